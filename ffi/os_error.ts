@@ -1,0 +1,84 @@
+/**
+ * Errors of the operating system, and the errno numbers of Linux (the same on x86-64 and arm64).
+ *
+ * @module
+ */
+
+/** The errno values this program names. */
+export const Errno = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENODEV: 19,
+  ENOTDIR: 20,
+  EISDIR: 21,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOTTY: 25,
+  EFBIG: 27,
+  ENOSPC: 28,
+  ESPIPE: 29,
+  EROFS: 30,
+  EMLINK: 31,
+  ERANGE: 34,
+  EDEADLK: 35,
+  ENAMETOOLONG: 36,
+  ENOSYS: 38,
+  ENOTEMPTY: 39,
+  ELOOP: 40,
+  ENODATA: 61,
+  EOVERFLOW: 75,
+  EOPNOTSUPP: 95,
+  ECONNABORTED: 103,
+  ENOTCONN: 107,
+  ESTALE: 116,
+  EDQUOT: 122,
+} as const;
+
+const NAMES = new Map<number, string>(Object.entries(Errno).map(([name, value]) => [value, name]));
+
+/** The symbolic name of an errno, such as `ENOENT`; `errno 999` for one without a name here. */
+export function errnoName(errno: number): string {
+  return NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/** A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number. */
+export class OsError extends Error {
+  override readonly name = "OsError";
+  readonly code: string;
+  /** What the user can do about it; printed by the command line only. */
+  readonly hint?: string;
+
+  constructor(
+    readonly errno: number,
+    readonly call: string,
+    readonly path: string,
+    options?: { hint?: string; cause?: unknown },
+  ) {
+    super(`Cannot ${call} "${path}": ${errnoName(errno)}`, { cause: options?.cause });
+    this.code = errnoName(errno);
+    if (options?.hint !== undefined) this.hint = options.hint;
+  }
+}
+
+/**
+ * Turns the result of a host call (a value, or a negative errno) into a value or an exception.
+ *
+ * @throws {OsError} when `result` is negative
+ */
+export function unwrap(result: number, call: string, path: string): number {
+  if (result < 0) throw new OsError(-result, call, path);
+  return result;
+}

@@ -1,0 +1,8 @@
+/**
+ * Backups as directory trees: the interfaces that every format implements and every use case consumes.
+ *
+ * @module
+ */
+
+export * from "./node.ts";
+export * from "./file_system.ts";

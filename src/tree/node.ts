@@ -1,0 +1,112 @@
+/**
+ * The vocabulary all backup formats share: a backup is a {@link Tree} of {@link Node}s.
+ *
+ * A tree is immutable while it is open. Everything is synchronous, because a FUSE worker answers the kernel
+ * inside one call. Names follow `bytes/file_name.ts`.
+ *
+ * @module
+ */
+
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+
+/** A point in time since 1970-01-01 UTC; `seconds` is negative before it, `nanoseconds` is 0…999999999. */
+export interface Timestamp {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** What stat(2) tells of a node. */
+export interface Attributes {
+  /** `st_mode`: file type and permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Length of a file or of a link's target, in bytes; 0 for the rest. */
+  readonly size: number;
+  readonly mtime: Timestamp;
+  /** Number of names; 1 unless the format knows hard links. */
+  readonly nlink: number;
+  /** Device number (Linux `dev_t`, 32 bits as the kernel sends it) of a device node, else 0. */
+  readonly rdev: number;
+}
+
+interface NodeBase {
+  /**
+   * Identity inside the tree: an integer from 1 to 2^47, the same each time the same tree is opened, and the
+   * same for all names of one hard-linked file.
+   */
+  readonly id: number;
+  readonly attributes: Attributes;
+  /** Extended attributes by full name (`user.x`). */
+  xattrs(): ReadonlyMap<string, Uint8Array>;
+}
+
+/** One name in a directory. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly node: Node;
+}
+
+/** A directory. */
+export interface DirectoryNode extends NodeBase {
+  readonly kind: "directory";
+  /** The node called `name`, or undefined. `.` and `..` are never asked for. */
+  lookup(name: string): Node | undefined;
+  /** All names, each once, without `.` and `..`, in a stable order. */
+  entries(): Iterable<DirectoryEntry>;
+}
+
+/** A regular file. */
+export interface FileNode extends NodeBase {
+  readonly kind: "file";
+  /** Opens the content for reading. The caller closes it. */
+  open(): FileContent;
+  /** Path of a host file whose bytes are exactly this file's, when there is one. */
+  readonly plainPath?: string;
+}
+
+/** A symbolic link. */
+export interface SymlinkNode extends NodeBase {
+  readonly kind: "symlink";
+  readonly target: string;
+}
+
+/** A FIFO, socket or device node. */
+export interface SpecialNode extends NodeBase {
+  readonly kind: "special";
+}
+
+/** A node of a tree. */
+export type Node = DirectoryNode | FileNode | SymlinkNode | SpecialNode;
+
+/** The bytes of one open file. */
+export interface FileContent {
+  /**
+   * Reads up to `size` bytes at `offset` into `target.bytes` from `start` on. Short only at the end of the file.
+   *
+   * @returns the number of bytes, 0 at the end
+   * @throws a `Failure` that names file, offset and backup when the stored bytes are damaged
+   */
+  readInto(target: NativeBuffer, start: number, size: number, offset: number): number;
+  close(): void;
+}
+
+/** A backup as a directory tree. */
+export interface Tree {
+  readonly root: DirectoryNode;
+  /** The node with that {@link NodeBase.id}, or undefined. */
+  nodeById(id: number): Node | undefined;
+  close(): void;
+}
+
+/** File type bits of `st_mode`. */
+export const FileType = {
+  MASK: 0o170000,
+  SOCKET: 0o140000,
+  SYMLINK: 0o120000,
+  FILE: 0o100000,
+  BLOCK_DEVICE: 0o060000,
+  DIRECTORY: 0o040000,
+  CHARACTER_DEVICE: 0o020000,
+  FIFO: 0o010000,
+} as const;
