@@ -1,0 +1,165 @@
+/**
+ * The binding record of a diff directory, `.pbkfs-binding.json`: what the diff belongs to.
+ *
+ * A diff holds blocks relative to one backup; over any other backup it would be garbage. The record is written
+ * before the first change and read, as hostile input, at every mount.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { FormatError, StateError } from "#src/errors.ts";
+
+/** Name of the record in the diff directory. */
+export const BINDING_FILE_NAME = ".pbkfs-binding.json";
+
+/** The only version of the diff format there is. */
+export const DIFF_FORMAT_VERSION = 1;
+
+/** Bytes of {@link Binding.nonce}. */
+export const NONCE_SIZE = 16;
+
+const PATH_LENGTH_MAX = 4096;
+const CHAIN_LENGTH_MAX = 100_000;
+
+// Instance and id become parts of host paths.
+const pathComponent = v.pipe(
+  v.string(),
+  v.regex(/^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u, "is not a plain name"),
+);
+const absolutePath = v.pipe(
+  v.string(),
+  v.maxLength(PATH_LENGTH_MAX),
+  v.regex(/^\/[^\p{Cc}]*$/u, "is not an absolute path"),
+);
+const unixSeconds = v.pipe(v.number(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
+const shortText = v.pipe(v.string(), v.maxLength(1024));
+
+const BindingSchema = v.object({
+  format_version: v.literal(DIFF_FORMAT_VERSION),
+  binding_id: v.pipe(v.string(), v.uuid()),
+  nonce: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/u, "is not 32 hexadecimal digits")),
+  instance_name: pathComponent,
+  backup_id: pathComponent,
+  chain: v.pipe(v.array(pathComponent), v.minLength(1), v.maxLength(CHAIN_LENGTH_MAX)),
+  pbk_store_path: absolutePath,
+  pbk_target_path: absolutePath,
+  created_at: unixSeconds,
+  last_used_at: unixSeconds,
+  owner_pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  owner_host: shortText,
+  pbkfs_version: shortText,
+  state: v.picklist(["Active", "Released", "Stale"]),
+  no_wal_used: v.optional(v.boolean(), false),
+});
+
+/**
+ * The record. Keys are those that scripts around the existing tool read; `format_version`, `chain` (ids, oldest
+ * first) and `nonce` (16 random bytes in hexadecimal, made once, by which the diff's own files are recognised)
+ * are additions. Times are Unix seconds.
+ */
+export type Binding = Readonly<v.InferOutput<typeof BindingSchema>>;
+
+/** What a mount asks of the binding. */
+export interface BindingTarget {
+  readonly storePath: string;
+  readonly instance?: string | undefined;
+  readonly backupId?: string | undefined;
+}
+
+/** Formats the record as the pretty JSON text of the file. */
+export function formatBinding(binding: Binding): string {
+  return JSON.stringify(binding, null, 2) + "\n";
+}
+
+/**
+ * Parses the record.
+ *
+ * @throws {StateError} `foreign-diff` when another tool made it
+ * @throws {FormatError} when it is damaged, or `unsupported` when a newer program made it
+ */
+export function parseBinding(text: string, path: string): Binding {
+  const value = parseJsonObject(text, path);
+  const version = value["format_version"];
+  if (version === undefined) throw foreignBinding(value, path);
+  if (version !== DIFF_FORMAT_VERSION) {
+    throw new FormatError(
+      `Cannot use diff directory: format version ${JSON.stringify(version)} is not supported, ` +
+        `supported is ${DIFF_FORMAT_VERSION}`,
+      { code: "unsupported", path, hint: "Use the pbkfs version that made the diff directory" },
+    );
+  }
+  const result = v.safeParse(BindingSchema, value);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw damaged(path, `key "${v.getDotPath(issue) ?? ""}" ${issue.message}`);
+}
+
+function parseJsonObject(text: string, path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw damaged(path, "it is not JSON", cause);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw damaged(path, "it is not a JSON object");
+  }
+  return value as Record<string, unknown>;
+}
+
+function damaged(path: string, detail: string, cause?: unknown): FormatError {
+  return new FormatError(`Cannot parse binding of the diff directory: ${detail}`, {
+    path,
+    hint: "Give another diff directory with -d, or discard this one with pbkfs cleanup",
+    cause,
+  });
+}
+
+function foreignBinding(value: Record<string, unknown>, path: string): StateError {
+  const version = value["pbkfs_version"];
+  const maker = typeof version === "string" ? ` (pbkfs_version ${JSON.stringify(version)})` : "";
+  return new StateError(
+    "foreign-diff",
+    `Cannot use diff directory: "${path}" has no format_version, it was made by another tool${maker}`,
+    { hint: "Give another diff directory with -d; this one is left untouched" },
+  );
+}
+
+/** Whether two backup ids are the same; ids are compared without case. */
+export function isSameBackupId(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+/**
+ * Checks that a diff may be mounted for `target`.
+ *
+ * @throws {StateError} `bound-elsewhere` or `no-wal-used`
+ */
+export function checkBinding(binding: Binding, target: BindingTarget): void {
+  if (binding.pbk_store_path !== target.storePath) {
+    throw boundElsewhere("store", binding.pbk_store_path, target.storePath);
+  }
+  if (target.instance !== undefined && target.instance !== binding.instance_name) {
+    throw boundElsewhere("instance", binding.instance_name, target.instance);
+  }
+  if (target.backupId !== undefined && !isSameBackupId(target.backupId, binding.backup_id)) {
+    throw boundElsewhere("backup id", binding.backup_id, target.backupId);
+  }
+  if (binding.no_wal_used) {
+    throw new StateError(
+      "no-wal-used",
+      "Cannot mount: the diff directory was previously mounted with --no-wal and cannot be reused",
+      { hint: "Choose a fresh diff directory with -d" },
+    );
+  }
+}
+
+function boundElsewhere(what: string, expected: string, actual: string): StateError {
+  return new StateError(
+    "bound-elsewhere",
+    `binding violation: expected ${what} "${expected}", got "${actual}". ` +
+      "The diff directory is already bound",
+    { hint: "Mount what it is bound to, or give another diff directory with -d" },
+  );
+}

@@ -1,0 +1,190 @@
+/**
+ * Empties a diff directory that is no longer wanted.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { OsError, StateError, UsageError } from "#src/errors.ts";
+import { FileType } from "#src/tree/node.ts";
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import { BINDING_FILE_NAME, parseBinding } from "./binding.ts";
+import { acquireDiffLock, describeHolder, findLockHolder, LOCK_FILE_NAME } from "./diff_lock.ts";
+import { readSmallTextFile } from "./durable_file.ts";
+import {
+  CONTROL_DIRECTORY_NAME,
+  DATA_DIRECTORY_NAME,
+  DIRTY_FILE_NAME,
+  realPathOfMissing,
+  TEMPORARY_DIRECTORY_NAME,
+} from "./diff_directory.ts";
+
+const LIST_BUFFER_SIZE = 64 * 1024;
+/** Deeper trees than this are not ours and would exhaust descriptors. */
+const DEPTH_MAX = 1000;
+
+const KNOWN_NAMES = new Set([
+  CONTROL_DIRECTORY_NAME,
+  DATA_DIRECTORY_NAME,
+  DIRTY_FILE_NAME,
+  TEMPORARY_DIRECTORY_NAME,
+]);
+
+/**
+ * Removes everything inside a diff directory and keeps the directory. Links are removed, not followed.
+ *
+ * @param options.force remove although the directory is in use, or not known to be a diff directory of ours
+ * @returns the number of entries removed
+ * @throws {UsageError} for the root directory
+ * @throws {StateError} `locked` when it is in use, `foreign-diff` when it is not a diff directory of ours
+ * @throws {OsError} when it is not a directory or not writable
+ */
+export function cleanupDiffDirectory(path: string, options: { force: boolean }): number {
+  const absolute = realPathOfMissing(path);
+  if (absolute === "/") {
+    throw new UsageError("Cannot clean up the root directory", {
+      hint: "Give a diff directory with -d",
+    });
+  }
+  const fd = openDirectory(host.At.FDCWD, absolute);
+  host.unwrap(fd, "open diff directory", absolute);
+  try {
+    if (options.force) return removeAll(fd, absolute);
+    checkUnused(absolute);
+    const names = listNames(fd, absolute);
+    if (names.length === 0) return 0;
+    checkIsDiff(absolute, names);
+    return removeLocked(fd, absolute);
+  } finally {
+    host.close(fd);
+  }
+}
+
+function removeLocked(fd: number, path: string): number {
+  // Held while removing, so that no mount starts on what is half gone.
+  const lock = acquireDiffLock(path, {
+    pid: host.getPid(),
+    startTime: Math.floor(Date.now() / 1000),
+    diffPath: path,
+    mountPath: "",
+  });
+  try {
+    return removeAll(fd, path);
+  } finally {
+    lock.release();
+  }
+}
+
+function checkUnused(path: string): void {
+  const holder = findLockHolder(path);
+  if (holder === undefined) return;
+  throw new StateError(
+    "locked",
+    `Cleanup blocked: diff directory in use by ${describeHolder(holder)}`,
+    { hint: "unmount first or re-run with --force" },
+  );
+}
+
+/** Refuses to empty what is not known to be a diff directory: a slip in `-d` must not cost somebody's files. */
+function checkIsDiff(path: string, names: readonly string[]): void {
+  const bindingPath = `${path}/${BINDING_FILE_NAME}`;
+  const text = readSmallTextFile(bindingPath);
+  if (text !== undefined) {
+    refuseForeign(text, bindingPath);
+    return;
+  }
+  const stranger = names.includes(LOCK_FILE_NAME)
+    ? LOCK_FILE_NAME
+    : names.find((name) => !KNOWN_NAMES.has(name));
+  if (stranger === undefined) return;
+  throw new StateError(
+    "foreign-diff",
+    `Cleanup blocked: "${path}" has "${stranger}" but no binding`,
+    { hint: "re-run with --force if it is a diff directory" },
+  );
+}
+
+function refuseForeign(text: string, path: string): void {
+  try {
+    parseBinding(text, path);
+  } catch (error) {
+    // A damaged binding of ours is a good reason to clean up.
+    if (error instanceof StateError) throw error;
+  }
+}
+
+function openDirectory(directory: number, name: string): number {
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY | host.OpenFlag.NOFOLLOW;
+  return host.openAt(directory, name, flags);
+}
+
+function removeAll(fd: number, path: string): number {
+  const stat = new host.HostStat();
+  host.unwrap(host.statFd(fd, stat), "stat", path);
+  const removed = removeContents(fd, path, stat.device, 0);
+  host.unwrap(host.fsync(fd), "fsync", path);
+  return removed;
+}
+
+function removeContents(fd: number, path: string, device: number, depth: number): number {
+  if (depth > DEPTH_MAX) throw new OsError(host.Errno.ELOOP, "remove", path);
+  let removed = 0;
+  const stat = new host.HostStat();
+  for (const name of listNames(fd, path)) {
+    const inner = `${path}/${name}`;
+    host.unwrap(host.statAt(fd, name, stat), "stat", inner);
+    if (stat.device !== device) {
+      throw new StateError("busy", `Cleanup blocked: "${inner}" is a mount point`, {
+        hint: "unmount it first",
+      });
+    }
+    if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) {
+      removed += removeDirectory(fd, name, inner, device, depth);
+    } else {
+      host.unwrap(host.unlinkAt(fd, name), "remove", inner);
+    }
+    removed += 1;
+  }
+  return removed;
+}
+
+function removeDirectory(
+  parent: number,
+  name: string,
+  path: string,
+  device: number,
+  depth: number,
+): number {
+  let fd = openDirectory(parent, name);
+  if (fd === -host.Errno.EACCES) {
+    // The server's own modes; an ordinary user who owns the diff may give himself access.
+    host.unwrap(host.chmodAt(parent, name, 0o700), "chmod", path);
+    fd = openDirectory(parent, name);
+  }
+  host.unwrap(fd, "open", path);
+  try {
+    const removed = removeContents(fd, path, device, depth + 1);
+    host.unwrap(host.rmdirAt(parent, name), "remove directory", path);
+    return removed;
+  } finally {
+    host.close(fd);
+  }
+}
+
+/** All names in an open directory, read from its start. */
+function listNames(fd: number, path: string): string[] {
+  host.unwrap(host.lseek(fd, 0, host.Seek.SET), "list", path);
+  const buffer = new Uint8Array(LIST_BUFFER_SIZE);
+  const view = new DataView(buffer.buffer);
+  const names: string[] = [];
+  for (;;) {
+    const length = host.unwrap(host.getdents(fd, buffer), "list", path);
+    if (length === 0) return names;
+    // struct linux_dirent64: ino u64, off i64, reclen u16, type u8, name NUL-terminated.
+    for (let offset = 0; offset < length; offset += view.getUint16(offset + 16, true)) {
+      const end = buffer.indexOf(0, offset + 19);
+      const name = decodeFileName(buffer.subarray(offset + 19, end));
+      if (name !== "." && name !== "..") names.push(name);
+    }
+  }
+}

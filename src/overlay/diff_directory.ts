@@ -1,0 +1,328 @@
+/**
+ * A diff directory as a whole: whose it is, who uses it, whether it is sound.
+ *
+ *     DIFF/.pbkfs-binding.json   what the diff belongs to
+ *     DIFF/.pbkfs-lock           flock'ed while mounted
+ *     DIFF/.pbkfs-dirty          present while a mount that skips fsync is, or was, live
+ *     DIFF/.pbkfs                link to data/.pbkfs: worker.pid, stat, pbkfs.log
+ *     DIFF/data/                 the upper tree
+ *     DIFF/tmp/                  names of files in the making
+ *
+ * @module
+ */
+
+import { dirname, join, relative, resolve } from "node:path";
+import * as host from "#src/io/host.ts";
+import { OsError, StateError, UsageError } from "#src/errors.ts";
+import { FileType } from "#src/tree/node.ts";
+import {
+  type Binding,
+  BINDING_FILE_NAME,
+  checkBinding,
+  DIFF_FORMAT_VERSION,
+  formatBinding,
+  NONCE_SIZE,
+  parseBinding,
+} from "./binding.ts";
+import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
+import { readSmallTextFile, removeFile, replaceTextFile, syncDirectory } from "./durable_file.ts";
+
+/** Name of the marker in the diff directory that says that acknowledged writes may be lost. */
+export const DIRTY_FILE_NAME = ".pbkfs-dirty";
+
+/** Name of the directory, in the upper tree and under the mount root, in which a worker leaves its files. */
+export const CONTROL_DIRECTORY_NAME = ".pbkfs";
+
+/** Directories of the upper tree and of temporary names, in the diff directory. */
+export const DATA_DIRECTORY_NAME = "data";
+export const TEMPORARY_DIRECTORY_NAME = "tmp";
+
+const PROBE_FILE_NAME = ".pbkfs-write-test";
+const PRIVATE_MODE = 0o700;
+
+/** What a mount asks of a diff directory. */
+export interface DiffRequest {
+  /** The backup catalog. */
+  readonly storePath: string;
+  readonly mountPath: string;
+  /** Needed unless the diff directory is bound. */
+  readonly instance?: string | undefined;
+  /** Needed unless the diff directory is bound. */
+  readonly backupId?: string | undefined;
+  /** Mount although the marker of lost writes is there. */
+  readonly force: boolean;
+}
+
+/** What is recorded when a diff directory is bound. */
+export interface BindingFacts {
+  readonly instance: string;
+  readonly backupId: string;
+  /** Backup ids of the chain, oldest first. */
+  readonly chain: readonly string[];
+  readonly noWal: boolean;
+  readonly programVersion: string;
+}
+
+/**
+ * Opens, and with it locks, a diff directory. A directory that does not exist is made (mode 0700). Nothing is
+ * written into a directory that another tool made.
+ *
+ * @throws {UsageError} `overlap` when diff directory, mount point and store are not apart
+ * @throws {StateError} `foreign-diff`, `locked`, `bound-elsewhere`, `no-wal-used` or `dirty`
+ * @throws {FormatError} when the binding is damaged
+ * @throws {OsError} when the directory cannot be made or written
+ */
+export function openDiffDirectory(path: string, request: DiffRequest): DiffDirectory {
+  const absolute = realPathOfMissing(path);
+  const storePath = realPathOfMissing(request.storePath);
+  const mountPath = realPathOfMissing(request.mountPath);
+  checkOverlap(absolute, mountPath, storePath);
+  const isNew = makeDirectory(absolute);
+  refuseForeign(absolute);
+  probeWritable(absolute);
+  const lock = acquireDiffLock(absolute, {
+    pid: host.getPid(),
+    startTime: nowSeconds(),
+    diffPath: absolute,
+    mountPath,
+  });
+  try {
+    // Read again: the former holder may have changed it before the lock was free.
+    const binding = refuseForeign(absolute);
+    if (binding !== undefined) checkBinding(binding, { ...request, storePath });
+    const isDirty = hasFile(`${absolute}/${DIRTY_FILE_NAME}`);
+    if (isDirty && !request.force) throw dirtyError(absolute);
+    return new DiffDirectory(absolute, { storePath, mountPath, isNew }, lock, binding);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** A locked diff directory. {@link release} it after a clean end, else {@link abandon} it. */
+export class DiffDirectory {
+  /** Absolute path without links. */
+  readonly path: string;
+  readonly storePath: string;
+  readonly mountPath: string;
+  readonly #isNew: boolean;
+  readonly #lock: DiffLock;
+  #binding: Binding | undefined;
+
+  constructor(
+    path: string,
+    place: { storePath: string; mountPath: string; isNew: boolean },
+    lock: DiffLock,
+    binding: Binding | undefined,
+  ) {
+    this.path = path;
+    this.storePath = place.storePath;
+    this.mountPath = place.mountPath;
+    this.#isNew = place.isNew;
+    this.#lock = lock;
+    this.#binding = binding;
+  }
+
+  /** The record, once the directory is bound. */
+  get binding(): Binding | undefined {
+    return this.#binding;
+  }
+
+  /** Host path of the files of the worker: `DIFF/data/.pbkfs`. */
+  get controlPath(): string {
+    return `${this.path}/${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
+  }
+
+  /** The bytes by which the diff's own files are recognised; needs a bound directory. */
+  get nonce(): Uint8Array {
+    return Uint8Array.fromHex(this.#bound().nonce);
+  }
+
+  /**
+   * Binds the directory, or renews its binding, as Active; makes what a mount needs in it; forgets lost writes
+   * that were forgiven. Durable on return.
+   *
+   * @throws {OsError}
+   */
+  bind(facts: BindingFacts): void {
+    const old = this.#binding;
+    this.#write({
+      format_version: DIFF_FORMAT_VERSION,
+      binding_id: old?.binding_id ?? crypto.randomUUID(),
+      nonce: old?.nonce ?? crypto.getRandomValues(new Uint8Array(NONCE_SIZE)).toHex(),
+      instance_name: facts.instance,
+      backup_id: facts.backupId,
+      chain: [...facts.chain],
+      pbk_store_path: this.storePath,
+      pbk_target_path: this.mountPath,
+      created_at: old?.created_at ?? nowSeconds(),
+      last_used_at: nowSeconds(),
+      owner_pid: host.getPid(),
+      owner_host: hostName(),
+      pbkfs_version: facts.programVersion,
+      state: "Active",
+      no_wal_used: facts.noWal,
+    });
+    this.#makeTree();
+    if (removeFile(`${this.path}/${DIRTY_FILE_NAME}`)) syncDirectory(this.path);
+  }
+
+  /** Leaves the marker that says that acknowledged writes may be lost until {@link clearDirty}. */
+  markDirty(): void {
+    const text = `perf-unsafe mount ${this.#bound().binding_id}\n`;
+    replaceTextFile(this.path, DIRTY_FILE_NAME, text, { mode: 0o600, durable: true });
+  }
+
+  /** Removes the marker: every acknowledged write is durable. */
+  clearDirty(): void {
+    if (removeFile(`${this.path}/${DIRTY_FILE_NAME}`)) syncDirectory(this.path);
+  }
+
+  /** Records a clean end and frees the lock. @throws {OsError} */
+  release(): void {
+    try {
+      this.#write({ ...this.#bound(), state: "Released", last_used_at: nowSeconds() });
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Frees the lock and leaves the record as it is. A directory made in vain is removed again. */
+  abandon(): void {
+    this.#lock.release();
+    if (this.#isNew && this.#binding === undefined) host.rmdirAt(host.At.FDCWD, this.path);
+  }
+
+  #bound(): Binding {
+    if (this.#binding === undefined) throw new Error("The diff directory is not bound");
+    return this.#binding;
+  }
+
+  #write(binding: Binding): void {
+    const options = { mode: 0o600, durable: true };
+    replaceTextFile(this.path, BINDING_FILE_NAME, formatBinding(binding), options);
+    this.#binding = binding;
+  }
+
+  #makeTree(): void {
+    const data = `${this.path}/${DATA_DIRECTORY_NAME}`;
+    makeDirectory(data);
+    makeDirectory(`${this.path}/${TEMPORARY_DIRECTORY_NAME}`);
+    if (makeDirectory(this.controlPath)) {
+      host.unwrap(host.chmodAt(host.At.FDCWD, this.controlPath, 0o755), "chmod", this.controlPath);
+    }
+    const link = `${this.path}/${CONTROL_DIRECTORY_NAME}`;
+    const target = `${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
+    const result = host.symlinkAt(target, host.At.FDCWD, link);
+    if (result !== -host.Errno.EEXIST) host.unwrap(result, "symlink", link);
+    syncDirectory(data);
+    syncDirectory(this.path);
+  }
+}
+
+/** Absolute path without links, of something that need not exist or answer. */
+export function realPathOfMissing(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return Deno.realPathSync(absolute);
+  } catch {
+    const parent = dirname(absolute);
+    return parent === absolute
+      ? absolute
+      : join(realPathOfMissing(parent), relative(parent, absolute));
+  }
+}
+
+/** Makes a private directory, and those above it. @returns whether it was made */
+function makeDirectory(path: string): boolean {
+  const stat = new host.HostStat();
+  if (host.statAt(host.At.FDCWD, path, stat) === 0) {
+    if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) return false;
+    throw new OsError(host.Errno.ENOTDIR, "use as directory", path);
+  }
+  const parent = dirname(path);
+  if (parent !== path && host.statAt(host.At.FDCWD, parent, stat, true) < 0) makeDirectory(parent);
+  const result = host.mkdirAt(host.At.FDCWD, path, PRIVATE_MODE);
+  if (result === -host.Errno.EEXIST) return false;
+  host.unwrap(result, "make directory", path);
+  return true;
+}
+
+function checkOverlap(diff: string, mount: string, store: string): void {
+  const places = [["diff directory", diff], ["mount point", mount], ["backup store", store]];
+  for (const [index, [oneName, one]] of places.entries()) {
+    for (const [otherName, other] of places.slice(index + 1)) {
+      if (!isWithin(one!, other!) && !isWithin(other!, one!)) continue;
+      throw new UsageError(
+        `Cannot mount: the ${oneName} "${one}" and the ${otherName} "${other}" overlap`,
+        { code: "overlap", hint: "Give three directories of which none is inside another" },
+      );
+    }
+  }
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer === "/" ? "/" : `${outer}/`);
+}
+
+/**
+ * Looks for signs of another tool, reading only.
+ *
+ * @returns the binding when there is one of ours
+ */
+function refuseForeign(path: string): Binding | undefined {
+  const bindingPath = `${path}/${BINDING_FILE_NAME}`;
+  const text = readSmallTextFile(bindingPath);
+  if (text !== undefined) return parseBinding(text, bindingPath);
+  const stranger = firstName(`${path}/${DATA_DIRECTORY_NAME}`);
+  if (stranger === undefined) return undefined;
+  throw new StateError(
+    "foreign-diff",
+    `Cannot use diff directory "${path}": it has no binding, but "data/${stranger}" is there`,
+    { hint: "Give another diff directory with -d; this one is left untouched" },
+  );
+}
+
+function firstName(path: string): string | undefined {
+  try {
+    for (const entry of Deno.readDirSync(path)) return entry.name;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return undefined;
+}
+
+function probeWritable(path: string): void {
+  const probe = `${path}/${PROBE_FILE_NAME}`;
+  host.unlinkAt(host.At.FDCWD, probe);
+  const flags = host.OpenFlag.WRONLY | host.OpenFlag.CREAT | host.OpenFlag.EXCL;
+  const fd = host.open(probe, flags, 0o600);
+  if (fd < 0) {
+    throw new OsError(-fd, "write to diff directory", path, {
+      hint: "Give a diff directory that you may write to",
+    });
+  }
+  host.close(fd);
+  host.unlinkAt(host.At.FDCWD, probe);
+}
+
+function dirtyError(path: string): StateError {
+  return new StateError(
+    "dirty",
+    `Cannot mount: "${path}" has ${DIRTY_FILE_NAME}, the last --perf-unsafe mount did not end cleanly`,
+    { hint: "Acknowledged writes may be lost; mount with --force to go on, or use a fresh one" },
+  );
+}
+
+function hasFile(path: string): boolean {
+  return host.statAt(host.At.FDCWD, path, new host.HostStat()) === 0;
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function hostName(): string {
+  const bytes = host.readSmallFile("/proc/sys/kernel/hostname", 1024);
+  return typeof bytes === "number" ? "unknown" : new TextDecoder().decode(bytes).trim();
+}

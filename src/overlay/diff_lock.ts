@@ -1,0 +1,161 @@
+/**
+ * The lock of a diff directory: flock(2) on `.pbkfs-lock`, held by the worker that has the diff mounted.
+ *
+ * The kernel drops the lock with the process, however it ends. So the lock, and never the file or a process id,
+ * says whether a diff is in use; the text inside only names the holder.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { StateError } from "#src/errors.ts";
+import { readSmallTextFile, writeText } from "./durable_file.ts";
+
+/** Name of the lock file in the diff directory. */
+export const LOCK_FILE_NAME = ".pbkfs-lock";
+
+const ATTEMPTS_MAX = 10;
+const RETRY_PAUSE_MS = 20;
+
+/** Who holds a diff directory. */
+export interface LockHolder {
+  /** Process id of the worker; undefined when the file does not say. */
+  readonly pid: number | undefined;
+  /** Where the worker mounts; undefined when the file does not say. */
+  readonly mountPath: string | undefined;
+  /** Owner of the lock file: who started the worker. */
+  readonly uid: number;
+}
+
+/** What the holder writes into the lock file. */
+export interface LockRecord {
+  readonly pid: number;
+  /** Unix seconds. */
+  readonly startTime: number;
+  readonly diffPath: string;
+  readonly mountPath: string;
+}
+
+/** A held lock. */
+export class DiffLock {
+  readonly #path: string;
+  #fd: number;
+
+  constructor(path: string, fd: number) {
+    this.#path = path;
+    this.#fd = fd;
+  }
+
+  /** Removes the lock file and frees the lock. */
+  release(): void {
+    if (this.#fd < 0) return;
+    // Removed while still held: whoever opened the old file sees that it is gone and starts anew.
+    host.unlinkAt(host.At.FDCWD, this.#path);
+    host.close(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/**
+ * Takes the lock of a diff directory, creating the file.
+ *
+ * @throws {StateError} `locked` when a live worker holds it
+ * @throws {OsError}
+ */
+export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock {
+  const path = `${diffPath}/${LOCK_FILE_NAME}`;
+  for (let attempt = 1;; attempt++) {
+    const fd = host.unwrap(
+      host.open(
+        path,
+        host.OpenFlag.RDWR | host.OpenFlag.CREAT | host.OpenFlag.NOFOLLOW,
+        0o600,
+      ),
+      "open",
+      path,
+    );
+    const result = host.flock(fd, host.Lock.EXCLUSIVE | host.Lock.NONBLOCKING);
+    if (result === 0 && isStillNamed(fd, path)) {
+      host.unwrap(host.ftruncate(fd, 0), "truncate", path);
+      writeText(fd, formatLockRecord(record), path);
+      return new DiffLock(path, fd);
+    }
+    host.close(fd);
+    if (result !== 0 && result !== -host.Errno.EAGAIN) host.unwrap(result, "lock", path);
+    // A probe of another command holds the lock for a moment; only a worker keeps it.
+    if (attempt >= ATTEMPTS_MAX) throw lockedError(diffPath);
+    sleep(RETRY_PAUSE_MS);
+  }
+}
+
+/** The live holder of a diff directory's lock, or undefined when nobody holds it. @throws {OsError} */
+export function findLockHolder(diffPath: string): LockHolder | undefined {
+  const path = `${diffPath}/${LOCK_FILE_NAME}`;
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK;
+  const fd = host.open(path, flags);
+  if (fd === -host.Errno.ENOENT || fd === -host.Errno.ENOTDIR) return undefined;
+  host.unwrap(fd, "open", path);
+  try {
+    const result = host.flock(fd, host.Lock.SHARED | host.Lock.NONBLOCKING);
+    if (result === 0) return undefined;
+    if (result !== -host.Errno.EAGAIN) host.unwrap(result, "lock", path);
+    const stat = new host.HostStat();
+    host.unwrap(host.statFd(fd, stat), "stat", path);
+    return { ...parseLockRecord(readSmallTextFile(path) ?? ""), uid: stat.uid };
+  } finally {
+    host.close(fd);
+  }
+}
+
+/** Name of the holder for a message: `process 123`, or what is known. */
+export function describeHolder(holder: LockHolder | undefined): string {
+  return holder?.pid === undefined ? "another process" : `process ${holder.pid}`;
+}
+
+function lockedError(diffPath: string): StateError {
+  const holder = findLockHolder(diffPath);
+  const hint = holder?.mountPath === undefined
+    ? "Unmount it first"
+    : `Run pbkfs unmount -D ${holder.mountPath} first`;
+  const message = `diff directory already in use by ${describeHolder(holder)}`;
+  return new StateError("locked", `${message} ("${diffPath}")`, { hint });
+}
+
+function isStillNamed(fd: number, path: string): boolean {
+  const opened = new host.HostStat();
+  const named = new host.HostStat();
+  return host.statFd(fd, opened) === 0 && host.statAt(host.At.FDCWD, path, named) === 0 &&
+    opened.ino === named.ino && opened.device === named.device;
+}
+
+function formatLockRecord(record: LockRecord): string {
+  return JSON.stringify(
+    {
+      pid: record.pid,
+      start_time: record.startTime,
+      diff_dir: record.diffPath,
+      mount_path: record.mountPath,
+    },
+    null,
+    2,
+  ) + "\n";
+}
+
+function parseLockRecord(text: string): Pick<LockHolder, "pid" | "mountPath"> {
+  let value: Record<string, unknown> | null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  const pid = value?.["pid"];
+  const mountPath = value?.["mount_path"];
+  return {
+    pid: Number.isSafeInteger(pid) && (pid as number) > 1 ? pid as number : undefined,
+    mountPath: typeof mountPath === "string" ? mountPath : undefined,
+  };
+}
+
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
