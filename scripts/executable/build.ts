@@ -1,0 +1,109 @@
+/**
+ * Makes `dist/pbkfs`; called by `scripts/build`, which gives the permissions.
+ *
+ * `deno compile` needs a base binary from the runtime's download server. Where that can be had it makes the
+ * executable; elsewhere the entry-stub form of {@link packExecutable} does (docs/executable.md).
+ *
+ * @module
+ */
+
+import { bundleProgram } from "./bundle.ts";
+import { packExecutable } from "./elf_pack.ts";
+import { runDeno } from "./run_deno.ts";
+
+const OUTPUT = "dist/pbkfs";
+const DOWNLOAD_SERVER = "https://dl.deno.land";
+const PROBE_TIMEOUT_MS = 3_000;
+const COMPILE_TIMEOUT_MS = 120_000;
+
+/** Baked into the executable; why each is needed: docs/permissions.md. */
+const PERMISSIONS = [
+  "--allow-ffi",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-run",
+  "--allow-sys",
+];
+
+/** The bundle is all there is: nothing is looked up, fetched, checked or asked for. */
+const RUN_ARGUMENTS = [
+  "run",
+  "--no-prompt",
+  "--no-config",
+  "--no-lock",
+  "--no-check",
+  "--cached-only",
+  "--no-remote",
+  "--no-npm",
+  "--ext=js",
+  ...PERMISSIONS,
+];
+
+/** Whether the base binary of `deno compile` is in Deno's cache or on a server within reach. */
+async function canCompile(): Promise<boolean> {
+  const file = `release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
+  const { denoDir } = JSON.parse(await runDeno(["info", "--json"]));
+  try {
+    await Deno.stat(`${denoDir}/dl/${file}`);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  try {
+    const response = await fetch(`${DOWNLOAD_SERVER}/${file}`, {
+      method: "HEAD",
+      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+    });
+    return response.ok;
+  } catch {
+    return false; // no network, no such server, too slow: the other form needs none of it
+  }
+}
+
+async function compile(directory: string): Promise<string> {
+  const program = await bundleProgram("deno compile", directory);
+  const output = `${directory}/pbkfs`;
+  await runDeno(
+    ["compile", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check"]
+      .concat(PERMISSIONS, ["--output", output, program]),
+    COMPILE_TIMEOUT_MS,
+  );
+  return output;
+}
+
+async function pack(directory: string): Promise<string> {
+  const program = await bundleProgram("entry stub", directory);
+  const output = `${directory}/pbkfs`;
+  // Whatever wrapper `deno` on the PATH may be, execPath is the runtime itself.
+  const runtime = await Deno.readFile(Deno.execPath());
+  const packed = packExecutable(runtime, await Deno.readFile(program), RUN_ARGUMENTS);
+  await Deno.writeFile(output, packed);
+  return output;
+}
+
+async function make(directory: string): Promise<{ kind: string; path: string }> {
+  if (await canCompile()) {
+    try {
+      return { kind: "deno compile", path: await compile(directory) };
+    } catch (error) {
+      console.error(`deno compile does not work here, packing instead: ${error}`);
+    }
+  }
+  return { kind: "entry stub", path: await pack(directory) };
+}
+
+const directory = await Deno.makeTempDir({ dir: "dist", prefix: ".build-" });
+try {
+  const { kind, path } = await make(directory);
+  await Deno.chmod(path, 0o755);
+  const bytes = await Deno.readFile(path);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  await Deno.writeTextFile(`${path}.sha256`, `${digest}  pbkfs\n`);
+  // By rename: a running executable cannot be written, and nobody sees half a file.
+  await Deno.rename(path, OUTPUT);
+  await Deno.rename(`${path}.sha256`, `${OUTPUT}.sha256`);
+  console.log(`${OUTPUT}: ${(bytes.length / 1e6).toFixed(1)} MB, ${kind}, sha256 ${digest}`);
+} finally {
+  await Deno.remove(directory, { recursive: true });
+}
