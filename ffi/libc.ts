@@ -1,0 +1,707 @@
+/**
+ * libc: the system calls that Deno has no (fast) call for.
+ *
+ * Every function is synchronous and returns its value, or **a negative errno**; nothing here throws because of a
+ * failed call ({@link unwrap} in `os_error.ts` makes an exception of one). Names are strings as in
+ * `src/bytes/file_name.ts`. Addresses and 64-bit numbers that matter for speed are bigint: a plain number
+ * for a 64-bit parameter takes a slow path.
+ *
+ * Works on x86-64 and arm64: flags that differ are chosen by architecture, and file attributes come from
+ * statx(2), whose layout is the same everywhere.
+ *
+ * @module
+ */
+
+import { Errno } from "./os_error.ts";
+import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
+
+const SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" },
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  dup: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "usize", "usize"], result: "isize" },
+  write: { parameters: ["i32", "usize", "usize"], result: "isize" },
+  pread: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
+  fsync: { parameters: ["i32"], result: "i32" },
+  fdatasync: { parameters: ["i32"], result: "i32" },
+  syncfs: { parameters: ["i32"], result: "i32" },
+  copy_file_range: {
+    parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"],
+    result: "isize",
+  },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  fchmodat: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  fchownat: { parameters: ["i32", "buffer", "u32", "u32", "i32"], result: "i32" },
+  utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  futimens: { parameters: ["i32", "buffer"], result: "i32" },
+  mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  mknodat: { parameters: ["i32", "buffer", "u32", "u64"], result: "i32" },
+  symlinkat: { parameters: ["buffer", "i32", "buffer"], result: "i32" },
+  linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
+  readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
+  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  fsetxattr: { parameters: ["i32", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  fgetxattr: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
+  flistxattr: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  fremovexattr: { parameters: ["i32", "buffer"], result: "i32" },
+  lsetxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
+  llistxattr: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  lremovexattr: { parameters: ["buffer", "buffer"], result: "i32" },
+  fstatvfs: { parameters: ["i32", "buffer"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  getpid: { parameters: [], result: "i32" },
+  geteuid: { parameters: [], result: "u32" },
+  getegid: { parameters: [], result: "u32" },
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
+  chdir: { parameters: ["buffer"], result: "i32" },
+  setsid: { parameters: [], result: "i32" },
+  umask: { parameters: ["u32"], result: "u32" },
+  prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+let library: Libc | undefined;
+let errnoView: Deno.UnsafePointerView | undefined;
+
+function libc(): Libc {
+  if (library === undefined) {
+    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    // The address belongs to the thread, and an isolate stays on its thread.
+    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
+  }
+  return library;
+}
+
+/** The negative errno of the call that just failed; must be read before any other call. */
+function failed(): number {
+  return -errnoView!.getInt32(0);
+}
+
+function check(result: number): number {
+  return result === -1 ? failed() : result;
+}
+
+const isArm64 = Deno.build.arch === "aarch64";
+
+/** Flags of open(2) for this architecture. */
+export const OpenFlag = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  ACCESS_MASK: 3,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  NOCTTY: 0o400,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+  DIRECT: isArm64 ? 0o200000 : 0o40000,
+  DIRECTORY: isArm64 ? 0o40000 : 0o200000,
+  NOFOLLOW: isArm64 ? 0o100000 : 0o400000,
+} as const;
+
+/** Constants of the `*at` calls. */
+export const At = {
+  FDCWD: -100,
+  SYMLINK_NOFOLLOW: 0x100,
+  REMOVEDIR: 0x200,
+  SYMLINK_FOLLOW: 0x400,
+  EMPTY_PATH: 0x1000,
+} as const;
+
+/** Flags of renameat2(2). */
+export const RenameFlag = { NOREPLACE: 1, EXCHANGE: 2, WHITEOUT: 4 } as const;
+
+/** Operations of flock(2). */
+export const Lock = { SHARED: 1, EXCLUSIVE: 2, NONBLOCKING: 4, UNLOCK: 8 } as const;
+
+/** Flags of fallocate(2). */
+export const Fallocate = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
+
+/** lseek(2) whence. */
+export const Seek = { SET: 0, CURRENT: 1, END: 2, DATA: 3, HOLE: 4 } as const;
+
+/** A buffer for system calls; see `src/bytes/native_buffer.ts`. */
+export interface AllocatedBuffer {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly address: bigint;
+}
+
+/** Allocates a zeroed buffer whose address is known. It lives as long as the returned object. */
+export function allocateNativeBuffer(sizeBytes: number): AllocatedBuffer {
+  return nativeBufferOf(new Uint8Array(sizeBytes));
+}
+
+/** Makes existing bytes usable by address. The bytes live as long as the returned object. */
+export function nativeBufferOf(bytes: Uint8Array<ArrayBuffer>): AllocatedBuffer {
+  return { bytes, address: Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)) };
+}
+
+/** openat(2) with O_CLOEXEC. @returns a descriptor */
+export function openAt(directory: number, name: string, flags: number, mode = 0): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().openat(directory, buffer, flags | OpenFlag.CLOEXEC, mode));
+}
+
+/** open(2) of a path with O_CLOEXEC. @returns a descriptor */
+export function open(path: string, flags: number, mode = 0): number {
+  return openAt(At.FDCWD, path, flags, mode);
+}
+
+/** close(2). */
+export function close(fd: number): number {
+  return check(libc().close(fd));
+}
+
+/** dup(2). @returns a descriptor */
+export function dup(fd: number): number {
+  return check(libc().dup(fd));
+}
+
+/** read(2) to an address. @returns the number of bytes */
+export function read(fd: number, address: bigint, size: bigint): number {
+  const result = Number(libc().read(fd, address, size));
+  return result === -1 ? failed() : result;
+}
+
+/** write(2) from an address. @returns the number of bytes */
+export function write(fd: number, address: bigint, size: bigint): number {
+  const result = Number(libc().write(fd, address, size));
+  return result === -1 ? failed() : result;
+}
+
+/** pread(2) to an address. @returns the number of bytes, possibly short */
+export function pread(fd: number, address: bigint, size: bigint, offset: bigint): number {
+  const result = Number(libc().pread(fd, address, size, offset));
+  return result === -1 ? failed() : result;
+}
+
+/** pwrite(2) from an address. @returns the number of bytes, possibly short */
+export function pwrite(fd: number, address: bigint, size: bigint, offset: bigint): number {
+  const result = Number(libc().pwrite(fd, address, size, offset));
+  return result === -1 ? failed() : result;
+}
+
+/** Reads until `size` bytes or the end of the file. @returns the number of bytes */
+export function preadFully(fd: number, address: bigint, size: number, offset: number): number {
+  let done = 0;
+  while (done < size) {
+    const count = pread(
+      fd,
+      address + BigInt(done),
+      BigInt(size - done),
+      BigInt(offset + done),
+    );
+    if (count === -Errno.EINTR) continue;
+    if (count < 0) return count;
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Writes all `size` bytes. @returns `size`, or the count before the error if some were written */
+export function pwriteFully(fd: number, address: bigint, size: number, offset: number): number {
+  let done = 0;
+  while (done < size) {
+    const count = pwrite(
+      fd,
+      address + BigInt(done),
+      BigInt(size - done),
+      BigInt(offset + done),
+    );
+    if (count === -Errno.EINTR) continue;
+    if (count < 0) return done > 0 ? done : count;
+    done += count;
+  }
+  return done;
+}
+
+/** lseek(2). @returns the offset */
+export function lseek(fd: number, offset: number, whence: number): number {
+  const result = Number(libc().lseek(fd, BigInt(offset), whence));
+  return result === -1 ? failed() : result;
+}
+
+/** ftruncate(2). */
+export function ftruncate(fd: number, size: number): number {
+  return check(libc().ftruncate(fd, BigInt(size)));
+}
+
+/** fallocate(2). */
+export function fallocate(fd: number, mode: number, offset: number, length: number): number {
+  return check(libc().fallocate(fd, mode, BigInt(offset), BigInt(length)));
+}
+
+/** fsync(2). */
+export function fsync(fd: number): number {
+  return check(libc().fsync(fd));
+}
+
+/** fdatasync(2). */
+export function fdatasync(fd: number): number {
+  return check(libc().fdatasync(fd));
+}
+
+/** syncfs(2): writes everything of the file system that holds `fd`. */
+export function syncfs(fd: number): number {
+  return check(libc().syncfs(fd));
+}
+
+const rangeIn = new BigInt64Array(1);
+const rangeOut = new BigInt64Array(1);
+const rangeInBytes = new Uint8Array(rangeIn.buffer);
+const rangeOutBytes = new Uint8Array(rangeOut.buffer);
+
+/** copy_file_range(2). @returns the number of bytes copied, possibly fewer than asked */
+export function copyFileRange(
+  fdIn: number,
+  offsetIn: number,
+  fdOut: number,
+  offsetOut: number,
+  length: number,
+): number {
+  rangeIn[0] = BigInt(offsetIn);
+  rangeOut[0] = BigInt(offsetOut);
+  const result = Number(
+    libc().copy_file_range(fdIn, rangeInBytes, fdOut, rangeOutBytes, BigInt(length), 0),
+  );
+  return result === -1 ? failed() : result;
+}
+
+/** Attributes of a host file, from statx(2). */
+export class HostStat {
+  mode = 0;
+  nlink = 0;
+  uid = 0;
+  gid = 0;
+  ino = 0;
+  size = 0;
+  blocks = 0;
+  blockSizeBytes = 0;
+  /** Device number of a device node in the kernel's 32-bit form. */
+  rdev = 0;
+  /** Device that holds the file. */
+  device = 0;
+  atimeSeconds = 0;
+  atimeNanoseconds = 0;
+  mtimeSeconds = 0;
+  mtimeNanoseconds = 0;
+  ctimeSeconds = 0;
+  ctimeNanoseconds = 0;
+}
+
+const STATX_BASIC = 0x7ff;
+const statxBytes = new Uint8Array(256);
+const statxView = new DataView(statxBytes.buffer);
+const emptyName = new Uint8Array(1);
+
+function encodeDevice(major: number, minor: number): number {
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
+function uint64(offset: number): number {
+  return statxView.getUint32(offset, true) + statxView.getUint32(offset + 4, true) * 0x1_0000_0000;
+}
+
+function int64(offset: number): number {
+  return statxView.getUint32(offset, true) + statxView.getInt32(offset + 4, true) * 0x1_0000_0000;
+}
+
+function fillStat(out: HostStat): void {
+  out.blockSizeBytes = statxView.getUint32(4, true);
+  out.nlink = statxView.getUint32(16, true);
+  out.uid = statxView.getUint32(20, true);
+  out.gid = statxView.getUint32(24, true);
+  out.mode = statxView.getUint16(28, true);
+  out.ino = uint64(32);
+  out.size = uint64(40);
+  out.blocks = uint64(48);
+  out.atimeSeconds = int64(64);
+  out.atimeNanoseconds = statxView.getUint32(72, true);
+  out.ctimeSeconds = int64(96);
+  out.ctimeNanoseconds = statxView.getUint32(104, true);
+  out.mtimeSeconds = int64(112);
+  out.mtimeNanoseconds = statxView.getUint32(120, true);
+  out.rdev = encodeDevice(statxView.getUint32(128, true), statxView.getUint32(132, true));
+  out.device = encodeDevice(statxView.getUint32(136, true), statxView.getUint32(140, true));
+}
+
+/** Attributes of an open file. */
+export function statFd(fd: number, out: HostStat): number {
+  if (libc().statx(fd, emptyName, At.EMPTY_PATH, STATX_BASIC, statxBytes) === -1) return failed();
+  fillStat(out);
+  return 0;
+}
+
+/** Attributes of a name in a directory; a symbolic link is not followed unless `follow`. */
+export function statAt(directory: number, name: string, out: HostStat, follow = false): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  const flags = follow ? 0 : At.SYMLINK_NOFOLLOW;
+  if (libc().statx(directory, buffer, flags, STATX_BASIC, statxBytes) === -1) return failed();
+  fillStat(out);
+  return 0;
+}
+
+/** fchmod(2). */
+export function fchmod(fd: number, mode: number): number {
+  return check(libc().fchmod(fd, mode));
+}
+
+/** fchmodat(2); follows a symbolic link. */
+export function chmodAt(directory: number, name: string, mode: number): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().fchmodat(directory, buffer, mode, 0));
+}
+
+/** Leaves an id as it is in {@link chownAt}. */
+export const KEEP_ID = 0xffff_ffff;
+
+/** fchownat(2) of a name (the link itself when it is one), or of `directory` itself when the name is empty. */
+export function chownAt(directory: number, name: string, uid: number, gid: number): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  const flags = At.SYMLINK_NOFOLLOW | (name === "" ? At.EMPTY_PATH : 0);
+  return check(libc().fchownat(directory, buffer, uid, gid, flags));
+}
+
+/** Nanosecond values of {@link utimensAt} that mean "now" and "leave as it is". */
+export const UTIME_NOW = 0x3fff_ffff;
+export const UTIME_OMIT = 0x3fff_fffe;
+
+const timesBytes = new Uint8Array(32);
+const timesView = new DataView(timesBytes.buffer);
+
+function setTimespec(offset: number, seconds: number, nanoseconds: number): void {
+  timesView.setBigInt64(offset, BigInt(seconds), true);
+  timesView.setBigInt64(offset + 8, BigInt(nanoseconds), true);
+}
+
+/** utimensat(2) of a name (never follows a link), or of the open file `directory` when the name is empty. */
+export function utimensAt(
+  directory: number,
+  name: string,
+  atimeSeconds: number,
+  atimeNanoseconds: number,
+  mtimeSeconds: number,
+  mtimeNanoseconds: number,
+): number {
+  setTimespec(0, atimeSeconds, atimeNanoseconds);
+  setTimespec(16, mtimeSeconds, mtimeNanoseconds);
+  if (name === "") return check(libc().futimens(directory, timesBytes));
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().utimensat(directory, buffer, timesBytes, At.SYMLINK_NOFOLLOW));
+}
+
+/** mkdirat(2). */
+export function mkdirAt(directory: number, name: string, mode: number): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().mkdirat(directory, buffer, mode));
+}
+
+/** mknodat(2). */
+export function mknodAt(directory: number, name: string, mode: number, rdev: number): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().mknodat(directory, buffer, mode, BigInt(rdev)));
+}
+
+/** symlinkat(2). */
+export function symlinkAt(target: string, directory: number, name: string): number {
+  const targetBuffer = encodeCString(target, SCRATCH_A);
+  const nameBuffer = encodeCString(name, SCRATCH_B);
+  if (targetBuffer === undefined || nameBuffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().symlinkat(targetBuffer, directory, nameBuffer));
+}
+
+/** linkat(2). `follow` makes a link to what `/proc/self/fd/N` points at. */
+export function linkAt(
+  directory: number,
+  name: string,
+  newDirectory: number,
+  newName: string,
+  follow = false,
+): number {
+  const nameBuffer = encodeCString(name, SCRATCH_A);
+  const newNameBuffer = encodeCString(newName, SCRATCH_B);
+  if (nameBuffer === undefined || newNameBuffer === undefined) return -Errno.ENAMETOOLONG;
+  const flags = follow ? At.SYMLINK_FOLLOW : 0;
+  return check(libc().linkat(directory, nameBuffer, newDirectory, newNameBuffer, flags));
+}
+
+/** unlinkat(2) of anything but a directory. */
+export function unlinkAt(directory: number, name: string): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().unlinkat(directory, buffer, 0));
+}
+
+/** unlinkat(2) of a directory. */
+export function rmdirAt(directory: number, name: string): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().unlinkat(directory, buffer, At.REMOVEDIR));
+}
+
+/** renameat2(2). */
+export function renameAt(
+  directory: number,
+  name: string,
+  newDirectory: number,
+  newName: string,
+  flags = 0,
+): number {
+  const nameBuffer = encodeCString(name, SCRATCH_A);
+  const newNameBuffer = encodeCString(newName, SCRATCH_B);
+  if (nameBuffer === undefined || newNameBuffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().renameat2(directory, nameBuffer, newDirectory, newNameBuffer, flags));
+}
+
+/** readlinkat(2). @returns the bytes of the target, or a negative errno */
+export function readlinkAt(directory: number, name: string): Uint8Array | number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  const target = new Uint8Array(4096);
+  const length = Number(libc().readlinkat(directory, buffer, target, BigInt(target.length)));
+  return length === -1 ? failed() : target.subarray(0, length);
+}
+
+/** getdents64(2): fills `target` with `linux_dirent64` records. @returns the number of bytes, 0 at the end */
+export function getdents(fd: number, target: Uint8Array<ArrayBuffer>): number {
+  const result = Number(libc().getdents64(fd, target, BigInt(target.length)));
+  return result === -1 ? failed() : result;
+}
+
+/** Largest value of an extended attribute that Linux allows. */
+export const XATTR_SIZE_MAX = 65536;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** fsetxattr(2). */
+export function setXattr(fd: number, name: string, value: Uint8Array, flags: number): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ERANGE;
+  return check(
+    libc().fsetxattr(
+      fd,
+      buffer,
+      value as Uint8Array<ArrayBuffer>,
+      BigInt(value.length),
+      flags,
+    ),
+  );
+}
+
+/** fgetxattr(2). @returns the value, or a negative errno */
+export function getXattr(fd: number, name: string): Uint8Array | number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ERANGE;
+  const size = Number(libc().fgetxattr(fd, buffer, NO_BYTES, 0n));
+  if (size === -1) return failed();
+  const value = new Uint8Array(size);
+  const length = Number(libc().fgetxattr(fd, buffer, value, BigInt(size)));
+  return length === -1 ? failed() : value.subarray(0, length);
+}
+
+/** flistxattr(2). @returns the names, each followed by a NUL, or a negative errno */
+export function listXattr(fd: number): Uint8Array | number {
+  const names = new Uint8Array(XATTR_SIZE_MAX);
+  const length = Number(libc().flistxattr(fd, names, BigInt(names.length)));
+  return length === -1 ? failed() : names.subarray(0, length);
+}
+
+/** fremovexattr(2). */
+export function removeXattr(fd: number, name: string): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ERANGE;
+  return check(libc().fremovexattr(fd, buffer));
+}
+
+/** lsetxattr(2): of a path, never following a link. */
+export function setLinkXattr(path: string, name: string, value: Uint8Array, flags: number): number {
+  const pathBuffer = encodeCString(path, SCRATCH_A);
+  const nameBuffer = encodeCString(name, SCRATCH_B);
+  if (pathBuffer === undefined || nameBuffer === undefined) return -Errno.ERANGE;
+  return check(
+    libc().lsetxattr(
+      pathBuffer,
+      nameBuffer,
+      value as Uint8Array<ArrayBuffer>,
+      BigInt(value.length),
+      flags,
+    ),
+  );
+}
+
+/** lgetxattr(2). @returns the value, or a negative errno */
+export function getLinkXattr(path: string, name: string): Uint8Array | number {
+  const pathBuffer = encodeCString(path, SCRATCH_A);
+  const nameBuffer = encodeCString(name, SCRATCH_B);
+  if (pathBuffer === undefined || nameBuffer === undefined) return -Errno.ERANGE;
+  const value = new Uint8Array(XATTR_SIZE_MAX);
+  const length = Number(
+    libc().lgetxattr(pathBuffer, nameBuffer, value, BigInt(value.length)),
+  );
+  return length === -1 ? failed() : value.slice(0, length);
+}
+
+/** llistxattr(2). @returns the names, each followed by a NUL, or a negative errno */
+export function listLinkXattr(path: string): Uint8Array | number {
+  const pathBuffer = encodeCString(path, SCRATCH_A);
+  if (pathBuffer === undefined) return -Errno.ENAMETOOLONG;
+  const names = new Uint8Array(XATTR_SIZE_MAX);
+  const length = Number(libc().llistxattr(pathBuffer, names, BigInt(names.length)));
+  return length === -1 ? failed() : names.subarray(0, length);
+}
+
+/** lremovexattr(2). */
+export function removeLinkXattr(path: string, name: string): number {
+  const pathBuffer = encodeCString(path, SCRATCH_A);
+  const nameBuffer = encodeCString(name, SCRATCH_B);
+  if (pathBuffer === undefined || nameBuffer === undefined) return -Errno.ERANGE;
+  return check(libc().lremovexattr(pathBuffer, nameBuffer));
+}
+
+/** Space and file counts of a mounted file system, from fstatvfs(3). */
+export interface HostStatvfs {
+  readonly blockSizeBytes: number;
+  readonly blocks: number;
+  readonly blocksFree: number;
+  readonly blocksAvailable: number;
+  readonly files: number;
+  readonly filesFree: number;
+  readonly nameLengthMax: number;
+}
+
+/** fstatvfs(3) of the file system that holds `fd`. */
+export function statvfs(fd: number): HostStatvfs | number {
+  const bytes = new Uint8Array(112);
+  if (libc().fstatvfs(fd, bytes) === -1) return failed();
+  const fields = new BigUint64Array(bytes.buffer);
+  const field = (index: number) => Number(fields[index]!);
+  return {
+    blockSizeBytes: field(1),
+    blocks: field(2),
+    blocksFree: field(3),
+    blocksAvailable: field(4),
+    files: field(5),
+    filesFree: field(6),
+    nameLengthMax: field(10),
+  };
+}
+
+/** flock(2). */
+export function flock(fd: number, operation: number): number {
+  return check(libc().flock(fd, operation));
+}
+
+/** ioctl(2) with a buffer argument. @returns the call's value */
+export function ioctl(fd: number, request: bigint, argument: Uint8Array<ArrayBuffer>): number {
+  return check(libc().ioctl(fd, request, argument));
+}
+
+/** memfd_create(2) with MFD_CLOEXEC. @returns a descriptor */
+export function memfdCreate(name: string): number {
+  const buffer = encodeCString(name, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().memfd_create(buffer, 1));
+}
+
+/** kill(2). Signal 0 only asks whether the process is there. */
+export function kill(pid: number, signal: number): number {
+  return check(libc().kill(pid, signal));
+}
+
+/** getpid(2). */
+export function getPid(): number {
+  return libc().getpid();
+}
+
+/** geteuid(2). */
+export function getEffectiveUid(): number {
+  return libc().geteuid();
+}
+
+/** getegid(2). */
+export function getEffectiveGid(): number {
+  return libc().getegid();
+}
+
+/** Flag of {@link umount} that detaches at once and cleans up when the mount is no longer busy. */
+export const MNT_DETACH = 2;
+
+/** umount2(2). */
+export function umount(path: string, flags = 0): number {
+  const buffer = encodeCString(path, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().umount2(buffer, flags));
+}
+
+/** chdir(2). */
+export function changeDirectory(path: string): number {
+  const buffer = encodeCString(path, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().chdir(buffer));
+}
+
+/** setsid(2). @returns the session id */
+export function newSession(): number {
+  return check(libc().setsid());
+}
+
+/** umask(2). @returns the former mask */
+export function setUmask(mask: number): number {
+  return libc().umask(mask);
+}
+
+const RLIMIT_NOFILE = 7;
+
+/** Raises the limit of open files to what the system allows. @returns the limit in force */
+export function raiseOpenFileLimit(): number {
+  const limits = new BigUint64Array(2);
+  const bytes = new Uint8Array(limits.buffer);
+  if (libc().prlimit64(0, RLIMIT_NOFILE, null, bytes) === -1) return failed();
+  limits[0] = limits[1]!;
+  if (libc().prlimit64(0, RLIMIT_NOFILE, bytes, null) === -1) return failed();
+  return Number(limits[0]!);
+}
+
+/** Reads a whole small file, such as one below /proc that Deno's own calls refuse. */
+export function readSmallFile(path: string, sizeMax = 1 << 20): Uint8Array | number {
+  const fd = open(path, OpenFlag.RDONLY);
+  if (fd < 0) return fd;
+  const buffer = allocateNativeBuffer(sizeMax);
+  let length = 0;
+  while (length < sizeMax) {
+    const count = read(fd, buffer.address + BigInt(length), BigInt(sizeMax - length));
+    if (count === -Errno.EINTR) continue;
+    if (count < 0) {
+      close(fd);
+      return count;
+    }
+    if (count === 0) break;
+    length += count;
+  }
+  close(fd);
+  return buffer.bytes.subarray(0, length);
+}

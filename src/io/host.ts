@@ -1,0 +1,8 @@
+/**
+ * The host's files, for code above the formats: system calls that return a value or a negative errno.
+ *
+ * @module
+ */
+
+export * from "#ffi/libc.ts";
+export { Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
