@@ -1,0 +1,197 @@
+/// <reference lib="deno.unstable" />
+/**
+ * A lint plugin that keeps the dependency direction of docs/architecture.md:
+ *
+ *     cli → {mount, backup, transfer, postgres} → {overlay, pgprobackup, pxar, pbs, chunking}
+ *         → {tree, codecs, io, log} → bytes
+ *
+ * with `ffi` below all of it. Type imports count like others: what matters is what a module knows of.
+ * Import cycles need the whole graph; `scripts/tidy.ts` looks for them.
+ *
+ * @module
+ */
+
+/** A folder with rules of its own; `ffi/libfuse3` and `src/x/format` stand for themselves. */
+type Layer = string;
+
+const BASE = ["bytes", "errors"];
+const VOCABULARY = ["tree", "codecs", "io", "log"];
+const FORMATS = ["pgprobackup", "pxar", "pbs", "chunking"];
+const USE_CASES = ["mount", "backup", "transfer", "postgres"];
+const ALL_OF_SRC = [...BASE, ...VOCABULARY, "overlay", ...FORMATS, ...USE_CASES, "cli"];
+
+/** What each layer may import besides itself. A layer that is not listed may import anything. */
+const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
+  ffi: [],
+  "ffi/libfuse3": ["ffi"],
+  errors: ["ffi/os_error"],
+  bytes: ["errors"],
+  format: BASE,
+  tree: [...BASE, ...VOCABULARY],
+  codecs: [...BASE, ...VOCABULARY, "ffi"],
+  io: [...BASE, ...VOCABULARY, "ffi"],
+  log: [...BASE, ...VOCABULARY, "ffi"],
+  overlay: [...BASE, ...VOCABULARY],
+  pgprobackup: [...BASE, ...VOCABULARY, "format"],
+  pxar: [...BASE, ...VOCABULARY, "format"],
+  chunking: [...BASE, ...VOCABULARY, "format"],
+  pbs: [...BASE, ...VOCABULARY, "format", "chunking", "pxar"],
+  mount: [...BASE, ...VOCABULARY, "overlay", "ffi", "ffi/libfuse3"],
+  backup: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format"],
+  transfer: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format"],
+  postgres: [...BASE, ...VOCABULARY, "overlay"],
+  cli: [...ALL_OF_SRC, "format", "version"],
+  main: ["cli", "errors"],
+};
+
+/** Globals that pure code must not touch: the outside world, clocks and randomness. */
+const IMPURE_GLOBALS: ReadonlySet<string> = new Set([
+  "Deno",
+  "clearInterval",
+  "clearTimeout",
+  "console",
+  "crypto",
+  "fetch",
+  "performance",
+  "process",
+  "setInterval",
+  "setTimeout",
+]);
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** Path inside the checkout; a name without the checkout's prefix is taken as it is. */
+function relativePath(filename: string): string {
+  return filename.startsWith(ROOT) ? filename.slice(ROOT.length) : filename;
+}
+
+/** The layer of a path inside the checkout, or undefined where no rule applies (tests, scripts). */
+function layerOf(path: string): Layer | undefined {
+  if (path === "main.ts") return "main";
+  if (path === "deno.json") return "version";
+  if (path === "src/errors.ts") return "errors";
+  if (path.startsWith("ffi/libfuse3/")) return "ffi/libfuse3";
+  if (path.startsWith("ffi/")) return "ffi";
+  const [, folder, rest] = /^src\/([^/]+)\/(.*)$/.exec(path) ?? [];
+  if (folder === undefined) return undefined;
+  return rest!.startsWith("format/") ? "format" : folder;
+}
+
+function isPure(path: string): boolean {
+  const layer = layerOf(path);
+  return layer === "bytes" || layer === "format";
+}
+
+/** Path inside the checkout that a specifier means, or undefined for packages and builtins. */
+function resolve(specifier: string, importer: string): string | undefined {
+  if (specifier === "#version") return "deno.json";
+  const mapped = /^#(src|ffi|tests)\/(.*)$/.exec(specifier);
+  if (mapped !== null) return `${mapped[1]}/${mapped[2]}`;
+  if (!specifier.startsWith(".")) return undefined;
+  return new URL(specifier, `file:///${importer}`).pathname.slice(1);
+}
+
+/** Why `importer` must not import `specifier`, or undefined when it may. */
+function objection(importer: string, specifier: string): string | undefined {
+  const from = layerOf(importer);
+  if (from === undefined) return undefined;
+  const target = resolve(specifier, importer);
+  if (target === undefined) {
+    return isPure(importer)
+      ? `"${from}" is pure: it must not import "${specifier}", only its own kind`
+      : undefined;
+  }
+  const to = layerOf(target);
+  if (to === undefined) return `"${from}" must not import "${target}"`;
+  if (from === "format" && to === "format") {
+    const folder = importer.slice(0, importer.lastIndexOf("/"));
+    return target.startsWith(`${folder}/`)
+      ? undefined
+      : `a format must not import another format's "${target}"`;
+  }
+  if (from === "pgprobackup" || from === "pxar" || from === "pbs" || from === "chunking") {
+    const ownFormat = `src/${from}/format/`;
+    if (to === "format" && target.startsWith(ownFormat)) return undefined;
+    if (to === "format") return `"${from}" must not import another format's "${target}"`;
+  }
+  if (from === to) return undefined;
+  if (from === "errors" && target === "ffi/os_error.ts") return undefined;
+  return MAY_IMPORT[from]?.includes(to) === false
+    ? `"${from}" must not import "${to}" (docs/architecture.md, "Dependency direction")`
+    : undefined;
+}
+
+type ImportLike = { source: { value: unknown } | null };
+
+const direction: Deno.lint.Rule = {
+  create(context) {
+    const importer = relativePath(context.filename);
+    const check = (node: Deno.lint.Node & ImportLike) => {
+      if (typeof node.source?.value !== "string") return;
+      const message = objection(importer, node.source.value);
+      if (message !== undefined) context.report({ node, message });
+    };
+    return {
+      ImportDeclaration: check,
+      ImportExpression: (node) => {
+        if (node.source.type === "Literal") check(node as Deno.lint.Node & ImportLike);
+      },
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+    };
+  },
+};
+
+/** Whether an identifier is a property name or a declared one rather than a use of the global. */
+function isGlobalUse(node: Deno.lint.Identifier): boolean {
+  const parent = node.parent;
+  if (parent.type === "MemberExpression") return parent.object === node || parent.computed;
+  return parent.type === "CallExpression" || parent.type === "NewExpression";
+}
+
+const purity: Deno.lint.Rule = {
+  create(context) {
+    if (!isPure(relativePath(context.filename))) return {};
+    return {
+      Identifier(node) {
+        if (!IMPURE_GLOBALS.has(node.name) || !isGlobalUse(node)) return;
+        context.report({
+          node,
+          message: `Bytes in, values out: pure code must not use "${node.name}"`,
+        });
+      },
+      MemberExpression(node) {
+        const { object, property } = node;
+        if (object.type !== "Identifier" || property.type !== "Identifier") return;
+        const name = `${object.name}.${property.name}`;
+        if (name !== "Math.random" && name !== "Date.now") return;
+        context.report({
+          node,
+          message: `Pure code must not use "${name}": clock and randomness are arguments`,
+        });
+      },
+      NewExpression(node) {
+        if (node.callee.type !== "Identifier" || node.callee.name !== "Date") return;
+        if (node.arguments.length > 0) return;
+        context.report({ node, message: `Pure code must not ask for the time` });
+      },
+    };
+  },
+};
+
+const dlopen: Deno.lint.Rule = {
+  create(context) {
+    const path = relativePath(context.filename);
+    const applies = path === "main.ts" || path.startsWith("src/");
+    if (!applies) return {};
+    return {
+      'MemberExpression[object.name="Deno"][property.name="dlopen"]'(node: Deno.lint.Node) {
+        context.report({ node, message: "Libraries are loaded in ffi/ only" });
+      },
+    };
+  },
+};
+
+const plugin: Deno.lint.Plugin = { name: "layers", rules: { direction, purity, dlopen } };
+
+export default plugin;

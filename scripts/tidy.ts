@@ -1,0 +1,184 @@
+/**
+ * House rules that the compiler and the linter do not check: dead modules, import cycles, leftover markers,
+ * tests that do not run, names that say nothing. Long modules are only mentioned.
+ *
+ *     deno run --allow-read --allow-write=dist --allow-run=deno,git scripts/tidy.ts
+ *
+ * @module
+ */
+
+/** Modules by path inside the checkout, each with the modules it imports. */
+export type ModuleGraph = ReadonlyMap<string, readonly string[]>;
+
+const LINES_MAX = 450;
+const WORKER_URL = /new URL\(\s*"([^"]+\.ts)",\s*import\.meta\.url\s*,?\s*\)/g;
+/** Split so that this file does not find itself. */
+const MARKER = new RegExp(
+  `\\b(${["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"].join("|")})\\b`,
+);
+const SILENT_TEST = /Deno\.test\.(only|ignore)\b|\b(only|ignore): true\b/;
+const EMPTY_NAME =
+  /^export (?:abstract )?(?:class|interface|type|function|const) \w*(Manager|Helper|Helpers|Util|Utils)\b/;
+const EMPTY_FILE_NAME = /(^|\/)(utils?|helpers?|common|misc)(\.ts|\/)/;
+
+/** All modules that can be reached from `roots`, the roots included. */
+export function reachable(graph: ModuleGraph, roots: readonly string[]): Set<string> {
+  const seen = new Set<string>();
+  const open = [...roots];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    open.push(...graph.get(path) ?? []);
+  }
+  return seen;
+}
+
+/** Groups of modules that import each other, each group sorted; a module that imports itself is one too. */
+export function importCycles(graph: ModuleGraph): string[][] {
+  const cycles: string[][] = [];
+  const assigned = new Set<string>();
+  for (const path of graph.keys()) {
+    if (assigned.has(path)) continue;
+    const group = [...reachable(graph, graph.get(path) ?? [])]
+      .filter((other) => reachable(graph, [other]).has(path));
+    if (!group.includes(path)) continue;
+    for (const member of group) assigned.add(member);
+    cycles.push(group.toSorted());
+  }
+  return cycles;
+}
+
+/** What is wrong with the text of one module. */
+export function textFaults(path: string, text: string): string[] {
+  const faults: string[] = [];
+  if (EMPTY_FILE_NAME.test(path)) faults.push(`${path}: the file's name says nothing`);
+  text.split("\n").forEach((line, index) => {
+    const place = `${path}:${index + 1}`;
+    if (MARKER.test(line)) faults.push(`${place}: leftover marker`);
+    if (EMPTY_NAME.test(line)) faults.push(`${place}: the name says nothing`);
+    if (path.startsWith("tests/") && SILENT_TEST.test(line)) {
+      faults.push(`${place}: a test that does not run, or keeps others from running`);
+    }
+  });
+  return faults;
+}
+
+const CHECKOUT = new URL("../", import.meta.url);
+
+async function run(command: string, args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args: [...args],
+    cwd: CHECKOUT.pathname,
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`${command} ${args[0]} failed: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+/** Modules git knows of, or would: what is ignored is not looked at. */
+async function listModules(): Promise<string[]> {
+  const listed = await run("git", [
+    "-c",
+    "safe.directory=*",
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "-z",
+    "*.ts",
+  ]);
+  const present = await Promise.all(
+    listed.split("\0").filter((path) => path !== "").map(async (path) => {
+      return await Deno.stat(new URL(path, CHECKOUT)).then(() => [path], () => []);
+    }),
+  );
+  return present.flat();
+}
+
+interface InfoModule {
+  specifier: string;
+  dependencies?: { code?: { specifier?: string }; type?: { specifier?: string } }[];
+}
+
+/** The imports of all modules, as the runtime resolves them. */
+async function loadGraph(modules: readonly string[]): Promise<ModuleGraph> {
+  await Deno.mkdir(new URL("dist", CHECKOUT), { recursive: true });
+  const entry = await Deno.makeTempFile({ dir: new URL("dist", CHECKOUT).pathname, suffix: ".ts" });
+  try {
+    const imports = modules.map((path) =>
+      `import ${JSON.stringify(new URL(path, CHECKOUT).href)};`
+    );
+    await Deno.writeTextFile(entry, imports.join("\n"));
+    const info: { modules: InfoModule[] } = JSON.parse(
+      await run("deno", ["info", "--json", entry]),
+    );
+    const graph = new Map<string, readonly string[]>();
+    for (const module of info.modules) {
+      if (!module.specifier.startsWith(CHECKOUT.href)) continue;
+      const imported = (module.dependencies ?? [])
+        .flatMap((dependency) => [dependency.code?.specifier, dependency.type?.specifier])
+        .filter((specifier) => specifier?.startsWith(CHECKOUT.href) && specifier.endsWith(".ts"))
+        .map((specifier) => specifier!.slice(CHECKOUT.href.length));
+      graph.set(module.specifier.slice(CHECKOUT.href.length), imported);
+    }
+    graph.delete(entry.slice(CHECKOUT.pathname.length));
+    return graph;
+  } finally {
+    await Deno.remove(entry);
+  }
+}
+
+/** Faults of the whole graph: cycles, and modules nothing leads to. */
+function graphFaults(graph: ModuleGraph, texts: ReadonlyMap<string, string>, exported: string[]) {
+  const workers = [...texts].flatMap(([path, text]) =>
+    [...text.matchAll(WORKER_URL)].map((match) => new URL(match[1]!, new URL(path, CHECKOUT)).href)
+  ).map((href) => href.slice(CHECKOUT.href.length));
+  const programRoots = [
+    "main.ts",
+    ...exported,
+    ...workers.filter((path) => !path.startsWith("tests/")),
+  ];
+  const program = reachable(graph, programRoots);
+  const otherRoots = [...texts].filter(([path, text]) =>
+    path.endsWith("_test.ts") || path.startsWith("scripts/lint/") ||
+    (/^(tests|scripts)\//.test(path) && text.includes("import.meta.main")) ||
+    path === "scripts/executable/build.ts"
+  ).map(([path]) => path);
+  const all = reachable(graph, [...programRoots, ...workers, ...otherRoots]);
+  const dead = [...texts.keys()].filter((path) =>
+    /^(src|ffi)\//.test(path) ? !program.has(path) : !all.has(path)
+  );
+  return [
+    ...importCycles(graph).map((cycle) => `import cycle: ${cycle.join(", ")}`),
+    ...dead.map((path) => `${path}: nothing leads here (dead module)`),
+  ];
+}
+
+async function main(): Promise<number> {
+  const modules = await listModules();
+  const texts = new Map<string, string>();
+  for (const path of modules) texts.set(path, await Deno.readTextFile(new URL(path, CHECKOUT)));
+  const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", CHECKOUT)));
+  const exported = Object.values(config.exports as Record<string, string>).map((path) =>
+    path.slice(2)
+  );
+
+  const faults = [
+    ...exported.filter((path) => !texts.has(path)).map((path) => `${path}: exported but not there`),
+    ...[...texts].flatMap(([path, text]) => textFaults(path, text)),
+    ...graphFaults(await loadGraph(modules), texts, exported),
+  ];
+  for (const [path, text] of texts) {
+    const lines = text.split("\n").length;
+    if (lines > LINES_MAX) {
+      console.warn(`note: ${path} has ${lines} lines: is there a second module in it?`);
+    }
+  }
+  for (const fault of faults) console.error(fault);
+  console.log(`tidy: ${modules.length} modules, ${faults.length} faults`);
+  return faults.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main());

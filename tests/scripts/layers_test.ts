@@ -1,0 +1,100 @@
+/// <reference lib="deno.unstable" />
+import assert from "node:assert/strict";
+import plugin from "../../scripts/lint/layers.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** What the plugin says to a module at that path of the checkout. */
+function complaints(path: string, source: string): string[] {
+  return Deno.lint.runPlugin(plugin, ROOT + path, source).map((diagnostic) => diagnostic.message);
+}
+
+const ALLOWED: readonly [string, string][] = [
+  ["src/cli/commands/mount.ts", "#src/mount/mount.ts"],
+  ["src/cli/commands/show.ts", "#src/pgprobackup/mod.ts"],
+  ["src/cli/version.ts", "#version"],
+  ["src/mount/bridge.ts", "#ffi/libfuse3/session.ts"],
+  ["src/mount/bridge.ts", "#src/tree/file_system.ts"],
+  ["src/pgprobackup/chain.ts", "./format/control.ts"],
+  ["src/pgprobackup/chain.ts", "#src/io/byte_source.ts"],
+  ["src/pgprobackup/format/pglz.ts", "./page_map.ts"],
+  ["src/pgprobackup/format/pglz.ts", "#src/bytes/cursor.ts"],
+  ["src/codecs/zlib.ts", "#ffi/libz.ts"],
+  ["src/codecs/zlib.ts", "node:zlib"],
+  ["src/io/host.ts", "#ffi/libc.ts"],
+  ["src/errors.ts", "#ffi/os_error.ts"],
+  ["ffi/libfuse3/session.ts", "#ffi/libc.ts"],
+  ["ffi/libfuse3/session.ts", "../libc.ts"],
+  ["main.ts", "./src/cli/run.ts"],
+  ["tests/mount/bridge_test.ts", "#ffi/libc.ts"],
+];
+
+const REFUSED: readonly [string, string][] = [
+  ["src/overlay/overlay.ts", "#src/mount/bridge.ts"],
+  ["src/overlay/overlay.ts", "#src/pgprobackup/mod.ts"],
+  ["src/overlay/overlay.ts", "#ffi/libc.ts"],
+  ["src/overlay/overlay.ts", "../cli/run.ts"],
+  ["src/mount/bridge.ts", "#src/pgprobackup/mod.ts"],
+  ["src/mount/bridge.ts", "#src/cli/run.ts"],
+  ["src/tree/walk.ts", "#ffi/libc.ts"],
+  ["src/io/host.ts", "#ffi/libfuse3/session.ts"],
+  ["src/cli/run.ts", "#ffi/libc.ts"],
+  ["src/bytes/cursor.ts", "node:fs"],
+  ["src/bytes/cursor.ts", "#src/io/host.ts"],
+  ["src/pgprobackup/format/pglz.ts", "node:zlib"],
+  ["src/pgprobackup/format/pglz.ts", "../chain.ts"],
+  ["src/pgprobackup/format/pglz.ts", "#src/pxar/format/header.ts"],
+  ["src/pgprobackup/chain.ts", "#src/pxar/format/header.ts"],
+  ["src/pgprobackup/chain.ts", "#tests/support/temp.ts"],
+  ["src/errors.ts", "#ffi/libc.ts"],
+  ["ffi/libc.ts", "#src/errors.ts"],
+  ["ffi/libc.ts", "#ffi/libfuse3/session.ts"],
+  ["main.ts", "#src/mount/bridge.ts"],
+];
+
+Deno.test("layers/direction allows imports downwards", () => {
+  for (const [path, specifier] of ALLOWED) {
+    assert.deepEqual(complaints(path, `import "${specifier}";`), [], `${path} → ${specifier}`);
+  }
+});
+
+Deno.test("layers/direction refuses imports upwards and sideways in every form", () => {
+  for (const [path, specifier] of REFUSED) {
+    for (
+      const source of [
+        `import { x } from "${specifier}";`,
+        `import type { X } from "${specifier}";`,
+        `export { x } from "${specifier}";`,
+        `export * from "${specifier}";`,
+        `await import("${specifier}");`,
+      ]
+    ) assert.equal(complaints(path, source).length, 1, `${path}: ${source}`);
+  }
+});
+
+Deno.test("layers/purity refuses the outside world, clocks and randomness in pure folders only", () => {
+  for (
+    const source of [
+      "Deno.readFileSync(x);",
+      "console.log(1);",
+      "const t = Date.now();",
+      "const t = new Date();",
+      "const r = Math.random();",
+      "fetch(x);",
+      "crypto.getRandomValues(x);",
+    ]
+  ) {
+    assert.equal(complaints("src/bytes/cursor.ts", source).length, 1, source);
+    assert.equal(complaints("src/pxar/format/header.ts", source).length, 1, source);
+    assert.equal(complaints("src/io/clock.ts", source).length, 0, source);
+  }
+  for (const source of ["const t = new Date(5);", "x.process = 1;", "Math.floor(x);"]) {
+    assert.equal(complaints("src/bytes/cursor.ts", source).length, 0, source);
+  }
+});
+
+Deno.test("layers/dlopen refuses libraries outside of ffi", () => {
+  const source = 'Deno.dlopen("libc.so.6", {});';
+  assert.equal(complaints("src/io/host.ts", source).length, 1);
+  assert.equal(complaints("ffi/libc.ts", source).length, 0);
+});

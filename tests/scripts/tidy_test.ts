@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { importCycles, type ModuleGraph, reachable, textFaults } from "../../scripts/tidy.ts";
+
+const GRAPH: ModuleGraph = new Map([
+  ["main.ts", ["a.ts"]],
+  ["a.ts", ["b.ts"]],
+  ["b.ts", ["c.ts"]],
+  ["c.ts", ["b.ts", "leaf.ts"]],
+  ["leaf.ts", []],
+  ["dead.ts", ["leaf.ts"]],
+  ["self.ts", ["self.ts"]],
+]);
+
+Deno.test("reachable() follows imports through cycles", () => {
+  assert.deepEqual(
+    [...reachable(GRAPH, ["main.ts"])].toSorted(),
+    ["a.ts", "b.ts", "c.ts", "leaf.ts", "main.ts"],
+  );
+});
+
+Deno.test("importCycles() finds each group once", () => {
+  assert.deepEqual(importCycles(GRAPH), [["b.ts", "c.ts"], ["self.ts"]]);
+});
+
+Deno.test("textFaults() names file and line of markers, silent tests and empty names", () => {
+  const marker = "TO" + "DO";
+  assert.deepEqual(textFaults("src/a.ts", `\n// ${marker}: later`), [
+    "src/a.ts:2: leftover marker",
+  ]);
+  assert.equal(textFaults("src/a.ts", "export class MountManager {").length, 1);
+  assert.equal(textFaults("src/utils/a.ts", "").length, 1);
+  assert.equal(textFaults("tests/a_test.ts", ["Deno.test", "only(x)"].join(".")).length, 1);
+  assert.deepEqual(textFaults("src/a.ts", "export class Mount {}\nconst todo = 1;"), []);
+});
