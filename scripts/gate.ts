@@ -1,0 +1,157 @@
+/**
+ * Runs checks and tests part by part and sums up: the last line is `N passed, N failed[, N skipped]`.
+ *
+ *     deno run --allow-read --allow-write=dist --allow-run scripts/gate.ts [checks] [unit] [e2e]
+ *
+ * A check counts as one. A part that crashes or takes too long is a failure, whatever it counted before.
+ *
+ * @module
+ */
+
+/** Outcome of one part, or of all. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** One child process of the gate. */
+interface Part {
+  readonly name: string;
+  readonly group: "checks" | "unit" | "e2e";
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** What tests may do: docs/permissions.md says what of this the program itself needs. */
+const TEST_PERMISSIONS = [
+  "--no-prompt",
+  "--allow-ffi",
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-env",
+  "--allow-sys",
+  "--allow-net",
+];
+
+const TIDY_PERMISSIONS = ["--allow-read", "--allow-write=dist", "--allow-run=deno,git"];
+
+function check(name: string, ...args: string[]): Part {
+  return { name, group: "checks", args, timeoutMs: 5 * MINUTE_MS };
+}
+
+function parts(exported: readonly string[]): Part[] {
+  return [
+    check("format", "fmt", "--check"),
+    check("lint", "lint"),
+    check("types", "check"),
+    check("documentation", "doc", "--quiet", "--lint", ...exported),
+    check("tidy", "run", "--no-prompt", ...TIDY_PERMISSIONS, "scripts/tidy.ts"),
+    {
+      name: "unit tests",
+      group: "unit",
+      args: ["test", "--parallel", ...TEST_PERMISSIONS, "--ignore=tests/e2e", "tests"],
+      timeoutMs: 10 * MINUTE_MS,
+    },
+    {
+      name: "examples in the documentation",
+      group: "unit",
+      args: ["test", "--doc", ...TEST_PERMISSIONS, "--permit-no-files", "src", "ffi"],
+      timeoutMs: 5 * MINUTE_MS,
+    },
+    {
+      name: "end-to-end tests",
+      group: "e2e",
+      args: ["test", ...TEST_PERMISSIONS, "--permit-no-files", "tests/e2e"],
+      timeoutMs: 22 * MINUTE_MS,
+    },
+  ];
+}
+
+/** Sum of two outcomes. */
+export function addCounts(a: Counts, b: Counts): Counts {
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+  };
+}
+
+/** The line that ends a run. */
+export function formatCounts({ passed, failed, skipped }: Counts): string {
+  const line = `${passed} passed, ${failed} failed`;
+  return skipped === 0 ? line : `${line}, ${skipped} skipped`;
+}
+
+/**
+ * Counts the test cases of a JUnit report; steps count like tests.
+ *
+ * @returns undefined when the text is not a complete report, as after a crash
+ */
+export function countReport(report: string): Counts | undefined {
+  if (!report.trimEnd().endsWith("</testsuites>")) return undefined;
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const [, body] of report.matchAll(/<testcase\b[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs)) {
+    if (body !== undefined && /<(failure|error)\b/.test(body)) counts.failed++;
+    else if (body !== undefined && /<skipped\b/.test(body)) counts.skipped++;
+    else counts.passed++;
+  }
+  return counts;
+}
+
+/**
+ * Outcome of a part from its exit status and its report.
+ *
+ * @param report text of the JUnit report; undefined for checks and when there is none
+ */
+export function judge(success: boolean, report: string | undefined, isTest: boolean): Counts {
+  if (!isTest) return { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 };
+  const counts = report === undefined ? undefined : countReport(report);
+  if (counts === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  // Errors outside of tests (a leaked resource, a module that cannot be loaded) fail the run alone.
+  return !success && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+async function runPart(part: Part, report: string): Promise<Counts> {
+  const isTest = part.args[0] === "test";
+  const extra = isTest ? [`--junit-path=${report}`] : [];
+  console.log(`\n── ${part.name}`);
+  const child = new Deno.Command("deno", {
+    args: [part.args[0]!, ...extra, ...part.args.slice(1)],
+    stdin: "null",
+  }).spawn();
+  const timer = setTimeout(() => {
+    console.error(`${part.name}: not done after ${part.timeoutMs / MINUTE_MS} minutes, stopped`);
+    child.kill("SIGKILL");
+  }, part.timeoutMs);
+  const { success } = await child.status;
+  clearTimeout(timer);
+  const text = await Deno.readTextFile(report).catch(() => undefined);
+  return judge(success, text, isTest);
+}
+
+async function main(groups: readonly string[]): Promise<number> {
+  const config = JSON.parse(await Deno.readTextFile("deno.json"));
+  const selected = parts(Object.values(config.exports as Record<string, string>))
+    .filter((part) => groups.length === 0 || groups.includes(part.group));
+  await Deno.mkdir("dist", { recursive: true });
+  const directory = await Deno.makeTempDir({ dir: "dist", prefix: ".gate-" });
+  let total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const summary: string[] = [];
+  try {
+    for (const [index, part] of selected.entries()) {
+      const counts = await runPart(part, `${directory}/${index}.xml`);
+      summary.push(`${part.name}: ${formatCounts(counts)}`);
+      total = addCounts(total, counts);
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+  console.log(`\n${summary.join("\n")}\n${formatCounts(total)}`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
