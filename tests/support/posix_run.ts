@@ -30,13 +30,25 @@ export interface PosixOutcome {
   readonly output: string;
 }
 
+/** Runs the cases for read-only trees on `directory`, which must show what the file `manifest` says. */
+export function runReadOnlySuite(
+  directory: string,
+  manifest: string,
+  timeoutMs = 300_000,
+): Promise<PosixOutcome> {
+  return runCases(["--read-only", manifest, directory], timeoutMs);
+}
+
 /** Runs the suite on `directory`; see `tests/posix/run.ts`. Throws when the run itself breaks. */
-export async function runPosixSuite(
+export function runPosixSuite(
   directory: string,
   selection: PosixSelection = "all",
   timeoutMs = 300_000,
 ): Promise<PosixOutcome> {
-  const args = selection === "all" ? [directory] : [`--${selection}`, directory];
+  return runCases(selection === "all" ? [directory] : [`--${selection}`, directory], timeoutMs);
+}
+
+async function runCases(args: readonly string[], timeoutMs: number): Promise<PosixOutcome> {
   const command = denoRunCommand(PERMISSIONS, RUNNER, args);
   const { stdout, stderr } = await runCommand(command, { timeoutMs, check: false });
   const last = stdout.trimEnd().split("\n").at(-1) ?? "";
