@@ -6,3 +6,6 @@
 
 export * from "./node.ts";
 export * from "./file_system.ts";
+export * from "./walk.ts";
+export * from "./memory_tree.ts";
+export * from "./loopback_tree.ts";

@@ -1,0 +1,54 @@
+/**
+ * /dev/fuse: the kernel's side of a mount.
+ *
+ * @module
+ */
+
+import * as libc from "../libc.ts";
+import { unwrap } from "../os_error.ts";
+
+const DEVICE = "/dev/fuse";
+
+/** FUSE_DEV_IOC_CLONE, argument u32 descriptor. */
+const IOC_CLONE = 0x8004_e500n;
+/** FUSE_DEV_IOC_BACKING_OPEN, argument struct fuse_backing_map {i32 fd, u32 flags, u64 padding}. */
+const IOC_BACKING_OPEN = 0x4010_e501n;
+/** FUSE_DEV_IOC_BACKING_CLOSE, argument u32 id. */
+const IOC_BACKING_CLOSE = 0x4004_e502n;
+
+/**
+ * Makes one more descriptor of the mount that `fd` serves. A clone has a request list of its own; where cloning
+ * is refused (the device cannot be opened by this user) a plain duplicate does the same work.
+ *
+ * @throws {OsError} when neither works
+ */
+export function cloneDevice(fd: number): number {
+  const clone = libc.open(DEVICE, libc.OpenFlag.RDWR);
+  if (clone >= 0) {
+    const argument = new Uint8Array(new Uint32Array([fd]).buffer);
+    if (libc.ioctl(clone, IOC_CLONE, argument) >= 0) return clone;
+    libc.close(clone);
+  }
+  return unwrap(libc.dup(fd), "duplicate descriptor of", DEVICE);
+}
+
+const backingMap = new Uint8Array(16);
+const backingMapView = new DataView(backingMap.buffer);
+const backingId = new Uint8Array(4);
+const backingIdView = new DataView(backingId.buffer);
+
+/**
+ * Lets the kernel read and write `fd`'s file itself. The kernel keeps a reference of its own, `fd` may be closed.
+ *
+ * @returns an id greater than 0, or a negative errno
+ */
+export function openBacking(deviceFd: number, fd: number): number {
+  backingMapView.setInt32(0, fd, true);
+  return libc.ioctl(deviceFd, IOC_BACKING_OPEN, backingMap);
+}
+
+/** Gives up an id of {@link openBacking}; files that are open keep working. */
+export function closeBacking(deviceFd: number, id: number): number {
+  backingIdView.setUint32(0, id, true);
+  return libc.ioctl(deviceFd, IOC_BACKING_CLOSE, backingId);
+}

@@ -1,0 +1,112 @@
+/**
+ * The body of a FUSE worker: a thread that answers the kernel's requests. The module that a worker starts
+ * from calls {@link serveWorker} with the factory of its file system.
+ *
+ * @module
+ */
+
+import { cloneDevice } from "#ffi/libfuse3/device.ts";
+import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
+import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
+import { Replies } from "#ffi/libfuse3/replies.ts";
+import { FuseSession } from "#ffi/libfuse3/session.ts";
+import type { FileSystem } from "#src/tree/file_system.ts";
+import { BackingRegistry } from "./backing_registry.ts";
+import { makeCallbacks } from "./callbacks.ts";
+import { FailureLog } from "./failure_log.ts";
+import { Operations } from "./operations.ts";
+import { Request } from "./request.ts";
+import { RequestLoop } from "./request_loop.ts";
+import { WorkerStatistics } from "./statistics.ts";
+import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_protocol.ts";
+
+/** What a file system gets to know about the worker it runs in. */
+export interface WorkerContext {
+  /** From 0 to `workerCount - 1`. */
+  readonly index: number;
+  readonly workerCount: number;
+  /** Undefined where the kernel does not do passthrough. */
+  readonly backing: BackingRegistry | undefined;
+  /** Logs a failure through the main isolate, at a limited rate. */
+  readonly reportFailure: (message: string) => void;
+}
+
+/**
+ * Makes this worker's instance of the file system. `description` is what `mountFileSystem` was given; whatever several
+ * workers share is in it as a SharedArrayBuffer.
+ */
+export type FileSystemFactory = (description: unknown, context: WorkerContext) => FileSystem;
+
+/** The global scope of a worker, as far as it is used here. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: WorkerMessage): void;
+  close(): void;
+}
+
+/** Waits for the one start message and serves until the mount is gone. To be called once in a worker's module. */
+export function serveWorker(openFileSystem: FileSystemFactory): void {
+  const scope = globalThis as unknown as WorkerScope;
+  scope.onmessage = (event) => {
+    const start = event.data as StartMessage;
+    const states = new Int32Array(start.states);
+    try {
+      serve(start, openFileSystem, scope, states);
+      Atomics.store(states, start.index, WorkerState.ENDED);
+      scope.postMessage({ type: "ended", index: start.index });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      Atomics.store(states, start.index, WorkerState.FAILED);
+      scope.postMessage({ type: "failed", index: start.index, message });
+    }
+    scope.close();
+  };
+}
+
+function serve(
+  start: StartMessage,
+  openFileSystem: FileSystemFactory,
+  scope: WorkerScope,
+  states: Int32Array,
+): void {
+  const failures = new FailureLog(start.index, (message) => scope.postMessage(message));
+  const library = loadLibfuse3(start.libfusePath);
+  const deviceFd = cloneDevice(start.deviceFd);
+  const fileSystem = openFileSystem(start.description, {
+    index: start.index,
+    workerCount: start.workerCount,
+    backing: start.passthrough ? new BackingRegistry(deviceFd) : undefined,
+    reportFailure: (message) => failures.report(message),
+  });
+  const request = new Request();
+  const operations = new Operations(fileSystem, request);
+  const outcome = { result: 0 };
+  const callbacks = makeCallbacks(
+    operations,
+    new Replies(library),
+    outcome,
+    (error) => loop.handleException(error),
+  );
+  const session = new FuseSession(library, start.mountOptions, makeOperationsTable(callbacks));
+  const loop = new RequestLoop({
+    deviceFd,
+    operations,
+    statistics: new WorkerStatistics(start.statistics, start.index),
+    failures,
+    processWithLibfuse: (size) => session.process(request.buffer, size),
+    outcome,
+    fastPath: start.fastPath,
+  });
+  try {
+    session.mount(`/dev/fd/${deviceFd}`);
+    request.buffer.bytes.set(start.initReplay);
+    session.process(request.buffer, start.initReplay.length);
+    Atomics.store(states, start.index, WorkerState.SERVING);
+    scope.postMessage({ type: "serving", index: start.index });
+    loop.run();
+  } finally {
+    // Closes the device too: what this worker had in hand is answered ECONNABORTED then.
+    session.destroy();
+    fileSystem.close();
+  }
+}

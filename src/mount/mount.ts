@@ -1,0 +1,273 @@
+/**
+ * Mounts a file system: makes the mount, agrees with the kernel on abilities, starts the workers that serve it, and
+ * takes all of it down again. Runs in the main isolate and never blocks it for long, so that signals and timers work.
+ *
+ * @module
+ */
+
+import { close, open, OpenFlag, read, write } from "#ffi/libc.ts";
+import { nativeBufferOf } from "#ffi/libc.ts";
+import { Errno, OsError, unwrap } from "#ffi/os_error.ts";
+import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
+import { negotiateInit, type Negotiation } from "#ffi/libfuse3/init.ts";
+import { initFlagNames } from "#ffi/libfuse3/kernel.ts";
+import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
+import { formatMountOptions } from "#ffi/libfuse3/mount_options.ts";
+import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
+import { FuseSession } from "#ffi/libfuse3/session.ts";
+import { StateError } from "#src/errors.ts";
+import { prepareMountPoint, resolveMountPoint, unmountPath } from "./mount_point.ts";
+import { findMount } from "./mount_table.ts";
+import { allocateStatistics, MountStatistics } from "./statistics.ts";
+import type { StartMessage } from "./worker_protocol.ts";
+import { WorkerPool } from "./worker_pool.ts";
+import { workerUrl } from "./worker_source.ts";
+
+/** How to mount. */
+export interface MountFileSystemOptions {
+  /** An existing, empty directory. */
+  readonly mountPoint: string;
+  /** Name of the source in df and the mount table. */
+  readonly fsname: string;
+  /** Users other than this one may enter. */
+  readonly allowOther: boolean;
+  readonly readOnly?: boolean;
+  /** Threads that serve; default: {@link defaultWorkerCount}. */
+  readonly workers?: number;
+  /** Cloned to every worker for its file system factory. */
+  readonly description: unknown;
+  /**
+   * A file on the file system that backing files will lie on; it tells whether the kernel can pass reads and
+   * writes through to there. Without it nothing is passed through.
+   */
+  readonly passthroughProbePath?: string;
+  /** Receives failures of requests and of workers, for the log. */
+  readonly onFailure?: (message: string) => void;
+  /** Module of the workers; default: {@link workerUrl}. */
+  readonly workerUrl?: string;
+  /** Library file to use instead of the installed libfuse3. */
+  readonly libfusePath?: string;
+  /** False: libfuse reads all requests, as a reference for tests. */
+  readonly fastPath?: boolean;
+}
+
+/** How to end a mount. */
+export interface EndOptions {
+  /**
+   * When files are in use: `refuse` leaves the mount as it is and throws, `detach` takes it out of the name space,
+   * waits, and ends it by force after {@link END_TIMEOUT_MS}.
+   */
+  readonly whenBusy: "refuse" | "detach";
+}
+
+/** How long an ending mount may go on serving open files, in milliseconds. */
+export const END_TIMEOUT_MS = 5000;
+
+/** How long workers may take to be ready, in milliseconds. */
+const START_TIMEOUT_MS = 30_000;
+
+/** How long workers may take to end after the connection was ended by force, in milliseconds. */
+const ABORT_TIMEOUT_MS = 1000;
+
+const SUBTYPE = "pbkfs";
+
+/** Number of workers that serve a mount unless told otherwise: one a core, at least 2, at most 4. */
+export function defaultWorkerCount(): number {
+  return Math.max(2, Math.min(4, navigator.hardwareConcurrency));
+}
+
+/** A mount that is being served. */
+export class MountedFileSystem {
+  /** Absolute path without links. */
+  readonly mountPoint: string;
+  /** Names of the abilities agreed on with the kernel, such as `PASSTHROUGH`. */
+  readonly kernelFeatures: readonly string[];
+  readonly workerCount: number;
+  /** A dead mount of a killed program was removed from the mount point. */
+  readonly repaired: boolean;
+  readonly statistics: MountStatistics;
+  /**
+   * Settles when the mount has ended and all workers are done: fulfilled after {@link unmount}, an unmount from
+   * outside or an abort; rejected when a worker failed.
+   */
+  readonly closed: Promise<void>;
+
+  readonly #session: FuseSession;
+  readonly #pool: WorkerPool;
+  readonly #connection: string | undefined;
+  #isDetached = false;
+
+  /** @internal Made by {@link mountFileSystem}. */
+  constructor(parts: {
+    mountPoint: string;
+    negotiation: Negotiation;
+    session: FuseSession;
+    pool: WorkerPool;
+    statistics: MountStatistics;
+    repaired: boolean;
+  }) {
+    this.mountPoint = parts.mountPoint;
+    this.kernelFeatures = initFlagNames(parts.negotiation.flags, parts.negotiation.flags2);
+    this.workerCount = parts.pool.workerCount;
+    this.repaired = parts.repaired;
+    this.statistics = parts.statistics;
+    this.#session = parts.session;
+    this.#pool = parts.pool;
+    this.#connection = findMount(parts.mountPoint)?.device.split(":")[1];
+    this.closed = this.#waitForEnd();
+    // Whoever does not look at `closed` learns of the failure through `onFailure`.
+    this.closed.catch(() => {});
+  }
+
+  /**
+   * Ends the mount.
+   *
+   * @throws {StateError} `busy` when files are in use and `whenBusy` is `refuse`; `timeout` when workers do not end
+   */
+  async unmount(options: EndOptions = { whenBusy: "detach" }): Promise<void> {
+    if (!this.#isDetached) {
+      if (options.whenBusy === "refuse") unmountPath(this.mountPoint);
+      this.#detach();
+    }
+    if (await settlesWithin(this.closed, END_TIMEOUT_MS)) return;
+    this.#abort();
+    if (await settlesWithin(this.closed, ABORT_TIMEOUT_MS)) return;
+    throw new StateError("timeout", `Workers of "${this.mountPoint}" did not end`);
+  }
+
+  async #waitForEnd(): Promise<void> {
+    try {
+      await this.#pool.firstFailure();
+    } catch (error) {
+      // What the failed worker had in hand is never answered: end everything rather than let programs hang.
+      this.#abort();
+      this.#detach();
+      throw error;
+    }
+    this.#detach();
+    this.#session.destroy();
+  }
+
+  #detach(): void {
+    if (this.#isDetached) return;
+    this.#isDetached = true;
+    this.#session.unmount();
+  }
+
+  /** Ends the connection: requests in flight and open files fail from now on. Needs root, else nothing happens. */
+  #abort(): void {
+    if (!this.#isDetached) {
+      try {
+        unmountPath(this.mountPoint, { lazy: true, force: true });
+        return;
+      } catch {
+        // Not mounted there any more: the control file is left.
+      }
+    }
+    if (this.#connection === undefined) return;
+    const fd = open(`/sys/fs/fuse/connections/${this.#connection}/abort`, OpenFlag.WRONLY);
+    if (fd < 0) return;
+    write(fd, nativeBufferOf(new TextEncoder().encode("1")).address, 1n);
+    close(fd);
+  }
+}
+
+/**
+ * Mounts and serves a file system; returns when it answers.
+ *
+ * @throws {UsageError} when the mount point cannot be used
+ * @throws {StateError} `busy` when something is mounted there
+ * @throws {OsError} when libfuse3 is missing or the mount fails
+ */
+export async function mountFileSystem(
+  options: MountFileSystemOptions,
+): Promise<MountedFileSystem> {
+  const mountPoint = resolveMountPoint(options.mountPoint);
+  const repaired = prepareMountPoint(mountPoint);
+  const library = loadLibfuse3(options.libfusePath);
+  const mountOptions = formatMountOptions({
+    fsname: options.fsname,
+    subtype: SUBTYPE,
+    allowOther: options.allowOther,
+    readOnly: options.readOnly ?? false,
+  });
+  const session = new FuseSession(library, mountOptions, makeOperationsTable());
+  session.mount(mountPoint);
+  let pool: WorkerPool | undefined;
+  try {
+    const deviceFd = session.fd;
+    const negotiation = answerInit(deviceFd, options.passthroughProbePath !== undefined);
+    const workerCount = options.workers ?? defaultWorkerCount();
+    const statistics = allocateStatistics(workerCount);
+    pool = new WorkerPool(options.workerUrl ?? workerUrl(), workerCount, options.onFailure);
+    await pool.start(
+      {
+        deviceFd,
+        initReplay: negotiation.replay,
+        passthrough: negotiation.passthrough &&
+          canPassThrough(deviceFd, options.passthroughProbePath!),
+        mountOptions,
+        libfusePath: options.libfusePath,
+        fastPath: options.fastPath ?? true,
+        description: options.description,
+        statistics,
+      } satisfies Partial<StartMessage>,
+      START_TIMEOUT_MS,
+    );
+    return new MountedFileSystem({
+      mountPoint,
+      negotiation,
+      session,
+      pool,
+      statistics: new MountStatistics(statistics, workerCount),
+      repaired,
+    });
+  } catch (error) {
+    // Workers that are blocked in the kernel wake up when the mount goes.
+    session.unmount();
+    pool?.terminate();
+    session.destroy();
+    throw error;
+  }
+}
+
+/** Room for the INIT request: the kernel wants at least this much in any read. */
+const INIT_BUFFER_SIZE = 8192;
+
+/** Reads the kernel's first request and answers it. */
+function answerInit(deviceFd: number, passthrough: boolean): Negotiation {
+  const buffer = nativeBufferOf(new Uint8Array(INIT_BUFFER_SIZE));
+  let size: number;
+  do {
+    size = read(deviceFd, buffer.address, BigInt(INIT_BUFFER_SIZE));
+  } while (size === -Errno.EINTR);
+  unwrap(size, "read", "/dev/fuse");
+  const negotiation = negotiateInit(buffer.bytes.slice(0, size), { passthrough });
+  const { answer } = negotiation;
+  const written = write(deviceFd, nativeBufferOf(answer).address, BigInt(answer.length));
+  unwrap(written, "write", "/dev/fuse");
+  return negotiation;
+}
+
+/** Whether the kernel takes a file at `path` as a backing file: that needs root and a plain file system. */
+function canPassThrough(deviceFd: number, path: string): boolean {
+  const fd = open(path, OpenFlag.RDONLY);
+  if (fd < 0) throw new OsError(-fd, "open", path);
+  const id = openBacking(deviceFd, fd);
+  if (id > 0) closeBacking(deviceFd, id);
+  close(fd);
+  return id > 0;
+}
+
+/** Whether `promise` settles (either way) within `timeoutMs`; rejects as it does. */
+async function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

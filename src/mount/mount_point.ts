@@ -1,0 +1,137 @@
+/**
+ * Directories that are mounted on: checks before, unmounting after.
+ *
+ * @module
+ */
+
+import { getEffectiveUid, HostStat, MNT_DETACH, statAt, umount } from "#ffi/libc.ts";
+import { At } from "#ffi/libc.ts";
+import { Errno, OsError } from "#ffi/os_error.ts";
+import { StateError, UsageError } from "#src/errors.ts";
+import { FileType } from "#src/tree/node.ts";
+import { findMount } from "./mount_table.ts";
+
+/** umount2(2): end a FUSE connection at once; requests in flight fail. */
+const MNT_FORCE = 1;
+
+/** What a directory is to us. */
+export type MountPointState =
+  | "free"
+  | "mounted"
+  /** The program that served it is gone; only unmounting helps. */
+  | "disconnected";
+
+/** How to unmount. */
+export interface UnmountOptions {
+  /** Take it out of the name space even when it is in use. */
+  readonly lazy?: boolean;
+  /** End the connection first: requests in flight fail, open files do not work any more. Needs root. */
+  readonly force?: boolean;
+}
+
+/**
+ * The absolute path without links of a mount point. Its last part is not looked at, so that a disconnected mount has a
+ * path, too.
+ *
+ * @throws {UsageError} when the directory above does not exist
+ */
+export function resolveMountPoint(path: string): string {
+  const trimmed = path.replace(/\/+$/, "");
+  const slash = trimmed.lastIndexOf("/");
+  const parent = slash < 0 ? "." : slash === 0 ? "/" : trimmed.slice(0, slash);
+  const name = trimmed.slice(slash + 1);
+  if (name === "" || name === "." || name === "..") return realPath(path);
+  const directory = realPath(parent);
+  const joined = directory === "/" ? `/${name}` : `${directory}/${name}`;
+  // A mount point given through a link is mounted where the link leads.
+  try {
+    return Deno.realPathSync(joined);
+  } catch {
+    return joined;
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    throw new UsageError(`Cannot resolve mount point "${path}"`, { cause: error });
+  }
+}
+
+/** The state of an absolute path. Asks a mount there for the attributes of its root. */
+export function mountPointState(path: string): MountPointState {
+  const result = statAt(At.FDCWD, path, new HostStat(), true);
+  if (result === -Errno.ENOTCONN || result === -Errno.ECONNABORTED) return "disconnected";
+  return isMounted(path) ? "mounted" : "free";
+}
+
+/** Whether something is mounted at exactly this absolute path. Does not touch the mount. */
+export function isMounted(path: string): boolean {
+  return findMount(path) !== undefined;
+}
+
+/**
+ * Checks that `path` can be mounted on; a disconnected mount left by a killed program is removed first.
+ *
+ * @returns whether such a mount was removed
+ * @throws {UsageError} when it is no empty directory
+ * @throws {StateError} `busy` when something is mounted there
+ */
+export function prepareMountPoint(path: string): boolean {
+  const isRepaired = mountPointState(path) === "disconnected";
+  if (isRepaired) unmountPath(path, { lazy: true });
+  const stat = new HostStat();
+  const result = statAt(At.FDCWD, path, stat, true);
+  if (result === -Errno.ENOENT) throw new UsageError(`Mount point "${path}" does not exist`);
+  if (result < 0) throw new OsError(-result, "stat", path);
+  if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
+    throw new UsageError(`Mount point "${path}" is not a directory`);
+  }
+  if (isMounted(path)) {
+    throw new StateError("busy", `Mount point "${path}" is already mounted`);
+  }
+  for (const _ of Deno.readDirSync(path)) {
+    throw new UsageError(`Mount point "${path}" is not empty`);
+  }
+  return isRepaired;
+}
+
+/**
+ * Unmounts `path`; as an ordinary user through fusermount3.
+ *
+ * @throws {StateError} `busy` when it is in use, `not-mounted` when nothing is mounted there
+ * @throws {OsError} for other failures
+ */
+export function unmountPath(path: string, options: UnmountOptions = {}): void {
+  if (getEffectiveUid() !== 0) {
+    unmountByHelper(path, options);
+    return;
+  }
+  const flags = (options.lazy ? MNT_DETACH : 0) | (options.force ? MNT_FORCE : 0);
+  const result = umount(path, flags);
+  if (result === -Errno.EBUSY) throw busy(path);
+  if (result === -Errno.EINVAL) throw notMounted(path);
+  if (result < 0) throw new OsError(-result, "unmount", path);
+}
+
+function unmountByHelper(path: string, options: UnmountOptions): void {
+  const args = options.lazy ? ["-u", "-z", path] : ["-u", path];
+  const output = new Deno.Command("fusermount3", { args, stdin: "null", stdout: "null" })
+    .outputSync();
+  if (output.success) return;
+  const message = new TextDecoder().decode(output.stderr).trim();
+  if (/busy/i.test(message)) throw busy(path);
+  if (!isMounted(path)) throw notMounted(path);
+  throw new OsError(Errno.EPERM, "unmount", path, { cause: new Error(message) });
+}
+
+function busy(path: string): StateError {
+  return new StateError("busy", `Cannot unmount "${path}": files on it are in use`, {
+    hint: "Stop the programs that use it (see fuser -vm), or unmount with --force",
+  });
+}
+
+function notMounted(path: string): StateError {
+  return new StateError("not-mounted", `Nothing is mounted at "${path}"`);
+}

@@ -1,0 +1,127 @@
+/**
+ * A worker's loop: read a request, answer it, until the mount is gone.
+ *
+ * @module
+ */
+
+import { read, write } from "#ffi/libc.ts";
+import { Errno, errnoName, OsError } from "#ffi/os_error.ts";
+import { Opcode, OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
+import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
+import { BODY } from "./answer.ts";
+import type { CallbackOutcome } from "./callbacks.ts";
+import { errnoOf } from "./errno.ts";
+import { dispatchFast, NO_ANSWER, NOT_HANDLED } from "./fast_path.ts";
+import type { FailureLog } from "./failure_log.ts";
+import type { Operations } from "./operations.ts";
+import type { WorkerStatistics } from "./statistics.ts";
+
+/** What the loop works with. */
+export interface LoopParts {
+  readonly deviceFd: number;
+  readonly operations: Operations;
+  readonly statistics: WorkerStatistics;
+  readonly failures: FailureLog;
+  /** Has libfuse handle the present request. */
+  readonly processWithLibfuse: (size: number) => void;
+  /** Where libfuse's callbacks leave their result. */
+  readonly outcome: CallbackOutcome;
+  readonly fastPath: boolean;
+}
+
+/** Serves requests in the calling thread. */
+export class RequestLoop {
+  readonly #parts: LoopParts;
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Runs until the mount is gone.
+   *
+   * @throws {OsError} when the device cannot be read any more for another reason
+   */
+  run(): void {
+    const { deviceFd, operations: { request } } = this.#parts;
+    while (true) {
+      const size = read(deviceFd, request.buffer.address, request.capacity);
+      if (size > 0) {
+        request.size = size;
+        this.#serve();
+      } else if (size === -Errno.ENODEV) {
+        return;
+      } else if (size !== -Errno.ENOENT && size !== -Errno.EINTR && size !== -Errno.EAGAIN) {
+        // ENOENT: the requester was killed before this worker had the request.
+        throw new OsError(-size, "read", "/dev/fuse");
+      }
+    }
+  }
+
+  #serve(): void {
+    const { statistics, operations: { request } } = this.#parts;
+    const { opcode } = request;
+    const isTimed = statistics.begin(opcode);
+    const start = isTimed ? monotonicNanoseconds() : 0;
+    const result = this.#answer(opcode);
+    if (isTimed) statistics.latency(opcode, monotonicNanoseconds() - start);
+    if (result < 0) {
+      if (result !== NO_ANSWER) statistics.error(opcode);
+    } else if (opcode === Opcode.READ) {
+      statistics.bytes(opcode, result);
+    } else if (opcode === Opcode.WRITE) {
+      statistics.bytes(opcode, this.#parts.operations.answer.view.getUint32(BODY, true));
+    }
+  }
+
+  /** Answers the present request. @returns its result, see {@link dispatchFast} */
+  #answer(opcode: number): number {
+    const { operations, fastPath } = this.#parts;
+    let result = NOT_HANDLED;
+    if (fastPath) {
+      try {
+        result = dispatchFast(operations.request, operations);
+      } catch (error) {
+        result = this.handleException(error);
+      }
+    }
+    if (result === NOT_HANDLED) return this.#answerWithLibfuse();
+    if (result !== NO_ANSWER) this.#send(opcode, result);
+    return result;
+  }
+
+  #answerWithLibfuse(): number {
+    const { operations: { request }, outcome, processWithLibfuse } = this.#parts;
+    // An operation without a callback is answered by libfuse.
+    outcome.result = -Errno.ENOSYS;
+    if (request.opcode === Opcode.INTERRUPT) return NO_ANSWER;
+    processWithLibfuse(request.size);
+    return outcome.result;
+  }
+
+  #send(opcode: number, result: number): void {
+    const { operations, deviceFd } = this.#parts;
+    const { answer, request } = operations;
+    const size = result < 0 ? BODY : BODY + result;
+    answer.setHeader(size, Math.min(result, 0), request.uniqueLow, request.uniqueHigh);
+    const written = write(deviceFd, answer.buffer.address, BigInt(size));
+    if (written === size) return;
+    if (result >= 0) operations.undoAnswer(opcode, request.nodeId, result);
+    // ENOENT: the requester is gone. ENODEV: the mount is.
+    if (written !== -Errno.ENOENT && written !== -Errno.ENODEV) {
+      this.#parts.failures.report(
+        `Cannot answer ${OPCODE_NAMES[opcode]}: ${errnoName(-written)}`,
+      );
+    }
+  }
+
+  /** Logs an exception of the present request. @returns the negative errno to answer */
+  handleException(error: unknown): number {
+    const { operations: { request }, failures } = this.#parts;
+    const errno = errnoOf(error);
+    const operation = OPCODE_NAMES[request.opcode] ?? `opcode ${request.opcode}`;
+    const message = error instanceof Error ? error.message : String(error);
+    failures.report(`${operation} of node ${request.nodeId}: ${message}: ${errnoName(errno)}`);
+    return -errno;
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * A tree as a read-only file system.
+ *
+ * @module
+ */
+
+import { Errno } from "#ffi/os_error.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import {
+  type AttributesSlot,
+  type EmitEntry,
+  type EntrySlot,
+  type FileSystem,
+  type OpenSlot,
+  ROOT_NODE_ID,
+  type StatfsSlot,
+} from "#src/tree/file_system.ts";
+import {
+  type DirectoryEntry,
+  type DirectoryNode,
+  type FileContent,
+  FileType,
+  type Node,
+  type Tree,
+} from "#src/tree/node.ts";
+
+/** A tree does not change: the kernel may keep what it knows for a day. */
+const TIMEOUT_SECONDS = 86_400;
+
+/** Files that are kept open; the one opened first is closed first. */
+const OPEN_CONTENTS_MAX = 256;
+
+/** Directories whose entries are kept as a list. */
+const LISTINGS_MAX = 8;
+
+const BLOCK_SIZE = 512;
+const O_ACCMODE = 3;
+const O_TRUNC = 0o1000;
+const SEEK_DATA = 3;
+
+/**
+ * Serves a {@link Tree}. It has no state but caches: a node id is computed from the node's id in the tree, a
+ * handle is never needed. So several instances over the same tree serve one mount together without sharing anything.
+ */
+export class TreeFileSystem implements FileSystem {
+  readonly #tree: Tree;
+  readonly #contents = new Map<number, FileContent>();
+  readonly #listings = new Map<number, readonly DirectoryEntry[]>();
+
+  constructor(tree: Tree) {
+    this.#tree = tree;
+  }
+
+  lookup(parentId: number, name: string, out: EntrySlot): number {
+    const parent = this.#node(parentId);
+    if (parent === undefined) return -Errno.ESTALE;
+    if (parent.kind !== "directory") return -Errno.ENOTDIR;
+    const node = parent.lookup(name);
+    out.timeoutSeconds = TIMEOUT_SECONDS;
+    if (node === undefined) {
+      out.nodeId = 0;
+      return 0;
+    }
+    out.nodeId = this.#nodeId(node);
+    fillAttributes(out.attributes, node, out.nodeId);
+    return 0;
+  }
+
+  /** Nothing is counted. */
+  forget(): void {}
+
+  getattr(nodeId: number, out: AttributesSlot): number {
+    const node = this.#node(nodeId);
+    if (node === undefined) return -Errno.ESTALE;
+    fillAttributes(out, node, nodeId);
+    return 0;
+  }
+
+  readlink(nodeId: number): string | number {
+    const node = this.#node(nodeId);
+    if (node === undefined) return -Errno.ESTALE;
+    return node.kind === "symlink" ? node.target : -Errno.EINVAL;
+  }
+
+  open(nodeId: number, flags: number, _killSuidgid: boolean, out: OpenSlot): number {
+    const node = this.#node(nodeId);
+    if (node === undefined) return -Errno.ESTALE;
+    if (node.kind !== "file") return -Errno.EISDIR;
+    if ((flags & (O_ACCMODE | O_TRUNC)) !== 0) return -Errno.EROFS;
+    out.keepCache = true;
+    return 0;
+  }
+
+  read(
+    nodeId: number,
+    _handle: number,
+    offset: number,
+    size: number,
+    target: NativeBuffer,
+    start: number,
+  ): number {
+    const content = this.#contents.get(nodeId) ?? this.#openContent(nodeId);
+    if (content === undefined) return -Errno.ESTALE;
+    return content.readInto(target, start, size, offset);
+  }
+
+  release(): void {}
+
+  /** There is never anything to write back. */
+  fsync(): number {
+    return 0;
+  }
+
+  lseek(nodeId: number, _handle: number, offset: number, whence: number): number {
+    const node = this.#node(nodeId);
+    if (node === undefined) return -Errno.ESTALE;
+    const { size } = node.attributes;
+    if (offset >= size) return -Errno.ENXIO;
+    return whence === SEEK_DATA ? offset : size;
+  }
+
+  opendir(nodeId: number, out: OpenSlot): number {
+    const node = this.#node(nodeId);
+    if (node === undefined) return -Errno.ESTALE;
+    if (node.kind !== "directory") return -Errno.ENOTDIR;
+    out.keepCache = true;
+    return 0;
+  }
+
+  readdir(nodeId: number, _handle: number, cookie: number, emit: EmitEntry): number {
+    const directory = this.#node(nodeId);
+    if (directory?.kind !== "directory") return -Errno.ENOTDIR;
+    const entries = this.#listing(nodeId, directory);
+    // Cookies are positions in the list; the first two are "." and "..".
+    for (let position = cookie; position < entries.length + 2; position++) {
+      if (!this.#emitAt(position, nodeId, entries, emit)) break;
+    }
+    return 0;
+  }
+
+  releasedir(): void {}
+
+  fsyncdir(): number {
+    return 0;
+  }
+
+  statfs(out: StatfsSlot): number {
+    out.blocks = 0;
+    out.blocksFree = 0;
+    out.blocksAvailable = 0;
+    out.files = 0;
+    out.filesFree = 0;
+    return 0;
+  }
+
+  getxattr(nodeId: number, name: string): Uint8Array | number {
+    const node = this.#node(nodeId);
+    if (node === undefined) return -Errno.ESTALE;
+    return node.xattrs().get(name) ?? -Errno.ENODATA;
+  }
+
+  listxattr(nodeId: number): readonly string[] | number {
+    const node = this.#node(nodeId);
+    return node === undefined ? -Errno.ESTALE : [...node.xattrs().keys()];
+  }
+
+  setattr = refuse;
+  mknod = refuse;
+  mkdir = refuse;
+  symlink = refuse;
+  link = refuse;
+  unlink = refuse;
+  rmdir = refuse;
+  rename = refuse;
+  create = refuse;
+  write = refuse;
+  fallocate = refuse;
+  copyFileRange = refuse;
+  setxattr = refuse;
+  removexattr = refuse;
+
+  close(): void {
+    for (const content of this.#contents.values()) content.close();
+    this.#contents.clear();
+    this.#tree.close();
+  }
+
+  /** The root has node id 1; the others are one above their id in the tree, which may be 1. */
+  #nodeId(node: Node): number {
+    return node.id === this.#tree.root.id ? ROOT_NODE_ID : node.id + 1;
+  }
+
+  #node(nodeId: number): Node | undefined {
+    return nodeId === ROOT_NODE_ID ? this.#tree.root : this.#tree.nodeById(nodeId - 1);
+  }
+
+  #openContent(nodeId: number): FileContent | undefined {
+    const node = this.#node(nodeId);
+    if (node?.kind !== "file") return undefined;
+    if (this.#contents.size >= OPEN_CONTENTS_MAX) {
+      const [oldest, content] = this.#contents.entries().next().value!;
+      this.#contents.delete(oldest);
+      content.close();
+    }
+    const content = node.open();
+    this.#contents.set(nodeId, content);
+    return content;
+  }
+
+  #listing(nodeId: number, directory: DirectoryNode): readonly DirectoryEntry[] {
+    const known = this.#listings.get(nodeId);
+    if (known !== undefined) return known;
+    if (this.#listings.size >= LISTINGS_MAX) {
+      this.#listings.delete(this.#listings.keys().next().value!);
+    }
+    const entries = [...directory.entries()];
+    this.#listings.set(nodeId, entries);
+    return entries;
+  }
+
+  #emitAt(
+    position: number,
+    nodeId: number,
+    entries: readonly DirectoryEntry[],
+    emit: EmitEntry,
+  ): boolean {
+    if (position < 2) {
+      return emit(position === 0 ? "." : "..", nodeId, FileType.DIRECTORY >> 12, position + 1);
+    }
+    const { name, node } = entries[position - 2]!;
+    const type = (node.attributes.mode & FileType.MASK) >> 12;
+    return emit(name, this.#nodeId(node), type, position + 1);
+  }
+}
+
+function refuse(): number {
+  return -Errno.EROFS;
+}
+
+function fillAttributes(out: AttributesSlot, node: Node, nodeId: number): void {
+  const { attributes } = node;
+  const { mtime } = attributes;
+  out.ino = nodeId;
+  out.size = attributes.size;
+  out.blocks = Math.ceil(attributes.size / BLOCK_SIZE);
+  out.mode = attributes.mode;
+  out.nlink = attributes.nlink;
+  out.uid = attributes.uid;
+  out.gid = attributes.gid;
+  out.rdev = attributes.rdev;
+  out.blockSizeBytes = 4096;
+  out.atimeSeconds = mtime.seconds;
+  out.atimeNanoseconds = mtime.nanoseconds;
+  out.mtimeSeconds = mtime.seconds;
+  out.mtimeNanoseconds = mtime.nanoseconds;
+  out.ctimeSeconds = mtime.seconds;
+  out.ctimeNanoseconds = mtime.nanoseconds;
+  out.timeoutSeconds = TIMEOUT_SECONDS;
+}

@@ -1,0 +1,130 @@
+/**
+ * The workers of one mount, seen from the main isolate.
+ *
+ * @module
+ */
+
+import { ProtocolError, StateError } from "#src/errors.ts";
+import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_protocol.ts";
+
+/** What all workers are started with. */
+export type CommonStart = Omit<StartMessage, "index" | "workerCount" | "states">;
+
+/** How often the shared states are looked at, in case a message got lost. */
+const POLL_MS = 500;
+
+/** Starts workers and follows what becomes of them. */
+export class WorkerPool {
+  readonly workerCount: number;
+  readonly #url: string;
+  readonly #onFailure: (message: string) => void;
+  readonly #states: Int32Array<SharedArrayBuffer>;
+  readonly #workers: Worker[] = [];
+  readonly #serving = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  #poll: ReturnType<typeof setInterval> | undefined;
+
+  constructor(url: string, workerCount: number, onFailure: (message: string) => void = () => {}) {
+    this.workerCount = workerCount;
+    this.#url = url;
+    this.#onFailure = onFailure;
+    this.#states = new Int32Array(
+      new SharedArrayBuffer(workerCount * Int32Array.BYTES_PER_ELEMENT),
+    );
+    // Either promise may be rejected before anybody waits for it.
+    this.#serving.promise.catch(() => {});
+    this.#ended.promise.catch(() => {});
+  }
+
+  /**
+   * Starts all workers and waits until each serves.
+   *
+   * @throws {ProtocolError} when one fails
+   * @throws {StateError} `timeout` when one does not answer
+   */
+  async start(common: CommonStart, timeoutMs: number): Promise<void> {
+    for (let index = 0; index < this.workerCount; index++) {
+      const worker = new Worker(this.#url, { type: "module", name: `fuse-${index}` });
+      worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
+      worker.onerror = (event) => {
+        // Otherwise the main isolate ends with the error.
+        event.preventDefault();
+        this.#fail(index, event.message);
+      };
+      this.#workers.push(worker);
+      worker.postMessage(
+        {
+          ...common,
+          index,
+          workerCount: this.workerCount,
+          states: this.#states.buffer,
+        } satisfies StartMessage,
+      );
+    }
+    const timer = setTimeout(() => {
+      this.#serving.reject(new StateError("timeout", "FUSE workers did not start"));
+    }, timeoutMs);
+    try {
+      await this.#serving.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#poll = setInterval(() => this.#checkStates(), POLL_MS);
+  }
+
+  /** Fulfilled when all workers have ended by themselves; rejected as soon as one fails. */
+  firstFailure(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Gives up workers that do not serve yet. One that is blocked in the kernel cannot be stopped like this. */
+  terminate(): void {
+    clearInterval(this.#poll);
+    for (const worker of this.#workers) worker.terminate();
+  }
+
+  #receive(message: WorkerMessage): void {
+    switch (message.type) {
+      case "log":
+        this.#onFailure(
+          message.suppressed > 0
+            ? `${message.message} (${message.suppressed} more messages left out)`
+            : message.message,
+        );
+        break;
+      case "failed":
+        this.#fail(message.index, message.message);
+        break;
+      case "serving":
+      case "ended":
+        this.#checkStates();
+        break;
+    }
+  }
+
+  #checkStates(): void {
+    let servingCount = 0;
+    let endedCount = 0;
+    for (let index = 0; index < this.workerCount; index++) {
+      const state = Atomics.load(this.#states, index);
+      if (state === WorkerState.ENDED) endedCount++;
+      if (state === WorkerState.SERVING || state === WorkerState.ENDED) servingCount++;
+      if (state === WorkerState.FAILED) this.#fail(index, "ended with an error");
+    }
+    if (servingCount === this.workerCount) this.#serving.resolve();
+    if (endedCount === this.workerCount) {
+      clearInterval(this.#poll);
+      this.#ended.resolve();
+    }
+  }
+
+  #fail(index: number, message: string): void {
+    clearInterval(this.#poll);
+    const error = new ProtocolError(`FUSE worker ${index} failed: ${message}`, {
+      code: "worker-failed",
+    });
+    this.#serving.reject(error);
+    this.#ended.reject(error);
+    this.#onFailure(error.message);
+  }
+}

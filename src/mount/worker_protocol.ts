@@ -1,0 +1,40 @@
+/**
+ * What the main isolate and a FUSE worker say to each other.
+ *
+ * @module
+ */
+
+/** States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does not. */
+export const WorkerState = { STARTING: 0, SERVING: 1, ENDED: 2, FAILED: 3 } as const;
+
+/** Sent to a worker once; it serves from then on and reads no further message. */
+export interface StartMessage {
+  readonly index: number;
+  readonly workerCount: number;
+  /** Descriptor of the device that the mount was made with. */
+  readonly deviceFd: number;
+  /** INIT request to replay to libfuse. */
+  readonly initReplay: Uint8Array<ArrayBuffer>;
+  /** The kernel and this mount can do passthrough. */
+  readonly passthrough: boolean;
+  readonly mountOptions: string;
+  readonly libfusePath: string | undefined;
+  readonly fastPath: boolean;
+  /** Passed on to the file system's factory. */
+  readonly description: unknown;
+  readonly states: SharedArrayBuffer;
+  readonly statistics: SharedArrayBuffer;
+}
+
+/** Sent by a worker. */
+export type WorkerMessage =
+  | { readonly type: "serving"; readonly index: number }
+  | { readonly type: "ended"; readonly index: number }
+  | { readonly type: "failed"; readonly index: number; readonly message: string }
+  | {
+    readonly type: "log";
+    readonly index: number;
+    readonly message: string;
+    /** Messages left out since the one before, because there were too many. */
+    readonly suppressed: number;
+  };

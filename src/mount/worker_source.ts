@@ -1,0 +1,18 @@
+/**
+ * Where the code of a FUSE worker comes from. From sources it is a file; inside the single executable there are no
+ * files, and the text that the build embeds is turned into a URL.
+ *
+ * @module
+ */
+
+let embeddedUrl: string | undefined;
+
+/** Says that workers run `text` (one bundled module) instead of the source file. */
+export function embedWorkerSource(text: string): void {
+  embeddedUrl = URL.createObjectURL(new Blob([text], { type: "application/javascript" }));
+}
+
+/** The module to start a FUSE worker from. */
+export function workerUrl(): string {
+  return embeddedUrl ?? new URL("../cli/fuse_worker.ts", import.meta.url).href;
+}

@@ -1,0 +1,146 @@
+/**
+ * A directory of this computer as a tree.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type {
+  Attributes,
+  DirectoryEntry,
+  DirectoryNode,
+  FileContent,
+  FileNode,
+  Node,
+  SpecialNode,
+  SymlinkNode,
+  Timestamp,
+  Tree,
+} from "./node.ts";
+
+/**
+ * A directory as it is when the tree is made; it must not change meanwhile. Ids count up in the order of the sorted names, so
+ * that several instances over the same directory agree. Names that are not UTF-8 and extended attributes are not shown:
+ * they cannot be had without FFI.
+ */
+export class LoopbackTree implements Tree {
+  readonly root: DirectoryNode;
+  readonly #byId: (Node | undefined)[] = [undefined];
+  /** Hard links: nodes by device and inode number. */
+  readonly #byInode = new Map<string, Node>();
+
+  /** Reads all names and attributes under `path`; throws what the file system throws. */
+  constructor(path: string) {
+    this.root = this.#build(path) as DirectoryNode;
+    this.#byInode.clear();
+  }
+
+  nodeById(id: number): Node | undefined {
+    return this.#byId[id];
+  }
+
+  close(): void {}
+
+  #build(path: string): Node {
+    const stat = fs.lstatSync(path, { bigint: true });
+    const inode = `${stat.dev}:${stat.ino}`;
+    const known = this.#byInode.get(inode);
+    if (known !== undefined) return known;
+    const id = this.#byId.length;
+    this.#byId.push(undefined);
+    const children = new Map<string, Node>();
+    const node = makeNode(id, path, stat, children);
+    this.#byId[id] = node;
+    this.#byInode.set(inode, node);
+    if (node.kind === "directory") {
+      for (const name of fs.readdirSync(path).sort()) {
+        children.set(name, this.#build(`${path}/${name}`));
+      }
+    }
+    return node;
+  }
+}
+
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+const SECOND_NS = 1_000_000_000n;
+
+function makeNode(
+  id: number,
+  path: string,
+  stat: fs.BigIntStats,
+  children: ReadonlyMap<string, Node>,
+): Node {
+  const base = { id, attributes: attributesOf(stat), xattrs: () => NO_XATTRS };
+  if (stat.isDirectory()) {
+    return {
+      ...base,
+      kind: "directory",
+      lookup: (name) => children.get(name),
+      entries: () => listing(children),
+    } satisfies DirectoryNode;
+  }
+  if (stat.isFile()) {
+    return {
+      ...base,
+      kind: "file",
+      plainPath: path,
+      open: () => new LoopbackContent(path),
+    } satisfies FileNode;
+  }
+  if (stat.isSymbolicLink()) {
+    return { ...base, kind: "symlink", target: fs.readlinkSync(path) } satisfies SymlinkNode;
+  }
+  return { ...base, kind: "special" } satisfies SpecialNode;
+}
+
+function attributesOf(stat: fs.BigIntStats): Attributes {
+  const hasSize = stat.isFile() || stat.isSymbolicLink();
+  return {
+    mode: Number(stat.mode),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    size: hasSize ? Number(stat.size) : 0,
+    mtime: timestampOf(stat.mtimeNs),
+    nlink: stat.isDirectory() ? 1 : Number(stat.nlink),
+    rdev: stat.isFile() ? 0 : Number(stat.rdev),
+  };
+}
+
+function timestampOf(ns: bigint): Timestamp {
+  const nanoseconds = ((ns % SECOND_NS) + SECOND_NS) % SECOND_NS;
+  return { seconds: Number((ns - nanoseconds) / SECOND_NS), nanoseconds: Number(nanoseconds) };
+}
+
+function* listing(children: ReadonlyMap<string, Node>): Generator<DirectoryEntry> {
+  for (const [name, node] of children) yield { name, node };
+}
+
+/** An open host file. */
+class LoopbackContent implements FileContent {
+  readonly #fd: number;
+
+  constructor(path: string) {
+    this.#fd = fs.openSync(path, "r");
+  }
+
+  readInto(target: NativeBuffer, start: number, size: number, offset: number): number {
+    let done = 0;
+    while (done < size) {
+      const count = fs.readSync(
+        this.#fd,
+        target.bytes,
+        start + done,
+        size - done,
+        offset + done,
+      );
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}

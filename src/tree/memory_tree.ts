@@ -1,0 +1,201 @@
+/**
+ * A tree written down as a literal.
+ *
+ * @module
+ */
+
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import {
+  type Attributes,
+  type DirectoryEntry,
+  type DirectoryNode,
+  type FileContent,
+  type FileNode,
+  FileType,
+  type Node,
+  type SpecialNode,
+  type SymlinkNode,
+  type Timestamp,
+  type Tree,
+} from "./node.ts";
+
+/** What may be said of any node beside its content. */
+export interface MemoryAttributes {
+  /** Permission bits. */
+  readonly permissions?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mtime?: Timestamp;
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+}
+
+/** A node before it is part of a tree. The same object under several names is one hard-linked file. */
+export type MemoryEntry =
+  & { readonly attributes: MemoryAttributes }
+  & (
+    | { readonly kind: "directory"; readonly entries: Readonly<Record<string, MemoryEntry>> }
+    | { readonly kind: "file"; readonly content: Uint8Array }
+    | { readonly kind: "symlink"; readonly target: string }
+    | { readonly kind: "special"; readonly type: number; readonly rdev: number }
+  );
+
+/** A directory for {@link MemoryTree}. */
+export function memoryDirectory(
+  entries: Readonly<Record<string, MemoryEntry>>,
+  attributes: MemoryAttributes = {},
+): MemoryEntry & { kind: "directory" } {
+  return { kind: "directory", entries, attributes };
+}
+
+/** A regular file for {@link MemoryTree}. */
+export function memoryFile(
+  content: Uint8Array | string,
+  attributes: MemoryAttributes = {},
+): MemoryEntry {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return { kind: "file", content: bytes, attributes };
+}
+
+/** A symbolic link for {@link MemoryTree}. */
+export function memorySymlink(target: string, attributes: MemoryAttributes = {}): MemoryEntry {
+  return { kind: "symlink", target, attributes };
+}
+
+/** A FIFO, socket or device node for {@link MemoryTree}; `type` is one of {@link FileType}. */
+export function memorySpecial(
+  type: number,
+  rdev = 0,
+  attributes: MemoryAttributes = {},
+): MemoryEntry {
+  return { kind: "special", type, rdev, attributes };
+}
+
+/** A tree over entries in memory. The root has id 1, the others count up in the order of a depth-first walk. */
+export class MemoryTree implements Tree {
+  readonly root: DirectoryNode;
+  readonly #byId: (Node | undefined)[] = [undefined];
+
+  constructor(root: MemoryEntry & { kind: "directory" }) {
+    const linkCounts = new Map<MemoryEntry, number>();
+    countLinks(root, linkCounts);
+    this.root = this.#build(root, linkCounts, new Map()) as DirectoryNode;
+  }
+
+  nodeById(id: number): Node | undefined {
+    return this.#byId[id];
+  }
+
+  close(): void {}
+
+  #build(
+    entry: MemoryEntry,
+    linkCounts: Map<MemoryEntry, number>,
+    built: Map<MemoryEntry, Node>,
+  ): Node {
+    const known = built.get(entry);
+    if (known !== undefined) return known;
+    const id = this.#byId.length;
+    this.#byId.push(undefined);
+    const children = new Map<string, Node>();
+    const node = makeNode(id, entry, linkCounts.get(entry) ?? 1, children);
+    built.set(entry, node);
+    this.#byId[id] = node;
+    if (entry.kind === "directory") {
+      for (const [name, child] of Object.entries(entry.entries)) {
+        children.set(name, this.#build(child, linkCounts, built));
+      }
+    }
+    return node;
+  }
+}
+
+function countLinks(entry: MemoryEntry, counts: Map<MemoryEntry, number>): void {
+  counts.set(entry, (counts.get(entry) ?? 0) + 1);
+  if (entry.kind !== "directory") return;
+  for (const child of Object.values(entry.entries)) countLinks(child, counts);
+}
+
+function makeNode(
+  id: number,
+  entry: MemoryEntry,
+  linkCount: number,
+  children: ReadonlyMap<string, Node>,
+): Node {
+  const xattrMap = new Map(Object.entries(entry.attributes.xattrs ?? {}));
+  const base = { id, xattrs: () => xattrMap };
+  switch (entry.kind) {
+    case "directory":
+      return {
+        ...base,
+        kind: "directory",
+        attributes: makeAttributes(entry, FileType.DIRECTORY, 0o755, 0, 1),
+        lookup: (name) => children.get(name),
+        entries: () => listing(children),
+      } satisfies DirectoryNode;
+    case "file": {
+      const { content } = entry;
+      return {
+        ...base,
+        kind: "file",
+        attributes: makeAttributes(entry, FileType.FILE, 0o644, content.length, linkCount),
+        open: () => new MemoryContent(content),
+      } satisfies FileNode;
+    }
+    case "symlink": {
+      const size = new TextEncoder().encode(entry.target).length;
+      return {
+        ...base,
+        kind: "symlink",
+        attributes: makeAttributes(entry, FileType.SYMLINK, 0o777, size, linkCount),
+        target: entry.target,
+      } satisfies SymlinkNode;
+    }
+    case "special":
+      return {
+        ...base,
+        kind: "special",
+        attributes: makeAttributes(entry, entry.type, 0o644, 0, linkCount, entry.rdev),
+      } satisfies SpecialNode;
+  }
+}
+
+function makeAttributes(
+  entry: MemoryEntry,
+  type: number,
+  permissions: number,
+  size: number,
+  nlink: number,
+  rdev = 0,
+): Attributes {
+  const { attributes } = entry;
+  return {
+    mode: type | (attributes.permissions ?? permissions),
+    uid: attributes.uid ?? 0,
+    gid: attributes.gid ?? 0,
+    size,
+    mtime: attributes.mtime ?? { seconds: 0, nanoseconds: 0 },
+    nlink,
+    rdev,
+  };
+}
+
+function* listing(children: ReadonlyMap<string, Node>): Generator<DirectoryEntry> {
+  for (const [name, node] of children) yield { name, node };
+}
+
+/** Content of a file in memory. */
+class MemoryContent implements FileContent {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  readInto(target: NativeBuffer, start: number, size: number, offset: number): number {
+    const part = this.#bytes.subarray(offset, offset + size);
+    target.bytes.set(part, start);
+    return part.length;
+  }
+
+  close(): void {}
+}
