@@ -1,0 +1,55 @@
+/**
+ * Zstandard: one-shot frames. Optional.
+ *
+ * @module
+ */
+
+const SYMBOLS = {
+  // size_t ZSTD_decompressDCtx(ZSTD_DCtx *, void *dst, size_t dstCapacity, const void *src, size_t srcSize)
+  ZSTD_decompressDCtx: {
+    parameters: [
+      "usize", // ZSTD_DCtx *dctx
+      "usize", // void *dst
+      "usize", // size_t dstCapacity
+      "usize", // const void *src
+      "usize", // size_t srcSize
+    ],
+    result: "usize",
+  },
+  // ZSTD_DCtx *ZSTD_createDCtx(void)
+  ZSTD_createDCtx: { parameters: [], result: "usize" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The calls this program uses. */
+export interface Libzstd {
+  /** Expands complete frames. @returns the bytes produced, or -1 when they are damaged or too long */
+  decompress(source: bigint, sourceSize: bigint, target: bigint, targetSize: bigint): number;
+}
+
+let loaded: Libzstd | undefined | null;
+
+/** The library, or undefined where it is not installed. Loaded at the first call. */
+export function loadLibzstd(): Libzstd | undefined {
+  loaded ??= load() ?? null;
+  return loaded ?? undefined;
+}
+
+function load(): Libzstd | undefined {
+  let symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+  try {
+    symbols = Deno.dlopen("libzstd.so.1", SYMBOLS).symbols;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
+  // One for the life of the isolate: making one costs more than expanding a page.
+  const context = symbols.ZSTD_createDCtx();
+  if (context === 0n) return undefined;
+  return {
+    decompress: (source, sourceSize, target, targetSize) => {
+      // Errors are size_t values near 2^64, above any capacity.
+      const result = symbols.ZSTD_decompressDCtx(context, target, targetSize, source, sourceSize);
+      return result > targetSize ? -1 : Number(result);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * Files read by the runtime's own calls, for runs without FFI.
+ *
+ * @module
+ */
+
+import { closeSync, lstatSync, openSync, readSync } from "node:fs";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { Errno, OsError } from "#ffi/os_error.ts";
+import type { ByteSource } from "./byte_source.ts";
+
+class FsFileSource implements ByteSource {
+  readonly size: number;
+  readonly #path: string;
+  #fd: number;
+
+  constructor(path: string, fd: number, size: number) {
+    this.#path = path;
+    this.#fd = fd;
+    this.size = size;
+  }
+
+  readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
+    let done = 0;
+    while (done < size) {
+      const count = translating("read", this.#path, () => {
+        return readSync(this.#fd, target.bytes, start + done, size - done, offset + done);
+      });
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    closeSync(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/** Opens a file without FFI. See {@link OpenSource}. */
+export function openFsFileSource(path: string): ByteSource {
+  const stat = translating("open", path, () => lstatSync(path));
+  if (stat.isSymbolicLink()) throw new OsError(Errno.ELOOP, "open", path);
+  if (!stat.isFile()) throw new OsError(Errno.EINVAL, "open (not a regular file)", path);
+  const fd = translating("open", path, () => openSync(path, "r"));
+  return new FsFileSource(path, fd, stat.size);
+}
+
+/** Runs a call of the runtime and makes its system errors those of this program. */
+export function translating<Result>(call: string, path: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && typeof error.code === "string") {
+      const errno = (Errno as Record<string, number>)[error.code] ?? Errno.EIO;
+      throw new OsError(errno, call, path, { cause: error });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Files read by pread(2) straight to the target's address. Needs FFI.
+ *
+ * @module
+ */
+
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { ByteSource } from "./byte_source.ts";
+import * as host from "./host.ts";
+
+/** `st_mode >> 12` of a regular file. */
+const TYPE_REGULAR = 0o10;
+
+const stat = new host.HostStat();
+
+class HostFileSource implements ByteSource {
+  readonly size: number;
+  readonly #path: string;
+  #fd: number;
+
+  constructor(path: string, fd: number, size: number) {
+    this.#path = path;
+    this.#fd = fd;
+    this.size = size;
+  }
+
+  readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
+    if (start < 0 || size < 0 || start + size > target.bytes.length) {
+      throw new RangeError(`Cannot read ${size} bytes to ${start}: buffer too small`);
+    }
+    const count = host.preadFully(this.#fd, target.address + BigInt(start), size, offset);
+    return host.unwrap(count, "read", this.#path);
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    host.close(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/** Opens a file for reading by pread(2); targets must have an address. See {@link OpenSource}. */
+export function openHostFileSource(path: string): ByteSource {
+  // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on regular files.
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK |
+    host.OpenFlag.NOCTTY;
+  const fd = host.unwrap(host.open(path, flags), "open", path);
+  const result = host.statFd(fd, stat);
+  if (result < 0 || stat.mode >> 12 !== TYPE_REGULAR) {
+    host.close(fd);
+    host.unwrap(result, "stat", path);
+    throw new host.OsError(host.Errno.EINVAL, "open (not a regular file)", path);
+  }
+  return new HostFileSource(path, fd, stat.size);
+}

@@ -1,0 +1,116 @@
+/**
+ * A catalog directory (`-B`): its instances and their backups. There is no index in the format: the list is made by
+ * reading every `backup.control`. Works without FFI.
+ *
+ * @module
+ */
+
+import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { isDirectory, listDirectories, readSmallFile } from "#src/io/small_file.ts";
+import { canonicalBackupId, formatBackupId } from "./format/backup_id.ts";
+import { type BackupControl, type BackupStatus, parseBackupControl } from "./format/control.ts";
+import { type InstanceConfig, parseInstanceConfig } from "./format/instance_config.ts";
+import { KEY_VALUES_SIZE_MAX } from "./format/key_values.ts";
+
+/** One backup directory. */
+export interface Backup {
+  /** From the start time; the name of the directory where the control file cannot be read. */
+  readonly id: string;
+  readonly directory: string;
+  readonly status: BackupStatus;
+  /** Absent when the status is `UNKNOWN`. */
+  readonly control?: BackupControl;
+  /** Why the control file cannot be read. */
+  readonly problem?: string;
+}
+
+/** One instance of a catalog. */
+export interface Instance {
+  readonly name: string;
+  readonly directory: string;
+  /** Oldest first. */
+  readonly backups: readonly Backup[];
+  readonly config?: InstanceConfig;
+  /** Why `pg_probackup.conf` cannot be read. */
+  readonly problem?: string;
+}
+
+/**
+ * Names of the instances, sorted.
+ *
+ * @throws {StateError} `not-found` when `store` is not a catalog
+ */
+export function listInstances(store: string): string[] {
+  requireCatalog(store);
+  return listDirectories(`${store}/backups`).filter((name) => !name.startsWith("."));
+}
+
+/**
+ * Reads an instance with all its backups. A backup that cannot be read is listed with its problem.
+ *
+ * @throws {StateError} `not-found` when there is no such instance
+ */
+export function readInstance(store: string, name: string): Instance {
+  requireCatalog(store);
+  if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
+    throw new UsageError(`Cannot use "${name}" as instance name`, { option: "--instance" });
+  }
+  const directory = `${store}/backups/${name}`;
+  if (!isDirectory(directory)) {
+    throw new StateError("not-found", `Cannot find instance "${name}" in "${store}"`, {
+      hint: `Instances there: ${listInstances(store).join(", ") || "none"}`,
+    });
+  }
+  const backups = listDirectories(directory)
+    .filter((entry) => !entry.startsWith("."))
+    .map((entry) => readBackup(`${directory}/${entry}`, entry))
+    .sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return { name, directory, backups, ...readConfig(directory) };
+}
+
+function requireCatalog(store: string): void {
+  if (isDirectory(`${store}/backups`)) return;
+  throw new StateError("not-found", `Cannot use "${store}" as catalog: no directory "backups"`, {
+    hint: "Give the directory that was the -B of the backups",
+  });
+}
+
+function readBackup(directory: string, name: string): Backup {
+  const path = `${directory}/backup.control`;
+  const nameId = canonicalBackupId(name);
+  try {
+    const bytes = readSmallFile(path, KEY_VALUES_SIZE_MAX);
+    if (bytes.length === 0) {
+      return { id: nameId, directory, status: "UNKNOWN", problem: `"${path}" is empty` };
+    }
+    const control = parseBackupControl(bytes, { path, backupId: nameId });
+    return { id: formatBackupId(control.startTime), directory, status: control.status, control };
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return { id: nameId, directory, status: "UNKNOWN", problem: error.message };
+  }
+}
+
+function readConfig(directory: string): { config: InstanceConfig } | { problem: string } {
+  const path = `${directory}/pg_probackup.conf`;
+  try {
+    return { config: parseInstanceConfig(readSmallFile(path, KEY_VALUES_SIZE_MAX), { path }) };
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return { problem: error.message };
+  }
+}
+
+/** The backup with that id, in either case. Of two with one start time the one whose directory has the name wins. */
+export function findBackup(instance: Instance, id: string): Backup | undefined {
+  const wanted = canonicalBackupId(id);
+  const named = instance.backups.find((backup) =>
+    backup.id === wanted && canonicalBackupId(directoryName(backup)) === wanted
+  );
+  return named ?? instance.backups.find((backup) => backup.id === wanted);
+}
+
+/** Name of a backup's directory, which is its id unless somebody has renamed it. */
+export function directoryName(backup: Backup): string {
+  return backup.directory.slice(backup.directory.lastIndexOf("/") + 1);
+}

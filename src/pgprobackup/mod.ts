@@ -1,0 +1,27 @@
+/**
+ * pg_probackup catalogs (storage format 2.4.x and 2.5.x): a backup and its chain as a {@link Tree}, and what a catalog
+ * holds.
+ *
+ * `openPgProbackupTree` is the way in for reading; `readInstance` and `inspectChain` tell what is there. Formats are
+ * parsed by the pure functions in `format/`; page data is read through the `ByteSource` that the caller opens.
+ *
+ * @module
+ */
+
+export {
+  INDEX_BUDGET_BYTES,
+  openPgProbackupTree,
+  type PgProbackupOptions,
+  type PgProbackupTarget,
+  PgProbackupTree,
+} from "./pgprobackup_tree.ts";
+export type { PageCounters } from "./page_store.ts";
+export { type Backup, findBackup, type Instance, listInstances, readInstance } from "./catalog.ts";
+export {
+  type Chain,
+  type ChainMember,
+  type ChainReport,
+  inspectChain,
+  type Obstacle,
+  resolveChain,
+} from "./chain.ts";

@@ -1,0 +1,288 @@
+/**
+ * Reads pages of data files: finds them by index, fetches runs of records with one read, expands them in place and
+ * checks them. One for each thread; holds the buffers, the open files and the cache of indexes.
+ *
+ * @module
+ */
+
+import { LruCache } from "#src/bytes/lru_cache.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { Codecs } from "#src/codecs/mod.ts";
+import { FormatError, IntegrityError } from "#src/errors.ts";
+import type { SourcePool } from "#src/io/source_pool.ts";
+import { PAGE_COMPRESSION_NAMES, PageCompression } from "./format/content.ts";
+import { PageVerdict, verifyPage } from "./format/page_checksum.ts";
+import { PAYLOAD_SIZE_BITS, PAYLOAD_SIZE_MASK } from "./format/page_map.ts";
+import {
+  isPayloadSize,
+  PAGE_SIZE,
+  RECORD_HEADER_SIZE,
+  RECORD_SIZE_MAX,
+  recordBlock,
+  recordPayloadSize,
+  SEGMENT_BLOCKS_MAX,
+} from "./format/page_stream.ts";
+import { decodePglz } from "./format/pglz.ts";
+import { type PageIndex, PageIndexBuilder, pageIndexBytes, type PageStream } from "./page_index.ts";
+import { readStored } from "./stored_file.ts";
+
+/** Bytes fetched with one read: at least 31 records, small enough to stay in the processor's cache. */
+const RUN_SIZE_MAX = 256 * 1024;
+
+/** A data file as the page store sees it. */
+export interface DataFile {
+  readonly blockCount: number;
+  /** Number of the 1 GiB segment. */
+  readonly segment: number;
+  /** Stored pages, newest backup first. */
+  streams(): readonly PageStream[];
+}
+
+/** Counts since the store was made. */
+export interface PageCounters {
+  /** Indexes in memory, and their bytes. */
+  indexFiles: number;
+  indexBytes: number;
+  /** Requests answered from the page expanded last. */
+  pageHits: number;
+  /** Pages fetched and expanded. */
+  pageMisses: number;
+}
+
+/** See the head of the module. */
+export class PageStore {
+  readonly #pool: SourcePool;
+  readonly #codecs: Codecs;
+  readonly #hasChecksums: boolean;
+  readonly #builder: PageIndexBuilder;
+  readonly #indexes: LruCache<DataFile, PageIndex>;
+  readonly #stored: NativeBuffer;
+  readonly #page: NativeBuffer;
+  #pageFile: DataFile | undefined;
+  #pageBlock = -1;
+  #viewed: NativeBuffer | undefined;
+  #words = new Int32Array(0);
+  #pageHits = 0;
+  #pageMisses = 0;
+
+  constructor(
+    pool: SourcePool,
+    codecs: Codecs,
+    options: { hasChecksums: boolean; indexBudgetBytes: number },
+  ) {
+    this.#pool = pool;
+    this.#codecs = codecs;
+    this.#hasChecksums = options.hasChecksums;
+    this.#builder = new PageIndexBuilder(pool, codecs);
+    this.#indexes = new LruCache(options.indexBudgetBytes);
+    this.#stored = codecs.allocate(RUN_SIZE_MAX + RECORD_SIZE_MAX);
+    this.#page = codecs.allocate(PAGE_SIZE);
+  }
+
+  get counters(): PageCounters {
+    return {
+      indexFiles: this.#indexes.count,
+      indexBytes: this.#indexes.weight,
+      pageHits: this.#pageHits,
+      pageMisses: this.#pageMisses,
+    };
+  }
+
+  /** Forgets what is cached. */
+  close(): void {
+    this.#indexes.clear();
+    this.#pageFile = undefined;
+    this.#viewed = undefined;
+  }
+
+  /**
+   * Reads whole pages `block` to `blockEnd` (exclusive) into `target` from `start` on. `start` must be such that the
+   * page's words are aligned; {@link isAligned} tells.
+   *
+   * @throws {IntegrityError} or {FormatError} naming stored file, offset and backup when a page is damaged
+   */
+  readPages(
+    file: DataFile,
+    block: number,
+    blockEnd: number,
+    target: NativeBuffer,
+    start: number,
+  ): void {
+    const index = this.#indexOf(file);
+    const { words } = index;
+    const firstBlock = block;
+    while (block < blockEnd) {
+      const packed = words[2 * block + 1]!;
+      if (packed === 0) {
+        const pageStart = start + (block - firstBlock) * PAGE_SIZE;
+        target.bytes.fill(0, pageStart, pageStart + PAGE_SIZE);
+        block += 1;
+        continue;
+      }
+      const layer = packed >>> PAYLOAD_SIZE_BITS;
+      const position = words[2 * block]!;
+      const runEnd = runEndOf(words, block, blockEnd);
+      const size = words[2 * (runEnd - 1)]! - position + RECORD_HEADER_SIZE +
+        (words[2 * runEnd - 1]! & PAYLOAD_SIZE_MASK);
+      const stream = index.streams[layer]!;
+      readStored(this.#pool, stream, this.#stored, 0, size, position);
+      for (; block < runEnd; block++) {
+        const pageStart = start + (block - firstBlock) * PAGE_SIZE;
+        const recordStart = words[2 * block]! - position;
+        const payloadSize = words[2 * block + 1]! & PAYLOAD_SIZE_MASK;
+        this.#expand(stream, recordStart, position, block, payloadSize, target, pageStart);
+        if (this.#hasChecksums) {
+          const word = (target.bytes.byteOffset + pageStart) >> 2;
+          const verdict = verifyPage(
+            this.#wordsOf(target),
+            word,
+            file.segment * SEGMENT_BLOCKS_MAX + block,
+          );
+          if (verdict !== PageVerdict.GOOD) {
+            refusePage(stream, position + recordStart, block, verdict);
+          }
+        }
+      }
+    }
+    this.#pageMisses += blockEnd - firstBlock;
+  }
+
+  /** One page in a buffer of the store, valid until the next call. Asking again for the page expanded last is free. */
+  readPage(file: DataFile, block: number): Uint8Array {
+    if (this.#pageFile === file && this.#pageBlock === block) {
+      this.#pageHits += 1;
+      return this.#page.bytes;
+    }
+    this.#pageFile = undefined;
+    this.readPages(file, block, block + 1, this.#page, 0);
+    this.#pageFile = file;
+    this.#pageBlock = block;
+    return this.#page.bytes;
+  }
+
+  #indexOf(file: DataFile): PageIndex {
+    let index = this.#indexes.get(file);
+    if (index === undefined) {
+      index = this.#builder.build(file.streams(), file.blockCount);
+      this.#indexes.set(file, index, pageIndexBytes(index));
+    }
+    return index;
+  }
+
+  /** Words over the whole memory of a buffer, made once for each buffer in use. */
+  #wordsOf(buffer: NativeBuffer): Int32Array {
+    if (buffer !== this.#viewed) {
+      const memory = buffer.bytes.buffer;
+      this.#words = new Int32Array(memory, 0, memory.byteLength >> 2);
+      this.#viewed = buffer;
+    }
+    return this.#words;
+  }
+
+  /** Expands the record at `recordStart` of the fetched run, which begins at `runPosition` of the stored file. */
+  #expand(
+    stream: PageStream,
+    recordStart: number,
+    runPosition: number,
+    block: number,
+    payloadSize: number,
+    target: NativeBuffer,
+    start: number,
+  ): void {
+    const stored = this.#stored;
+    if (
+      recordBlock(stored.bytes, recordStart) !== block ||
+      recordPayloadSize(stored.bytes, recordStart) !== payloadSize
+    ) refuseHeader(stream, stored.bytes, recordStart, runPosition, block, payloadSize);
+    const payload = recordStart + RECORD_HEADER_SIZE;
+    let count: number;
+    if (payloadSize === PAGE_SIZE) {
+      target.bytes.set(stored.bytes.subarray(payload, payload + PAGE_SIZE), start);
+      return;
+    }
+    switch (stream.compression) {
+      case PageCompression.ZLIB:
+        count = this.#codecs.zlib(stored, payload, payloadSize, target, start, PAGE_SIZE);
+        break;
+      case PageCompression.PGLZ:
+        count = decodePglz(stored.bytes, payload, payloadSize, target.bytes, start, PAGE_SIZE);
+        break;
+      case PageCompression.LZ4:
+        count = this.#codecs.lz4(stored, payload, payloadSize, target, start, PAGE_SIZE);
+        break;
+      case PageCompression.ZSTD:
+        count = this.#codecs.zstd(stored, payload, payloadSize, target, start, PAGE_SIZE);
+        break;
+      case PageCompression.NONE:
+        count = -1;
+    }
+    if (count === PAGE_SIZE) return;
+    throw new IntegrityError(
+      `Cannot expand block ${block}: ${payloadSize} bytes of ` +
+        `${PAGE_COMPRESSION_NAMES[stream.compression]} are not a page`,
+      { path: stream.path, offset: runPosition + recordStart, backupId: stream.backupId },
+    );
+  }
+}
+
+/** Whether pages can be put at `start` of a buffer: their 32-bit words must be aligned. */
+export function isAligned(target: NativeBuffer, start: number): boolean {
+  return ((target.bytes.byteOffset + start) & 3) === 0;
+}
+
+/** End of the run of blocks from `block` on whose records follow one another in one stored file. */
+function runEndOf(words: Uint32Array, block: number, blockEnd: number): number {
+  const first = words[2 * block]!;
+  const layer = words[2 * block + 1]! >>> PAYLOAD_SIZE_BITS;
+  let end = first + RECORD_HEADER_SIZE + (words[2 * block + 1]! & PAYLOAD_SIZE_MASK);
+  let next = block + 1;
+  while (next < blockEnd && end - first < RUN_SIZE_MAX) {
+    const packed = words[2 * next + 1]!;
+    // A block without a record has position 0, which follows nothing.
+    if (words[2 * next] !== end || packed >>> PAYLOAD_SIZE_BITS !== layer) break;
+    end += RECORD_HEADER_SIZE + (packed & PAYLOAD_SIZE_MASK);
+    next += 1;
+  }
+  return next;
+}
+
+function refuseHeader(
+  stream: PageStream,
+  bytes: Uint8Array,
+  recordStart: number,
+  runPosition: number,
+  block: number,
+  payloadSize: number,
+): never {
+  const foundBlock = recordBlock(bytes, recordStart);
+  const foundSize = recordPayloadSize(bytes, recordStart);
+  const place = {
+    path: stream.path,
+    offset: runPosition + recordStart,
+    backupId: stream.backupId,
+  };
+  const found = `block ${foundBlock}, payload of ${foundSize} bytes`;
+  if (!isPayloadSize(foundSize)) {
+    throw new FormatError(`Cannot read page record: ${found}`, place);
+  }
+  throw new IntegrityError(
+    `Cannot use page record: ${found}; the page headers say block ${block}, ${payloadSize} bytes`,
+    place,
+  );
+}
+
+function refusePage(
+  stream: PageStream,
+  offset: number,
+  block: number,
+  verdict: number,
+): never {
+  const problem = verdict === PageVerdict.BAD_NEW_PAGE
+    ? "page without header is not empty"
+    : "wrong page checksum";
+  throw new IntegrityError(`Cannot use block ${block}: ${problem}`, {
+    path: stream.path,
+    offset,
+    backupId: stream.backupId,
+  });
+}
