@@ -25,3 +25,12 @@ export {
   type Obstacle,
   resolveChain,
 } from "./chain.ts";
+export {
+  type BackupDescription,
+  type CatalogDescription,
+  describeCatalog,
+  type DescribeOptions,
+  type ExternalDirectoryDescription,
+  type InstanceDescription,
+  type TablespaceDescription,
+} from "./describe.ts";
