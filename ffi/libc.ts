@@ -20,6 +20,7 @@ const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   dup: { parameters: ["i32"], result: "i32" },
+  dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
   read: { parameters: ["i32", "usize", "usize"], result: "isize" },
   write: { parameters: ["i32", "usize", "usize"], result: "isize" },
   pread: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
@@ -172,6 +173,11 @@ export function close(fd: number): number {
 /** dup(2). @returns a descriptor */
 export function dup(fd: number): number {
   return check(libc().dup(fd));
+}
+
+/** dup3(2): makes `target` mean what `fd` means, in one step for all threads. */
+export function replaceFd(fd: number, target: number): number {
+  return check(libc().dup3(fd, target, OpenFlag.CLOEXEC));
 }
 
 /** read(2) to an address. @returns the number of bytes */

@@ -7,10 +7,10 @@
 import * as host from "#src/io/host.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
-import { decodeFileName } from "#src/bytes/file_name.ts";
 import { BINDING_FILE_NAME, parseBinding } from "./binding.ts";
 import { acquireDiffLock, describeHolder, findLockHolder, LOCK_FILE_NAME } from "./diff_lock.ts";
 import { readSmallTextFile } from "./durable_file.ts";
+import { readHostDirectory } from "./host_directory.ts";
 import {
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
@@ -19,9 +19,8 @@ import {
   TEMPORARY_DIRECTORY_NAME,
 } from "./diff_directory.ts";
 
-const LIST_BUFFER_SIZE = 64 * 1024;
 /** Deeper trees than this are not ours and would exhaust descriptors. */
-const DEPTH_MAX = 1000;
+const DEPTH_MAX = 400;
 
 const KNOWN_NAMES = new Set([
   CONTROL_DIRECTORY_NAME,
@@ -51,7 +50,7 @@ export function cleanupDiffDirectory(path: string, options: { force: boolean }):
   try {
     if (options.force) return removeAll(fd, absolute);
     checkUnused(absolute);
-    const names = listNames(fd, absolute);
+    const names = readHostDirectory(fd).map((entry) => entry.name);
     if (names.length === 0) return 0;
     checkIsDiff(absolute, names);
     return removeLocked(fd, absolute);
@@ -130,7 +129,7 @@ function removeContents(fd: number, path: string, device: number, depth: number)
   if (depth > DEPTH_MAX) throw new OsError(host.Errno.ELOOP, "remove", path);
   let removed = 0;
   const stat = new host.HostStat();
-  for (const name of listNames(fd, path)) {
+  for (const { name } of readHostDirectory(fd)) {
     const inner = `${path}/${name}`;
     host.unwrap(host.statAt(fd, name, stat), "stat", inner);
     if (stat.device !== device) {
@@ -168,23 +167,5 @@ function removeDirectory(
     return removed;
   } finally {
     host.close(fd);
-  }
-}
-
-/** All names in an open directory, read from its start. */
-function listNames(fd: number, path: string): string[] {
-  host.unwrap(host.lseek(fd, 0, host.Seek.SET), "list", path);
-  const buffer = new Uint8Array(LIST_BUFFER_SIZE);
-  const view = new DataView(buffer.buffer);
-  const names: string[] = [];
-  for (;;) {
-    const length = host.unwrap(host.getdents(fd, buffer), "list", path);
-    if (length === 0) return names;
-    // struct linux_dirent64: ino u64, off i64, reclen u16, type u8, name NUL-terminated.
-    for (let offset = 0; offset < length; offset += view.getUint16(offset + 16, true)) {
-      const end = buffer.indexOf(0, offset + 19);
-      const name = decodeFileName(buffer.subarray(offset + 19, end));
-      if (name !== "." && name !== "..") names.push(name);
-    }
   }
 }

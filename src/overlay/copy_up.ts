@@ -1,0 +1,298 @@
+/**
+ * Copy-up: making a node of the lower tree stand in the diff, before its first change.
+ *
+ * A file becomes a partial file without a single block (`partial_file.ts`): no content is copied, whatever its
+ * size. Only a small file that is plain in the backup is copied whole, which leaves a plain file in the diff
+ * that the kernel can serve alone. Everything is made under a temporary name, made durable and then renamed, so
+ * that a name in the diff never leads to something half made.
+ *
+ * All methods want the namespace lock.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { type FileNode, FileType, type Node } from "#src/tree/node.ts";
+import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
+import { Flag, noteMode, ROOT_SLOT } from "./node_table.ts";
+import type { Nodes } from "./nodes.ts";
+import { blockCount, encodePartialHeader } from "./partial_file.ts";
+
+const { Errno, OpenFlag } = host;
+
+/** Largest plain file that is copied whole: one WAL segment of the usual size. */
+export const WHOLE_COPY_SIZE_MAX = 16 << 20;
+
+/** Copies nodes up for one thread. */
+export class CopyUp {
+  readonly #context: OverlayContext;
+  readonly #nodes: Nodes;
+  readonly #stat = new host.HostStat();
+
+  constructor(context: OverlayContext, nodes: Nodes) {
+    this.#context = context;
+    this.#nodes = nodes;
+  }
+
+  /**
+   * Makes a node stand in the diff, and its parents with it.
+   *
+   * @param isEmptied the content is about to be dropped and need not be reachable
+   * @returns 0 or a negative errno
+   */
+  ensureUpper(slot: number, isEmptied = false): number {
+    const { table, lower } = this.#context;
+    if (table.has(slot, Flag.UPPER)) return 0;
+    const node = lower.nodeById(table.lowerId(slot));
+    if (node === undefined) return -Errno.EIO;
+    if (table.has(slot, Flag.DELETED)) return this.#copyDeleted(slot, node, isEmptied);
+    const parent = table.parent(slot);
+    const result = this.ensureUpper(parent);
+    if (result < 0) return result;
+    return this.#copyInto(slot, node, parent, isEmptied);
+  }
+
+  #copyInto(slot: number, node: Node, parent: number, isEmptied: boolean): number {
+    const { table, tmpFd } = this.#context;
+    const temporary = this.#context.temporaryName();
+    const made = this.#make(slot, node, temporary, isEmptied);
+    if (made < 0) return made;
+    const parentFd = table.fd(parent);
+    // The directory looks the same afterwards: so must its times.
+    const hasTimes = host.statFd(parentFd, this.#stat) === 0;
+    const place = this.#nodes.hostPlace(parent, table.name(slot));
+    const renamed = host.renameAt(tmpFd, temporary, place.fd, place.name);
+    if (renamed < 0) {
+      this.#discard(node, temporary);
+      if (made > 0) host.close(made);
+      return renamed;
+    }
+    if (hasTimes) this.#restoreTimes(parentFd);
+    return this.#adopt(slot, node, made, isEmptied);
+  }
+
+  #restoreTimes(fd: number): void {
+    const stat = this.#stat;
+    host.utimensAt(
+      fd,
+      "",
+      stat.atimeSeconds,
+      stat.atimeNanoseconds,
+      stat.mtimeSeconds,
+      stat.mtimeNanoseconds,
+    );
+  }
+
+  /** A file without a name, but with handles, gets a nameless file in the diff. */
+  #copyDeleted(slot: number, node: Node, isEmptied: boolean): number {
+    if (node.kind !== "file") return -Errno.ENOENT;
+    const temporary = this.#context.temporaryName();
+    const fd = this.#make(slot, node, temporary, isEmptied);
+    if (fd < 0) return fd;
+    host.unlinkAt(this.#context.tmpFd, temporary);
+    this.#context.table.setFlags(slot, Flag.PINNED);
+    return this.#adopt(slot, node, fd, isEmptied);
+  }
+
+  #adopt(slot: number, node: Node, fd: number, isEmptied: boolean): number {
+    const { table, counters } = this.#context;
+    const hasFd = node.kind === "directory" || node.kind === "file";
+    const result = hasFd ? host.statFd(fd, this.#stat) : this.#statPlace(slot);
+    if (result < 0) return result;
+    table.setKey(slot, this.#stat.ino);
+    noteMode(table, slot, this.#stat.mode);
+    let flags: number = Flag.UPPER | Flag.NAME_UNSYNCED;
+    if (node.kind === "file" && !isEmptied && !isCopiedWhole(node)) flags |= Flag.PARTIAL;
+    if (hasFd) table.setFd(slot, fd);
+    table.setFlags(slot, flags);
+    // Nobody has it open: the descriptor would never be closed.
+    if (node.kind === "file" && table.opens(slot) === 0 && !table.has(slot, Flag.PINNED)) {
+      table.setFd(slot, -1);
+      host.close(fd);
+    }
+    counters.add("filesCopiedUp", 1);
+    return 0;
+  }
+
+  #statPlace(slot: number): number {
+    const { table } = this.#context;
+    const place = this.#nodes.hostPlace(table.parent(slot), table.name(slot));
+    return host.statAt(place.fd, place.name, this.#stat);
+  }
+
+  /**
+   * Makes a node under a temporary name.
+   *
+   * @returns a descriptor for files and directories, 0 for the rest, or a negative errno
+   */
+  #make(slot: number, node: Node, temporary: string, isEmptied: boolean): number {
+    const { tmpFd } = this.#context;
+    let fd = 0;
+    if (node.kind === "directory") {
+      const made = host.mkdirAt(tmpFd, temporary, 0o700);
+      if (made < 0) return made;
+      fd = host.openAt(tmpFd, temporary, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+    } else if (node.kind === "file") {
+      fd = this.#makeFile(slot, node, temporary, isEmptied);
+    } else if (node.kind === "symlink") {
+      fd = host.symlinkAt(node.target, tmpFd, temporary);
+    } else {
+      fd = host.mknodAt(tmpFd, temporary, node.attributes.mode, node.attributes.rdev);
+    }
+    if (fd < 0) return fd;
+    const result = this.#copyAttributes(node, temporary, fd);
+    if (result === 0) return fd;
+    if (fd > 0) host.close(fd);
+    this.#discard(node, temporary);
+    return result;
+  }
+
+  #discard(node: Node, temporary: string): void {
+    const { tmpFd } = this.#context;
+    if (node.kind === "directory") host.rmdirAt(tmpFd, temporary);
+    else host.unlinkAt(tmpFd, temporary);
+  }
+
+  #copyAttributes(node: Node, temporary: string, fd: number): number {
+    const { tmpFd, isRoot, options } = this.#context;
+    const { uid, gid, mode, mtime } = node.attributes;
+    if (isRoot) {
+      const result = host.chownAt(tmpFd, temporary, uid, gid);
+      if (result < 0) return result;
+    }
+    if (node.kind === "directory" || node.kind === "file") {
+      const result = host.fchmod(fd, mode & 0o7777);
+      if (result < 0) return result;
+      for (const [name, value] of node.xattrs()) {
+        const set = host.setXattr(fd, name, value, 0);
+        if (set < 0 && set !== -Errno.EOPNOTSUPP && set !== -Errno.EPERM) return set;
+      }
+    }
+    const { seconds, nanoseconds } = mtime;
+    host.utimensAt(tmpFd, temporary, seconds, nanoseconds, seconds, nanoseconds);
+    if (node.kind === "file" && !options.skipFsync) return host.fdatasync(fd);
+    return 0;
+  }
+
+  #makeFile(slot: number, node: FileNode, temporary: string, isEmptied: boolean): number {
+    const { tmpFd } = this.#context;
+    const fd = host.openAt(
+      tmpFd,
+      temporary,
+      OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW,
+      0o600,
+    );
+    if (fd < 0 || isEmptied) return fd;
+    const result = isCopiedWhole(node)
+      ? this.#copyContent(node, fd)
+      : this.#writeHeader(slot, node, fd);
+    if (result >= 0) return fd;
+    host.close(fd);
+    host.unlinkAt(tmpFd, temporary);
+    return result;
+  }
+
+  #copyContent(node: FileNode, fd: number): number {
+    const { copyBuffer, counters } = this.#context;
+    const content = this.#context.lowerContent(node.id);
+    const { size } = node.attributes;
+    let done = 0;
+    while (done < size) {
+      const count = content.readInto(copyBuffer, 0, Math.min(COPY_SIZE, size - done), done);
+      if (count === 0) return -Errno.EIO;
+      const written = host.pwriteFully(fd, copyBuffer.address, count, done);
+      if (written < 0) return written;
+      if (written < count) return -Errno.ENOSPC;
+      done += count;
+    }
+    counters.add("wholeCopies", 1);
+    counters.add("bytesCopied", size);
+    return 0;
+  }
+
+  /** Writes header and empty maps; everything that later changes in them is allocated now. */
+  #writeHeader(slot: number, node: FileNode, fd: number): number {
+    const { table, nonce, bootId, copyBuffer } = this.#context;
+    const { size } = node.attributes;
+    const lowerPath = table.has(slot, Flag.DELETED)
+      ? ""
+      : this.#nodes.lowerPathIn(table.parent(slot), table.name(slot));
+    const mapBlocks = blockCount(size);
+    const { bytes, layout } = encodePartialHeader(
+      { lowerPath, mapBlocks, visibleSize: size, bootId },
+      nonce,
+    );
+    const header = host.nativeBufferOf(bytes);
+    let written = host.pwriteFully(fd, header.address, bytes.length, 0);
+    if (written < 0) return written;
+    let offset = bytes.length;
+    copyBuffer.bytes.fill(0, 0, Math.min(COPY_SIZE, layout.dataOffset - offset));
+    while (written >= 0 && offset < layout.dataOffset) {
+      const count = Math.min(COPY_SIZE, layout.dataOffset - offset);
+      written = host.pwriteFully(fd, copyBuffer.address, count, offset);
+      if (written < 0) return written;
+      if (written < count) return -Errno.ENOSPC;
+      offset += count;
+    }
+    table.setPartial(slot, layout.dataOffset, mapBlocks, size);
+    return host.ftruncate(fd, layout.dataOffset + size);
+  }
+
+  /** Writes the marker that says which lower directory a directory of the diff continues. */
+  writeMarker(slot: number, lowerPath: string | undefined): number {
+    const { table } = this.#context;
+    return this.writeMarkerIn(table.fd(slot), lowerPath);
+  }
+
+  /** As {@link writeMarker}, for an open directory that is no node yet. */
+  writeMarkerIn(directoryFd: number, lowerPath: string | undefined): number {
+    const { tmpFd, options } = this.#context;
+    const temporary = this.#context.temporaryName();
+    const fd = host.openAt(
+      tmpFd,
+      temporary,
+      OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW,
+      0o600,
+    );
+    if (fd < 0) return fd;
+    const content = host.nativeBufferOf(encodeMarker(lowerPath));
+    let result = host.pwriteFully(fd, content.address, content.bytes.length, 0);
+    if (result >= 0) result = result < content.bytes.length ? -Errno.ENOSPC : 0;
+    if (result === 0 && !options.skipFsync) result = host.fdatasync(fd);
+    host.close(fd);
+    if (result === 0) result = host.renameAt(tmpFd, temporary, directoryFd, MARKER_NAME);
+    if (result < 0) host.unlinkAt(tmpFd, temporary);
+    return result;
+  }
+
+  /**
+   * Makes the names of copied-up nodes durable: theirs, and those of the directories above.
+   *
+   * @returns 0 or a negative errno
+   */
+  syncNames(slot: number): number {
+    const { table } = this.#context;
+    let current = slot;
+    while (current !== ROOT_SLOT && table.has(current, Flag.NAME_UNSYNCED)) {
+      const parent = table.parent(current);
+      table.clearFlags(current, Flag.NAME_UNSYNCED);
+      const result = host.fsync(table.fd(parent));
+      if (result < 0) {
+        table.setFlags(current, Flag.NAME_UNSYNCED);
+        return result;
+      }
+      current = parent;
+    }
+    return 0;
+  }
+}
+
+/** Whether a file is copied whole rather than by blocks. */
+export function isCopiedWhole(node: FileNode): boolean {
+  return node.attributes.size === 0 ||
+    (node.plainPath !== undefined && node.attributes.size <= WHOLE_COPY_SIZE_MAX);
+}
+
+/** `st_mode` of a whiteout. */
+export const WHITEOUT_MODE = FileType.CHARACTER_DEVICE;

@@ -1,0 +1,231 @@
+/**
+ * Before and after a mount: preparing the diff's tree, and making everything in it durable.
+ *
+ * Both run in one thread while nothing is mounted.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { OsError } from "#src/errors.ts";
+import { FileType, type Tree } from "#src/tree/node.ts";
+import { writeDurableMap } from "./block_map.ts";
+import { readBootId } from "./context.ts";
+import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
+import { readHostDirectory, removeHostTree } from "./host_directory.ts";
+import { isWhiteout, volatileName } from "./nodes.ts";
+import { decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
+
+const { Errno, OpenFlag } = host;
+const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
+
+/** What {@link prepareDiffTree} needs. */
+export interface DiffTreeOptions {
+  readonly diffPath: string;
+  readonly lower: Tree;
+  /** Directories below the root whose changes are kept only while mounted. */
+  readonly volatileDirectories: readonly string[];
+}
+
+/**
+ * Prepares a bound, locked diff directory for its overlay: empties `tmp/`, gives the root of a new tree the
+ * owner, mode and times of the lower root, and makes what stands for volatile directories.
+ *
+ * @throws {OsError}
+ */
+export function prepareDiffTree(options: DiffTreeOptions): void {
+  const { diffPath } = options;
+  host.setUmask(0);
+  const tmpFd = host.unwrap(host.open(`${diffPath}/tmp`, DIRECTORY_FLAGS), "open", "tmp");
+  const dataFd = host.unwrap(host.open(`${diffPath}/data`, DIRECTORY_FLAGS), "open", "data");
+  try {
+    for (const entry of readHostDirectory(tmpFd)) removeHostTree(tmpFd, entry.name);
+    const stat = new host.HostStat();
+    if (host.statAt(dataFd, MARKER_NAME, stat) === -Errno.ENOENT) {
+      prepareRoot(dataFd, tmpFd, options.lower);
+    }
+    options.volatileDirectories.forEach((name, index) => {
+      makeVolatile(dataFd, name, tmpFd, volatileName(index), options.lower);
+    });
+  } finally {
+    host.close(tmpFd);
+    host.close(dataFd);
+  }
+}
+
+/** The root's marker comes last: it says that the root is complete. */
+function prepareRoot(dataFd: number, tmpFd: number, lower: Tree): void {
+  setAttributes(dataFd, lower.root.attributes);
+  const fd = host.openAt(tmpFd, "root", OpenFlag.WRONLY | OpenFlag.CREAT, 0o600);
+  host.unwrap(fd, "create", "tmp/root");
+  const content = host.nativeBufferOf(encodeMarker(""));
+  const written = host.pwriteFully(fd, content.address, content.bytes.length, 0);
+  const synced = host.fdatasync(fd);
+  host.close(fd);
+  if (written !== content.bytes.length) {
+    throw new OsError(written < 0 ? -written : Errno.ENOSPC, "write", "tmp/root");
+  }
+  host.unwrap(synced, "sync", "tmp/root");
+  host.unwrap(host.renameAt(tmpFd, "root", dataFd, MARKER_NAME), "rename", MARKER_NAME);
+  const { seconds, nanoseconds } = lower.root.attributes.mtime;
+  host.utimensAt(dataFd, "", seconds, nanoseconds, seconds, nanoseconds);
+  host.unwrap(host.fsync(dataFd), "sync", "data");
+}
+
+function setAttributes(fd: number, from: { uid: number; gid: number; mode: number }): void {
+  if (host.getEffectiveUid() === 0) {
+    host.unwrap(host.chownAt(fd, "", from.uid, from.gid), "chown", "directory of the diff");
+  }
+  host.unwrap(host.fchmod(fd, from.mode & 0o7777), "chmod", "directory of the diff");
+}
+
+/** Makes the directory whose changes go with the mount, starting from what the diff has of it. */
+function makeVolatile(
+  dataFd: number,
+  name: string,
+  tmpFd: number,
+  copyName: string,
+  lower: Tree,
+): void {
+  const origin = host.openAt(dataFd, name, DIRECTORY_FLAGS);
+  if (origin >= 0) {
+    host.close(origin);
+    copyHostTree(dataFd, name, tmpFd, copyName);
+    return;
+  }
+  const attributes = lower.root.lookup(name)?.attributes;
+  if (attributes === undefined) return;
+  host.unwrap(host.mkdirAt(tmpFd, copyName, 0o700), "mkdir", copyName);
+  const fd = host.unwrap(host.openAt(tmpFd, copyName, DIRECTORY_FLAGS), "open", copyName);
+  try {
+    setAttributes(fd, attributes);
+  } finally {
+    host.close(fd);
+  }
+}
+
+/** Copies files, directories and whiteouts of the host with their owners and modes. */
+function copyHostTree(fromFd: number, name: string, toFd: number, newName: string): void {
+  const stat = new host.HostStat();
+  host.unwrap(host.statAt(fromFd, name, stat), "stat", name);
+  const type = stat.mode & FileType.MASK;
+  const { uid, gid, mode } = stat;
+  if (type === FileType.DIRECTORY) {
+    host.unwrap(host.mkdirAt(toFd, newName, 0o700), "mkdir", name);
+    const from = host.unwrap(host.openAt(fromFd, name, DIRECTORY_FLAGS), "open", name);
+    const to = host.unwrap(host.openAt(toFd, newName, DIRECTORY_FLAGS), "open", newName);
+    for (const entry of readHostDirectory(from)) copyHostTree(from, entry.name, to, entry.name);
+    setAttributes(to, { uid, gid, mode });
+    host.close(from);
+    host.close(to);
+  } else if (type === FileType.FILE) {
+    const from = host.openAt(fromFd, name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+    host.unwrap(from, "open", name);
+    const flags = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL;
+    const to = host.unwrap(host.openAt(toFd, newName, flags, 0o600), "create", newName);
+    let done = 0;
+    while (done < stat.size) {
+      const count = host.copyFileRange(from, done, to, done, stat.size - done);
+      if (host.unwrap(count, "copy", name) === 0) break;
+      done += count;
+    }
+    setAttributes(to, { uid, gid, mode });
+    host.close(from);
+    host.close(to);
+  } else if (isWhiteout(stat)) {
+    host.unwrap(host.mknodAt(toFd, newName, mode, 0), "mknod", name);
+  }
+}
+
+/**
+ * Makes everything in a diff directory durable that was acknowledged: data first, then the block maps that lead
+ * to them. Needed after each mount, since after a reboot only what is durable counts.
+ *
+ * @returns how many files had blocks that were not yet durable
+ * @throws {OsError}
+ */
+export function settleDiffTree(diffPath: string, nonce: Uint8Array): number {
+  const dataFd = host.unwrap(host.open(`${diffPath}/data`, DIRECTORY_FLAGS), "open", "data");
+  try {
+    const settler = new Settler(nonce);
+    settler.collect(dataFd);
+    if (settler.files.length === 0) return 0;
+    host.unwrap(host.syncfs(dataFd), "sync", diffPath);
+    settler.writeMaps();
+    host.unwrap(host.syncfs(dataFd), "sync", diffPath);
+    return settler.files.length;
+  } finally {
+    host.close(dataFd);
+  }
+}
+
+interface UnsettledFile {
+  readonly path: readonly string[];
+  readonly map: host.AllocatedBuffer;
+}
+
+class Settler {
+  readonly files: UnsettledFile[] = [];
+  readonly #nonce: Uint8Array;
+  readonly #bootId = readBootId();
+  readonly #header = host.allocateNativeBuffer(HEADER_SIZE_MAX);
+  readonly #stat = new host.HostStat();
+  #rootFd = -1;
+
+  constructor(nonce: Uint8Array) {
+    this.#nonce = nonce;
+  }
+
+  /** Finds the partial files below a directory whose durable map lacks blocks. */
+  collect(fd: number, path: readonly string[] = []): void {
+    if (path.length === 0) this.#rootFd = fd;
+    for (const { name, type } of readHostDirectory(fd)) {
+      const isDirectory = type === FileType.DIRECTORY >> 12;
+      const isFile = type === FileType.FILE >> 12;
+      if (!isDirectory && !isFile && type !== 0) continue;
+      const flags = isDirectory ? DIRECTORY_FLAGS : OpenFlag.RDONLY | OpenFlag.NOFOLLOW;
+      const child = host.openAt(fd, name, flags);
+      if (child < 0) continue;
+      try {
+        if (isDirectory) this.collect(child, [...path, name]);
+        else this.#inspect(child, [...path, name]);
+      } finally {
+        host.close(child);
+      }
+    }
+  }
+
+  #inspect(fd: number, path: readonly string[]): void {
+    const { bytes, address } = this.#header;
+    const length = host.preadFully(fd, address, HEADER_SIZE_MAX, 0);
+    if (length < 0 || !isPartialFile(bytes, length, this.#nonce)) return;
+    host.unwrap(host.statFd(fd, this.#stat), "stat", path.join("/"));
+    const header = decodePartialHeader(bytes, length, this.#stat.size, path.join("/"));
+    if (header.bootId.some((byte, index) => byte !== this.#bootId[index])) return;
+    const { mapSize, workingMapOffset, durableMapOffset } = header.layout;
+    const map = host.allocateNativeBuffer(mapSize);
+    const durable = host.allocateNativeBuffer(mapSize);
+    host.preadFully(fd, map.address, mapSize, workingMapOffset);
+    host.preadFully(fd, durable.address, mapSize, durableMapOffset);
+    if (map.bytes.some((byte, index) => byte !== durable.bytes[index])) {
+      this.files.push({ path, map });
+    }
+  }
+
+  /** Makes the maps as they were when the files were found the durable ones. */
+  writeMaps(): void {
+    for (const { path, map } of this.files) {
+      const name = path.join("/");
+      const fd = host.openAt(this.#rootFd, name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
+      host.unwrap(fd, "open", name);
+      try {
+        const length = host.preadFully(fd, this.#header.address, HEADER_SIZE_MAX, 0);
+        host.unwrap(host.statFd(fd, this.#stat), "stat", name);
+        const header = decodePartialHeader(this.#header.bytes, length, this.#stat.size, name);
+        host.unwrap(writeDurableMap(fd, header.layout, map, this.#stat), "write", name);
+      } finally {
+        host.close(fd);
+      }
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Extended attributes: those of the lower node until it is copied up, those of the diff's file from then on.
+ *
+ * All methods want the namespace lock.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import * as host from "#src/io/host.ts";
+import { FileType } from "#src/tree/node.ts";
+import type { OverlayContext } from "./context.ts";
+import type { CopyUp } from "./copy_up.ts";
+import { Flag } from "./node_table.ts";
+import type { Nodes } from "./nodes.ts";
+
+const { Errno } = host;
+const XATTR_CREATE = 1;
+const XATTR_REPLACE = 2;
+
+/** Reads and writes extended attributes for one thread. */
+export class ExtendedAttributes {
+  readonly #context: OverlayContext;
+  readonly #nodes: Nodes;
+  readonly #copyUp: CopyUp;
+
+  constructor(context: OverlayContext, nodes: Nodes, copyUp: CopyUp) {
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#copyUp = copyUp;
+  }
+
+  get(slot: number, name: string): Uint8Array | number {
+    if (!this.#context.table.has(slot, Flag.UPPER)) {
+      return this.#lower(slot).get(name) ?? -Errno.ENODATA;
+    }
+    return this.#use(
+      slot,
+      (fd) => host.getXattr(fd, name),
+      (path) => host.getLinkXattr(path, name),
+    );
+  }
+
+  list(slot: number): readonly string[] | number {
+    if (!this.#context.table.has(slot, Flag.UPPER)) return [...this.#lower(slot).keys()];
+    const bytes = this.#use(slot, host.listXattr, host.listLinkXattr);
+    if (typeof bytes === "number") return bytes;
+    return decodeFileName(bytes).split("\0").filter((name) => name !== "");
+  }
+
+  set(slot: number, name: string, value: Uint8Array, flags: number): number {
+    if (!this.#context.table.has(slot, Flag.UPPER)) {
+      const isThere = this.#lower(slot).has(name);
+      if (isThere && (flags & XATTR_CREATE) !== 0) return -Errno.EEXIST;
+      if (!isThere && (flags & XATTR_REPLACE) !== 0) return -Errno.ENODATA;
+    }
+    const ready = this.#copyUp.ensureUpper(slot);
+    if (ready < 0) return ready;
+    return this.#use(
+      slot,
+      (fd) => host.setXattr(fd, name, value, flags),
+      (path) => host.setLinkXattr(path, name, value, flags),
+    );
+  }
+
+  remove(slot: number, name: string): number {
+    if (!this.#context.table.has(slot, Flag.UPPER) && !this.#lower(slot).has(name)) {
+      return -Errno.ENODATA;
+    }
+    const ready = this.#copyUp.ensureUpper(slot);
+    if (ready < 0) return ready;
+    return this.#use(
+      slot,
+      (fd) => host.removeXattr(fd, name),
+      (path) => host.removeLinkXattr(path, name),
+    );
+  }
+
+  #lower(slot: number): ReadonlyMap<string, Uint8Array> {
+    return this.#context.lower.nodeById(this.#context.table.lowerId(slot))?.xattrs() ?? new Map();
+  }
+
+  /** By descriptor for files and directories; by path for the rest, which cannot be opened. */
+  #use<Result>(
+    slot: number,
+    byFd: (fd: number) => Result | number,
+    byPath: (path: string) => Result | number,
+  ): Result | number {
+    const { table } = this.#context;
+    const type = table.type(slot) << 12;
+    if (type === FileType.DIRECTORY) return byFd(table.fd(slot));
+    const place = this.#nodes.hostPlace(table.parent(slot), table.name(slot));
+    if (type !== FileType.FILE) {
+      if (table.has(slot, Flag.DELETED)) return -Errno.ENODATA;
+      return byPath(`/proc/self/fd/${place.fd}/${place.name}`);
+    }
+    if (table.fd(slot) >= 0) return byFd(table.fd(slot));
+    const fd = host.openAt(
+      place.fd,
+      place.name,
+      host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW,
+    );
+    if (fd < 0) return fd;
+    try {
+      return byFd(fd);
+    } finally {
+      host.close(fd);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Directories of the host: listing and removing.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import * as host from "#src/io/host.ts";
+
+const { OpenFlag } = host;
+
+/** Deepest tree that is removed: far more than path lengths allow. */
+const DEPTH_MAX = 4096;
+const BUFFER_SIZE = 64 << 10;
+const DT_DIRECTORY = 4;
+
+/** One entry of a host directory. `type` is `st_mode >> 12`, or 0 where the file system does not tell. */
+export interface HostEntry {
+  readonly name: string;
+  readonly ino: number;
+  readonly type: number;
+}
+
+/**
+ * All entries of an open directory without `.` and `..`. The descriptor's position is used: one reader at a
+ * time, so the caller opens the directory anew or holds the namespace lock.
+ *
+ * @throws {OsError}
+ */
+export function readHostDirectory(fd: number): HostEntry[] {
+  // A descriptor of its own, since threads share the other one's position.
+  const own = host.unwrap(
+    host.openAt(fd, ".", OpenFlag.RDONLY | OpenFlag.DIRECTORY),
+    "open",
+    "directory of the diff",
+  );
+  const entries: HostEntry[] = [];
+  const bytes = new Uint8Array(BUFFER_SIZE);
+  const view = new DataView(bytes.buffer);
+  try {
+    while (true) {
+      const size = host.unwrap(host.getdents(own, bytes), "list", "directory of the diff");
+      if (size === 0) return entries;
+      for (let offset = 0; offset < size;) {
+        const length = view.getUint16(offset + 16, true);
+        let end = offset + 19;
+        while (bytes[end] !== 0) end += 1;
+        const name = decodeFileName(bytes.subarray(offset + 19, end));
+        if (name !== "." && name !== "..") {
+          const ino = view.getUint32(offset, true) +
+            view.getUint32(offset + 4, true) * 0x1_0000_0000;
+          entries.push({ name, ino, type: bytes[offset + 18]! });
+        }
+        offset += length;
+      }
+    }
+  } finally {
+    host.close(own);
+  }
+}
+
+/** Removes a name of the host with everything below it. Links are not followed. What cannot go stays. */
+export function removeHostTree(directoryFd: number, name: string, depth = 0): void {
+  if (host.unlinkAt(directoryFd, name) === 0 || depth > DEPTH_MAX) return;
+  const fd = host.openAt(
+    directoryFd,
+    name,
+    OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW,
+  );
+  if (fd < 0) return;
+  try {
+    for (const entry of readHostDirectory(fd)) {
+      if (entry.type === DT_DIRECTORY || host.unlinkAt(fd, entry.name) < 0) {
+        removeHostTree(fd, entry.name, depth + 1);
+      }
+    }
+  } finally {
+    host.close(fd);
+  }
+  host.rmdirAt(directoryFd, name);
+}

@@ -1,0 +1,505 @@
+/**
+ * The nodes that the kernel knows, in memory shared by all FUSE workers.
+ *
+ * A node is a *slot* (index) in the table. Its node id is `generation * 2^32 + slot`; the generation grows each
+ * time a slot is used again, so an id never means another file. The table holds no sizes, times or modes: those
+ * are asked of the host each time. It holds only what the host cannot tell: where a node is in the mounted
+ * tree, what stands for it in the diff and in the lower tree, and the descriptor all openers share.
+ *
+ * Record of 128 bytes (words of 4 bytes, doubles of 8):
+ *
+ * | word | content |
+ * |---|---|
+ * | 0 | generation |
+ * | 1 | flags ({@link Flag}) |
+ * | 2 | lookups the kernel holds |
+ * | 3 | open handles |
+ * | 4 | nodes whose parent this is |
+ * | 5 | slot of the parent directory |
+ * | 6 | descriptor in the diff, or -1 |
+ * | 7 | backing id of kernel passthrough, or 0 |
+ * | 8 | next slot in the hash chain or the free list |
+ * | 9 | file type, `st_mode >> 12` |
+ * | 10 | mutex |
+ * | 11, 12 | length of the name; block of a long name, or 0 |
+ * | 13 | I/O mode of the open inode ({@link IoMode}) |
+ * | 14, 15 | partial file: offset of its data; number of blocks in its map |
+ * | 16 | double: key ({@link lowerKey}, or the host's inode number) |
+ * | 18 | double: id in the lower tree, or 0 |
+ * | 20 | double: inode number shown |
+ * | 22 | double: partial file: bytes of the lower file that are still visible |
+ * | 24 | threads that make the block map durable at this moment |
+
+ * | 26… | name, when it has at most 24 bytes |
+ *
+ * @module
+ */
+
+import { decodeFileName, encodeFileName } from "#src/bytes/file_name.ts";
+import { LimitError } from "#src/errors.ts";
+import { lock, unlock } from "./mutex.ts";
+
+/** Most nodes the kernel may know at one time. Only those in use take memory. */
+export const NODE_COUNT_MAX = 1 << 21;
+/** Most nodes with a name longer than {@link INLINE_NAME_MAX} bytes. */
+const LONG_NAME_COUNT_MAX = 1 << 19;
+const HASH_SIZE = 1 << 20;
+const GENERATION_MAX = (1 << 21) - 1;
+const INLINE_NAME_MAX = 24;
+const LONG_NAME_SIZE = 256;
+
+const RECORD_WORDS = 32;
+const RECORD_BYTES = RECORD_WORDS * 4;
+const NAME_BYTE = 26 * 4;
+
+/** Words at the start of the shared state that belong to no node. */
+const Header = {
+  NAMESPACE_MUTEX: 0,
+
+  FREE_HEAD: 2,
+  FREE_TAIL: 3,
+  /** Slots from here on were never used. */
+  FRESH: 4,
+  LONG_NAME_FREE: 5,
+  LONG_NAME_FRESH: 6,
+  TEMPORARY_NAME: 7,
+  NODE_COUNT: 8,
+  OPEN_COUNT: 9,
+  WORDS: 1024,
+} as const;
+
+/** Flags of a node. */
+export const Flag = {
+  ALLOCATED: 1,
+  /** The node stands in the diff directory. */
+  UPPER: 2,
+  /** Its file in the diff is a partial file (`partial_file.ts`). */
+  PARTIAL: 4,
+  /** Its last name is gone. */
+  DELETED: 8,
+  /** The working block map has blocks that the durable one lacks. */
+  MAP_DIRTY: 0x10,
+  /** The working block map was written before the last boot: the durable one counts. */
+  MAP_OLD_BOOT: 0x20,
+  /** The descriptor stays open until the node is forgotten, since no name leads to the file. */
+  PINNED: 0x40,
+  /** Changed by this program behind the kernel's back: never cached. */
+  LIVE: 0x80,
+  /** Below a directory whose changes are not part of the diff. */
+  VOLATILE: 0x100,
+  /** Copied up, and the directories above do not yet durably name it. */
+  NAME_UNSYNCED: 0x200,
+  /** The descriptor could only be opened for reading. */
+  READ_ONLY_FD: 0x400,
+  /** Was open in passthrough mode: pages that the kernel may have of it are old. */
+  CACHE_OLD: 0x800,
+  /** Its mode may have a set-user-id or set-group-id bit. */
+  SETID: 0x1000,
+  /** The visible size in the header of the partial file is larger than the one that counts. */
+  LIMIT_UNSAVED: 0x2000,
+} as const;
+
+/** Remembers whether a write must look for set-user-id and set-group-id bits. */
+export function noteMode(table: NodeTable, slot: number, mode: number): void {
+  if ((mode & 0o6000) !== 0) table.setFlags(slot, Flag.SETID);
+}
+
+/** How the kernel does I/O on an inode while it is open; fixed until the last close. */
+export const IoMode = { NONE: 0, CACHED: 1, PASSTHROUGH: 2 } as const;
+
+const Word = {
+  GENERATION: 0,
+  FLAGS: 1,
+  LOOKUPS: 2,
+  OPENS: 3,
+  CHILDREN: 4,
+  PARENT: 5,
+  FD: 6,
+  BACKING: 7,
+  NEXT: 8,
+  TYPE: 9,
+  MUTEX: 10,
+  NAME_LENGTH: 11,
+  NAME_BLOCK: 12,
+  IO_MODE: 13,
+  DATA_OFFSET: 14,
+  MAP_BLOCKS: 15,
+  SETTLERS: 24,
+} as const;
+
+const Double = { KEY: 8, LOWER_ID: 9, INO: 10, LIMIT: 11 } as const;
+const RECORD_DOUBLES = RECORD_BYTES / 8;
+
+/** First inode number shown for nodes of the lower tree; host inode numbers are far below. */
+const LOWER_INO_BASE = 2 ** 48;
+
+/** Hash key and inode number of a node that stands only in the lower tree, or came from it. */
+export function lowerKey(lowerId: number): number {
+  return LOWER_INO_BASE + lowerId;
+}
+
+const HEADER_BYTES = Header.WORDS * 4;
+const HASH_BYTES = HASH_SIZE * 4;
+const LONG_NAME_BYTES = LONG_NAME_COUNT_MAX * LONG_NAME_SIZE;
+const NODES_OFFSET = HEADER_BYTES + HASH_BYTES;
+const LONG_NAMES_OFFSET = NODES_OFFSET + NODE_COUNT_MAX * RECORD_BYTES;
+const TOTAL_BYTES = LONG_NAMES_OFFSET + LONG_NAME_BYTES;
+
+/** Slot of the root directory. */
+export const ROOT_SLOT = 1;
+
+/** Makes the memory of an empty table. Untouched parts of it take no memory. */
+export function createNodeTableMemory(): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(TOTAL_BYTES);
+  const words = new Int32Array(memory, 0, Header.WORDS);
+  words[Header.FRESH] = ROOT_SLOT;
+  words[Header.LONG_NAME_FRESH] = 1;
+  return memory;
+}
+
+/** One thread's view of the shared table. Methods that change the table's shape want the namespace lock. */
+export class NodeTable {
+  readonly #header: Int32Array<SharedArrayBuffer>;
+  readonly #hash: Int32Array<SharedArrayBuffer>;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #doubles: Float64Array<SharedArrayBuffer>;
+  readonly #bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #longNames: Uint8Array<SharedArrayBuffer>;
+  readonly #longNameWords: Int32Array<SharedArrayBuffer>;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#header = new Int32Array(memory, 0, Header.WORDS);
+    this.#hash = new Int32Array(memory, HEADER_BYTES, HASH_SIZE);
+    this.#words = new Int32Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_WORDS);
+    this.#doubles = new Float64Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_DOUBLES);
+    this.#bytes = new Uint8Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_BYTES);
+    this.#longNames = new Uint8Array(memory, LONG_NAMES_OFFSET, LONG_NAME_BYTES);
+    this.#longNameWords = new Int32Array(memory, LONG_NAMES_OFFSET, LONG_NAME_BYTES / 4);
+  }
+
+  lockNamespace(): void {
+    lock(this.#header, Header.NAMESPACE_MUTEX);
+  }
+
+  unlockNamespace(): void {
+    unlock(this.#header, Header.NAMESPACE_MUTEX);
+  }
+
+  lockNode(slot: number): void {
+    lock(this.#words, slot * RECORD_WORDS + Word.MUTEX);
+  }
+
+  unlockNode(slot: number): void {
+    unlock(this.#words, slot * RECORD_WORDS + Word.MUTEX);
+  }
+
+  /** A number that no other call returns: for names in the diff's `tmp` directory. */
+  nextTemporaryNumber(): number {
+    return Atomics.add(this.#header, Header.TEMPORARY_NAME, 1);
+  }
+
+  /** Nodes known at present. */
+  get nodeCount(): number {
+    return Atomics.load(this.#header, Header.NODE_COUNT);
+  }
+
+  /** Handles open at present. */
+  get openCount(): number {
+    return Atomics.load(this.#header, Header.OPEN_COUNT);
+  }
+
+  /** The slot of a node id, or 0 when the id is not (or no longer) valid. */
+  slotOf(nodeId: number): number {
+    const slot = nodeId >>> 0;
+    if (slot === 0 || slot >= NODE_COUNT_MAX) return 0;
+    const base = slot * RECORD_WORDS;
+    const generation = Math.floor(nodeId / 0x1_0000_0000);
+    if (this.#words[base + Word.GENERATION] !== generation) return 0;
+    return (this.#words[base + Word.FLAGS]! & Flag.ALLOCATED) !== 0 ? slot : 0;
+  }
+
+  nodeIdOf(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.GENERATION]! * 0x1_0000_0000 + slot;
+  }
+
+  flags(slot: number): number {
+    return Atomics.load(this.#words, slot * RECORD_WORDS + Word.FLAGS);
+  }
+
+  has(slot: number, flag: number): boolean {
+    return (this.flags(slot) & flag) !== 0;
+  }
+
+  setFlags(slot: number, flags: number): void {
+    Atomics.or(this.#words, slot * RECORD_WORDS + Word.FLAGS, flags);
+  }
+
+  clearFlags(slot: number, flags: number): void {
+    Atomics.and(this.#words, slot * RECORD_WORDS + Word.FLAGS, ~flags);
+  }
+
+  parent(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.PARENT]!;
+  }
+
+  type(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.TYPE]!;
+  }
+
+  fd(slot: number): number {
+    return Atomics.load(this.#words, slot * RECORD_WORDS + Word.FD);
+  }
+
+  setFd(slot: number, fd: number): void {
+    Atomics.store(this.#words, slot * RECORD_WORDS + Word.FD, fd);
+  }
+
+  backing(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.BACKING]!;
+  }
+
+  setBacking(slot: number, id: number): void {
+    this.#words[slot * RECORD_WORDS + Word.BACKING] = id;
+  }
+
+  ioMode(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.IO_MODE]!;
+  }
+
+  setIoMode(slot: number, mode: number): void {
+    this.#words[slot * RECORD_WORDS + Word.IO_MODE] = mode;
+  }
+
+  dataOffset(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.DATA_OFFSET]!;
+  }
+
+  mapBlocks(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.MAP_BLOCKS]!;
+  }
+
+  limit(slot: number): number {
+    return this.#doubles[slot * RECORD_DOUBLES + Double.LIMIT]!;
+  }
+
+  setLimit(slot: number, limit: number): void {
+    this.#doubles[slot * RECORD_DOUBLES + Double.LIMIT] = limit;
+  }
+
+  lowerId(slot: number): number {
+    return this.#doubles[slot * RECORD_DOUBLES + Double.LOWER_ID]!;
+  }
+
+  setLowerId(slot: number, lowerId: number): void {
+    this.#doubles[slot * RECORD_DOUBLES + Double.LOWER_ID] = lowerId;
+  }
+
+  ino(slot: number): number {
+    return this.#doubles[slot * RECORD_DOUBLES + Double.INO]!;
+  }
+
+  lookups(slot: number): number {
+    return Atomics.load(this.#words, slot * RECORD_WORDS + Word.LOOKUPS);
+  }
+
+  opens(slot: number): number {
+    return Atomics.load(this.#words, slot * RECORD_WORDS + Word.OPENS);
+  }
+
+  children(slot: number): number {
+    return this.#words[slot * RECORD_WORDS + Word.CHILDREN]!;
+  }
+
+  /** Adds to the lookup count. @returns the new count */
+  addLookups(slot: number, count: number): number {
+    return Atomics.add(this.#words, slot * RECORD_WORDS + Word.LOOKUPS, count) + count;
+  }
+
+  /** Adds to the count of open handles. @returns the new count */
+  addOpens(slot: number, count: number): number {
+    Atomics.add(this.#header, Header.OPEN_COUNT, count);
+    return Atomics.add(this.#words, slot * RECORD_WORDS + Word.OPENS, count) + count;
+  }
+
+  /** Adds to the number of threads that make the block map durable. @returns the new number */
+  addSettlers(slot: number, count: number): number {
+    return Atomics.add(this.#words, slot * RECORD_WORDS + Word.SETTLERS, count) + count;
+  }
+
+  /** What {@link Flag.PARTIAL} needs to know. */
+  setPartial(slot: number, dataOffset: number, mapBlocks: number, limit: number): void {
+    const base = slot * RECORD_WORDS;
+    this.#words[base + Word.DATA_OFFSET] = dataOffset;
+    this.#words[base + Word.MAP_BLOCKS] = mapBlocks;
+    this.setLimit(slot, limit);
+  }
+
+  /** The slot with that key, or 0. */
+  find(key: number): number {
+    let slot = this.#hash[hashOf(key)]!;
+    while (slot !== 0 && this.#doubles[slot * RECORD_DOUBLES + Double.KEY] !== key) {
+      slot = this.#words[slot * RECORD_WORDS + Word.NEXT]!;
+    }
+    return slot;
+  }
+
+  /**
+   * Makes a node without lookups.
+   *
+   * @throws {LimitError} when {@link NODE_COUNT_MAX} nodes are known
+   */
+  allocate(key: number, ino: number, type: number, parent: number, name: string): number {
+    const slot = this.#takeSlot();
+    const base = slot * RECORD_WORDS;
+    for (let word = Word.FLAGS; word < RECORD_WORDS; word++) this.#words[base + word] = 0;
+    this.#words[base + Word.FD] = -1;
+    this.#words[base + Word.TYPE] = type;
+    this.#doubles[slot * RECORD_DOUBLES + Double.INO] = ino;
+    this.#setName(slot, name);
+    this.#words[base + Word.PARENT] = parent;
+    if (parent !== 0) this.#words[parent * RECORD_WORDS + Word.CHILDREN]! += 1;
+    this.#insert(slot, key);
+    Atomics.store(this.#words, base + Word.FLAGS, Flag.ALLOCATED);
+    Atomics.add(this.#header, Header.NODE_COUNT, 1);
+    return slot;
+  }
+
+  /** Frees a node without lookups, handles and children. Its descriptor must be closed. */
+  free(slot: number): void {
+    const base = slot * RECORD_WORDS;
+    this.#remove(slot);
+    this.#freeName(slot);
+    const parent = this.#words[base + Word.PARENT]!;
+    if (parent !== 0) this.#words[parent * RECORD_WORDS + Word.CHILDREN]! -= 1;
+    Atomics.store(this.#words, base + Word.FLAGS, 0);
+    Atomics.sub(this.#header, Header.NODE_COUNT, 1);
+    // A slot whose generations are used up is not used again: its ids would repeat.
+    if (this.#words[base + Word.GENERATION]! >= GENERATION_MAX) return;
+    this.#words[base + Word.GENERATION]! += 1;
+    this.#words[base + Word.NEXT] = 0;
+    const tail = this.#header[Header.FREE_TAIL]!;
+    if (tail === 0) this.#header[Header.FREE_HEAD] = slot;
+    else this.#words[tail * RECORD_WORDS + Word.NEXT] = slot;
+    this.#header[Header.FREE_TAIL] = slot;
+  }
+
+  /** Gives a node another key: when it came to stand in the diff. */
+  setKey(slot: number, key: number): void {
+    this.#remove(slot);
+    this.#insert(slot, key);
+  }
+
+  /** Moves a node to another directory or name. */
+  move(slot: number, parent: number, name: string): void {
+    const base = slot * RECORD_WORDS;
+    const former = this.#words[base + Word.PARENT]!;
+    if (former !== parent) {
+      if (former !== 0) this.#words[former * RECORD_WORDS + Word.CHILDREN]! -= 1;
+      this.#words[parent * RECORD_WORDS + Word.CHILDREN]! += 1;
+      this.#words[base + Word.PARENT] = parent;
+    }
+    this.#freeName(slot);
+    this.#setName(slot, name);
+  }
+
+  name(slot: number): string {
+    const base = slot * RECORD_WORDS;
+    const length = this.#words[base + Word.NAME_LENGTH]!;
+    const block = this.#words[base + Word.NAME_BLOCK]!;
+    const copy = new Uint8Array(length);
+    if (block === 0) {
+      const start = slot * RECORD_BYTES + NAME_BYTE;
+      for (let i = 0; i < length; i++) copy[i] = this.#bytes[start + i]!;
+    } else {
+      const start = block * LONG_NAME_SIZE;
+      for (let i = 0; i < length; i++) copy[i] = this.#longNames[start + i]!;
+    }
+    return decodeFileName(copy);
+  }
+
+  #setName(slot: number, name: string): void {
+    const bytes = encodeFileName(name);
+    const base = slot * RECORD_WORDS;
+    this.#words[base + Word.NAME_LENGTH] = bytes.length;
+    if (bytes.length <= INLINE_NAME_MAX) {
+      this.#words[base + Word.NAME_BLOCK] = 0;
+      this.#bytes.set(bytes, slot * RECORD_BYTES + NAME_BYTE);
+      return;
+    }
+    const block = this.#takeLongName();
+    this.#words[base + Word.NAME_BLOCK] = block;
+    this.#longNames.set(bytes.subarray(0, LONG_NAME_SIZE), block * LONG_NAME_SIZE);
+  }
+
+  #freeName(slot: number): void {
+    const word = slot * RECORD_WORDS + Word.NAME_BLOCK;
+    const block = this.#words[word]!;
+    if (block === 0) return;
+    this.#longNameWords[block * LONG_NAME_SIZE / 4] = this.#header[Header.LONG_NAME_FREE]!;
+    this.#header[Header.LONG_NAME_FREE] = block;
+    this.#words[word] = 0;
+  }
+
+  #takeLongName(): number {
+    const free = this.#header[Header.LONG_NAME_FREE]!;
+    if (free !== 0) {
+      this.#header[Header.LONG_NAME_FREE] = this.#longNameWords[free * LONG_NAME_SIZE / 4]!;
+      return free;
+    }
+    const fresh = this.#header[Header.LONG_NAME_FRESH]!;
+    if (fresh >= LONG_NAME_COUNT_MAX) {
+      throw new LimitError(`Cannot keep more than ${LONG_NAME_COUNT_MAX} nodes with long names`);
+    }
+    this.#header[Header.LONG_NAME_FRESH] = fresh + 1;
+    return fresh;
+  }
+
+  #takeSlot(): number {
+    // Oldest first, so that generations grow evenly.
+    const free = this.#header[Header.FREE_HEAD]!;
+    if (free !== 0) {
+      const next = this.#words[free * RECORD_WORDS + Word.NEXT]!;
+      this.#header[Header.FREE_HEAD] = next;
+      if (next === 0) this.#header[Header.FREE_TAIL] = 0;
+      return free;
+    }
+    const fresh = this.#header[Header.FRESH]!;
+    if (fresh >= NODE_COUNT_MAX) {
+      throw new LimitError(`Cannot keep more than ${NODE_COUNT_MAX} nodes`);
+    }
+    this.#header[Header.FRESH] = fresh + 1;
+    return fresh;
+  }
+
+  #insert(slot: number, key: number): void {
+    const bucket = hashOf(key);
+    this.#doubles[slot * RECORD_DOUBLES + Double.KEY] = key;
+    this.#words[slot * RECORD_WORDS + Word.NEXT] = this.#hash[bucket]!;
+    this.#hash[bucket] = slot;
+  }
+
+  #remove(slot: number): void {
+    const bucket = hashOf(this.#doubles[slot * RECORD_DOUBLES + Double.KEY]!);
+    let current = this.#hash[bucket]!;
+    if (current === slot) {
+      this.#hash[bucket] = this.#words[slot * RECORD_WORDS + Word.NEXT]!;
+      return;
+    }
+    while (current !== 0) {
+      const next = this.#words[current * RECORD_WORDS + Word.NEXT]!;
+      if (next === slot) {
+        this.#words[current * RECORD_WORDS + Word.NEXT] = this.#words[
+          slot * RECORD_WORDS + Word.NEXT
+        ]!;
+        return;
+      }
+      current = next;
+    }
+  }
+}
+
+function hashOf(key: number): number {
+  const low = key >>> 0;
+  const high = Math.floor(key / 0x1_0000_0000);
+  return (Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b) >>> 12) & (HASH_SIZE - 1);
+}

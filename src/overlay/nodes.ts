@@ -1,0 +1,493 @@
+/**
+ * From names to nodes: what a name means in the merged tree, and the life of a node in the shared table.
+ *
+ * A name is what the diff says; where the diff says nothing, what the lower tree says. In the diff, a character
+ * device 0:0 (a *whiteout*) says that the name is gone.
+ *
+ * All methods want the namespace lock unless they say otherwise.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import * as host from "#src/io/host.ts";
+import { FormatError, OsError } from "#src/errors.ts";
+import { type DirectoryNode, FileType, type Node } from "#src/tree/node.ts";
+import type { AttributesSlot } from "#src/tree/file_system.ts";
+import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
+import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
+import { blockCount, decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
+
+const { Errno, OpenFlag } = host;
+
+/** How long the kernel may keep names and attributes: the tree changes only through the mount. */
+export const CACHE_TIMEOUT_SECONDS = 86_400;
+
+const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
+const FILE_TYPE = FileType.FILE >> 12;
+
+/** Names below `.pbkfs` that this program rewrites while they are visible. */
+const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.log"]);
+/** The directory of those names. */
+export const CONTROL_DIRECTORY = ".pbkfs";
+
+/** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */
+export class Found {
+  /** The diff has the name, not as a whiteout; then `stat` tells of it. */
+  upper = false;
+  whiteout = false;
+  /** The lower tree has the name (which the diff may hide). */
+  lower: Node | undefined = undefined;
+  readonly stat: host.HostStat = new host.HostStat();
+
+  /** Whether the merged tree has the name. */
+  get exists(): boolean {
+    return this.upper || (!this.whiteout && this.lower !== undefined);
+  }
+
+  get isDirectory(): boolean {
+    return this.upper
+      ? (this.stat.mode & FileType.MASK) === FileType.DIRECTORY
+      : this.lower?.kind === "directory";
+  }
+}
+
+/** Whether a host file is a whiteout. */
+export function isWhiteout(stat: host.HostStat): boolean {
+  return (stat.mode & FileType.MASK) === FileType.CHARACTER_DEVICE && stat.rdev === 0;
+}
+
+/** Name in `tmp` of what stands for volatile directory number `index`. */
+export function volatileName(index: number): string {
+  return `volatile-${index}`;
+}
+
+/** Finds, makes and forgets nodes for one thread. */
+export class Nodes {
+  readonly #context: OverlayContext;
+  readonly #stat = new host.HostStat();
+
+  constructor(context: OverlayContext) {
+    this.#context = context;
+  }
+
+  /** Makes the root node. Only the first of all threads does something. */
+  ensureRoot(): void {
+    const { table, lower, dataFd } = this.#context;
+    if (table.slotOf(ROOT_SLOT) !== 0) return;
+    const fd = host.unwrap(
+      host.openAt(dataFd, ".", OpenFlag.RDONLY | OpenFlag.DIRECTORY),
+      "open",
+      "data",
+    );
+    host.unwrap(host.statFd(fd, this.#stat), "stat", "data");
+    const slot = table.allocate(this.#stat.ino, 1, DIRECTORY_TYPE, 0, "");
+    table.setFd(slot, fd);
+    table.setLowerId(slot, lower.root.id);
+    table.setFlags(slot, Flag.UPPER);
+  }
+
+  /** The lower directory that a directory continues, or undefined. */
+  lowerDirectory(slot: number): DirectoryNode | undefined {
+    const id = this.#context.table.lowerId(slot);
+    if (id === 0) return undefined;
+    const node = this.#context.lower.nodeById(id);
+    return node?.kind === "directory" ? node : undefined;
+  }
+
+  /** The descriptor and name under which the host has (or would have) `name`. */
+  hostPlace(parent: number, name: string): { fd: number; name: string } {
+    if (parent === ROOT_SLOT) {
+      const index = this.#context.options.volatileDirectories.indexOf(name);
+      if (index >= 0) return { fd: this.#context.tmpFd, name: volatileName(index) };
+    }
+    return { fd: this.#context.table.fd(parent), name };
+  }
+
+  /**
+   * Looks up what a name means.
+   *
+   * @returns 0 (also when the name does not exist), or a negative errno
+   */
+  find(parent: number, name: string, found: Found): number {
+    const { table } = this.#context;
+    found.upper = false;
+    found.whiteout = false;
+    found.lower = undefined;
+    if (table.type(parent) !== DIRECTORY_TYPE) return -Errno.ENOTDIR;
+    if (name === MARKER_NAME) return -Errno.EPERM;
+    if (table.has(parent, Flag.DELETED)) return -Errno.ENOENT;
+    if (table.fd(parent) >= 0) {
+      const place = this.hostPlace(parent, name);
+      const result = host.statAt(place.fd, place.name, found.stat);
+      if (result === 0) {
+        found.whiteout = isWhiteout(found.stat);
+        found.upper = !found.whiteout;
+      } else if (result !== -Errno.ENOENT) {
+        return result;
+      }
+    }
+    found.lower = this.lowerDirectory(parent)?.lookup(name);
+    return 0;
+  }
+
+  /** The known slot of what was found, or 0. */
+  knownSlot(found: Found): number {
+    const { table } = this.#context;
+    if (found.upper) return table.find(found.stat.ino);
+    return found.lower === undefined ? 0 : table.find(lowerKey(found.lower.id));
+  }
+
+  /**
+   * The node of a name that exists; makes it when the kernel does not know it yet.
+   *
+   * @throws {FormatError} when the diff's file is damaged
+   * @throws {OsError}
+   */
+  slotFor(parent: number, name: string, found: Found): number {
+    const { table } = this.#context;
+    const known = this.knownSlot(found);
+    if (known !== 0) {
+      // With several names any is good, but a name that still exists is better.
+      if (!table.has(known, Flag.DELETED)) table.move(known, parent, name);
+      return known;
+    }
+    const slot = found.upper
+      ? this.#makeUpper(parent, name, found)
+      : this.#makeLower(parent, name, found.lower!);
+    if (table.has(parent, Flag.VOLATILE)) table.setFlags(slot, Flag.VOLATILE);
+    return slot;
+  }
+
+  #makeLower(parent: number, name: string, node: Node): number {
+    const { table } = this.#context;
+    const key = lowerKey(node.id);
+    const slot = table.allocate(key, key, node.attributes.mode >> 12, parent, name);
+    table.setLowerId(slot, node.id);
+    return slot;
+  }
+
+  #makeUpper(parent: number, name: string, found: Found): number {
+    const type = (found.stat.mode & FileType.MASK) >> 12;
+    if (type === DIRECTORY_TYPE) return this.#makeUpperDirectory(parent, name, found);
+    if (type === FILE_TYPE) return this.#makeUpperFile(parent, name, found);
+    const { table } = this.#context;
+    const slot = table.allocate(found.stat.ino, found.stat.ino, type, parent, name);
+    table.setFlags(slot, Flag.UPPER);
+    return slot;
+  }
+
+  #makeUpperDirectory(parent: number, name: string, found: Found): number {
+    const { table } = this.#context;
+    const place = this.hostPlace(parent, name);
+    const fd = host.unwrap(
+      host.openAt(
+        place.fd,
+        place.name,
+        OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW,
+      ),
+      "open",
+      name,
+    );
+    let lowerId = 0;
+    try {
+      lowerId = this.#continuedDirectory(fd, found)?.id ?? 0;
+    } catch (error) {
+      host.close(fd);
+      throw error;
+    }
+    const ino = lowerId !== 0 ? lowerKey(lowerId) : found.stat.ino;
+    const slot = table.allocate(found.stat.ino, ino, DIRECTORY_TYPE, parent, name);
+    table.setFd(slot, fd);
+    table.setLowerId(slot, lowerId);
+    const isVolatile = place.fd === this.#context.tmpFd;
+    table.setFlags(slot, isVolatile ? Flag.UPPER | Flag.VOLATILE : Flag.UPPER);
+    return slot;
+  }
+
+  #continuedDirectory(fd: number, found: Found): DirectoryNode | undefined {
+    const marker = this.readMarker(fd);
+    if (marker === null) {
+      return found.lower?.kind === "directory" ? found.lower : undefined;
+    }
+    if (marker === undefined) return undefined;
+    const node = this.resolveLower(marker);
+    if (node?.kind !== "directory") {
+      throw new FormatError("Cannot read directory marker: backup has no such directory", {
+        path: marker,
+      });
+    }
+    return node;
+  }
+
+  /** The marker in an open directory of the diff: a lower path, undefined for "none", null without a marker. */
+  readMarker(fd: number): string | undefined | null {
+    const marker = host.openAt(fd, MARKER_NAME, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+    if (marker === -Errno.ENOENT) return null;
+    host.unwrap(marker, "open", MARKER_NAME);
+    const { copyBuffer } = this.#context;
+    const length = host.preadFully(marker, copyBuffer.address, MARKER_SIZE_MAX, 0);
+    host.close(marker);
+    host.unwrap(length, "read", MARKER_NAME);
+    return decodeMarker(copyBuffer.bytes.subarray(0, length), MARKER_NAME);
+  }
+
+  #makeUpperFile(parent: number, name: string, found: Found): number {
+    const { table } = this.#context;
+    const { stat } = found;
+    const isLive = table.parent(parent) === ROOT_SLOT && LIVE_NAMES.has(name) &&
+      table.name(parent) === CONTROL_DIRECTORY;
+    const partial = this.#readPartial(parent, name, stat.size);
+    const ino = partial === undefined ? stat.ino : lowerKey(partial.lowerId);
+    const slot = table.allocate(stat.ino, ino, FILE_TYPE, parent, name);
+    if (partial !== undefined) {
+      table.setLowerId(slot, partial.lowerId);
+      table.setPartial(slot, partial.dataOffset, partial.mapBlocks, partial.limit);
+    }
+    table.setFlags(slot, Flag.UPPER | (partial?.flags ?? 0) | (isLive ? Flag.LIVE : 0));
+    noteMode(table, slot, stat.mode);
+    return slot;
+  }
+
+  /** What the header of a file of the diff says, when it is a partial file. */
+  #readPartial(parent: number, name: string, fileSize: number) {
+    const { nonce, mapBuffer, bootId } = this.#context;
+    if (fileSize < 4096) return undefined;
+    const place = this.hostPlace(parent, name);
+    const fd = host.unwrap(
+      host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
+      "open",
+      name,
+    );
+    try {
+      const length = host.preadFully(fd, mapBuffer.address, HEADER_SIZE_MAX, 0);
+      if (!isPartialFile(mapBuffer.bytes, length, nonce)) return undefined;
+      const header = decodePartialHeader(mapBuffer.bytes, length, fileSize, name);
+      const lower = this.resolveLower(header.lowerPath);
+      if (lower?.kind !== "file" || header.mapBlocks !== blockCount(lower.attributes.size)) {
+        throw new FormatError("Cannot read changed file: it does not fit the backup", {
+          path: header.lowerPath,
+        });
+      }
+      const { layout } = header;
+      const isOldBoot = header.bootId.some((byte, index) => byte !== bootId[index]);
+      const limit = Math.min(header.visibleSize, fileSize - layout.dataOffset);
+      let flags: number = Flag.PARTIAL;
+      if (limit < header.visibleSize) flags |= Flag.LIMIT_UNSAVED;
+      if (isOldBoot) flags |= Flag.MAP_OLD_BOOT;
+      else if (this.#mapsDiffer(fd, layout)) flags |= Flag.MAP_DIRTY;
+      return {
+        lowerId: lower.id,
+        dataOffset: layout.dataOffset,
+        mapBlocks: header.mapBlocks,
+        // A file cut short before its visible size was lowered: what was cut off is gone.
+        limit,
+        flags,
+      };
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  #mapsDiffer(
+    fd: number,
+    layout: { mapSize: number; workingMapOffset: number; durableMapOffset: number },
+  ): boolean {
+    const { copyBuffer } = this.#context;
+    const half = COPY_SIZE / 2;
+    for (let done = 0; done < layout.mapSize; done += half) {
+      const size = Math.min(half, layout.mapSize - done);
+      host.preadFully(fd, copyBuffer.address, size, layout.workingMapOffset + done);
+      host.preadFully(
+        fd,
+        copyBuffer.address + BigInt(half),
+        size,
+        layout.durableMapOffset + done,
+      );
+      for (let i = 0; i < size; i++) {
+        if (copyBuffer.bytes[i] !== copyBuffer.bytes[half + i]) return true;
+      }
+    }
+    return false;
+  }
+
+  /** The lower node at a path without a leading slash, or undefined. */
+  resolveLower(path: string): Node | undefined {
+    let node: Node | undefined = this.#context.lower.root;
+    if (path === "") return node;
+    for (const name of path.split("/")) {
+      if (node?.kind !== "directory") return undefined;
+      node = node.lookup(name);
+    }
+    return node;
+  }
+
+  /** Path in the lower tree of the directory that a directory continues. */
+  lowerPathOfDirectory(slot: number): string {
+    const { table } = this.#context;
+    if (slot === ROOT_SLOT) return "";
+    if (table.fd(slot) >= 0) {
+      const marker = this.readMarker(table.fd(slot));
+      if (typeof marker === "string") return marker;
+    }
+    return this.lowerPathIn(table.parent(slot), table.name(slot));
+  }
+
+  /** Path in the lower tree of `name` in the directory that `parent` continues. */
+  lowerPathIn(parent: number, name: string): string {
+    const directory = this.lowerPathOfDirectory(parent);
+    return directory === "" ? name : `${directory}/${name}`;
+  }
+
+  /**
+   * Opens the shared descriptor of a regular file of the diff, when it is not open.
+   *
+   * @returns the descriptor, or a negative errno
+   */
+  ensureFileFd(slot: number): number {
+    const { table } = this.#context;
+    const open = table.fd(slot);
+    if (open >= 0) return open;
+    const place = this.hostPlace(table.parent(slot), table.name(slot));
+    let fd = host.openAt(place.fd, place.name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
+    if (fd === -Errno.EACCES || fd === -Errno.EPERM) {
+      // The owner may have taken the write permission away from himself.
+      fd = host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+      if (fd >= 0) table.setFlags(slot, Flag.READ_ONLY_FD);
+    }
+    if (fd >= 0) table.setFd(slot, fd);
+    return fd;
+  }
+
+  /** Opens the shared descriptor anew, now for writing too. @returns 0 or a negative errno */
+  reopenForWriting(slot: number): number {
+    const { table } = this.#context;
+    const former = table.fd(slot);
+    const fd = host.open(`/proc/self/fd/${former}`, OpenFlag.RDWR);
+    if (fd < 0) return fd;
+    // Other threads may be reading through the number: it stays, and only what it means changes.
+    const result = host.replaceFd(fd, former);
+    host.close(fd);
+    if (result < 0) return result;
+    table.clearFlags(slot, Flag.READ_ONLY_FD);
+    return 0;
+  }
+
+  /** Target of a symbolic link. @returns the target, or a negative errno */
+  readLink(slot: number): string | number {
+    const { table, lower } = this.#context;
+    if (!table.has(slot, Flag.UPPER)) {
+      const node = lower.nodeById(table.lowerId(slot));
+      return node?.kind === "symlink" ? node.target : -Errno.EINVAL;
+    }
+    const isOpen = table.fd(slot) >= 0;
+    const place = isOpen
+      ? { fd: table.fd(slot), name: "" }
+      : this.hostPlace(table.parent(slot), table.name(slot));
+    const target = host.readlinkAt(place.fd, place.name);
+    return typeof target === "number" ? target : decodeFileName(target);
+  }
+
+  /** Keeps hold of a node of the diff whose name is about to go. */
+  pin(slot: number): void {
+    const { table } = this.#context;
+    table.setFlags(slot, Flag.PINNED);
+    if (table.fd(slot) >= 0 || !table.has(slot, Flag.UPPER)) return;
+    if (table.type(slot) === FILE_TYPE) {
+      this.ensureFileFd(slot);
+      return;
+    }
+    const place = this.hostPlace(table.parent(slot), table.name(slot));
+    const fd = host.openAt(place.fd, place.name, OpenFlag.PATH | OpenFlag.NOFOLLOW);
+    if (fd >= 0) table.setFd(slot, fd);
+  }
+
+  /** Forgets a node that nobody needs any more, and then perhaps its parents. */
+  freeIfUnused(slot: number): void {
+    const { table } = this.#context;
+    let current = slot;
+    while (
+      current !== ROOT_SLOT && current !== 0 && table.lookups(current) <= 0 &&
+      table.opens(current) <= 0 && table.children(current) === 0
+    ) {
+      const fd = table.fd(current);
+      if (fd >= 0) host.close(fd);
+      const parent = table.parent(current);
+      table.free(current);
+      current = parent;
+    }
+  }
+
+  /**
+   * Attributes of a node.
+   *
+   * @returns 0 or a negative errno
+   */
+  attributes(slot: number, out: AttributesSlot): number {
+    const { table } = this.#context;
+    if (!table.has(slot, Flag.UPPER)) {
+      this.lowerAttributes(slot, out);
+      return 0;
+    }
+    const result = this.#statUpper(slot);
+    if (result < 0) return result;
+    this.fromHost(slot, this.#stat, out);
+    return 0;
+  }
+
+  #statUpper(slot: number): number {
+    const { table } = this.#context;
+    const fd = table.fd(slot);
+    if (fd >= 0) return host.statFd(fd, this.#stat);
+    const place = this.hostPlace(table.parent(slot), table.name(slot));
+    return host.statAt(place.fd, place.name, this.#stat);
+  }
+
+  /** Attributes of a node that stands only in the lower tree. Needs no lock. */
+  lowerAttributes(slot: number, out: AttributesSlot): void {
+    const { table, lower } = this.#context;
+    const node = lower.nodeById(table.lowerId(slot));
+    if (node === undefined) throw new OsError(Errno.EIO, "stat", `lower node of ${slot}`);
+    const { mode, uid, gid, size, mtime, nlink, rdev } = node.attributes;
+    out.ino = table.ino(slot);
+    out.size = size;
+    out.blocks = Math.ceil(size / 512);
+    out.mode = mode;
+    out.nlink = table.has(slot, Flag.DELETED) ? 0 : node.kind === "directory" ? 1 : nlink;
+    out.uid = uid;
+    out.gid = gid;
+    out.rdev = rdev;
+    out.blockSizeBytes = 4096;
+    out.atimeSeconds = out.mtimeSeconds = out.ctimeSeconds = mtime.seconds;
+    out.atimeNanoseconds = out.mtimeNanoseconds = out.ctimeNanoseconds = mtime.nanoseconds;
+    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
+  }
+
+  /** Translates host attributes of a node of the diff. Needs no lock. */
+  fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
+    const { table } = this.#context;
+    const flags = table.flags(slot);
+    out.ino = table.ino(slot);
+    if ((flags & Flag.PARTIAL) !== 0) {
+      out.size = stat.size - table.dataOffset(slot);
+      out.blocks = Math.ceil(out.size / 512);
+    } else {
+      out.size = stat.size;
+      out.blocks = stat.blocks;
+    }
+    out.mode = stat.mode;
+    out.nlink = table.type(slot) === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
+    out.uid = stat.uid;
+    out.gid = stat.gid;
+    out.rdev = stat.rdev;
+    out.blockSizeBytes = stat.blockSizeBytes;
+    out.atimeSeconds = stat.atimeSeconds;
+    out.atimeNanoseconds = stat.atimeNanoseconds;
+    out.mtimeSeconds = stat.mtimeSeconds;
+    out.mtimeNanoseconds = stat.mtimeNanoseconds;
+    out.ctimeSeconds = stat.ctimeSeconds;
+    out.ctimeNanoseconds = stat.ctimeNanoseconds;
+    out.timeoutSeconds = (flags & Flag.LIVE) !== 0 ? 0 : CACHE_TIMEOUT_SECONDS;
+  }
+}

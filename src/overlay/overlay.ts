@@ -1,0 +1,753 @@
+/**
+ * The overlay: a writable tree over an immutable lower tree and a diff directory.
+ *
+ * It knows files and blocks, not databases and not backup formats. What is changed lies in the diff directory
+ * in the form that docs/diff-directory.md describes; the diff's own files and directories are the only truth
+ * about names, sizes, owners and times. Each thread has an overlay of its own over the same shared state.
+ *
+ * @module
+ */
+
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import * as host from "#src/io/host.ts";
+import {
+  type AttributeChange,
+  type AttributesSlot,
+  type Caller,
+  Change,
+  type EmitEntry,
+  type EntrySlot,
+  type FileSystem,
+  type OpenSlot,
+  type StatfsSlot,
+} from "#src/tree/file_system.ts";
+import { FileType, type Tree } from "#src/tree/node.ts";
+import { type BackingRegistry, OverlayContext, type OverlayOptions } from "./context.ts";
+import { CopyUp } from "./copy_up.ts";
+import { OverlayCounters } from "./counters.ts";
+import { ExtendedAttributes } from "./extended_attributes.ts";
+import { FileData } from "./file_data.ts";
+import { Listings } from "./listing.ts";
+import { Namespace } from "./namespace.ts";
+import { Flag, IoMode, NodeTable, noteMode } from "./node_table.ts";
+import { CACHE_TIMEOUT_SECONDS, Found, Nodes } from "./nodes.ts";
+import type { SharedState } from "./shared_state.ts";
+
+const { Errno, OpenFlag } = host;
+const FILE_TYPE = FileType.FILE >> 12;
+const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
+
+/** What an overlay is made of. */
+export interface OverlayParts extends OverlayOptions {
+  /** This thread's own instance of the lower tree. */
+  readonly lower: Tree;
+  readonly diffPath: string;
+  /** The diff's nonce, 16 bytes. */
+  readonly nonce: Uint8Array;
+  /** What all threads share; see `createSharedState`. */
+  readonly shared: SharedState;
+  /** Number of this thread, from 0. */
+  readonly worker: number;
+  /** Kernel passthrough, where it works. */
+  readonly backing?: BackingRegistry | undefined;
+}
+
+/**
+ * Opens one thread's overlay over a diff that `prepareDiffTree` prepared.
+ *
+ * @throws {OsError} when the diff directory cannot be opened
+ */
+export function openOverlay(parts: OverlayParts): Overlay {
+  const table = new NodeTable(parts.shared.nodes);
+  const counters = new OverlayCounters(parts.shared.counters, parts.worker);
+  const { lower, diffPath, nonce, backing } = parts;
+  return new Overlay(
+    new OverlayContext(diffPath, lower, nonce, table, counters, backing, parts),
+  );
+}
+
+/** One thread's view of the merged, writable tree. */
+export class Overlay implements FileSystem {
+  readonly #context: OverlayContext;
+  readonly #table: NodeTable;
+  readonly #nodes: Nodes;
+  readonly #copyUp: CopyUp;
+  readonly #namespace: Namespace;
+  readonly #data: FileData;
+  readonly #listings: Listings;
+  readonly #xattrs: ExtendedAttributes;
+  readonly #found = new Found();
+  readonly #stat = new host.HostStat();
+
+  constructor(context: OverlayContext) {
+    this.#context = context;
+    this.#table = context.table;
+    this.#nodes = new Nodes(context);
+    this.#copyUp = new CopyUp(context, this.#nodes);
+    this.#namespace = new Namespace(context, this.#nodes, this.#copyUp);
+    this.#data = new FileData(context);
+    this.#listings = new Listings(context, this.#nodes);
+    this.#xattrs = new ExtendedAttributes(context, this.#nodes, this.#copyUp);
+    // Modes come from the kernel with the caller's umask applied.
+    host.setUmask(0);
+    this.#table.lockNamespace();
+    try {
+      this.#nodes.ensureRoot();
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  /** Counters of this thread, for the opener of the lower tree to add its gauges. */
+  get counters(): OverlayCounters {
+    return this.#context.counters;
+  }
+
+  close(): void {
+    this.#context.close();
+  }
+
+  lookup(parentId: number, name: string, out: EntrySlot): number {
+    const parent = this.#table.slotOf(parentId);
+    if (parent === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      return this.#lookup(parent, name, out);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  #lookup(parent: number, name: string, out: EntrySlot): number {
+    const result = this.#nodes.find(parent, name, this.#found);
+    if (result < 0) return result === -Errno.EPERM ? -Errno.ENOENT : result;
+    if (!this.#found.exists) {
+      out.nodeId = 0;
+      // A name this program makes by itself may come at any time.
+      out.timeoutSeconds = this.#isControl(parent) ? 0 : CACHE_TIMEOUT_SECONDS;
+      return -Errno.ENOENT;
+    }
+    return this.#enter(this.#nodes.slotFor(parent, name, this.#found), out);
+  }
+
+  #isControl(slot: number): boolean {
+    return this.#table.parent(slot) === 1 && this.#table.name(slot) === ".pbkfs";
+  }
+
+  /** Fills `out` and takes one lookup. */
+  #enter(slot: number, out: EntrySlot): number {
+    const result = this.#nodes.attributes(slot, out.attributes);
+    if (result < 0) {
+      this.#nodes.freeIfUnused(slot);
+      return result;
+    }
+    out.nodeId = this.#table.nodeIdOf(slot);
+    out.timeoutSeconds = out.attributes.timeoutSeconds;
+    this.#table.addLookups(slot, 1);
+    return 0;
+  }
+
+  forget(nodeId: number, count: number): void {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return;
+    this.#table.lockNamespace();
+    try {
+      if (this.#table.addLookups(slot, -count) <= 0) this.#nodes.freeIfUnused(slot);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  getattr(nodeId: number, out: AttributesSlot): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    if (!this.#table.has(slot, Flag.UPPER)) {
+      this.#nodes.lowerAttributes(slot, out);
+      return 0;
+    }
+    // The node's lock keeps the descriptor open; without one the name is needed, and so the other lock.
+    this.#table.lockNode(slot);
+    try {
+      const fd = this.#table.fd(slot);
+      if (fd >= 0) {
+        const result = host.statFd(fd, this.#stat);
+        if (result < 0) return result;
+        this.#nodes.fromHost(slot, this.#stat, out);
+        return 0;
+      }
+    } finally {
+      this.#table.unlockNode(slot);
+    }
+    this.#table.lockNamespace();
+    try {
+      return this.#nodes.attributes(slot, out);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  setattr(nodeId: number, change: AttributeChange, out: AttributesSlot): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      const isEmptied = (change.mask & Change.SIZE) !== 0 && change.size === 0;
+      let result = this.#copyUp.ensureUpper(slot, isEmptied);
+      if (result === 0) result = this.#change(slot, change);
+      return result < 0 ? result : this.#nodes.attributes(slot, out);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  #change(slot: number, change: AttributeChange): number {
+    if (this.#table.type(slot) !== FILE_TYPE) {
+      if ((change.mask & Change.SIZE) !== 0) return -Errno.EINVAL;
+      const place = this.#changePlace(slot);
+      return place === undefined ? -Errno.ENOENT : this.#changeAt(place.fd, place.name, change);
+    }
+    this.#table.lockNode(slot);
+    try {
+      const wasOpen = this.#table.fd(slot) >= 0;
+      const fd = this.#nodes.ensureFileFd(slot);
+      if (fd < 0) return fd;
+      let result = 0;
+      if ((change.mask & Change.SIZE) !== 0) result = this.#data.truncate(slot, change.size);
+      if (result === 0) result = this.#changeAt(fd, "", change);
+      noteMode(this.#table, slot, change.mask & Change.MODE ? change.mode : 0);
+      if ((change.mask & Change.KILL_SUIDGID) !== 0) this.#killSuidgid(slot, fd);
+      if (!wasOpen && this.#table.opens(slot) === 0 && !this.#table.has(slot, Flag.PINNED)) {
+        this.#table.setFd(slot, -1);
+        host.close(fd);
+      }
+      return result;
+    } finally {
+      this.#table.unlockNode(slot);
+    }
+  }
+
+  /** Where owner, mode and times of something other than a file are changed. */
+  #changePlace(slot: number): { fd: number; name: string } | undefined {
+    const table = this.#table;
+    if (table.type(slot) === DIRECTORY_TYPE) return { fd: table.fd(slot), name: "" };
+    if (table.has(slot, Flag.DELETED)) return undefined;
+    return this.#nodes.hostPlace(table.parent(slot), table.name(slot));
+  }
+
+  /** Changes owner, mode and times. An empty `name` means the open file `fd`. */
+  #changeAt(fd: number, name: string, change: AttributeChange): number {
+    const { mask } = change;
+    if ((mask & (Change.UID | Change.GID)) !== 0) {
+      const uid = (mask & Change.UID) !== 0 ? change.uid : host.KEEP_ID;
+      const gid = (mask & Change.GID) !== 0 ? change.gid : host.KEEP_ID;
+      const result = host.chownAt(fd, name, uid, gid);
+      if (result < 0) return result;
+    }
+    if ((mask & Change.MODE) !== 0) {
+      const mode = change.mode & 0o7777;
+      const result = name === "" ? host.fchmod(fd, mode) : host.chmodAt(fd, name, mode);
+      if (result < 0) return result;
+    }
+    const TIMES = Change.ATIME | Change.MTIME | Change.ATIME_NOW | Change.MTIME_NOW;
+    if ((mask & TIMES) === 0) return 0;
+    const atime = (mask & Change.ATIME_NOW) !== 0
+      ? host.UTIME_NOW
+      : (mask & Change.ATIME) !== 0
+      ? change.atimeNanoseconds
+      : host.UTIME_OMIT;
+    const mtime = (mask & Change.MTIME_NOW) !== 0
+      ? host.UTIME_NOW
+      : (mask & Change.MTIME) !== 0
+      ? change.mtimeNanoseconds
+      : host.UTIME_OMIT;
+    return host.utimensAt(fd, name, change.atimeSeconds, atime, change.mtimeSeconds, mtime);
+  }
+
+  /** What a write by somebody without privilege does to set-user-id and set-group-id bits. */
+  #killSuidgid(slot: number, fd: number): void {
+    if (!this.#table.has(slot, Flag.SETID) || host.statFd(fd, this.#stat) < 0) return;
+    const { mode } = this.#stat;
+    // Set-group-id without group execution is no privilege.
+    const isGroup = (mode & 0o2010) === 0o2010;
+    const kept = mode & 0o7777 & ~0o4000 & ~(isGroup ? 0o2000 : 0);
+    if (kept !== (mode & 0o7777)) host.fchmod(fd, kept);
+    if ((kept & 0o6000) === 0) this.#table.clearFlags(slot, Flag.SETID);
+  }
+
+  readlink(nodeId: number): string | number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      return this.#nodes.readLink(slot);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  mknod(
+    parentId: number,
+    name: string,
+    mode: number,
+    rdev: number,
+    caller: Caller,
+    out: EntrySlot,
+  ): number {
+    return this.#make(parentId, name, { mode, rdev, target: "" }, caller, out);
+  }
+
+  mkdir(parentId: number, name: string, mode: number, caller: Caller, out: EntrySlot): number {
+    const directory = (mode & 0o7777) | FileType.DIRECTORY;
+    return this.#make(parentId, name, { mode: directory, rdev: 0, target: "" }, caller, out);
+  }
+
+  symlink(parentId: number, name: string, target: string, caller: Caller, out: EntrySlot): number {
+    const mode = FileType.SYMLINK | 0o777;
+    return this.#make(parentId, name, { mode, rdev: 0, target }, caller, out);
+  }
+
+  #make(
+    parentId: number,
+    name: string,
+    node: { mode: number; rdev: number; target: string },
+    caller: Caller,
+    out: EntrySlot,
+  ): number {
+    const parent = this.#table.slotOf(parentId);
+    if (parent === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      const result = this.#namespace.make(parent, name, node, caller, false);
+      return result < 0 ? result : this.#lookup(parent, name, out);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  link(nodeId: number, newParentId: number, newName: string, out: EntrySlot): number {
+    const slot = this.#table.slotOf(nodeId);
+    const parent = this.#table.slotOf(newParentId);
+    if (slot === 0 || parent === 0) return -Errno.ESTALE;
+    if (this.#table.type(slot) === DIRECTORY_TYPE) return -Errno.EPERM;
+    this.#table.lockNamespace();
+    try {
+      const result = this.#namespace.link(slot, parent, newName);
+      return result < 0 ? result : this.#lookup(parent, newName, out);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  unlink(parentId: number, name: string): number {
+    const parent = this.#table.slotOf(parentId);
+    if (parent === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      return this.#namespace.unlink(parent, name);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  rmdir(parentId: number, name: string): number {
+    const parent = this.#table.slotOf(parentId);
+    if (parent === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      return this.#namespace.rmdir(parent, name);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  rename(
+    parentId: number,
+    name: string,
+    newParentId: number,
+    newName: string,
+    flags: number,
+  ): number {
+    const parent = this.#table.slotOf(parentId);
+    const newParent = this.#table.slotOf(newParentId);
+    if (parent === 0 || newParent === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      return this.#namespace.rename(parent, name, newParent, newName, flags);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  open(nodeId: number, flags: number, killSuidgid: boolean, out: OpenSlot): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      const isEmptied = (flags & OpenFlag.TRUNC) !== 0;
+      if (isEmptied) {
+        const ready = this.#copyUp.ensureUpper(slot, true);
+        if (ready < 0) return ready;
+      }
+      return this.#open(slot, isEmptied, killSuidgid, out);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  /** Opens a node under both locks. */
+  #open(slot: number, isEmptied: boolean, killSuidgid: boolean, out: OpenSlot): number {
+    const table = this.#table;
+    table.lockNode(slot);
+    try {
+      if (table.has(slot, Flag.UPPER)) {
+        const fd = this.#nodes.ensureFileFd(slot);
+        if (fd < 0) return fd;
+        if (isEmptied) {
+          const result = this.#data.truncate(slot, 0);
+          if (result < 0) return result;
+          if (killSuidgid) this.#killSuidgid(slot, fd);
+        }
+      }
+      table.addOpens(slot, 1);
+      this.#chooseIoMode(slot, out);
+      return 0;
+    } finally {
+      table.unlockNode(slot);
+    }
+  }
+
+  /** The kernel wants one way of I/O, and one backing file, for an inode as long as it is open. */
+  #chooseIoMode(slot: number, out: OpenSlot): void {
+    const table = this.#table;
+    const flags = table.flags(slot);
+    out.handle = slot;
+    out.directIo = (flags & Flag.LIVE) !== 0;
+    out.backingId = 0;
+    out.keepCache = true;
+    const { backing, counters } = this.#context;
+    const isPlain =
+      (flags & (Flag.UPPER | Flag.PARTIAL | Flag.LIVE | Flag.READ_ONLY_FD)) === Flag.UPPER;
+    if (table.ioMode(slot) === IoMode.NONE) {
+      if (isPlain && backing !== undefined) {
+        table.setBacking(slot, backing.register(table.fd(slot)));
+      }
+      table.setIoMode(slot, table.backing(slot) > 0 ? IoMode.PASSTHROUGH : IoMode.CACHED);
+    }
+    if (table.ioMode(slot) === IoMode.PASSTHROUGH) {
+      out.backingId = table.backing(slot);
+      counters.add("passthroughOpens", 1);
+      table.setFlags(slot, Flag.CACHE_OLD);
+    } else if ((flags & Flag.CACHE_OLD) !== 0) {
+      out.keepCache = false;
+      table.clearFlags(slot, Flag.CACHE_OLD);
+    }
+  }
+
+  create(
+    parentId: number,
+    name: string,
+    flags: number,
+    mode: number,
+    caller: Caller,
+    entry: EntrySlot,
+    open: OpenSlot,
+  ): number {
+    const parent = this.#table.slotOf(parentId);
+    if (parent === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      const node = { mode: (mode & 0o7777) | FileType.FILE, rdev: 0, target: "" };
+      const made = this.#namespace.make(parent, name, node, caller, true);
+      if (made < 0 && (made !== -Errno.EEXIST || (flags & OpenFlag.EXCL) !== 0)) return made;
+      const found = this.#lookup(parent, name, entry);
+      if (found < 0) {
+        if (made > 0) host.close(made);
+        return found;
+      }
+      const slot = this.#table.slotOf(entry.nodeId);
+      if (made > 0) this.#adoptFd(slot, made);
+      const isEmptied = made < 0 && (flags & OpenFlag.TRUNC) !== 0;
+      let opened = isEmptied ? this.#copyUp.ensureUpper(slot, true) : 0;
+      if (opened === 0) opened = this.#open(slot, isEmptied, false, open);
+      if (opened < 0) {
+        this.#table.addLookups(slot, -1);
+        this.#nodes.freeIfUnused(slot);
+      }
+      return opened;
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+
+  /** Uses the descriptor of a file just made instead of opening it again. */
+  #adoptFd(slot: number, fd: number): void {
+    if (this.#table.fd(slot) >= 0) host.close(fd);
+    else this.#table.setFd(slot, fd);
+  }
+
+  read(
+    nodeId: number,
+    _handle: number,
+    offset: number,
+    size: number,
+    target: NativeBuffer,
+    start: number,
+  ): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    const count = this.#data.read(slot, offset, size, target, start);
+    if (count > 0 && this.#context.options.materializeOnRead) {
+      this.#materialize(slot, offset, count);
+    }
+    return count;
+  }
+
+  #materialize(slot: number, offset: number, size: number): void {
+    this.#table.lockNamespace();
+    try {
+      if (this.#copyUp.ensureUpper(slot) < 0) return;
+      this.#table.lockNode(slot);
+      try {
+        if (this.#nodes.ensureFileFd(slot) < 0) return;
+      } finally {
+        this.#table.unlockNode(slot);
+      }
+    } finally {
+      this.#table.unlockNamespace();
+    }
+    this.#data.materialize(slot, offset, size);
+  }
+
+  write(
+    nodeId: number,
+    _handle: number,
+    offset: number,
+    size: number,
+    source: NativeBuffer,
+    start: number,
+    killSuidgid: boolean,
+  ): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    const ready = this.#readyToWrite(slot);
+    if (ready < 0) return ready;
+    const count = this.#data.write(slot, offset, size, source, start);
+    if (killSuidgid && count > 0 && this.#table.has(slot, Flag.SETID)) {
+      this.#killSuidgid(slot, this.#table.fd(slot));
+    }
+    return count;
+  }
+
+  /** Copies an open file up, and makes sure that its descriptor can write. */
+  #readyToWrite(slot: number): number {
+    const table = this.#table;
+    const isReady = (table.flags(slot) & (Flag.UPPER | Flag.READ_ONLY_FD)) === Flag.UPPER;
+    if (isReady && table.fd(slot) >= 0) return 0;
+    table.lockNamespace();
+    try {
+      const result = this.#copyUp.ensureUpper(slot);
+      if (result < 0) return result;
+      table.lockNode(slot);
+      try {
+        if (table.has(slot, Flag.READ_ONLY_FD)) return this.#nodes.reopenForWriting(slot);
+        const fd = this.#nodes.ensureFileFd(slot);
+        return fd < 0 ? fd : 0;
+      } finally {
+        table.unlockNode(slot);
+      }
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+
+  release(nodeId: number, _handle: number): void {
+    const table = this.#table;
+    const slot = table.slotOf(nodeId);
+    if (slot === 0) return;
+    table.lockNamespace();
+    try {
+      table.lockNode(slot);
+      try {
+        if (table.addOpens(slot, -1) === 0) this.#closeFile(slot);
+      } finally {
+        table.unlockNode(slot);
+      }
+      this.#nodes.freeIfUnused(slot);
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+
+  #closeFile(slot: number): void {
+    const table = this.#table;
+    if (table.backing(slot) > 0) {
+      this.#context.backing?.unregister(table.backing(slot));
+      table.setBacking(slot, 0);
+    }
+    table.setIoMode(slot, IoMode.NONE);
+    const fd = table.fd(slot);
+    if (fd < 0 || table.has(slot, Flag.PINNED)) return;
+    table.setFd(slot, -1);
+    table.clearFlags(slot, Flag.READ_ONLY_FD);
+    host.close(fd);
+  }
+
+  fsync(nodeId: number, _handle: number, dataOnly: boolean): number {
+    const table = this.#table;
+    const slot = table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    if (this.#context.options.skipFsync) return 0;
+    const flags = table.flags(slot);
+    if ((flags & Flag.UPPER) === 0 || (flags & Flag.VOLATILE) !== 0) return 0;
+    const result = this.#data.sync(slot, dataOnly);
+    if (result < 0 || (flags & (Flag.NAME_UNSYNCED | Flag.DELETED)) !== Flag.NAME_UNSYNCED) {
+      return result;
+    }
+    table.lockNamespace();
+    try {
+      return this.#copyUp.syncNames(slot);
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+
+  fallocate(
+    nodeId: number,
+    _handle: number,
+    mode: number,
+    offset: number,
+    length: number,
+  ): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    const ready = this.#readyToWrite(slot);
+    if (ready < 0) return ready;
+    this.#table.lockNode(slot);
+    try {
+      return this.#data.fallocate(slot, mode, offset, length);
+    } finally {
+      this.#table.unlockNode(slot);
+    }
+  }
+
+  lseek(nodeId: number, _handle: number, offset: number, whence: number): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    const size = this.#fileSize(slot);
+    return size < 0 ? size : this.#data.seek(slot, offset, whence, size);
+  }
+
+  #fileSize(slot: number): number {
+    const table = this.#table;
+    if (!table.has(slot, Flag.UPPER)) {
+      return this.#context.lower.nodeById(table.lowerId(slot))?.attributes.size ?? -Errno.EIO;
+    }
+    const result = host.statFd(table.fd(slot), this.#stat);
+    if (result < 0) return result;
+    return this.#stat.size - (table.has(slot, Flag.PARTIAL) ? table.dataOffset(slot) : 0);
+  }
+
+  copyFileRange(
+    nodeIdIn: number,
+    offsetIn: number,
+    nodeIdOut: number,
+    offsetOut: number,
+    length: number,
+  ): number {
+    const slotIn = this.#table.slotOf(nodeIdIn);
+    const slotOut = this.#table.slotOf(nodeIdOut);
+    if (slotIn === 0 || slotOut === 0) return -Errno.ESTALE;
+    const ready = this.#readyToWrite(slotOut);
+    if (ready < 0) return ready;
+    return this.#data.copyRange(slotIn, offsetIn, slotOut, offsetOut, length);
+  }
+
+  opendir(nodeId: number, out: OpenSlot): number {
+    if (this.#table.slotOf(nodeId) === 0) return -Errno.ESTALE;
+    const handle = this.#listings.open();
+    if (handle < 0) return handle;
+    out.handle = handle;
+    out.keepCache = false;
+    out.directIo = false;
+    out.backingId = 0;
+    return 0;
+  }
+
+  readdir(nodeId: number, handle: number, cookie: number, emit: EmitEntry): number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    if (cookie === 0) {
+      this.#table.lockNamespace();
+      try {
+        const taken = this.#listings.take(slot, handle);
+        if (taken < 0) return taken;
+      } finally {
+        this.#table.unlockNamespace();
+      }
+    }
+    return this.#listings.read(handle, cookie, emit);
+  }
+
+  releasedir(_nodeId: number, handle: number): void {
+    this.#listings.close(handle);
+  }
+
+  fsyncdir(nodeId: number, _handle: number, _dataOnly: boolean): number {
+    const table = this.#table;
+    const slot = table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    if (this.#context.options.skipFsync) return 0;
+    const flags = table.flags(slot);
+    if ((flags & (Flag.UPPER | Flag.VOLATILE)) !== Flag.UPPER) return 0;
+    const result = host.fsync(table.fd(slot));
+    if (result < 0 || (flags & (Flag.NAME_UNSYNCED | Flag.DELETED)) !== Flag.NAME_UNSYNCED) {
+      return result;
+    }
+    table.lockNamespace();
+    try {
+      return this.#copyUp.syncNames(slot);
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+
+  statfs(out: StatfsSlot): number {
+    const found = host.statvfs(this.#context.dataFd);
+    if (typeof found === "number") return found;
+    out.blocks = found.blocks;
+    out.blocksFree = found.blocksFree;
+    out.blocksAvailable = found.blocksAvailable;
+    out.files = found.files;
+    out.filesFree = found.filesFree;
+    out.blockSizeBytes = found.blockSizeBytes;
+    out.nameLengthMax = 255;
+    return 0;
+  }
+
+  setxattr(nodeId: number, name: string, value: Uint8Array, flags: number): number {
+    return this.#withNode(nodeId, (slot) => this.#xattrs.set(slot, name, value, flags));
+  }
+
+  getxattr(nodeId: number, name: string): Uint8Array | number {
+    return this.#withNode(nodeId, (slot) => this.#xattrs.get(slot, name));
+  }
+
+  listxattr(nodeId: number): readonly string[] | number {
+    return this.#withNode(nodeId, (slot) => this.#xattrs.list(slot));
+  }
+
+  removexattr(nodeId: number, name: string): number {
+    return this.#withNode(nodeId, (slot) => this.#xattrs.remove(slot, name));
+  }
+
+  #withNode<Result>(nodeId: number, use: (slot: number) => Result): Result | number {
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    this.#table.lockNamespace();
+    try {
+      return use(slot);
+    } finally {
+      this.#table.unlockNamespace();
+    }
+  }
+}
