@@ -202,6 +202,13 @@ export class PostgresServer {
   }
 }
 
+/** A scratch directory in which the server's user may make its own. */
+export function serverHome(name: string): TempDirectory {
+  const home = new TempDirectory(name);
+  Deno.chmodSync(home.path, 0o777);
+  return home;
+}
+
 /** Makes a cluster with data checksums in `dataDirectory`, owned by the server's user. */
 export async function initializeCluster(
   version: PostgresVersion,

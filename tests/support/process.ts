@@ -40,24 +40,26 @@ export class RunningCommand {
 
   constructor(
     command: readonly string[],
-    options: Omit<CommandOptions, "timeoutMs" | "check"> = {},
+    options: Omit<CommandOptions, "timeoutMs" | "check"> & {
+      /** Leaves standard input open for {@link write}. */
+      readonly interactive?: boolean;
+    } = {},
   ) {
     const [program, ...args] = command;
     if (program === undefined) throw new TypeError("Cannot run a command: it is empty");
     this.#name = command.join(" ");
+    const hasInput = options.stdin !== undefined || options.interactive === true;
     this.#child = spawn(program, args, {
       detached: true,
-      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe"],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.env === undefined ? {} : { env: { ...Deno.env.toObject(), ...options.env } }),
     });
     this.#child.stdout?.on("data", (part: Uint8Array) => this.#stdout.push(part));
     this.#child.stderr?.on("data", (part: Uint8Array) => this.#stderr.push(part));
-    if (options.stdin !== undefined) {
-      // A program that ends without reading its input is judged by its exit code.
-      this.#child.stdin?.on("error", () => {});
-      this.#child.stdin?.end(options.stdin);
-    }
+    // A program that ends without reading its input is judged by its exit code.
+    this.#child.stdin?.on("error", () => {});
+    if (options.stdin !== undefined) this.#child.stdin?.end(options.stdin);
     this.ended = new Promise((resolve, reject) => {
       this.#child.on("error", reject);
       this.#child.on("close", (code, signal) =>
@@ -82,6 +84,16 @@ export class RunningCommand {
   /** What the program has said on standard error so far. */
   get stderr(): string {
     return Buffer.concat(this.#stderr).toString("utf8");
+  }
+
+  /** Sends text to standard input, which must have been left open. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  /** Ends standard input. */
+  closeInput(): void {
+    this.#child.stdin?.end();
   }
 
   /** Sends a signal to the program and everything it started. */
