@@ -1,0 +1,30 @@
+/**
+ * What a benchmark does to the machine.
+ *
+ * @module
+ */
+
+import { runCommand } from "#tests/support/process.ts";
+
+/** Empties the kernel's caches: what follows comes from the disk, on both sides. */
+export async function dropCaches(): Promise<void> {
+  await runCommand(["sh", "-c", "sync; echo 3 >/proc/sys/vm/drop_caches"], { timeoutMs: 60_000 });
+}
+
+/** Memory of a process that is its own or resident, in MiB. */
+export async function residentMebibytes(pid: number): Promise<number> {
+  const { stdout } = await runCommand(["ps", "-o", "rss=", "-p", String(pid)], { timeoutMs: 5000 });
+  return Number(stdout) / 1024;
+}
+
+/** Wall time of a call. */
+export async function elapsedSeconds(call: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await call();
+  return (performance.now() - start) / 1000;
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}

@@ -1,0 +1,111 @@
+/**
+ * Measures a mount against a plain directory with the same files on the same disk, in one run.
+ *
+ *     deno task bench [CATALOG.tar.zst [INSTANCE BACKUP_ID]]
+ *
+ * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench database;
+ * without arguments the shared sample of scale 20 is taken. Prints a table; `dist/bench.json` has the same.
+ *
+ * @module
+ */
+
+import { runCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { BenchMount } from "./bench_mount.ts";
+import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
+import { benchmarkPostgres } from "./postgres_benchmark.ts";
+import { benchmarkReads } from "./read_benchmark.ts";
+import { Report } from "./report.ts";
+import { benchmarkRequestCost } from "./request_cost.ts";
+
+const CHECKOUT = new URL("../../", import.meta.url).pathname;
+const SAMPLE = `${CHECKOUT}../shared/fixtures/pg_probackup/bench-pgbench20-zlib.tar.zst`;
+const SAMPLE_INSTANCE = "main";
+const SAMPLE_BACKUP = "TOTXRW";
+const LIFE_CYCLES = 5;
+const COPY_TIMEOUT_MS = 300_000;
+
+/** The largest file below `base/`, relative to the data directory. */
+async function largestRelation(dataDirectory: string): Promise<string> {
+  const { stdout } = await runCommand(
+    ["sh", "-c", 'cd "$1" && find base -type f -printf "%s %p\\n" | sort -n | tail -n 1', "sh"]
+      .concat(dataDirectory),
+    { timeoutMs: 60_000 },
+  );
+  return stdout.trim().split(" ")[1] ?? "";
+}
+
+async function countFiles(directory: string): Promise<number> {
+  const command = ["sh", "-c", 'find "$1" -type f | wc -l', "sh", directory];
+  return Number((await runCommand(command, { timeoutMs: 60_000 })).stdout);
+}
+
+/** Mount and unmount several times, each with a new diff directory. */
+async function benchmarkLifeCycle(make: (index: number) => BenchMount, report: Report) {
+  const mounts: number[] = [];
+  const unmounts: number[] = [];
+  for (let index = 0; index < LIFE_CYCLES; index++) {
+    await using mount = make(index);
+    mounts.push(await mount.mount());
+    unmounts.push(await mount.unmount());
+  }
+  report.add({ name: "mount --wait", unit: "s", mount: median(mounts), target: "<= 0.3" });
+  report.add({ name: "unmount", unit: "s", mount: median(unmounts), target: "<= 0.5" });
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const program = Deno.env.get("PBKFS_BIN") ?? `${CHECKOUT}dist/pbkfs`;
+  const [archive = SAMPLE, instance = SAMPLE_INSTANCE, backupId = SAMPLE_BACKUP] = args;
+  using place = new TempDirectory("bench");
+  const report = new Report();
+  await runCommand(["tar", "--zstd", "-xf", archive, "-C", place.path], {
+    timeoutMs: COPY_TIMEOUT_MS,
+  });
+  const store = await Deno.stat(place.join("catalog")).then(
+    () => place.join("catalog"),
+    () => place.path,
+  );
+  const make = (name: string) =>
+    new BenchMount({
+      program,
+      store,
+      instance,
+      backupId,
+      mountPath: place.join("mnt"),
+      diffPath: place.join(name),
+    });
+
+  await benchmarkLifeCycle((index) => make(`diff-${index}`), report);
+
+  await using mount = make("diff");
+  await mount.mount();
+  const plain = place.join("plain");
+  const copySeconds = await elapsedSeconds(() =>
+    runCommand(["cp", "-a", "--sparse=never", mount.path, plain], { timeoutMs: COPY_TIMEOUT_MS })
+  );
+  await Deno.remove(`${plain}/.pbkfs`, { recursive: true });
+  report.add({ name: "files of the backup", unit: "", mount: await countFiles(plain) });
+  report.add({ name: "cp -a of the whole mount", unit: "s", mount: copySeconds });
+
+  const relation = await largestRelation(plain);
+  await benchmarkReads(
+    { mount: `${mount.path}/${relation}`, plain: `${plain}/${relation}` },
+    report,
+  );
+  await benchmarkPostgres({ mount: mount.path, plain }, report);
+  const memory = await residentMebibytes(await mount.workerPid());
+  report.add({ name: "memory of the worker", unit: "MiB", mount: memory, target: "<= 150" });
+  report.add({
+    name: "unmount after all",
+    unit: "s",
+    mount: await mount.unmount(),
+    target: "<= 0.5",
+  });
+  await benchmarkRequestCost(place, report);
+
+  console.log(report.table());
+  await Deno.mkdir(`${CHECKOUT}dist`, { recursive: true });
+  await Deno.writeTextFile(`${CHECKOUT}dist/bench.json`, report.json() + "\n");
+}
+
+if (import.meta.main) await main(Deno.args);
