@@ -61,6 +61,7 @@ class ReferenceFileSystem implements FileSystem {
   open(_nodeId: number, _flags: number, _killSuidgid: boolean, out: OpenSlot): number {
     out.handle = 1;
     out.keepCache = false;
+    out.directIo = true;
     return 0;
   }
 

@@ -19,8 +19,11 @@ const DATA_SIZE = 64 << 20;
 const WORKLOADS = [["stat", "lookup + getattr"], ["rand", "8 KiB read"]] as const;
 
 async function compile(place: TempDirectory): Promise<boolean> {
+  // Direct I/O on both sides: cached pages would never become requests.
   const command = `cd "$1" &&
-    gcc -O2 -w -o reference "$2/c_reference_fs.c" $(pkg-config --cflags --libs fuse3) &&
+    sed 's/fi->keep_cache *= *keep/fi->direct_io = 1/' "$2/c_reference_fs.c" >reference.c &&
+    grep -q 'direct_io = 1' reference.c &&
+    gcc -O2 -w -o reference reference.c $(pkg-config --cflags --libs fuse3) &&
     gcc -O2 -w -o client "$2/client_bench.c"`;
   const { code } = await runCommand(["sh", "-c", command, "sh", place.path, SOURCES], {
     timeoutMs: 120_000,

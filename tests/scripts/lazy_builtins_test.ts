@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { makeBuiltinsLazy } from "../../scripts/executable/lazy_builtins.ts";
+import { denoRunCommand, runCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const BUNDLE = `import { createRequire as __req } from "node:module";
+var __require = __req(import.meta.url);
+import fs from "node:fs";
+import * as path2 from "node:path";
+import { EventEmitter } from "node:events";
+import events from "node:events";
+console.log(path2.join("a", "b"), fs.existsSync("/"), "constants" in fs, __require("node:os").EOL.length);
+console.log(typeof EventEmitter, typeof new events());
+`;
+
+Deno.test("makeBuiltinsLazy() keeps named imports and classes, makes namespaces lazy", () => {
+  const text = makeBuiltinsLazy(BUNDLE);
+  assert(!text.includes('from "node:fs"'));
+  assert(!text.includes('from "node:path"'));
+  assert(!text.includes('from "node:module"'));
+  assert(text.includes('import { EventEmitter } from "node:events";'));
+  assert(text.includes('import events from "node:events";'));
+});
+
+Deno.test("makeBuiltinsLazy() leaves a bundle without builtins alone", () => {
+  const plain = 'var text = `\nimport x from "y";`;\n';
+  assert.equal(makeBuiltinsLazy(plain), plain);
+});
+
+Deno.test("makeBuiltinsLazy() gives a program that does the same", async () => {
+  using place = new TempDirectory("lazy");
+  const outputs = [];
+  for (
+    const [name, text] of [["eager.js", BUNDLE], ["lazy.js", makeBuiltinsLazy(BUNDLE)]] as const
+  ) {
+    Deno.writeTextFileSync(place.join(name), text);
+    const command = denoRunCommand(["--allow-read", "--allow-sys"], place.join(name));
+    outputs.push((await runCommand(command, { timeoutMs: 20_000 })).stdout);
+  }
+  assert.equal(outputs[1], outputs[0]);
+  assert.equal(outputs[0], "a/b true true 1\nfunction object\n");
+});
