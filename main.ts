@@ -1,0 +1,14 @@
+/**
+ * The entry point.
+ *
+ * @module
+ */
+
+import { runProgram } from "#src/cli/run.ts";
+
+/** Runs the program with its arguments. @returns the exit code */
+export function main(args: readonly string[]): Promise<number> {
+  return runProgram(args);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

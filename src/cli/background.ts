@@ -1,0 +1,186 @@
+/**
+ * The launcher: starts this program again as a background worker and waits for what it reports.
+ *
+ * There is no fork: the worker is a new process in a session of its own, with the same arguments and its end of a
+ * pipe as standard output. The launcher may end at any time; the worker goes on.
+ *
+ * @module
+ */
+
+import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
+import { buildKind } from "./build_kind.ts";
+import { type HandshakeError, type HandshakeMessage, parseHandshake } from "./handshake.ts";
+
+/** The flag that makes `mount` the background worker. */
+export const HANDSHAKE_FLAG = "--handshake";
+
+/** The permissions a mount needs when run from source; docs/permissions.md says why. */
+const MOUNT_PERMISSIONS = [
+  "--allow-ffi",
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-env",
+  "--allow-sys",
+];
+
+/** A worker that cannot even check its arguments in this time is reported as still busy. */
+const START_TIMEOUT_MS = 30_000;
+const LOG_TAIL_LINES_MAX = 10;
+const OUTPUT_TAIL_LENGTH_MAX = 4096;
+
+/** What the launcher waits for. */
+export interface LaunchOptions {
+  /** Arguments of this run of the program. */
+  readonly args: readonly string[];
+  /** Wait for the mount, not only for the checks before it. */
+  readonly waitForMount: boolean;
+  /** Longest wait for the mount. */
+  readonly timeoutMs: number | undefined;
+  /** Where the worker logs, for its last words. */
+  readonly logPath: string | undefined;
+}
+
+/** How far the worker had come when the launcher returned. */
+export type LaunchResult = { readonly state: "started" | "mounted"; readonly pid: number };
+
+/**
+ * Starts the worker.
+ *
+ * @throws what the worker failed with
+ * @throws {StateError} `timeout` when it has not reported in time, or the user has stopped waiting; it goes on
+ * @throws {ProtocolError} when it ended without a report
+ */
+export async function launchWorker(options: LaunchOptions): Promise<LaunchResult> {
+  const logSizeBefore = fileSize(options.logPath);
+  const child = spawnWorker(options.args);
+  const awaited = options.waitForMount ? "mounted" : "started";
+  const timeoutMs = options.timeoutMs ?? (options.waitForMount ? undefined : START_TIMEOUT_MS);
+  const errorOutput = new TailReader(child.stderr);
+  try {
+    const outcome = await Promise.race([
+      readReport(child.stdout, awaited),
+      deadline(timeoutMs),
+      interruption(),
+    ]);
+    if (outcome === "timeout" || outcome === "interrupted") throw stillInProgress(outcome);
+    if (outcome === undefined) {
+      throw await endedSilently(options.logPath, logSizeBefore, errorOutput);
+    }
+    if (outcome.type === "failed") throw errorFromWorker(outcome.error);
+    return { state: outcome.type, pid: outcome.pid };
+  } finally {
+    child.unref();
+  }
+}
+
+function spawnWorker(args: readonly string[]): Deno.ChildProcess {
+  const program = buildKind() === "source"
+    ? ["run", "--no-prompt", ...MOUNT_PERMISSIONS, new URL("../../main.ts", import.meta.url).href]
+    : [];
+  return new Deno.Command(Deno.execPath(), {
+    args: [...program, ...args, HANDSHAKE_FLAG],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+}
+
+/** Reads until the awaited report or a failure. @returns undefined when the worker ended before */
+async function readReport(
+  output: ReadableStream<Uint8Array<ArrayBuffer>>,
+  awaited: "started" | "mounted",
+): Promise<HandshakeMessage | undefined> {
+  let text = "";
+  for await (const part of output.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const lines = text.split("\n");
+    text = lines.pop()!;
+    for (const line of lines) {
+      const message = parseHandshake(line);
+      if (message?.type === awaited || message?.type === "failed") return message;
+    }
+  }
+  return undefined;
+}
+
+function deadline(timeoutMs: number | undefined): Promise<"timeout"> {
+  const { promise, resolve } = Promise.withResolvers<"timeout">();
+  if (timeoutMs !== undefined) Deno.unrefTimer(setTimeout(() => resolve("timeout"), timeoutMs));
+  return promise;
+}
+
+function interruption(): Promise<"interrupted"> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => resolve("interrupted"));
+    }
+  });
+}
+
+function stillInProgress(reason: "timeout" | "interrupted"): StateError {
+  const why = reason === "timeout" ? "no answer in the given time" : "waiting was interrupted";
+  return new StateError("timeout", `mount still in progress (${why})`, {
+    hint: "The worker goes on; see its log, or end it with pbkfs unmount",
+  });
+}
+
+function errorFromWorker(error: HandshakeError): Error {
+  const options = { code: error.code, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  if (error.isUsage) return new UsageError(error.message, options);
+  return new ProtocolError(error.message, options);
+}
+
+async function endedSilently(
+  logPath: string | undefined,
+  logSizeBefore: number,
+  errorOutput: TailReader,
+): Promise<ProtocolError> {
+  const lastWords = [logTail(logPath, logSizeBefore), await errorOutput.text()]
+    .map((text) => text.trim()).filter((text) => text !== "");
+  const hint = lastWords.length > 0
+    ? `its last words:\n${lastWords.join("\n")}`
+    : "it said nothing";
+  return new ProtocolError("worker exited before reporting mount completion", {
+    code: "worker-ended",
+    hint,
+  });
+}
+
+function fileSize(path: string | undefined): number {
+  if (path === undefined) return 0;
+  try {
+    return Deno.lstatSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+function logTail(path: string | undefined, start: number): string {
+  if (path === undefined || fileSize(path) <= start) return "";
+  const text = new TextDecoder().decode(Deno.readFileSync(path).subarray(start));
+  return text.trimEnd().split("\n").slice(-LOG_TAIL_LINES_MAX).join("\n");
+}
+
+/** Keeps the end of a stream. */
+class TailReader {
+  #text = "";
+  readonly #done: Promise<void>;
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.#done = this.#read(stream);
+  }
+
+  /** The end of the stream's text, once the stream has ended. */
+  async text(): Promise<string> {
+    await this.#done;
+    return this.#text;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+      this.#text = (this.#text + part).slice(-OUTPUT_TAIL_LENGTH_MAX);
+    }
+  }
+}

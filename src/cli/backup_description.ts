@@ -1,0 +1,14 @@
+/**
+ * What is mounted, as plain values that are sent to the FUSE workers.
+ *
+ * @module
+ */
+
+import type { OverlayParts } from "#src/overlay/overlay.ts";
+import type { PgProbackupTarget } from "#src/pgprobackup/mod.ts";
+
+/** A backup and the diff directory over it. */
+export interface BackupDescription {
+  readonly target: PgProbackupTarget;
+  readonly overlay: Omit<OverlayParts, "lower" | "worker" | "backing">;
+}

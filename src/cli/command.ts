@@ -1,0 +1,76 @@
+/**
+ * What a command is: a commander object that describes it, which help, completion and man pages are made from,
+ * and a function that runs it.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "commander";
+import { UsageError } from "#src/errors.ts";
+import type { OutputFormat } from "./exit_code.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What a running command may use of the world. */
+export interface CommandContext {
+  readonly terminal: Terminal;
+  /** The value of an environment variable, or undefined when it is unset or may not be read. */
+  environment(name: string): string | undefined;
+  /** The description of the whole command line. */
+  readonly program: Command;
+  /** The arguments of this run of the program, for a background worker that does the same. */
+  readonly args: readonly string[];
+}
+
+/** One command. `Options` is what commander makes of its flags. */
+export interface CommandModule<Options> {
+  /** The description; cheap, since `--version` builds all of them. */
+  describe(): Command;
+  /** @returns the exit code @throws a `Failure` */
+  run(options: Options, context: CommandContext): Promise<number>;
+}
+
+/** The `--format` option; `choices` are the formats of the command's results and errors. */
+export function formatOption(): Option {
+  return new Option("--format <format>", "format of results and errors").choices(["text", "json"])
+    .default("text");
+}
+
+/** The options by which all commands name the backup store. */
+export function addStoreOptions(command: Command): Command {
+  return command
+    .option("-B, --pbk-store <path>", "backup catalog; else the value of BACKUP_PATH")
+    .addOption(new Option("--backup-path <path>", "same as --pbk-store").hideHelp());
+}
+
+/** Values of {@link addStoreOptions}. */
+export interface StoreOptions {
+  readonly pbkStore?: string;
+  readonly backupPath?: string;
+}
+
+/** Values of {@link formatOption}. */
+export interface FormatOptions {
+  readonly format: OutputFormat;
+}
+
+/** The backup store of the command line or the environment. @throws {UsageError} when neither names one */
+export function storePath(options: StoreOptions, context: CommandContext): string {
+  const path = options.pbkStore ?? options.backupPath ?? context.environment("BACKUP_PATH");
+  return required(path, "pbk_store", "-B/--pbk-store or BACKUP_PATH");
+}
+
+/** A value that must be there. @throws {UsageError} `<name> is required` */
+export function required(value: string | undefined, name: string, flags: string): string {
+  if (value !== undefined && value !== "") return value;
+  throw new UsageError(`${name} is required`, { option: name, hint: `Give it with ${flags}` });
+}
+
+/** A whole number in a range. @throws {UsageError} */
+export function wholeNumber(text: string, flag: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/u.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(
+    `Cannot use "${text}" for ${flag}: it is not a whole number from ${min} to ${max}`,
+    { option: flag },
+  );
+}

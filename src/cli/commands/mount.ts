@@ -1,0 +1,125 @@
+/**
+ * `pbkfs mount`: mounts a backup over a diff directory, in the background unless told otherwise.
+ *
+ * @module
+ */
+
+import { Command, Option } from "commander";
+import { UsageError } from "#src/errors.ts";
+import {
+  addStoreOptions,
+  type CommandContext,
+  type CommandModule,
+  formatOption,
+} from "../command.ts";
+import { addHelpNotes } from "../help.ts";
+import type { MountOptions, MountRequest } from "../mount_request.ts";
+
+const SECONDS_MAX = 86_400;
+
+/** The command. */
+export const mountCommand: CommandModule<MountOptions> = {
+  describe() {
+    const command = new Command("mount")
+      .description("Mount a backup as a writable data directory; changes go to the diff directory");
+    addStoreOptions(command)
+      .option("-D, --mnt-path <path>", "mount point: an existing, empty directory")
+      .option("-d, --diff-dir <path>", "diff directory; made when missing")
+      .option("-I, --instance <name>", "instance; not needed for a diff directory mounted before")
+      .option("-i, --backup-id <id>", "backup; not needed for a diff directory mounted before")
+      .option("--force", "mount a chain marked as damaged, or a diff that may have lost writes")
+      .option("--console", "stay in the foreground and log to standard error")
+      .option("--wait", "return when the mount answers or has failed")
+      .option("--timeout <seconds>", "return after this time; the mount goes on in the background")
+      .option("--perf-unsafe", "skip fsync until the unmount; a crash may lose writes")
+      .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused")
+      .option("--log-file <path>", "log file; default is .pbkfs/pbkfs.log in the mount")
+      .addOption(
+        new Option("--log-format <format>", "format of log lines").choices(["text", "json"])
+          .default("text"),
+      )
+      .addOption(
+        new Option("--log-sink <sink>", "where log lines go").choices(["file", "journald"])
+          .default("file"),
+      )
+      .option("--debug", "log everything")
+      .option("--allow-other", "let other users enter (default for root)")
+      .option("--no-allow-other", "let only the mounting user enter (default for others)")
+      .option("--owner <user[:group]>", "owner of the files; default is the backup's, for root")
+      .option("--config <key=value>", "server setting, added in the diff; repeatable", collect)
+      .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores")
+      .addOption(new Option("--handshake").hideHelp())
+      .addOption(formatOption());
+    return addHelpNotes(command, {
+      examples: [
+        {
+          text: "Mount and wait until it answers",
+          line: "pbkfs mount -B /backups -I main -i TOTXQL -D /mnt/pg -d /var/tmp/diff --wait",
+        },
+        {
+          text: "Mount the same diff directory again",
+          line: "pbkfs mount -B /backups -D /mnt/pg -d /var/tmp/diff --wait",
+        },
+        {
+          text: "A backup without its own WAL: recover from the archive",
+          line: "pbkfs mount … --config restore_command='cp /backups/wal/main/%f %p'",
+        },
+      ],
+      environment: {
+        BACKUP_PATH: "backup catalog where -B is not given",
+        PBKFS_FS_WORKERS: "number of threads where --workers is not given",
+        PBKFS_LOG: "log level: trace, debug, info, warn or error",
+        PBKFS_MATERIALIZE_ON_READ: "true: keep blocks that were read in the diff directory",
+      },
+      exitStatus: {
+        0: "The mount answers (--wait), or is being made after all checks passed.",
+        1: "Failure, or --timeout has passed; the reason is on standard error.",
+      },
+    });
+  },
+
+  async run(options, context) {
+    const { parseMountRequest } = await import("../mount_request.ts");
+    const request = parseMountRequest(options, context);
+    if (options.console === true || options.handshake === true) {
+      const { runMount } = await import("../mount_job.ts");
+      return await runMount(request, options.handshake === true);
+    }
+    return await launch(request, options, context);
+  },
+};
+
+async function launch(
+  request: MountRequest,
+  options: MountOptions,
+  { args, terminal }: CommandContext,
+): Promise<number> {
+  const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
+  const { launchWorker } = await import("../background.ts");
+  const { defaultLogPath } = await import("../mount_request.ts");
+  const result = await launchWorker({
+    args,
+    waitForMount: options.wait === true || timeoutMs !== undefined,
+    timeoutMs,
+    logPath: request.log.path ?? defaultLogPath(request),
+  });
+  if (options.format === "json") {
+    const { state, pid } = result;
+    const summary = { type: "summary", state, pid, mnt_path: request.mountPath };
+    terminal.out(JSON.stringify(summary) + "\n");
+  }
+  return 0;
+}
+
+function parseTimeoutMs(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+(\.\d+)?$/u.test(text) && seconds <= SECONDS_MAX) return seconds * 1000;
+  throw new UsageError(
+    `Cannot use "${text}" for --timeout: it is not a number of seconds up to ${SECONDS_MAX}`,
+    { option: "--timeout" },
+  );
+}
+
+function collect(value: string, former: readonly string[] = []): string[] {
+  return [...former, value];
+}

@@ -1,0 +1,61 @@
+/**
+ * `pbkfs show`: what a catalog holds and what of it can be mounted. Needs to read files and nothing else.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import {
+  addStoreOptions,
+  type CommandModule,
+  formatOption,
+  type FormatOptions,
+  type StoreOptions,
+  storePath,
+} from "../command.ts";
+import { addHelpNotes } from "../help.ts";
+
+interface ShowOptions extends StoreOptions, FormatOptions {
+  readonly instance?: string;
+  readonly backupId?: string;
+}
+
+/** The command. */
+export const showCommand: CommandModule<ShowOptions> = {
+  describe() {
+    const command = new Command("show")
+      .description("List instances, chains and backups, and whether each can be mounted");
+    addStoreOptions(command)
+      .option("-I, --instance <name>", "only this instance")
+      .option("-i, --backup-id <id>", "only this backup")
+      .addOption(formatOption());
+    return addHelpNotes(command, {
+      examples: [
+        { text: "All backups, each below its parent", line: "pbkfs show -B /backups" },
+        {
+          text: "Backups that can be mounted",
+          line: "pbkfs show -B /backups --format json | " +
+            "jq -r '.instances[].backups[] | select(.mountable) | .id'",
+        },
+      ],
+      environment: { BACKUP_PATH: "backup catalog where -B is not given" },
+    });
+  },
+
+  async run(options, context) {
+    const store = storePath(options, context);
+    const { describeCatalog } = await import("#src/pgprobackup/describe.ts");
+    const catalog = describeCatalog({
+      store,
+      ...(options.instance === undefined ? {} : { instance: options.instance }),
+      ...(options.backupId === undefined ? {} : { backupId: options.backupId }),
+    });
+    if (options.format === "json") {
+      context.terminal.out(JSON.stringify(catalog, null, 2) + "\n");
+    } else {
+      const { formatCatalog } = await import("../catalog_text.ts");
+      context.terminal.out(formatCatalog(catalog));
+    }
+    return 0;
+  },
+};

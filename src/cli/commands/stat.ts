@@ -1,0 +1,46 @@
+/**
+ * `pbkfs stat`: prints what a mount has done.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { type CommandModule, formatOption, type FormatOptions, required } from "../command.ts";
+import { addHelpNotes } from "../help.ts";
+
+interface StatOptions extends FormatOptions {
+  readonly mntPath?: string;
+  readonly countersReset?: boolean;
+}
+
+/** The command. */
+export const statCommand: CommandModule<StatOptions> = {
+  describe() {
+    const command = new Command("stat")
+      .description("Print the statistics of a mount")
+      .option("-D, --mnt-path <path>", "mount point")
+      .option("--counters-reset", "count from zero after this")
+      .addOption(formatOption());
+    return addHelpNotes(command, {
+      examples: [
+        {
+          text: "Latency of reads",
+          line: "pbkfs stat -D /mnt/pg --format json | jq .operations.READ",
+        },
+      ],
+    });
+  },
+
+  async run(options, { terminal }) {
+    const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
+    const { requestStatistics } = await import("../statistics_request.ts");
+    const report = await requestStatistics(mountPath, { reset: options.countersReset === true });
+    if (options.format === "json") {
+      terminal.out(JSON.stringify(report, null, 2) + "\n");
+    } else {
+      const { formatStatistics } = await import("../statistics_report.ts");
+      terminal.out(formatStatistics(report));
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,49 @@
+/**
+ * `pbkfs unmount`: ends a mount and its worker.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { type CommandModule, formatOption, type FormatOptions, required } from "../command.ts";
+import { addHelpNotes } from "../help.ts";
+
+interface UnmountOptions extends FormatOptions {
+  readonly mntPath?: string;
+  readonly diffDir?: string;
+  readonly force?: boolean;
+}
+
+/** The command. */
+export const unmountCommand: CommandModule<UnmountOptions> = {
+  describe() {
+    const command = new Command("unmount")
+      .description("Unmount a backup and wait until its worker has ended")
+      .option("-D, --mnt-path <path>", "mount point")
+      .option("-d, --diff-dir <path>", "diff directory, for a mount that no longer answers")
+      .option("--force", "kill the worker and detach the mount although it is in use")
+      .addOption(formatOption());
+    return addHelpNotes(command, {
+      examples: [
+        { text: "Unmount", line: "pbkfs unmount -D /mnt/pg" },
+        {
+          text: 'Repair a mount point that says "Transport endpoint is not connected"',
+          line: "pbkfs unmount -D /mnt/pg",
+        },
+      ],
+      exitStatus: { 1: "Failure, such as a mount in use; the reason is on standard error." },
+    });
+  },
+
+  async run(options, { terminal }) {
+    const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
+    const { unmount } = await import("../unmount_job.ts");
+    await unmount({ mountPath, diffPath: options.diffDir, force: options.force === true });
+    if (options.format === "json") {
+      terminal.out(
+        JSON.stringify({ type: "summary", mnt_path: mountPath, state: "unmounted" }) + "\n",
+      );
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,79 @@
+/**
+ * Errors on their way out: the one table of exit codes and the one shape of messages.
+ *
+ * @module
+ */
+
+import { isFailure, UsageError } from "#src/errors.ts";
+
+/** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */
+export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
+
+/** How results and errors are printed. */
+export type OutputFormat = "text" | "json";
+
+/** The exit code for an error. */
+export function exitCode(error: unknown): number {
+  return error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILURE;
+}
+
+/**
+ * An error as printed on standard error: `pbkfs error: <what> (<where>): <what to do>`, or one JSON object
+ * with `type` "error", the stable `code` and all that is known of the place.
+ */
+export function formatError(error: unknown, format: OutputFormat): string {
+  const described = describe(error);
+  if (format === "json") return JSON.stringify({ type: "error", ...described }) + "\n";
+  const hint = described.hint === undefined ? "" : `: ${described.hint}`;
+  return `pbkfs error: ${described.message}${hint}\n` + stackOfBug(error);
+}
+
+interface ErrorDescription {
+  code: string;
+  message: string;
+  hint?: string;
+  [key: string]: unknown;
+}
+
+// Names under which an error's fields appear in JSON.
+const FIELDS: readonly (readonly [string, string])[] = [
+  ["option", "option"],
+  ["path", "path"],
+  ["offset", "offset"],
+  ["backupId", "backup_id"],
+  ["errno", "errno"],
+  ["call", "call"],
+];
+
+function describe(error: unknown): ErrorDescription {
+  if (isFailure(error)) {
+    const description: ErrorDescription = { code: error.code, message: error.message };
+    if (error.hint !== undefined) description.hint = error.hint;
+    for (const [field, name] of FIELDS) {
+      const value = (error as unknown as Record<string, unknown>)[field];
+      if (value !== undefined) description[name] = value;
+    }
+    return description;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return {
+      code: "permission",
+      message: error.message,
+      hint: "Run pbkfs with the permissions listed in docs/permissions.md",
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: isEnvironmentError(error) ? "host" : "internal", message };
+}
+
+/** Errors of the runtime's own file calls: the host's state, not a bug. */
+function isEnvironmentError(error: unknown): boolean {
+  return Object.values(Deno.errors).some((kind) => error instanceof kind);
+}
+
+/** Only a bug is worth a stack trace. */
+function stackOfBug(error: unknown): string {
+  if (isFailure(error) || isEnvironmentError(error)) return "";
+  if (!(error instanceof Error) || error.stack === undefined) return "";
+  return `${error.stack}\n`;
+}

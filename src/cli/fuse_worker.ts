@@ -1,0 +1,52 @@
+/**
+ * The module that every FUSE worker of a mounted backup starts from: opens this thread's own view of the
+ * backup and the diff directory.
+ *
+ * @module
+ */
+
+import { nativeCodecs } from "#src/codecs/mod.ts";
+import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
+import { openOverlay, type Overlay } from "#src/overlay/overlay.ts";
+import {
+  INDEX_BUDGET_BYTES,
+  openPgProbackupTree,
+  type PgProbackupTree,
+} from "#src/pgprobackup/mod.ts";
+import type { FileSystem } from "#src/tree/file_system.ts";
+import type { BackupDescription } from "./backup_description.ts";
+
+serveWorker((description, context) => openBackup(description as BackupDescription, context));
+
+function openBackup(description: BackupDescription, context: WorkerContext): FileSystem {
+  const lower = openPgProbackupTree({
+    ...description.target,
+    indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / context.workerCount),
+    openSource: openHostFileSource,
+    codecs: nativeCodecs(),
+  });
+  const overlay = openOverlay({
+    ...description.overlay,
+    lower,
+    worker: context.index,
+    backing: context.backing,
+  });
+  publishIndexUse(overlay, lower);
+  return overlay;
+}
+
+/** Copies the backup's gauges to where the main isolate sees them, whenever they may have changed. */
+function publishIndexUse(overlay: Overlay, lower: PgProbackupTree): void {
+  const { counters } = overlay;
+  const read = overlay.read.bind(overlay);
+  overlay.read = (nodeId, handle, offset, size, target, start) => {
+    const count = read(nodeId, handle, offset, size, target, start);
+    const use = lower.counters;
+    counters.set("indexFiles", use.indexFiles);
+    counters.set("indexBytes", use.indexBytes);
+    counters.set("pageHits", use.pageHits);
+    counters.set("pageMisses", use.pageMisses);
+    return count;
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * What the background worker tells the process that started it: one JSON object a line, over the worker's
+ * standard output.
+ *
+ *     {"type":"started","pid":N}       arguments, diff directory and chain are good; the mount is being made
+ *     {"type":"mounted","pid":N}       the mount answers
+ *     {"type":"failed","error":{…}}    there will be no mount
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+
+const ErrorSchema = v.object({
+  code: v.string(),
+  message: v.string(),
+  hint: v.optional(v.string()),
+  isUsage: v.boolean(),
+});
+
+const MessageSchema = v.variant("type", [
+  v.object({ type: v.literal("started"), pid: v.number() }),
+  v.object({ type: v.literal("mounted"), pid: v.number() }),
+  v.object({ type: v.literal("failed"), error: ErrorSchema }),
+]);
+
+/** One message. */
+export type HandshakeMessage = v.InferOutput<typeof MessageSchema>;
+
+/** An error on its way from the worker to the launcher. */
+export type HandshakeError = v.InferOutput<typeof ErrorSchema>;
+
+/** Formats a message as one line. */
+export function formatHandshake(message: HandshakeMessage): string {
+  return JSON.stringify(message) + "\n";
+}
+
+/** Parses one line. @returns undefined when it is not a message */
+export function parseHandshake(line: string): HandshakeMessage | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const result = v.safeParse(MessageSchema, value);
+  return result.success ? result.output : undefined;
+}

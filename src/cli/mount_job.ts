@@ -1,0 +1,270 @@
+/**
+ * A mount from beginning to end, in the process that serves it: check, lock, bind, mount, serve, settle, free.
+ *
+ * The order keeps every failure harmless: nothing is written before the diff directory is known to be ours and free,
+ * and the binding says what is done to it before it is done.
+ *
+ * @module
+ */
+
+import { nativeCodecs } from "#src/codecs/mod.ts";
+import { UsageError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { configureLog, logger } from "#src/log/logger.ts";
+import { fileSink, journalSink, stderrSink } from "#src/log/sinks.ts";
+import { type MountedFileSystem, mountFileSystem, prepareMountPoint } from "#src/mount/mod.ts";
+import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
+import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
+import { removeFile, replaceTextFile } from "#src/overlay/durable_file.ts";
+import { openOverlay } from "#src/overlay/overlay.ts";
+import { createSharedState } from "#src/overlay/shared_state.ts";
+import { openPgProbackupTree, type PgProbackupTree } from "#src/pgprobackup/mod.ts";
+import type { BackupDescription } from "./backup_description.ts";
+import { ExitCode, exitCode } from "./exit_code.ts";
+import { formatPidRecord, PID_FILE_NAME } from "./live_mount.ts";
+import { consoleReport, type MountReport, pipeReport } from "./mount_report.ts";
+import { defaultLogPath, type MountRequest } from "./mount_request.ts";
+import { MountSignals } from "./mount_signals.ts";
+import { StatisticsCollector } from "./mount_statistics.ts";
+import { serveUntilEnd } from "./mounted_job.ts";
+import { type Owner, parseOwner } from "./owner.ts";
+import { applySettings } from "./server_settings.ts";
+import { STAT_FILE_NAME } from "./statistics_request.ts";
+import { PROGRAM_VERSION } from "./version.ts";
+
+/** Directory of a data directory whose changes `--no-wal` forgets. */
+const WAL_DIRECTORY = "pg_wal";
+
+const log = logger("mount");
+
+/**
+ * Mounts and serves until the mount has ended.
+ *
+ * @param isBackground report to the launcher over standard output instead of throwing
+ * @returns the exit code
+ * @throws a `Failure`, in the foreground
+ */
+export async function runMount(request: MountRequest, isBackground: boolean): Promise<number> {
+  const report = isBackground ? pipeReport : consoleReport;
+  const signals = new MountSignals();
+  try {
+    await new MountJob(request, report, signals).run();
+    return ExitCode.SUCCESS;
+  } catch (error) {
+    log.error("mount failed", { error });
+    report.failed(error);
+    if (!isBackground) throw error;
+    return exitCode(error);
+  } finally {
+    signals.close();
+  }
+}
+
+/** The steps of one mount. */
+class MountJob {
+  readonly #request: MountRequest;
+  readonly #report: MountReport;
+  readonly #signals: MountSignals;
+  /** Descriptor of the log file, when there is one. */
+  #logFd: number | undefined;
+
+  constructor(request: MountRequest, report: MountReport, signals: MountSignals) {
+    this.#request = request;
+    this.#report = report;
+    this.#signals = signals;
+  }
+
+  async run(): Promise<void> {
+    // Modes come from the kernel with the caller's mask applied.
+    host.setUmask(0);
+    host.raiseOpenFileLimit();
+    if (!this.#isLogInDiff) this.#openLog();
+    const diff = openDiffDirectory(this.#request.diffPath, this.#request);
+    try {
+      // Not before it is known that the directories do not overlap: a dead mount there is removed.
+      const isRepaired = prepareMountPoint(diff.mountPath);
+      const description = this.#prepare(diff);
+      if (isRepaired) log.warn("dead mount removed", { mnt: diff.mountPath });
+      host.changeDirectory("/");
+      this.#report.started(this.#logFd);
+      await this.#mountAndServe(diff, description);
+      this.#settle(diff);
+    } catch (error) {
+      diff.abandon();
+      throw error;
+    }
+  }
+
+  get #isLogInDiff(): boolean {
+    return this.#request.log.sink === "file" && this.#request.log.path === undefined;
+  }
+
+  #openLog(): void {
+    const { format, level, path, sink } = this.#request.log;
+    if (sink === "stderr") return configureLog(stderrSink(format), level);
+    if (sink === "journald") return configureLog(journalSink(format), level);
+    const file = fileSink(path ?? defaultLogPath(this.#request), format);
+    this.#logFd = file.fd;
+    configureLog(file.sink, level);
+  }
+
+  /** Opens the backup, binds the diff directory to it and writes what has to be there before the mount. */
+  #prepare(diff: DiffDirectory): BackupDescription {
+    const request = this.#request;
+    const owner = chooseOwner(request.owner, diff);
+    const target = {
+      store: diff.storePath,
+      instance: requiredUnlessBound(request.instance, diff.binding?.instance_name, "instance"),
+      backupId: requiredUnlessBound(request.backupId, diff.binding?.backup_id, "backup_id"),
+      force: request.force,
+      ...(owner === undefined ? {} : { owner }),
+    };
+    const lower = openPgProbackupTree({
+      ...target,
+      openSource: openHostFileSource,
+      codecs: nativeCodecs(),
+    });
+    try {
+      this.#bind(diff, target.instance, lower.chain.map((member) => member.id));
+      if (this.#isLogInDiff) this.#openLog();
+      return this.#prepareTree(diff, target, lower);
+    } finally {
+      lower.close();
+    }
+  }
+
+  /** `chain` is the target first. */
+  #bind(diff: DiffDirectory, instance: string, chain: readonly string[]): void {
+    const former = diff.binding?.chain;
+    diff.bind({
+      instance,
+      backupId: chain[0]!,
+      chain: chain.toReversed(),
+      noWal: this.#request.noWal,
+      programVersion: PROGRAM_VERSION,
+    });
+    if (this.#request.skipFsync) diff.markDirty();
+    if (former !== undefined && former.join() !== chain.toReversed().join()) {
+      log.warn("chain of the backup has changed since the last mount", { former, chain });
+    }
+  }
+
+  #prepareTree(
+    diff: DiffDirectory,
+    target: BackupDescription["target"],
+    lower: PgProbackupTree,
+  ): BackupDescription {
+    const request = this.#request;
+    const volatileDirectories = request.noWal ? [WAL_DIRECTORY] : [];
+    prepareDiffTree({ diffPath: diff.path, lower, volatileDirectories });
+    chownRoot(diff, request.owner === undefined ? undefined : target.owner);
+    const overlay = {
+      diffPath: diff.path,
+      nonce: diff.nonce,
+      shared: createSharedState(),
+      skipFsync: request.skipFsync,
+      materializeOnRead: request.materializeOnRead,
+      volatileDirectories,
+    };
+    if (request.settings.length > 0) {
+      const fileSystem = openOverlay({ ...overlay, lower, worker: 0 });
+      try {
+        const added = applySettings(fileSystem, request.settings);
+        log.info("server settings written", { added });
+      } finally {
+        fileSystem.close();
+      }
+    }
+    return { target: { ...target, backupId: lower.chain[0]!.id }, overlay };
+  }
+
+  async #mountAndServe(diff: DiffDirectory, description: BackupDescription): Promise<void> {
+    const { controlPath } = diff;
+    const pidRecord = formatPidRecord(host.getPid(), diff.path);
+    replaceTextFile(controlPath, PID_FILE_NAME, pidRecord, { mode: 0o644, durable: false });
+    try {
+      const { instance, backupId } = description.target;
+      const fsname = `pbkfs:${instance}/${backupId}`;
+      const mounted = await this.#mount(diff, description, fsname);
+      const backup = { instance, backupId, fsname, diffPath: diff.path };
+      const collector = new StatisticsCollector(mounted, backup, description.overlay.shared);
+      const served = serveUntilEnd({ mounted, collector, controlPath, signals: this.#signals });
+      this.#report.mounted();
+      await served;
+    } finally {
+      removeFile(`${controlPath}/${PID_FILE_NAME}`);
+      removeFile(`${controlPath}/${STAT_FILE_NAME}`);
+    }
+  }
+
+  async #mount(
+    diff: DiffDirectory,
+    description: BackupDescription,
+    fsname: string,
+  ): Promise<MountedFileSystem> {
+    const { allowOther, workerCount } = this.#request;
+    const mounted = await mountFileSystem({
+      mountPoint: diff.mountPath,
+      fsname,
+      allowOther: allowOther ?? host.getEffectiveUid() === 0,
+      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      description,
+      passthroughProbePath: `${diff.controlPath}/${PID_FILE_NAME}`,
+      onFailure: (detail) => log.error("request failed", { detail }),
+    });
+    log.info("mounted", {
+      mnt: mounted.mountPoint,
+      fsname,
+      diff: diff.path,
+      workers: mounted.workerCount,
+      pid: host.getPid(),
+    });
+    log.debug("kernel features", { features: mounted.kernelFeatures });
+    return mounted;
+  }
+
+  /** Makes everything durable, and only then says so. */
+  #settle(diff: DiffDirectory): void {
+    settleDiffTree(diff.path, diff.nonce);
+    diff.clearDirty();
+    diff.release();
+    log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
+  }
+}
+
+function requiredUnlessBound(
+  asked: string | undefined,
+  bound: string | undefined,
+  name: "instance" | "backup_id",
+): string {
+  const value = bound ?? asked;
+  if (value !== undefined && value !== "") return value;
+  const flags = name === "instance" ? "-I/--instance" : "-i/--backup-id";
+  throw new UsageError(`${name} is required`, {
+    option: name,
+    hint: `Give it with ${flags}; only a diff directory mounted before knows it`,
+  });
+}
+
+/**
+ * Who owns the files: who was asked for; else for root the owner of the mount before, or (undefined) of the backup;
+ * an ordinary user cannot give files away.
+ */
+function chooseOwner(asked: string | undefined, diff: DiffDirectory): Owner | undefined {
+  if (asked !== undefined) return parseOwner(asked);
+  if (host.getEffectiveUid() !== 0) {
+    return { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
+  }
+  if (diff.binding === undefined) return undefined;
+  const root = new host.HostStat();
+  if (host.statAt(host.At.FDCWD, `${diff.path}/data`, root) < 0) return undefined;
+  return { uid: root.uid, gid: root.gid };
+}
+
+/** The root of a mount that was there before has its owner from then. */
+function chownRoot(diff: DiffDirectory, owner: Owner | undefined): void {
+  if (owner === undefined || host.getEffectiveUid() !== 0) return;
+  const path = `${diff.path}/data`;
+  host.unwrap(host.chownAt(host.At.FDCWD, path, owner.uid, owner.gid), "chown", path);
+}

@@ -1,0 +1,63 @@
+/**
+ * How a mounting process tells how it gets on: over the pipe to its launcher, or not at all in the foreground.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { isFailure, UsageError } from "#src/errors.ts";
+import { formatHandshake, type HandshakeMessage } from "./handshake.ts";
+
+/** Told of each step. */
+export interface MountReport {
+  /** All checks passed; `logFd` receives what the runtime itself may have to say from now on. */
+  started(logFd: number | undefined): void;
+  mounted(): void;
+  failed(error: unknown): void;
+}
+
+/** The foreground: errors are thrown to whoever prints them. */
+export const consoleReport: MountReport = {
+  started() {},
+  mounted() {},
+  failed() {},
+};
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/** The background: standard output is the launcher's pipe until the mount answers or has failed. */
+export const pipeReport: MountReport = {
+  started(logFd) {
+    replaceDescriptor(STDERR, logFd);
+    send({ type: "started", pid: host.getPid() });
+  },
+  mounted() {
+    send({ type: "mounted", pid: host.getPid() });
+    replaceDescriptor(STDOUT, undefined);
+  },
+  failed(error) {
+    send({ type: "failed", error: describe(error) });
+  },
+};
+
+function send(message: HandshakeMessage): void {
+  const buffer = host.nativeBufferOf(new TextEncoder().encode(formatHandshake(message)));
+  // The launcher may be gone; that is no reason to stop.
+  host.write(STDOUT, buffer.address, BigInt(buffer.bytes.length));
+}
+
+function describe(error: unknown): Extract<HandshakeMessage, { type: "failed" }>["error"] {
+  const message = error instanceof Error ? error.message : String(error);
+  const isUsage = error instanceof UsageError;
+  if (!isFailure(error)) return { code: "internal", message, isUsage };
+  const { code, hint } = error;
+  return { code, message, isUsage, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** Lets a standard descriptor lead to the log, or nowhere. The lowest free number is taken: the one just closed. */
+function replaceDescriptor(fd: number, logFd: number | undefined): void {
+  host.close(fd);
+  if (logFd === undefined) host.open("/dev/null", host.OpenFlag.WRONLY);
+  else host.dup(logFd);
+}

@@ -1,0 +1,123 @@
+/**
+ * What a `pbkfs mount` asks for, checked and with absolute paths.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import { UsageError } from "#src/errors.ts";
+import { type LogLevelName, parseLogLevel } from "#src/log/level.ts";
+import {
+  type CommandContext,
+  type FormatOptions,
+  required,
+  type StoreOptions,
+  storePath,
+  wholeNumber,
+} from "./command.ts";
+
+/** Values of the flags, as commander gives them. */
+export interface MountOptions extends StoreOptions, FormatOptions {
+  readonly mntPath?: string;
+  readonly diffDir?: string;
+  readonly instance?: string;
+  readonly backupId?: string;
+  readonly force?: boolean;
+  readonly console?: boolean;
+  readonly wait?: boolean;
+  readonly timeout?: string;
+  readonly perfUnsafe?: boolean;
+  /** False with `--no-wal`. */
+  readonly wal: boolean;
+  readonly logFile?: string;
+  readonly logFormat: "text" | "json";
+  readonly logSink: "file" | "journald";
+  readonly debug?: boolean;
+  readonly allowOther?: boolean;
+  readonly owner?: string;
+  readonly config?: readonly string[];
+  readonly workers?: string;
+  /** Set in the background worker. */
+  readonly handshake?: boolean;
+}
+
+/** One `--config`. */
+export interface Setting {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A mount, as asked for. */
+export interface MountRequest {
+  readonly storePath: string;
+  readonly mountPath: string;
+  readonly diffPath: string;
+  readonly instance: string | undefined;
+  readonly backupId: string | undefined;
+  readonly force: boolean;
+  readonly skipFsync: boolean;
+  readonly noWal: boolean;
+  readonly materializeOnRead: boolean;
+  /** Undefined: as many as the host is good for. */
+  readonly workerCount: number | undefined;
+  /** Undefined: for root only. */
+  readonly allowOther: boolean | undefined;
+  readonly owner: string | undefined;
+  readonly settings: readonly Setting[];
+  readonly log: {
+    readonly format: "text" | "json";
+    readonly sink: "file" | "journald" | "stderr";
+    /** Undefined: the file in the diff directory. */
+    readonly path: string | undefined;
+    readonly level: LogLevelName;
+  };
+}
+
+const WORKERS_MAX = 64;
+
+/** Checks the flags of a mount. @throws {UsageError} */
+export function parseMountRequest(options: MountOptions, context: CommandContext): MountRequest {
+  const store = storePath(options, context);
+  const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
+  const diffPath = required(options.diffDir, "diff_dir", "-d/--diff-dir");
+  const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
+  return {
+    storePath: resolve(store),
+    mountPath: resolve(mountPath),
+    diffPath: resolve(diffPath),
+    instance: options.instance,
+    backupId: options.backupId,
+    force: options.force === true,
+    skipFsync: options.perfUnsafe === true,
+    noWal: !options.wal,
+    materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
+    workerCount: workers === undefined
+      ? undefined
+      : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
+    allowOther: options.allowOther,
+    owner: options.owner,
+    settings: (options.config ?? []).map(parseSetting),
+    log: {
+      format: options.logFormat,
+      sink: options.console === true && options.logSink === "file" && options.logFile === undefined
+        ? "stderr"
+        : options.logSink,
+      path: options.logFile === undefined ? undefined : resolve(options.logFile),
+      level: options.debug === true ? "trace" : parseLogLevel(context.environment("PBKFS_LOG")),
+    },
+  };
+}
+
+/** Parses `KEY=VALUE`. @throws {UsageError} */
+function parseSetting(text: string): Setting {
+  const match = /^([A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)?)=([^\p{Cc}]*)$/u.exec(text);
+  if (match !== null) return { key: match[1]!, value: match[2]! };
+  throw new UsageError(`Cannot use "${text}" for --config: expected KEY=VALUE on one line`, {
+    option: "--config",
+  });
+}
+
+/** Host path of the log file where none was asked for. */
+export function defaultLogPath(request: Pick<MountRequest, "diffPath">): string {
+  return `${request.diffPath}/data/.pbkfs/pbkfs.log`;
+}

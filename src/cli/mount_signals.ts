@@ -1,0 +1,58 @@
+/**
+ * The signals of a mounting process.
+ *
+ * @module
+ */
+
+const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+/**
+ * Listens from the start, so that no signal ends the process in the middle of something; what arrives before
+ * anybody cares is kept.
+ */
+export class MountSignals {
+  #onStop: ((isRepeated: boolean) => void) | undefined;
+  #onStatistics: ((reset: boolean) => void) | undefined;
+  #isStopPending = false;
+  readonly #listeners: [Deno.Signal, () => void][] = [];
+
+  constructor() {
+    for (const signal of STOP_SIGNALS) this.#listen(signal, () => this.#stop());
+    this.#listen("SIGUSR1", () => this.#onStatistics?.(false));
+    this.#listen("SIGUSR2", () => this.#onStatistics?.(true));
+    // The terminal that the mount was made from is closed: no reason to end.
+    this.#listen("SIGHUP", () => {});
+  }
+
+  /** `handler` is told of SIGTERM and SIGINT; `isRepeated` when an earlier one has not been dealt with. */
+  onStop(handler: (isRepeated: boolean) => void): void {
+    this.#onStop = handler;
+    if (this.#isStopPending) handler(false);
+  }
+
+  /** The last SIGTERM or SIGINT has been dealt with. */
+  stopHandled(): void {
+    this.#isStopPending = false;
+  }
+
+  /** `handler` is told of SIGUSR1 and SIGUSR2; the latter asks for a reset. */
+  onStatistics(handler: (reset: boolean) => void): void {
+    this.#onStatistics = handler;
+  }
+
+  /** Stops listening. */
+  close(): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+  }
+
+  #listen(signal: Deno.Signal, listener: () => void): void {
+    Deno.addSignalListener(signal, listener);
+    this.#listeners.push([signal, listener]);
+  }
+
+  #stop(): void {
+    const isRepeated = this.#isStopPending;
+    this.#isStopPending = true;
+    this.#onStop?.(isRepeated);
+  }
+}

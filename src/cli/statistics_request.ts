@@ -1,0 +1,60 @@
+/**
+ * Asks the worker of a mount for fresh statistics.
+ *
+ * The worker replaces `.pbkfs/stat` as a whole when it gets SIGUSR1; with SIGUSR2 it counts from zero afterwards.
+ *
+ * @module
+ */
+
+import { StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { readSmallTextFile } from "#src/overlay/durable_file.ts";
+import { findLiveMount, notMounted } from "./live_mount.ts";
+import type { StatisticsReport } from "./statistics_report.ts";
+
+/** Name of the file with the statistics, in the worker's directory. */
+export const STAT_FILE_NAME = "stat";
+
+const SIGUSR1 = 10;
+const SIGUSR2 = 12;
+const ANSWER_TIMEOUT_MS = 2000;
+const POLL_MS = 5;
+
+/**
+ * The current statistics of a mount.
+ *
+ * @throws {StateError} `not-mounted`; `not-found` when the worker is gone; `timeout` when it does not answer
+ */
+export async function requestStatistics(
+  mountPath: string,
+  options: { reset: boolean },
+): Promise<StatisticsReport> {
+  const mount = await findLiveMount(mountPath);
+  if (mount.state === "absent") throw notMounted(mount.mountPath);
+  if (mount.pid === undefined || mount.diffPath === undefined) {
+    throw new StateError("not-found", "mount process not running (stale PID file)", {
+      hint: `Repair it with pbkfs unmount -D ${mount.mountPath}`,
+    });
+  }
+  const path = `${mount.diffPath}/data/.pbkfs/${STAT_FILE_NAME}`;
+  const before = fileIdentity(path);
+  const signal = options.reset ? SIGUSR2 : SIGUSR1;
+  host.unwrap(host.kill(mount.pid, signal), "signal", `process ${mount.pid}`);
+  const deadline = performance.now() + ANSWER_TIMEOUT_MS;
+  while (fileIdentity(path) === before) {
+    if (performance.now() > deadline) {
+      throw new StateError("timeout", "failed to read fresh stats (timeout)", {
+        hint: `Worker ${mount.pid} does not answer; see its log`,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return JSON.parse(readSmallTextFile(path) ?? "{}");
+}
+
+/** Changes whenever the file is replaced. */
+function fileIdentity(path: string): string {
+  const stat = new host.HostStat();
+  if (host.statAt(host.At.FDCWD, path, stat) < 0) return "";
+  return `${stat.ino} ${stat.ctimeSeconds}.${stat.ctimeNanoseconds}`;
+}

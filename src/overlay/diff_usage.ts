@@ -1,0 +1,50 @@
+/**
+ * How much a diff directory holds.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { FileType } from "#src/tree/node.ts";
+import { CONTROL_DIRECTORY_NAME, DATA_DIRECTORY_NAME } from "./diff_directory.ts";
+import { readHostDirectory } from "./host_directory.ts";
+
+/** What lies in the upper tree of a diff. */
+export interface DiffUsage {
+  /** Space taken on disk. */
+  bytes: number;
+  /** Regular files, whole or changed in part. */
+  files: number;
+}
+
+/** Measures the upper tree, without the files of the worker. What vanishes meanwhile is left out. */
+export function measureDiff(diffPath: string): DiffUsage {
+  const usage: DiffUsage = { bytes: 0, files: 0 };
+  const fd = openDirectory(host.At.FDCWD, `${diffPath}/${DATA_DIRECTORY_NAME}`);
+  if (fd >= 0) addDirectory(fd, usage, CONTROL_DIRECTORY_NAME);
+  return usage;
+}
+
+function addDirectory(fd: number, usage: DiffUsage, skippedName?: string): void {
+  const stat = new host.HostStat();
+  try {
+    for (const { name } of readHostDirectory(fd)) {
+      if (name === skippedName || host.statAt(fd, name, stat) < 0) continue;
+      const type = stat.mode & FileType.MASK;
+      if (type === FileType.FILE) {
+        usage.files += 1;
+        usage.bytes += stat.blocks * 512;
+      } else if (type === FileType.DIRECTORY) {
+        const inner = openDirectory(fd, name);
+        if (inner >= 0) addDirectory(inner, usage);
+      }
+    }
+  } finally {
+    host.close(fd);
+  }
+}
+
+function openDirectory(directory: number, name: string): number {
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY | host.OpenFlag.NOFOLLOW;
+  return host.openAt(directory, name, flags);
+}
