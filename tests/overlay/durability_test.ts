@@ -1,0 +1,221 @@
+/** What is left in the diff after a kill, after a power cut, and after somebody damaged it. */
+
+import assert from "node:assert/strict";
+import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
+import { BOOT_ID_OFFSET } from "#src/overlay/partial_file.ts";
+import { OverlayHarness } from "./harness.ts";
+
+const BLOCK = 8192;
+const OLD = new Uint8Array(4 * BLOCK).fill(1);
+const NEW = new Uint8Array(BLOCK).fill(2);
+
+function withHarness(test: (harness: OverlayHarness) => void): void {
+  const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-durability-" });
+  try {
+    const lower = new MemoryTree(
+      memoryDirectory({ file: memoryFile(OLD), other: memoryFile(OLD) }),
+    );
+    test(new OverlayHarness(lower, diffPath));
+  } finally {
+    Deno.removeSync(diffPath, { recursive: true });
+  }
+}
+
+function patch(path: string, offset: number, bytes: Uint8Array): void {
+  const file = Deno.openSync(path, { write: true });
+  file.seekSync(offset, Deno.SeekMode.Start);
+  file.writeSync(bytes);
+  file.close();
+}
+
+/** What a reboot does to the diff: the running system has another boot id than the header. */
+function pretendReboot(path: string): void {
+  patch(path, BOOT_ID_OFFSET, new Uint8Array(16).fill(9));
+}
+
+Deno.test("Overlay keeps an acknowledged write that was not synced after a kill", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.remount(false);
+    assert.deepEqual(harness.read("file", BLOCK, BLOCK), NEW);
+    assert.deepEqual(harness.read("file", 0, BLOCK), OLD.subarray(0, BLOCK));
+  });
+});
+
+Deno.test("Overlay shows the old block after a power cut before fsync, never zeros", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount(false);
+    pretendReboot(`${harness.diffPath}/data/file`);
+    harness.mount();
+    assert.deepEqual(harness.read("file"), OLD);
+  });
+});
+
+Deno.test("Overlay shows the new block after a power cut after fsync", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.fsync("file");
+    harness.write("file", 2 * BLOCK, NEW);
+    harness.unmount(false);
+    pretendReboot(`${harness.diffPath}/data/file`);
+    harness.mount();
+    assert.deepEqual(harness.read("file", BLOCK, BLOCK), NEW);
+    assert.deepEqual(harness.read("file", 2 * BLOCK, BLOCK), OLD.subarray(0, BLOCK));
+    // Written anew after the reboot, both maps must again agree.
+    harness.write("file", 3 * BLOCK, NEW);
+    harness.remount(false);
+    assert.deepEqual(harness.read("file", BLOCK, BLOCK), NEW);
+    assert.deepEqual(harness.read("file", 2 * BLOCK, BLOCK), OLD.subarray(0, BLOCK));
+    assert.deepEqual(harness.read("file", 3 * BLOCK, BLOCK), NEW);
+  });
+});
+
+Deno.test("Overlay keeps everything over a clean unmount and a reboot", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount();
+    pretendReboot(`${harness.diffPath}/data/file`);
+    harness.mount();
+    assert.deepEqual(harness.read("file", BLOCK, BLOCK), NEW);
+  });
+});
+
+Deno.test("Overlay leaves the times of a file alone when fsync writes the map", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    const before = harness.stat("file");
+    harness.fsync("file");
+    const after = harness.stat("file");
+    assert.equal(after.mtimeSeconds, before.mtimeSeconds);
+    assert.equal(after.mtimeNanoseconds, before.mtimeNanoseconds);
+  });
+});
+
+Deno.test("Overlay takes a file cut shorter than its visible size as cut there", () => {
+  withHarness((harness) => {
+    harness.write("file", 0, NEW);
+    harness.unmount();
+    const path = `${harness.diffPath}/data/file`;
+    // A kill between the host's truncate and the header's change.
+    Deno.truncateSync(path, Deno.statSync(path).size - 2 * BLOCK);
+    harness.mount();
+    assert.equal(harness.stat("file").size, 2 * BLOCK);
+    harness.truncate("file", 4 * BLOCK);
+    assert.deepEqual(harness.read("file", 2 * BLOCK, 2 * BLOCK), new Uint8Array(2 * BLOCK));
+    harness.remount();
+    assert.deepEqual(harness.read("file", 2 * BLOCK, 2 * BLOCK), new Uint8Array(2 * BLOCK));
+    assert.deepEqual(harness.read("file", BLOCK, BLOCK), OLD.subarray(0, BLOCK));
+  });
+});
+
+Deno.test("Overlay refuses a partial file with any flipped header bit, or reads it right", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount();
+    const path = `${harness.diffPath}/data/file`;
+    const header = Deno.readFileSync(path).slice(0, 80);
+    // Bytes 0–23 say what the file is; 40–63 are checked by other means.
+    for (let bit = 24 * 8; bit < 76 * 8; bit++) {
+      if (bit >= 40 * 8 && bit < 64 * 8) continue;
+      const damaged = header.slice();
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      patch(path, 0, damaged);
+      harness.mount();
+      assert.throws(() => harness.read("file"), /Cannot read changed file/, `bit ${bit}`);
+      harness.unmount(false);
+    }
+    patch(path, 0, header);
+    harness.mount();
+    assert.deepEqual(harness.read("file", BLOCK, BLOCK), NEW);
+  });
+});
+
+Deno.test("Overlay refuses a partial file that is cut inside its map", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount();
+    Deno.truncateSync(`${harness.diffPath}/data/file`, 6000);
+    harness.mount();
+    assert.throws(() => harness.read("file"), /ends inside the block map/);
+    assert.deepEqual(harness.read("other"), OLD);
+  });
+});
+
+Deno.test("Overlay does not write to the diff when files are read", () => {
+  withHarness((harness) => {
+    harness.read("file");
+    harness.stat("other");
+    harness.list("");
+    harness.open("file", 2, () => {});
+    harness.fsync("other");
+    const names = [...Deno.readDirSync(`${harness.diffPath}/data`)].map((entry) => entry.name);
+    assert.deepEqual(names, [".pbkfs-directory"]);
+  });
+});
+
+Deno.test("Overlay copies blocks up on read only when told so", () => {
+  const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-durability-" });
+  try {
+    const lower = new MemoryTree(memoryDirectory({ file: memoryFile(OLD) }));
+    const harness = new OverlayHarness(lower, diffPath, { materializeOnRead: true });
+    harness.read("file", 0, BLOCK);
+    assert.equal(harness.statistics.counters.blocksCopied, 1);
+    assert.deepEqual(harness.read("file"), OLD);
+  } finally {
+    Deno.removeSync(diffPath, { recursive: true });
+  }
+});
+
+Deno.test("Overlay keeps changes of a volatile directory out of the diff", () => {
+  const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-durability-" });
+  try {
+    const lower = new MemoryTree(
+      memoryDirectory({ wal: memoryDirectory({ old: memoryFile(OLD) }), file: memoryFile(OLD) }),
+    );
+    const harness = new OverlayHarness(lower, diffPath, { volatileDirectories: ["wal"] });
+    harness.create("wal/new", NEW);
+    harness.write("wal/old", 0, NEW);
+    harness.rename("wal/old", "wal/renamed");
+    assert.deepEqual(harness.list("wal"), ["new", "renamed"]);
+    assert.deepEqual(harness.read("wal/renamed", 0, BLOCK), NEW);
+    assert.throws(() => harness.rename("wal/new", "new"), /EXDEV/);
+    assert.throws(() => harness.rename("wal", "other"), /EBUSY/);
+    const names = [...Deno.readDirSync(`${diffPath}/data`)].map((entry) => entry.name);
+    assert.deepEqual(names, [".pbkfs-directory"]);
+    harness.remount();
+    assert.deepEqual(harness.list("wal"), ["old"]);
+    assert.deepEqual(harness.read("wal/old"), OLD);
+  } finally {
+    Deno.removeSync(diffPath, { recursive: true });
+  }
+});
+
+Deno.test("Overlay serves a file that was removed while open, and changes to it", () => {
+  withHarness((harness) => {
+    harness.open("file", 2, (nodeId) => {
+      harness.unlink("file");
+      assert.equal(harness.exists("file"), false);
+      assert.deepEqual(harness.readNode(nodeId, 0, BLOCK), OLD.subarray(0, BLOCK));
+      harness.writeNode(nodeId, BLOCK, NEW);
+      assert.deepEqual(harness.readNode(nodeId, BLOCK, BLOCK), NEW);
+      assert.deepEqual(harness.readNode(nodeId, 0, BLOCK), OLD.subarray(0, BLOCK));
+      harness.create("file", NEW);
+      assert.deepEqual(harness.readNode(nodeId, 2 * BLOCK, BLOCK), OLD.subarray(0, BLOCK));
+    });
+    assert.deepEqual(harness.read("file"), NEW);
+    assert.equal(harness.statistics.nodes, 1);
+  });
+});
+
+Deno.test("Overlay's node table does not grow with the number of temporary files", () => {
+  withHarness((harness) => {
+    for (let round = 0; round < 5000; round++) {
+      const name = `a-temporary-file-with-a-rather-long-name-${round}`;
+      harness.create(name, NEW.subarray(0, 10));
+      harness.unlink(name);
+    }
+    assert.equal(harness.statistics.nodes, 1);
+    assert.equal(harness.statistics.handlesOpen, 0);
+  });
+});
