@@ -55,6 +55,7 @@ const COMMON_SETTINGS = {
 export class PostgresServer {
   readonly #command: RunningCommand;
   readonly #place: TempDirectory;
+  #isPlaceRemoved = false;
   readonly version: PostgresVersion;
   readonly dataDirectory: string;
 
@@ -169,10 +170,16 @@ export class PostgresServer {
   async stop(mode: "fast" | "immediate" = "fast", timeoutMs = 60_000): Promise<void> {
     this.#command.signalGroup(mode === "fast" ? "SIGINT" : "SIGQUIT");
     const { code, stderr } = await this.#command.wait(timeoutMs);
-    this.#place[Symbol.dispose]();
+    this.#removePlace();
     if (mode === "fast" && code !== 0) {
       throw new Error(`The server stopped with ${code}\n${stderr.slice(-LOG_TAIL_CHARACTERS)}`);
     }
+  }
+
+  #removePlace(): void {
+    if (this.#isPlaceRemoved) return;
+    this.#isPlaceRemoved = true;
+    this.#place[Symbol.dispose]();
   }
 
   /** Kills the server and all its processes, as a power failure would. Does nothing when it has ended. */
@@ -192,13 +199,13 @@ export class PostgresServer {
       }
     }
     await this.#command.wait(30_000);
-    this.#place[Symbol.dispose]();
+    this.#removePlace();
   }
 
   /** Waits for the server to end by itself (after a PANIC, or when its file system is gone). */
   async waitForEnd(timeoutMs: number): Promise<void> {
     await this.#command.wait(timeoutMs);
-    this.#place[Symbol.dispose]();
+    this.#removePlace();
   }
 }
 

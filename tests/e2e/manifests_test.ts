@@ -1,0 +1,117 @@
+/**
+ * Every backup of every golden catalog, mounted: names, modes, sizes and contents are those of a restore.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { MountPlace } from "#tests/support/pbkfs.ts";
+import {
+  fixtureBackupIds,
+  pgprobackupFixture,
+  pgprobackupFixtureNames,
+} from "#tests/support/pgprobackup_fixtures.ts";
+import { type ManifestEntry, parseManifest } from "#tests/support/tree_manifest.ts";
+import { storeState, walkInChild } from "#tests/support/walk.ts";
+
+/** Files that a restore writes on its own account: their content, or that they are there, is not the backup's. */
+const RESTORE_ADDS = new Set(["recovery.signal", "standby.signal", "probackup_recovery.conf"]);
+
+function readManifest(path: string): ManifestEntry[] | undefined {
+  try {
+    return parseManifest(Deno.readTextFileSync(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The expected entries by path, with what the fixtures' README says may differ made equal. */
+function expectedTree(entries: readonly ManifestEntry[]): Map<string, ManifestEntry> {
+  const expected = new Map<string, ManifestEntry>();
+  for (const entry of entries) {
+    if (RESTORE_ADDS.has(entry.path)) continue;
+    expected.set(entry.path, normalized(entry));
+  }
+  return expected;
+}
+
+function normalized(entry: ManifestEntry): ManifestEntry {
+  const { path, mode, type } = entry;
+  // Restore appends recovery settings with the time of the restore.
+  if (path === "postgresql.auto.conf") return { path, mode, type };
+  // Restore leaves this mode to the umask; the backup lists 600.
+  if (path === "global/pg_control") return { ...entry, mode: "600" };
+  // The restored links lead to where the tablespaces were mapped to.
+  if (type === "link") return { path, mode, type };
+  return entry;
+}
+
+/** What the mount shows, with tablespaces below their links as the manifests list them. */
+function mountedTree(entries: readonly ManifestEntry[]): Map<string, ManifestEntry> {
+  const shown = new Map<string, ManifestEntry>();
+  for (const entry of entries) {
+    const tablespace = /^\.pbkfs\/tblspc\/(\d+\/.+)$/.exec(entry.path);
+    if (tablespace !== null) {
+      const path = `pg_tblspc/${tablespace[1]}`;
+      shown.set(path, { ...entry, path });
+    } else if (entry.path !== ".pbkfs" && !entry.path.startsWith(".pbkfs/")) {
+      shown.set(entry.path, normalized(entry));
+    }
+  }
+  return shown;
+}
+
+/** External directories: the manifest calls them by their last name, the mount by their number. */
+function assertExternal(
+  mounted: readonly ManifestEntry[],
+  expected: readonly ManifestEntry[],
+): void {
+  const names = [...new Set(expected.map(({ path }) => path.split("/")[0]!))].sort();
+  const shown = mounted.flatMap((entry) => {
+    const match = /^\.pbkfs\/external\/(\d+)(\/.+)$/.exec(entry.path);
+    if (match === null) return [];
+    return [{ ...entry, path: `${names[Number(match[1]) - 1]}${match[2]}` }];
+  });
+  const order = (a: ManifestEntry, b: ManifestEntry) => a.path < b.path ? -1 : 1;
+  const wanted = expected.filter(({ path }) => path.includes("/"));
+  assert.deepEqual(shown.sort(order), [...wanted].sort(order));
+}
+
+function assertSameTree(
+  shown: ReadonlyMap<string, ManifestEntry>,
+  expected: ReadonlyMap<string, ManifestEntry>,
+): void {
+  const differences: string[] = [];
+  for (const path of new Set([...shown.keys(), ...expected.keys()])) {
+    const [got, wanted] = [JSON.stringify(shown.get(path)), JSON.stringify(expected.get(path))];
+    if (got !== wanted) differences.push(`${path}: ${got}, expected ${wanted}`);
+  }
+  assert.deepEqual(differences, []);
+}
+
+for (const name of pgprobackupFixtureNames()) {
+  Deno.test(`mount shows every backup of ${name} as a restore makes it`, async (test) => {
+    const fixture = await pgprobackupFixture(name);
+    assert.ok(fixture);
+    const before = await storeState(fixture.catalog);
+    for (const backupId of fixtureBackupIds(fixture)) {
+      const manifest = readManifest(`${fixture.expected}/manifest-${backupId}.jsonl`);
+      if (manifest === undefined) continue;
+      await test.step(backupId, async () => {
+        await using place = new MountPlace("manifest");
+        await place.mount({ store: fixture.catalog, instance: "main", backupId });
+        const mounted = await walkInChild(place.root);
+        assertSameTree(mountedTree(mounted), expectedTree(manifest));
+        const target = mounted.filter(({ path }) => /^pg_tblspc\/\d+$/.test(path));
+        for (const { path, target: link } of target) {
+          assert.equal(link, `../.pbkfs/tblspc/${path.split("/")[1]}`);
+        }
+        const external = readManifest(`${fixture.expected}/manifest-external-${backupId}.jsonl`);
+        if (external !== undefined) assertExternal(mounted, external);
+        await place.unmount();
+      });
+    }
+    assert.equal(await storeState(fixture.catalog), before, "the store is unchanged");
+  });
+}
