@@ -25,8 +25,3 @@ export function parsePackageVersion(text: string): LibfuseVersion {
     hotfix: match[3] === undefined ? 0 : Number(match[3]),
   };
 }
-
-/** Whether `version` is `major.minor` or later. */
-export function isAtLeast(version: LibfuseVersion, major: number, minor: number): boolean {
-  return version.major > major || (version.major === major && version.minor >= minor);
-}

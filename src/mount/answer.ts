@@ -18,6 +18,7 @@ import {
   OutHeader,
 } from "#ffi/libfuse3/kernel.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { FileType } from "#src/tree/node.ts";
 import type { AttributesSlot, EntrySlot, OpenSlot, StatfsSlot } from "#src/tree/file_system.ts";
 
 /** Offset of the body. */
@@ -27,6 +28,19 @@ export const BODY = OutHeader.SIZE;
 const SLACK = 8192;
 
 const TWO_POW_32 = 0x1_0000_0000;
+
+/** S_ISUID and S_ISGID. */
+const SUIDGID = 0o6000;
+
+/**
+ * How long the kernel may keep attributes. A write clears set-user-id and set-group-id on our side only: the kernel goes on
+ * showing the mode it has, so it must not keep one with these bits.
+ */
+function attributeTimeoutSeconds(attributes: AttributesSlot): number {
+  const { mode } = attributes;
+  const isAtRisk = (mode & SUIDGID) !== 0 && (mode & FileType.MASK) === FileType.FILE;
+  return isAtRisk ? 0 : attributes.timeoutSeconds;
+}
 
 /** Writes headers and bodies. */
 export class Answer {
@@ -60,7 +74,8 @@ export class Answer {
     this.setUint64(offset + EntryOut.NODEID, entry.nodeId);
     this.setUint64(offset + EntryOut.GENERATION, 0);
     const entrySeconds = Math.floor(entry.timeoutSeconds);
-    const attributeSeconds = Math.floor(attributes.timeoutSeconds);
+    const attributeTimeout = attributeTimeoutSeconds(attributes);
+    const attributeSeconds = Math.floor(attributeTimeout);
     this.setUint64(offset + EntryOut.ENTRY_VALID, entrySeconds);
     this.setUint64(offset + EntryOut.ATTR_VALID, attributeSeconds);
     view.setUint32(
@@ -70,7 +85,7 @@ export class Answer {
     );
     view.setUint32(
       offset + EntryOut.ATTR_VALID_NANOSECONDS,
-      (attributes.timeoutSeconds - attributeSeconds) * 1e9,
+      (attributeTimeout - attributeSeconds) * 1e9,
       true,
     );
     this.#setAttributes(offset + EntryOut.ATTR, attributes);
@@ -79,11 +94,12 @@ export class Answer {
 
   /** Writes an attr_out. @returns its size */
   setAttributesBody(attributes: AttributesSlot): number {
-    const seconds = Math.floor(attributes.timeoutSeconds);
+    const timeout = attributeTimeoutSeconds(attributes);
+    const seconds = Math.floor(timeout);
     this.setUint64(BODY + AttrOut.VALID, seconds);
     this.view.setUint32(
       BODY + AttrOut.VALID_NANOSECONDS,
-      (attributes.timeoutSeconds - seconds) * 1e9,
+      (timeout - seconds) * 1e9,
       true,
     );
     this.view.setUint32(BODY + AttrOut.PADDING, 0, true);

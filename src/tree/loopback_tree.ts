@@ -21,7 +21,7 @@ import type {
 
 /**
  * A directory as it is when the tree is made; it must not change meanwhile. Ids count up in the order of the sorted names, so
- * that several instances over the same directory agree. Names that are not UTF-8 and extended attributes are not shown:
+ * that several instances over the same directory agree. Times are exact to a millisecond; names that are not UTF-8 and extended attributes are not shown:
  * they cannot be had without FFI.
  */
 export class LoopbackTree implements Tree {
