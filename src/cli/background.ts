@@ -12,7 +12,7 @@ import { buildKind } from "./build_kind.ts";
 import { type HandshakeError, type HandshakeMessage, parseHandshake } from "./handshake.ts";
 
 /** The flag that makes `mount` the background worker. */
-export const HANDSHAKE_FLAG = "--handshake";
+const HANDSHAKE_FLAG = "--handshake";
 
 /** The permissions a mount needs when run from source; docs/permissions.md says why. */
 const MOUNT_PERMISSIONS = [
@@ -31,8 +31,8 @@ const OUTPUT_TAIL_LENGTH_MAX = 4096;
 
 /** What the launcher waits for. */
 export interface LaunchOptions {
-  /** Arguments of this run of the program. */
-  readonly args: readonly string[];
+  /** Program and arguments of the worker: {@link workerCommand}. */
+  readonly command: readonly string[];
   /** Wait for the mount, not only for the checks before it. */
   readonly waitForMount: boolean;
   /** Longest wait for the mount. */
@@ -53,7 +53,7 @@ export type LaunchResult = { readonly state: "started" | "mounted"; readonly pid
  */
 export async function launchWorker(options: LaunchOptions): Promise<LaunchResult> {
   const logSizeBefore = fileSize(options.logPath);
-  const child = spawnWorker(options.args);
+  const child = spawnWorker(options.command);
   const awaited = options.waitForMount ? "mounted" : "started";
   const timeoutMs = options.timeoutMs ?? (options.waitForMount ? undefined : START_TIMEOUT_MS);
   const errorOutput = new TailReader(child.stderr);
@@ -74,12 +74,17 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchResult
   }
 }
 
-function spawnWorker(args: readonly string[]): Deno.ChildProcess {
+/** The command that starts this program again as the worker, with the arguments of this run. */
+export function workerCommand(args: readonly string[]): string[] {
   const program = buildKind() === "source"
     ? ["run", "--no-prompt", ...MOUNT_PERMISSIONS, new URL("../../main.ts", import.meta.url).href]
     : [];
-  return new Deno.Command(Deno.execPath(), {
-    args: [...program, ...args, HANDSHAKE_FLAG],
+  return [Deno.execPath(), ...program, ...args, HANDSHAKE_FLAG];
+}
+
+function spawnWorker([program, ...args]: readonly string[]): Deno.ChildProcess {
+  return new Deno.Command(program!, {
+    args,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

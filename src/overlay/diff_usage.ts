@@ -7,6 +7,7 @@
 import * as host from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
 import { CONTROL_DIRECTORY_NAME, DATA_DIRECTORY_NAME } from "./diff_directory.ts";
+import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory } from "./host_directory.ts";
 
 /** What lies in the upper tree of a diff. */
@@ -29,7 +30,7 @@ function addDirectory(fd: number, usage: DiffUsage, skippedName?: string): void 
   const stat = new host.HostStat();
   try {
     for (const { name } of readHostDirectory(fd)) {
-      if (name === skippedName || host.statAt(fd, name, stat) < 0) continue;
+      if (name === skippedName || name === MARKER_NAME || host.statAt(fd, name, stat) < 0) continue;
       const type = stat.mode & FileType.MASK;
       if (type === FileType.FILE) {
         usage.files += 1;

@@ -95,10 +95,10 @@ async function launch(
   { args, terminal }: CommandContext,
 ): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
-  const { launchWorker } = await import("../background.ts");
+  const { launchWorker, workerCommand } = await import("../background.ts");
   const { defaultLogPath } = await import("../mount_request.ts");
   const result = await launchWorker({
-    args,
+    command: workerCommand(args),
     waitForMount: options.wait === true || timeoutMs !== undefined,
     timeoutMs,
     logPath: request.log.path ?? defaultLogPath(request),
