@@ -6,3 +6,4 @@
 
 export * from "#ffi/libc.ts";
 export { Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
+export { forwardSignal, SIGURG, SIGUSR1 } from "#ffi/signals.ts";
