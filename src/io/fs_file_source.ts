@@ -53,10 +53,11 @@ export function translating<Result>(call: string, path: string, run: () => Resul
   try {
     return run();
   } catch (error) {
-    if (error instanceof Error && "code" in error && typeof error.code === "string") {
-      const errno = (Errno as Record<string, number>)[error.code] ?? Errno.EIO;
-      throw new OsError(errno, call, path, { cause: error });
-    }
-    throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    // Mistakes of the caller have codes like `ERR_OUT_OF_RANGE`, missing permissions have none.
+    if (!/^E[A-Z0-9]+$/.test(code)) throw error;
+    throw new OsError((Errno as Record<string, number>)[code] ?? Errno.EIO, call, path, {
+      cause: error,
+    });
   }
 }

@@ -126,7 +126,10 @@ function describeInstance(instance: Instance, only?: Backup): InstanceDescriptio
   const lists = new ListReader();
   const backups = drawChains(instance)
     .filter(({ backup }) => only === undefined || backup === only)
-    .map(({ backup, branch }) => describeBackup(instance, backup, branch, lists));
+    // One backup alone is not drawn as part of a chain.
+    .map(({ backup, branch }) =>
+      describeBackup(instance, backup, only === undefined ? branch : "", lists)
+    );
   return {
     name: instance.name,
     ...defined({

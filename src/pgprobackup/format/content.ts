@@ -209,8 +209,7 @@ class ContentScanner {
 
   #refuseHere(byte: number): never {
     const expected = byte === NEWLINE ? "end of line" : `"${String.fromCharCode(byte)}"`;
-    const cut = this.#position >= this.#bytes.length ? ", file is cut off" : "";
-    return this.#refuse(`${expected} expected at offset ${this.#position}${cut}`);
+    return this.#refuse(`${expected} expected at offset ${this.#position}`);
   }
 
   #skipBlanks(): void {
@@ -380,10 +379,11 @@ class ContentScanner {
   }
 
   #refuse(problem: string): never {
-    throw new FormatError(`Cannot parse line ${this.#entry.lineNumber}: ${problem}`, {
-      path: this.#place.path,
-      backupId: this.#place.backupId,
-      offset: this.#entry.lineOffset,
-    });
+    const { lineNumber, lineOffset } = this.#entry;
+    const isCut = this.#bytes.indexOf(NEWLINE, lineOffset) < 0;
+    throw new FormatError(
+      `Cannot parse line ${lineNumber}: ${problem}${isCut ? "; the file is cut off" : ""}`,
+      { ...this.#place, offset: lineOffset },
+    );
   }
 }

@@ -1,0 +1,252 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import fc from "fast-check";
+import { IntegrityError } from "#src/errors.ts";
+import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
+import { openPgProbackupTree } from "#src/pgprobackup/mod.ts";
+import { CatalogWriter, type CompressionName, makePage, type Relation } from "./_catalog_writer.ts";
+import { type Access, BUILT_IN, fileAt, NATIVE, openTree, readAll } from "./_tree_support.ts";
+
+const START = 1795226505;
+const PATH = "base/5/16384";
+
+function withStore(run: (writer: CatalogWriter) => void): void {
+  const store = Deno.makeTempDirSync({ prefix: "pbkfs-data-file-" });
+  try {
+    run(new CatalogWriter(store));
+  } finally {
+    Deno.removeSync(store, { recursive: true });
+  }
+}
+
+function pages(blocks: Iterable<number>, seed: number, segment = 0): Map<number, Uint8Array> {
+  return new Map([...blocks].map((block) => [block, makePage(block, seed, segment)]));
+}
+
+const range = (end: number) => Array.from({ length: end }, (_, index) => index);
+
+/** Writes a FULL backup and increments of one relation. @returns the id of the last one */
+function writeChain(
+  writer: CatalogWriter,
+  layers: readonly Omit<Relation, "path">[],
+): string {
+  let id = "";
+  layers.forEach((layer, index) => {
+    id = writer.write({
+      startTime: START + index,
+      ...(index === 0 ? {} : { parent: START + index - 1 }),
+      entries: [{ path: PATH, ...layer }],
+    });
+  });
+  return id;
+}
+
+for (const access of [NATIVE, BUILT_IN]) {
+  for (const compression of ["none", "zlib", "pglz", "lz4", "zstd"] as const) {
+    Deno.test(`DataFileContent reads ${compression} pages: ${access.name}`, () =>
+      withStore((writer) => {
+        const stored = pages(range(40), 1);
+        // A page that does not shrink is stored as it is in the middle of the others.
+        stored.set(7, crypto.getRandomValues(new Uint8Array(8192)));
+        const id = writer.write({
+          startTime: START,
+          checksums: false,
+          entries: [{ path: PATH, blockCount: 40, pages: stored, compression }],
+        });
+        const tree = openTree(writer.store, id, { access });
+        const bytes = readAll(fileAt(tree, PATH), access);
+        for (const [block, page] of stored) {
+          deepEqual(bytes.subarray(block * 8192, (block + 1) * 8192), page);
+        }
+        tree.close();
+      }));
+  }
+}
+
+Deno.test("DataFileContent puts the newest version of each block together, holes as zeros", () =>
+  withStore((writer) => {
+    const id = writeChain(writer, [
+      { blockCount: 12, pages: pages([0, 1, 2, 3, 4, 5, 10, 11], 1), compression: "zlib" },
+      { blockCount: 8, pages: pages([1, 2, 7], 2), compression: "pglz", withoutMap: true },
+      { blockCount: 8, pages: new Map() },
+      { blockCount: 9, pages: pages([2, 5], 3), compression: "none" },
+    ]);
+    const tree = openTree(writer.store, id);
+    const bytes = readAll(fileAt(tree, PATH));
+    equal(bytes.length, 9 * 8192);
+    const seeds = [1, 2, 3, 1, 1, 3, 0, 2, 0];
+    seeds.forEach((seed, block) => {
+      const expected = seed === 0 ? new Uint8Array(8192) : makePage(block, seed);
+      deepEqual(bytes.subarray(block * 8192, (block + 1) * 8192), expected, `block ${block}`);
+    });
+    tree.close();
+  }));
+
+Deno.test("DataFileContent gives the same bytes for any offset, size and place in the buffer", () =>
+  withStore((writer) => {
+    const id = writeChain(writer, [
+      { blockCount: 9, pages: pages(range(9), 1), compression: "zlib" },
+      { blockCount: 10, pages: pages([3, 4, 9], 2), compression: "lz4" },
+    ]);
+    const tree = openTree(writer.store, id);
+    const whole = readAll(fileAt(tree, PATH));
+    const content = fileAt(tree, PATH).open();
+    const buffer = NATIVE.codecs.allocate(100_000);
+    fc.assert(
+      fc.property(fc.nat(90_000), fc.nat(90_000), fc.nat(9000), (offset, size, start) => {
+        const count = content.readInto(buffer, start, size, offset);
+        equal(count, Math.max(0, Math.min(size, whole.length - offset)));
+        const same = buffer.bytes.subarray(start, start + count)
+          .every((byte, index) => byte === whole[offset + index]);
+        ok(same);
+      }),
+      { numRuns: 200 },
+    );
+    throws(() => content.readInto(buffer, 99_000, 2000, 0), RangeError);
+    throws(() => content.readInto(buffer, 0, 10, -1), RangeError);
+    tree.close();
+  }));
+
+Deno.test("DataFileContent checks pages with their absolute block number", () =>
+  withStore((writer) => {
+    const path = `${PATH}.2`;
+    const write = (segment: number, startTime: number) =>
+      writer.write({
+        startTime,
+        entries: [{ path, segment, blockCount: 3, pages: pages(range(3), 1, 2) }],
+      });
+    const good = openTree(writer.store, write(2, START));
+    equal(readAll(fileAt(good, path)).length, 3 * 8192);
+    const bad = openTree(writer.store, write(1, START + 5));
+    throws(() => readAll(fileAt(bad, path)), IntegrityError);
+  }));
+
+Deno.test("DataFileContent does not check pages of a cluster without checksums", () =>
+  withStore((writer) => {
+    const page = makePage(0, 1);
+    page[100]! ^= 1;
+    const entries = [{ path: PATH, blockCount: 1, pages: new Map([[0, page]]) }];
+    const without = openTree(
+      writer.store,
+      writer.write({ startTime: START, entries, checksums: false }),
+    );
+    deepEqual(readAll(fileAt(without, PATH)), page);
+    const withSums = openTree(writer.store, writer.write({ startTime: START + 1, entries }));
+    throws(() => readAll(fileAt(withSums, PATH)), IntegrityError);
+  }));
+
+Deno.test("DataFileContent agrees with a plain model over random chains", () => {
+  const compressions = fc.constantFrom<CompressionName>("none", "zlib", "pglz", "lz4", "zstd");
+  const layer = fc.record({
+    blockCount: fc.integer({ min: 0, max: 24 }),
+    picked: fc.uniqueArray(fc.nat(23), { maxLength: 24 }),
+    compression: compressions,
+    withoutMap: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(layer, { minLength: 1, maxLength: 5 }), (layers) =>
+      withStore((writer) => {
+        const newest = new Map<number, Uint8Array>();
+        const id = writeChain(
+          writer,
+          layers.map(({ blockCount, picked, compression, withoutMap }, index) => {
+            const stored = blockCount === 0 ? new Map() : pages(picked, index + 1);
+            for (const [block, page] of stored) newest.set(block, page);
+            return { blockCount, pages: stored, compression, withoutMap };
+          }),
+        );
+        const { blockCount } = layers.at(-1)!;
+        const expected = new Uint8Array(blockCount * 8192);
+        for (const [block, page] of newest) {
+          if (block < blockCount) expected.set(page, block * 8192);
+        }
+        const tree = openTree(writer.store, id);
+        const actual = readAll(fileAt(tree, PATH), NATIVE, 5 * 8192);
+        ok(actual.length === expected.length && actual.every((byte, at) => byte === expected[at]));
+        tree.close();
+      })),
+    { numRuns: 60 },
+  );
+});
+
+/** Counts what is asked of sources. */
+class Counting {
+  readonly reads: { path: string; size: number; offset: number }[] = [];
+  opened = 0;
+
+  constructor(readonly access: Access) {}
+
+  open: OpenSource = (path) => {
+    this.opened += 1;
+    const source = this.access.openSource(path);
+    const counted: ByteSource = {
+      size: source.size,
+      readAt: (target, start, size, offset) => {
+        this.reads.push({ path: path.slice(path.lastIndexOf("/") + 1), size, offset });
+        return source.readAt(target, start, size, offset);
+      },
+      close: () => source.close(),
+    };
+    return counted;
+  };
+}
+
+Deno.test("DataFileContent reads the header map once, then one record for one block", () =>
+  withStore((writer) => {
+    const id = writeChain(writer, [
+      { blockCount: 1000, pages: pages(range(1000), 1), compression: "none" },
+    ]);
+    const counting = new Counting(NATIVE);
+    const tree = openPgProbackupTree({
+      store: writer.store,
+      instance: "main",
+      backupId: id,
+      openSource: counting.open,
+      codecs: NATIVE.codecs,
+    });
+    equal(counting.opened, 0, "opening the tree touches no page data");
+    const content = fileAt(tree, PATH).open();
+    equal(counting.opened, 0, "opening a file neither");
+    const buffer = NATIVE.codecs.allocate(1 << 20);
+
+    content.readInto(buffer, 0, 8192, 500 * 8192);
+    deepEqual(counting.reads.map(({ path }) => path), ["page_header_map", "16384"]);
+    deepEqual(counting.reads[1], { path: "16384", size: 8200, offset: 500 * 8200 });
+
+    counting.reads.length = 0;
+    content.readInto(buffer, 0, 8192, 7 * 8192);
+    deepEqual(counting.reads, [{ path: "16384", size: 8200, offset: 7 * 8200 }]);
+
+    counting.reads.length = 0;
+    content.readInto(buffer, 0, 16 * 8192, 0);
+    deepEqual(counting.reads, [{ path: "16384", size: 16 * 8200, offset: 0 }], "one read for 16");
+
+    counting.reads.length = 0;
+    for (const half of [0, 4096]) content.readInto(buffer, 0, 4096, 3 * 8192 + half);
+    equal(counting.reads.length, 1, "the second half of a page is there already");
+    deepEqual(tree.counters, {
+      indexFiles: 1,
+      indexBytes: 8 * 1000 + 512,
+      pageHits: 1,
+      pageMisses: 19,
+    });
+    equal(counting.opened, 2);
+    tree.close();
+  }));
+
+Deno.test("DataFileContent builds an index again after the budget has pushed it out", () =>
+  withStore((writer) => {
+    const entries = range(4).map((index) => ({
+      path: `base/5/${20000 + index}`,
+      blockCount: 20,
+      pages: pages(range(20), index),
+    }));
+    const id = writer.write({ startTime: START, entries });
+    const tree = openTree(writer.store, id, { indexBudgetBytes: 2 * (8 * 20 + 512) });
+    for (let round = 0; round < 2; round++) {
+      for (const [index, { path }] of entries.entries()) {
+        deepEqual(readAll(fileAt(tree, path)).subarray(8192, 16384), makePage(1, index));
+      }
+      equal(tree.counters.indexFiles, 2);
+    }
+    tree.close();
+  }));
