@@ -9,15 +9,18 @@ import fs from "node:fs";
 import * as path2 from "node:path";
 import { EventEmitter } from "node:events";
 import events from "node:events";
+import { dirname as dir, join } from "node:path";
+import { constants } from "node:zlib";
 console.log(path2.join("a", "b"), fs.existsSync("/"), "constants" in fs, __require("node:os").EOL.length);
-console.log(typeof EventEmitter, typeof new events());
+console.log(typeof EventEmitter, typeof new events(), dir("/a/b"), join("c", "d"), typeof constants);
 `;
 
-Deno.test("makeBuiltinsLazy() keeps named imports and classes, makes namespaces lazy", () => {
+Deno.test("makeBuiltinsLazy() makes namespaces and functions lazy, keeps classes and values", () => {
   const text = makeBuiltinsLazy(BUNDLE);
   assert(!text.includes('from "node:fs"'));
   assert(!text.includes('from "node:path"'));
   assert(!text.includes('from "node:module"'));
+  assert(text.includes('import { constants } from "node:zlib";'));
   assert(text.includes('import { EventEmitter } from "node:events";'));
   assert(text.includes('import events from "node:events";'));
 });
@@ -38,5 +41,5 @@ Deno.test("makeBuiltinsLazy() gives a program that does the same", async () => {
     outputs.push((await runCommand(command, { timeoutMs: 20_000 })).stdout);
   }
   assert.equal(outputs[1], outputs[0]);
-  assert.equal(outputs[0], "a/b true true 1\nfunction object\n");
+  assert.equal(outputs[0], "a/b true true 1\nfunction object /a c/d object\n");
 });
