@@ -1,0 +1,429 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { FormatError, StateError, UsageError } from "#src/errors.ts";
+import { type Binding, parseBinding } from "#src/overlay/binding.ts";
+import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
+import {
+  type DiffDirectory,
+  type DiffRequest,
+  openDiffDirectory,
+} from "#src/overlay/diff_directory.ts";
+import { acquireDiffLock, findLockHolder } from "#src/overlay/diff_lock.ts";
+import { measureDiff } from "#src/overlay/diff_usage.ts";
+import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const FACTS = {
+  instance: "main",
+  backupId: "TOTXQL",
+  chain: ["TOTXMX", "TOTXQL"],
+  noWal: false,
+  programVersion: "0.1.0",
+};
+
+/** A store, a mount point, and room for a diff directory. */
+class Place {
+  readonly directory = new TempDirectory("diff");
+  readonly diff = this.directory.join("diff");
+  readonly request: DiffRequest;
+
+  constructor() {
+    Deno.mkdirSync(this.directory.join("store"));
+    Deno.mkdirSync(this.directory.join("mnt"));
+    this.request = {
+      storePath: this.directory.join("store"),
+      mountPath: this.directory.join("mnt"),
+      force: false,
+    };
+  }
+
+  open(changes: Partial<DiffRequest> = {}): DiffDirectory {
+    return openDiffDirectory(this.diff, { ...this.request, ...changes });
+  }
+
+  /** Binds a fresh diff directory and ends its use cleanly. */
+  bindOnce(changes: Partial<typeof FACTS> = {}): Binding {
+    const diff = this.open();
+    diff.bind({ ...FACTS, ...changes });
+    diff.release();
+    return this.binding;
+  }
+
+  get binding(): Binding {
+    return JSON.parse(Deno.readTextFileSync(`${this.diff}/.pbkfs-binding.json`));
+  }
+
+  editBinding(changes: Record<string, unknown>): void {
+    const text = JSON.stringify({ ...this.binding, ...changes });
+    Deno.writeTextFileSync(`${this.diff}/.pbkfs-binding.json`, text);
+  }
+
+  [Symbol.dispose](): void {
+    this.directory[Symbol.dispose]();
+  }
+}
+
+function failsWith(code: string) {
+  return (error: unknown) => {
+    assert.ok(error instanceof StateError, String(error));
+    assert.equal(error.code, code);
+    return true;
+  };
+}
+
+function mode(path: string): number {
+  return Deno.lstatSync(path).mode! & 0o7777;
+}
+
+Deno.test("openDiffDirectory() makes a private directory with all that a mount needs", () => {
+  using place = new Place();
+  place.bindOnce();
+  assert.equal(mode(place.diff), 0o700);
+  assert.equal(mode(`${place.diff}/data/.pbkfs`), 0o755);
+  assert.equal(mode(`${place.diff}/.pbkfs-binding.json`), 0o600);
+  assert.equal(Deno.readLinkSync(`${place.diff}/.pbkfs`), "data/.pbkfs");
+  const names = [...Deno.readDirSync(place.diff)].map((entry) => entry.name).sort();
+  assert.deepEqual(names, [".pbkfs", ".pbkfs-binding.json", "data", "tmp"]);
+});
+
+Deno.test("openDiffDirectory() leaves no directory behind that was never bound", () => {
+  using place = new Place();
+  place.open().abandon();
+  assert.throws(() => Deno.statSync(place.diff), Deno.errors.NotFound);
+});
+
+Deno.test("DiffDirectory.bind() records whose the diff is", () => {
+  using place = new Place();
+  const diff = place.open();
+  diff.bind(FACTS);
+  assert.equal(place.binding.state, "Active");
+  diff.release();
+  const { binding } = place;
+  assert.equal(binding.state, "Released");
+  assert.equal(binding.format_version, 1);
+  assert.equal(binding.instance_name, "main");
+  assert.equal(binding.backup_id, "TOTXQL");
+  assert.deepEqual(binding.chain, ["TOTXMX", "TOTXQL"]);
+  assert.equal(binding.pbk_store_path, place.request.storePath);
+  assert.equal(binding.pbk_target_path, place.request.mountPath);
+  assert.equal(binding.owner_pid, Deno.pid);
+  assert.equal(binding.no_wal_used, false);
+});
+
+Deno.test("DiffDirectory.bind() never changes nonce, id and time of creation", () => {
+  using place = new Place();
+  const first = place.bindOnce();
+  place.editBinding({ created_at: 5 });
+  const second = place.bindOnce();
+  assert.match(first.nonce, /^[0-9a-f]{32}$/);
+  assert.equal(second.nonce, first.nonce);
+  assert.equal(second.binding_id, first.binding_id);
+  assert.equal(second.created_at, 5);
+});
+
+Deno.test("openDiffDirectory() knows instance and backup of a bound directory", () => {
+  using place = new Place();
+  place.bindOnce();
+  const diff = place.open();
+  assert.equal(diff.binding?.instance_name, "main");
+  assert.equal(diff.nonce.length, 16);
+  diff.abandon();
+  place.open({ instance: "main", backupId: "totxql" }).abandon();
+});
+
+Deno.test("openDiffDirectory() allows another mount point and records it", () => {
+  using place = new Place();
+  place.bindOnce();
+  Deno.mkdirSync(place.directory.join("other"));
+  const diff = place.open({ mountPath: place.directory.join("other") });
+  diff.bind(FACTS);
+  diff.release();
+  assert.equal(place.binding.pbk_target_path, place.directory.join("other"));
+});
+
+Deno.test("openDiffDirectory() refuses a directory bound elsewhere", () => {
+  using place = new Place();
+  place.bindOnce();
+  Deno.mkdirSync(place.directory.join("store2"));
+  const others: Partial<DiffRequest>[] = [
+    { instance: "other" },
+    { instance: "MAIN" },
+    { backupId: "TOTXMX" },
+    { storePath: place.directory.join("store2") },
+  ];
+  for (const other of others) assert.throws(() => place.open(other), failsWith("bound-elsewhere"));
+  assert.equal(findLockHolder(place.diff), undefined);
+});
+
+Deno.test("openDiffDirectory() takes a store by any of its paths", () => {
+  using place = new Place();
+  place.bindOnce();
+  Deno.symlinkSync(place.request.storePath, place.directory.join("link"));
+  place.open({ storePath: `${place.directory.join("link")}/../store/` }).abandon();
+});
+
+Deno.test("openDiffDirectory() refuses for ever what was mounted without WAL", () => {
+  using place = new Place();
+  place.bindOnce({ noWal: true });
+  assert.throws(() => place.open(), failsWith("no-wal-used"));
+  assert.throws(() => place.open({ force: true }), failsWith("no-wal-used"));
+});
+
+Deno.test("openDiffDirectory() refuses a dirty directory unless forced", () => {
+  using place = new Place();
+  const diff = place.open();
+  diff.bind(FACTS);
+  diff.markDirty();
+  diff.abandon();
+  assert.throws(() => place.open(), failsWith("dirty"));
+  const forced = place.open({ force: true });
+  forced.bind(FACTS);
+  forced.release();
+  place.open().abandon();
+});
+
+Deno.test("DiffDirectory.clearDirty() makes the directory mountable again", () => {
+  using place = new Place();
+  const diff = place.open();
+  diff.bind(FACTS);
+  diff.markDirty();
+  diff.clearDirty();
+  diff.release();
+  place.open().abandon();
+});
+
+Deno.test("openDiffDirectory() refuses directories that overlap", () => {
+  using place = new Place();
+  const { storePath, mountPath } = place.request;
+  const overlaps: [string, Partial<DiffRequest>][] = [
+    [storePath, {}],
+    [`${storePath}/diff`, {}],
+    [`${mountPath}/diff`, {}],
+    [place.directory.path, {}],
+    [place.diff, { mountPath: storePath }],
+    [place.diff, { mountPath: `${storePath}/inner` }],
+  ];
+  for (const [diff, changes] of overlaps) {
+    assert.throws(
+      () => openDiffDirectory(diff, { ...place.request, ...changes }),
+      (error) => error instanceof UsageError && error.code === "overlap",
+    );
+  }
+  assert.deepEqual([...Deno.readDirSync(storePath)], []);
+});
+
+Deno.test("openDiffDirectory() refuses another tool's directory and leaves it untouched", () => {
+  const makers: Record<string, (diff: string) => void> = {
+    "a binding without format_version": (diff) =>
+      Deno.writeTextFileSync(
+        `${diff}/.pbkfs-binding.json`,
+        JSON.stringify({ binding_id: "x", pbkfs_version: "0.1.0", state: "Released" }),
+      ),
+    "page deltas": (diff) => {
+      Deno.mkdirSync(`${diff}/data/base/5`, { recursive: true });
+      Deno.writeTextFileSync(`${diff}/data/base/5/1.patch`, "PBKPATCH");
+    },
+    "whiteouts": (diff) => {
+      Deno.mkdirSync(`${diff}/data`, { recursive: true });
+      Deno.writeTextFileSync(`${diff}/data/.wh.PG_VERSION`, "");
+    },
+  };
+  for (const [what, make] of Object.entries(makers)) {
+    using place = new Place();
+    Deno.mkdirSync(place.diff);
+    make(place.diff);
+    const before = Deno.statSync(place.diff).mtime?.getTime();
+    assert.throws(() => place.open({ force: true }), failsWith("foreign-diff"), what);
+    assert.equal(Deno.statSync(place.diff).mtime?.getTime(), before, what);
+  }
+});
+
+Deno.test("openDiffDirectory() refuses links in place of its own files", () => {
+  using place = new Place();
+  Deno.mkdirSync(place.diff);
+  Deno.writeTextFileSync(place.directory.join("victim"), "{}");
+  Deno.symlinkSync(place.directory.join("victim"), `${place.diff}/.pbkfs-binding.json`);
+  assert.throws(() => place.open(), failsWith("foreign-diff"));
+  Deno.removeSync(`${place.diff}/.pbkfs-binding.json`);
+  Deno.symlinkSync(place.directory.join("victim"), `${place.diff}/.pbkfs-lock`);
+  assert.throws(() => place.open());
+  assert.equal(Deno.readTextFileSync(place.directory.join("victim")), "{}");
+});
+
+Deno.test("openDiffDirectory() refuses what is no directory", () => {
+  using place = new Place();
+  Deno.writeTextFileSync(place.diff, "");
+  assert.throws(() => place.open(), { name: "OsError", code: "ENOTDIR" });
+});
+
+Deno.test("parseBinding() refuses damaged records", () => {
+  using place = new Place();
+  const good = place.bindOnce();
+  const refused: unknown[] = [
+    null,
+    [],
+    5,
+    { ...good, nonce: "xyz" },
+    { ...good, instance_name: "../../etc" },
+    { ...good, backup_id: "a/b" },
+    { ...good, backup_id: ".." },
+    { ...good, backup_id: "" },
+    { ...good, chain: [] },
+    { ...good, chain: ["a", 5] },
+    { ...good, pbk_store_path: "relative" },
+    { ...good, state: "Unknown" },
+    { ...good, owner_pid: -1 },
+    { ...good, created_at: "now" },
+    { ...good, no_wal_used: "yes" },
+    { ...good, format_version: "1" },
+    { ...good, format_version: 2 },
+  ];
+  for (const value of refused) {
+    assert.throws(() => parseBinding(JSON.stringify(value), "x"), FormatError);
+  }
+  const text = JSON.stringify(good);
+  for (let length = 0; length < text.length; length++) {
+    assert.throws(() => parseBinding(text.slice(0, length), "x"), FormatError);
+  }
+  assert.deepEqual(parseBinding(text, "x"), good);
+});
+
+Deno.test("parseBinding() says which format version is not supported", () => {
+  using place = new Place();
+  const text = JSON.stringify({ ...place.bindOnce(), format_version: 7 });
+  assert.throws(() => parseBinding(text, "x"), { code: "unsupported" });
+});
+
+Deno.test("openDiffDirectory() refuses a record that is longer than any of ours", () => {
+  using place = new Place();
+  place.bindOnce();
+  place.editBinding({ chain: ["x".repeat(2_000_000)] });
+  assert.throws(() => place.open(), { code: "limit" });
+});
+
+const HOLDER = fileURLToPath(new URL("./_lock_holder.ts", import.meta.url));
+
+async function holdLock(place: Place): Promise<RunningCommand> {
+  const { storePath, mountPath } = place.request;
+  const permissions = ["--allow-ffi", "--allow-read", "--allow-write"];
+  const command = denoRunCommand(permissions, HOLDER, [place.diff, storePath, mountPath]);
+  const holder = new RunningCommand(command, { interactive: true });
+  await waitUntil(() => holder.stdout.includes("locked"), 20_000, () => holder.stderr, 10);
+  return holder;
+}
+
+Deno.test("openDiffDirectory() refuses what a live process holds, and not what a dead one held", async () => {
+  using place = new Place();
+  const holder = await holdLock(place);
+  try {
+    assert.throws(() => place.open(), (error) => {
+      assert.ok(failsWith("locked")(error));
+      assert.ok(String(error).includes(`process ${holder.pid}`));
+      return true;
+    });
+    assert.equal(findLockHolder(place.diff)?.pid, holder.pid);
+    assert.throws(
+      () => cleanupDiffDirectory(place.diff, { force: false }),
+      /Cleanup blocked: diff directory in use by process \d+/,
+    );
+  } finally {
+    holder.signalGroup("SIGKILL");
+    await holder.wait(10_000);
+  }
+  assert.ok(Deno.statSync(`${place.diff}/.pbkfs-lock`).isFile);
+  assert.equal(findLockHolder(place.diff), undefined);
+  place.open().abandon();
+});
+
+Deno.test("openDiffDirectory() takes no notice of a lock file that nobody holds", () => {
+  using place = new Place();
+  place.bindOnce();
+  // The pid of a live process: pids are reused.
+  Deno.writeTextFileSync(`${place.diff}/.pbkfs-lock`, JSON.stringify({ pid: Deno.pid }));
+  place.open().abandon();
+});
+
+Deno.test("acquireDiffLock() is free again after release, however often", () => {
+  using place = new Place();
+  Deno.mkdirSync(place.diff);
+  const record = { pid: Deno.pid, startTime: 0, diffPath: place.diff, mountPath: "/m" };
+  for (let round = 0; round < 3; round++) {
+    const lock = acquireDiffLock(place.diff, record);
+    assert.throws(() => acquireDiffLock(place.diff, record), failsWith("locked"));
+    lock.release();
+    lock.release();
+  }
+});
+
+Deno.test("cleanupDiffDirectory() empties the directory and keeps it", () => {
+  using place = new Place();
+  place.bindOnce();
+  Deno.mkdirSync(`${place.diff}/data/base/5`, { recursive: true });
+  Deno.writeTextFileSync(`${place.diff}/data/base/5/1`, "x");
+  Deno.chmodSync(`${place.diff}/data/base`, 0o500);
+  Deno.writeTextFileSync(`${place.diff}/unrelated`, "x");
+  assert.ok(cleanupDiffDirectory(place.diff, { force: false }) >= 8);
+  assert.deepEqual([...Deno.readDirSync(place.diff)], []);
+  assert.equal(cleanupDiffDirectory(place.diff, { force: false }), 0);
+});
+
+Deno.test("cleanupDiffDirectory() does not follow links", () => {
+  using place = new Place();
+  place.bindOnce();
+  const victim = place.directory.join("victim");
+  Deno.mkdirSync(victim);
+  Deno.writeTextFileSync(`${victim}/file`, "x");
+  Deno.symlinkSync(victim, `${place.diff}/data/link`);
+  cleanupDiffDirectory(place.diff, { force: false });
+  assert.equal(Deno.readTextFileSync(`${victim}/file`), "x");
+});
+
+Deno.test("cleanupDiffDirectory() refuses the root directory and what is no directory", () => {
+  using place = new Place();
+  assert.throws(() => cleanupDiffDirectory("/", { force: true }), UsageError);
+  assert.throws(() => cleanupDiffDirectory("/tmp/..", { force: true }), UsageError);
+  Deno.writeTextFileSync(place.diff, "");
+  assert.throws(() => cleanupDiffDirectory(place.diff, { force: true }), { code: "ENOTDIR" });
+  assert.throws(
+    () => cleanupDiffDirectory(`${place.diff}-missing`, { force: true }),
+    { code: "ENOENT" },
+  );
+});
+
+Deno.test("cleanupDiffDirectory() needs force for what is not known to be a diff of ours", () => {
+  const makers: Record<string, (diff: string) => void> = {
+    "somebody's files": (diff) => Deno.writeTextFileSync(`${diff}/thesis.tex`, "x"),
+    "a lock without binding": (diff) => Deno.writeTextFileSync(`${diff}/.pbkfs-lock`, "{}"),
+    "another tool's binding": (diff) =>
+      Deno.writeTextFileSync(`${diff}/.pbkfs-binding.json`, '{"pbkfs_version":"0.1.0"}'),
+  };
+  for (const [what, make] of Object.entries(makers)) {
+    using place = new Place();
+    Deno.mkdirSync(place.diff);
+    make(place.diff);
+    assert.throws(
+      () => cleanupDiffDirectory(place.diff, { force: false }),
+      failsWith("foreign-diff"),
+      what,
+    );
+    assert.equal(cleanupDiffDirectory(place.diff, { force: true }), 1, what);
+  }
+});
+
+Deno.test("cleanupDiffDirectory() clears a diff whose binding is damaged", () => {
+  using place = new Place();
+  place.bindOnce();
+  Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json`, "{");
+  cleanupDiffDirectory(place.diff, { force: false });
+  assert.deepEqual([...Deno.readDirSync(place.diff)], []);
+});
+
+Deno.test("measureDiff() counts files and space, without the worker's own", () => {
+  using place = new Place();
+  place.bindOnce();
+  assert.deepEqual(measureDiff(place.diff), { bytes: 0, files: 0 });
+  Deno.mkdirSync(`${place.diff}/data/base`);
+  Deno.writeFileSync(`${place.diff}/data/base/1`, new Uint8Array(8192).fill(1));
+  Deno.writeTextFileSync(`${place.diff}/data/.pbkfs/pbkfs.log`, "x");
+  assert.deepEqual(measureDiff(place.diff), { bytes: 8192, files: 1 });
+});
