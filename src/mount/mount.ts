@@ -66,6 +66,9 @@ export const END_TIMEOUT_MS = 5000;
 /** How long workers may take to be ready, in milliseconds. */
 const START_TIMEOUT_MS = 30_000;
 
+/** Control files of the kernel's FUSE connections; not mounted everywhere. */
+const CONNECTIONS = "/sys/fs/fuse/connections";
+
 /** How long workers may take to end after the connection was ended by force, in milliseconds. */
 const ABORT_TIMEOUT_MS = 1000;
 
@@ -122,7 +125,9 @@ export class MountedFileSystem {
   /**
    * Ends the mount.
    *
-   * @throws {StateError} `busy` when files are in use and `whenBusy` is `refuse`; `timeout` when workers do not end
+   * @throws {StateError} `busy` when files are in use and `whenBusy` is `refuse`; `timeout` when the mount was detached but
+   *   files are still open and the connection cannot be ended from inside: then `closed` settles with the last close, and the
+   *   end of the process ends everything
    */
   async unmount(options: EndOptions = { whenBusy: "detach" }): Promise<void> {
     if (!this.#isDetached) {
@@ -132,7 +137,9 @@ export class MountedFileSystem {
     if (await settlesWithin(this.closed, END_TIMEOUT_MS)) return;
     this.#abort();
     if (await settlesWithin(this.closed, ABORT_TIMEOUT_MS)) return;
-    throw new StateError("timeout", `Workers of "${this.mountPoint}" did not end`);
+    throw new StateError("timeout", `Files on "${this.mountPoint}" are still in use`, {
+      hint: "They are served until they are closed, or until this process ends",
+    });
   }
 
   async #waitForEnd(): Promise<void> {
@@ -165,7 +172,7 @@ export class MountedFileSystem {
       }
     }
     if (this.#connection === undefined) return;
-    const fd = open(`/sys/fs/fuse/connections/${this.#connection}/abort`, OpenFlag.WRONLY);
+    const fd = open(`${CONNECTIONS}/${this.#connection}/abort`, OpenFlag.WRONLY);
     if (fd < 0) return;
     write(fd, nativeBufferOf(new TextEncoder().encode("1")).address, 1n);
     close(fd);

@@ -4,7 +4,16 @@
  * @module
  */
 
-import { getEffectiveUid, HostStat, MNT_DETACH, statAt, umount } from "#ffi/libc.ts";
+import {
+  close,
+  getEffectiveUid,
+  HostStat,
+  MNT_DETACH,
+  open,
+  OpenFlag,
+  statAt,
+  umount,
+} from "#ffi/libc.ts";
 import { At } from "#ffi/libc.ts";
 import { Errno, OsError } from "#ffi/os_error.ts";
 import { StateError, UsageError } from "#src/errors.ts";
@@ -59,10 +68,14 @@ function realPath(path: string): string {
   }
 }
 
-/** The state of an absolute path. Asks a mount there for the attributes of its root. */
+/**
+ * The state of an absolute path. Opens the directory: attributes would come from the kernel's cache, also when nobody
+ * answers any more.
+ */
 export function mountPointState(path: string): MountPointState {
-  const result = statAt(At.FDCWD, path, new HostStat(), true);
-  if (result === -Errno.ENOTCONN || result === -Errno.ECONNABORTED) return "disconnected";
+  const fd = open(path, OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NONBLOCK);
+  if (fd >= 0) close(fd);
+  if (fd === -Errno.ENOTCONN || fd === -Errno.ECONNABORTED) return "disconnected";
   return isMounted(path) ? "mounted" : "free";
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StateError, UsageError } from "#src/errors.ts";
 import {
+  END_TIMEOUT_MS,
   isMounted,
   mountFileSystem,
   mountPointState,
@@ -56,6 +57,24 @@ Deno.test("MountedFileSystem.unmount() refuses when files are in use, if told so
     await holder.ended;
     await mount.unmount({ whenBusy: "refuse" });
     assert.equal(isMounted(path), false);
+  });
+});
+
+Deno.test("MountedFileSystem.unmount() serves open files for a while, then gives up", async () => {
+  await withMount({ workerUrl, description }, async ({ mount, path, sh }) => {
+    const holder = new RunningCommand(["sh", "-c", "exec 3< large; echo open; sleep 60"], {
+      cwd: path,
+    });
+    await waitUntil(() => holder.stdout.includes("open"), 5000, () => holder.stderr);
+    // Ends the connection where the kernel's control files are mounted, else throws.
+    const ending = within(END_TIMEOUT_MS + 2000, mount.unmount().catch((error) => error));
+    assert.equal(isMounted(path), false);
+    assert.equal(await sh(`cd / && head -c 3 /proc/${holder.pid}/fd/3 | wc -c`), "3\n");
+    const outcome = await ending;
+    assert.ok(outcome === undefined || (outcome as StateError).code === "timeout");
+    holder.signalGroup("SIGKILL");
+    await holder.ended;
+    await within(2000, mount.closed);
   });
 });
 

@@ -8,6 +8,7 @@
 import * as libc from "#ffi/libc.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
+import type { BackingRegistry } from "#src/mount/backing_registry.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import {
   type AttributeChange,
@@ -31,6 +32,9 @@ interface HostNode {
   readonly fd: number;
   readonly ino: number;
   lookups: number;
+  /** Id of the registered backing file while `backingOpens` is not 0. */
+  backingId: number;
+  backingOpens: number;
 }
 
 interface HostListing {
@@ -52,10 +56,11 @@ export class HostFileSystem implements FileSystem {
   #nextId = ROOT_NODE_ID + 1;
   #nextListing = 1;
 
-  constructor(directory: string) {
+  /** With a registry, files are left to the kernel. */
+  constructor(directory: string, readonly backing?: BackingRegistry) {
     const fd = libc.open(directory, O_PATH);
     libc.statFd(fd, this.#stat);
-    this.#nodes.set(ROOT_NODE_ID, { fd, ino: this.#stat.ino, lookups: 1 });
+    this.#nodes.set(ROOT_NODE_ID, makeNode(fd, this.#stat.ino, 1));
     this.#byInode.set(this.#stat.ino, ROOT_NODE_ID);
   }
 
@@ -71,7 +76,7 @@ export class HostFileSystem implements FileSystem {
     let id = this.#byInode.get(this.#stat.ino);
     if (id === undefined) {
       id = this.#nextId++;
-      this.#nodes.set(id, { fd, ino: this.#stat.ino, lookups: 0 });
+      this.#nodes.set(id, makeNode(fd, this.#stat.ino, 0));
       this.#byInode.set(this.#stat.ino, id);
     } else {
       libc.close(fd);
@@ -194,8 +199,7 @@ export class HostFileSystem implements FileSystem {
     if (fd < 0) return fd;
     if (killSuidgid) this.#killSuidgid(nodeId);
     out.handle = fd;
-    out.keepCache = true;
-    this.#openFiles++;
+    this.#opened(nodeId, out);
     return 0;
   }
 
@@ -213,8 +217,7 @@ export class HostFileSystem implements FileSystem {
     const result = this.#created(fd, parentId, name, mode, caller, entry);
     if (result < 0) return result;
     open.handle = fd;
-    open.keepCache = true;
-    this.#openFiles++;
+    this.#opened(entry.nodeId, open);
     return 0;
   }
 
@@ -242,9 +245,29 @@ export class HostFileSystem implements FileSystem {
     return libc.pwriteFully(handle, source.address + BigInt(start), size, offset);
   }
 
-  release(_nodeId: number, handle: number): void {
+  release(nodeId: number, handle: number): void {
     libc.close(handle);
     this.#openFiles--;
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined || node.backingOpens === 0 || --node.backingOpens > 0) return;
+    this.backing?.unregister(node.backingId);
+  }
+
+  /** All opens of a node that overlap carry the same backing id. */
+  #opened(nodeId: number, open: OpenSlot): void {
+    this.#openFiles++;
+    open.keepCache = true;
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined || this.backing === undefined) return;
+    if (node.backingOpens === 0) {
+      // The kernel reads and writes with this descriptor's mode.
+      const fd = libc.open(this.#path(nodeId), OpenFlag.RDWR);
+      node.backingId = this.backing.register(fd);
+      libc.close(fd);
+    }
+    if (node.backingId <= 0) return;
+    node.backingOpens++;
+    open.backingId = node.backingId;
   }
 
   fsync(_nodeId: number, handle: number, dataOnly: boolean): number {
@@ -427,6 +450,10 @@ export class HostFileSystem implements FileSystem {
     Object.assign(out, attributes);
     out.timeoutSeconds = TIMEOUT_SECONDS;
   }
+}
+
+function makeNode(fd: number, ino: number, lookups: number): HostNode {
+  return { fd, ino, lookups, backingId: 0, backingOpens: 0 };
 }
 
 function setTimes(path: string, change: AttributeChange): number {

@@ -7,4 +7,4 @@
 import { serveWorker } from "#src/mount/fuse_worker.ts";
 import { HostFileSystem } from "./host_file_system.ts";
 
-serveWorker((description) => new HostFileSystem(description as string));
+serveWorker((description, { backing }) => new HostFileSystem(description as string, backing));
