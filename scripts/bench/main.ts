@@ -17,6 +17,7 @@ import { benchmarkPostgres } from "./postgres_benchmark.ts";
 import { benchmarkReads } from "./read_benchmark.ts";
 import { Report } from "./report.ts";
 import { benchmarkRequestCost } from "./request_cost.ts";
+import { benchmarkScale } from "./scale_benchmark.ts";
 
 const CHECKOUT = new URL("../../", import.meta.url).pathname;
 const SAMPLE = `${CHECKOUT}../shared/fixtures/pg_probackup/bench-pgbench20-zlib.tar.zst`;
@@ -102,6 +103,7 @@ async function main(args: readonly string[]): Promise<void> {
     target: "<= 0.5",
   });
   await benchmarkRequestCost(place, report);
+  await benchmarkScale(program, report);
 
   console.log(report.table());
   await Deno.mkdir(`${CHECKOUT}dist`, { recursive: true });

@@ -40,7 +40,11 @@ async function tps(server: PostgresServer, ...args: string[]): Promise<number> {
 
 /** Runs a server on the directory (which gets written to). Durability is on: it is part of what is measured. */
 async function measure(dataDirectory: string): Promise<Round> {
-  const server = await PostgresServer.start({ version: 15, dataDirectory });
+  const server = await PostgresServer.start({
+    version: 15,
+    dataDirectory,
+    settings: { port: "5432" },
+  });
   try {
     await dropCaches();
     const firstCountMs = await countMs(server);
