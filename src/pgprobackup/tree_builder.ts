@@ -195,9 +195,9 @@ class TreeBuilder {
     readContentList(parent, (entry) => {
       const number = roots.targetNumber(entry.externalNumber);
       if (number === EXTERNAL_UNKNOWN) refuseExternal(parent, entry);
-      if (number === EXTERNAL_ABSENT) return;
+      if (number === EXTERNAL_ABSENT || !mayMatter(entry)) return;
       const node = this.#files.get(keyOf(number, entry.path));
-      if (node === undefined || (entry.mode & FileType.MASK) === FileType.DIRECTORY) return;
+      if (node === undefined) return;
       if (node.lastLayer === layer) refuseTwice(parent, entry);
       node.lastLayer = layer;
       const isNeeded = node instanceof RelationFile ? node.blockCount > 0 : !node.isPlaced;
@@ -263,6 +263,12 @@ function externalRootOf(key: string): string | undefined {
 /** Whether the stored file is a page stream. */
 function isRelation(entry: ContentEntry): boolean {
   return entry.isDataFile && !entry.isCfs;
+}
+
+/** Whether a parent's line can say anything; nearly all lines of an increment are unchanged relations. */
+function mayMatter(entry: ContentEntry): boolean {
+  if ((entry.mode & FileType.MASK) === FileType.DIRECTORY) return false;
+  return entry.size > 0 || !isRelation(entry);
 }
 
 function versionOf(entry: ContentEntry, root: StoredRoot): StoredVersion {

@@ -38,8 +38,10 @@ export const CONTENT_SIZE_MAX = 1 << 30;
 
 /** One line of the list. Numbers that are absent have the value shown. */
 export class ContentEntry {
-  /** Relative, checked: no empty, `.` or `..` component, no NUL. */
-  path = "";
+  #bytes = new Uint8Array(0);
+  #pathStart = 0;
+  #pathEnd = 0;
+  #path: string | undefined = "";
   /** Bytes stored in this backup; 0 = empty, nothing stored; {@link SIZE_UNCHANGED}. */
   size = 0;
   /** `st_mode` with type bits. */
@@ -65,6 +67,19 @@ export class ContentEntry {
   lineOffset = 0;
   /** Number of the line, from 1. */
   lineNumber = 0;
+
+  /** Relative, checked: no empty, `.` or `..` component, no NUL. Decoded when asked for: most lines are passed over. */
+  get path(): string {
+    return this.#path ??= decodeFileName(this.#bytes.subarray(this.#pathStart, this.#pathEnd));
+  }
+
+  /** Used by the parser: where the path is. */
+  setPath(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#pathStart = start;
+    this.#pathEnd = end;
+    this.#path = undefined;
+  }
 }
 
 /** Where the list comes from, for messages. */
@@ -130,7 +145,7 @@ function hashOfKey(name: string): number {
  *   its root, an impossible number, or an unknown compression (`code` is `unsupported`)
  */
 export function parseContentList(
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
   place: ContentPlace,
   visit: (entry: ContentEntry) => void,
 ): void {
@@ -138,12 +153,12 @@ export function parseContentList(
 }
 
 class ContentScanner {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #place: ContentPlace;
   readonly #entry = new ContentEntry();
   #position = 0;
 
-  constructor(bytes: Uint8Array, place: ContentPlace) {
+  constructor(bytes: Uint8Array<ArrayBuffer>, place: ContentPlace) {
     this.#bytes = bytes;
     this.#place = place;
   }
@@ -239,7 +254,7 @@ class ContentScanner {
     this.#position = end + 1;
     if (key === Key.PATH) {
       this.#checkPath(start, end);
-      this.#entry.path = decodeFileName(this.#bytes.subarray(start, end));
+      this.#entry.setPath(this.#bytes, start, end);
     } else if (key === Key.COMPRESS_ALG) {
       this.#entry.compression = this.#compressionOf(start, end);
     }

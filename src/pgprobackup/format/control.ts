@@ -160,7 +160,8 @@ class ControlReader {
     if (!match) this.#refuseValue(key);
     const zone = match[3] === undefined ? "Z" : `${match[3]}:${match[4] ?? "00"}`;
     const milliseconds = Date.parse(`${match[1]}T${match[2]}${zone}`);
-    if (Number.isNaN(milliseconds)) this.#refuseValue(key);
+    // Times before 1970 cannot be ids.
+    if (!(milliseconds >= 0)) this.#refuseValue(key);
     return milliseconds / 1000;
   }
 

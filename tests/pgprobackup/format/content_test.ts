@@ -5,10 +5,12 @@ import { ContentEntry, parseContentList } from "#src/pgprobackup/format/content.
 const PLACE = { path: "backup_content.control", backupId: "TOTXO5" };
 const encode = (text: string) => new TextEncoder().encode(text);
 
-function parse(text: string | Uint8Array): ContentEntry[] {
-  const entries: ContentEntry[] = [];
+type Fields = Omit<ContentEntry, "setPath">;
+
+function parse(text: string | Uint8Array<ArrayBuffer>): Fields[] {
+  const entries: Fields[] = [];
   const bytes = typeof text === "string" ? encode(text) : text;
-  parseContentList(bytes, PLACE, (entry) => entries.push(Object.assign(new ContentEntry(), entry)));
+  parseContentList(bytes, PLACE, (entry) => entries.push({ ...entry, path: entry.path }));
   return entries;
 }
 

@@ -84,6 +84,7 @@ Deno.test("parseBackupControl() refuses what is missing or impossible and says w
     ["backup-mode = DELTA", "backup-mode = COPY", /backup-mode is "COPY"/],
     ["stream = true", "stream = maybe", /stream is "maybe"/],
     ["start-time = '2026-11-21", "start-time = '2026-13-41", /start-time/],
+    ["start-time = '2026", "start-time = '1926", /start-time/],
     ["'TOTXPE'", "'../../etc'", /parent-backup-id is "..\/..\/etc"/],
     ["'TOTXPE'", "'TOTXPE", /quoted value has no end/],
     ["stream = true", "stream true", /Cannot parse line 3: no `key = value`/],
