@@ -28,6 +28,7 @@ const MOUNT_PERMISSIONS = [
 const START_TIMEOUT_MS = 30_000;
 const LOG_TAIL_LINES_MAX = 10;
 const OUTPUT_TAIL_LENGTH_MAX = 4096;
+const INTERRUPTIONS = ["SIGINT", "SIGTERM"] as const;
 
 /** What the launcher waits for. */
 export interface LaunchOptions {
@@ -57,11 +58,12 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchResult
   const awaited = options.waitForMount ? "mounted" : "started";
   const timeoutMs = options.timeoutMs ?? (options.waitForMount ? undefined : START_TIMEOUT_MS);
   const errorOutput = new TailReader(child.stderr);
+  using interruption = new Interruption();
   try {
     const outcome = await Promise.race([
       readReport(child.stdout, awaited),
       deadline(timeoutMs),
-      interruption(),
+      interruption.happened,
     ]);
     if (outcome === "timeout" || outcome === "interrupted") throw stillInProgress(outcome);
     if (outcome === undefined) {
@@ -116,12 +118,21 @@ function deadline(timeoutMs: number | undefined): Promise<"timeout"> {
   return promise;
 }
 
-function interruption(): Promise<"interrupted"> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      Deno.addSignalListener(signal, () => resolve("interrupted"));
-    }
-  });
+/** The user, or a shutdown, ends the waiting. */
+class Interruption {
+  readonly happened: Promise<"interrupted">;
+  readonly #listener: () => void;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<"interrupted">();
+    this.happened = promise;
+    this.#listener = () => resolve("interrupted");
+    for (const signal of INTERRUPTIONS) Deno.addSignalListener(signal, this.#listener);
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of INTERRUPTIONS) Deno.removeSignalListener(signal, this.#listener);
+  }
 }
 
 function stillInProgress(reason: "timeout" | "interrupted"): StateError {
