@@ -4,6 +4,8 @@
  * @module
  */
 
+import { forwardSignal, SIGURG, SIGUSR1 } from "#src/io/host.ts";
+
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /**
@@ -18,7 +20,10 @@ export class MountSignals {
 
   constructor() {
     for (const signal of STOP_SIGNALS) this.#listen(signal, () => this.#stop());
-    this.#listen("SIGUSR1", () => this.#onStatistics?.(false));
+    // By itself the runtime would open its debugger to every local user on SIGUSR1.
+    this.#listen("SIGUSR1", () => {});
+    this.#listen("SIGURG", () => this.#onStatistics?.(false));
+    forwardSignal(SIGUSR1, SIGURG);
     this.#listen("SIGUSR2", () => this.#onStatistics?.(true));
     // The terminal that the mount was made from is closed: no reason to end.
     this.#listen("SIGHUP", () => {});
