@@ -13,11 +13,16 @@ import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
 export class BackingRegistry {
   readonly #deviceFd: number;
 
+  /** For the mount that this descriptor of the device serves. */
   constructor(deviceFd: number) {
     this.#deviceFd = deviceFd;
   }
 
-  /** @returns an id greater than 0, or a negative errno; `fd` may be closed afterwards */
+  /**
+   * Lets the kernel read and write the file of `fd` itself, with the mode `fd` was opened with.
+   *
+   * @returns an id greater than 0, or a negative errno; `fd` may be closed afterwards
+   */
   register(fd: number): number {
     return openBacking(this.#deviceFd, fd);
   }

@@ -24,6 +24,7 @@ import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_pro
 export interface WorkerContext {
   /** From 0 to `workerCount - 1`. */
   readonly index: number;
+  /** Workers that serve the mount together. */
   readonly workerCount: number;
   /** Undefined where the kernel does not do passthrough. */
   readonly backing: BackingRegistry | undefined;

@@ -17,5 +17,6 @@ export * from "./mount_point.ts";
 export * from "./mount_table.ts";
 export * from "./fuse_worker.ts";
 export * from "./worker_source.ts";
-export * from "./tree_file_system.ts";
-export type { OperationStatistics } from "./statistics.ts";
+export { treeFileSystem } from "./tree_file_system.ts";
+export type { MountStatistics, OperationStatistics } from "./statistics.ts";
+export type { BackingRegistry } from "./backing_registry.ts";

@@ -31,6 +31,7 @@ export interface MountFileSystemOptions {
   readonly fsname: string;
   /** Users other than this one may enter. */
   readonly allowOther: boolean;
+  /** The kernel refuses all changes by itself. */
   readonly readOnly?: boolean;
   /** Threads that serve; default: {@link defaultWorkerCount}. */
   readonly workers?: number;
@@ -85,9 +86,11 @@ export class MountedFileSystem {
   readonly mountPoint: string;
   /** Names of the abilities agreed on with the kernel, such as `PASSTHROUGH`. */
   readonly kernelFeatures: readonly string[];
+  /** Workers that serve. */
   readonly workerCount: number;
   /** A dead mount of a killed program was removed from the mount point. */
   readonly repaired: boolean;
+  /** Counts of requests since the mount was made. */
   readonly statistics: MountStatistics;
   /**
    * Settles when the mount has ended and all workers are done: fulfilled after {@link unmount}, an unmount from

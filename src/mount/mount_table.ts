@@ -15,9 +15,11 @@ const MOUNT_TABLE_SIZE_MAX = 16 << 20;
 export interface MountTableEntry {
   /** `major:minor`; of a FUSE mount the minor is the number of its connection. */
   readonly device: string;
+  /** Absolute path. */
   readonly mountPoint: string;
   /** Such as `fuse.pbkfs`. */
   readonly type: string;
+  /** What is mounted; of our mounts the name given as `fsname`. */
   readonly source: string;
 }
 

@@ -31,11 +31,15 @@ const WORKER_CELLS = OPERATION_CELLS * OPCODE_COUNT;
 
 /** What is shown of one kind of request. */
 export interface OperationStatistics {
+  /** Requests. */
   readonly count: number;
+  /** Requests that were answered with an error. */
   readonly errors: number;
   /** Bytes read or written. */
   readonly bytes: number;
+  /** Median latency of the sampled requests, in microseconds. */
   readonly p50_us: number;
+  /** Latency that 99 of 100 sampled requests do not exceed, in microseconds. */
   readonly p99_us: number;
 }
 
@@ -82,6 +86,7 @@ export class MountStatistics {
   /** Sums at the last reset. */
   #baseline = new Float64Array(WORKER_CELLS);
 
+  /** Over the buffer of {@link allocateStatistics}. */
   constructor(buffer: SharedArrayBuffer, workerCount: number) {
     this.#cells = new Float64Array(buffer);
     this.#workerCount = workerCount;

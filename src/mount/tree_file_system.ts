@@ -233,6 +233,11 @@ export class TreeFileSystem implements FileSystem {
   }
 }
 
+/** Serves `tree` read-only; see {@link TreeFileSystem}. */
+export function treeFileSystem(tree: Tree): FileSystem {
+  return new TreeFileSystem(tree);
+}
+
 function refuse(): number {
   return -Errno.EROFS;
 }

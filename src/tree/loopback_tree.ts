@@ -25,6 +25,7 @@ import type {
  * they cannot be had without FFI.
  */
 export class LoopbackTree implements Tree {
+  /** The directory the tree was made with. */
   readonly root: DirectoryNode;
   readonly #byId: (Node | undefined)[] = [undefined];
   /** Hard links: nodes by device and inode number. */
@@ -36,10 +37,12 @@ export class LoopbackTree implements Tree {
     this.#byInode.clear();
   }
 
+  /** See {@link Tree.nodeById}. */
   nodeById(id: number): Node | undefined {
     return this.#byId[id];
   }
 
+  /** Nothing is held: a file is open only while its content is. */
   close(): void {}
 
   #build(path: string): Node {

@@ -23,9 +23,13 @@ import {
 export interface MemoryAttributes {
   /** Permission bits. */
   readonly permissions?: number;
+  /** Owner; root unless given. */
   readonly uid?: number;
+  /** Group; root unless given. */
   readonly gid?: number;
+  /** Time of the last change; 1970 unless given. */
   readonly mtime?: Timestamp;
+  /** Extended attributes by full name. */
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
 }
 
@@ -72,19 +76,23 @@ export function memorySpecial(
 
 /** A tree over entries in memory. The root has id 1, the others count up in the order of a depth-first walk. */
 export class MemoryTree implements Tree {
+  /** The directory the tree was made with. */
   readonly root: DirectoryNode;
   readonly #byId: (Node | undefined)[] = [undefined];
 
+  /** Builds the tree below `root`. */
   constructor(root: MemoryEntry & { kind: "directory" }) {
     const linkCounts = new Map<MemoryEntry, number>();
     countLinks(root, linkCounts);
     this.root = this.#build(root, linkCounts, new Map()) as DirectoryNode;
   }
 
+  /** See {@link Tree.nodeById}. */
   nodeById(id: number): Node | undefined {
     return this.#byId[id];
   }
 
+  /** Nothing is held. */
   close(): void {}
 
   #build(

@@ -10,6 +10,7 @@ import type { DirectoryNode, Node, Tree } from "./node.ts";
 export interface WalkEntry {
   /** Names from the root on, joined with `/`; empty for the root. */
   readonly path: string;
+  /** The same object for every name of a hard-linked file. */
   readonly node: Node;
 }
 
