@@ -12,7 +12,7 @@ import { UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { configureLog, logger } from "#src/log/logger.ts";
-import { fileSink, journalSink, stderrSink } from "#src/log/sinks.ts";
+import { fileSink, journalSink, type LogSink, stderrSink } from "#src/log/sinks.ts";
 import { type MountedFileSystem, mountFileSystem, prepareMountPoint } from "#src/mount/mod.ts";
 import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
 import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
@@ -48,8 +48,9 @@ const log = logger("mount");
 export async function runMount(request: MountRequest, isBackground: boolean): Promise<number> {
   const report = isBackground ? pipeReport : consoleReport;
   const signals = new MountSignals();
+  const job = new MountJob(request, report, signals);
   try {
-    await new MountJob(request, report, signals).run();
+    await job.run();
     return ExitCode.SUCCESS;
   } catch (error) {
     log.error("mount failed", { error });
@@ -58,6 +59,7 @@ export async function runMount(request: MountRequest, isBackground: boolean): Pr
     return exitCode(error);
   } finally {
     signals.close();
+    await job.flushLog();
   }
 }
 
@@ -66,8 +68,7 @@ class MountJob {
   readonly #request: MountRequest;
   readonly #report: MountReport;
   readonly #signals: MountSignals;
-  /** Descriptor of the log file, when there is one. */
-  #logFd: number | undefined;
+  #sink: LogSink | undefined;
 
   constructor(request: MountRequest, report: MountReport, signals: MountSignals) {
     this.#request = request;
@@ -87,7 +88,7 @@ class MountJob {
       const description = this.#prepare(diff);
       if (isRepaired) log.warn("dead mount removed", { mnt: diff.mountPath });
       host.changeDirectory("/");
-      this.#report.started(this.#logFd);
+      this.#report.started(this.#sink?.fd);
       await this.#mountAndServe(diff, description);
       this.#settle(diff);
     } catch (error) {
@@ -96,17 +97,21 @@ class MountJob {
     }
   }
 
+  /** Waits until the log has left this process. */
+  async flushLog(): Promise<void> {
+    await this.#sink?.flush();
+  }
+
   get #isLogInDiff(): boolean {
     return this.#request.log.sink === "file" && this.#request.log.path === undefined;
   }
 
   #openLog(): void {
     const { format, level, path, sink } = this.#request.log;
-    if (sink === "stderr") return configureLog(stderrSink(format), level);
-    if (sink === "journald") return configureLog(journalSink(format), level);
-    const file = fileSink(path ?? defaultLogPath(this.#request), format);
-    this.#logFd = file.fd;
-    configureLog(file.sink, level);
+    if (sink === "stderr") this.#sink = stderrSink(format);
+    else if (sink === "journald") this.#sink = journalSink(format);
+    else this.#sink = fileSink(path ?? defaultLogPath(this.#request), format);
+    configureLog(this.#sink, level);
   }
 
   /** Opens the backup, binds the diff directory to it and writes what has to be there before the mount. */
@@ -203,11 +208,11 @@ class MountJob {
     description: BackupDescription,
     fsname: string,
   ): Promise<MountedFileSystem> {
-    const { allowOther, workerCount } = this.#request;
+    const { workerCount } = this.#request;
     const mounted = await mountFileSystem({
       mountPoint: diff.mountPath,
       fsname,
-      allowOther: allowOther ?? host.getEffectiveUid() === 0,
+      allowOther: this.#allowOther(),
       ...(workerCount === undefined ? {} : { workers: workerCount }),
       description,
       passthroughProbePath: `${diff.controlPath}/${PID_FILE_NAME}`,
@@ -222,6 +227,20 @@ class MountJob {
     });
     log.debug("kernel features", { features: mounted.kernelFeatures });
     return mounted;
+  }
+
+  /** @throws {UsageError} when this user may not let others in */
+  #allowOther(): boolean {
+    const isRoot = host.getEffectiveUid() === 0;
+    const asked = this.#request.allowOther ?? isRoot;
+    if (!asked || isRoot) return asked;
+    const configuration = host.readSmallFile("/etc/fuse.conf");
+    const text = typeof configuration === "number" ? "" : new TextDecoder().decode(configuration);
+    if (/^\s*user_allow_other\s*$/mu.test(text)) return true;
+    throw new UsageError("Cannot use --allow-other: the host allows it to root only", {
+      option: "--allow-other",
+      hint: 'Put the line "user_allow_other" into /etc/fuse.conf, or leave the option out',
+    });
   }
 
   /** Makes everything durable, and only then says so. */
@@ -252,14 +271,21 @@ function requiredUnlessBound(
  * an ordinary user cannot give files away.
  */
 function chooseOwner(asked: string | undefined, diff: DiffDirectory): Owner | undefined {
-  if (asked !== undefined) return parseOwner(asked);
-  if (host.getEffectiveUid() !== 0) {
-    return { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
-  }
+  const user = { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
+  if (asked !== undefined) return checkOwner(parseOwner(asked), user.uid);
+  if (user.uid !== 0) return user;
   if (diff.binding === undefined) return undefined;
   const root = new host.HostStat();
   if (host.statAt(host.At.FDCWD, `${diff.path}/data`, root) < 0) return undefined;
   return { uid: root.uid, gid: root.gid };
+}
+
+/** The files of an ordinary user's diff directory are his, whatever the mount would say. */
+function checkOwner(owner: Owner, userId: number): Owner {
+  if (userId === 0 || owner.uid === userId) return owner;
+  throw new UsageError("Cannot use --owner: only root can mount for another user", {
+    option: "--owner",
+  });
 }
 
 /** The root of a mount that was there before has its owner from then. */

@@ -7,8 +7,9 @@
  * @module
  */
 
-import { configureSync, getLogger, type Logger, type Sink } from "@logtape/logtape";
+import { configureSync, getLogger, type Logger } from "@logtape/logtape";
 import type { LogLevelName } from "./level.ts";
+import type { LogSink } from "./sinks.ts";
 
 export type { Logger } from "@logtape/logtape";
 export type { LogFormat } from "./format.ts";
@@ -21,10 +22,10 @@ export function logger(span: string): Logger {
 }
 
 /** Makes loggers write records of `level` and above to `sink`. Replaces an earlier configuration. */
-export function configureLog(sink: Sink, level: LogLevelName): void {
+export function configureLog(sink: LogSink, level: LogLevelName): void {
   configureSync({
     reset: true,
-    sinks: { main: sink },
+    sinks: { main: sink.write },
     loggers: [
       { category: [ROOT_CATEGORY], sinks: ["main"], lowestLevel: level },
       // The library's own notes about itself.

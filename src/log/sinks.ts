@@ -11,48 +11,59 @@ import { OsError } from "#src/errors.ts";
 import { formatLogLine, type LogFormat, logMessage, logSpan } from "./format.ts";
 
 const STDERR = 2;
+/** Where the journal listens. */
+const JOURNAL_SOCKET = "/run/systemd/journal/socket";
 const LOG_FILE_MODE = 0o644;
 const IDENTIFIER = "pbkfs";
 // syslog(3) severities.
 const PRIORITIES = { trace: 7, debug: 7, info: 6, warning: 4, error: 3, fatal: 2 } as const;
 
-/** Lines to standard error. */
-export function stderrSink(format: LogFormat): Sink {
-  return descriptorSink(STDERR, format);
+/** An open sink. */
+export interface LogSink {
+  readonly write: Sink;
+  /** The open log file, where there is one. */
+  readonly fd?: number;
+  /** Waits until everything written has left this process. */
+  flush(): Promise<void>;
 }
 
-/** Lines appended to a file, which stays open. */
-export interface FileSink {
-  readonly sink: Sink;
-  readonly fd: number;
+/** Lines to standard error. */
+export function stderrSink(format: LogFormat): LogSink {
+  return { write: descriptorSink(STDERR, format), flush: nothingToFlush };
 }
 
 /**
- * Opens a log file.
+ * Lines appended to a file, which stays open.
  *
  * @throws {OsError} when it cannot be opened or is a symbolic link
  */
-export function fileSink(path: string, format: LogFormat): FileSink {
+export function fileSink(path: string, format: LogFormat): LogSink {
   const flags = host.OpenFlag.WRONLY | host.OpenFlag.APPEND | host.OpenFlag.CREAT |
     host.OpenFlag.NOFOLLOW | host.OpenFlag.NOCTTY;
   const fd = host.open(path, flags, LOG_FILE_MODE);
   if (fd < 0) {
     throw new OsError(-fd, "open log file", path, { hint: "Give another one with --log-file" });
   }
-  return { sink: descriptorSink(fd, format), fd };
+  return { write: descriptorSink(fd, format), fd, flush: nothingToFlush };
 }
 
 /**
- * Entries to the journal: by libsystemd, else lines through `systemd-cat`.
+ * Entries to the journal by libsystemd; where that is not there, or no journal listens, lines through `systemd-cat`.
  *
- * @throws {OsError} when neither is there
+ * @throws {OsError} when there is no `systemd-cat` either
  */
-export function journalSink(format: LogFormat): Sink {
-  const send = loadJournal();
+export function journalSink(format: LogFormat): LogSink {
+  const hasJournal = host.statAt(host.At.FDCWD, JOURNAL_SOCKET, new host.HostStat()) === 0;
+  const send = hasJournal ? loadJournal() : undefined;
   if (send === undefined) return systemdCatSink(format);
-  return (record) => {
+  const write: Sink = (record) => {
     send(journalFields(record));
   };
+  return { write, flush: nothingToFlush };
+}
+
+function nothingToFlush(): Promise<void> {
+  return Promise.resolve();
 }
 
 function descriptorSink(fd: number, format: LogFormat): Sink {
@@ -77,7 +88,7 @@ function journalFields(record: LogRecord): string[] {
   return fields;
 }
 
-function systemdCatSink(format: LogFormat): Sink {
+function systemdCatSink(format: LogFormat): LogSink {
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command("systemd-cat", {
@@ -95,7 +106,10 @@ function systemdCatSink(format: LogFormat): Sink {
   child.unref();
   const writer = child.stdin.getWriter();
   const encoder = new TextEncoder();
-  return (record) => {
-    writer.write(encoder.encode(formatLogLine(record, format))).catch(() => {});
+  // A reader that is gone costs lines, never the mount.
+  let last: Promise<void> = Promise.resolve();
+  const write: Sink = (record) => {
+    last = writer.write(encoder.encode(formatLogLine(record, format))).catch(() => {});
   };
+  return { write, flush: () => last };
 }

@@ -51,7 +51,7 @@ Deno.test("fileSink() appends and refuses a symbolic link", () => {
   using directory = new TempDirectory("log");
   const path = directory.join("log");
   Deno.writeTextFileSync(path, "before\n");
-  configureLog(fileSink(path, "text").sink, "info");
+  configureLog(fileSink(path, "text"), "info");
   logger("mount").info("after", { n: 1 });
   logger("mount").debug("too small to be seen");
   assert.match(Deno.readTextFileSync(path), /^before\n\S+Z {2}INFO mount: after n=1\n$/);
