@@ -22,6 +22,7 @@ export class WorkerPool {
   readonly #workers: Worker[] = [];
   readonly #serving = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
+  #hasFailed = false;
   #poll: ReturnType<typeof setInterval> | undefined;
 
   constructor(url: string, workerCount: number, onFailure: (message: string) => void = () => {}) {
@@ -118,8 +119,11 @@ export class WorkerPool {
     }
   }
 
+  /** Only the first failure counts: the others follow from the end of the mount. */
   #fail(index: number, message: string): void {
     clearInterval(this.#poll);
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
     const error = new ProtocolError(`FUSE worker ${index} failed: ${message}`, {
       code: "worker-failed",
     });
