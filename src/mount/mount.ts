@@ -18,6 +18,7 @@ import { FuseSession } from "#ffi/libfuse3/session.ts";
 import { StateError } from "#src/errors.ts";
 import { prepareMountPoint, resolveMountPoint, unmountPath } from "./mount_point.ts";
 import { findMount } from "./mount_table.ts";
+import { setReadAhead } from "./read_ahead.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
 import { WorkerPool } from "./worker_pool.ts";
@@ -119,7 +120,9 @@ export class MountedFileSystem {
     this.statistics = parts.statistics;
     this.#session = parts.session;
     this.#pool = parts.pool;
-    this.#connection = findMount(parts.mountPoint)?.device.split(":")[1];
+    const device = findMount(parts.mountPoint)?.device;
+    if (device !== undefined) setReadAhead(device);
+    this.#connection = device?.split(":")[1];
     this.closed = this.#waitForEnd();
     // Whoever does not look at `closed` learns of the failure through `onFailure`.
     this.closed.catch(() => {});
