@@ -130,6 +130,13 @@ async function loadGraph(modules: readonly string[]): Promise<ModuleGraph> {
   }
 }
 
+/** Whether something other than an import starts a module of tests or scripts. */
+function isEntryPoint(path: string, text: string): boolean {
+  return path.endsWith("_test.ts") || path.endsWith("_worker.ts") ||
+    path.startsWith("scripts/lint/") || path === "scripts/executable/build.ts" ||
+    text.includes("import.meta.main");
+}
+
 /** Faults of the whole graph: cycles, and modules nothing leads to. */
 function graphFaults(graph: ModuleGraph, texts: ReadonlyMap<string, string>, exported: string[]) {
   const workers = [...texts].flatMap(([path, text]) =>
@@ -141,11 +148,8 @@ function graphFaults(graph: ModuleGraph, texts: ReadonlyMap<string, string>, exp
     ...workers.filter((path) => !path.startsWith("tests/")),
   ];
   const program = reachable(graph, programRoots);
-  const otherRoots = [...texts].filter(([path, text]) =>
-    path.endsWith("_test.ts") || path.startsWith("scripts/lint/") ||
-    (/^(tests|scripts)\//.test(path) && text.includes("import.meta.main")) ||
-    path === "scripts/executable/build.ts"
-  ).map(([path]) => path);
+  const otherRoots = [...texts.keys()].filter((path) => !/^(src|ffi)\//.test(path))
+    .filter((path) => isEntryPoint(path, texts.get(path)!));
   const all = reachable(graph, [...programRoots, ...workers, ...otherRoots]);
   const dead = [...texts.keys()].filter((path) =>
     /^(src|ffi)\//.test(path) ? !program.has(path) : !all.has(path)
