@@ -22,6 +22,8 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 export const SERVER_USER = "postgres";
 
 const SERVER_USER_ARGUMENTS = [`--reuid=${SERVER_USER}`, `--regid=${SERVER_USER}`, "--init-groups"];
+/** Sockets of different servers are in different directories, so one number does for all. */
+const PORT = "5432";
 const SQL_TIMEOUT_MS = 120_000;
 const LOG_TAIL_CHARACTERS = 4000;
 
@@ -48,7 +50,7 @@ const COMMON_SETTINGS = {
   logging_collector: "off",
   log_destination: "stderr",
   log_min_messages: "warning",
-  external_pid_file: "",
+  port: PORT,
 };
 
 /** A server that is up and has left recovery. */
@@ -118,7 +120,7 @@ export class PostgresServer {
 
   /** Arguments with which client programs find this server. */
   get connection(): string[] {
-    return ["-h", this.#place.path, "-p", "5432", "-U", SERVER_USER];
+    return ["-h", this.#place.path, "-p", PORT, "-U", SERVER_USER];
   }
 
   /** The end of what the server has logged. */
