@@ -24,7 +24,7 @@ import type { BackupDescription } from "./backup_description.ts";
 import { ExitCode, exitCode } from "./exit_code.ts";
 import { formatPidRecord, PID_FILE_NAME } from "./live_mount.ts";
 import { consoleReport, type MountReport, pipeReport } from "./mount_report.ts";
-import { defaultLogPath, type MountRequest } from "./mount_request.ts";
+import { LOG_FILE_NAME, type MountRequest } from "./mount_request.ts";
 import { MountSignals } from "./mount_signals.ts";
 import { StatisticsCollector } from "./mount_statistics.ts";
 import { serveUntilEnd } from "./mounted_job.ts";
@@ -80,7 +80,7 @@ class MountJob {
     // Modes come from the kernel with the caller's mask applied.
     host.setUmask(0);
     host.raiseOpenFileLimit();
-    if (!this.#isLogInDiff) this.#openLog();
+    if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
     const diff = openDiffDirectory(this.#request.diffPath, this.#request);
     try {
       // Not before it is known that the directories do not overlap: a dead mount there is removed.
@@ -106,11 +106,10 @@ class MountJob {
     return this.#request.log.sink === "file" && this.#request.log.path === undefined;
   }
 
-  #openLog(): void {
-    const { format, level, path, sink } = this.#request.log;
-    if (sink === "stderr") this.#sink = stderrSink(format);
-    else if (sink === "journald") this.#sink = journalSink(format);
-    else this.#sink = fileSink(path ?? defaultLogPath(this.#request), format);
+  #openLog(path: string | undefined): void {
+    const { format, level, sink } = this.#request.log;
+    if (sink === "journald") this.#sink = journalSink(format);
+    else this.#sink = path === undefined ? stderrSink(format) : fileSink(path, format);
     configureLog(this.#sink, level);
   }
 
@@ -132,7 +131,7 @@ class MountJob {
     });
     try {
       this.#bind(diff, target.instance, lower.chain.map((member) => member.id));
-      if (this.#isLogInDiff) this.#openLog();
+      if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
       return this.#prepareTree(diff, target, lower);
     } finally {
       lower.close();

@@ -117,7 +117,10 @@ function parseSetting(text: string): Setting {
   });
 }
 
+/** Name of the log file where none was asked for, in the worker's directory. */
+export const LOG_FILE_NAME = "pbkfs.log";
+
 /** Host path of the log file where none was asked for. */
 export function defaultLogPath(request: Pick<MountRequest, "diffPath">): string {
-  return `${request.diffPath}/data/.pbkfs/pbkfs.log`;
+  return `${request.diffPath}/data/.pbkfs/${LOG_FILE_NAME}`;
 }

@@ -23,7 +23,7 @@ const log = logger("mount");
 export interface LiveParts {
   readonly mounted: MountedFileSystem;
   readonly collector: StatisticsCollector;
-  /** Host path of the worker's directory. */
+  /** Path of the worker's directory. */
   readonly controlPath: string;
   readonly signals: MountSignals;
 }

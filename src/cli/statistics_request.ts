@@ -8,6 +8,7 @@
 
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { openControlDirectory } from "#src/overlay/diff_directory.ts";
 import { readSmallTextFile } from "#src/overlay/durable_file.ts";
 import { findLiveMount, notMounted } from "./live_mount.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
@@ -36,15 +37,28 @@ export async function requestStatistics(
       hint: `Repair it with pbkfs unmount -D ${mount.mountPath}`,
     });
   }
-  const path = `${mount.diffPath}/data/.pbkfs/${STAT_FILE_NAME}`;
+  const control = openControlDirectory(mount.diffPath);
+  try {
+    return await askWorker(mount.pid, control.path, options.reset);
+  } finally {
+    control.close();
+  }
+}
+
+async function askWorker(
+  pid: number,
+  controlPath: string,
+  reset: boolean,
+): Promise<StatisticsReport> {
+  const path = `${controlPath}/${STAT_FILE_NAME}`;
   const before = fileIdentity(path);
-  const signal = options.reset ? SIGUSR2 : SIGUSR1;
-  host.unwrap(host.kill(mount.pid, signal), "signal", `process ${mount.pid}`);
+  const signal = reset ? SIGUSR2 : SIGUSR1;
+  host.unwrap(host.kill(pid, signal), "signal", `process ${pid}`);
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
   while (fileIdentity(path) === before) {
     if (performance.now() > deadline) {
       throw new StateError("timeout", "failed to read fresh stats (timeout)", {
-        hint: `Worker ${mount.pid} does not answer; see its log`,
+        hint: `Worker ${pid} does not answer; see its log`,
       });
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -7,6 +7,7 @@
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { unmountPath } from "#src/mount/mod.ts";
+import { openControlDirectory } from "#src/overlay/diff_directory.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { removeFile } from "#src/overlay/durable_file.ts";
 import { findLiveMount, type LiveMount, notMounted, PID_FILE_NAME } from "./live_mount.ts";
@@ -81,10 +82,18 @@ async function killAndDetach(mount: LiveMount): Promise<void> {
     if (!(error instanceof StateError) || error.code !== "not-mounted") throw error;
   }
   await waitForEnd(mount, KILL_TIMEOUT_MS);
-  if (mount.diffPath === undefined) return;
-  const controlPath = `${mount.diffPath}/data/.pbkfs`;
-  removeFile(`${controlPath}/${PID_FILE_NAME}`);
-  removeFile(`${controlPath}/${STAT_FILE_NAME}`);
+  if (mount.pid !== undefined) removeWorkerFiles(mount.diffPath!);
+}
+
+/** What a killed worker could not take away itself. */
+function removeWorkerFiles(diffPath: string): void {
+  const control = openControlDirectory(diffPath);
+  try {
+    removeFile(`${control.path}/${PID_FILE_NAME}`);
+    removeFile(`${control.path}/${STAT_FILE_NAME}`);
+  } finally {
+    control.close();
+  }
 }
 
 /** A worker that has not mounted yet, or whose mount was taken away, is told to end. */

@@ -35,11 +35,11 @@ export function stderrSink(format: LogFormat): LogSink {
 /**
  * Lines appended to a file, which stays open.
  *
- * @throws {OsError} when it cannot be opened or is a symbolic link
+ * @throws {OsError} when it cannot be opened, is a symbolic link, or a pipe that nobody reads
  */
 export function fileSink(path: string, format: LogFormat): LogSink {
   const flags = host.OpenFlag.WRONLY | host.OpenFlag.APPEND | host.OpenFlag.CREAT |
-    host.OpenFlag.NOFOLLOW | host.OpenFlag.NOCTTY;
+    host.OpenFlag.NOFOLLOW | host.OpenFlag.NOCTTY | host.OpenFlag.NONBLOCK;
   const fd = host.open(path, flags, LOG_FILE_MODE);
   if (fd < 0) {
     throw new OsError(-fd, "open log file", path, { hint: "Give another one with --log-file" });

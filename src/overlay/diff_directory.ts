@@ -108,6 +108,7 @@ export class DiffDirectory {
   readonly #isNew: boolean;
   readonly #lock: DiffLock;
   #binding: Binding | undefined;
+  #control: ControlDirectory | undefined;
 
   constructor(
     path: string,
@@ -128,9 +129,9 @@ export class DiffDirectory {
     return this.#binding;
   }
 
-  /** Host path of the files of the worker: `DIFF/data/.pbkfs`. */
+  /** Path of the worker's own directory, `DIFF/data/.pbkfs`, for this process; needs a bound directory. */
   get controlPath(): string {
-    return `${this.path}/${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
+    return this.#control!.path;
   }
 
   /** The bytes by which the diff's own files are recognised; needs a bound directory. */
@@ -183,14 +184,20 @@ export class DiffDirectory {
     try {
       this.#write({ ...this.#bound(), state: "Released", last_used_at: nowSeconds() });
     } finally {
-      this.#lock.release();
+      this.#free();
     }
   }
 
   /** Frees the lock and leaves the record as it is. A directory made in vain is removed again. */
   abandon(): void {
-    this.#lock.release();
+    this.#free();
     if (this.#isNew && this.#binding === undefined) host.rmdirAt(host.At.FDCWD, this.path);
+  }
+
+  #free(): void {
+    this.#control?.close();
+    this.#control = undefined;
+    this.#lock.release();
   }
 
   #bound(): Binding {
@@ -208,9 +215,11 @@ export class DiffDirectory {
     const data = `${this.path}/${DATA_DIRECTORY_NAME}`;
     makeDirectory(data);
     makeDirectory(`${this.path}/${TEMPORARY_DIRECTORY_NAME}`);
-    if (makeDirectory(this.controlPath)) {
-      host.unwrap(host.chmodAt(host.At.FDCWD, this.controlPath, 0o755), "chmod", this.controlPath);
+    const control = `${data}/${CONTROL_DIRECTORY_NAME}`;
+    if (makeDirectory(control)) {
+      host.unwrap(host.chmodAt(host.At.FDCWD, control, 0o755), "chmod", control);
     }
+    this.#control ??= openControlDirectory(this.path);
     const link = `${this.path}/${CONTROL_DIRECTORY_NAME}`;
     const target = `${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
     const result = host.symlinkAt(target, host.At.FDCWD, link);
@@ -218,6 +227,26 @@ export class DiffDirectory {
     syncDirectory(data);
     syncDirectory(this.path);
   }
+}
+
+/** The worker's own directory in a diff, held open. */
+export interface ControlDirectory {
+  /** A path by which this process reaches it, whatever becomes of its name. */
+  readonly path: string;
+  close(): void;
+}
+
+/**
+ * Opens the worker's own directory, `DIFF/data/.pbkfs`. It lies in the upper tree, where whoever owns the mount can put
+ * something else under its name, a link to `/etc` for example; files of a root process must not go there.
+ *
+ * @throws {OsError}
+ */
+export function openControlDirectory(diffPath: string): ControlDirectory {
+  const path = `${diffPath}/${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY | host.OpenFlag.NOFOLLOW;
+  const fd = host.unwrap(host.open(path, flags), "open", path);
+  return { path: `/proc/self/fd/${fd}`, close: () => host.close(fd) };
 }
 
 /** Absolute path without links, of something that need not exist or answer. */

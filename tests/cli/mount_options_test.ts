@@ -5,6 +5,8 @@ import { waitUntil } from "#tests/support/process.ts";
 import { exists, LAST_ID, mountTest, SIGKILL } from "./_mount_place.ts";
 import { runProgram } from "./_program.ts";
 
+const SIGUSR2 = 12;
+
 mountTest("pbkfs mount --format json prints one object", async (place) => {
   const { stdout } = await place.mount(["--wait", "--format", "json"]);
   assert.deepEqual(JSON.parse(stdout), {
@@ -193,3 +195,29 @@ mountTest("pbkfs mount --log-sink journald pipes lines where no journal listens"
   await waitUntil(() => read().includes("unmounted"), 5000, read);
   assert.match(read(), /^--identifier=pbkfs\n\S+Z {2}INFO mount: mounted mnt=/);
 });
+
+mountTest(
+  "pbkfs mount keeps a root process's files out of reach of the mount's owner",
+  async (place) => {
+    await place.mustMount(["--owner", "65534"]);
+    const victim = place.directory.join("victim");
+    Deno.mkdirSync(victim);
+    Deno.writeTextFileSync(`${victim}/stat`, "precious");
+    Deno.writeTextFileSync(`${victim}/worker.pid`, "precious");
+    // Whether the mount allows the exchange or not: nothing of the victim may change.
+    await new Deno.Command("setpriv", {
+      args: ["--reuid=65534", "--clear-groups", "sh", "-c", 'mv "$0" "$0.old"; ln -s "$1" "$0"']
+        .concat(`${place.mnt}/.pbkfs`, victim),
+      stderr: "null",
+    }).output();
+    kill(place.workerPid, SIGUSR2);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await place.unmount();
+    await waitUntil(() => findLockHolder(place.diff) === undefined, 10_000, () => "worker lives");
+    assert.deepEqual(
+      [...Deno.readDirSync(victim)].map((entry) => entry.name).sort(),
+      ["stat", "worker.pid"],
+    );
+    assert.equal(Deno.readTextFileSync(`${victim}/stat`), "precious");
+  },
+);
