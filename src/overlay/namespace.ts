@@ -59,6 +59,7 @@ export class Namespace {
     keepOpen: boolean,
   ): number {
     if (this.#isVolatileDirectory(parent, name)) return -Errno.EEXIST;
+    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
     const found = this.#found;
     const result = this.#nodes.find(parent, name, found);
     if (result < 0) return result;
@@ -164,6 +165,7 @@ export class Namespace {
 
   /** Makes another name for a node. */
   link(slot: number, parent: number, name: string): number {
+    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
     const { table, tmpFd } = this.#context;
     const found = this.#found;
     const result = this.#nodes.find(parent, name, found);
@@ -198,6 +200,7 @@ export class Namespace {
 
   /** Removes a name of anything but a directory. */
   unlink(parent: number, name: string): number {
+    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
     const found = this.#found;
     const result = this.#nodes.find(parent, name, found);
     if (result < 0) return result;
@@ -218,6 +221,7 @@ export class Namespace {
   /** Removes an empty directory. */
   rmdir(parent: number, name: string): number {
     if (this.#isVolatileDirectory(parent, name)) return -Errno.EBUSY;
+    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
     const found = this.#found;
     const result = this.#nodes.find(parent, name, found);
     if (result < 0) return result;
@@ -319,6 +323,9 @@ export class Namespace {
     if (
       this.#isVolatileDirectory(parent, name) || this.#isVolatileDirectory(newParent, newName)
     ) return -Errno.EBUSY;
+    if (this.#nodes.isReserved(parent, name) || this.#nodes.isReserved(newParent, newName)) {
+      return -Errno.EPERM;
+    }
     const { table } = this.#context;
     if (table.has(parent, Flag.VOLATILE) !== table.has(newParent, Flag.VOLATILE)) {
       return -Errno.EXDEV;

@@ -30,7 +30,7 @@ const FILE_TYPE = FileType.FILE >> 12;
 /** Names below `.pbkfs` that this program rewrites while they are visible. */
 const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.log"]);
 /** The directory of those names. */
-export const CONTROL_DIRECTORY = ".pbkfs";
+const CONTROL_DIRECTORY = ".pbkfs";
 
 /** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */
 export class Found {
@@ -94,6 +94,19 @@ export class Nodes {
     if (id === 0) return undefined;
     const node = this.#context.lower.nodeById(id);
     return node?.kind === "directory" ? node : undefined;
+  }
+
+  /** Whether this is the directory of the files that this program keeps in the mount. */
+  isControlDirectory(slot: number): boolean {
+    const { table } = this.#context;
+    return table.parent(slot) === ROOT_SLOT && table.name(slot) === CONTROL_DIRECTORY;
+  }
+
+  /** Whether a name belongs to this program: it can be neither made nor removed through the mount. */
+  isReserved(parent: number, name: string): boolean {
+    return parent === ROOT_SLOT
+      ? name === CONTROL_DIRECTORY
+      : LIVE_NAMES.has(name) && this.isControlDirectory(parent);
   }
 
   /** The descriptor and name under which the host has (or would have) `name`. */
@@ -236,8 +249,7 @@ export class Nodes {
   #makeUpperFile(parent: number, name: string, found: Found): number {
     const { table } = this.#context;
     const { stat } = found;
-    const isLive = table.parent(parent) === ROOT_SLOT && LIVE_NAMES.has(name) &&
-      table.name(parent) === CONTROL_DIRECTORY;
+    const isLive = this.isControlDirectory(parent) && LIVE_NAMES.has(name);
     const partial = this.#readPartial(parent, name, stat.size);
     const ino = partial === undefined ? stat.ino : lowerKey(partial.lowerId);
     const slot = table.allocate(stat.ino, ino, FILE_TYPE, parent, name);

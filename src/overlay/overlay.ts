@@ -124,14 +124,10 @@ export class Overlay implements FileSystem {
     if (!this.#found.exists) {
       out.nodeId = 0;
       // A name this program makes by itself may come at any time.
-      out.timeoutSeconds = this.#isControl(parent) ? 0 : CACHE_TIMEOUT_SECONDS;
+      out.timeoutSeconds = this.#nodes.isControlDirectory(parent) ? 0 : CACHE_TIMEOUT_SECONDS;
       return -Errno.ENOENT;
     }
     return this.#enter(this.#nodes.slotFor(parent, name, this.#found), out);
-  }
-
-  #isControl(slot: number): boolean {
-    return this.#table.parent(slot) === 1 && this.#table.name(slot) === ".pbkfs";
   }
 
   /** Fills `out` and takes one lookup. */

@@ -191,6 +191,23 @@ Deno.test("Overlay keeps changes of a volatile directory out of the diff", () =>
   }
 });
 
+Deno.test("Overlay lets nobody take the program's own directory away", () => {
+  withHarness((harness) => {
+    Deno.mkdirSync(`${harness.diffPath}/data/.pbkfs`);
+    Deno.writeTextFileSync(`${harness.diffPath}/data/.pbkfs/stat`, "{}");
+    harness.create("mine", NEW);
+    assert.throws(() => harness.rename(".pbkfs", "gone"), /EPERM/);
+    assert.throws(() => harness.rename("mine", ".pbkfs/stat"), /EPERM/);
+    assert.throws(() => harness.unlink(".pbkfs/stat"), /EPERM/);
+    assert.throws(() => harness.rmdir(".pbkfs"), /EPERM/);
+    assert.throws(() => harness.create(".pbkfs/worker.pid", NEW), /EPERM/);
+    harness.create(".pbkfs/other", NEW);
+    harness.unlink(".pbkfs/other");
+    // What this program changes is never kept by the kernel.
+    assert.equal(harness.stat(".pbkfs/stat").timeoutSeconds, 0);
+  });
+});
+
 Deno.test("Overlay serves a file that was removed while open, and changes to it", () => {
   withHarness((harness) => {
     harness.open("file", 2, (nodeId) => {
