@@ -22,6 +22,13 @@ Deno.test("lowerCases() passes on a plain copy of the lower tree", async () => {
   assert.equal(passed, lowerCases().size);
 });
 
+Deno.test("runPosixSuite() reports every case that fails", async () => {
+  using directory = new TempDirectory("posix");
+  const { passed, failed } = await runPosixSuite(directory.path, "lower");
+  assert.equal(passed, 0);
+  assert.deepEqual(failed, [...lowerCases().keys()]);
+});
+
 Deno.test({
   name: "posixReadOnlySuite() passes on a read-only bind mount of a plain directory",
   ignore: Deno.uid() !== 0,

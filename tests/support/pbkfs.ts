@@ -6,7 +6,12 @@
 
 import { fileURLToPath } from "node:url";
 import { asServerUser, SERVER_USER } from "#tests/support/postgres.ts";
-import { type CommandResult, denoRunCommand, runCommand } from "#tests/support/process.ts";
+import {
+  type CommandResult,
+  denoRunCommand,
+  runCommand,
+  waitUntil,
+} from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
@@ -45,6 +50,20 @@ export function pbkfsCommand(args: readonly string[]): string[] {
 /** Runs pbkfs to its end; throws unless it succeeds. */
 export function runPbkfs(args: readonly string[], timeoutMs = 60_000): Promise<CommandResult> {
   return runCommand(pbkfsCommand(args), { timeoutMs });
+}
+
+/** Kills the worker of a mount point, whose process is no child of ours, and waits until it is gone. */
+async function endWorker(pid: number, mountPoint: string): Promise<void> {
+  const ps = ["ps", "-o", "stat=,args=", "-p", String(pid)];
+  const options = { timeoutMs: 10_000, check: false };
+  const isGone = async () => {
+    const { stdout } = await runCommand(ps, options);
+    // A record may outlive its process, and the number may have gone to another one.
+    if (stdout.trim() === "" || stdout.startsWith("Z") || !stdout.includes(mountPoint)) return true;
+    await runCommand(["kill", "-9", String(pid)], options);
+    return false;
+  };
+  await waitUntil(isGone, 10_000, () => `process ${pid} to end`);
 }
 
 /** What to mount where. */
@@ -115,11 +134,23 @@ export class MountPlace implements AsyncDisposable {
     return JSON.parse(stdout);
   }
 
+  /** Resident memory of the background worker, in bytes. */
+  async workerMemory(): Promise<number> {
+    const command = ["ps", "-o", "rss=", "-p", String(this.workerPid())];
+    const { stdout } = await runCommand(command, { timeoutMs: 10_000 });
+    return Number(stdout.trim()) * 1024;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const options = { timeoutMs: 30_000, check: false };
-    // Detached even if something still holds it open; the worker ends when the last user does.
+    // After a failure: detached even if something holds it open, and nobody is left to write to the diff.
     await runCommand(["umount", "-l", this.root], options);
+    if (this.#hasWorkerRecord()) await endWorker(this.workerPid(), this.root);
     this.#home[Symbol.dispose]();
+  }
+
+  #hasWorkerRecord(): boolean {
+    return isFile(`${this.diff}/.pbkfs/worker.pid`);
   }
 }
 
