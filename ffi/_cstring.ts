@@ -8,8 +8,9 @@
 /** PATH_MAX of Linux, terminating NUL included. */
 export const PATH_MAX = 4096;
 
-/** Two buffers, so that calls with two names need no allocation. */
+/** For the first name of a call, so that no call allocates. */
 export const SCRATCH_A: Uint8Array<ArrayBuffer> = new Uint8Array(PATH_MAX);
+/** For the second name of a call. */
 export const SCRATCH_B: Uint8Array<ArrayBuffer> = new Uint8Array(PATH_MAX);
 
 const encoder = new TextEncoder();

@@ -389,8 +389,9 @@ export function chownAt(directory: number, name: string, uid: number, gid: numbe
   return check(libc().fchownat(directory, buffer, uid, gid, flags));
 }
 
-/** Nanosecond values of {@link utimensAt} that mean "now" and "leave as it is". */
+/** Nanoseconds that make {@link utimensAt} set the present time. */
 export const UTIME_NOW = 0x3fff_ffff;
+/** Nanoseconds that make {@link utimensAt} leave a time as it is. */
 export const UTIME_OMIT = 0x3fff_fffe;
 
 const timesBytes = new Uint8Array(32);

@@ -28,8 +28,9 @@ const PROT_READ_WRITE = 3;
 const PROT_READ_EXEC = 5;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
-/** Signal numbers of Linux, the same on x86-64 and arm64. */
+/** Number of SIGUSR1 on Linux, x86-64 and arm64 alike. */
 export const SIGUSR1 = 10;
+/** Number of SIGURG on Linux, x86-64 and arm64 alike; ignored by processes that do not listen. */
 export const SIGURG = 23;
 
 /**

@@ -288,8 +288,9 @@ export const FsyncIn = { FH: 0, FSYNC_FLAGS: 8, SIZE: 16 } as const;
 /** struct fuse_mkdir_in; the name follows. */
 export const MkdirIn = { MODE: 0, NAME: 8 } as const;
 
-/** struct fuse_rename_in and fuse_rename2_in; the old and the new name follow. */
+/** struct fuse_rename_in; the old and the new name follow. */
 export const RenameIn = { NEWDIR: 0, NAMES: 8 } as const;
+/** struct fuse_rename2_in; the old and the new name follow. */
 export const Rename2In = { NEWDIR: 0, FLAGS: 8, NAMES: 16 } as const;
 
 /** struct fuse_getxattr_in; the name follows (not for LISTXATTR). */

@@ -31,8 +31,9 @@ import {
 import type { Operations } from "./operations.ts";
 import type { Request } from "./request.ts";
 
-/** Results of {@link dispatchFast} that are neither a length nor an errno; both are no possible errno. */
+/** Result of {@link dispatchFast}: the request is left to libfuse. No possible errno. */
 export const NOT_HANDLED = -0x1_0000;
+/** Result of {@link dispatchFast}: the request wants no answer. No possible errno. */
 export const NO_ANSWER = -0x1_0001;
 
 const IN = InHeader.SIZE;

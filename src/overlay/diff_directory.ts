@@ -33,8 +33,9 @@ export const DIRTY_FILE_NAME = ".pbkfs-dirty";
 /** Name of the directory, in the upper tree and under the mount root, in which a worker leaves its files. */
 export const CONTROL_DIRECTORY_NAME = ".pbkfs";
 
-/** Directories of the upper tree and of temporary names, in the diff directory. */
+/** Directory of the upper tree, in the diff directory. */
 export const DATA_DIRECTORY_NAME = "data";
+/** Directory of files in the making, in the diff directory. */
 export const TEMPORARY_DIRECTORY_NAME = "tmp";
 
 const PROBE_FILE_NAME = ".pbkfs-write-test";

@@ -421,8 +421,9 @@ export class Overlay implements FileSystem {
     out.backingId = 0;
     out.keepCache = true;
     const { backing, counters } = this.#context;
-    const isPlain =
-      (flags & (Flag.UPPER | Flag.PARTIAL | Flag.LIVE | Flag.READ_ONLY_FD)) === Flag.UPPER;
+    // The kernel leaves set-user-id bits alone when it writes to a backing file: such files are ours.
+    const notPlain = Flag.PARTIAL | Flag.LIVE | Flag.READ_ONLY_FD | Flag.SETID;
+    const isPlain = (flags & (Flag.UPPER | notPlain)) === Flag.UPPER;
     if (table.ioMode(slot) === IoMode.NONE) {
       if (isPlain && backing !== undefined) {
         table.setBacking(slot, backing.register(table.fd(slot)));

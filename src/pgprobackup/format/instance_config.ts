@@ -24,7 +24,11 @@ const UNITS: Readonly<Record<string, number>> = {
   GB: 1024 ** 3,
 };
 
-/** @throws {FormatError} when a line, the identifier or the segment size is malformed */
+/**
+ * Parses `pg_probackup.conf` (spec section 3).
+ *
+ * @throws {FormatError} when a line, the identifier or the segment size is malformed
+ */
 export function parseInstanceConfig(bytes: Uint8Array, place: TextPlace): InstanceConfig {
   const values = parseKeyValues(bytes, place);
   const systemIdentifier = values.get("system-identifier");
