@@ -21,7 +21,9 @@ const WORKLOADS = [["stat", "lookup + getattr"], ["rand", "8 KiB read"]] as cons
 async function compile(place: TempDirectory): Promise<boolean> {
   // Direct I/O on both sides: cached pages would never become requests.
   const command = `cd "$1" &&
-    sed 's/fi->keep_cache *= *keep/fi->direct_io = 1/' "$2/c_reference_fs.c" >reference.c &&
+    sed -e 's/fi->keep_cache *= *keep/fi->direct_io = 1/' \\
+      -e 's/"-ofsname=hello,allow_other"/"-ofsname=hello,allow_other,default_permissions"/' \\
+      "$2/c_reference_fs.c" >reference.c &&
     grep -q 'direct_io = 1' reference.c &&
     gcc -O2 -w -o reference reference.c $(pkg-config --cflags --libs fuse3) &&
     gcc -O2 -w -o client "$2/client_bench.c"`;
