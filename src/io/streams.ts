@@ -1,0 +1,27 @@
+/**
+ * Bytes in order: what encoders write to and sequential decoders read from. Synchronous, like everything that
+ * may run inside of a FUSE worker.
+ *
+ * @module
+ */
+
+/** Receives bytes in order. Every byte given is written, or an exception is thrown. */
+export interface Sink {
+  /** The bytes may be reused by the caller afterwards. */
+  write(bytes: Uint8Array): void;
+  /**
+   * Takes `size` bytes at `offset` of an open host file, where that is cheaper than to hand them over (the kernel
+   * can copy them).
+   *
+   * @returns how many bytes were taken; fewer than `size` when the file is shorter, 0 when this sink cannot do it
+   */
+  copyFrom?(fd: number, offset: number, size: number): number;
+}
+
+/** Gives bytes in order. */
+export interface SequentialSource {
+  /** Reads up to `target.length` bytes. @returns the count, 0 at the end */
+  read(target: Uint8Array): number;
+  /** Passes over bytes without reading them, where the source can. @returns how many; fewer only at the end */
+  skip(size: number): number;
+}

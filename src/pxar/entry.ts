@@ -1,0 +1,104 @@
+/**
+ * What a pxar archive says of a file: the vocabulary of encoder, decoder, accessor, builder and extractor.
+ *
+ * Names, link targets and paths are strings as in `bytes/file_name.ts`; xattr names too.
+ *
+ * @module
+ */
+
+import type { Timestamp } from "#src/tree/node.ts";
+
+/** An extended attribute. Its place in the list is that in the archive. */
+export interface PxarXattr {
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
+/** Permission bits (read 4, write 2, execute 1) that an ACL gives to a user or group. */
+export interface PxarAclEntry {
+  /** uid or gid. */
+  readonly id: bigint;
+  readonly permissions: bigint;
+}
+
+/** Default ACL of a directory; undefined stands for "not set". */
+export interface PxarDefaultAcl {
+  readonly userObject: bigint | undefined;
+  readonly groupObject: bigint | undefined;
+  readonly other: bigint | undefined;
+  readonly mask: bigint | undefined;
+}
+
+/** POSIX ACLs as an archive stores them: without what the mode already says (format specification, section 5). */
+export interface PxarAcl {
+  readonly users: readonly PxarAclEntry[];
+  readonly groups: readonly PxarAclEntry[];
+  /** Permission of the owning group; there exactly when the ACL has a mask. */
+  readonly groupObject: bigint | undefined;
+  readonly default: PxarDefaultAcl | undefined;
+  readonly defaultUsers: readonly PxarAclEntry[];
+  readonly defaultGroups: readonly PxarAclEntry[];
+}
+
+/** An ACL that says nothing. */
+export const NO_ACL: PxarAcl = {
+  users: [],
+  groups: [],
+  groupObject: undefined,
+  default: undefined,
+  defaultUsers: [],
+  defaultGroups: [],
+};
+
+/** Metadata of an entry. */
+export interface PxarMetadata {
+  /** `st_mode` with type bits. Stored in 64 bits; what a file system knows has 32. */
+  readonly mode: number;
+  /** chattr and FAT attributes (format specification, section 3.1). */
+  readonly flags: bigint;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Timestamp;
+  readonly xattrs: readonly PxarXattr[];
+  readonly acl: PxarAcl;
+  /** Raw `security.capability`. */
+  readonly fcaps: Uint8Array | undefined;
+  /** Quota project id; 0n when there is none. */
+  readonly projectId: bigint;
+}
+
+/** Where the bytes of a regular file are. */
+export type PxarPayload =
+  | {
+    readonly kind: "inline";
+    /** Offset of the first byte in the archive. */
+    readonly offset: number;
+    readonly size: number;
+  }
+  | {
+    readonly kind: "reference";
+    /** Offset of the PAYLOAD header in the payload stream. */
+    readonly offset: number;
+    readonly size: number;
+  };
+
+/** What an entry is, beside its metadata. */
+export type PxarKind =
+  | { readonly kind: "directory" }
+  | { readonly kind: "file"; readonly payload: PxarPayload }
+  | { readonly kind: "symlink"; readonly target: string }
+  | { readonly kind: "device"; readonly major: bigint; readonly minor: bigint }
+  | { readonly kind: "fifo" }
+  | { readonly kind: "socket" };
+
+/** An entry that stands for itself: everything but a hard link. */
+export type PxarEntry = { readonly metadata: PxarMetadata } & PxarKind;
+
+/** A further name of an earlier regular file. It has no metadata of its own. */
+export interface PxarHardlink {
+  readonly kind: "hardlink";
+  /** Distance from the target's FILENAME header to this one's, in bytes of the metadata stream. */
+  readonly distance: bigint;
+  /** Path of the target from the archive's root, without a leading slash. */
+  readonly targetPath: string;
+}
