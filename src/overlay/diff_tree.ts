@@ -13,7 +13,7 @@ import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
 import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
-import { isWhiteout, volatileName } from "./nodes.ts";
+import { isWhiteout, volatileName } from "./found.ts";
 import { decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
 
 const { Errno, OpenFlag } = host;

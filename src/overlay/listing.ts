@@ -17,7 +17,8 @@ import type { OverlayContext } from "./context.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { lowerKey, ROOT_SLOT } from "./node_table.ts";
-import { isWhiteout, type Nodes } from "./nodes.ts";
+import { isWhiteout } from "./found.ts";
+import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;
 const RECORD_HEADER_SIZE = 11;

@@ -11,18 +11,15 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
-import { FormatError, OsError } from "#src/errors.ts";
+import { FormatError } from "#src/errors.ts";
 import { type DirectoryNode, FileType, type Node } from "#src/tree/node.ts";
-import type { AttributesSlot } from "#src/tree/file_system.ts";
-import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import type { OverlayContext } from "./context.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
+import { type Found, isWhiteout, volatileName } from "./found.ts";
 import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
-import { blockCount, decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
+import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
 
 const { Errno, OpenFlag } = host;
-
-/** How long the kernel may keep names and attributes: the tree changes only through the mount. */
-export const CACHE_TIMEOUT_SECONDS = 86_400;
 
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 const FILE_TYPE = FileType.FILE >> 12;
@@ -32,44 +29,15 @@ const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.lo
 /** The directory of those names. */
 const CONTROL_DIRECTORY = ".pbkfs";
 
-/** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */
-export class Found {
-  /** The diff has the name, not as a whiteout; then `stat` tells of it. */
-  upper = false;
-  whiteout = false;
-  /** The lower tree has the name (which the diff may hide). */
-  lower: Node | undefined = undefined;
-  readonly stat: host.HostStat = new host.HostStat();
-
-  /** Whether the merged tree has the name. */
-  get exists(): boolean {
-    return this.upper || (!this.whiteout && this.lower !== undefined);
-  }
-
-  get isDirectory(): boolean {
-    return this.upper
-      ? (this.stat.mode & FileType.MASK) === FileType.DIRECTORY
-      : this.lower?.kind === "directory";
-  }
-}
-
-/** Whether a host file is a whiteout. */
-export function isWhiteout(stat: host.HostStat): boolean {
-  return (stat.mode & FileType.MASK) === FileType.CHARACTER_DEVICE && stat.rdev === 0;
-}
-
-/** Name in `tmp` of what stands for volatile directory number `index`. */
-export function volatileName(index: number): string {
-  return `volatile-${index}`;
-}
-
 /** Finds, makes and forgets nodes for one thread. */
 export class Nodes {
   readonly #context: OverlayContext;
+  readonly #probe: PartialProbe;
   readonly #stat = new host.HostStat();
 
   constructor(context: OverlayContext) {
     this.#context = context;
+    this.#probe = new PartialProbe(context);
   }
 
   /** Makes the root node. Only the first of all threads does something. */
@@ -109,8 +77,13 @@ export class Nodes {
       : LIVE_NAMES.has(name) && this.isControlDirectory(parent);
   }
 
+  /** Whether this is a directory whose changes go with the mount. */
+  isVolatileDirectory(parent: number, name: string): boolean {
+    return parent === ROOT_SLOT && this.#context.options.volatileDirectories.includes(name);
+  }
+
   /** The descriptor and name under which the host has (or would have) `name`. */
-  hostPlace(parent: number, name: string): { fd: number; name: string } {
+  hostPlace(parent: number, name: string): HostPlace {
     if (parent === ROOT_SLOT) {
       const index = this.#context.options.volatileDirectories.indexOf(name);
       if (index >= 0) return { fd: this.#context.tmpFd, name: volatileName(index) };
@@ -225,7 +198,7 @@ export class Nodes {
       return found.lower?.kind === "directory" ? found.lower : undefined;
     }
     if (marker === undefined) return undefined;
-    const node = this.resolveLower(marker);
+    const node = resolveLower(this.#context.lower, marker);
     if (node?.kind !== "directory") {
       throw new FormatError("Cannot read directory marker: backup has no such directory", {
         path: marker,
@@ -250,7 +223,7 @@ export class Nodes {
     const { table } = this.#context;
     const { stat } = found;
     const isLive = this.isControlDirectory(parent) && LIVE_NAMES.has(name);
-    const partial = this.#readPartial(parent, name, stat.size);
+    const partial = this.#probe.read(this.hostPlace(parent, name), name, stat.size);
     const ino = partial === undefined ? stat.ino : lowerKey(partial.lowerId);
     const slot = table.allocate(stat.ino, ino, FILE_TYPE, parent, name);
     if (partial !== undefined) {
@@ -260,79 +233,6 @@ export class Nodes {
     table.setFlags(slot, Flag.UPPER | (partial?.flags ?? 0) | (isLive ? Flag.LIVE : 0));
     noteMode(table, slot, stat.mode);
     return slot;
-  }
-
-  /** What the header of a file of the diff says, when it is a partial file. */
-  #readPartial(parent: number, name: string, fileSize: number) {
-    const { nonce, mapBuffer, bootId } = this.#context;
-    if (fileSize < 4096) return undefined;
-    const place = this.hostPlace(parent, name);
-    const fd = host.unwrap(
-      host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
-      "open",
-      name,
-    );
-    try {
-      const length = host.preadFully(fd, mapBuffer.address, HEADER_SIZE_MAX, 0);
-      if (!isPartialFile(mapBuffer.bytes, length, nonce)) return undefined;
-      const header = decodePartialHeader(mapBuffer.bytes, length, fileSize, name);
-      const lower = this.resolveLower(header.lowerPath);
-      if (lower?.kind !== "file" || header.mapBlocks !== blockCount(lower.attributes.size)) {
-        throw new FormatError("Cannot read changed file: it does not fit the backup", {
-          path: header.lowerPath,
-        });
-      }
-      const { layout } = header;
-      const isOldBoot = header.bootId.some((byte, index) => byte !== bootId[index]);
-      const limit = Math.min(header.visibleSize, fileSize - layout.dataOffset);
-      let flags: number = Flag.PARTIAL;
-      if (limit < header.visibleSize) flags |= Flag.LIMIT_UNSAVED;
-      if (isOldBoot) flags |= Flag.MAP_OLD_BOOT;
-      else if (this.#mapsDiffer(fd, layout)) flags |= Flag.MAP_DIRTY;
-      return {
-        lowerId: lower.id,
-        dataOffset: layout.dataOffset,
-        mapBlocks: header.mapBlocks,
-        // A file cut short before its visible size was lowered: what was cut off is gone.
-        limit,
-        flags,
-      };
-    } finally {
-      host.close(fd);
-    }
-  }
-
-  #mapsDiffer(
-    fd: number,
-    layout: { mapSize: number; workingMapOffset: number; durableMapOffset: number },
-  ): boolean {
-    const { copyBuffer } = this.#context;
-    const half = COPY_SIZE / 2;
-    for (let done = 0; done < layout.mapSize; done += half) {
-      const size = Math.min(half, layout.mapSize - done);
-      host.preadFully(fd, copyBuffer.address, size, layout.workingMapOffset + done);
-      host.preadFully(
-        fd,
-        copyBuffer.address + BigInt(half),
-        size,
-        layout.durableMapOffset + done,
-      );
-      for (let i = 0; i < size; i++) {
-        if (copyBuffer.bytes[i] !== copyBuffer.bytes[half + i]) return true;
-      }
-    }
-    return false;
-  }
-
-  /** The lower node at a path without a leading slash, or undefined. */
-  resolveLower(path: string): Node | undefined {
-    let node: Node | undefined = this.#context.lower.root;
-    if (path === "") return node;
-    for (const name of path.split("/")) {
-      if (node?.kind !== "directory") return undefined;
-      node = node.lookup(name);
-    }
-    return node;
   }
 
   /** Path in the lower tree of the directory that a directory continues. */
@@ -429,77 +329,5 @@ export class Nodes {
       table.free(current);
       current = parent;
     }
-  }
-
-  /**
-   * Attributes of a node.
-   *
-   * @returns 0 or a negative errno
-   */
-  attributes(slot: number, out: AttributesSlot): number {
-    const { table } = this.#context;
-    if (!table.has(slot, Flag.UPPER)) {
-      this.lowerAttributes(slot, out);
-      return 0;
-    }
-    const result = this.#statUpper(slot);
-    if (result < 0) return result;
-    this.fromHost(slot, this.#stat, out);
-    return 0;
-  }
-
-  #statUpper(slot: number): number {
-    const { table } = this.#context;
-    const fd = table.fd(slot);
-    if (fd >= 0) return host.statFd(fd, this.#stat);
-    const place = this.hostPlace(table.parent(slot), table.name(slot));
-    return host.statAt(place.fd, place.name, this.#stat);
-  }
-
-  /** Attributes of a node that stands only in the lower tree. Needs no lock. */
-  lowerAttributes(slot: number, out: AttributesSlot): void {
-    const { table, lower } = this.#context;
-    const node = lower.nodeById(table.lowerId(slot));
-    if (node === undefined) throw new OsError(Errno.EIO, "stat", `lower node of ${slot}`);
-    const { mode, uid, gid, size, mtime, nlink, rdev } = node.attributes;
-    out.ino = table.ino(slot);
-    out.size = size;
-    out.blocks = Math.ceil(size / 512);
-    out.mode = mode;
-    out.nlink = table.has(slot, Flag.DELETED) ? 0 : node.kind === "directory" ? 1 : nlink;
-    out.uid = uid;
-    out.gid = gid;
-    out.rdev = rdev;
-    out.blockSizeBytes = 4096;
-    out.atimeSeconds = out.mtimeSeconds = out.ctimeSeconds = mtime.seconds;
-    out.atimeNanoseconds = out.mtimeNanoseconds = out.ctimeNanoseconds = mtime.nanoseconds;
-    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
-  }
-
-  /** Translates host attributes of a node of the diff. Needs no lock. */
-  fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
-    const { table } = this.#context;
-    const flags = table.flags(slot);
-    out.ino = table.ino(slot);
-    if ((flags & Flag.PARTIAL) !== 0) {
-      out.size = stat.size - table.dataOffset(slot);
-      out.blocks = Math.ceil(out.size / 512);
-    } else {
-      out.size = stat.size;
-      out.blocks = stat.blocks;
-    }
-    out.mode = stat.mode;
-    out.nlink = table.type(slot) === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
-    out.uid = stat.uid;
-    out.gid = stat.gid;
-    out.rdev = stat.rdev;
-    out.blockSizeBytes = stat.blockSizeBytes;
-    out.atimeSeconds = stat.atimeSeconds;
-    out.atimeNanoseconds = stat.atimeNanoseconds;
-    out.mtimeSeconds = stat.mtimeSeconds;
-    out.mtimeNanoseconds = stat.mtimeNanoseconds;
-    out.ctimeSeconds = stat.ctimeSeconds;
-    out.ctimeNanoseconds = stat.ctimeNanoseconds;
-    out.timeoutSeconds = (flags & Flag.LIVE) !== 0 ? 0 : CACHE_TIMEOUT_SECONDS;
   }
 }

@@ -22,19 +22,24 @@ import {
   type StatfsSlot,
 } from "#src/tree/file_system.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
+import { AttributeChanges } from "./attribute_changes.ts";
 import { type BackingRegistry, OverlayContext, type OverlayOptions } from "./context.ts";
 import { CopyUp } from "./copy_up.ts";
 import { OverlayCounters } from "./counters.ts";
+import { DiffNames } from "./diff_names.ts";
 import { ExtendedAttributes } from "./extended_attributes.ts";
 import { FileData } from "./file_data.ts";
 import { Listings } from "./listing.ts";
 import { Namespace } from "./namespace.ts";
-import { Flag, IoMode, NodeTable, noteMode } from "./node_table.ts";
-import { CACHE_TIMEOUT_SECONDS, Found, Nodes } from "./nodes.ts";
+import { Flag, NodeTable } from "./node_table.ts";
+import { Found } from "./found.ts";
+import { CACHE_TIMEOUT_SECONDS, NodeAttributes } from "./node_attributes.ts";
+import { Nodes } from "./nodes.ts";
+import { OpenFiles } from "./open_files.ts";
+import { Renaming } from "./renaming.ts";
 import type { SharedState } from "./shared_state.ts";
 
 const { Errno, OpenFlag } = host;
-const FILE_TYPE = FileType.FILE >> 12;
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 
 /** What an overlay is made of. */
@@ -71,9 +76,13 @@ export class Overlay implements FileSystem {
   readonly #context: OverlayContext;
   readonly #table: NodeTable;
   readonly #nodes: Nodes;
+  readonly #attributes: NodeAttributes;
   readonly #copyUp: CopyUp;
   readonly #namespace: Namespace;
+  readonly #renaming: Renaming;
   readonly #data: FileData;
+  readonly #changes: AttributeChanges;
+  readonly #files: OpenFiles;
   readonly #listings: Listings;
   readonly #xattrs: ExtendedAttributes;
   readonly #found = new Found();
@@ -83,9 +92,19 @@ export class Overlay implements FileSystem {
     this.#context = context;
     this.#table = context.table;
     this.#nodes = new Nodes(context);
+    this.#attributes = new NodeAttributes(context, this.#nodes);
     this.#copyUp = new CopyUp(context, this.#nodes);
-    this.#namespace = new Namespace(context, this.#nodes, this.#copyUp);
+    const names = new DiffNames(context, this.#nodes);
+    this.#namespace = new Namespace(context, this.#nodes, this.#copyUp, names);
+    this.#renaming = new Renaming(context, this.#nodes, this.#copyUp, names);
     this.#data = new FileData(context);
+    this.#changes = new AttributeChanges(context, this.#nodes, this.#data);
+    this.#files = new OpenFiles(context, {
+      nodes: this.#nodes,
+      copyUp: this.#copyUp,
+      data: this.#data,
+      changes: this.#changes,
+    });
     this.#listings = new Listings(context, this.#nodes);
     this.#xattrs = new ExtendedAttributes(context, this.#nodes, this.#copyUp);
     // Modes come from the kernel with the caller's umask applied.
@@ -108,14 +127,7 @@ export class Overlay implements FileSystem {
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
-    const parent = this.#table.slotOf(parentId);
-    if (parent === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
-      return this.#lookup(parent, name, out);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#withNode(parentId, (parent) => this.#lookup(parent, name, out));
   }
 
   #lookup(parent: number, name: string, out: EntrySlot): number {
@@ -132,7 +144,7 @@ export class Overlay implements FileSystem {
 
   /** Fills `out` and takes one lookup. */
   #enter(slot: number, out: EntrySlot): number {
-    const result = this.#nodes.attributes(slot, out.attributes);
+    const result = this.#attributes.read(slot, out.attributes);
     if (result < 0) {
       this.#nodes.freeIfUnused(slot);
       return result;
@@ -158,7 +170,7 @@ export class Overlay implements FileSystem {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
     if (!this.#table.has(slot, Flag.UPPER)) {
-      this.#nodes.lowerAttributes(slot, out);
+      this.#attributes.fromLower(slot, out);
       return 0;
     }
     // The node's lock keeps the descriptor open; without one the name is needed, and so the other lock.
@@ -168,7 +180,7 @@ export class Overlay implements FileSystem {
       if (fd >= 0) {
         const result = host.statFd(fd, this.#stat);
         if (result < 0) return result;
-        this.#nodes.fromHost(slot, this.#stat, out);
+        this.#attributes.fromHost(slot, this.#stat, out);
         return 0;
       }
     } finally {
@@ -176,109 +188,23 @@ export class Overlay implements FileSystem {
     }
     this.#table.lockNamespace();
     try {
-      return this.#nodes.attributes(slot, out);
+      return this.#attributes.read(slot, out);
     } finally {
       this.#table.unlockNamespace();
     }
   }
 
   setattr(nodeId: number, change: AttributeChange, out: AttributesSlot): number {
-    const slot = this.#table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
+    return this.#withNode(nodeId, (slot) => {
       const isEmptied = (change.mask & Change.SIZE) !== 0 && change.size === 0;
       let result = this.#copyUp.ensureUpper(slot, isEmptied);
-      if (result === 0) result = this.#change(slot, change);
-      return result < 0 ? result : this.#nodes.attributes(slot, out);
-    } finally {
-      this.#table.unlockNamespace();
-    }
-  }
-
-  #change(slot: number, change: AttributeChange): number {
-    if (this.#table.type(slot) !== FILE_TYPE) {
-      if ((change.mask & Change.SIZE) !== 0) return -Errno.EINVAL;
-      const place = this.#changePlace(slot);
-      return place === undefined ? -Errno.ENOENT : this.#changeAt(place.fd, place.name, change);
-    }
-    this.#table.lockNode(slot);
-    try {
-      const wasOpen = this.#table.fd(slot) >= 0;
-      const fd = this.#nodes.ensureFileFd(slot);
-      if (fd < 0) return fd;
-      let result = 0;
-      if ((change.mask & Change.SIZE) !== 0) result = this.#data.truncate(slot, change.size);
-      if (result === 0) result = this.#changeAt(fd, "", change);
-      noteMode(this.#table, slot, change.mask & Change.MODE ? change.mode : 0);
-      if ((change.mask & Change.KILL_SUIDGID) !== 0) this.#killSuidgid(slot, fd);
-      if (!wasOpen && this.#table.opens(slot) === 0 && !this.#table.has(slot, Flag.PINNED)) {
-        this.#table.setFd(slot, -1);
-        host.close(fd);
-      }
-      return result;
-    } finally {
-      this.#table.unlockNode(slot);
-    }
-  }
-
-  /** Where owner, mode and times of something other than a file are changed. */
-  #changePlace(slot: number): { fd: number; name: string } | undefined {
-    const table = this.#table;
-    if (table.type(slot) === DIRECTORY_TYPE) return { fd: table.fd(slot), name: "" };
-    if (table.has(slot, Flag.DELETED)) return undefined;
-    return this.#nodes.hostPlace(table.parent(slot), table.name(slot));
-  }
-
-  /** Changes owner, mode and times. An empty `name` means the open file `fd`. */
-  #changeAt(fd: number, name: string, change: AttributeChange): number {
-    const { mask } = change;
-    if ((mask & (Change.UID | Change.GID)) !== 0) {
-      const uid = (mask & Change.UID) !== 0 ? change.uid : host.KEEP_ID;
-      const gid = (mask & Change.GID) !== 0 ? change.gid : host.KEEP_ID;
-      const result = host.chownAt(fd, name, uid, gid);
-      if (result < 0) return result;
-    }
-    if ((mask & Change.MODE) !== 0) {
-      const mode = change.mode & 0o7777;
-      const result = name === "" ? host.fchmod(fd, mode) : host.chmodAt(fd, name, mode);
-      if (result < 0) return result;
-    }
-    const TIMES = Change.ATIME | Change.MTIME | Change.ATIME_NOW | Change.MTIME_NOW;
-    if ((mask & TIMES) === 0) return 0;
-    const atime = (mask & Change.ATIME_NOW) !== 0
-      ? host.UTIME_NOW
-      : (mask & Change.ATIME) !== 0
-      ? change.atimeNanoseconds
-      : host.UTIME_OMIT;
-    const mtime = (mask & Change.MTIME_NOW) !== 0
-      ? host.UTIME_NOW
-      : (mask & Change.MTIME) !== 0
-      ? change.mtimeNanoseconds
-      : host.UTIME_OMIT;
-    return host.utimensAt(fd, name, change.atimeSeconds, atime, change.mtimeSeconds, mtime);
-  }
-
-  /** What a write by somebody without privilege does to set-user-id and set-group-id bits. */
-  #killSuidgid(slot: number, fd: number): void {
-    if (!this.#table.has(slot, Flag.SETID) || host.statFd(fd, this.#stat) < 0) return;
-    const { mode } = this.#stat;
-    // Set-group-id without group execution is no privilege.
-    const isGroup = (mode & 0o2010) === 0o2010;
-    const kept = mode & 0o7777 & ~0o4000 & ~(isGroup ? 0o2000 : 0);
-    if (kept !== (mode & 0o7777)) host.fchmod(fd, kept);
-    if ((kept & 0o6000) === 0) this.#table.clearFlags(slot, Flag.SETID);
+      if (result === 0) result = this.#changes.apply(slot, change);
+      return result < 0 ? result : this.#attributes.read(slot, out);
+    });
   }
 
   readlink(nodeId: number): string | number {
-    const slot = this.#table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
-      return this.#nodes.readLink(slot);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#withNode(nodeId, (slot) => this.#nodes.readLink(slot));
   }
 
   mknod(
@@ -309,15 +235,10 @@ export class Overlay implements FileSystem {
     caller: Caller,
     out: EntrySlot,
   ): number {
-    const parent = this.#table.slotOf(parentId);
-    if (parent === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
+    return this.#withNode(parentId, (parent) => {
       const result = this.#namespace.make(parent, name, node, caller, false);
       return result < 0 ? result : this.#lookup(parent, name, out);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    });
   }
 
   link(nodeId: number, newParentId: number, newName: string, out: EntrySlot): number {
@@ -335,25 +256,11 @@ export class Overlay implements FileSystem {
   }
 
   unlink(parentId: number, name: string): number {
-    const parent = this.#table.slotOf(parentId);
-    if (parent === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
-      return this.#namespace.unlink(parent, name);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#withNode(parentId, (parent) => this.#namespace.unlink(parent, name));
   }
 
   rmdir(parentId: number, name: string): number {
-    const parent = this.#table.slotOf(parentId);
-    if (parent === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
-      return this.#namespace.rmdir(parent, name);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#withNode(parentId, (parent) => this.#namespace.rmdir(parent, name));
   }
 
   rename(
@@ -368,76 +275,21 @@ export class Overlay implements FileSystem {
     if (parent === 0 || newParent === 0) return -Errno.ESTALE;
     this.#table.lockNamespace();
     try {
-      return this.#namespace.rename(parent, name, newParent, newName, flags);
+      return this.#renaming.rename(parent, name, newParent, newName, flags);
     } finally {
       this.#table.unlockNamespace();
     }
   }
 
   open(nodeId: number, flags: number, killSuidgid: boolean, out: OpenSlot): number {
-    const slot = this.#table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
+    return this.#withNode(nodeId, (slot) => {
       const isEmptied = (flags & OpenFlag.TRUNC) !== 0;
       if (isEmptied) {
         const ready = this.#copyUp.ensureUpper(slot, true);
         if (ready < 0) return ready;
       }
-      return this.#open(slot, isEmptied, killSuidgid, out);
-    } finally {
-      this.#table.unlockNamespace();
-    }
-  }
-
-  /** Opens a node under both locks. */
-  #open(slot: number, isEmptied: boolean, killSuidgid: boolean, out: OpenSlot): number {
-    const table = this.#table;
-    table.lockNode(slot);
-    try {
-      if (table.has(slot, Flag.UPPER)) {
-        const fd = this.#nodes.ensureFileFd(slot);
-        if (fd < 0) return fd;
-        if (isEmptied) {
-          const result = this.#data.truncate(slot, 0);
-          if (result < 0) return result;
-          if (killSuidgid) this.#killSuidgid(slot, fd);
-        }
-      }
-      table.addOpens(slot, 1);
-      this.#chooseIoMode(slot, out);
-      return 0;
-    } finally {
-      table.unlockNode(slot);
-    }
-  }
-
-  /** The kernel wants one way of I/O, and one backing file, for an inode as long as it is open. */
-  #chooseIoMode(slot: number, out: OpenSlot): void {
-    const table = this.#table;
-    const flags = table.flags(slot);
-    out.handle = slot;
-    out.directIo = (flags & Flag.LIVE) !== 0;
-    out.backingId = 0;
-    out.keepCache = true;
-    const { backing, counters } = this.#context;
-    // The kernel leaves set-user-id bits alone when it writes to a backing file: such files are ours.
-    const notPlain = Flag.PARTIAL | Flag.LIVE | Flag.READ_ONLY_FD | Flag.SETID;
-    const isPlain = (flags & (Flag.UPPER | notPlain)) === Flag.UPPER;
-    if (table.ioMode(slot) === IoMode.NONE) {
-      if (isPlain && backing !== undefined) {
-        table.setBacking(slot, backing.register(table.fd(slot)));
-      }
-      table.setIoMode(slot, table.backing(slot) > 0 ? IoMode.PASSTHROUGH : IoMode.CACHED);
-    }
-    if (table.ioMode(slot) === IoMode.PASSTHROUGH) {
-      out.backingId = table.backing(slot);
-      counters.add("passthroughOpens", 1);
-      table.setFlags(slot, Flag.CACHE_OLD);
-    } else if ((flags & Flag.CACHE_OLD) !== 0) {
-      out.keepCache = false;
-      table.clearFlags(slot, Flag.CACHE_OLD);
-    }
+      return this.#files.open(slot, isEmptied, killSuidgid, out);
+    });
   }
 
   create(
@@ -449,10 +301,7 @@ export class Overlay implements FileSystem {
     entry: EntrySlot,
     open: OpenSlot,
   ): number {
-    const parent = this.#table.slotOf(parentId);
-    if (parent === 0) return -Errno.ESTALE;
-    this.#table.lockNamespace();
-    try {
+    return this.#withNode(parentId, (parent) => {
       const node = { mode: (mode & 0o7777) | FileType.FILE, rdev: 0, target: "" };
       const made = this.#namespace.make(parent, name, node, caller, true);
       if (made < 0 && (made !== -Errno.EEXIST || (flags & OpenFlag.EXCL) !== 0)) return made;
@@ -462,24 +311,16 @@ export class Overlay implements FileSystem {
         return found;
       }
       const slot = this.#table.slotOf(entry.nodeId);
-      if (made > 0) this.#adoptFd(slot, made);
+      if (made > 0) this.#files.adopt(slot, made);
       const isEmptied = made < 0 && (flags & OpenFlag.TRUNC) !== 0;
       let opened = isEmptied ? this.#copyUp.ensureUpper(slot, true) : 0;
-      if (opened === 0) opened = this.#open(slot, isEmptied, false, open);
+      if (opened === 0) opened = this.#files.open(slot, isEmptied, false, open);
       if (opened < 0) {
         this.#table.addLookups(slot, -1);
         this.#nodes.freeIfUnused(slot);
       }
       return opened;
-    } finally {
-      this.#table.unlockNamespace();
-    }
-  }
-
-  /** Uses the descriptor of a file just made instead of opening it again. */
-  #adoptFd(slot: number, fd: number): void {
-    if (this.#table.fd(slot) >= 0) host.close(fd);
-    else this.#table.setFd(slot, fd);
+    });
   }
 
   read(
@@ -526,67 +367,25 @@ export class Overlay implements FileSystem {
   ): number {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
-    const ready = this.#readyToWrite(slot);
+    const ready = this.#files.prepareWrite(slot);
     if (ready < 0) return ready;
     const count = this.#data.write(slot, offset, size, source, start);
     if (killSuidgid && count > 0 && this.#table.has(slot, Flag.SETID)) {
-      this.#killSuidgid(slot, this.#table.fd(slot));
+      this.#changes.killSuidgid(slot, this.#table.fd(slot));
     }
     return count;
   }
 
-  /** Copies an open file up, and makes sure that its descriptor can write. */
-  #readyToWrite(slot: number): number {
-    const table = this.#table;
-    const isReady = (table.flags(slot) & (Flag.UPPER | Flag.READ_ONLY_FD)) === Flag.UPPER;
-    if (isReady && table.fd(slot) >= 0) return 0;
-    table.lockNamespace();
-    try {
-      const result = this.#copyUp.ensureUpper(slot);
-      if (result < 0) return result;
-      table.lockNode(slot);
-      try {
-        if (table.has(slot, Flag.READ_ONLY_FD)) return this.#nodes.reopenForWriting(slot);
-        const fd = this.#nodes.ensureFileFd(slot);
-        return fd < 0 ? fd : 0;
-      } finally {
-        table.unlockNode(slot);
-      }
-    } finally {
-      table.unlockNamespace();
-    }
-  }
-
   release(nodeId: number, _handle: number): void {
-    const table = this.#table;
-    const slot = table.slotOf(nodeId);
+    const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return;
-    table.lockNamespace();
+    this.#table.lockNamespace();
     try {
-      table.lockNode(slot);
-      try {
-        if (table.addOpens(slot, -1) === 0) this.#closeFile(slot);
-      } finally {
-        table.unlockNode(slot);
-      }
+      this.#files.release(slot);
       this.#nodes.freeIfUnused(slot);
     } finally {
-      table.unlockNamespace();
+      this.#table.unlockNamespace();
     }
-  }
-
-  #closeFile(slot: number): void {
-    const table = this.#table;
-    if (table.backing(slot) > 0) {
-      this.#context.backing?.unregister(table.backing(slot));
-      table.setBacking(slot, 0);
-    }
-    table.setIoMode(slot, IoMode.NONE);
-    const fd = table.fd(slot);
-    if (fd < 0 || table.has(slot, Flag.PINNED)) return;
-    table.setFd(slot, -1);
-    table.clearFlags(slot, Flag.READ_ONLY_FD);
-    host.close(fd);
   }
 
   fsync(nodeId: number, _handle: number, dataOnly: boolean): number {
@@ -617,7 +416,7 @@ export class Overlay implements FileSystem {
   ): number {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
-    const ready = this.#readyToWrite(slot);
+    const ready = this.#files.prepareWrite(slot);
     if (ready < 0) return ready;
     this.#table.lockNode(slot);
     try {
@@ -654,7 +453,7 @@ export class Overlay implements FileSystem {
     const slotIn = this.#table.slotOf(nodeIdIn);
     const slotOut = this.#table.slotOf(nodeIdOut);
     if (slotIn === 0 || slotOut === 0) return -Errno.ESTALE;
-    const ready = this.#readyToWrite(slotOut);
+    const ready = this.#files.prepareWrite(slotOut);
     if (ready < 0) return ready;
     return this.#data.copyRange(slotIn, offsetIn, slotOut, offsetOut, length);
   }
@@ -737,6 +536,7 @@ export class Overlay implements FileSystem {
     return this.#withNode(nodeId, (slot) => this.#xattrs.remove(slot, name));
   }
 
+  /** Runs `use` under the namespace lock. */
   #withNode<Result>(nodeId: number, use: (slot: number) => Result): Result | number {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;

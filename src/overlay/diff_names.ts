@@ -1,0 +1,104 @@
+/**
+ * The steps that changes of names in the diff are made of. Each is one operation of the host where the host's file
+ * system can do it.
+ *
+ * All methods want the namespace lock and return 0 or a negative errno unless they say otherwise.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import type { OverlayContext } from "./context.ts";
+import { WHITEOUT_MODE } from "./copy_up.ts";
+import { MARKER_NAME } from "./directory_marker.ts";
+import { isWhiteout } from "./found.ts";
+import { readHostDirectory, removeHostTree } from "./host_directory.ts";
+import type { Nodes } from "./nodes.ts";
+
+const { Errno, RenameFlag } = host;
+
+/** Changes names of the diff for one thread. */
+export class DiffNames {
+  readonly #context: OverlayContext;
+  readonly #nodes: Nodes;
+  readonly #stat = new host.HostStat();
+
+  constructor(context: OverlayContext, nodes: Nodes) {
+    this.#context = context;
+    this.#nodes = nodes;
+  }
+
+  /** Whether a merged directory has no entries. */
+  isEmpty(slot: number): boolean {
+    const { table } = this.#context;
+    const hidden = new Set<string>();
+    const fd = table.fd(slot);
+    if (fd >= 0) {
+      for (const entry of readHostDirectory(fd)) {
+        if (entry.name === MARKER_NAME) continue;
+        host.unwrap(host.statAt(fd, entry.name, this.#stat), "stat", entry.name);
+        if (!isWhiteout(this.#stat)) return false;
+        hidden.add(entry.name);
+      }
+    }
+    for (const { name } of this.#nodes.lowerDirectory(slot)?.entries() ?? []) {
+      if (!hidden.has(name)) return false;
+    }
+    return true;
+  }
+
+  /** Makes a whiteout under a name, in place of what the diff has there. */
+  placeWhiteout(parent: number, name: string): number {
+    const { table, tmpFd } = this.#context;
+    const temporary = this.#context.temporaryName();
+    let result = host.mknodAt(tmpFd, temporary, WHITEOUT_MODE, 0);
+    if (result === 0) result = host.renameAt(tmpFd, temporary, table.fd(parent), name);
+    if (result < 0) host.unlinkAt(tmpFd, temporary);
+    return result;
+  }
+
+  /** RENAME_EXCHANGE, or what comes closest where the host's file system lacks it. */
+  exchange(fd: number, name: string, otherFd: number, otherName: string): number {
+    const exchanged = host.renameAt(fd, name, otherFd, otherName, RenameFlag.EXCHANGE);
+    if (exchanged !== -Errno.EINVAL) return exchanged;
+    const { tmpFd } = this.#context;
+    const temporary = this.#context.temporaryName();
+    let result = host.renameAt(otherFd, otherName, tmpFd, temporary);
+    if (result === 0) result = host.renameAt(fd, name, otherFd, otherName);
+    if (result === 0) result = host.renameAt(tmpFd, temporary, fd, name);
+    return result;
+  }
+
+  /** Renames, and leaves a whiteout under the old name when the lower tree has something there. */
+  rename(
+    fd: number,
+    name: string,
+    newFd: number,
+    newName: string,
+    needsWhiteout: boolean,
+  ): number {
+    if (!needsWhiteout) return host.renameAt(fd, name, newFd, newName);
+    const renamed = host.renameAt(fd, name, newFd, newName, RenameFlag.WHITEOUT);
+    if (renamed !== -Errno.EINVAL) return renamed;
+    // A host file system without whiteout renames: a kill between the two shows the file under both names.
+    const { tmpFd } = this.#context;
+    const temporary = this.#context.temporaryName();
+    let result = host.mknodAt(tmpFd, temporary, WHITEOUT_MODE, 0);
+    if (result === 0) result = host.renameAt(fd, name, newFd, newName);
+    if (result === 0) result = host.renameAt(tmpFd, temporary, fd, name);
+    if (result < 0) host.unlinkAt(tmpFd, temporary);
+    return result;
+  }
+
+  /** Removes a directory of the diff that is empty but for whiteouts and a marker. */
+  removeUpperDirectory(parentFd: number, name: string): number {
+    const { tmpFd } = this.#context;
+    const removed = host.rmdirAt(parentFd, name);
+    if (removed !== -Errno.ENOTEMPTY && removed !== -Errno.EEXIST) return removed;
+    // Whiteouts and a marker are left: gone with one rename, cleared away after.
+    const temporary = this.#context.temporaryName();
+    const renamed = host.renameAt(parentFd, name, tmpFd, temporary);
+    if (renamed === 0) removeHostTree(tmpFd, temporary);
+    return renamed;
+  }
+}

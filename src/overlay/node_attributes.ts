@@ -1,0 +1,103 @@
+/**
+ * Attributes of nodes: asked of the host each time for what stands in the diff, fixed for the rest.
+ *
+ * @module
+ */
+
+import { OsError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import type { AttributesSlot } from "#src/tree/file_system.ts";
+import { FileType } from "#src/tree/node.ts";
+import type { OverlayContext } from "./context.ts";
+import { Flag } from "./node_table.ts";
+import type { Nodes } from "./nodes.ts";
+
+const { Errno } = host;
+const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
+
+/** How long the kernel may keep names and attributes: the tree changes only through the mount. */
+export const CACHE_TIMEOUT_SECONDS = 86_400;
+
+/** Reads attributes for one thread. */
+export class NodeAttributes {
+  readonly #context: OverlayContext;
+  readonly #nodes: Nodes;
+  readonly #stat = new host.HostStat();
+
+  constructor(context: OverlayContext, nodes: Nodes) {
+    this.#context = context;
+    this.#nodes = nodes;
+  }
+
+  /**
+   * Attributes of a node. Wants the namespace lock.
+   *
+   * @returns 0 or a negative errno
+   */
+  read(slot: number, out: AttributesSlot): number {
+    const { table } = this.#context;
+    if (!table.has(slot, Flag.UPPER)) {
+      this.fromLower(slot, out);
+      return 0;
+    }
+    const result = this.#statUpper(slot);
+    if (result < 0) return result;
+    this.fromHost(slot, this.#stat, out);
+    return 0;
+  }
+
+  #statUpper(slot: number): number {
+    const { table } = this.#context;
+    const fd = table.fd(slot);
+    if (fd >= 0) return host.statFd(fd, this.#stat);
+    const place = this.#nodes.hostPlace(table.parent(slot), table.name(slot));
+    return host.statAt(place.fd, place.name, this.#stat);
+  }
+
+  /** Attributes of a node that stands only in the lower tree. Needs no lock. */
+  fromLower(slot: number, out: AttributesSlot): void {
+    const { table, lower } = this.#context;
+    const node = lower.nodeById(table.lowerId(slot));
+    if (node === undefined) throw new OsError(Errno.EIO, "stat", `lower node of ${slot}`);
+    const { mode, uid, gid, size, mtime, nlink, rdev } = node.attributes;
+    out.ino = table.ino(slot);
+    out.size = size;
+    out.blocks = Math.ceil(size / 512);
+    out.mode = mode;
+    out.nlink = table.has(slot, Flag.DELETED) ? 0 : node.kind === "directory" ? 1 : nlink;
+    out.uid = uid;
+    out.gid = gid;
+    out.rdev = rdev;
+    out.blockSizeBytes = 4096;
+    out.atimeSeconds = out.mtimeSeconds = out.ctimeSeconds = mtime.seconds;
+    out.atimeNanoseconds = out.mtimeNanoseconds = out.ctimeNanoseconds = mtime.nanoseconds;
+    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
+  }
+
+  /** Translates host attributes of a node of the diff. Needs no lock. */
+  fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
+    const { table } = this.#context;
+    const flags = table.flags(slot);
+    out.ino = table.ino(slot);
+    if ((flags & Flag.PARTIAL) !== 0) {
+      out.size = stat.size - table.dataOffset(slot);
+      out.blocks = Math.ceil(out.size / 512);
+    } else {
+      out.size = stat.size;
+      out.blocks = stat.blocks;
+    }
+    out.mode = stat.mode;
+    out.nlink = table.type(slot) === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
+    out.uid = stat.uid;
+    out.gid = stat.gid;
+    out.rdev = stat.rdev;
+    out.blockSizeBytes = stat.blockSizeBytes;
+    out.atimeSeconds = stat.atimeSeconds;
+    out.atimeNanoseconds = stat.atimeNanoseconds;
+    out.mtimeSeconds = stat.mtimeSeconds;
+    out.mtimeNanoseconds = stat.mtimeNanoseconds;
+    out.ctimeSeconds = stat.ctimeSeconds;
+    out.ctimeNanoseconds = stat.ctimeNanoseconds;
+    out.timeoutSeconds = (flags & Flag.LIVE) !== 0 ? 0 : CACHE_TIMEOUT_SECONDS;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Recognises partial files of the diff and reads what their headers say.
+ *
+ * @module
+ */
+
+import { FormatError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import type { Node, Tree } from "#src/tree/node.ts";
+import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { Flag } from "./node_table.ts";
+import { blockCount, decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
+
+const { OpenFlag } = host;
+
+/** Where the host has a name. */
+export interface HostPlace {
+  /** An open directory. */
+  readonly fd: number;
+  readonly name: string;
+}
+
+/** What the node table keeps of a partial file. */
+export interface PartialFacts {
+  readonly lowerId: number;
+  readonly dataOffset: number;
+  readonly mapBlocks: number;
+  /** Bytes of the lower file that are still visible. */
+  readonly limit: number;
+  /** {@link Flag} bits. */
+  readonly flags: number;
+}
+
+/** The lower node at a path without a leading slash, or undefined. */
+export function resolveLower(lower: Tree, path: string): Node | undefined {
+  let node: Node | undefined = lower.root;
+  if (path === "") return node;
+  for (const name of path.split("/")) {
+    if (node?.kind !== "directory") return undefined;
+    node = node.lookup(name);
+  }
+  return node;
+}
+
+/** Reads headers for one thread. */
+export class PartialProbe {
+  readonly #context: OverlayContext;
+
+  constructor(context: OverlayContext) {
+    this.#context = context;
+  }
+
+  /**
+   * What the header of a file of the diff says.
+   *
+   * @returns undefined when it is not a partial file
+   * @throws {FormatError} when it is damaged or not of this backup
+   * @throws {OsError}
+   */
+  read(place: HostPlace, name: string, fileSize: number): PartialFacts | undefined {
+    const { nonce, mapBuffer, bootId } = this.#context;
+    if (fileSize < 4096) return undefined;
+    const fd = host.unwrap(
+      host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
+      "open",
+      name,
+    );
+    try {
+      const length = host.preadFully(fd, mapBuffer.address, HEADER_SIZE_MAX, 0);
+      if (!isPartialFile(mapBuffer.bytes, length, nonce)) return undefined;
+      const header = decodePartialHeader(mapBuffer.bytes, length, fileSize, name);
+      const lower = resolveLower(this.#context.lower, header.lowerPath);
+      if (lower?.kind !== "file" || header.mapBlocks !== blockCount(lower.attributes.size)) {
+        throw new FormatError("Cannot read changed file: it does not fit the backup", {
+          path: header.lowerPath,
+        });
+      }
+      const { layout } = header;
+      const isOldBoot = header.bootId.some((byte, index) => byte !== bootId[index]);
+      const limit = Math.min(header.visibleSize, fileSize - layout.dataOffset);
+      let flags: number = Flag.PARTIAL;
+      if (limit < header.visibleSize) flags |= Flag.LIMIT_UNSAVED;
+      if (isOldBoot) flags |= Flag.MAP_OLD_BOOT;
+      else if (this.#mapsDiffer(fd, layout)) flags |= Flag.MAP_DIRTY;
+      return {
+        lowerId: lower.id,
+        dataOffset: layout.dataOffset,
+        mapBlocks: header.mapBlocks,
+        // A file cut short before its visible size was lowered: what was cut off is gone.
+        limit,
+        flags,
+      };
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  #mapsDiffer(
+    fd: number,
+    layout: { mapSize: number; workingMapOffset: number; durableMapOffset: number },
+  ): boolean {
+    const { copyBuffer } = this.#context;
+    const half = COPY_SIZE / 2;
+    for (let done = 0; done < layout.mapSize; done += half) {
+      const size = Math.min(half, layout.mapSize - done);
+      host.preadFully(fd, copyBuffer.address, size, layout.workingMapOffset + done);
+      host.preadFully(
+        fd,
+        copyBuffer.address + BigInt(half),
+        size,
+        layout.durableMapOffset + done,
+      );
+      for (let i = 0; i < size; i++) {
+        if (copyBuffer.bytes[i] !== copyBuffer.bytes[half + i]) return true;
+      }
+    }
+    return false;
+  }
+}
