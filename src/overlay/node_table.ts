@@ -21,7 +21,7 @@
  * | 8 | next slot in the hash chain or the free list |
  * | 9 | file type, `st_mode >> 12` |
  * | 10 | mutex |
- * | 11, 12 | length of the name; block of a long name, or 0 |
+ * | 11, 12 | of `name_store.ts` |
  * | 13 | I/O mode of the open inode ({@link IoMode}) |
  * | 14, 15 | partial file: offset of its data; number of blocks in its map |
  * | 16 | double: key ({@link lowerKey}, or the host's inode number) |
@@ -30,27 +30,22 @@
  * | 22 | double: partial file: bytes of the lower file that are still visible |
  * | 24 | threads that make the block map durable at this moment |
 
- * | 26… | name, when it has at most 24 bytes |
+ * | 26… | of `name_store.ts` |
  *
  * @module
  */
 
-import { decodeFileName, encodeFileName } from "#src/bytes/file_name.ts";
 import { LimitError } from "#src/errors.ts";
 import { lock, unlock } from "./mutex.ts";
+import { NAME_ARENA_BYTES, NameStore } from "./name_store.ts";
 
 /** Most nodes the kernel may know at one time. Only those in use take memory. */
 export const NODE_COUNT_MAX = 1 << 21;
-/** Most nodes with a name longer than {@link INLINE_NAME_MAX} bytes. */
-const LONG_NAME_COUNT_MAX = 1 << 19;
 const HASH_SIZE = 1 << 20;
 const GENERATION_MAX = (1 << 21) - 1;
-const INLINE_NAME_MAX = 24;
-const LONG_NAME_SIZE = 256;
 
 const RECORD_WORDS = 32;
 const RECORD_BYTES = RECORD_WORDS * 4;
-const NAME_BYTE = 26 * 4;
 
 /** Words at the start of the shared state that belong to no node. */
 const Header = {
@@ -60,8 +55,6 @@ const Header = {
   FREE_TAIL: 3,
   /** Slots from here on were never used. */
   FRESH: 4,
-  LONG_NAME_FREE: 5,
-  LONG_NAME_FRESH: 6,
   TEMPORARY_NAME: 7,
   NODE_COUNT: 8,
   OPEN_COUNT: 9,
@@ -119,8 +112,6 @@ const Word = {
   NEXT: 8,
   TYPE: 9,
   MUTEX: 10,
-  NAME_LENGTH: 11,
-  NAME_BLOCK: 12,
   IO_MODE: 13,
   DATA_OFFSET: 14,
   MAP_BLOCKS: 15,
@@ -140,10 +131,9 @@ export function lowerKey(lowerId: number): number {
 
 const HEADER_BYTES = Header.WORDS * 4;
 const HASH_BYTES = HASH_SIZE * 4;
-const LONG_NAME_BYTES = LONG_NAME_COUNT_MAX * LONG_NAME_SIZE;
 const NODES_OFFSET = HEADER_BYTES + HASH_BYTES;
 const LONG_NAMES_OFFSET = NODES_OFFSET + NODE_COUNT_MAX * RECORD_BYTES;
-const TOTAL_BYTES = LONG_NAMES_OFFSET + LONG_NAME_BYTES;
+const TOTAL_BYTES = LONG_NAMES_OFFSET + NAME_ARENA_BYTES;
 
 /** Slot of the root directory. */
 export const ROOT_SLOT = 1;
@@ -153,7 +143,6 @@ export function createNodeTableMemory(): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(TOTAL_BYTES);
   const words = new Int32Array(memory, 0, Header.WORDS);
   words[Header.FRESH] = ROOT_SLOT;
-  words[Header.LONG_NAME_FRESH] = 1;
   return memory;
 }
 
@@ -163,18 +152,19 @@ export class NodeTable {
   readonly #hash: Int32Array<SharedArrayBuffer>;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #doubles: Float64Array<SharedArrayBuffer>;
-  readonly #bytes: Uint8Array<SharedArrayBuffer>;
-  readonly #longNames: Uint8Array<SharedArrayBuffer>;
-  readonly #longNameWords: Int32Array<SharedArrayBuffer>;
+  readonly #names: NameStore;
 
   constructor(memory: SharedArrayBuffer) {
     this.#header = new Int32Array(memory, 0, Header.WORDS);
     this.#hash = new Int32Array(memory, HEADER_BYTES, HASH_SIZE);
     this.#words = new Int32Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_WORDS);
     this.#doubles = new Float64Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_DOUBLES);
-    this.#bytes = new Uint8Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_BYTES);
-    this.#longNames = new Uint8Array(memory, LONG_NAMES_OFFSET, LONG_NAME_BYTES);
-    this.#longNameWords = new Int32Array(memory, LONG_NAMES_OFFSET, LONG_NAME_BYTES / 4);
+    this.#names = new NameStore(memory, {
+      recordsOffset: NODES_OFFSET,
+      recordSize: RECORD_BYTES,
+      recordCount: NODE_COUNT_MAX,
+      arenaOffset: LONG_NAMES_OFFSET,
+    });
   }
 
   lockNamespace(): void {
@@ -355,7 +345,7 @@ export class NodeTable {
     this.#words[base + Word.FD] = -1;
     this.#words[base + Word.TYPE] = type;
     this.#doubles[slot * RECORD_DOUBLES + Double.INO] = ino;
-    this.#setName(slot, name);
+    this.#names.write(slot, name);
     this.#words[base + Word.PARENT] = parent;
     if (parent !== 0) this.#words[parent * RECORD_WORDS + Word.CHILDREN]! += 1;
     this.#insert(slot, key);
@@ -368,7 +358,7 @@ export class NodeTable {
   free(slot: number): void {
     const base = slot * RECORD_WORDS;
     this.#remove(slot);
-    this.#freeName(slot);
+    this.#names.release(slot);
     const parent = this.#words[base + Word.PARENT]!;
     if (parent !== 0) this.#words[parent * RECORD_WORDS + Word.CHILDREN]! -= 1;
     Atomics.store(this.#words, base + Word.FLAGS, 0);
@@ -389,6 +379,11 @@ export class NodeTable {
     this.#insert(slot, key);
   }
 
+  /** The name under which the node was found last. */
+  name(slot: number): string {
+    return this.#names.read(slot);
+  }
+
   /** Moves a node to another directory or name. */
   move(slot: number, parent: number, name: string): void {
     const base = slot * RECORD_WORDS;
@@ -398,60 +393,8 @@ export class NodeTable {
       this.#words[parent * RECORD_WORDS + Word.CHILDREN]! += 1;
       this.#words[base + Word.PARENT] = parent;
     }
-    this.#freeName(slot);
-    this.#setName(slot, name);
-  }
-
-  name(slot: number): string {
-    const base = slot * RECORD_WORDS;
-    const length = this.#words[base + Word.NAME_LENGTH]!;
-    const block = this.#words[base + Word.NAME_BLOCK]!;
-    const copy = new Uint8Array(length);
-    if (block === 0) {
-      const start = slot * RECORD_BYTES + NAME_BYTE;
-      for (let i = 0; i < length; i++) copy[i] = this.#bytes[start + i]!;
-    } else {
-      const start = block * LONG_NAME_SIZE;
-      for (let i = 0; i < length; i++) copy[i] = this.#longNames[start + i]!;
-    }
-    return decodeFileName(copy);
-  }
-
-  #setName(slot: number, name: string): void {
-    const bytes = encodeFileName(name);
-    const base = slot * RECORD_WORDS;
-    this.#words[base + Word.NAME_LENGTH] = bytes.length;
-    if (bytes.length <= INLINE_NAME_MAX) {
-      this.#words[base + Word.NAME_BLOCK] = 0;
-      this.#bytes.set(bytes, slot * RECORD_BYTES + NAME_BYTE);
-      return;
-    }
-    const block = this.#takeLongName();
-    this.#words[base + Word.NAME_BLOCK] = block;
-    this.#longNames.set(bytes.subarray(0, LONG_NAME_SIZE), block * LONG_NAME_SIZE);
-  }
-
-  #freeName(slot: number): void {
-    const word = slot * RECORD_WORDS + Word.NAME_BLOCK;
-    const block = this.#words[word]!;
-    if (block === 0) return;
-    this.#longNameWords[block * LONG_NAME_SIZE / 4] = this.#header[Header.LONG_NAME_FREE]!;
-    this.#header[Header.LONG_NAME_FREE] = block;
-    this.#words[word] = 0;
-  }
-
-  #takeLongName(): number {
-    const free = this.#header[Header.LONG_NAME_FREE]!;
-    if (free !== 0) {
-      this.#header[Header.LONG_NAME_FREE] = this.#longNameWords[free * LONG_NAME_SIZE / 4]!;
-      return free;
-    }
-    const fresh = this.#header[Header.LONG_NAME_FRESH]!;
-    if (fresh >= LONG_NAME_COUNT_MAX) {
-      throw new LimitError(`Cannot keep more than ${LONG_NAME_COUNT_MAX} nodes with long names`);
-    }
-    this.#header[Header.LONG_NAME_FRESH] = fresh + 1;
-    return fresh;
+    this.#names.release(slot);
+    this.#names.write(slot, name);
   }
 
   #takeSlot(): number {
