@@ -1,0 +1,12 @@
+/**
+ * pxar archives, versions 1 and 2: encoder, decoder, random access, an archive as a tree, verification.
+ *
+ * @module
+ */
+
+export * from "./accessor.ts";
+export * from "./decoder.ts";
+export * from "./encoder.ts";
+export * from "./entry.ts";
+export { openPxarTree } from "./pxar_tree.ts";
+export { verifyArchive, type VerifyFinding } from "./verify.ts";
