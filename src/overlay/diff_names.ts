@@ -90,15 +90,26 @@ export class DiffNames {
     return result;
   }
 
-  /** Removes a directory of the diff that is empty but for whiteouts and a marker. */
-  removeUpperDirectory(parentFd: number, name: string): number {
+  /**
+   * Removes a directory of the diff that is empty but for whiteouts and a marker. Where the lower tree has the name too,
+   * a whiteout comes in its place at the same moment, so that a kill lets nothing show through.
+   */
+  removeDirectory(parentFd: number, name: string, needsWhiteout: boolean): number {
     const { tmpFd } = this.#context;
-    const removed = host.rmdirAt(parentFd, name);
-    if (removed !== -Errno.ENOTEMPTY && removed !== -Errno.EEXIST) return removed;
-    // Whiteouts and a marker are left: gone with one rename, cleared away after.
     const temporary = this.#context.temporaryName();
-    const renamed = host.renameAt(parentFd, name, tmpFd, temporary);
-    if (renamed === 0) removeHostTree(tmpFd, temporary);
-    return renamed;
+    let removed: number;
+    if (needsWhiteout) {
+      removed = host.mknodAt(tmpFd, temporary, WHITEOUT_MODE, 0);
+      if (removed < 0) return removed;
+      removed = this.exchange(tmpFd, temporary, parentFd, name);
+      if (removed < 0) host.unlinkAt(tmpFd, temporary);
+    } else {
+      removed = host.rmdirAt(parentFd, name);
+      if (removed !== -Errno.ENOTEMPTY && removed !== -Errno.EEXIST) return removed;
+      // Whiteouts and a marker are left: gone with one rename, cleared away after.
+      removed = host.renameAt(parentFd, name, tmpFd, temporary);
+    }
+    if (removed === 0) removeHostTree(tmpFd, temporary);
+    return removed;
   }
 }

@@ -14,7 +14,7 @@ import * as host from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { Caller } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
-import { type CopyUp, WHITEOUT_MODE } from "./copy_up.ts";
+import type { CopyUp } from "./copy_up.ts";
 import type { DiffNames } from "./diff_names.ts";
 import { removeHostTree } from "./host_directory.ts";
 import { Flag } from "./node_table.ts";
@@ -229,7 +229,7 @@ export class Namespace {
     if (result < 0) return result;
     if (!found.exists) return -Errno.ENOENT;
     if (!found.isDirectory) return -Errno.ENOTDIR;
-    const { table, tmpFd } = this.#context;
+    const { table } = this.#context;
     const slot = this.#nodes.slotFor(parent, name, found);
     const empty = this.#names.isEmpty(slot);
     let removed = empty ? this.#copyUp.ensureUpper(parent) : -Errno.ENOTEMPTY;
@@ -237,14 +237,8 @@ export class Namespace {
       const parentFd = table.fd(parent);
       if (!found.upper) {
         removed = this.#names.placeWhiteout(parent, name);
-      } else if (found.lower !== undefined) {
-        const temporary = this.#context.temporaryName();
-        removed = host.mknodAt(tmpFd, temporary, WHITEOUT_MODE, 0);
-        if (removed === 0) removed = this.#names.exchange(tmpFd, temporary, parentFd, name);
-        if (removed === 0) removeHostTree(tmpFd, temporary);
-        else host.unlinkAt(tmpFd, temporary);
       } else {
-        removed = this.#names.removeUpperDirectory(parentFd, name);
+        removed = this.#names.removeDirectory(parentFd, name, found.lower !== undefined);
       }
       if (removed === 0) table.setFlags(slot, Flag.DELETED);
     }

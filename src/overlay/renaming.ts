@@ -111,10 +111,10 @@ export class Renaming {
     const needsWhiteout = source.lower !== undefined;
     if (isDirectory && target.upper) {
       // An empty directory may hold whiteouts, over which the host would not rename.
-      result = this.#names.removeUpperDirectory(newFd, newName);
+      result = this.#names.removeDirectory(newFd, newName, target.lower !== undefined);
     }
     if (result < 0) return result;
-    if (isDirectory && target.whiteout) {
+    if (isDirectory && (target.whiteout || target.upper && target.lower !== undefined)) {
       result = this.#names.exchange(table.fd(parent), name, newFd, newName);
       if (result === 0 && !needsWhiteout) result = host.unlinkAt(table.fd(parent), name);
     } else {
