@@ -1,0 +1,104 @@
+/**
+ * `.pxarexclude` files: patterns that hold for the directory they lie in and below (format specification, section 9.1).
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import { UsageError } from "#src/errors.ts";
+import { PathPattern } from "./pattern.ts";
+
+/** Name of the files. */
+export const EXCLUDE_FILE_NAME = ".pxarexclude";
+
+/** A larger one is no list of patterns. */
+export const EXCLUDE_FILE_SIZE_MAX = 1 << 20;
+
+/** What a file says. */
+export interface ParsedExcludeFile {
+  readonly patterns: readonly PathPattern[];
+  /** Reasons why lines, or parts of them, were left out. */
+  readonly problems: readonly string[];
+}
+
+const NEWLINE = 0x0a;
+const HASH = 0x23;
+const EXCLAMATION_MARK = 0x21;
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/**
+ * Parses the content of a `.pxarexclude` file; bad lines are left out and reported.
+ *
+ * @param directory path of the directory that holds the file, in bytes: empty for the root, else `/a/b`
+ */
+export function parseExcludeFile(content: Uint8Array, directory: Uint8Array): ParsedExcludeFile {
+  const patterns: PathPattern[] = [];
+  const problems: string[] = [];
+  for (const line of lines(content)) {
+    if (line.length === 0 || line[0] === HASH) continue;
+    const action = line[0] === EXCLAMATION_MARK ? "include" : "exclude";
+    const written = action === "include" ? line.subarray(1) : line;
+    const text = withoutDots(written);
+    if (text.length < written.length) {
+      const left = text.length === 0 ? "nothing is left of it" : "they are left out";
+      problems.push(`Pattern ${quote(written)} has "." or ".." segments: ${left}`);
+      if (text.length === 0) continue;
+    }
+    try {
+      const isAnchored = text[0] === SLASH;
+      patterns.push(
+        PathPattern.parse(text, isAnchored ? { action, below: directory } : { action }),
+      );
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return { patterns, problems };
+}
+
+/** Lines without ASCII white space at their ends. */
+function* lines(content: Uint8Array): Generator<Uint8Array> {
+  let start = 0;
+  while (start < content.length) {
+    const newline = content.indexOf(NEWLINE, start);
+    const stop = newline < 0 ? content.length : newline;
+    let first = start;
+    let end = stop;
+    while (first < end && isWhiteSpace(content[first]!)) first++;
+    while (end > first && isWhiteSpace(content[end - 1]!)) end--;
+    yield content.subarray(first, end);
+    start = stop + 1;
+  }
+}
+
+function quote(bytes: Uint8Array): string {
+  return JSON.stringify(decodeFileName(bytes));
+}
+
+/** Tab, newline, form feed, carriage return, space. */
+function isWhiteSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d;
+}
+
+/** Takes `.` and `..` segments out of a pattern. */
+function withoutDots(pattern: Uint8Array): Uint8Array {
+  if (!pattern.includes(DOT)) return pattern;
+  const kept: number[] = [];
+  let hasDots = false;
+  for (let start = 0; start < pattern.length;) {
+    const slash = pattern.indexOf(SLASH, start);
+    const end = slash < 0 ? pattern.length : slash;
+    const next = slash < 0 ? end : slash + 1;
+    const isDots = end > start && end - start <= 2 && pattern[start] === DOT &&
+      pattern[end - 1] === DOT;
+    if (isDots) hasDots = true;
+    else kept.push(...pattern.subarray(start, next));
+    start = next;
+  }
+  if (!hasDots) return pattern;
+  // The slash before a segment that was the last one goes with it: it would mean "directories only".
+  if (pattern.at(-1) !== SLASH && kept.at(-1) === SLASH) kept.pop();
+  return Uint8Array.from(kept);
+}
