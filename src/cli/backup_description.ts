@@ -5,10 +5,11 @@
  */
 
 import type { OverlayParts } from "#src/overlay/overlay.ts";
-import type { PgProbackupTarget } from "#src/pgprobackup/mod.ts";
+import type { OpenedChain } from "#src/pgprobackup/mod.ts";
 
 /** A backup and the diff directory over it. */
 export interface BackupDescription {
-  readonly target: PgProbackupTarget;
+  readonly instance: string;
+  readonly backup: OpenedChain;
   readonly overlay: Omit<OverlayParts, "lower" | "worker" | "backing">;
 }

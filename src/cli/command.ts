@@ -29,6 +29,15 @@ export interface CommandModule<Options> {
   run(options: Options, context: CommandContext): Promise<number>;
 }
 
+/** Commands under a common first word. */
+export interface CommandGroup {
+  /** The description, without the commands; its name is the word. */
+  describe(): Command;
+  readonly commands: readonly CommandModule<never>[];
+  /** Rewrites the arguments behind the word, where they follow the habits of other tools. */
+  normalize(args: readonly string[], commands: readonly Command[]): string[];
+}
+
 /** The `--format` option; `choices` are the formats of the command's results and errors. */
 export function formatOption(): Option {
   return new Option("--format <format>", "format of results and errors").choices(["text", "json"])

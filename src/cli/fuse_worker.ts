@@ -10,8 +10,8 @@ import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
 import { openOverlay, type Overlay } from "#src/overlay/overlay.ts";
 import {
+  attachPgProbackupTree,
   INDEX_BUDGET_BYTES,
-  openPgProbackupTree,
   type PgProbackupTree,
 } from "#src/pgprobackup/mod.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
@@ -20,8 +20,7 @@ import type { BackupDescription } from "./backup_description.ts";
 serveWorker((description, context) => openBackup(description as BackupDescription, context));
 
 function openBackup(description: BackupDescription, context: WorkerContext): FileSystem {
-  const lower = openPgProbackupTree({
-    ...description.target,
+  const lower = attachPgProbackupTree(description.backup, {
     indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / context.workerCount),
     openSource: openHostFileSource,
     codecs: nativeCodecs(),
@@ -39,10 +38,10 @@ function openBackup(description: BackupDescription, context: WorkerContext): Fil
 /** Copies the backup's gauges to where the main isolate sees them, whenever they may have changed. */
 function publishIndexUse(overlay: Overlay, lower: PgProbackupTree): void {
   const { counters } = overlay;
+  const use = lower.counters;
   const read = overlay.read.bind(overlay);
   overlay.read = (nodeId, handle, offset, size, target, start) => {
     const count = read(nodeId, handle, offset, size, target, start);
-    const use = lower.counters;
     counters.set("indexFiles", use.indexFiles);
     counters.set("indexBytes", use.indexBytes);
     counters.set("pageHits", use.pageHits);

@@ -132,7 +132,7 @@ class MountJob {
     try {
       this.#bind(diff, target.instance, lower.chain.map((member) => member.id));
       if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
-      return this.#prepareTree(diff, target, lower);
+      return this.#prepareTree(diff, target.instance, lower);
     } finally {
       lower.close();
     }
@@ -156,13 +156,13 @@ class MountJob {
 
   #prepareTree(
     diff: DiffDirectory,
-    target: BackupDescription["target"],
+    instance: string,
     lower: PgProbackupTree,
   ): BackupDescription {
     const request = this.#request;
     const volatileDirectories = request.noWal ? [WAL_DIRECTORY] : [];
     prepareDiffTree({ diffPath: diff.path, lower, volatileDirectories });
-    chownRoot(diff, request.owner === undefined ? undefined : target.owner);
+    chownRoot(diff, request.owner === undefined ? undefined : lower.opened.owner);
     const overlay = {
       diffPath: diff.path,
       nonce: diff.nonce,
@@ -180,7 +180,7 @@ class MountJob {
         fileSystem.close();
       }
     }
-    return { target: { ...target, backupId: lower.chain[0]!.id }, overlay };
+    return { instance, backup: lower.opened, overlay };
   }
 
   async #mountAndServe(diff: DiffDirectory, description: BackupDescription): Promise<void> {
@@ -188,7 +188,8 @@ class MountJob {
     const pidRecord = formatPidRecord(host.getPid(), diff.path);
     replaceTextFile(controlPath, PID_FILE_NAME, pidRecord, { mode: 0o644, durable: false });
     try {
-      const { instance, backupId } = description.target;
+      const { instance } = description;
+      const backupId = description.backup.chain[0]!.id;
       const fsname = `pbkfs:${instance}/${backupId}`;
       const mounted = await this.#mount(diff, description, fsname);
       const backup = { instance, backupId, fsname, diffPath: diff.path };

@@ -6,7 +6,7 @@
 
 import { Command, CommanderError } from "commander";
 import { buildKind } from "./build_kind.ts";
-import type { CommandContext, CommandModule } from "./command.ts";
+import type { CommandContext, CommandGroup, CommandModule } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes } from "./help.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
@@ -14,6 +14,7 @@ import { PROGRAM_VERSION } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { mountCommand } from "./commands/mount.ts";
+import { pxarGroup } from "./commands/pxar/mod.ts";
 import { showCommand } from "./commands/show.ts";
 import { statCommand } from "./commands/stat.ts";
 import { unmountCommand } from "./commands/unmount.ts";
@@ -29,23 +30,55 @@ const COMMANDS: readonly CommandModule<never>[] = [
   completionCommand,
 ];
 
-/** Runs the program with its arguments. @returns the exit code */
-export async function runProgram(args: readonly string[]): Promise<number> {
+/** Each is also a program of its own when the executable is called by its name. */
+const GROUPS: readonly CommandGroup[] = [pxarGroup];
+
+/**
+ * Runs the program with its arguments.
+ *
+ * @param calledAs the name the program was started by; that of a group makes it that group's program
+ * @returns the exit code
+ */
+export async function runProgram(args: readonly string[], calledAs = "pbkfs"): Promise<number> {
   const terminal = processTerminal();
+  const group = GROUPS.find((candidate) => candidate.describe().name() === calledAs);
+  // What a background worker is started with: it is called by the executable's own name.
+  const fullArgs = group === undefined ? args : [calledAs, ...args];
   let code: number = ExitCode.SUCCESS;
-  const program = describeProgram(terminal, async (module, options) => {
-    const context: CommandContext = { terminal, environment, program, args };
+  const run: RunCommand = async (module, options) => {
+    const context: CommandContext = { terminal, environment, program, args: fullArgs };
     code = await module.run(options, context);
-  });
+  };
+  const program = group === undefined
+    ? describeProgram(terminal, run)
+    : addVersion(describeGroup(group, terminal, run));
+  const words = group === undefined
+    ? normalizeForGroup(args, program)
+    : group.normalize(args, program.commands);
   try {
-    if (args.length === 0) program.outputHelp();
-    else await program.parseAsync([...args], { from: "user" });
+    const asked = words.length === 0 ? program : groupAlone(words, program);
+    if (asked !== undefined) asked.outputHelp();
+    else await program.parseAsync(words, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return commanderExitCode(error, program, terminal, args);
-    terminal.err(formatError(error, askedFormat(args)));
+    if (error instanceof CommanderError) return commanderExitCode(error, program, terminal, words);
+    terminal.err(formatError(error, askedFormat(words)));
     return exitCode(error);
   }
+}
+
+/** The group that is all the command line names. */
+function groupAlone(words: readonly string[], program: Command): Command | undefined {
+  if (words.length !== 1) return undefined;
+  const command = program.commands.find((candidate) => candidate.name() === words[0]);
+  return command !== undefined && command.commands.length > 0 ? command : undefined;
+}
+
+function normalizeForGroup(args: readonly string[], program: Command): string[] {
+  const group = GROUPS.find((candidate) => candidate.describe().name() === args[0]);
+  const command = program.commands.find((candidate) => candidate.name() === args[0]);
+  if (group === undefined || command === undefined) return [...args];
+  return [args[0]!, ...group.normalize(args.slice(1), command.commands)];
 }
 
 /** Called with the command that the command line chooses and its options. */
@@ -53,18 +86,10 @@ type RunCommand = (module: CommandModule<never>, options: never) => Promise<void
 
 /** Builds the description of the whole command line. */
 function describeProgram(terminal: Terminal, run: RunCommand): Command {
-  const program = prepare(new Command("pbkfs"), terminal)
-    .description("Open pg_probackup backups in place, without restoring them.")
-    .version(
-      `pbkfs ${PROGRAM_VERSION} (${buildKind()})`,
-      "-V, --version",
-      "print version and kind of executable",
-    );
-  for (const module of COMMANDS) {
-    const command = prepare(module.describe(), terminal);
-    command.action(() => run(module, { ...command.opts<object>(), args: command.args } as never));
-    program.addCommand(command);
-  }
+  const program = addVersion(prepare(new Command("pbkfs"), terminal))
+    .description("Open backups in place, without restoring them.");
+  for (const module of COMMANDS) program.addCommand(describeCommand(module, terminal, run));
+  for (const group of GROUPS) program.addCommand(describeGroup(group, terminal, run));
   addHelpNotes(program, {
     examples: [
       {
@@ -75,6 +100,32 @@ function describeProgram(terminal: Terminal, run: RunCommand): Command {
     ],
   });
   return program;
+}
+
+/** Builds the description of a group and its commands. */
+function describeGroup(group: CommandGroup, terminal: Terminal, run: RunCommand): Command {
+  const command = prepare(group.describe(), terminal);
+  for (const module of group.commands) command.addCommand(describeCommand(module, terminal, run));
+  return command;
+}
+
+function describeCommand(
+  module: CommandModule<never>,
+  terminal: Terminal,
+  run: RunCommand,
+): Command {
+  const command = prepare(module.describe(), terminal);
+  return command.action(() =>
+    run(module, { ...command.opts<object>(), args: command.args } as never)
+  );
+}
+
+function addVersion(program: Command): Command {
+  return program.version(
+    `pbkfs ${PROGRAM_VERSION} (${buildKind()})`,
+    "-V, --version",
+    "print version and kind of executable",
+  );
 }
 
 function prepare(command: Command, terminal: Terminal): Command {
@@ -105,12 +156,29 @@ function commanderExitCode(
     terminal.err(JSON.stringify({ type: "error", code: "usage", message }) + "\n");
     return ExitCode.USAGE;
   }
-  const command = program.commands.find((candidate) => candidate.name() === args[0]) ?? program;
-  const name = command === program ? "pbkfs" : `pbkfs ${command.name()}`;
+  const { command, name } = findCommand(program, args);
   terminal.err(
     `pbkfs error: ${message}\nUsage: ${name} ${command.usage()}\nTry: ${name} --help\n`,
   );
   return ExitCode.USAGE;
+}
+
+/** The innermost command that the command line names. */
+function findCommand(
+  program: Command,
+  args: readonly string[],
+): { command: Command; name: string } {
+  let command = program;
+  let name = program.name();
+  for (const word of args) {
+    const next = command.commands.find((candidate) =>
+      candidate.name() === word || candidate.aliases().includes(word)
+    );
+    if (next === undefined) break;
+    command = next;
+    name += ` ${next.name()}`;
+  }
+  return { command, name };
 }
 
 /** The format of errors, known even when the command line cannot be parsed. */

@@ -25,7 +25,7 @@ export const statCommand: CommandModule<StatOptions> = {
       examples: [
         {
           text: "Latency of reads",
-          line: "pbkfs stat -D /mnt/pg --format json | jq .operations.READ",
+          line: "pbkfs stat -D /mnt/pg --format json | jq .operations.read",
         },
       ],
     });

@@ -1,0 +1,137 @@
+/**
+ * `pbkfs pxar keygen`: makes an encryption key for backups.
+ *
+ * @module
+ */
+
+import { Command, Option } from "commander";
+import { UsageError } from "#src/errors.ts";
+import {
+  type CommandContext,
+  type CommandModule,
+  formatOption,
+  type FormatOptions,
+} from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+
+const PASSWORD_VARIABLE = "PBS_ENCRYPTION_PASSWORD";
+
+interface KeygenOptions extends FormatOptions {
+  readonly args: readonly string[];
+  readonly kdf?: "none" | "scrypt" | "pbkdf2";
+  readonly password?: string;
+  readonly passwordFile?: string;
+  readonly hint?: string;
+}
+
+/** The command. */
+export const keygenCommand: CommandModule<KeygenOptions> = {
+  describe() {
+    const command = new Command("keygen")
+      .description("Make an encryption key file for backups")
+      .argument("[file]", "file to make, readable by its owner only; default is standard output")
+      .addOption(
+        new Option(
+          "--kdf <kind>",
+          "how the password locks the key; default with a password: scrypt",
+        )
+          .choices(["none", "scrypt", "pbkdf2"]),
+      )
+      .option("--password <text>", "password; other users may see it in the list of processes")
+      .option("--password-file <path>", "file whose first line is the password")
+      .option("--hint <text>", "hint at the password, stored in the open")
+      .addOption(formatOption());
+    return addHelpNotes(command, {
+      examples: [
+        { text: "A key without a password", line: "pbkfs pxar keygen backup.key" },
+        {
+          text: "A key that only a password opens",
+          line: "pbkfs pxar keygen backup.key --kdf scrypt --password-file password.txt",
+        },
+      ],
+      environment: { [PASSWORD_VARIABLE]: "password, where --kdf asks for one and none is given" },
+    });
+  },
+
+  async run(options, context) {
+    const [path] = options.args;
+    const passphrase = choosePassphrase(options, context);
+    const kind = options.kdf ?? (passphrase === undefined ? "none" : "scrypt");
+    checkKind(kind, passphrase, options.hint);
+    const { keyCrypto } = await import("#src/codecs/key_crypto.ts");
+    const { formatFingerprint, formatKeyFile, KEY_SIZE, makeKeyFile } = await import(
+      "#src/pbs/format/key_file.ts"
+    );
+    const file = makeKeyFile({
+      key: keyCrypto.randomBytes(KEY_SIZE),
+      kind,
+      now: localTime(new Date()),
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(options.hint === undefined ? {} : { hint: options.hint }),
+    }, keyCrypto);
+    const text = formatKeyFile(file) + "\n";
+    if (path === undefined || path === "-") {
+      context.terminal.out(text);
+      return 0;
+    }
+    Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+    if (options.format === "json") {
+      const fingerprint = formatFingerprint(file.fingerprint!);
+      const summary = { type: "summary", path, kdf: kind, fingerprint };
+      context.terminal.out(JSON.stringify(summary) + "\n");
+    }
+    return 0;
+  },
+};
+
+function choosePassphrase(
+  options: KeygenOptions,
+  context: CommandContext,
+): Uint8Array | undefined {
+  if (options.password !== undefined && options.passwordFile !== undefined) {
+    throw new UsageError("Cannot use both --password and --password-file", {
+      option: "--password-file",
+    });
+  }
+  const text = options.password ??
+    (options.passwordFile === undefined ? undefined : firstLine(options.passwordFile)) ??
+    (options.kdf === undefined || options.kdf === "none"
+      ? undefined
+      : context.environment(PASSWORD_VARIABLE));
+  return text === undefined ? undefined : new TextEncoder().encode(text);
+}
+
+function firstLine(path: string): string {
+  return Deno.readTextFileSync(path).split(/\r?\n/u, 1)[0]!;
+}
+
+function checkKind(
+  kind: "none" | "scrypt" | "pbkdf2",
+  passphrase: Uint8Array | undefined,
+  hint: string | undefined,
+): void {
+  if (kind === "none" && passphrase !== undefined) {
+    throw new UsageError("Cannot use a password with --kdf none", { option: "--kdf" });
+  }
+  if (kind === "none" && hint !== undefined) {
+    throw new UsageError("Cannot use --hint: without a password there is nothing to hint at", {
+      option: "--hint",
+    });
+  }
+  if (kind !== "none" && passphrase === undefined) {
+    throw new UsageError(`Cannot use --kdf ${kind}: a password is required`, {
+      option: "--kdf",
+      hint: `Give it with --password-file or ${PASSWORD_VARIABLE}`,
+    });
+  }
+}
+
+/** RFC 3339 in the local zone with a numeric offset, to the second. */
+function localTime(time: Date): string {
+  const offsetMinutes = -time.getTimezoneOffset();
+  const local = new Date(time.getTime() + offsetMinutes * 60_000).toISOString().slice(0, 19);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const size = Math.abs(offsetMinutes);
+  const sign = offsetMinutes < 0 ? "-" : "+";
+  return `${local}${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}

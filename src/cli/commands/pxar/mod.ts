@@ -1,0 +1,33 @@
+/**
+ * `pbkfs pxar`: everything about pxar archives.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { CommandGroup } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { normalizeArguments } from "../../pxar/arguments.ts";
+import { keygenCommand } from "./keygen.ts";
+
+/** The group; also what the executable is when it is called `pxar`. */
+export const pxarGroup: CommandGroup = {
+  commands: [
+    keygenCommand,
+  ],
+
+  describe() {
+    const command = new Command("pxar")
+      .description("Make, read, compare and mount pxar archives");
+    return addHelpNotes(command, {
+      examples: [
+        { text: "Archive a directory", line: "pbkfs pxar create home.pxar /home" },
+        { text: "What is in it", line: "pbkfs pxar ls -l home.pxar /alice" },
+        { text: "Restore all of it", line: "pbkfs pxar extract home.pxar /restored" },
+        { text: "Look at it without restoring", line: "pbkfs pxar mount home.pxar /mnt" },
+      ],
+    });
+  },
+
+  normalize: normalizeArguments,
+};
