@@ -5,7 +5,6 @@
  */
 
 import type { ChainMember } from "./chain.ts";
-import type { StoredRoot } from "./nodes.ts";
 
 /** The backup's own list of external directories does not have the number. */
 export const EXTERNAL_UNKNOWN = -1;
@@ -15,13 +14,10 @@ export const EXTERNAL_ABSENT = -2;
 
 /** Numbers of external directories are each backup's own; the original path is what they have in common. */
 export class LayerRoots {
-  readonly #backup: ChainMember;
   /** By the backup's number; element 0 is the data directory. */
   readonly #targetNumbers: readonly number[];
-  readonly #roots: StoredRoot[] = [];
 
   constructor(backup: ChainMember, target: ChainMember) {
-    this.#backup = backup;
     const targetPaths = target.control.externalDirectories;
     this.#targetNumbers = [
       0,
@@ -36,16 +32,16 @@ export class LayerRoots {
   targetNumber(number: number): number {
     return this.#targetNumbers[number] ?? EXTERNAL_UNKNOWN;
   }
+}
 
-  /** The directory of that number; one object each. */
-  root(number: number): StoredRoot {
-    const { directory, id } = this.#backup;
-    return this.#roots[number] ??= {
-      directory: number === 0
-        ? `${directory}/database`
-        : `${directory}/external_directories/externaldir${number}`,
-      mapPath: `${directory}/page_header_map`,
-      backupId: id,
-    };
-  }
+/** The directory in which a backup stores its data directory (0) or the external directory of that number. */
+export function storedRoot({ directory }: ChainMember, externalNumber: number): string {
+  return externalNumber === 0
+    ? `${directory}/database`
+    : `${directory}/external_directories/externaldir${externalNumber}`;
+}
+
+/** Path of a backup's page headers. */
+export function headerMapPath({ directory }: ChainMember): string {
+  return `${directory}/page_header_map`;
 }

@@ -9,8 +9,11 @@
  */
 
 export {
+  attachPgProbackupTree,
   INDEX_BUDGET_BYTES,
+  type OpenedChain,
   openPgProbackupTree,
+  type PgProbackupAccess,
   type PgProbackupOptions,
   type PgProbackupTarget,
   PgProbackupTree,

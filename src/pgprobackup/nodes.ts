@@ -1,6 +1,5 @@
 /**
- * Nodes of a backup's tree. A tree has one object for each listed file, so they are lean: what all nodes have in common
- * (owner, times) is in one {@link TreeContext}, and a node is its own {@link Attributes}.
+ * Nodes of a backup's tree: views of rows of the {@link ChainTable}, made when they are asked for.
  *
  * @module
  */
@@ -12,61 +11,66 @@ import {
   type DirectoryNode,
   type FileContent,
   type FileNode,
-  FileType,
   type Node,
   type SymlinkNode,
   type Timestamp,
 } from "#src/tree/node.ts";
-import type { PageCompression } from "./format/content.ts";
-import { PAGE_SIZE } from "./format/page_stream.ts";
+import type { Chain } from "./chain.ts";
+import { type ChainTable, NodeKind } from "./chain_table.ts";
+import { EXTRAS_NAME, listedPath, TABLESPACES_NAME } from "./extras.ts";
 import { DataFileContent, EMPTY_CONTENT, WholeFileContent } from "./file_content.ts";
+import { PAGE_SIZE } from "./format/page_stream.ts";
+import { headerMapPath, storedRoot } from "./layer_roots.ts";
 import type { PageStream } from "./page_index.ts";
-import type { DataFile, PageStore } from "./page_store.ts";
+import type { PageStore } from "./page_store.ts";
 
 /** What all nodes of a tree share. */
 export interface TreeContext {
+  readonly table: ChainTable;
+  readonly chain: Chain;
   readonly uid: number;
   readonly gid: number;
   readonly mtime: Timestamp;
   readonly pool: SourcePool;
   readonly pages: PageStore;
+  /** The node of a row. */
+  node(id: number): Node;
 }
 
-/** A directory of a backup that holds stored files: `database` or one of the external directories. */
-export interface StoredRoot {
-  readonly directory: string;
-  readonly mapPath: string;
-  readonly backupId: string;
-}
-
-/** One backup's version of a data file. */
-export interface StoredVersion {
-  readonly root: StoredRoot;
-  readonly size: number;
-  readonly compression: PageCompression;
-  readonly headerCount: number;
-  readonly headerOffset: number;
-  readonly headerSize: number;
-  readonly headerCrc: number;
+/** Makes the node of a row. */
+export function makeNode(context: TreeContext, id: number): Node {
+  switch (context.table.kind(id)) {
+    case NodeKind.DIRECTORY:
+      return new BackupDirectory(context, id);
+    case NodeKind.RELATION:
+      return new RelationFile(context, id);
+    case NodeKind.WHOLE:
+      return new WholeFile(context, id);
+    case NodeKind.LINK:
+      return new TablespaceLink(context, id);
+  }
 }
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 abstract class BackupNode implements Attributes {
-  readonly context: TreeContext;
+  protected readonly context: TreeContext;
   readonly id: number;
-  readonly mode: number;
 
-  constructor(context: TreeContext, id: number, mode: number) {
+  constructor(context: TreeContext, id: number) {
     this.context = context;
     this.id = id;
-    this.mode = mode;
   }
 
   abstract get size(): number;
 
+  /** A node is its own attributes, so that asking for them makes nothing. */
   get attributes(): Attributes {
     return this;
+  }
+
+  get mode(): number {
+    return this.context.table.mode(this.id);
   }
 
   get uid(): number {
@@ -94,37 +98,31 @@ abstract class BackupNode implements Attributes {
   }
 }
 
-/** A directory. */
-export class BackupDirectory extends BackupNode implements DirectoryNode {
+class BackupDirectory extends BackupNode implements DirectoryNode {
   readonly kind = "directory";
-  readonly #children = new Map<string, Node>();
 
   get size(): number {
     return 0;
   }
 
   lookup(name: string): Node | undefined {
-    return this.#children.get(name);
+    const id = this.context.table.lookup(this.id, name);
+    return id === 0 ? undefined : this.context.node(id);
   }
 
   *entries(): Iterable<DirectoryEntry> {
-    for (const [name, node] of this.#children) yield { name, node };
-  }
-
-  /** Used while the tree is built, with a name that is not there yet. */
-  add(name: string, node: Node): void {
-    this.#children.set(name, node);
+    const { table } = this.context;
+    for (let id = table.firstChild(this.id); id !== 0; id = table.nextSibling(id)) {
+      yield { name: table.name(id), node: this.context.node(id) };
+    }
   }
 }
 
-/** A symbolic link. */
-export class BackupSymlink extends BackupNode implements SymlinkNode {
+class TablespaceLink extends BackupNode implements SymlinkNode {
   readonly kind = "symlink";
-  readonly target: string;
 
-  constructor(context: TreeContext, id: number, target: string) {
-    super(context, id, FileType.SYMLINK | 0o777);
-    this.target = target;
+  get target(): string {
+    return `../${EXTRAS_NAME}/${TABLESPACES_NAME}/${this.context.table.name(this.id)}`;
   }
 
   get size(): number {
@@ -132,99 +130,74 @@ export class BackupSymlink extends BackupNode implements SymlinkNode {
   }
 }
 
-abstract class BackupFile extends BackupNode implements FileNode {
-  readonly kind = "file";
-  /** Path below the {@link StoredRoot}. */
-  readonly storedPath: string;
-  /** Number of the last layer whose list had the file; used while the tree is built. */
-  lastLayer = 0;
-
-  constructor(context: TreeContext, id: number, mode: number, storedPath: string) {
-    super(context, id, mode);
-    this.storedPath = storedPath;
-  }
-
-  abstract open(): FileContent;
-}
-
 /** A relation segment: pages from several backups. */
-export class RelationFile extends BackupFile implements DataFile {
-  readonly blockCount: number;
-  readonly segment: number;
-  /** Newest first. */
-  readonly versions: StoredVersion[] = [];
-
-  constructor(
-    context: TreeContext,
-    id: number,
-    mode: number,
-    storedPath: string,
-    blockCount: number,
-    segment: number,
-  ) {
-    super(context, id, mode, storedPath);
-    this.blockCount = blockCount;
-    this.segment = segment;
-  }
+class RelationFile extends BackupNode implements FileNode {
+  readonly kind = "file";
 
   get size(): number {
-    return this.blockCount * PAGE_SIZE;
+    return this.context.table.blockCount(this.id) * PAGE_SIZE;
   }
 
   open(): FileContent {
-    return this.blockCount === 0 ? EMPTY_CONTENT : new DataFileContent(this.context.pages, this);
+    const { table, pages } = this.context;
+    const blockCount = table.blockCount(this.id);
+    if (blockCount === 0) return EMPTY_CONTENT;
+    return new DataFileContent(pages, {
+      id: this.id,
+      blockCount,
+      segment: table.segment(this.id),
+      streams: this.#streams(),
+    });
   }
 
-  streams(): readonly PageStream[] {
-    return this.versions.map((version) => ({
-      path: `${version.root.directory}/${this.storedPath}`,
-      backupId: version.root.backupId,
-      size: version.size,
-      compression: version.compression,
-      headerCount: version.headerCount,
-      headerOffset: version.headerOffset,
-      headerSize: version.headerSize,
-      headerCrc: version.headerCrc,
-      mapPath: version.root.mapPath,
-    }));
+  #streams(): PageStream[] {
+    const { table, chain } = this.context;
+    const path = listedPath(table, this.id);
+    const streams: PageStream[] = [];
+    for (
+      let number = table.firstVersion(this.id);
+      number !== 0;
+      number = table.nextVersion(number)
+    ) {
+      const { layer, externalNumber, ...stored } = table.version(number);
+      const backup = chain[layer]!;
+      streams.push({
+        ...stored,
+        path: `${storedRoot(backup, externalNumber)}/${path}`,
+        backupId: backup.id,
+        mapPath: headerMapPath(backup),
+      });
+    }
+    return streams;
   }
 }
 
 /** Any other file: stored as a whole by one backup. */
-export class WholeFile extends BackupFile {
+class WholeFile extends BackupNode implements FileNode {
+  readonly kind = "file";
   /** Set when a backup stores every byte of the file. */
-  plainPath?: string;
-  #root: StoredRoot | undefined;
-  #storedSize = 0;
-  #size = 0;
+  readonly plainPath?: string;
+
+  constructor(context: TreeContext, id: number) {
+    super(context, id);
+    const stored = this.#stored();
+    if (stored.size > 0 && stored.size === this.size) this.plainPath = stored.path;
+  }
 
   get size(): number {
-    return this.#size;
-  }
-
-  /** Whether it is known where the content is. */
-  get isPlaced(): boolean {
-    return this.#root !== undefined;
-  }
-
-  /** Used while the tree is built: where the content is. `size` beyond `storedSize` is zeros. */
-  place(root: StoredRoot, storedSize: number, size: number): void {
-    this.#root = root;
-    this.#storedSize = storedSize;
-    this.#size = size;
-    if (storedSize > 0 && storedSize === size) {
-      this.plainPath = `${root.directory}/${this.storedPath}`;
-    }
+    return this.context.table.wholeSize(this.id);
   }
 
   open(): FileContent {
-    const root = this.#root;
-    if (root === undefined || this.#size === 0) return EMPTY_CONTENT;
-    const stored = {
-      path: `${root.directory}/${this.storedPath}`,
-      backupId: root.backupId,
-      size: this.#storedSize,
-    };
-    return new WholeFileContent(this.context.pool, stored, this.#size);
+    if (this.size === 0) return EMPTY_CONTENT;
+    return new WholeFileContent(this.context.pool, this.#stored(), this.size);
+  }
+
+  #stored(): { path: string; backupId: string; size: number } {
+    const { table, chain } = this.context;
+    const { layer, externalNumber, size } = table.version(table.firstVersion(this.id));
+    const backup = chain[layer]!;
+    const path = `${storedRoot(backup, externalNumber)}/${listedPath(table, this.id)}`;
+    return { path, backupId: backup.id, size };
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Where the valid version of each block of a data file is: eight bytes a block, merged over the chain.
+ * Where the valid version of each block of a data file is, merged over the chain.
  *
- * Built once a file at the first read, from the header maps of the backups. A backup without a map (none in the
+ * Built for a file at the first read, from the header maps of the backups. A backup without a map (none in the
  * directory, or no entry in the list) is scanned by its record headers, eight bytes a page. The pages themselves are
  * not read.
  *
@@ -38,22 +38,6 @@ export interface PageStream extends StoredFile {
   readonly mapPath: string;
 }
 
-/** The merged index of one data file. */
-export interface PageIndex {
-  /** Two words a block: position of the record, and `layer << 14 | payload length` (0 = no record). */
-  readonly words: Uint32Array;
-  /** What the layer numbers mean. */
-  readonly streams: readonly PageStream[];
-}
-
-/** Bytes of memory that an index takes beside its words: objects and paths. */
-const INDEX_OVERHEAD_BYTES = 512;
-
-/** What an index costs in the cache. */
-export function pageIndexBytes(index: PageIndex): number {
-  return index.words.byteLength + INDEX_OVERHEAD_BYTES;
-}
-
 /** Builds indexes; owns the buffers that this takes. */
 export class PageIndexBuilder {
   readonly #pool: SourcePool;
@@ -61,6 +45,7 @@ export class PageIndexBuilder {
   readonly #header: NativeBuffer;
   #packed: NativeBuffer;
   #unpacked: NativeBuffer;
+  #words = new Uint32Array(2048);
 
   constructor(pool: SourcePool, codecs: Codecs) {
     this.#pool = pool;
@@ -73,15 +58,18 @@ export class PageIndexBuilder {
   /**
    * Merges the streams of one data file of `blockCount` blocks, newest first.
    *
+   * @returns two words a block: position of the record, and `layer << 14 | payload length` (0 = no record); the layer
+   *   is the number of the stream. Valid until the next call
    * @throws {IntegrityError} when a header map or stored file is not what the list says
    * @throws {FormatError} when a record header is impossible
    */
-  build(streams: readonly PageStream[], blockCount: number): PageIndex {
-    const words = new Uint32Array(2 * blockCount);
+  build(streams: readonly PageStream[], blockCount: number): Uint32Array {
+    if (this.#words.length < 2 * blockCount) this.#words = new Uint32Array(2 * blockCount);
+    const words = this.#words.subarray(0, 2 * blockCount).fill(0);
     streams.forEach((stream, layer) => {
       if (!this.#enterFromMap(stream, layer, words)) this.#enterByScan(stream, layer, words);
     });
-    return { words, streams };
+    return words;
   }
 
   /** @returns false when the backup has no map for this file */

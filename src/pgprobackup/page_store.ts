@@ -5,7 +5,6 @@
  * @module
  */
 
-import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { Codecs } from "#src/codecs/mod.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
@@ -23,19 +22,25 @@ import {
   SEGMENT_BLOCKS_MAX,
 } from "./format/page_stream.ts";
 import { decodePglz } from "./format/pglz.ts";
-import { type PageIndex, PageIndexBuilder, pageIndexBytes, type PageStream } from "./page_index.ts";
+import { PageIndexBuilder, type PageStream } from "./page_index.ts";
+import { PageIndexCache } from "./page_index_cache.ts";
 import { readStored } from "./stored_file.ts";
 
 /** Bytes fetched with one read: at least 31 records, small enough to stay in the processor's cache. */
 const RUN_SIZE_MAX = 256 * 1024;
 
+/** Blocks whose index is looked at in one go. */
+const RANGE_BLOCKS = 256;
+
 /** A data file as the page store sees it. */
 export interface DataFile {
+  /** Number of its own in the tree. */
+  readonly id: number;
   readonly blockCount: number;
   /** Number of the 1 GiB segment. */
   readonly segment: number;
   /** Stored pages, newest backup first. */
-  streams(): readonly PageStream[];
+  readonly streams: readonly PageStream[];
 }
 
 /** Counts since the store was made. */
@@ -55,15 +60,17 @@ export class PageStore {
   readonly #codecs: Codecs;
   readonly #hasChecksums: boolean;
   readonly #builder: PageIndexBuilder;
-  readonly #indexes: LruCache<DataFile, PageIndex>;
+  readonly #indexes: PageIndexCache;
+  /** Index of the blocks that are being read, two words each. */
+  readonly #range = new Uint32Array(2 * RANGE_BLOCKS);
   readonly #stored: NativeBuffer;
   readonly #page: NativeBuffer;
-  #pageFile: DataFile | undefined;
-  #pageBlock = -1;
+  /** What is in `#page`: file and block, or 0. */
+  #pageFile = 0;
+  #pageBlock = 0;
   #viewed: NativeBuffer | undefined;
   #words = new Int32Array(0);
-  #pageHits = 0;
-  #pageMisses = 0;
+  readonly #counters: PageCounters = { indexFiles: 0, indexBytes: 0, pageHits: 0, pageMisses: 0 };
 
   constructor(
     pool: SourcePool,
@@ -74,24 +81,20 @@ export class PageStore {
     this.#codecs = codecs;
     this.#hasChecksums = options.hasChecksums;
     this.#builder = new PageIndexBuilder(pool, codecs);
-    this.#indexes = new LruCache(options.indexBudgetBytes);
+    this.#indexes = new PageIndexCache(options.indexBudgetBytes);
     this.#stored = codecs.allocate(RUN_SIZE_MAX + RECORD_SIZE_MAX);
     this.#page = codecs.allocate(PAGE_SIZE);
   }
 
-  get counters(): PageCounters {
-    return {
-      indexFiles: this.#indexes.count,
-      indexBytes: this.#indexes.weight,
-      pageHits: this.#pageHits,
-      pageMisses: this.#pageMisses,
-    };
+  /** Always the same object. */
+  get counters(): Readonly<PageCounters> {
+    return this.#counters;
   }
 
   /** Forgets what is cached. */
   close(): void {
     this.#indexes.clear();
-    this.#pageFile = undefined;
+    this.#pageFile = 0;
     this.#viewed = undefined;
   }
 
@@ -108,28 +111,44 @@ export class PageStore {
     target: NativeBuffer,
     start: number,
   ): void {
-    const index = this.#indexOf(file);
-    const { words } = index;
-    const firstBlock = block;
-    while (block < blockEnd) {
-      const packed = words[2 * block + 1]!;
+    if (!this.#indexes.has(file.id)) this.#buildIndex(file);
+    for (let first = block; first < blockEnd; first += RANGE_BLOCKS) {
+      const end = Math.min(first + RANGE_BLOCKS, blockEnd);
+      this.#indexes.get(file.id, file.blockCount, first, end, this.#range);
+      this.#readRange(file, first, end - first, target, start + (first - block) * PAGE_SIZE);
+    }
+    this.#counters.pageMisses += blockEnd - block;
+  }
+
+  /** Reads the pages whose index is in `#range`. */
+  #readRange(
+    file: DataFile,
+    firstBlock: number,
+    count: number,
+    target: NativeBuffer,
+    start: number,
+  ): void {
+    const range = this.#range;
+    let at = 0;
+    while (at < count) {
+      const packed = range[2 * at + 1]!;
       if (packed === 0) {
-        const pageStart = start + (block - firstBlock) * PAGE_SIZE;
+        const pageStart = start + at * PAGE_SIZE;
         target.bytes.fill(0, pageStart, pageStart + PAGE_SIZE);
-        block += 1;
+        at += 1;
         continue;
       }
-      const layer = packed >>> PAYLOAD_SIZE_BITS;
-      const position = words[2 * block]!;
-      const runEnd = runEndOf(words, block, blockEnd);
-      const size = words[2 * (runEnd - 1)]! - position + RECORD_HEADER_SIZE +
-        (words[2 * runEnd - 1]! & PAYLOAD_SIZE_MASK);
-      const stream = index.streams[layer]!;
+      const position = range[2 * at]!;
+      const runEnd = runEndOf(range, at, count);
+      const size = range[2 * (runEnd - 1)]! - position + RECORD_HEADER_SIZE +
+        (range[2 * runEnd - 1]! & PAYLOAD_SIZE_MASK);
+      const stream = file.streams[packed >>> PAYLOAD_SIZE_BITS]!;
       readStored(this.#pool, stream, this.#stored, 0, size, position);
-      for (; block < runEnd; block++) {
-        const pageStart = start + (block - firstBlock) * PAGE_SIZE;
-        const recordStart = words[2 * block]! - position;
-        const payloadSize = words[2 * block + 1]! & PAYLOAD_SIZE_MASK;
+      for (; at < runEnd; at++) {
+        const block = firstBlock + at;
+        const pageStart = start + at * PAGE_SIZE;
+        const recordStart = range[2 * at]! - position;
+        const payloadSize = range[2 * at + 1]! & PAYLOAD_SIZE_MASK;
         this.#expand(stream, recordStart, position, block, payloadSize, target, pageStart);
         if (this.#hasChecksums) {
           const word = (target.bytes.byteOffset + pageStart) >> 2;
@@ -144,29 +163,26 @@ export class PageStore {
         }
       }
     }
-    this.#pageMisses += blockEnd - firstBlock;
   }
 
   /** One page in a buffer of the store, valid until the next call. Asking again for the page expanded last is free. */
   readPage(file: DataFile, block: number): Uint8Array {
-    if (this.#pageFile === file && this.#pageBlock === block) {
-      this.#pageHits += 1;
+    if (this.#pageFile === file.id && this.#pageBlock === block) {
+      this.#counters.pageHits += 1;
       return this.#page.bytes;
     }
-    this.#pageFile = undefined;
+    this.#pageFile = 0;
     this.readPages(file, block, block + 1, this.#page, 0);
-    this.#pageFile = file;
+    this.#pageFile = file.id;
     this.#pageBlock = block;
     return this.#page.bytes;
   }
 
-  #indexOf(file: DataFile): PageIndex {
-    let index = this.#indexes.get(file);
-    if (index === undefined) {
-      index = this.#builder.build(file.streams(), file.blockCount);
-      this.#indexes.set(file, index, pageIndexBytes(index));
-    }
-    return index;
+  #buildIndex(file: DataFile): void {
+    const index = this.#builder.build(file.streams, file.blockCount);
+    this.#indexes.set(file.id, index, file.blockCount);
+    this.#counters.indexFiles = this.#indexes.count;
+    this.#counters.indexBytes = this.#indexes.bytes;
   }
 
   /** Words over the whole memory of a buffer, made once for each buffer in use. */

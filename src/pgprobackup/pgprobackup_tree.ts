@@ -15,13 +15,15 @@ import { SourcePool } from "#src/io/source_pool.ts";
 import type { DirectoryNode, Node, Tree } from "#src/tree/node.ts";
 import { readInstance } from "./catalog.ts";
 import { type Chain, resolveChain } from "./chain.ts";
+import { ChainTable } from "./chain_table.ts";
+import { makeNode, type TreeContext } from "./nodes.ts";
 import { type PageCounters, PageStore } from "./page_store.ts";
-import { buildNodes, type NodeTable } from "./tree_builder.ts";
+import { buildChainTable } from "./tree_builder.ts";
 
 /** Memory for page indexes unless said otherwise; divide it by the number of threads that open the same tree. */
 export const INDEX_BUDGET_BYTES = 256 * 1024 * 1024;
 
-/** Which backup to open; plain data, so that another thread can open the same tree. */
+/** Which backup to open. */
 export interface PgProbackupTarget {
   /** The catalog: what was the `-B` of the backups. */
   readonly store: string;
@@ -32,14 +34,28 @@ export interface PgProbackupTarget {
   readonly force?: boolean;
   /** Owner of all nodes; the owner of the backup's directory when absent. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** What one thread reads by. Sources and codecs must both use FFI or both not. */
+export interface PgProbackupAccess {
+  readonly openSource: OpenSource;
+  readonly codecs: Codecs;
   /** Memory for page indexes: {@link INDEX_BUDGET_BYTES} when absent. */
   readonly indexBudgetBytes?: number;
 }
 
-/** {@link PgProbackupTarget} with what this thread reads by. Sources and codecs must both use FFI or both not. */
-export interface PgProbackupOptions extends PgProbackupTarget {
-  readonly openSource: OpenSource;
-  readonly codecs: Codecs;
+/** Which backup to open, and by what. */
+export interface PgProbackupOptions extends PgProbackupTarget, PgProbackupAccess {}
+
+/**
+ * What is known of an opened backup: all of its lists. Can be posted to other threads, which {@link attachPgProbackupTree} then
+ * gives the same tree at once, in the same memory.
+ */
+export interface OpenedChain {
+  /** Target first. */
+  readonly chain: Chain;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly table: SharedArrayBuffer;
 }
 
 /**
@@ -73,49 +89,65 @@ export interface PgProbackupOptions extends PgProbackupTarget {
 export function openPgProbackupTree(options: PgProbackupOptions): PgProbackupTree {
   const instance = readInstance(options.store, options.instance);
   const chain = resolveChain(instance, options.backupId, options.force ?? false);
-  return new PgProbackupTree(chain, options);
+  const owner = options.owner ?? ownerOf(chain[0]!.directory);
+  return new PgProbackupTree({ chain, owner, table: buildChainTable(chain) }, options);
+}
+
+/** The tree that another thread has opened. Reads nothing. */
+export function attachPgProbackupTree(
+  opened: OpenedChain,
+  access: PgProbackupAccess,
+): PgProbackupTree {
+  return new PgProbackupTree(opened, access);
 }
 
 /** See the head of the module. */
 export class PgProbackupTree implements Tree {
   readonly root: DirectoryNode;
-  /** Target first. */
-  readonly chain: Chain;
-  readonly #pool: SourcePool;
-  readonly #pages: PageStore;
-  readonly #nodes: NodeTable;
+  /** For {@link attachPgProbackupTree}. */
+  readonly opened: OpenedChain;
+  readonly #context: TreeContext;
+  /** By id - 1, as far as they were asked for. */
+  readonly #nodes: (Node | undefined)[];
 
-  constructor(chain: Chain, options: PgProbackupOptions) {
-    const target = chain[0]!;
-    this.chain = chain;
-    this.#pool = new SourcePool(options.openSource);
-    this.#pages = new PageStore(this.#pool, options.codecs, {
-      hasChecksums: target.control.hasDataChecksums,
-      indexBudgetBytes: options.indexBudgetBytes ?? INDEX_BUDGET_BYTES,
-    });
-    this.#nodes = buildNodes(chain, {
-      ...(options.owner ?? ownerOf(target.directory)),
-      mtime: {
-        seconds: Math.floor(target.control.recoveryTime ?? target.control.startTime),
-        nanoseconds: 0,
-      },
-      pool: this.#pool,
-      pages: this.#pages,
-    });
-    this.root = this.#nodes[0] as DirectoryNode;
+  constructor(opened: OpenedChain, access: PgProbackupAccess) {
+    const { chain, owner } = opened;
+    const { control } = chain[0]!;
+    const table = ChainTable.of(opened.table);
+    const pool = new SourcePool(access.openSource);
+    this.opened = opened;
+    this.#nodes = new Array(table.nodeCount);
+    this.#context = {
+      table,
+      chain,
+      ...owner,
+      mtime: { seconds: Math.floor(control.recoveryTime ?? control.startTime), nanoseconds: 0 },
+      pool,
+      pages: new PageStore(pool, access.codecs, {
+        hasChecksums: control.hasDataChecksums,
+        indexBudgetBytes: access.indexBudgetBytes ?? INDEX_BUDGET_BYTES,
+      }),
+      node: (id) => this.#nodes[id - 1] ??= makeNode(this.#context, id),
+    };
+    this.root = this.#context.node(1) as DirectoryNode;
   }
 
-  /** Index memory and page reads of this thread's tree. */
-  get counters(): PageCounters {
-    return this.#pages.counters;
+  /** Target first. */
+  get chain(): Chain {
+    return this.opened.chain;
+  }
+
+  /** Index memory and page reads of this thread's tree; always the same object. */
+  get counters(): Readonly<PageCounters> {
+    return this.#context.pages.counters;
   }
 
   nodeById(id: number): Node | undefined {
-    return this.#nodes[id - 1];
+    return id >= 1 && id <= this.#nodes.length ? this.#context.node(id) : undefined;
   }
 
   close(): void {
-    this.#pages.close();
-    this.#pool.close();
+    this.#context.pages.close();
+    this.#context.pool.close();
   }
 }

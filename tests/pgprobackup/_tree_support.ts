@@ -33,7 +33,7 @@ export const BUILT_IN: Access = {
 export function openTree(
   store: string,
   backupId: string,
-  more: Partial<PgProbackupTarget> & { access?: Access } = {},
+  more: Partial<PgProbackupTarget> & { access?: Access; indexBudgetBytes?: number } = {},
 ): PgProbackupTree {
   const { access = NATIVE, ...target } = more;
   return openPgProbackupTree({

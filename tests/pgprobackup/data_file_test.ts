@@ -225,7 +225,7 @@ Deno.test("DataFileContent reads the header map once, then one record for one bl
     equal(counting.reads.length, 1, "the second half of a page is there already");
     deepEqual(tree.counters, {
       indexFiles: 1,
-      indexBytes: 8 * 1000 + 512,
+      indexBytes: 12 + 4 * 32 + 2 * 1000,
       pageHits: 1,
       pageMisses: 19,
     });
@@ -241,7 +241,7 @@ Deno.test("DataFileContent builds an index again after the budget has pushed it 
       pages: pages(range(20), index),
     }));
     const id = writer.write({ startTime: START, entries });
-    const tree = openTree(writer.store, id, { indexBudgetBytes: 2 * (8 * 20 + 512) });
+    const tree = openTree(writer.store, id, { indexBudgetBytes: 2 * (12 + 4 + 2 * 20) });
     for (let round = 0; round < 2; round++) {
       for (const [index, { path }] of entries.entries()) {
         deepEqual(readAll(fileAt(tree, path)).subarray(8192, 16384), makePage(1, index));

@@ -73,6 +73,19 @@ export class ContentEntry {
     return this.#path ??= decodeFileName(this.#bytes.subarray(this.#pathStart, this.#pathEnd));
   }
 
+  /** The list, in which the path goes from {@link pathStart} to {@link pathEnd}; valid until the next line. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
+  }
+
+  get pathStart(): number {
+    return this.#pathStart;
+  }
+
+  get pathEnd(): number {
+    return this.#pathEnd;
+  }
+
   /** Used by the parser: where the path is. */
   setPath(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
     this.#bytes = bytes;

@@ -5,7 +5,7 @@ import { ContentEntry, parseContentList } from "#src/pgprobackup/format/content.
 const PLACE = { path: "backup_content.control", backupId: "TOTXO5" };
 const encode = (text: string) => new TextEncoder().encode(text);
 
-type Fields = Omit<ContentEntry, "setPath">;
+type Fields = Omit<ContentEntry, "setPath" | "bytes" | "pathStart" | "pathEnd">;
 
 function parse(text: string | Uint8Array<ArrayBuffer>): Fields[] {
   const entries: Fields[] = [];

@@ -1,0 +1,31 @@
+/**
+ * The directory in the root that holds what a backup has beside the data directory: tablespaces in `tblspc/OID`,
+ * external directories in `external/N`.
+ *
+ * @module
+ */
+
+import type { ChainTable } from "./chain_table.ts";
+
+/** Name of the directory; no listed file may have it. */
+export const EXTRAS_NAME = ".pbkfs";
+
+/** In {@link EXTRAS_NAME}: tablespaces, to which links lead from {@link TABLESPACE_LINKS_NAME}. */
+export const TABLESPACES_NAME = "tblspc";
+
+/** In {@link EXTRAS_NAME}: external directories. */
+export const EXTERNAL_NAME = "external";
+
+/** Where the data directory has its tablespaces, and the lists their files. */
+export const TABLESPACE_LINKS_NAME = "pg_tblspc";
+
+/** Path of a file as the lists have it: below the data directory or its external directory. */
+export function listedPath(table: ChainTable, id: number): string {
+  const names: string[] = [];
+  for (let node = id; node !== table.parent(node); node = table.parent(node)) {
+    names.unshift(table.name(node));
+  }
+  if (names[0] !== EXTRAS_NAME) return names.join("/");
+  if (names[1] === EXTERNAL_NAME) return names.slice(3).join("/");
+  return [TABLESPACE_LINKS_NAME, ...names.slice(2)].join("/");
+}
