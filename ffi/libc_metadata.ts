@@ -1,0 +1,169 @@
+/**
+ * libc: what reading whole trees needs beside `libc.ts`: file attributes that only ioctl(2) tells, the kind of a file system, extended
+ * attributes without allocation, and copies between descriptors.
+ *
+ * Like there, a call returns its value or **a negative errno**.
+ *
+ * @module
+ */
+
+const SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" },
+  ioctl: {
+    parameters: [
+      "i32", // int fd
+      "u64", // unsigned long request
+      "buffer", // char *argp
+    ],
+    result: "i32",
+  },
+  fstatfs: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // struct statfs *buf
+    ],
+    result: "i32",
+  },
+  flistxattr: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // char *list
+      "usize", // size_t size
+    ],
+    result: "isize",
+  },
+  fgetxattr: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const char *name
+      "buffer", // void *value
+      "usize", // size_t size
+    ],
+    result: "isize",
+  },
+  pread: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "usize", // size_t count
+      "i64", // off_t offset
+    ],
+    result: "isize",
+  },
+  write: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *buf
+      "usize", // size_t count
+    ],
+    result: "isize",
+  },
+  sendfile: {
+    parameters: [
+      "i32", // int out_fd
+      "i32", // int in_fd
+      "buffer", // off_t *offset
+      "usize", // size_t count
+    ],
+    result: "isize",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+let library: Libc | undefined;
+let errnoView: Deno.UnsafePointerView | undefined;
+
+function libc(): Libc {
+  if (library === undefined) {
+    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
+  }
+  return library;
+}
+
+/** The negative errno of the call that just failed. */
+function failed(): number {
+  return -errnoView!.getInt32(0);
+}
+
+/** Flag of open(2): reading leaves the time of the last access alone. For owners and root only, else EPERM. */
+export const OPEN_NOATIME = 0o1000000;
+
+const FS_IOC_GETFLAGS = 0x8008_6601n;
+const FS_IOC_FSGETXATTR = 0x801c_581fn;
+const FAT_IOCTL_GET_ATTRIBUTES = 0x8004_7210n;
+
+/** Room for the largest answer: struct fsxattr has 28 bytes; FS_IOC_GETFLAGS writes 4 in spite of its number. */
+const answer = new Uint8Array(32);
+const answerView = new DataView(answer.buffer);
+
+function ask(fd: number, request: bigint, offset: number): number {
+  answer.fill(0);
+  return libc().ioctl(fd, request, answer) === -1 ? failed() : answerView.getUint32(offset, true);
+}
+
+/** Attributes as chattr(1) sets them (FS_IOC_GETFLAGS) of a descriptor opened for reading. */
+export function getFileFlags(fd: number): number {
+  return ask(fd, FS_IOC_GETFLAGS, 0);
+}
+
+/** DOS attributes of a file on a FAT file system. */
+export function getFatAttributes(fd: number): number {
+  return ask(fd, FAT_IOCTL_GET_ATTRIBUTES, 0);
+}
+
+/** Offset of fsx_projid in struct fsxattr. */
+const PROJECT_ID_OFFSET = 12;
+
+/** Quota project id (FS_IOC_FSGETXATTR); 0 when there is none. */
+export function getProjectId(fd: number): number {
+  return ask(fd, FS_IOC_FSGETXATTR, PROJECT_ID_OFFSET);
+}
+
+const statfsBytes = new Uint8Array(120);
+const statfsView = new DataView(statfsBytes.buffer);
+
+/** `f_type` of the file system that holds `fd`. */
+export function getFileSystemMagic(fd: number): number {
+  if (libc().fstatfs(fd, statfsBytes) === -1) return failed();
+  return statfsView.getUint32(0, true);
+}
+
+/** flistxattr(2) into `target`: names, each followed by a NUL. @returns the number of bytes */
+export function listXattrInto(fd: number, target: Uint8Array<ArrayBuffer>): number {
+  const length = Number(libc().flistxattr(fd, target, BigInt(target.length)));
+  return length === -1 ? failed() : length;
+}
+
+/** fgetxattr(2) into `target`. @param name with its terminating NUL @returns the number of bytes */
+export function getXattrInto(
+  fd: number,
+  name: Uint8Array<ArrayBuffer>,
+  target: Uint8Array<ArrayBuffer>,
+): number {
+  const length = Number(libc().fgetxattr(fd, name, target, BigInt(target.length)));
+  return length === -1 ? failed() : length;
+}
+
+/** pread(2) into `target`. @returns the number of bytes, possibly short */
+export function preadInto(fd: number, target: Uint8Array<ArrayBuffer>, offset: number): number {
+  const count = Number(libc().pread(fd, target, BigInt(target.length), BigInt(offset)));
+  return count === -1 ? failed() : count;
+}
+
+/** write(2) of `bytes`. @returns the number of bytes, possibly short */
+export function writeFrom(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
+  const count = Number(libc().write(fd, bytes, BigInt(bytes.length)));
+  return count === -1 ? failed() : count;
+}
+
+const sendOffset = new BigInt64Array(1);
+const sendOffsetBytes = new Uint8Array(sendOffset.buffer);
+
+/** sendfile(2): the kernel moves bytes to a pipe, socket, device or file. @returns the number of bytes, possibly short */
+export function sendFile(fdOut: number, fdIn: number, offset: number, length: number): number {
+  sendOffset[0] = BigInt(offset);
+  const count = Number(libc().sendfile(fdOut, fdIn, sendOffsetBytes, BigInt(length)));
+  return count === -1 ? failed() : count;
+}

@@ -1,0 +1,227 @@
+/**
+ * POSIX ACLs: between the kernel's extended attributes and what an archive stores (format specification, sections 5 and 13).
+ *
+ * The value of `system.posix_acl_access` and `system.posix_acl_default`:
+ *
+ *     0  u32  version 2
+ *     4  n × { u16 tag, u16 permissions, u32 id (0xFFFFFFFF unless the tag is USER or GROUP) }
+ *
+ * The access ACL's entries for owner, others and mask are not stored: the mode has them.
+ *
+ * @module
+ */
+
+import { FormatError } from "#src/errors.ts";
+import type { AclDefault, AclEntry } from "./acl.ts";
+
+/** ACLs of a file as an archive stores them. */
+export interface StoredAcl {
+  readonly users: readonly AclEntry[];
+  readonly groups: readonly AclEntry[];
+  /** Permission of the owning group; there exactly when the ACL has a mask. */
+  readonly groupObject: bigint | undefined;
+  readonly default: AclDefault | undefined;
+  readonly defaultUsers: readonly AclEntry[];
+  readonly defaultGroups: readonly AclEntry[];
+}
+
+/** Name of the xattr with the access ACL. */
+export const XATTR_ACL_ACCESS = "system.posix_acl_access";
+/** Name of the xattr with a directory's default ACL. */
+export const XATTR_ACL_DEFAULT = "system.posix_acl_default";
+
+const VERSION = 2;
+const HEADER_SIZE = 4;
+const ENTRY_SIZE = 8;
+const NO_ID = 0xffff_ffff;
+const PERMISSIONS_MAX = 7n;
+const ID_MAX = 0xffff_fffen;
+
+const Tag = {
+  USER_OBJECT: 0x01,
+  USER: 0x02,
+  GROUP_OBJECT: 0x04,
+  GROUP: 0x08,
+  MASK: 0x10,
+  OTHER: 0x20,
+} as const;
+
+/** An ACL xattr taken apart. */
+interface DecodedAcl {
+  readonly users: AclEntry[];
+  readonly groups: AclEntry[];
+  userObject: bigint | undefined;
+  groupObject: bigint | undefined;
+  mask: bigint | undefined;
+  other: bigint | undefined;
+}
+
+function badAcl(reason: string): FormatError {
+  return new FormatError(`Cannot use ACL: ${reason}`, { code: "bad-acl" });
+}
+
+function decode(value: Uint8Array): DecodedAcl {
+  const acl: DecodedAcl = {
+    users: [],
+    groups: [],
+    userObject: undefined,
+    groupObject: undefined,
+    mask: undefined,
+    other: undefined,
+  };
+  if (value.length < HEADER_SIZE || (value.length - HEADER_SIZE) % ENTRY_SIZE !== 0) {
+    throw badAcl(`${value.length} bytes are not a header and entries`);
+  }
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  const version = view.getUint32(0, true);
+  if (version !== VERSION) throw badAcl(`version ${version}, expected ${VERSION}`);
+  for (let offset = HEADER_SIZE; offset < value.length; offset += ENTRY_SIZE) {
+    const tag = view.getUint16(offset, true);
+    const permissions = BigInt(view.getUint16(offset + 2, true));
+    const id = BigInt(view.getUint32(offset + 4, true));
+    if (tag === Tag.USER) acl.users.push({ id, permissions });
+    else if (tag === Tag.GROUP) acl.groups.push({ id, permissions });
+    else if (tag === Tag.USER_OBJECT) acl.userObject = permissions;
+    else if (tag === Tag.GROUP_OBJECT) acl.groupObject = permissions;
+    else if (tag === Tag.MASK) acl.mask = permissions;
+    else if (tag === Tag.OTHER) acl.other = permissions;
+    else throw badAcl(`unknown tag ${tag}`);
+  }
+  acl.users.sort(compareEntries);
+  acl.groups.sort(compareEntries);
+  return acl;
+}
+
+function compareEntries(a: AclEntry, b: AclEntry): number {
+  return Number(a.id - b.id) || Number(a.permissions - b.permissions);
+}
+
+/**
+ * What an archive stores of a file's ACLs.
+ *
+ * @param access value of {@link XATTR_ACL_ACCESS}, undefined when there is none
+ * @param defaults value of {@link XATTR_ACL_DEFAULT}, undefined when there is none
+ * @returns undefined when there is neither
+ * @throws {FormatError} with code `bad-acl`
+ */
+export function decodePosixAcl(
+  access: Uint8Array | undefined,
+  defaults: Uint8Array | undefined,
+): StoredAcl | undefined {
+  const acl = access === undefined ? undefined : decode(access);
+  const defaultAcl = defaults === undefined || defaults.length === 0 ? undefined : decode(defaults);
+  if (acl === undefined && defaultAcl === undefined) return undefined;
+  const objects = defaultAcl === undefined ? [] : [
+    defaultAcl.userObject,
+    defaultAcl.groupObject,
+    defaultAcl.other,
+    defaultAcl.mask,
+  ];
+  return {
+    users: acl?.users ?? [],
+    groups: acl?.groups ?? [],
+    groupObject: acl?.mask === undefined ? undefined : acl.groupObject,
+    default: objects.every((permissions) => permissions === undefined) ? undefined : {
+      userObject: defaultAcl!.userObject,
+      groupObject: defaultAcl!.groupObject,
+      other: defaultAcl!.other,
+      mask: defaultAcl!.mask,
+    },
+    defaultUsers: defaultAcl?.users ?? [],
+    defaultGroups: defaultAcl?.groups ?? [],
+  };
+}
+
+/** Whether a file with this ACL has more than its mode says, so that {@link encodeAccessAcl} makes a value. */
+export function hasAccessAcl(acl: StoredAcl): boolean {
+  return acl.groupObject !== undefined || acl.users.length > 0 || acl.groups.length > 0;
+}
+
+/** Whether an entry has users or groups but lacks the permission of the owning group, which then is taken from the mode. */
+export function lacksGroupObject(acl: StoredAcl): boolean {
+  return acl.groupObject === undefined && (acl.users.length > 0 || acl.groups.length > 0);
+}
+
+/**
+ * The value of {@link XATTR_ACL_ACCESS} that restores an ACL.
+ *
+ * @param mode `st_mode` of the entry: its group bits are the mask
+ * @returns undefined when the mode says everything
+ * @throws {FormatError} with code `bad-acl` when ids or permissions are none
+ */
+export function encodeAccessAcl(
+  acl: StoredAcl,
+  mode: number,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (!hasAccessAcl(acl)) return undefined;
+  const mask = BigInt(mode >> 3 & 7);
+  return encode({
+    userObject: BigInt(mode >> 6 & 7),
+    users: acl.users,
+    groupObject: acl.groupObject ?? mask,
+    groups: acl.groups,
+    mask,
+    other: BigInt(mode & 7),
+  });
+}
+
+/**
+ * The value of {@link XATTR_ACL_DEFAULT} that restores a directory's default ACL. The kernel refuses one that lacks owner, group or others.
+ *
+ * @returns undefined when there is none
+ * @throws {FormatError} with code `bad-acl` when ids or permissions are none
+ */
+export function encodeDefaultAcl(acl: StoredAcl): Uint8Array<ArrayBuffer> | undefined {
+  if (
+    acl.default === undefined && acl.defaultUsers.length === 0 && acl.defaultGroups.length === 0
+  ) return undefined;
+  return encode({
+    userObject: acl.default?.userObject,
+    users: acl.defaultUsers,
+    groupObject: acl.default?.groupObject,
+    groups: acl.defaultGroups,
+    mask: acl.default?.mask,
+    other: acl.default?.other,
+  });
+}
+
+interface AclToEncode {
+  readonly userObject: bigint | undefined;
+  readonly users: readonly AclEntry[];
+  readonly groupObject: bigint | undefined;
+  readonly groups: readonly AclEntry[];
+  readonly mask: bigint | undefined;
+  readonly other: bigint | undefined;
+}
+
+/** Entries in the only order that the kernel takes. */
+function encode(acl: AclToEncode): Uint8Array<ArrayBuffer> {
+  const sizeMax = HEADER_SIZE + (4 + acl.users.length + acl.groups.length) * ENTRY_SIZE;
+  const bytes = new Uint8Array(sizeMax);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, VERSION, true);
+  let offset = HEADER_SIZE;
+  const add = (tag: number, permissions: bigint, id: number) => {
+    if (permissions > PERMISSIONS_MAX) throw badAcl(`permissions ${permissions}`);
+    view.setUint16(offset, tag, true);
+    view.setUint16(offset + 2, Number(permissions), true);
+    view.setUint32(offset + 4, id, true);
+    offset += ENTRY_SIZE;
+  };
+  const addObject = (tag: number, permissions: bigint | undefined) => {
+    if (permissions !== undefined) add(tag, permissions, NO_ID);
+  };
+  const addNamed = (tag: number, entries: readonly AclEntry[]) => {
+    for (const { id, permissions } of [...entries].sort(compareEntries)) {
+      if (id > ID_MAX) throw badAcl(`id ${id}`);
+      add(tag, permissions, Number(id));
+    }
+  };
+  addObject(Tag.USER_OBJECT, acl.userObject);
+  addNamed(Tag.USER, acl.users);
+  addObject(Tag.GROUP_OBJECT, acl.groupObject);
+  addNamed(Tag.GROUP, acl.groups);
+  addObject(Tag.MASK, acl.mask);
+  addObject(Tag.OTHER, acl.other);
+  return bytes.subarray(0, offset);
+}
