@@ -4,17 +4,24 @@
  * @module
  */
 
+import { IntegrityError, LimitError, UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
+import { FileType } from "#src/tree/node.ts";
+import { beginItem, writeMetadata } from "./_entry_writer.ts";
+import { OutputBuffer, type PxarContent } from "./_output_buffer.ts";
 import type { PxarMetadata } from "./entry.ts";
+import { DEVICE_SIZE, encodeDevice } from "./format/device.ts";
+import { filenameHash } from "./format/filename_hash.ts";
+import { GoodbyeBuilder } from "./format/goodbye.ts";
+import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
+import { DEPTH_MAX, PATH_SIZE_MAX, PRELUDE_SIZE_MAX } from "./format/limits.ts";
+import { encodeName, encodeTarget, targetPathObjection } from "./format/name.ts";
+import { encodePayloadReference, PAYLOAD_REF_SIZE } from "./format/payload.ts";
+
+export type { PxarContent } from "./_output_buffer.ts";
 
 /** Offset of an entry's FILENAME header in the metadata stream: what a hard link refers to. */
 export type EntryOffset = number;
-
-/** Where a file's bytes come from: up to `target.length` bytes a call, 0 only at the end. */
-export interface PxarContent {
-  /** Reads the next bytes. @returns the count, 0 at the end */
-  read(target: Uint8Array): number;
-}
 
 /** What an archive is made with. */
 export interface PxarEncoderOptions {
@@ -34,83 +41,346 @@ export interface PxarSizes {
   readonly payloadSize: number | undefined;
 }
 
-/** Encodes one archive. */
+/** A directory that is not finished. */
+interface OpenDirectory {
+  readonly goodbye: GoodbyeBuilder;
+  /** Offset of its FILENAME header, and the hash of its name. */
+  readonly start: number;
+  readonly hashHigh: number;
+  readonly hashLow: number;
+  /** Offset of its ENTRY header. */
+  readonly entryOffset: number;
+  /** Length of its path in bytes. */
+  readonly pathSize: number;
+}
+
+/**
+ * Encodes one archive. Entries go to the sinks in the order of the calls; the memory in use is that of the tables
+ * of the open directories. Children should come in the byte order of their names. After an exception that is not a
+ * `UsageError` of the first check, the archive cannot be continued.
+ */
 export class PxarEncoder {
-  /** Starts the archive with its root directory. */
-  constructor(_metadata: Sink, _options: PxarEncoderOptions) {}
+  readonly #output: OutputBuffer;
+  readonly #payload: OutputBuffer | undefined;
+  readonly #open: OpenDirectory[] = [];
+  /** False while an entry is half written, so also after a failure in between, and after the end. */
+  #isReady = false;
+
+  /** Starts the archive with its root directory. @throws {UsageError} for impossible metadata */
+  constructor(metadata: Sink, options: PxarEncoderOptions) {
+    this.#output = new OutputBuffer(metadata);
+    const { root, payload, prelude } = options;
+    checkType(root, FileType.DIRECTORY);
+    if (payload !== undefined) {
+      this.#payload = new OutputBuffer(payload);
+      beginItem(this.#payload, Item.PAYLOAD_START_MARKER, 0);
+      const version = beginItem(this.#output, Item.FORMAT_VERSION, 8);
+      this.#output.view.setBigUint64(version, 2n, true);
+      if (prelude !== undefined) this.#writePrelude(prelude);
+    } else if (prelude !== undefined) {
+      throw new UsageError("Cannot store a prelude in an archive without payload stream");
+    }
+    const entryOffset = this.#output.position;
+    writeMetadata(this.#output, root);
+    this.#pushDirectory(0, 0, 0, entryOffset, 0);
+    this.#isReady = true;
+  }
 
   /** Position in the payload stream where the next PAYLOAD header would be; 0 for version 1. */
   get payloadPosition(): number {
-    return 0;
+    return this.#payload?.position ?? 0;
   }
 
   /** Opens a directory in the current one. */
-  startDirectory(_name: string, _metadata: PxarMetadata): void {}
+  startDirectory(name: string, metadata: PxarMetadata): void {
+    checkType(metadata, FileType.DIRECTORY);
+    const start = this.#begin(name);
+    const hashHigh = filenameHash.high;
+    const hashLow = filenameHash.low;
+    const nameSize = this.#output.position - start;
+    if (this.#open.length >= DEPTH_MAX || this.#top.pathSize + nameSize > PATH_SIZE_MAX) {
+      throw new LimitError(`Cannot store "${name}": its directory is too deep`);
+    }
+    const entryOffset = this.#output.position;
+    writeMetadata(this.#output, metadata);
+    const pathSize = this.#top.pathSize + nameSize;
+    this.#pushDirectory(start, hashHigh, hashLow, entryOffset, pathSize);
+    this.#isReady = true;
+  }
 
   /** Ends the directory opened last. */
-  finishDirectory(): void {}
+  finishDirectory(): void {
+    this.#checkReady();
+    if (this.#open.length < 2) throw new UsageError("Cannot end a directory: none is open");
+    this.#isReady = false;
+    const directory = this.#open.pop()!;
+    this.#writeGoodbye(directory, directory.entryOffset);
+    const size = this.#output.position - directory.start;
+    this.#top.goodbye.add(directory.hashHigh, directory.hashLow, directory.start, size);
+    this.#isReady = true;
+  }
 
-  /** Adds a regular file of exactly `size` bytes. */
+  /**
+   * Adds a regular file of exactly `size` bytes.
+   *
+   * @throws {IntegrityError} when the content ends before
+   */
   addFile(
-    _name: string,
-    _metadata: PxarMetadata,
-    _size: number,
-    _content: PxarContent | Uint8Array,
+    name: string,
+    metadata: PxarMetadata,
+    size: number,
+    content: PxarContent | Uint8Array,
   ): EntryOffset {
-    return 0;
+    if (content instanceof Uint8Array && content.length !== size) {
+      throw new UsageError(`Cannot store "${name}": ${content.length} bytes instead of ${size}`);
+    }
+    return this.#addFile(name, metadata, size, (output) => {
+      if (content instanceof Uint8Array) output.write(content);
+      else output.writeContent(content, size);
+    });
   }
 
-  /** Adds a regular file whose `size` bytes are at `offset` of an open host file. */
+  /**
+   * Adds a regular file whose `size` bytes are at `offset` of an open host file. The sink copies them, where it can.
+   *
+   * @param rest gives the content behind the first `taken` bytes, for small files and for what the sink does not take
+   * @throws {IntegrityError} when bytes are missing
+   */
   addFileFromFd(
-    _name: string,
-    _metadata: PxarMetadata,
-    _size: number,
-    _fd: number,
-    _offset: number,
+    name: string,
+    metadata: PxarMetadata,
+    size: number,
+    fd: number,
+    offset: number,
+    rest?: (taken: number) => PxarContent,
   ): EntryOffset {
-    return 0;
+    return this.#addFile(name, metadata, size, (output) => {
+      const isCopied = rest === undefined || !output.isGathered(size);
+      const taken = isCopied ? output.copyFrom(fd, offset, size) : 0;
+      if (taken === size) return;
+      if (rest === undefined) {
+        throw new IntegrityError(`Cannot store "${name}": ${size - taken} bytes are missing`);
+      }
+      output.writeContent(rest(taken), size - taken);
+    });
   }
 
-  /** Adds a regular file whose PAYLOAD header is already at `payloadOffset` of the payload stream. */
+  /**
+   * Adds a regular file whose PAYLOAD header is at `payloadOffset` of the payload stream, or is going to be: nothing
+   * is written there. Version 2 only.
+   */
   addPayloadReference(
-    _name: string,
-    _metadata: PxarMetadata,
-    _size: number,
-    _payloadOffset: number,
+    name: string,
+    metadata: PxarMetadata,
+    size: number,
+    payloadOffset: number,
   ): EntryOffset {
-    return 0;
+    checkType(metadata, FileType.FILE);
+    checkSize(name, size);
+    checkSize(name, payloadOffset);
+    this.#requirePayload();
+    return this.#addEntry(name, metadata, (output) => {
+      writeReference(output, payloadOffset, size);
+    });
   }
 
-  /** Counts bytes that the caller put into the payload stream himself. */
-  advancePayload(_size: number): void {}
+  /** Hands everything to the sinks: before the caller puts bytes of his own into the payload stream. */
+  flush(): void {
+    this.#output.flush();
+    this.#payload?.flush();
+  }
+
+  /** Counts bytes that the caller put into the payload stream after {@link flush}. Version 2 only. */
+  advancePayload(size: number): void {
+    const payload = this.#requirePayload();
+    checkSize("payload", size);
+    if (!payload.isEmpty) throw new UsageError("Cannot count payload: flush the encoder before");
+    payload.advance(size);
+  }
 
   /** Adds a symbolic link. */
-  addSymlink(_name: string, _metadata: PxarMetadata, _target: string): EntryOffset {
-    return 0;
+  addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
+    checkType(metadata, FileType.SYMLINK);
+    const bytes = encodeTarget(target);
+    return this.#addEntry(name, metadata, (output) => {
+      const index = beginItem(output, Item.SYMLINK, bytes.length + 1);
+      output.bytes.set(bytes, index);
+      output.bytes[index + bytes.length] = 0;
+    });
   }
 
   /** Adds a character or block device, as the mode says. */
-  addDevice(_name: string, _metadata: PxarMetadata, _major: bigint, _minor: bigint): EntryOffset {
-    return 0;
+  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): EntryOffset {
+    checkType(metadata, FileType.CHARACTER_DEVICE, FileType.BLOCK_DEVICE);
+    return this.#addEntry(name, metadata, (output) => {
+      const index = beginItem(output, Item.DEVICE, DEVICE_SIZE);
+      encodeDevice(output.view, index, { major, minor });
+    });
   }
 
   /** Adds a FIFO. */
-  addFifo(_name: string, _metadata: PxarMetadata): EntryOffset {
-    return 0;
+  addFifo(name: string, metadata: PxarMetadata): EntryOffset {
+    checkType(metadata, FileType.FIFO);
+    return this.#addEntry(name, metadata, () => {});
   }
 
   /** Adds a socket. */
-  addSocket(_name: string, _metadata: PxarMetadata): EntryOffset {
-    return 0;
+  addSocket(name: string, metadata: PxarMetadata): EntryOffset {
+    checkType(metadata, FileType.SOCKET);
+    return this.#addEntry(name, metadata, () => {});
   }
 
-  /** Adds a further name of the regular file at `target`, whose path from the root is `targetPath`. */
-  addHardlink(_name: string, _targetPath: string, _target: EntryOffset): EntryOffset {
-    return 0;
+  /** Adds a further name of the regular file at `target`, whose path from the root is `targetPath` (`a/b`). */
+  addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
+    const bytes = encodeTarget(targetPath);
+    const objection = targetPathObjection(targetPath);
+    if (objection !== undefined) {
+      throw new UsageError(`Cannot store a hard link to "${targetPath}": ${objection}`);
+    }
+    if (!(Number.isSafeInteger(target) && target > 0 && target < this.#output.position)) {
+      throw new UsageError(`Cannot store a hard link to offset ${target}: no earlier entry`);
+    }
+    const start = this.#begin(name);
+    const index = beginItem(this.#output, Item.HARDLINK, 8 + bytes.length + 1);
+    this.#output.view.setBigUint64(index, BigInt(start - target), true);
+    this.#output.bytes.set(bytes, index + 8);
+    this.#output.bytes[index + 8 + bytes.length] = 0;
+    return this.#end(start, filenameHash.high, filenameHash.low, 0);
   }
 
-  /** Ends the archive. */
+  /** Ends the root directory and the archive. @throws {UsageError} when a directory is still open */
   finish(): PxarSizes {
-    return { metadataSize: 0, payloadSize: undefined };
+    this.#checkReady();
+    if (this.#open.length !== 1) {
+      throw new UsageError("Cannot end the archive: a directory is open");
+    }
+    this.#isReady = false;
+    const root = this.#open.pop()!;
+    // In version 2 the reference lets the root's tail refer to the beginning of the stream.
+    this.#writeGoodbye(root, this.#payload === undefined ? root.entryOffset : 0);
+    this.#output.flush();
+    if (this.#payload !== undefined) {
+      beginItem(this.#payload, Item.PAYLOAD_TAIL_MARKER, 0);
+      this.#payload.flush();
+    }
+    return { metadataSize: this.#output.position, payloadSize: this.#payload?.position };
   }
+
+  get #top(): OpenDirectory {
+    return this.#open.at(-1)!;
+  }
+
+  #checkReady(): void {
+    if (!this.#isReady) {
+      throw new UsageError("Cannot continue the archive: it is finished or an entry failed");
+    }
+  }
+
+  #requirePayload(): OutputBuffer {
+    if (this.#payload === undefined) {
+      throw new UsageError("Cannot refer to payload: the archive has no payload stream");
+    }
+    return this.#payload;
+  }
+
+  #writePrelude(prelude: Uint8Array): void {
+    if (prelude.length > PRELUDE_SIZE_MAX) {
+      throw new LimitError(`Cannot store a prelude of ${prelude.length} bytes`);
+    }
+    const index = this.#output.reserve(HEADER_SIZE);
+    encodeHeader(this.#output.view, index, Item.PRELUDE, prelude.length);
+    this.#output.write(prelude);
+  }
+
+  #pushDirectory(
+    start: number,
+    hashHigh: number,
+    hashLow: number,
+    entryOffset: number,
+    pathSize: number,
+  ): void {
+    const goodbye = new GoodbyeBuilder();
+    this.#open.push({ goodbye, start, hashHigh, hashLow, entryOffset, pathSize });
+  }
+
+  #writeGoodbye(directory: OpenDirectory, tailTarget: number): void {
+    this.#output.write(directory.goodbye.encode(this.#output.position, tailTarget));
+  }
+
+  #addFile(
+    name: string,
+    metadata: PxarMetadata,
+    size: number,
+    writeContent: (output: OutputBuffer) => void,
+  ): EntryOffset {
+    checkType(metadata, FileType.FILE);
+    checkSize(name, size);
+    const payload = this.#payload;
+    if (payload === undefined) {
+      return this.#addEntry(name, metadata, (output) => {
+        writePayloadHeader(output, size);
+        writeContent(output);
+      });
+    }
+    // The reference counts the payload in the table's item, although it is in the other stream.
+    return this.#addEntry(name, metadata, (output) => {
+      writeReference(output, payload.position, size);
+      writePayloadHeader(payload, size);
+      writeContent(payload);
+    }, size);
+  }
+
+  #addEntry(
+    name: string,
+    metadata: PxarMetadata,
+    writeKind: (output: OutputBuffer) => void,
+    sizeElsewhere = 0,
+  ): EntryOffset {
+    const start = this.#begin(name);
+    const { high, low } = filenameHash;
+    writeMetadata(this.#output, metadata);
+    writeKind(this.#output);
+    return this.#end(start, high, low, sizeElsewhere);
+  }
+
+  /** Writes the FILENAME and leaves the name's hash in {@link filenameHash}. @returns its offset */
+  #begin(name: string): number {
+    this.#checkReady();
+    const bytes = encodeName(name);
+    this.#isReady = false;
+    const start = this.#output.position;
+    const index = beginItem(this.#output, Item.FILENAME, bytes.length + 1);
+    this.#output.bytes.set(bytes, index);
+    this.#output.bytes[index + bytes.length] = 0;
+    filenameHash.hash(bytes);
+    return start;
+  }
+
+  #end(start: number, hashHigh: number, hashLow: number, sizeElsewhere: number): EntryOffset {
+    const size = this.#output.position - start + sizeElsewhere;
+    this.#top.goodbye.add(hashHigh, hashLow, start, size);
+    this.#isReady = true;
+    return start;
+  }
+}
+
+function checkType(metadata: PxarMetadata, ...types: readonly number[]): void {
+  const type = metadata.mode & FileType.MASK;
+  if (types.includes(type)) return;
+  throw new UsageError(`Cannot store an entry of mode 0${metadata.mode.toString(8)}: wrong type`);
+}
+
+function checkSize(name: string, size: number): void {
+  if (!(Number.isSafeInteger(size) && size >= 0)) {
+    throw new UsageError(`Cannot store "${name}": size or offset ${size}`);
+  }
+}
+
+function writeReference(output: OutputBuffer, offset: number, size: number): void {
+  const index = beginItem(output, Item.PAYLOAD_REF, PAYLOAD_REF_SIZE);
+  encodePayloadReference(output.view, index, { offset, size });
+}
+
+function writePayloadHeader(output: OutputBuffer, size: number): void {
+  encodeHeader(output.view, output.reserve(HEADER_SIZE), Item.PAYLOAD, size);
 }

@@ -1,0 +1,82 @@
+/**
+ * Writes an entry's ENTRY and attribute items in the order of the format specification, section 4.
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import type { OutputBuffer } from "./_output_buffer.ts";
+import type { PxarAcl, PxarAclEntry, PxarMetadata } from "./entry.ts";
+import { encodeAclDefault, encodeAclEntry, encodeAclPermissions } from "./format/acl.ts";
+import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
+import { XATTR_CONTENT_SIZE_MAX } from "./format/limits.ts";
+import { encodeStat, STAT_SIZE } from "./format/stat.ts";
+import { encodeXattr } from "./format/xattr.ts";
+
+const UINT32_MAX = 0xffff_ffff;
+const NANOSECONDS_MAX = 999_999_999;
+
+/** Makes room for an item and writes its header. @returns the index of its content */
+export function beginItem(output: OutputBuffer, item: Item, contentSize: number): number {
+  const index = output.reserve(HEADER_SIZE + contentSize);
+  encodeHeader(output.view, index, item, contentSize);
+  return index + HEADER_SIZE;
+}
+
+/** Writes an item with `content`. */
+export function writeItem(output: OutputBuffer, item: Item, content: Uint8Array): void {
+  output.bytes.set(content, beginItem(output, item, content.length));
+}
+
+/** Writes ENTRY and everything that describes it. @throws {UsageError} for metadata that cannot be stored */
+export function writeMetadata(output: OutputBuffer, metadata: PxarMetadata): void {
+  checkMetadata(metadata);
+  encodeStat(output.view, beginItem(output, Item.ENTRY, STAT_SIZE), metadata);
+  for (const xattr of metadata.xattrs) writeItem(output, Item.XATTR, encodeXattr(xattr));
+  writeAcl(output, metadata.acl);
+  if (metadata.fcaps !== undefined) writeItem(output, Item.FCAPS, metadata.fcaps);
+  if (metadata.projectId !== 0n) {
+    const index = beginItem(output, Item.QUOTA_PROJID, 8);
+    output.view.setBigUint64(index, metadata.projectId, true);
+  }
+}
+
+function writeAcl(output: OutputBuffer, acl: PxarAcl): void {
+  writeAclEntries(output, Item.ACL_USER, acl.users);
+  writeAclEntries(output, Item.ACL_GROUP, acl.groups);
+  if (acl.groupObject !== undefined) {
+    encodeAclPermissions(output.view, beginItem(output, Item.ACL_GROUP_OBJ, 8), acl.groupObject);
+  }
+  if (acl.default !== undefined) {
+    encodeAclDefault(output.view, beginItem(output, Item.ACL_DEFAULT, 32), acl.default);
+  }
+  writeAclEntries(output, Item.ACL_DEFAULT_USER, acl.defaultUsers);
+  writeAclEntries(output, Item.ACL_DEFAULT_GROUP, acl.defaultGroups);
+}
+
+function writeAclEntries(output: OutputBuffer, item: Item, entries: readonly PxarAclEntry[]): void {
+  const sorted = entries.length > 1 ? entries.toSorted(compareAclEntries) : entries;
+  for (const entry of sorted) encodeAclEntry(output.view, beginItem(output, item, 16), entry);
+}
+
+function compareAclEntries(first: PxarAclEntry, second: PxarAclEntry): number {
+  return Number(first.id - second.id) || Number(first.permissions - second.permissions);
+}
+
+function checkMetadata(metadata: PxarMetadata): void {
+  const { mode, uid, gid, mtime, fcaps } = metadata;
+  for (const [value, what] of [[mode, "mode"], [uid, "uid"], [gid, "gid"]] as const) {
+    if (!(Number.isInteger(value) && value >= 0 && value <= UINT32_MAX)) {
+      throw new UsageError(`Cannot store ${what} ${value}`);
+    }
+  }
+  const { seconds, nanoseconds } = mtime;
+  const hasNanoseconds = Number.isInteger(nanoseconds) && nanoseconds >= 0 &&
+    nanoseconds <= NANOSECONDS_MAX;
+  if (!Number.isSafeInteger(seconds) || !hasNanoseconds) {
+    throw new UsageError(`Cannot store time of ${seconds} s and ${nanoseconds} ns`);
+  }
+  if (fcaps !== undefined && fcaps.length > XATTR_CONTENT_SIZE_MAX) {
+    throw new UsageError(`Cannot store file capabilities of ${fcaps.length} bytes`);
+  }
+}
