@@ -1,0 +1,145 @@
+/**
+ * An archive as a {@link TreeReader}: everything it stores is known.
+ *
+ * @module
+ */
+
+import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
+import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
+import type { PxarPayload } from "#src/pxar/entry.ts";
+import { compareNames } from "./paths.ts";
+import {
+  METADATA_FIELDS,
+  type NamedEntry,
+  type PayloadRange,
+  type ReaderDirectory,
+  type ReaderEntry,
+  type ReaderFile,
+  type TreeReader,
+} from "./reader.ts";
+
+/** Size of a PAYLOAD header. */
+const HEADER_SIZE = 16;
+const BUFFER_SIZE = 1 << 20;
+
+/** How an archive is read. */
+export interface ArchiveReaderOptions {
+  /** Prelude of the archive, for copies that keep it. */
+  readonly prelude?: Uint8Array | undefined;
+  /** Buffer for contents. It must have an address when the archive's sources read by FFI. */
+  readonly buffer?: NativeBuffer;
+}
+
+/** Reads from `accessor`, whose sources stay the caller's to close. Hard links appear as their targets. */
+export function readArchive(
+  accessor: PxarAccessor,
+  options: ArchiveReaderOptions = {},
+): TreeReader {
+  const archive = new Archive(accessor, options.buffer);
+  return {
+    root: new ArchiveDirectory(archive, accessor.root),
+    knownFields: new Set(METADATA_FIELDS),
+    mtimePrecisionNs: 1,
+    prelude: options.prelude,
+  };
+}
+
+/** What all entries of one archive share: their origin. */
+class Archive {
+  #buffer: NativeBuffer | undefined;
+
+  constructor(readonly accessor: PxarAccessor, buffer: NativeBuffer | undefined) {
+    this.#buffer = buffer;
+  }
+
+  entryOf(child: PxarChild): ReaderEntry {
+    return this.#nodeEntry(isLink(child) ? this.accessor.resolveHardlink(child) : child);
+  }
+
+  lookup(directory: PxarNode, name: string): ReaderEntry | undefined {
+    const node = this.accessor.child(directory, name);
+    return node === undefined ? undefined : this.#nodeEntry(node);
+  }
+
+  readAt(node: PxarNode, target: Uint8Array, offset: number): number {
+    this.#buffer ??= plainBuffer(BUFFER_SIZE);
+    const { bytes } = this.#buffer;
+    let done = 0;
+    while (done < target.length) {
+      const size = Math.min(bytes.length, target.length - done);
+      const count = this.accessor.readContent(node, offset + done, this.#buffer, 0, size);
+      target.set(bytes.subarray(0, count), done);
+      done += count;
+      if (count < size) break;
+    }
+    return done;
+  }
+
+  #nodeEntry(node: PxarNode): ReaderEntry {
+    const { entry } = node;
+    const base = { origin: this, id: node.offset, metadata: entry.metadata };
+    switch (entry.kind) {
+      case "directory":
+        return new ArchiveDirectory(this, node);
+      case "file":
+        return {
+          ...base,
+          kind: "file",
+          size: entry.payload.size,
+          linkCount: undefined,
+          payload: payloadRange(entry.payload),
+          open: () => ({
+            readAt: (target, offset) => this.readAt(node, target, offset),
+            close: () => {},
+          }),
+        } satisfies ReaderFile;
+      case "symlink":
+        return { ...base, kind: "symlink", target: entry.target };
+      case "device":
+        return { ...base, kind: "device", major: entry.major, minor: entry.minor };
+      default:
+        return { ...base, kind: entry.kind };
+    }
+  }
+}
+
+function isLink(child: PxarChild): child is Exclude<PxarChild, PxarNode> {
+  return child.entry.kind === "hardlink";
+}
+
+function payloadRange(payload: PxarPayload): PayloadRange {
+  return payload.kind === "inline"
+    ? { stream: "archive", offset: payload.offset, size: payload.size }
+    : { stream: "payload", offset: payload.offset + HEADER_SIZE, size: payload.size };
+}
+
+class ArchiveDirectory implements ReaderDirectory {
+  readonly kind = "directory";
+  readonly origin: Archive;
+  readonly #node: PxarNode;
+
+  constructor(archive: Archive, node: PxarNode) {
+    this.origin = archive;
+    this.#node = node;
+  }
+
+  get id() {
+    return this.#node.offset;
+  }
+
+  get metadata() {
+    return this.#node.entry.metadata;
+  }
+
+  lookup(name: string): ReaderEntry | undefined {
+    return this.origin.lookup(this.#node, name);
+  }
+
+  children(): readonly NamedEntry[] {
+    const children: NamedEntry[] = [];
+    for (const child of this.origin.accessor.readDirectory(this.#node)) {
+      children.push({ name: child.name, entry: this.origin.entryOf(child) });
+    }
+    return children.sort((a, b) => compareNames(a.name, b.name));
+  }
+}

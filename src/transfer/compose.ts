@@ -1,0 +1,273 @@
+/**
+ * A tree made of parts of others: entries of any readers, each at a path of its own choice.
+ *
+ * Nothing is copied or listed in advance: directories are united when they are read.
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import { NO_ACL, type PxarMetadata } from "#src/pxar/entry.ts";
+import { FileType } from "#src/tree/node.ts";
+import {
+  type Candidate,
+  type ConflictPolicy,
+  type DirectoryCandidate,
+  resolveConflict,
+} from "./conflict.ts";
+import { childPath, compareNames, findEntry, joinPath, requireEntry, splitPath } from "./paths.ts";
+import {
+  METADATA_FIELDS,
+  type NamedEntry,
+  type ReaderDirectory,
+  type ReaderEntry,
+  type TreeReader,
+} from "./reader.ts";
+
+/** An entry, with all that is in it, and its place in the new tree. */
+export interface Placement {
+  readonly reader: TreeReader;
+  /** Path of the entry in the reader; `/` for the whole tree. */
+  readonly from: string;
+  /**
+   * Path in the new tree; that of the reader unless given. With a slash at the end the entry goes into that
+   * directory under the name it has. The empty path makes a directory the new root.
+   */
+  readonly to?: string;
+}
+
+/** How a tree is put together. */
+export interface CompositionOptions {
+  /** What happens when two placements have an entry of the same name; `error` unless given. */
+  readonly conflict?: ConflictPolicy;
+}
+
+const PARENT_PERMISSIONS = 0o755;
+
+/**
+ * Puts `placements` together to one tree.
+ *
+ * Directories that lead to a place and are not placed themselves have the metadata of the directory with the same path in
+ * that placement's reader. Where there is none they belong to the owner of the reader's root, have its time and
+ * mode 0755. The new root has the metadata of the first reader's root unless a directory is placed there.
+ *
+ * @throws {UsageError} when a path is malformed, or something other than a directory is to be the root
+ * @throws {StateError} `not-found` when a reader has no entry at a path
+ * @throws {OsError} EEXIST on a conflict, while the tree is read
+ */
+export function compose(
+  placements: readonly Placement[],
+  options: CompositionOptions = {},
+): TreeReader {
+  const readers = placements.map((placement) => placement.reader);
+  const first = readers[0];
+  if (first === undefined) throw new UsageError("Cannot compose a tree: nothing is placed");
+  const policy = options.conflict ?? "error";
+  const root = new ImpliedDirectory(first.root.metadata);
+  const candidates: Candidate[] = [{ order: -1, entry: root }];
+  placements.forEach((placement, order) => {
+    const entry = requireEntry(placement.reader, placement.from);
+    const names = targetNames(placement);
+    if (names.length > 0) root.place(names, { order, entry }, placement.reader, policy);
+    else if (entry.kind === "directory") candidates.push({ order, entry });
+    else throw new UsageError(`Cannot make "${placement.from}" the root: it is not a directory`);
+  });
+  const composition: Composition = { policy, nextId: 0 };
+  return {
+    root: uniteDirectories(composition, "/", candidates as DirectoryCandidate[]),
+    knownFields: new Set(
+      METADATA_FIELDS.filter((field) => readers.every((reader) => reader.knownFields.has(field))),
+    ),
+    mtimePrecisionNs: Math.max(...readers.map((reader) => reader.mtimePrecisionNs)),
+    prelude: readers.find((reader) => reader.prelude !== undefined)?.prelude,
+  };
+}
+
+/** What all directories of a composition share: their origin. */
+interface Composition {
+  readonly policy: ConflictPolicy;
+  nextId: number;
+}
+
+function targetNames({ from, to }: Placement): string[] {
+  const fromNames = splitPath(from);
+  if (to === undefined) return fromNames;
+  const names = splitPath(to);
+  return to.endsWith("/") ? [...names, ...fromNames.slice(-1)] : names;
+}
+
+/** A directory that is there because something is placed below it. It is never shown itself, only united with others. */
+class ImpliedDirectory implements ReaderDirectory {
+  readonly kind = "directory";
+  readonly origin = this;
+  readonly id = 0;
+  readonly metadata: PxarMetadata;
+  readonly placed = new Map<string, Candidate[]>();
+
+  constructor(metadata: PxarMetadata) {
+    this.metadata = metadata;
+  }
+
+  place(
+    names: readonly string[],
+    candidate: Candidate,
+    reader: TreeReader,
+    policy: ConflictPolicy,
+  ): void {
+    // deno-lint-ignore no-this-alias -- walks down from here
+    let directory: ImpliedDirectory = this;
+    for (const [index, name] of names.slice(0, -1).entries()) {
+      const path = joinPath(names.slice(0, index + 1));
+      directory = directory.#implied(
+        name,
+        candidate.order,
+        () => parentMetadata(reader, path),
+        policy,
+      );
+    }
+    directory.#candidates(names.at(-1)!).push(candidate);
+  }
+
+  #candidates(name: string): Candidate[] {
+    let candidates = this.placed.get(name);
+    if (candidates === undefined) this.placed.set(name, candidates = []);
+    return candidates;
+  }
+
+  #implied(
+    name: string,
+    order: number,
+    metadata: () => PxarMetadata,
+    policy: ConflictPolicy,
+  ): ImpliedDirectory {
+    const candidates = this.#candidates(name);
+    const index = candidates.findIndex(({ entry }) => entry instanceof ImpliedDirectory);
+    if (index < 0) {
+      const entry = new ImpliedDirectory(metadata());
+      candidates.push({ order, entry });
+      return entry;
+    }
+    const entry = candidates[index]!.entry as ImpliedDirectory;
+    // Where the last one counts, a directory is as late as what was placed in it last.
+    if (policy === "last") {
+      candidates.splice(index, 1);
+      candidates.push({ order, entry });
+    }
+    return entry;
+  }
+
+  lookup(): ReaderEntry | undefined {
+    return undefined;
+  }
+
+  children(): readonly NamedEntry[] {
+    return [];
+  }
+}
+
+function parentMetadata(reader: TreeReader, path: string): PxarMetadata {
+  const entry = findEntry(reader, path);
+  if (entry?.kind === "directory") return entry.metadata;
+  const { uid, gid, mtime } = reader.root.metadata;
+  return {
+    mode: FileType.DIRECTORY | PARENT_PERMISSIONS,
+    uid,
+    gid,
+    mtime,
+    flags: 0n,
+    xattrs: [],
+    acl: NO_ACL,
+    fcaps: undefined,
+    projectId: 0n,
+  };
+}
+
+function uniteDirectories(
+  composition: Composition,
+  path: string,
+  directories: readonly DirectoryCandidate[],
+): ReaderDirectory {
+  const [first, second] = directories;
+  if (second === undefined && !(first!.entry instanceof ImpliedDirectory)) return first!.entry;
+  return new UnitedDirectory(composition, path, directories);
+}
+
+/** Several directories in one. */
+class UnitedDirectory implements ReaderDirectory {
+  readonly kind = "directory";
+  readonly origin: Composition;
+  readonly id: number;
+  readonly #path: string;
+  readonly #directories: readonly DirectoryCandidate[];
+
+  constructor(
+    composition: Composition,
+    path: string,
+    directories: readonly DirectoryCandidate[],
+  ) {
+    this.origin = composition;
+    this.id = composition.nextId++;
+    this.#path = path;
+    this.#directories = directories;
+  }
+
+  get metadata(): PxarMetadata {
+    const real = this.#directories.filter(({ entry }) => !(entry instanceof ImpliedDirectory));
+    const known = real.length > 0 ? real : this.#directories;
+    return known.at(this.origin.policy === "last" ? -1 : 0)!.entry.metadata;
+  }
+
+  lookup(name: string): ReaderEntry | undefined {
+    // A name that is nobody's own may have been given to avoid a conflict.
+    if (this.origin.policy === "rename") {
+      return this.children().find((child) => child.name === name)?.entry;
+    }
+    const candidates = this.#directories.flatMap(({ entry, order }): Candidate[] => {
+      if (entry instanceof ImpliedDirectory) return entry.placed.get(name) ?? [];
+      const child = entry.lookup(name);
+      return child === undefined ? [] : [{ order, entry: child }];
+    });
+    return candidates.length === 0 ? undefined : this.#resolve(name, candidates)[0]?.entry;
+  }
+
+  children(): readonly NamedEntry[] {
+    const byName = new Map<string, Candidate[]>();
+    const add = (name: string, candidate: Candidate) => {
+      const candidates = byName.get(name);
+      if (candidates === undefined) byName.set(name, [candidate]);
+      else candidates.push(candidate);
+    };
+    for (const { entry, order } of this.#directories) {
+      if (entry instanceof ImpliedDirectory) {
+        for (const [name, placed] of entry.placed) placed.forEach((other) => add(name, other));
+      } else {
+        for (const child of entry.children()) add(child.name, { order, entry: child.entry });
+      }
+    }
+    const taken = new Set(byName.keys());
+    const children: NamedEntry[] = [];
+    for (const [name, candidates] of byName) {
+      for (const child of this.#resolve(name, candidates, (other) => taken.has(other))) {
+        taken.add(child.name);
+        children.push(child);
+      }
+    }
+    return children.sort((a, b) => compareNames(a.name, b.name));
+  }
+
+  #resolve(
+    name: string,
+    candidates: readonly Candidate[],
+    isTaken: (name: string) => boolean = () => false,
+  ): NamedEntry[] {
+    const ordered = candidates.toSorted((a, b) => a.order - b.order);
+    const { policy } = this.origin;
+    const path = childPath(this.#path, name);
+    return resolveConflict(path, name, ordered, policy, isTaken).map((resolution) => ({
+      name: resolution.name,
+      entry: resolution.kind === "entry"
+        ? resolution.entry
+        : uniteDirectories(this.origin, path, resolution.directories),
+    }));
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Copies of archives and trees: chosen paths, whole trees, several trees in one.
+ *
+ * @module
+ */
+
+import { compose, type CompositionOptions, type Placement } from "./compose.ts";
+import type { TreeReader } from "./reader.ts";
+import { type TransferProgress, writeTree } from "./write_tree.ts";
+import type { TreeWriter } from "./writer.ts";
+
+/** A path to be copied and where it goes; see {@link Placement}. */
+export type CopyPath = Pick<Placement, "from" | "to">;
+
+/** How something is copied. */
+export interface CopyOptions extends CompositionOptions {
+  /** Hears how far the copy is. */
+  readonly progress?: TransferProgress;
+}
+
+/**
+ * Copies chosen paths of `reader`, each with all that is in it.
+ *
+ * @throws what {@link compose} throws
+ *
+ * @example
+ * ```ts
+ * import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
+ * import { ArchiveWriter, copy, readTree } from "#src/transfer/mod.ts";
+ *
+ * const tree = new MemoryTree(memoryDirectory({ "a.txt": memoryFile("hello") }));
+ * const writer = new ArchiveWriter({ metadata: { write: (bytes) => console.log(bytes.length) } });
+ * copy(readTree(tree), [{ from: "/a.txt", to: "/docs/" }], writer); // has /docs/a.txt
+ * ```
+ */
+export function copy(
+  reader: TreeReader,
+  paths: readonly CopyPath[],
+  writer: TreeWriter,
+  options: CopyOptions = {},
+): void {
+  const placements = paths.map((path): Placement => ({ ...path, reader }));
+  writeTree(compose(placements, options), writer, options.progress);
+}
+
+/** Copies a whole tree. */
+export function copyTree(
+  reader: TreeReader,
+  writer: TreeWriter,
+  options: Pick<CopyOptions, "progress"> = {},
+): void {
+  writeTree(reader, writer, options.progress);
+}
+
+/**
+ * Unites whole trees. The root has the metadata of the first reader's root, with the policy `last` that of the last one's.
+ *
+ * @throws what {@link compose} throws
+ */
+export function merge(
+  readers: readonly TreeReader[],
+  writer: TreeWriter,
+  options: CopyOptions = {},
+): void {
+  const placements = readers.map((reader): Placement => ({ reader, from: "/" }));
+  writeTree(compose(placements, options), writer, options.progress);
+}

@@ -1,0 +1,156 @@
+/**
+ * Copies from an archive that can only be read in order, such as one that comes through a pipe.
+ *
+ * @module
+ */
+
+import { FormatError, UsageError } from "#src/errors.ts";
+import type { PxarDecoder, PxarEntryEvent } from "#src/pxar/decoder.ts";
+import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
+import type { TransferProgress } from "./write_tree.ts";
+import type { TreeWriter } from "./writer.ts";
+
+/** What of a stream is copied. */
+export interface StreamCopyOptions {
+  /**
+   * Chooses entries; everything unless given. A chosen directory brings all that is in it; directories that lead to
+   * something chosen are copied by themselves.
+   */
+  readonly select?: (path: string, entry: PxarEntry | PxarHardlink) => boolean;
+  /** Hears how far the copy is. */
+  readonly progress?: TransferProgress;
+}
+
+/** A directory the stream is in. */
+interface StreamDirectory {
+  readonly name: string;
+  readonly path: string;
+  readonly metadata: PxarMetadata;
+  /** Whether everything in it is copied. */
+  readonly isChosen: boolean;
+  /** Whether the writer has heard of it. */
+  isWritten: boolean;
+}
+
+/**
+ * Copies in one pass and in the order of the stream, so names and places stay as they are.
+ *
+ * @throws {FormatError} when the archive is broken
+ * @throws {UsageError} `needs-random-access` when a link is chosen and the file it stands for is not: that has gone by
+ */
+export function copyStream(
+  decoder: PxarDecoder,
+  writer: TreeWriter,
+  options: StreamCopyOptions = {},
+): void {
+  new StreamCopy(decoder, writer, options).run();
+}
+
+class StreamCopy {
+  readonly #decoder: PxarDecoder;
+  readonly #writer: TreeWriter;
+  readonly #options: StreamCopyOptions;
+  readonly #directories: StreamDirectory[] = [];
+  /** Files written, by their offset in the stream. */
+  readonly #written = new Map<number, { readonly path: string; readonly reference: number }>();
+  #prelude: Uint8Array | undefined;
+
+  constructor(decoder: PxarDecoder, writer: TreeWriter, options: StreamCopyOptions) {
+    this.#decoder = decoder;
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  run(): void {
+    while (true) {
+      const event = this.#decoder.next();
+      if (event === undefined) break;
+      if (event.type === "prelude") this.#prelude = event.bytes;
+      else if (event.type === "entry") this.#enter(event);
+      else if (event.type === "leave") this.#leave();
+    }
+    this.#writer.finish();
+  }
+
+  #enter(event: PxarEntryEvent): void {
+    const { path, name, entry } = event;
+    const isChosen = this.#directories.at(-1)?.isChosen === true ||
+      this.#options.select === undefined || this.#options.select(path, entry);
+    if (entry.kind === "directory") {
+      const { metadata } = entry;
+      this.#directories.push({ name, path, metadata, isChosen, isWritten: false });
+      if (isChosen || path === "/") this.#writeDirectories();
+    } else if (isChosen) {
+      this.#writeDirectories();
+      this.#write(event, entry);
+      this.#options.progress?.entry?.(path, entry.kind);
+    }
+  }
+
+  #leave(): void {
+    const directory = this.#directories.pop()!;
+    if (directory.isWritten && directory.path !== "/") this.#writer.finishDirectory();
+  }
+
+  /** Directories on the way are written as soon as something in them is. */
+  #writeDirectories(): void {
+    for (const directory of this.#directories) {
+      if (directory.isWritten) continue;
+      directory.isWritten = true;
+      if (directory.path === "/") this.#writer.startRoot(directory.metadata, this.#prelude);
+      else this.#writer.startDirectory(directory.name, directory.metadata);
+      this.#options.progress?.entry?.(directory.path, "directory");
+    }
+  }
+
+  #write(
+    { name, path, offset }: PxarEntryEvent,
+    entry: Exclude<PxarEntryEvent["entry"], { kind: "directory" }>,
+  ): void {
+    const writer = this.#writer;
+    switch (entry.kind) {
+      case "file": {
+        const { size } = entry.payload;
+        const reference = writer.addFile(name, entry.metadata, size, {
+          read: (target) => {
+            const count = this.#decoder.readContent(target);
+            this.#options.progress?.bytes?.(count);
+            return count;
+          },
+        });
+        this.#written.set(offset, { path, reference });
+        return;
+      }
+      case "hardlink":
+        return this.#writeLink(name, path, offset, entry);
+      case "symlink":
+        return writer.addSymlink(name, entry.metadata, entry.target);
+      case "device":
+        return writer.addDevice(name, entry.metadata, entry.major, entry.minor);
+      case "fifo":
+        return writer.addFifo(name, entry.metadata);
+      case "socket":
+        return writer.addSocket(name, entry.metadata);
+    }
+  }
+
+  #writeLink(name: string, path: string, offset: number, link: PxarHardlink): void {
+    const target = this.#written.get(offset - Number(link.distance));
+    if (target !== undefined) {
+      this.#writer.addHardlink(name, target.path.slice(1), target.reference);
+    } else if (this.#options.select === undefined) {
+      throw new FormatError(
+        `Cannot copy hard link "${path}": no file begins ${link.distance} bytes before it`,
+        { code: "bad-hardlink", offset },
+      );
+    } else {
+      throw new UsageError(
+        `Cannot copy hard link "${path}" from a stream: its file "/${link.targetPath}" is not copied`,
+        {
+          code: "needs-random-access",
+          hint: "Select the file too, or read the archive from a file",
+        },
+      );
+    }
+  }
+}

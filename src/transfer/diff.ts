@@ -1,0 +1,197 @@
+/**
+ * What differs between two trees.
+ *
+ * @module
+ */
+
+import { isSameContent } from "./content.ts";
+import { type FieldComparison, fieldComparisons } from "./metadata_fields.ts";
+import { childPath, compareNames } from "./paths.ts";
+import {
+  METADATA_FIELDS,
+  type MetadataField,
+  type NamedEntry,
+  type ReaderDirectory,
+  type ReaderEntry,
+  type TreeReader,
+} from "./reader.ts";
+
+/** One difference between two trees, called left and right. Paths are `/a/b`. */
+export type Difference =
+  | {
+    /** Only one tree has the entry. What is in a directory follows. */
+    readonly type: "left-only" | "right-only";
+    readonly path: string;
+    readonly entry: ReaderEntry;
+  }
+  | {
+    /** The same path leads to entries of different types. What is in a directory follows. */
+    readonly type: "type";
+    readonly path: string;
+    readonly left: ReaderEntry;
+    readonly right: ReaderEntry;
+  }
+  | {
+    readonly type: "changed";
+    readonly path: string;
+    readonly left: ReaderEntry;
+    readonly right: ReaderEntry;
+    /** Fields that differ; empty when only the content does. */
+    readonly fields: readonly MetadataField[];
+    /** Whether size, bytes, link target or device number differ. */
+    readonly isContentChanged: boolean;
+    /** Whether the content differs although type, size and all metadata agree. */
+    readonly isHidden: boolean;
+  };
+
+/** What is compared. */
+export interface DiffOptions {
+  /** Whether to read the bytes of files of equal size; true unless given. */
+  readonly compareContents?: boolean;
+  /** Fields to leave out, beside those that one of the readers does not know. */
+  readonly ignoredFields?: ReadonlySet<MetadataField>;
+}
+
+/** A pair of directories that is being compared; one of them is missing below what only one tree has. */
+interface Level {
+  readonly path: string;
+  readonly left: readonly NamedEntry[];
+  readonly right: readonly NamedEntry[];
+  nextLeft: number;
+  nextRight: number;
+}
+
+/**
+ * Compares two trees in ascending byte order of the paths' names, a directory before what is in it. Differences are
+ * found as they are asked for; who has seen enough stops.
+ */
+export function* diffTrees(
+  left: TreeReader,
+  right: TreeReader,
+  options: DiffOptions = {},
+): Generator<Difference, void, undefined> {
+  const comparison = new Comparison(left, right, options);
+  yield* comparison.compare("/", left.root, right.root);
+  const stack = [openLevel("/", left.root, right.root)];
+  while (true) {
+    const level = stack.at(-1);
+    if (level === undefined) return;
+    const leftChild = level.left[level.nextLeft];
+    const rightChild = level.right[level.nextRight];
+    if (leftChild === undefined && rightChild === undefined) {
+      stack.pop();
+      continue;
+    }
+    const order = leftChild === undefined
+      ? 1
+      : rightChild === undefined
+      ? -1
+      : compareNames(leftChild.name, rightChild.name);
+    if (order <= 0) level.nextLeft++;
+    if (order >= 0) level.nextRight++;
+    const path = childPath(level.path, (order <= 0 ? leftChild : rightChild)!.name);
+    const leftEntry = order <= 0 ? leftChild!.entry : undefined;
+    const rightEntry = order >= 0 ? rightChild!.entry : undefined;
+    yield* comparison.compare(path, leftEntry, rightEntry);
+    if (leftEntry?.kind === "directory" || rightEntry?.kind === "directory") {
+      stack.push(openLevel(path, leftEntry, rightEntry));
+    }
+  }
+}
+
+function openLevel(
+  path: string,
+  left: ReaderEntry | undefined,
+  right: ReaderEntry | undefined,
+): Level {
+  const children = (entry: ReaderEntry | undefined) =>
+    entry?.kind === "directory" ? (entry as ReaderDirectory).children() : [];
+  return { path, left: children(left), right: children(right), nextLeft: 0, nextRight: 0 };
+}
+
+/** Compares entries of two trees, each pair once and in order. */
+class Comparison {
+  readonly #comparisons: readonly [MetadataField, FieldComparison][];
+  readonly #comparesContents: boolean;
+  readonly #leftNames: FirstNames | undefined;
+  readonly #rightNames: FirstNames | undefined;
+
+  constructor(left: TreeReader, right: TreeReader, options: DiffOptions) {
+    const isCompared = (field: MetadataField) =>
+      left.knownFields.has(field) && right.knownFields.has(field) &&
+      options.ignoredFields?.has(field) !== true;
+    const precisionNs = Math.max(left.mtimePrecisionNs, right.mtimePrecisionNs);
+    const byField = fieldComparisons(precisionNs);
+    this.#comparisons = METADATA_FIELDS.flatMap((field): [MetadataField, FieldComparison][] =>
+      field !== "links" && isCompared(field) ? [[field, byField[field]]] : []
+    );
+    this.#comparesContents = options.compareContents ?? true;
+    if (isCompared("links")) {
+      this.#leftNames = new FirstNames();
+      this.#rightNames = new FirstNames();
+    }
+  }
+
+  *compare(
+    path: string,
+    left: ReaderEntry | undefined,
+    right: ReaderEntry | undefined,
+  ): Generator<Difference, void, undefined> {
+    const leftName = left && this.#leftNames?.firstName(path, left);
+    const rightName = right && this.#rightNames?.firstName(path, right);
+    if (left === undefined || right === undefined) {
+      if (left !== undefined) yield { type: "left-only", path, entry: left };
+      if (right !== undefined) yield { type: "right-only", path, entry: right };
+      return;
+    }
+    if (!isSameType(left, right)) {
+      yield { type: "type", path, left, right };
+      return;
+    }
+    const fields = this.#comparisons
+      .filter(([, isSame]) => !isSame(left.metadata, right.metadata))
+      .map(([field]) => field);
+    if (leftName !== rightName) fields.push("links");
+    const isContentChanged = this.#isContentChanged(left, right);
+    if (fields.length === 0 && !isContentChanged) return;
+    const isSameSize = left.kind !== "file" || left.size === (right as typeof left).size;
+    const isHidden = isContentChanged && fields.length === 0 && isSameSize;
+    yield { type: "changed", path, left, right, fields, isContentChanged, isHidden };
+  }
+
+  #isContentChanged(left: ReaderEntry, right: ReaderEntry): boolean {
+    if (left.kind === "file" && right.kind === "file") {
+      if (left.size !== right.size) return true;
+      return this.#comparesContents && !isSameContent(left, right);
+    }
+    if (left.kind === "symlink" && right.kind === "symlink") return left.target !== right.target;
+    if (left.kind === "device" && right.kind === "device") {
+      return left.major !== right.major || left.minor !== right.minor;
+    }
+    return false;
+  }
+}
+
+/** The type bits of the mode tell character from block devices. */
+const TYPE_MASK = 0o170000;
+
+function isSameType(left: ReaderEntry, right: ReaderEntry): boolean {
+  if (left.kind !== right.kind) return false;
+  return left.kind !== "device" ||
+    (left.metadata.mode & TYPE_MASK) === (right.metadata.mode & TYPE_MASK);
+}
+
+/** Under which name each file with possibly several was met first. */
+class FirstNames {
+  readonly #paths = new Map<object, Map<number, string>>();
+
+  firstName(path: string, entry: ReaderEntry): string {
+    if (entry.kind !== "file" || entry.linkCount === 1) return path;
+    let paths = this.#paths.get(entry.origin);
+    if (paths === undefined) this.#paths.set(entry.origin, paths = new Map());
+    const first = paths.get(entry.id);
+    if (first !== undefined) return first;
+    paths.set(entry.id, path);
+    return path;
+  }
+}

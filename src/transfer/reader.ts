@@ -1,0 +1,128 @@
+/**
+ * What everything in here reads from: a tree whose entries have all the metadata an archive can hold.
+ *
+ * A {@link TreeReader} is made from an archive (`archive_reader.ts`), from any `Tree` (`tree_reader.ts`) or from
+ * other readers (`compose.ts`). Entries are read when they are asked for, contents only by {@link ReaderFile.open}.
+ *
+ * @module
+ */
+
+import type { PxarMetadata } from "#src/pxar/entry.ts";
+
+/** A part of what is known of an entry beside its content. */
+export type MetadataField =
+  | "mode"
+  | "uid"
+  | "gid"
+  | "mtime"
+  | "flags"
+  | "xattrs"
+  | "acl"
+  | "fcaps"
+  | "projectId"
+  | "links";
+
+/** All fields, in the order in which differences are told. */
+export const METADATA_FIELDS: readonly MetadataField[] = [
+  "mode",
+  "uid",
+  "gid",
+  "mtime",
+  "flags",
+  "xattrs",
+  "acl",
+  "fcaps",
+  "projectId",
+  "links",
+];
+
+/** Where the bytes of a file lie. */
+export interface PayloadRange {
+  /** In the archive itself, or in the payload stream of a split archive. */
+  readonly stream: "archive" | "payload";
+  /** Offset of the first byte of the content, behind its header. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+interface ReaderEntryBase {
+  /**
+   * The reader the entry was first read by; with {@link ReaderEntryBase.id} it names the entry, through any number of
+   * compositions.
+   */
+  readonly origin: object;
+  /** The same for all names of one hard-linked file. */
+  readonly id: number;
+  readonly metadata: PxarMetadata;
+}
+
+/** A directory. */
+export interface ReaderDirectory extends ReaderEntryBase {
+  readonly kind: "directory";
+  /** The entry called `name`, or undefined. */
+  lookup(name: string): ReaderEntry | undefined;
+  /** All entries in ascending byte order of their names. */
+  children(): readonly NamedEntry[];
+}
+
+/** A regular file. */
+export interface ReaderFile extends ReaderEntryBase {
+  readonly kind: "file";
+  readonly size: number;
+  /** How many names the file has where the reader knows that. */
+  readonly linkCount: number | undefined;
+  /** Where the content lies in an archive; undefined outside of archives. */
+  readonly payload: PayloadRange | undefined;
+  /** Opens the content. The caller closes it. */
+  open(): ReaderContent;
+}
+
+/** A symbolic link. */
+export interface ReaderSymlink extends ReaderEntryBase {
+  readonly kind: "symlink";
+  readonly target: string;
+}
+
+/** A device node; the mode tells of which type. */
+export interface ReaderDevice extends ReaderEntryBase {
+  readonly kind: "device";
+  readonly major: bigint;
+  readonly minor: bigint;
+}
+
+/** A FIFO or a socket. */
+export interface ReaderSpecial extends ReaderEntryBase {
+  readonly kind: "fifo" | "socket";
+}
+
+/** An entry of any type. Hard links are told by equal {@link ReaderEntryBase.id}s. */
+export type ReaderEntry =
+  | ReaderDirectory
+  | ReaderFile
+  | ReaderSymlink
+  | ReaderDevice
+  | ReaderSpecial;
+
+/** An entry under one of its names. */
+export interface NamedEntry {
+  readonly name: string;
+  readonly entry: ReaderEntry;
+}
+
+/** The bytes of an open file. */
+export interface ReaderContent {
+  /** Reads up to `target.length` bytes at `offset`. Short only at the end. @returns the count, 0 at the end */
+  readAt(target: Uint8Array, offset: number): number;
+  close(): void;
+}
+
+/** A tree to read from. It must not change meanwhile; closing what is below it is the maker's business. */
+export interface TreeReader {
+  readonly root: ReaderDirectory;
+  /** What this reader knows at all: a comparison leaves out the rest. */
+  readonly knownFields: ReadonlySet<MetadataField>;
+  /** Times are exact to this many nanoseconds. */
+  readonly mtimePrecisionNs: number;
+  /** The prelude of a split archive. */
+  readonly prelude: Uint8Array | undefined;
+}

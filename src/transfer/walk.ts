@@ -1,0 +1,123 @@
+/**
+ * Walks through trees, one entry at a time.
+ *
+ * @module
+ */
+
+import { encodeFileName } from "#src/bytes/file_name.ts";
+import { PathPattern } from "#src/pxar/exclude/mod.ts";
+import { childPath, joinPath, requireEntry, splitPath } from "./paths.ts";
+import type { NamedEntry, ReaderEntry, TreeReader } from "./reader.ts";
+
+/** Types of entries as bits of {@link WalkOptions.types}. */
+export const EntryTypes = {
+  FILE: 1,
+  DIRECTORY: 2,
+  SYMLINK: 4,
+  DEVICE: 8,
+  FIFO: 16,
+  SOCKET: 32,
+  ALL: 63,
+} as const;
+
+const TYPE_OF_KIND: Readonly<Record<ReaderEntry["kind"], number>> = {
+  file: EntryTypes.FILE,
+  directory: EntryTypes.DIRECTORY,
+  symlink: EntryTypes.SYMLINK,
+  device: EntryTypes.DEVICE,
+  fifo: EntryTypes.FIFO,
+  socket: EntryTypes.SOCKET,
+};
+
+/** Which entries a walk shows. What hides a directory does not hide what is in it. */
+export interface WalkOptions {
+  /** Where to start; the root unless given. The entry there comes first. */
+  readonly from?: string;
+  /** Bits of {@link EntryTypes}; all unless given. */
+  readonly types?: number;
+  /** Shows entries whose path matches: the language of exclude patterns, so `*.conf` matches at every depth. */
+  readonly glob?: string;
+  /** Shows entries for which this is true. */
+  readonly filter?: (path: string, entry: ReaderEntry) => boolean;
+  /** Passes over this many of the entries that would be shown. */
+  readonly skip?: number;
+}
+
+/** An entry met on a walk. */
+export interface WalkStep {
+  /** `/` for the root, else `/a/b`. */
+  readonly path: string;
+  /** Last part of the path; empty for the root. */
+  readonly name: string;
+  /** Number of names in the path. */
+  readonly depth: number;
+  readonly entry: ReaderEntry;
+  /** Leaves out what is in this directory. To be called before the walk goes on. */
+  skipChildren(): void;
+}
+
+interface Level {
+  readonly path: string;
+  readonly depth: number;
+  readonly children: readonly NamedEntry[];
+  next: number;
+}
+
+/**
+ * Visits a directory before what is in it, entries in ascending byte order of their names. Reads metadata only, and each
+ * directory when it is reached; who has seen enough stops.
+ *
+ * @throws {StateError} `not-found` when there is nothing at {@link WalkOptions.from}
+ * @throws {UsageError} `bad-pattern` when the glob is malformed
+ *
+ * @example
+ * ```ts
+ * import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
+ * import { EntryTypes, readTree, walkEntries } from "#src/transfer/mod.ts";
+ *
+ * const reader = readTree(new MemoryTree(memoryDirectory({ a: memoryFile("x") })));
+ * for (const { path } of walkEntries(reader, { types: EntryTypes.FILE })) console.log(path); // "/a"
+ * ```
+ */
+export function* walkEntries(
+  reader: TreeReader,
+  options: WalkOptions = {},
+): Generator<WalkStep, void, undefined> {
+  const isShown = makeFilter(options);
+  const names = splitPath(options.from ?? "/");
+  const start = requireEntry(reader, joinPath(names));
+  let toSkip = options.skip ?? 0;
+  const stack: Level[] = [];
+  let path = joinPath(names);
+  let depth = names.length;
+  let name = names.at(-1) ?? "";
+  let entry: ReaderEntry | undefined = start;
+  while (entry !== undefined) {
+    let descends = entry.kind === "directory";
+    if (isShown(path, entry) && toSkip-- <= 0) {
+      yield { path, name, depth, entry, skipChildren: () => descends = false };
+    }
+    if (entry.kind === "directory" && descends) {
+      stack.push({ path, depth, children: entry.children(), next: 0 });
+    }
+    while (stack.length > 0 && stack.at(-1)!.next === stack.at(-1)!.children.length) stack.pop();
+    const level = stack.at(-1);
+    if (level === undefined) return;
+    ({ name, entry } = level.children[level.next++]!);
+    path = childPath(level.path, name);
+    depth = level.depth + 1;
+  }
+}
+
+function makeFilter(options: WalkOptions): (path: string, entry: ReaderEntry) => boolean {
+  const { types = EntryTypes.ALL, filter } = options;
+  const pattern = options.glob === undefined ? undefined : PathPattern.parse(options.glob);
+  return (path, entry) => {
+    if ((types & TYPE_OF_KIND[entry.kind]) === 0) return false;
+    if (pattern !== undefined) {
+      const bytes = encodeFileName(path);
+      if (!pattern.matches(bytes, bytes.length, entry.kind === "directory")) return false;
+    }
+    return filter === undefined || filter(path, entry);
+  };
+}
