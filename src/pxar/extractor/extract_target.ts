@@ -1,0 +1,63 @@
+/**
+ * Where entries are restored: a directory, in one of several ways.
+ *
+ * @module
+ */
+
+import type { DeviceNumber } from "../format/device.ts";
+import type { PxarMetadata } from "../entry.ts";
+import type { ProblemSink } from "./report.ts";
+
+/** Content of a regular file, read once from its beginning to its end. */
+export interface EntryContent {
+  readonly size: number;
+  /** Reads up to `target.length` bytes. @returns the count, 0 at the end */
+  read(target: Uint8Array<ArrayBuffer>): number;
+}
+
+/** What a FIFO, socket or device node is; its mode says which of them. */
+export interface SpecialEntry {
+  readonly metadata: PxarMetadata;
+  /** Of devices only. */
+  readonly device?: DeviceNumber;
+}
+
+/**
+ * A directory that an archive is restored into. It has a current directory, at first the target itself.
+ *
+ * Names are single names, checked by the caller. `path` is the entry's path in the archive, for messages.
+ * The methods throw `OsError` when the entry cannot be made; what fails afterwards goes to the {@link ProblemSink}.
+ *
+ * No method reaches anything outside of the target directory, whatever the archive has put into it before.
+ */
+export interface ExtractTarget {
+  /** Makes a directory, or takes an existing one where that is allowed, and makes it the current one. */
+  enterDirectory(name: string, path: string): void;
+  /**
+   * Restores the metadata of the current directory, unless undefined, and goes back to the one above. Above the
+   * target itself there is nothing: then the target is done.
+   */
+  leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void;
+  /** Makes a regular file. */
+  createFile(
+    name: string,
+    path: string,
+    metadata: PxarMetadata,
+    content: EntryContent,
+    problems: ProblemSink,
+  ): void;
+  /** Makes a symbolic link. */
+  createSymlink(
+    name: string,
+    path: string,
+    metadata: PxarMetadata,
+    target: string,
+    problems: ProblemSink,
+  ): void;
+  /** Makes a FIFO, socket or device node. */
+  createSpecial(name: string, path: string, entry: SpecialEntry, problems: ProblemSink): void;
+  /** Makes a further name of the regular file at `targetPath`, relative to the target directory. */
+  createHardlink(name: string, path: string, targetPath: string): void;
+  /** Forgets everything; what is unfinished stays as it is. */
+  close(): void;
+}

@@ -1,0 +1,53 @@
+/**
+ * Blocks of zeros in contents: they are not written, so that sparse files become sparse again.
+ *
+ * @module
+ */
+
+/** Zeros are looked for in whole blocks of this many bytes, counted from the beginning of the file. */
+export const HOLE_BLOCK_SIZE = 4096;
+
+const WORDS_PER_BLOCK = HOLE_BLOCK_SIZE / 4;
+
+/** A piece of content in blocks. What is behind its end in the last block is taken for zeros. */
+export class BlockBuffer {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #words: Int32Array;
+  #length = 0;
+
+  /** `bytes` must have whole blocks, and begin at the beginning of its ArrayBuffer. */
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.bytes = bytes;
+    this.#words = new Int32Array(bytes.buffer);
+  }
+
+  /** Says that the first `length` bytes were filled. */
+  setLength(length: number): void {
+    this.#length = length;
+    const inLastBlock = length % HOLE_BLOCK_SIZE;
+    if (inLastBlock > 0) this.bytes.fill(0, length, length - inLastBlock + HOLE_BLOCK_SIZE);
+  }
+
+  /** Where the next block with data begins, from `start` (a block's beginning) on; the length if there is none. */
+  nextData(start: number): number {
+    let offset = start;
+    while (offset < this.#length && this.#isZero(offset)) offset += HOLE_BLOCK_SIZE;
+    return Math.min(offset, this.#length);
+  }
+
+  /** Where the next block of zeros begins; the length if there is none. */
+  nextHole(start: number): number {
+    let offset = start;
+    while (offset < this.#length && !this.#isZero(offset)) offset += HOLE_BLOCK_SIZE;
+    return Math.min(offset, this.#length);
+  }
+
+  #isZero(offset: number): boolean {
+    const words = this.#words;
+    const first = offset / 4;
+    const end = first + WORDS_PER_BLOCK;
+    let index = first;
+    while (index < end && words[index] === 0) index++;
+    return index === end;
+  }
+}

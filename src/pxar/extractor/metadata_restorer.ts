@@ -1,0 +1,252 @@
+/**
+ * Restores the metadata of entries through descriptors. Needs FFI.
+ *
+ * @module
+ */
+
+import { FormatError, OsError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import {
+  descriptorPath,
+  getAttributes,
+  setAttributes,
+  setFatAttributes,
+  setMtime,
+  setMtimeByPath,
+  setProjectId,
+  setXattrByPath,
+} from "#src/io/host_extract.ts";
+import { FileType } from "#src/tree/node.ts";
+import { NO_ACL, type PxarMetadata } from "../entry.ts";
+import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";
+import { accessAclValue, defaultAclValue } from "./acl_xattr.ts";
+import type { RestoreFeatures } from "./options.ts";
+import type { ProblemSink } from "./report.ts";
+import { isRestoredXattr } from "./xattr_names.ts";
+
+const { Errno } = host;
+
+const ACCESS_ACL = "system.posix_acl_access";
+const DEFAULT_ACL = "system.posix_acl_default";
+const CAPABILITY = "security.capability";
+const EMPTY = new Uint8Array(0);
+
+const PERMISSION_BITS = 0o7777;
+const SET_ID_BITS = 0o6000;
+
+const ALL_ATTRIBUTES = attributesOfFlags(CHATTR_FLAGS, ~0n);
+/** Those that change how data are stored (`A`, `c`, `C`, `m`, `P`): a file gets them while it is empty. */
+const INITIAL_ATTRIBUTES = attributesOfFlags(
+  CHATTR_FLAGS.filter(({ label }) => "AcCmP".includes(label)),
+  ~0n,
+);
+/** `c`, `C`, `m`: refused as a whole set by file systems that know no compression. */
+const COMPRESSION_ATTRIBUTES = attributesOfFlags(
+  CHATTR_FLAGS.filter(({ label }) => "cCm".includes(label)),
+  ~0n,
+);
+
+/** "Not supported here", for attributes of chattr(1). */
+const NO_ATTRIBUTES: ReadonlySet<number> = new Set([
+  -Errno.ENOTTY,
+  -Errno.ENOSYS,
+  -Errno.EBADF,
+  -Errno.EOPNOTSUPP,
+  -Errno.EINVAL,
+]);
+
+/** The object whose metadata are restored. */
+export interface RestoredObject {
+  readonly fd: number;
+  /** The descriptor is one of O_PATH: everything but regular files and directories. */
+  readonly isPathOnly: boolean;
+  /** It may have ACLs that are not from the archive: it was there before, or took them from its directory. */
+  readonly mayHaveAcl: boolean;
+  /** Path in the archive, for messages. */
+  readonly path: string;
+}
+
+/** Restores the metadata of objects, one after the other. */
+export class MetadataRestorer {
+  readonly #features: RestoreFeatures;
+  readonly #uid = host.getEffectiveUid();
+  readonly #gid = host.getEffectiveGid();
+
+  constructor(features: RestoreFeatures) {
+    this.#features = features;
+  }
+
+  /** Sets what an empty file needs before its data come. Failures show when everything is set at the end. */
+  restoreInitialFlags(fd: number, flags: bigint): void {
+    if (flags === 0n || !this.#features.flags) return;
+    const wanted = attributesOfFlags(CHATTR_FLAGS, flags) & INITIAL_ATTRIBUTES;
+    if (wanted === 0) return;
+    const present = getAttributes(fd);
+    if (present >= 0) replaceAttributes(fd, present, wanted, INITIAL_ATTRIBUTES);
+  }
+
+  /** Restores everything, in the order in which one step does not undo another. */
+  restore(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
+    const isOwned = this.#restoreOwner(object, metadata, problems);
+    if (this.#features.xattrs && metadata.xattrs.length > 0) {
+      this.#restoreXattrs(object, metadata, problems);
+    }
+    if (this.#features.fcaps && metadata.fcaps !== undefined) {
+      const result = setXattr(object, CAPABILITY, metadata.fcaps);
+      report(result, "set file capabilities of", object, problems);
+    }
+    if (this.#features.acls) this.#restoreAcls(object, metadata, problems);
+    if (this.#features.projectIds && metadata.projectId !== 0n) {
+      const isPossible = metadata.projectId <= 0xffff_ffffn;
+      const result = isPossible
+        ? setProjectId(object.fd, Number(metadata.projectId))
+        : -Errno.EINVAL;
+      // A missing project id is an error even where the file system knows none: quotas would not be kept.
+      if (result < 0) addError(-result, "set project id of", object, problems);
+    }
+    if (this.#features.permissions) this.#restoreMode(object, metadata.mode, isOwned, problems);
+    const { seconds, nanoseconds } = metadata.mtime;
+    const setTime = object.isPathOnly ? setMtimeByPath : setMtime;
+    report(setTime(object.fd, seconds, nanoseconds), "set time of", object, problems);
+    if (metadata.flags !== 0n && this.#features.flags) {
+      this.#restoreFlags(object, metadata.flags, problems);
+    }
+  }
+
+  /** @returns whether the object belongs to whom it should */
+  #restoreOwner(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): boolean {
+    const { uid, gid } = metadata;
+    if (!this.#features.owner) return uid === this.#uid && gid === this.#gid;
+    // This id means "leave it" to the kernel.
+    const isPossible = uid !== host.KEEP_ID && gid !== host.KEEP_ID;
+    const result = isPossible ? host.chownAt(object.fd, "", uid, gid) : -Errno.EINVAL;
+    report(result, "set owner of", object, problems);
+    return result >= 0;
+  }
+
+  #restoreXattrs(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
+    for (const { name, value } of metadata.xattrs) {
+      const step = `set xattr ${JSON.stringify(name)} of`;
+      if (isRestoredXattr(name)) report(setXattr(object, name, value), step, object, problems);
+      else {
+        const error = new OsError(Errno.EOPNOTSUPP, step, object.path);
+        problems.add(object.path, step, error, "warning");
+      }
+    }
+  }
+
+  #restoreAcls(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
+    const { acl, mode } = metadata;
+    if (acl === NO_ACL && !object.mayHaveAcl) return;
+    const isDirectory = (mode & FileType.MASK) === FileType.DIRECTORY;
+    const access = accessAclValue(acl, mode);
+    if (access !== undefined) {
+      const step = "set ACL of";
+      report(setXattr(object, ACCESS_ACL, access.value), step, object, problems);
+      if (access.isGroupObjectMissing) {
+        const error = new FormatError(
+          "The ACL has no entry for the owning group: it was given the mask",
+          { code: "bad-acl", path: object.path },
+        );
+        problems.add(object.path, step, error, "warning");
+      }
+    } else if (object.mayHaveAcl && this.#features.permissions) {
+      removeAccessAcl(object, mode);
+    }
+    const defaultAcl = defaultAclValue(acl);
+    if (defaultAcl !== undefined) {
+      const result = setXattr(object, DEFAULT_ACL, defaultAcl);
+      report(result, "set default ACL of", object, problems);
+    } else if (isDirectory && object.mayHaveAcl) {
+      setXattr(object, DEFAULT_ACL, EMPTY);
+    }
+  }
+
+  #restoreMode(
+    object: RestoredObject,
+    mode: number,
+    isOwned: boolean,
+    problems: ProblemSink,
+  ): void {
+    const type = mode & FileType.MASK;
+    if (type === FileType.SYMLINK) return;
+    let permissions = mode & PERMISSION_BITS;
+    const step = "set mode of";
+    if (!isOwned && type !== FileType.DIRECTORY && (permissions & SET_ID_BITS) !== 0) {
+      // These bits would lend the rights of whoever extracts instead of those of the owner that the archive means.
+      permissions &= ~SET_ID_BITS;
+      const error = new OsError(Errno.EPERM, "set set-id bits without the owner of", object.path);
+      problems.add(object.path, step, error, "warning");
+    }
+    const result = object.isPathOnly
+      ? host.chmodAt(host.At.FDCWD, descriptorPath(object.fd), permissions)
+      : host.fchmod(object.fd, permissions);
+    report(result, step, object, problems);
+  }
+
+  #restoreFlags(object: RestoredObject, flags: bigint, problems: ProblemSink): void {
+    const fat = attributesOfFlags(FAT_FLAGS, flags);
+    if (fat !== 0) reportFlags(setFatAttributes(object.fd, fat), object, problems);
+    const wanted = attributesOfFlags(CHATTR_FLAGS, flags);
+    if (wanted === 0) return;
+    const present = getAttributes(object.fd);
+    const result = present < 0
+      ? present
+      : replaceAttributes(object.fd, present, wanted, ALL_ATTRIBUTES);
+    reportFlags(result, object, problems);
+  }
+}
+
+/** Sets the attributes `mask` to what is `wanted`; those for compression only where they are known. */
+function replaceAttributes(fd: number, present: number, wanted: number, mask: number): number {
+  const all = present & ~mask | wanted & mask;
+  if (all === present) return 0;
+  const result = setAttributes(fd, all);
+  if (result !== -Errno.EOPNOTSUPP || (wanted & COMPRESSION_ATTRIBUTES) === 0) return result;
+  const rest = all & ~COMPRESSION_ATTRIBUTES | present & COMPRESSION_ATTRIBUTES;
+  const restResult = rest === present ? 0 : setAttributes(fd, rest);
+  return restResult < 0 ? restResult : result;
+}
+
+/** Three entries without mask go into the mode, and no ACL is left. */
+function removeAccessAcl(object: RestoredObject, mode: number): void {
+  const value = accessAclValue({ ...NO_ACL, groupObject: BigInt(mode >> 3 & 7) }, mode)!.value;
+  // Owner, owning group, others: all but the mask, which is before the last.
+  const withoutMask = new Uint8Array(value.length - 8);
+  withoutMask.set(value.subarray(0, value.length - 16));
+  withoutMask.set(value.subarray(value.length - 8), value.length - 16);
+  setXattr(object, ACCESS_ACL, withoutMask);
+}
+
+function setXattr(object: RestoredObject, name: string, value: Uint8Array): number {
+  return object.isPathOnly
+    ? setXattrByPath(object.fd, name, value)
+    : host.setXattr(object.fd, name, value, 0);
+}
+
+function report(
+  result: number,
+  step: string,
+  object: RestoredObject,
+  problems: ProblemSink,
+): void {
+  if (result >= 0) return;
+  if (result !== -Errno.EOPNOTSUPP) return addError(-result, step, object, problems);
+  problems.add(object.path, step, new OsError(-result, step, object.path), "warning");
+}
+
+function reportFlags(result: number, object: RestoredObject, problems: ProblemSink): void {
+  if (result >= 0) return;
+  const step = "set attributes of";
+  const severity = NO_ATTRIBUTES.has(result) ? "warning" : "error";
+  problems.add(object.path, step, new OsError(-result, step, object.path), severity);
+}
+
+function addError(
+  errno: number,
+  step: string,
+  object: RestoredObject,
+  problems: ProblemSink,
+): void {
+  problems.add(object.path, step, new OsError(errno, step, object.path), "error");
+}

@@ -1,0 +1,77 @@
+/**
+ * What is restored, and what may be replaced.
+ *
+ * @module
+ */
+
+/** What of an archive is restored. Everything by default. */
+export interface RestoreFeatures {
+  /** Owner and group. */
+  readonly owner: boolean;
+  /** Permission bits; otherwise files stay 0600 and directories 0700. */
+  readonly permissions: boolean;
+  readonly xattrs: boolean;
+  /** File capabilities. */
+  readonly fcaps: boolean;
+  readonly acls: boolean;
+  /** Attributes of chattr(1) and FAT. */
+  readonly flags: boolean;
+  /** Quota project ids. */
+  readonly projectIds: boolean;
+  readonly deviceNodes: boolean;
+  readonly fifos: boolean;
+  readonly sockets: boolean;
+}
+
+/** {@link RestoreFeatures} that leave nothing out. */
+export const RESTORE_ALL: RestoreFeatures = {
+  owner: true,
+  permissions: true,
+  xattrs: true,
+  fcaps: true,
+  acls: true,
+  flags: true,
+  projectIds: true,
+  deviceNodes: true,
+  fifos: true,
+  sockets: true,
+};
+
+/**
+ * What may replace names that are there already; otherwise they are errors. A directory is never replaced, and
+ * nothing is written through an existing name: the old name is removed first.
+ */
+export interface OverwritePolicy {
+  /** Regular files replace what is there. */
+  readonly files: boolean;
+  readonly symlinks: boolean;
+  readonly hardlinks: boolean;
+  /** Devices, FIFOs and sockets. */
+  readonly specials: boolean;
+  /** Existing directories are used, and get the metadata of the archive. */
+  readonly directories: boolean;
+}
+
+/** Everything that exists is an error. */
+export const OVERWRITE_NOTHING: OverwritePolicy = {
+  files: false,
+  symlinks: false,
+  hardlinks: false,
+  specials: false,
+  directories: false,
+};
+
+/** Replaces everything but directories. */
+export const OVERWRITE_ALL: OverwritePolicy = {
+  files: true,
+  symlinks: true,
+  hardlinks: true,
+  specials: true,
+  directories: false,
+};
+
+/** How a target directory is written. */
+export interface TargetOptions {
+  readonly features?: RestoreFeatures;
+  readonly overwrite?: OverwritePolicy;
+}
