@@ -53,7 +53,9 @@ export class FuseSession {
     const pathBytes = cString(path);
     heldByC.push(pathBytes);
     if (this.#library.symbols.fuse_session_mount(this.#session, pathBytes) !== 0) {
-      throw new OsError(Errno.EPERM, "mount", path);
+      throw new OsError(Errno.EPERM, "mount", path, {
+        hint: "It needs root, or /dev/fuse open to this user and fusermount3 (package fuse3)",
+      });
     }
   }
 

@@ -16,7 +16,12 @@ import { formatMountOptions } from "#ffi/libfuse3/mount_options.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { FuseSession } from "#ffi/libfuse3/session.ts";
 import { StateError } from "#src/errors.ts";
-import { prepareMountPoint, resolveMountPoint, unmountPath } from "./mount_point.ts";
+import {
+  prepareMountPoint,
+  reserveMountPoint,
+  resolveMountPoint,
+  unmountPath,
+} from "./mount_point.ts";
 import { findMount } from "./mount_table.ts";
 import { setReadAhead } from "./read_ahead.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
@@ -205,7 +210,7 @@ export async function mountFileSystem(
     readOnly: options.readOnly ?? false,
   });
   const session = new FuseSession(library, mountOptions, makeOperationsTable());
-  session.mount(mountPoint);
+  mountReserved(session, mountPoint);
   let pool: WorkerPool | undefined;
   try {
     const deviceFd = session.fd;
@@ -241,6 +246,15 @@ export async function mountFileSystem(
     pool?.terminate();
     session.destroy();
     throw error;
+  }
+}
+
+function mountReserved(session: FuseSession, mountPoint: string): void {
+  const reservation = reserveMountPoint(mountPoint);
+  try {
+    session.mount(mountPoint);
+  } finally {
+    close(reservation);
   }
 }
 

@@ -6,8 +6,10 @@
 
 import {
   close,
+  flock,
   getEffectiveUid,
   HostStat,
+  Lock,
   MNT_DETACH,
   open,
   OpenFlag,
@@ -101,13 +103,36 @@ export function prepareMountPoint(path: string): boolean {
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
     throw new UsageError(`Mount point "${path}" is not a directory`);
   }
-  if (isMounted(path)) {
-    throw new StateError("busy", `Mount point "${path}" is already mounted`);
-  }
+  if (isMounted(path)) throw alreadyMounted(path);
   for (const _ of Deno.readDirSync(path)) {
     throw new UsageError(`Mount point "${path}" is not empty`);
   }
   return isRepaired;
+}
+
+/**
+ * Keeps other processes of this program from mounting at `path` until the descriptor is closed: else two that start
+ * at the same moment both find it free, and one mount hides the other.
+ *
+ * @returns a descriptor of the directory that is mounted on
+ * @throws {StateError} `busy` when another process is mounting there, or has mounted meanwhile
+ * @throws {OsError} when the directory cannot be opened
+ */
+export function reserveMountPoint(path: string): number {
+  const fd = open(path, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+  if (fd < 0) throw new OsError(-fd, "open mount point", path);
+  const isLocked = flock(fd, Lock.EXCLUSIVE | Lock.NONBLOCKING) === 0;
+  if (isLocked && !isMounted(path)) return fd;
+  close(fd);
+  throw isLocked
+    ? alreadyMounted(path)
+    : new StateError("busy", `Mount point "${path}" is being mounted by another process`);
+}
+
+function alreadyMounted(path: string): StateError {
+  return new StateError("busy", `Mount point "${path}" is already mounted`, {
+    hint: "Give another directory with -D, or unmount that one first",
+  });
 }
 
 /**
