@@ -7,8 +7,8 @@
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { unmountPath } from "#src/mount/mod.ts";
-import { openControlDirectory } from "#src/overlay/diff_directory.ts";
-import { findLockHolder } from "#src/overlay/diff_lock.ts";
+import { emptyTemporaryDirectory, openControlDirectory } from "#src/overlay/diff_directory.ts";
+import { acquireDiffLock, type DiffLock, findLockHolder } from "#src/overlay/diff_lock.ts";
 import { removeFile } from "#src/overlay/durable_file.ts";
 import { findLiveMount, type LiveMount, notMounted, PID_FILE_NAME } from "./live_mount.ts";
 import { STAT_FILE_NAME } from "./statistics_request.ts";
@@ -85,14 +85,32 @@ async function killAndDetach(mount: LiveMount): Promise<void> {
   if (mount.pid !== undefined) removeWorkerFiles(mount.diffPath!);
 }
 
-/** What a killed worker could not take away itself. */
+/** What a killed worker could not take away itself, unless another one has the diff directory by now. */
 function removeWorkerFiles(diffPath: string): void {
-  const control = openControlDirectory(diffPath);
+  const lock = tryLock(diffPath);
+  if (lock === undefined) return;
   try {
+    const control = openControlDirectory(diffPath);
     removeFile(`${control.path}/${PID_FILE_NAME}`);
     removeFile(`${control.path}/${STAT_FILE_NAME}`);
-  } finally {
     control.close();
+    emptyTemporaryDirectory(diffPath);
+  } finally {
+    lock.release();
+  }
+}
+
+function tryLock(diffPath: string): DiffLock | undefined {
+  try {
+    return acquireDiffLock(diffPath, {
+      pid: host.getPid(),
+      startTime: Math.floor(Date.now() / 1000),
+      diffPath,
+      mountPath: "",
+    });
+  } catch (error) {
+    if (error instanceof StateError && error.code === "locked") return undefined;
+    throw error;
   }
 }
 

@@ -30,7 +30,7 @@ const pathComponent = v.pipe(
 const absolutePath = v.pipe(
   v.string(),
   v.maxLength(PATH_LENGTH_MAX),
-  v.regex(/^\/[^\p{Cc}]*$/u, "is not an absolute path"),
+  v.regex(/^\/[^\0]*$/u, "is not an absolute path"),
 );
 const unixSeconds = v.pipe(v.number(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 const shortText = v.pipe(v.string(), v.maxLength(1024));

@@ -26,6 +26,7 @@ import {
 } from "./binding.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
 import { readSmallTextFile, removeFile, replaceTextFile, syncDirectory } from "./durable_file.ts";
+import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 
 /** Name of the marker in the diff directory that says that acknowledged writes may be lost. */
 export const DIRTY_FILE_NAME = ".pbkfs-dirty";
@@ -90,6 +91,8 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
   try {
     // Read again: the former holder may have changed it before the lock was free.
     const binding = refuseForeign(absolute);
+    // The WAL that a killed --no-wal mount could not drop itself.
+    if (binding?.no_wal_used === true) emptyTemporaryDirectory(absolute);
     if (binding !== undefined) checkBinding(binding, { ...request, storePath });
     const isDirty = hasFile(`${absolute}/${DIRTY_FILE_NAME}`);
     if (isDirty && !request.force) throw dirtyError(absolute);
@@ -97,6 +100,22 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/**
+ * Removes what a mount kept in `tmp/`, as far as it can be. Wants the diff's lock.
+ *
+ * @throws {OsError} when the directory cannot be listed
+ */
+export function emptyTemporaryDirectory(diffPath: string): void {
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY | host.OpenFlag.NOFOLLOW;
+  const fd = host.open(`${diffPath}/${TEMPORARY_DIRECTORY_NAME}`, flags);
+  if (fd < 0) return;
+  try {
+    for (const { name } of readHostDirectory(fd)) removeHostTree(fd, name);
+  } finally {
+    host.close(fd);
   }
 }
 
@@ -207,7 +226,11 @@ export class DiffDirectory {
   }
 
   #write(binding: Binding): void {
-    const options = { mode: 0o600, durable: true };
+    // Root may mount a user's diff; the user still needs to read what it belongs to afterwards.
+    const directory = new host.HostStat();
+    host.unwrap(host.statAt(host.At.FDCWD, this.path, directory), "stat", this.path);
+    const { uid, gid } = directory;
+    const options = { mode: 0o600, durable: true, owner: { uid, gid } };
     replaceTextFile(this.path, BINDING_FILE_NAME, formatBinding(binding), options);
     this.#binding = binding;
   }

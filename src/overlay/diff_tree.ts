@@ -11,6 +11,7 @@ import { OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
+import { emptyTemporaryDirectory } from "./diff_directory.ts";
 import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import { isWhiteout, volatileName } from "./found.ts";
@@ -139,12 +140,14 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
 
 /**
  * Makes everything in a diff directory durable that was acknowledged: data first, then the block maps that lead
- * to them. Needed after each mount, since after a reboot only what is durable counts.
+ * to them. Needed after each mount, since after a reboot only what is durable counts. What stood for volatile
+ * directories goes first: it is not worth the disk's time.
  *
  * @returns how many files had blocks that were not yet durable
  * @throws {OsError}
  */
 export function settleDiffTree(diffPath: string, nonce: Uint8Array): number {
+  emptyTemporaryDirectory(diffPath);
   const dataFd = host.unwrap(host.open(`${diffPath}/data`, DIRECTORY_FLAGS), "open", "data");
   try {
     const settler = new Settler(nonce);

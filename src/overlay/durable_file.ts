@@ -55,7 +55,7 @@ function notRegular(path: string): StateError {
 
 /**
  * Replaces `directory/name` by `text` so that after a crash there is the old or the new content, whole.
- * On return the new content is durable unless `durable` is false.
+ * On return the new content is durable unless `durable` is false. For root the file gets the `owner`.
  *
  * @throws {OsError}
  */
@@ -63,7 +63,11 @@ export function replaceTextFile(
   directory: string,
   name: string,
   text: string,
-  options: { mode: number; durable: boolean },
+  options: {
+    mode: number;
+    durable: boolean;
+    owner?: { readonly uid: number; readonly gid: number };
+  },
 ): void {
   const path = `${directory}/${name}`;
   const temporary = `${path}.new`;
@@ -73,6 +77,10 @@ export function replaceTextFile(
   const fd = host.unwrap(host.open(temporary, flags, options.mode), "create", temporary);
   try {
     writeText(fd, text, temporary);
+    if (options.owner !== undefined && host.getEffectiveUid() === 0) {
+      const { uid, gid } = options.owner;
+      host.unwrap(host.chownAt(fd, "", uid, gid), "chown", temporary);
+    }
     if (options.durable) host.unwrap(host.fsync(fd), "fsync", temporary);
   } catch (error) {
     host.unlinkAt(host.At.FDCWD, temporary);
