@@ -28,8 +28,11 @@ const PidRecordSchema = v.object({ pid: v.number(), diff_dir: v.string() });
 export interface LiveMount {
   /** Absolute path without links. */
   readonly mountPath: string;
-  /** `dead`: one of our mounts, whose worker is gone; `silent`: one that does not answer. */
-  readonly state: "absent" | "alive" | "dead" | "silent";
+  /**
+   * `hidden`: one of our mounts, which this user may not look into; `dead`: one whose worker is gone; `silent`: one
+   * that does not answer.
+   */
+  readonly state: "absent" | "alive" | "hidden" | "dead" | "silent";
   /** Undefined when neither the mount nor the caller names it. */
   readonly diffPath: string | undefined;
   /** Process id of the live worker; undefined when there is none or it is not known. */
@@ -82,6 +85,7 @@ async function askMount(mountPath: string): Promise<MountAnswer> {
     return { state: "alive", diffPath: v.parse(PidRecordSchema, JSON.parse(text)).diff_dir };
   } catch (error) {
     if (error instanceof Deno.errors.NotConnected) return { state: "dead" };
+    if (error instanceof Deno.errors.PermissionDenied) return { state: "hidden" };
     return { state: timeout.aborted ? "silent" : "alive" };
   }
 }

@@ -6,11 +6,11 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { openControlDirectory } from "#src/overlay/diff_directory.ts";
 import { readSmallTextFile } from "#src/overlay/durable_file.ts";
-import { findLiveMount, notMounted } from "./live_mount.ts";
+import { findLiveMount, type LiveMount, notMounted } from "./live_mount.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 
 /** Name of the file with the statistics, in the worker's directory. */
@@ -25,6 +25,7 @@ const POLL_MS = 5;
  * The current statistics of a mount.
  *
  * @throws {StateError} `not-mounted`; `not-found` when the worker is gone; `timeout` when it does not answer
+ * @throws {OsError} EACCES when the mount is closed to this user
  */
 export async function requestStatistics(
   mountPath: string,
@@ -32,17 +33,30 @@ export async function requestStatistics(
 ): Promise<StatisticsReport> {
   const mount = await findLiveMount(mountPath);
   if (mount.state === "absent") throw notMounted(mount.mountPath);
-  if (mount.pid === undefined || mount.diffPath === undefined) {
-    throw new StateError("not-found", "mount process not running (stale PID file)", {
-      hint: `Repair it with pbkfs unmount -D ${mount.mountPath}`,
-    });
-  }
+  if (mount.pid === undefined || mount.diffPath === undefined) throw noWorker(mount);
   const control = openControlDirectory(mount.diffPath);
   try {
     return await askWorker(mount.pid, control.path, options.reset);
   } finally {
     control.close();
   }
+}
+
+/** The error for a mount whose worker is not to be found. */
+function noWorker({ state, mountPath }: LiveMount): Error {
+  if (state === "hidden") {
+    return new OsError(host.Errno.EACCES, "look into", mountPath, {
+      hint: "Only the user who mounted may: ask as that user",
+    });
+  }
+  if (state === "silent") {
+    return new StateError("timeout", `mount does not answer: ${mountPath}`, {
+      hint: `End it with pbkfs unmount -D ${mountPath} --force`,
+    });
+  }
+  return new StateError("not-found", "mount process not running (stale PID file)", {
+    hint: `Repair it with pbkfs unmount -D ${mountPath}`,
+  });
 }
 
 async function askWorker(
