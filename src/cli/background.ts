@@ -20,12 +20,13 @@ const MOUNT_PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-run",
-  "--allow-env",
-  "--allow-sys",
+  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ",
 ];
 
 /** A worker that cannot even check its arguments in this time is reported as still busy. */
 const START_TIMEOUT_MS = 30_000;
+/** A launcher that is not told to wait still stays so long after the checks, in which a mount comes or fails. */
+const GRACE_MS = 2_000;
 const LOG_TAIL_LINES_MAX = 10;
 const OUTPUT_TAIL_LENGTH_MAX = 4096;
 const INTERRUPTIONS = ["SIGINT", "SIGTERM"] as const;
@@ -34,7 +35,7 @@ const INTERRUPTIONS = ["SIGINT", "SIGTERM"] as const;
 export interface LaunchOptions {
   /** Program and arguments of the worker: {@link workerCommand}. */
   readonly command: readonly string[];
-  /** Wait for the mount, not only for the checks before it. */
+  /** Wait for the mount however long it takes, and not only for the checks before it. */
   readonly waitForMount: boolean;
   /** Longest wait for the mount. */
   readonly timeoutMs: number | undefined;
@@ -55,13 +56,12 @@ export type LaunchResult = { readonly state: "started" | "mounted"; readonly pid
 export async function launchWorker(options: LaunchOptions): Promise<LaunchResult> {
   const logSizeBefore = fileSize(options.logPath);
   const child = spawnWorker(options.command);
-  const awaited = options.waitForMount ? "mounted" : "started";
   const timeoutMs = options.timeoutMs ?? (options.waitForMount ? undefined : START_TIMEOUT_MS);
   const errorOutput = new TailReader(child.stderr);
   using interruption = new Interruption();
   try {
     const outcome = await Promise.race([
-      readReport(child.stdout, awaited),
+      readReport(child.stdout, options.waitForMount ? undefined : GRACE_MS),
       deadline(timeoutMs),
       interruption.happened,
     ]);
@@ -94,10 +94,25 @@ function spawnWorker([program, ...args]: readonly string[]): Deno.ChildProcess {
   }).spawn();
 }
 
-/** Reads until the awaited report or a failure. @returns undefined when the worker ended before */
-async function readReport(
+/**
+ * Reads until the mount answers or has failed, or `graceMs` after the checks.
+ *
+ * @returns the last report, or undefined when the worker ended before
+ */
+function readReport(
   output: ReadableStream<Uint8Array<ArrayBuffer>>,
-  awaited: "started" | "mounted",
+  graceMs: number | undefined,
+): Promise<HandshakeMessage | undefined> {
+  const { promise: graceOver, resolve } = Promise.withResolvers<HandshakeMessage>();
+  const onStarted = (message: HandshakeMessage) => {
+    if (graceMs !== undefined) Deno.unrefTimer(setTimeout(() => resolve(message), graceMs));
+  };
+  return Promise.race([readOutcome(output, onStarted), graceOver]);
+}
+
+async function readOutcome(
+  output: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onStarted: (message: HandshakeMessage) => void,
 ): Promise<HandshakeMessage | undefined> {
   let text = "";
   for await (const part of output.pipeThrough(new TextDecoderStream())) {
@@ -106,7 +121,8 @@ async function readReport(
     text = lines.pop()!;
     for (const line of lines) {
       const message = parseHandshake(line);
-      if (message?.type === awaited || message?.type === "failed") return message;
+      if (message?.type === "started") onStarted(message);
+      else if (message !== undefined) return message;
     }
   }
   return undefined;
@@ -144,8 +160,10 @@ function stillInProgress(reason: "timeout" | "interrupted"): StateError {
 
 function errorFromWorker(error: HandshakeError): Error {
   const options = { code: error.code, ...(error.hint === undefined ? {} : { hint: error.hint }) };
-  if (error.isUsage) return new UsageError(error.message, options);
-  return new ProtocolError(error.message, options);
+  const failure = error.isUsage
+    ? new UsageError(error.message, options)
+    : new ProtocolError(error.message, options);
+  return Object.assign(failure, error.details);
 }
 
 async function endedSilently(

@@ -35,8 +35,8 @@ interface ErrorDescription {
   [key: string]: unknown;
 }
 
-// Names under which an error's fields appear in JSON.
-const FIELDS: readonly (readonly [string, string])[] = [
+/** Properties of errors that tell the place, and the names under which they appear in JSON. */
+export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
   ["option", "option"],
   ["path", "path"],
   ["offset", "offset"],
@@ -49,7 +49,7 @@ function describe(error: unknown): ErrorDescription {
   if (isFailure(error)) {
     const description: ErrorDescription = { code: error.code, message: error.message };
     if (error.hint !== undefined) description.hint = error.hint;
-    for (const [field, name] of FIELDS) {
+    for (const [field, name] of ERROR_FIELDS) {
       const value = (error as unknown as Record<string, unknown>)[field];
       if (value !== undefined) description[name] = value;
     }

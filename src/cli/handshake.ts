@@ -16,6 +16,8 @@ const ErrorSchema = v.object({
   message: v.string(),
   hint: v.optional(v.string()),
   isUsage: v.boolean(),
+  /** What else is known of the place, under the names of the error's properties. */
+  details: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
 });
 
 const MessageSchema = v.variant("type", [

@@ -6,6 +6,7 @@
 
 import * as host from "#src/io/host.ts";
 import { isFailure, UsageError } from "#src/errors.ts";
+import { ERROR_FIELDS } from "./exit_code.ts";
 import { formatHandshake, type HandshakeMessage } from "./handshake.ts";
 
 /** Told of each step. */
@@ -52,7 +53,15 @@ function describe(error: unknown): Extract<HandshakeMessage, { type: "failed" }>
   const isUsage = error instanceof UsageError;
   if (!isFailure(error)) return { code: "internal", message, isUsage };
   const { code, hint } = error;
-  return { code, message, isUsage, ...(hint === undefined ? {} : { hint }) };
+  const details = placeOf(error);
+  return { code, message, isUsage, details, ...(hint === undefined ? {} : { hint }) };
+}
+
+function placeOf(error: object): Record<string, string | number> {
+  const values = ERROR_FIELDS.map(([field]) => [field, Reflect.get(error, field)] as const);
+  return Object.fromEntries(
+    values.filter(([, value]) => typeof value === "string" || typeof value === "number"),
+  );
 }
 
 /** Lets a standard descriptor lead to the log, or nowhere. The lowest free number is taken: the one just closed. */

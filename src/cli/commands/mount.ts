@@ -72,7 +72,7 @@ export const mountCommand: CommandModule<MountOptions> = {
         PBKFS_MATERIALIZE_ON_READ: "true: keep blocks that were read in the diff directory",
       },
       exitStatus: {
-        0: "The mount answers (--wait), or is being made after all checks passed.",
+        0: "The mount answers; without --wait or --timeout also: all checks passed, it is being made.",
         1: "Failure, or --timeout has passed; the reason is on standard error.",
       },
     });
