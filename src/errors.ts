@@ -7,7 +7,7 @@
  * @module
  */
 
-export { OsError } from "#ffi/os_error.ts";
+export { Errno, OsError } from "#ffi/os_error.ts";
 import { OsError } from "#ffi/os_error.ts";
 
 /** What all errors of this program have in common. */

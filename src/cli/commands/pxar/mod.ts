@@ -8,11 +8,20 @@ import { Command } from "commander";
 import type { CommandGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeArguments } from "../../pxar/arguments.ts";
+import { catCommand } from "./cat.ts";
 import { keygenCommand } from "./keygen.ts";
+import { listCommand, lsCommand } from "./list.ts";
+import { pxarStatCommand } from "./stat.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** The group; also what the executable is when it is called `pxar`. */
 export const pxarGroup: CommandGroup = {
   commands: [
+    lsCommand,
+    listCommand,
+    catCommand,
+    pxarStatCommand,
+    verifyCommand,
     keygenCommand,
   ],
 

@@ -1,0 +1,134 @@
+/**
+ * Archives by their file names: one stream, or two that belong together (`NAME.mpxar` and `NAME.ppxar`).
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
+import { openFsFileSource } from "#src/io/fs_file_source.ts";
+import {
+  type ClosableSource,
+  openFsStreamSource,
+  standardInputSource,
+} from "#src/io/fs_stream_source.ts";
+
+/** Stands for standard input or output in place of a file name. */
+export const STANDARD_STREAM = "-";
+
+const METADATA_SUFFIX = ".mpxar";
+const PAYLOAD_SUFFIX = ".ppxar";
+
+/** An archive that is open for random access. */
+export interface ArchiveFiles extends Disposable {
+  readonly name: string;
+  readonly source: ByteSource;
+  /** Payload stream of a split archive, when there is one. */
+  readonly payload: ByteSource | undefined;
+}
+
+/** An archive that is open for reading in order. */
+export interface ArchiveStreams extends Disposable {
+  readonly name: string;
+  readonly source: ClosableSource;
+  readonly payload: ClosableSource | undefined;
+}
+
+/** Whether a name is that of the metadata stream of a split archive. */
+export function isSplitName(path: string): boolean {
+  return path.endsWith(METADATA_SUFFIX);
+}
+
+/**
+ * Path of the payload stream: the one asked for, or the one beside the metadata stream by its name. Undefined for
+ * archives of one stream.
+ */
+export function payloadPath(path: string, asked: string | undefined): string | undefined {
+  if (asked !== undefined) return asked;
+  if (!isSplitName(path)) return undefined;
+  return path.slice(0, -METADATA_SUFFIX.length) + PAYLOAD_SUFFIX;
+}
+
+/** {@link payloadPath} of an archive to be read: a file that is not there is left out, unless it was asked for. */
+export function existingPayloadPath(path: string, asked: string | undefined): string | undefined {
+  const found = payloadPath(path, asked);
+  if (found === undefined || asked !== undefined) return found;
+  try {
+    Deno.statSync(found);
+    return found;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Opens an archive for random access.
+ *
+ * @param payload path of the payload stream, where it is not found by name
+ * @throws {OsError} when a file cannot be opened
+ * @throws {UsageError} for standard input
+ */
+export function openArchiveFiles(
+  path: string,
+  payload: string | undefined,
+  open: OpenSource = openFsFileSource,
+): ArchiveFiles {
+  if (path === STANDARD_STREAM) {
+    throw new UsageError("Cannot read standard input here: the archive must be a file", {
+      option: "archive",
+    });
+  }
+  const source = open(realPath(path));
+  const payloadFile = existingPayloadPath(path, payload);
+  try {
+    const payloadSource = payloadFile === undefined ? undefined : open(realPath(payloadFile));
+    return {
+      name: path,
+      source,
+      payload: payloadSource,
+      [Symbol.dispose]() {
+        source.close();
+        payloadSource?.close();
+      },
+    };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens an archive for reading in order; `-` is standard input.
+ *
+ * @throws {OsError} when a file cannot be opened
+ */
+export function openArchiveStreams(path: string, payload: string | undefined): ArchiveStreams {
+  const source = path === STANDARD_STREAM ? standardInputSource() : openFsStreamSource(path);
+  const payloadFile = existingPayloadPath(path, payload);
+  try {
+    const payloadSource = payloadFile === undefined ? undefined : openFsStreamSource(payloadFile);
+    return {
+      name: path === STANDARD_STREAM ? "standard input" : path,
+      source,
+      payload: payloadSource,
+      [Symbol.dispose]() {
+        source.close();
+        payloadSource?.close();
+      },
+    };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** Sources do not open what a symbolic link leads to; a user may name an archive by one. */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // Opening it says why.
+    return path;
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * All that an archive says of single entries, for `stat`.
+ *
+ * @module
+ */
+
+import type { PxarNode } from "#src/pxar/accessor.ts";
+import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
+import { joinPath, splitPath } from "#src/transfer/paths.ts";
+import { openArchiveFiles } from "./archive_files.ts";
+import { entryToJson } from "./entry_json.ts";
+import { notFound, openAccessor } from "./listing.ts";
+
+/** Which entries to describe. */
+export interface DescriptionRequest {
+  readonly archive: string;
+  readonly payload: string | undefined;
+  readonly paths: readonly string[];
+}
+
+/** An entry in full. */
+export interface EntryDescription {
+  readonly path: string;
+  readonly entry: PxarEntry | PxarHardlink;
+  /** Where the entry begins in the archive. */
+  readonly offset: number;
+  /** What a hard link stands for. */
+  readonly target?: EntryDescription;
+}
+
+/** Describes entries, hard links with what they stand for. @throws {StateError} `not-found` */
+export function describeEntries(request: DescriptionRequest): EntryDescription[] {
+  using files = openArchiveFiles(request.archive, request.payload);
+  const accessor = openAccessor(files);
+  return request.paths.map((text) => {
+    const path = joinPath(splitPath(text));
+    const child = accessor.lookupChild(path);
+    if (child === undefined) throw notFound(path, files.name);
+    const description = { path, entry: child.entry, offset: child.offset };
+    if (child.entry.kind !== "hardlink") return description;
+    const target = accessor.lookup(path) as PxarNode;
+    const targetPath = `/${child.entry.targetPath}`;
+    return {
+      ...description,
+      target: { path: targetPath, entry: target.entry, offset: target.offset },
+    };
+  });
+}
+
+/** A description as `stat --format json` prints it. */
+export function descriptionToJson(description: EntryDescription): Record<string, unknown> {
+  const { path, entry, offset, target } = description;
+  return {
+    ...entryToJson(path, entry),
+    offset,
+    ...(entry.kind === "file" ? { payload: entry.payload } : {}),
+    ...(target === undefined ? {} : { target: descriptionToJson(target) }),
+  };
+}

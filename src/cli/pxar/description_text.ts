@@ -1,0 +1,108 @@
+/**
+ * All that an archive says of an entry, for people.
+ *
+ * @module
+ */
+
+import type { PxarAcl, PxarAclEntry, PxarEntry } from "#src/pxar/entry.ts";
+import { CHATTR_FLAGS, FAT_FLAGS } from "#src/pxar/format/flags.ts";
+import type { EntryDescription } from "./description.ts";
+import { entryType } from "./entry_json.ts";
+import { formatMode, formatTime } from "./entry_text.ts";
+import { quoteName } from "./quoting.ts";
+
+const LABEL_WIDTH = 7;
+
+/** Formats a description as lines with labels. */
+export function formatDescription({ path, entry, offset, target }: EntryDescription): string {
+  if (entry.kind === "hardlink") {
+    const name = `${quoteName(path)} -> ${quoteName(`/${entry.targetPath}`)}`;
+    const own = [["File", name], ["Type", "hardlink"], ["Offset", String(offset)]] as const;
+    return formatLines(own) + (target === undefined ? "" : formatDescription(target));
+  }
+  return formatLines([
+    ["File", quoteName(path) + (entry.kind === "symlink" ? ` -> ${quoteName(entry.target)}` : "")],
+    ...typeLines(entry),
+    ...metadataLines(entry),
+    ["Offset", String(offset)],
+  ]);
+}
+
+type Line = readonly [label: string, value: string];
+
+function formatLines(lines: readonly Line[]): string {
+  return lines.map(([label, value]) => `${label.padStart(LABEL_WIDTH)}: ${value}\n`).join("");
+}
+
+function typeLines(entry: PxarEntry): Line[] {
+  const type: Line = ["Type", entryType(entry)];
+  switch (entry.kind) {
+    case "file": {
+      const { kind, offset, size } = entry.payload;
+      const place = kind === "inline" ? `offset ${offset}` : `payload stream, offset ${offset}`;
+      return [["Size", String(size)], type, ["Content", place]];
+    }
+    case "device":
+      return [type, ["Device", `${entry.major},${entry.minor}`]];
+    default:
+      return [type];
+  }
+}
+
+function metadataLines({ metadata }: PxarEntry): Line[] {
+  const { mode, uid, gid, mtime, xattrs, acl, fcaps, projectId, flags } = metadata;
+  const permissions = (mode & 0o7777).toString(8).padStart(4, "0");
+  const lines: Line[] = [
+    ["Access", `(${permissions}/${formatMode(mode)})  Uid: ${uid}  Gid: ${gid}`],
+    ["Modify", `${formatTime(mtime)}.${String(mtime.nanoseconds).padStart(9, "0")}`],
+  ];
+  if (flags !== 0n) lines.push(["Flags", formatFlags(flags)]);
+  for (const { name, value } of xattrs) lines.push(["Xattr", `${quoteName(name)} ${hex(value)}`]);
+  for (const line of aclLines(acl)) lines.push(["ACL", line]);
+  if (fcaps !== undefined) lines.push(["Fcaps", hex(fcaps)]);
+  if (projectId !== 0n) lines.push(["Project", String(projectId)]);
+  return lines;
+}
+
+/** Letters of lsattr(1), words for FAT, the number itself for bits that nobody knows. */
+function formatFlags(flags: bigint): string {
+  const letters = CHATTR_FLAGS.filter(({ flag }) => (flags & flag) !== 0n)
+    .map(({ label }) => label).join("");
+  const words = FAT_FLAGS.filter(({ flag }) => (flags & flag) !== 0n).map(({ label }) => label);
+  const known = [...CHATTR_FLAGS, ...FAT_FLAGS].reduce((sum, { flag }) => sum | flag, 0n);
+  const rest = flags & ~known;
+  const parts = [letters, ...words, rest === 0n ? "" : `0x${rest.toString(16)}`];
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+/** As setfacl(1) takes them. */
+function aclLines(acl: PxarAcl): string[] {
+  return [
+    ...named("user", acl.users),
+    ...named("group", acl.groups),
+    ...single("group:", acl.groupObject),
+    ...single("default:user:", acl.default?.userObject),
+    ...single("default:group:", acl.default?.groupObject),
+    ...single("default:other:", acl.default?.other),
+    ...single("default:mask:", acl.default?.mask),
+    ...named("default:user", acl.defaultUsers),
+    ...named("default:group", acl.defaultGroups),
+  ];
+}
+
+function named(tag: string, entries: readonly PxarAclEntry[]): string[] {
+  return entries.map(({ id, permissions }) => `${tag}:${id}:${rwx(permissions)}`);
+}
+
+function single(tag: string, permissions: bigint | undefined): string[] {
+  return permissions === undefined ? [] : [`${tag}:${rwx(permissions)}`];
+}
+
+function rwx(permissions: bigint): string {
+  const bit = (value: bigint, letter: string) => (permissions & value) === 0n ? "-" : letter;
+  return bit(4n, "r") + bit(2n, "w") + bit(1n, "x");
+}
+
+function hex(value: Uint8Array): string {
+  return value.length === 0 ? "(empty)" : value.toHex();
+}

@@ -1,0 +1,106 @@
+/**
+ * Entries of archives as programs read them. The keys are part of the command line's interface (docs/pxar.md).
+ *
+ * @module
+ */
+
+import { encodeFileName } from "#src/bytes/file_name.ts";
+import type {
+  PxarAcl,
+  PxarAclEntry,
+  PxarDefaultAcl,
+  PxarEntry,
+  PxarHardlink,
+  PxarMetadata,
+} from "#src/pxar/entry.ts";
+import { FileType } from "#src/tree/node.ts";
+import { hasAcl } from "./entry_text.ts";
+
+/** An entry as an object. What an entry does not have is left out. */
+export function entryToJson(
+  path: string,
+  entry: PxarEntry | PxarHardlink,
+): Record<string, unknown> {
+  const base = { path, ...hexOf("path", path) };
+  if (entry.kind === "hardlink") {
+    const { targetPath } = entry;
+    return { ...base, type: "hardlink", hardlink: targetPath, ...hexOf("hardlink", targetPath) };
+  }
+  const common = { ...base, type: entryType(entry), ...metadataToJson(entry.metadata) };
+  switch (entry.kind) {
+    case "file":
+      return { ...common, size: entry.payload.size };
+    case "symlink":
+      return { ...common, link: entry.target, ...hexOf("link", entry.target) };
+    case "device":
+      return { ...common, device: [toNumber(entry.major), toNumber(entry.minor)] };
+    default:
+      return common;
+  }
+}
+
+/** `file`, `dir`, `symlink`, `hardlink`, `chardev`, `blockdev`, `fifo` or `socket`. */
+export function entryType(entry: PxarEntry | PxarHardlink): string {
+  switch (entry.kind) {
+    case "directory":
+      return "dir";
+    case "device": {
+      const isBlock = (entry.metadata.mode & FileType.MASK) === FileType.BLOCK_DEVICE;
+      return isBlock ? "blockdev" : "chardev";
+    }
+    default:
+      return entry.kind;
+  }
+}
+
+function metadataToJson(metadata: PxarMetadata): Record<string, unknown> {
+  const { mode, xattrs, fcaps, projectId } = metadata;
+  return {
+    mode,
+    mode_octal: mode.toString(8),
+    flags: toNumber(metadata.flags),
+    uid: metadata.uid,
+    gid: metadata.gid,
+    mtime_secs: metadata.mtime.seconds,
+    mtime_nanos: metadata.mtime.nanoseconds,
+    ...(xattrs.length === 0
+      ? {}
+      : { xattrs: xattrs.map(({ name, value }) => [name, value.toHex()]) }),
+    ...(hasAcl(metadata) ? { acl: aclToJson(metadata.acl) } : {}),
+    ...(fcaps === undefined ? {} : { fcaps: fcaps.toHex() }),
+    ...(projectId === 0n ? {} : { projid: toNumber(projectId) }),
+  };
+}
+
+function aclToJson(acl: PxarAcl): Record<string, unknown> {
+  return {
+    users: aclEntries(acl.users),
+    groups: aclEntries(acl.groups),
+    group_obj: orNull(acl.groupObject),
+    default: acl.default === undefined ? null : defaultAcl(acl.default),
+    default_users: aclEntries(acl.defaultUsers),
+    default_groups: aclEntries(acl.defaultGroups),
+  };
+}
+
+function defaultAcl({ userObject, groupObject, other, mask }: PxarDefaultAcl): unknown {
+  return [orNull(userObject), orNull(groupObject), orNull(other), orNull(mask)];
+}
+
+function aclEntries(entries: readonly PxarAclEntry[]): unknown {
+  return entries.map(({ id, permissions }) => [toNumber(id), toNumber(permissions)]);
+}
+
+function orNull(value: bigint | undefined): unknown {
+  return value === undefined ? null : toNumber(value);
+}
+
+/** A number where that is exact, else its digits. */
+function toNumber(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value);
+}
+
+/** The bytes of a name that no JSON string can hold. */
+function hexOf(key: string, name: string): Record<string, string> {
+  return name.isWellFormed() ? {} : { [`${key}_hex`]: encodeFileName(name).toHex() };
+}

@@ -1,0 +1,54 @@
+/**
+ * Printing entries one after another, in the form that was asked for.
+ *
+ * @module
+ */
+
+import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
+import { BufferedOutput } from "../buffered_output.ts";
+import type { Terminal } from "../terminal.ts";
+import { entryToJson } from "./entry_json.ts";
+import { formatLongEntry } from "./entry_text.ts";
+import { quoteName, showName } from "./quoting.ts";
+
+/** How entries are printed: names as they are, paths in quotation marks, the long form, or one JSON array. */
+export type EntryForm = "names" | "quoted" | "long" | "json";
+
+/** Prints entries. Must be disposed of: a JSON array has an end. */
+export class EntryOutput implements Disposable {
+  readonly #output: BufferedOutput;
+  readonly #form: EntryForm;
+  readonly #isTerminal: boolean;
+  #count = 0;
+
+  constructor(terminal: Terminal, form: EntryForm) {
+    this.#output = new BufferedOutput(terminal);
+    this.#form = form;
+    this.#isTerminal = terminal.columns !== undefined;
+  }
+
+  /** Prints one entry; `name` is what the form `names` shows of it. */
+  print(path: string, name: string, entry: PxarEntry | PxarHardlink): void {
+    this.#output.write(this.#format(path, name, entry));
+    this.#count++;
+  }
+
+  #format(path: string, name: string, entry: PxarEntry | PxarHardlink): string {
+    switch (this.#form) {
+      case "names":
+        // A terminal would do what a name tells it to do.
+        return `${this.#isTerminal ? showName(name) : name}\n`;
+      case "quoted":
+        return `${quoteName(path)}\n`;
+      case "long":
+        return `${formatLongEntry(path, entry)}\n`;
+      case "json":
+        return (this.#count === 0 ? "[\n" : ",\n") + JSON.stringify(entryToJson(path, entry));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#form === "json") this.#output.write(this.#count === 0 ? "[]\n" : "\n]\n");
+    this.#output.flush();
+  }
+}

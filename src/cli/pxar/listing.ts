@@ -1,0 +1,149 @@
+/**
+ * Which entries of an archive `ls` shows, and in which order.
+ *
+ * Without paths the archive is read from beginning to end, so that damage anywhere is noticed; with paths it
+ * is looked up in the tables, and nothing else is read.
+ *
+ * @module
+ */
+
+import { StateError } from "#src/errors.ts";
+import { PxarAccessor, type PxarChild, type PxarNode } from "#src/pxar/accessor.ts";
+import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
+import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
+import {
+  type ArchiveFiles,
+  openArchiveFiles,
+  openArchiveStreams,
+  STANDARD_STREAM,
+} from "./archive_files.ts";
+import type { EntryOutput } from "./entry_output.ts";
+
+/** What to list. */
+export interface ListingRequest {
+  readonly archive: string;
+  readonly payload: string | undefined;
+  /** Empty for the whole archive. */
+  readonly paths: readonly string[];
+  /** Everything below a directory instead of its children. */
+  readonly isRecursive: boolean;
+}
+
+/**
+ * Lists entries.
+ *
+ * @throws {FormatError} when the archive is damaged
+ * @throws {StateError} `not-found` when a path is not in it
+ */
+export function listArchive(request: ListingRequest, output: EntryOutput): void {
+  if (request.paths.length === 0 || request.archive === STANDARD_STREAM) {
+    listInOrder(request, output);
+  } else {
+    listByTables(request, output);
+  }
+}
+
+/** One path asked for, while an archive is read in order. */
+interface Wanted {
+  readonly path: string;
+  isFound: boolean;
+}
+
+function listInOrder(request: ListingRequest, output: EntryOutput): void {
+  using streams = openArchiveStreams(request.archive, request.payload);
+  const { name, payload } = streams;
+  const decoder = new PxarDecoder(streams.source, {
+    name,
+    ...(payload === undefined ? {} : { payload }),
+  });
+  const paths = request.paths.length === 0 ? ["/"] : request.paths;
+  const wanted = paths.map((path): Wanted => ({ path: joinPath(splitPath(path)), isFound: false }));
+  // One directory's names are sorted; a whole archive may not fit into memory and keeps its order.
+  const unsorted: PxarEntryEvent[] = [];
+  try {
+    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+      if (event.type !== "entry") continue;
+      const { path, entry } = event;
+      const isDirectory = entry.kind === "directory";
+      const isShown = wanted.map((each) => isListed(each, path, isDirectory, request));
+      if (!isShown.includes(true)) continue;
+      if (request.isRecursive) output.print(path, path, entry);
+      else unsorted.push(event);
+    }
+  } finally {
+    unsorted.sort((a, b) => compareNames(a.path, b.path));
+    for (const { path, name, entry } of unsorted) output.print(path, name, entry);
+  }
+  const missing = wanted.find((each) => !each.isFound);
+  if (missing !== undefined) throw notFound(missing.path, name);
+}
+
+/** Whether the entry at `path` is shown because of `wanted`. */
+function isListed(
+  wanted: Wanted,
+  path: string,
+  isDirectory: boolean,
+  { isRecursive }: ListingRequest,
+): boolean {
+  if (path === wanted.path) {
+    wanted.isFound = true;
+    return isRecursive || !isDirectory;
+  }
+  const prefix = wanted.path === "/" ? "/" : `${wanted.path}/`;
+  return path.startsWith(prefix) && (isRecursive || !path.includes("/", prefix.length));
+}
+
+function listByTables(request: ListingRequest, output: EntryOutput): void {
+  using files = openArchiveFiles(request.archive, request.payload);
+  const accessor = openAccessor(files);
+  const paths = request.paths.map((path) => joinPath(splitPath(path)));
+  const found = paths.map((path) => accessor.lookupChild(path));
+  const missing = found.indexOf(undefined);
+  if (missing >= 0) throw notFound(paths[missing]!, files.name);
+  found.forEach((child, index) => {
+    const path = paths[index]!;
+    if (child!.entry.kind !== "directory") output.print(path, child!.name, child!.entry);
+    else if (request.isRecursive) printTree(accessor, path, child as PxarNode, output);
+    else {
+      for (const entry of sortedChildren(accessor, child as PxarNode)) {
+        output.print(childPath(path, entry.name), entry.name, entry.entry);
+      }
+    }
+  });
+}
+
+/** Opens the tables of an archive. @throws {FormatError} */
+export function openAccessor({ name, source, payload }: ArchiveFiles): PxarAccessor {
+  return PxarAccessor.open(source, { name, ...(payload === undefined ? {} : { payload }) });
+}
+
+function printTree(
+  accessor: PxarAccessor,
+  path: string,
+  top: PxarNode,
+  output: EntryOutput,
+): void {
+  // A stack of its own, so that deep trees cannot exhaust the program's.
+  const stack: { path: string; child: PxarChild }[] = [{ path, child: top }];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { path, child } = next;
+    output.print(path, path, child.entry);
+    if (child.entry.kind !== "directory") continue;
+    for (const entry of sortedChildren(accessor, child as PxarNode).reverse()) {
+      stack.push({ path: childPath(path, entry.name), child: entry });
+    }
+  }
+}
+
+function sortedChildren(accessor: PxarAccessor, directory: PxarNode): PxarChild[] {
+  return [...accessor.readDirectory(directory)].sort((a, b) => compareNames(a.name, b.name));
+}
+
+function childPath(path: string, name: string): string {
+  return path === "/" ? `/${name}` : `${path}/${name}`;
+}
+
+/** The error for a path that an archive does not have. */
+export function notFound(path: string, archive: string): StateError {
+  return new StateError("not-found", `Cannot find "${path}" in "${archive}"`);
+}

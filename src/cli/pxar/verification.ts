@@ -1,0 +1,56 @@
+/**
+ * Verification of archives in files.
+ *
+ * @module
+ */
+
+import { isFailure, OsError } from "#src/errors.ts";
+import { verifyArchive, type VerifyFinding } from "#src/pxar/verify.ts";
+import { openArchiveFiles } from "./archive_files.ts";
+import { quoteName } from "./quoting.ts";
+
+/** What a verification found. */
+export interface VerificationResult {
+  readonly findings: readonly VerifyFinding[];
+  /** False when there may be more. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * Verifies an archive; stops after `findingsMax`.
+ *
+ * @throws {OsError} when the archive cannot be read
+ */
+export function verifyFiles(
+  path: string,
+  payload: string | undefined,
+  findingsMax: number,
+): VerificationResult {
+  using files = openArchiveFiles(path, payload);
+  const options = {
+    name: path,
+    ...(files.payload === undefined ? {} : { payload: files.payload }),
+  };
+  const findings: VerifyFinding[] = [];
+  try {
+    for (const finding of verifyArchive(files.source, options)) {
+      findings.push(finding);
+      if (findings.length >= findingsMax) return { findings, isComplete: false };
+    }
+  } catch (error) {
+    // Nothing to go on with is a finding too; a disk that cannot be read is not the archive's fault.
+    if (!isFailure(error) || error instanceof OsError) throw error;
+    const { code, message } = error;
+    findings.push({ code, message, path: undefined, offset: undefined });
+  }
+  return { findings, isComplete: true };
+}
+
+/** One line: class, place, what is wrong. */
+export function formatFinding({ code, path, offset, message }: VerifyFinding): string {
+  const place = [
+    ...(path === undefined ? [] : [quoteName(path)]),
+    ...(offset === undefined ? [] : [`offset ${offset}`]),
+  ].join(", ");
+  return `${code}: ${place === "" ? "" : `${place}: `}${message}\n`;
+}
