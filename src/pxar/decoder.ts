@@ -5,7 +5,15 @@
  */
 
 import type { SequentialSource } from "#src/io/streams.ts";
-import type { PxarEntry, PxarHardlink } from "./entry.ts";
+import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
+import { type ItemFeed, ItemInput } from "./_item_input.ts";
+import { PayloadStream } from "./_payload_stream.ts";
+import { checkDepth, readPrelude, readVersion } from "./_prologue.ts";
+import type { PxarEntry, PxarHardlink, PxarPayload } from "./entry.ts";
+import { Item, itemName } from "./format/item.ts";
+
+/** Bytes asked of the source at once. */
+const READ_AHEAD_SIZE = 128 * 1024;
 
 /** How an archive is read. */
 export interface PxarDecoderOptions {
@@ -50,21 +58,166 @@ export interface PxarLeaveEvent {
 /** What {@link PxarDecoder.next} returns. */
 export type PxarEvent = PxarVersionEvent | PxarPreludeEvent | PxarEntryEvent | PxarLeaveEvent;
 
-/** Decodes one archive in order. */
+/**
+ * Decodes one archive in order. What an entry says is checked (sizes, names, types); the goodbye tables and the
+ * targets of hard links are not: that takes random access. Memory in use is that of one entry and of the names of the open
+ * directories.
+ */
 export class PxarDecoder {
-  /** Nothing is read before the first {@link next}. */
-  constructor(_source: SequentialSource, _options: PxarDecoderOptions = {}) {}
+  readonly #input: ItemInput;
+  readonly #payload: PayloadStream | undefined;
+  /** Paths of the open directories. */
+  readonly #paths: string[] = [];
+  #state: "start" | "versioned" | "root" | "inside" | "end" = "start";
+  #payloadOf: PxarPayload | undefined;
+  /** Bytes of the content that were not read yet. */
+  #left = 0;
+  /** What {@link next} failed with: there is no way to go on behind it. */
+  #failure: unknown;
+  readonly #readNext = (): PxarEvent | undefined => this.#next();
 
-  /** The next event, or undefined after the root directory has ended. Passes over a content not read. */
-  next(): PxarEvent | undefined {
-    return undefined;
+  /** Nothing is read before the first {@link next}. */
+  constructor(source: SequentialSource, options: PxarDecoderOptions = {}) {
+    this.#input = new ItemInput(feedOf(source), READ_AHEAD_SIZE, options.name);
+    if (options.payload !== undefined) {
+      this.#payload = new PayloadStream(feedOf(options.payload), options.name);
+    }
   }
 
-  /** Reads from the content of the regular file returned last. @returns the count, 0 at the end */
-  readContent(_target: Uint8Array): number {
-    return 0;
+  /**
+   * The next event, or undefined after the root directory has ended. Passes over a content not read.
+   *
+   * @throws {FormatError} with one of the classes of the format specification, section 11, as `code`
+   * @throws {LimitError} when an entry has too much metadata
+   */
+  next(): PxarEvent | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      this.skipContent();
+      return located(this.#input, this.#readNext);
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+  }
+
+  /**
+   * Reads from the content of the regular file returned last.
+   *
+   * @returns the count, 0 at the end
+   * @throws {FormatError} `truncated`; in split archives also `missing-payload`, `bad-payload-ref`, `out-of-order-ref`
+   */
+  readContent(target: Uint8Array): number {
+    const payload = this.#payloadOf;
+    if (payload === undefined) return 0;
+    if (payload.kind === "reference") return this.#readReferenced(payload, target);
+    if (this.#left === 0 || target.length === 0) return 0;
+    const part = this.#left < target.length ? target.subarray(0, this.#left) : target;
+    const count = this.#input.read(part);
+    if (count === 0) this.#input.failEnd(payload.size);
+    this.#left -= count;
+    return count;
   }
 
   /** Passes over what is left of the content. */
-  skipContent(): void {}
+  skipContent(): void {
+    const payload = this.#payloadOf;
+    this.#payloadOf = undefined;
+    if (payload?.kind !== "inline" || this.#left === 0) return;
+    const left = this.#left;
+    this.#left = 0;
+    if (this.#input.skip(left) < left) this.#input.failEnd(payload.size);
+  }
+
+  #next(): PxarEvent | undefined {
+    switch (this.#state) {
+      case "start":
+        return this.#readStart();
+      case "versioned":
+        return this.#readAfterVersion();
+      case "root":
+        this.#input.header();
+        return this.#readRoot();
+      case "inside":
+        return this.#readChild();
+      case "end":
+        return undefined;
+    }
+  }
+
+  #readStart(): PxarEvent {
+    this.#input.header();
+    if (this.#input.item !== Item.FORMAT_VERSION) return this.#readRoot();
+    const version = readVersion(this.#input);
+    if (version === 2) this.#payload?.checkStart();
+    this.#state = version === 2 ? "versioned" : "root";
+    return { type: "version", version };
+  }
+
+  #readAfterVersion(): PxarEvent {
+    this.#input.header();
+    this.#state = "root";
+    if (this.#input.item !== Item.PRELUDE) return this.#readRoot();
+    return { type: "prelude", bytes: readPrelude(this.#input) };
+  }
+
+  #readRoot(): PxarEvent {
+    const offset = this.#input.itemOffset;
+    const entry = readEntry(this.#input, false);
+    if (entry.kind !== "directory") {
+      this.#input.fail("unexpected-item", "Cannot read archive: its root is no directory", offset);
+    }
+    this.#state = "inside";
+    this.#paths.push("/");
+    return { type: "entry", path: "/", name: "", depth: 0, entry, offset };
+  }
+
+  #readChild(): PxarEvent {
+    const input = this.#input;
+    input.header();
+    if (input.item === Item.GOODBYE) return this.#readGoodbye();
+    if (input.item !== Item.FILENAME) {
+      input.fail("unexpected-item", `Cannot read directory: ${itemName(input.item)} inside`);
+    }
+    const offset = input.itemOffset;
+    const name = readName(input);
+    const entry = readEntryOrHardlink(input, false);
+    const depth = this.#paths.length;
+    const parent = this.#paths[depth - 1]!;
+    const path = depth === 1 ? `/${name}` : `${parent}/${name}`;
+    checkDepth(input, depth, path, offset);
+    if (entry.kind === "directory") this.#paths.push(path);
+    if (entry.kind === "file") {
+      this.#payloadOf = entry.payload;
+      this.#left = entry.payload.size;
+    }
+    return { type: "entry", path, name, depth, entry, offset };
+  }
+
+  #readGoodbye(): PxarEvent {
+    const size = this.#input.contentSize;
+    if (this.#input.skip(size) < size) this.#input.failEnd(size);
+    const path = this.#paths.pop()!;
+    if (this.#paths.length === 0) this.#state = "end";
+    return { type: "leave", path };
+  }
+
+  #readReferenced(reference: PxarPayload, target: Uint8Array): number {
+    if (this.#payload === undefined) {
+      this.#input.fail("missing-payload", "Cannot read file: the payload stream is not there");
+    }
+    if (target.length === 0) return 0;
+    if (this.#left === reference.size) this.#payload.open(reference.offset, reference.size);
+    const count = this.#payload.read(target, this.#left);
+    this.#left -= count;
+    if (count === 0) this.#payloadOf = undefined;
+    return count;
+  }
+}
+
+function feedOf(source: SequentialSource): ItemFeed {
+  return {
+    read: (target, start, size) => source.read(target.subarray(start, start + size)),
+    skip: (size) => source.skip(size),
+  };
 }

@@ -1,0 +1,189 @@
+/**
+ * A window over a metadata stream that moves forward, from which items are taken. Sequential and random readers
+ * differ only in how it is filled.
+ *
+ * @module
+ */
+
+import { FormatError } from "#src/errors.ts";
+import {
+  decodeContentSize,
+  decodeItem,
+  HEADER_SIZE,
+  isContentSize,
+  Item,
+  itemName,
+} from "./format/item.ts";
+import { CONTENT_SIZE_PLAUSIBLE_MAX } from "./format/limits.ts";
+
+/** A name's content up to this size is looked at in full to tell a long name from a wrong size. */
+const LONG_NAME_SIZE_MAX = 1 << 20;
+
+/** How {@link ItemInput} gets its bytes. */
+export interface ItemFeed {
+  /** Reads up to `size` bytes at `offset` of the stream into `target` from `start` on. @returns 0 at the end */
+  read(target: Uint8Array, start: number, size: number, offset: number): number;
+  /** Passes over bytes that are not in the window. @returns how many, fewer only at the end */
+  skip(size: number, offset: number): number;
+}
+
+/** The window. After {@link header}, `start` is at the content of that item. */
+export class ItemInput {
+  /** The window: bytes from {@link start} on are ahead. */
+  bytes: Uint8Array<ArrayBuffer>;
+  view: DataView;
+  start = 0;
+  /** Type and content size of the item of the last {@link header}. */
+  item: Item = Item.UNKNOWN;
+  contentSize = 0;
+  /** Offset of that item's header. */
+  itemOffset = 0;
+  #end = 0;
+  /** Offset in the stream of the window's first byte ahead. */
+  #position = 0;
+  /** Bytes read ahead when more are needed. */
+  readonly #readAheadSize: number;
+  readonly #feed: ItemFeed;
+  readonly #name: string | undefined;
+
+  constructor(feed: ItemFeed, readAheadSize: number, name: string | undefined) {
+    this.#feed = feed;
+    this.#readAheadSize = readAheadSize;
+    this.#name = name;
+    this.bytes = new Uint8Array(2 * readAheadSize);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Offset in the stream of the next byte. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Number of bytes that are in the window already. */
+  get available(): number {
+    return this.#end - this.start;
+  }
+
+  /** Moves to another offset. What the window has of it is kept. */
+  seek(offset: number): void {
+    const distance = offset - this.#position;
+    if (distance >= 0 && distance <= this.available) this.start += distance;
+    else if (distance < 0 && -distance <= this.start) this.start += distance;
+    else this.start = this.#end = 0;
+    this.#position = offset;
+  }
+
+  /** Brings `size` bytes into the window. @returns false when the stream ends before */
+  ensure(size: number): boolean {
+    while (this.available < size) {
+      if (!this.#fill(size)) return false;
+    }
+    return true;
+  }
+
+  /** Leaves `size` bytes behind. They must be in the window. */
+  consume(size: number): void {
+    this.start += size;
+    this.#position += size;
+  }
+
+  /** Passes over `size` bytes. @returns how many there were; fewer only at the end */
+  skip(size: number): number {
+    const inside = Math.min(size, this.available);
+    this.consume(inside);
+    if (inside === size) return size;
+    const outside = this.#feed.skip(size - inside, this.#position);
+    this.start = this.#end = 0;
+    this.#position += outside;
+    return inside + outside;
+  }
+
+  /** Reads bytes of a content, from the window first. @returns the count, 0 at the end */
+  read(target: Uint8Array): number {
+    if (target.length === 0) return 0;
+    if (this.available > 0) {
+      const count = Math.min(target.length, this.available);
+      target.set(this.bytes.subarray(this.start, this.start + count));
+      this.consume(count);
+      return count;
+    }
+    this.start = this.#end = 0;
+    const count = this.#feed.read(target, 0, target.length, this.#position);
+    this.#position += count;
+    return count;
+  }
+
+  /**
+   * Takes the header of the next item; its content is what {@link consume} or {@link skip} is for.
+   *
+   * @throws {FormatError} `truncated`, `bad-size` when that type cannot have that size, `bad-name` for a long name
+   */
+  header(): void {
+    if (!this.ensure(HEADER_SIZE)) {
+      this.fail("truncated", "Cannot read item: the stream ends", this.#position);
+    }
+    this.itemOffset = this.#position;
+    this.item = decodeItem(this.view, this.start);
+    this.contentSize = decodeContentSize(this.view, this.start);
+    this.consume(HEADER_SIZE);
+    if (isContentSize(this.item, this.contentSize) && Number.isSafeInteger(this.contentSize)) {
+      return;
+    }
+    if (this.contentSize < 0 || this.item !== Item.UNKNOWN) this.#failSize();
+  }
+
+  /** Brings the content of the item into the window. @throws {FormatError} `truncated` */
+  content(): void {
+    if (!this.ensure(this.contentSize)) this.failEnd(this.contentSize);
+  }
+
+  /** Fails because a content of `size` bytes runs past the end. */
+  failEnd(size: number): never {
+    const code = size > CONTENT_SIZE_PLAUSIBLE_MAX ? "bad-size" : "truncated";
+    this.fail(code, `Cannot read ${itemName(this.item)} of ${size} bytes: the stream ends`);
+  }
+
+  /** Fails at the item of the last header, or at `offset`. */
+  fail(code: string, message: string, offset = this.itemOffset): never {
+    throw new FormatError(message, {
+      code,
+      offset,
+      ...(this.#name === undefined ? {} : { path: this.#name }),
+    });
+  }
+
+  #failSize(): never {
+    const size = this.contentSize;
+    const isLongName = this.item === Item.FILENAME && size > 0 && size <= LONG_NAME_SIZE_MAX;
+    if (isLongName && this.skip(size) === size) {
+      this.fail("bad-name", `Cannot read file name: ${size - 1} bytes`);
+    }
+    const code = this.item === Item.FORMAT_VERSION ? "bad-version" : "bad-size";
+    this.fail(code, `Cannot read ${itemName(this.item)}: content of ${size} bytes`);
+  }
+
+  #fill(size: number): boolean {
+    if (this.start > 0 && this.start + size > this.bytes.length) {
+      this.bytes.copyWithin(0, this.start, this.#end);
+      this.#end -= this.start;
+      this.start = 0;
+    }
+    if (this.#end === this.bytes.length) this.#grow();
+    const room = Math.min(
+      this.bytes.length - this.#end,
+      Math.max(this.#readAheadSize, size - this.available),
+    );
+    const offset = this.#position + this.available;
+    const count = this.#feed.read(this.bytes, this.#end, room, offset);
+    this.#end += count;
+    return count > 0;
+  }
+
+  /** Doubles the window: it follows what has arrived, not what an item declares. */
+  #grow(): void {
+    const larger = new Uint8Array(2 * this.bytes.length);
+    larger.set(this.bytes);
+    this.bytes = larger;
+    this.view = new DataView(larger.buffer);
+  }
+}
