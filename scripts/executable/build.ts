@@ -21,9 +21,8 @@ const PERMISSIONS = [
   "--allow-ffi",
   "--allow-read",
   "--allow-write",
-  "--allow-env",
+  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ",
   "--allow-run",
-  "--allow-sys",
 ];
 
 /** The bundle is all there is: nothing is looked up, fetched, checked or asked for. */

@@ -18,7 +18,6 @@ const HANDSHAKE_FLAG = "--handshake";
 const MOUNT_PERMISSIONS = [
   "--allow-ffi",
   "--allow-read",
-  "--allow-write",
   "--allow-run",
   "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ",
 ];

@@ -20,10 +20,8 @@ const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 const MOUNT_PERMISSIONS = [
   "--allow-ffi",
   "--allow-read",
-  "--allow-write",
   "--allow-run",
-  "--allow-env",
-  "--allow-sys",
+  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ",
 ];
 
 const MOUNT_TIMEOUT_MS = 60_000;
