@@ -35,11 +35,26 @@ Deno.test("launchWorker() returns after the checks when not told to wait", async
   assert.ok(performance.now() - before < 4000);
 });
 
+Deno.test("launchWorker() reports a mount that comes or fails right after the checks when not told to wait", async () => {
+  const options = { waitForMount: false };
+  assert.equal((await launch(`${STARTED}; sleep 0.2; ${MOUNTED}`, options)).state, "mounted");
+  const script = failed({ code: "EPERM", message: "no mount", isUsage: false });
+  await assert.rejects(launch(`${STARTED}; sleep 0.2; ${script}`, options), { code: "EPERM" });
+  await assert.rejects(launch(`${STARTED}; exit 1`, options), { code: "worker-ended" });
+});
+
 Deno.test("launchWorker() reports a failure of the checks even when not told to wait", async () => {
-  const script = failed({ code: "locked", message: "in use", hint: "wait", isUsage: false });
+  const script = failed({
+    code: "locked",
+    message: "in use",
+    hint: "wait",
+    isUsage: false,
+    details: { offset: 42 },
+  });
   await assert.rejects(launch(script, { waitForMount: false }), (error) => {
     assert.ok(error instanceof ProtocolError);
     assert.equal(error.code, "locked");
+    assert.equal(Reflect.get(error, "offset"), 42);
     assert.equal(error.message, "in use");
     assert.equal(error.hint, "wait");
     return true;

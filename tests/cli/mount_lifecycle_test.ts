@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { kill, umount } from "#src/io/host.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
-import { isMounted } from "#src/mount/mod.ts";
+import { isMounted, readMountTable } from "#src/mount/mod.ts";
 import { RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { exists, LAST_ID, mountTest, SIGKILL } from "./_mount_place.ts";
 import { program, runProgram } from "./_program.ts";
@@ -124,6 +124,73 @@ mountTest("pbkfs mount refuses mount points that cannot be used", async (place) 
   );
   assert.equal(second.code, 1);
   assert.match(second.stderr, /already mounted/);
+});
+
+mountTest("pbkfs mount lets one of two that start together have the mount point", async (place) => {
+  const other = ["mount", "-B", place.catalog, "-D", place.mnt, "-d", place.directory.join("diff2")]
+    .concat("-I", "main", "-i", LAST_ID, "--wait");
+  const results = await Promise.all([place.mount(), runProgram(other)]);
+  const losers = results.filter(({ code }) => code !== 0);
+  assert.equal(losers.length, 1);
+  assert.match(losers[0]!.stderr, /is already mounted|is being mounted|is not empty/);
+  assert.equal(readMountTable().filter(({ mountPoint }) => mountPoint === place.mnt).length, 1);
+  const { code } = await place.unmount();
+  assert.equal(code, 0);
+  assert.ok(!isMounted(place.mnt));
+});
+
+mountTest(
+  "pbkfs mount lets one of two that start together have the diff directory",
+  async (place) => {
+    const second = place.directory.join("mnt2");
+    Deno.mkdirSync(second);
+    const other = ["mount", "-B", place.catalog, "-D", second, "-d", place.diff]
+      .concat("-I", "main", "-i", LAST_ID, "--wait");
+    const results = await Promise.all([place.mount(), runProgram(other)]);
+    const losers = results.filter(({ code }) => code !== 0);
+    assert.equal(losers.length, 1);
+    assert.match(losers[0]!.stderr, /diff directory already in use/);
+    const winner = isMounted(second) ? second : place.mnt;
+    assert.equal((await runProgram(["unmount", "-D", winner])).code, 0);
+  },
+);
+
+mountTest("pbkfs mount takes paths with blanks, commas, line breaks and links", async (place) => {
+  const odd = place.directory.join("a b,c=d\\e\nf ♥");
+  Deno.mkdirSync(`${odd}/mnt`, { recursive: true });
+  Deno.symlinkSync(odd, place.directory.join("link"));
+  Deno.symlinkSync(place.catalog, `${odd}/store`);
+  const args = [
+    "mount",
+    "-B",
+    `${odd}/store/`,
+    "-D",
+    `${odd}/mnt//`,
+    "-d",
+    `${odd}/diff/`,
+    "--wait",
+  ];
+  const first = await runProgram([...args, "-I", "main", "-i", LAST_ID.toLowerCase()]);
+  assert.equal(first.stderr, "");
+  const byLink = place.directory.join("link/mnt");
+  const { stdout } = await runProgram(["stat", "-D", byLink, "--format", "json"]);
+  assert.equal(JSON.parse(stdout).mount.backup_id, LAST_ID);
+  assert.equal((await runProgram(["unmount", "-D", byLink])).code, 0);
+  const again = await runProgram(args);
+  assert.equal(again.stderr, "");
+  assert.equal((await runProgram(["unmount", "-D", `${odd}/mnt/.`])).code, 0);
+  assert.ok(!isMounted(`${odd}/mnt`));
+});
+
+mountTest("pbkfs stat, unmount and cleanup need no more than documented", async (place) => {
+  const permissions = ["--allow-read", "--allow-ffi"];
+  await place.mustMount();
+  for (const args of [["stat", "-D", place.mnt], ["unmount", "-D", place.mnt]]) {
+    const { code, stderr } = await runProgram(args, { permissions });
+    assert.equal(code, 0, stderr);
+  }
+  const { code, stderr } = await runProgram(["cleanup", "-d", place.diff], { permissions });
+  assert.equal(code, 0, stderr);
 });
 
 mountTest("pbkfs mount --timeout reports a mount in progress and lets it go on", async (place) => {

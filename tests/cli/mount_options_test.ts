@@ -7,6 +7,12 @@ import { runProgram } from "./_program.ts";
 
 const SIGUSR2 = 12;
 
+/** Paths of everything with a name below a directory. */
+async function namesBelow(directory: string, name: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command("find", { args: [directory, "-name", name] }).output();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+}
+
 mountTest("pbkfs mount --format json prints one object", async (place) => {
   const { stdout } = await place.mount(["--wait", "--format", "json"]);
   assert.deepEqual(JSON.parse(stdout), {
@@ -53,10 +59,28 @@ mountTest("pbkfs mount --no-wal forgets pg_wal and marks the diff directory", as
   await place.shell("head -c 1000000 /dev/urandom >pg_wal/seg && cmp pg_wal/seg pg_wal/seg");
   assert.equal(await place.shell("wc -c <pg_wal/seg"), "1000000\n");
   await place.mustUnmount();
-  assert.ok(!exists(`${place.diff}/data/pg_wal/seg`));
+  assert.deepEqual(await namesBelow(place.diff, "seg"), []);
   const { code, stderr } = await place.mount();
   assert.equal(code, 1);
   assert.match(stderr, /previously mounted with --no-wal and cannot be reused/);
+});
+
+mountTest("pbkfs mount --no-wal leaves no WAL behind after a kill either", async (place) => {
+  const killed = async () => {
+    await place.mustMount(["--no-wal"]);
+    await place.shell("head -c 100000 /dev/urandom >pg_wal/seg");
+    kill(place.workerPid, SIGKILL);
+    await waitUntil(() => findLockHolder(place.diff) === undefined, 10_000, () => "still locked");
+    assert.equal((await namesBelow(place.diff, "seg")).length, 1);
+  };
+  await killed();
+  assert.equal((await place.mount()).code, 1);
+  assert.deepEqual(await namesBelow(place.diff, "seg"), []);
+  await place.unmount();
+  assert.equal((await runProgram(["cleanup", "-d", place.diff])).code, 0);
+  await killed();
+  assert.equal((await runProgram(["cleanup", "-d", place.diff])).code, 0);
+  assert.deepEqual(await namesBelow(place.diff, "seg"), []);
 });
 
 mountTest("pbkfs mount --perf-unsafe is dirty until it has ended cleanly", async (place) => {
@@ -155,12 +179,18 @@ mountTest("pbkfs mount takes the number of workers from PBKFS_FS_WORKERS", async
 
 mountTest("pbkfs mount never writes into the diff on read unless told", async (place) => {
   await place.mustMount();
-  await place.shell("cat base/*/* >/dev/null");
-  const usage = async () =>
-    JSON.parse(
-      (await runProgram(["stat", "-D", place.mnt, "--format", "json"])).stdout,
-    ).diff.bytes;
-  assert.equal(await usage(), 0);
+  // Every name and every byte, empty files too.
+  await place.shell(
+    "find . -ls >/dev/null && find . -type f ! -path './.pbkfs/*' -exec cat {} + >/dev/null",
+  );
+  const statistics = async () =>
+    JSON.parse((await runProgram(["stat", "-D", place.mnt, "--format", "json"])).stdout).diff;
+  const usage = async () => (await statistics()).bytes;
+  assert.deepEqual(await statistics(), { bytes: 0, files: 0, blocks_copied: 0, bytes_copied: 0 });
+  assert.deepEqual(
+    [...Deno.readDirSync(`${place.diff}/data`)].map((entry) => entry.name).sort(),
+    [".pbkfs", ".pbkfs-directory"],
+  );
   await place.mustUnmount();
   await place.mount(["--wait"], { env: { PBKFS_MATERIALIZE_ON_READ: "true" } });
   await place.shell("cat base/*/* >/dev/null");
