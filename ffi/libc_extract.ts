@@ -17,6 +17,8 @@ const SYMBOLS = {
   syscall: { parameters: ["i64", "i32", "buffer", "buffer", "usize"], result: "i64" },
   // int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
   setxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  // int removexattr(const char *path, const char *name)
+  removexattr: { parameters: ["buffer", "buffer"], result: "i32" },
   // int utimensat(int dirfd, const char *path, const struct timespec times[2], int flags)
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   futimens: { parameters: ["i32", "buffer"], result: "i32" },
@@ -77,6 +79,14 @@ export function setXattrByPath(fd: number, name: string, value: Uint8Array): num
   return check(libc().setxattr(path, nameBuffer, bytes, BigInt(bytes.length), 0));
 }
 
+/** removexattr(2) of what an O_PATH descriptor stands for. */
+export function removeXattrByPath(fd: number, name: string): number {
+  const path = encodeCString(descriptorPath(fd), SCRATCH_A)!;
+  const nameBuffer = encodeCString(name, SCRATCH_B);
+  if (nameBuffer === undefined) return -Errno.ERANGE;
+  return check(libc().removexattr(path, nameBuffer));
+}
+
 /** struct timespec times[2]; the first, of the access time, stays UTIME_OMIT. */
 const times = new BigInt64Array([0n, BigInt(UTIME_OMIT), 0n, 0n]);
 const timesBytes = new Uint8Array(times.buffer);
@@ -96,25 +106,17 @@ export function setMtimeByPath(fd: number, seconds: number, nanoseconds: number)
   return check(libc().utimensat(At.FDCWD, path, timesBytes, 0));
 }
 
-const FS_IOC_GETFLAGS = 0x8008_6601n;
 const FS_IOC_SETFLAGS = 0x4008_6602n;
 const FS_IOC_FSGETXATTR = 0x801c_581fn;
 const FS_IOC_FSSETXATTR = 0x401c_5820n;
 const FAT_IOCTL_SET_ATTRIBUTES = 0x4004_7211n;
 
-/** The kernel writes 32 bits in spite of the request's 64. */
+/** FS_IOC_SETFLAGS means 32 bits in spite of its number. */
 const attributeBytes = new Uint8Array(8);
 const attributeView = new DataView(attributeBytes.buffer);
 
-/** Attributes of an open file as chattr(1) sets them, or a negative errno. */
-export function getAttributes(fd: number): number {
-  attributeBytes.fill(0);
-  const result = ioctl(fd, FS_IOC_GETFLAGS, attributeBytes);
-  return result < 0 ? result : attributeView.getUint32(0, true);
-}
-
-/** Sets all of {@link getAttributes}. */
-export function setAttributes(fd: number, attributes: number): number {
+/** Sets the attributes of an open file, all of them, as chattr(1) does. */
+export function setFileFlags(fd: number, attributes: number): number {
   attributeBytes.fill(0);
   attributeView.setUint32(0, attributes, true);
   return ioctl(fd, FS_IOC_SETFLAGS, attributeBytes);

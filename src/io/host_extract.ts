@@ -5,3 +5,4 @@
  */
 
 export * from "#ffi/libc_extract.ts";
+export { getFileFlags } from "#ffi/libc_metadata.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import type { EntryContent } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
@@ -21,14 +20,13 @@ export class ContentWriter {
    * Writes `content` to the empty file `fd`, leaving out blocks of zeros.
    *
    * @throws {OsError} when writing fails
-   * @throws {FormatError} `truncated`, when the content ends before its size
    */
   write(fd: number, content: EntryContent, path: string): void {
     const { size } = content;
     let dataEnd = 0;
     for (let offset = 0; offset < size;) {
       const length = Math.min(BUFFER_SIZE, size - offset);
-      fill(this.#buffer.bytes, length, content, path);
+      fill(this.#buffer.bytes, length, content);
       this.#blocks.setLength(length);
       let position = this.#blocks.nextData(0);
       while (position < length) {
@@ -58,19 +56,10 @@ export function fill(
   bytes: Uint8Array<ArrayBuffer>,
   length: number,
   content: EntryContent,
-  path: string,
 ): void {
   let filled = 0;
   while (filled < length) {
-    const count = content.read(
-      filled === 0 && length === bytes.length ? bytes : bytes.subarray(filled, length),
-    );
-    if (count === 0) {
-      throw new FormatError("Cannot read content: it ends before its size", {
-        code: "truncated",
-        path,
-      });
-    }
-    filled += count;
+    const isWhole = filled === 0 && length === bytes.length;
+    filled += content.read(isWhole ? bytes : bytes.subarray(filled, length));
   }
 }

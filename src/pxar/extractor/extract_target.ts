@@ -6,12 +6,13 @@
 
 import type { DeviceNumber } from "../format/device.ts";
 import type { PxarMetadata } from "../entry.ts";
+import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 
 /** Content of a regular file, read once from its beginning to its end. */
 export interface EntryContent {
   readonly size: number;
-  /** Reads up to `target.length` bytes. @returns the count, 0 at the end */
+  /** Reads up to `target.length` bytes. @returns the count: at least 1, unless all of `size` is read */
   read(target: Uint8Array<ArrayBuffer>): number;
 }
 
@@ -31,6 +32,8 @@ export interface SpecialEntry {
  * No method reaches anything outside of the target directory, whatever the archive has put into it before.
  */
 export interface ExtractTarget {
+  /** What it restores. Of what is switched off, the caller does not ask for whole entries. */
+  readonly features: RestoreFeatures;
   /** Makes a directory, or takes an existing one where that is allowed, and makes it the current one. */
   enterDirectory(name: string, path: string): void;
   /**

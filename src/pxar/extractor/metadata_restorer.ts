@@ -8,9 +8,10 @@ import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import {
   descriptorPath,
-  getAttributes,
-  setAttributes,
+  getFileFlags,
+  removeXattrByPath,
   setFatAttributes,
+  setFileFlags,
   setMtime,
   setMtimeByPath,
   setProjectId,
@@ -19,17 +20,20 @@ import {
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarMetadata } from "../entry.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";
-import { accessAclValue, defaultAclValue } from "./acl_xattr.ts";
+import {
+  encodeAccessAcl,
+  encodeDefaultAcl,
+  lacksGroupObject,
+  XATTR_ACL_ACCESS,
+  XATTR_ACL_DEFAULT,
+} from "../format/posix_acl.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";
 
 const { Errno } = host;
 
-const ACCESS_ACL = "system.posix_acl_access";
-const DEFAULT_ACL = "system.posix_acl_default";
 const CAPABILITY = "security.capability";
-const EMPTY = new Uint8Array(0);
 
 const PERMISSION_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
@@ -81,7 +85,7 @@ export class MetadataRestorer {
     if (flags === 0n || !this.#features.flags) return;
     const wanted = attributesOfFlags(CHATTR_FLAGS, flags) & INITIAL_ATTRIBUTES;
     if (wanted === 0) return;
-    const present = getAttributes(fd);
+    const present = getFileFlags(fd);
     if (present >= 0) replaceAttributes(fd, present, wanted, INITIAL_ATTRIBUTES);
   }
 
@@ -138,27 +142,28 @@ export class MetadataRestorer {
   #restoreAcls(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
     const { acl, mode } = metadata;
     if (acl === NO_ACL && !object.mayHaveAcl) return;
-    const isDirectory = (mode & FileType.MASK) === FileType.DIRECTORY;
-    const access = accessAclValue(acl, mode);
-    if (access !== undefined) {
-      const step = "set ACL of";
-      report(setXattr(object, ACCESS_ACL, access.value), step, object, problems);
-      if (access.isGroupObjectMissing) {
-        const error = new FormatError(
-          "The ACL has no entry for the owning group: it was given the mask",
-          { code: "bad-acl", path: object.path },
-        );
-        problems.add(object.path, step, error, "warning");
+    const step = "set ACL of";
+    try {
+      const access = encodeAccessAcl(acl, mode);
+      if (access !== undefined) {
+        report(setXattr(object, XATTR_ACL_ACCESS, access), step, object, problems);
+      } else if (object.mayHaveAcl) removeXattr(object, XATTR_ACL_ACCESS);
+      const defaultAcl = encodeDefaultAcl(acl);
+      if (defaultAcl !== undefined) {
+        report(setXattr(object, XATTR_ACL_DEFAULT, defaultAcl), step, object, problems);
+      } else if (object.mayHaveAcl && (mode & FileType.MASK) === FileType.DIRECTORY) {
+        removeXattr(object, XATTR_ACL_DEFAULT);
       }
-    } else if (object.mayHaveAcl && this.#features.permissions) {
-      removeAccessAcl(object, mode);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      problems.add(object.path, step, error, "error");
     }
-    const defaultAcl = defaultAclValue(acl);
-    if (defaultAcl !== undefined) {
-      const result = setXattr(object, DEFAULT_ACL, defaultAcl);
-      report(result, "set default ACL of", object, problems);
-    } else if (isDirectory && object.mayHaveAcl) {
-      setXattr(object, DEFAULT_ACL, EMPTY);
+    if (lacksGroupObject(acl)) {
+      const error = new FormatError(
+        "The ACL has no entry for the owning group: it was given the mask",
+        { code: "bad-acl", path: object.path },
+      );
+      problems.add(object.path, step, error, "warning");
     }
   }
 
@@ -189,7 +194,7 @@ export class MetadataRestorer {
     if (fat !== 0) reportFlags(setFatAttributes(object.fd, fat), object, problems);
     const wanted = attributesOfFlags(CHATTR_FLAGS, flags);
     if (wanted === 0) return;
-    const present = getAttributes(object.fd);
+    const present = getFileFlags(object.fd);
     const result = present < 0
       ? present
       : replaceAttributes(object.fd, present, wanted, ALL_ATTRIBUTES);
@@ -201,21 +206,17 @@ export class MetadataRestorer {
 function replaceAttributes(fd: number, present: number, wanted: number, mask: number): number {
   const all = present & ~mask | wanted & mask;
   if (all === present) return 0;
-  const result = setAttributes(fd, all);
+  const result = setFileFlags(fd, all);
   if (result !== -Errno.EOPNOTSUPP || (wanted & COMPRESSION_ATTRIBUTES) === 0) return result;
   const rest = all & ~COMPRESSION_ATTRIBUTES | present & COMPRESSION_ATTRIBUTES;
-  const restResult = rest === present ? 0 : setAttributes(fd, rest);
+  const restResult = rest === present ? 0 : setFileFlags(fd, rest);
   return restResult < 0 ? restResult : result;
 }
 
-/** Three entries without mask go into the mode, and no ACL is left. */
-function removeAccessAcl(object: RestoredObject, mode: number): void {
-  const value = accessAclValue({ ...NO_ACL, groupObject: BigInt(mode >> 3 & 7) }, mode)!.value;
-  // Owner, owning group, others: all but the mask, which is before the last.
-  const withoutMask = new Uint8Array(value.length - 8);
-  withoutMask.set(value.subarray(0, value.length - 16));
-  withoutMask.set(value.subarray(value.length - 8), value.length - 16);
-  setXattr(object, ACCESS_ACL, withoutMask);
+/** Removes an ACL that is not the archive's. There may be none; then there is nothing to report. */
+function removeXattr(object: RestoredObject, name: string): void {
+  if (object.isPathOnly) removeXattrByPath(object.fd, name);
+  else host.removeXattr(object.fd, name);
 }
 
 function setXattr(object: RestoredObject, name: string, value: Uint8Array): number {

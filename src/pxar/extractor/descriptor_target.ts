@@ -1,0 +1,343 @@
+/**
+ * Restores entries through directory descriptors. Needs FFI.
+ *
+ * Every directory is opened from the descriptor of the one above, one name at a time and never through a symbolic link, and
+ * stays open while entries are made in it. So it does not matter what the archive, or another process, puts in the place of a
+ * directory meanwhile: nothing is ever written to where a link leads.
+ *
+ * @module
+ */
+
+import { FormatError, OsError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { descriptorPath, getFileFlags, openBeneath, setFileFlags } from "#src/io/host_extract.ts";
+import { FileType } from "#src/tree/node.ts";
+import type { PxarMetadata } from "../entry.ts";
+import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";
+import { XATTR_ACL_DEFAULT } from "../format/posix_acl.ts";
+import { ContentWriter } from "./content_writer.ts";
+import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
+import { MetadataRestorer } from "./metadata_restorer.ts";
+import {
+  OVERWRITE_NOTHING,
+  type OverwritePolicy,
+  RESTORE_ALL,
+  type RestoreFeatures,
+  type TargetOptions,
+} from "./options.ts";
+import type { ProblemSink } from "./report.ts";
+
+const { Errno, OpenFlag } = host;
+
+const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
+const NEW_FILE_FLAGS = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
+const OBJECT_FLAGS = OpenFlag.PATH | OpenFlag.NOFOLLOW;
+
+/** Nobody else may look at an entry before its owner and mode are restored. */
+const NEW_FILE_MODE = 0o600;
+const NEW_DIRECTORY_MODE = 0o700;
+
+/** How often a name that somebody else keeps making is replaced. */
+const REPLACE_ATTEMPTS_MAX = 8;
+
+/** Attributes of chattr(1) that refuse further names of a file: immutable, append only. */
+const UNLINKABLE_ATTRIBUTES = 0x10 | 0x20;
+
+/** An open directory. */
+interface Level {
+  readonly fd: number;
+  /** It was not made here. */
+  readonly wasThere: boolean;
+  /** What is made in it gets an ACL from it. */
+  readonly givesAcl: boolean;
+  /** Names made in it; kept only where a second entry of a name would not fail by itself. */
+  readonly names: Set<string> | undefined;
+}
+
+const stat = new host.HostStat();
+
+/** A target directory with everything that Linux can restore. */
+export class DescriptorTarget implements ExtractTarget {
+  readonly features: RestoreFeatures;
+  readonly #overwrite: OverwritePolicy;
+  readonly #keepsNames: boolean;
+  readonly #restorer: MetadataRestorer;
+  readonly #writer = new ContentWriter();
+  readonly #levels: Level[] = [];
+  #hasOpenat2 = true;
+
+  private constructor(fd: number, options: TargetOptions) {
+    this.features = options.features ?? RESTORE_ALL;
+    this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;
+    this.#keepsNames = Object.values(this.#overwrite).includes(true);
+    this.#restorer = new MetadataRestorer(this.features);
+    this.#pushExisting(fd);
+  }
+
+  /**
+   * Opens the directory at `path`, which is made (with mode 0700, and the directories above it) when it is not there.
+   * The path is the user's: links in it are followed.
+   *
+   * @throws {OsError} ENOTDIR, EACCES …
+   */
+  static open(path: string, options: TargetOptions = {}): DescriptorTarget {
+    // Every directory on the way to an entry is open at the same time.
+    host.raiseOpenFileLimit();
+    makeDirectories(path);
+    const fd = host.open(path, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+    return new DescriptorTarget(host.unwrap(fd, "open directory", path), options);
+  }
+
+  enterDirectory(name: string, path: string): void {
+    const parent = this.#current();
+    this.#claim(name, path);
+    const made = host.mkdirAt(parent.fd, name, NEW_DIRECTORY_MODE);
+    const wasThere = made === -Errno.EEXIST && this.#overwrite.directories;
+    if (!wasThere) host.unwrap(made, "make directory", path);
+    const fd = host.unwrap(
+      host.openAt(parent.fd, name, DIRECTORY_FLAGS),
+      "open directory",
+      path,
+    );
+    if (wasThere) this.#pushExisting(fd);
+    else this.#push(fd, false, parent.givesAcl);
+  }
+
+  leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
+    const { fd, wasThere, givesAcl } = this.#levels.pop()!;
+    const mayHaveAcl = wasThere || givesAcl;
+    try {
+      if (metadata !== undefined) {
+        this.#restorer.restore({ fd, isPathOnly: false, mayHaveAcl, path }, metadata, problems);
+      }
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  createFile(
+    name: string,
+    path: string,
+    metadata: PxarMetadata,
+    content: EntryContent,
+    problems: ProblemSink,
+  ): void {
+    const { fd: directory, givesAcl: mayHaveAcl } = this.#current();
+    this.#claim(name, path);
+    const fd = this.#make(
+      name,
+      path,
+      "create file",
+      this.#overwrite.files,
+      () => host.openAt(directory, name, NEW_FILE_FLAGS, NEW_FILE_MODE),
+    );
+    try {
+      this.#restorer.restoreInitialFlags(fd, metadata.flags);
+      this.#writer.write(fd, content, path);
+      this.#restorer.restore({ fd, isPathOnly: false, mayHaveAcl, path }, metadata, problems);
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  createSymlink(
+    name: string,
+    path: string,
+    metadata: PxarMetadata,
+    target: string,
+    problems: ProblemSink,
+  ): void {
+    const directory = this.#current().fd;
+    this.#claim(name, path);
+    this.#make(
+      name,
+      path,
+      "create symbolic link",
+      this.#overwrite.symlinks,
+      () => host.symlinkAt(target, directory, name),
+    );
+    this.#restoreByPath(name, path, FileType.SYMLINK, metadata, problems);
+  }
+
+  createSpecial(name: string, path: string, entry: SpecialEntry, problems: ProblemSink): void {
+    const directory = this.#current().fd;
+    const type = entry.metadata.mode & FileType.MASK;
+    const device = deviceOf(entry.device, path);
+    this.#claim(name, path);
+    this.#make(
+      name,
+      path,
+      "create special file",
+      this.#overwrite.specials,
+      () => host.mknodAt(directory, name, type | NEW_FILE_MODE, device),
+    );
+    this.#restoreByPath(name, path, type, entry.metadata, problems);
+  }
+
+  createHardlink(name: string, path: string, targetPath: string): void {
+    const directory = this.#current().fd;
+    this.#claim(name, path);
+    const target = host.unwrap(this.#openTarget(targetPath), "find hard link's target for", path);
+    try {
+      host.unwrap(host.statFd(target, stat), "stat", path);
+      if ((stat.mode & FileType.MASK) !== FileType.FILE) {
+        throw new OsError(Errno.EINVAL, "link to something that is no regular file", path);
+      }
+      this.#make(
+        name,
+        path,
+        "create hard link",
+        this.#overwrite.hardlinks,
+        () => linkDescriptor(target, directory, name),
+      );
+    } finally {
+      host.close(target);
+    }
+  }
+
+  close(): void {
+    for (const { fd } of this.#levels.splice(0)) host.close(fd);
+  }
+
+  #current(): Level {
+    return this.#levels.at(-1)!;
+  }
+
+  #push(fd: number, wasThere: boolean, givesAcl: boolean): void {
+    const names = this.#keepsNames ? new Set<string>() : undefined;
+    this.#levels.push({ fd, wasThere, givesAcl, names });
+  }
+
+  #pushExisting(fd: number): void {
+    const defaultAcl = this.features.acls ? host.getXattr(fd, XATTR_ACL_DEFAULT) : 0;
+    this.#push(fd, true, typeof defaultAcl !== "number");
+  }
+
+  /** An entry must not take the place of an earlier one of the same archive, whatever may be overwritten. */
+  #claim(name: string, path: string): void {
+    const { names } = this.#current();
+    if (names === undefined) return;
+    if (names.has(name)) {
+      throw new FormatError("The archive has two entries of this name", {
+        code: "duplicate-name",
+        path,
+      });
+    }
+    names.add(name);
+  }
+
+  /** Makes a name, in the place of what is there if that is allowed. @returns what `make` returned */
+  #make(
+    name: string,
+    path: string,
+    step: string,
+    mayReplace: boolean,
+    make: () => number,
+  ): number {
+    let result = make();
+    for (let i = 0; result === -Errno.EEXIST && mayReplace && i < REPLACE_ATTEMPTS_MAX; i++) {
+      // Refuses a directory. A symbolic link is removed, not what it leads to.
+      const removed = host.unlinkAt(this.#current().fd, name);
+      if (removed !== -Errno.ENOENT) host.unwrap(removed, "replace", path);
+      result = make();
+    }
+    return host.unwrap(result, step, path);
+  }
+
+  /** Opens what a path below the target directory names, never through a symbolic link. */
+  #openTarget(targetPath: string): number {
+    const root = this.#levels[0]!.fd;
+    if (this.#hasOpenat2) {
+      const fd = openBeneath(root, targetPath, OBJECT_FLAGS);
+      if (fd !== -Errno.ENOSYS) return fd;
+      this.#hasOpenat2 = false;
+    }
+    return openStepwise(root, targetPath);
+  }
+
+  /** Restores the metadata of what cannot be opened: of the object that was just made as `name`. */
+  #restoreByPath(
+    name: string,
+    path: string,
+    type: number,
+    metadata: PxarMetadata,
+    problems: ProblemSink,
+  ): void {
+    const { fd: directory, givesAcl: mayHaveAcl } = this.#current();
+    const fd = host.unwrap(host.openAt(directory, name, OBJECT_FLAGS), "open", path);
+    try {
+      host.unwrap(host.statFd(fd, stat), "stat", path);
+      // Something else of several names would be a file from elsewhere, put here to get another owner.
+      if ((stat.mode & FileType.MASK) !== type || stat.nlink !== 1) {
+        throw new OsError(Errno.ESTALE, "find again what was made as", path);
+      }
+      const isLink = type === FileType.SYMLINK;
+      const object = { fd, isPathOnly: true, mayHaveAcl: mayHaveAcl && !isLink, path };
+      this.#restorer.restore(object, metadata, problems);
+    } finally {
+      host.close(fd);
+    }
+  }
+}
+
+/** Opens one name after the other, for kernels without openat2(2). @returns a descriptor of O_PATH or a negative errno */
+export function openStepwise(root: number, path: string): number {
+  let directory = root;
+  const names = path.split("/");
+  const last = names.pop()!;
+  for (const name of names) {
+    const next = host.openAt(directory, name, OBJECT_FLAGS | OpenFlag.DIRECTORY);
+    if (directory !== root) host.close(directory);
+    if (next < 0) return next;
+    directory = next;
+  }
+  const fd = host.openAt(directory, last, OBJECT_FLAGS);
+  if (directory !== root) host.close(directory);
+  return fd;
+}
+
+/** Makes a further name of the file that `target`, a descriptor of O_PATH, stands for. */
+function linkDescriptor(target: number, directory: number, name: string): number {
+  const path = descriptorPath(target);
+  const link = () => host.linkAt(host.At.FDCWD, path, directory, name, true);
+  const result = link();
+  if (result !== -Errno.EPERM) return result;
+  // The file may have been restored with attributes that allow no further name.
+  const fd = host.open(path, OpenFlag.RDONLY | OpenFlag.NONBLOCK);
+  if (fd < 0) return result;
+  try {
+    const attributes = getFileFlags(fd);
+    if (attributes < 0 || (attributes & UNLINKABLE_ATTRIBUTES) === 0) return result;
+    if (setFileFlags(fd, attributes & ~UNLINKABLE_ATTRIBUTES) < 0) return result;
+    const second = link();
+    const restored = setFileFlags(fd, attributes);
+    return second < 0 ? second : restored;
+  } finally {
+    host.close(fd);
+  }
+}
+
+/** The number that mknod(2) takes. */
+function deviceOf(device: DeviceNumber | undefined, path: string): number {
+  if (device === undefined) return 0;
+  const number = joinDeviceNumber(device);
+  // The kernel has 12 bits for the major and 20 for the minor number.
+  if (device.major > 0xfffn || device.minor > 0xf_ffffn) {
+    throw new FormatError(`Linux has no device ${device.major}:${device.minor}`, {
+      code: "bad-device",
+      path,
+    });
+  }
+  return Number(number);
+}
+
+/** mkdir -p, with mode 0700 for what is made. */
+function makeDirectories(path: string): void {
+  const made = host.mkdirAt(host.At.FDCWD, path, NEW_DIRECTORY_MODE);
+  if (made >= 0 || made === -Errno.EEXIST) return;
+  const parentEnd = path.replace(/\/+$/, "").lastIndexOf("/");
+  if (made !== -Errno.ENOENT || parentEnd <= 0) host.unwrap(made, "make directory", path);
+  makeDirectories(path.slice(0, parentEnd));
+  const second = host.mkdirAt(host.At.FDCWD, path, NEW_DIRECTORY_MODE);
+  if (second !== -Errno.EEXIST) host.unwrap(second, "make directory", path);
+}
