@@ -1,0 +1,80 @@
+/**
+ * Extracts an archive that is read in order, from a file or a pipe.
+ *
+ * @module
+ */
+
+import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
+import type { PathPattern } from "../exclude/mod.ts";
+import type { ExtractTarget } from "./extract_target.ts";
+import { Extraction, type ExtractionOptions } from "./extraction.ts";
+import type { ExtractReport } from "./report.ts";
+import { EntrySelection } from "./selection.ts";
+
+/** How a whole archive is extracted. */
+export interface ExtractArchiveOptions extends ExtractionOptions {
+  /** Restores only what they select, and the directories on the way; see `selection.ts`. */
+  readonly patterns?: readonly PathPattern[];
+  /** Called with the prelude, if the archive has one. */
+  readonly onPrelude?: (bytes: Uint8Array) => void;
+}
+
+/**
+ * Extracts what `decoder` reads into `target`, and closes the target. The target directory gets the metadata of the
+ * archive's root.
+ *
+ * @throws {FormatError} when the archive is broken; what is restored until there stays
+ * @throws {OsError} when it cannot be read
+ * @throws in strict mode, the first error of an entry
+ *
+ * @example
+ * ```ts ignore
+ * const report = extractArchive(new PxarDecoder(source), DescriptorTarget.open("restored"));
+ * if (report.isPartial) for (const { path, error } of report.problems) console.error(path, error.message);
+ * ```
+ */
+export function extractArchive(
+  decoder: PxarDecoder,
+  target: ExtractTarget,
+  options: ExtractArchiveOptions = {},
+): ExtractReport {
+  const selection = new EntrySelection(options.patterns ?? []);
+  return new Extraction(target, options).run((extraction) => {
+    /** Whether the directories on the way are selected. */
+    const selected: boolean[] = [];
+    const read = (bytes: Uint8Array<ArrayBuffer>) => decoder.readContent(bytes);
+    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+      if (event.type === "prelude") options.onPrelude?.(event.bytes);
+      else if (event.type === "leave") {
+        selected.pop();
+        extraction.leaveDirectory();
+      } else if (event.type === "entry") {
+        const isDirectory = event.entry.kind === "directory";
+        const isSelected = selection.selects(event.path, isDirectory, selected.at(-1) ?? false);
+        if (isDirectory) selected.push(isSelected);
+        restore(extraction, event, isSelected, selection, read);
+      }
+    }
+  });
+}
+
+function restore(
+  extraction: Extraction,
+  event: PxarEntryEvent,
+  isSelected: boolean,
+  selection: EntrySelection,
+  read: (bytes: Uint8Array<ArrayBuffer>) => number,
+): void {
+  const { name, path, depth, entry } = event;
+  if (entry.kind === "directory") {
+    if (depth === 0) extraction.beginRoot(entry.metadata);
+    else extraction.enterDirectory(name, path, entry.metadata, isSelected);
+  } else if (!isSelected) {
+    extraction.skip();
+  } else if (entry.kind === "hardlink") {
+    const { targetPath } = entry;
+    extraction.restoreHardlink(name, path, targetPath, selection.selectsFile(`/${targetPath}`));
+  } else {
+    extraction.restoreEntry(name, path, entry, read);
+  }
+}

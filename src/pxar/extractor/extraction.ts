@@ -1,0 +1,295 @@
+/**
+ * One extraction: what is common to reading an archive in order and to choosing from it.
+ *
+ * @module
+ */
+
+import { FormatError, isFailure, type OsError } from "#src/errors.ts";
+import { FileType } from "#src/tree/node.ts";
+import type { PxarEntry, PxarMetadata } from "../entry.ts";
+import { targetPathObjection } from "../format/name.ts";
+import type { EntryContent, ExtractTarget } from "./extract_target.ts";
+import { type ExtractProblem, type ExtractReport, ReportBuilder, StrictStop } from "./report.ts";
+
+/** How far an extraction is. */
+export interface ExtractProgress {
+  /** Path of the entry at hand. */
+  readonly path: string;
+  /** Entries restored so far. */
+  readonly entryCount: number;
+  /** Content restored so far. */
+  readonly contentBytes: number;
+}
+
+/** How an archive is extracted; what is restored of entries is the target's matter. */
+export interface ExtractionOptions {
+  /** Stop at the first error. By default errors of entries are collected, and the rest is restored. */
+  readonly isStrict?: boolean;
+  /** Device nodes that cannot be made are warnings, not errors. */
+  readonly ignoresDeviceErrors?: boolean;
+  /** Called for each problem, also for those that the report does not keep. */
+  readonly onProblem?: (problem: ExtractProblem) => void;
+  /** Called after each entry, and now and then inside of a large file. */
+  readonly onProgress?: (progress: ExtractProgress) => void;
+}
+
+/** Content between two calls of {@link ExtractionOptions.onProgress}. */
+const PROGRESS_STEP_BYTES = 8 << 20;
+
+const TYPE_OF_KIND: Readonly<Record<PxarEntry["kind"], readonly number[]>> = {
+  directory: [FileType.DIRECTORY],
+  file: [FileType.FILE],
+  symlink: [FileType.SYMLINK],
+  device: [FileType.BLOCK_DEVICE, FileType.CHARACTER_DEVICE],
+  fifo: [FileType.FIFO],
+  socket: [FileType.SOCKET],
+};
+
+/** An error of the archive or of reading it, which no further entry can mend. */
+class SourceFailure extends Error {
+  override readonly name = "SourceFailure";
+  override readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    super("Cannot read the archive", { cause });
+    this.cause = cause;
+  }
+}
+
+/** A directory on the way to the entry at hand. It is made when something in it is restored. */
+interface Level {
+  readonly name: string;
+  readonly path: string;
+  readonly metadata: PxarMetadata;
+  state: "pending" | "open" | "failed";
+}
+
+/** Reads from the content of the file at hand. @returns the count, 0 at the end */
+export type ReadContent = (target: Uint8Array<ArrayBuffer>) => number;
+
+/** Restores entries in the order in which it is told of them. */
+export class Extraction {
+  readonly #target: ExtractTarget;
+  readonly #options: ExtractionOptions;
+  readonly #report: ReportBuilder;
+  readonly #levels: Level[] = [];
+  readonly #failedFiles = new Set<string>();
+  #nextProgress = PROGRESS_STEP_BYTES;
+
+  constructor(target: ExtractTarget, options: ExtractionOptions) {
+    this.#target = target;
+    this.#options = options;
+    this.#report = new ReportBuilder(options.isStrict ?? false, options.onProblem);
+  }
+
+  /**
+   * Runs `restore`, which tells of the entries, and closes the target.
+   *
+   * @throws what made it impossible to go on: a `FormatError` of the archive, an `OsError` of reading it; in strict mode the
+   * first error of an entry
+   */
+  run(restore: (extraction: Extraction) => void): ExtractReport {
+    try {
+      restore(this);
+    } catch (error) {
+      throw error instanceof SourceFailure || error instanceof StrictStop ? error.cause : error;
+    } finally {
+      this.#target.close();
+    }
+    return this.#report;
+  }
+
+  /** The target directory itself; comes first. */
+  beginRoot(metadata: PxarMetadata): void {
+    this.#levels.push({ name: "", path: "/", metadata, state: "open" });
+  }
+
+  /** A directory begins. It is made now if it is `wanted`, else when something in it is. */
+  enterDirectory(name: string, path: string, metadata: PxarMetadata, wanted: boolean): void {
+    const isParentFailed = this.#levels.at(-1)!.state === "failed";
+    this.#levels.push({ name, path, metadata, state: isParentFailed ? "failed" : "pending" });
+    if (wanted) this.#openDirectories();
+  }
+
+  /** The directory entered last ends. */
+  leaveDirectory(): void {
+    const { state, path, metadata } = this.#levels.pop()!;
+    if (state !== "open") {
+      this.#report.skippedCount++;
+      return;
+    }
+    this.#attempt(path, "error", () => {
+      checkType("directory", metadata, path);
+      this.#target.leaveDirectory(metadata, path, this.#report);
+    });
+    this.#report.done("directory");
+    this.#showProgress(path);
+  }
+
+  /** An entry that is not restored. */
+  skip(): void {
+    this.#report.skippedCount++;
+  }
+
+  /** Restores anything but a directory or a hard link. */
+  restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadContent): void {
+    const { kind, metadata } = entry;
+    const { features } = this.#target;
+    const isSwitchedOff = kind === "device" && !features.deviceNodes ||
+      kind === "fifo" && !features.fifos || kind === "socket" && !features.sockets;
+    if (isSwitchedOff || kind === "directory" || !this.#openDirectories()) return this.skip();
+    const severity = kind === "device" && this.#options.ignoresDeviceErrors ? "warning" : "error";
+    const isDone = this.#attempt(path, severity, () => {
+      checkName(name, path);
+      checkType(kind, metadata, path);
+      if (entry.kind === "file") {
+        const content = this.#content(path, entry.payload.size, read);
+        this.#target.createFile(name, path, metadata, content, this.#report);
+      } else if (entry.kind === "symlink") {
+        this.#target.createSymlink(name, path, metadata, entry.target, this.#report);
+      } else if (entry.kind === "device") {
+        const device = { major: entry.major, minor: entry.minor };
+        this.#target.createSpecial(name, path, { metadata, device }, this.#report);
+      } else {
+        this.#target.createSpecial(name, path, { metadata }, this.#report);
+      }
+    });
+    if (isDone) this.#report.done(kind);
+    else if (kind === "file") this.#failedFiles.add(path.slice(1));
+    this.#showProgress(path);
+  }
+
+  /**
+   * Restores a further name of the regular file that was restored at `targetPath`, relative to the target directory.
+   *
+   * @param isTargetSelected whether that file was to be restored at all
+   */
+  restoreHardlink(
+    name: string,
+    path: string,
+    targetPath: string,
+    isTargetSelected: boolean,
+  ): void {
+    if (!this.#openDirectories()) return this.skip();
+    const isDone = this.#attempt(path, "error", () => {
+      checkName(name, path);
+      this.#checkLink(path, targetPath, isTargetSelected);
+      this.#target.createHardlink(name, path, targetPath);
+    });
+    if (isDone) this.#report.done("hardlink");
+    this.#showProgress(path);
+  }
+
+  #checkLink(path: string, targetPath: string, isTargetSelected: boolean): void {
+    const objection = targetPathObjection(targetPath);
+    if (objection !== undefined) {
+      throw new FormatError(
+        `Cannot follow hard link to ${JSON.stringify(targetPath)}: ${objection}`,
+        { code: "path-escape", path },
+      );
+    }
+    if (path === `/${targetPath}`) {
+      throw new FormatError("Cannot create hard link to itself", { code: "bad-hardlink", path });
+    }
+    if (!isTargetSelected || this.#failedFiles.has(targetPath)) {
+      const reason = isTargetSelected ? "could not be restored" : "is not selected";
+      throw new FormatError(
+        `Cannot create hard link: its target ${JSON.stringify(targetPath)} ${reason}`,
+        { code: "bad-hardlink", path },
+      );
+    }
+  }
+
+  /** Makes the directories on the way that are not there yet. @returns false when one of them failed */
+  #openDirectories(): boolean {
+    const last = this.#levels.at(-1)!;
+    if (last.state !== "pending") return last.state === "open";
+    let isFailed = false;
+    for (const level of this.#levels) {
+      if (level.state === "pending" && !isFailed) {
+        const isDone = this.#attempt(level.path, "error", () => {
+          checkName(level.name, level.path);
+          checkType("directory", level.metadata, level.path);
+          this.#target.enterDirectory(level.name, level.path);
+        });
+        level.state = isDone ? "open" : "failed";
+      }
+      if (isFailed) level.state = "failed";
+      isFailed = level.state === "failed";
+    }
+    return !isFailed;
+  }
+
+  /** Content of a file; what goes wrong in reading it ends the extraction. */
+  #content(path: string, size: number, read: ReadContent): EntryContent {
+    const report = this.#report;
+    let left = size;
+    return {
+      size,
+      read: (target) => {
+        const count = readSource(read, target);
+        if (count === 0 && left > 0) {
+          throw new SourceFailure(
+            new FormatError("Cannot read content: it ends before its size", {
+              code: "truncated",
+              path,
+            }),
+          );
+        }
+        left -= count;
+        report.contentBytes += count;
+        if (report.contentBytes >= this.#nextProgress) this.#showProgress(path);
+        return count;
+      },
+    };
+  }
+
+  #showProgress(path: string): void {
+    const { entryCount, contentBytes } = this.#report;
+    this.#nextProgress = contentBytes + PROGRESS_STEP_BYTES;
+    this.#options.onProgress?.({ path, entryCount, contentBytes });
+  }
+
+  /** Runs a step of an entry. @returns whether it succeeded; if not, the failure is in the report */
+  #attempt(path: string, severity: ExtractProblem["severity"], run: () => void): boolean {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      if (error instanceof SourceFailure || error instanceof StrictStop) throw error;
+      if (!isFailure(error)) throw error;
+      this.#report.add(path, stepOf(error), error, severity);
+      return false;
+    }
+  }
+}
+
+function readSource(read: ReadContent, target: Uint8Array<ArrayBuffer>): number {
+  try {
+    return read(target);
+  } catch (error) {
+    throw new SourceFailure(error);
+  }
+}
+
+function stepOf(error: Error): string {
+  return "call" in error ? (error as OsError).call : "restore";
+}
+
+function checkType(kind: PxarEntry["kind"], metadata: PxarMetadata, path: string): void {
+  const type = (metadata.mode & FileType.MASK) >>> 0;
+  if (TYPE_OF_KIND[kind].includes(type)) return;
+  throw new FormatError(`The entry is a ${kind} but its mode is ${metadata.mode.toString(8)}`, {
+    code: "type-mismatch",
+    path,
+  });
+}
+
+/** Readers check names too; here it is what keeps an archive inside of the target. */
+function checkName(name: string, path: string): void {
+  if (name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name)) return;
+  throw new FormatError("Cannot use file name: it means another place", {
+    code: "bad-name",
+    path,
+  });
+}
