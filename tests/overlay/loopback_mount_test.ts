@@ -1,0 +1,104 @@
+/**
+ * The overlay over a plain directory, mounted: what a pg_probackup backup cannot hold below (symbolic links), and
+ * what only the kernel does (forgetting nodes).
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import {
+  createSharedState,
+  overlayStatistics,
+  prepareDiffTree,
+  settleDiffTree,
+} from "#src/overlay/mod.ts";
+import { LoopbackTree } from "#src/tree/loopback_tree.ts";
+import { type TestMount, withMount } from "#tests/mount/support/mounted.ts";
+import type { OverlayDescription } from "#tests/overlay/_overlay_worker.ts";
+import { buildLowerSample, lowerCases } from "#tests/posix/lower_cases.ts";
+import { runPosixSuite } from "#tests/support/posix_run.ts";
+import { waitUntil } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { walkInChild } from "#tests/support/walk.ts";
+
+const WORKER_URL = new URL("./_overlay_worker.ts", import.meta.url).href;
+const NONCE = new Uint8Array(16).fill(3);
+
+/** A lower directory and a diff, mounted as often as wanted. */
+class OverlayPlace {
+  readonly #home = new TempDirectory("loopback");
+  readonly lower = this.#home.join("lower");
+  readonly diff = this.#home.join("diff");
+
+  constructor() {
+    for (const path of [this.lower, this.diff, `${this.diff}/data`, `${this.diff}/tmp`]) {
+      Deno.mkdirSync(path);
+    }
+  }
+
+  /** Mounts with `workers` threads, runs `body`, unmounts and settles. */
+  async mounted(
+    workers: number,
+    body: (test: TestMount, description: OverlayDescription) => Promise<void>,
+  ): Promise<void> {
+    const lower = new LoopbackTree(this.lower);
+    prepareDiffTree({ diffPath: this.diff, lower, volatileDirectories: [] });
+    const description: OverlayDescription = {
+      lowerPath: this.lower,
+      diffPath: this.diff,
+      nonce: NONCE,
+      shared: createSharedState(),
+      skipFsync: false,
+      materializeOnRead: false,
+      volatileDirectories: [],
+    };
+    await withMount(
+      { workerUrl: WORKER_URL, workers, description, allowOther: true },
+      (test) => body(test, description),
+    );
+    settleDiffTree(this.diff, NONCE);
+  }
+
+  [Symbol.dispose](): void {
+    this.#home[Symbol.dispose]();
+  }
+}
+
+for (const workers of [1, 2, 3, 4]) {
+  Deno.test(`Overlay over a directory with links passes the cases of lower names (${workers} workers)`, async () => {
+    using place = new OverlayPlace();
+    buildLowerSample(place.lower);
+    const before = await walkInChild(place.lower);
+    let after: unknown;
+    await place.mounted(workers, async ({ path }) => {
+      assert.deepEqual(await walkInChild(path), before);
+      const { passed, failed, output } = await runPosixSuite(path, "lower");
+      assert.deepEqual(failed, [], output);
+      assert.equal(passed, lowerCases().size);
+      after = await walkInChild(path);
+    });
+    await place.mounted(workers, async ({ path }) => {
+      assert.deepEqual(await walkInChild(path), after);
+    });
+    assert.deepEqual(await walkInChild(place.lower), before, "the lower directory is unchanged");
+  });
+}
+
+Deno.test("Overlay forgets temporary files that come and go through a mount", async () => {
+  using place = new OverlayPlace();
+  Deno.mkdirSync(`${place.lower}/base`);
+  await place.mounted(2, async ({ sh }, { shared }) => {
+    const churn = (rounds: number) =>
+      sh(
+        `for r in $(seq ${rounds}); do seq -f "base/$r.%g" 500 | xargs touch && rm base/*; done`,
+      );
+    await churn(1);
+    const few = overlayStatistics(shared).nodes;
+    await churn(40);
+    // The kernel forgets in its own time, but soon.
+    const nodes = () => overlayStatistics(shared).nodes;
+    await waitUntil(() => nodes() <= few + 10, 5_000, () => `${nodes()} nodes, ${few} before`);
+    assert.equal(overlayStatistics(shared).handlesOpen, 0);
+    assert.equal(await sh("ls base"), "");
+  });
+});
