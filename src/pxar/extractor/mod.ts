@@ -1,0 +1,31 @@
+/**
+ * Archives into directories.
+ *
+ * A reader tells an extraction of entries in their order (`extract_archive.ts`: the whole stream; `extract_nodes.ts`: chosen
+ * paths by random access); the extraction decides what is made (`extraction.ts`); a target makes it
+ * (`descriptor_target.ts` with FFI, `plain_target.ts` without, `dry_target.ts` not at all).
+ *
+ * @module
+ */
+
+export { DescriptorTarget } from "./descriptor_target.ts";
+export { DryTarget } from "./dry_target.ts";
+export { extractArchive, type ExtractArchiveOptions } from "./extract_archive.ts";
+export type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
+export type { ExtractionOptions, ExtractProgress } from "./extraction.ts";
+export {
+  OVERWRITE_ALL,
+  OVERWRITE_NOTHING,
+  type OverwritePolicy,
+  RESTORE_ALL,
+  type RestoreFeatures,
+  type TargetOptions,
+} from "./options.ts";
+export {
+  type EntryKind,
+  type ExtractProblem,
+  type ExtractReport,
+  PROBLEMS_KEPT_MAX,
+  type ProblemSink,
+} from "./report.ts";
+export { parseFilesFrom, parseIncludePatterns } from "./selection.ts";
