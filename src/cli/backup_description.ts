@@ -9,6 +9,7 @@ import type { OpenedChain } from "#src/pgprobackup/mod.ts";
 
 /** A backup and the diff directory over it. */
 export interface BackupDescription {
+  readonly kind: "backup";
   readonly instance: string;
   readonly backup: OpenedChain;
   readonly overlay: Omit<OverlayParts, "lower" | "worker" | "backing">;

@@ -1,51 +1,26 @@
 /**
- * The module that every FUSE worker of a mounted backup starts from: opens this thread's own view of the
- * backup and the diff directory.
+ * The module that every FUSE worker starts from: opens this thread's own view of what is mounted.
  *
  * @module
  */
 
-import { nativeCodecs } from "#src/codecs/mod.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
-import { openOverlay, type Overlay } from "#src/overlay/overlay.ts";
-import {
-  attachPgProbackupTree,
-  INDEX_BUDGET_BYTES,
-  type PgProbackupTree,
-} from "#src/pgprobackup/mod.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { BackupDescription } from "./backup_description.ts";
+import { openBackup } from "./backup_file_system.ts";
+import type { ArchiveDescription } from "./pxar/archive_description.ts";
+import { openArchive } from "./pxar/archive_file_system.ts";
 
-serveWorker((description, context) => openBackup(description as BackupDescription, context));
+/** What is mounted, as plain values that are sent to the workers. */
+type MountDescription = BackupDescription | ArchiveDescription;
 
-function openBackup(description: BackupDescription, context: WorkerContext): FileSystem {
-  const lower = attachPgProbackupTree(description.backup, {
-    indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / context.workerCount),
-    openSource: openHostFileSource,
-    codecs: nativeCodecs(),
-  });
-  const overlay = openOverlay({
-    ...description.overlay,
-    lower,
-    worker: context.index,
-    backing: context.backing,
-  });
-  publishIndexUse(overlay, lower);
-  return overlay;
-}
+serveWorker((description, context) => open(description as MountDescription, context));
 
-/** Copies the backup's gauges to where the main isolate sees them, whenever they may have changed. */
-function publishIndexUse(overlay: Overlay, lower: PgProbackupTree): void {
-  const { counters } = overlay;
-  const use = lower.counters;
-  const read = overlay.read.bind(overlay);
-  overlay.read = (nodeId, handle, offset, size, target, start) => {
-    const count = read(nodeId, handle, offset, size, target, start);
-    counters.set("indexFiles", use.indexFiles);
-    counters.set("indexBytes", use.indexBytes);
-    counters.set("pageHits", use.pageHits);
-    counters.set("pageMisses", use.pageMisses);
-    return count;
-  };
+function open(description: MountDescription, context: WorkerContext): FileSystem {
+  switch (description.kind) {
+    case "backup":
+      return openBackup(description, context);
+    case "archive":
+      return openArchive(description);
+  }
 }

@@ -11,8 +11,8 @@ import { nativeCodecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
-import { configureLog, logger } from "#src/log/logger.ts";
-import { fileSink, journalSink, type LogSink, stderrSink } from "#src/log/sinks.ts";
+import { logger } from "#src/log/logger.ts";
+import type { LogSink } from "#src/log/sinks.ts";
 import { type MountedFileSystem, mountFileSystem, prepareMountPoint } from "#src/mount/mod.ts";
 import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
 import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
@@ -20,12 +20,14 @@ import { removeFile, replaceTextFile } from "#src/overlay/durable_file.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import { openPgProbackupTree, type PgProbackupTree } from "#src/pgprobackup/mod.ts";
+import { chooseAllowOther } from "./allow_other.ts";
 import type { BackupDescription } from "./backup_description.ts";
-import { ExitCode, exitCode } from "./exit_code.ts";
 import { formatPidRecord, PID_FILE_NAME } from "./live_mount.ts";
-import { consoleReport, type MountReport, pipeReport } from "./mount_report.ts";
+import { runMountProcess } from "./mount_process.ts";
+import type { MountReport } from "./mount_report.ts";
+import { openMountLog } from "./mount_log.ts";
 import { LOG_FILE_NAME, type MountRequest } from "./mount_request.ts";
-import { MountSignals } from "./mount_signals.ts";
+import type { MountSignals } from "./mount_signals.ts";
 import { StatisticsCollector } from "./mount_statistics.ts";
 import { serveUntilEnd } from "./mounted_job.ts";
 import { type Owner, parseOwner } from "./owner.ts";
@@ -45,22 +47,8 @@ const log = logger("mount");
  * @returns the exit code
  * @throws a `Failure`, in the foreground
  */
-export async function runMount(request: MountRequest, isBackground: boolean): Promise<number> {
-  const report = isBackground ? pipeReport : consoleReport;
-  const signals = new MountSignals();
-  const job = new MountJob(request, report, signals);
-  try {
-    await job.run();
-    return ExitCode.SUCCESS;
-  } catch (error) {
-    log.error("mount failed", { error });
-    report.failed(error);
-    if (!isBackground) throw error;
-    return exitCode(error);
-  } finally {
-    signals.close();
-    await job.flushLog();
-  }
+export function runMount(request: MountRequest, isBackground: boolean): Promise<number> {
+  return runMountProcess(isBackground, (report, signals) => new MountJob(request, report, signals));
 }
 
 /** The steps of one mount. */
@@ -107,10 +95,7 @@ class MountJob {
   }
 
   #openLog(path: string | undefined): void {
-    const { format, level, sink } = this.#request.log;
-    if (sink === "journald") this.#sink = journalSink(format);
-    else this.#sink = path === undefined ? stderrSink(format) : fileSink(path, format);
-    configureLog(this.#sink, level);
+    this.#sink = openMountLog({ ...this.#request.log, path });
   }
 
   /** Opens the backup, binds the diff directory to it and writes what has to be there before the mount. */
@@ -180,7 +165,7 @@ class MountJob {
         fileSystem.close();
       }
     }
-    return { instance, backup: lower.opened, overlay };
+    return { kind: "backup", instance, backup: lower.opened, overlay };
   }
 
   async #mountAndServe(diff: DiffDirectory, description: BackupDescription): Promise<void> {
@@ -194,7 +179,11 @@ class MountJob {
       const mounted = await this.#mount(diff, description, fsname);
       const backup = { instance, backupId, fsname, diffPath: diff.path };
       const collector = new StatisticsCollector(mounted, backup, description.overlay.shared);
-      const served = serveUntilEnd({ mounted, collector, controlPath, signals: this.#signals });
+      const served = serveUntilEnd({
+        mounted,
+        signals: this.#signals,
+        statistics: { collector, controlPath },
+      });
       this.#report.mounted();
       await served;
     } finally {
@@ -212,7 +201,7 @@ class MountJob {
     const mounted = await mountFileSystem({
       mountPoint: diff.mountPath,
       fsname,
-      allowOther: this.#allowOther(),
+      allowOther: chooseAllowOther(this.#request.allowOther),
       ...(workerCount === undefined ? {} : { workers: workerCount }),
       description,
       passthroughProbePath: `${diff.controlPath}/${PID_FILE_NAME}`,
@@ -227,20 +216,6 @@ class MountJob {
     });
     log.debug("kernel features", { features: mounted.kernelFeatures });
     return mounted;
-  }
-
-  /** @throws {UsageError} when this user may not let others in */
-  #allowOther(): boolean {
-    const isRoot = host.getEffectiveUid() === 0;
-    const asked = this.#request.allowOther ?? isRoot;
-    if (!asked || isRoot) return asked;
-    const configuration = host.readSmallFile("/etc/fuse.conf");
-    const text = typeof configuration === "number" ? "" : new TextDecoder().decode(configuration);
-    if (/^\s*user_allow_other\s*$/mu.test(text)) return true;
-    throw new UsageError("Cannot use --allow-other: the host allows it to root only", {
-      option: "--allow-other",
-      hint: 'Put the line "user_allow_other" into /etc/fuse.conf, or leave the option out',
-    });
   }
 
   /** Makes everything durable, and only then says so. */

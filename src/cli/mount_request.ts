@@ -6,7 +6,6 @@
 
 import { resolve } from "node:path";
 import { UsageError } from "#src/errors.ts";
-import { type LogLevelName, parseLogLevel } from "#src/log/level.ts";
 import {
   type CommandContext,
   type FormatOptions,
@@ -15,24 +14,20 @@ import {
   storePath,
   wholeNumber,
 } from "./command.ts";
+import { type LogOptions, type LogRequest, parseLogRequest } from "./log_options.ts";
 
 /** Values of the flags, as commander gives them. */
-export interface MountOptions extends StoreOptions, FormatOptions {
+export interface MountOptions extends StoreOptions, FormatOptions, LogOptions {
   readonly mntPath?: string;
   readonly diffDir?: string;
   readonly instance?: string;
   readonly backupId?: string;
   readonly force?: boolean;
-  readonly console?: boolean;
   readonly wait?: boolean;
   readonly timeout?: string;
   readonly perfUnsafe?: boolean;
   /** False with `--no-wal`. */
   readonly wal: boolean;
-  readonly logFile?: string;
-  readonly logFormat: "text" | "json";
-  readonly logSink: "file" | "journald";
-  readonly debug?: boolean;
   readonly allowOther?: boolean;
   readonly owner?: string;
   readonly config?: readonly string[];
@@ -64,13 +59,8 @@ export interface MountRequest {
   readonly allowOther: boolean | undefined;
   readonly owner: string | undefined;
   readonly settings: readonly Setting[];
-  readonly log: {
-    readonly format: "text" | "json";
-    readonly sink: "file" | "journald" | "stderr";
-    /** Undefined: the file in the diff directory. */
-    readonly path: string | undefined;
-    readonly level: LogLevelName;
-  };
+  /** Without a path to a file: that in the diff directory. */
+  readonly log: LogRequest;
 }
 
 const WORKERS_MAX = 64;
@@ -97,14 +87,7 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
     allowOther: options.allowOther,
     owner: options.owner,
     settings: (options.config ?? []).map(parseSetting),
-    log: {
-      format: options.logFormat,
-      sink: options.console === true && options.logSink === "file" && options.logFile === undefined
-        ? "stderr"
-        : options.logSink,
-      path: options.logFile === undefined ? undefined : resolve(options.logFile),
-      level: options.debug === true ? "trace" : parseLogLevel(context.environment("PBKFS_LOG")),
-    },
+    log: parseLogRequest(options, context),
   };
 }
 

@@ -22,10 +22,16 @@ const log = logger("mount");
 /** A live mount and what reports on it. */
 export interface LiveParts {
   readonly mounted: MountedFileSystem;
+  readonly signals: MountSignals;
+  /** Undefined for a mount without a directory of its worker. */
+  readonly statistics?: LiveStatistics;
+}
+
+/** Where a mount's statistics come from and go to. */
+export interface LiveStatistics {
   readonly collector: StatisticsCollector;
   /** Path of the worker's directory. */
   readonly controlPath: string;
-  readonly signals: MountSignals;
 }
 
 /**
@@ -34,11 +40,14 @@ export interface LiveParts {
  * @throws {ProtocolError} when a FUSE worker failed
  */
 export async function serveUntilEnd(parts: LiveParts): Promise<void> {
-  writeStatistics(parts);
-  parts.signals.onStatistics((reset) => {
-    writeStatistics(parts);
-    if (reset) parts.collector.reset();
-  });
+  const { statistics } = parts;
+  if (statistics !== undefined) {
+    writeStatistics(statistics);
+    parts.signals.onStatistics((reset) => {
+      writeStatistics(statistics);
+      if (reset) statistics.collector.reset();
+    });
+  }
   parts.signals.onStop((isRepeated) => {
     if (isRepeated) endAtOnce(parts.mounted);
     else void stop(parts);
@@ -47,7 +56,7 @@ export async function serveUntilEnd(parts: LiveParts): Promise<void> {
 }
 
 /** The file is replaced as a whole: whoever waits for it sees a new file, never half of one. */
-function writeStatistics({ collector, controlPath }: LiveParts): void {
+function writeStatistics({ collector, controlPath }: LiveStatistics): void {
   try {
     const text = JSON.stringify(collector.collect(), null, 2) + "\n";
     replaceTextFile(controlPath, STAT_FILE_NAME, text, { mode: 0o644, durable: false });

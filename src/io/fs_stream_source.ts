@@ -7,9 +7,8 @@
 import { translating } from "./fs_file_source.ts";
 import type { SequentialSource } from "./streams.ts";
 
-/** Small reads are served from a buffer of this size. */
-const BUFFER_SIZE = 1 << 17;
-const STANDARD_INPUT = "standard input";
+/** What is passed over in a stream that cannot seek is read in parts of this size. */
+const DISCARD_SIZE = 1 << 17;
 
 /** A stream that must be closed. */
 export interface ClosableSource extends SequentialSource {
@@ -20,83 +19,76 @@ export interface ClosableSource extends SequentialSource {
 export function openFsStreamSource(path: string): ClosableSource {
   const file = translating("open", path, () => Deno.openSync(path));
   const stat = translating("stat", path, () => file.statSync());
-  return new FsStreamSource(path, file, stat.isFile ? stat.size : undefined);
+  return stat.isFile ? new FileSource(path, file, stat.size) : new StreamSource(path, file);
 }
 
 /** Standard input. */
 export function standardInputSource(): ClosableSource {
-  return new FsStreamSource(STANDARD_INPUT, Deno.stdin, undefined);
+  return new StreamSource("standard input", Deno.stdin);
 }
 
-type Reader = Pick<Deno.FsFile, "readSync" | "close"> & Partial<Pick<Deno.FsFile, "seekSync">>;
-
-class FsStreamSource implements ClosableSource {
+/** What cannot be seeked in. */
+class StreamSource implements ClosableSource {
   readonly #path: string;
-  readonly #file: Reader;
-  /** Known for regular files: these can be skipped in. */
-  readonly #size: number | undefined;
-  readonly #buffer = new Uint8Array(BUFFER_SIZE);
-  #start = 0;
-  #end = 0;
-  /** Position in the file of the buffer's end. */
+  readonly #file: Pick<Deno.FsFile, "readSync" | "close">;
+  #discarded: Uint8Array | undefined;
+
+  constructor(path: string, file: Pick<Deno.FsFile, "readSync" | "close">) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  read(target: Uint8Array): number {
+    return translating("read", this.#path, () => this.#file.readSync(target)) ?? 0;
+  }
+
+  skip(size: number): number {
+    this.#discarded ??= new Uint8Array(DISCARD_SIZE);
+    let done = 0;
+    while (done < size) {
+      const count = this.read(this.#discarded.subarray(0, Math.min(DISCARD_SIZE, size - done)));
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** A regular file. */
+class FileSource implements ClosableSource {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  readonly #size: number;
   #position = 0;
 
-  constructor(path: string, file: Reader, size: number | undefined) {
+  constructor(path: string, file: Deno.FsFile, size: number) {
     this.#path = path;
     this.#file = file;
     this.#size = size;
   }
 
   read(target: Uint8Array): number {
-    if (this.#start === this.#end) {
-      if (target.length >= BUFFER_SIZE) return this.#readFile(target);
-      this.#start = 0;
-      this.#end = this.#readFile(this.#buffer);
-    }
-    const count = Math.min(target.length, this.#end - this.#start);
-    target.set(this.#buffer.subarray(this.#start, this.#start + count));
-    this.#start += count;
-    return count;
-  }
-
-  skip(size: number): number {
-    const buffered = Math.min(size, this.#end - this.#start);
-    this.#start += buffered;
-    const rest = size - buffered;
-    if (rest === 0) return size;
-    return buffered + (this.#size === undefined ? this.#discard(rest) : this.#seek(rest));
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-
-  #readFile(target: Uint8Array): number {
     const count = translating("read", this.#path, () => this.#file.readSync(target)) ?? 0;
     this.#position += count;
     return count;
   }
 
-  #seek(size: number): number {
-    const count = Math.max(0, Math.min(size, this.#size! - this.#position));
+  skip(size: number): number {
+    const count = Math.max(0, Math.min(size, this.#size - this.#position));
     translating(
       "seek",
       this.#path,
-      () => this.#file.seekSync!(BigInt(count), Deno.SeekMode.Current),
+      () => this.#file.seekSync(BigInt(count), Deno.SeekMode.Current),
     );
     this.#position += count;
     return count;
   }
 
-  #discard(size: number): number {
-    let done = 0;
-    while (done < size) {
-      const part = this.#buffer.subarray(0, Math.min(BUFFER_SIZE, size - done));
-      const count = this.#readFile(part);
-      if (count === 0) break;
-      done += count;
-    }
-    this.#start = this.#end = 0;
-    return done;
+  close(): void {
+    this.#file.close();
   }
 }

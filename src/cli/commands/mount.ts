@@ -13,6 +13,7 @@ import {
   formatOption,
 } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
+import { addLogOptions } from "../log_options.ts";
 import type { MountOptions, MountRequest } from "../mount_request.ts";
 
 const SECONDS_MAX = 86_400;
@@ -32,17 +33,8 @@ export const mountCommand: CommandModule<MountOptions> = {
       .option("--wait", "return when the mount answers or has failed")
       .option("--timeout <seconds>", "return after this time; the mount goes on in the background")
       .option("--perf-unsafe", "skip fsync until the unmount; a crash may lose writes")
-      .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused")
-      .option("--log-file <path>", "log file; default is .pbkfs/pbkfs.log in the mount")
-      .addOption(
-        new Option("--log-format <format>", "format of log lines").choices(["text", "json"])
-          .default("text"),
-      )
-      .addOption(
-        new Option("--log-sink <sink>", "where log lines go").choices(["file", "journald"])
-          .default("file"),
-      )
-      .option("--debug", "log everything")
+      .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused");
+    addLogOptions(command, "default is .pbkfs/pbkfs.log in the mount")
       .option("--allow-other", "let other users enter (default for root)")
       .option("--no-allow-other", "let only the mounting user enter (default for others)")
       .option("--owner <user[:group]>", "owner of the files; default is the backup's, for root")

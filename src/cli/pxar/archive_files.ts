@@ -79,19 +79,31 @@ export function openArchiveFiles(
       option: "archive",
     });
   }
-  const source = open(realPath(path));
   const payloadFile = existingPayloadPath(path, payload);
+  const pair = openSourcePair(
+    realPath(path),
+    payloadFile === undefined ? undefined : realPath(payloadFile),
+    open,
+  );
+  return {
+    name: path,
+    ...pair,
+    [Symbol.dispose]() {
+      pair.source.close();
+      pair.payload?.close();
+    },
+  };
+}
+
+/** Opens one or two files; when the second cannot be opened the first is closed again. @throws {OsError} */
+export function openSourcePair(
+  path: string,
+  payload: string | undefined,
+  open: OpenSource,
+): { readonly source: ByteSource; readonly payload: ByteSource | undefined } {
+  const source = open(path);
   try {
-    const payloadSource = payloadFile === undefined ? undefined : open(realPath(payloadFile));
-    return {
-      name: path,
-      source,
-      payload: payloadSource,
-      [Symbol.dispose]() {
-        source.close();
-        payloadSource?.close();
-      },
-    };
+    return { source, payload: payload === undefined ? undefined : open(payload) };
   } catch (error) {
     source.close();
     throw error;
@@ -123,8 +135,11 @@ export function openArchiveStreams(path: string, payload: string | undefined): A
   }
 }
 
-/** Sources do not open what a symbolic link leads to; a user may name an archive by one. */
-function realPath(path: string): string {
+/**
+ * The path without symbolic links, where there is such a file: sources do not open what a link leads to, but a user
+ * may name an archive by one.
+ */
+export function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {

@@ -11,6 +11,7 @@ import { normalizeArguments } from "../../pxar/arguments.ts";
 import { catCommand } from "./cat.ts";
 import { keygenCommand } from "./keygen.ts";
 import { listCommand, lsCommand } from "./list.ts";
+import { pxarMountCommand } from "./mount.ts";
 import { pxarStatCommand } from "./stat.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -22,6 +23,7 @@ export const pxarGroup: CommandGroup = {
     catCommand,
     pxarStatCommand,
     verifyCommand,
+    pxarMountCommand,
     keygenCommand,
   ],
 

@@ -1,0 +1,31 @@
+/**
+ * How many names the files of an archive have. No table says so: all of its metadata is read once.
+ *
+ * @module
+ */
+
+import { FormatError, LimitError } from "#src/errors.ts";
+import { PxarDecoder } from "#src/pxar/decoder.ts";
+import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
+
+/**
+ * Number of names of each file with several, by the offset of its entry. What lies behind damage is not counted:
+ * whoever reads it is told of the damage.
+ */
+export function countLinks(path: string): Map<number, number> {
+  const source = openFsStreamSource(path);
+  const counts = new Map<number, number>();
+  try {
+    const decoder = new PxarDecoder(source, { name: path });
+    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+      if (event.type !== "entry" || event.entry.kind !== "hardlink") continue;
+      const target = event.offset - Number(event.entry.distance);
+      counts.set(target, (counts.get(target) ?? 1) + 1);
+    }
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof LimitError)) throw error;
+  } finally {
+    source.close();
+  }
+  return counts;
+}
