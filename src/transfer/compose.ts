@@ -68,7 +68,7 @@ export function compose(
   placements.forEach((placement, order) => {
     const entry = requireEntry(placement.reader, placement.from);
     const names = targetNames(placement);
-    if (names.length > 0) root.place(names, { order, entry }, placement.reader, policy);
+    if (names.length > 0) root.place(names, { order, entry }, placement.reader);
     else if (entry.kind === "directory") candidates.push({ order, entry });
     else throw new UsageError(`Cannot make "${placement.from}" the root: it is not a directory`);
   });
@@ -108,22 +108,12 @@ class ImpliedDirectory implements ReaderDirectory {
     this.metadata = metadata;
   }
 
-  place(
-    names: readonly string[],
-    candidate: Candidate,
-    reader: TreeReader,
-    policy: ConflictPolicy,
-  ): void {
+  place(names: readonly string[], candidate: Candidate, reader: TreeReader): void {
     // deno-lint-ignore no-this-alias -- walks down from here
     let directory: ImpliedDirectory = this;
     for (const [index, name] of names.slice(0, -1).entries()) {
       const path = joinPath(names.slice(0, index + 1));
-      directory = directory.#implied(
-        name,
-        candidate.order,
-        () => parentMetadata(reader, path),
-        policy,
-      );
+      directory = directory.#implied(name, candidate.order, () => parentMetadata(reader, path));
     }
     directory.#candidates(names.at(-1)!).push(candidate);
   }
@@ -134,25 +124,13 @@ class ImpliedDirectory implements ReaderDirectory {
     return candidates;
   }
 
-  #implied(
-    name: string,
-    order: number,
-    metadata: () => PxarMetadata,
-    policy: ConflictPolicy,
-  ): ImpliedDirectory {
+  /** The latest candidate for `name`, or a new one when that is something else: what comes between may matter. */
+  #implied(name: string, order: number, metadata: () => PxarMetadata): ImpliedDirectory {
     const candidates = this.#candidates(name);
-    const index = candidates.findIndex(({ entry }) => entry instanceof ImpliedDirectory);
-    if (index < 0) {
-      const entry = new ImpliedDirectory(metadata());
-      candidates.push({ order, entry });
-      return entry;
-    }
-    const entry = candidates[index]!.entry as ImpliedDirectory;
-    // Where the last one counts, a directory is as late as what was placed in it last.
-    if (policy === "last") {
-      candidates.splice(index, 1);
-      candidates.push({ order, entry });
-    }
+    const latest = candidates.at(-1)?.entry;
+    if (latest instanceof ImpliedDirectory) return latest;
+    const entry = new ImpliedDirectory(metadata());
+    candidates.push({ order, entry });
     return entry;
   }
 

@@ -53,29 +53,42 @@ export function resolveConflict(
   policy: ConflictPolicy,
   isTaken: (name: string) => boolean,
 ): Resolution[] {
-  const distinct = withoutRepetitions(candidates);
+  const distinct = withoutRepetitions(candidates, policy);
   const directories = distinct.filter(isDirectory);
   if (directories.length === distinct.length) return [{ kind: "united", name, directories }];
   if (distinct.length === 1) return [{ kind: "entry", name, entry: distinct[0]!.entry }];
   if (policy === "error") throw new OsError(Errno.EEXIST, "write a second", path);
   if (policy === "rename") return renameAll(name, distinct, directories, isTaken);
   const winner = (policy === "first" ? distinct[0] : distinct.at(-1))!;
-  if (isDirectory(winner)) return [{ kind: "united", name, directories }];
-  return [{ kind: "entry", name, entry: winner.entry }];
+  if (!isDirectory(winner)) return [{ kind: "entry", name, entry: winner.entry }];
+  const united = policy === "first" ? directories : sinceLastOther(distinct);
+  return [{ kind: "united", name, directories: united }];
+}
+
+/** What is not a directory replaces the directories before it. */
+function sinceLastOther(candidates: readonly Candidate[]): readonly DirectoryCandidate[] {
+  const index = candidates.findLastIndex((candidate) => !isDirectory(candidate));
+  return candidates.slice(index + 1).filter(isDirectory);
 }
 
 function isDirectory(candidate: Candidate): candidate is DirectoryCandidate {
   return candidate.entry.kind === "directory";
 }
 
-/** The same entry can be chosen several times, by itself and as part of a directory. */
-function withoutRepetitions(candidates: readonly Candidate[]): readonly Candidate[] {
+/** The same entry can be chosen several times, by itself and as part of a directory: where it counts, it stays. */
+function withoutRepetitions(
+  candidates: readonly Candidate[],
+  policy: ConflictPolicy,
+): readonly Candidate[] {
   if (candidates.length === 1) return candidates;
-  return candidates.filter(({ entry }, index) =>
-    candidates.findIndex((other) =>
-      other.entry.origin === entry.origin && other.entry.id === entry.id
-    ) === index
-  );
+  return candidates.filter(({ entry }, index) => {
+    const isSame = (other: Candidate) =>
+      other.entry.origin === entry.origin && other.entry.id === entry.id;
+    const kept = policy === "last"
+      ? candidates.findLastIndex(isSame)
+      : candidates.findIndex(isSame);
+    return kept === index;
+  });
 }
 
 /** The first candidate keeps the name. All directories stay together. */

@@ -42,7 +42,7 @@ export function payloadRangeOf(reader: TreeReader, path: string): PayloadRange |
 export function* readPieces(
   file: ReaderFile,
   offset = 0,
-  length = Math.max(0, file.size - offset),
+  length: number = Math.max(0, file.size - offset),
 ): Generator<Uint8Array, void, undefined> {
   const end = Math.min(file.size, offset + length);
   if (offset >= end) return;

@@ -6,6 +6,7 @@
 
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
+import { splitDeviceNumber } from "#src/pxar/format/device.ts";
 import {
   type DirectoryNode,
   type FileNode,
@@ -115,16 +116,11 @@ type SpecialKind =
   | { readonly kind: "fifo" | "socket" }
   | { readonly kind: "device"; readonly major: bigint; readonly minor: bigint };
 
-/** `rdev` is the kernel's 32-bit form: 12 bits of major number amid 20 bits of minor number. */
 function specialKind(mode: number, rdev: number): SpecialKind {
   const type = mode & FileType.MASK;
   if (type === FileType.FIFO) return { kind: "fifo" };
   if (type === FileType.SOCKET) return { kind: "socket" };
-  return {
-    kind: "device",
-    major: BigInt((rdev >>> 8) & 0xfff),
-    minor: BigInt((rdev & 0xff) | ((rdev >>> 12) & 0xfff00)),
-  };
+  return { kind: "device", ...splitDeviceNumber(BigInt(rdev)) };
 }
 
 class TreeDirectory implements ReaderDirectory {

@@ -1,0 +1,272 @@
+/**
+ * Trees in memory with all metadata: what copies are compared with, as a source and as a target.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { NO_ACL, type PxarContent, type PxarMetadata } from "#src/pxar/mod.ts";
+import { FileType } from "#src/tree/node.ts";
+import {
+  METADATA_FIELDS,
+  type NamedEntry,
+  type ReaderDirectory,
+  type ReaderEntry,
+  type TreeReader,
+  type TreeWriter,
+  walkEntries,
+} from "#src/transfer/mod.ts";
+import { compareNames } from "#src/transfer/paths.ts";
+
+/** A directory of a model. */
+export interface ModelDirectory {
+  readonly kind: "directory";
+  metadata: PxarMetadata;
+  readonly children: Map<string, ModelNode>;
+}
+
+/** An entry of a model. The same file object under several names is one hard-linked file. */
+export type ModelNode =
+  | ModelDirectory
+  | { readonly kind: "file"; readonly metadata: PxarMetadata; readonly content: Uint8Array }
+  | { readonly kind: "symlink"; readonly metadata: PxarMetadata; readonly target: string }
+  | {
+    readonly kind: "device";
+    readonly metadata: PxarMetadata;
+    readonly major: bigint;
+    readonly minor: bigint;
+  }
+  | { readonly kind: "fifo" | "socket"; readonly metadata: PxarMetadata };
+
+const TYPE_BITS = {
+  directory: FileType.DIRECTORY,
+  file: FileType.FILE,
+  symlink: FileType.SYMLINK,
+  device: FileType.BLOCK_DEVICE,
+  fifo: FileType.FIFO,
+  socket: FileType.SOCKET,
+} as const;
+
+/** Plain metadata with some fields of one's own. */
+export function metadata(
+  kind: ModelNode["kind"],
+  fields: Partial<PxarMetadata> = {},
+): PxarMetadata {
+  return {
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: 1_700_000_000, nanoseconds: 5 },
+    flags: 0n,
+    xattrs: [],
+    acl: NO_ACL,
+    fcaps: undefined,
+    projectId: 0n,
+    ...fields,
+    mode: TYPE_BITS[kind] | (fields.mode ?? 0o755),
+  };
+}
+
+/** A directory of a model. */
+export function directory(
+  children: Readonly<Record<string, ModelNode>> = {},
+  fields: Partial<PxarMetadata> = {},
+): ModelDirectory {
+  return {
+    kind: "directory",
+    metadata: metadata("directory", fields),
+    children: new Map(Object.entries(children)),
+  };
+}
+
+/** A regular file of a model. */
+export function file(
+  content: string | Uint8Array,
+  fields: Partial<PxarMetadata> = {},
+): ModelNode & { kind: "file" } {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return { kind: "file", metadata: metadata("file", { mode: 0o644, ...fields }), content: bytes };
+}
+
+/** A symbolic link of a model. */
+export function symlink(target: string): ModelNode {
+  return { kind: "symlink", metadata: metadata("symlink", { mode: 0o777 }), target };
+}
+
+/** Reads a model. Contents are given in pieces of odd sizes. */
+export function readModel(root: ModelDirectory, prelude?: Uint8Array): TreeReader {
+  const ids = new Map<ModelNode, number>();
+  const origin = {};
+  const idOf = (node: ModelNode) => {
+    if (!ids.has(node)) ids.set(node, ids.size);
+    return ids.get(node)!;
+  };
+  const entryOf = (node: ModelNode): ReaderEntry => {
+    const base = { origin, id: idOf(node) };
+    if (node.kind === "directory") {
+      return {
+        ...base,
+        kind: "directory",
+        metadata: node.metadata,
+        lookup: (name) => {
+          const child = node.children.get(name);
+          return child === undefined ? undefined : entryOf(child);
+        },
+        children: () =>
+          [...node.children].map(([name, child]): NamedEntry => ({ name, entry: entryOf(child) }))
+            .sort((a, b) => compareNames(a.name, b.name)),
+      };
+    }
+    if (node.kind !== "file") return { ...base, ...node };
+    const { content } = node;
+    return {
+      ...base,
+      kind: "file",
+      metadata: node.metadata,
+      size: content.length,
+      linkCount: undefined,
+      payload: undefined,
+      open: () => ({
+        readAt: (target, offset) => {
+          const part = content.subarray(offset, offset + Math.min(target.length, 4093));
+          target.set(part);
+          return part.length;
+        },
+        close: () => {},
+      }),
+    };
+  };
+  return {
+    root: entryOf(root) as ReaderDirectory,
+    knownFields: new Set(METADATA_FIELDS),
+    mtimePrecisionNs: 1,
+    prelude,
+  };
+}
+
+/** Makes a model of what is written, and checks the rules that a writer may rely on. */
+export class ModelWriter implements TreeWriter {
+  root: ModelDirectory | undefined;
+  prelude: Uint8Array | undefined;
+  isFinished = false;
+  /** Calls in order, for tests of the order: `name` or `name -> target`. */
+  readonly log: string[] = [];
+  readonly #stack: ModelDirectory[] = [];
+  readonly #files: { node: ModelNode; path: string }[] = [];
+  readonly #path: string[] = [];
+
+  startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void {
+    this.root = { kind: "directory", metadata, children: new Map() };
+    this.prelude = prelude;
+    this.#stack.push(this.root);
+  }
+
+  startDirectory(name: string, metadata: PxarMetadata): void {
+    const node: ModelDirectory = { kind: "directory", metadata, children: new Map() };
+    this.#add(name, node);
+    this.#stack.push(node);
+    this.#path.push(name);
+  }
+
+  finishDirectory(): void {
+    this.#stack.pop();
+    this.#path.pop();
+    if (this.#stack.length === 0) throw new Error("the root was finished");
+  }
+
+  addFile(name: string, metadata: PxarMetadata, size: number, content: PxarContent): number {
+    const bytes = new Uint8Array(size);
+    let done = 0;
+    while (done < size) {
+      const count = content.read(bytes.subarray(done));
+      if (count === 0) throw new Error(`short content of "${name}"`);
+      done += count;
+    }
+    const node: ModelNode = { kind: "file", metadata, content: bytes };
+    this.#add(name, node);
+    this.#files.push({ node, path: [...this.#path, name].join("/") });
+    return this.#files.length - 1;
+  }
+
+  addHardlink(name: string, targetPath: string, target: number): void {
+    const { node, path } = this.#files[target]!;
+    if (path !== targetPath) throw new Error(`link to "${targetPath}" instead of "${path}"`);
+    this.#add(name, node);
+    this.log.push(`${name} -> ${targetPath}`);
+  }
+
+  addSymlink(name: string, metadata: PxarMetadata, target: string): void {
+    this.#add(name, { kind: "symlink", metadata, target });
+  }
+
+  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): void {
+    this.#add(name, { kind: "device", metadata, major, minor });
+  }
+
+  addFifo(name: string, metadata: PxarMetadata): void {
+    this.#add(name, { kind: "fifo", metadata });
+  }
+
+  addSocket(name: string, metadata: PxarMetadata): void {
+    this.#add(name, { kind: "socket", metadata });
+  }
+
+  finish(): void {
+    if (this.#stack.length !== 1) throw new Error("a directory is open");
+    this.isFinished = true;
+  }
+
+  #add(name: string, node: ModelNode): void {
+    const { children } = this.#stack.at(-1)!;
+    if (children.has(name)) throw new Error(`"${name}" is there twice`);
+    children.set(name, node);
+  }
+}
+
+/** Everything a tree says, as plain values that can be compared: one text an entry, in order. */
+export function describeTree(reader: TreeReader): string[] {
+  const firstNames = new Map<object, Map<number, string>>();
+  const lines: string[] = [];
+  for (const { path, entry } of walkEntries(reader)) {
+    const { kind } = entry;
+    let rest = "";
+    if (kind === "symlink") rest = entry.target;
+    if (kind === "device") rest = `${entry.major}:${entry.minor}`;
+    if (entry.kind === "file") {
+      let names = firstNames.get(entry.origin);
+      if (names === undefined) firstNames.set(entry.origin, names = new Map());
+      if (!names.has(entry.id)) names.set(entry.id, path);
+      const bytes = Buffer.alloc(entry.size);
+      const content = entry.open();
+      for (let done = 0; done < bytes.length;) {
+        const count = content.readAt(bytes.subarray(done), done);
+        if (count === 0) throw new Error(`short content of "${path}"`);
+        done += count;
+      }
+      content.close();
+      rest = `${names.get(entry.id)} ${bytes.toString("latin1")}`;
+    }
+    lines.push(JSON.stringify([path, kind, describeMetadata(entry.metadata), rest]));
+  }
+  return lines;
+}
+
+/** Metadata as a text, whatever the order in which its fields were given. */
+export function describeMetadata(metadata: PxarMetadata): string {
+  const { mode, uid, gid, mtime, flags, xattrs, acl, fcaps, projectId } = metadata;
+  const { users, groups, groupObject, default: inherited, defaultUsers, defaultGroups } = acl;
+  const values = [
+    [mode, uid, gid, mtime.seconds, mtime.nanoseconds, flags, projectId, fcaps],
+    xattrs.map(({ name, value }) => [name, value]),
+    [users, groups, defaultUsers, defaultGroups].map((entries) =>
+      entries.map(({ id, permissions }) => [id, permissions])
+    ),
+    groupObject,
+    inherited &&
+    [inherited.userObject, inherited.groupObject, inherited.other, inherited.mask],
+  ];
+  return JSON.stringify(values, (_key, value) => {
+    if (typeof value === "bigint") return `${value}n`;
+    if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+    return value;
+  });
+}
