@@ -19,6 +19,12 @@ import { CONTENT_SIZE_PLAUSIBLE_MAX } from "./format/limits.ts";
 /** A name's content up to this size is looked at in full to tell a long name from a wrong size. */
 const LONG_NAME_SIZE_MAX = 1 << 20;
 
+/** Up to this it is cheaper to read on than to jump. */
+const READ_THROUGH_SIZE_MAX = 16 * 1024;
+
+/** Bytes asked for behind a jump. */
+const AHEAD_SIZE_MIN = 8 * 1024;
+
 /** How {@link ItemInput} gets its bytes. */
 export interface ItemFeed {
   /** Reads up to `size` bytes at `offset` of the stream into `target` from `start` on. @returns 0 at the end */
@@ -41,16 +47,18 @@ export class ItemInput {
   #end = 0;
   /** Offset in the stream of the window's first byte ahead. */
   #position = 0;
-  /** Bytes read ahead when more are needed. */
-  readonly #readAheadSize: number;
+  /** Bytes asked for when more are needed: few behind a jump, more and more where the stream is read in full. */
+  #aheadSize: number;
+  readonly #aheadSizeMax: number;
   readonly #feed: ItemFeed;
   readonly #name: string | undefined;
 
-  constructor(feed: ItemFeed, readAheadSize: number, name: string | undefined) {
+  /** Makes an empty window that asks for up to `aheadSizeMax` bytes at once; `name` is for messages. */
+  constructor(feed: ItemFeed, aheadSizeMax: number, name: string | undefined) {
     this.#feed = feed;
-    this.#readAheadSize = readAheadSize;
+    this.#aheadSize = this.#aheadSizeMax = aheadSizeMax;
     this.#name = name;
-    this.bytes = new Uint8Array(2 * readAheadSize);
+    this.bytes = new Uint8Array(2 * aheadSizeMax);
     this.view = new DataView(this.bytes.buffer);
   }
 
@@ -73,6 +81,12 @@ export class ItemInput {
     this.#position = offset;
   }
 
+  /** Moves to another offset of a stream that may have become another one. */
+  restart(offset: number): void {
+    this.start = this.#end = 0;
+    this.#position = offset;
+  }
+
   /** Brings `size` bytes into the window. @returns false when the stream ends before */
   ensure(size: number): boolean {
     while (this.available < size) {
@@ -92,10 +106,12 @@ export class ItemInput {
     const inside = Math.min(size, this.available);
     this.consume(inside);
     if (inside === size) return size;
-    const outside = this.#feed.skip(size - inside, this.#position);
-    this.start = this.#end = 0;
-    this.#position += outside;
-    return inside + outside;
+    const outside = size - inside;
+    if (outside <= READ_THROUGH_SIZE_MAX) return inside + this.#readThrough(outside);
+    const skipped = this.#feed.skip(outside, this.#position);
+    this.restart(this.#position + skipped);
+    this.#aheadSize = Math.min(AHEAD_SIZE_MIN, this.#aheadSizeMax);
+    return inside + skipped;
   }
 
   /** Reads bytes of a content, from the window first. @returns the count, 0 at the end */
@@ -162,6 +178,16 @@ export class ItemInput {
     this.fail(code, `Cannot read ${itemName(this.item)}: content of ${size} bytes`);
   }
 
+  #readThrough(size: number): number {
+    let done = 0;
+    while (done < size && this.ensure(1)) {
+      const count = Math.min(size - done, this.available);
+      this.consume(count);
+      done += count;
+    }
+    return done;
+  }
+
   #fill(size: number): boolean {
     if (this.start > 0 && this.start + size > this.bytes.length) {
       this.bytes.copyWithin(0, this.start, this.#end);
@@ -171,8 +197,9 @@ export class ItemInput {
     if (this.#end === this.bytes.length) this.#grow();
     const room = Math.min(
       this.bytes.length - this.#end,
-      Math.max(this.#readAheadSize, size - this.available),
+      Math.max(this.#aheadSize, size - this.available),
     );
+    this.#aheadSize = Math.min(2 * this.#aheadSize, this.#aheadSizeMax);
     const offset = this.#position + this.available;
     const count = this.#feed.read(this.bytes, this.#end, room, offset);
     this.#end += count;

@@ -1,12 +1,25 @@
 /**
- * Random access to archives by their goodbye tables.
+ * Random access to archives by their goodbye tables (format specification, section 8).
  *
  * @module
  */
 
-import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { encodeFileName } from "#src/bytes/file_name.ts";
+import { LruCache } from "#src/bytes/lru_cache.ts";
+import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
+import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { readChildren } from "./_directory_reader.ts";
+import { openArchive } from "./_archive_opening.ts";
+import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
+import { PageCache } from "./_page_cache.ts";
+import { PayloadSource } from "./_payload_source.ts";
+import { RandomInput } from "./_random_input.ts";
 import type { PxarEntry, PxarHardlink } from "./entry.ts";
+import { filenameHash } from "./format/filename_hash.ts";
+import { findInGoodbye, GOODBYE_ITEM_SIZE, type GoodbyeItem } from "./format/goodbye.ts";
+import { Item } from "./format/item.ts";
+import { DEPTH_MAX, STREAM_SIZE_MAX } from "./format/limits.ts";
 
 /** How an archive is opened. */
 export interface PxarAccessorOptions {
@@ -14,16 +27,22 @@ export interface PxarAccessorOptions {
   readonly payload?: ByteSource;
   /** Name of the archive for messages. */
   readonly name?: string;
+  /** Makes the buffers that are given to the sources; for sources that read by address they must have one. */
+  readonly allocate?: (size: number) => NativeBuffer;
 }
 
-/** Where a directory's table is. */
+/** Where a directory's children and its table are. */
 export interface PxarTable {
   /** Offset of the directory's ENTRY header. */
   readonly entryOffset: number;
+  /** Offset of the first child, or of the GOODBYE header when there is none. */
+  readonly childrenOffset: number;
   /** Offset of the GOODBYE header. */
   readonly offset: number;
   /** Number of children. */
   readonly count: number;
+  /** Directories above this one; 0 for the root, and unknown (0) where it was found by its table. */
+  readonly depth: number;
 }
 
 /** An entry found. */
@@ -32,7 +51,7 @@ export interface PxarNode {
   readonly name: string;
   /** Offset of the FILENAME header (of the ENTRY header for the root): the identity of the entry. */
   readonly offset: number;
-  /** Where it ends at the latest. */
+  /** Offset behind its last byte in the metadata stream. */
   readonly end: number;
   readonly entry: PxarEntry;
   /** There for directories. */
@@ -46,63 +65,369 @@ export interface PxarLinkNode {
   readonly offset: number;
   readonly end: number;
   readonly entry: PxarHardlink;
+  readonly table: undefined;
 }
 
 /** What a directory holds. `entry.kind` tells them apart. */
 export type PxarChild = PxarNode | PxarLinkNode;
 
-/** Looks up entries of one archive. Not re-entrant. */
+/** Decoded entries that are remembered; an entry weighs one and more with its xattrs. */
+const NODE_WEIGHT_MAX = 4096;
+const BYTES_PER_WEIGHT = 512;
+
+/**
+ * Looks up entries of one archive. Everything read is checked: an entry is where its table says, inside of its directory,
+ * and complete. Not re-entrant.
+ */
 export class PxarAccessor {
   /** The root directory. */
   readonly root: PxarNode;
+  /** Version of the format. */
+  readonly version: 1 | 2;
+  /** Content of the prelude. */
+  readonly prelude: Uint8Array | undefined;
+  readonly #source: ByteSource;
+  readonly #name: string | undefined;
+  readonly #random: RandomInput;
+  readonly #payload: PayloadSource | undefined;
+  /** By the offset of the FILENAME header; directories also by that of their table's tail. */
+  readonly #nodes = new LruCache<number, PxarChild>(NODE_WEIGHT_MAX);
 
-  private constructor(root: PxarNode) {
-    this.root = root;
+  private constructor(source: ByteSource, options: PxarAccessorOptions) {
+    const allocate = options.allocate ?? plainBuffer;
+    if (source.size > STREAM_SIZE_MAX) {
+      throw new LimitError(`Cannot open archive of ${source.size} bytes: too large`);
+    }
+    this.#source = source;
+    this.#name = options.name;
+    this.#random = new RandomInput(new PageCache(source, allocate), options.name);
+    const opening = openArchive(this.#random, source, allocate, options.name);
+    this.root = opening.root;
+    this.version = opening.version;
+    this.prelude = opening.prelude;
+    if (options.payload !== undefined && this.version === 2) {
+      this.#payload = new PayloadSource(options.payload, allocate, options.name);
+    }
   }
 
-  /** Opens the archive in `source`, which stays the caller's to close. */
-  static open(_source: ByteSource, _options: PxarAccessorOptions = {}): PxarAccessor {
-    throw new Error("not yet");
+  /**
+   * Opens the archive in `source`, which stays the caller's to close.
+   *
+   * @throws {FormatError} with one of the classes of the format specification, section 11, as `code`
+   */
+  static open(source: ByteSource, options: PxarAccessorOptions = {}): PxarAccessor {
+    return new PxarAccessor(source, options);
   }
 
-  /** The entry at `path`; hard links are resolved to their target. */
-  lookup(_path: string): PxarNode | undefined {
-    return undefined;
+  /** The entry at `path` (`/a/b`, `a/b`; `/` is the root); a hard link is resolved to its target. */
+  lookup(path: string): PxarNode | undefined {
+    const found = this.lookupChild(path);
+    return found === undefined ? undefined : this.#resolved(found);
   }
 
   /** The entry at `path` as it is stored: a hard link is returned as such. */
-  lookupChild(_path: string): PxarChild | undefined {
-    return undefined;
+  lookupChild(path: string): PxarChild | undefined {
+    let found: PxarChild | undefined = this.root;
+    for (const name of splitPath(path)) {
+      found = found.table === undefined ? undefined : this.storedChild(found, name);
+      if (found === undefined) return undefined;
+    }
+    return found;
   }
 
-  /** {@link lookup} for several paths; common beginnings are looked up once. */
-  lookupAll(_paths: readonly string[]): (PxarNode | undefined)[] {
-    return [];
+  /** {@link lookup} for several paths; what they have in common is looked up once. */
+  lookupAll(paths: readonly string[]): (PxarNode | undefined)[] {
+    const directories = new Map<string, PxarChild | undefined>([["", this.root]]);
+    const find = (path: string): PxarChild | undefined => {
+      const known = directories.get(path);
+      if (known !== undefined || directories.has(path)) return known;
+      const slash = path.lastIndexOf("/");
+      const parent = find(slash < 0 ? "" : path.slice(0, slash));
+      const found = parent?.table === undefined
+        ? undefined
+        : this.storedChild(parent, path.slice(slash + 1));
+      directories.set(path, found);
+      return found;
+    };
+    return paths.map((path) => {
+      const found = find(splitPath(path).join("/"));
+      return found === undefined ? undefined : this.#resolved(found);
+    });
   }
 
-  /** The children of a directory in the order of the archive. */
-  readDirectory(_directory: PxarNode): Iterable<PxarChild> {
-    return [];
+  /**
+   * The children of a directory in the order of the archive.
+   *
+   * @throws {FormatError} also for a table that does not list exactly what the directory holds
+   */
+  readDirectory(directory: PxarNode): Iterable<PxarChild> {
+    const table = requireTable(directory);
+    return readChildren(this.#random, table, (item) => this.#childAt(table, item));
   }
 
   /** The child called `name`; a hard link is resolved. */
-  child(_directory: PxarNode, _name: string): PxarNode | undefined {
-    return undefined;
+  child(directory: PxarNode, name: string): PxarNode | undefined {
+    const found = this.storedChild(directory, name);
+    return found === undefined ? undefined : this.#resolved(found);
   }
 
-  /** The regular file that a hard link stands for. */
-  resolveHardlink(_link: PxarLinkNode): PxarNode {
-    throw new Error("not yet");
+  /** The child called `name` as it is stored: a hard link is returned as such. */
+  storedChild(directory: PxarNode, name: string): PxarChild | undefined {
+    const table = requireTable(directory);
+    filenameHash.hash(encodeFileName(name));
+    return findInGoodbye(
+      table.count,
+      filenameHash.high,
+      filenameHash.low,
+      (index) => this.#random.tableItem(table, index),
+      (item) => {
+        const found = this.#childAt(table, item);
+        return found.name === name ? found : undefined;
+      },
+    );
   }
 
-  /** Reads up to `size` bytes at `offset` of a regular file into `target.bytes` from `start` on. */
+  /**
+   * The regular file that a hard link stands for.
+   *
+   * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another name
+   */
+  resolveHardlink(link: PxarLinkNode): PxarNode {
+    const { distance, targetPath } = link.entry;
+    const fail = (reason: string, cause?: unknown): never => {
+      throw new FormatError(`Cannot follow hard link "${link.name}": ${reason}`, {
+        code: "bad-hardlink",
+        offset: link.offset,
+        cause,
+        ...(this.#name === undefined ? {} : { path: this.#name }),
+      });
+    };
+    const children = this.root.table!.childrenOffset;
+    if (distance <= 0n || distance > BigInt(link.offset - children)) {
+      fail(`${distance} bytes before it there is no entry`);
+    }
+    let target: PxarChild;
+    try {
+      target = this.#decoded(link.offset - Number(distance), link.offset, 0);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      return fail(error.message, error);
+    }
+    if (target.entry.kind !== "file") return fail(`its target is a ${target.entry.kind}`);
+    if (targetPath.slice(targetPath.lastIndexOf("/") + 1) !== target.name) {
+      fail(`its target is not at "${targetPath}"`);
+    }
+    return target as PxarNode;
+  }
+
+  /**
+   * The entry whose FILENAME header is at `offset`, or the directory whose table's tail is there. For offsets that
+   * {@link PxarNode.offset} and {@link tailOffset} gave.
+   */
+  nodeAt(offset: number): PxarNode | undefined {
+    if (offset === tailOffset(this.root)) return this.root;
+    const item = this.#random.itemAt(offset);
+    if (item === Item.FILENAME) {
+      const found = this.#decoded(offset, this.#source.size, 0);
+      return found.entry.kind === "hardlink" ? undefined : found as PxarNode;
+    }
+    return this.#random.isTailAt(offset) ? this.#directoryBefore(offset) : undefined;
+  }
+
+  /**
+   * Reads up to `size` bytes at `offset` of a regular file into `target.bytes` from `start` on.
+   *
+   * @returns the count, short only at the end of the file
+   * @throws {FormatError} `missing-payload`, `bad-payload-ref`, `truncated`
+   */
   readContent(
-    _node: PxarNode,
-    _offset: number,
-    _target: NativeBuffer,
-    _start: number,
-    _size: number,
+    node: PxarNode,
+    offset: number,
+    target: NativeBuffer,
+    start: number,
+    size: number,
   ): number {
-    return 0;
+    if (node.entry.kind !== "file") throw new UsageError(`Cannot read "${node.name}": no file`);
+    const { payload } = node.entry;
+    const wanted = Math.min(size, payload.size - offset);
+    const isInline = payload.kind === "inline";
+    const contentStart = isInline ? payload.offset : this.locatePayload(node);
+    if (wanted <= 0) return 0;
+    const count = isInline
+      ? this.#source.readAt(target, start, wanted, contentStart + offset)
+      : this.#payload!.read(target, start, wanted, contentStart + offset);
+    if (count === wanted) return count;
+    return this.#random.input.fail("truncated", `Cannot read "${node.name}": the archive ends`);
   }
+
+  /**
+   * Offset of a regular file's first byte, in the payload stream for split archives, else in the archive; its
+   * PAYLOAD header was checked.
+   *
+   * @throws {FormatError} `missing-payload`, `bad-payload-ref`, `truncated`
+   */
+  locatePayload(node: PxarNode): number {
+    if (node.entry.kind !== "file") throw new UsageError(`Cannot read "${node.name}": no file`);
+    const { kind, offset, size } = node.entry.payload;
+    if (kind === "inline") return offset;
+    if (this.#payload === undefined) {
+      return this.#random.input.fail(
+        "missing-payload",
+        `Cannot read "${node.name}": the payload stream is not there`,
+        node.offset,
+      );
+    }
+    return this.#payload.locate(offset, size);
+  }
+
+  #resolved(found: PxarChild): PxarNode {
+    return found.entry.kind === "hardlink"
+      ? this.resolveHardlink(found as PxarLinkNode)
+      : found as PxarNode;
+  }
+
+  /** The child that an item of a table speaks of. */
+  #childAt(table: PxarTable, item: GoodbyeItem): PxarChild {
+    const start = table.offset - item.offset;
+    // In version 2 the size counts the file's payload too, which is elsewhere.
+    const end = Math.min(start + item.size, table.offset);
+    if (start < table.childrenOffset || !(start < table.offset)) this.#failItem(table, start);
+    const known = this.#nodes.get(start);
+    const isSame = known !== undefined &&
+      (known.table === undefined ? known.end <= end : known.end === start + item.size);
+    if (isSame && known.offset === start) return known;
+    if (this.#random.itemAt(start) !== Item.FILENAME) {
+      this.#failTable("an item refers to no entry", table);
+    }
+    const child = this.#decodedInTable(start, end, table);
+    if (child.entry.kind === "directory" && child.end !== start + item.size) {
+      this.#failTable(`the size of "${child.name}" is wrong`, table);
+    }
+    return child;
+  }
+
+  /** {@link #decoded}; where the table's range ends too early it is the table that is wrong. */
+  #decodedInTable(start: number, end: number, table: PxarTable): PxarChild {
+    try {
+      return this.#decoded(start, end, table.depth + 1);
+    } catch (error) {
+      const isCut = error instanceof FormatError && error.code === "truncated";
+      if (isCut && end < this.#source.size) this.#failTable(error.message, table);
+      throw error;
+    }
+  }
+
+  #failItem(table: PxarTable, start: number): never {
+    const isCyclic = start < table.entryOffset && start >= 0 &&
+      this.#random.itemAt(start) === Item.FILENAME;
+    const reason = `an item refers to offset ${start}, outside of the directory`;
+    this.#failTable(reason, table, isCyclic ? "cyclic-goodbye" : "bad-goodbye");
+  }
+
+  #failTable(reason: string, table: PxarTable, code = "bad-goodbye"): never {
+    this.#random.input.fail(code, `Cannot read goodbye table: ${reason}`, table.offset);
+  }
+
+  /** Decodes the entry at `start`, which must end at `limit` or before; a directory ends exactly there. */
+  #decoded(start: number, limit: number, depth: number): PxarChild {
+    const known = this.#nodes.get(start);
+    if (known !== undefined && known.offset === start && known.table === undefined) {
+      if (known.end <= limit) return known;
+    }
+    const child = located(this.#random.goTo(start, limit), (input) => {
+      input.header();
+      if (input.item !== Item.FILENAME) {
+        input.fail("unexpected-item", "Cannot read entry: no FILENAME");
+      }
+      const name = readName(input);
+      const entryOffset = input.position;
+      const entry = readEntryOrHardlink(input, true);
+      return this.#completed(name, start, entryOffset, limit, entry, depth);
+    });
+    this.#remember(start, child);
+    return child;
+  }
+
+  #completed(
+    name: string,
+    offset: number,
+    entryOffset: number,
+    limit: number,
+    entry: PxarEntry | PxarHardlink,
+    depth: number,
+  ): PxarChild {
+    const { input } = this.#random;
+    const childrenOffset = input.position;
+    if (entry.kind === "hardlink") {
+      return { name, offset, end: childrenOffset, entry, table: undefined };
+    }
+    if (entry.kind === "file" && entry.payload.kind === "inline") {
+      const end = childrenOffset + entry.payload.size;
+      if (end > limit) input.failEnd(entry.payload.size);
+      return { name, offset, end, entry, table: undefined };
+    }
+    if (entry.kind !== "directory") {
+      return { name, offset, end: childrenOffset, entry, table: undefined };
+    }
+    if (depth > DEPTH_MAX) {
+      input.fail("deep-nesting", `Cannot read "${name}": more than ${DEPTH_MAX} directories`);
+    }
+    const range = this.#random.tableBefore(limit);
+    if (range.tailTarget !== entryOffset || range.offset < childrenOffset) {
+      input.fail("bad-goodbye", `Cannot read goodbye table of "${name}": it is another's`);
+    }
+    const table = { entryOffset, childrenOffset, offset: range.offset, count: range.count, depth };
+    return { name, offset, end: limit, entry, table };
+  }
+
+  /** The directory whose table's tail is at `tail`. Its name is not known from there. */
+  #directoryBefore(tail: number): PxarNode {
+    const known = this.#nodes.get(tail);
+    if (known?.table !== undefined && known.end === tail + GOODBYE_ITEM_SIZE) {
+      return known as PxarNode;
+    }
+    const end = tail + GOODBYE_ITEM_SIZE;
+    const { offset, count, tailTarget } = this.#random.tableBefore(end);
+    const node = located(this.#random.goTo(tailTarget, offset), (input): PxarNode => {
+      input.header();
+      const entry = readEntry(input, true);
+      if (entry.kind !== "directory") {
+        input.fail("bad-goodbye", "Cannot read goodbye table: it belongs to no directory", offset);
+      }
+      const childrenOffset = input.position;
+      const table = { entryOffset: tailTarget, childrenOffset, offset, count, depth: 0 };
+      return { name: "", offset: tailTarget, end, entry, table };
+    });
+    this.#remember(tail, node);
+    return node;
+  }
+
+  #remember(key: number, child: PxarChild): void {
+    // A key in use is that of the same entry, decoded with other limits.
+    if (this.#nodes.get(key) === undefined) this.#nodes.set(key, child, weightOf(child));
+  }
+}
+
+/** Offset of the last item of a directory's table. */
+export function tailOffset(directory: PxarNode): number {
+  return directory.end - GOODBYE_ITEM_SIZE;
+}
+
+function requireTable(directory: PxarNode): PxarTable {
+  if (directory.table !== undefined) return directory.table;
+  throw new UsageError(`Cannot list "${directory.name}": it is no directory`);
+}
+
+function splitPath(path: string): string[] {
+  return path.split("/").filter((part) => part !== "");
+}
+
+function weightOf({ entry }: PxarChild): number {
+  if (entry.kind === "hardlink") return 1;
+  const { xattrs, acl, fcaps } = entry.metadata;
+  let size = fcaps?.length ?? 0;
+  for (const { value } of xattrs) size += value.length + BYTES_PER_WEIGHT;
+  const aclCount = acl.users.length + acl.groups.length + acl.defaultUsers.length +
+    acl.defaultGroups.length;
+  return 1 + Math.ceil((size + 64 * aclCount) / BYTES_PER_WEIGHT);
 }
