@@ -3,7 +3,8 @@
  *
  * The worker leaves its process id and its diff directory in `.pbkfs/worker.pid` under the mount root. That
  * file can be written by whoever owns the mount, so it only leads to the diff directory; who is signalled is
- * the holder of the diff's lock, and only when the lock file is the caller's or root's.
+ * the holder of the diff's lock, and only when the lock file is the caller's or root's, or that of the user who
+ * runs the process: root must not be led to signal anybody else's.
  *
  * @module
  */
@@ -93,10 +94,14 @@ async function askMount(mountPath: string): Promise<MountAnswer> {
 function findWorker(diffPath: string, mountPath: string): number | undefined {
   const holder = findLockHolder(diffPath);
   if (holder === undefined || holder.mountPath !== mountPath) return undefined;
-  if (holder.uid !== 0 && holder.uid !== host.getEffectiveUid()) {
-    throw new OsError(host.Errno.EPERM, "signal the worker of", mountPath, {
-      hint: "The mount is another user's",
-    });
-  }
-  return holder.pid;
+  const { uid, pid } = holder;
+  if (uid === 0 || uid === host.getEffectiveUid() || uid === processOwner(pid)) return pid;
+  throw new OsError(host.Errno.EPERM, "signal the worker of", mountPath, {
+    hint: "The mount is another user's",
+  });
+}
+
+function processOwner(pid: number | undefined): number | undefined {
+  const stat = new host.HostStat();
+  return host.statAt(host.At.FDCWD, `/proc/${pid}`, stat) === 0 ? stat.uid : undefined;
 }

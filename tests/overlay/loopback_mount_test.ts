@@ -94,7 +94,7 @@ Deno.test("Overlay forgets temporary files that come and go through a mount", as
       );
     await churn(1);
     const few = overlayStatistics(shared).nodes;
-    await churn(40);
+    await churn(12);
     // The kernel forgets in its own time, but soon.
     const nodes = () => overlayStatistics(shared).nodes;
     await waitUntil(() => nodes() <= few + 10, 5_000, () => `${nodes()} nodes, ${few} before`);

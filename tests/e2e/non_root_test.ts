@@ -1,0 +1,135 @@
+/**
+ * An ordinary user mounts for himself. Runs in a mount namespace of its own, in which everybody may open the FUSE
+ * device, as on most desktops; left out where such a namespace cannot be had.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { pbkfsCommand } from "#tests/support/pbkfs.ts";
+import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { SERVER_USER } from "#tests/support/postgres.ts";
+import { type CommandResult, runCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const TIMEOUT_MS = 120_000;
+
+/** In the namespace: a device node for everybody in place of the system's, then the commands. */
+const PRELUDE = `
+set -u
+HOME_DIR=$1 STORE=$2 PBKFS=$3
+MNT=$HOME_DIR/mnt DIFF=$HOME_DIR/diff
+mknod -m "$4" "$HOME_DIR/fuse" c 10 229 && mount --bind "$HOME_DIR/fuse" /dev/fuse || exit 77
+user() { setpriv --reuid=${SERVER_USER} --regid=${SERVER_USER} --init-groups "$@"; }
+pbkfs() { user "$PBKFS" "$@"; }
+mount_again() { pbkfs mount -B "$STORE" -D "$MNT" -d "$DIFF" --wait "$@"; }
+worker() { sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' "$DIFF/.pbkfs-lock"; }
+is_mounted() { grep -q " $MNT " /proc/self/mounts; }
+say() { echo "$1: $?"; }
+`;
+
+/** Runs a script as described; undefined where there can be no such namespace. */
+async function inNamespace(script: string, deviceMode = "666"): Promise<CommandResult | undefined> {
+  if (Deno.uid() !== 0) return undefined;
+  const fixture = await pgprobackupFixture("a-stream-none");
+  assert.ok(fixture);
+  using home = new TempDirectory("user");
+  // The user may enter neither the checkout nor root's caches.
+  const program = home.join("pbkfs");
+  const [built] = pbkfsCommand([]);
+  await runCommand(["cp", built!, program], { timeoutMs: TIMEOUT_MS });
+  await runCommand(["cp", "-r", fixture.catalog, home.join("catalog")], { timeoutMs: TIMEOUT_MS });
+  Deno.mkdirSync(home.join("mnt"));
+  await runCommand(["chown", "-R", SERVER_USER, home.path], { timeoutMs: TIMEOUT_MS });
+  const command = ["unshare", "--mount", "sh", "-c", PRELUDE + script, "sh"];
+  const result = await runCommand(
+    [...command, home.path, home.join("catalog"), program, deviceMode],
+    { timeoutMs: TIMEOUT_MS, check: false },
+  );
+  return result.code === 77 ? undefined : result;
+}
+
+Deno.test("mount works for an ordinary user, again and again", async () => {
+  const result = await inNamespace(`
+    mount_again -I main -i TOTXQL; say mount
+    user stat -c '%U %a' "$MNT" "$MNT/base" "$DIFF"
+    user cat "$MNT/PG_VERSION"
+    user sh -c 'echo new >"$0/made" && rm "$0/backup_label" && sync "$0/made"' "$MNT"; say write
+    pbkfs stat -D "$MNT" >/dev/null; say stat
+    pbkfs unmount -D "$MNT"; say unmount
+    mount_again; say remount
+    user ls "$MNT/made" "$MNT/backup_label" 2>/dev/null | wc -l
+    kill -9 "$(worker)"; sleep 0.5
+    mount_again; say repair
+    kill -9 "$(worker)"; sleep 0.5
+    pbkfs unmount -D "$MNT"; say dead
+    is_mounted; say mounted
+    mount_again; kill -TERM "$(worker)"; while is_mounted; do sleep 0.1; done
+    echo end
+  `);
+  if (result === undefined) return;
+  assert.deepEqual(result.stdout.trimEnd().split("\n"), [
+    "mount: 0",
+    `${SERVER_USER} 700`,
+    `${SERVER_USER} 700`,
+    `${SERVER_USER} 700`,
+    "15",
+    "write: 0",
+    "stat: 0",
+    "unmount: 0",
+    "remount: 0",
+    "1",
+    "repair: 0",
+    "dead: 0",
+    "mounted: 1",
+    "end",
+  ], result.stderr);
+});
+
+Deno.test("mount refuses an ordinary user what is root's, and root may help", async () => {
+  const result = await inNamespace(`
+    mount_again -I main -i TOTXQL --owner root 2>&1; say owner
+    mount_again -I main -i TOTXQL --allow-other 2>&1; say other
+    mount_again -I main -i TOTXQL; say mount
+    "$PBKFS" stat -D "$MNT" 2>&1; say 'stat of root'
+    "$PBKFS" unmount -D "$MNT" -d "$DIFF"; say 'unmount by root'
+    "$PBKFS" mount -B "$STORE" -D "$MNT" -d "$DIFF" --wait; say 'mount by root'
+    pbkfs stat -D "$MNT" >/dev/null 2>&1; say 'stat of user'
+    pbkfs unmount -D "$MNT" >/dev/null 2>&1; say 'unmount by user'
+    "$PBKFS" unmount -D "$MNT"; say 'unmount by root'
+    mount_again; say 'mount by user'
+    pbkfs unmount -D "$MNT" --force; say force
+  `);
+  if (result === undefined) return;
+  const lines = result.stdout.trimEnd().split("\n");
+  assert.match(
+    lines.join("\n"),
+    /Cannot use --owner: only root can mount for another user\nowner: 2/,
+  );
+  assert.match(lines.join("\n"), /Cannot use --allow-other: .*\nother: 2\nmount: 0/);
+  assert.match(lines.join("\n"), /Cannot look into ".*": EACCES: .*\nstat of root: 1/);
+  assert.deepEqual(lines.slice(lines.indexOf("stat of root: 1") + 1), [
+    "unmount by root: 0",
+    "mount by root: 0",
+    "stat of user: 1",
+    "unmount by user: 1",
+    "unmount by root: 0",
+    "mount by user: 0",
+    "force: 0",
+  ], result.stderr);
+});
+
+Deno.test("mount fails at once when the user may not open the device, told to wait or not", async () => {
+  const result = await inNamespace(
+    `
+    chown root "$HOME_DIR/fuse"
+    mount_again -I main -i TOTXQL 2>&1; say wait
+    pbkfs mount -B "$STORE" -D "$MNT" -d "$DIFF" 2>&1; say background
+  `,
+    "600",
+  );
+  if (result === undefined) return;
+  assert.equal(result.stdout.match(/Cannot mount ".*": EPERM: It needs root, or/g)?.length, 2);
+  assert.match(result.stdout, /wait: 1\n/);
+  assert.match(result.stdout, /background: 1\n/);
+});
