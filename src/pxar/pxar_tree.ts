@@ -4,11 +4,207 @@
  * @module
  */
 
+import { encodeFileName } from "#src/bytes/file_name.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import type { Tree } from "#src/tree/node.ts";
-import type { PxarAccessorOptions } from "./accessor.ts";
+import type {
+  Attributes,
+  DirectoryEntry,
+  DirectoryNode,
+  FileContent,
+  FileNode,
+  Node,
+  SpecialNode,
+  SymlinkNode,
+  Tree,
+} from "#src/tree/node.ts";
+import {
+  PxarAccessor,
+  type PxarAccessorOptions,
+  type PxarLinkNode,
+  type PxarNode,
+  tailOffset,
+} from "./accessor.ts";
+import type { PxarEntry, PxarMetadata } from "./entry.ts";
+import {
+  encodeAccessAcl,
+  encodeDefaultAcl,
+  XATTR_ACL_ACCESS,
+  XATTR_ACL_DEFAULT,
+} from "./format/posix_acl.ts";
 
-/** Opens the archive in `source`. Closing the tree closes `source` and the payload source. */
-export function openPxarTree(_source: ByteSource, _options: PxarAccessorOptions = {}): Tree {
-  throw new Error("not yet");
+const XATTR_CAPABILITY = "security.capability";
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+
+/** Parts of the kernel's 32-bit device number. */
+const MAJOR_MAX = 0xfffn;
+const MINOR_MAX = 0xf_ffffn;
+
+/**
+ * Opens the archive in `source`. Closing the tree closes `source` and the payload source.
+ *
+ * Ids are byte offsets: that of the FILENAME header, and for a directory that of the last item of its table, from which it
+ * can be found again. The names of a hard-linked file have the id of the first one. How many there are is known only
+ * after reading the whole archive, so {@link Attributes.nlink} is always 1. ACLs and file capabilities are shown as
+ * the extended attributes that the kernel knows.
+ *
+ * @throws {FormatError} what {@link PxarAccessor.open} throws; then nothing is closed
+ */
+export function openPxarTree(source: ByteSource, options: PxarAccessorOptions = {}): Tree {
+  return new PxarTree(PxarAccessor.open(source, options), source, options.payload);
+}
+
+class PxarTree implements Tree {
+  readonly root: DirectoryNode;
+  readonly #accessor: PxarAccessor;
+  readonly #source: ByteSource;
+  readonly #payload: ByteSource | undefined;
+
+  constructor(accessor: PxarAccessor, source: ByteSource, payload: ByteSource | undefined) {
+    this.#accessor = accessor;
+    this.#source = source;
+    this.#payload = payload;
+    this.root = new PxarDirectory(accessor, accessor.root);
+  }
+
+  nodeById(id: number): Node | undefined {
+    const found = this.#accessor.nodeAt(id);
+    return found === undefined ? undefined : makeNode(this.#accessor, found);
+  }
+
+  close(): void {
+    this.#source.close();
+    this.#payload?.close();
+  }
+}
+
+function makeNode(accessor: PxarAccessor, node: PxarNode): Node {
+  const { entry } = node;
+  switch (entry.kind) {
+    case "directory":
+      return new PxarDirectory(accessor, node);
+    case "file":
+      return new PxarFile(accessor, node);
+    case "symlink": {
+      const size = encodeFileName(entry.target).length;
+      return {
+        ...baseOf(node),
+        kind: "symlink",
+        attributes: attributesOf(entry.metadata, size),
+        target: entry.target,
+      } satisfies SymlinkNode;
+    }
+    case "device":
+    case "fifo":
+    case "socket":
+      return {
+        ...baseOf(node),
+        kind: "special",
+        attributes: attributesOf(entry.metadata, 0, deviceOf(entry)),
+      } satisfies SpecialNode;
+  }
+}
+
+class PxarDirectory implements DirectoryNode {
+  readonly kind = "directory";
+  readonly id: number;
+  readonly attributes: Attributes;
+  readonly #accessor: PxarAccessor;
+  readonly #node: PxarNode;
+
+  constructor(accessor: PxarAccessor, node: PxarNode) {
+    this.#accessor = accessor;
+    this.#node = node;
+    this.id = tailOffset(node);
+    this.attributes = attributesOf(node.entry.metadata, 0);
+  }
+
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    return xattrsOf(this.#node.entry.metadata);
+  }
+
+  lookup(name: string): Node | undefined {
+    const found = this.#accessor.child(this.#node, name);
+    return found === undefined ? undefined : makeNode(this.#accessor, found);
+  }
+
+  *entries(): Generator<DirectoryEntry> {
+    const accessor = this.#accessor;
+    for (const child of accessor.readDirectory(this.#node)) {
+      const node = child.entry.kind === "hardlink"
+        ? accessor.resolveHardlink(child as PxarLinkNode)
+        : child as PxarNode;
+      yield { name: child.name, node: makeNode(accessor, node) };
+    }
+  }
+}
+
+class PxarFile implements FileNode {
+  readonly kind = "file";
+  readonly id: number;
+  readonly attributes: Attributes;
+  readonly #accessor: PxarAccessor;
+  readonly #node: PxarNode;
+
+  constructor(accessor: PxarAccessor, node: PxarNode) {
+    this.#accessor = accessor;
+    this.#node = node;
+    this.id = node.offset;
+    const size = node.entry.kind === "file" ? node.entry.payload.size : 0;
+    this.attributes = attributesOf(node.entry.metadata, size);
+  }
+
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    return xattrsOf(this.#node.entry.metadata);
+  }
+
+  open(): FileContent {
+    const accessor = this.#accessor;
+    const node = this.#node;
+    accessor.locatePayload(node);
+    return {
+      readInto: (target: NativeBuffer, start: number, size: number, offset: number) => {
+        return accessor.readContent(node, offset, target, start, size);
+      },
+      close: () => {},
+    };
+  }
+}
+
+function baseOf(node: PxarNode): { id: number; xattrs: () => ReadonlyMap<string, Uint8Array> } {
+  return { id: node.offset, xattrs: () => xattrsOf(node.entry.metadata) };
+}
+
+function attributesOf(metadata: PxarMetadata, size: number, rdev = 0): Attributes {
+  const { mode, uid, gid, mtime } = metadata;
+  return { mode, uid, gid, size, mtime, nlink: 1, rdev };
+}
+
+/** The kernel's 32-bit device number. */
+function deviceOf(entry: PxarEntry): number {
+  if (entry.kind !== "device") return 0;
+  const { major, minor } = entry;
+  if (major > MAJOR_MAX || minor > MINOR_MAX) {
+    throw new FormatError(`Cannot show device ${major}:${minor}: no such device`, {
+      code: "bad-device",
+    });
+  }
+  return Number((minor & 0xffn) | major << 8n | (minor & ~0xffn) << 12n);
+}
+
+function xattrsOf(metadata: PxarMetadata): ReadonlyMap<string, Uint8Array> {
+  const access = encodeAccessAcl(metadata.acl, metadata.mode);
+  const inherited = encodeDefaultAcl(metadata.acl);
+  const { fcaps, xattrs } = metadata;
+  const extra = [
+    [XATTR_ACL_ACCESS, access],
+    [XATTR_ACL_DEFAULT, inherited],
+    [XATTR_CAPABILITY, fcaps],
+  ] as const;
+  if (xattrs.length === 0 && extra.every(([, value]) => value === undefined)) return NO_XATTRS;
+  const result = new Map<string, Uint8Array>();
+  for (const { name, value } of xattrs) result.set(name, value);
+  for (const [name, value] of extra) if (value !== undefined) result.set(name, value);
+  return result;
 }
