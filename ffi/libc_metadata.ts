@@ -7,6 +7,8 @@
  * @module
  */
 
+import { OpenFlag } from "./libc.ts";
+
 const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
   ioctl: {
@@ -67,6 +69,24 @@ const SYMBOLS = {
     ],
     result: "isize",
   },
+  mmap: {
+    parameters: [
+      "usize", // void *addr
+      "usize", // size_t length
+      "i32", // int prot
+      "i32", // int flags
+      "i32", // int fd
+      "i64", // off_t offset
+    ],
+    result: "usize",
+  },
+  munmap: {
+    parameters: [
+      "usize", // void *addr
+      "usize", // size_t length
+    ],
+    result: "i32",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -86,6 +106,9 @@ function libc(): Libc {
 function failed(): number {
   return -errnoView!.getInt32(0);
 }
+
+/** Flag of open(2), with a directory as path: a file without a name, which linkat(2) can give one. */
+export const OPEN_TMPFILE = 0o20000000 | OpenFlag.DIRECTORY;
 
 /** Flag of open(2): reading leaves the time of the last access alone. For owners and root only, else EPERM. */
 export const OPEN_NOATIME = 0o1000000;
@@ -166,4 +189,28 @@ export function sendFile(fdOut: number, fdIn: number, offset: number, length: nu
   sendOffset[0] = BigInt(offset);
   const count = Number(libc().sendfile(fdOut, fdIn, sendOffsetBytes, BigInt(length)));
   return count === -1 ? failed() : count;
+}
+
+const PROT_READ = 1;
+const MAP_SHARED = 1;
+const MAP_POPULATE = 0x8000;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * mmap(2) of a part of a file for reading, its pages looked up at once. Meant for write(2), which takes the bytes from the page cache with
+ * no copy in between and fails with EFAULT where the file has become shorter; looking at the bytes from here could end
+ * the process.
+ *
+ * @param offset a multiple of the page size
+ * @returns the address, 0n when the file cannot be mapped
+ */
+export function mapFile(fd: number, offset: number, length: number): bigint {
+  const flags = MAP_SHARED | MAP_POPULATE;
+  const address = libc().mmap(0n, BigInt(length), PROT_READ, flags, fd, BigInt(offset));
+  return BigInt(address) === MAP_FAILED ? 0n : BigInt(address);
+}
+
+/** munmap(2). */
+export function unmapFile(address: bigint, length: number): number {
+  return libc().munmap(address, BigInt(length)) === -1 ? failed() : 0;
 }

@@ -1,0 +1,233 @@
+/**
+ * New files and standard output as sinks, written by system calls. Needs FFI.
+ *
+ * @module
+ */
+
+import { OsError } from "#src/errors.ts";
+import * as host from "./host.ts";
+import * as metadata from "./host_metadata.ts";
+import type { Sink } from "./streams.ts";
+
+/** Below this a copy by the kernel costs more than it saves. */
+const COPY_SIZE_MIN = 1 << 20;
+/** What one call copies at most: callers want to show progress. */
+const COPY_SIZE_MAX = 64 << 20;
+/** What is mapped at once. A multiple of every page size. */
+const WINDOW_SIZE = 8 << 20;
+/** Shorter holes are written as zeros. */
+const HOLE_SIZE_MIN = 128 << 10;
+
+/** How a {@link FileSink} makes its file. */
+export interface FileSinkOptions {
+  /** Permissions before the umask is applied. Default: 0640. */
+  readonly mode?: number;
+  /** Whether {@link FileSink.finish} waits until the file is on stable storage. Default: false. */
+  readonly isDurable?: boolean;
+}
+
+/**
+ * A new file. It gets its name when it is finished, where the file system can do that: a process that ends before leaves nothing
+ * behind, and nobody sees half a file.
+ */
+export class FileSink implements Sink {
+  readonly #path: string;
+  readonly #isDurable: boolean;
+  /** Whether the file has its name already, because the file system knows no files without. */
+  readonly #isNamed: boolean;
+  #fd: number;
+  #position = 0;
+  /** Whether the bytes before the position are a hole that is not yet part of the file's length. */
+  #endsInHole = false;
+
+  private constructor(path: string, fd: number, isNamed: boolean, isDurable: boolean) {
+    this.#path = path;
+    this.#fd = fd;
+    this.#isNamed = isNamed;
+    this.#isDurable = isDurable;
+  }
+
+  /**
+   * Creates a file.
+   *
+   * @throws {OsError} EEXIST when the name is taken, by whatever
+   */
+  static create(path: string, options: FileSinkOptions = {}): FileSink {
+    const mode = options.mode ?? 0o640;
+    const isDurable = options.isDurable ?? false;
+    const found = host.statAt(host.At.FDCWD, path, new host.HostStat());
+    if (found === 0) throw new OsError(host.Errno.EEXIST, "create", path);
+    const { RDWR, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
+    const nameless = host.open(directoryOf(path), RDWR | metadata.OPEN_TMPFILE, mode);
+    if (nameless >= 0) return new FileSink(path, nameless, false, isDurable);
+    const fd = host.open(path, RDWR | CREAT | EXCL | NOFOLLOW, mode);
+    return new FileSink(path, host.unwrap(fd, "create", path), true, isDurable);
+  }
+
+  /** Bytes written so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#leaveHole();
+    writeAll(this.#fd, bytes, this.#path);
+    this.#position += bytes.length;
+  }
+
+  copyFrom(fd: number, offset: number, size: number): number {
+    if (size < COPY_SIZE_MIN) return 0;
+    const end = offset + Math.min(size, COPY_SIZE_MAX);
+    const dataStart = nextData(fd, offset);
+    if (dataStart - offset >= HOLE_SIZE_MIN) {
+      // The length of a hole is no news of the copy: it may be as long as the rest of the file.
+      const length = Math.min(dataStart, offset + size) - offset;
+      this.#position += length;
+      this.#endsInHole = true;
+      return length;
+    }
+    this.#leaveHole();
+    const count = copyMapped(fd, offset, nextHole(fd, dataStart, end) - offset, this.#fd);
+    if (count < 0) host.unwrap(count, "write", this.#path);
+    this.#position += count;
+    return count;
+  }
+
+  /**
+   * Completes the file and gives it its name.
+   *
+   * @throws {OsError} EEXIST when the name has been taken meanwhile
+   */
+  finish(): void {
+    if (this.#endsInHole) {
+      host.unwrap(host.ftruncate(this.#fd, this.#position), "write", this.#path);
+    }
+    if (this.#isDurable) host.unwrap(host.fsync(this.#fd), "sync", this.#path);
+    if (!this.#isNamed) {
+      const nameless = `/proc/self/fd/${this.#fd}`;
+      const linked = host.linkAt(host.At.FDCWD, nameless, host.At.FDCWD, this.#path, true);
+      host.unwrap(linked, "create", this.#path);
+    }
+    this.#close();
+    if (this.#isDurable) syncDirectory(directoryOf(this.#path));
+  }
+
+  /** Gives the file up, unless it is finished. */
+  abort(): void {
+    if (this.#fd < 0) return;
+    if (this.#isNamed) host.unlinkAt(host.At.FDCWD, this.#path);
+    this.#close();
+  }
+
+  #leaveHole(): void {
+    if (!this.#endsInHole) return;
+    host.unwrap(host.lseek(this.#fd, this.#position, host.Seek.SET), "seek", this.#path);
+    this.#endsInHole = false;
+  }
+
+  #close(): void {
+    host.close(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/** An open descriptor that is not ours, such as standard output. Nothing is closed. */
+export class DescriptorSink implements Sink {
+  readonly #fd: number;
+  readonly #name: string;
+
+  constructor(fd: number, name: string) {
+    this.#fd = fd;
+    this.#name = name;
+  }
+
+  write(bytes: Uint8Array): void {
+    writeAll(this.#fd, bytes, this.#name);
+  }
+
+  copyFrom(fd: number, offset: number, size: number): number {
+    if (size < COPY_SIZE_MIN) return 0;
+    const count = metadata.sendFile(this.#fd, fd, offset, Math.min(size, COPY_SIZE_MAX));
+    // EINVAL: neither a pipe nor anything else that the kernel can send a file to; a read that fails is told by the next one.
+    return Math.max(count, 0);
+  }
+}
+
+/** Standard output as a sink. */
+export function openStandardOutput(): DescriptorSink {
+  return new DescriptorSink(1, "standard output");
+}
+
+function directoryOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash + 1);
+}
+
+function syncDirectory(path: string): void {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
+  const result = host.fsync(fd);
+  host.close(fd);
+  host.unwrap(result, "sync", path);
+}
+
+function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+  let done = 0;
+  while (done < bytes.length) {
+    const rest = done === 0 ? bytes : bytes.subarray(done);
+    const count = metadata.writeFrom(fd, rest as Uint8Array<ArrayBuffer>);
+    if (count === -host.Errno.EINTR) continue;
+    done += host.unwrap(count, "write", path);
+  }
+}
+
+/** Where data begins at or behind `offset`; the end of the file when there is none left. */
+function nextData(fd: number, offset: number): number {
+  const start = host.lseek(fd, offset, host.Seek.DATA);
+  if (start >= 0) return start;
+  if (start !== -host.Errno.ENXIO) return offset;
+  return Math.max(offset, host.lseek(fd, 0, host.Seek.END));
+}
+
+/** Where a hole worth skipping begins behind `offset`, `end` at most. */
+function nextHole(fd: number, offset: number, end: number): number {
+  let position = offset;
+  while (position < end) {
+    const start = host.lseek(fd, position, host.Seek.HOLE);
+    if (start < 0 || start >= end) return end;
+    position = nextData(fd, start);
+    if (position - start >= HOLE_SIZE_MIN) return start;
+  }
+  return end;
+}
+
+/**
+ * Writes bytes of one file to another from the page cache: mapped and written, they are copied once.
+ *
+ * @returns the count, short where the file cannot be mapped or ends; a negative errno when nothing could be written
+ */
+function copyMapped(fd: number, offset: number, size: number, fdOut: number): number {
+  let done = 0;
+  while (done < size) {
+    const start = offset + done;
+    // Windows begin where pages do, whatever the first offset was.
+    const windowStart = start - start % WINDOW_SIZE;
+    const windowSize = Math.min(windowStart + WINDOW_SIZE, offset + size) - windowStart;
+    const address = metadata.mapFile(fd, windowStart, windowSize);
+    if (address === 0n) return done;
+    let position = start - windowStart;
+    let count = 0;
+    while (position < windowSize) {
+      count = host.write(fdOut, address + BigInt(position), BigInt(windowSize - position));
+      if (count === -host.Errno.EINTR) continue;
+      if (count <= 0) break;
+      position += count;
+    }
+    metadata.unmapFile(address, windowSize);
+    done = windowStart + position - offset;
+    // The file has become shorter or cannot be read here: the reader that comes after finds out which.
+    if (count === -host.Errno.EFAULT || count === 0) return done;
+    if (count < 0) return done > 0 ? done : count;
+  }
+  return done;
+}

@@ -1,0 +1,100 @@
+/**
+ * Makes an archive of a directory.
+ *
+ * @module
+ */
+
+import { encodeFileName } from "#src/bytes/file_name.ts";
+import { OsError } from "#src/errors.ts";
+import { HostStat } from "#src/io/host.ts";
+import type { Sink } from "#src/io/streams.ts";
+import { PxarEncoder } from "../encoder.ts";
+import type { PxarMetadata } from "../entry.ts";
+import { formatPatterns, parseExcludeOptions, PathPattern } from "../exclude/mod.ts";
+import { DirectoryWalk } from "./directory_walk.ts";
+import { DryRunWriter, type FinishingWriter } from "./entry_writer.ts";
+import { makeHostSource } from "./host_source.ts";
+import type { BuildOptions } from "./options.ts";
+import { type BuildReport, BuildReportBuilder } from "./report.ts";
+import type { MetadataOptions } from "./source.ts";
+
+/** Where an archive goes. */
+export interface ArchiveSinks {
+  /** The archive, or its metadata stream. */
+  readonly metadata: Sink;
+  /** The payload stream: given, the archive is split (version 2). */
+  readonly payload?: Sink;
+}
+
+/** Starts an archive: its root directory, and the prelude when there is one. */
+export type StartArchive = (
+  root: PxarMetadata,
+  prelude: Uint8Array | undefined,
+) => FinishingWriter;
+
+/**
+ * Archives the directory `path`. The sinks are neither completed nor closed.
+ *
+ * @throws {UsageError} when a pattern is bad, or the directory belongs to a pseudo file system
+ * @throws {LimitError} when there are more names than allowed
+ * @throws {OsError} when the directory cannot be opened, or anything fails that is not just an entry's problem
+ */
+export function buildArchive(
+  path: string,
+  sinks: ArchiveSinks,
+  options: BuildOptions = {},
+): BuildReport {
+  const { metadata, payload } = sinks;
+  const start: StartArchive = (root, prelude) =>
+    new PxarEncoder(metadata, {
+      root,
+      ...payload === undefined ? {} : { payload },
+      ...prelude === undefined ? {} : { prelude },
+    });
+  return buildInto(path, start, payload !== undefined, options);
+}
+
+/** Goes through the directory like {@link buildArchive}, but reads no contents and writes nothing. */
+export function planArchive(path: string, options: BuildOptions = {}): BuildReport {
+  return buildInto(path, () => new DryRunWriter(), false, options);
+}
+
+/** {@link buildArchive} with an encoder of the caller's. @param isSplit whether there is a prelude to take the patterns */
+export function buildInto(
+  path: string,
+  start: StartArchive,
+  isSplit: boolean,
+  options: BuildOptions,
+): BuildReport {
+  const patterns = parseExcludeOptions(options.exclude ?? []);
+  if (options.skipLostAndFound === true) patterns.push(PathPattern.parse("lost+found"));
+  const report = new BuildReportBuilder(options.onProblem);
+  const source = (options.makeSource ?? makeHostSource)(metadataOptions(options), report);
+  const stat = new HostStat();
+  const directory = source.openRoot(path, stat);
+  if (typeof directory === "number") throw new OsError(-directory, "open", path);
+  const walk = new DirectoryWalk(path, source, report, patterns, options);
+  const text = patterns.length === 0 ? undefined : formatPatterns(patterns);
+  const root = walk.enterRoot(directory, stat);
+  try {
+    const writer = start(root, isSplit && text !== undefined ? preludeOf(text) : undefined);
+    walk.run(writer, isSplit ? undefined : text);
+    report.sizes = writer.finish();
+  } finally {
+    walk.close();
+  }
+  return report;
+}
+
+function metadataOptions(options: BuildOptions): MetadataOptions {
+  return {
+    xattrs: options.xattrs ?? true,
+    fcaps: options.fcaps ?? true,
+    acls: options.acls ?? true,
+    skipsLargeXattrs: options.skipsLargeXattrs ?? false,
+  };
+}
+
+function preludeOf(patterns: string): Uint8Array {
+  return encodeFileName(JSON.stringify({ "exclude-patterns": patterns.toWellFormed() }));
+}

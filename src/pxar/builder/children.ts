@@ -1,0 +1,197 @@
+/**
+ * The names of a directory that go into the archive: listed, filtered by the patterns, in byte order.
+ *
+ * @module
+ */
+
+import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
+import { LimitError, OsError } from "#src/errors.ts";
+import { Errno, HostStat } from "#src/io/host.ts";
+import {
+  EXCLUDE_FILE_NAME,
+  EXCLUDE_FILE_SIZE_MAX,
+  parseExcludeFile,
+  type PathPattern,
+  PatternList,
+} from "../exclude/mod.ts";
+import { NAME_SIZE_MAX, PATH_SIZE_MAX } from "../format/limits.ts";
+import type { BuildReportBuilder } from "./report.ts";
+import { type BuildSource, NameType, type SourceDirectory, type SourceName } from "./source.ts";
+
+/** Name under which an archive of version 1 keeps the patterns of the command line. */
+export const EXCLUDE_OPTIONS_NAME = ".pxarexclude-cli";
+
+const SLASH = 0x2f;
+
+/** Lists directories from the top down. Holds the patterns of those that are open. */
+export class ChildLister {
+  readonly #source: BuildSource;
+  readonly #report: BuildReportBuilder;
+  readonly #patterns: PatternList;
+  readonly #entriesMax: number;
+  readonly #stat = new HostStat();
+  readonly #path = new Uint8Array(PATH_SIZE_MAX + NAME_SIZE_MAX + 2);
+  /** Names of all open directories. */
+  #held = 0;
+
+  constructor(
+    source: BuildSource,
+    report: BuildReportBuilder,
+    patterns: readonly PathPattern[],
+    entriesMax: number,
+  ) {
+    this.#source = source;
+    this.#report = report;
+    this.#patterns = new PatternList(patterns);
+    this.#entriesMax = entriesMax;
+  }
+
+  /** Number of patterns in force, for {@link leave}. */
+  get patternCount(): number {
+    return this.#patterns.length;
+  }
+
+  /**
+   * The names to archive of a directory that is entered. Reads its `.pxarexclude`.
+   *
+   * @param path of the directory from the source: empty for the source itself, else `/a/b`
+   * @throws {LimitError} when more names would be held than allowed
+   * @throws {OsError} when the directory cannot be listed
+   */
+  enter(directory: SourceDirectory, path: string): readonly SourceName[] {
+    const listed = directory.list(this.#entriesMax - this.#held);
+    if (typeof listed === "number") throw new OsError(-listed, "list", path === "" ? "/" : path);
+    if (listed.some(({ name }) => name === EXCLUDE_FILE_NAME)) {
+      this.#readExcludeFile(directory, path);
+    }
+    const names = this.#included(directory, path, listed);
+    this.#held += names.length;
+    if (this.#held > this.#entriesMax || listed.length > this.#entriesMax) {
+      throw new LimitError(`Exceeded allowed number of file entries (> ${this.#entriesMax})`, {
+        hint: "Allow more with --entries-max",
+      });
+    }
+    return sortNames(names);
+  }
+
+  /** A directory is left: its names and patterns go. */
+  leave(nameCount: number, patternCount: number): void {
+    this.#held -= nameCount;
+    this.#patterns.truncate(patternCount);
+  }
+
+  #included(
+    directory: SourceDirectory,
+    path: string,
+    listed: readonly SourceName[],
+  ): SourceName[] {
+    const prefixSize = encodeFileNameInto(path, this.#path);
+    if (prefixSize < 0) throw new LimitError(`Cannot archive "${path}": the path is too long`);
+    this.#path[prefixSize] = SLASH;
+    const nameBytes = this.#path.subarray(prefixSize + 1);
+    const isRoot = path === "";
+    const names: SourceName[] = [];
+    for (const found of listed) {
+      if (isRoot && found.name === EXCLUDE_OPTIONS_NAME) continue;
+      const item = found.type === NameType.UNKNOWN ? this.#identify(directory, path, found) : found;
+      if (item === undefined) continue;
+      if (this.#patterns.length > 0) {
+        const length = prefixSize + 1 + encodeFileNameInto(item.name, nameBytes);
+        const isDirectory = item.type === NameType.DIRECTORY;
+        if (this.#patterns.decide(this.#path, length, isDirectory) === "exclude") {
+          this.#report.excludedCount++;
+          continue;
+        }
+      }
+      names.push(item);
+    }
+    return names;
+  }
+
+  #identify(directory: SourceDirectory, path: string, item: SourceName): SourceName | undefined {
+    const result = directory.stat(item.name, this.#stat);
+    if (result >= 0) return { name: item.name, type: this.#stat.mode >> 12 };
+    reportMissing(this.#report, result, "stat", `${path}/${item.name}`);
+    return undefined;
+  }
+
+  #readExcludeFile(directory: SourceDirectory, path: string): void {
+    const report = (message: string) => {
+      this.#report.add("exclude-file", `${path}/${EXCLUDE_FILE_NAME}`, message);
+    };
+    const fd = directory.openFile(EXCLUDE_FILE_NAME, this.#stat);
+    if (fd === -Errno.ENOENT) return;
+    if (fd < 0) {
+      report("Cannot use exclude patterns: not a readable regular file");
+      return;
+    }
+    try {
+      if (this.#stat.size > EXCLUDE_FILE_SIZE_MAX) {
+        report(`Cannot use exclude patterns: more than ${EXCLUDE_FILE_SIZE_MAX} bytes`);
+        return;
+      }
+      const content = new Uint8Array(this.#stat.size);
+      let size = 0;
+      while (size < content.length) {
+        const count = this.#source.read(fd, content.subarray(size), size);
+        if (count < 0) throw new OsError(-count, "read", `${path}/${EXCLUDE_FILE_NAME}`);
+        if (count === 0) break;
+        size += count;
+      }
+      const parsed = parseExcludeFile(content.subarray(0, size), encodeFileName(path));
+      for (const pattern of parsed.patterns) this.#patterns.push(pattern);
+      for (const problem of parsed.problems) report(problem);
+    } finally {
+      this.#source.closeFile(fd);
+    }
+  }
+}
+
+/** Reports an entry that cannot be had. @throws {OsError} when that is no reason to go on */
+export function reportMissing(
+  report: BuildReportBuilder,
+  result: number,
+  call: string,
+  path: string,
+): void {
+  if (result === -Errno.EACCES || result === -Errno.EPERM) {
+    report.add("unreadable", path, "Permission denied, left out");
+  } else if (result === -Errno.ESTALE) {
+    report.add("stale", path, "Stale file handle, left out");
+  } else if (GONE.has(result)) {
+    report.add("vanished", path, "Vanished or replaced while the directory was read, left out");
+  } else {
+    throw new OsError(-result, call, path);
+  }
+}
+
+/** What opening gives when something of another kind has taken a name. */
+const GONE: ReadonlySet<number> = new Set([
+  -Errno.ENOENT,
+  -Errno.ENOTDIR,
+  -Errno.EISDIR,
+  -Errno.ELOOP,
+  -Errno.ENXIO,
+  // readlink(2) of what is no link.
+  -Errno.EINVAL,
+]);
+
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** Sorts by the bytes of the names. Their strings have the same order unless there are characters of two code units, or escaped bytes. */
+function sortNames(names: SourceName[]): SourceName[] {
+  if (!names.some(({ name }) => SURROGATE.test(name))) {
+    return names.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+  const keyed = names.map((item) => ({ item, bytes: encodeFileName(item.name) }));
+  keyed.sort((a, b) => compareBytes(a.bytes, b.bytes));
+  return keyed.map(({ item }) => item);
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    if (a[index] !== b[index]) return a[index]! - b[index]!;
+  }
+  return a.length - b.length;
+}

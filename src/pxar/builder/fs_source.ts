@@ -1,0 +1,127 @@
+/**
+ * Directories read by the runtime's own calls, for runs without FFI.
+ *
+ * There are paths instead of descriptors, so that somebody who may write in the source directory can swap a directory for a link between two
+ * calls. Attributes, xattrs, ACLs, file capabilities and project ids cannot be had, holes are read, pseudo file systems are not
+ * recognized, and names that are not UTF-8 count as vanished.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import { Errno, type HostStat, OsError } from "#src/io/host.ts";
+import { translating } from "#src/io/fs_file_source.ts";
+import type { PxarMetadata } from "../entry.ts";
+import {
+  type BuildSource,
+  NameType,
+  type SourceDirectory,
+  type SourceName,
+  statMetadata,
+} from "./source.ts";
+
+/** Makes a source of the runtime's calls. See {@link MakeBuildSource}. */
+export function makeFsSource(): BuildSource {
+  return {
+    uid: 0,
+    gid: 0,
+    openRoot: (path, stat) => openDirectory(path, stat),
+    metadata: (_fd, stat) => statMetadata(stat),
+    read: (fd, target, offset) =>
+      attempt("read", () => fs.readSync(fd, target, 0, target.length, offset)),
+    findData: () => false,
+    closeFile: (fd) => fs.closeSync(fd),
+  };
+}
+
+/** The value of a call, or its errno. */
+function attempt<Result>(call: string, run: () => Result): Result | number {
+  try {
+    return translating(call, "", run);
+  } catch (error) {
+    if (error instanceof OsError) return -error.errno;
+    throw error;
+  }
+}
+
+function openDirectory(path: string, stat: HostStat): SourceDirectory | number {
+  const result = statPath(path, stat);
+  if (result < 0) return result;
+  if (stat.mode >> 12 === NameType.SYMLINK) return -Errno.ELOOP;
+  return stat.mode >> 12 === NameType.DIRECTORY ? new FsDirectory(path) : -Errno.ENOTDIR;
+}
+
+class FsDirectory implements SourceDirectory {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  list(countMax: number): SourceName[] | number {
+    const entries = attempt("list", () => fs.readdirSync(this.#path, { withFileTypes: true }));
+    if (typeof entries === "number") return entries;
+    return entries.slice(0, countMax + 1).map((entry) => ({
+      name: entry.name,
+      type: entry.isDirectory()
+        ? NameType.DIRECTORY
+        : entry.isFile()
+        ? NameType.FILE
+        : NameType.UNKNOWN,
+    }));
+  }
+
+  stat(name: string, stat: HostStat): number {
+    return statPath(this.#join(name), stat);
+  }
+
+  openFile(name: string, stat: HostStat): number {
+    const path = this.#join(name);
+    const result = statPath(path, stat);
+    if (result < 0) return result;
+    if (stat.mode >> 12 !== NameType.FILE) return -Errno.ENXIO;
+    return attempt("open", () => fs.openSync(path, "r"));
+  }
+
+  openDirectory(name: string, stat: HostStat): SourceDirectory | number {
+    return openDirectory(this.#join(name), stat);
+  }
+
+  readLink(name: string): string | number {
+    return attempt("read link", () => fs.readlinkSync(this.#join(name)));
+  }
+
+  metadata(stat: HostStat): PxarMetadata {
+    return statMetadata(stat);
+  }
+
+  isPseudo(): boolean {
+    return false;
+  }
+
+  close(): void {}
+
+  #join(name: string): string {
+    return `${this.#path}/${name}`;
+  }
+}
+
+const SECOND_NS = 1_000_000_000n;
+
+function statPath(path: string, out: HostStat): number {
+  const stat = attempt("stat", () => fs.lstatSync(path, { bigint: true }));
+  if (typeof stat === "number") return stat;
+  out.mode = Number(stat.mode);
+  out.nlink = Number(stat.nlink);
+  out.uid = Number(stat.uid);
+  out.gid = Number(stat.gid);
+  out.ino = Number(stat.ino);
+  out.size = Number(stat.size);
+  out.blocks = Number(stat.blocks);
+  out.rdev = Number(stat.rdev);
+  out.device = Number(stat.dev);
+  const nanoseconds = ((stat.mtimeNs % SECOND_NS) + SECOND_NS) % SECOND_NS;
+  out.mtimeSeconds = Number((stat.mtimeNs - nanoseconds) / SECOND_NS);
+  out.mtimeNanoseconds = Number(nanoseconds);
+  return 0;
+}

@@ -1,0 +1,189 @@
+/**
+ * Metadata of an open file or directory that stat(2) does not tell: attributes, project id, xattrs, ACLs, file capabilities.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import { OsError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import * as metadata from "#src/io/host_metadata.ts";
+import { FileType } from "#src/tree/node.ts";
+import { NO_ACL, type PxarAcl, type PxarMetadata, type PxarXattr } from "../entry.ts";
+import { CHATTR_FLAGS, FAT_FLAGS, flagsOfAttributes } from "../format/flags.ts";
+import { decodePosixAcl, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "../format/posix_acl.ts";
+import { featuresOf, type FileSystemFeatures } from "./file_systems.ts";
+import type { BuildReportBuilder } from "./report.ts";
+import { type MetadataOptions, statMetadata } from "./source.ts";
+
+const { Errno } = host;
+
+const XATTR_FCAPS = "security.capability";
+const XATTR_NAME_SIZE_MAX = 255;
+
+/** Errors that mean: this file system knows no such attribute. */
+const UNSUPPORTED: ReadonlySet<number> = new Set([
+  -Errno.ENOTTY,
+  -Errno.ENOSYS,
+  -Errno.EBADF,
+  -Errno.EOPNOTSUPP,
+  -Errno.EINVAL,
+]);
+
+const CHATTR_MASK = CHATTR_FLAGS.reduce((mask, { attribute }) => mask | attribute, 0);
+const FAT_MASK = FAT_FLAGS.reduce((mask, { attribute }) => mask | attribute, 0);
+
+/** The xattrs of one file, sorted by what they are for. */
+interface ReadXattrs {
+  readonly xattrs: PxarXattr[];
+  fcaps: Uint8Array | undefined;
+  aclAccess: Uint8Array | undefined;
+  aclDefault: Uint8Array | undefined;
+}
+
+/** Reads metadata through descriptors opened for reading. Not re-entrant: buffers are shared by all calls. */
+export class HostMetadataReader {
+  readonly #options: MetadataOptions;
+  readonly #report: BuildReportBuilder;
+  readonly #names = new Uint8Array(host.XATTR_SIZE_MAX);
+  readonly #name = new Uint8Array(XATTR_NAME_SIZE_MAX + 1);
+  readonly #value = new Uint8Array(host.XATTR_SIZE_MAX);
+  #device = -1;
+  #features: FileSystemFeatures = featuresOf(0);
+
+  constructor(options: MetadataOptions, report: BuildReportBuilder) {
+    this.#options = options;
+    this.#report = report;
+  }
+
+  /** What the file system of `fd` can tell; asked again only where the device changes. */
+  features(fd: number, device: number, path: string): FileSystemFeatures {
+    if (device !== this.#device) {
+      const magic = host.unwrap(metadata.getFileSystemMagic(fd), "ask for file system of", path);
+      this.#features = featuresOf(magic);
+      this.#device = device;
+    }
+    return this.#features;
+  }
+
+  /** All metadata of an open file or directory. @param path for messages */
+  read(fd: number, stat: host.HostStat, path: string): PxarMetadata {
+    const features = this.features(fd, stat.device, path);
+    const basic = statMetadata(stat);
+    const flags = this.#flags(fd, features, path);
+    const projectId = features.projectIds
+      ? BigInt(this.#ask(metadata.getProjectId(fd), "project id", path))
+      : 0n;
+    const length = this.#listXattrs(fd, features, path);
+    if (length === 0) {
+      return flags === 0n && projectId === 0n ? basic : { ...basic, flags, projectId };
+    }
+    const read = this.#readXattrs(fd, features, length, path);
+    return {
+      ...basic,
+      flags,
+      projectId,
+      xattrs: read.xattrs,
+      fcaps: read.fcaps,
+      acl: this.#acl(read, stat, path),
+    };
+  }
+
+  #flags(fd: number, features: FileSystemFeatures, path: string): bigint {
+    const chattr = this.#ask(metadata.getFileFlags(fd), "attributes", path) & CHATTR_MASK;
+    const fat = features.fat
+      ? this.#ask(metadata.getFatAttributes(fd), "FAT attributes", path) & FAT_MASK
+      : 0;
+    if ((chattr | fat) === 0) return 0n;
+    return flagsOfAttributes(CHATTR_FLAGS, chattr) | flagsOfAttributes(FAT_FLAGS, fat);
+  }
+
+  /** The value of a call, 0 when there is none. */
+  #ask(result: number, what: string, path: string): number {
+    if (result >= 0) return result;
+    if (!UNSUPPORTED.has(result)) {
+      this.#report.add("attribute", path, `Cannot read ${what}: ${host.errnoName(-result)}`);
+    }
+    return 0;
+  }
+
+  /** @returns the length of the list in {@link #names} */
+  #listXattrs(fd: number, features: FileSystemFeatures, path: string): number {
+    const { xattrs, acls, fcaps } = features;
+    if (!this.#options.xattrs || !(xattrs || acls || fcaps)) return 0;
+    const length = metadata.listXattrInto(fd, this.#names);
+    if (length >= 0) return length;
+    if (!UNSUPPORTED.has(length)) this.#failXattr(length, "list extended attributes", path);
+    return 0;
+  }
+
+  #readXattrs(fd: number, features: FileSystemFeatures, length: number, path: string): ReadXattrs {
+    const read: ReadXattrs = {
+      xattrs: [],
+      fcaps: undefined,
+      aclAccess: undefined,
+      aclDefault: undefined,
+    };
+    for (let start = 0; start < length;) {
+      const end = this.#names.indexOf(0, start);
+      const name = decodeFileName(this.#names.subarray(start, end));
+      const isStored = isStoredXattr(name) && features.xattrs;
+      const isAcl = (name === XATTR_ACL_ACCESS || name === XATTR_ACL_DEFAULT) &&
+        features.acls && this.#options.acls;
+      const isFcaps = name === XATTR_FCAPS && features.fcaps && this.#options.fcaps;
+      if ((isStored || isAcl || isFcaps) && end - start <= XATTR_NAME_SIZE_MAX) {
+        this.#name.set(this.#names.subarray(start, end + 1));
+        const value = this.#readValue(fd, name, path);
+        if (value === undefined) { /* gone meanwhile, or left out */ }
+        else if (isStored) read.xattrs.push({ name, value });
+        else if (isFcaps) read.fcaps = value;
+        else if (name === XATTR_ACL_ACCESS) read.aclAccess = value;
+        else read.aclDefault = value;
+      }
+      start = end + 1;
+    }
+    return read;
+  }
+
+  /** Value of the xattr whose name is in {@link #name}. */
+  #readValue(fd: number, name: string, path: string): Uint8Array | undefined {
+    const length = metadata.getXattrInto(fd, this.#name, this.#value);
+    if (length >= 0) return this.#value.slice(0, length);
+    if (length !== -Errno.ENODATA && !UNSUPPORTED.has(length)) {
+      this.#failXattr(length, `read extended attribute ${name}`, path);
+    }
+    return undefined;
+  }
+
+  #failXattr(result: number, call: string, path: string): void {
+    const isTooBig = result === -E2BIG || result === -Errno.ERANGE;
+    if (!isTooBig) {
+      this.#report.add("attribute", path, `Cannot ${call}: ${host.errnoName(-result)}`);
+    } else if (this.#options.skipsLargeXattrs) {
+      this.#report.add("attribute", path, `Cannot ${call}: too big, left out`);
+    } else {
+      throw new OsError(E2BIG, call, path, {
+        hint: "Leave such attributes out with --skip-e2big-xattr",
+      });
+    }
+  }
+
+  #acl(read: ReadXattrs, stat: host.HostStat, path: string): PxarAcl {
+    const isDirectory = (stat.mode & FileType.MASK) === FileType.DIRECTORY;
+    try {
+      return decodePosixAcl(read.aclAccess, isDirectory ? read.aclDefault : undefined) ?? NO_ACL;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#report.add("attribute", path, error.message);
+      return NO_ACL;
+    }
+  }
+}
+
+/** Not among the numbers that the rest of the program names. */
+const E2BIG = 7;
+
+/** Whether the archive stores an xattr as such (format specification, section 5). */
+function isStoredXattr(name: string): boolean {
+  return name.startsWith("user.") || name.startsWith("trusted.") || name === "security.NTACL";
+}

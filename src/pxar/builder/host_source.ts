@@ -1,0 +1,172 @@
+/**
+ * Directories read by system calls relative to descriptors: no name can be swapped for a link on the way. Needs FFI.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import * as host from "#src/io/host.ts";
+import { OPEN_NOATIME, preadInto } from "#src/io/host_metadata.ts";
+import type { PxarMetadata } from "../entry.ts";
+import { HostMetadataReader } from "./host_metadata.ts";
+import type { BuildReportBuilder } from "./report.ts";
+import {
+  type BuildSource,
+  type DataExtent,
+  type MetadataOptions,
+  NameType,
+  type SourceDirectory,
+  type SourceName,
+} from "./source.ts";
+
+const { Errno, OpenFlag } = host;
+
+/** O_NONBLOCK: what was a file when it was listed may be a FIFO when it is opened. */
+const FILE_FLAGS = OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NOCTTY | OpenFlag.NONBLOCK;
+const DIRECTORY_FLAGS = FILE_FLAGS | OpenFlag.DIRECTORY;
+
+const LISTING_SIZE = 256 << 10;
+const listing = new Uint8Array(LISTING_SIZE);
+const listingView = new DataView(listing.buffer);
+/** Offsets in struct linux_dirent64. */
+const RECORD_LENGTH_OFFSET = 16;
+const TYPE_OFFSET = 18;
+const NAME_OFFSET = 19;
+
+/** Makes a source of system calls. See {@link MakeBuildSource}. */
+export function makeHostSource(options: MetadataOptions, report: BuildReportBuilder): BuildSource {
+  host.raiseOpenFileLimit();
+  return new HostSource(new HostMetadataReader(options, report));
+}
+
+class HostSource implements BuildSource {
+  readonly uid: number = host.getEffectiveUid();
+  readonly gid: number = host.getEffectiveGid();
+  readonly #reader: HostMetadataReader;
+
+  constructor(reader: HostMetadataReader) {
+    this.#reader = reader;
+  }
+
+  openRoot(path: string, stat: host.HostStat): SourceDirectory | number {
+    const found = host.statAt(host.At.FDCWD, path, stat);
+    if (found < 0) return found;
+    if (stat.mode >> 12 === NameType.SYMLINK) return -Errno.ELOOP;
+    return openDirectory(host.At.FDCWD, path, stat, this.#reader);
+  }
+
+  metadata(fd: number, stat: host.HostStat, path: string): PxarMetadata {
+    return this.#reader.read(fd, stat, path);
+  }
+
+  read(fd: number, target: Uint8Array, offset: number): number {
+    while (true) {
+      const count = preadInto(fd, target as Uint8Array<ArrayBuffer>, offset);
+      if (count !== -Errno.EINTR) return count;
+    }
+  }
+
+  findData(fd: number, offset: number, extent: DataExtent): boolean {
+    const start = host.lseek(fd, offset, host.Seek.DATA);
+    if (start === -Errno.ENXIO) {
+      extent.start = extent.end = Infinity;
+      return true;
+    }
+    if (start < 0) return false;
+    const end = host.lseek(fd, start, host.Seek.HOLE);
+    if (end < 0) return false;
+    extent.start = start;
+    extent.end = end;
+    return true;
+  }
+
+  closeFile(fd: number): void {
+    host.close(fd);
+  }
+}
+
+/** Reading does not touch the time of the last access, where that is allowed. */
+function openQuietly(directory: number, name: string, flags: number): number {
+  const fd = host.openAt(directory, name, flags | OPEN_NOATIME);
+  return fd === -Errno.EPERM ? host.openAt(directory, name, flags) : fd;
+}
+
+function openDirectory(
+  parent: number,
+  name: string,
+  stat: host.HostStat,
+  reader: HostMetadataReader,
+): SourceDirectory | number {
+  const fd = openQuietly(parent, name, DIRECTORY_FLAGS);
+  if (fd < 0) return fd;
+  const result = host.statFd(fd, stat);
+  if (result >= 0) return new HostDirectory(fd, stat.device, reader);
+  host.close(fd);
+  return result;
+}
+
+class HostDirectory implements SourceDirectory {
+  readonly #fd: number;
+  readonly #device: number;
+  readonly #reader: HostMetadataReader;
+
+  constructor(fd: number, device: number, reader: HostMetadataReader) {
+    this.#fd = fd;
+    this.#device = device;
+    this.#reader = reader;
+  }
+
+  list(countMax: number): SourceName[] | number {
+    const names: SourceName[] = [];
+    while (true) {
+      const size = host.getdents(this.#fd, listing);
+      if (size < 0) return size;
+      if (size === 0) return names;
+      for (let offset = 0; offset < size;) {
+        const next = offset + listingView.getUint16(offset + RECORD_LENGTH_OFFSET, true);
+        const start = offset + NAME_OFFSET;
+        const name = decodeFileName(listing.subarray(start, listing.indexOf(0, start)));
+        const type = listing[offset + TYPE_OFFSET]!;
+        offset = next;
+        if (name === "." || name === "..") continue;
+        names.push({ name, type });
+        if (names.length > countMax) return names;
+      }
+    }
+  }
+
+  stat(name: string, stat: host.HostStat): number {
+    return host.statAt(this.#fd, name, stat);
+  }
+
+  openFile(name: string, stat: host.HostStat): number {
+    const fd = openQuietly(this.#fd, name, FILE_FLAGS);
+    if (fd < 0) return fd;
+    const result = host.statFd(fd, stat);
+    const isFile = stat.mode >> 12 === NameType.FILE;
+    if (result >= 0 && isFile) return fd;
+    host.close(fd);
+    return result < 0 ? result : -Errno.ENXIO;
+  }
+
+  openDirectory(name: string, stat: host.HostStat): SourceDirectory | number {
+    return openDirectory(this.#fd, name, stat, this.#reader);
+  }
+
+  readLink(name: string): string | number {
+    const target = host.readlinkAt(this.#fd, name);
+    return typeof target === "number" ? target : decodeFileName(target);
+  }
+
+  metadata(stat: host.HostStat, path: string): PxarMetadata {
+    return this.#reader.read(this.#fd, stat, path);
+  }
+
+  isPseudo(): boolean {
+    return this.#reader.features(this.#fd, this.#device, "").isPseudo;
+  }
+
+  close(): void {
+    host.close(this.#fd);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Archives made of directories.
+ *
+ * @module
+ */
+
+export {
+  type ArchiveSinks,
+  buildArchive,
+  buildInto,
+  planArchive,
+  type StartArchive,
+} from "./build_archive.ts";
+export { type EntryWriter, type FinishingWriter } from "./entry_writer.ts";
+export { type BuildOptions, type BuildProgress, ENTRIES_MAX_DEFAULT } from "./options.ts";
+export {
+  BUILD_PROBLEMS_KEPT_MAX,
+  type BuildEntryKind,
+  type BuildProblem,
+  type BuildProblemKind,
+  type BuildReport,
+} from "./report.ts";
+export { makeFsSource } from "./fs_source.ts";
+export { makeHostSource } from "./host_source.ts";
+export { type BuildSource, type MakeBuildSource, type MetadataOptions } from "./source.ts";

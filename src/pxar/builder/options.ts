@@ -1,0 +1,40 @@
+/**
+ * What goes into an archive.
+ *
+ * @module
+ */
+
+import type { MakeBuildSource, MetadataOptions } from "./source.ts";
+import type { BuildEntryKind, BuildProblem } from "./report.ts";
+
+/** Names held in memory at most: those of the directories on the way to the present one. */
+export const ENTRIES_MAX_DEFAULT = 1 << 20;
+
+/** How far the work is. */
+export interface BuildProgress {
+  readonly entryCount: number;
+  /** Bytes of the regular files. Those of the present one count when it is done. */
+  readonly contentBytes: number;
+}
+
+/** Options of {@link buildArchive}. */
+export interface BuildOptions extends Partial<MetadataOptions> {
+  /** Patterns of the command line, `!` in front of includes. The archive keeps them. */
+  readonly exclude?: readonly string[];
+  /** Adds the pattern `lost+found`. */
+  readonly skipLostAndFound?: boolean;
+  /** Names held in memory at most. Default: {@link ENTRIES_MAX_DEFAULT}. */
+  readonly entriesMax?: number;
+  /** Goes into directories of every file system, but not of pseudo file systems. Default: only that of the source. */
+  readonly allFileSystems?: boolean;
+  /** Paths whose file systems are gone into too. */
+  readonly includeDevices?: readonly string[];
+  /** How files are reached. Default: system calls, which need FFI. */
+  readonly makeSource?: MakeBuildSource;
+  /** Called for every entry, before its content is read. */
+  readonly onEntry?: (path: string, kind: BuildEntryKind) => void;
+  /** Called after every entry. */
+  readonly onProgress?: (progress: BuildProgress) => void;
+  /** Called for every problem when it is found. */
+  readonly onProblem?: (problem: BuildProblem) => void;
+}

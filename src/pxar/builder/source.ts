@@ -1,0 +1,112 @@
+/**
+ * How the builder reaches the files of a directory: the seam between system calls (`host_source.ts`) and the runtime's own calls
+ * (`fs_source.ts`).
+ *
+ * Calls return a value or a negative errno, like those of `io/host.ts`.
+ *
+ * @module
+ */
+
+import type { HostStat } from "#src/io/host.ts";
+import type { PxarMetadata } from "../entry.ts";
+import { NO_ACL } from "../entry.ts";
+import type { BuildReportBuilder } from "./report.ts";
+
+/** A name in a directory. */
+export interface SourceName {
+  readonly name: string;
+  /** `st_mode >> 12`; 0 when the listing does not tell. */
+  readonly type: number;
+}
+
+/** Types of {@link SourceName}. */
+export const NameType = {
+  UNKNOWN: 0,
+  FIFO: 1,
+  CHARACTER_DEVICE: 2,
+  DIRECTORY: 4,
+  BLOCK_DEVICE: 6,
+  FILE: 8,
+  SYMLINK: 10,
+  SOCKET: 12,
+} as const;
+
+/** An open directory. Names in it are looked up in this very directory, wherever it is moved meanwhile. */
+export interface SourceDirectory {
+  /**
+   * All names but `.` and `..`, in no order.
+   *
+   * @param countMax number of names at which listing stops: then there is one more in the result
+   */
+  list(countMax: number): SourceName[] | number;
+  /** Attributes of a name; links are not followed. */
+  stat(name: string, stat: HostStat): number;
+  /** Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … @returns a descriptor */
+  openFile(name: string, stat: HostStat): number;
+  /** Opens a directory in this one. */
+  openDirectory(name: string, stat: HostStat): SourceDirectory | number;
+  /** Target of a symbolic link. */
+  readLink(name: string): string | number;
+  /** Metadata of this directory. */
+  metadata(stat: HostStat, path: string): PxarMetadata;
+  /** Whether the file system of this directory is made up by the kernel; false where that cannot be told. */
+  isPseudo(): boolean;
+  close(): void;
+}
+
+/** Access to directories, and to the files opened in them. */
+export interface BuildSource {
+  /** Opens the directory to archive; a symbolic link is ELOOP. */
+  openRoot(path: string, stat: HostStat): SourceDirectory | number;
+  /** Metadata of an open regular file. */
+  metadata(fd: number, stat: HostStat, path: string): PxarMetadata;
+  /** Reads up to `target.length` bytes at `offset`. */
+  read(fd: number, target: Uint8Array, offset: number): number;
+  /**
+   * Where data begin at or behind `offset` of a file with holes, and where they end. @returns false when nothing is known
+   */
+  findData(fd: number, offset: number, extent: DataExtent): boolean;
+  closeFile(fd: number): void;
+  /** Owner of files that the builder makes up: that of the process. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A part of a file that is no hole. */
+export interface DataExtent {
+  start: number;
+  end: number;
+}
+
+/** What of the metadata is read. */
+export interface MetadataOptions {
+  /** Extended attributes; without them neither file capabilities nor ACLs. */
+  readonly xattrs: boolean;
+  readonly fcaps: boolean;
+  readonly acls: boolean;
+  /** Whether an xattr that is too big for the kernel's call is left out; otherwise it ends the build. */
+  readonly skipsLargeXattrs: boolean;
+}
+
+/** Makes a source that reports attributes it could not read. */
+export type MakeBuildSource = (
+  options: MetadataOptions,
+  report: BuildReportBuilder,
+) => BuildSource;
+
+const NO_XATTRS: readonly never[] = [];
+
+/** Metadata as far as stat(2) tells them. */
+export function statMetadata(stat: HostStat): PxarMetadata {
+  return {
+    mode: stat.mode,
+    flags: 0n,
+    uid: stat.uid,
+    gid: stat.gid,
+    mtime: { seconds: stat.mtimeSeconds, nanoseconds: stat.mtimeNanoseconds },
+    xattrs: NO_XATTRS,
+    acl: NO_ACL,
+    fcaps: undefined,
+    projectId: 0n,
+  };
+}
