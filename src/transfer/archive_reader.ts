@@ -24,8 +24,6 @@ const BUFFER_SIZE = 1 << 20;
 
 /** How an archive is read. */
 export interface ArchiveReaderOptions {
-  /** Prelude of the archive, for copies that keep it. */
-  readonly prelude?: Uint8Array | undefined;
   /** Buffer for contents. It must have an address when the archive's sources read by FFI. */
   readonly buffer?: NativeBuffer;
 }
@@ -40,7 +38,7 @@ export function readArchive(
     root: new ArchiveDirectory(archive, accessor.root),
     knownFields: new Set(METADATA_FIELDS),
     mtimePrecisionNs: 1,
-    prelude: options.prelude,
+    prelude: accessor.prelude,
   };
 }
 

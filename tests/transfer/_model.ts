@@ -228,9 +228,9 @@ export function describeTree(reader: TreeReader): string[] {
   const lines: string[] = [];
   for (const { path, entry } of walkEntries(reader)) {
     const { kind } = entry;
-    let rest = "";
-    if (kind === "symlink") rest = entry.target;
-    if (kind === "device") rest = `${entry.major}:${entry.minor}`;
+    let rest: string[] = [];
+    if (kind === "symlink") rest = [entry.target];
+    if (kind === "device") rest = [`${entry.major}:${entry.minor}`];
     if (entry.kind === "file") {
       let names = firstNames.get(entry.origin);
       if (names === undefined) firstNames.set(entry.origin, names = new Map());
@@ -243,9 +243,9 @@ export function describeTree(reader: TreeReader): string[] {
         done += count;
       }
       content.close();
-      rest = `${names.get(entry.id)} ${bytes.toString("latin1")}`;
+      rest = [bytes.toString("latin1"), names.get(entry.id)!];
     }
-    lines.push(JSON.stringify([path, kind, describeMetadata(entry.metadata), rest]));
+    lines.push(JSON.stringify([path, kind, describeMetadata(entry.metadata), ...rest]));
   }
   return lines;
 }
