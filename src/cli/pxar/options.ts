@@ -5,6 +5,9 @@
  */
 
 import { type Command, Option } from "commander";
+import { UsageError } from "#src/errors.ts";
+import type { OutputFormat } from "../exit_code.ts";
+import type { ArchiveFormat, OutputRequest } from "./output_files.ts";
 
 /** Values of {@link addPayloadOption}. */
 export interface PayloadOptions {
@@ -27,4 +30,55 @@ export function payloadOf(options: PayloadOptions): string | undefined {
 /** Gathers the values of an option that may be given several times. */
 export function collect(value: string, former: readonly string[] = []): string[] {
   return [...former, value];
+}
+
+/** Values of {@link addOutputOptions}. */
+export interface OutputOptions {
+  readonly payloadOutput?: string;
+  readonly overwrite?: boolean;
+  readonly dryRun?: boolean;
+  readonly format: FormatChoice;
+}
+
+/** What `--format` of a command that writes archives asks for. */
+export interface FormatChoice {
+  readonly archive?: ArchiveFormat;
+  readonly report: OutputFormat;
+}
+
+const NO_CHOICE: FormatChoice = { report: "text" };
+
+/** The options of commands that write archives. */
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option("--payload-output <file>", "payload stream; makes a split archive")
+    .option("--overwrite", "replace files that are there already")
+    .option("--dry-run", "do everything but write")
+    .addOption(
+      new Option(
+        "--format <format>",
+        "v1 or v2: format of the archive, default is by its name; text or json: of results and errors",
+      ).default(NO_CHOICE, "text").argParser(chooseFormat),
+    );
+}
+
+/** Takes `--format` once for the archive and once for the report. @throws {UsageError} */
+function chooseFormat(value: string, former: FormatChoice): FormatChoice {
+  if (value === "v1" || value === "v2") return { ...former, archive: value };
+  if (value === "text" || value === "json") return { ...former, report: value };
+  throw new UsageError(
+    `Cannot use "${value}" for --format: allowed choices are v1, v2, text, json`,
+    { option: "--format" },
+  );
+}
+
+/** Where an archive goes. */
+export function outputRequest(path: string, options: OutputOptions): OutputRequest {
+  return {
+    path,
+    format: options.format.archive,
+    payloadPath: options.payloadOutput,
+    isReplacing: options.overwrite === true,
+    isDryRun: options.dryRun === true,
+  };
 }

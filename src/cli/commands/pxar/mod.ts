@@ -9,6 +9,9 @@ import type { CommandGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeArguments } from "../../pxar/arguments.ts";
 import { catCommand } from "./cat.ts";
+import { cpCommand, mergeCommand } from "./copy.ts";
+import { diffCommand } from "./diff.ts";
+import { findCommand } from "./find.ts";
 import { keygenCommand } from "./keygen.ts";
 import { listCommand, lsCommand } from "./list.ts";
 import { pxarMountCommand } from "./mount.ts";
@@ -21,7 +24,11 @@ export const pxarGroup: CommandGroup = {
     lsCommand,
     listCommand,
     catCommand,
+    findCommand,
     pxarStatCommand,
+    diffCommand,
+    cpCommand,
+    mergeCommand,
     verifyCommand,
     pxarMountCommand,
     keygenCommand,

@@ -1,0 +1,155 @@
+/**
+ * `pbkfs pxar cp` and `pbkfs pxar merge`: new archives from old ones.
+ *
+ * @module
+ */
+
+import { Command, Option } from "commander";
+import { UsageError } from "#src/errors.ts";
+import type { ConflictPolicy, CopyPath } from "#src/transfer/mod.ts";
+import { type CommandContext, type CommandModule, required } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { STANDARD_STREAM } from "../../pxar/archive_files.ts";
+import {
+  addOutputOptions,
+  addPayloadOption,
+  type OutputOptions,
+  outputRequest,
+  payloadOf,
+  type PayloadOptions,
+} from "../../pxar/options.ts";
+import type { TransferJob } from "../../pxar/transfer_job.ts";
+
+interface CopyOptions extends OutputOptions, PayloadOptions {
+  readonly args: readonly string[];
+  readonly output?: string;
+  readonly conflict: ConflictPolicy;
+  readonly verbose?: boolean;
+}
+
+/** `cp`: chosen paths of one archive. */
+export const cpCommand: CommandModule<CopyOptions> = {
+  describe() {
+    const command = new Command("cp")
+      .description("Copy paths of an archive into a new archive")
+      .argument("<archive>", "archive; - is standard input")
+      .argument("[path...]", "SOURCE keeps its path; SOURCE DESTINATION; SOURCE… DIRECTORY");
+    return addHelpNotes(addCopyOptions(addPayloadOption(command)), {
+      examples: [
+        { text: "One directory", line: "pbkfs pxar cp home.pxar /alice -o alice.pxar" },
+        {
+          text: "One file under another name",
+          line: "pbkfs pxar cp home.pxar /alice/notes.txt /notes/alice.txt -o notes.pxar",
+        },
+        { text: "A whole archive, split", line: "pbkfs pxar cp home.pxar / -o home.mpxar" },
+      ],
+    });
+  },
+
+  async run(options, context) {
+    const [archive, ...operands] = options.args;
+    if (archive === STANDARD_STREAM) return await copyStandardInput(options, operands, context);
+    const { openArchiveReader } = await import("../../pxar/readers.ts");
+    const { copy } = await import("#src/transfer/copy.ts");
+    using source = openArchiveReader(archive!, payloadOf(options));
+    const paths = copyPaths(operands);
+    return await transfer(options, context, (writer, progress) => {
+      copy(source.reader, paths, writer, { conflict: options.conflict, progress });
+    });
+  },
+};
+
+/** `merge`: several archives in one. */
+export const mergeCommand: CommandModule<CopyOptions> = {
+  describe() {
+    const command = new Command("merge")
+      .description("Unite archives into a new archive; directories of the same path become one")
+      .argument("<archive...>", "archives");
+    return addHelpNotes(addCopyOptions(command), {
+      examples: [
+        { text: "Two archives", line: "pbkfs pxar merge etc.pxar home.pxar -o both.pxar" },
+        {
+          text: "The newer file wins where both have one",
+          line: "pbkfs pxar merge old.pxar new.pxar -o all.pxar --conflict last",
+        },
+      ],
+    });
+  },
+
+  async run(options, context) {
+    const { closeAll, openArchiveReader } = await import("../../pxar/readers.ts");
+    const { merge } = await import("#src/transfer/copy.ts");
+    const sources: ReturnType<typeof openArchiveReader>[] = [];
+    try {
+      for (const path of options.args) sources.push(openArchiveReader(path, undefined));
+      const readers = sources.map((source) => source.reader);
+      return await transfer(options, context, (writer, progress) => {
+        merge(readers, writer, { conflict: options.conflict, progress });
+      });
+    } finally {
+      closeAll(sources);
+    }
+  },
+};
+
+function addCopyOptions(command: Command): Command {
+  command.option("-o, --output <file>", "archive to write; - is standard output");
+  return addOutputOptions(command)
+    .addOption(
+      new Option("--conflict <policy>", "when a path comes twice: fail, keep one, or rename")
+        .choices(["error", "first", "last", "rename"]).default("error"),
+    )
+    .option("-v, --verbose", "print each path");
+}
+
+/** What the operands ask for: `A`; `A B`, from and to; `A B C/`, several into a directory. */
+function copyPaths(operands: readonly string[]): CopyPath[] {
+  if (operands.length === 0) return [{ from: "/", to: "/" }];
+  if (operands.length === 1) return [{ from: operands[0]! }];
+  const destination = operands.at(-1)!;
+  if (operands.length === 2) return [{ from: operands[0]!, to: destination }];
+  const directory = destination.endsWith("/") ? destination : `${destination}/`;
+  return operands.slice(0, -1).map((from) => ({ from, to: directory }));
+}
+
+async function copyStandardInput(
+  options: CopyOptions,
+  operands: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  if (operands.length > 1) {
+    throw new UsageError("Cannot rename what comes from standard input", {
+      option: "path",
+      hint: "Give one path, or the archive as a file",
+    });
+  }
+  const { openArchiveStreams } = await import("../../pxar/archive_files.ts");
+  const { PxarDecoder } = await import("#src/pxar/decoder.ts");
+  const { copyStream } = await import("#src/transfer/copy_stream.ts");
+  const { joinPath, splitPath } = await import("#src/transfer/paths.ts");
+  using streams = openArchiveStreams(STANDARD_STREAM, payloadOf(options));
+  const { name, source, payload } = streams;
+  const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
+  const wanted = joinPath(splitPath(operands[0] ?? "/"));
+  return await transfer(options, context, (writer, progress) => {
+    copyStream(decoder, writer, { select: (path) => path === wanted, progress });
+  });
+}
+
+async function transfer(
+  options: CopyOptions,
+  { terminal }: CommandContext,
+  write: TransferJob["write"],
+): Promise<number> {
+  const path = required(options.output, "output", "-o/--output");
+  const { runTransfer } = await import("../../pxar/transfer_job.ts");
+  const job = { output: outputRequest(path, options), isVerbose: options.verbose === true, write };
+  const result = await runTransfer(job, terminal);
+  if (options.format.report === "json") {
+    const summary = JSON.stringify({ type: "summary", output: path, ...result }) + "\n";
+    // Standard output may be the archive.
+    if (path === STANDARD_STREAM) terminal.err(summary);
+    else terminal.out(summary);
+  }
+  return 0;
+}

@@ -1,0 +1,147 @@
+/**
+ * Archives that are written: to new files, which are complete or not there, or to standard output.
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import type { Sink } from "#src/io/streams.ts";
+import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
+
+/** Version of an archive: one stream, or split. */
+export type ArchiveFormat = "v1" | "v2";
+
+/** Where an archive goes, as asked for. */
+export interface OutputRequest {
+  /** `-` is standard output. */
+  readonly path: string;
+  /** Undefined: as the names say. */
+  readonly format: ArchiveFormat | undefined;
+  /** Undefined: beside the archive, by its name. */
+  readonly payloadPath: string | undefined;
+  /** Files of these names are replaced. */
+  readonly isReplacing: boolean;
+  /** Nothing is written. */
+  readonly isDryRun: boolean;
+}
+
+/** An archive that is being written. Ends with {@link OutputArchive.finish}; disposed of before, nothing is left. */
+export interface OutputArchive extends Disposable {
+  readonly metadata: Sink;
+  /** There for split archives. */
+  readonly payload: Sink | undefined;
+  /** Completes the files and gives them their names. */
+  finish(): void;
+}
+
+interface OutputFile {
+  readonly sink: Sink;
+  finish(): void;
+  abort(): void;
+}
+
+const FILE_MODE = 0o640;
+
+/**
+ * Path of the payload stream to write; undefined for one stream.
+ *
+ * @throws {UsageError} when format and names do not fit together
+ */
+export function outputPayloadPath(request: OutputRequest): string | undefined {
+  const { path, format } = request;
+  if (format === "v1") {
+    if (request.payloadPath === undefined && !isSplitName(path)) return undefined;
+    throw new UsageError("Cannot write format v1 to two files", {
+      option: "--format",
+      hint: "Leave out --payload-output, and name the archive NAME.pxar",
+    });
+  }
+  const payload = payloadPath(path, request.payloadPath);
+  if (format === "v2" && payload === undefined) {
+    throw new UsageError("Cannot write format v2 to one file", {
+      option: "--format",
+      hint: "Name the archive NAME.mpxar, or give --payload-output too",
+    });
+  }
+  if (payload === path) {
+    throw new UsageError(`Cannot write archive and payload to the same file "${path}"`, {
+      option: "--payload-output",
+    });
+  }
+  return payload;
+}
+
+/**
+ * Opens the files of an archive to be written.
+ *
+ * @throws {OsError} EEXIST when one is there already and may not be replaced
+ * @throws {UsageError}
+ */
+export async function openOutputArchive(request: OutputRequest): Promise<OutputArchive> {
+  const payload = outputPayloadPath(request);
+  const files: OutputFile[] = [];
+  try {
+    for (const path of [request.path, ...(payload === undefined ? [] : [payload])]) {
+      files.push(request.isDryRun ? nowhere() : await openOutput(path, request.isReplacing));
+    }
+  } catch (error) {
+    for (const file of files) file.abort();
+    throw error;
+  }
+  let isFinished = false;
+  return {
+    metadata: files[0]!.sink,
+    payload: files[1]?.sink,
+    finish() {
+      // The payload first: an archive that has its name is complete.
+      for (const file of files.toReversed()) file.finish();
+      isFinished = true;
+    },
+    [Symbol.dispose]() {
+      if (!isFinished) { for (const file of files) file.abort(); }
+    },
+  };
+}
+
+/** Whether the C library may be used: it writes more quickly, and leaves no half files behind. */
+export function mayUseFfi(): boolean {
+  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+}
+
+async function openOutput(path: string, isReplacing: boolean): Promise<OutputFile> {
+  if (path === STANDARD_STREAM) return await openStandardOutput();
+  if (!isReplacing) return await createFile(path);
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  const file = await createFile(temporary);
+  return {
+    sink: file.sink,
+    finish() {
+      file.finish();
+      Deno.renameSync(temporary, path);
+    },
+    abort: () => file.abort(),
+  };
+}
+
+async function createFile(path: string): Promise<OutputFile> {
+  if (mayUseFfi()) {
+    const { FileSink } = await import("#src/io/file_sink.ts");
+    const sink = FileSink.create(path, { mode: FILE_MODE });
+    return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
+  }
+  const { FsFileSink } = await import("#src/io/fs_file_sink.ts");
+  const sink = FsFileSink.create(path, FILE_MODE);
+  return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
+}
+
+async function openStandardOutput(): Promise<OutputFile> {
+  const sink = mayUseFfi()
+    ? (await import("#src/io/file_sink.ts")).openStandardOutput()
+    : (await import("#src/io/fs_file_sink.ts")).openFsStandardOutput();
+  return { sink, finish() {}, abort() {} };
+}
+
+function nowhere(): OutputFile {
+  const sink: Sink = { write() {}, copyFrom: (_fd, _offset, size) => size };
+  return { sink, finish() {}, abort() {} };
+}
