@@ -5,4 +5,3 @@
  */
 
 export * from "#ffi/libc_extract.ts";
-export { getFileFlags } from "#ffi/libc_metadata.ts";

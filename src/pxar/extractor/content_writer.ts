@@ -14,7 +14,7 @@ const BUFFER_SIZE = 128 << 10;
 /** Writes one content at a time. */
 export class ContentWriter {
   readonly #buffer = host.allocateNativeBuffer(BUFFER_SIZE);
-  readonly #blocks = new BlockBuffer(this.#buffer.bytes);
+  readonly #blocks = new BlockBuffer(this.#buffer);
 
   /**
    * Writes `content` to the empty file `fd`, leaving out blocks of zeros.
@@ -26,8 +26,7 @@ export class ContentWriter {
     let dataEnd = 0;
     for (let offset = 0; offset < size;) {
       const length = Math.min(BUFFER_SIZE, size - offset);
-      fill(this.#buffer.bytes, length, content);
-      this.#blocks.setLength(length);
+      this.#blocks.fill(content, length);
       let position = this.#blocks.nextData(0);
       while (position < length) {
         const end = this.#blocks.nextHole(position);
@@ -48,18 +47,5 @@ export class ContentWriter {
       // A short count hides its reason; the next call tells it.
       done += host.unwrap(count, "write", path);
     }
-  }
-}
-
-/** Reads the next `length` bytes of `content` to the beginning of `bytes`. */
-export function fill(
-  bytes: Uint8Array<ArrayBuffer>,
-  length: number,
-  content: EntryContent,
-): void {
-  let filled = 0;
-  while (filled < length) {
-    const isWhole = filled === 0 && length === bytes.length;
-    filled += content.read(isWhole ? bytes : bytes.subarray(filled, length));
   }
 }

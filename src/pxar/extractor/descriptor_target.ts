@@ -10,7 +10,8 @@
 
 import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { descriptorPath, getFileFlags, openBeneath, setFileFlags } from "#src/io/host_extract.ts";
+import { descriptorPath, openBeneath, setFileFlags } from "#src/io/host_extract.ts";
+import { getFileFlags } from "#src/io/host_metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";

@@ -7,7 +7,7 @@
 import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PathPattern } from "../exclude/mod.ts";
 import type { ExtractTarget } from "./extract_target.ts";
-import { Extraction, type ExtractionOptions } from "./extraction.ts";
+import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
 import type { ExtractReport } from "./report.ts";
 import { EntrySelection } from "./selection.ts";
 
@@ -42,7 +42,10 @@ export function extractArchive(
   return new Extraction(target, options).run((extraction) => {
     /** Whether the directories on the way are selected. */
     const selected: boolean[] = [];
-    const read = (bytes: Uint8Array<ArrayBuffer>) => decoder.readContent(bytes);
+    const read: ReadContent = ({ bytes }, start, size) => {
+      const isWhole = start === 0 && size === bytes.length;
+      return decoder.readContent(isWhole ? bytes : bytes.subarray(start, start + size));
+    };
     for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
       if (event.type === "prelude") options.onPrelude?.(event.bytes);
       else if (event.type === "leave") {
@@ -63,7 +66,7 @@ function restore(
   event: PxarEntryEvent,
   isSelected: boolean,
   selection: EntrySelection,
-  read: (bytes: Uint8Array<ArrayBuffer>) => number,
+  read: ReadContent,
 ): void {
   const { name, path, depth, entry } = event;
   if (entry.kind === "directory") {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { DeviceNumber } from "../format/device.ts";
 import type { PxarMetadata } from "../entry.ts";
 import type { RestoreFeatures } from "./options.ts";
@@ -12,8 +13,12 @@ import type { ProblemSink } from "./report.ts";
 /** Content of a regular file, read once from its beginning to its end. */
 export interface EntryContent {
   readonly size: number;
-  /** Reads up to `target.length` bytes. @returns the count: at least 1, unless all of `size` is read */
-  read(target: Uint8Array<ArrayBuffer>): number;
+  /**
+   * Reads up to `size` further bytes into `target.bytes` from `start` on.
+   *
+   * @returns the count: at least 1, unless the whole content is read
+   */
+  read(target: NativeBuffer, start: number, size: number): number;
 }
 
 /** What a FIFO, socket or device node is; its mode says which of them. */

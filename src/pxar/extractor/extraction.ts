@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, isFailure, type OsError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarEntry, PxarMetadata } from "../entry.ts";
@@ -60,12 +61,13 @@ class SourceFailure extends Error {
 interface Level {
   readonly name: string;
   readonly path: string;
-  readonly metadata: PxarMetadata;
+  /** Undefined for a target directory that stays as it is. */
+  readonly metadata: PxarMetadata | undefined;
   state: "pending" | "open" | "failed";
 }
 
-/** Reads from the content of the file at hand. @returns the count, 0 at the end */
-export type ReadContent = (target: Uint8Array<ArrayBuffer>) => number;
+/** Reads further bytes of the content of the file at hand. @returns the count, 0 at the end */
+export type ReadContent = (target: NativeBuffer, start: number, size: number) => number;
 
 /** Restores entries in the order in which it is told of them. */
 export class Extraction {
@@ -99,8 +101,8 @@ export class Extraction {
     return this.#report;
   }
 
-  /** The target directory itself; comes first. */
-  beginRoot(metadata: PxarMetadata): void {
+  /** The target directory itself; comes first. It stays as it is when there are no metadata for it. */
+  beginRoot(metadata: PxarMetadata | undefined): void {
     this.#levels.push({ name: "", path: "/", metadata, state: "open" });
   }
 
@@ -131,13 +133,21 @@ export class Extraction {
     this.#report.skippedCount++;
   }
 
-  /** Restores anything but a directory or a hard link. */
-  restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadContent): void {
+  /** Counts an error that is not one of restoring. */
+  fail(path: string, error: Error): void {
+    this.#report.add(path, "find", error, "error");
+  }
+
+  /** Restores anything but a directory or a hard link. @returns whether it is there now */
+  restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadContent): boolean {
     const { kind, metadata } = entry;
     const { features } = this.#target;
     const isSwitchedOff = kind === "device" && !features.deviceNodes ||
       kind === "fifo" && !features.fifos || kind === "socket" && !features.sockets;
-    if (isSwitchedOff || kind === "directory" || !this.#openDirectories()) return this.skip();
+    if (isSwitchedOff || kind === "directory" || !this.#openDirectories()) {
+      this.skip();
+      return false;
+    }
     const severity = kind === "device" && this.#options.ignoresDeviceErrors ? "warning" : "error";
     const isDone = this.#attempt(path, severity, () => {
       checkName(name, path);
@@ -157,6 +167,7 @@ export class Extraction {
     if (isDone) this.#report.done(kind);
     else if (kind === "file") this.#failedFiles.add(path.slice(1));
     this.#showProgress(path);
+    return isDone;
   }
 
   /**
@@ -226,8 +237,8 @@ export class Extraction {
     let left = size;
     return {
       size,
-      read: (target) => {
-        const count = readSource(read, target);
+      read: (target, start, size) => {
+        const count = readSource(read, target, start, size);
         if (count === 0 && left > 0) {
           throw new SourceFailure(
             new FormatError("Cannot read content: it ends before its size", {
@@ -264,9 +275,14 @@ export class Extraction {
   }
 }
 
-function readSource(read: ReadContent, target: Uint8Array<ArrayBuffer>): number {
+function readSource(
+  read: ReadContent,
+  target: NativeBuffer,
+  start: number,
+  size: number,
+): number {
   try {
-    return read(target);
+    return read(target, start, size);
   } catch (error) {
     throw new SourceFailure(error);
   }
@@ -276,7 +292,12 @@ function stepOf(error: Error): string {
   return "call" in error ? (error as OsError).call : "restore";
 }
 
-function checkType(kind: PxarEntry["kind"], metadata: PxarMetadata, path: string): void {
+function checkType(
+  kind: PxarEntry["kind"],
+  metadata: PxarMetadata | undefined,
+  path: string,
+): void {
+  if (metadata === undefined) return;
   const type = (metadata.mode & FileType.MASK) >>> 0;
   if (TYPE_OF_KIND[kind].includes(type)) return;
   throw new FormatError(`The entry is a ${kind} but its mode is ${metadata.mode.toString(8)}`, {

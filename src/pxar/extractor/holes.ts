@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { EntryContent } from "./extract_target.ts";
+
 /** Zeros are looked for in whole blocks of this many bytes, counted from the beginning of the file. */
 export const HOLE_BLOCK_SIZE = 4096;
 
@@ -11,21 +14,24 @@ const WORDS_PER_BLOCK = HOLE_BLOCK_SIZE / 4;
 
 /** A piece of content in blocks. What is behind its end in the last block is taken for zeros. */
 export class BlockBuffer {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #buffer: NativeBuffer;
   readonly #words: Int32Array;
   #length = 0;
 
-  /** `bytes` must have whole blocks, and begin at the beginning of its ArrayBuffer. */
-  constructor(bytes: Uint8Array<ArrayBuffer>) {
-    this.bytes = bytes;
-    this.#words = new Int32Array(bytes.buffer);
+  /** The buffer must have whole blocks, and be the whole of its ArrayBuffer. */
+  constructor(buffer: NativeBuffer) {
+    this.#buffer = buffer;
+    this.#words = new Int32Array(buffer.bytes.buffer);
   }
 
-  /** Says that the first `length` bytes were filled. */
-  setLength(length: number): void {
+  /** Reads the next `length` bytes of `content` to the beginning of the buffer. */
+  fill(content: EntryContent, length: number): void {
+    let filled = 0;
+    while (filled < length) filled += content.read(this.#buffer, filled, length - filled);
     this.#length = length;
     const inLastBlock = length % HOLE_BLOCK_SIZE;
-    if (inLastBlock > 0) this.bytes.fill(0, length, length - inLastBlock + HOLE_BLOCK_SIZE);
+    if (inLastBlock === 0) return;
+    this.#buffer.bytes.fill(0, length, length - inLastBlock + HOLE_BLOCK_SIZE);
   }
 
   /** Where the next block with data begins, from `start` (a block's beginning) on; the length if there is none. */

@@ -8,7 +8,6 @@ import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import {
   descriptorPath,
-  getFileFlags,
   removeXattrByPath,
   setFatAttributes,
   setFileFlags,
@@ -17,6 +16,7 @@ import {
   setProjectId,
   setXattrByPath,
 } from "#src/io/host_extract.ts";
+import { getFileFlags } from "#src/io/host_metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarMetadata } from "../entry.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";

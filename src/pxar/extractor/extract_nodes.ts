@@ -1,0 +1,228 @@
+/**
+ * Extracts chosen entries by random access: nothing else of the archive is read.
+ *
+ * @module
+ */
+
+import { StateError, UsageError } from "#src/errors.ts";
+import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
+import type { ExtractTarget } from "./extract_target.ts";
+import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
+import type { ExtractReport } from "./report.ts";
+
+/** How one entry is extracted. */
+export interface ExtractEntryOptions extends ExtractionOptions {
+  /** Name it gets in the target, instead of its own. A directory then is made in the target. */
+  readonly name?: string;
+}
+
+/**
+ * Extracts the entries at `paths`, directories with all their content, to the same places below the target, which is
+ * closed then. The directories on the way, and the target itself, get the metadata that they have in the archive. A path that is not
+ * there is an error in the report. A hard link whose file is not among the entries becomes that file.
+ *
+ * @throws {FormatError} when the archive is broken
+ */
+export function extractPaths(
+  accessor: PxarAccessor,
+  paths: readonly string[],
+  target: ExtractTarget,
+  options: ExtractionOptions = {},
+): ExtractReport {
+  const choice = new Choice();
+  for (const path of paths) choice.add(path);
+  return new Extraction(target, options).run((extraction) => {
+    extraction.beginRoot(accessor.root.entry.metadata);
+    const links = { resolve: (path: string) => choice.has(path) ? path : undefined };
+    const walk = new Walk(accessor, extraction, links);
+    if (choice.isWhole) walk.content(accessor.root, "");
+    else walk.chosen(accessor.root, "", choice);
+    extraction.leaveDirectory();
+  });
+}
+
+/**
+ * Extracts the entry at `path` into the target, which is closed then. The content of a directory goes into the target itself, which
+ * gets the directory's metadata; anything else, or a directory with a `name`, becomes an entry of the target, which else stays
+ * as it is.
+ *
+ * @throws {StateError} `not-found`
+ * @throws {FormatError} when the archive is broken
+ */
+export function extractEntry(
+  accessor: PxarAccessor,
+  path: string,
+  target: ExtractTarget,
+  options: ExtractEntryOptions = {},
+): ExtractReport {
+  return new Extraction(target, options).run((extraction) => {
+    const node = accessor.lookup(path);
+    if (node === undefined) throw notFound(path);
+    const source = splitPath(path).join("/");
+    const name = options.name ?? (node.table === undefined ? splitPath(path).at(-1)! : undefined);
+    const place = name === undefined ? "" : `${name}/`;
+    const links = {
+      resolve: (linkPath: string) => {
+        if (source === "") return `${place}${linkPath}`;
+        const isInside = linkPath.startsWith(`${source}/`);
+        return isInside ? `${place}${linkPath.slice(source.length + 1)}` : undefined;
+      },
+    };
+    const walk = new Walk(accessor, extraction, links);
+    if (name === undefined) {
+      extraction.beginRoot(node.entry.metadata);
+      walk.content(node, "");
+    } else {
+      if (name.includes("/")) throw new UsageError(`Cannot extract as "${name}": no single name`);
+      extraction.beginRoot(undefined);
+      walk.entry(node, name, name);
+    }
+    extraction.leaveDirectory();
+  });
+}
+
+/** Paths as a tree of names. */
+class Choice {
+  readonly children = new Map<string, Choice>();
+  /** Whether the entry itself is chosen, with all that is in it. */
+  isWhole = false;
+
+  add(path: string): void {
+    let place: Choice = this;
+    for (const name of splitPath(path)) {
+      let next = place.children.get(name);
+      if (next === undefined) place.children.set(name, next = new Choice());
+      place = next;
+    }
+    place.isWhole = true;
+  }
+
+  has(path: string): boolean {
+    let place: Choice | undefined = this;
+    for (const name of path.split("/")) {
+      if (place.isWhole) return true;
+      place = place.children.get(name);
+      if (place === undefined) return false;
+    }
+    return place.isWhole;
+  }
+}
+
+/** Where the targets of hard links are restored. */
+interface LinkPlaces {
+  /** Path below the target directory of what is at `path` in the archive; undefined when that is not extracted. */
+  resolve(path: string): string | undefined;
+}
+
+/** Tells an extraction of entries. Paths are those in the target, without a leading slash. */
+class Walk {
+  readonly #accessor: PxarAccessor;
+  readonly #extraction: Extraction;
+  readonly #links: LinkPlaces;
+  /** Files restored under the name of a hard link, by their offset in the archive. */
+  readonly #copies = new Map<number, string>();
+
+  constructor(accessor: PxarAccessor, extraction: Extraction, links: LinkPlaces) {
+    this.#accessor = accessor;
+    this.#extraction = extraction;
+    this.#links = links;
+  }
+
+  /** What is chosen below a directory that is not chosen itself. */
+  chosen(directory: PxarNode, path: string, choice: Choice): void {
+    const found: [child: PxarChild, choice: Choice][] = [];
+    for (const [name, next] of choice.children) {
+      const child = directory.table === undefined
+        ? undefined
+        : this.#accessor.storedChild(directory, name);
+      if (child === undefined) this.#missing(join(path, name), next);
+      else found.push([child, next]);
+    }
+    // In the order of the archive, so that a hard link comes behind its file.
+    found.sort(([a], [b]) => a.offset - b.offset);
+    for (const [child, next] of found) {
+      const place = join(path, child.name);
+      if (next.isWhole) this.entry(child, child.name, place);
+      else if (isLink(child)) this.#missingBelow(place, next);
+      else {
+        this.#extraction.enterDirectory(child.name, `/${place}`, child.entry.metadata, false);
+        this.chosen(child, place, next);
+        this.#extraction.leaveDirectory();
+      }
+    }
+  }
+
+  /** An entry, with all that is in it. */
+  entry(node: PxarChild, name: string, path: string): void {
+    if (isLink(node)) return this.#link(node, name, path);
+    if (node.table === undefined) {
+      this.#extraction.restoreEntry(name, `/${path}`, node.entry, this.#reader(node));
+      return;
+    }
+    this.#extraction.enterDirectory(name, `/${path}`, node.entry.metadata, true);
+    this.content(node, path);
+    this.#extraction.leaveDirectory();
+  }
+
+  /** Everything in a directory. */
+  content(directory: PxarNode, path: string): void {
+    for (const child of this.#accessor.readDirectory(directory)) {
+      this.entry(child, child.name, join(path, child.name));
+    }
+  }
+
+  #link(link: PxarLinkNode, name: string, path: string): void {
+    const file = this.#accessor.resolveHardlink(link);
+    const place = this.#copies.get(file.offset) ?? this.#placeOf(link, file);
+    if (place !== undefined) {
+      return this.#extraction.restoreHardlink(name, `/${path}`, place, true);
+    }
+    const reader = this.#reader(file);
+    if (this.#extraction.restoreEntry(name, `/${path}`, file.entry, reader)) {
+      this.#copies.set(file.offset, path);
+    }
+  }
+
+  /** Where a link's file was restored; its path and its offset must speak of the same entry. */
+  #placeOf(link: PxarLinkNode, file: PxarNode): string | undefined {
+    const { targetPath } = link.entry;
+    const place = this.#links.resolve(targetPath);
+    if (place === undefined) return undefined;
+    return this.#accessor.lookupChild(targetPath)?.offset === file.offset ? place : undefined;
+  }
+
+  #reader(node: PxarNode): ReadContent {
+    let offset = 0;
+    return (target, start, size) => {
+      const count = this.#accessor.readContent(node, offset, target, start, size);
+      offset += count;
+      return count;
+    };
+  }
+
+  #missing(path: string, choice: Choice): void {
+    if (choice.isWhole) this.#extraction.fail(`/${path}`, notFound(path));
+    else this.#missingBelow(path, choice);
+  }
+
+  #missingBelow(path: string, choice: Choice): void {
+    for (const [name, next] of choice.children) this.#missing(join(path, name), next);
+  }
+}
+
+function isLink(child: PxarChild): child is PxarLinkNode {
+  return child.entry.kind === "hardlink";
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}/${name}`;
+}
+
+function splitPath(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+function notFound(path: string): StateError {
+  const shown = JSON.stringify(`/${splitPath(path).join("/")}`);
+  return new StateError("not-found", `The archive has no entry ${shown}`);
+}

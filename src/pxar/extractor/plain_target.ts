@@ -1,0 +1,311 @@
+/**
+ * Restores entries by path with the runtime's own calls, for runs without FFI: under `--allow-read` and
+ * `--allow-write` of the target only.
+ *
+ * Files are made with O_EXCL, so that no link is followed, and all directories from the target down are looked at with
+ * lstat before each use. A race remains: another process that exchanges a directory for a symbolic link between such a look
+ * and the call that follows can make that one call act elsewhere. An archive alone cannot do so: nothing that it holds takes
+ * the place of a directory. Where others can write to the target, use `DescriptorTarget`.
+ *
+ * Not restored, and reported: devices, FIFOs, sockets, xattrs, ACLs, file capabilities, attributes, project ids; the times
+ * of symbolic links; the part of a time below a millisecond. Symbolic links need the permission to read and write everywhere.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import { plainBuffer } from "#src/bytes/native_buffer.ts";
+import { FormatError, OsError } from "#src/errors.ts";
+import { translating } from "#src/io/fs_file_source.ts";
+import { Errno } from "#src/io/host.ts";
+import { FileType } from "#src/tree/node.ts";
+import type { PxarMetadata } from "../entry.ts";
+import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
+import { BlockBuffer } from "./holes.ts";
+import {
+  OVERWRITE_NOTHING,
+  type OverwritePolicy,
+  RESTORE_ALL,
+  type RestoreFeatures,
+  type TargetOptions,
+} from "./options.ts";
+import { reportUnsupported, setOpenTime } from "./plain_metadata.ts";
+import type { ProblemSink } from "./report.ts";
+
+const { constants } = fs;
+const BUFFER_SIZE = 128 << 10;
+const NEW_FILE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
+  constants.O_NOFOLLOW;
+const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const PERMISSION_BITS = 0o7777;
+const SET_ID_BITS = 0o6000;
+
+/** A directory, and which one it is. */
+interface Level {
+  readonly hostPath: string;
+  readonly device: number;
+  readonly inode: number;
+  /** Names made in it; kept only where a second entry of a name would not fail by itself. */
+  readonly names: Set<string> | undefined;
+}
+
+/** A target directory without FFI. */
+export class PlainTarget implements ExtractTarget {
+  readonly features: RestoreFeatures;
+  readonly #overwrite: OverwritePolicy;
+  readonly #keepsNames: boolean;
+  readonly #buffer = plainBuffer(BUFFER_SIZE);
+  readonly #blocks = new BlockBuffer(this.#buffer);
+  readonly #levels: Level[] = [];
+
+  private constructor(hostPath: string, options: TargetOptions) {
+    this.features = options.features ?? RESTORE_ALL;
+    this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;
+    this.#keepsNames = Object.values(this.#overwrite).includes(true);
+    this.#push(hostPath, "/");
+  }
+
+  /**
+   * Opens the directory at `path`, which is made (with mode 0700, and the directories above it) when it is not there.
+   * The path is the user's: links in it are followed.
+   *
+   * @throws {OsError} ENOTDIR, EACCES …
+   */
+  static open(path: string, options: TargetOptions = {}): PlainTarget {
+    translating("make directory", path, () => fs.mkdirSync(path, { recursive: true, mode: 0o700 }));
+    const hostPath = translating("open directory", path, () => fs.realpathSync(path));
+    return new PlainTarget(hostPath, options);
+  }
+
+  enterDirectory(name: string, path: string): void {
+    const hostPath = this.#place(name, path);
+    try {
+      translating("make directory", path, () => fs.mkdirSync(hostPath, { mode: 0o700 }));
+    } catch (error) {
+      const wasThere = error instanceof OsError && error.errno === Errno.EEXIST;
+      if (!wasThere || !this.#overwrite.directories) throw error;
+    }
+    this.#push(hostPath, path);
+  }
+
+  leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
+    try {
+      if (metadata === undefined) return;
+      this.#checkLevels(path);
+      const { hostPath } = this.#levels.at(-1)!;
+      const fd = translating("open directory", path, () => fs.openSync(hostPath, DIRECTORY_FLAGS));
+      try {
+        this.#restore(fd, hostPath, path, metadata, problems);
+      } finally {
+        fs.closeSync(fd);
+      }
+    } finally {
+      this.#levels.pop();
+    }
+  }
+
+  createFile(
+    name: string,
+    path: string,
+    metadata: PxarMetadata,
+    content: EntryContent,
+    problems: ProblemSink,
+  ): void {
+    const hostPath = this.#place(name, path);
+    const fd = this.#make(
+      hostPath,
+      path,
+      "create file",
+      this.#overwrite.files,
+      () => fs.openSync(hostPath, NEW_FILE_FLAGS, 0o600),
+    );
+    try {
+      // Had a directory been exchanged just now, the file would be elsewhere, empty: nothing is put into it then.
+      this.#checkLevels(path);
+      this.#write(fd, content, path);
+      this.#restore(fd, hostPath, path, metadata, problems);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  createSymlink(
+    name: string,
+    path: string,
+    metadata: PxarMetadata,
+    target: string,
+    problems: ProblemSink,
+  ): void {
+    checkText(target, path);
+    const hostPath = this.#place(name, path);
+    this.#make(hostPath, path, "create symbolic link", this.#overwrite.symlinks, () => {
+      try {
+        fs.symlinkSync(target, hostPath);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotCapable)) throw error;
+        throw new OsError(Errno.EPERM, "create symbolic link", path, {
+          hint: "Allow FFI, or reading and writing everywhere",
+          cause: error,
+        });
+      }
+    });
+    if (this.features.owner) {
+      this.#step("set owner of", path, problems, () => {
+        fs.lchownSync(hostPath, metadata.uid, metadata.gid);
+      });
+    }
+    reportUnsupported(metadata, this.features, path, problems);
+    const step = "set time of";
+    problems.add(path, step, new OsError(Errno.EOPNOTSUPP, step, path), "warning");
+  }
+
+  createSpecial(_name: string, path: string, _entry: SpecialEntry): void {
+    throw new OsError(Errno.EOPNOTSUPP, "create special file", path, { hint: "Allow FFI" });
+  }
+
+  createHardlink(name: string, path: string, targetPath: string): void {
+    const hostPath = this.#place(name, path);
+    const parts = targetPath.split("/");
+    const root = this.#levels[0]!.hostPath;
+    parts.forEach((_, index) => {
+      const step = `${root}/${parts.slice(0, index + 1).join("/")}`;
+      const stat = translating("find hard link's target for", path, () => fs.lstatSync(step));
+      const isLast = index === parts.length - 1;
+      if (isLast ? stat.isFile() : stat.isDirectory()) return;
+      throw new OsError(Errno.EINVAL, "link to something that is no regular file", path);
+    });
+    this.#make(
+      hostPath,
+      path,
+      "create hard link",
+      this.#overwrite.hardlinks,
+      () => fs.linkSync(`${root}/${targetPath}`, hostPath),
+    );
+  }
+
+  close(): void {
+    this.#levels.length = 0;
+  }
+
+  /** Makes sure that `hostPath` is a directory, and makes it the current one. */
+  #push(hostPath: string, path: string): void {
+    const stat = translating("open directory", path, () => fs.lstatSync(hostPath));
+    if (!stat.isDirectory()) throw new OsError(Errno.ENOTDIR, "open directory", path);
+    const names = this.#keepsNames ? new Set<string>() : undefined;
+    this.#levels.push({ hostPath, device: stat.dev, inode: stat.ino, names });
+  }
+
+  /** The host's path of a name in the current directory, which is still where it was. */
+  #place(name: string, path: string): string {
+    checkText(name, path);
+    this.#checkLevels(path);
+    const { hostPath, names } = this.#levels.at(-1)!;
+    if (names?.has(name)) {
+      throw new FormatError("The archive has two entries of this name", {
+        code: "duplicate-name",
+        path,
+      });
+    }
+    names?.add(name);
+    return `${hostPath}/${name}`;
+  }
+
+  /** Makes sure that the directories on the way are the ones that were entered. */
+  #checkLevels(path: string): void {
+    for (const { hostPath, device, inode } of this.#levels) {
+      const stat = translating("look at the directory of", path, () => fs.lstatSync(hostPath));
+      if (stat.isDirectory() && stat.dev === device && stat.ino === inode) continue;
+      throw new OsError(Errno.ESTALE, "use the exchanged directory of", path);
+    }
+  }
+
+  #make<Result>(
+    hostPath: string,
+    path: string,
+    step: string,
+    mayReplace: boolean,
+    make: () => Result,
+  ): Result {
+    try {
+      return translating(step, path, make);
+    } catch (error) {
+      const isTaken = error instanceof OsError && error.errno === Errno.EEXIST;
+      if (!isTaken || !mayReplace) throw error;
+      if (fs.lstatSync(hostPath).isDirectory()) {
+        throw new OsError(Errno.EISDIR, "replace", path, { cause: error });
+      }
+      translating("replace", path, () => fs.unlinkSync(hostPath));
+      return translating(step, path, make);
+    }
+  }
+
+  #write(fd: number, content: EntryContent, path: string): void {
+    const { size } = content;
+    let dataEnd = 0;
+    for (let offset = 0; offset < size;) {
+      const length = Math.min(BUFFER_SIZE, size - offset);
+      this.#blocks.fill(content, length);
+      let position = this.#blocks.nextData(0);
+      while (position < length) {
+        const end = this.#blocks.nextHole(position);
+        translating("write", path, () => this.#writeRun(fd, position, end, offset));
+        dataEnd = offset + end;
+        position = this.#blocks.nextData(end);
+      }
+      offset += length;
+    }
+    if (dataEnd < size) translating("set size of", path, () => fs.ftruncateSync(fd, size));
+  }
+
+  #writeRun(fd: number, start: number, end: number, offset: number): void {
+    for (let done = start; done < end;) {
+      done += fs.writeSync(fd, this.#buffer.bytes, done, end - done, offset + done);
+    }
+  }
+
+  /** Restores the metadata of an open file or directory: owner, mode, time. */
+  #restore(
+    fd: number,
+    hostPath: string,
+    path: string,
+    metadata: PxarMetadata,
+    problems: ProblemSink,
+  ): void {
+    const { uid, gid, mode } = metadata;
+    let isOwned = false;
+    if (this.features.owner) {
+      isOwned = this.#step("set owner of", path, problems, () => fs.fchownSync(fd, uid, gid));
+    }
+    reportUnsupported(metadata, this.features, path, problems);
+    // Before the mode, which may not allow to open the file again.
+    this.#step("set time of", path, problems, () => setOpenTime(fd, hostPath, metadata.mtime));
+    if (!this.features.permissions) return;
+    const isDirectory = (mode & FileType.MASK) === FileType.DIRECTORY;
+    // Without the owner, these bits would lend the rights of whoever extracts.
+    const mask = isOwned || isDirectory ? PERMISSION_BITS : PERMISSION_BITS & ~SET_ID_BITS;
+    this.#step("set mode of", path, problems, () => fs.fchmodSync(fd, mode & mask));
+    if ((mode & PERMISSION_BITS & ~mask) !== 0) {
+      const step = "set set-id bits without the owner of";
+      problems.add(path, step, new OsError(Errno.EPERM, step, path), "warning");
+    }
+  }
+
+  #step(step: string, path: string, problems: ProblemSink, run: () => void): boolean {
+    try {
+      translating(step, path, run);
+      return true;
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      problems.add(path, step, error, "error");
+      return false;
+    }
+  }
+}
+
+/** The runtime takes names as text: other bytes would become other names. */
+function checkText(text: string, path: string): void {
+  if (text.isWellFormed()) return;
+  throw new OsError(Errno.EOPNOTSUPP, "use a name that is not UTF-8 for", path, {
+    hint: "Allow FFI",
+  });
+}
