@@ -30,10 +30,10 @@ export function extractPaths(
   options: ExtractionOptions = {},
 ): ExtractReport {
   const choice = new Choice();
-  for (const path of paths) choice.add(path);
+  for (const path of paths) choice.add(splitPath(path));
   return new Extraction(target, options).run((extraction) => {
     extraction.beginRoot(accessor.root.entry.metadata);
-    const links = { resolve: (path: string) => choice.has(path) ? path : undefined };
+    const links = { resolve: (path: string) => choice.has(splitPath(path)) ? path : undefined };
     const walk = new Walk(accessor, extraction, links);
     if (choice.isWhole) walk.content(accessor.root, "");
     else walk.chosen(accessor.root, "", choice);
@@ -87,24 +87,21 @@ class Choice {
   /** Whether the entry itself is chosen, with all that is in it. */
   isWhole = false;
 
-  add(path: string): void {
-    let place: Choice = this;
-    for (const name of splitPath(path)) {
-      let next = place.children.get(name);
-      if (next === undefined) place.children.set(name, next = new Choice());
-      place = next;
+  add(names: readonly string[], index = 0): void {
+    const name = names[index];
+    if (name === undefined) {
+      this.isWhole = true;
+      return;
     }
-    place.isWhole = true;
+    let next = this.children.get(name);
+    if (next === undefined) this.children.set(name, next = new Choice());
+    next.add(names, index + 1);
   }
 
-  has(path: string): boolean {
-    let place: Choice | undefined = this;
-    for (const name of path.split("/")) {
-      if (place.isWhole) return true;
-      place = place.children.get(name);
-      if (place === undefined) return false;
-    }
-    return place.isWhole;
+  has(names: readonly string[], index = 0): boolean {
+    const name = names[index];
+    if (this.isWhole || name === undefined) return this.isWhole;
+    return this.children.get(name)?.has(names, index + 1) ?? false;
   }
 }
 
