@@ -101,14 +101,22 @@ export class DirectoryOperations {
     // Checked before the lookup, so that no lookup has to be taken back.
     if (next > this.#end) return false;
     // The kernel wants no entry for these two; one that has just gone is shown without, too.
-    const found = name !== "." && name !== ".." &&
-      this.#fileSystem.lookup(this.#directoryId, name, this.#entry) >= 0;
+    const found = name !== "." && name !== ".." && this.#lookup(name);
     if (found) this.#answer.setEntry(position, this.#entry);
     else this.#answer.buffer.bytes.fill(0, position, position + EntryOut.SIZE);
     this.#setDirent(position + DirentPlus.DIRENT, ino, type, nextCookie, nameLength);
     this.#position = next;
     return true;
   };
+
+  /** What cannot be looked up fails alone, when it is asked for, and not the whole list. */
+  #lookup(name: string): boolean {
+    try {
+      return this.#fileSystem.lookup(this.#directoryId, name, this.#entry) >= 0;
+    } catch {
+      return false;
+    }
+  }
 
   #setDirent(
     position: number,

@@ -7,7 +7,7 @@
  */
 
 import * as host from "#src/io/host.ts";
-import { OsError } from "#src/errors.ts";
+import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
@@ -203,7 +203,8 @@ class Settler {
     const length = host.preadFully(fd, address, HEADER_SIZE_MAX, 0);
     if (length < 0 || !isPartialFile(bytes, length, this.#nonce)) return;
     host.unwrap(host.statFd(fd, this.#stat), "stat", path.join("/"));
-    const header = decodePartialHeader(bytes, length, this.#stat.size, path.join("/"));
+    const header = this.#decode(length, path.join("/"));
+    if (header === undefined) return;
     if (header.bootId.some((byte, index) => byte !== this.#bootId[index])) return;
     const { mapSize, workingMapOffset, durableMapOffset } = header.layout;
     const map = host.allocateNativeBuffer(mapSize);
@@ -212,6 +213,16 @@ class Settler {
     host.preadFully(fd, durable.address, mapSize, durableMapOffset);
     if (map.bytes.some((byte, index) => byte !== durable.bytes[index])) {
       this.files.push({ path, map });
+    }
+  }
+
+  /** A damaged file fails whoever reads it; the others are settled all the same. */
+  #decode(length: number, name: string): ReturnType<typeof decodePartialHeader> | undefined {
+    try {
+      return decodePartialHeader(this.#header.bytes, length, this.#stat.size, name);
+    } catch (error) {
+      if (error instanceof FormatError) return undefined;
+      throw error;
     }
   }
 

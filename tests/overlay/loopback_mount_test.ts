@@ -12,6 +12,7 @@ import {
   prepareDiffTree,
   settleDiffTree,
 } from "#src/overlay/mod.ts";
+import { WHOLE_COPY_SIZE_MAX } from "#src/overlay/copy_up.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
 import { type TestMount, withMount } from "#tests/mount/support/mounted.ts";
 import type { OverlayDescription } from "#tests/overlay/_overlay_worker.ts";
@@ -100,5 +101,25 @@ Deno.test("Overlay forgets temporary files that come and go through a mount", as
     await waitUntil(() => nodes() <= few + 10, 5_000, () => `${nodes()} nodes, ${few} before`);
     assert.equal(overlayStatistics(shared).handlesOpen, 0);
     assert.equal(await sh("ls base"), "");
+  });
+});
+
+Deno.test("Overlay lists a directory in which one changed file is damaged, and serves the rest", async () => {
+  using place = new OverlayPlace();
+  for (const name of ["one", "two"]) {
+    Deno.writeTextFileSync(`${place.lower}/${name}`, "");
+    Deno.truncateSync(`${place.lower}/${name}`, WHOLE_COPY_SIZE_MAX + 8192);
+  }
+  await place.mounted(2, async ({ sh }) => {
+    await sh("for f in one two; do echo changed | dd of=$f conv=notrunc status=none; done");
+  });
+  using file = Deno.openSync(`${place.diff}/data/one`, { write: true });
+  file.seekSync(24, Deno.SeekMode.Start);
+  file.writeSync(new Uint8Array([0xff]));
+  await place.mounted(2, async ({ sh, try: attempt, failures }) => {
+    assert.equal(await sh("ls"), "one\ntwo\n");
+    assert.equal(await sh("head -c 8 two"), "changed\n");
+    assert.match((await attempt("cat one")).stderr, /Input\/output error/);
+    assert.match(failures.join(), /unknown version/);
   });
 });
