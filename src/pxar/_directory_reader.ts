@@ -9,7 +9,7 @@ import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { RandomInput } from "./_random_input.ts";
 import type { PxarChild, PxarTable } from "./accessor.ts";
 import { filenameHash } from "./format/filename_hash.ts";
-import type { GoodbyeItem } from "./format/goodbye.ts";
+import { compareHashes, type GoodbyeItem, visitInOrder } from "./format/goodbye.ts";
 import { Item, itemName } from "./format/item.ts";
 
 type ChildKind = PxarChild["entry"]["kind"];
@@ -27,6 +27,7 @@ export function* readChildren(
   decode: (item: GoodbyeItem) => PxarChild,
 ): Generator<PxarChild> {
   const items = readItems(random, table);
+  if (!items.isSorted) fail(random, table, "its items are not in the order of a search tree");
   const seen = new Map<string, ChildKind>();
   let expected = table.childrenOffset;
   for (const index of items.order) {
@@ -58,6 +59,7 @@ class TableItems {
   /** Indices by place in the archive. */
   readonly order: Uint32Array;
   readonly #shared = new Set<string>();
+  #isSorted = true;
 
   constructor(random: RandomInput, table: PxarTable) {
     const { count } = table;
@@ -76,7 +78,7 @@ class TableItems {
     const offsets = this.#offsets;
     this.order = Uint32Array.from(offsets, (_, index) => index);
     this.order.sort((a, b) => offsets[b]! - offsets[a]!);
-    this.#findShared();
+    this.#visitByHash();
   }
 
   at(index: number): GoodbyeItem {
@@ -93,17 +95,28 @@ class TableItems {
     return this.#shared.size > 0 && this.#shared.has(hashKey(item));
   }
 
-  #findShared(): void {
-    const highs = this.#hashHighs;
-    const lows = this.#hashLows;
-    const byHash = Uint32Array.from(this.order)
-      .sort((a, b) => highs[a]! - highs[b]! || lows[a]! - lows[b]!);
-    for (let i = 1; i < byHash.length; i++) {
-      const [previous, current] = [byHash[i - 1]!, byHash[i]!];
-      if (highs[previous] === highs[current] && lows[previous] === lows[current]) {
-        this.#shared.add(hashKey(this.at(current)));
-      }
-    }
+  /** Whether the items are a search tree; otherwise lookups would miss some of them. */
+  get isSorted(): boolean {
+    return this.#isSorted;
+  }
+
+  #visitByHash(): void {
+    let previous: number | undefined;
+    visitInOrder(this.order.length, (index) => {
+      const order = previous === undefined ? -1 : this.#compare(previous, index);
+      if (order > 0) this.#isSorted = false;
+      if (order === 0) this.#shared.add(hashKey(this.at(index)));
+      previous = index;
+    });
+  }
+
+  #compare(first: number, second: number): number {
+    return compareHashes(
+      this.#hashHighs[first]!,
+      this.#hashLows[first]!,
+      this.#hashHighs[second]!,
+      this.#hashLows[second]!,
+    );
   }
 }
 

@@ -20,6 +20,7 @@ import { filenameHash } from "./format/filename_hash.ts";
 import { findInGoodbye, GOODBYE_ITEM_SIZE, type GoodbyeItem } from "./format/goodbye.ts";
 import { Item } from "./format/item.ts";
 import { DEPTH_MAX, STREAM_SIZE_MAX } from "./format/limits.ts";
+import { targetPathObjection } from "./format/name.ts";
 
 /** How an archive is opened. */
 export interface PxarAccessorOptions {
@@ -190,18 +191,20 @@ export class PxarAccessor {
   /**
    * The regular file that a hard link stands for.
    *
-   * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another name
+   * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another name; `path-escape`
    */
   resolveHardlink(link: PxarLinkNode): PxarNode {
     const { distance, targetPath } = link.entry;
-    const fail = (reason: string, cause?: unknown): never => {
+    const fail = (reason: string, cause?: unknown, code = "bad-hardlink"): never => {
       throw new FormatError(`Cannot follow hard link "${link.name}": ${reason}`, {
-        code: "bad-hardlink",
+        code,
         offset: link.offset,
         cause,
         ...(this.#name === undefined ? {} : { path: this.#name }),
       });
     };
+    const objection = targetPathObjection(targetPath);
+    if (objection !== undefined) fail(objection, undefined, "path-escape");
     const children = this.root.table!.childrenOffset;
     if (distance <= 0n || distance > BigInt(link.offset - children)) {
       fail(`${distance} bytes before it there is no entry`);
