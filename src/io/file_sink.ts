@@ -15,6 +15,12 @@ const COPY_SIZE_MIN = 1 << 20;
 const COPY_SIZE_MAX = 64 << 20;
 /** What is mapped at once. A multiple of every page size. */
 const WINDOW_SIZE = 8 << 20;
+/** `f_type` of ext4, where blocks that are reserved ahead make writing a fifth faster. */
+const MAGIC_EXT4 = 0xef53;
+/** Smaller files are not worth it. */
+const RESERVED_SIZE_MIN = 4 << 20;
+/** What is reserved ahead at most. */
+const RESERVED_SIZE_MAX = 256 << 20;
 /** Shorter holes are written as zeros. */
 const HOLE_SIZE_MIN = 128 << 10;
 
@@ -37,6 +43,8 @@ export class FileSink implements Sink {
   readonly #isNamed: boolean;
   #fd: number;
   #position = 0;
+  /** Where the blocks end that are reserved; Infinity where nothing is reserved. */
+  #reserved: number;
   /** Whether the bytes before the position are a hole that is not yet part of the file's length. */
   #endsInHole = false;
 
@@ -45,6 +53,7 @@ export class FileSink implements Sink {
     this.#fd = fd;
     this.#isNamed = isNamed;
     this.#isDurable = isDurable;
+    this.#reserved = metadata.getFileSystemMagic(fd) === MAGIC_EXT4 ? 0 : Infinity;
   }
 
   /**
@@ -71,6 +80,7 @@ export class FileSink implements Sink {
 
   write(bytes: Uint8Array): void {
     this.#leaveHole();
+    this.#reserve(bytes.length);
     writeAll(this.#fd, bytes, this.#path);
     this.#position += bytes.length;
   }
@@ -82,11 +92,11 @@ export class FileSink implements Sink {
     if (dataStart - offset >= HOLE_SIZE_MIN) {
       // The length of a hole is no news of the copy: it may be as long as the rest of the file.
       const length = Math.min(dataStart, offset + size) - offset;
-      this.#position += length;
-      this.#endsInHole = true;
+      this.#skip(length);
       return length;
     }
     this.#leaveHole();
+    this.#reserve(size);
     const count = copyMapped(fd, offset, nextHole(fd, dataStart, end) - offset, this.#fd);
     if (count < 0) host.unwrap(count, "write", this.#path);
     this.#position += count;
@@ -99,7 +109,8 @@ export class FileSink implements Sink {
    * @throws {OsError} EEXIST when the name has been taken meanwhile
    */
   finish(): void {
-    if (this.#endsInHole) {
+    const hasSpare = this.#reserved > this.#position && this.#reserved !== Infinity;
+    if (this.#endsInHole || hasSpare) {
       host.unwrap(host.ftruncate(this.#fd, this.#position), "write", this.#path);
     }
     if (this.#isDurable) host.unwrap(host.fsync(this.#fd), "sync", this.#path);
@@ -117,6 +128,28 @@ export class FileSink implements Sink {
     if (this.#fd < 0) return;
     if (this.#isNamed) host.unlinkAt(host.At.FDCWD, this.#path);
     this.#close();
+  }
+
+  /** Reserves blocks for `size` bytes to come, and for more the longer the file is. */
+  #reserve(size: number): void {
+    const end = this.#position + size;
+    if (end <= this.#reserved || end < RESERVED_SIZE_MIN) return;
+    const start = Math.max(this.#reserved, this.#position);
+    const length = Math.min(Math.max(end - start, this.#position), RESERVED_SIZE_MAX);
+    const result = host.fallocate(this.#fd, host.Fallocate.KEEP_SIZE, start, length);
+    this.#reserved = result < 0 ? Infinity : start + length;
+  }
+
+  /** Leaves a hole. */
+  #skip(length: number): void {
+    const end = this.#position + length;
+    if (this.#reserved > this.#position && this.#reserved !== Infinity) {
+      const mode = host.Fallocate.KEEP_SIZE | host.Fallocate.PUNCH_HOLE;
+      const size = Math.min(end, this.#reserved) - this.#position;
+      host.fallocate(this.#fd, mode, this.#position, size);
+    }
+    this.#position = end;
+    this.#endsInHole = true;
   }
 
   #leaveHole(): void {

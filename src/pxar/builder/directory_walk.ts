@@ -44,6 +44,8 @@ interface FirstName {
   readonly path: string;
 }
 
+/** From this size on the sink may take a file itself, for which the encoder has to hand over first what it has gathered. */
+const COPIED_SIZE_MIN = 1 << 20;
 /** Mode of the file with the patterns: regular, 0600. */
 const EXCLUDE_OPTIONS_MODE = 0o100600;
 
@@ -217,7 +219,9 @@ export class DirectoryWalk {
       const { size, nlink, device, ino } = stat;
       const metadata = this.#source.metadata(fd, stat, path);
       this.#content.open(fd, size, stat.blocks, path);
-      const offset = writer.addFileFromFd(name, metadata, size, fd, 0, this.#rest);
+      const offset = size < COPIED_SIZE_MIN
+        ? writer.addFile(name, metadata, size, this.#content)
+        : writer.addFileFromFd(name, metadata, size, fd, 0, this.#rest);
       if (nlink > 1) this.#rememberName(device, ino, path, offset);
       this.#report.contentBytes += size;
       this.#reportChange(size, path);
