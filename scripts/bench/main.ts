@@ -2,6 +2,9 @@
  * Measures a mount against a plain directory with the same files on the same disk, in one run.
  *
  *     deno task bench [CATALOG.tar.zst [INSTANCE BACKUP_ID]]
+ *     deno task bench pxar
+ *
+ * The second form measures archives instead (`pxar.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench database;
  * without arguments the shared sample of scale 20 is taken. Prints a table; `dist/bench.json` has the same.
@@ -14,6 +17,7 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { BenchMount } from "./bench_mount.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
 import { benchmarkPostgres } from "./postgres_benchmark.ts";
+import { benchmarkArchives } from "./pxar.ts";
 import { benchmarkReads } from "./read_benchmark.ts";
 import { Report } from "./report.ts";
 import { benchmarkRequestCost } from "./request_cost.ts";
@@ -110,4 +114,7 @@ async function main(args: readonly string[]): Promise<void> {
   await Deno.writeTextFile(`${CHECKOUT}dist/bench.json`, report.json() + "\n");
 }
 
-if (import.meta.main) await main(Deno.args);
+if (import.meta.main) {
+  if (Deno.args[0] === "pxar") await benchmarkArchives(CHECKOUT);
+  else await main(Deno.args);
+}

@@ -75,7 +75,8 @@ export class Report {
   }
 }
 
-function hostDescription() {
+/** The machine that was measured. */
+export function hostDescription(): Readonly<Record<string, string | number>> {
   return {
     cpus: navigator.hardwareConcurrency,
     kernel: Deno.osRelease(),
