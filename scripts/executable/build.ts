@@ -21,7 +21,7 @@ const PERMISSIONS = [
   "--allow-ffi",
   "--allow-read",
   "--allow-write",
-  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ",
+  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ,PXAR_LOG",
   "--allow-run",
 ];
 
