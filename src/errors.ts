@@ -150,7 +150,8 @@ export type StateCode =
   | "not-found"
   | "chain-broken"
   | "chain-corrupt"
-  | "timeout";
+  | "timeout"
+  | "partial";
 
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
 export class StateError extends Error implements Failure {

@@ -10,6 +10,8 @@ import { addHelpNotes } from "../../help.ts";
 import { normalizeArguments } from "../../pxar/arguments.ts";
 import { catCommand } from "./cat.ts";
 import { cpCommand, mergeCommand } from "./copy.ts";
+import { createCommand } from "./create.ts";
+import { extractCommand } from "./extract.ts";
 import { diffCommand } from "./diff.ts";
 import { findCommand } from "./find.ts";
 import { keygenCommand } from "./keygen.ts";
@@ -21,6 +23,8 @@ import { verifyCommand } from "./verify.ts";
 /** The group; also what the executable is when it is called `pxar`. */
 export const pxarGroup: CommandGroup = {
   commands: [
+    createCommand,
+    extractCommand,
     lsCommand,
     listCommand,
     catCommand,

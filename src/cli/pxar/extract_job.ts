@@ -1,0 +1,177 @@
+/**
+ * An archive, or parts of it, into the file system, with progress and what could not be restored.
+ *
+ * @module
+ */
+
+import { PxarDecoder } from "#src/pxar/decoder.ts";
+import {
+  DescriptorTarget,
+  DryTarget,
+  extractArchive,
+  extractEntry,
+  type ExtractionOptions,
+  extractPaths,
+  type ExtractReport,
+  type ExtractTarget,
+  parseFilesFrom,
+  parseIncludePatterns,
+  PlainTarget,
+  type TargetOptions,
+} from "#src/pxar/extractor/mod.ts";
+import type { PxarAccessor } from "#src/pxar/accessor.ts";
+import { joinPath, splitPath } from "#src/transfer/paths.ts";
+import type { OutputFormat } from "../exit_code.ts";
+import { Progress } from "../progress.ts";
+import type { Terminal } from "../terminal.ts";
+import { openArchiveFiles, openArchiveStreams } from "./archive_files.ts";
+import { notFound, openAccessor } from "./listing.ts";
+import { mayUseFfi } from "./output_files.ts";
+import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
+
+/** What to restore, and how. */
+export interface ExtractRequest {
+  readonly archive: string;
+  readonly payload: string | undefined;
+  /** Empty, and without {@link ExtractRequest.filesFrom}: everything. */
+  readonly patterns: readonly string[];
+  /** File with patterns. */
+  readonly filesFrom: string | undefined;
+  /** File that the prelude is written to. */
+  readonly preludeTarget: string | undefined;
+  readonly isDryRun: boolean;
+  readonly isStrict: boolean;
+  readonly isVerbose: boolean;
+  readonly ignoresDeviceErrors: boolean;
+  readonly report: OutputFormat;
+  readonly target: TargetOptions;
+}
+
+/**
+ * Restores what the patterns select into the directory `target`; from standard input too.
+ *
+ * @throws {StateError} `partial` when entries could not be restored completely
+ * @throws {FormatError} when the archive is damaged; what came before is restored
+ */
+export function extractToTarget(
+  request: ExtractRequest,
+  target: string,
+  terminal: Terminal,
+): void {
+  const patterns = [
+    ...parseIncludePatterns(request.patterns),
+    ...(request.filesFrom === undefined
+      ? []
+      : parseFilesFrom(Deno.readFileSync(request.filesFrom))),
+  ];
+  using streams = openArchiveStreams(request.archive, request.payload);
+  const { name, source, payload } = streams;
+  const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
+  run(request, terminal, (options) =>
+    extractArchive(decoder, openTarget(request, target), {
+      ...options,
+      patterns,
+      onPrelude: (bytes) => writePrelude(request, bytes),
+    }));
+}
+
+/**
+ * Restores entries by random access. One of them becomes `output`, or is put into it where that is a directory and
+ * the entry is none; several keep their paths below the directory `output`.
+ *
+ * @throws {StateError} `not-found`; `partial` when entries could not be restored completely
+ */
+export function extractPathsTo(
+  request: ExtractRequest,
+  paths: readonly string[],
+  output: string,
+  terminal: Terminal,
+): void {
+  using files = openArchiveFiles(request.archive, request.payload);
+  const accessor = openAccessor(files);
+  const wanted = paths.map((path) => joinPath(splitPath(path)));
+  const found = accessor.lookupAll(wanted);
+  const missing = found.indexOf(undefined);
+  if (missing >= 0) throw notFound(wanted[missing]!, files.name);
+  run(request, terminal, (options) => {
+    if (wanted.length > 1) {
+      return extractPaths(accessor, wanted, openTarget(request, output), options);
+    }
+    const isDirectory = found[0]!.entry.kind === "directory";
+    return extractOne(request, accessor, wanted[0]!, isDirectory, output, options);
+  });
+}
+
+function extractOne(
+  request: ExtractRequest,
+  accessor: PxarAccessor,
+  path: string,
+  isDirectory: boolean,
+  output: string,
+  options: ExtractionOptions,
+): ExtractReport {
+  if (isDirectory || output.endsWith("/") || isHostDirectory(output)) {
+    return extractEntry(accessor, path, openTarget(request, output), options);
+  }
+  const slash = output.lastIndexOf("/");
+  const directory = slash < 0 ? "." : output.slice(0, slash + 1);
+  const target = openTarget(request, directory);
+  return extractEntry(accessor, path, target, { ...options, name: output.slice(slash + 1) });
+}
+
+function run(
+  request: ExtractRequest,
+  terminal: Terminal,
+  extract: (options: ExtractionOptions) => ExtractReport,
+): void {
+  using progress = new Progress(terminal, "Restored");
+  const problems = new ProblemOutput(terminal, request.report, progress);
+  const report = extract({
+    isStrict: request.isStrict,
+    ignoresDeviceErrors: request.ignoresDeviceErrors,
+    onProgress: ({ path, entryCount, contentBytes }) => {
+      if (request.isVerbose) problems.printPath(path);
+      progress.set(entryCount, contentBytes);
+    },
+    onProblem: ({ path, step, error, severity }) => {
+      const message = `Cannot ${step}: ${error.message}`;
+      problems.print({ path, severity, code: errorCode(error), message });
+    },
+  });
+  progress.clear();
+  if (request.report === "json") terminal.out(JSON.stringify(summary(report)) + "\n");
+  if (report.isPartial) throw partialError(report.errorCount, "restored");
+}
+
+function summary(report: ExtractReport): Record<string, unknown> {
+  return {
+    type: "summary",
+    entries: report.entryCount,
+    counts: report.counts,
+    skipped: report.skippedCount,
+    content_bytes: report.contentBytes,
+    errors: report.errorCount,
+    warnings: report.warningCount,
+  };
+}
+
+/** Where the C library may be used it restores more, and nothing can lead out of the target. */
+function openTarget(request: ExtractRequest, path: string): ExtractTarget {
+  if (request.isDryRun) return new DryTarget(request.target);
+  return mayUseFfi()
+    ? DescriptorTarget.open(path, request.target)
+    : PlainTarget.open(path, request.target);
+}
+
+function writePrelude({ preludeTarget, isDryRun }: ExtractRequest, bytes: Uint8Array): void {
+  if (preludeTarget === undefined || isDryRun) return;
+  Deno.writeFileSync(preludeTarget, bytes, { mode: 0o600 });
+}
+
+function isHostDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Telling of single entries that something went wrong with, while the rest goes on.
+ *
+ * @module
+ */
+
+import { isFailure, StateError } from "#src/errors.ts";
+import type { OutputFormat } from "../exit_code.ts";
+import type { Progress } from "../progress.ts";
+import type { Terminal } from "../terminal.ts";
+import { quoteName } from "./quoting.ts";
+
+/** Something that is not as asked for. */
+export interface EntryProblem {
+  readonly path: string;
+  readonly severity: "error" | "warning" | "notice";
+  /** Stable identifier. */
+  readonly code: string;
+  /** What was tried, or found. */
+  readonly message: string;
+}
+
+/** Prints problems on standard error, as lines or as JSON objects with `type` "problem". */
+export class ProblemOutput {
+  readonly #terminal: Terminal;
+  readonly #format: OutputFormat;
+  readonly #progress: Progress;
+
+  constructor(terminal: Terminal, format: OutputFormat, progress: Progress) {
+    this.#terminal = terminal;
+    this.#format = format;
+    this.#progress = progress;
+  }
+
+  /** Prints one. */
+  print(problem: EntryProblem): void {
+    this.#progress.clear();
+    if (this.#format === "json") {
+      this.#terminal.err(JSON.stringify({ type: "problem", ...problem }) + "\n");
+    } else {
+      const { severity, path, message } = problem;
+      this.#terminal.err(`${severity}: ${quoteName(path)}: ${message}\n`);
+    }
+  }
+
+  /** Prints the path of an entry that is being done. */
+  printPath(path: string): void {
+    this.#progress.clear();
+    this.#terminal.err(`${quoteName(path)}\n`);
+  }
+}
+
+/** Stable identifier of an error. */
+export function errorCode(error: Error): string {
+  return isFailure(error) ? error.code : "internal";
+}
+
+/** The error at the end when entries are missing. `what` is what became of them: `archived`. */
+export function partialError(count: number, what: string): StateError {
+  const entries = count === 1 ? "1 problem" : `${count} problems`;
+  return new StateError("partial", `Not everything was ${what}: ${entries}`, {
+    hint: "What is missing is listed above; the rest is done",
+  });
+}
