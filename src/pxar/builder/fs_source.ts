@@ -2,7 +2,7 @@
  * Directories read by the runtime's own calls, for runs without FFI.
  *
  * There are paths instead of descriptors, so that somebody who may write in the source directory can swap a directory for a link between two
- * calls. Attributes, xattrs, ACLs, file capabilities and project ids cannot be had, holes are read, pseudo file systems are not
+ * calls. Attributes, xattrs, ACLs, file capabilities and project ids cannot be had, times are exact to a millisecond, holes are read, pseudo file systems are not
  * recognized, and names that are not UTF-8 count as vanished.
  *
  * @module
