@@ -5,10 +5,9 @@
  */
 
 import { LimitError } from "#src/errors.ts";
-import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { RandomInput } from "./_random_input.ts";
 import type { PxarChild, PxarTable } from "./accessor.ts";
-import { filenameHash } from "./format/filename_hash.ts";
+import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 import { compareHashes, type GoodbyeItem, visitInOrder } from "./format/goodbye.ts";
 import { Item, itemName } from "./format/item.ts";
 
@@ -39,7 +38,7 @@ export function* readChildren(
     if (start < expected) {
       fail(random, table, `"${child.name}" overlaps another entry`);
     }
-    filenameHash.hash(encodeFileName(child.name));
+    hashFileName(child.name);
     if (filenameHash.high !== item.hashHigh || filenameHash.low !== item.hashLow) {
       fail(random, table, `the hash of "${child.name}" is wrong`);
     }

@@ -4,26 +4,34 @@
  * @module
  */
 
-import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 
-const PAGE_SIZE = 8192;
-const PAGE_COUNT_MAX = 128;
+const PAGE_SIZE = 4096;
 
-/** Pages of a source that were used last. */
+/** Enough for the table of a directory with 100,000 entries, and some of these. */
+const PAGE_COUNT_MAX = 1024;
+
+/** Below this a loop is quicker than a view. */
+const LOOP_SIZE_MAX = 64;
+
+/** Pages of a source that were used not long ago. */
 export class PageCache {
   readonly #source: ByteSource;
   readonly #arena: NativeBuffer;
-  readonly #freeSlots: number[] = Array.from({ length: PAGE_COUNT_MAX }, (_, slot) => slot);
-  readonly #slots = new LruCache<number, number>(
-    PAGE_COUNT_MAX - 1,
-    (slot) => this.#freeSlots.push(slot),
-  );
+  readonly #slots = new Map<number, number>();
+  /** Page in each slot; -1 when it is free. */
+  readonly #pages: Float64Array;
+  /** Whether a slot was used since the hand passed it. */
+  readonly #isUsed: Uint8Array;
+  #hand = 0;
 
   constructor(source: ByteSource, allocate: (size: number) => NativeBuffer) {
     this.#source = source;
-    this.#arena = allocate(PAGE_COUNT_MAX * PAGE_SIZE);
+    const count = Math.max(1, Math.min(PAGE_COUNT_MAX, Math.ceil(source.size / PAGE_SIZE)));
+    this.#arena = allocate(count * PAGE_SIZE);
+    this.#pages = new Float64Array(count).fill(-1);
+    this.#isUsed = new Uint8Array(count);
   }
 
   /** Length of the stream. */
@@ -43,31 +51,42 @@ export class PageCache {
       copy(this.#arena.bytes, index, target, start + done, count);
       done += count;
     }
-    return Math.max(done, 0);
+    return done;
   }
 
   #slotOf(page: number): number {
     const known = this.#slots.get(page);
-    if (known !== undefined) return known;
-    const slot = this.#freeSlots.pop()!;
+    if (known !== undefined) {
+      this.#isUsed[known] = 1;
+      return known;
+    }
+    const slot = this.#takeSlot();
     const start = slot * PAGE_SIZE;
     const offset = page * PAGE_SIZE;
     const size = Math.min(PAGE_SIZE, this.size - offset);
-    let count = 0;
-    try {
-      count = this.#source.readAt(this.#arena, start, size, offset);
-    } catch (error) {
-      this.#freeSlots.push(slot);
-      throw error;
-    }
+    const count = this.#source.readAt(this.#arena, start, size, offset);
     // A file that shrank since it was opened: what is gone reads as zeros, which no item begins with.
-    this.#arena.bytes.fill(0, start + count, start + PAGE_SIZE);
-    this.#slots.set(page, slot, 1);
+    if (count < size) this.#arena.bytes.fill(0, start + count, start + size);
+    this.#pages[slot] = page;
+    this.#slots.set(page, slot);
+    return slot;
+  }
+
+  /** A slot that is free now: one that was not used while the hand went round. */
+  #takeSlot(): number {
+    while (this.#isUsed[this.#hand] === 1) {
+      this.#isUsed[this.#hand] = 0;
+      this.#hand = (this.#hand + 1) % this.#pages.length;
+    }
+    const slot = this.#hand;
+    this.#hand = (slot + 1) % this.#pages.length;
+    const page = this.#pages[slot]!;
+    if (page >= 0) this.#slots.delete(page);
+    this.#pages[slot] = -1;
     return slot;
   }
 }
 
-/** For a few bytes a loop is quicker than a view. */
 function copy(
   source: Uint8Array,
   sourceStart: number,
@@ -75,7 +94,7 @@ function copy(
   targetStart: number,
   count: number,
 ): void {
-  if (count > 64) {
+  if (count > LOOP_SIZE_MAX) {
     target.set(source.subarray(sourceStart, sourceStart + count), targetStart);
     return;
   }

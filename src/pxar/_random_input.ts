@@ -18,7 +18,7 @@ import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "./format/item.
 import { CONTENT_SIZE_PLAUSIBLE_MAX } from "./format/limits.ts";
 
 /** An entry with its name and a small file's header is seldom longer. */
-const READ_AHEAD_SIZE = 512;
+const READ_AHEAD_SIZE = 256;
 
 /** Where a directory's table is, as its tail says. */
 export interface TableRange {

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { RandomInput } from "./_random_input.ts";
-import { filenameHash } from "./format/filename_hash.ts";
+import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 import {
   compareHashes,
   GOODBYE_ITEM_SIZE,
@@ -46,7 +45,7 @@ export class SeenDirectory {
 
   /** Notes a child when it is complete. */
   add(name: string, kind: string, start: number, end: number, payloadSize: number): void {
-    filenameHash.hash(encodeFileName(name));
+    hashFileName(name);
     this.#hashHighs.push(filenameHash.high);
     this.#hashLows.push(filenameHash.low);
     this.#starts.push(start);

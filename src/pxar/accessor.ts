@@ -4,8 +4,6 @@
  * @module
  */
 
-import { encodeFileName } from "#src/bytes/file_name.ts";
-import { LruCache } from "#src/bytes/lru_cache.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
@@ -14,9 +12,10 @@ import { openArchive } from "./_archive_opening.ts";
 import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
 import { PageCache } from "./_page_cache.ts";
 import { PayloadSource } from "./_payload_source.ts";
+import { RecentEntries } from "./_recent_entries.ts";
 import { RandomInput } from "./_random_input.ts";
 import type { PxarEntry, PxarHardlink } from "./entry.ts";
-import { filenameHash } from "./format/filename_hash.ts";
+import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 import { findInGoodbye, GOODBYE_ITEM_SIZE, type GoodbyeItem } from "./format/goodbye.ts";
 import { Item } from "./format/item.ts";
 import { DEPTH_MAX, STREAM_SIZE_MAX } from "./format/limits.ts";
@@ -72,10 +71,6 @@ export interface PxarLinkNode {
 /** What a directory holds. `entry.kind` tells them apart. */
 export type PxarChild = PxarNode | PxarLinkNode;
 
-/** Decoded entries that are remembered; an entry weighs one and more with its xattrs. */
-const NODE_WEIGHT_MAX = 4096;
-const BYTES_PER_WEIGHT = 512;
-
 /**
  * Looks up entries of one archive. Everything read is checked: an entry is where its table says, inside of its directory,
  * and complete. Not re-entrant.
@@ -92,7 +87,7 @@ export class PxarAccessor {
   readonly #random: RandomInput;
   readonly #payload: PayloadSource | undefined;
   /** By the offset of the FILENAME header; directories also by that of their table's tail. */
-  readonly #nodes = new LruCache<number, PxarChild>(NODE_WEIGHT_MAX);
+  readonly #nodes = new RecentEntries();
 
   private constructor(source: ByteSource, options: PxarAccessorOptions) {
     const allocate = options.allocate ?? plainBuffer;
@@ -175,7 +170,7 @@ export class PxarAccessor {
   /** The child called `name` as it is stored: a hard link is returned as such. */
   storedChild(directory: PxarNode, name: string): PxarChild | undefined {
     const table = requireTable(directory);
-    filenameHash.hash(encodeFileName(name));
+    hashFileName(name);
     return findInGoodbye(
       table.count,
       filenameHash.high,
@@ -347,7 +342,7 @@ export class PxarAccessor {
       const entry = readEntryOrHardlink(input, true);
       return this.#completed(name, start, entryOffset, limit, entry, depth);
     });
-    this.#remember(start, child);
+    this.#nodes.set(start, child);
     return child;
   }
 
@@ -401,13 +396,8 @@ export class PxarAccessor {
       const table = { entryOffset: tailTarget, childrenOffset, offset, count, depth: 0 };
       return { name: "", offset: tailTarget, end, entry, table };
     });
-    this.#remember(tail, node);
+    this.#nodes.set(tail, node);
     return node;
-  }
-
-  #remember(key: number, child: PxarChild): void {
-    // A key in use is that of the same entry, decoded with other limits.
-    if (this.#nodes.get(key) === undefined) this.#nodes.set(key, child, weightOf(child));
   }
 }
 
@@ -423,14 +413,4 @@ function requireTable(directory: PxarNode): PxarTable {
 
 function splitPath(path: string): string[] {
   return path.split("/").filter((part) => part !== "");
-}
-
-function weightOf({ entry }: PxarChild): number {
-  if (entry.kind === "hardlink") return 1;
-  const { xattrs, acl, fcaps } = entry.metadata;
-  let size = fcaps?.length ?? 0;
-  for (const { value } of xattrs) size += value.length + BYTES_PER_WEIGHT;
-  const aclCount = acl.users.length + acl.groups.length + acl.defaultUsers.length +
-    acl.defaultGroups.length;
-  return 1 + Math.ceil((size + 64 * aclCount) / BYTES_PER_WEIGHT);
 }
