@@ -15,6 +15,7 @@ export * from "./content.ts";
 export * from "./copy.ts";
 export * from "./copy_stream.ts";
 export * from "./diff.ts";
+export * from "./directory_reader.ts";
 export { findEntries, findEntry, requireEntry } from "./paths.ts";
 export * from "./reader.ts";
 export * from "./tree_reader.ts";
