@@ -8,7 +8,8 @@ import * as fs from "node:fs";
 import { OsError } from "#src/errors.ts";
 import { Errno } from "#src/io/host.ts";
 import type { Timestamp } from "#src/tree/node.ts";
-import { NO_ACL, type PxarMetadata } from "../entry.ts";
+import type { PxarAcl, PxarMetadata } from "../entry.ts";
+import { hasAccessAcl } from "../format/posix_acl.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";
@@ -24,7 +25,7 @@ export function reportUnsupported(
   const missing: [isThere: boolean, step: string][] = [
     [features.xattrs && xattrs.some(({ name }) => isRestoredXattr(name)), "set xattrs of"],
     [features.fcaps && fcaps !== undefined, "set file capabilities of"],
-    [features.acls && acl !== NO_ACL, "set ACL of"],
+    [features.acls && hasAcl(acl), "set ACL of"],
     [features.projectIds && projectId !== 0n, "set project id of"],
     [features.flags && flags !== 0n, "set attributes of"],
   ];
@@ -35,21 +36,34 @@ export function reportUnsupported(
   }
 }
 
+function hasAcl(acl: PxarAcl): boolean {
+  return hasAccessAcl(acl) || acl.default !== undefined || acl.defaultUsers.length > 0 ||
+    acl.defaultGroups.length > 0;
+}
+
+const MILLISECOND = 1e6;
+
 /**
- * Sets the times of an open file, to the millisecond.
+ * Sets the times of an open file. What is lost: less than a microsecond, and before 1970 less than a millisecond.
  *
  * @param hostPath where the file is
  */
 export function setOpenTime(fd: number, hostPath: string, time: Timestamp): void {
-  // Both calls round down; half a millisecond keeps what a double cannot hold away from the borders.
-  const seconds = time.seconds + (Math.floor(time.nanoseconds / 1e6) + 0.5) / 1000;
-  if (seconds >= 0) return fs.futimesSync(fd, seconds, seconds);
-  // Times before 1970 mean the present to that call. A second descriptor, if it is that of the same file, can do it.
+  const { seconds, nanoseconds } = time;
+  // This call takes seconds as a double, and times before 1970 for the present.
+  const isWhole = nanoseconds === 0 || nanoseconds % MILLISECOND !== 0;
+  if (seconds >= 0 && isWhole) {
+    const value = seconds + nanoseconds / 1e9;
+    return fs.futimesSync(fd, value, value);
+  }
+  // This one has exact milliseconds but needs a descriptor of its own; it must be of the same file.
   using file = Deno.openSync(hostPath, { read: true });
   const stat = file.statSync();
   const own = fs.fstatSync(fd);
   if (stat.dev !== own.dev || stat.ino !== own.ino) {
     throw new OsError(Errno.ESTALE, "set time of the exchanged file", hostPath);
   }
-  file.utimeSync(seconds, seconds);
+  // It rounds down; half a millisecond keeps what a double cannot hold away from the borders.
+  const value = seconds + (Math.floor(nanoseconds / MILLISECOND) + 0.5) / 1000;
+  file.utimeSync(value, value);
 }

@@ -8,7 +8,8 @@
  * the place of a directory. Where others can write to the target, use `DescriptorTarget`.
  *
  * Not restored, and reported: devices, FIFOs, sockets, xattrs, ACLs, file capabilities, attributes, project ids; the times
- * of symbolic links; the part of a time below a millisecond. Symbolic links need the permission to read and write everywhere.
+ * of symbolic links. Symbolic links need the permission to read and write everywhere. Times lose what is below a
+ * microsecond (a millisecond before 1970).
  *
  * @module
  */
