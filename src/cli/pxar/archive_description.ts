@@ -13,6 +13,6 @@ export interface ArchiveDescription {
   readonly pid: number;
   /** Length of all its files, in bytes. */
   readonly size: number;
-  /** Number of names of each file that has several, by the id of its node. */
+  /** Number of names of each file that has several, by its id in the tree. */
   readonly linkCounts: ReadonlyMap<number, number>;
 }

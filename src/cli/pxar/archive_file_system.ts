@@ -4,6 +4,7 @@
  * @module
  */
 
+import { allocateNativeBuffer } from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { TreeFileSystem } from "#src/mount/tree_file_system.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
@@ -36,7 +37,11 @@ export function openArchiveTree(
   { path, payloadPath }: Pick<ArchiveDescription, "path" | "payloadPath">,
 ): Tree {
   const { source, payload } = openSourcePair(path, payloadPath, openHostFileSource);
-  return openPxarTree(source, { name: path, ...(payload === undefined ? {} : { payload }) });
+  return openPxarTree(source, {
+    name: path,
+    allocate: allocateNativeBuffer,
+    ...(payload === undefined ? {} : { payload }),
+  });
 }
 
 /** Adds what the tree does not know: how many names files have, the archive's size, the process that serves it. */
@@ -75,7 +80,8 @@ class ArchiveFileSystem extends TreeFileSystem {
   }
 
   #fillLinkCount(attributes: AttributesSlot): void {
-    const count = this.#description.linkCounts.get(attributes.ino);
+    // A file's node id is one above its id in the tree.
+    const count = this.#description.linkCounts.get(attributes.ino - 1);
     if (count !== undefined) attributes.nlink = count;
   }
 }

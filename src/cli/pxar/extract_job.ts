@@ -133,9 +133,8 @@ function run(
       if (request.isVerbose) problems.printPath(path);
       progress.set(entryCount, contentBytes);
     },
-    onProblem: ({ path, step, error, severity }) => {
-      const message = `Cannot ${step}: ${error.message}`;
-      problems.print({ path, severity, code: errorCode(error), message });
+    onProblem: ({ path, error, severity }) => {
+      problems.print({ path, severity, code: errorCode(error), message: error.message });
     },
   });
   progress.clear();

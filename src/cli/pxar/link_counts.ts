@@ -9,7 +9,8 @@ import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
 
 /**
- * Number of names of each file with several, by the offset of its entry. What lies behind damage is not counted:
+ * Number of names of each file with several, by the id of its node in the archive's tree, which is the offset of its
+ * entry. What lies behind damage is not counted:
  * whoever reads it is told of the damage.
  */
 export function countLinks(path: string): Map<number, number> {

@@ -8,7 +8,7 @@ import { isFailure, StateError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import type { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
-import { quoteName } from "./quoting.ts";
+import { quoteName, showName } from "./quoting.ts";
 
 /** Something that is not as asked for. */
 export interface EntryProblem {
@@ -39,7 +39,8 @@ export class ProblemOutput {
       this.#terminal.err(JSON.stringify({ type: "problem", ...problem }) + "\n");
     } else {
       const { severity, path, message } = problem;
-      this.#terminal.err(`${severity}: ${quoteName(path)}: ${message}\n`);
+      const place = message.includes(path) ? "" : `${quoteName(path)}: `;
+      this.#terminal.err(`${severity}: ${place}${showName(message)}\n`);
     }
   }
 
