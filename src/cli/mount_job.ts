@@ -146,7 +146,7 @@ class MountJob {
   ): BackupDescription {
     const request = this.#request;
     const volatileDirectories = request.noWal ? [WAL_DIRECTORY] : [];
-    prepareDiffTree({ diffPath: diff.path, lower, volatileDirectories });
+    prepareDiffTree({ diffPath: diff.path, lower, nonce: diff.nonce, volatileDirectories });
     chownRoot(diff, request.owner === undefined ? undefined : lower.opened.owner);
     const overlay = {
       diffPath: diff.path,

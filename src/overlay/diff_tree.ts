@@ -6,13 +6,15 @@
  * @module
  */
 
+import { crc32c } from "#src/bytes/crc32c.ts";
+import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
 import { emptyTemporaryDirectory } from "./diff_directory.ts";
-import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
+import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import { isWhiteout, volatileName } from "./found.ts";
 import { decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
@@ -24,6 +26,8 @@ const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW
 export interface DiffTreeOptions {
   readonly diffPath: string;
   readonly lower: Tree;
+  /** The diff's nonce, 16 bytes. */
+  readonly nonce: Uint8Array;
   /** Directories below the root whose changes are kept only while mounted. */
   readonly volatileDirectories: readonly string[];
 }
@@ -32,6 +36,7 @@ export interface DiffTreeOptions {
  * Prepares a bound, locked diff directory for its overlay: empties `tmp/`, gives the root of a new tree the
  * owner, mode and times of the lower root, and makes what stands for volatile directories.
  *
+ * @throws {FormatError} when the nonce is not the one the tree was made with: its changed files would not be known
  * @throws {OsError}
  */
 export function prepareDiffTree(options: DiffTreeOptions): void {
@@ -41,9 +46,14 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
   const dataFd = host.unwrap(host.open(`${diffPath}/data`, DIRECTORY_FLAGS), "open", "data");
   try {
     for (const entry of readHostDirectory(tmpFd)) removeHostTree(tmpFd, entry.name);
-    const stat = new host.HostStat();
-    if (host.statAt(dataFd, MARKER_NAME, stat) === -Errno.ENOENT) {
-      prepareRoot(dataFd, tmpFd, options.lower);
+    const marker = readRootMarker(dataFd);
+    if (marker === undefined) prepareRoot(dataFd, tmpFd, options);
+    else if (marker !== formatRootMarker(options.nonce)) {
+      throw new FormatError("Cannot use diff directory: its binding belongs to another tree", {
+        path: `${diffPath}/data/${MARKER_NAME}`,
+        offset: 0,
+        hint: "Restore .pbkfs-binding.json, or choose a new diff directory",
+      });
     }
     options.volatileDirectories.forEach((name, index) => {
       makeVolatile(dataFd, name, tmpFd, volatileName(index), options.lower);
@@ -54,12 +64,28 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
   }
 }
 
+/** What the root's marker says: not the nonce itself, but enough to know it again. */
+function formatRootMarker(nonce: Uint8Array): string {
+  return `root ${crc32c(nonce).toString(16).padStart(8, "0")}\n`;
+}
+
+function readRootMarker(dataFd: number): string | undefined {
+  const fd = host.openAt(dataFd, MARKER_NAME, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+  if (fd === -Errno.ENOENT) return undefined;
+  host.unwrap(fd, "open", MARKER_NAME);
+  const buffer = host.allocateNativeBuffer(64);
+  const length = host.preadFully(fd, buffer.address, buffer.bytes.length, 0);
+  host.close(fd);
+  host.unwrap(length, "read", MARKER_NAME);
+  return decodeFileName(buffer.bytes.subarray(0, length));
+}
+
 /** The root's marker comes last: it says that the root is complete. */
-function prepareRoot(dataFd: number, tmpFd: number, lower: Tree): void {
+function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOptions): void {
   setAttributes(dataFd, lower.root.attributes);
   const fd = host.openAt(tmpFd, "root", OpenFlag.WRONLY | OpenFlag.CREAT, 0o600);
   host.unwrap(fd, "create", "tmp/root");
-  const content = host.nativeBufferOf(encodeMarker(""));
+  const content = host.nativeBufferOf(new TextEncoder().encode(formatRootMarker(nonce)));
   const written = host.pwriteFully(fd, content.address, content.bytes.length, 0);
   const synced = host.fdatasync(fd);
   host.close(fd);

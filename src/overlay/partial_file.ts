@@ -37,6 +37,8 @@ export const BLOCK_SIZE = 8192;
 export const NONCE_SIZE = 16;
 /** Length of a boot id. */
 export const BOOT_ID_SIZE = 16;
+/** A partial file is recognised by so many bytes. */
+export const SIGNATURE_SIZE = 24;
 /** Offset of the visible size, which is written alone when it shrinks. */
 export const VISIBLE_SIZE_OFFSET = 40;
 /** Offset of the boot id, which is written alone. */
@@ -141,7 +143,7 @@ export function encodePartialHeader(
 
 /** Whether a file that begins with `bytes` is a partial file of the diff with that nonce. */
 export function isPartialFile(bytes: Uint8Array, length: number, nonce: Uint8Array): boolean {
-  if (length < PATH_OFFSET) return false;
+  if (length < SIGNATURE_SIZE) return false;
   for (let i = 0; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return false;
   for (let i = 0; i < NONCE_SIZE; i++) if (bytes[8 + i] !== nonce[i]) return false;
   return true;
@@ -160,6 +162,12 @@ export function decodePartialHeader(
   fileSize: number,
   path: string,
 ): PartialHeader & { layout: PartialLayout } {
+  if (length < PATH_OFFSET) {
+    throw new FormatError("Cannot read changed file: it ends inside the header", {
+      path,
+      offset: length,
+    });
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const corrupt = (what: string, offset: number) =>
     new FormatError(`Cannot read changed file: ${what}`, { path, offset });

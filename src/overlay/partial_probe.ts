@@ -9,7 +9,13 @@ import * as host from "#src/io/host.ts";
 import type { Node, Tree } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { Flag } from "./node_table.ts";
-import { blockCount, decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
+import {
+  blockCount,
+  decodePartialHeader,
+  HEADER_SIZE_MAX,
+  isPartialFile,
+  SIGNATURE_SIZE,
+} from "./partial_file.ts";
 
 const { OpenFlag } = host;
 
@@ -59,7 +65,7 @@ export class PartialProbe {
    */
   read(place: HostPlace, name: string, fileSize: number): PartialFacts | undefined {
     const { nonce, mapBuffer, bootId } = this.#context;
-    if (fileSize < 4096) return undefined;
+    if (fileSize < SIGNATURE_SIZE) return undefined;
     const fd = host.unwrap(
       host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
       "open",

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import { BOOT_ID_OFFSET } from "#src/overlay/partial_file.ts";
+import { prepareDiffTree } from "#src/overlay/mod.ts";
 import { OverlayHarness } from "./harness.ts";
 
 const BLOCK = 8192;
@@ -139,6 +140,30 @@ Deno.test("Overlay refuses a partial file that is cut inside its map", () => {
     harness.mount();
     assert.throws(() => harness.read("file"), /ends inside the block map/);
     assert.deepEqual(harness.read("other"), OLD);
+  });
+});
+
+Deno.test("Overlay refuses a partial file that is cut inside its header", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount();
+    for (const size of [4095, 72, 71, 24]) {
+      Deno.truncateSync(`${harness.diffPath}/data/file`, size);
+      harness.mount();
+      assert.throws(() => harness.read("file"), /Cannot read changed file/, `${size} bytes`);
+      harness.unmount();
+    }
+  });
+});
+
+Deno.test("prepareDiffTree() refuses a nonce that the tree was not made with", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount();
+    const { lower, diffPath } = harness;
+    const options = { diffPath, lower, volatileDirectories: [], nonce: new Uint8Array(16).fill(8) };
+    assert.throws(() => prepareDiffTree(options), /belongs to another tree/);
+    harness.mount();
   });
 });
 

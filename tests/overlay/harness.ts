@@ -56,7 +56,7 @@ export class OverlayHarness {
   mount(): void {
     const { lower, diffPath } = this;
     const volatileDirectories = this.options.volatileDirectories ?? [];
-    prepareDiffTree({ diffPath, lower, volatileDirectories });
+    prepareDiffTree({ diffPath, lower, nonce: NONCE, volatileDirectories });
     this.shared = createSharedState();
     this.#overlays = Array.from({ length: this.options.threads ?? 2 }, (_, worker) =>
       openOverlay({

@@ -43,7 +43,7 @@ class OverlayPlace {
     body: (test: TestMount, description: OverlayDescription) => Promise<void>,
   ): Promise<void> {
     const lower = new LoopbackTree(this.lower);
-    prepareDiffTree({ diffPath: this.diff, lower, volatileDirectories: [] });
+    prepareDiffTree({ diffPath: this.diff, lower, nonce: NONCE, volatileDirectories: [] });
     const description: OverlayDescription = {
       lowerPath: this.lower,
       diffPath: this.diff,
