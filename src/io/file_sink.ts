@@ -43,6 +43,8 @@ export class FileSink implements Sink {
   readonly #isNamed: boolean;
   #fd: number;
   #position = 0;
+  /** Bytes that are no holes. */
+  #stored = 0;
   /** Where the blocks end that are reserved; Infinity where nothing is reserved. */
   #reserved: number;
   /** Whether the bytes before the position are a hole that is not yet part of the file's length. */
@@ -83,6 +85,7 @@ export class FileSink implements Sink {
     this.#reserve(bytes.length);
     writeAll(this.#fd, bytes, this.#path);
     this.#position += bytes.length;
+    this.#stored += bytes.length;
   }
 
   copyFrom(fd: number, offset: number, size: number): number {
@@ -95,11 +98,13 @@ export class FileSink implements Sink {
       this.#skip(length);
       return length;
     }
+    const length = nextHole(fd, dataStart, end) - offset;
     this.#leaveHole();
-    this.#reserve(size);
-    const count = copyMapped(fd, offset, nextHole(fd, dataStart, end) - offset, this.#fd);
+    this.#reserve(length);
+    const count = copyMapped(fd, offset, length, this.#fd);
     if (count < 0) host.unwrap(count, "write", this.#path);
     this.#position += count;
+    this.#stored += count;
     return count;
   }
 
@@ -130,12 +135,12 @@ export class FileSink implements Sink {
     this.#close();
   }
 
-  /** Reserves blocks for `size` bytes to come, and for more the longer the file is. */
+  /** Reserves blocks for `size` bytes to come, and for more the more there are already. */
   #reserve(size: number): void {
     const end = this.#position + size;
-    if (end <= this.#reserved || end < RESERVED_SIZE_MIN) return;
+    if (end <= this.#reserved || this.#stored + size < RESERVED_SIZE_MIN) return;
     const start = Math.max(this.#reserved, this.#position);
-    const length = Math.min(Math.max(end - start, this.#position), RESERVED_SIZE_MAX);
+    const length = Math.min(Math.max(end - start, this.#stored), RESERVED_SIZE_MAX);
     const result = host.fallocate(this.#fd, host.Fallocate.KEEP_SIZE, start, length);
     this.#reserved = result < 0 ? Infinity : start + length;
   }
