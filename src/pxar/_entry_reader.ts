@@ -125,7 +125,12 @@ function readStat(input: ItemInput): Stat {
 function readHardlink(input: ItemInput): PxarHardlink {
   input.content();
   const distance = input.view.getBigUint64(input.start, true);
-  const targetPath = decodeTarget(input.bytes, input.start + 8, input.contentSize - 8);
+  const targetPath = decodeTarget(
+    input.bytes,
+    input.start + 8,
+    input.contentSize - 8,
+    "bad-hardlink",
+  );
   input.consume(input.contentSize);
   return { kind: "hardlink", distance, targetPath };
 }
@@ -149,7 +154,7 @@ function readReference(
 function readSymlink(input: ItemInput, stat: Stat, attributes: Attributes | undefined): PxarEntry {
   requireType(input, stat, FileType.SYMLINK);
   input.content();
-  const target = decodeTarget(input.bytes, input.start, input.contentSize);
+  const target = decodeTarget(input.bytes, input.start, input.contentSize, "bad-name");
   input.consume(input.contentSize);
   return { kind: "symlink", metadata: metadataOf(stat, attributes), target };
 }

@@ -65,6 +65,7 @@ function compareAclEntries(first: PxarAclEntry, second: PxarAclEntry): number {
 
 function checkMetadata(metadata: PxarMetadata): void {
   const { mode, uid, gid, mtime, fcaps } = metadata;
+  if (mode >>> 16 !== 0) throw new UsageError(`Cannot store mode 0${mode.toString(8)}`);
   for (const [value, what] of [[mode, "mode"], [uid, "uid"], [gid, "gid"]] as const) {
     if (!(Number.isInteger(value) && value >= 0 && value <= UINT32_MAX)) {
       throw new UsageError(`Cannot store ${what} ${value}`);

@@ -14,10 +14,11 @@ import {
   Item,
   itemName,
 } from "./format/item.ts";
+import { GOODBYE_ITEM_SIZE } from "./format/goodbye.ts";
 import { CONTENT_SIZE_PLAUSIBLE_MAX } from "./format/limits.ts";
 
-/** A name's content up to this size is looked at in full to tell a long name from a wrong size. */
-const LONG_NAME_SIZE_MAX = 1 << 20;
+/** A content up to this size is passed over to tell a wrong size from a stream that ends. */
+const PASSED_SIZE_MAX = 16 << 20;
 
 /** Up to this it is cheaper to read on than to jump. */
 const READ_THROUGH_SIZE_MAX = 16 * 1024;
@@ -145,7 +146,7 @@ export class ItemInput {
     if (isContentSize(this.item, this.contentSize) && Number.isSafeInteger(this.contentSize)) {
       return;
     }
-    if (this.contentSize < 0 || this.item !== Item.UNKNOWN) this.#failSize();
+    if (this.contentSize < 0 || this.item !== Item.UNKNOWN) this.#failHeader();
   }
 
   /** Brings the content of the item into the window. @throws {FormatError} `truncated` */
@@ -155,7 +156,10 @@ export class ItemInput {
 
   /** Fails because a content of `size` bytes runs past the end. */
   failEnd(size: number): never {
-    const code = size > CONTENT_SIZE_PLAUSIBLE_MAX ? "bad-size" : "truncated";
+    const isTable = this.item === Item.GOODBYE && size % GOODBYE_ITEM_SIZE === 0;
+    const isPossible = size <= CONTENT_SIZE_PLAUSIBLE_MAX &&
+      (isTable || this.item !== Item.GOODBYE);
+    const code = isPossible ? "truncated" : "bad-size";
     this.fail(code, `Cannot read ${itemName(this.item)} of ${size} bytes: the stream ends`);
   }
 
@@ -168,14 +172,20 @@ export class ItemInput {
     });
   }
 
-  #failSize(): never {
+  /** Fails because a content of the item's size is not accepted: `code` when it is there in full. */
+  failSize(code: string): never {
     const size = this.contentSize;
-    const isLongName = this.item === Item.FILENAME && size > 0 && size <= LONG_NAME_SIZE_MAX;
-    if (isLongName && this.skip(size) === size) {
-      this.fail("bad-name", `Cannot read file name: ${size - 1} bytes`);
-    }
-    const code = this.item === Item.FORMAT_VERSION ? "bad-version" : "bad-size";
+    if (size > PASSED_SIZE_MAX || this.skip(size) < size) this.failEnd(size);
     this.fail(code, `Cannot read ${itemName(this.item)}: content of ${size} bytes`);
+  }
+
+  #failHeader(): never {
+    const size = this.contentSize;
+    if (size > 0 && this.item === Item.FORMAT_VERSION) this.failSize("bad-version");
+    const isLongName = size > 0 && size <= PASSED_SIZE_MAX && this.item === Item.FILENAME;
+    const isThere = isLongName && this.skip(size) === size;
+    const message = `Cannot read ${itemName(this.item)}: content of ${size} bytes`;
+    this.fail(isThere ? "bad-name" : "bad-size", message);
   }
 
   #readThrough(size: number): number {

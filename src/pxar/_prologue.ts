@@ -20,9 +20,7 @@ export function readVersion(input: ItemInput): 1 | 2 {
 /** Reads the content of the PRELUDE whose header was taken; a copy. */
 export function readPrelude(input: ItemInput): Uint8Array {
   const size = input.contentSize;
-  if (size > PRELUDE_SIZE_MAX) {
-    input.fail("bad-size", `Cannot read prelude of ${size} bytes: more than ${PRELUDE_SIZE_MAX}`);
-  }
+  if (size > PRELUDE_SIZE_MAX) input.failSize("bad-size");
   input.content();
   const bytes = input.bytes.slice(input.start, input.start + size);
   input.consume(size);

@@ -10,8 +10,11 @@ export const NAME_SIZE_MAX = 4096;
 /** Bytes of a symbolic link's or hard link's target. */
 export const TARGET_SIZE_MAX = 4096;
 
-/** Content of an XATTR or FCAPS item: a name of 255 bytes and a value of 64 KiB. */
-export const XATTR_CONTENT_SIZE_MAX = 255 + 65_536;
+/** Bytes of the name of an extended attribute. */
+export const XATTR_NAME_SIZE_MAX = 255;
+
+/** Content of an XATTR or FCAPS item: a name and a value of 64 KiB. */
+export const XATTR_CONTENT_SIZE_MAX = XATTR_NAME_SIZE_MAX + 65_536;
 
 /** Bytes of a prelude. The format has no limit; the client writes exclude patterns into it. */
 export const PRELUDE_SIZE_MAX = 4 << 20;

@@ -58,20 +58,14 @@ export function decodeName(bytes: Uint8Array, start: number, size: number): stri
 }
 
 /**
- * Reads a link's target with its NUL, `size` bytes.
+ * Reads a link's target with its NUL, `size` bytes. It can be empty, though no Linux makes such a link.
  *
- * @throws {FormatError} `bad-name`
+ * @throws {FormatError} with `code` when there is no NUL at the end or another one before
  */
-export function decodeTarget(bytes: Uint8Array, start: number, size: number): string {
+export function decodeTarget(bytes: Uint8Array, start: number, size: number, code: string): string {
   const end = start + size - 1;
-  const isTerminated = size > 0 && bytes.indexOf(NUL, start) === end;
-  if (isTerminated && size > 1) return decodeText(bytes, start, end);
-  throw new FormatError(
-    `Cannot read link target: ${
-      isTerminated ? "it is empty" : "it does not end with its only NUL"
-    }`,
-    { code: "bad-name" },
-  );
+  if (size > 0 && bytes.indexOf(NUL, start) === end) return decodeText(bytes, start, end);
+  throw new FormatError("Cannot read link target: it does not end with its only NUL", { code });
 }
 
 /** Encodes the name of an entry, without NUL. @throws {UsageError} when no entry can have it */
@@ -87,9 +81,9 @@ export function encodeName(name: string): Uint8Array {
 /** Encodes a link's target, without NUL. @throws {UsageError} when it is impossible */
 export function encodeTarget(target: string): Uint8Array {
   const bytes = encodeFileName(target);
-  if (bytes.length === 0 || bytes.length > TARGET_SIZE_MAX || bytes.includes(NUL)) {
+  if (bytes.length > TARGET_SIZE_MAX || bytes.includes(NUL)) {
     throw new UsageError(
-      `Cannot store link target of ${bytes.length} bytes: it must have 1 to ${TARGET_SIZE_MAX} and no NUL`,
+      `Cannot store link target of ${bytes.length} bytes: more than ${TARGET_SIZE_MAX}, or a NUL`,
     );
   }
   return bytes;

@@ -25,6 +25,9 @@ export const STAT_V1_SIZE = 32;
 
 const NANOSECONDS_PER_SECOND = 1_000_000_000;
 
+/** File type, set-id bits and permissions. */
+const MODE_MAX = 0o177777;
+
 /** What stat(2) tells, and the attributes of chattr(1) and FAT. */
 export interface Stat {
   readonly mode: number;
@@ -48,7 +51,7 @@ export function encodeStat(view: DataView, offset: number, stat: Stat): void {
 /**
  * Reads the content of an ENTRY.
  *
- * @throws {FormatError} `bad-timestamp`, `type-mismatch` (a mode of more than 32 bits)
+ * @throws {FormatError} `bad-timestamp`, `type-mismatch` (a mode of more than 16 bits)
  */
 export function decodeStat(view: DataView, offset: number): Stat {
   const nanoseconds = view.getUint32(offset + 32, true);
@@ -67,7 +70,7 @@ export function decodeStat(view: DataView, offset: number): Stat {
 /**
  * Reads the content of an ENTRY_V1.
  *
- * @throws {FormatError} `type-mismatch` (a mode of more than 32 bits)
+ * @throws {FormatError} `type-mismatch` (a mode of more than 16 bits)
  */
 export function decodeStatV1(view: DataView, offset: number): Stat {
   const time = view.getBigUint64(offset + 24, true);
@@ -81,13 +84,14 @@ export function decodeStatV1(view: DataView, offset: number): Stat {
 }
 
 function decodeCommon(view: DataView, offset: number): Omit<Stat, "mtime"> {
-  if (view.getUint32(offset + 4, true) !== 0) {
-    throw new FormatError("Cannot read mode: more than 32 bits", { code: "type-mismatch" });
+  const mode = view.getUint32(offset, true);
+  if (mode > MODE_MAX || view.getUint32(offset + 4, true) !== 0) {
+    throw new FormatError("Cannot read mode: more than 16 bits", { code: "type-mismatch" });
   }
   const flagsLow = view.getUint32(offset + 8, true);
   const hasFlags = flagsLow !== 0 || view.getUint32(offset + 12, true) !== 0;
   return {
-    mode: view.getUint32(offset, true),
+    mode,
     flags: hasFlags ? view.getBigUint64(offset + 8, true) : 0n,
     uid: view.getUint32(offset + 16, true),
     gid: view.getUint32(offset + 20, true),
