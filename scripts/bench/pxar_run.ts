@@ -30,20 +30,25 @@ async function runOnce(command: readonly string[]): Promise<RunCost> {
   return { seconds, memoryMebibytes: Number(stderr.trim().split("\n").at(-1)) / 1024 };
 }
 
-/** Measures `command` `rounds` times, each after `prepare`. The first round of all warms the caches and does not count. */
+/**
+ * Measures several commands by turns, so that what else the machine does hits all of them alike, each `rounds` times and after its
+ * preparation. The first round warms the caches and does not count.
+ */
 export async function measureRuns(
-  command: readonly string[],
+  commands: readonly (readonly string[])[],
   rounds: number,
   prepare: () => Promise<unknown>,
-): Promise<RunCost> {
-  const costs: RunCost[] = [];
+): Promise<RunCost[]> {
+  const costs: RunCost[][] = commands.map(() => []);
   for (let round = 0; round <= rounds; round++) {
-    await prepare();
-    const cost = await runOnce(command);
-    if (round > 0) costs.push(cost);
+    for (const [index, command] of commands.entries()) {
+      await prepare();
+      const cost = await runOnce(command);
+      if (round > 0) costs[index]!.push(cost);
+    }
   }
-  return {
-    seconds: median(costs.map((cost) => cost.seconds)),
-    memoryMebibytes: median(costs.map((cost) => cost.memoryMebibytes)),
-  };
+  return costs.map((runs) => ({
+    seconds: median(runs.map((cost) => cost.seconds)),
+    memoryMebibytes: median(runs.map((cost) => cost.memoryMebibytes)),
+  }));
 }
