@@ -69,6 +69,14 @@ const SYMBOLS = {
     ],
     result: "isize",
   },
+  poll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u64", // nfds_t nfds
+      "i32", // int timeout
+    ],
+    result: "i32",
+  },
   mmap: {
     parameters: [
       "usize", // void *addr
@@ -179,6 +187,17 @@ export function preadInto(fd: number, target: Uint8Array<ArrayBuffer>, offset: n
 export function writeFrom(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
   const count = Number(libc().write(fd, bytes, BigInt(bytes.length)));
   return count === -1 ? failed() : count;
+}
+
+const POLLOUT = 4;
+const pollBytes = new Uint8Array(8);
+const pollView = new DataView(pollBytes.buffer);
+
+/** poll(2): waits until a descriptor that somebody made non-blocking takes bytes again. */
+export function waitWritable(fd: number): number {
+  pollView.setInt32(0, fd, true);
+  pollView.setInt16(4, POLLOUT, true);
+  return libc().poll(pollBytes, 1n, -1) === -1 ? failed() : 0;
 }
 
 const sendOffset = new BigInt64Array(1);

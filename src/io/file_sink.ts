@@ -90,8 +90,11 @@ export class FileSink implements Sink {
 
   copyFrom(fd: number, offset: number, size: number): number {
     if (size < COPY_SIZE_MIN) return 0;
-    const end = offset + Math.min(size, COPY_SIZE_MAX);
-    const dataStart = nextData(fd, offset);
+    // Mapped bytes between the end of the file and that of the page are zeros, not an error.
+    const fileEnd = host.lseek(fd, 0, host.Seek.END);
+    const end = Math.min(offset + Math.min(size, COPY_SIZE_MAX), fileEnd);
+    if (end <= offset) return 0;
+    const dataStart = nextData(fd, offset, fileEnd);
     if (dataStart - offset >= HOLE_SIZE_MIN) {
       // The length of a hole is no news of the copy: it may be as long as the rest of the file.
       const length = Math.min(dataStart, offset + size) - offset;
@@ -215,16 +218,16 @@ function writeAll(fd: number, bytes: Uint8Array, path: string): void {
     const rest = done === 0 ? bytes : bytes.subarray(done);
     const count = metadata.writeFrom(fd, rest as Uint8Array<ArrayBuffer>);
     if (count === -host.Errno.EINTR) continue;
-    done += host.unwrap(count, "write", path);
+    if (count === -host.Errno.EAGAIN) metadata.waitWritable(fd);
+    else done += host.unwrap(count, "write", path);
   }
 }
 
 /** Where data begins at or behind `offset`; the end of the file when there is none left. */
-function nextData(fd: number, offset: number): number {
+function nextData(fd: number, offset: number, fileEnd: number): number {
   const start = host.lseek(fd, offset, host.Seek.DATA);
   if (start >= 0) return start;
-  if (start !== -host.Errno.ENXIO) return offset;
-  return Math.max(offset, host.lseek(fd, 0, host.Seek.END));
+  return start === -host.Errno.ENXIO ? Math.max(offset, fileEnd) : offset;
 }
 
 /** Where a hole worth skipping begins behind `offset`, `end` at most. */
@@ -233,7 +236,7 @@ function nextHole(fd: number, offset: number, end: number): number {
   while (position < end) {
     const start = host.lseek(fd, position, host.Seek.HOLE);
     if (start < 0 || start >= end) return end;
-    position = nextData(fd, start);
+    position = nextData(fd, start, end);
     if (position - start >= HOLE_SIZE_MIN) return start;
   }
   return end;

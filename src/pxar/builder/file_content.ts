@@ -17,7 +17,7 @@ const BLOCK_SIZE = 512;
 export class FileContentReader implements PxarContent {
   readonly #source: BuildSource;
   readonly #extent: DataExtent = { start: 0, end: 0 };
-  readonly #probe = new Uint8Array(1);
+  readonly #probe = new Uint8Array(2);
   #fd = -1;
   #position = 0;
   #size = 0;
@@ -65,10 +65,14 @@ export class FileContentReader implements PxarContent {
     return count;
   }
 
-  /** How the file has changed since it was opened. To be asked when all has been read. */
+  /** How the file has changed since it was opened. To be asked when all has been read, here or by a sink that copies. */
   change(): "shrunk" | "grown" | undefined {
     if (this.#isShort) return "shrunk";
-    return this.#source.read(this.#fd, this.#probe, this.#size) > 0 ? "grown" : undefined;
+    const start = Math.max(this.#size - 1, 0);
+    const end = start + this.#source.read(this.#fd, this.#probe, start);
+    if (end > this.#size) return "grown";
+    // A copy by the kernel may have met the new end, a complete read has not.
+    return end < this.#size && this.#position < this.#size ? "shrunk" : undefined;
   }
 
   #zeros(target: Uint8Array, count: number): number {
