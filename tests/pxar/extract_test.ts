@@ -152,6 +152,17 @@ Deno.test("extractArchive leaves holes where there are blocks of zeros", () => {
   assert.equal(look(`${target}/zeros`).stat.blocks, 0);
 });
 
+Deno.test("extractArchive gives back space that was reserved for a hole", () => {
+  using scratch = new TempDirectory("extract");
+  const content = new Uint8Array(6 << 20).fill(1);
+  content.fill(0, 2 << 20, 3 << 20);
+  content.fill(0, (4 << 20) + 100);
+  const archive = archiveOf((encoder) => encoder.addFile("f", FILE(), content.length, content));
+  extract(archive, scratch.join("t"));
+  assertRestored(scratch.join("t"), archive);
+  assert.equal(look(scratch.join("t", "f")).stat.blocks * 512, (3 << 20) + BLOCK);
+});
+
 Deno.test({
   name: "extractArchive restores attributes of chattr, also of a file with several names",
   ignore: !isRoot,

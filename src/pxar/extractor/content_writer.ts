@@ -11,10 +11,19 @@ import { BlockBuffer } from "./holes.ts";
 /** Larger writes are slower: the page cache then takes larger pages, which are zeroed out of the CPU's caches. */
 const BUFFER_SIZE = 128 << 10;
 
+/** Smaller files gain nothing when their space is reserved before. */
+const RESERVE_SIZE_MIN = 1 << 20;
+/** Space reserved at once: what may have to be given back for holes. */
+const RESERVE_STEP = 32 << 20;
+
 /** Writes one content at a time. */
 export class ContentWriter {
   readonly #buffer = host.allocateNativeBuffer(BUFFER_SIZE);
   readonly #blocks = new BlockBuffer(this.#buffer);
+  /** Whether space is reserved for the file at hand: as long as it has no holes. */
+  #reserves = false;
+  /** Offset up to which there is space. */
+  #reservedEnd = 0;
 
   /**
    * Writes `content` to the empty file `fd`, leaving out blocks of zeros.
@@ -24,19 +33,44 @@ export class ContentWriter {
   write(fd: number, content: EntryContent, path: string): void {
     const { size } = content;
     let dataEnd = 0;
+    this.#reserves = size >= RESERVE_SIZE_MIN;
+    this.#reservedEnd = 0;
     for (let offset = 0; offset < size;) {
       const length = Math.min(BUFFER_SIZE, size - offset);
       this.#blocks.fill(content, length);
       let position = this.#blocks.nextData(0);
+      this.#leaveHole(fd, offset, offset + position);
       while (position < length) {
         const end = this.#blocks.nextHole(position);
+        const next = this.#blocks.nextData(end);
+        this.#leaveHole(fd, offset + end, offset + next);
+        this.#reserve(fd, offset + position, size);
         this.#writeRun(fd, position, end, offset + position, path);
         dataEnd = offset + end;
-        position = this.#blocks.nextData(end);
+        position = next;
       }
       offset += length;
     }
     if (dataEnd < size) host.unwrap(host.ftruncate(fd, size), "set size of", path);
+  }
+
+  /** Blocks that are allocated in one go are written a fifth faster. What cannot be reserved is allocated by writing. */
+  #reserve(fd: number, start: number, size: number): void {
+    if (!this.#reserves || start < this.#reservedEnd) return;
+    const length = Math.min(RESERVE_STEP, size - start);
+    const isDone = host.fallocate(fd, host.Fallocate.KEEP_SIZE, start, length) >= 0;
+    if (isDone) this.#reservedEnd = start + length;
+    else this.#reserves = false;
+  }
+
+  /** Gives back what was reserved for a hole. */
+  #leaveHole(fd: number, start: number, end: number): void {
+    if (start === end) return;
+    this.#reserves = false;
+    const length = Math.min(end, this.#reservedEnd) - start;
+    if (length <= 0) return;
+    // Failing would only mean that the space stays in use.
+    host.fallocate(fd, host.Fallocate.KEEP_SIZE | host.Fallocate.PUNCH_HOLE, start, length);
   }
 
   #writeRun(fd: number, start: number, end: number, offset: number, path: string): void {
