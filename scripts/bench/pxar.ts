@@ -5,7 +5,7 @@
  *     deno task bench pxar
  *
  * Needs root, GNU tar and time, and `dist/pbkfs` (or `PBKFS_BIN`). Prints a table; `dist/bench-pxar.json` has the same.
- * `TMPDIR` says where the trees are made (6 GiB); on `/dev/shm` the disk and its file system do not count.
+ * `TMPDIR` says where the trees are made (6 GiB); on a tmpfs the disk does not count.
  *
  * The targets are times of another implementation on two cores of a known machine, with the allowance given beside them: on other
  * machines compare the ratio to `tar`.
