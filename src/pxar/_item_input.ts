@@ -143,10 +143,11 @@ export class ItemInput {
     this.item = decodeItem(this.view, this.start);
     this.contentSize = decodeContentSize(this.view, this.start);
     this.consume(HEADER_SIZE);
-    if (isContentSize(this.item, this.contentSize) && Number.isSafeInteger(this.contentSize)) {
-      return;
-    }
-    if (this.contentSize < 0 || this.item !== Item.UNKNOWN) this.#failHeader();
+    // What is unknown has no place anywhere: that is what its reader says, whatever its size.
+    if (this.item === Item.UNKNOWN) return;
+    const isSize = Number.isSafeInteger(this.contentSize) &&
+      isContentSize(this.item, this.contentSize);
+    if (!isSize) this.#failHeader();
   }
 
   /** Brings the content of the item into the window. @throws {FormatError} `truncated` */

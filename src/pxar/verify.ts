@@ -15,7 +15,12 @@ import { checkDepth, readPrelude, readVersion } from "./_prologue.ts";
 import { RandomInput } from "./_random_input.ts";
 import { SourceCursor } from "./_source_cursor.ts";
 import { SeenDirectory, type SharedHash, tableObjection } from "./_table_check.ts";
-import { PxarAccessor, type PxarAccessorOptions, type PxarLinkNode } from "./accessor.ts";
+import {
+  PxarAccessor,
+  type PxarAccessorOptions,
+  type PxarChild,
+  type PxarLinkNode,
+} from "./accessor.ts";
 import type { PxarHardlink, PxarPayload } from "./entry.ts";
 import { HEADER_SIZE, Item, itemName } from "./format/item.ts";
 import { targetPathObjection } from "./format/name.ts";
@@ -251,7 +256,8 @@ class Verification {
       const end = this.#input.position;
       const link: PxarLinkNode = { name, offset, end, entry, table: undefined };
       const target = accessor.resolveHardlink(link);
-      if (accessor.lookupChild(entry.targetPath)?.offset === target.offset) return;
+      const found = accessor.lookupChild(entry.targetPath) ?? searched(accessor, entry.targetPath);
+      if (found?.offset === target.offset) return;
       this.#add("bad-hardlink", offset, `Hard link "${name}": its target is somewhere else`);
     } catch (error) {
       // Wrong tables on the way to the target are findings of their own.
@@ -292,12 +298,12 @@ class Verification {
       this.#add("missing-payload", offset, "Payload stream not there: contents are not checked");
       return;
     }
+    if (offset < this.#payloadEnd) {
+      const message = `Payload at ${offset}, smaller than already consumed ${this.#payloadEnd}`;
+      this.#add("out-of-order-ref", offset, message);
+    }
     try {
       const start = this.#payload.locate(offset, size);
-      if (offset < this.#payloadEnd) {
-        const message = `Payload at ${offset}, smaller than already consumed ${this.#payloadEnd}`;
-        this.#add("out-of-order-ref", offset, message);
-      }
       this.#payloadEnd = Math.max(this.#payloadEnd, start + size);
       this.#readAll(this.#options.payload!, start, size);
     } catch (error) {
@@ -314,4 +320,20 @@ class Verification {
       }
     }
   }
+}
+
+/**
+ * The entry at a path, found without the hashes of the tables: a wrong one must not make a hard link look wrong.
+ *
+ * @throws {FormatError} for a wrong table on the way
+ */
+function searched(accessor: PxarAccessor, path: string): PxarChild | undefined {
+  let found: PxarChild | undefined = accessor.root;
+  for (const name of path.split("/")) {
+    if (found?.table === undefined) return undefined;
+    const children: Iterable<PxarChild> = accessor.readDirectory(found);
+    found = undefined;
+    for (const child of children) if (child.name === name) found = child;
+  }
+  return found;
 }
