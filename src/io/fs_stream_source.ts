@@ -12,6 +12,8 @@ const DISCARD_SIZE = 1 << 17;
 
 /** A stream that must be closed. */
 export interface ClosableSource extends SequentialSource {
+  /** Length of a regular file when it was opened; undefined for what else can be read. */
+  readonly size: number | undefined;
   close(): void;
 }
 
@@ -29,6 +31,7 @@ export function standardInputSource(): ClosableSource {
 
 /** What cannot be seeked in. */
 class StreamSource implements ClosableSource {
+  readonly size = undefined;
   readonly #path: string;
   readonly #file: Pick<Deno.FsFile, "readSync" | "close">;
   #discarded: Uint8Array | undefined;
@@ -60,15 +63,15 @@ class StreamSource implements ClosableSource {
 
 /** A regular file. */
 class FileSource implements ClosableSource {
+  readonly size: number;
   readonly #path: string;
   readonly #file: Deno.FsFile;
-  readonly #size: number;
   #position = 0;
 
   constructor(path: string, file: Deno.FsFile, size: number) {
     this.#path = path;
     this.#file = file;
-    this.#size = size;
+    this.size = size;
   }
 
   read(target: Uint8Array): number {
@@ -78,7 +81,7 @@ class FileSource implements ClosableSource {
   }
 
   skip(size: number): number {
-    const count = Math.max(0, Math.min(size, this.#size - this.#position));
+    const count = Math.max(0, Math.min(size, this.size - this.#position));
     translating(
       "seek",
       this.#path,

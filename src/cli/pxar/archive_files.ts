@@ -32,6 +32,8 @@ export interface ArchiveStreams extends Disposable {
   readonly name: string;
   readonly source: ClosableSource;
   readonly payload: ClosableSource | undefined;
+  /** Length of the payload stream, where it is a regular file. */
+  readonly payloadSize: number | undefined;
 }
 
 /** Whether a name is that of the metadata stream of a split archive. */
@@ -124,6 +126,7 @@ export function openArchiveStreams(path: string, payload: string | undefined): A
       name: path === STANDARD_STREAM ? "standard input" : path,
       source,
       payload: payloadSource,
+      payloadSize: payloadSource?.size,
       [Symbol.dispose]() {
         source.close();
         payloadSource?.close();

@@ -18,6 +18,7 @@ import {
   STANDARD_STREAM,
 } from "./archive_files.ts";
 import type { EntryOutput } from "./entry_output.ts";
+import { PayloadCheck } from "./payload_check.ts";
 
 /** What to list. */
 export interface ListingRequest {
@@ -60,10 +61,12 @@ function listInOrder(request: ListingRequest, output: EntryOutput): void {
   const wanted = paths.map((path): Wanted => ({ path: joinPath(splitPath(path)), isFound: false }));
   // One directory's names are sorted; a whole archive may not fit into memory and keeps its order.
   const unsorted: PxarEntryEvent[] = [];
+  const payloads = new PayloadCheck(decoder, streams);
   try {
     for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
       if (event.type !== "entry") continue;
       const { path, entry } = event;
+      payloads.check(entry);
       const isDirectory = entry.kind === "directory";
       const isShown = wanted.map((each) => isListed(each, path, isDirectory, request));
       if (!isShown.includes(true)) continue;

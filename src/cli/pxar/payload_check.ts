@@ -1,0 +1,45 @@
+/**
+ * Notices payloads of a split archive that are not there, while the archive is only listed.
+ *
+ * @module
+ */
+
+import { FormatError } from "#src/errors.ts";
+import type { PxarDecoder } from "#src/pxar/decoder.ts";
+import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
+import type { ArchiveStreams } from "./archive_files.ts";
+
+/** Size of a PAYLOAD header. */
+const HEADER_SIZE = 16;
+
+/** Looks at the payload of each file as it is listed, not at its bytes. */
+export class PayloadCheck {
+  readonly #decoder: PxarDecoder;
+  readonly #streams: ArchiveStreams;
+  readonly #byte = new Uint8Array(1);
+
+  constructor(decoder: PxarDecoder, streams: ArchiveStreams) {
+    this.#decoder = decoder;
+    this.#streams = streams;
+  }
+
+  /** @throws {FormatError} `bad-payload-ref` or `truncated` when the payload of `entry` is not there */
+  check(entry: PxarEntry | PxarHardlink): void {
+    const { payload, payloadSize } = this.#streams;
+    if (payload === undefined) return;
+    if (entry.kind !== "file" || entry.payload.kind !== "reference") return;
+    try {
+      this.#decoder.readContent(this.#byte);
+    } catch (error) {
+      // Whoever reads contents in order cannot go back; a listing need not.
+      if (!(error instanceof FormatError) || error.code !== "out-of-order-ref") throw error;
+    }
+    const { offset, size } = entry.payload;
+    if (payloadSize === undefined || offset + HEADER_SIZE + size <= payloadSize) return;
+    throw new FormatError("Cannot read file: the payload stream ends", {
+      code: "truncated",
+      path: this.#streams.name,
+      offset,
+    });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Malformed archives through the program: what is expected of reading in order goes for `ls` and `extract`, and
+ * `verify` names the class of every one.
+ */
+
+import assert from "node:assert/strict";
+import { type MalformedCase, malformedCases } from "#tests/support/pxar_fixtures.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { ALL_PERMISSIONS, pxar, type PxarResult } from "./_pxar.ts";
+
+/** Programs at a time. */
+const PARALLEL = 4;
+
+async function forEachCase(
+  cases: readonly MalformedCase[],
+  check: (given: MalformedCase) => Promise<string | undefined>,
+): Promise<void> {
+  const faults: string[] = [];
+  const queue = [...cases];
+  const work = async () => {
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const fault = await check(next);
+      if (fault !== undefined) faults.push(`${next.name} (${next.class}): ${fault}`);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  assert.deepEqual(faults, []);
+}
+
+/** The code of the JSON error that a run ended with. */
+function errorCode({ stderr }: PxarResult): string | undefined {
+  const last = stderr.trimEnd().split("\n").at(-1)!;
+  return last.startsWith("{") ? JSON.parse(last).code : undefined;
+}
+
+const cases = malformedCases();
+
+Deno.test({
+  name: "pbkfs pxar verify names the class of every malformed archive",
+  ignore: cases.length === 0,
+  fn: () =>
+    forEachCase(cases, async (given) => {
+      const result = await pxar(["verify", given.path, "--format", "json"]);
+      if (result.code !== 1) return `exit code ${result.code}: ${result.stderr}`;
+      const { findings } = JSON.parse(result.stdout) as { findings: { code: string }[] };
+      const codes = findings.map((finding) => finding.code);
+      return codes.includes(given.class) ? undefined : `found ${codes.join(", ")}`;
+    }),
+});
+
+Deno.test({
+  name: "pbkfs pxar ls behaves with malformed archives as reading in order must",
+  ignore: cases.length === 0,
+  fn: () =>
+    forEachCase(cases, async (given) => {
+      const result = await pxar(["ls", "-R", given.path, "--format", "json"]);
+      return judge(given, result);
+    }),
+});
+
+Deno.test({
+  name: "pbkfs pxar extract behaves with malformed archives as reading in order must",
+  ignore: cases.length === 0,
+  fn: async () => {
+    using home = new TempDirectory("malformed");
+    await forEachCase(cases, async (given) => {
+      const target = home.join(given.name);
+      const args = ["extract", given.path, target, "--format", "json"];
+      const result = await pxar(args, ALL_PERMISSIONS);
+      // Entries that cannot be restored on this file system are no fault of the archive.
+      return errorCode(result) === "partial" ? judgePartial(given) : judge(given, result);
+    });
+    assert.deepEqual(
+      [...Deno.readDirSync(home.path)].map(({ name }) => name).sort(),
+      [
+        ...cases.map(({ name }) => name),
+      ].sort(),
+    );
+  },
+});
+
+function judge(given: MalformedCase, result: PxarResult): string | undefined {
+  const verdict = given.expect.sequential;
+  if (result.code === 0) return verdict === "error" ? "no error" : undefined;
+  if (verdict === "ok") return `exit code ${result.code}: ${result.stderr}`;
+  const code = errorCode(result);
+  return code === given.class ? undefined : `class ${code}: ${result.stderr}`;
+}
+
+function judgePartial(given: MalformedCase): string | undefined {
+  return given.expect.sequential === "error" ? "only partial" : undefined;
+}
