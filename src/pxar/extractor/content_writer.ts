@@ -39,15 +39,14 @@ export class ContentWriter {
       const length = Math.min(BUFFER_SIZE, size - offset);
       this.#blocks.fill(content, length);
       let position = this.#blocks.nextData(0);
-      this.#leaveHole(fd, offset, offset + position);
+      if (position > 0) this.#endReserving(fd, dataEnd);
       while (position < length) {
         const end = this.#blocks.nextHole(position);
-        const next = this.#blocks.nextData(end);
-        this.#leaveHole(fd, offset + end, offset + next);
         this.#reserve(fd, offset + position, size);
         this.#writeRun(fd, position, end, offset + position, path);
         dataEnd = offset + end;
-        position = next;
+        position = this.#blocks.nextData(end);
+        if (position > end) this.#endReserving(fd, dataEnd);
       }
       offset += length;
     }
@@ -63,14 +62,12 @@ export class ContentWriter {
     else this.#reserves = false;
   }
 
-  /** Gives back what was reserved for a hole. */
-  #leaveHole(fd: number, start: number, end: number): void {
-    if (start === end) return;
+  /** Gives back what was reserved, for the hole at `dataEnd`, which is the size of the file so far. */
+  #endReserving(fd: number, dataEnd: number): void {
+    if (!this.#reserves) return;
     this.#reserves = false;
-    const length = Math.min(end, this.#reservedEnd) - start;
-    if (length <= 0) return;
-    // Failing would only mean that the space stays in use.
-    host.fallocate(fd, host.Fallocate.KEEP_SIZE | host.Fallocate.PUNCH_HOLE, start, length);
+    // Setting the size, even to what it is, frees the blocks behind it. Failing, it would only waste them.
+    if (this.#reservedEnd > dataEnd) host.ftruncate(fd, dataEnd);
   }
 
   #writeRun(fd: number, start: number, end: number, offset: number, path: string): void {
