@@ -24,6 +24,8 @@ export class ContentWriter {
   #reserves = false;
   /** Offset up to which there is space. */
   #reservedEnd = 0;
+  /** Offset behind the last data written: the size of the file so far. */
+  #dataEnd = 0;
 
   /**
    * Writes `content` to the empty file `fd`, leaving out blocks of zeros.
@@ -31,26 +33,36 @@ export class ContentWriter {
    * @throws {OsError} when writing fails
    */
   write(fd: number, content: EntryContent, path: string): void {
-    const { size } = content;
-    let dataEnd = 0;
-    this.#reserves = size >= RESERVE_SIZE_MIN;
+    this.#reserves = content.size >= RESERVE_SIZE_MIN;
     this.#reservedEnd = 0;
+    this.#dataEnd = 0;
+    try {
+      this.#writeBlocks(fd, content, path);
+    } catch (error) {
+      this.#endReserving(fd);
+      throw error;
+    }
+    if (this.#dataEnd === content.size) return;
+    host.unwrap(host.ftruncate(fd, content.size), "set size of", path);
+  }
+
+  #writeBlocks(fd: number, content: EntryContent, path: string): void {
+    const { size } = content;
     for (let offset = 0; offset < size;) {
       const length = Math.min(BUFFER_SIZE, size - offset);
       this.#blocks.fill(content, length);
       let position = this.#blocks.nextData(0);
-      if (position > 0) this.#endReserving(fd, dataEnd);
+      if (position > 0) this.#endReserving(fd);
       while (position < length) {
         const end = this.#blocks.nextHole(position);
         this.#reserve(fd, offset + position, size);
         this.#writeRun(fd, position, end, offset + position, path);
-        dataEnd = offset + end;
+        this.#dataEnd = offset + end;
         position = this.#blocks.nextData(end);
-        if (position > end) this.#endReserving(fd, dataEnd);
+        if (position > end) this.#endReserving(fd);
       }
       offset += length;
     }
-    if (dataEnd < size) host.unwrap(host.ftruncate(fd, size), "set size of", path);
   }
 
   /** Blocks that are allocated in one go are written a fifth faster. What cannot be reserved is allocated by writing. */
@@ -62,12 +74,12 @@ export class ContentWriter {
     else this.#reserves = false;
   }
 
-  /** Gives back what was reserved, for the hole at `dataEnd`, which is the size of the file so far. */
-  #endReserving(fd: number, dataEnd: number): void {
+  /** Gives back what was reserved behind the data. */
+  #endReserving(fd: number): void {
     if (!this.#reserves) return;
     this.#reserves = false;
     // Setting the size, even to what it is, frees the blocks behind it. Failing, it would only waste them.
-    if (this.#reservedEnd > dataEnd) host.ftruncate(fd, dataEnd);
+    if (this.#reservedEnd > this.#dataEnd) host.ftruncate(fd, this.#dataEnd);
   }
 
   #writeRun(fd: number, start: number, end: number, offset: number, path: string): void {
