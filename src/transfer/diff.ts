@@ -5,6 +5,7 @@
  */
 
 import { isSameContent } from "./content.ts";
+import { FirstNames } from "./first_names.ts";
 import { type FieldComparison, fieldComparisons } from "./metadata_fields.ts";
 import { childPath, compareNames } from "./paths.ts";
 import {
@@ -71,7 +72,7 @@ export function* diffTrees(
   options: DiffOptions = {},
 ): Generator<Difference, void, undefined> {
   const comparison = new Comparison(left, right, options);
-  yield* comparison.compare("/", left.root, right.root);
+  yield* comparison.compare("/", "", left.root, right.root);
   const stack = [openLevel("/", left.root, right.root)];
   while (true) {
     const level = stack.at(-1);
@@ -89,12 +90,12 @@ export function* diffTrees(
       : compareNames(leftChild.name, rightChild.name);
     if (order <= 0) level.nextLeft++;
     if (order >= 0) level.nextRight++;
-    const path = childPath(level.path, (order <= 0 ? leftChild : rightChild)!.name);
+    const { name } = (order <= 0 ? leftChild : rightChild)!;
     const leftEntry = order <= 0 ? leftChild!.entry : undefined;
     const rightEntry = order >= 0 ? rightChild!.entry : undefined;
-    yield* comparison.compare(path, leftEntry, rightEntry);
+    yield* comparison.compare(level.path, name, leftEntry, rightEntry);
     if (leftEntry?.kind === "directory" || rightEntry?.kind === "directory") {
-      stack.push(openLevel(path, leftEntry, rightEntry));
+      stack.push(openLevel(childPath(level.path, name), leftEntry, rightEntry));
     }
   }
 }
@@ -133,12 +134,14 @@ class Comparison {
   }
 
   *compare(
-    path: string,
+    directoryPath: string,
+    name: string,
     left: ReaderEntry | undefined,
     right: ReaderEntry | undefined,
   ): Generator<Difference, void, undefined> {
-    const leftName = left && this.#leftNames?.firstName(path, left);
-    const rightName = right && this.#rightNames?.firstName(path, right);
+    const leftName = firstPath(this.#leftNames, directoryPath, name, left);
+    const rightName = firstPath(this.#rightNames, directoryPath, name, right);
+    const path = childPath(directoryPath, name);
     if (left === undefined || right === undefined) {
       if (left !== undefined) yield { type: "left-only", path, entry: left };
       if (right !== undefined) yield { type: "right-only", path, entry: right };
@@ -181,17 +184,16 @@ function isSameType(left: ReaderEntry, right: ReaderEntry): boolean {
     (left.metadata.mode & TYPE_MASK) === (right.metadata.mode & TYPE_MASK);
 }
 
-/** Under which name each file with possibly several was met first. */
-class FirstNames {
-  readonly #paths = new Map<object, Map<number, string>>();
-
-  firstName(path: string, entry: ReaderEntry): string {
-    if (entry.kind !== "file" || entry.linkCount === 1) return path;
-    let paths = this.#paths.get(entry.origin);
-    if (paths === undefined) this.#paths.set(entry.origin, paths = new Map());
-    const first = paths.get(entry.id);
-    if (first !== undefined) return first;
-    paths.set(entry.id, path);
-    return path;
-  }
+/** The path that stands for a file with possibly several names; undefined where names are not compared. */
+function firstPath(
+  names: FirstNames | undefined,
+  directoryPath: string,
+  name: string,
+  entry: ReaderEntry | undefined,
+): string | undefined {
+  if (names === undefined || entry?.kind !== "file") return undefined;
+  const first = names.find(entry);
+  if (first !== undefined) return first.path;
+  names.add(entry, directoryPath, name, 0);
+  return childPath(directoryPath, name);
 }

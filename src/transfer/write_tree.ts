@@ -12,6 +12,7 @@ import type {
   ReaderFile,
   TreeReader,
 } from "./reader.ts";
+import { FirstNames } from "./first_names.ts";
 import { childPath } from "./paths.ts";
 import type { TreeWriter } from "./writer.ts";
 
@@ -33,13 +34,6 @@ interface OpenDirectory {
   next: number;
 }
 
-/** Where a file with possibly more names was written. */
-interface WrittenFile {
-  readonly reference: number;
-  readonly directoryPath: string;
-  readonly name: string;
-}
-
 /**
  * Writes the tree of `reader`. The first name of a hard-linked file in the order of writing becomes the file, the others
  * become links to it: a link always follows its target, and one whose target is not part of the tree becomes
@@ -53,7 +47,7 @@ export function writeTree(
   writer: TreeWriter,
   progress: TransferProgress = {},
 ): void {
-  const written = new Map<object, Map<number, WrittenFile>>();
+  const written = new FirstNames();
   writer.startRoot(reader.root.metadata, reader.prelude);
   progress.entry?.("/", "directory");
   // A stack of its own, so that deep trees cannot exhaust the program's.
@@ -71,7 +65,7 @@ export function writeTree(
       progress.entry?.(path, "directory");
       stack.push(open(child.entry, path));
     } else if (child.entry.kind === "file") {
-      writeFile(child.name, child.entry, directory, writer, written, progress);
+      writeFile(child.name, child.entry, directory.path, writer, written, progress);
     } else {
       writeOther(child.name, child.entry, writer);
       progress.entry?.(childPath(directory.path, child.name), child.entry.kind);
@@ -95,31 +89,25 @@ function patternFileLast(children: readonly NamedEntry[]): readonly NamedEntry[]
 function writeFile(
   name: string,
   file: ReaderFile,
-  directory: OpenDirectory,
+  directoryPath: string,
   writer: TreeWriter,
-  written: Map<object, Map<number, WrittenFile>>,
+  written: FirstNames,
   progress: TransferProgress,
 ): void {
-  let references = written.get(file.origin);
-  if (references === undefined) written.set(file.origin, references = new Map());
-  const earlier = references.get(file.id);
+  const earlier = written.find(file);
   if (earlier !== undefined) {
-    const target = childPath(earlier.directoryPath, earlier.name);
-    writer.addHardlink(name, target.slice(1), earlier.reference);
-    progress.entry?.(childPath(directory.path, name), "hardlink");
+    writer.addHardlink(name, earlier.path.slice(1), earlier.value);
+    progress.entry?.(childPath(directoryPath, name), "hardlink");
     return;
   }
   const content = file.open();
   try {
     const source = new ProgressingContent(content, progress);
-    const reference = writer.addFile(name, file.metadata, file.size, source);
-    if (file.linkCount !== 1) {
-      references.set(file.id, { reference, directoryPath: directory.path, name });
-    }
+    written.add(file, directoryPath, name, writer.addFile(name, file.metadata, file.size, source));
   } finally {
     content.close();
   }
-  progress.entry?.(childPath(directory.path, name), "file");
+  progress.entry?.(childPath(directoryPath, name), "file");
 }
 
 /** Reads a content in order. */
