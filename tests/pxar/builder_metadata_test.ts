@@ -24,6 +24,10 @@ Deno.test("buildArchive() stores the xattrs that the client stores, in the order
     const value = name === "user.empty" ? "" : `value of ${name}`;
     if (!await prepared("setfattr", "-n", name, "-v", value, file)) return;
   }
+  // Together longer than the list that is asked for first.
+  for (let index = 0; index < 15; index++) {
+    assert.ok(await prepared("setfattr", "-n", `user.${index}${"n".repeat(50)}`, "-v", "", file));
+  }
   assert.ok(await prepared("setfattr", "-n", "user.d", "-v", "0x00ff00", dir));
   if (IS_ROOT) {
     await prepared("setfattr", "-n", "trusted.t", "-v", "t", file);

@@ -170,7 +170,7 @@ Deno.test("buildArchive() gives holes as zeros to a sink that copies nothing", (
   }
 });
 
-Deno.test("buildArchive() archives 20,000 files in one directory and hundreds of directories below each other", async () => {
+Deno.test("buildArchive() archives 20,000 files in one directory and hundreds of directories below each other", () => {
   using scratch = new TempDirectory("many");
   const wide = scratch.join("wide");
   Deno.mkdirSync(wide);
@@ -184,7 +184,6 @@ Deno.test("buildArchive() archives 20,000 files in one directory and hundreds of
   assert.equal(built.report.counts.directory, 302);
   const last = built.entries.get("/wide/file-19998")!;
   assert.equal(new TextDecoder().decode(last.content), "19998");
-  await checkArchive(built);
 });
 
 /** Directories below each other, made by descriptors: the path gets longer than the kernel takes. */

@@ -148,6 +148,29 @@ Deno.test("buildArchive() pads a file that shrinks and cuts one that grows while
   await checkArchive(built);
 });
 
+Deno.test("buildArchive() follows no link, and waits for no FIFO, that has taken the place of a name", () => {
+  using scratch = new TempDirectory("swapped");
+  const tree = scratch.join("tree");
+  makeTree(tree, { "a/x": "", "dir/inside": "", file: "1", pipe: "2", symlink: { symlink: "a" } });
+  makeTree(scratch.join("outside"), { inside: "secret" });
+  const { entries, report } = build(tree, {
+    onEntry: (path) => {
+      if (path !== "/a") return;
+      for (const name of ["dir", "file", "pipe", "symlink"]) {
+        Deno.renameSync(`${tree}/${name}`, scratch.join(name));
+      }
+      Deno.symlinkSync("../outside", `${tree}/dir`);
+      Deno.symlinkSync("../outside/inside", `${tree}/file`);
+      assert.equal(host.mknodAt(host.At.FDCWD, `${tree}/pipe`, 0o010600, 0), 0);
+      Deno.writeTextFileSync(`${tree}/symlink`, "");
+    },
+  });
+  assert.deepEqual([...entries.keys()], ["/", "/a", "/a/x"]);
+  const problems = report.problems.map(({ kind, path }) => `${kind} ${path}`);
+  const expected = ["/dir", "/file", "/pipe", "/symlink"].map((path) => `vanished ${path}`);
+  assert.deepEqual(problems, expected);
+});
+
 Deno.test("buildArchive() refuses a file, a link and what is not there", () => {
   using scratch = new TempDirectory("roots");
   makeTree(scratch.path, { file: "", directory: null, link: { symlink: "directory" } });
@@ -171,6 +194,8 @@ Deno.test("buildArchive() ends when more names are held than allowed", () => {
   assert.equal(build(scratch.path, { entriesMax: 5 }).report.entryCount, 8);
   assert.throws(() => build(scratch.path, { entriesMax: 4 }), LimitError);
   assert.throws(() => build(scratch.path, { entriesMax: 2 }), LimitError);
+  const few = build(scratch.path, { entriesMax: 2, exclude: ["b", "x", "2"] });
+  assert.deepEqual([...few.entries.keys()], ["/", "/a", "/a/1", "/.pxarexclude-cli"]);
 });
 
 Deno.test("planArchive() counts the same entries without reading contents", () => {

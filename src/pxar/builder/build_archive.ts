@@ -35,6 +35,18 @@ export type StartArchive = (
 /**
  * Archives the directory `path`. The sinks are neither completed nor closed.
  *
+ * @example
+ * ```ts
+ * import { FileSink } from "#src/io/file_sink.ts";
+ * import { buildArchive } from "#src/pxar/builder/mod.ts";
+ *
+ * const directory = Deno.makeTempDirSync();
+ * const sink = FileSink.create(`${directory}.pxar`);
+ * const report = buildArchive(directory, { metadata: sink }, { exclude: ["*.tmp"] });
+ * sink.finish();
+ * console.log(report.entryCount, report.isPartial); // 1 false
+ * ```
+ *
  * @throws {UsageError} when a pattern is bad, or the directory belongs to a pseudo file system
  * @throws {LimitError} when there are more names than allowed
  * @throws {OsError} when the directory cannot be opened, or anything fails that is not just an entry's problem

@@ -59,18 +59,27 @@ export class ChildLister {
    * @throws {OsError} when the directory cannot be listed
    */
   enter(directory: SourceDirectory, path: string): readonly SourceName[] {
-    const listed = directory.list(this.#entriesMax - this.#held);
-    if (typeof listed === "number") throw new OsError(-listed, "list", path === "" ? "/" : path);
-    if (listed.some(({ name }) => name === EXCLUDE_FILE_NAME)) {
-      this.#readExcludeFile(directory, path);
-    }
-    const names = this.#included(directory, path, listed);
+    this.#readExcludeFile(directory, path);
+    const prefixSize = encodeFileNameInto(path, this.#path);
+    if (prefixSize < 0) throw new LimitError(`Cannot archive "${path}": the path is too long`);
+    this.#path[prefixSize] = SLASH;
+    const isRoot = path === "";
+    const names: SourceName[] = [];
+    const result = directory.list((name, listedType) => {
+      if (isRoot && name === EXCLUDE_OPTIONS_NAME) return;
+      const type = listedType === NameType.UNKNOWN
+        ? this.#identify(directory, path, name)
+        : listedType;
+      if (type === undefined) return;
+      if (this.#isExcluded(prefixSize + 1, name, type)) {
+        this.#report.excludedCount++;
+        return;
+      }
+      if (this.#held + names.length >= this.#entriesMax) throw this.#tooMany();
+      names.push({ name, type });
+    });
+    if (result < 0) throw new OsError(-result, "list", path === "" ? "/" : path);
     this.#held += names.length;
-    if (this.#held > this.#entriesMax || listed.length > this.#entriesMax) {
-      throw new LimitError(`Exceeded allowed number of file entries (> ${this.#entriesMax})`, {
-        hint: "Allow more with --entries-max",
-      });
-    }
     return sortNames(names);
   }
 
@@ -80,38 +89,23 @@ export class ChildLister {
     this.#patterns.truncate(patternCount);
   }
 
-  #included(
-    directory: SourceDirectory,
-    path: string,
-    listed: readonly SourceName[],
-  ): SourceName[] {
-    const prefixSize = encodeFileNameInto(path, this.#path);
-    if (prefixSize < 0) throw new LimitError(`Cannot archive "${path}": the path is too long`);
-    this.#path[prefixSize] = SLASH;
-    const nameBytes = this.#path.subarray(prefixSize + 1);
-    const isRoot = path === "";
-    const names: SourceName[] = [];
-    for (const found of listed) {
-      if (isRoot && found.name === EXCLUDE_OPTIONS_NAME) continue;
-      const item = found.type === NameType.UNKNOWN ? this.#identify(directory, path, found) : found;
-      if (item === undefined) continue;
-      if (this.#patterns.length > 0) {
-        const length = prefixSize + 1 + encodeFileNameInto(item.name, nameBytes);
-        const isDirectory = item.type === NameType.DIRECTORY;
-        if (this.#patterns.decide(this.#path, length, isDirectory) === "exclude") {
-          this.#report.excludedCount++;
-          continue;
-        }
-      }
-      names.push(item);
-    }
-    return names;
+  /** Whether the patterns leave out a name of the directory whose path takes `prefixSize` bytes of {@link #path}. */
+  #isExcluded(prefixSize: number, name: string, type: number): boolean {
+    if (this.#patterns.length === 0) return false;
+    const length = prefixSize + encodeFileNameInto(name, this.#path.subarray(prefixSize));
+    return this.#patterns.decide(this.#path, length, type === NameType.DIRECTORY) === "exclude";
   }
 
-  #identify(directory: SourceDirectory, path: string, item: SourceName): SourceName | undefined {
-    const result = directory.stat(item.name, this.#stat);
-    if (result >= 0) return { name: item.name, type: this.#stat.mode >> 12 };
-    reportMissing(this.#report, result, "stat", `${path}/${item.name}`);
+  #tooMany(): LimitError {
+    return new LimitError(`Exceeded allowed number of file entries (> ${this.#entriesMax})`, {
+      hint: "Allow more with --entries-max",
+    });
+  }
+
+  #identify(directory: SourceDirectory, path: string, name: string): number | undefined {
+    const result = directory.stat(name, this.#stat);
+    if (result >= 0) return this.#stat.mode >> 12;
+    reportMissing(this.#report, result, "stat", `${path}/${name}`);
     return undefined;
   }
 

@@ -12,13 +12,7 @@ import * as fs from "node:fs";
 import { Errno, type HostStat, OsError } from "#src/io/host.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 import type { PxarMetadata } from "../entry.ts";
-import {
-  type BuildSource,
-  NameType,
-  type SourceDirectory,
-  type SourceName,
-  statMetadata,
-} from "./source.ts";
+import { type BuildSource, NameType, type SourceDirectory, statMetadata } from "./source.ts";
 
 /** Makes a source of the runtime's calls. See {@link MakeBuildSource}. */
 export function makeFsSource(): BuildSource {
@@ -58,17 +52,18 @@ class FsDirectory implements SourceDirectory {
     this.#path = path;
   }
 
-  list(countMax: number): SourceName[] | number {
+  list(take: (name: string, type: number) => void): number {
     const entries = attempt("list", () => fs.readdirSync(this.#path, { withFileTypes: true }));
     if (typeof entries === "number") return entries;
-    return entries.slice(0, countMax + 1).map((entry) => ({
-      name: entry.name,
-      type: entry.isDirectory()
+    for (const entry of entries) {
+      const type = entry.isDirectory()
         ? NameType.DIRECTORY
         : entry.isFile()
         ? NameType.FILE
-        : NameType.UNKNOWN,
-    }));
+        : NameType.UNKNOWN;
+      take(entry.name, type);
+    }
+    return 0;
   }
 
   stat(name: string, stat: HostStat): number {

@@ -46,6 +46,7 @@ export class HostMetadataReader {
   readonly #options: MetadataOptions;
   readonly #report: BuildReportBuilder;
   readonly #names = new Uint8Array(host.XATTR_SIZE_MAX);
+  readonly #shortNames = this.#names.subarray(0, 512);
   readonly #name = new Uint8Array(XATTR_NAME_SIZE_MAX + 1);
   readonly #value = new Uint8Array(host.XATTR_SIZE_MAX);
   #device = -1;
@@ -111,7 +112,9 @@ export class HostMetadataReader {
   #listXattrs(fd: number, features: FileSystemFeatures, path: string): number {
     const { xattrs, acls, fcaps } = features;
     if (!this.#options.xattrs || !(xattrs || acls || fcaps)) return 0;
-    const length = metadata.listXattrInto(fd, this.#names);
+    // The kernel allocates what is offered, and lists are short.
+    let length = metadata.listXattrInto(fd, this.#shortNames);
+    if (length === -Errno.ERANGE) length = metadata.listXattrInto(fd, this.#names);
     if (length >= 0) return length;
     if (!UNSUPPORTED.has(length)) this.#failXattr(length, "list extended attributes", path);
     return 0;

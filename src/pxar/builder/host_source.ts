@@ -16,7 +16,6 @@ import {
   type MetadataOptions,
   NameType,
   type SourceDirectory,
-  type SourceName,
 } from "./source.ts";
 
 const { Errno, OpenFlag } = host;
@@ -116,21 +115,17 @@ class HostDirectory implements SourceDirectory {
     this.#reader = reader;
   }
 
-  list(countMax: number): SourceName[] | number {
-    const names: SourceName[] = [];
+  list(take: (name: string, type: number) => void): number {
     while (true) {
       const size = host.getdents(this.#fd, listing);
-      if (size < 0) return size;
-      if (size === 0) return names;
+      if (size <= 0) return size;
       for (let offset = 0; offset < size;) {
         const next = offset + listingView.getUint16(offset + RECORD_LENGTH_OFFSET, true);
         const start = offset + NAME_OFFSET;
         const name = decodeFileName(listing.subarray(start, listing.indexOf(0, start)));
         const type = listing[offset + TYPE_OFFSET]!;
         offset = next;
-        if (name === "." || name === "..") continue;
-        names.push({ name, type });
-        if (names.length > countMax) return names;
+        if (name !== "." && name !== "..") take(name, type);
       }
     }
   }

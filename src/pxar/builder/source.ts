@@ -33,12 +33,8 @@ export const NameType = {
 
 /** An open directory. Names in it are looked up in this very directory, wherever it is moved meanwhile. */
 export interface SourceDirectory {
-  /**
-   * All names but `.` and `..`, in no order.
-   *
-   * @param countMax number of names at which listing stops: then there is one more in the result
-   */
-  list(countMax: number): SourceName[] | number;
+  /** Calls `take` for all names but `.` and `..`, in no order. @param take gets the type as in {@link SourceName} */
+  list(take: (name: string, type: number) => void): number;
   /** Attributes of a name; links are not followed. */
   stat(name: string, stat: HostStat): number;
   /** Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … @returns a descriptor */
