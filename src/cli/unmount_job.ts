@@ -11,6 +11,7 @@ import { emptyTemporaryDirectory, openControlDirectory } from "#src/overlay/diff
 import { acquireDiffLock, type DiffLock, findLockHolder } from "#src/overlay/diff_lock.ts";
 import { removeFile } from "#src/overlay/durable_file.ts";
 import { findLiveMount, type LiveMount, notMounted, PID_FILE_NAME } from "./live_mount.ts";
+import { servingProcess, waitForProcess } from "./serving_process.ts";
 import { STAT_FILE_NAME } from "./statistics_request.ts";
 
 const SIGKILL = 9;
@@ -42,10 +43,15 @@ export async function unmount(request: UnmountRequest): Promise<void> {
     await endUnmountedWorker(mount, request.force);
     return;
   }
-  if (request.force) {
-    await killAndDetach(mount);
-    return;
-  }
+  const server = mount.state === "alive" && mount.diffPath === undefined
+    ? servingProcess(mount.mountPath)
+    : undefined;
+  if (request.force) await killAndDetach(mount);
+  else await unmountAndWait(mount);
+  if (server !== undefined) await waitForProcess(server, KILL_TIMEOUT_MS);
+}
+
+async function unmountAndWait(mount: LiveMount): Promise<void> {
   // What still refers to a mount whose worker is gone gets nothing but errors.
   if (mount.state === "dead") unmountPath(mount.mountPath, { lazy: true });
   else await unmountWhenFree(mount.mountPath);
@@ -76,7 +82,8 @@ function busy(mountPath: string, cause: unknown): StateError {
 async function killAndDetach(mount: LiveMount): Promise<void> {
   if (mount.pid !== undefined) host.kill(mount.pid, SIGKILL);
   try {
-    unmountPath(mount.mountPath, { lazy: true });
+    // Who serves a mount without a diff directory is not known for sure: ending the connection ends him.
+    unmountPath(mount.mountPath, { lazy: true, force: mount.diffPath === undefined });
   } catch (error) {
     // The worker may have been quicker.
     if (!(error instanceof StateError) || error.code !== "not-mounted") throw error;

@@ -130,11 +130,31 @@ Deno.test("a mounted archive says what it is, and its worker ends with it", asyn
   assert.equal(again.code, 1);
   assert.equal(JSON.parse(again.stderr).code, "busy");
   assert.equal((await pbkfs(["unmount", "-D", mount.root])).code, 0);
-  const isGone = async () => {
-    const found = await runCommand(["ps", "-p", String(pid)], { timeoutMs: 5000, check: false });
-    return found.code !== 0;
-  };
-  await waitUntil(isGone, 10_000, () => `process ${pid} to end`);
+  const found = await runCommand(["ps", "-p", String(pid)], { timeoutMs: 5000, check: false });
+  assert.equal(found.code, 1, `process ${pid} has ended with the unmount`);
+});
+
+Deno.test("a mounted archive in use is unmounted by force only", async () => {
+  await using mount = new ArchiveMount();
+  await mustMount(mount, `${PXAR_FIXTURES}/onefile.pxar`);
+  const user = new Deno.Command("tail", {
+    args: ["-f", `${mount.root}/hello.txt`],
+    stdout: "null",
+  }).spawn();
+  try {
+    await waitUntil(
+      async () => (await mount.sh('fuser -sm "$1"', false)).code === 0,
+      10_000,
+      () => "the file to be open",
+    );
+    const refused = await pbkfs(["unmount", "-D", mount.root, "--format", "json"]);
+    assert.equal(JSON.parse(refused.stderr).code, "busy");
+    assert.equal((await pbkfs(["unmount", "-D", mount.root, "--force"])).code, 0);
+    assert.equal(findMount(mount.root), undefined);
+  } finally {
+    user.kill("SIGKILL");
+    await user.status;
+  }
 });
 
 Deno.test("a mount in the foreground ends with SIGINT", async () => {

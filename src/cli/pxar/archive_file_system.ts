@@ -16,14 +16,9 @@ import {
   type StatfsSlot,
 } from "#src/tree/file_system.ts";
 import type { Tree } from "#src/tree/node.ts";
+import { SERVING_PROCESS_XATTR } from "../serving_process.ts";
 import type { ArchiveDescription } from "./archive_description.ts";
 import { openSourcePair } from "./archive_files.ts";
-
-/**
- * Attribute of the root directory that tells which process serves the mount. It is in no list of attributes, so that
- * copies of the tree do not get it.
- */
-export const WORKER_XATTR = "user.pbkfs.worker";
 
 const BLOCK_SIZE = 4096;
 
@@ -73,7 +68,7 @@ class ArchiveFileSystem extends TreeFileSystem {
   }
 
   override getxattr(nodeId: number, name: string): Uint8Array | number {
-    if (nodeId === ROOT_NODE_ID && name === WORKER_XATTR) {
+    if (nodeId === ROOT_NODE_ID && name === SERVING_PROCESS_XATTR) {
       return new TextEncoder().encode(String(this.#description.pid));
     }
     return super.getxattr(nodeId, name);
