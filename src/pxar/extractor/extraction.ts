@@ -153,8 +153,12 @@ export class Extraction {
       checkName(name, path);
       checkType(kind, metadata, path);
       if (entry.kind === "file") {
-        const content = this.#content(path, entry.payload.size, read);
+        const { size } = entry.payload;
+        const contentEnd = this.#report.contentBytes + size;
+        const content = this.#content(path, size, read);
         this.#target.createFile(name, path, metadata, content, this.#report);
+        // Not every target reads contents.
+        this.#report.contentBytes = contentEnd;
       } else if (entry.kind === "symlink") {
         this.#target.createSymlink(name, path, metadata, entry.target, this.#report);
       } else if (entry.kind === "device") {

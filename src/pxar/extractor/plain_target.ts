@@ -2,8 +2,8 @@
  * Restores entries by path with the runtime's own calls, for runs without FFI: under `--allow-read` and
  * `--allow-write` of the target only.
  *
- * Files are made with O_EXCL, so that no link is followed, and all directories from the target down are looked at with
- * lstat before each use. A race remains: another process that exchanges a directory for a symbolic link between such a look
+ * Files are made with O_EXCL, so that no link is followed, and each directory is looked at with lstat before each use: it
+ * must be the one that was entered. A race remains: another process that exchanges a directory for a symbolic link between such a look
  * and the call that follows can make that one call act elsewhere. An archive alone cannot do so: nothing that it holds takes
  * the place of a directory. Where others can write to the target, use `DescriptorTarget`.
  *
@@ -92,7 +92,7 @@ export class PlainTarget implements ExtractTarget {
   leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
     try {
       if (metadata === undefined) return;
-      this.#checkLevels(path);
+      this.#checkDirectory(path);
       const { hostPath } = this.#levels.at(-1)!;
       const fd = translating("open directory", path, () => fs.openSync(hostPath, DIRECTORY_FLAGS));
       try {
@@ -122,7 +122,7 @@ export class PlainTarget implements ExtractTarget {
     );
     try {
       // Had a directory been exchanged just now, the file would be elsewhere, empty: nothing is put into it then.
-      this.#checkLevels(path);
+      this.#checkDirectory(path);
       this.#write(fd, content, path);
       this.#restore(fd, hostPath, path, metadata, problems);
     } finally {
@@ -166,21 +166,18 @@ export class PlainTarget implements ExtractTarget {
 
   createHardlink(name: string, path: string, targetPath: string): void {
     const hostPath = this.#place(name, path);
-    const parts = targetPath.split("/");
-    const root = this.#levels[0]!.hostPath;
-    parts.forEach((_, index) => {
-      const step = `${root}/${parts.slice(0, index + 1).join("/")}`;
-      const stat = translating("find hard link's target for", path, () => fs.lstatSync(step));
-      const isLast = index === parts.length - 1;
-      if (isLast ? stat.isFile() : stat.isDirectory()) return;
+    const found = `${this.#levels[0]!.hostPath}/${targetPath}`;
+    const step = "find hard link's target for";
+    const isDirect = translating(step, path, () => fs.realpathSync(found)) === found;
+    if (!isDirect || !translating(step, path, () => fs.lstatSync(found)).isFile()) {
       throw new OsError(Errno.EINVAL, "link to something that is no regular file", path);
-    });
+    }
     this.#make(
       hostPath,
       path,
       "create hard link",
       this.#overwrite.hardlinks,
-      () => fs.linkSync(`${root}/${targetPath}`, hostPath),
+      () => fs.linkSync(found, hostPath),
     );
   }
 
@@ -199,7 +196,7 @@ export class PlainTarget implements ExtractTarget {
   /** The host's path of a name in the current directory, which is still where it was. */
   #place(name: string, path: string): string {
     checkText(name, path);
-    this.#checkLevels(path);
+    this.#checkDirectory(path);
     const { hostPath, names } = this.#levels.at(-1)!;
     if (names?.has(name)) {
       throw new FormatError("The archive has two entries of this name", {
@@ -211,13 +208,15 @@ export class PlainTarget implements ExtractTarget {
     return `${hostPath}/${name}`;
   }
 
-  /** Makes sure that the directories on the way are the ones that were entered. */
-  #checkLevels(path: string): void {
-    for (const { hostPath, device, inode } of this.#levels) {
-      const stat = translating("look at the directory of", path, () => fs.lstatSync(hostPath));
-      if (stat.isDirectory() && stat.dev === device && stat.ino === inode) continue;
-      throw new OsError(Errno.ESTALE, "use the exchanged directory of", path);
-    }
+  /**
+   * Makes sure that the path of the current directory still leads to the one that was entered. An exchange anywhere on the way
+   * would lead to another.
+   */
+  #checkDirectory(path: string): void {
+    const { hostPath, device, inode } = this.#levels.at(-1)!;
+    const stat = translating("look at the directory of", path, () => fs.lstatSync(hostPath));
+    if (stat.isDirectory() && stat.dev === device && stat.ino === inode) return;
+    throw new OsError(Errno.ESTALE, "use the exchanged directory of", path);
   }
 
   #make<Result>(
