@@ -12,7 +12,7 @@ import type { ItemInput } from "./_item_input.ts";
 import { readPrelude, readVersion } from "./_prologue.ts";
 import type { RandomInput } from "./_random_input.ts";
 import { SourceCursor } from "./_source_cursor.ts";
-import type { PxarNode } from "./accessor.ts";
+import type { PxarNode } from "./archive_node.ts";
 import { PxarDecoder } from "./decoder.ts";
 import { Item } from "./format/item.ts";
 

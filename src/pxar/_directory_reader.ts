@@ -6,7 +6,7 @@
 
 import { LimitError } from "#src/errors.ts";
 import type { RandomInput } from "./_random_input.ts";
-import type { PxarChild, PxarTable } from "./accessor.ts";
+import type { PxarChild, PxarTable } from "./archive_node.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 import { compareHashes, type GoodbyeItem, visitInOrder } from "./format/goodbye.ts";
 import { Item, itemName } from "./format/item.ts";

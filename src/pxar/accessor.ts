@@ -14,12 +14,27 @@ import { PageCache } from "./_page_cache.ts";
 import { PayloadSource } from "./_payload_source.ts";
 import { RecentEntries } from "./_recent_entries.ts";
 import { RandomInput } from "./_random_input.ts";
+import {
+  type PxarChild,
+  type PxarLinkNode,
+  type PxarNode,
+  type PxarTable,
+  tailOffset,
+} from "./archive_node.ts";
 import type { PxarEntry, PxarHardlink } from "./entry.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 import { findInGoodbye, GOODBYE_ITEM_SIZE, type GoodbyeItem } from "./format/goodbye.ts";
 import { Item } from "./format/item.ts";
 import { DEPTH_MAX, STREAM_SIZE_MAX } from "./format/limits.ts";
 import { targetPathObjection } from "./format/name.ts";
+
+export {
+  type PxarChild,
+  type PxarLinkNode,
+  type PxarNode,
+  type PxarTable,
+  tailOffset,
+} from "./archive_node.ts";
 
 /** How an archive is opened. */
 export interface PxarAccessorOptions {
@@ -30,46 +45,6 @@ export interface PxarAccessorOptions {
   /** Makes the buffers that are given to the sources; for sources that read by address they must have one. */
   readonly allocate?: (size: number) => NativeBuffer;
 }
-
-/** Where a directory's children and its table are. */
-export interface PxarTable {
-  /** Offset of the directory's ENTRY header. */
-  readonly entryOffset: number;
-  /** Offset of the first child, or of the GOODBYE header when there is none. */
-  readonly childrenOffset: number;
-  /** Offset of the GOODBYE header. */
-  readonly offset: number;
-  /** Number of children. */
-  readonly count: number;
-  /** Directories above this one; 0 for the root, and unknown (0) where it was found by its table. */
-  readonly depth: number;
-}
-
-/** An entry found. */
-export interface PxarNode {
-  /** Empty for the root. */
-  readonly name: string;
-  /** Offset of the FILENAME header (of the ENTRY header for the root): the identity of the entry. */
-  readonly offset: number;
-  /** Offset behind its last byte in the metadata stream. */
-  readonly end: number;
-  readonly entry: PxarEntry;
-  /** There for directories. */
-  readonly table: PxarTable | undefined;
-}
-
-/** A hard link found. */
-export interface PxarLinkNode {
-  readonly name: string;
-  /** Offset of the FILENAME header. */
-  readonly offset: number;
-  readonly end: number;
-  readonly entry: PxarHardlink;
-  readonly table: undefined;
-}
-
-/** What a directory holds. `entry.kind` tells them apart. */
-export type PxarChild = PxarNode | PxarLinkNode;
 
 /**
  * Looks up entries of one archive. Everything read is checked: an entry is where its table says, inside of its directory,
@@ -399,11 +374,6 @@ export class PxarAccessor {
     this.#nodes.set(tail, node);
     return node;
   }
-}
-
-/** Offset of the last item of a directory's table. */
-export function tailOffset(directory: PxarNode): number {
-  return directory.end - GOODBYE_ITEM_SIZE;
 }
 
 function requireTable(directory: PxarNode): PxarTable {

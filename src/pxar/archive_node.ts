@@ -1,0 +1,53 @@
+/**
+ * What random access finds in an archive: entries with their places.
+ *
+ * @module
+ */
+
+import type { PxarEntry, PxarHardlink } from "./entry.ts";
+import { GOODBYE_ITEM_SIZE } from "./format/goodbye.ts";
+
+/** Where a directory's children and its table are. */
+export interface PxarTable {
+  /** Offset of the directory's ENTRY header. */
+  readonly entryOffset: number;
+  /** Offset of the first child, or of the GOODBYE header when there is none. */
+  readonly childrenOffset: number;
+  /** Offset of the GOODBYE header. */
+  readonly offset: number;
+  /** Number of children. */
+  readonly count: number;
+  /** Directories above this one; 0 for the root, and unknown (0) where it was found by its table. */
+  readonly depth: number;
+}
+
+/** An entry found. */
+export interface PxarNode {
+  /** Empty for the root. */
+  readonly name: string;
+  /** Offset of the FILENAME header (of the ENTRY header for the root): the identity of the entry. */
+  readonly offset: number;
+  /** Offset behind its last byte in the metadata stream. */
+  readonly end: number;
+  readonly entry: PxarEntry;
+  /** There for directories. */
+  readonly table: PxarTable | undefined;
+}
+
+/** A hard link found. */
+export interface PxarLinkNode {
+  readonly name: string;
+  /** Offset of the FILENAME header. */
+  readonly offset: number;
+  readonly end: number;
+  readonly entry: PxarHardlink;
+  readonly table: undefined;
+}
+
+/** What a directory holds. `entry.kind` tells them apart. */
+export type PxarChild = PxarNode | PxarLinkNode;
+
+/** Offset of the last item of a directory's table. */
+export function tailOffset(directory: PxarNode): number {
+  return directory.end - GOODBYE_ITEM_SIZE;
+}
