@@ -136,8 +136,15 @@ Deno.test("buildArchive() passes over holes: 4 GiB with little data take neither
   makeSparse(scratch.join("tree/g"), GIB, new Map());
   const start = performance.now();
   const sink = FileSink.create(scratch.join("a.pxar"));
-  const report = buildArchive(scratch.join("tree"), { metadata: sink });
+  const progress: number[] = [];
+  const report = buildArchive(scratch.join("tree"), { metadata: sink }, {
+    onProgress: ({ contentBytes }) => progress.push(contentBytes),
+  });
   sink.finish();
+  assert.ok(
+    progress.length > 3 && progress.every((now, at) => at === 0 || progress[at - 1]! <= now),
+  );
+  assert.equal(progress.at(-1), 5 * GIB);
   const elapsedMs = performance.now() - start;
   assert.ok(elapsedMs < 3000, `${elapsedMs} ms`);
   assert.equal(report.contentBytes, 5 * GIB);

@@ -26,10 +26,14 @@ export interface ArchiveSinks {
   readonly payload?: Sink;
 }
 
-/** Starts an archive: its root directory, and the prelude when there is one. */
+/**
+ * Starts an archive: its root directory, and the prelude when there is one. `onContent` is to be called when a sink has copied the present
+ * file up to some offset.
+ */
 export type StartArchive = (
   root: PxarMetadata,
   prelude: Uint8Array | undefined,
+  onContent: (position: number) => void,
 ) => FinishingWriter;
 
 /**
@@ -57,13 +61,26 @@ export function buildArchive(
   options: BuildOptions = {},
 ): BuildReport {
   const { metadata, payload } = sinks;
-  const start: StartArchive = (root, prelude) =>
-    new PxarEncoder(metadata, {
+  const start: StartArchive = (root, prelude, onContent) =>
+    new PxarEncoder(watched(metadata, onContent), {
       root,
-      ...payload === undefined ? {} : { payload },
+      ...payload === undefined ? {} : { payload: watched(payload, onContent) },
       ...prelude === undefined ? {} : { prelude },
     });
   return buildInto(path, start, payload !== undefined, options);
+}
+
+/** A sink that tells how far its copies are. */
+function watched(sink: Sink, onContent: (position: number) => void): Sink {
+  if (sink.copyFrom === undefined) return sink;
+  return {
+    write: (bytes) => sink.write(bytes),
+    copyFrom: (fd, offset, size) => {
+      const count = sink.copyFrom!(fd, offset, size);
+      onContent(offset + count);
+      return count;
+    },
+  };
 }
 
 /** Goes through the directory like {@link buildArchive}, but reads no contents and writes nothing. */
@@ -89,7 +106,8 @@ export function buildInto(
   const text = patterns.length === 0 ? undefined : formatPatterns(patterns);
   const root = walk.enterRoot(directory, stat);
   try {
-    const writer = start(root, isSplit && text !== undefined ? preludeOf(text) : undefined);
+    const prelude = isSplit && text !== undefined ? preludeOf(text) : undefined;
+    const writer = start(root, prelude, (position) => walk.contentProgress(position));
     walk.run(writer, isSplit ? undefined : text);
     report.sizes = writer.finish();
   } finally {

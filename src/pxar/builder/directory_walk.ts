@@ -77,7 +77,7 @@ export class DirectoryWalk {
     this.#options = options;
     const entriesMax = options.entriesMax ?? ENTRIES_MAX_DEFAULT;
     this.#lister = new ChildLister(source, report, patterns, entriesMax);
-    this.#content = new FileContentReader(source);
+    this.#content = new FileContentReader(source, (position) => this.contentProgress(position));
     this.#devices = options.allFileSystems === true ? undefined : new Set();
   }
 
@@ -118,6 +118,12 @@ export class DirectoryWalk {
       writer.finishDirectory();
     }
     if (patterns !== undefined) this.#addExcludeOptions(writer, patterns);
+  }
+
+  /** The content of the present file is stored up to `position`. */
+  contentProgress(position: number): void {
+    const { entryCount, contentBytes } = this.#report;
+    this.#options.onProgress?.({ entryCount, contentBytes: contentBytes + position });
   }
 
   /** Closes what is still open. */

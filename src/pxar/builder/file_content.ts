@@ -10,12 +10,16 @@ import type { BuildSource, DataExtent } from "./source.ts";
 
 /** Below this, looking for holes costs more than reading zeros. */
 const SPARSE_SIZE_MIN = 128 << 10;
+/** How often a long file is heard of. */
+const PROGRESS_STEP = 32 << 20;
 /** Unit of `st_blocks`. */
 const BLOCK_SIZE = 512;
 
 /** Content of one file after the other; bytes that are missing are zeros. */
 export class FileContentReader implements PxarContent {
   readonly #source: BuildSource;
+  readonly #onProgress: (position: number) => void;
+  #nextProgress = PROGRESS_STEP;
   readonly #extent: DataExtent = { start: 0, end: 0 };
   readonly #probe = new Uint8Array(2);
   #fd = -1;
@@ -25,8 +29,10 @@ export class FileContentReader implements PxarContent {
   #hasHoles = false;
   #isShort = false;
 
-  constructor(source: BuildSource) {
+  /** @param onProgress is called with the position now and then in long files */
+  constructor(source: BuildSource, onProgress: (position: number) => void) {
     this.#source = source;
+    this.#onProgress = onProgress;
   }
 
   /** Begins a file of `size` bytes, of which `blocks` × 512 are stored. */
@@ -34,6 +40,7 @@ export class FileContentReader implements PxarContent {
     this.#fd = fd;
     this.#size = size;
     this.#position = 0;
+    this.#nextProgress = PROGRESS_STEP;
     this.#path = path;
     this.#hasHoles = size >= SPARSE_SIZE_MIN && blocks * BLOCK_SIZE < size;
     this.#extent.start = this.#extent.end = 0;
@@ -48,6 +55,10 @@ export class FileContentReader implements PxarContent {
 
   /** Reads on. @throws {OsError} when the file cannot be read */
   read(target: Uint8Array): number {
+    if (this.#position >= this.#nextProgress) {
+      this.#nextProgress = this.#position + PROGRESS_STEP;
+      this.#onProgress(this.#position);
+    }
     if (this.#isShort) return this.#zeros(target, target.length);
     if (this.#hasHoles && this.#position >= this.#extent.end) {
       this.#hasHoles = this.#source.findData(this.#fd, this.#position, this.#extent);

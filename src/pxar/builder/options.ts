@@ -13,7 +13,7 @@ export const ENTRIES_MAX_DEFAULT = 1 << 20;
 /** How far the work is. */
 export interface BuildProgress {
   readonly entryCount: number;
-  /** Bytes of the regular files. Those of the present one count when it is done. */
+  /** Bytes of the regular files. */
   readonly contentBytes: number;
 }
 
@@ -33,7 +33,7 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   readonly makeSource?: MakeBuildSource;
   /** Called for every entry, before its content is read. */
   readonly onEntry?: (path: string, kind: BuildEntryKind) => void;
-  /** Called after every entry. */
+  /** Called after every entry, and now and then in long files. */
   readonly onProgress?: (progress: BuildProgress) => void;
   /** Called for every problem when it is found. */
   readonly onProblem?: (problem: BuildProblem) => void;
