@@ -12,6 +12,7 @@ import {
   METADATA_FIELDS,
   type NamedEntry,
   type PayloadRange,
+  type ReaderContent,
   type ReaderDirectory,
   type ReaderEntry,
   type ReaderFile,
@@ -75,22 +76,10 @@ class Archive {
 
   #nodeEntry(node: PxarNode): ReaderEntry {
     const { entry } = node;
+    if (entry.kind === "directory") return new ArchiveDirectory(this, node);
+    if (entry.kind === "file") return new ArchiveFile(this, node, entry.payload);
     const base = { origin: this, id: node.offset, metadata: entry.metadata };
     switch (entry.kind) {
-      case "directory":
-        return new ArchiveDirectory(this, node);
-      case "file":
-        return {
-          ...base,
-          kind: "file",
-          size: entry.payload.size,
-          linkCount: undefined,
-          payload: payloadRange(entry.payload),
-          open: () => ({
-            readAt: (target, offset) => this.readAt(node, target, offset),
-            close: () => {},
-          }),
-        } satisfies ReaderFile;
       case "symlink":
         return { ...base, kind: "symlink", target: entry.target };
       case "device":
@@ -105,10 +94,45 @@ function isLink(child: PxarChild): child is Exclude<PxarChild, PxarNode> {
   return child.entry.kind === "hardlink";
 }
 
-function payloadRange(payload: PxarPayload): PayloadRange {
-  return payload.kind === "inline"
-    ? { stream: "archive", offset: payload.offset, size: payload.size }
-    : { stream: "payload", offset: payload.offset + HEADER_SIZE, size: payload.size };
+/** A class, since a copy of a large archive makes very many of these. */
+class ArchiveFile implements ReaderFile {
+  readonly kind = "file";
+  readonly origin: Archive;
+  readonly linkCount = undefined;
+  readonly #node: PxarNode;
+  readonly #payload: PxarPayload;
+
+  constructor(archive: Archive, node: PxarNode, payload: PxarPayload) {
+    this.origin = archive;
+    this.#node = node;
+    this.#payload = payload;
+  }
+
+  get id() {
+    return this.#node.offset;
+  }
+
+  get metadata() {
+    return this.#node.entry.metadata;
+  }
+
+  get size() {
+    return this.#payload.size;
+  }
+
+  get payload(): PayloadRange {
+    const { kind, offset, size } = this.#payload;
+    return kind === "inline"
+      ? { stream: "archive", offset, size }
+      : { stream: "payload", offset: offset + HEADER_SIZE, size };
+  }
+
+  open(): ReaderContent {
+    return {
+      readAt: (target, offset) => this.origin.readAt(this.#node, target, offset),
+      close: () => {},
+    };
+  }
 }
 
 class ArchiveDirectory implements ReaderDirectory {

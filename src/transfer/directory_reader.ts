@@ -23,9 +23,6 @@ import {
   type TreeReader,
 } from "./reader.ts";
 
-/** More names than that in one directory are refused. */
-const NAMES_MAX = 1 << 24;
-
 /** How a directory is read. */
 export interface DirectoryReaderOptions {
   /** Hears of attributes that cannot be read; the entry is then shown without them. */
@@ -73,10 +70,9 @@ class Place {
   /** All entries of the directory that `names` lead to. */
   readChildren(names: readonly string[]): NamedEntry[] {
     return this.#inDirectory(names, (directory) => {
-      const listed = directory.list(NAMES_MAX);
-      if (typeof listed === "number") return this.#fail(listed, "list", names);
-      if (listed.length > NAMES_MAX) return this.#fail(-Errno.EFBIG, "list", names);
-      return listed.map(({ name }) => ({ name, entry: this.#read(directory, [...names, name]) }))
+      const listed: string[] = [];
+      this.#check(directory.list((name) => listed.push(name)), "list", names);
+      return listed.map((name) => ({ name, entry: this.#read(directory, [...names, name]) }))
         .sort((a, b) => compareNames(a.name, b.name));
     });
   }
