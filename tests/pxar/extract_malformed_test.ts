@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { isFailure } from "#src/errors.ts";
 import {
   DescriptorTarget,
+  DryTarget,
   extractArchive,
   type ExtractReport,
   OVERWRITE_ALL,
@@ -233,6 +234,50 @@ Deno.test("DescriptorTarget does not follow links that were there before", () =>
   assert.deepEqual(snapshot(outside), before);
   assert.equal(Deno.readTextFileSync(scratch.join("t", "f")), "good");
   assert.ok(look(scratch.join("t", "g")).stat.mode >> 12 === 0o10);
+});
+
+for (const Target of [DescriptorTarget, PlainTarget]) {
+  Deno.test(`${Target.name} writes nothing outside when its directory becomes a link`, () => {
+    using scratch = new TempDirectory("planted");
+    const outside = scratch.join("outside");
+    Deno.mkdirSync(outside);
+    Deno.writeTextFileSync(`${outside}/second`, "safe");
+    const before = snapshot(outside);
+    const archive = archiveOf((encoder) => {
+      encoder.startDirectory("d", DIRECTORY({ mode: 0o040777 }));
+      encoder.addFile("first", FILE(), 4, text("good"));
+      encoder.addFile("second", FILE({ mode: 0o100777 }), 4, text("evil"));
+      encoder.addSymlink("third", SYMLINK(), "x");
+      encoder.startDirectory("fourth", DIRECTORY());
+      encoder.finishDirectory();
+      encoder.finishDirectory();
+    });
+    const target = Target.open(scratch.join("t"), { overwrite: EVERYTHING_ALLOWED });
+    const report = extractArchive(decoderOf(archive), target, {
+      onProgress({ path }) {
+        if (path !== "/d/first") return;
+        Deno.renameSync(scratch.join("t", "d"), scratch.join("t", "moved"));
+        Deno.symlinkSync(outside, scratch.join("t", "d"));
+      },
+    });
+    assert.deepEqual(snapshot(outside), before);
+    // By descriptor, the directory itself is found wherever it is; by path, it is given up.
+    assert.equal(report.errorCount, Target === DescriptorTarget ? 0 : 4);
+    assert.equal(exists(scratch.join("t", "moved", "second")), Target === DescriptorTarget);
+  });
+}
+
+Deno.test("DryTarget makes nothing and counts everything", () => {
+  using scratch = new TempDirectory("dry");
+  const archive = archiveOf((encoder) => {
+    const first = encoder.addFile("a", FILE(), 4, text("data"));
+    encoder.addHardlink("b", "a", first);
+    encoder.addFifo("c", metadata(0o010644));
+  });
+  const report = extractArchive(decoderOf(archive), new DryTarget());
+  assert.equal(report.entryCount, 4);
+  assert.equal(report.contentBytes, 4);
+  assert.deepEqual([...Deno.readDirSync(scratch.path)], []);
 });
 
 Deno.test("extractArchive does not merge two entries of one name", () => {
