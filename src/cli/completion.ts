@@ -16,32 +16,60 @@ export function formatCompletion(program: Command, shell: Shell): string {
 }
 
 function formatBash(program: Command): string {
-  const cases = program.commands.map((command) => {
+  const parts = [...groupsOf(program), program].map((command) => bashFunction(command, program));
+  const groups = groupsOf(program).map((group) =>
+    `_pbkfs_called_${group.name()}() { ${functionName(group, program)}_at 1; }\n` +
+    `complete -o filenames -F _pbkfs_called_${group.name()} ${group.name()}`
+  );
+  return [
+    ...parts,
+    "_pbkfs() { _pbkfs_at 1; }",
+    "complete -o filenames -F _pbkfs pbkfs",
+    ...groups,
+  ].join("\n");
+}
+
+/** Completes from the word at `$1` on, which is one of the names of `parent`'s commands. */
+function bashFunction(parent: Command, program: Command): string {
+  const names = [...commandNames(parent), "--help", "--version"].join(" ");
+  const cases = parent.commands.map((command) => {
+    if (command.commands.length > 0) {
+      const call = `${functionName(command, program)}_at $(($1 + 1)); return`;
+      return `    ${command.name()}) [ "$COMP_CWORD" -gt "$1" ] && { ${call}; } ;;`;
+    }
     const words = visibleOptions(command).flatMap(flagsOf).concat(argumentChoices(command));
     return `    ${command.name()}) words="${words.join(" ")}" ;;`;
   });
-  return `_pbkfs() {
+  return `${functionName(parent, program)}_at() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words
   COMPREPLY=()
   case "$previous" in
-${choiceCases(program).map((line) => `    ${line}`).join("\n")}
+${choiceCases(parent).map((line) => `    ${line}`).join("\n")}
   esac
-  case "\${COMP_WORDS[1]}" in
+  case "\${COMP_WORDS[$1]}" in
 ${cases.join("\n")}
-    *) words="${commandNames(program).join(" ")} --help --version" ;;
+    *) words="${names}" ;;
   esac
-  [ "$COMP_CWORD" -eq 1 ] && words="${commandNames(program).join(" ")} --help --version"
+  [ "$COMP_CWORD" -eq "$1" ] && words="${names}"
   case "$current" in
     -*) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current") ;;
     *)
-      if [ "$COMP_CWORD" -eq 1 ] || [ "\${COMP_WORDS[1]}" = completion ]; then
+      if [ "$COMP_CWORD" -eq "$1" ] || [ "\${COMP_WORDS[$1]}" = completion ]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
       else
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
       fi ;;
   esac
+}`;
 }
-complete -o filenames -F _pbkfs pbkfs`;
+
+/** Commands that have commands of their own; each is also a program of its name. */
+function groupsOf(program: Command): Command[] {
+  return program.commands.filter((command) => command.commands.length > 0);
+}
+
+function functionName(command: Command, program: Command): string {
+  return command === program ? "_pbkfs" : `_pbkfs_${command.name()}`;
 }
 
 function choiceCases(program: Command): string[] {
@@ -56,17 +84,30 @@ function choiceCases(program: Command): string[] {
 }
 
 function formatZsh(program: Command): string {
-  const names = program.commands.map((command) =>
+  const groups = groupsOf(program);
+  const functions = [...groups, program].map((command) => zshFunction(command, program));
+  const programs = groups.map((group) => `compdef ${functionName(group, program)} ${group.name()}`);
+  return `#compdef pbkfs
+${functions.join("\n")}
+if [ "$funcstack[1]" = "_pbkfs" ]; then _pbkfs "$@"; else compdef _pbkfs pbkfs; ${
+    programs.join("; ")
+  }; fi`;
+}
+
+function zshFunction(parent: Command, program: Command): string {
+  const names = parent.commands.map((command) =>
     `    ${zshQuote(`${command.name()}:${command.description()}`)}`
   );
-  const cases = program.commands.map((command) => {
+  const cases = parent.commands.map((command) => {
+    if (command.commands.length > 0) {
+      return `    ${command.name()}) ${functionName(command, program)} ;;`;
+    }
     const specs = visibleOptions(command).flatMap(zshSpecs);
     const choices = argumentChoices(command);
-    if (choices.length > 0) specs.push(`'1:argument:(${choices.join(" ")})'`);
+    specs.push(choices.length > 0 ? `'1:argument:(${choices.join(" ")})'` : "'*:file:_files'");
     return `    ${command.name()}) _arguments ${specs.join(" ")} ;;`;
   });
-  return `#compdef pbkfs
-_pbkfs() {
+  return `${functionName(parent, program)}() {
   local -a commands=(
 ${names.join("\n")}
   )
@@ -79,8 +120,7 @@ ${names.join("\n")}
   case "$words[1]" in
 ${cases.join("\n")}
   esac
-}
-if [ "$funcstack[1]" = "_pbkfs" ]; then _pbkfs "$@"; else compdef _pbkfs pbkfs; fi`;
+}`;
 }
 
 function zshSpecs(option: Option): string[] {
@@ -96,22 +136,50 @@ function zshQuote(text: string): string {
 }
 
 function formatFish(program: Command): string {
-  const lines = ["complete -c pbkfs -n __fish_use_subcommand -f"];
-  for (const command of program.commands) {
+  const groups = groupsOf(program);
+  const names = groups.map((group) => group.name()).join(" ");
+  const lines = [
+    ...fishCommands(program, "pbkfs", "__fish_use_subcommand", `not ${fishSeen(names)}; and `),
+    ...groups.flatMap((group) => {
+      const own = commandNames(group).join(" ");
+      const inGroup = `${fishSeen(group.name())}; and `;
+      return [
+        ...fishCommands(group, "pbkfs", `${inGroup}not ${fishSeen(own)}`, inGroup),
+        ...fishCommands(group, group.name(), "__fish_use_subcommand", ""),
+      ];
+    }),
+  ];
+  return lines.join("\n");
+}
+
+/** `first`: when a command's name is missing; `prefix`: what must hold besides that it is there. */
+function fishCommands(
+  parent: Command,
+  called: string,
+  first: string,
+  prefix: string,
+): string[] {
+  const lines = [`complete -c ${called} -n '${first}' -f`];
+  for (const command of parent.commands) {
     lines.push(
-      `complete -c pbkfs -n __fish_use_subcommand -a ${command.name()} -d ${
+      `complete -c ${called} -n '${first}' -a ${command.name()} -d ${
         fishQuote(command.description())
       }`,
     );
-    const condition = `-n '__fish_seen_subcommand_from ${command.name()}'`;
+    if (command.commands.length > 0) continue;
+    const condition = `-n '${prefix}${fishSeen(command.name())}'`;
     for (const choice of argumentChoices(command)) {
-      lines.push(`complete -c pbkfs ${condition} -f -a ${choice}`);
+      lines.push(`complete -c ${called} ${condition} -f -a ${choice}`);
     }
     for (const option of visibleOptions(command)) {
-      lines.push(`complete -c pbkfs ${condition} ${fishOption(option)}`);
+      lines.push(`complete -c ${called} ${condition} ${fishOption(option)}`);
     }
   }
-  return lines.join("\n");
+  return lines;
+}
+
+function fishSeen(names: string): string {
+  return `__fish_seen_subcommand_from ${names}`;
 }
 
 function fishOption(option: Option): string {

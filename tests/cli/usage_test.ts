@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { runProgram } from "./_program.ts";
 import configuration from "#version" with { type: "json" };
 
-const COMMANDS = ["mount", "unmount", "stat", "cleanup", "show", "completion"];
+const COMMANDS = ["mount", "unmount", "stat", "cleanup", "show", "completion", "pxar"];
+const PXAR_COMMANDS = "create extract ls list cat find stat diff cp merge verify mount keygen"
+  .split(" ");
 const NO_PERMISSIONS = { permissions: ["--allow-read"] };
 
 Deno.test("pbkfs prints its help when no command is given", async () => {
@@ -18,9 +20,12 @@ Deno.test("pbkfs --version prints version and kind of executable", async () => {
   assert.equal(stdout, `pbkfs ${configuration.version} (source)\n`);
 });
 
-for (const command of COMMANDS) {
+for (const command of [...COMMANDS, ...PXAR_COMMANDS.map((name) => `pxar ${name}`)]) {
   Deno.test(`pbkfs ${command} --help shows examples and exit status`, async () => {
-    const { code, stdout, stderr } = await runProgram([command, "--help"], NO_PERMISSIONS);
+    const { code, stdout, stderr } = await runProgram(
+      [...command.split(" "), "--help"],
+      NO_PERMISSIONS,
+    );
     assert.equal(code, 0);
     assert.equal(stderr, "");
     assert.match(stdout, /EXAMPLES:\n {2}\S/);
@@ -85,6 +90,7 @@ for (const shell of ["bash", "zsh", "fish"]) {
     assert.equal(code, 0);
     for (const command of COMMANDS) assert.ok(stdout.includes(command), command);
     assert.match(stdout, /perf-unsafe/);
+    assert.match(stdout, /allow-existing-dirs/);
     assert.doesNotMatch(stdout, /handshake/);
   });
 }
@@ -103,4 +109,8 @@ Deno.test("pbkfs completion bash completes commands and flags in a shell", async
   assert.deepEqual(await complete(["pbkfs", "mount", "--perf"]), ["--perf-unsafe"]);
   assert.deepEqual(await complete(["pbkfs", "show", "--format", "j"]), ["json"]);
   assert.deepEqual(await complete(["pbkfs", "completion", "f"]), ["fish"]);
+  assert.deepEqual(await complete(["pbkfs", "px"]), ["pxar"]);
+  assert.deepEqual(await complete(["pbkfs", "pxar", "ex"]), ["extract"]);
+  assert.deepEqual(await complete(["pbkfs", "pxar", "mount", "--pay"]), ["--payload"]);
+  assert.deepEqual(await complete(["pbkfs", "mount", "--pay"]), [""]);
 });
