@@ -70,6 +70,7 @@ const SYMBOLS = {
   setsid: { parameters: [], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
   prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -683,6 +684,11 @@ export function setUmask(mask: number): number {
 
 const RLIMIT_NOFILE = 7;
 
+/** Gives memory that is free inside of the C library's heap back to the system. */
+export function trimHeap(): void {
+  libc().malloc_trim(0n);
+}
+
 /** Raises the limit of open files to what the system allows. @returns the limit in force */
 export function raiseOpenFileLimit(): number {
   const limits = new BigUint64Array(2);
@@ -693,14 +699,23 @@ export function raiseOpenFileLimit(): number {
   return Number(limits[0]!);
 }
 
+/** Nearly all small files fit. */
+const SMALL_FILE_BUFFER_SIZE = 16 * 1024;
+
 /** Reads a whole small file, such as one below /proc that Deno's own calls refuse. */
 export function readSmallFile(path: string, sizeMax = 1 << 20): Uint8Array | number {
   const fd = open(path, OpenFlag.RDONLY);
   if (fd < 0) return fd;
-  const buffer = allocateNativeBuffer(sizeMax);
+  let buffer = allocateNativeBuffer(Math.min(sizeMax, SMALL_FILE_BUFFER_SIZE));
   let length = 0;
   while (length < sizeMax) {
-    const count = read(fd, buffer.address + BigInt(length), BigInt(sizeMax - length));
+    if (length === buffer.bytes.length) {
+      const larger = allocateNativeBuffer(Math.min(sizeMax, 4 * length));
+      larger.bytes.set(buffer.bytes);
+      buffer = larger;
+    }
+    const room = BigInt(buffer.bytes.length - length);
+    const count = read(fd, buffer.address + BigInt(length), room);
     if (count === -Errno.EINTR) continue;
     if (count < 0) {
       close(fd);

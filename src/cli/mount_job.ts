@@ -185,6 +185,8 @@ class MountJob {
         statistics: { collector, controlPath },
       });
       this.#report.mounted();
+      // The lists of the chain were large, and from now on this thread only waits.
+      host.trimHeap();
       await served;
     } finally {
       removeFile(`${controlPath}/${PID_FILE_NAME}`);

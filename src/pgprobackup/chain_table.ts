@@ -71,15 +71,15 @@ const EXTERNAL_SPAN = 1 << 17;
 const HEADER_WORDS = 8;
 
 /** The parts of a table. */
-interface Sections {
+interface Sections<Memory extends ArrayBufferLike> {
   seed: number;
   nodeCount: number;
   /** Record `id - 1` is that of node `id`; the same goes for versions. */
-  nodes: Int32Array;
-  versions: Float64Array;
+  nodes: Int32Array<Memory>;
+  versions: Float64Array<Memory>;
   /** First node of each bucket; the length is a power of two. */
-  buckets: Int32Array;
-  names: Uint8Array;
+  buckets: Int32Array<Memory>;
+  names: Uint8Array<Memory>;
 }
 
 /** Where a version is stored, and how. */
@@ -98,12 +98,12 @@ export interface Version {
 }
 
 /** Read access to a table. Ids are not checked. */
-export class ChainTable {
+export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
   /** Replaced while the table grows. */
-  protected readonly sections: Sections;
+  protected readonly sections: Sections<Memory>;
   readonly #name = new Uint8Array(NAME_SIZE_MAX + 1);
 
-  protected constructor(sections: Sections) {
+  protected constructor(sections: Sections<Memory>) {
     this.sections = sections;
   }
 
@@ -248,7 +248,7 @@ export class ChainTable {
 }
 
 /** A table in the making; has a root directory of that mode. */
-export class ChainTableBuilder extends ChainTable {
+export class ChainTableBuilder extends ChainTable<ArrayBuffer> {
   #versionCount = 0;
   #nameBytes = 0;
 
@@ -325,7 +325,7 @@ export class ChainTableBuilder extends ChainTable {
     this.#append(id, version, size);
   }
 
-  /** The table in memory of its own, which other threads can use too. */
+  /** The table in memory that other threads can use too. What it was built in is given back: this is the last call. */
   pack(): SharedArrayBuffer {
     const { seed, nodeCount, nodes, versions, buckets, names } = this.sections;
     const parts = [
@@ -344,6 +344,7 @@ export class ChainTableBuilder extends ChainTable {
       bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), offset);
       offset += part.byteLength;
     }
+    for (const part of parts) part.buffer.transfer(0);
     return memory;
   }
 
@@ -384,12 +385,15 @@ export class ChainTableBuilder extends ChainTable {
   }
 }
 
-/** The array, or a larger one with the same beginning, such that `length` elements fit. */
-function grown<T extends Int32Array | Float64Array | Uint8Array>(array: T, length: number): T {
+/** The array, or a larger one with the same beginning, such that `length` elements fit; then the old one is gone. */
+function grown<
+  T extends Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>,
+>(
+  array: T,
+  length: number,
+): T {
   if (length <= array.length) return array;
-  const larger = new (array.constructor as new (length: number) => T)(
-    Math.max(length, 2 * array.length),
-  );
-  larger.set(array);
-  return larger;
+  const sizeBytes = Math.max(length, 2 * array.length) * array.BYTES_PER_ELEMENT;
+  const TypedArray = array.constructor as new (buffer: ArrayBuffer) => T;
+  return new TypedArray(array.buffer.transfer(sizeBytes));
 }

@@ -38,4 +38,6 @@ export function readContentList(
     );
   }
   parseContentList(bytes, { path, backupId: backup.id }, visit);
+  // A list has tens of megabytes, and a program that only waits from now on collects no garbage.
+  bytes.buffer.transfer(0);
 }

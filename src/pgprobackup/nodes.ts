@@ -5,15 +5,15 @@
  */
 
 import type { SourcePool } from "#src/io/source_pool.ts";
-import {
-  type Attributes,
-  type DirectoryEntry,
-  type DirectoryNode,
-  type FileContent,
-  type FileNode,
-  type Node,
-  type SymlinkNode,
-  type Timestamp,
+import type {
+  Attributes,
+  DirectoryEntry,
+  DirectoryNode,
+  FileContent,
+  FileNode,
+  Node,
+  SymlinkNode,
+  Timestamp,
 } from "#src/tree/node.ts";
 import type { Chain } from "./chain.ts";
 import { type ChainTable, NodeKind } from "./chain_table.ts";

@@ -35,7 +35,9 @@ export class PageIndexCache {
   readonly #budgetWords: number;
   #words = new Uint32Array(0);
   #halves = new Uint16Array(0);
-  readonly #places = new Map<number, number>();
+  /** By file: its place + 1, or 0. */
+  readonly #places: Uint32Array;
+  #count = 0;
   #usedWords = 0;
   /** Where the next index goes. */
   #head = 0;
@@ -44,13 +46,15 @@ export class PageIndexCache {
   /** End of the last index before 0; none while the tail is below the head. */
   #end = Infinity;
 
-  constructor(budgetBytes: number) {
+  /** Files have numbers up to `fileMax`. */
+  constructor(budgetBytes: number, fileMax: number) {
     this.#budgetWords = Math.floor(budgetBytes / 4);
+    this.#places = new Uint32Array(fileMax + 1);
   }
 
   /** Indexes in memory. */
   get count(): number {
-    return this.#places.size;
+    return this.#count;
   }
 
   /** Bytes of these. */
@@ -60,7 +64,7 @@ export class PageIndexCache {
 
   /** Whether the index of a file is here. */
   has(file: number): boolean {
-    return this.#places.has(file);
+    return this.#places[file] !== 0;
   }
 
   /**
@@ -99,7 +103,7 @@ export class PageIndexCache {
     blockEnd: number,
     target: Uint32Array,
   ): void {
-    const place = this.#places.get(file)!;
+    const place = this.#places[file]! - 1;
     const words = this.#words;
     const form = words[place + Header.FORM]!;
     if ((form & Form.PACKED) === 0) {
@@ -140,7 +144,7 @@ export class PageIndexCache {
     }
     const place = this.#head;
     this.#pushOut(place + size);
-    if (this.#places.size === 0) {
+    if (this.#count === 0) {
       this.#tail = place;
       this.#end = Infinity;
     }
@@ -148,15 +152,17 @@ export class PageIndexCache {
     this.#usedWords += size;
     this.#words[place + Header.SIZE] = size;
     this.#words[place + Header.FILE] = file;
-    this.#places.set(file, place);
+    this.#places[file] = place + 1;
+    this.#count += 1;
     return place;
   }
 
   /** Forgets the indexes that begin between the head and `end`: the oldest ones. */
   #pushOut(end: number): void {
-    while (this.#places.size > 0 && this.#tail >= this.#head && this.#tail < end) {
+    while (this.#count > 0 && this.#tail >= this.#head && this.#tail < end) {
       const size = this.#words[this.#tail + Header.SIZE]!;
-      this.#places.delete(this.#words[this.#tail + Header.FILE]!);
+      this.#places[this.#words[this.#tail + Header.FILE]!] = 0;
+      this.#count -= 1;
       this.#usedWords -= size;
       this.#tail += size;
       if (this.#tail === this.#end) {
@@ -170,7 +176,8 @@ export class PageIndexCache {
     const memory = new ArrayBuffer(4 * words);
     this.#words = new Uint32Array(memory);
     this.#halves = new Uint16Array(memory);
-    this.#places.clear();
+    this.#places.fill(0);
+    this.#count = 0;
     this.#usedWords = 0;
     this.#head = 0;
     this.#tail = 0;

@@ -75,13 +75,13 @@ export class PageStore {
   constructor(
     pool: SourcePool,
     codecs: Codecs,
-    options: { hasChecksums: boolean; indexBudgetBytes: number },
+    options: { hasChecksums: boolean; indexBudgetBytes: number; fileMax: number },
   ) {
     this.#pool = pool;
     this.#codecs = codecs;
     this.#hasChecksums = options.hasChecksums;
     this.#builder = new PageIndexBuilder(pool, codecs);
-    this.#indexes = new PageIndexCache(options.indexBudgetBytes);
+    this.#indexes = new PageIndexCache(options.indexBudgetBytes, options.fileMax);
     this.#stored = codecs.allocate(RUN_SIZE_MAX + RECORD_SIZE_MAX);
     this.#page = codecs.allocate(PAGE_SIZE);
   }

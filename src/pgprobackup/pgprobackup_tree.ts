@@ -126,6 +126,7 @@ export class PgProbackupTree implements Tree {
       pages: new PageStore(pool, access.codecs, {
         hasChecksums: control.hasDataChecksums,
         indexBudgetBytes: access.indexBudgetBytes ?? INDEX_BUDGET_BYTES,
+        fileMax: table.nodeCount,
       }),
       node: (id) => this.#nodes[id - 1] ??= makeNode(this.#context, id),
     };

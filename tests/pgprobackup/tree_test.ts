@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { FormatError, IntegrityError, StateError, UsageError } from "#src/errors.ts";
-import { inspectChain, readInstance } from "#src/pgprobackup/mod.ts";
+import { attachPgProbackupTree, inspectChain, readInstance } from "#src/pgprobackup/mod.ts";
 import type { FileNode } from "#src/tree/node.ts";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { CatalogWriter, type Entry, makePage } from "./_catalog_writer.ts";
-import { fileAt, nodeAt, openTree, pathsBelow, readAll } from "./_tree_support.ts";
+import { fileAt, NATIVE, nodeAt, openTree, pathsBelow, readAll } from "./_tree_support.ts";
 
 const START = 1795226505;
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -42,6 +42,20 @@ Deno.test("PgProbackupTree gives every node the same id each time, and finds it 
   for (const [, node] of pathsBelow(one.root)) equal(one.nodeById(node.id), node);
   equal(one.nodeById(0), undefined);
   equal(one.nodeById(first.length + 2), undefined);
+});
+
+Deno.test("attachPgProbackupTree() gives another thread the same tree", async () => {
+  const fixture = (await pgprobackupFixture("f-tablespace-external"))!;
+  const opened = openTree(fixture.catalog, "TOTXTQ");
+  const attached = attachPgProbackupTree(structuredClone(opened.opened), NATIVE);
+  const describe = (tree: typeof opened) =>
+    [...pathsBelow(tree.root)].map(([path, { id, kind, attributes }]) =>
+      [path, id, kind, attributes.size, attributes.mode, attributes.uid].join(" ")
+    );
+  deepEqual(describe(attached), describe(opened));
+  const path = "global/pg_control";
+  deepEqual(readAll(fileAt(attached, path)), readAll(fileAt(opened, path)));
+  equal(attached.chain.length, opened.chain.length);
 });
 
 Deno.test("PgProbackupTree gives all nodes one owner and the recovery time; the root is 0700", () =>
@@ -149,6 +163,26 @@ Deno.test("PgProbackupTree puts a tablespace behind a link", () =>
     );
   }));
 
+Deno.test("PgProbackupTree takes lists in any order: a directory's line may follow its files", () =>
+  withStore((writer) => {
+    const id = write(writer, [
+      { path: "a/b/f", content: encode("x") },
+      { path: "a/b", directory: true, mode: 0o040711 },
+      { path: "g", content: encode("y") },
+      { path: "a/c/f", content: encode("z") },
+      { path: "a", directory: true, mode: 0o040722 },
+    ]);
+    const tree = openTree(writer.store, id);
+    equal(nodeAt(tree, "a")!.attributes.mode, 0o040722);
+    equal(nodeAt(tree, "a/b")!.attributes.mode, 0o040711);
+    equal(nodeAt(tree, "a/c")!.attributes.mode, 0o040700);
+    deepEqual(
+      [...pathsBelow(tree.root)].map(([path]) => path),
+      ["a", "a/b", "a/b/f", "a/c", "a/c/f", "g"],
+    );
+    equal(decode(readAll(fileAt(tree, "a/c/f"))), "z");
+  }));
+
 Deno.test("PgProbackupTree pads a file of a compressed tablespace with its zeros", () =>
   withStore((writer) => {
     const id = write(writer, [{
@@ -169,6 +203,10 @@ Deno.test("PgProbackupTree refuses lists that do not fit together", () =>
       [/"a" is listed twice/, FormatError, [file("a"), file("a")]],
       [/"a" is listed twice/, FormatError, [file("a"), file("a")], [file("a")]],
       [/"a" is both file and directory/, FormatError, [file("a")], [file("a/b"), file("a")]],
+      [/"d" is listed twice/, FormatError, [
+        { path: "d", directory: true },
+        { path: "d", directory: true },
+      ]],
       [/the name "\.pbkfs" is taken/, FormatError, [file(".pbkfs/worker.pid")]],
       [/backup \w+ does not list it/, IntegrityError, [file("b")], [{
         path: "a",
