@@ -10,6 +10,7 @@ import type { PxarAcl, PxarAclEntry, PxarMetadata } from "./entry.ts";
 import { encodeAclDefault, encodeAclEntry, encodeAclPermissions } from "./format/acl.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
 import { XATTR_CONTENT_SIZE_MAX } from "./format/limits.ts";
+import { encodePayloadReference, PAYLOAD_REF_SIZE } from "./format/payload.ts";
 import { encodeStat, STAT_SIZE } from "./format/stat.ts";
 import { encodeXattr } from "./format/xattr.ts";
 
@@ -39,6 +40,17 @@ export function writeMetadata(output: OutputBuffer, metadata: PxarMetadata): voi
     const index = beginItem(output, Item.QUOTA_PROJID, 8);
     output.view.setBigUint64(index, metadata.projectId, true);
   }
+}
+
+/** Writes a PAYLOAD_REF. */
+export function writePayloadReference(output: OutputBuffer, offset: number, size: number): void {
+  const index = beginItem(output, Item.PAYLOAD_REF, PAYLOAD_REF_SIZE);
+  encodePayloadReference(output.view, index, { offset, size });
+}
+
+/** Writes the header of a PAYLOAD of `size` bytes. */
+export function writePayloadHeader(output: OutputBuffer, size: number): void {
+  encodeHeader(output.view, output.reserve(HEADER_SIZE), Item.PAYLOAD, size);
 }
 
 function writeAcl(output: OutputBuffer, acl: PxarAcl): void {

@@ -7,7 +7,12 @@
 import { IntegrityError, LimitError, UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { FileType } from "#src/tree/node.ts";
-import { beginItem, writeMetadata } from "./_entry_writer.ts";
+import {
+  beginItem,
+  writeMetadata,
+  writePayloadHeader,
+  writePayloadReference,
+} from "./_entry_writer.ts";
 import { OutputBuffer, type PxarContent } from "./_output_buffer.ts";
 import type { PxarMetadata } from "./entry.ts";
 import { DEVICE_SIZE, encodeDevice } from "./format/device.ts";
@@ -16,7 +21,6 @@ import { GoodbyeBuilder } from "./format/goodbye.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, PRELUDE_SIZE_MAX } from "./format/limits.ts";
 import { encodeName, encodeTarget, targetPathObjection } from "./format/name.ts";
-import { encodePayloadReference, PAYLOAD_REF_SIZE } from "./format/payload.ts";
 
 export type { PxarContent } from "./_output_buffer.ts";
 
@@ -63,6 +67,8 @@ export class PxarEncoder {
   readonly #output: OutputBuffer;
   readonly #payload: OutputBuffer | undefined;
   readonly #open: OpenDirectory[] = [];
+  /** Where the last content ends in the payload stream. */
+  #payloadEnd = HEADER_SIZE;
   /** False while an entry is half written, so also after a failure in between, and after the end. */
   #isReady = false;
 
@@ -94,16 +100,16 @@ export class PxarEncoder {
   /** Opens a directory in the current one. */
   startDirectory(name: string, metadata: PxarMetadata): void {
     checkType(metadata, FileType.DIRECTORY);
+    if (this.#open.length >= DEPTH_MAX) {
+      throw new LimitError(`Cannot store "${name}": it is too deep`);
+    }
     const start = this.#begin(name);
     const hashHigh = filenameHash.high;
     const hashLow = filenameHash.low;
-    const nameSize = this.#output.position - start;
-    if (this.#open.length >= DEPTH_MAX || this.#top.pathSize + nameSize > PATH_SIZE_MAX) {
-      throw new LimitError(`Cannot store "${name}": its directory is too deep`);
-    }
     const entryOffset = this.#output.position;
+    // A slash instead of the NUL.
+    const pathSize = this.#top.pathSize + entryOffset - start - HEADER_SIZE;
     writeMetadata(this.#output, metadata);
-    const pathSize = this.#top.pathSize + nameSize;
     this.#pushDirectory(start, hashHigh, hashLow, entryOffset, pathSize);
     this.#isReady = true;
   }
@@ -167,7 +173,7 @@ export class PxarEncoder {
 
   /**
    * Adds a regular file whose PAYLOAD header is at `payloadOffset` of the payload stream, or is going to be: nothing
-   * is written there. Version 2 only.
+   * is written there. Version 2 only. Contents must follow each other, since a pipe cannot be read backwards.
    */
   addPayloadReference(
     name: string,
@@ -179,8 +185,9 @@ export class PxarEncoder {
     checkSize(name, size);
     checkSize(name, payloadOffset);
     this.#requirePayload();
+    this.#takePayload(name, payloadOffset, size);
     return this.#addEntry(name, metadata, (output) => {
-      writeReference(output, payloadOffset, size);
+      writePayloadReference(output, payloadOffset, size);
     });
   }
 
@@ -254,6 +261,9 @@ export class PxarEncoder {
     if (this.#open.length !== 1) {
       throw new UsageError("Cannot end the archive: a directory is open");
     }
+    if (this.#payload !== undefined && this.#payload.position < this.#payloadEnd) {
+      throw new UsageError("Cannot end the archive: referenced payload is missing");
+    }
     this.#isReady = false;
     const root = this.#open.pop()!;
     // In version 2 the reference lets the root's tail refer to the beginning of the stream.
@@ -281,6 +291,16 @@ export class PxarEncoder {
       throw new UsageError("Cannot refer to payload: the archive has no payload stream");
     }
     return this.#payload;
+  }
+
+  /** Notes where a content is. */
+  #takePayload(name: string, offset: number, size: number): void {
+    if (offset < this.#payloadEnd) {
+      throw new UsageError(
+        `Cannot store "${name}": its payload at ${offset} is before the end of another one`,
+      );
+    }
+    this.#payloadEnd = offset + HEADER_SIZE + size;
   }
 
   #writePrelude(prelude: Uint8Array): void {
@@ -322,9 +342,10 @@ export class PxarEncoder {
         writeContent(output);
       });
     }
+    this.#takePayload(name, payload.position, size);
     // The reference counts the payload in the table's item, although it is in the other stream.
     return this.#addEntry(name, metadata, (output) => {
-      writeReference(output, payload.position, size);
+      writePayloadReference(output, payload.position, size);
       writePayloadHeader(payload, size);
       writeContent(payload);
     }, size);
@@ -347,6 +368,9 @@ export class PxarEncoder {
   #begin(name: string): number {
     this.#checkReady();
     const bytes = encodeName(name);
+    if (this.#top.pathSize + 1 + bytes.length > PATH_SIZE_MAX) {
+      throw new LimitError(`Cannot store "${name}": its path has more than ${PATH_SIZE_MAX} bytes`);
+    }
     this.#isReady = false;
     const start = this.#output.position;
     const index = beginItem(this.#output, Item.FILENAME, bytes.length + 1);
@@ -374,13 +398,4 @@ function checkSize(name: string, size: number): void {
   if (!(Number.isSafeInteger(size) && size >= 0)) {
     throw new UsageError(`Cannot store "${name}": size or offset ${size}`);
   }
-}
-
-function writeReference(output: OutputBuffer, offset: number, size: number): void {
-  const index = beginItem(output, Item.PAYLOAD_REF, PAYLOAD_REF_SIZE);
-  encodePayloadReference(output.view, index, { offset, size });
-}
-
-function writePayloadHeader(output: OutputBuffer, size: number): void {
-  encodeHeader(output.view, output.reserve(HEADER_SIZE), Item.PAYLOAD, size);
 }

@@ -116,6 +116,19 @@ Deno.test("PxarEncoder.startDirectory ends at a depth that can be read", () => {
   assert.equal(accessor.lookup("/d".repeat(depth))?.entry.kind, "directory");
 });
 
+Deno.test("PxarEncoder refuses paths that are too long to be read", () => {
+  const name = "n".repeat(255);
+  const { metadata } = buildArchive((encoder) => {
+    for (let i = 0; i < 127; i++) encoder.startDirectory(name, DIRECTORY);
+    // 127 × 256 bytes are taken.
+    encoder.addFile("f".repeat(255), FILE, 0, new Uint8Array());
+    assert.throws(() => encoder.addFile("f".repeat(256), FILE, 0, new Uint8Array()), LimitError);
+    for (let i = 0; i < 127; i++) encoder.finishDirectory();
+  });
+  const decoder = new PxarDecoder(sequentialBytes(metadata));
+  while (decoder.next() !== undefined);
+});
+
 /** A sink that can copy up to `copyMax` bytes of a "descriptor" whose byte at offset n is n modulo 251. */
 class CopyingSink extends MemorySink {
   copied = 0;
@@ -217,6 +230,25 @@ Deno.test("PxarEncoder.addPayloadReference refers to payload that the caller put
     contents.push(new TextDecoder().decode(target.subarray(0, decoder.readContent(target))));
   }
   assert.deepEqual(contents, ["new", "same", "again"]);
+});
+
+Deno.test("PxarEncoder refuses payload that overlaps, goes backwards or never comes", () => {
+  const encoder = new PxarEncoder(new MemorySink(), {
+    root: DIRECTORY,
+    payload: new MemorySink(),
+  });
+  encoder.addFile("a", FILE, 3, text("abc"));
+  for (const offset of [0, 16, 34]) {
+    assert.throws(() => encoder.addPayloadReference("b", FILE, 3, offset), UsageError);
+  }
+  encoder.addPayloadReference("b", FILE, 3, 40);
+  assert.throws(() => encoder.addPayloadReference("c", FILE, 3, 40), UsageError);
+  assert.throws(() => encoder.addFile("c", FILE, 3, text("abc")), UsageError);
+  encoder.flush();
+  encoder.advancePayload(10);
+  assert.throws(() => encoder.finish(), UsageError);
+  encoder.advancePayload(20);
+  encoder.finish();
 });
 
 if (CHECK_PXAR !== undefined) {
