@@ -189,6 +189,21 @@ Deno.test({
   },
 });
 
+Deno.test("extractArchive makes hard links in trees deeper than a path can be long", () => {
+  using scratch = new TempDirectory("extract");
+  const name = "d".repeat(200);
+  const depth = 20;
+  const archive = archiveOf((encoder) => {
+    for (let i = 0; i < depth; i++) encoder.startDirectory(name, DIRECTORY());
+    const first = encoder.addFile("f".repeat(76), FILE(), 1, text("f"));
+    encoder.addHardlink("g", [...Array(depth).fill(name), "f".repeat(76)].join("/"), first);
+    for (let i = 0; i < depth; i++) encoder.finishDirectory();
+  });
+  const report = extract(archive, scratch.join("t"));
+  assert.deepEqual(report.problems, []);
+  assert.equal(report.counts.hardlink, 1);
+});
+
 Deno.test("extractArchive leaves out what is switched off", () => {
   using scratch = new TempDirectory("extract");
   const target = scratch.join("t");

@@ -250,8 +250,9 @@ export class DescriptorTarget implements ExtractTarget {
     const root = this.#levels[0]!.fd;
     if (this.#hasOpenat2) {
       const fd = openBeneath(root, targetPath, OBJECT_FLAGS);
-      if (fd !== -Errno.ENOSYS) return fd;
-      this.#hasOpenat2 = false;
+      // EPERM is what containers answer that do not know the call.
+      if (fd === -Errno.ENOSYS || fd === -Errno.EPERM) this.#hasOpenat2 = false;
+      else if (fd !== -Errno.ENAMETOOLONG) return fd;
     }
     return openStepwise(root, targetPath);
   }
