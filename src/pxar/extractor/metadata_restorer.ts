@@ -59,6 +59,8 @@ const NO_ATTRIBUTES: ReadonlySet<number> = new Set([
   -Errno.EINVAL,
 ]);
 
+const stat = new host.HostStat();
+
 /** The object whose metadata are restored. */
 export interface RestoredObject {
   readonly fd: number;
@@ -120,7 +122,12 @@ export class MetadataRestorer {
   /** @returns whether the object belongs to whom it should */
   #restoreOwner(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): boolean {
     const { uid, gid } = metadata;
-    if (!this.#features.owner) return uid === this.#uid && gid === this.#gid;
+    const isOwn = uid === this.#uid && gid === this.#gid;
+    if (!this.#features.owner) return isOwn;
+    // To look is cheaper than to set what most new files have already; their directory may have given them its group.
+    if (isOwn && host.statFd(object.fd, stat) >= 0 && stat.uid === uid && stat.gid === gid) {
+      return true;
+    }
     // This id means "leave it" to the kernel.
     const isPossible = uid !== host.KEEP_ID && gid !== host.KEEP_ID;
     const result = isPossible ? host.chownAt(object.fd, "", uid, gid) : -Errno.EINVAL;
