@@ -31,7 +31,9 @@ export interface CommandModule<Options> {
 
 /** Commands under a common first word. */
 export interface CommandGroup {
-  /** The description, without the commands; its name is the word. */
+  /** The word. */
+  readonly name: string;
+  /** The description, without the commands. */
   describe(): Command;
   readonly commands: readonly CommandModule<never>[];
   /** Rewrites the arguments behind the word, where they follow the habits of other tools. */

@@ -41,7 +41,7 @@ const GROUPS: readonly CommandGroup[] = [pxarGroup];
  */
 export async function runProgram(args: readonly string[], calledAs = "pbkfs"): Promise<number> {
   const terminal = processTerminal();
-  const group = GROUPS.find((candidate) => candidate.describe().name() === calledAs);
+  const group = GROUPS.find((candidate) => candidate.name === calledAs);
   // What a background worker is started with: it is called by the executable's own name.
   const fullArgs = group === undefined ? args : [calledAs, ...args];
   let code: number = ExitCode.SUCCESS;
@@ -50,7 +50,7 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
     code = await module.run(options, context);
   };
   const program = group === undefined
-    ? describeProgram(terminal, run)
+    ? describeProgram(terminal, run, args[0])
     : addVersion(describeGroup(group, terminal, run));
   const words = group === undefined
     ? normalizeForGroup(args, program)
@@ -75,7 +75,7 @@ function groupAlone(words: readonly string[], program: Command): Command | undef
 }
 
 function normalizeForGroup(args: readonly string[], program: Command): string[] {
-  const group = GROUPS.find((candidate) => candidate.describe().name() === args[0]);
+  const group = GROUPS.find((candidate) => candidate.name === args[0]);
   const command = program.commands.find((candidate) => candidate.name() === args[0]);
   if (group === undefined || command === undefined) return [...args];
   return [args[0]!, ...group.normalize(args.slice(1), command.commands)];
@@ -84,12 +84,24 @@ function normalizeForGroup(args: readonly string[], program: Command): string[] 
 /** Called with the command that the command line chooses and its options. */
 type RunCommand = (module: CommandModule<never>, options: never) => Promise<void>;
 
-/** Builds the description of the whole command line. */
-function describeProgram(terminal: Terminal, run: RunCommand): Command {
+/** First words of command lines that deal with all there is. */
+const WHOLE_PROGRAM: readonly (string | undefined)[] = ["completion", "help"];
+
+/** Builds the description of the command line; what groups consist of only where `firstWord` asks for it. */
+function describeProgram(
+  terminal: Terminal,
+  run: RunCommand,
+  firstWord: string | undefined,
+): Command {
   const program = addVersion(prepare(new Command("pbkfs"), terminal))
     .description("Open backups in place, without restoring them.");
   for (const module of COMMANDS) program.addCommand(describeCommand(module, terminal, run));
-  for (const group of GROUPS) program.addCommand(describeGroup(group, terminal, run));
+  for (const group of GROUPS) {
+    const isAsked = firstWord === group.name || WHOLE_PROGRAM.includes(firstWord);
+    program.addCommand(
+      isAsked ? describeGroup(group, terminal, run) : prepare(group.describe(), terminal),
+    );
+  }
   addHelpNotes(program, {
     examples: [
       {

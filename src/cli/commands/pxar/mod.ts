@@ -20,8 +20,12 @@ import { pxarMountCommand } from "./mount.ts";
 import { pxarStatCommand } from "./stat.ts";
 import { verifyCommand } from "./verify.ts";
 
+const GROUP_NAME = "pxar";
+
 /** The group; also what the executable is when it is called `pxar`. */
 export const pxarGroup: CommandGroup = {
+  name: GROUP_NAME,
+
   commands: [
     createCommand,
     extractCommand,
@@ -39,7 +43,7 @@ export const pxarGroup: CommandGroup = {
   ],
 
   describe() {
-    const command = new Command("pxar")
+    const command = new Command(GROUP_NAME)
       .description("Make, read, compare and mount pxar archives");
     return addHelpNotes(command, {
       examples: [
