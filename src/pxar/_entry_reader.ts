@@ -89,7 +89,7 @@ export function readEntry(input: ItemInput, endsAtLimit: boolean): PxarEntry {
     switch (input.item) {
       case Item.FILENAME:
       case Item.GOODBYE:
-        input.seek(input.itemOffset);
+        input.unreadHeader();
         return bareEntry(input, stat, attributes);
       case Item.PAYLOAD:
         requireType(input, stat, FileType.FILE);

@@ -73,13 +73,10 @@ export class ItemInput {
     return this.#end - this.start;
   }
 
-  /** Moves to another offset. What the window has of it is kept. */
-  seek(offset: number): void {
-    const distance = offset - this.#position;
-    if (distance >= 0 && distance <= this.available) this.start += distance;
-    else if (distance < 0 && -distance <= this.start) this.start += distance;
-    else this.start = this.#end = 0;
-    this.#position = offset;
+  /** Takes the last {@link header} back; nothing else must have been read behind it. */
+  unreadHeader(): void {
+    this.start -= HEADER_SIZE;
+    this.#position -= HEADER_SIZE;
   }
 
   /** Moves to another offset of a stream that may have become another one. */

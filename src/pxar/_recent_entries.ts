@@ -7,7 +7,7 @@
 import type { PxarChild } from "./archive_node.ts";
 
 /** Weight of one generation; an entry weighs one and more with its attributes. */
-const GENERATION_WEIGHT_MAX = 4096;
+const GENERATION_WEIGHT_MAX = 8192;
 
 const BYTES_PER_WEIGHT = 512;
 
