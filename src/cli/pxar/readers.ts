@@ -6,13 +6,15 @@
 
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { readArchive } from "#src/transfer/archive_reader.ts";
+import { readDirectory } from "#src/transfer/directory_reader.ts";
 import type { MetadataField, ReaderEntry, TreeReader } from "#src/transfer/reader.ts";
 import { readTree } from "#src/transfer/tree_reader.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
 import { openArchiveFiles } from "./archive_files.ts";
 import { openAccessor } from "./listing.ts";
+import { mayUseFfi } from "./output_files.ts";
 
-/** What the runtime tells of a directory's files. */
+/** What the runtime tells of a directory's files without FFI. */
 const DIRECTORY_FIELDS: ReadonlySet<MetadataField> = new Set([
   "mode",
   "uid",
@@ -43,9 +45,10 @@ export function openArchiveReader(path: string, payload: string | undefined): Op
   }
 }
 
-/** Opens an archive or a directory. */
+/** Opens an archive or a directory; of the latter less is known where there is no FFI. */
 export function openReader(path: string, payload: string | undefined): OpenReader {
   if (!isDirectory(path)) return openArchiveReader(path, payload);
+  if (mayUseFfi()) return { reader: readDirectory(Deno.realPathSync(path)), [Symbol.dispose]() {} };
   const tree = new LoopbackTree(Deno.realPathSync(path));
   return {
     reader: readTree(tree, {
