@@ -80,7 +80,7 @@ function readInOrder(
 }
 
 /** @throws {OsError} unless the entry is a regular file */
-export function checkFile(path: string, entry: PxarEntry | PxarHardlink): void {
+function checkFile(path: string, entry: PxarEntry | PxarHardlink): void {
   switch (entry.kind) {
     case "file":
       return;
