@@ -10,3 +10,6 @@ export * from "./encoder.ts";
 export * from "./entry.ts";
 export { openPxarTree } from "./pxar_tree.ts";
 export { verifyArchive, type VerifyFinding } from "./verify.ts";
+export * from "./builder/mod.ts";
+export * from "./exclude/mod.ts";
+export * from "./extractor/mod.ts";
