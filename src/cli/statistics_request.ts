@@ -11,6 +11,7 @@ import * as host from "#src/io/host.ts";
 import { openControlDirectory } from "#src/overlay/diff_directory.ts";
 import { readSmallTextFile } from "#src/overlay/durable_file.ts";
 import { findLiveMount, type LiveMount, notMounted } from "./live_mount.ts";
+import { servingProcess } from "./serving_process.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 
 /** Name of the file with the statistics, in the worker's directory. */
@@ -33,6 +34,7 @@ export async function requestStatistics(
 ): Promise<StatisticsReport> {
   const mount = await findLiveMount(mountPath);
   if (mount.state === "absent") throw notMounted(mount.mountPath);
+  if (mount.state === "alive" && mount.diffPath === undefined) refuseArchive(mount.mountPath);
   if (mount.pid === undefined || mount.diffPath === undefined) throw noWorker(mount);
   const control = openControlDirectory(mount.diffPath);
   try {
@@ -57,6 +59,12 @@ function noWorker({ state, mountPath }: LiveMount): Error {
   return new StateError("not-found", "mount process not running (stale PID file)", {
     hint: `Repair it with pbkfs unmount -D ${mountPath}`,
   });
+}
+
+/** A mounted archive has no directory in which statistics could be. */
+function refuseArchive(mountPath: string): void {
+  if (servingProcess(mountPath) === undefined) return;
+  throw new StateError("not-found", `Cannot read statistics of "${mountPath}": it is an archive`);
 }
 
 async function askWorker(
