@@ -13,7 +13,13 @@ import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";
-import { type MountedFileSystem, mountFileSystem, prepareMountPoint } from "#src/mount/mod.ts";
+import {
+  launchWorkers,
+  type MountedFileSystem,
+  mountFileSystem,
+  prepareMountPoint,
+  type WorkerPool,
+} from "#src/mount/mod.ts";
 import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
 import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
 import { removeFile, replaceTextFile } from "#src/overlay/durable_file.ts";
@@ -70,16 +76,23 @@ class MountJob {
     host.raiseOpenFileLimit();
     if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
     const diff = openDiffDirectory(this.#request.diffPath, this.#request);
+    let pool: WorkerPool | undefined;
     try {
       // Not before it is known that the directories do not overlap: a dead mount there is removed.
       const isRepaired = prepareMountPoint(diff.mountPath);
+      const { workerCount } = this.#request;
+      pool = launchWorkers({
+        ...(workerCount === undefined ? {} : { workers: workerCount }),
+        onFailure: (detail) => log.error("request failed", { detail }),
+      });
       const description = this.#prepare(diff);
       if (isRepaired) log.warn("dead mount removed", { mnt: diff.mountPath });
       host.changeDirectory("/");
       this.#report.started(this.#sink?.fd);
-      await this.#mountAndServe(diff, description);
+      await this.#mountAndServe(diff, description, pool);
       this.#settle(diff);
     } catch (error) {
+      pool?.terminate();
       diff.abandon();
       throw error;
     }
@@ -168,7 +181,11 @@ class MountJob {
     return { kind: "backup", instance, backup: lower.opened, overlay };
   }
 
-  async #mountAndServe(diff: DiffDirectory, description: BackupDescription): Promise<void> {
+  async #mountAndServe(
+    diff: DiffDirectory,
+    description: BackupDescription,
+    pool: WorkerPool,
+  ): Promise<void> {
     const { controlPath } = diff;
     const pidRecord = formatPidRecord(host.getPid(), diff.path);
     replaceTextFile(controlPath, PID_FILE_NAME, pidRecord, { mode: 0o644, durable: false });
@@ -176,7 +193,7 @@ class MountJob {
       const { instance } = description;
       const backupId = description.backup.chain[0]!.id;
       const fsname = `pbkfs:${instance}/${backupId}`;
-      const mounted = await this.#mount(diff, description, fsname);
+      const mounted = await this.#mount(diff, description, pool, fsname);
       const backup = { instance, backupId, fsname, diffPath: diff.path };
       const collector = new StatisticsCollector(mounted, backup, description.overlay.shared);
       const served = serveUntilEnd({
@@ -197,17 +214,16 @@ class MountJob {
   async #mount(
     diff: DiffDirectory,
     description: BackupDescription,
+    pool: WorkerPool,
     fsname: string,
   ): Promise<MountedFileSystem> {
-    const { workerCount } = this.#request;
     const mounted = await mountFileSystem({
       mountPoint: diff.mountPath,
       fsname,
       allowOther: chooseAllowOther(this.#request.allowOther),
-      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      launched: pool,
       description,
       passthroughProbePath: `${diff.controlPath}/${PID_FILE_NAME}`,
-      onFailure: (detail) => log.error("request failed", { detail }),
     });
     log.info("mounted", {
       mnt: mounted.mountPoint,

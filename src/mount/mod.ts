@@ -19,4 +19,5 @@ export * from "./fuse_worker.ts";
 export * from "./worker_source.ts";
 export { treeFileSystem } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
+export type { WorkerPool } from "./worker_pool.ts";
 export type { BackingRegistry } from "./backing_registry.ts";

@@ -52,6 +52,8 @@ export interface MountFileSystemOptions {
   readonly onFailure?: (message: string) => void;
   /** Module of the workers; default: {@link workerUrl}. */
   readonly workerUrl?: string;
+  /** Workers of {@link launchWorkers}; what is said of workers above counts there then. */
+  readonly launched?: WorkerPool;
   /** Library file to use instead of the installed libfuse3. */
   readonly libfusePath?: string;
   /** False: libfuse reads all requests, as a reference for tests. */
@@ -84,6 +86,22 @@ const SUBTYPE = "pbkfs";
 /** Number of workers that serve a mount unless told otherwise: one a core, at least 2, at most 4. */
 export function defaultWorkerCount(): number {
   return Math.max(2, Math.min(4, navigator.hardwareConcurrency));
+}
+
+/**
+ * Starts the threads of a mount before {@link mountFileSystem}, so that they load their code while the caller has
+ * other things to prepare. Without a mount they must be ended by `terminate()`.
+ */
+export function launchWorkers(
+  options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | "onFailure">,
+): WorkerPool {
+  const pool = new WorkerPool(
+    options.workerUrl ?? workerUrl(),
+    options.workers ?? defaultWorkerCount(),
+    options.onFailure,
+  );
+  pool.launch();
+  return pool;
 }
 
 /** A mount that is being served. */
@@ -215,9 +233,9 @@ export async function mountFileSystem(
   try {
     const deviceFd = session.fd;
     const negotiation = answerInit(deviceFd, options.passthroughProbePath !== undefined);
-    const workerCount = options.workers ?? defaultWorkerCount();
+    pool = options.launched ?? launchWorkers(options);
+    const { workerCount } = pool;
     const statistics = allocateStatistics(workerCount);
-    pool = new WorkerPool(options.workerUrl ?? workerUrl(), workerCount, options.onFailure);
     await pool.start(
       {
         deviceFd,

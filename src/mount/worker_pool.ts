@@ -37,14 +37,9 @@ export class WorkerPool {
     this.#ended.promise.catch(() => {});
   }
 
-  /**
-   * Starts all workers and waits until each serves.
-   *
-   * @throws {ProtocolError} when one fails
-   * @throws {StateError} `timeout` when one does not answer
-   */
-  async start(common: CommonStart, timeoutMs: number): Promise<void> {
-    for (let index = 0; index < this.workerCount; index++) {
+  /** Starts the threads, which load their code and then wait for {@link start}. Nothing happens the second time. */
+  launch(): void {
+    for (let index = this.#workers.length; index < this.workerCount; index++) {
       const worker = new Worker(this.#url, { type: "module", name: `fuse-${index}` });
       worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
       worker.onerror = (event) => {
@@ -53,6 +48,18 @@ export class WorkerPool {
         this.#fail(index, event.message);
       };
       this.#workers.push(worker);
+    }
+  }
+
+  /**
+   * Lets all workers serve and waits until each does.
+   *
+   * @throws {ProtocolError} when one fails
+   * @throws {StateError} `timeout` when one does not answer
+   */
+  async start(common: CommonStart, timeoutMs: number): Promise<void> {
+    this.launch();
+    this.#workers.forEach((worker, index) => {
       worker.postMessage(
         {
           ...common,
@@ -61,7 +68,7 @@ export class WorkerPool {
           states: this.#states.buffer,
         } satisfies StartMessage,
       );
-    }
+    });
     const timer = setTimeout(() => {
       this.#serving.reject(new StateError("timeout", "FUSE workers did not start"));
     }, timeoutMs);
