@@ -1,6 +1,6 @@
 /**
- * The program as one JavaScript file: the FUSE worker's bundle goes into the program's as text, since a single
- * file has no second module that a worker could be started from, and the program's into a small module that starts it.
+ * The program as one JavaScript file: the FUSE worker's bundle goes into the main bundle as text, since a
+ * single file has no second module that a worker could be started from.
  *
  * @module
  */
@@ -11,8 +11,7 @@ import { runDeno } from "./run_deno.ts";
 
 const WORKER_MODULE = "src/cli/fuse_worker.ts";
 
-/** The whole program but its start: a module that exports `start`. */
-function programModule(kind: BuildKind, workerBundle: string): string {
+function entryModule(kind: BuildKind, workerBundle: string): string {
   return `import workerSource from ${JSON.stringify(workerBundle)} with { type: "text" };
 import { setBuildKind } from "#src/cli/build_kind.ts";
 import { embedWorkerSource } from "#src/mount/worker_source.ts";
@@ -20,28 +19,7 @@ import { main } from "../../main.ts";
 
 setBuildKind(${JSON.stringify(kind)});
 embedWorkerSource(workerSource);
-export const start = main;
-`;
-}
-
-/**
- * What runs first. The program is a text in here until it is needed: to read its 0.7 MB takes longer than all the
- * rest of the start, and nothing of it is needed to tell the version.
- */
-function entryModule(kind: BuildKind, programBundle: string): string {
-  return `import programSource from ${JSON.stringify(programBundle)} with { type: "text" };
-import { setBuildKind } from "#src/cli/build_kind.ts";
-import { versionLine } from "#src/cli/version.ts";
-
-const [word, ...rest] = Deno.args;
-if (rest.length === 0 && (word === "--version" || word === "-V")) {
-  setBuildKind(${JSON.stringify(kind)});
-  console.log(versionLine());
-} else {
-  const program = new Blob([programSource], { type: "application/javascript" });
-  const { start } = await import(URL.createObjectURL(program));
-  Deno.exit(await start(Deno.args));
-}
+Deno.exit(await main(Deno.args));
 `;
 }
 
@@ -61,10 +39,8 @@ async function bundle(module: string, output: string): Promise<void> {
  */
 export async function bundleProgram(kind: BuildKind, directory: string): Promise<string> {
   await bundle(WORKER_MODULE, `${directory}/fuse_worker.js`);
-  await Deno.writeTextFile(`${directory}/program.ts`, programModule(kind, "./fuse_worker.js"));
-  await bundle(`${directory}/program.ts`, `${directory}/program.js`);
-  await Deno.writeTextFile(`${directory}/entry.ts`, entryModule(kind, "./program.js"));
-  const executable = `${directory}/pbkfs.js`;
-  await bundle(`${directory}/entry.ts`, executable);
-  return executable;
+  await Deno.writeTextFile(`${directory}/entry.ts`, entryModule(kind, "./fuse_worker.js"));
+  const program = `${directory}/pbkfs.js`;
+  await bundle(`${directory}/entry.ts`, program);
+  return program;
 }
