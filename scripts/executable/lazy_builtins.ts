@@ -14,6 +14,7 @@ import process from "node:process";
 
 /** Modules whose default export is a plain namespace, neither called nor constructed nor inherited from. */
 const NAMESPACE_BUILTINS: ReadonlySet<string> = new Set([
+  "buffer",
   "child_process",
   "crypto",
   "fs",

@@ -5,12 +5,11 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { buildKind } from "./build_kind.ts";
 import type { CommandContext, CommandGroup, CommandModule } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes } from "./help.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
-import { PROGRAM_VERSION } from "./version.ts";
+import { versionLine } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { mountCommand } from "./commands/mount.ts";
@@ -134,7 +133,7 @@ function describeCommand(
 
 function addVersion(program: Command): Command {
   return program.version(
-    `pbkfs ${PROGRAM_VERSION} (${buildKind()})`,
+    versionLine(),
     "-V, --version",
     "print version and kind of executable",
   );

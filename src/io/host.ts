@@ -6,4 +6,5 @@
 
 export * from "#ffi/libc.ts";
 export { Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
+export { programInvocationName } from "#ffi/libc_program.ts";
 export { forwardSignal, SIGURG, SIGUSR1 } from "#ffi/signals.ts";

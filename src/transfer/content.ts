@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { Buffer } from "node:buffer";
+import buffer from "node:buffer";
 import { IntegrityError, UsageError } from "#src/errors.ts";
 import { requireEntry } from "./paths.ts";
 import type { PayloadRange, ReaderFile, TreeReader } from "./reader.ts";
@@ -84,7 +84,7 @@ export function isSameContent(a: ReaderFile, b: ReaderFile): boolean {
   if (a.origin === b.origin && a.id === b.id) return true;
   const right = b.open();
   try {
-    const target = Buffer.alloc(Math.min(PIECE_SIZE, b.size));
+    const target = buffer.Buffer.alloc(Math.min(PIECE_SIZE, b.size));
     let offset = 0;
     for (const piece of readPieces(a)) {
       let filled = 0;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
+import buffer from "node:buffer";
 import type {
   PxarAcl,
   PxarAclEntry,
@@ -52,7 +52,7 @@ function isSameXattrs(a: readonly PxarXattr[], b: readonly PxarXattr[]): boolean
 
 function isSameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.length === b.length && Buffer.compare(a, b) === 0;
+  return a.length === b.length && buffer.Buffer.compare(a, b) === 0;
 }
 
 function isSameAcl(a: PxarAcl, b: PxarAcl): boolean {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
+import nodeBuffer from "node:buffer";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { EntryContent } from "./extract_target.ts";
 
@@ -16,6 +16,7 @@ const WORDS_PER_BLOCK = HOLE_BLOCK_SIZE / 4;
 /** A piece of content in blocks. What is behind its end in the last block is taken for zeros. */
 export class BlockBuffer {
   readonly #buffer: NativeBuffer;
+  readonly #compare = nodeBuffer.Buffer.compare;
   readonly #words: Int32Array;
   readonly #zeros: Uint8Array;
   #length = 0;
@@ -39,7 +40,7 @@ export class BlockBuffer {
     if (end > length) bytes.fill(0, length, end);
     // Large holes are found ten times faster than block by block.
     this.#isEmpty = length === bytes.length && this.#words[0] === 0 &&
-      Buffer.compare(bytes, this.#zeros) === 0;
+      this.#compare(bytes, this.#zeros) === 0;
   }
 
   /** Where the next block with data begins, from `start` (a block's beginning) on; the length if there is none. */
