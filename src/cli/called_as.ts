@@ -4,13 +4,13 @@
  * @module
  */
 
+import process from "node:process";
 import { programInvocationName } from "#src/io/host.ts";
 import { buildKind } from "./build_kind.ts";
 
-/** Base name of the command that was typed; `pbkfs` when run from a checkout, where the runtime's is seen. */
+/** Base name of the command that was typed; links are not followed. */
 export function calledAs(): string {
-  if (buildKind() === "source") return "pbkfs";
-  // Not `process.argv0`: loading that module takes 10 ms of every start.
-  const path = programInvocationName();
+  // The runtime knows it too, but loading that module takes 10 ms, and FFI is there in the executable only.
+  const path = buildKind() === "source" ? process.argv0 : programInvocationName();
   return path.slice(path.lastIndexOf("/") + 1);
 }
