@@ -19,7 +19,7 @@ const BLOCK_WORD = 12;
 const BLOCK_SIZE = 256;
 const BLOCK_WORDS = BLOCK_SIZE / 4;
 /** Most nodes with a long name at one time. */
-const BLOCK_COUNT_MAX = 1 << 19;
+const BLOCK_COUNT_MAX = 1 << 17;
 
 /** Size of the arena of long names. Blocks never used take no memory. */
 export const NAME_ARENA_BYTES = BLOCK_COUNT_MAX * BLOCK_SIZE;

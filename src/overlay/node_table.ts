@@ -40,7 +40,7 @@ import { lock, unlock } from "./mutex.ts";
 import { NAME_ARENA_BYTES, NameStore } from "./name_store.ts";
 
 /** Most nodes the kernel may know at one time. Only those in use take memory. */
-export const NODE_COUNT_MAX = 1 << 21;
+export const NODE_COUNT_MAX = 1 << 20;
 const HASH_SIZE = 1 << 20;
 const GENERATION_MAX = (1 << 21) - 1;
 
