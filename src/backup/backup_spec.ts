@@ -1,0 +1,49 @@
+/**
+ * What is to be backed up: `NAME.pxar:/directory`, `NAME.img:/device`, `NAME.conf:/file`, `NAME.log:/file`.
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+
+/** Kinds of archives in a snapshot. */
+export type ArchiveKind = "pxar" | "image" | "blob";
+
+/** One archive of a backup and where its content comes from. */
+export interface BackupSpec {
+  readonly kind: ArchiveKind;
+  /** Name of the archive with its extension: `root.pxar`, `disk.img`, `vm.conf`. */
+  readonly name: string;
+  /** The directory, image or file. */
+  readonly path: string;
+}
+
+const SPEC = /^([A-Za-z0-9_-]+\.(pxar|img|conf|log)):(.+)$/s;
+
+const KINDS: Readonly<Record<string, ArchiveKind>> = {
+  pxar: "pxar",
+  img: "image",
+  conf: "blob",
+  log: "blob",
+};
+
+/** Reads `NAME.EXTENSION:PATH`. @throws {UsageError} when it is none */
+export function parseBackupSpec(text: string): BackupSpec {
+  const [, name, extension, path] = SPEC.exec(text) ?? [];
+  if (name === undefined || extension === undefined || path === undefined) {
+    throw new UsageError(`Cannot back up ${JSON.stringify(text)}: it is not NAME.EXTENSION:PATH`, {
+      hint: "Extensions are pxar (directory), img (file or block device), conf and log (file)",
+    });
+  }
+  return { kind: KINDS[extension]!, name, path };
+}
+
+/** Checks that no archive is there twice. @throws {UsageError} when there is none, or one twice */
+export function checkBackupSpecs(specs: readonly BackupSpec[]): void {
+  if (specs.length === 0) throw new UsageError("Cannot back up: no archive is named");
+  const seen = new Set<string>();
+  for (const { name } of specs) {
+    if (seen.has(name)) throw new UsageError(`Cannot back up: got target twice: "${name}"`);
+    seen.add(name);
+  }
+}
