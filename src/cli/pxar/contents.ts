@@ -10,20 +10,19 @@ import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
-import { openArchiveFiles, openArchiveStreams, STANDARD_STREAM } from "./archive_files.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./listing.ts";
 
 const BUFFER_SIZE = 1 << 20;
 
 /** Which files to read. */
 export interface ContentsRequest {
-  readonly archive: string;
-  readonly payload: string | undefined;
+  readonly archive: ArchiveInput;
   readonly paths: readonly string[];
 }
 
 /**
- * Reads files one after another; from standard input in the order of the archive. The bytes given to `write` are
+ * Reads files one after another; from a pipe in the order of the archive. The bytes given to `write` are
  * overwritten after it returns.
  *
  * @throws {StateError} `not-found` when a path is not in the archive
@@ -31,8 +30,8 @@ export interface ContentsRequest {
  */
 export function readFiles(request: ContentsRequest, write: (bytes: Uint8Array) => void): void {
   const paths = request.paths.map((path) => joinPath(splitPath(path)));
-  if (request.archive === STANDARD_STREAM) return readInOrder(request, paths, write);
-  using files = openArchiveFiles(request.archive, request.payload);
+  if (request.archive.isPipe) return readInOrder(request, paths, write);
+  using files = request.archive.openFiles();
   const accessor = openAccessor(files);
   const nodes = accessor.lookupAll(paths).map((node, index) => {
     if (node === undefined) throw notFound(paths[index]!, files.name);
@@ -61,7 +60,7 @@ function readInOrder(
   paths: readonly string[],
   write: (bytes: Uint8Array) => void,
 ): void {
-  using streams = openArchiveStreams(request.archive, request.payload);
+  using streams = request.archive.openStreams();
   const { name, payload } = streams;
   const decoder = new PxarDecoder(streams.source, {
     name,

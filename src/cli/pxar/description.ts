@@ -7,14 +7,13 @@
 import type { PxarNode } from "#src/pxar/accessor.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
-import { openArchiveFiles } from "./archive_files.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 import { entryToJson } from "./entry_json.ts";
 import { notFound, openAccessor } from "./listing.ts";
 
 /** Which entries to describe. */
 export interface DescriptionRequest {
-  readonly archive: string;
-  readonly payload: string | undefined;
+  readonly archive: ArchiveInput;
   readonly paths: readonly string[];
 }
 
@@ -30,7 +29,7 @@ export interface EntryDescription {
 
 /** Describes entries, hard links with what they stand for. @throws {StateError} `not-found` */
 export function describeEntries(request: DescriptionRequest): EntryDescription[] {
-  using files = openArchiveFiles(request.archive, request.payload);
+  using files = request.archive.openFiles();
   const accessor = openAccessor(files);
   return request.paths.map((text) => {
     const path = joinPath(splitPath(text));

@@ -24,15 +24,14 @@ import { joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
-import { openArchiveFiles, openArchiveStreams } from "./archive_files.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./listing.ts";
 import { mayUseFfi } from "./output_files.ts";
 import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to restore, and how. */
 export interface ExtractRequest {
-  readonly archive: string;
-  readonly payload: string | undefined;
+  readonly archive: ArchiveInput;
   /** Empty, and without {@link ExtractRequest.filesFrom}: everything. */
   readonly patterns: readonly string[];
   /** File with patterns. */
@@ -48,7 +47,7 @@ export interface ExtractRequest {
 }
 
 /**
- * Restores what the patterns select into the directory `target`; from standard input too.
+ * Restores what the patterns select into the directory `target`; from a pipe too.
  *
  * @throws {StateError} `partial` when entries could not be restored completely
  * @throws {FormatError} when the archive is damaged; what came before is restored
@@ -64,7 +63,7 @@ export function extractToTarget(
       ? []
       : parseFilesFrom(Deno.readFileSync(request.filesFrom))),
   ];
-  using streams = openArchiveStreams(request.archive, request.payload);
+  using streams = request.archive.openStreams();
   const { name, source, payload } = streams;
   const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
   run(request, terminal, (options) =>
@@ -87,7 +86,7 @@ export function extractPathsTo(
   output: string,
   terminal: Terminal,
 ): void {
-  using files = openArchiveFiles(request.archive, request.payload);
+  using files = request.archive.openFiles();
   const accessor = openAccessor(files);
   const wanted = paths.map((path) => joinPath(splitPath(path)));
   const found = accessor.lookupAll(wanted);

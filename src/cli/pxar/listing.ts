@@ -11,19 +11,14 @@ import { StateError } from "#src/errors.ts";
 import { PxarAccessor, type PxarChild, type PxarNode } from "#src/pxar/accessor.ts";
 import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
 import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
-import {
-  type ArchiveFiles,
-  openArchiveFiles,
-  openArchiveStreams,
-  STANDARD_STREAM,
-} from "./archive_files.ts";
+import type { ArchiveFiles } from "./archive_files.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 import type { EntryOutput } from "./entry_output.ts";
 import { PayloadCheck } from "./payload_check.ts";
 
 /** What to list. */
 export interface ListingRequest {
-  readonly archive: string;
-  readonly payload: string | undefined;
+  readonly archive: ArchiveInput;
   /** Empty for the whole archive. */
   readonly paths: readonly string[];
   /** Everything below a directory instead of its children. */
@@ -37,7 +32,7 @@ export interface ListingRequest {
  * @throws {StateError} `not-found` when a path is not in it
  */
 export function listArchive(request: ListingRequest, output: EntryOutput): void {
-  if (request.paths.length === 0 || request.archive === STANDARD_STREAM) {
+  if (request.paths.length === 0 || request.archive.isPipe) {
     listInOrder(request, output);
   } else {
     listByTables(request, output);
@@ -51,7 +46,7 @@ interface Wanted {
 }
 
 function listInOrder(request: ListingRequest, output: EntryOutput): void {
-  using streams = openArchiveStreams(request.archive, request.payload);
+  using streams = request.archive.openStreams();
   const { name, payload } = streams;
   const decoder = new PxarDecoder(streams.source, {
     name,
@@ -97,7 +92,7 @@ function isListed(
 }
 
 function listByTables(request: ListingRequest, output: EntryOutput): void {
-  using files = openArchiveFiles(request.archive, request.payload);
+  using files = request.archive.openFiles();
   const accessor = openAccessor(files);
   const paths = request.paths.map((path) => joinPath(splitPath(path)));
   const found = paths.map((path) => accessor.lookupChild(path));

@@ -10,7 +10,7 @@ import { readDirectory } from "#src/transfer/directory_reader.ts";
 import type { MetadataField, ReaderEntry, TreeReader } from "#src/transfer/reader.ts";
 import { readTree } from "#src/transfer/tree_reader.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import { openArchiveFiles } from "./archive_files.ts";
+import { type ArchiveInput, fileInput } from "./archive_input.ts";
 import { openAccessor } from "./listing.ts";
 import { mayUseFfi } from "./output_files.ts";
 
@@ -31,8 +31,8 @@ export interface OpenReader extends Disposable {
 }
 
 /** Opens an archive. @throws {OsError} @throws {FormatError} */
-export function openArchiveReader(path: string, payload: string | undefined): OpenReader {
-  const files = openArchiveFiles(path, payload);
+export function openArchiveReader(archive: ArchiveInput): OpenReader {
+  const files = archive.openFiles();
   try {
     const accessor = openAccessor(files);
     return {
@@ -47,7 +47,7 @@ export function openArchiveReader(path: string, payload: string | undefined): Op
 
 /** Opens an archive or a directory; of the latter less is known where there is no FFI. */
 export function openReader(path: string, payload: string | undefined): OpenReader {
-  if (!isDirectory(path)) return openArchiveReader(path, payload);
+  if (!isDirectory(path)) return openArchiveReader(fileInput(path, payload));
   if (mayUseFfi()) return { reader: readDirectory(Deno.realPathSync(path)), [Symbol.dispose]() {} };
   const tree = new LoopbackTree(Deno.realPathSync(path));
   return {

@@ -29,11 +29,10 @@ export const catCommand: CommandModule<CatOptions> = {
 
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
+    const { fileInput } = await import("../../pxar/archive_input.ts");
     const { readFiles } = await import("../../pxar/contents.ts");
-    readFiles(
-      { archive: archive!, payload: payloadOf(options), paths },
-      (bytes) => terminal.outBytes(bytes),
-    );
+    const request = { archive: fileInput(archive!, payloadOf(options)), paths };
+    readFiles(request, (bytes) => terminal.outBytes(bytes));
     return 0;
   },
 };

@@ -49,9 +49,10 @@ export const cpCommand: CommandModule<CopyOptions> = {
   async run(options, context) {
     const [archive, ...operands] = options.args;
     if (archive === STANDARD_STREAM) return await copyStandardInput(options, operands, context);
+    const { fileInput } = await import("../../pxar/archive_input.ts");
     const { openArchiveReader } = await import("../../pxar/readers.ts");
     const { copy } = await import("#src/transfer/copy.ts");
-    using source = openArchiveReader(archive!, payloadOf(options));
+    using source = openArchiveReader(fileInput(archive!, payloadOf(options)));
     const paths = copyPaths(operands);
     return await transfer(options, context, (writer, progress) => {
       copy(source.reader, paths, writer, { conflict: options.conflict, progress });
@@ -77,11 +78,12 @@ export const mergeCommand: CommandModule<CopyOptions> = {
   },
 
   async run(options, context) {
+    const { fileInput } = await import("../../pxar/archive_input.ts");
     const { closeAll, openArchiveReader } = await import("../../pxar/readers.ts");
     const { merge } = await import("#src/transfer/copy.ts");
     const sources: ReturnType<typeof openArchiveReader>[] = [];
     try {
-      for (const path of options.args) sources.push(openArchiveReader(path, undefined));
+      for (const path of options.args) sources.push(openArchiveReader(fileInput(path, undefined)));
       const readers = sources.map((source) => source.reader);
       return await transfer(options, context, (writer, progress) => {
         merge(readers, writer, { conflict: options.conflict, progress });

@@ -5,17 +5,14 @@
  */
 
 import { Command, Option } from "commander";
-import { UsageError } from "#src/errors.ts";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addPayloadOption, collect, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addDiffOptions, type DiffOptions } from "../../pxar/diff_options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
 
-interface DiffCommandOptions extends FormatOptions, PayloadOptions {
+interface DiffCommandOptions extends FormatOptions, PayloadOptions, DiffOptions {
   readonly args: readonly string[];
   readonly payloadB?: string;
-  readonly ignore?: readonly string[];
-  /** False with `--no-contents`. */
-  readonly contents: boolean;
 }
 
 /** The command. */
@@ -26,10 +23,8 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
       .argument("<a>", "archive or directory")
       .argument("<b>", "archive or directory");
     addPayloadOption(command)
-      .addOption(new Option("--payload-b <file>", "payload stream of the second archive"))
-      .option("--ignore <fields>", "do not compare mode, uid, gid, mtime, …; repeatable", collect)
-      .option("--no-contents", "do not read files of equal size")
-      .addOption(formatOption());
+      .addOption(new Option("--payload-b <file>", "payload stream of the second archive"));
+    addDiffOptions(command).addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
         { text: "What changed between two archives", line: "pbkfs pxar diff old.pxar new.pxar" },
@@ -47,32 +42,14 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
 
   async run(options, { terminal }) {
     const [left, right] = options.args;
-    const { diffTrees } = await import("#src/transfer/diff.ts");
+    const { printDifferences } = await import("../../pxar/diff_job.ts");
     const { openReader } = await import("../../pxar/readers.ts");
-    const { DifferenceOutput } = await import("../../pxar/difference_output.ts");
-    const ignoredFields = await parseFields(options.ignore ?? []);
-    using a = openReader(left!, payloadOf(options));
-    using b = openReader(right!, options.payloadB);
-    using output = new DifferenceOutput(terminal, options.format);
-    const differences = diffTrees(a.reader, b.reader, {
-      compareContents: options.contents,
-      ignoredFields,
-    });
-    for (const difference of differences) output.print(difference);
-    return output.count === 0 ? 0 : 1;
+    const count = printDifferences(
+      () => openReader(left!, payloadOf(options)),
+      () => openReader(right!, options.payloadB),
+      options,
+      terminal,
+    );
+    return count === 0 ? 0 : 1;
   },
 };
-
-async function parseFields(values: readonly string[]) {
-  const { METADATA_FIELDS } = await import("#src/transfer/reader.ts");
-  return new Set(
-    values.flatMap((value) => value.split(",")).map((name) => {
-      const field = METADATA_FIELDS.find((candidate) => candidate === name);
-      if (field !== undefined) return field;
-      throw new UsageError(
-        `Cannot use "${name}" for --ignore: allowed choices are ${METADATA_FIELDS.join(", ")}`,
-        { option: "--ignore" },
-      );
-    }),
-  );
-}

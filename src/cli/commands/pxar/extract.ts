@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { UsageError } from "#src/errors.ts";
 import {
   type CommandContext,
@@ -14,38 +14,20 @@ import {
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { STANDARD_STREAM } from "../../pxar/archive_files.ts";
-import { addPayloadOption, collect, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
-import type { ExtractRequest } from "../../pxar/extract_job.ts";
+import {
+  addExtractOptions,
+  type ExtractOptions,
+  extractRequest,
+} from "../../pxar/extract_options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
 
-interface ExtractOptions extends FormatOptions, PayloadOptions {
+interface ExtractCommandOptions extends FormatOptions, PayloadOptions, ExtractOptions {
   readonly args: readonly string[];
   readonly output?: string;
-  readonly pattern?: readonly string[];
-  readonly filesFrom?: string;
-  readonly overwrite?: boolean;
-  readonly overwriteFiles?: boolean;
-  readonly overwriteSymlinks?: boolean;
-  readonly overwriteHardlinks?: boolean;
-  readonly allowExistingDirs?: boolean;
-  readonly strict?: boolean;
-  readonly ignoreExtractDeviceErrors?: boolean;
-  readonly preludeTarget?: string;
-  readonly dryRun?: boolean;
-  readonly verbose?: boolean;
-  /** False with `--no-owner`, and so on. */
-  readonly owner: boolean;
-  readonly permissions: boolean;
-  readonly xattrs: boolean;
-  readonly fcaps: boolean;
-  readonly acls: boolean;
-  readonly flags: boolean;
-  readonly deviceNodes: boolean;
-  readonly fifos: boolean;
-  readonly sockets: boolean;
 }
 
 /** The command. */
-export const extractCommand: CommandModule<ExtractOptions> = {
+export const extractCommand: CommandModule<ExtractCommandOptions> = {
   describe() {
     const command = new Command("extract").alias("x")
       .description("Restore an archive, or parts of it")
@@ -56,29 +38,8 @@ export const extractCommand: CommandModule<ExtractOptions> = {
         "directory to restore to, default is .; with -o: what to restore",
       );
     addPayloadOption(command)
-      .option("-o, --output <out>", "where one file or directory goes; - is standard output")
-      .option("--pattern <pattern>", "restore what matches; repeatable", collect)
-      .option("--files-from <file>", "file with one pattern a line")
-      .option("--overwrite", "replace files, links and special files")
-      .option("--overwrite-files", "replace by files")
-      .option("--overwrite-symlinks", "replace by symbolic links")
-      .option("--overwrite-hardlinks", "replace by hard links")
-      .option("--allow-existing-dirs", "restore into directories that are there already")
-      .option("--no-owner", "keep the restoring user as owner")
-      .option("--no-permissions", "leave files at mode 0600, directories at 0700")
-      .option("--no-xattrs", "leave out extended attributes")
-      .option("--no-fcaps", "leave out file capabilities")
-      .option("--no-acls", "leave out ACLs")
-      .option("--no-flags", "leave out the attributes of chattr")
-      .option("--no-device-nodes", "leave out devices")
-      .option("--no-fifos", "leave out FIFOs")
-      .option("--no-sockets", "leave out sockets")
-      .option("--strict", "stop at the first entry that cannot be restored")
-      .option("--prelude-target <file>", "write the archive's prelude to a file")
-      .option("--dry-run", "do everything but write")
-      .option("-v, --verbose", "print each path")
-      .addOption(new Option("--ignore-extract-device-errors").hideHelp())
-      .addOption(formatOption());
+      .option("-o, --output <out>", "where one file or directory goes; - is standard output");
+    addExtractOptions(command).addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
         { text: "Restore everything", line: "pbkfs pxar extract home.pxar /restored" },
@@ -103,7 +64,10 @@ export const extractCommand: CommandModule<ExtractOptions> = {
   },
 };
 
-async function extractAll(options: ExtractOptions, { terminal }: CommandContext): Promise<number> {
+async function extractAll(
+  options: ExtractCommandOptions,
+  { terminal }: CommandContext,
+): Promise<number> {
   const [archive, target = ".", ...rest] = options.args;
   if (rest.length > 0) {
     throw new UsageError("Cannot extract to several targets", {
@@ -111,26 +75,27 @@ async function extractAll(options: ExtractOptions, { terminal }: CommandContext)
       hint: "To restore parts of the archive use --pattern, or -o with their paths",
     });
   }
+  const input = await chosenInput(archive!, options);
   const { extractToTarget } = await import("../../pxar/extract_job.ts");
-  extractToTarget(extractRequest(archive!, options), target, terminal);
+  extractToTarget(extractRequest(input, options), target, terminal);
   return 0;
 }
 
 async function extractChosen(
-  options: ExtractOptions,
+  options: ExtractCommandOptions,
   output: string,
   { terminal }: CommandContext,
 ): Promise<number> {
   const [archive, ...paths] = options.args;
   checkChosen(archive!, paths, output, options);
+  const input = await chosenInput(archive!, options);
   if (output === STANDARD_STREAM) {
     const { readFiles } = await import("../../pxar/contents.ts");
-    const request = { archive: archive!, payload: payloadOf(options), paths };
-    readFiles(request, (bytes) => terminal.outBytes(bytes));
+    readFiles({ archive: input, paths }, (bytes) => terminal.outBytes(bytes));
     return 0;
   }
   const { extractPathsTo } = await import("../../pxar/extract_job.ts");
-  extractPathsTo(extractRequest(archive!, options), paths, output, terminal);
+  extractPathsTo(extractRequest(input, options), paths, output, terminal);
   return 0;
 }
 
@@ -138,7 +103,7 @@ function checkChosen(
   archive: string,
   paths: readonly string[],
   output: string,
-  options: ExtractOptions,
+  options: ExtractCommandOptions,
 ): void {
   if (paths.length === 0) {
     throw new UsageError("path is required with -o/--output", {
@@ -157,40 +122,7 @@ function checkChosen(
   }
 }
 
-function extractRequest(archive: string, options: ExtractOptions): ExtractRequest {
-  const { owner, permissions, xattrs, fcaps, acls, flags, deviceNodes, fifos, sockets } = options;
-  const isReplacing = options.overwrite === true;
-  return {
-    archive,
-    payload: payloadOf(options),
-    patterns: options.pattern ?? [],
-    filesFrom: options.filesFrom,
-    preludeTarget: options.preludeTarget,
-    isDryRun: options.dryRun === true,
-    isStrict: options.strict === true,
-    isVerbose: options.verbose === true,
-    ignoresDeviceErrors: options.ignoreExtractDeviceErrors === true,
-    report: options.format,
-    target: {
-      features: {
-        owner,
-        permissions,
-        xattrs,
-        fcaps,
-        acls,
-        flags,
-        deviceNodes,
-        fifos,
-        sockets,
-        projectIds: true,
-      },
-      overwrite: {
-        files: isReplacing || options.overwriteFiles === true,
-        symlinks: isReplacing || options.overwriteSymlinks === true,
-        hardlinks: isReplacing || options.overwriteHardlinks === true,
-        specials: isReplacing,
-        directories: options.allowExistingDirs === true,
-      },
-    },
-  };
+async function chosenInput(archive: string, options: PayloadOptions) {
+  const { fileInput } = await import("../../pxar/archive_input.ts");
+  return fileInput(archive, payloadOf(options));
 }

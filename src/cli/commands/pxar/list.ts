@@ -81,12 +81,12 @@ async function list(
   textForm: EntryForm,
 ): Promise<number> {
   const [archive, ...paths] = options.args;
+  const { fileInput } = await import("../../pxar/archive_input.ts");
   const { listArchive } = await import("../../pxar/listing.ts");
   const { EntryOutput } = await import("../../pxar/entry_output.ts");
   using output = new EntryOutput(terminal, options.format === "json" ? "json" : textForm);
   listArchive({
-    archive: archive!,
-    payload: payloadOf(options),
+    archive: fileInput(archive!, payloadOf(options)),
     paths,
     isRecursive: options.recursive === true,
   }, output);

@@ -29,10 +29,10 @@ export const pxarStatCommand: CommandModule<StatOptions> = {
 
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
+    const { fileInput } = await import("../../pxar/archive_input.ts");
     const { describeEntries, descriptionToJson } = await import("../../pxar/description.ts");
     const entries = describeEntries({
-      archive: archive!,
-      payload: payloadOf(options),
+      archive: fileInput(archive!, payloadOf(options)),
       paths: paths.length === 0 ? ["/"] : paths,
     });
     if (options.format === "json") {

@@ -1,0 +1,44 @@
+/**
+ * An archive that a command reads, wherever it lies: in files, on standard input, in a snapshot.
+ *
+ * @module
+ */
+
+import {
+  type ArchiveFiles,
+  type ArchiveStreams,
+  openArchiveFiles,
+  openArchiveStreams,
+  STANDARD_STREAM,
+} from "./archive_files.ts";
+
+/** An archive to be read. */
+export interface ArchiveInput {
+  /** What messages call it. */
+  readonly name: string;
+  /** It can be read only once and in order. */
+  readonly isPipe: boolean;
+  /**
+   * Opens it for random access.
+   *
+   * @throws {OsError} when that fails
+   * @throws {UsageError} for a pipe
+   */
+  openFiles(): ArchiveFiles;
+  /** Opens it for reading in order. @throws {OsError} */
+  openStreams(): ArchiveStreams;
+}
+
+/**
+ * An archive by its file name; `-` is standard input.
+ *
+ * @param payload path of the payload stream, where it is not found by name
+ */
+export function fileInput(path: string, payload: string | undefined): ArchiveInput {
+  return {
+    name: path,
+    isPipe: path === STANDARD_STREAM,
+    openFiles: () => openArchiveFiles(path, payload),
+    openStreams: () => openArchiveStreams(path, payload),
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * The comparison of two trees.
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import { diffTrees } from "#src/transfer/diff.ts";
+import { METADATA_FIELDS, type MetadataField } from "#src/transfer/reader.ts";
+import type { OutputFormat } from "../exit_code.ts";
+import type { Terminal } from "../terminal.ts";
+import type { DiffOptions } from "./diff_options.ts";
+import { DifferenceOutput } from "./difference_output.ts";
+import type { OpenReader } from "./readers.ts";
+
+/**
+ * Prints what differs between two trees, which are opened here.
+ *
+ * @returns how many entries differ
+ * @throws {UsageError} for fields that nothing has
+ */
+export function printDifferences(
+  openLeft: () => OpenReader,
+  openRight: () => OpenReader,
+  options: DiffOptions & { readonly format: OutputFormat },
+  terminal: Terminal,
+): number {
+  const ignoredFields = parseFields(options.ignore ?? []);
+  using left = openLeft();
+  using right = openRight();
+  using output = new DifferenceOutput(terminal, options.format);
+  const differences = diffTrees(left.reader, right.reader, {
+    compareContents: options.contents,
+    ignoredFields,
+  });
+  for (const difference of differences) output.print(difference);
+  return output.count;
+}
+
+function parseFields(values: readonly string[]): ReadonlySet<MetadataField> {
+  return new Set(
+    values.flatMap((value) => value.split(",")).map((name) => {
+      const field = METADATA_FIELDS.find((candidate) => candidate === name);
+      if (field !== undefined) return field;
+      throw new UsageError(
+        `Cannot use "${name}" for --ignore: allowed choices are ${METADATA_FIELDS.join(", ")}`,
+        { option: "--ignore" },
+      );
+    }),
+  );
+}

@@ -1,0 +1,56 @@
+/**
+ * The search for entries of an archive.
+ *
+ * @module
+ */
+
+import { walkEntries } from "#src/transfer/walk.ts";
+import type { OutputFormat } from "../exit_code.ts";
+import type { Terminal } from "../terminal.ts";
+import type { ArchiveInput } from "./archive_input.ts";
+import { EntryOutput } from "./entry_output.ts";
+import {
+  type EntryFilter,
+  parseAge,
+  parseNewer,
+  parseOlder,
+  parseSize,
+  parseTypes,
+} from "./find_filters.ts";
+import type { FindOptions } from "./find_options.ts";
+import { openArchiveReader, printableEntry } from "./readers.ts";
+
+/**
+ * Prints the entries at or below `path` that are looked for.
+ *
+ * @throws {UsageError} for options that say nothing
+ * @throws {StateError} `not-found`
+ */
+export function printFound(
+  archive: ArchiveInput,
+  path: string,
+  options: FindOptions & { readonly format: OutputFormat },
+  terminal: Terminal,
+): void {
+  const filter = makeFilter(options);
+  using open = openArchiveReader(archive);
+  const form = options.format === "json" ? "json" : options.long === true ? "long" : "names";
+  using output = new EntryOutput(terminal, form);
+  const walk = walkEntries(open.reader, {
+    from: path,
+    ...(options.name === undefined ? {} : { glob: options.name }),
+    filter: (_path, entry) => filter(entry),
+  });
+  for (const step of walk) output.print(step.path, step.path, printableEntry(step.entry));
+}
+
+function makeFilter(options: FindOptions): EntryFilter {
+  const filters = [
+    options.type === undefined ? undefined : parseTypes(options.type),
+    options.size === undefined ? undefined : parseSize(options.size),
+    options.mtime === undefined ? undefined : parseAge(options.mtime, Date.now()),
+    options.newer === undefined ? undefined : parseNewer(options.newer),
+    options.older === undefined ? undefined : parseOlder(options.older),
+  ].filter((filter) => filter !== undefined);
+  return (entry) => filters.every((filter) => filter(entry));
+}
