@@ -1,0 +1,114 @@
+/**
+ * What a datastore says of itself, and what it is told.
+ *
+ * @module
+ */
+
+import type { CryptConfig } from "./crypt_config.ts";
+import type { CryptMode } from "./format/crypt.ts";
+import type { GroupId, SnapshotId } from "./format/snapshot_path.ts";
+
+/** When written files are made durable: never, each by itself, or all at once before a snapshot becomes visible. */
+export type SyncLevel = "none" | "file" | "filesystem";
+
+/** Owner of files. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** How a datastore is opened. */
+export interface DatastoreOptions {
+  /** `write` needs FFI. Default: `read`. */
+  readonly access?: "read" | "write";
+  /** Name of the store in a running server's configuration; its lock files are then taken too. */
+  readonly serverStore?: string;
+  /** How long locks that others hold are waited for. Default: 10,000. */
+  readonly lockTimeoutMs?: number;
+  /** Default: `filesystem`. */
+  readonly syncLevel?: SyncLevel;
+  /** Where a server keeps its lock files. Default: `/run/proxmox-backup/locks`. */
+  readonly serverLocksPath?: string;
+}
+
+/** How a datastore is made. */
+export interface CreateOptions {
+  /** For root: whose files they shall be. Default: the owner of the directory that the datastore is made in. */
+  readonly owner?: FileOwner;
+}
+
+/** A backup group. */
+export interface GroupInfo {
+  readonly id: GroupId;
+  /** Auth id that owns the group, such as `root@pam`; undefined where the file is missing. */
+  readonly owner: string | undefined;
+  readonly notes: string | undefined;
+  /** Newest first; unfinished ones included. */
+  readonly snapshots: readonly SnapshotId[];
+  /** The newest finished snapshot. */
+  readonly last: SnapshotId | undefined;
+}
+
+/** A file of a snapshot. */
+export interface SnapshotFile {
+  readonly name: string;
+  /** As in the manifest (bytes of the stream for an index); of the file itself where the manifest does not list it. */
+  readonly size: number;
+  /** Undefined where the manifest does not list it. */
+  readonly cryptMode: CryptMode | undefined;
+}
+
+/** A snapshot as listed. */
+export interface SnapshotInfo {
+  readonly id: SnapshotId;
+  readonly owner: string | undefined;
+  readonly isProtected: boolean;
+  /** Whether it has a manifest. */
+  readonly isFinished: boolean;
+  /** Files of the manifest, then those the directory has besides. */
+  readonly files: readonly SnapshotFile[];
+  /** Sum of the manifest's sizes. */
+  readonly size: number | undefined;
+  readonly notes: string | undefined;
+  /** Fingerprint of the key that it was made with. */
+  readonly keyFingerprint: string | undefined;
+  readonly verifyState: { readonly state: string; readonly upid: string } | undefined;
+  /** Why the manifest could not be read. */
+  readonly error: unknown;
+}
+
+/** Space of the file system that a datastore is in. */
+export interface DatastoreStatus {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+}
+
+/** How a snapshot is read. */
+export interface OpenSnapshotOptions {
+  /** Needed for encrypted snapshots; checked against the manifest where that is signed. */
+  readonly crypt?: CryptConfig;
+  /**
+   * Whether a snapshot that was made with a key may be opened without: for its manifest and plain parts. Default: false, as
+   * for the real client.
+   */
+  readonly isKeyOptional?: boolean;
+  /** Memory for decoded chunks. Default: 64 MiB. */
+  readonly cacheBytes?: number;
+}
+
+/** What a new snapshot is to be. */
+export interface NewSnapshotOptions {
+  readonly group: GroupId;
+  /** Unix seconds. Left out: now, or the next second that is free. */
+  readonly time?: number;
+  /** Default: `none` without a key, else `encrypt`. */
+  readonly cryptMode?: CryptMode;
+  readonly crypt?: CryptConfig;
+  /** Owner of a new group. Default: `root@pam`. Where given, an existing group must belong to it. */
+  readonly owner?: string;
+  /** Threads besides the caller's. Default: none. */
+  readonly workers?: number;
+  /** Memory for the plain bytes of chunks in hand. */
+  readonly budgetBytes?: number;
+}

@@ -1,0 +1,181 @@
+/**
+ * What backing up and restoring need of a place that keeps snapshots: a local datastore implements it, and a server's
+ * client can. Everything is synchronous.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import type { Sink } from "#src/io/streams.ts";
+import type { CryptMode } from "./format/crypt.ts";
+import type { DynamicIndex } from "./format/dynamic_index.ts";
+import type { FixedIndex } from "./format/fixed_index.ts";
+import type { Manifest } from "./format/manifest.ts";
+import type { SnapshotId } from "./format/snapshot_path.ts";
+
+/** Gives plain chunks. */
+export interface ChunkSource {
+  /**
+   * Puts the plain data of a chunk into `target.bytes` from `start` on, `size` bytes. CRC, authentication tag, digest and
+   * length are verified each time; on an error the region holds anything.
+   *
+   * @param size length of the chunk, as its index says
+   * @throws {StateError} `not-found` when there is no such chunk
+   * @throws {IntegrityError} when a checksum, tag, digest or length is wrong, or the chunk's encryption is not what the snapshot says
+   * @throws {FormatError} when it is no blob
+   * @throws {AuthError} when it is encrypted and there is no key
+   * @throws {OsError} when it cannot be read
+   */
+  load(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void;
+}
+
+/** A finished snapshot, open for reading. It is not removed while it is open. */
+export interface SnapshotReader {
+  readonly id: SnapshotId;
+  /** Checked against the key that the snapshot was opened with. */
+  readonly manifest: Manifest;
+  /** Crypt mode of the whole snapshot; see {@link CryptMode}. */
+  readonly cryptMode: CryptMode;
+  /** Chunks of the snapshot's indexes, decrypted. */
+  readonly chunks: ChunkSource;
+  /**
+   * The plain content of a `*.blob` file of the manifest (or of `client.log.blob`), after its size and checksum were
+   * compared with the manifest.
+   *
+   * @throws {StateError} `not-found` when the snapshot has no such file
+   * @throws {IntegrityError | FormatError | AuthError | OsError}
+   */
+  blob(name: string): Uint8Array<ArrayBuffer>;
+  /**
+   * A `*.didx` file of the manifest, after its size and recomputed checksum were compared with the manifest.
+   *
+   * @throws {StateError} `not-found` when the snapshot has no such file
+   * @throws {IntegrityError | FormatError | OsError}
+   */
+  dynamicIndex(name: string): DynamicIndex;
+  /** A `*.fidx` file of the manifest; see {@link dynamicIndex}. */
+  fixedIndex(name: string): FixedIndex;
+  /**
+   * The bytes that a `*.didx` or `*.fidx` file describes. Chunks are loaded when their bytes are asked for, and kept within a
+   * budget. Sources of one reader share the budget and may be used in turn.
+   *
+   * @throws what {@link dynamicIndex} throws; reading throws what {@link ChunkSource.load} throws
+   */
+  openArchive(name: string): ByteSource;
+  close(): void;
+}
+
+/** How a dynamic stream is cut. */
+export interface DynamicStreamOptions {
+  /** `payload`: cuts follow {@link IndexedStream.suggestBoundary}. */
+  readonly kind: "dynamic" | "payload";
+  /** Average chunk size in bytes, a power of two. */
+  readonly averageSize: number;
+}
+
+/** What became of a stream. */
+export interface IndexedStreamSummary {
+  /** Name of the index file. */
+  readonly name: string;
+  /** Bytes of the stream. */
+  readonly size: number;
+  /** Checksum of the index, as in the manifest. */
+  readonly checksum: string;
+  /** Entries of the index. */
+  readonly chunkCount: number;
+  /** Chunks that the store did not have, and their bytes before and after compression. */
+  readonly newChunkCount: number;
+  readonly newBytes: number;
+  readonly newStoredBytes: number;
+  /** Bytes of chunks that were not read at all; see {@link IndexedStream.inject}. */
+  readonly injectedBytes: number;
+}
+
+/** A stream that is cut into chunks, which go to the store and into an index file. */
+export interface IndexedStream extends Sink {
+  /** Bytes so far, injected ones included. */
+  readonly position: number;
+  /** Takes bytes from an open host file; see {@link Sink.copyFrom}. */
+  copyFrom(fd: number, offset: number, size: number): number;
+  /** Of a payload stream: a file begins at this position, which is a good place to cut. Positions grow. */
+  suggestBoundary(position: number): void;
+  /** Of a payload stream: cuts here and appends known chunks without reading them. */
+  inject(chunks: readonly KnownChunk[]): void;
+  /**
+   * Cuts the last chunk, writes the index file and lists it in the manifest. Archives are listed in the order in which they
+   * are finished.
+   *
+   * @throws {OsError} when something cannot be written
+   */
+  finish(): IndexedStreamSummary;
+}
+
+/** How a blob is stored. */
+export interface BlobOptions {
+  /** Whether compression is tried. Default: true. */
+  readonly compress?: boolean;
+  /** Whether the blob is encrypted where the snapshot is. Default: true. */
+  readonly encrypt?: boolean;
+}
+
+/** What a finished backup says about itself. */
+export interface SnapshotSummary {
+  readonly id: SnapshotId;
+  readonly manifest: Manifest;
+  /** Chunks of all indexes that the store did not have, with their plain and stored bytes. */
+  readonly newChunkCount: number;
+  readonly newBytes: number;
+  readonly newStoredBytes: number;
+  /** Chunks that were there already. */
+  readonly knownChunkCount: number;
+}
+
+/**
+ * A snapshot in the making. Nothing of it can be taken for a finished snapshot before {@link finish} has returned; a
+ * process that ends before leaves an unfinished snapshot at most.
+ */
+export interface SnapshotWriter {
+  readonly id: SnapshotId;
+  /** Crypt mode of everything that is written. */
+  readonly cryptMode: CryptMode;
+  /**
+   * The last finished snapshot of the group, for incremental backups. Undefined where there is none, or where it cannot
+   * be a base: its verification failed, or it was made with another key.
+   */
+  readonly previous: SnapshotReader | undefined;
+  /**
+   * Starts `<archive>.didx`. Several streams may be open at a time.
+   *
+   * @throws {UsageError} when the name is not that of a dynamic index, or in use
+   * @throws {OsError}
+   */
+  openDynamic(name: string, options: DynamicStreamOptions): IndexedStream;
+  /**
+   * Starts `<image>.fidx` of exactly `size` bytes.
+   *
+   * @param chunkSize bytes, a power of two
+   * @throws as {@link openDynamic}
+   */
+  openFixed(name: string, size: number, chunkSize: number): IndexedStream;
+  /**
+   * Writes a `*.blob` file and lists it in the manifest. The client's log (`client.log.blob`) is written but not listed.
+   *
+   * @throws {UsageError} when the name is not that of a blob, or in use
+   * @throws {LimitError} when the content is larger than a blob may be
+   * @throws {OsError}
+   */
+  addBlob(name: string, content: Uint8Array<ArrayBuffer>, options?: BlobOptions): void;
+  /**
+   * Writes the manifest, signed where a key is used, and with it makes the snapshot a finished one. On return it is as durable as
+   * the store's policy says.
+   *
+   * @throws {StateError} `busy` when a stream is open
+   * @throws {OsError}
+   */
+  finish(): SnapshotSummary;
+  /** Gives the snapshot up and removes what there is of it. Does nothing after {@link finish}. */
+  abort(): void;
+}

@@ -1,0 +1,173 @@
+/**
+ * Which snapshots of a group pruning keeps. No input or output; the rule is section 16 of the format's description.
+ *
+ * @module
+ */
+
+/** How many snapshots are kept, by period. Left out or 0: the period selects nothing. */
+export interface RetentionOptions {
+  readonly last?: number;
+  readonly hourly?: number;
+  readonly daily?: number;
+  readonly weekly?: number;
+  readonly monthly?: number;
+  readonly yearly?: number;
+}
+
+/** A period of {@link RetentionOptions}. */
+export type RetentionPeriod = keyof RetentionOptions;
+
+/** What pruning does with a snapshot. `keep-partial`: unfinished, but perhaps a backup is running. */
+export type PruneMark = "keep" | "keep-partial" | "protected" | "remove";
+
+/** What the rule looks at. */
+export interface PrunableSnapshot<Id> {
+  readonly id: Id;
+  /** Unix seconds. */
+  readonly time: number;
+  readonly isFinished: boolean;
+  readonly isProtected: boolean;
+}
+
+/** What pruning does with one snapshot, and why. */
+export interface PruneDecision<Id> {
+  readonly id: Id;
+  readonly mark: PruneMark;
+  /** What a snapshot is kept for; undefined where no period selected it. */
+  readonly period: RetentionPeriod | undefined;
+}
+
+/** A moment on the calendar of some place. */
+export interface CalendarTime {
+  readonly year: number;
+  /** 1 to 12. */
+  readonly month: number;
+  readonly day: number;
+  readonly hour: number;
+}
+
+/** What the calendar shows at a time in unix seconds. */
+export type Calendar = (seconds: number) => CalendarTime;
+
+/** The calendar of this process's time zone. */
+export const localCalendar: Calendar = (seconds) => {
+  const date = new Date(seconds * 1000);
+  return {
+    year: date.getFullYear(),
+    month: date.getMonth() + 1,
+    day: date.getDate(),
+    hour: date.getHours(),
+  };
+};
+
+/** In the order in which they select. */
+const PERIODS: readonly RetentionPeriod[] = [
+  "last",
+  "hourly",
+  "daily",
+  "weekly",
+  "monthly",
+  "yearly",
+];
+
+const MILLISECONDS_PER_DAY = 86_400_000;
+
+/** `2025/01`: the week's own year and number by ISO 8601. */
+function isoWeek(time: CalendarTime): string {
+  const day = new Date(Date.UTC(time.year, time.month - 1, time.day));
+  // A week belongs to the year that its Thursday is in.
+  const thursday = day.getTime() + (4 - (day.getUTCDay() || 7)) * MILLISECONDS_PER_DAY;
+  const year = new Date(thursday).getUTCFullYear();
+  const week = Math.floor((thursday - Date.UTC(year, 0, 1)) / MILLISECONDS_PER_DAY / 7) + 1;
+  return `${year}/${week}`;
+}
+
+/** What two snapshots of the same period have in common. */
+function periodId(period: RetentionPeriod, seconds: number, calendar: Calendar): string {
+  if (period === "last") return `${seconds}`;
+  const time = calendar(seconds);
+  switch (period) {
+    case "hourly":
+      return `${time.year}/${time.month}/${time.day}/${time.hour}`;
+    case "daily":
+      return `${time.year}/${time.month}/${time.day}`;
+    case "weekly":
+      return isoWeek(time);
+    case "monthly":
+      return `${time.year}/${time.month}`;
+    case "yearly":
+      return `${time.year}`;
+  }
+}
+
+interface Marked {
+  mark: PruneMark;
+  period: RetentionPeriod | undefined;
+}
+
+/** Marks unfinished snapshots: the newest of all may belong to a running backup. */
+function markUnfinished<Id>(
+  snapshots: readonly PrunableSnapshot<Id>[],
+  marks: (Marked | undefined)[],
+): void {
+  snapshots.forEach((snapshot, index) => {
+    if (snapshot.isFinished) return;
+    marks[index] = { mark: index === 0 ? "keep-partial" : "remove", period: undefined };
+  });
+}
+
+function markPeriod<Id>(
+  snapshots: readonly PrunableSnapshot<Id>[],
+  marks: (Marked | undefined)[],
+  period: RetentionPeriod,
+  countMax: number,
+  calendar: Calendar,
+): void {
+  const earlier = new Set<string>();
+  snapshots.forEach((snapshot, index) => {
+    if (marks[index]?.mark === "keep") earlier.add(periodId(period, snapshot.time, calendar));
+  });
+  const selected = new Set<string>();
+  for (const [index, snapshot] of snapshots.entries()) {
+    if (marks[index] !== undefined) continue;
+    if (snapshot.isProtected) {
+      marks[index] = { mark: "protected", period: undefined };
+      continue;
+    }
+    const id = periodId(period, snapshot.time, calendar);
+    if (earlier.has(id)) continue;
+    if (selected.has(id)) {
+      marks[index] = { mark: "remove", period: undefined };
+      continue;
+    }
+    if (selected.size >= countMax) break;
+    selected.add(id);
+    marks[index] = { mark: "keep", period };
+  }
+}
+
+/**
+ * Decides about the snapshots of one group. Where `keep` asks for nothing, everything is kept.
+ *
+ * @returns one decision for each snapshot, newest first
+ */
+export function selectForPruning<Id>(
+  snapshots: readonly PrunableSnapshot<Id>[],
+  keep: RetentionOptions,
+  calendar: Calendar = localCalendar,
+): PruneDecision<Id>[] {
+  const newestFirst = [...snapshots].sort((one, other) => other.time - one.time);
+  const marks: (Marked | undefined)[] = newestFirst.map(() => undefined);
+  markUnfinished(newestFirst, marks);
+  for (const period of PERIODS) {
+    const countMax = keep[period] ?? 0;
+    if (countMax > 0) markPeriod(newestFirst, marks, period, countMax, calendar);
+  }
+  const keepsAll = PERIODS.every((period) => (keep[period] ?? 0) === 0);
+  return newestFirst.map(({ id, isProtected }, index) => {
+    const { mark, period } = marks[index] ?? { mark: "remove", period: undefined };
+    if (mark !== "remove") return { id, mark, period };
+    if (isProtected) return { id, mark: "protected", period };
+    return { id, mark: keepsAll ? "keep" : "remove", period };
+  });
+}
