@@ -14,7 +14,6 @@ import { splitDeviceNumber } from "../format/device.ts";
 import { TARGET_SIZE_MAX } from "../format/limits.ts";
 import { ChildLister, EXCLUDE_OPTIONS_NAME, reportMissing } from "./children.ts";
 import type { EntryWriter } from "./entry_writer.ts";
-import { FileContentReader } from "./file_content.ts";
 import { type BuildOptions, ENTRIES_MAX_DEFAULT } from "./options.ts";
 import type { BuildEntryKind, BuildReportBuilder } from "./report.ts";
 import {
@@ -24,6 +23,7 @@ import {
   type SourceName,
   statMetadata,
 } from "./source.ts";
+import { FileAdder, SourceFile } from "./source_file.ts";
 
 /** A directory whose children are being archived. */
 interface Frame {
@@ -44,8 +44,6 @@ interface FirstName {
   readonly path: string;
 }
 
-/** From this size on the sink may take a file itself, for which the encoder has to hand over first what it has gathered. */
-const COPIED_SIZE_MIN = 1 << 20;
 /** Mode of the file with the patterns: regular, 0600. */
 const EXCLUDE_OPTIONS_MODE = 0o100600;
 
@@ -56,13 +54,12 @@ export class DirectoryWalk {
   readonly #report: BuildReportBuilder;
   readonly #options: BuildOptions;
   readonly #lister: ChildLister;
-  readonly #content: FileContentReader;
+  readonly #files: FileAdder;
   readonly #stat = new HostStat();
   readonly #frames: Frame[] = [];
   /** File systems that are gone into; undefined for all. */
   readonly #devices: Set<number> | undefined;
   readonly #firstNames = new Map<string, FirstName>();
-  readonly #rest = (taken: number): FileContentReader => this.#content.from(taken);
 
   constructor(
     rootPath: string,
@@ -77,7 +74,7 @@ export class DirectoryWalk {
     this.#options = options;
     const entriesMax = options.entriesMax ?? ENTRIES_MAX_DEFAULT;
     this.#lister = new ChildLister(source, report, patterns, entriesMax);
-    this.#content = new FileContentReader(source, (position) => this.contentProgress(position));
+    this.#files = new FileAdder(source, report, (position) => this.contentProgress(position));
     this.#devices = options.allFileSystems === true ? undefined : new Set();
   }
 
@@ -218,22 +215,25 @@ export class DirectoryWalk {
       reportMissing(this.#report, fd, "open", `${frame.path}/${name}`);
       return;
     }
+    let isTaken = false;
     try {
       const path = `${frame.path}/${name}`;
       if (stat.nlink > 1 && this.#addHardlink(writer, name, path)) return;
       this.#begin(path, "file");
-      const { size, nlink, device, ino } = stat;
+      const { size, blocks, nlink, device, ino } = stat;
       const metadata = this.#source.metadata(fd, stat, path);
-      this.#content.open(fd, size, stat.blocks, path);
-      const offset = size < COPIED_SIZE_MIN
-        ? writer.addFile(name, metadata, size, this.#content)
-        : writer.addFileFromFd(name, metadata, size, fd, 0, this.#rest);
+      let offset: EntryOffset | undefined;
+      if (writer.takeFile !== undefined) {
+        const file = new SourceFile(this.#files, fd, name, path, metadata, size, blocks);
+        offset = writer.takeFile(file);
+        isTaken = offset !== undefined;
+      }
+      offset ??= this.#files.add(writer, fd, name, path, metadata, size, blocks);
       if (nlink > 1) this.#rememberName(device, ino, path, offset);
       this.#report.contentBytes += size;
-      this.#reportChange(size, path);
       this.#done("file");
     } finally {
-      this.#source.closeFile(fd);
+      if (!isTaken) this.#source.closeFile(fd);
     }
   }
 
@@ -251,19 +251,6 @@ export class DirectoryWalk {
     // A path that no HARDLINK item can hold: the further names are stored in full.
     if (encodeFileName(path).length > TARGET_SIZE_MAX) return;
     this.#firstNames.set(`${device}:${ino}`, { offset, path: path.slice(1) });
-  }
-
-  #reportChange(size: number, path: string): void {
-    const change = this.#content.change();
-    if (change === "shrunk") {
-      this.#report.add(
-        "shrunk",
-        path,
-        `File size shrunk while reading, padded with zeros to ${size} bytes`,
-      );
-    } else if (change === "grown") {
-      this.#report.add("grown", path, `File size grew while reading, cut to ${size} bytes`);
-    }
   }
 
   /** Adds what is neither file nor directory. None of these is opened: what they have beside stat(2) is not archived. */

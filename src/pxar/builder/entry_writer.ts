@@ -5,9 +5,20 @@
  */
 
 import type { EntryOffset, PxarEncoder, PxarSizes } from "../encoder.ts";
+import type { SourceFile } from "./source_file.ts";
 
-/** The part of {@link PxarEncoder} that the builder uses. */
-export type EntryWriter = Pick<
+/** The part of {@link PxarEncoder} that the builder uses, and a choice for writers that may not need every content. */
+export type EntryWriter = EncoderPart & {
+  /**
+   * Offers a regular file before its content is read. A writer that takes it owns it: he adds it to an encoder at some time, or not
+   * at all, and closes it.
+   *
+   * @returns what further names of the file refer to; undefined when the file is to be added at once
+   */
+  takeFile?(file: SourceFile): EntryOffset | undefined;
+};
+
+type EncoderPart = Pick<
   PxarEncoder,
   | "startDirectory"
   | "finishDirectory"

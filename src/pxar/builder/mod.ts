@@ -22,4 +22,5 @@ export {
 } from "./report.ts";
 export { makeFsSource } from "./fs_source.ts";
 export { makeHostSource } from "./host_source.ts";
+export { type SourceFile } from "./source_file.ts";
 export { type BuildSource, type MakeBuildSource, type MetadataOptions } from "./source.ts";
