@@ -18,12 +18,34 @@ const SYMBOLS = {
   },
   // ZSTD_DCtx *ZSTD_createDCtx(void)
   ZSTD_createDCtx: { parameters: [], result: "usize" },
+  // size_t ZSTD_compressCCtx(ZSTD_CCtx *, void *dst, size_t dstCapacity, const void *src, size_t srcSize, int level)
+  ZSTD_compressCCtx: {
+    parameters: [
+      "usize", // ZSTD_CCtx *cctx
+      "usize", // void *dst
+      "usize", // size_t dstCapacity
+      "usize", // const void *src
+      "usize", // size_t srcSize
+      "i32", // int compressionLevel
+    ],
+    result: "usize",
+  },
+  // ZSTD_CCtx *ZSTD_createCCtx(void)
+  ZSTD_createCCtx: { parameters: [], result: "usize" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The calls this program uses. */
 export interface Libzstd {
   /** Expands complete frames. @returns the bytes produced, or -1 when they are damaged or too long */
   decompress(source: bigint, sourceSize: bigint, target: bigint, targetSize: bigint): number;
+  /** Makes one frame with the content size in it. @returns its size, or -1 when it does not fit */
+  compress(
+    source: bigint,
+    sourceSize: bigint,
+    target: bigint,
+    targetSize: bigint,
+    level: number,
+  ): number;
 }
 
 let loaded: Libzstd | undefined | null;
@@ -45,10 +67,25 @@ function load(): Libzstd | undefined {
   // One for the life of the isolate: making one costs more than expanding a page.
   const context = symbols.ZSTD_createDCtx();
   if (context === 0n) return undefined;
+  let compressor = 0n;
   return {
     decompress: (source, sourceSize, target, targetSize) => {
       // Errors are size_t values near 2^64, above any capacity.
       const result = symbols.ZSTD_decompressDCtx(context, target, targetSize, source, sourceSize);
+      return result > targetSize ? -1 : Number(result);
+    },
+    compress: (source, sourceSize, target, targetSize, level) => {
+      // Made when first needed: readers never compress.
+      if (compressor === 0n) compressor = symbols.ZSTD_createCCtx();
+      if (compressor === 0n) return -1;
+      const result = symbols.ZSTD_compressCCtx(
+        compressor,
+        target,
+        targetSize,
+        source,
+        sourceSize,
+        level,
+      );
       return result > targetSize ? -1 : Number(result);
     },
   };

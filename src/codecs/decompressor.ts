@@ -1,10 +1,12 @@
 /**
- * Decompression of small pieces (pages, page headers) between caller-owned buffers.
+ * Algorithms between caller-owned buffers: decompression of pages, compression and encryption of chunks.
  *
  * @module
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { Aead } from "./aead.ts";
+import type { Sha256 } from "./hashing.ts";
 
 /**
  * Expands `source.bytes` from `sourceStart`, `sourceSize` bytes, into `target.bytes` from `targetStart` on, at
@@ -22,6 +24,14 @@ export type Decompress = (
   targetSize: number,
 ) => number;
 
+/**
+ * Packs `sourceSize` bytes of `source.bytes` from `sourceStart` into `target.bytes` from `targetStart` on, at most
+ * `targetSize` bytes; otherwise as {@link Decompress}.
+ *
+ * @returns the number of bytes produced; negative when they would be more
+ */
+export type Compress = Decompress;
+
 /** All general algorithms, and the buffers they work on. */
 export interface Codecs {
   /** A complete zlib stream. Output shorter than `targetSize` may be reported as damage. */
@@ -30,6 +40,11 @@ export interface Codecs {
   readonly lz4: Decompress;
   /** A complete zstd frame. */
   readonly zstd: Decompress;
+  /** Makes one zstd frame of level 1, with the content size in its header. */
+  readonly compressZstd: Compress;
+  readonly sha256: Sha256;
+  /** AES-256-GCM. */
+  readonly aead: Aead;
   /** Makes a zeroed buffer that the decompressors accept. */
   allocate(sizeBytes: number): NativeBuffer;
 }

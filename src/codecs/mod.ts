@@ -1,21 +1,34 @@
 /**
- * Compression as values. Here, and only here, it is decided which library or built-in does the work.
+ * Compression and encryption as values. Here, and only here, it is decided which library or built-in does the work.
  *
  * @module
  */
 
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
-import type { Codecs, Decompress } from "./decompressor.ts";
+import { type Aead, aeadBuiltIn, aeadByLibrary } from "./aead.ts";
+import type { Codecs, Compress, Decompress } from "./decompressor.ts";
+import { type Sha256, sha256BuiltIn, sha256ByLibrary } from "./hashing.ts";
 import { lz4BuiltIn, lz4ByLibrary } from "./lz4.ts";
 import { zlibBuiltIn, zlibByLibdeflate, zlibByLibz } from "./zlib.ts";
 import { zstdBuiltIn, zstdByLibrary } from "./zstd.ts";
+import { compressZstdBuiltIn, compressZstdByLibrary } from "./zstd_compress.ts";
 
-export type { Codecs, Decompress } from "./decompressor.ts";
+export type { Aead, AeadMessage } from "./aead.ts";
+export type { Codecs, Compress, Decompress } from "./decompressor.ts";
+export type { Sha256 } from "./hashing.ts";
 
 /** Codecs that use only what the runtime has built in. Their buffers have no address. */
 export function builtInCodecs(): Codecs {
-  return { zlib: zlibBuiltIn, lz4: lz4BuiltIn, zstd: zstdBuiltIn, allocate: plainBuffer };
+  return {
+    zlib: zlibBuiltIn,
+    lz4: lz4BuiltIn,
+    zstd: zstdBuiltIn,
+    compressZstd: compressZstdBuiltIn,
+    sha256: sha256BuiltIn,
+    aead: aeadBuiltIn,
+    allocate: plainBuffer,
+  };
 }
 
 /** Codecs that call the fastest library installed, loaded when first needed. Needs the FFI permission. */
@@ -27,6 +40,9 @@ class NativeCodecs implements Codecs {
   #zlib: Decompress | undefined;
   #lz4: Decompress | undefined;
   #zstd: Decompress | undefined;
+  #compressZstd: Compress | undefined;
+  #sha256: Sha256 | undefined;
+  #aead: Aead | undefined;
 
   get zlib(): Decompress {
     return this.#zlib ??= zlibByLibdeflate() ?? zlibByLibz() ?? zlibBuiltIn;
@@ -38,6 +54,18 @@ class NativeCodecs implements Codecs {
 
   get zstd(): Decompress {
     return this.#zstd ??= zstdByLibrary() ?? zstdBuiltIn;
+  }
+
+  get compressZstd(): Compress {
+    return this.#compressZstd ??= compressZstdByLibrary() ?? compressZstdBuiltIn;
+  }
+
+  get sha256(): Sha256 {
+    return this.#sha256 ??= sha256ByLibrary() ?? sha256BuiltIn;
+  }
+
+  get aead(): Aead {
+    return this.#aead ??= aeadByLibrary() ?? aeadBuiltIn;
   }
 
   allocate = allocateNativeBuffer;

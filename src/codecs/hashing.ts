@@ -1,0 +1,77 @@
+/**
+ * SHA-256 and CRC-32: libcrypto for memory by address, else the built-in.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { crc32 as builtInCrc32 } from "node:zlib";
+import { loadLibcrypto } from "#ffi/libcrypto.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { nativeBufferOf } from "#src/io/host.ts";
+
+/**
+ * SHA-256 of `size` bytes of `source` from `start` on, followed by the bytes of `suffix` where there is one. The
+ * region must lie inside its buffer, which is the caller's duty.
+ *
+ * @returns 32 bytes
+ */
+export type Sha256 = (
+  source: NativeBuffer,
+  start: number,
+  size: number,
+  suffix?: Uint8Array<ArrayBuffer>,
+) => Uint8Array<ArrayBuffer>;
+
+/** SHA-256 over pieces. */
+export interface Sha256Stream {
+  update(bytes: Uint8Array): void;
+  /** The digest of all pieces, once, at the end. */
+  digest(): Uint8Array<ArrayBuffer>;
+}
+
+/** By libcrypto, or undefined where it is not installed. */
+export function sha256ByLibrary(): Sha256 | undefined {
+  const library = loadLibcrypto();
+  if (library === undefined) return undefined;
+  // A suffix is a key that is used for a whole backup: its address is looked up once.
+  let latest: { bytes: Uint8Array; address: bigint } = { bytes: new Uint8Array(0), address: 0n };
+  return (source, start, size, suffix) => {
+    const address = source.address + BigInt(start);
+    if (suffix === undefined) return library.sha256(address, BigInt(size), 0n, 0n);
+    if (suffix !== latest.bytes) latest = nativeBufferOf(suffix);
+    return library.sha256(address, BigInt(size), latest.address, BigInt(suffix.length));
+  };
+}
+
+/** Without FFI. */
+export const sha256BuiltIn: Sha256 = (source, start, size, suffix) => {
+  const hash = createHash("sha256").update(source.bytes.subarray(start, start + size));
+  if (suffix !== undefined) hash.update(suffix);
+  return new Uint8Array(hash.digest());
+};
+
+/** SHA-256 of bytes that need not have an address. */
+export function sha256Of(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+/** SHA-256 of bytes that come in pieces. */
+export function sha256Stream(): Sha256Stream {
+  const hash = createHash("sha256");
+  return {
+    update(bytes) {
+      hash.update(bytes);
+    },
+    digest: () => new Uint8Array(hash.digest()),
+  };
+}
+
+/**
+ * CRC-32 (zlib, IEEE 802.3) of `size` bytes of `bytes` from `start` on.
+ *
+ * @returns an unsigned 32-bit number
+ */
+export function crc32(bytes: Uint8Array, start: number, size: number): number {
+  return builtInCrc32(bytes.subarray(start, start + size));
+}
