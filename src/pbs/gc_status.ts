@@ -1,0 +1,129 @@
+/**
+ * What the last garbage collection of a datastore found: `<datastore>/.gc-status`, as a server keeps it.
+ *
+ *     {"upid":"UPID:…","index-file-count":2,"index-data-bytes":5520187,"disk-bytes":1079785,…}
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { FormatError } from "#src/errors.ts";
+
+/** Name of the file in a datastore. */
+export const GC_STATUS_NAME = ".gc-status";
+
+/** Far more than such a file ever has. */
+const FILE_SIZE_MAX = 64 << 10;
+
+/** Figures of one garbage collection. */
+export interface GcStatus {
+  /** Name of the task that ran; undefined where none ran yet. */
+  readonly upid: string | undefined;
+  /** Index files that named chunks to be kept. */
+  readonly indexFileCount: number;
+  /** Bytes of the streams that these describe. */
+  readonly indexDataBytes: number;
+  /** Chunks that stay, and the bytes of everything that stays and is not pending. */
+  readonly diskChunks: number;
+  readonly diskBytes: number;
+  /** Chunks that were removed, and their bytes together with those of removed corrupt chunks. */
+  readonly removedChunks: number;
+  readonly removedBytes: number;
+  /** Chunks that nothing uses but are too young to go, and their bytes together with those of such corrupt chunks. */
+  readonly pendingChunks: number;
+  readonly pendingBytes: number;
+  /** Chunks found corrupt by verification (`*.bad`): removed, and too young to go. */
+  readonly removedBad: number;
+  readonly stillBad: number;
+}
+
+/** Before the first garbage collection. */
+export const EMPTY_GC_STATUS: GcStatus = {
+  upid: undefined,
+  indexFileCount: 0,
+  indexDataBytes: 0,
+  diskBytes: 0,
+  diskChunks: 0,
+  removedBytes: 0,
+  removedChunks: 0,
+  pendingBytes: 0,
+  pendingChunks: 0,
+  removedBad: 0,
+  stillBad: 0,
+};
+
+const count = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
+
+/** Fields that other versions add are passed over, those that they lack count as 0. */
+const SCHEMA = v.object({
+  "upid": v.nullish(v.string()),
+  "index-file-count": count,
+  "index-data-bytes": count,
+  "disk-bytes": count,
+  "disk-chunks": count,
+  "removed-bytes": count,
+  "removed-chunks": count,
+  "pending-bytes": count,
+  "pending-chunks": count,
+  "removed-bad": count,
+  "still-bad": count,
+});
+
+/** A status with the names that the file and a server's API use. */
+export function gcStatusFields(status: GcStatus): v.InferOutput<typeof SCHEMA> {
+  return {
+    "upid": status.upid ?? null,
+    "index-file-count": status.indexFileCount,
+    "index-data-bytes": status.indexDataBytes,
+    "disk-bytes": status.diskBytes,
+    "disk-chunks": status.diskChunks,
+    "removed-bytes": status.removedBytes,
+    "removed-chunks": status.removedChunks,
+    "pending-bytes": status.pendingBytes,
+    "pending-chunks": status.pendingChunks,
+    "removed-bad": status.removedBad,
+    "still-bad": status.stillBad,
+  };
+}
+
+/** Reads the text of a status file. @throws {FormatError} */
+export function parseGcStatus(text: string, path?: string): GcStatus {
+  const place = path === undefined ? {} : { path };
+  if (text.length > FILE_SIZE_MAX) {
+    throw new FormatError(`Cannot read status of garbage collection: ${text.length} bytes`, place);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError("Cannot read status of garbage collection", { cause, ...place });
+  }
+  const result = v.safeParse(SCHEMA, value);
+  if (!result.success) {
+    const [issue] = result.issues;
+    const field = v.getDotPath(issue) ?? "value";
+    throw new FormatError(
+      `Cannot read status of garbage collection: ${field}: ${issue.message}`,
+      place,
+    );
+  }
+  const fields = result.output;
+  return {
+    upid: fields.upid ?? undefined,
+    indexFileCount: fields["index-file-count"],
+    indexDataBytes: fields["index-data-bytes"],
+    diskBytes: fields["disk-bytes"],
+    diskChunks: fields["disk-chunks"],
+    removedBytes: fields["removed-bytes"],
+    removedChunks: fields["removed-chunks"],
+    pendingBytes: fields["pending-bytes"],
+    pendingChunks: fields["pending-chunks"],
+    removedBad: fields["removed-bad"],
+    stillBad: fields["still-bad"],
+  };
+}
+
+/** The text of a status file. */
+export function formatGcStatus(status: GcStatus): string {
+  return JSON.stringify(gcStatusFields(status));
+}
