@@ -29,13 +29,18 @@ export interface CommandModule<Options> {
   run(options: Options, context: CommandContext): Promise<number>;
 }
 
-/** Commands under a common first word. */
+/** Commands under a common first word; that of a group inside of a group comes second. */
 export interface CommandGroup {
   /** The word. */
   readonly name: string;
   /** The description, without the commands. */
   describe(): Command;
   readonly commands: readonly CommandModule<never>[];
+  readonly groups?: readonly CommandGroup[];
+}
+
+/** A group that is a first word itself, and a program of its own when the executable is called by its name. */
+export interface ProgramGroup extends CommandGroup {
   /** Rewrites the arguments behind the word, where they follow the habits of other tools. */
   normalize(args: readonly string[], commands: readonly Command[]): string[];
 }

@@ -16,9 +16,9 @@ export function formatCompletion(program: Command, shell: Shell): string {
 }
 
 function formatBash(program: Command): string {
-  const parts = [...groupsOf(program), program].map((command) => bashFunction(command, program));
+  const parts = [...allGroupsOf(program), program].map((command) => bashFunction(command));
   const groups = groupsOf(program).map((group) =>
-    `_pbkfs_called_${group.name()}() { ${functionName(group, program)}_at 1; }\n` +
+    `_pbkfs_called_${group.name()}() { ${functionName(group)}_at 1; }\n` +
     `complete -o filenames -F _pbkfs_called_${group.name()} ${group.name()}`
   );
   return [
@@ -30,17 +30,17 @@ function formatBash(program: Command): string {
 }
 
 /** Completes from the word at `$1` on, which is one of the names of `parent`'s commands. */
-function bashFunction(parent: Command, program: Command): string {
+function bashFunction(parent: Command): string {
   const names = [...commandNames(parent), "--help", "--version"].join(" ");
   const cases = parent.commands.map((command) => {
     if (command.commands.length > 0) {
-      const call = `${functionName(command, program)}_at $(($1 + 1)); return`;
+      const call = `${functionName(command)}_at $(($1 + 1)); return`;
       return `    ${command.name()}) [ "$COMP_CWORD" -gt "$1" ] && { ${call}; } ;;`;
     }
     const words = visibleOptions(command).flatMap(flagsOf).concat(argumentChoices(command));
     return `    ${command.name()}) words="${words.join(" ")}" ;;`;
   });
-  return `${functionName(parent, program)}_at() {
+  return `${functionName(parent)}_at() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words
   COMPREPLY=()
   case "$previous" in
@@ -63,13 +63,20 @@ ${cases.join("\n")}
 }`;
 }
 
-/** Commands that have commands of their own; each is also a program of its name. */
-function groupsOf(program: Command): Command[] {
-  return program.commands.filter((command) => command.commands.length > 0);
+/** Commands that have commands of their own; those of the program are also programs of their names. */
+function groupsOf(command: Command): Command[] {
+  return command.commands.filter((candidate) => candidate.commands.length > 0);
 }
 
-function functionName(command: Command, program: Command): string {
-  return command === program ? "_pbkfs" : `_pbkfs_${command.name()}`;
+/** Groups at any depth, inner ones first. */
+function allGroupsOf(command: Command): Command[] {
+  return groupsOf(command).flatMap((group) => [...allGroupsOf(group), group]);
+}
+
+function functionName(command: Command): string {
+  return command.parent === null
+    ? `_${command.name()}`
+    : `${functionName(command.parent)}_${command.name()}`;
 }
 
 function choiceCases(program: Command): string[] {
@@ -84,9 +91,10 @@ function choiceCases(program: Command): string[] {
 }
 
 function formatZsh(program: Command): string {
-  const groups = groupsOf(program);
-  const functions = [...groups, program].map((command) => zshFunction(command, program));
-  const programs = groups.map((group) => `compdef ${functionName(group, program)} ${group.name()}`);
+  const functions = [...allGroupsOf(program), program].map(zshFunction);
+  const programs = groupsOf(program).map((group) =>
+    `compdef ${functionName(group)} ${group.name()}`
+  );
   return `#compdef pbkfs
 ${functions.join("\n")}
 if [ "$funcstack[1]" = "_pbkfs" ]; then _pbkfs "$@"; else compdef _pbkfs pbkfs; ${
@@ -94,20 +102,20 @@ if [ "$funcstack[1]" = "_pbkfs" ]; then _pbkfs "$@"; else compdef _pbkfs pbkfs; 
   }; fi`;
 }
 
-function zshFunction(parent: Command, program: Command): string {
+function zshFunction(parent: Command): string {
   const names = parent.commands.map((command) =>
     `    ${zshQuote(`${command.name()}:${command.description()}`)}`
   );
   const cases = parent.commands.map((command) => {
     if (command.commands.length > 0) {
-      return `    ${command.name()}) ${functionName(command, program)} ;;`;
+      return `    ${command.name()}) ${functionName(command)} ;;`;
     }
     const specs = visibleOptions(command).flatMap(zshSpecs);
     const choices = argumentChoices(command);
     specs.push(choices.length > 0 ? `'1:argument:(${choices.join(" ")})'` : "'*:file:_files'");
     return `    ${command.name()}) _arguments ${specs.join(" ")} ;;`;
   });
-  return `${functionName(parent, program)}() {
+  return `${functionName(parent)}() {
   local -a commands=(
 ${names.join("\n")}
   )
@@ -140,16 +148,23 @@ function formatFish(program: Command): string {
   const names = groups.map((group) => group.name()).join(" ");
   const lines = [
     ...fishCommands(program, "pbkfs", "__fish_use_subcommand", `not ${fishSeen(names)}; and `),
-    ...groups.flatMap((group) => {
-      const own = commandNames(group).join(" ");
-      const inGroup = `${fishSeen(group.name())}; and `;
-      return [
-        ...fishCommands(group, "pbkfs", `${inGroup}not ${fishSeen(own)}`, inGroup),
-        ...fishCommands(group, group.name(), "__fish_use_subcommand", ""),
-      ];
-    }),
+    ...groups.flatMap((group) => [
+      ...fishGroup(group, "pbkfs", ""),
+      ...fishCommands(group, group.name(), "__fish_use_subcommand", ""),
+      ...groupsOf(group).flatMap((inner) => fishGroup(inner, group.name(), "")),
+    ]),
   ];
   return lines.join("\n");
+}
+
+/** A group and what is inside of it; `prefix`: what must hold besides that its name is there. */
+function fishGroup(group: Command, called: string, prefix: string): string[] {
+  const own = commandNames(group).join(" ");
+  const inGroup = `${prefix}${fishSeen(group.name())}; and `;
+  return [
+    ...fishCommands(group, called, `${inGroup}not ${fishSeen(own)}`, inGroup),
+    ...groupsOf(group).flatMap((inner) => fishGroup(inner, called, inGroup)),
+  ];
 }
 
 /** `first`: when a command's name is missing; `prefix`: what must hold besides that it is there. */

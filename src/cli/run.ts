@@ -5,7 +5,7 @@
  */
 
 import { Command, CommanderError } from "commander";
-import type { CommandContext, CommandGroup, CommandModule } from "./command.ts";
+import type { CommandContext, CommandGroup, CommandModule, ProgramGroup } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes } from "./help.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
@@ -13,6 +13,7 @@ import { versionLine } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { mountCommand } from "./commands/mount.ts";
+import { pbsGroup } from "./commands/pbs/mod.ts";
 import { pxarGroup } from "./commands/pxar/mod.ts";
 import { showCommand } from "./commands/show.ts";
 import { statCommand } from "./commands/stat.ts";
@@ -30,7 +31,7 @@ const COMMANDS: readonly CommandModule<never>[] = [
 ];
 
 /** Each is also a program of its own when the executable is called by its name. */
-const GROUPS: readonly CommandGroup[] = [pxarGroup];
+const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup];
 
 /**
  * Runs the program with its arguments.
@@ -68,9 +69,12 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
 
 /** The group that is all the command line names. */
 function groupAlone(words: readonly string[], program: Command): Command | undefined {
-  if (words.length !== 1) return undefined;
-  const command = program.commands.find((candidate) => candidate.name() === words[0]);
-  return command !== undefined && command.commands.length > 0 ? command : undefined;
+  let command: Command | undefined = program;
+  for (const word of words) {
+    command = command.commands.find((candidate) => candidate.name() === word);
+    if (command === undefined) return undefined;
+  }
+  return command.commands.length > 0 ? command : undefined;
 }
 
 function normalizeForGroup(args: readonly string[], program: Command): string[] {
@@ -117,6 +121,7 @@ function describeProgram(
 function describeGroup(group: CommandGroup, terminal: Terminal, run: RunCommand): Command {
   const command = prepare(group.describe(), terminal);
   for (const module of group.commands) command.addCommand(describeCommand(module, terminal, run));
+  for (const inner of group.groups ?? []) command.addCommand(describeGroup(inner, terminal, run));
   return command;
 }
 
@@ -194,10 +199,13 @@ function findCommand(
 
 /** The format of errors, known even when the command line cannot be parsed. */
 function askedFormat(args: readonly string[]): OutputFormat {
-  const isJson = args.some((arg, index) =>
-    arg === "--format=json" || (arg === "--format" && args[index + 1] === "json")
-  );
-  return isJson ? "json" : "text";
+  const formats = args.flatMap((arg, index) => {
+    const [, value] = /^--(?:output-)?format=(.*)$/u.exec(arg) ?? [];
+    if (value !== undefined) return [value];
+    return arg === "--format" || arg === "--output-format" ? [args[index + 1] ?? ""] : [];
+  });
+  // json, jsonl, json-pretty: an error is one line in all of them.
+  return formats.some((format) => format.startsWith("json")) ? "json" : "text";
 }
 
 function environment(name: string): string | undefined {

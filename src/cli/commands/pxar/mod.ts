@@ -5,7 +5,7 @@
  */
 
 import { Command } from "commander";
-import type { CommandGroup } from "../../command.ts";
+import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeArguments } from "../../pxar/arguments.ts";
 import { catCommand } from "./cat.ts";
@@ -23,7 +23,7 @@ import { verifyCommand } from "./verify.ts";
 const GROUP_NAME = "pxar";
 
 /** The group; also what the executable is when it is called `pxar`. */
-export const pxarGroup: CommandGroup = {
+export const pxarGroup: ProgramGroup = {
   name: GROUP_NAME,
 
   commands: [

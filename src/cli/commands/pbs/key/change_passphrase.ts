@@ -1,0 +1,60 @@
+/**
+ * `pbkfs pbs key change-passphrase`: locks a key with another password, or with none.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { CommandModule } from "../../../command.ts";
+import { addHelpNotes } from "../../../help.ts";
+import {
+  addKeyLockOptions,
+  keyLockOf,
+  type KeyLockOptions,
+} from "../../../pbs/key_lock_options.ts";
+import { defaultKeyPath, KEY_PLACE_ENVIRONMENT, knownPlace } from "../../../pbs/key_places.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "../../../pbs/secrets.ts";
+
+interface ChangeOptions extends FormatChoice, KeyLockOptions {
+  readonly args: readonly string[];
+}
+
+/** The command. */
+export const changePassphraseCommand: CommandModule<ChangeOptions> = {
+  describe() {
+    const command = new Command("change-passphrase")
+      .description("Lock a key with another password; the key itself stays the same")
+      .argument("[path]", "key file; default is the default place");
+    return addHelpNotes(addFormatOptions(addKeyLockOptions(command)), {
+      examples: [
+        { text: "Another password", line: "pbkfs pbs key change-passphrase backup.key" },
+        {
+          text: "No password any more",
+          line: "pbkfs pbs key change-passphrase backup.key --kdf none",
+        },
+      ],
+      environment: {
+        ...KEY_PASSWORD_ENVIRONMENT,
+        PBS_ENCRYPTION_PASSWORD: "the old password",
+        ...KEY_PLACE_ENVIRONMENT,
+      },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const { lockKey, replaceKeyFile, unlockKeyFile } = await import("../../../pbs/key_files.ts");
+    const { readKeyText } = await import("../../../pbs/secrets.ts");
+    const { formatFingerprint, parseKeyFile } = await import("#src/pbs/format/key_file.ts");
+    const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
+    const { key, file } = await unlockKeyFile(parseKeyFile(readKeyText(path, "path")), context);
+    const changed = lockKey(key, keyLockOf(options, context), file.created);
+    replaceKeyFile(path, changed);
+    if (output.isJson) {
+      const fingerprint = formatFingerprint(changed.fingerprint!);
+      output.value({ type: "summary", path, kdf: options.kdf, fingerprint }, () => "");
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,52 @@
+/**
+ * What key files say of their keys, for people and programs.
+ *
+ * @module
+ */
+
+import { formatFingerprint, type KeyFile } from "#src/pbs/format/key_file.ts";
+import { formatCalendarTime } from "../local_time.ts";
+import type { Output } from "./output.ts";
+
+/** What is told of a key; names and values as other tools have them. */
+export interface KeyInfo {
+  /** Unix seconds. */
+  readonly created: number;
+  readonly fingerprint?: string;
+  readonly hint?: string;
+  readonly kdf: string;
+  readonly modified: number;
+  /** In quotation marks. */
+  readonly path: string;
+}
+
+/** What a key file says. */
+export function keyInfo(path: string, file: KeyFile): KeyInfo {
+  return {
+    created: seconds(file.created),
+    ...(file.fingerprint === undefined ? {} : { fingerprint: formatFingerprint(file.fingerprint) }),
+    ...(file.hint === undefined ? {} : { hint: file.hint }),
+    kdf: file.derivation.kind,
+    modified: seconds(file.modified),
+    path: JSON.stringify(path),
+  };
+}
+
+/** The same as a table. */
+export function formatKeyInfo(info: KeyInfo, output: Output): string {
+  const rows = [
+    ["path", info.path],
+    ["kdf", info.kdf],
+    ["created", formatCalendarTime(new Date(info.created * 1000))],
+    ["modified", formatCalendarTime(new Date(info.modified * 1000))],
+    ["fingerprint", info.fingerprint],
+    ["hint", info.hint],
+  ].filter((row): row is [string, string] => row[1] !== undefined);
+  return output.table([{ title: "Name" }, { title: "Value" }], rows);
+}
+
+/** Files of other makers may have no times, or odd ones. */
+function seconds(time: string): number {
+  const milliseconds = Date.parse(time);
+  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+}
