@@ -4,14 +4,8 @@
  * @module
  */
 
-import buffer from "node:buffer";
-import type {
-  PxarAcl,
-  PxarAclEntry,
-  PxarDefaultAcl,
-  PxarMetadata,
-  PxarXattr,
-} from "#src/pxar/entry.ts";
+import type { PxarMetadata } from "#src/pxar/entry.ts";
+import { isSameAcl, isSameBytes, isSameXattrs } from "#src/pxar/metadata_equality.ts";
 import type { Timestamp } from "#src/tree/node.ts";
 import type { MetadataField } from "./reader.ts";
 
@@ -41,34 +35,4 @@ export function fieldComparisons(
 function isSameTime(a: Timestamp, b: Timestamp, precisionNs: number): boolean {
   return a.seconds === b.seconds &&
     Math.floor(a.nanoseconds / precisionNs) === Math.floor(b.nanoseconds / precisionNs);
-}
-
-/** The order of extended attributes says nothing. */
-function isSameXattrs(a: readonly PxarXattr[], b: readonly PxarXattr[]): boolean {
-  if (a.length !== b.length) return false;
-  const values = new Map(b.map(({ name, value }) => [name, value]));
-  return a.every(({ name, value }) => values.has(name) && isSameBytes(value, values.get(name)));
-}
-
-function isSameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.length === b.length && buffer.Buffer.compare(a, b) === 0;
-}
-
-function isSameAcl(a: PxarAcl, b: PxarAcl): boolean {
-  if (a === b) return true;
-  return a.groupObject === b.groupObject && isSameDefault(a.default, b.default) &&
-    isSameEntries(a.users, b.users) && isSameEntries(a.groups, b.groups) &&
-    isSameEntries(a.defaultUsers, b.defaultUsers) &&
-    isSameEntries(a.defaultGroups, b.defaultGroups);
-}
-
-function isSameDefault(a: PxarDefaultAcl | undefined, b: PxarDefaultAcl | undefined): boolean {
-  return a?.userObject === b?.userObject && a?.groupObject === b?.groupObject &&
-    a?.other === b?.other && a?.mask === b?.mask;
-}
-
-function isSameEntries(a: readonly PxarAclEntry[], b: readonly PxarAclEntry[]): boolean {
-  return a.length === b.length &&
-    a.every((entry, i) => entry.id === b[i]!.id && entry.permissions === b[i]!.permissions);
 }

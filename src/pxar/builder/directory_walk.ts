@@ -224,7 +224,16 @@ export class DirectoryWalk {
       const metadata = this.#source.metadata(fd, stat, path);
       let offset: EntryOffset | undefined;
       if (writer.takeFile !== undefined) {
-        const file = new SourceFile(this.#files, fd, name, path, metadata, size, blocks);
+        const file = new SourceFile(
+          this.#files,
+          fd,
+          name,
+          path,
+          metadata,
+          size,
+          blocks,
+          nlink,
+        );
         offset = writer.takeFile(file);
         isTaken = offset !== undefined;
       }

@@ -77,6 +77,8 @@ export class SourceFile {
   readonly metadata: PxarMetadata;
   /** Length in bytes. */
   readonly size: number;
+  /** Number of names, also of those outside of the source directory. */
+  readonly linkCount: number;
   readonly #files: FileAdder;
   readonly #blocks: number;
   #fd: number;
@@ -90,6 +92,7 @@ export class SourceFile {
     metadata: PxarMetadata,
     size: number,
     blocks: number,
+    linkCount: number,
   ) {
     this.#files = files;
     this.#fd = fd;
@@ -97,6 +100,7 @@ export class SourceFile {
     this.path = path;
     this.metadata = metadata;
     this.size = size;
+    this.linkCount = linkCount;
     this.#blocks = blocks;
   }
 
