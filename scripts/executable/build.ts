@@ -16,12 +16,31 @@ const DOWNLOAD_SERVER = "https://dl.deno.land";
 const PROBE_TIMEOUT_MS = 3_000;
 const COMPILE_TIMEOUT_MS = 120_000;
 
+/** What the program reads of its environment (README, "Environment"; docs/pbs.md). */
+const VARIABLES = [
+  "BACKUP_PATH",
+  "HOME",
+  "PBKFS_FS_WORKERS",
+  "PBKFS_LOG",
+  "PBKFS_MATERIALIZE_ON_READ",
+  "PBS_ENCRYPTION_PASSWORD",
+  "PBS_ENCRYPTION_PASSWORD_CMD",
+  "PBS_ENCRYPTION_PASSWORD_FD",
+  "PBS_ENCRYPTION_PASSWORD_FILE",
+  "PBS_REPOSITORY",
+  "PROXMOX_OUTPUT_FORMAT",
+  "PROXMOX_OUTPUT_NO_BORDER",
+  "PROXMOX_OUTPUT_NO_HEADER",
+  "PXAR_LOG",
+  "XDG_CONFIG_HOME",
+];
+
 /** Baked into the executable; why each is needed: docs/permissions.md. */
 const PERMISSIONS = [
   "--allow-ffi",
   "--allow-read",
   "--allow-write",
-  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ,PBS_ENCRYPTION_PASSWORD,PXAR_LOG",
+  `--allow-env=${VARIABLES.join(",")}`,
   "--allow-run",
 ];
 
