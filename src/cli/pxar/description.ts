@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PxarNode } from "#src/pxar/accessor.ts";
+import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
@@ -31,19 +31,26 @@ export interface EntryDescription {
 export function describeEntries(request: DescriptionRequest): EntryDescription[] {
   using files = request.archive.openFiles();
   const accessor = openAccessor(files);
-  return request.paths.map((text) => {
-    const path = joinPath(splitPath(text));
-    const child = accessor.lookupChild(path);
-    if (child === undefined) throw notFound(path, files.name);
-    const description = { path, entry: child.entry, offset: child.offset };
-    if (child.entry.kind !== "hardlink") return description;
-    const target = accessor.lookup(path) as PxarNode;
-    const targetPath = `/${child.entry.targetPath}`;
-    return {
-      ...description,
-      target: { path: targetPath, entry: target.entry, offset: target.offset },
-    };
-  });
+  return request.paths.map((path) => describeEntry(accessor, path, files.name));
+}
+
+/** Describes one entry; `name` is what messages call the archive. @throws {StateError} `not-found` */
+export function describeEntry(
+  accessor: PxarAccessor,
+  text: string,
+  name: string,
+): EntryDescription {
+  const path = joinPath(splitPath(text));
+  const child = accessor.lookupChild(path);
+  if (child === undefined) throw notFound(path, name);
+  const description = { path, entry: child.entry, offset: child.offset };
+  if (child.entry.kind !== "hardlink") return description;
+  const target = accessor.lookup(path) as PxarNode;
+  const targetPath = `/${child.entry.targetPath}`;
+  return {
+    ...description,
+    target: { path: targetPath, entry: target.entry, offset: target.offset },
+  };
 }
 
 /** A description as `stat --format json` prints it. */

@@ -101,6 +101,27 @@ export function extractPathsTo(
   });
 }
 
+/**
+ * Restores entries at and below a directory of the archive, which takes the place of its root.
+ *
+ * @param paths relative to `from`; `/` is everything
+ * @throws {StateError} `not-found`; `partial` when entries could not be restored completely
+ */
+export function extractBelow(
+  request: ExtractRequest,
+  accessor: PxarAccessor,
+  from: string,
+  paths: readonly string[],
+  target: string,
+  terminal: Terminal,
+): void {
+  run(
+    request,
+    terminal,
+    (options) => extractPaths(accessor, paths, openTarget(request, target), { ...options, from }),
+  );
+}
+
 function extractOne(
   request: ExtractRequest,
   accessor: PxarAccessor,

@@ -35,7 +35,8 @@ export function listArchive(request: ListingRequest, output: EntryOutput): void 
   if (request.paths.length === 0 || request.archive.isPipe) {
     listInOrder(request, output);
   } else {
-    listByTables(request, output);
+    using files = request.archive.openFiles();
+    listByTables(openAccessor(files), files.name, request, output);
   }
 }
 
@@ -91,13 +92,17 @@ function isListed(
   return path.startsWith(prefix) && (isRecursive || !path.includes("/", prefix.length));
 }
 
-function listByTables(request: ListingRequest, output: EntryOutput): void {
-  using files = request.archive.openFiles();
-  const accessor = openAccessor(files);
+/** Lists what is at paths, by looking it up; `name` is what messages call the archive. @throws {StateError} `not-found` */
+export function listByTables(
+  accessor: PxarAccessor,
+  name: string,
+  request: Pick<ListingRequest, "paths" | "isRecursive">,
+  output: EntryOutput,
+): void {
   const paths = request.paths.map((path) => joinPath(splitPath(path)));
   const found = paths.map((path) => accessor.lookupChild(path));
   const missing = found.indexOf(undefined);
-  if (missing >= 0) throw notFound(paths[missing]!, files.name);
+  if (missing >= 0) throw notFound(paths[missing]!, name);
   found.forEach((child, index) => {
     const path = paths[index]!;
     if (child!.entry.kind !== "directory") output.print(path, child!.name, child!.entry);

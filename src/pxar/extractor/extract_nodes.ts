@@ -16,27 +16,44 @@ export interface ExtractEntryOptions extends ExtractionOptions {
   readonly name?: string;
 }
 
+/** How several entries are extracted. */
+export interface ExtractPathsOptions extends ExtractionOptions {
+  /** Path of a directory of the archive that takes the place of its root. */
+  readonly from?: string;
+}
+
 /**
  * Extracts the entries at `paths`, directories with all their content, to the same places below the target, which is
  * closed then. The directories on the way, and the target itself, get the metadata that they have in the archive. A path that is not
  * there is an error in the report. A hard link whose file is not among the entries becomes that file.
  *
+ * @throws {StateError} `not-found` when there is no directory {@link ExtractPathsOptions.from}
  * @throws {FormatError} when the archive is broken
  */
 export function extractPaths(
   accessor: PxarAccessor,
   paths: readonly string[],
   target: ExtractTarget,
-  options: ExtractionOptions = {},
+  options: ExtractPathsOptions = {},
 ): ExtractReport {
   const choice = new Choice();
   for (const path of paths) choice.add(splitPath(path));
+  const top = splitPath(options.from ?? "/");
+  const prefix = top.map((name) => `${name}/`).join("");
   return new Extraction(target, options).run((extraction) => {
-    extraction.beginRoot(accessor.root.entry.metadata);
-    const links = { resolve: (path: string) => choice.has(splitPath(path)) ? path : undefined };
+    const root = accessor.lookup(top.join("/"));
+    if (root?.table === undefined) throw notFound(top.join("/"));
+    extraction.beginRoot(root.entry.metadata);
+    const links = {
+      resolve: (linkPath: string) => {
+        if (!linkPath.startsWith(prefix)) return undefined;
+        const path = linkPath.slice(prefix.length);
+        return choice.has(splitPath(path)) ? path : undefined;
+      },
+    };
     const walk = new Walk(accessor, extraction, links);
-    if (choice.isWhole) walk.content(accessor.root, "");
-    else walk.chosen(accessor.root, "", choice);
+    if (choice.isWhole) walk.content(root, "");
+    else walk.chosen(root, "", choice);
     extraction.leaveDirectory();
   });
 }

@@ -12,7 +12,12 @@ export { DescriptorTarget } from "./descriptor_target.ts";
 export { DryTarget } from "./dry_target.ts";
 export { PlainTarget } from "./plain_target.ts";
 export { extractArchive, type ExtractArchiveOptions } from "./extract_archive.ts";
-export { extractEntry, type ExtractEntryOptions, extractPaths } from "./extract_nodes.ts";
+export {
+  extractEntry,
+  type ExtractEntryOptions,
+  extractPaths,
+  type ExtractPathsOptions,
+} from "./extract_nodes.ts";
 export type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 export type { ExtractionOptions, ExtractProgress } from "./extraction.ts";
 export {
