@@ -6,11 +6,9 @@
 
 import { type Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
+import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { CommandContext } from "../command.ts";
 import { defaultKeyPath, defaultMasterKeyPath, existingPath } from "./key_places.ts";
-
-/** As in the manifest. */
-type CryptMode = "none" | "encrypt" | "sign-only";
 
 /** Values of {@link addKeyOptions}. */
 export interface KeyOptions {

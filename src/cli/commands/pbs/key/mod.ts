@@ -9,13 +9,14 @@ import type { CommandGroup } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
 import { changePassphraseCommand } from "./change_passphrase.ts";
 import { createKeyCommand } from "./create.ts";
+import { paperkeyCommand } from "./paperkey.ts";
 import { showKeyCommand } from "./show.ts";
 
 /** The group. */
 export const keyGroup: CommandGroup = {
   name: "key",
 
-  commands: [createKeyCommand, showKeyCommand, changePassphraseCommand],
+  commands: [createKeyCommand, showKeyCommand, changePassphraseCommand, paperkeyCommand],
 
   describe() {
     const command = new Command("key").description("Make, show and change encryption keys");

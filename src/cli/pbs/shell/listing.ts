@@ -1,0 +1,78 @@
+/**
+ * What the shell needs to know of directories: names and kinds, from whatever tells them fastest.
+ *
+ * @module
+ */
+
+import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
+import { childPath, compareNames, splitPath } from "#src/transfer/paths.ts";
+
+/** A name in a directory. */
+export interface ListedEntry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+}
+
+/** Lists directories of an archive. */
+export interface Listing {
+  /** Whether there is a directory at `path`; undefined when nothing is there. */
+  isDirectory(path: string): boolean | undefined;
+  /** Names in ascending byte order. The path must be that of a directory. */
+  list(path: string): readonly ListedEntry[];
+}
+
+/** An entry met on a walk. */
+export interface WalkedEntry {
+  /** `/a/b` */
+  readonly path: string;
+  readonly isDirectory: boolean;
+}
+
+/** Directories by the tables of the archive itself. */
+export function listByAccessor(accessor: PxarAccessor): Listing {
+  return {
+    isDirectory(path) {
+      const child = accessor.lookupChild(path);
+      return child === undefined ? undefined : child.entry.kind === "directory";
+    },
+    list(path) {
+      const directory = accessor.lookupChild(path) as PxarNode;
+      return [...accessor.readDirectory(directory)]
+        .map(({ name, entry }) => ({ name, isDirectory: entry.kind === "directory" }))
+        .sort((a, b) => compareNames(a.name, b.name));
+    },
+  };
+}
+
+/** Everything below a directory, a directory before what is in it. */
+export function* walkListing(listing: Listing, top: string): Generator<WalkedEntry> {
+  // A stack of its own, so that deep trees cannot exhaust the program's.
+  const stack: WalkedEntry[] = childrenOf(listing, top);
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    yield next;
+    if (next.isDirectory) stack.push(...childrenOf(listing, next.path));
+  }
+}
+
+/** In descending order: the last one is taken first. */
+function childrenOf(listing: Listing, path: string): WalkedEntry[] {
+  return listing.list(path).map(({ name, isDirectory }) => ({
+    path: childPath(path, name),
+    isDirectory,
+  })).reverse();
+}
+
+/** The path that `text` means in the directory `current`: `.` and `..` as in a shell, never above the root. */
+export function resolvePath(current: string, text: string): string {
+  const names = text.startsWith("/") ? [] : splitPath(current);
+  for (const name of text.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return `/${names.join("/")}`;
+}
+
+/** The path below `top`, with a slash in front. The path must be there. */
+export function pathBelow(top: string, path: string): string {
+  return top === "/" ? path : path.slice(top.length);
+}
