@@ -1,0 +1,152 @@
+/**
+ * Dynamic indexes (`*.didx`): chunks of any size.
+ *
+ * After the header (`chunk_index.ts`) come entries of 40 bytes: where the chunk ends in the stream (8 bytes), and its digest.
+ * The checksum in the header is over all of them.
+ *
+ * @module
+ */
+
+import { type ChunkDigest, digestBytes } from "#src/bytes/chunk_digest.ts";
+import { FormatError } from "#src/errors.ts";
+import { BLOB_DATA_SIZE_MAX } from "./blob.ts";
+import {
+  type ChunkIndex,
+  digestAt,
+  type EncodedIndex,
+  encodeIndexHeader,
+  type HashBytes,
+  INDEX_FIELDS_OFFSET,
+  INDEX_HEADER_SIZE,
+  type IndexStamp,
+  parseIndexHeader,
+  u64At,
+  viewOf,
+} from "./chunk_index.ts";
+
+/** Start of the SHA-256 of `Proxmox Backup dynamic sized chunk index v1.0`. */
+const MAGIC = Uint8Array.fromHex("1c914ea519bab3cd");
+const ENTRY_SIZE = 40;
+const DIGEST_OFFSET = 8;
+const WHAT = "dynamic index";
+const CAPACITY_FIRST = 64;
+
+/** A parsed dynamic index. */
+export class DynamicIndex implements ChunkIndex {
+  readonly count: number;
+  readonly size: number;
+  readonly ctime: number;
+  readonly uuid: Uint8Array<ArrayBuffer>;
+  readonly statedChecksum: ChunkDigest;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView;
+
+  private constructor(bytes: Uint8Array<ArrayBuffer>) {
+    const header = parseIndexHeader(bytes, MAGIC, WHAT, INDEX_FIELDS_OFFSET);
+    this.ctime = header.ctime;
+    this.uuid = header.uuid;
+    this.statedChecksum = header.statedChecksum;
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
+    this.count = (bytes.length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+    if (!Number.isInteger(this.count)) {
+      throw new FormatError(
+        `Cannot read ${WHAT}: ${bytes.length} bytes are no header and whole entries`,
+      );
+    }
+    this.size = this.#checkEnds();
+  }
+
+  /**
+   * Reads an index; the bytes are kept, not copied. The checksum is not computed: see {@link computeChecksum}.
+   *
+   * @throws {FormatError} when it is none, or its offsets do not grow or grow by more than a chunk can have
+   */
+  static parse(bytes: Uint8Array<ArrayBuffer>): DynamicIndex {
+    return new DynamicIndex(bytes);
+  }
+
+  startOf(position: number): number {
+    return position === 0 ? 0 : this.endOf(position - 1);
+  }
+
+  endOf(position: number): number {
+    return u64At(this.#view, INDEX_HEADER_SIZE + position * ENTRY_SIZE);
+  }
+
+  digestOf(position: number): ChunkDigest {
+    return digestAt(this.#bytes, INDEX_HEADER_SIZE + position * ENTRY_SIZE + DIGEST_OFFSET);
+  }
+
+  find(offset: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.endOf(middle) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  computeChecksum(sha256: HashBytes): ChunkDigest {
+    return sha256(this.#bytes.subarray(INDEX_HEADER_SIZE)).toHex() as ChunkDigest;
+  }
+
+  #checkEnds(): number {
+    let end = 0;
+    for (let position = 0; position < this.count; position++) {
+      const next = this.endOf(position);
+      // This also keeps every offset exact: above 2^53 a step of that size is far away.
+      if (!(next > end) || next - end > BLOB_DATA_SIZE_MAX || next > Number.MAX_SAFE_INTEGER) {
+        throw new FormatError(
+          `Cannot read ${WHAT}: chunk ${position} cannot end at ${next} after ${end}`,
+          { offset: INDEX_HEADER_SIZE + position * ENTRY_SIZE },
+        );
+      }
+      end = next;
+    }
+    return end;
+  }
+}
+
+/** Makes a dynamic index chunk by chunk. */
+export class DynamicIndexBuilder {
+  #bytes = new Uint8Array(INDEX_HEADER_SIZE + CAPACITY_FIRST * ENTRY_SIZE);
+  #length = INDEX_HEADER_SIZE;
+  #size = 0;
+
+  /** Number of chunks so far. */
+  get count(): number {
+    return (this.#length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+  }
+
+  /** Bytes of the stream so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Appends a chunk that ends at `endOffset` of the stream. */
+  add(digest: ChunkDigest, endOffset: number): void {
+    if (!(endOffset > this.#size) || endOffset > Number.MAX_SAFE_INTEGER) {
+      throw new RangeError(`Cannot end a chunk at ${endOffset} after ${this.#size}`);
+    }
+    if (this.#length + ENTRY_SIZE > this.#bytes.length) {
+      const larger = new Uint8Array(INDEX_HEADER_SIZE + 2 * this.#bytes.length);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    const view = viewOf(this.#bytes);
+    view.setUint32(this.#length, endOffset, true);
+    view.setUint32(this.#length + 4, Math.floor(endOffset / 0x1_0000_0000), true);
+    this.#bytes.set(digestBytes(digest), this.#length + DIGEST_OFFSET);
+    this.#length += ENTRY_SIZE;
+    this.#size = endOffset;
+  }
+
+  /** The index file. */
+  finish(stamp: IndexStamp, sha256: HashBytes): EncodedIndex {
+    const bytes = this.#bytes.slice(0, this.#length);
+    return { checksum: encodeIndexHeader(bytes, MAGIC, stamp, sha256), bytes };
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Fixed indexes (`*.fidx`): chunks of one size, but for the last.
+ *
+ * | offset | size | field                                            |
+ * | ------ | ---- | ------------------------------------------------ |
+ * | 64     | 8    | bytes of the image                               |
+ * | 72     | 8    | bytes of a chunk, a power of two                 |
+ * | 4096   | 32 n | digests                                          |
+ *
+ * The rest of the header is that of `chunk_index.ts`.
+ *
+ * @module
+ */
+
+import { type ChunkDigest, digestBytes } from "#src/bytes/chunk_digest.ts";
+import { FormatError } from "#src/errors.ts";
+import { BLOB_DATA_SIZE_MAX } from "./blob.ts";
+import {
+  type ChunkIndex,
+  digestAt,
+  type EncodedIndex,
+  encodeIndexHeader,
+  type HashBytes,
+  INDEX_HEADER_SIZE,
+  type IndexStamp,
+  parseIndexHeader,
+  u64At,
+  viewOf,
+} from "./chunk_index.ts";
+
+/** Start of the SHA-256 of `Proxmox Backup fixed sized chunk index v1.0`. */
+const MAGIC = Uint8Array.fromHex("2f7f41ed91fd0fcd");
+const SIZE_OFFSET = 64;
+const CHUNK_SIZE_OFFSET = 72;
+const ZEROS_OFFSET = 80;
+const ENTRY_SIZE = 32;
+const WHAT = "fixed index";
+
+/** A parsed fixed index. */
+export class FixedIndex implements ChunkIndex {
+  readonly count: number;
+  readonly size: number;
+  /** Bytes of every chunk but the last. */
+  readonly chunkSize: number;
+  readonly ctime: number;
+  readonly uuid: Uint8Array<ArrayBuffer>;
+  readonly statedChecksum: ChunkDigest;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+
+  private constructor(bytes: Uint8Array<ArrayBuffer>) {
+    const header = parseIndexHeader(bytes, MAGIC, WHAT, ZEROS_OFFSET);
+    this.ctime = header.ctime;
+    this.uuid = header.uuid;
+    this.statedChecksum = header.statedChecksum;
+    this.#bytes = bytes;
+    const view = viewOf(bytes);
+    this.size = u64At(view, SIZE_OFFSET);
+    this.chunkSize = u64At(view, CHUNK_SIZE_OFFSET);
+    if (!isChunkSize(this.chunkSize)) {
+      throw new FormatError(`Cannot read ${WHAT}: chunk size ${this.chunkSize} is not possible`, {
+        offset: CHUNK_SIZE_OFFSET,
+      });
+    }
+    this.count = (bytes.length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+    if (
+      this.size === 0 || this.size > Number.MAX_SAFE_INTEGER ||
+      this.count !== Math.ceil(this.size / this.chunkSize)
+    ) {
+      throw new FormatError(
+        `Cannot read ${WHAT}: a file of ${bytes.length} bytes cannot describe ${this.size} bytes`,
+        { offset: SIZE_OFFSET },
+      );
+    }
+  }
+
+  /**
+   * Reads an index; the bytes are kept, not copied. The checksum, which the sizes are no part of, is not computed: see
+   * {@link computeChecksum}.
+   *
+   * @throws {FormatError} when it is none, or its sizes do not fit each other
+   */
+  static parse(bytes: Uint8Array<ArrayBuffer>): FixedIndex {
+    return new FixedIndex(bytes);
+  }
+
+  startOf(position: number): number {
+    return position * this.chunkSize;
+  }
+
+  endOf(position: number): number {
+    return Math.min((position + 1) * this.chunkSize, this.size);
+  }
+
+  digestOf(position: number): ChunkDigest {
+    return digestAt(this.#bytes, INDEX_HEADER_SIZE + position * ENTRY_SIZE);
+  }
+
+  find(offset: number): number {
+    return Math.min(Math.floor(offset / this.chunkSize), this.count);
+  }
+
+  computeChecksum(sha256: HashBytes): ChunkDigest {
+    return sha256(this.#bytes.subarray(INDEX_HEADER_SIZE)).toHex() as ChunkDigest;
+  }
+}
+
+/** Makes the fixed index of an image whose size is known, chunk by chunk. */
+export class FixedIndexBuilder {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  #length = INDEX_HEADER_SIZE;
+
+  /** Both sizes in bytes; the image is not empty, the chunk size a power of two. */
+  constructor(readonly size: number, readonly chunkSize: number) {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new RangeError(`Cannot index an image of ${size} bytes`);
+    }
+    if (!isChunkSize(chunkSize)) throw new RangeError(`Cannot use a chunk size of ${chunkSize}`);
+    this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + Math.ceil(size / chunkSize) * ENTRY_SIZE);
+    const view = viewOf(this.#bytes);
+    view.setBigUint64(SIZE_OFFSET, BigInt(size), true);
+    view.setBigUint64(CHUNK_SIZE_OFFSET, BigInt(chunkSize), true);
+  }
+
+  /** Number of chunks so far. */
+  get count(): number {
+    return (this.#length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+  }
+
+  /** Appends a chunk. */
+  add(digest: ChunkDigest): void {
+    if (this.#length === this.#bytes.length) {
+      throw new RangeError(`Cannot add a chunk: the image has ${this.count}`);
+    }
+    this.#bytes.set(digestBytes(digest), this.#length);
+    this.#length += ENTRY_SIZE;
+  }
+
+  /** The index file, when all chunks were added. */
+  finish(stamp: IndexStamp, sha256: HashBytes): EncodedIndex {
+    if (this.#length < this.#bytes.length) {
+      throw new RangeError(
+        `Cannot finish an index of ${this.size} bytes after ${this.count} chunks`,
+      );
+    }
+    return { checksum: encodeIndexHeader(this.#bytes, MAGIC, stamp, sha256), bytes: this.#bytes };
+  }
+}
+
+function isChunkSize(size: number): boolean {
+  return size >= 1 && size <= BLOB_DATA_SIZE_MAX && (size & (size - 1)) === 0;
+}
