@@ -7,7 +7,7 @@
 import { isFailure, UsageError } from "#src/errors.ts";
 import { readSmallFile } from "#src/io/small_file.ts";
 import type { CommandContext } from "../command.ts";
-import { mayUseFfi } from "../pxar/output_files.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 
 /** The password of the encryption key. */
 export const KEY_PASSWORD = "PBS_ENCRYPTION_PASSWORD";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import {
   buildArchive,
   type BuildOptions,
@@ -16,12 +17,7 @@ import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import { STANDARD_STREAM } from "./archive_files.ts";
-import {
-  mayUseFfi,
-  openOutputArchive,
-  outputPayloadPath,
-  type OutputRequest,
-} from "./output_files.ts";
+import { openOutputArchive, outputPayloadPath, type OutputRequest } from "./output_files.ts";
 import { partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to archive, and how. */

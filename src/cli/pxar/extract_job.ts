@@ -4,6 +4,7 @@
  * @module
  */
 
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import {
   DescriptorTarget,
@@ -26,7 +27,6 @@ import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./listing.ts";
-import { mayUseFfi } from "./output_files.ts";
 import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to restore, and how. */

@@ -5,6 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 
@@ -101,11 +102,6 @@ export async function openOutputArchive(request: OutputRequest): Promise<OutputA
       if (!isFinished) { for (const file of files) file.abort(); }
     },
   };
-}
-
-/** Whether the C library may be used: it writes more quickly, and leaves no half files behind. */
-export function mayUseFfi(): boolean {
-  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 }
 
 async function openOutput(path: string, isReplacing: boolean): Promise<OutputFile> {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { readArchive } from "#src/transfer/archive_reader.ts";
 import { readDirectory } from "#src/transfer/directory_reader.ts";
@@ -12,7 +13,6 @@ import { readTree } from "#src/transfer/tree_reader.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
 import { type ArchiveInput, fileInput } from "./archive_input.ts";
 import { openAccessor } from "./listing.ts";
-import { mayUseFfi } from "./output_files.ts";
 
 /** What the runtime tells of a directory's files without FFI. */
 const DIRECTORY_FIELDS: ReadonlySet<MetadataField> = new Set([

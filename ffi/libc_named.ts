@@ -1,0 +1,102 @@
+/**
+ * libc for many small files of one directory: names are C strings that the caller has made already, and no call
+ * allocates.
+ *
+ * Conventions as in `libc.ts`: a value or a negative errno. Names end with a NUL.
+ *
+ * @module
+ */
+
+import { At, OpenFlag, UTIME_NOW, UTIME_OMIT } from "./libc.ts";
+
+const SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" },
+  // int openat(int dirfd, const char *pathname, int flags, mode_t mode)
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  // int mkdirat(int dirfd, const char *pathname, mode_t mode)
+  mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // int unlinkat(int dirfd, const char *pathname, int flags)
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  // int renameat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath)
+  renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
+  // int utimensat(int dirfd, const char *pathname, const struct timespec times[2], int flags)
+  utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  // int fchownat(int dirfd, const char *pathname, uid_t owner, gid_t group, int flags)
+  fchownat: { parameters: ["i32", "buffer", "u32", "u32", "i32"], result: "i32" },
+  // int fchmodat(int dirfd, const char *pathname, mode_t mode, int flags)
+  fchmodat: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *statxbuf)
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** A name with its terminating NUL. */
+export type CName = Uint8Array<ArrayBuffer>;
+
+let library: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
+let errnoView: Deno.UnsafePointerView | undefined;
+
+function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
+  if (library === undefined) {
+    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    // The address belongs to the thread, and an isolate stays on its thread.
+    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
+  }
+  return library;
+}
+
+function check(result: number): number {
+  return result === -1 ? -errnoView!.getInt32(0) : result;
+}
+
+/** openat(2) with O_CLOEXEC. @returns a descriptor */
+export function openNamed(directory: number, name: CName, flags: number, mode = 0): number {
+  return check(libc().openat(directory, name, flags | OpenFlag.CLOEXEC, mode));
+}
+
+/** mkdirat(2). */
+export function mkdirNamed(directory: number, name: CName, mode: number): number {
+  return check(libc().mkdirat(directory, name, mode));
+}
+
+/** unlinkat(2) of anything but a directory. */
+export function unlinkNamed(directory: number, name: CName): number {
+  return check(libc().unlinkat(directory, name, 0));
+}
+
+/** renameat(2) within a directory; replaces what has the new name. */
+export function renameNamed(directory: number, name: CName, newName: CName): number {
+  return check(libc().renameat(directory, name, directory, newName));
+}
+
+/** fchownat(2); a symbolic link is not followed. */
+export function chownNamed(directory: number, name: CName, uid: number, gid: number): number {
+  return check(libc().fchownat(directory, name, uid, gid, At.SYMLINK_NOFOLLOW));
+}
+
+/** fchmodat(2). */
+export function chmodNamed(directory: number, name: CName, mode: number): number {
+  return check(libc().fchmodat(directory, name, mode, 0));
+}
+
+/** The access time becomes now, the time of the last change stays. */
+const accessNow = new Uint8Array(
+  new BigInt64Array([0n, BigInt(UTIME_NOW), 0n, BigInt(UTIME_OMIT)]).buffer,
+);
+
+/** Sets the time of the last access to now. */
+export function touchNamed(directory: number, name: CName): number {
+  return check(libc().utimensat(directory, name, accessNow, At.SYMLINK_NOFOLLOW));
+}
+
+const STATX_SIZE = 0x200;
+const SIZE_OFFSET = 40;
+const statxBytes = new Uint8Array(256);
+const statxView = new DataView(statxBytes.buffer);
+
+/** Size of a file in bytes. */
+export function sizeNamed(directory: number, name: CName): number {
+  const result = libc().statx(directory, name, At.SYMLINK_NOFOLLOW, STATX_SIZE, statxBytes);
+  if (result === -1) return -errnoView!.getInt32(0);
+  return statxView.getUint32(SIZE_OFFSET, true) +
+    statxView.getUint32(SIZE_OFFSET + 4, true) * 0x1_0000_0000;
+}
