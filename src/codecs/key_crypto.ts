@@ -1,5 +1,5 @@
 /**
- * The cryptographic primitives of key files, from the runtime's own library.
+ * The cryptographic primitives of key files and signatures, from the runtime's own library.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   pbkdf2Sync,
   randomBytes,
   scryptSync,
@@ -24,6 +25,11 @@ export const keyCrypto = {
     const hash = createHash("sha256");
     for (const part of parts) hash.update(part);
     return plain(hash.digest());
+  },
+
+  /** HMAC-SHA256. */
+  hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
+    return plain(createHmac("sha256", key).update(message).digest());
   },
 
   /** PBKDF2 with HMAC-SHA256. */
