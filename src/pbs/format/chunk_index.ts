@@ -66,8 +66,17 @@ export interface IndexStamp {
   readonly ctime: number;
 }
 
+/** Where the chunks are in an index file, for readers that do not take it as a whole. */
+export interface IndexLayout extends IndexHeader {
+  /** Number of entries, each of `entrySize` bytes, from {@link INDEX_HEADER_SIZE} on. */
+  readonly count: number;
+  readonly entrySize: number;
+  /** Where the digest is in an entry. */
+  readonly digestOffset: number;
+}
+
 /** What is in every header. */
-interface IndexHeader {
+export interface IndexHeader {
   readonly uuid: Uint8Array<ArrayBuffer>;
   readonly ctime: number;
   readonly statedChecksum: ChunkDigest;

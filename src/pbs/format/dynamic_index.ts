@@ -18,6 +18,7 @@ import {
   type HashBytes,
   INDEX_FIELDS_OFFSET,
   INDEX_HEADER_SIZE,
+  type IndexLayout,
   type IndexStamp,
   parseIndexHeader,
   u64At,
@@ -31,6 +32,45 @@ const DIGEST_OFFSET = 8;
 const WHAT = "dynamic index";
 const CAPACITY_FIRST = 64;
 
+/**
+ * Reads the header of a file of `fileSize` bytes.
+ *
+ * @throws {FormatError} when it is none
+ */
+export function readDynamicLayout(
+  header: Uint8Array<ArrayBuffer>,
+  fileSize: number,
+): IndexLayout {
+  const fields = parseIndexHeader(header, MAGIC, WHAT, INDEX_FIELDS_OFFSET);
+  const count = (fileSize - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+  if (!Number.isInteger(count)) {
+    throw new FormatError(`Cannot read ${WHAT}: ${fileSize} bytes are no header and whole entries`);
+  }
+  return { ...fields, count, entrySize: ENTRY_SIZE, digestOffset: DIGEST_OFFSET };
+}
+
+/**
+ * Where the chunk at `position` ends, whose entry is at `offset` of `view` and which starts at `start`.
+ *
+ * @throws {FormatError} when the offset does not grow, or grows by more than a chunk can have
+ */
+export function readDynamicEnd(
+  view: DataView,
+  offset: number,
+  start: number,
+  position: number,
+): number {
+  const end = u64At(view, offset);
+  // This also keeps every offset exact: above 2^53 a step of that size is far away.
+  if (!(end > start) || end - start > BLOB_DATA_SIZE_MAX || end > Number.MAX_SAFE_INTEGER) {
+    throw new FormatError(
+      `Cannot read ${WHAT}: chunk ${position} cannot end at ${end} after ${start}`,
+      { offset: INDEX_HEADER_SIZE + position * ENTRY_SIZE },
+    );
+  }
+  return end;
+}
+
 /** A parsed dynamic index. */
 export class DynamicIndex implements ChunkIndex {
   readonly count: number;
@@ -42,18 +82,13 @@ export class DynamicIndex implements ChunkIndex {
   readonly #view: DataView;
 
   private constructor(bytes: Uint8Array<ArrayBuffer>) {
-    const header = parseIndexHeader(bytes, MAGIC, WHAT, INDEX_FIELDS_OFFSET);
+    const header = readDynamicLayout(bytes, bytes.length);
     this.ctime = header.ctime;
     this.uuid = header.uuid;
     this.statedChecksum = header.statedChecksum;
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
-    this.count = (bytes.length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
-    if (!Number.isInteger(this.count)) {
-      throw new FormatError(
-        `Cannot read ${WHAT}: ${bytes.length} bytes are no header and whole entries`,
-      );
-    }
+    this.count = header.count;
     this.size = this.#checkEnds();
   }
 
@@ -96,15 +131,7 @@ export class DynamicIndex implements ChunkIndex {
   #checkEnds(): number {
     let end = 0;
     for (let position = 0; position < this.count; position++) {
-      const next = this.endOf(position);
-      // This also keeps every offset exact: above 2^53 a step of that size is far away.
-      if (!(next > end) || next - end > BLOB_DATA_SIZE_MAX || next > Number.MAX_SAFE_INTEGER) {
-        throw new FormatError(
-          `Cannot read ${WHAT}: chunk ${position} cannot end at ${next} after ${end}`,
-          { offset: INDEX_HEADER_SIZE + position * ENTRY_SIZE },
-        );
-      }
-      end = next;
+      end = readDynamicEnd(this.#view, INDEX_HEADER_SIZE + position * ENTRY_SIZE, end, position);
     }
     return end;
   }

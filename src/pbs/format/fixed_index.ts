@@ -22,6 +22,7 @@ import {
   encodeIndexHeader,
   type HashBytes,
   INDEX_HEADER_SIZE,
+  type IndexLayout,
   type IndexStamp,
   parseIndexHeader,
   u64At,
@@ -36,6 +37,42 @@ const ZEROS_OFFSET = 80;
 const ENTRY_SIZE = 32;
 const WHAT = "fixed index";
 
+/** See {@link IndexLayout}. */
+export interface FixedIndexLayout extends IndexLayout {
+  /** Bytes of the image. */
+  readonly size: number;
+  /** Bytes of every chunk but the last. */
+  readonly chunkSize: number;
+}
+
+/**
+ * Reads the header of a file of `fileSize` bytes.
+ *
+ * @throws {FormatError} when it is none, or its sizes do not fit each other
+ */
+export function readFixedLayout(
+  header: Uint8Array<ArrayBuffer>,
+  fileSize: number,
+): FixedIndexLayout {
+  const fields = parseIndexHeader(header, MAGIC, WHAT, ZEROS_OFFSET);
+  const view = viewOf(header);
+  const size = u64At(view, SIZE_OFFSET);
+  const chunkSize = u64At(view, CHUNK_SIZE_OFFSET);
+  if (!isChunkSize(chunkSize)) {
+    throw new FormatError(`Cannot read ${WHAT}: chunk size ${chunkSize} is not possible`, {
+      offset: CHUNK_SIZE_OFFSET,
+    });
+  }
+  const count = (fileSize - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+  if (size === 0 || size > Number.MAX_SAFE_INTEGER || count !== Math.ceil(size / chunkSize)) {
+    throw new FormatError(
+      `Cannot read ${WHAT}: a file of ${fileSize} bytes cannot describe ${size} bytes`,
+      { offset: SIZE_OFFSET },
+    );
+  }
+  return { ...fields, count, entrySize: ENTRY_SIZE, digestOffset: 0, size, chunkSize };
+}
+
 /** A parsed fixed index. */
 export class FixedIndex implements ChunkIndex {
   readonly count: number;
@@ -48,29 +85,14 @@ export class FixedIndex implements ChunkIndex {
   readonly #bytes: Uint8Array<ArrayBuffer>;
 
   private constructor(bytes: Uint8Array<ArrayBuffer>) {
-    const header = parseIndexHeader(bytes, MAGIC, WHAT, ZEROS_OFFSET);
-    this.ctime = header.ctime;
-    this.uuid = header.uuid;
-    this.statedChecksum = header.statedChecksum;
+    const layout = readFixedLayout(bytes, bytes.length);
+    this.ctime = layout.ctime;
+    this.uuid = layout.uuid;
+    this.statedChecksum = layout.statedChecksum;
+    this.size = layout.size;
+    this.chunkSize = layout.chunkSize;
+    this.count = layout.count;
     this.#bytes = bytes;
-    const view = viewOf(bytes);
-    this.size = u64At(view, SIZE_OFFSET);
-    this.chunkSize = u64At(view, CHUNK_SIZE_OFFSET);
-    if (!isChunkSize(this.chunkSize)) {
-      throw new FormatError(`Cannot read ${WHAT}: chunk size ${this.chunkSize} is not possible`, {
-        offset: CHUNK_SIZE_OFFSET,
-      });
-    }
-    this.count = (bytes.length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
-    if (
-      this.size === 0 || this.size > Number.MAX_SAFE_INTEGER ||
-      this.count !== Math.ceil(this.size / this.chunkSize)
-    ) {
-      throw new FormatError(
-        `Cannot read ${WHAT}: a file of ${bytes.length} bytes cannot describe ${this.size} bytes`,
-        { offset: SIZE_OFFSET },
-      );
-    }
   }
 
   /**

@@ -1,0 +1,54 @@
+/**
+ * What is in a directory of the host.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import * as host from "./host.ts";
+
+/** Types of directory entries: `st_mode >> 12`. */
+export const EntryType = {
+  /** The file system does not tell. */
+  UNKNOWN: 0,
+  DIRECTORY: 4,
+  FILE: 8,
+  SYMLINK: 10,
+} as const;
+
+/** One entry. */
+export interface ListedEntry {
+  /** As in `src/bytes/file_name.ts`. */
+  readonly name: string;
+  /** See {@link EntryType}; other values are possible. */
+  readonly type: number;
+}
+
+const BUFFER_SIZE = 64 << 10;
+/** Offsets in `struct linux_dirent64`. */
+const RECORD_LENGTH = 16;
+const TYPE = 18;
+const NAME = 19;
+
+const bytes = new Uint8Array(BUFFER_SIZE);
+const fields = new DataView(bytes.buffer);
+
+/**
+ * All entries of an open directory but `.` and `..`, in the order of the file system. The descriptor's position must be at
+ * the start.
+ *
+ * @throws {OsError}
+ */
+export function listOpenDirectory(fd: number, path: string): ListedEntry[] {
+  const entries: ListedEntry[] = [];
+  while (true) {
+    const size = host.unwrap(host.getdents(fd, bytes), "list", path);
+    if (size === 0) return entries;
+    for (let offset = 0; offset < size;) {
+      const start = offset + NAME;
+      const name = decodeFileName(bytes.subarray(start, bytes.indexOf(0, start)));
+      if (name !== "." && name !== "..") entries.push({ name, type: bytes[offset + TYPE]! });
+      offset += fields.getUint16(offset + RECORD_LENGTH, true);
+    }
+  }
+}
