@@ -19,7 +19,7 @@ const MOUNT_PERMISSIONS = [
   "--allow-ffi",
   "--allow-read",
   "--allow-run",
-  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ",
+  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ,PBS_REPOSITORY",
 ];
 
 /** A worker that cannot even check its arguments in this time is reported as still busy. */
@@ -40,6 +40,8 @@ export interface LaunchOptions {
   readonly timeoutMs: number | undefined;
   /** Where the worker logs, for its last words. */
   readonly logPath: string | undefined;
+  /** What the worker can read from standard input: secrets, which must not be seen in a list of processes. */
+  readonly input?: Uint8Array;
 }
 
 /** How far the worker had come when the launcher returned. */
@@ -54,7 +56,7 @@ export type LaunchResult = { readonly state: "started" | "mounted"; readonly pid
  */
 export async function launchWorker(options: LaunchOptions): Promise<LaunchResult> {
   const logSizeBefore = fileSize(options.logPath);
-  const child = spawnWorker(options.command);
+  const child = spawnWorker(options.command, options.input);
   const timeoutMs = options.timeoutMs ?? (options.waitForMount ? undefined : START_TIMEOUT_MS);
   const errorOutput = new TailReader(child.stderr);
   using interruption = new Interruption();
@@ -83,14 +85,29 @@ export function workerCommand(args: readonly string[]): string[] {
   return [Deno.execPath(), ...program, ...args, HANDSHAKE_FLAG];
 }
 
-function spawnWorker([program, ...args]: readonly string[]): Deno.ChildProcess {
-  return new Deno.Command(program!, {
+function spawnWorker(
+  [program, ...args]: readonly string[],
+  input: Uint8Array | undefined,
+): Deno.ChildProcess {
+  const child = new Deno.Command(program!, {
     args,
-    stdin: "null",
+    stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
     detached: true,
   }).spawn();
+  if (input !== undefined) void sendInput(child, input);
+  return child;
+}
+
+async function sendInput(child: Deno.ChildProcess, input: Uint8Array): Promise<void> {
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(input);
+    await writer.close();
+  } catch {
+    // A worker that has ended says why on its own.
+  }
 }
 
 /**

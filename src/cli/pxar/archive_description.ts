@@ -4,15 +4,11 @@
  * @module
  */
 
+import type { ServedTreeFacts } from "../served_tree.ts";
+
 /** An archive. All paths are absolute. */
-export interface ArchiveDescription {
+export interface ArchiveDescription extends ServedTreeFacts {
   readonly kind: "archive";
   readonly path: string;
   readonly payloadPath: string | undefined;
-  /** Process that serves the mount. */
-  readonly pid: number;
-  /** Length of all its files, in bytes. */
-  readonly size: number;
-  /** Number of names of each file that has several, by its id in the tree. */
-  readonly linkCounts: ReadonlyMap<number, number>;
 }

@@ -6,18 +6,19 @@
 
 import { FormatError, LimitError } from "#src/errors.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
-import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
+import type { ArchiveStreams } from "./archive_files.ts";
 
 /**
  * Number of names of each file with several, by the id of its node in the archive's tree, which is the offset of its
  * entry. What lies behind damage is not counted:
  * whoever reads it is told of the damage.
  */
-export function countLinks(path: string): Map<number, number> {
-  const source = openFsStreamSource(path);
+export function countLinks(
+  { name, source }: Pick<ArchiveStreams, "name" | "source">,
+): Map<number, number> {
   const counts = new Map<number, number>();
   try {
-    const decoder = new PxarDecoder(source, { name: path });
+    const decoder = new PxarDecoder(source, { name });
     for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
       if (event.type !== "entry" || event.entry.kind !== "hardlink") continue;
       const target = event.offset - Number(event.entry.distance);
@@ -25,8 +26,6 @@ export function countLinks(path: string): Map<number, number> {
     }
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof LimitError)) throw error;
-  } finally {
-    source.close();
   }
   return counts;
 }

@@ -1,0 +1,74 @@
+/**
+ * A read-only tree as a mount serves it.
+ *
+ * @module
+ */
+
+import { TreeFileSystem } from "#src/mount/tree_file_system.ts";
+import {
+  type AttributesSlot,
+  type EntrySlot,
+  type FileSystem,
+  ROOT_NODE_ID,
+  type StatfsSlot,
+} from "#src/tree/file_system.ts";
+import type { Tree } from "#src/tree/node.ts";
+import { SERVING_PROCESS_XATTR } from "./serving_process.ts";
+
+const BLOCK_SIZE = 4096;
+
+/** What a tree does not know of itself. */
+export interface ServedTreeFacts {
+  /** Process that serves the mount. */
+  readonly pid: number;
+  /** Space that it takes where it is stored, in bytes. */
+  readonly size: number;
+  /** Number of names of each file that has several, by its id in the tree. */
+  readonly linkCounts: ReadonlyMap<number, number>;
+}
+
+/** Serves `tree` with what is said of it besides. Closing it closes the tree. */
+export function serveTree(tree: Tree, facts: ServedTreeFacts): FileSystem {
+  return new ServedTree(tree, facts);
+}
+
+class ServedTree extends TreeFileSystem {
+  readonly #facts: ServedTreeFacts;
+
+  constructor(tree: Tree, facts: ServedTreeFacts) {
+    super(tree);
+    this.#facts = facts;
+  }
+
+  override lookup(parentId: number, name: string, out: EntrySlot): number {
+    const result = super.lookup(parentId, name, out);
+    if (result === 0 && out.nodeId !== 0) this.#fillLinkCount(out.attributes);
+    return result;
+  }
+
+  override getattr(nodeId: number, out: AttributesSlot): number {
+    const result = super.getattr(nodeId, out);
+    if (result === 0) this.#fillLinkCount(out);
+    return result;
+  }
+
+  override statfs(out: StatfsSlot): number {
+    super.statfs(out);
+    out.blockSizeBytes = BLOCK_SIZE;
+    out.blocks = Math.ceil(this.#facts.size / BLOCK_SIZE);
+    return 0;
+  }
+
+  override getxattr(nodeId: number, name: string): Uint8Array | number {
+    if (nodeId === ROOT_NODE_ID && name === SERVING_PROCESS_XATTR) {
+      return new TextEncoder().encode(String(this.#facts.pid));
+    }
+    return super.getxattr(nodeId, name);
+  }
+
+  #fillLinkCount(attributes: AttributesSlot): void {
+    // A file's node id is one above its id in the tree.
+    const count = this.#facts.linkCounts.get(attributes.ino - 1);
+    if (count !== undefined) attributes.nlink = count;
+  }
+}

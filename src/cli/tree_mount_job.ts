@@ -1,0 +1,115 @@
+/**
+ * The mount of a read-only tree from beginning to end, in the process that serves it.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { logger } from "#src/log/logger.ts";
+import type { LogSink } from "#src/log/sinks.ts";
+import { mountFileSystem, prepareMountPoint, resolveMountPoint } from "#src/mount/mod.ts";
+import { chooseAllowOther } from "./allow_other.ts";
+import type { LogRequest } from "./log_options.ts";
+import { openMountLog } from "./mount_log.ts";
+import { runMountProcess } from "./mount_process.ts";
+import type { MountReport } from "./mount_report.ts";
+import type { MountSignals } from "./mount_signals.ts";
+import { serveUntilEnd } from "./mounted_job.ts";
+
+const log = logger("mount");
+
+/** A mount, as asked for. */
+export interface TreeMountRequest {
+  readonly mountPath: string;
+  /** Undefined: for root only. */
+  readonly allowOther: boolean | undefined;
+  /** Undefined: as many as the host is good for. */
+  readonly workerCount: number | undefined;
+  /** A log to a file that has no name is no log. */
+  readonly log: LogRequest;
+}
+
+/** What is to be mounted. It is closed when the mount has ended. */
+export interface MountedTree extends Disposable {
+  /** Sent to the FUSE workers. */
+  readonly description: unknown;
+  /** Name of the source in df and the mount table. */
+  readonly fsname: string;
+}
+
+/**
+ * Mounts and serves until the mount has ended.
+ *
+ * @param open called once, when the log is open; what it opens stays open as long as the mount
+ * @param isBackground report to the launcher over standard output instead of throwing
+ * @returns the exit code
+ * @throws a `Failure`, in the foreground
+ */
+export function runTreeMount(
+  request: TreeMountRequest,
+  open: () => MountedTree,
+  isBackground: boolean,
+): Promise<number> {
+  return runMountProcess(
+    isBackground,
+    (report, signals) => new TreeMountJob(request, open, report, signals),
+  );
+}
+
+/** The steps of one mount. */
+class TreeMountJob {
+  readonly #request: TreeMountRequest;
+  readonly #open: () => MountedTree;
+  readonly #report: MountReport;
+  readonly #signals: MountSignals;
+  #sink: LogSink | undefined;
+
+  constructor(
+    request: TreeMountRequest,
+    open: () => MountedTree,
+    report: MountReport,
+    signals: MountSignals,
+  ) {
+    this.#request = request;
+    this.#open = open;
+    this.#report = report;
+    this.#signals = signals;
+  }
+
+  async run(): Promise<void> {
+    const { log: logRequest } = this.#request;
+    host.raiseOpenFileLimit();
+    if (logRequest.sink !== "file" || logRequest.path !== undefined) {
+      this.#sink = openMountLog(logRequest);
+    }
+    const mountPath = resolveMountPoint(this.#request.mountPath);
+    if (prepareMountPoint(mountPath)) log.warn("dead mount removed", { mnt: mountPath });
+    using tree = this.#open();
+    host.changeDirectory("/");
+    this.#report.started(this.#sink?.fd);
+    await this.#mountAndServe(mountPath, tree);
+    log.info("unmounted", { mnt: mountPath });
+  }
+
+  /** Waits until the log has left this process. */
+  async flushLog(): Promise<void> {
+    await this.#sink?.flush();
+  }
+
+  async #mountAndServe(mountPath: string, { description, fsname }: MountedTree): Promise<void> {
+    const { workerCount, allowOther } = this.#request;
+    const mounted = await mountFileSystem({
+      mountPoint: mountPath,
+      fsname,
+      allowOther: chooseAllowOther(allowOther),
+      readOnly: true,
+      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      description,
+      onFailure: (detail) => log.error("request failed", { detail }),
+    });
+    log.info("mounted", { mnt: mounted.mountPoint, fsname, workers: mounted.workerCount });
+    const served = serveUntilEnd({ mounted, signals: this.#signals });
+    this.#report.mounted();
+    await served;
+  }
+}
