@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import * as host from "#src/io/host.ts";
+import { EntryType, listOpenDirectory } from "#src/io/host_listing.ts";
+import { OsError } from "#src/errors.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+Deno.test("listOpenDirectory gives every entry with its type", () => {
+  using home = new TempDirectory("listing");
+  const expected = new Map<string, number>();
+  for (let i = 0; i < 3000; i++) {
+    const name = `file ${"x".repeat(i % 50)} ${i}`;
+    Deno.writeTextFileSync(home.join(name), "");
+    expected.set(name, EntryType.FILE);
+  }
+  Deno.mkdirSync(home.join("directory"));
+  Deno.symlinkSync("nowhere", home.join("link"));
+  expected.set("directory", EntryType.DIRECTORY).set("link", EntryType.SYMLINK);
+  const raw = "\udcff"; // the byte ff, which is not UTF-8
+  const fd = host.open(home.path, host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY);
+  try {
+    const file = host.openAt(fd, raw, host.OpenFlag.WRONLY | host.OpenFlag.CREAT, 0o600);
+    host.close(host.unwrap(file, "create", "raw"));
+    expected.set(raw, EntryType.FILE);
+    const entries = listOpenDirectory(fd, home.path);
+    assert.equal(entries.length, expected.size);
+    assert.deepEqual(new Map(entries.map(({ name, type }) => [name, type])), expected);
+    host.unlinkAt(fd, raw);
+  } finally {
+    host.close(fd);
+  }
+});
+
+Deno.test("listOpenDirectory fails for what is no directory", () => {
+  using home = new TempDirectory("listing");
+  Deno.writeTextFileSync(home.join("file"), "");
+  const fd = host.open(home.join("file"), host.OpenFlag.RDONLY);
+  assert.throws(() => listOpenDirectory(fd, "file"), OsError);
+  host.close(fd);
+});
