@@ -6,7 +6,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { UsageError } from "#src/errors.ts";
+import { isFailure, UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
 import { type BoxColumn, formatBoxTable } from "./box_table.ts";
 
@@ -81,10 +81,12 @@ export class Output {
 
   /** A table as text, as the environment wants it. */
   table(columns: readonly BoxColumn[], rows: readonly (readonly string[])[]): string {
-    return formatBoxTable(columns, rows, {
-      hasBorder: !isSet(this.#context, "PROXMOX_OUTPUT_NO_BORDER"),
-      hasHeader: !isSet(this.#context, "PROXMOX_OUTPUT_NO_HEADER"),
-    });
+    return this.#table(columns, rows, !isSet(this.#context, "PROXMOX_OUTPUT_NO_HEADER"));
+  }
+
+  /** A table without headings. */
+  plainTable(columns: readonly BoxColumn[], rows: readonly (readonly string[])[]): string {
+    return this.#table(columns, rows, false);
   }
 
   /**
@@ -95,6 +97,37 @@ export class Output {
     const { terminal } = this.#context;
     if (this.form === "jsonl") terminal.out(JSON.stringify(event) + "\n");
     else if (this.form !== "text") terminal.err(JSON.stringify(event) + "\n");
+  }
+
+  /** Tells programs what a command did that has nothing to say to people. */
+  summary(fields: Readonly<Record<string, unknown>>): void {
+    if (this.isJson) this.value({ type: "summary", ...fields }, () => "");
+  }
+
+  /** Tells on standard error that something is not as asked for; the rest goes on. */
+  problem(path: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const code = isFailure(error) ? error.code : "internal";
+    const problem = { type: "problem", path, severity: "warning", code, message };
+    this.#context.terminal.err(
+      this.isJson ? JSON.stringify(problem) + "\n" : `warning: ${path}: ${message}\n`,
+    );
+  }
+
+  /** Tells on standard error of something unusual. */
+  warning(message: string): void {
+    this.#context.terminal.err(
+      this.isJson ? JSON.stringify({ type: "warning", message }) + "\n" : `warning: ${message}\n`,
+    );
+  }
+
+  #table(
+    columns: readonly BoxColumn[],
+    rows: readonly (readonly string[])[],
+    hasHeader: boolean,
+  ): string {
+    const hasBorder = !isSet(this.#context, "PROXMOX_OUTPUT_NO_BORDER");
+    return formatBoxTable(columns, rows, { hasBorder, hasHeader });
   }
 
   #stringify(value: unknown): string {

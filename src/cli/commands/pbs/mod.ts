@@ -8,7 +8,22 @@ import { Command } from "commander";
 import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeGroupArguments } from "../../pbs/arguments.ts";
+import { changeOwnerCommand } from "./change_owner.ts";
+import { datastoreGroup } from "./datastore.ts";
+import { filesCommand } from "./files.ts";
+import { forgetCommand } from "./forget.ts";
+import { gcCommand } from "./gc.ts";
+import { groupGroup } from "./group.ts";
 import { keyGroup } from "./key/mod.ts";
+import { listGroupsCommand } from "./list.ts";
+import { namespaceGroup } from "./namespace.ts";
+import { notesCommand } from "./notes.ts";
+import { protectCommand } from "./protect.ts";
+import { pruneCommand } from "./prune.ts";
+import { snapshotGroup } from "./snapshot.ts";
+import { snapshotsCommand } from "./snapshots.ts";
+import { statusCommand } from "./status.ts";
+import { verifyStoreCommand } from "./verify.ts";
 
 const GROUP_NAME = "pbs";
 
@@ -16,9 +31,21 @@ const GROUP_NAME = "pbs";
 export const pbsGroup: ProgramGroup = {
   name: GROUP_NAME,
 
-  commands: [],
+  commands: [
+    listGroupsCommand,
+    snapshotsCommand("snapshots", "pbs snapshots"),
+    filesCommand("pbs files"),
+    notesCommand,
+    protectCommand,
+    forgetCommand("pbs forget"),
+    changeOwnerCommand,
+    pruneCommand,
+    gcCommand,
+    verifyStoreCommand,
+    statusCommand,
+  ],
 
-  groups: [keyGroup],
+  groups: [snapshotGroup, groupGroup, namespaceGroup, datastoreGroup, keyGroup],
 
   describe() {
     const command = new Command(GROUP_NAME)

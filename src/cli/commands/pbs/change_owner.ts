@@ -1,0 +1,40 @@
+/**
+ * `pbkfs pbs change-owner`: gives a group to somebody else.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
+import type { CommandModule } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
+import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+
+interface ChangeOwnerOptions extends StoreOptions, FormatChoice {
+  readonly args: readonly string[];
+}
+
+/** The command. */
+export const changeOwnerCommand: CommandModule<ChangeOwnerOptions> = {
+  describe() {
+    const command = new Command("change-owner")
+      .description("Give a group to another user of the server that serves the datastore")
+      .argument("<group>", "group")
+      .argument("<owner>", "user or token, such as root@pam or backup@pbs!nightly");
+    return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
+      examples: [{ text: "Another owner", line: "pbkfs pbs change-owner host/db1 admin@pbs" }],
+      environment: REPOSITORY_ENVIRONMENT,
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const [name = "", owner = ""] = options.args;
+    const group = parseGroup(name, namespaceOf(options));
+    await withStore(options, context, "write", (store) => store.setOwner(group, owner));
+    output.summary({ group: name, owner });
+    return 0;
+  },
+};

@@ -1,0 +1,60 @@
+/**
+ * `pbkfs pbs datastore`: makes datastores.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { CommandGroup, CommandModule } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
+
+interface CreateOptions extends FormatChoice {
+  readonly args: readonly string[];
+  readonly owner?: string;
+}
+
+const createCommand: CommandModule<CreateOptions> = {
+  describe() {
+    const command = new Command("create")
+      .description("Make a datastore in a new or empty directory")
+      .argument("<directory>", "directory")
+      .option("--owner <user[:group]>", "whose files they shall be, such as backup (for root)");
+    return addHelpNotes(addFormatOptions(command), {
+      examples: [
+        { text: "A datastore", line: "pbkfs pbs datastore create /srv/store" },
+        {
+          text: "One that a server on this machine will serve",
+          line: "pbkfs pbs datastore create /srv/store --owner backup",
+        },
+      ],
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const [path = ""] = options.args;
+    const { parseOwner } = await import("../../owner.ts");
+    const { resolve } = await import("node:path");
+    const { Datastore } = await import("#src/pbs/datastore.ts");
+    Datastore.create(
+      resolve(path),
+      options.owner === undefined ? {} : { owner: parseOwner(options.owner) },
+    );
+    output.summary({ path: resolve(path) });
+    return 0;
+  },
+};
+
+/** The group. */
+export const datastoreGroup: CommandGroup = {
+  name: "datastore",
+
+  commands: [createCommand],
+
+  describe() {
+    return addHelpNotes(new Command("datastore").description("Make datastores"), {
+      examples: [{ text: "A datastore", line: "pbkfs pbs datastore create /srv/store" }],
+    });
+  },
+};

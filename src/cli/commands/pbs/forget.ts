@@ -1,0 +1,92 @@
+/**
+ * `pbkfs pbs forget`, also `pbkfs pbs snapshot forget` and `pbkfs pbs group forget`: removes snapshots.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { StateError, UsageError } from "#src/errors.ts";
+import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
+import type { CommandModule } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { qualifiedName } from "../../pbs/listing.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
+import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  parseTarget,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
+import { partialError } from "../../pxar/problem_output.ts";
+
+interface ForgetOptions extends StoreOptions, FormatChoice {
+  readonly args: readonly string[];
+}
+
+/** Removes snapshots; `words` is how the command is called. */
+export function forgetCommand(words: string): CommandModule<ForgetOptions> {
+  return {
+    describe() {
+      const command = new Command("forget")
+        .description("Remove snapshots; their chunks go with the next garbage collection")
+        .argument("<snapshot...>", "snapshots");
+      return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
+        examples: [{
+          text: "Remove a snapshot",
+          line: `pbkfs ${words} host/db1/2024-01-10T10:00:00Z`,
+        }],
+        environment: REPOSITORY_ENVIRONMENT,
+      });
+    },
+
+    async run(options, context) {
+      const output = new Output(options, context);
+      const ns = namespaceOf(options);
+      const snapshots = options.args.map((name) => {
+        const target = parseTarget(name, ns);
+        if (target.kind === "snapshot") return target.snapshot;
+        throw new UsageError(`Cannot remove "${name}": it is a group, not a snapshot`, {
+          hint: `All its snapshots at once: pbkfs pbs group forget ${name}`,
+        });
+      });
+      await withStore(options, context, "write", (store) => {
+        for (const snapshot of snapshots) store.forget(snapshot);
+      });
+      output.summary({ removed: options.args });
+      return 0;
+    },
+  };
+}
+
+/** Removes a group with all its snapshots. */
+export const forgetGroupCommand: CommandModule<ForgetOptions> = {
+  describe() {
+    const command = new Command("forget")
+      .description("Remove a group with all its snapshots; protected ones stay")
+      .argument("<group>", "group");
+    return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
+      examples: [{ text: "Remove a group", line: "pbkfs pbs group forget host/db1" }],
+      environment: REPOSITORY_ENVIRONMENT,
+      exitStatus: { 1: "Failure, or something stayed: the reason is on standard error." },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const group = parseGroup(options.args[0]!, namespaceOf(options));
+    const left = await withStore(
+      options,
+      context,
+      "write",
+      (store) => store.forgetGroup(group).map(qualifiedName),
+    );
+    for (const name of left) {
+      output.problem(name, new StateError("busy", "it is protected, so it stays"));
+    }
+    output.summary({ group: qualifiedName(group), kept: left });
+    if (left.length > 0) throw partialError(left.length, "removed");
+    return 0;
+  },
+};

@@ -1,0 +1,69 @@
+/**
+ * `pbkfs pbs gc`: removes chunks that no snapshot uses any more.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { type CommandModule, wholeNumber } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import {
+  addFormatOptions,
+  type FormatChoice,
+  Output,
+  OUTPUT_ENVIRONMENT,
+} from "../../pbs/output.ts";
+import {
+  addRepositoryOptions,
+  REPOSITORY_ENVIRONMENT,
+  type RepositoryOptions,
+} from "../../pbs/repository.ts";
+import { withStore } from "../../pbs/store.ts";
+
+interface GcOptions extends RepositoryOptions, FormatChoice {
+  readonly keepMinutes?: string;
+}
+
+/** A year. */
+const MINUTES_MAX = 525_600;
+
+/** The command. */
+export const gcCommand: CommandModule<GcOptions> = {
+  describe() {
+    const command = new Command("gc")
+      .alias("garbage-collect")
+      .description("Remove chunks that no snapshot uses any more")
+      .option(
+        "--keep-minutes <count>",
+        "spare what was used so lately; default is 1445: a day and five minutes",
+      );
+    return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
+      examples: [
+        { text: "After pruning", line: "pbkfs pbs gc --repository dir:/srv/store" },
+        {
+          text: "Bytes that were freed",
+          line: `pbkfs pbs gc --format json 2>/dev/null | jq '."removed-bytes"'`,
+        },
+      ],
+      environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const keepMinutes = options.keepMinutes === undefined
+      ? undefined
+      : wholeNumber(options.keepMinutes, "--keep-minutes", 0, MINUTES_MAX);
+    const { runGarbageCollection } = await import("../../pbs/gc_job.ts");
+    await withStore(options, context, "write", (store) => {
+      runGarbageCollection({
+        store,
+        keepMinutes,
+        storeName: options.serverStore,
+        terminal: context.terminal,
+        output,
+      });
+    });
+    return 0;
+  },
+};

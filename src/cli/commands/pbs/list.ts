@@ -1,0 +1,48 @@
+/**
+ * `pbkfs pbs list`: the groups of a datastore.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { CommandModule } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { GROUP_TABLE, groupRecord, sortedGroups } from "../../pbs/listing.ts";
+import {
+  addFormatOptions,
+  type FormatChoice,
+  Output,
+  OUTPUT_ENVIRONMENT,
+} from "../../pbs/output.ts";
+import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+
+type ListOptions = StoreOptions & FormatChoice;
+
+/** The command. */
+export const listGroupsCommand: CommandModule<ListOptions> = {
+  describe() {
+    const command = new Command("list").description("List groups with their last snapshots");
+    return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
+      examples: [
+        { text: "All groups", line: "pbkfs pbs list --repository dir:/srv/store" },
+        {
+          text: "Groups without a backup since yesterday",
+          line: "pbkfs pbs list --format json | " +
+            `jq -r '.[] | select(."last-backup" < now - 86400) | ."backup-id"'`,
+        },
+      ],
+      environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const ns = namespaceOf(options);
+    await withStore(options, context, "read", (store) => {
+      const groups = sortedGroups(store, ns).map((id) => groupRecord(store, store.groupInfo(id)));
+      output.records(groups, GROUP_TABLE);
+    });
+    return 0;
+  },
+};

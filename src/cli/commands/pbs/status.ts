@@ -1,0 +1,51 @@
+/**
+ * `pbkfs pbs status`: how full a datastore is.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { CommandModule } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import {
+  addFormatOptions,
+  type FormatChoice,
+  Output,
+  OUTPUT_ENVIRONMENT,
+} from "../../pbs/output.ts";
+import {
+  addRepositoryOptions,
+  REPOSITORY_ENVIRONMENT,
+  type RepositoryOptions,
+} from "../../pbs/repository.ts";
+import { withStore } from "../../pbs/store.ts";
+
+interface StatusOptions extends RepositoryOptions, FormatChoice {
+  readonly verbose?: boolean;
+}
+
+/** The command. */
+export const statusCommand: CommandModule<StatusOptions> = {
+  describe() {
+    const command = new Command("status")
+      .description("Show how full a datastore is")
+      .option("--verbose", "also what is in it, and what the last garbage collection found");
+    return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
+      examples: [
+        { text: "Space", line: "pbkfs pbs status --repository dir:/srv/store" },
+        { text: "Everything there is to know", line: "pbkfs pbs status --verbose --format json" },
+      ],
+      environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const { formatStatus, statusRecord } = await import("../../pbs/status.ts");
+    await withStore(options, context, "read", (store) => {
+      const record = statusRecord(store, options.verbose === true);
+      output.value(record, () => formatStatus(record, output));
+    });
+    return 0;
+  },
+};

@@ -1,0 +1,98 @@
+/**
+ * `pbkfs pbs verify`: looks for damage in snapshots.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { type CommandModule, wholeNumber } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import { addKeyOptions, type KeyOptions } from "../../pbs/key_choice.ts";
+import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
+import {
+  addFormatOptions,
+  type FormatChoice,
+  Output,
+  OUTPUT_ENVIRONMENT,
+} from "../../pbs/output.ts";
+import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  parseTarget,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
+
+interface VerifyOptions extends StoreOptions, FormatChoice, KeyOptions {
+  readonly args: readonly string[];
+  readonly ignoreVerified?: boolean;
+  readonly outdatedAfter?: string;
+  readonly readOnly?: boolean;
+}
+
+const DAYS_MAX = 100_000;
+
+/** The command. */
+export const verifyStoreCommand: CommandModule<VerifyOptions> = {
+  describe() {
+    const command = new Command("verify")
+      .description(
+        "Read every chunk and file of snapshots and compare them with what was promised; " +
+          "damaged chunks are renamed, results are saved",
+      )
+      .argument("[target]", "group or snapshot; default is the namespace and all below it")
+      .option("--ignore-verified", "pass over snapshots that have a result (default for groups)")
+      .option("--no-ignore-verified", "verify snapshots again (default for a single one)")
+      .option("--outdated-after <days>", "verify again what has an older result")
+      .option("--read-only", "change nothing: rename no chunks, save no results");
+    return addHelpNotes(addFormatOptions(addKeyOptions(addStoreOptions(command))), {
+      examples: [
+        { text: "What was not verified yet", line: "pbkfs pbs verify --repository dir:/srv/store" },
+        {
+          text: "Everything that was not verified this month",
+          line: "pbkfs pbs verify --outdated-after 30",
+        },
+        { text: "One snapshot", line: "pbkfs pbs verify host/db1/2024-01-10T10:00:00Z" },
+        {
+          text: "Also the digests of encrypted chunks, and signatures",
+          line: "pbkfs pbs verify host/db1 --keyfile backup.key",
+        },
+      ],
+      environment: {
+        ...REPOSITORY_ENVIRONMENT,
+        ...KEY_PASSWORD_ENVIRONMENT,
+        ...KEY_PLACE_ENVIRONMENT,
+        ...OUTPUT_ENVIRONMENT,
+      },
+      exitStatus: { 1: "Something is damaged; what, is on standard output." },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const ns = namespaceOf(options);
+    const [name] = options.args;
+    const target = name === undefined ? undefined : parseTarget(name, ns);
+    const outdatedAfterDays = options.outdatedAfter === undefined
+      ? undefined
+      : wholeNumber(options.outdatedAfter, "--outdated-after", 0, DAYS_MAX);
+    const { runVerification } = await import("../../pbs/verify_job.ts");
+    const { givenCryptConfig } = await import("../../pbs/crypt.ts");
+    const crypt = await givenCryptConfig(options, context);
+    const access = options.readOnly === true ? "read" : "write";
+    const isClean = await withStore(options, context, access, (store) =>
+      runVerification({
+        store,
+        scope: target ?? { kind: "namespace", namespace: ns, isRecursive: true },
+        ignoreVerified: options.ignoreVerified,
+        outdatedAfterDays,
+        crypt,
+        storeName: options.serverStore,
+        terminal: context.terminal,
+        output,
+      }));
+    return isClean ? 0 : 1;
+  },
+};

@@ -1,0 +1,99 @@
+/**
+ * The datastore that a command works on, and the names of what is in it.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { StateError } from "#src/errors.ts";
+import type { Datastore } from "#src/pbs/datastore.ts";
+import {
+  formatGroup,
+  type GroupId,
+  type Namespace,
+  parseGroup,
+  parseNamespace,
+  parseSnapshot,
+  type SnapshotId,
+} from "#src/pbs/format/snapshot_path.ts";
+import type { CommandContext } from "../command.ts";
+import { addRepositoryOptions, datastorePath, type RepositoryOptions } from "./repository.ts";
+
+/** Values of {@link addStoreOptions}. */
+export interface StoreOptions extends RepositoryOptions {
+  readonly ns?: string;
+}
+
+/** The options by which commands name the datastore and the namespace in it. */
+export function addStoreOptions(command: Command): Command {
+  return addRepositoryOptions(command)
+    .option("--ns <namespace>", "namespace, such as team/sub; default is the root");
+}
+
+/** The namespace that was asked for. @throws {UsageError} */
+export function namespaceOf(options: StoreOptions): Namespace {
+  return parseNamespace(options.ns ?? "");
+}
+
+/**
+ * Opens the datastore that was asked for, does something with it and closes it.
+ *
+ * @throws {UsageError} when there is none to be opened
+ */
+export async function withStore<Result>(
+  options: RepositoryOptions,
+  context: CommandContext,
+  access: "read" | "write",
+  use: (store: Datastore) => Result | Promise<Result>,
+): Promise<Result> {
+  const path = datastorePath(options, context);
+  const { Datastore } = await import("#src/pbs/datastore.ts");
+  const { serverStore } = options;
+  const store = Datastore.open(path, {
+    access,
+    ...(serverStore === undefined ? {} : { serverStore }),
+  });
+  try {
+    return await use(store);
+  } finally {
+    store.close();
+  }
+}
+
+/** A group or a snapshot, as named on the command line. */
+export type Target =
+  | { readonly kind: "group"; readonly group: GroupId }
+  | { readonly kind: "snapshot"; readonly snapshot: SnapshotId };
+
+/** Reads `TYPE/ID` or `TYPE/ID/TIME`. @throws {UsageError} */
+export function parseTarget(text: string, ns: Namespace): Target {
+  return text.split("/").length === 2
+    ? { kind: "group", group: parseGroup(text, ns) }
+    : { kind: "snapshot", snapshot: parseSnapshot(text, ns) };
+}
+
+/**
+ * The snapshot that is named; of a group it is the last finished one.
+ *
+ * @throws {StateError} `not-found` when the group has none
+ * @throws {UsageError}
+ */
+export function snapshotTarget(store: Datastore, text: string, ns: Namespace): SnapshotId {
+  const target = parseTarget(text, ns);
+  if (target.kind === "snapshot") return target.snapshot;
+  const last = lastSnapshot(store, target.group);
+  if (last !== undefined) return last;
+  throw new StateError(
+    "not-found",
+    `backup group ${formatGroup(target.group)} does not contain any snapshots.`,
+  );
+}
+
+function lastSnapshot(store: Datastore, group: GroupId): SnapshotId | undefined {
+  try {
+    return store.groupInfo(group).last;
+  } catch (error) {
+    if (error instanceof StateError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A verification of snapshots, and what it tells.
+ *
+ * @module
+ */
+
+import { isFailure } from "#src/errors.ts";
+import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { Datastore } from "#src/pbs/datastore.ts";
+import {
+  type VerifiedSnapshot,
+  type VerifyFault,
+  type VerifyProgress,
+  type VerifyReport,
+  type VerifyScope,
+  verifyStore,
+} from "#src/pbs/verify_store.ts";
+import type { Terminal } from "../terminal.ts";
+import { formatHumanBytes } from "./human_bytes.ts";
+import { qualifiedName } from "./listing.ts";
+import type { Output } from "./output.ts";
+import { ProgressLine, type ProgressReport } from "./progress_line.ts";
+
+/** What to verify, and where to tell of it. */
+export interface VerifyJob {
+  readonly store: Datastore;
+  readonly scope: VerifyScope;
+  readonly ignoreVerified: boolean | undefined;
+  readonly outdatedAfterDays: number | undefined;
+  /** For signatures and encrypted chunks. */
+  readonly crypt: CryptConfig | undefined;
+  /** Name of the store at its server; undefined where there is none. */
+  readonly storeName: string | undefined;
+  readonly terminal: Terminal;
+  readonly output: Output;
+}
+
+/** Verifies and prints what was found. @returns whether nothing is damaged */
+export function runVerification(job: VerifyJob): boolean {
+  const { store, scope, ignoreVerified, outdatedAfterDays, crypt, storeName, output } = job;
+  using line = new ProgressLine(job.terminal, output);
+  const report = verifyStore(store, scope, {
+    ...(ignoreVerified === undefined ? {} : { ignoreVerified }),
+    ...(outdatedAfterDays === undefined ? {} : { outdatedAfterDays }),
+    ...(crypt === undefined ? {} : { crypts: [crypt] }),
+    ...(storeName === undefined ? {} : { storeName }),
+    onProgress: (progress) => line.show(() => describeProgress(progress)),
+    onFault: (fault) => {
+      line.clear();
+      if (output.isJson) output.event({ type: "fault", ...faultFields(fault) });
+      else job.terminal.out(`${formatFault(fault)}\n`);
+    },
+  });
+  line.clear();
+  output.value(reportFields(report, output.form === "jsonl"), () => formatReport(report));
+  return report.isClean;
+}
+
+function describeProgress(progress: VerifyProgress): ProgressReport {
+  const { done, total, file, chunksDone, chunksTotal } = progress;
+  const snapshot = qualifiedName(progress.snapshot);
+  const place = file === undefined ? snapshot : `${snapshot}/${file}`;
+  return {
+    text:
+      `verified ${done} of ${total} snapshots, ${place}: ${chunksDone} of ${chunksTotal} chunks`,
+    fields: { snapshot, file: file ?? null, done, total, chunksDone, chunksTotal },
+  };
+}
+
+/** A fault as programs get it. */
+function faultFields({ snapshot, file, message, error, renamedTo }: VerifyFault) {
+  return {
+    snapshot: qualifiedName(snapshot),
+    file: file ?? null,
+    code: isFailure(error) ? error.code : "internal",
+    message,
+    ...(renamedTo === undefined ? {} : { renamed_to: renamedTo }),
+  };
+}
+
+function formatFault({ snapshot, file, message, renamedTo }: VerifyFault): string {
+  const place = qualifiedName(snapshot) + (file === undefined ? "" : `/${file}`);
+  const renamed = renamedTo === undefined ? "" : `; renamed to "${renamedTo}"`;
+  return `${place}: ${message}${renamed}`;
+}
+
+function reportFields(report: VerifyReport, isStream: boolean) {
+  const fields = {
+    ok: report.isClean,
+    chunks: report.chunkCount,
+    stored_bytes: report.storedBytes,
+    plain_bytes: report.plainBytes,
+    bad_chunks: report.badChunkCount,
+    snapshots: report.snapshots.map(snapshotFields),
+  };
+  return isStream ? { type: "summary", ...fields } : fields;
+}
+
+function snapshotFields({ snapshot, result, reason, faults }: VerifiedSnapshot) {
+  return {
+    snapshot: qualifiedName(snapshot),
+    result,
+    ...(reason === undefined ? {} : { reason }),
+    faults: faults.map(faultFields),
+  };
+}
+
+function formatReport(report: VerifyReport): string {
+  const { snapshots } = report;
+  const count = (result: VerifiedSnapshot["result"]) =>
+    snapshots.filter((snapshot) => snapshot.result === result).length;
+  const failed = snapshots.filter(({ result }) => result === "failed")
+    .map(({ snapshot }) => `  ${qualifiedName(snapshot)}\n`);
+  return (failed.length === 0
+    ? ""
+    : `Failed to verify the following snapshots:\n${failed.join("")}`) +
+    `verified ${report.chunkCount} chunks, ${formatHumanBytes(report.storedBytes)} stored, ` +
+    `${formatHumanBytes(report.plainBytes)} plain; ${count("ok")} snapshots are good, ` +
+    `${count("failed")} failed, ${count("skipped")} skipped\n`;
+}
