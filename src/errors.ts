@@ -151,7 +151,10 @@ export type StateCode =
   | "chain-broken"
   | "chain-corrupt"
   | "timeout"
-  | "partial";
+  | "partial"
+  | "exists"
+  | "protected"
+  | "access-times";
 
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
 export class StateError extends Error implements Failure {

@@ -63,6 +63,20 @@ export class StoreFiles {
     }
   }
 
+  /** Makes an empty file unless there is one. @throws {OsError} */
+  createEmpty(path: string, mode = FILE_MODE): void {
+    const { RDWR, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
+    const fd = host.open(path, RDWR | CREAT | EXCL | NOFOLLOW, mode);
+    if (fd === -host.Errno.EEXIST) return;
+    host.unwrap(fd, "create", path);
+    try {
+      if ((processUmask() & mode) !== 0) host.unwrap(host.fchmod(fd, mode), "chmod", path);
+      this.#giveAway(fd, "", path);
+    } finally {
+      host.close(fd);
+    }
+  }
+
   /**
    * Gives a name new content: by a temporary name, so that there is all of it or nothing. Durable where the store
    * syncs every file.
