@@ -98,7 +98,7 @@ export function askNewPassword(terminal: Terminal, question: string): string | u
   throw new UsageError("Passwords do not match!");
 }
 
-/** @throws {UsageError} when a password is too short to lock anything */
+/** Checks that a password is long enough to lock something. @throws {UsageError} */
 export function checkNewPassword(password: string): void {
   if (new TextEncoder().encode(password).length >= PASSWORD_SIZE_MIN) return;
   throw new UsageError(`Password too short! It needs at least ${PASSWORD_SIZE_MIN} bytes`);

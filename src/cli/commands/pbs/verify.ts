@@ -38,10 +38,7 @@ const DAYS_MAX = 100_000;
 export const verifyStoreCommand: CommandModule<VerifyOptions> = {
   describe() {
     const command = new Command("verify")
-      .description(
-        "Read every chunk and file of snapshots and compare them with what was promised; " +
-          "damaged chunks are renamed, results are saved",
-      )
+      .description("Look for damage in snapshots; rename damaged chunks and save the results")
       .argument("[target]", "group or snapshot; default is the namespace and all below it")
       .option("--ignore-verified", "pass over snapshots that have a result (default for groups)")
       .option("--no-ignore-verified", "verify snapshots again (default for a single one)")
