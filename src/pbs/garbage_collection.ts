@@ -1,17 +1,43 @@
 /**
- * Garbage collection of a datastore: removes chunks that no index names.
+ * Garbage collection of a datastore: removes chunks that no index names (section 7 of the format's description).
+ *
+ * First every chunk that an index names is touched. Then chunks that were not used for a day are removed: a day, since file
+ * systems may note the first access of a day only. What a running backup has stored or touched is spared, however long
+ * it runs. Backups of other processes cannot run meanwhile; those of this process can, and one that is finished while chunks
+ * are marked touches what it names by itself.
  *
  * @module
  */
 
+import { Errno, OsError, UsageError } from "#src/errors.ts";
+import { ownerOf, readSmallFile } from "#src/io/small_file.ts";
+import { checkAccessTimes } from "./access_time_check.ts";
 import type { Datastore } from "./datastore.ts";
-import type { GcStatus } from "./gc_status.ts";
+import {
+  EMPTY_GC_STATUS,
+  formatGcStatus,
+  GC_STATUS_NAME,
+  GC_STATUS_SIZE_MAX,
+  type GcStatus,
+  parseGcStatus,
+} from "./gc_status.ts";
+import { markChunks } from "./gc_mark.ts";
+import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "./gc_sweep.ts";
+import { StoreFiles } from "./store_files.ts";
+import { newTask, storeNameOf } from "./task.ts";
+
+/** A day and five minutes. */
+const KEEP_MINUTES = 1445;
+/** What a running backup used is kept although clocks may differ by so much. */
+const WRITER_MARGIN_SECONDS = 300;
+/** Progress is told this often while chunks are swept. */
+const SWEEP_STEP = CHUNK_DIRECTORY_COUNT / 256;
 
 /** How far a garbage collection is. */
 export type GcProgress =
   /** Index files whose chunks were marked, of those found. */
   | { readonly phase: "mark"; readonly done: number; readonly total: number }
-  /** Chunk directories swept, of all; files looked at so far. */
+  /** Chunk directories swept, of all; chunks looked at so far. */
   | {
     readonly phase: "sweep";
     readonly done: number;
@@ -22,8 +48,8 @@ export type GcProgress =
 /** How garbage is collected. */
 export interface GarbageCollectionOptions {
   /**
-   * Chunks are kept for so long after their last use. At least what the file system's mount needs to note an access: a day
-   * with `relatime`. Default: 1445, as a server has it.
+   * Chunks are kept for so many minutes after their last use. Not less than what the file system's mount needs to note an
+   * access: a day with `relatime`. Default: 1445, as a server has it.
    */
   readonly keepMinutes?: number;
   /** Whether it is tried first that the file system keeps access times. Default: true. */
@@ -42,17 +68,79 @@ export interface GarbageCollectionOptions {
 /**
  * Marks what the indexes name, then removes chunks that were not used for long, and writes `.gc-status`.
  *
- * @throws {StateError} `locked` when another process writes to the datastore or collects garbage in it
+ * @param datastore open for writing
+ * @throws {StateError} `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
+ *   system does not tell when chunks were used last
  * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is removed
  */
 export function collectGarbage(
-  _datastore: Datastore,
-  _options: GarbageCollectionOptions = {},
+  datastore: Datastore,
+  options: GarbageCollectionOptions = {},
 ): GcStatus {
-  throw new Error("not written yet");
+  const { keepMinutes = KEEP_MINUTES, onWarning = () => {}, signal } = options;
+  if (!Number.isInteger(keepMinutes) || keepMinutes < 0) {
+    throw new UsageError(`Cannot keep unused chunks for ${keepMinutes} minutes`);
+  }
+  if (datastore.access !== "write") {
+    throw new UsageError("Cannot collect garbage: the datastore is open for reading only");
+  }
+  const { chunks, processLock } = datastore;
+  const lock = processLock.acquireExclusive();
+  try {
+    const start = lock.startTime;
+    const upid = newTask(
+      "garbage_collection",
+      options.storeName ?? storeNameOf(datastore.path),
+      options.authId ?? "root@pam",
+      start,
+    );
+    const oldestWriter = processLock.oldestSharedStart ?? start;
+    if (options.checkAccessTimes ?? true) checkAccessTimes(chunks, () => Date.now() / 1000);
+    const marked = markChunks(datastore.path, chunks, {
+      onWarning,
+      onIndex: (done, total) => {
+        signal?.throwIfAborted();
+        options.onProgress?.({ phase: "mark", done, total });
+      },
+    });
+    const swept = sweepChunks(chunks.path, {
+      cutoff: Math.min(start - keepMinutes * 60, oldestWriter - WRITER_MARGIN_SECONDS),
+      oldestWriter,
+      isShared: () => processLock.oldestSharedStart !== undefined,
+      onWarning,
+      onDirectory: (done, chunkCount) => {
+        signal?.throwIfAborted();
+        if (done % SWEEP_STEP !== 0) return;
+        options.onProgress?.({ phase: "sweep", done, total: CHUNK_DIRECTORY_COUNT, chunkCount });
+      },
+    });
+    const status = { upid, ...marked, ...swept };
+    writeStatus(datastore, status);
+    return status;
+  } finally {
+    lock.release();
+  }
 }
 
-/** What the last garbage collection found. @throws {FormatError | OsError} */
-export function readGcStatus(_datastorePath: string): GcStatus {
-  throw new Error("not written yet");
+function writeStatus(datastore: Datastore, status: GcStatus): void {
+  const path = `${datastore.path}/${GC_STATUS_NAME}`;
+  const files = new StoreFiles(ownerOf(datastore.chunks.path), "none");
+  files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
+}
+
+/**
+ * What the last garbage collection of the datastore at `storePath` found; only zeros when there was none.
+ *
+ * @throws {FormatError | LimitError | OsError} when that cannot be read
+ */
+export function readGcStatus(storePath: string): GcStatus {
+  const path = `${storePath}/${GC_STATUS_NAME}`;
+  let bytes: Uint8Array;
+  try {
+    bytes = readSmallFile(path, GC_STATUS_SIZE_MAX);
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.ENOENT) return EMPTY_GC_STATUS;
+    throw error;
+  }
+  return parseGcStatus(new TextDecoder().decode(bytes), path);
 }

@@ -13,7 +13,7 @@ import { FormatError } from "#src/errors.ts";
 export const GC_STATUS_NAME = ".gc-status";
 
 /** Far more than such a file ever has. */
-const FILE_SIZE_MAX = 64 << 10;
+export const GC_STATUS_SIZE_MAX: number = 64 << 10;
 
 /** Figures of one garbage collection. */
 export interface GcStatus {
@@ -52,21 +52,21 @@ export const EMPTY_GC_STATUS: GcStatus = {
   stillBad: 0,
 };
 
-const count = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
+const COUNT = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
 
 /** Fields that other versions add are passed over, those that they lack count as 0. */
 const SCHEMA = v.object({
   "upid": v.nullish(v.string()),
-  "index-file-count": count,
-  "index-data-bytes": count,
-  "disk-bytes": count,
-  "disk-chunks": count,
-  "removed-bytes": count,
-  "removed-chunks": count,
-  "pending-bytes": count,
-  "pending-chunks": count,
-  "removed-bad": count,
-  "still-bad": count,
+  "index-file-count": COUNT,
+  "index-data-bytes": COUNT,
+  "disk-bytes": COUNT,
+  "disk-chunks": COUNT,
+  "removed-bytes": COUNT,
+  "removed-chunks": COUNT,
+  "pending-bytes": COUNT,
+  "pending-chunks": COUNT,
+  "removed-bad": COUNT,
+  "still-bad": COUNT,
 });
 
 /** A status with the names that the file and a server's API use. */
@@ -89,7 +89,7 @@ export function gcStatusFields(status: GcStatus): v.InferOutput<typeof SCHEMA> {
 /** Reads the text of a status file. @throws {FormatError} */
 export function parseGcStatus(text: string, path?: string): GcStatus {
   const place = path === undefined ? {} : { path };
-  if (text.length > FILE_SIZE_MAX) {
+  if (text.length > GC_STATUS_SIZE_MAX) {
     throw new FormatError(`Cannot read status of garbage collection: ${text.length} bytes`, place);
   }
   let value: unknown;

@@ -38,6 +38,11 @@ export function newTask(
   });
 }
 
+/** What a datastore is called where nothing else is known: the last part of its path. */
+export function storeNameOf(path: string): string {
+  return path.replace(/\/+$/, "").split("/").at(-1) || "datastore";
+}
+
 /** Host name as far as a server takes it for one. */
 function nodeName(): string {
   const [name] = (readText("/proc/sys/kernel/hostname") ?? "").trim().split(".");

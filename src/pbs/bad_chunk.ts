@@ -1,0 +1,51 @@
+/**
+ * Chunks that were found corrupt: they are kept under another name, so that the next backup stores them anew.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+
+/** A chunk can be found corrupt so often before the last one is overwritten. */
+export const BAD_CHUNKS_MAX = 10;
+
+const BAD_NAME = /^[0-9a-f]{64}\.[0-9]\.bad$/;
+
+/** Whether a file of this name is a corrupt chunk. */
+export function isBadChunkName(name: string): boolean {
+  return BAD_NAME.test(name);
+}
+
+/** The path of a corrupt chunk. */
+export function badChunkPath(chunkPath: string, number: number): string {
+  return `${chunkPath}.${number}.bad`;
+}
+
+/**
+ * Gives a corrupt chunk the first name that is free, or the last one.
+ *
+ * @param ino the inode that was found corrupt: if another took its place meanwhile, that one stays
+ * @returns the new path; undefined when the corrupt chunk is not there any more
+ * @throws {OsError}
+ */
+export function renameBadChunk(chunkPath: string, ino: number): string | undefined {
+  const stat = new host.HostStat();
+  for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
+    const bad = badChunkPath(chunkPath, number);
+    const flags = number === BAD_CHUNKS_MAX - 1 ? 0 : host.RenameFlag.NOREPLACE;
+    const result = rename(chunkPath, bad, flags);
+    if (result === -host.Errno.EEXIST) continue;
+    if (result === -host.Errno.ENOENT) return undefined;
+    host.unwrap(result, "rename", chunkPath);
+    host.unwrap(host.statAt(host.At.FDCWD, bad, stat), "stat", bad);
+    if (stat.ino === ino) return bad;
+    const restored = rename(bad, chunkPath, host.RenameFlag.NOREPLACE);
+    if (restored !== -host.Errno.EEXIST) host.unwrap(restored, "rename", bad);
+    return undefined;
+  }
+  return undefined;
+}
+
+function rename(path: string, newPath: string, flags: number): number {
+  return host.renameAt(host.At.FDCWD, path, host.At.FDCWD, newPath, flags);
+}
