@@ -14,7 +14,7 @@ import type { Cutter } from "./cutter.ts";
 
 /** Smallest average: its smallest chunk still has a whole window. */
 const AVERAGE_SIZE_MIN = 4 * WINDOW_SIZE;
-const AVERAGE_SIZE_MAX = 1 << 28;
+const AVERAGE_SIZE_MAX = 16 << 20;
 
 /** Bytes looked at in one go: they are in a processor's own cache still, and a call costs nothing against them. */
 const LOOK_SIZE = 512 << 10;

@@ -7,7 +7,7 @@
 import { UsageError } from "#src/errors.ts";
 import type { Cutter } from "./cutter.ts";
 
-const CHUNK_SIZE_MAX = 1 << 30;
+const CHUNK_SIZE_MAX = 64 << 20;
 
 /** Cuts every so many bytes. */
 export class FixedChunker implements Cutter {

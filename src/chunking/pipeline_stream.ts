@@ -1,0 +1,225 @@
+/**
+ * One stream of a pipeline: gathers bytes in the arena, cuts them, and puts what became of the chunks in order again.
+ *
+ * @module
+ */
+
+import { StateError } from "#src/errors.ts";
+import { Errno, pread } from "#src/io/host.ts";
+import type { ChunkArena, Segment } from "./arena.ts";
+import type { ChunkOutcome } from "./chunk_handler.ts";
+import type { ChunkListener, ChunkStream, KnownChunk } from "./chunk_stream.ts";
+import type { Cutter } from "./cutter.ts";
+import { PayloadChunker } from "./payload_chunker.ts";
+
+/** A chunk whose outcome is not known, or that has to wait for one before it. */
+export interface PendingChunk {
+  readonly stream: PipelineStream;
+  readonly size: number;
+  readonly endOffset: number;
+  /** Undefined when the bytes are not here. */
+  readonly segment: Segment | undefined;
+  outcome: ChunkOutcome | undefined;
+}
+
+/** What a stream needs of its pipeline. */
+export interface PipelineOfStream {
+  readonly arena: ChunkArena;
+  /** @throws the failure that has ended the pipeline, if one has */
+  check(): void;
+  /** Takes a piece of the arena, as soon as there is one. */
+  allocate(size: number): Segment;
+  /** Gives a piece back when its chunks are done. */
+  leave(segment: Segment): void;
+  /** Has a chunk handled: sets its outcome, now or later, and lets the stream deliver. */
+  submit(chunk: PendingChunk, start: number): void;
+  /** Makes progress with the chunks of all streams, or waits until another thread has. */
+  advance(): void;
+  /** Counts a chunk of which the listener is told. */
+  count(chunk: PendingChunk, outcome: ChunkOutcome): void;
+  /** The stream needs the pipeline no more. */
+  close(stream: PipelineStream): void;
+}
+
+/** Room beyond two of the largest chunks: for what has been written but not looked at. */
+const SPARE_SIZE = 1 << 20;
+
+/** See {@link ChunkStream}. */
+export class PipelineStream implements ChunkStream {
+  readonly #pipeline: PipelineOfStream;
+  readonly #cutter: Cutter;
+  readonly #onChunk: ChunkListener;
+  readonly #segmentSize: number;
+  #segment: Segment | undefined;
+  /** Addresses in the arena: the running chunk, where it ends so far, and at which end it is to be looked at. */
+  #start = 0;
+  #end = 0;
+  #lookAt = 0;
+  /** Positions in the stream of `#start` and `#end`. */
+  #cutOffset = 0;
+  #position = 0;
+  /** In stream order. */
+  readonly #pending: PendingChunk[] = [];
+  #isFinished = false;
+
+  constructor(pipeline: PipelineOfStream, cutter: Cutter, onChunk: ChunkListener) {
+    this.#pipeline = pipeline;
+    this.#cutter = cutter;
+    this.#onChunk = onChunk;
+    this.#segmentSize = segmentSize(cutter.chunkSizeMax);
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#check();
+    for (let taken = 0; taken < bytes.length;) {
+      const size = Math.min(bytes.length - taken, this.#room());
+      const piece = size === bytes.length ? bytes : bytes.subarray(taken, taken + size);
+      this.#pipeline.arena.buffer.bytes.set(piece, this.#end);
+      taken += size;
+      this.#take(size);
+    }
+  }
+
+  copyFrom(fd: number, offset: number, size: number): number {
+    this.#check();
+    const { address } = this.#pipeline.arena.buffer;
+    if (address === 0n) return 0;
+    let taken = 0;
+    while (taken < size) {
+      const asked = Math.min(size - taken, this.#room());
+      const target = address + BigInt(this.#end);
+      const count = pread(fd, target, BigInt(asked), BigInt(offset + taken));
+      if (count === -Errno.EINTR) continue;
+      // The one who asked reads the rest and sees the error, with the name of the file.
+      if (count <= 0) break;
+      taken += count;
+      this.#take(count);
+    }
+    return taken;
+  }
+
+  suggestBoundary(position: number): void {
+    if (this.#cutter instanceof PayloadChunker) this.#cutter.suggest(position);
+  }
+
+  inject(chunks: readonly KnownChunk[]): void {
+    this.#check();
+    this.#cutAll();
+    const cutOffset = this.#cutOffset;
+    for (const { digest, size } of chunks) {
+      this.#position += size;
+      this.#cutOffset = this.#position;
+      this.#pending.push({
+        stream: this,
+        size,
+        endOffset: this.#position,
+        segment: undefined,
+        outcome: { digest, storedSize: 0, isNew: false },
+      });
+    }
+    this.#cutter.restart(this.#position - cutOffset);
+    this.#gather();
+    this.deliver();
+  }
+
+  finish(): void {
+    this.#check();
+    this.#cutAll();
+    while (this.#pending.length > 0) this.#pipeline.advance();
+    this.#isFinished = true;
+    if (this.#segment !== undefined) this.#pipeline.leave(this.#segment);
+    this.#segment = undefined;
+    this.#pipeline.close(this);
+  }
+
+  /** Tells the listener of the chunks whose outcome is known, up to the first whose is not. */
+  deliver(): void {
+    for (;;) {
+      const [chunk] = this.#pending;
+      if (chunk?.outcome === undefined) break;
+      this.#pending.shift();
+      this.#pipeline.count(chunk, chunk.outcome);
+      this.#onChunk({ ...chunk.outcome, size: chunk.size }, chunk.endOffset);
+    }
+  }
+
+  #check(): void {
+    this.#pipeline.check();
+    if (this.#isFinished) throw new StateError("busy", "Cannot write to a finished chunk stream");
+  }
+
+  /** How many bytes can be put at `#end` before anything else has to be done. */
+  #room(): number {
+    if (this.#segment === undefined || this.#end === this.#segment.end) this.#moveOn();
+    return Math.min(this.#segment!.end, this.#lookAt) - this.#end;
+  }
+
+  /** Goes on in another piece of the arena, or in the same from its start, and takes the running chunk along. */
+  #moveOn(): void {
+    const old = this.#segment;
+    const isReused = old !== undefined && old.busyCount === 0;
+    const segment = isReused ? old : this.#pipeline.allocate(this.#segmentSize);
+    this.#pipeline.arena.buffer.bytes.copyWithin(segment.start, this.#start, this.#end);
+    const distance = segment.start - this.#start;
+    this.#start += distance;
+    this.#end += distance;
+    this.#lookAt += distance;
+    this.#segment = segment;
+    if (old === undefined) this.#gather();
+    else if (!isReused) this.#pipeline.leave(old);
+  }
+
+  #take(size: number): void {
+    this.#end += size;
+    this.#position += size;
+    if (this.#end !== this.#lookAt) return;
+    this.#cut();
+    this.#gather();
+  }
+
+  #gather(): void {
+    this.#lookAt = this.#end + this.#cutter.gather(this.#end - this.#start);
+  }
+
+  /** Cuts what can be cut. */
+  #cut(): void {
+    for (;;) {
+      const size = this.#cutter.cut(this.#start, this.#end - this.#start);
+      if (size === 0) break;
+      this.#submit(size);
+    }
+  }
+
+  /** Cuts what can be cut, and then the rest. */
+  #cutAll(): void {
+    this.#cut();
+    const rest = this.#end - this.#start;
+    if (rest === 0) return;
+    this.#cutter.restart(rest);
+    this.#submit(rest);
+  }
+
+  #submit(size: number): void {
+    const start = this.#start;
+    this.#start += size;
+    this.#cutOffset += size;
+    const chunk: PendingChunk = {
+      stream: this,
+      size,
+      endOffset: this.#cutOffset,
+      segment: this.#segment,
+      outcome: undefined,
+    };
+    this.#pending.push(chunk);
+    this.#pipeline.submit(chunk, start);
+  }
+}
+
+/** What a stream takes of the arena at a time. */
+export function segmentSize(chunkSizeMax: number): number {
+  return 2 * chunkSizeMax + SPARE_SIZE;
+}

@@ -1,0 +1,60 @@
+/**
+ * The threads that help a pipeline.
+ *
+ * @module
+ */
+
+import type { ChunkArena } from "./arena.ts";
+import { CHUNK_WORKER_NAME, type ChunkWorkerStart } from "./chunk_worker.ts";
+import { type JobQueue, WORKER_COUNT_MAX, WorkerState } from "./job_queue.ts";
+
+/** How a pipeline gets threads. */
+export interface ChunkWorkers {
+  /** Threads besides the caller's. */
+  readonly count: number;
+  /** Starts a thread with this name, from a module that calls `serveChunkWorker` then. */
+  readonly spawn: (name: string) => Worker;
+  /** What the module's factory makes a handler from. */
+  readonly description: unknown;
+}
+
+/** Threads that have been started. They may take a while to be there; nobody waits for it. */
+export class WorkerThreads {
+  readonly #queue: JobQueue;
+  readonly #workers: readonly Worker[];
+
+  constructor(options: ChunkWorkers, queue: JobQueue, arena: ChunkArena) {
+    this.#queue = queue;
+    const count = Math.min(options.count, WORKER_COUNT_MAX);
+    this.#workers = Array.from({ length: count }, (_, index) => {
+      const worker = options.spawn(`${CHUNK_WORKER_NAME}${index}`);
+      // A thread that does not start does no harm: its share is done by the others. By default it would end the program.
+      worker.onerror = (event) => event.preventDefault();
+      worker.postMessage(
+        {
+          index,
+          queue: queue.shared,
+          arenaAddress: arena.buffer.address,
+          arenaSize: arena.buffer.bytes.length,
+          description: options.description,
+        } satisfies ChunkWorkerStart,
+      );
+      return worker;
+    });
+  }
+
+  /** Lets every thread end what it has in hand, and ends it. None touches the arena afterwards. */
+  stop(): void {
+    this.#queue.stop();
+    this.#workers.forEach((worker, index) => {
+      // Either it has not begun and never will, or it is waited for.
+      this.#queue.changeState(index, WorkerState.STARTING, WorkerState.ENDED);
+      for (;;) {
+        const { answer } = this.#queue;
+        if (this.#queue.stateOf(index) === WorkerState.ENDED) break;
+        this.#queue.waitForAnswer(answer);
+      }
+      worker.terminate();
+    });
+  }
+}
