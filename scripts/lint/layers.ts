@@ -37,7 +37,7 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   chunking: [...BASE, ...VOCABULARY, "format"],
   pbs: [...BASE, ...VOCABULARY, "format", "chunking", "pxar"],
   mount: [...BASE, ...VOCABULARY, "overlay", "ffi", "ffi/libfuse3"],
-  backup: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format"],
+  backup: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format", "transfer"],
   transfer: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format"],
   postgres: [...BASE, ...VOCABULARY, "overlay"],
   cli: [...ALL_OF_SRC, "format", "version"],

@@ -4,29 +4,99 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { type ArchiveFiles, defaultFileName, findArchive } from "#src/pbs/format/archive_name.ts";
+import { CLIENT_LOG_NAME, MANIFEST_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import type { PxarAccessor } from "#src/pxar/mod.ts";
+import { PxarAccessor } from "#src/pxar/mod.ts";
 
-/** An open archive of a directory. */
-export interface OpenArchive extends Disposable {
-  readonly accessor: PxarAccessor;
+/** The files of an archive of a directory. */
+export type DirectoryFiles = Extract<ArchiveFiles, { kind: "pxar" | "split-pxar" }>;
+
+/** The open streams of a directory's archive. */
+export interface ArchiveStreams extends Disposable {
   /** The archive, or its metadata stream. */
   readonly source: ByteSource;
   readonly payload: ByteSource | undefined;
+}
+
+/** An open archive of a directory. */
+export interface OpenArchive extends ArchiveStreams {
+  readonly accessor: PxarAccessor;
+}
+
+/**
+ * The files of the archive, image or blob `name`. `index.json` and `client.log` are found without being listed; the latter need not be there.
+ *
+ * @throws {StateError} `not-found`
+ */
+export function requireFiles(snapshot: SnapshotReader, name: string): ArchiveFiles {
+  const found = findArchive(snapshot.manifest.files, name);
+  if (found !== undefined) return found;
+  const file = defaultFileName(name);
+  if (file === MANIFEST_NAME || file === CLIENT_LOG_NAME) return { kind: "blob", file };
+  throw new StateError("not-found", `The snapshot's manifest does not contain file "${file}"`);
+}
+
+/**
+ * The files of the archive `name` of a directory.
+ *
+ * @throws {StateError} `not-found`
+ * @throws {UsageError} when it is no archive of a directory
+ */
+export function requireDirectoryFiles(snapshot: SnapshotReader, name: string): DirectoryFiles {
+  const found = requireFiles(snapshot, name);
+  if (found.kind === "pxar" || found.kind === "split-pxar") return found;
+  throw notOfKind(name, "an archive of a directory");
+}
+
+/** Opens the streams of the archive `name` of a directory. @throws what {@link requireDirectoryFiles} throws */
+export function openArchiveStreams(snapshot: SnapshotReader, name: string): ArchiveStreams {
+  const found = requireDirectoryFiles(snapshot, name);
+  if (found.kind === "pxar") {
+    const source = snapshot.openArchive(found.index);
+    return { source, payload: undefined, [Symbol.dispose]: () => source.close() };
+  }
+  using opened = new DisposableStack();
+  const open = (file: string) => opened.adopt(snapshot.openArchive(file), (it) => it.close());
+  const source = open(found.metadata);
+  const payload = open(found.payload);
+  const kept = opened.move();
+  return { source, payload, [Symbol.dispose]: () => kept.dispose() };
 }
 
 /**
  * Opens the archive `name` of a directory. Nothing but what is asked for is loaded.
  *
  * @throws {StateError} `not-found`
+ * @throws {UsageError} when it is no archive of a directory
+ * @throws {FormatError} when the archive is damaged
  */
 export function openArchive(snapshot: SnapshotReader, name: string): OpenArchive {
-  throw new StateError("not-found", `${snapshot} ${name}`);
+  using opened = new DisposableStack();
+  const { source, payload } = opened.use(openArchiveStreams(snapshot, name));
+  const accessor = PxarAccessor.open(source, {
+    name,
+    ...(payload === undefined ? {} : { payload }),
+  });
+  const kept = opened.move();
+  return { accessor, source, payload, [Symbol.dispose]: () => kept.dispose() };
 }
 
-/** Opens the image `name`. @throws {StateError} `not-found` */
+/**
+ * Opens the image `name`.
+ *
+ * @throws {StateError} `not-found`
+ * @throws {UsageError} when it is no image
+ */
 export function openImage(snapshot: SnapshotReader, name: string): ByteSource {
-  throw new StateError("not-found", `${snapshot} ${name}`);
+  const found = requireFiles(snapshot, name);
+  if (found.kind !== "image") throw notOfKind(name, "an image");
+  return snapshot.openArchive(found.index);
+}
+
+/** The error for an archive that cannot be used so. */
+export function notOfKind(name: string, kind: string): UsageError {
+  return new UsageError(`Cannot use "${name}": it is not ${kind}`);
 }

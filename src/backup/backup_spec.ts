@@ -47,3 +47,8 @@ export function checkBackupSpecs(specs: readonly BackupSpec[]): void {
     seen.add(name);
   }
 }
+
+/** Name of an archive without its extension. */
+export function archiveStem(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
+}

@@ -5,8 +5,11 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { StateError } from "#src/errors.ts";
+import { FormatError } from "#src/errors.ts";
+import type { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { readArchive, type ReaderEntry, type ReaderFile, requireEntry } from "#src/transfer/mod.ts";
+import { openArchive, requireDirectoryFiles } from "./archive_access.ts";
 
 /** A chunk that holds a part of a file. */
 export interface FileChunk {
@@ -34,14 +37,57 @@ export interface FileChunks {
 }
 
 /**
- * The chunks of the files at and below `path`, in the order of the archive. Contents are not loaded; hard links are left out.
+ * The chunks of the files at and below `path`, by name. Contents are not loaded. A file with several names is told of under each.
  *
  * @throws {StateError} `not-found`
+ * @throws {UsageError} when the archive is none of a directory
  */
-export function mapChunks(
+export function* mapChunks(
   snapshot: SnapshotReader,
   archive: string,
   path = "/",
-): Iterable<FileChunks> {
-  throw new StateError("not-found", `${snapshot} ${archive} ${path}`);
+): Generator<FileChunks, void, undefined> {
+  const found = requireDirectoryFiles(snapshot, archive);
+  const stream = found.kind === "pxar" ? found.index : found.payload;
+  const index = snapshot.dynamicIndex(stream);
+  using open = openArchive(snapshot, archive);
+  const start = requireEntry(readArchive(open.accessor), path);
+  for (const [filePath, file] of filesIn(start, path === "/" ? "" : path.replace(/\/+$/, ""))) {
+    yield { path: filePath, size: file.size, stream, chunks: chunksOf(index, file) };
+  }
+}
+
+/** Regular files in the order of a walk, whose directories may lie deeper than the stack reaches. */
+function* filesIn(start: ReaderEntry, path: string): Generator<[path: string, file: ReaderFile]> {
+  const stack: [path: string, entry: ReaderEntry][] = [[path, start]];
+  for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
+    const [itemPath, entry] = item;
+    if (entry.kind === "file") yield [itemPath, entry];
+    if (entry.kind !== "directory") continue;
+    for (const child of entry.children().toReversed()) {
+      stack.push([`${itemPath}/${child.name}`, child.entry]);
+    }
+  }
+}
+
+function chunksOf(index: DynamicIndex, { payload, size }: ReaderFile): FileChunk[] {
+  const chunks: FileChunk[] = [];
+  if (payload === undefined) return chunks;
+  const end = payload.offset + size;
+  if (end > index.size) {
+    throw new FormatError(`Cannot map content that ends at ${end}: the stream has ${index.size}`);
+  }
+  for (let position = payload.offset, at = index.find(position); position < end; at++) {
+    const partEnd = Math.min(index.endOf(at), end);
+    chunks.push({
+      index: at,
+      digest: index.digestOf(at),
+      chunkSize: index.endOf(at) - index.startOf(at),
+      chunkOffset: position - index.startOf(at),
+      fileOffset: position - payload.offset,
+      size: partEnd - position,
+    });
+    position = partEnd;
+  }
+  return chunks;
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { digestFile, readArchive, readPieces, requireFile } from "#src/transfer/mod.ts";
+import { openArchive } from "./archive_access.ts";
 
 /** A part of a file in an archive. */
 export interface FileRange {
@@ -13,7 +14,8 @@ export interface FileRange {
   readonly archive: string;
   /** Path in the archive. */
   readonly path: string;
-  readonly offset: number;
+  /** Default: 0. */
+  readonly offset?: number;
   /** Up to the end of the file unless given. */
   readonly length?: number;
 }
@@ -23,16 +25,20 @@ export interface FileRange {
  *
  * @throws {StateError} `not-found`
  * @throws {UsageError} when there is no regular file at the path
+ * @throws {IntegrityError | FormatError | OsError} when a chunk is damaged or cannot be read
  */
-export function readFileRange(snapshot: SnapshotReader, range: FileRange): Iterable<Uint8Array> {
-  throw new StateError("not-found", `${snapshot} ${range}`);
+export function* readFileRange(
+  snapshot: SnapshotReader,
+  range: FileRange,
+): Generator<Uint8Array, void, undefined> {
+  using archive = openArchive(snapshot, range.archive);
+  const file = requireFile(readArchive(archive.accessor), range.path);
+  const offset = range.offset ?? 0;
+  yield* readPieces(file, offset, range.length ?? Math.max(0, file.size - offset));
 }
 
-/** SHA-256 of a file's content. @throws what {@link readFileRange} throws */
-export function digestOfFile(
-  snapshot: SnapshotReader,
-  archive: string,
-  path: string,
-): Uint8Array {
-  throw new StateError("not-found", `${snapshot} ${archive} ${path}`);
+/** SHA-256 of a file's content, without restoring it. @throws what {@link readFileRange} throws */
+export function digestOfFile(snapshot: SnapshotReader, archive: string, path: string): Uint8Array {
+  using open = openArchive(snapshot, archive);
+  return digestFile(requireFile(readArchive(open.accessor), path));
 }

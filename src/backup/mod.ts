@@ -7,7 +7,6 @@
  */
 
 export * from "./archive_access.ts";
-export * from "./archive_names.ts";
 export * from "./assemble.ts";
 export * from "./backup.ts";
 export * from "./backup_spec.ts";

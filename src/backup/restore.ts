@@ -4,20 +4,35 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { plainBuffer } from "#src/bytes/native_buffer.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
 import type { Sink } from "#src/io/streams.ts";
+import { formatManifest, MANIFEST_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import type {
-  ExtractArchiveOptions,
-  ExtractReport,
-  ExtractTarget,
-} from "#src/pxar/extractor/mod.ts";
+import {
+  extractArchive,
+  type ExtractArchiveOptions,
+  type ExtractReport,
+  type ExtractTarget,
+  PxarDecoder,
+} from "#src/pxar/mod.ts";
+import { notOfKind, openArchiveStreams, requireFiles } from "./archive_access.ts";
+import { streamOf } from "./source_stream.ts";
+
+const PIECE_SIZE = 1 << 20;
 
 /**
- * Extracts the archive `name` of a directory, in the order of its entries. Chunks that hold nothing of what the patterns select are not loaded
- * where the archive is split.
+ * Extracts the archive `name` of a directory, in the order of its entries, and closes the target. Chunks of a split archive that hold nothing of
+ * what the patterns select are not loaded.
  *
  * @throws {StateError} `not-found`
+ * @throws {UsageError} when it is no archive of a directory
+ * @throws what {@link extractArchive} throws, and reading chunks
+ *
+ * @example
+ * ```ts ignore
+ * const report = restoreArchive(snapshot, "root.pxar", DescriptorTarget.open("/srv/restored"));
+ * ```
  */
 export function restoreArchive(
   snapshot: SnapshotReader,
@@ -25,24 +40,55 @@ export function restoreArchive(
   target: ExtractTarget,
   options: ExtractArchiveOptions = {},
 ): ExtractReport {
-  throw new StateError("not-found", `${snapshot} ${name} ${target} ${options}`);
+  using streams = openArchiveStreams(snapshot, name);
+  const { source, payload } = streams;
+  const decoder = new PxarDecoder(streamOf(source), {
+    name,
+    ...(payload === undefined ? {} : { payload: streamOf(payload) }),
+  });
+  return extractArchive(decoder, target, options);
 }
 
-/**
- * Writes a whole stored file as it was given: an image, a blob, or the stream of an archive. @returns its length
- *
- * @throws {StateError} `not-found`
- */
-export function restoreStream(snapshot: SnapshotReader, name: string, sink: Sink): number {
-  throw new StateError("not-found", `${snapshot} ${name} ${sink}`);
-}
+/** Hears of the bytes that are restored. */
+export type OnRestored = (doneBytes: number, allBytes: number) => void;
 
 /**
- * Writes an image to a new file. Zeros become holes. @returns its length
+ * Hands a stored content over as it was given: an image, a blob (also `index.json` and `client.log`), the catalog, the stream of an archive
+ * that is not split. @returns its length
  *
  * @throws {StateError} `not-found`
- * @throws {OsError} EEXIST …
+ * @throws {UsageError} for a split archive, which is no single stream
  */
-export function restoreImage(snapshot: SnapshotReader, name: string, path: string): number {
-  throw new StateError("not-found", `${snapshot} ${name} ${path}`);
+export function restoreStream(
+  snapshot: SnapshotReader,
+  name: string,
+  sink: Sink,
+  onRestored: OnRestored = () => {},
+): number {
+  const found = requireFiles(snapshot, name);
+  if (found.kind === "blob") {
+    const content = found.file === MANIFEST_NAME
+      ? formatManifest(snapshot.manifest)
+      : snapshot.blob(found.file);
+    sink.write(content);
+    return content.length;
+  }
+  if (found.kind === "split-pxar") throw notOfKind(name, "one stream");
+  const source = snapshot.openArchive(found.index);
+  try {
+    copy(source, sink, onRestored);
+    return source.size;
+  } finally {
+    source.close();
+  }
+}
+
+function copy(source: ByteSource, sink: Sink, onRestored: OnRestored): void {
+  const buffer = plainBuffer(Math.min(PIECE_SIZE, source.size));
+  for (let position = 0; position < source.size;) {
+    const count = source.readAt(buffer, 0, buffer.bytes.length, position);
+    sink.write(buffer.bytes.subarray(0, count));
+    position += count;
+    onRestored(position, source.size);
+  }
 }

@@ -20,3 +20,44 @@ export interface ReuseStatistics {
   /** Entries of the payload index that were taken over. */
   readonly injectedChunkCount: number;
 }
+
+/** {@link ReuseStatistics} that grow. */
+export class ReuseCounters implements ReuseStatistics {
+  hardlinkCount = 0;
+  reusedFileCount = 0;
+  reusedBytes = 0;
+  readFileCount = 0;
+  readBytes = 0;
+  injectedChunkCount = 0;
+  #injectedBytes = 0;
+  #referredBytes = 0;
+
+  get fileCount(): number {
+    return this.reusedFileCount + this.readFileCount;
+  }
+
+  get paddingBytes(): number {
+    return this.#injectedBytes - this.#referredBytes;
+  }
+
+  /** Counts a file whose content is not read. */
+  addReused(size: number): void {
+    this.reusedFileCount++;
+    this.reusedBytes += size;
+    this.#referredBytes += size + PAYLOAD_HEADER_SIZE;
+  }
+
+  /** Counts a file whose content is read. */
+  addRead(size: number): void {
+    this.readFileCount++;
+    this.readBytes += size;
+  }
+
+  /** Counts a chunk that is taken over. */
+  addInjected(size: number): void {
+    this.injectedChunkCount++;
+    this.#injectedBytes += size;
+  }
+}
+
+const PAYLOAD_HEADER_SIZE = 16;

@@ -100,14 +100,24 @@ function writeFile(
     progress.entry?.(childPath(directoryPath, name), "hardlink");
     return;
   }
+  const reference = writer.referTo?.(name, file) ?? addContent(name, file, writer, progress);
+  written.add(file, directoryPath, name, reference);
+  progress.entry?.(childPath(directoryPath, name), "file");
+}
+
+function addContent(
+  name: string,
+  file: ReaderFile,
+  writer: TreeWriter,
+  progress: TransferProgress,
+): number {
   const content = file.open();
   try {
     const source = new ProgressingContent(content, progress);
-    written.add(file, directoryPath, name, writer.addFile(name, file.metadata, file.size, source));
+    return writer.addFile(name, file.metadata, file.size, source);
   } finally {
     content.close();
   }
-  progress.entry?.(childPath(directoryPath, name), "file");
 }
 
 /** Reads a content in order. */

@@ -7,6 +7,7 @@
 import type { Sink } from "#src/io/streams.ts";
 import { type PxarContent, PxarEncoder, type PxarSizes } from "#src/pxar/encoder.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
+import type { ReaderFile } from "./reader.ts";
 
 /** Receives a tree: a directory, what is in it in ascending byte order of the names, the directory's end. */
 export interface TreeWriter {
@@ -21,6 +22,12 @@ export interface TreeWriter {
    * @returns what {@link TreeWriter.addHardlink} takes to give this file a further name
    */
   addFile(name: string, metadata: PxarMetadata, size: number, content: PxarContent): number;
+  /**
+   * Is offered a regular file before it is opened, by writers that can refer to stored contents.
+   *
+   * @returns what {@link TreeWriter.addFile} returns; undefined when the file is to be added with its content
+   */
+  referTo?(name: string, file: ReaderFile): number | undefined;
   /** Gives an earlier file a further name; `targetPath` is its path from the root without a leading slash. */
   addHardlink(name: string, targetPath: string, target: number): void;
   addSymlink(name: string, metadata: PxarMetadata, target: string): void;

@@ -1,0 +1,118 @@
+/**
+ * Images to back up: regular files and block devices.
+ *
+ * @module
+ */
+
+import { OsError, UsageError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { preadInto } from "#src/io/host_metadata.ts";
+import type { IndexedStream } from "#src/pbs/ports.ts";
+import { FileType } from "#src/tree/node.ts";
+
+const { OpenFlag, Seek, Errno } = host;
+
+const PIECE_SIZE = 1 << 20;
+/** What is copied between two reports. */
+const COPY_SIZE = 32 << 20;
+const ZEROS = new Uint8Array(PIECE_SIZE);
+
+/** An open image. Its size does not change, whatever happens to the file. */
+export class ImageSource implements Disposable {
+  readonly size: number;
+  readonly #fd: number;
+  readonly #path: string;
+  readonly #hasHoles: boolean;
+
+  private constructor(fd: number, path: string, size: number, hasHoles: boolean) {
+    this.#fd = fd;
+    this.#path = path;
+    this.size = size;
+    this.#hasHoles = hasHoles;
+  }
+
+  /**
+   * Opens an image.
+   *
+   * @throws {UsageError} when it is neither a regular file nor a block device, or empty
+   * @throws {OsError} when it cannot be opened
+   */
+  static open(path: string): ImageSource {
+    const flags = OpenFlag.RDONLY | OpenFlag.NOCTTY | OpenFlag.NONBLOCK;
+    const fd = host.unwrap(host.open(path, flags), "open", path);
+    try {
+      const stat = new host.HostStat();
+      host.unwrap(host.statFd(fd, stat), "stat", path);
+      const type = stat.mode & FileType.MASK;
+      if (type !== FileType.FILE && type !== FileType.BLOCK_DEVICE) {
+        throw new UsageError(
+          `Cannot back up "${path}": got unexpected file type (expected file or block device)`,
+        );
+      }
+      const size = host.unwrap(host.lseek(fd, 0, Seek.END), "seek in", path);
+      if (size === 0) throw new UsageError(`Cannot back up "${path}": got zero-sized file`);
+      return new ImageSource(fd, path, size, stat.blocks * 512 < size);
+    } catch (error) {
+      host.close(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * Writes the whole image. Holes are not read.
+   *
+   * @param onContent is called with the position now and then
+   * @throws {OsError} when the image cannot be read, or has become shorter
+   */
+  writeTo(stream: IndexedStream, onContent: (position: number) => void): void {
+    for (let position = 0; position < this.size;) {
+      const data = this.#hasHoles ? this.#nextData(position) : position;
+      const hole = Math.min(data - position, COPY_SIZE);
+      if (hole > 0) {
+        this.#writeZeros(stream, hole);
+        position += hole;
+      } else {
+        const end = this.#hasHoles ? this.#nextHole(position) : this.size;
+        position += this.#copy(stream, position, Math.min(end - position, COPY_SIZE));
+      }
+      onContent(position);
+    }
+  }
+
+  /** Closes the image. */
+  [Symbol.dispose](): void {
+    host.close(this.#fd);
+  }
+
+  #nextData(position: number): number {
+    const found = host.lseek(this.#fd, position, Seek.DATA);
+    if (found >= 0) return Math.min(found, this.size);
+    return found === -Errno.ENXIO ? this.size : position;
+  }
+
+  #nextHole(position: number): number {
+    const found = host.lseek(this.#fd, position, Seek.HOLE);
+    return found > position ? Math.min(found, this.size) : this.size;
+  }
+
+  #writeZeros(stream: IndexedStream, size: number): void {
+    for (let left = size; left > 0; left -= PIECE_SIZE) {
+      stream.write(left < PIECE_SIZE ? ZEROS.subarray(0, left) : ZEROS);
+    }
+  }
+
+  #copy(stream: IndexedStream, offset: number, size: number): number {
+    const taken = stream.copyFrom(this.#fd, offset, size);
+    return taken > 0 ? taken : this.#read(stream, offset, size);
+  }
+
+  #read(stream: IndexedStream, offset: number, size: number): number {
+    const buffer = new Uint8Array(Math.min(PIECE_SIZE, size));
+    const count = preadInto(this.#fd, buffer, offset);
+    if (count === -Errno.EINTR) return 0;
+    if (count < 0) throw new OsError(-count, "read", this.#path);
+    if (count === 0) throw new OsError(Errno.EIO, "read", this.#path);
+    stream.write(buffer.subarray(0, count));
+    return count;
+  }
+}
