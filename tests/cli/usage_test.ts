@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { runProgram } from "./_program.ts";
 import configuration from "#version" with { type: "json" };
 
-const COMMANDS = ["mount", "unmount", "stat", "cleanup", "show", "completion", "pxar"];
+const COMMANDS = ["mount", "unmount", "stat", "cleanup", "show", "completion", "pxar", "pbs"];
 const PXAR_COMMANDS = "create extract ls list cat find stat diff cp merge verify mount keygen"
   .split(" ");
 const NO_PERMISSIONS = { permissions: ["--allow-read"] };

@@ -76,10 +76,8 @@ export function parseTarget(text: string, ns: Namespace): Target {
  * The snapshot that is named; of a group it is the last finished one.
  *
  * @throws {StateError} `not-found` when the group has none
- * @throws {UsageError}
  */
-export function snapshotTarget(store: Datastore, text: string, ns: Namespace): SnapshotId {
-  const target = parseTarget(text, ns);
+export function snapshotOf(store: Datastore, target: Target): SnapshotId {
   if (target.kind === "snapshot") return target.snapshot;
   const last = lastSnapshot(store, target.group);
   if (last !== undefined) return last;

@@ -18,7 +18,8 @@ import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import {
   addStoreOptions,
   namespaceOf,
-  snapshotTarget,
+  parseTarget,
+  snapshotOf,
   type StoreOptions,
   withStore,
 } from "../../pbs/store.ts";
@@ -45,9 +46,9 @@ export function filesCommand(words: string): CommandModule<FilesOptions> {
 
     async run(options, context) {
       const output = new Output(options, context);
-      const ns = namespaceOf(options);
+      const target = parseTarget(options.args[0]!, namespaceOf(options));
       await withStore(options, context, "read", (store) => {
-        const info = store.snapshotInfo(snapshotTarget(store, options.args[0]!, ns));
+        const info = store.snapshotInfo(snapshotOf(store, target));
         if (info.error !== undefined) output.problem(qualifiedName(info.id), info.error);
         const files = fileRecords(info);
         if (!output.isJson) files.sort((a, b) => compareText(a.filename, b.filename));
