@@ -27,17 +27,27 @@ export interface ServedTreeFacts {
   readonly linkCounts: ReadonlyMap<number, number>;
 }
 
-/** Serves `tree` with what is said of it besides. Closing it closes the tree. */
-export function serveTree(tree: Tree, facts: ServedTreeFacts): FileSystem {
-  return new ServedTree(tree, facts);
+/**
+ * Serves `tree` with what is said of it besides. Closing it closes the tree.
+ *
+ * @param onClose closes what the tree is read from
+ */
+export function serveTree(
+  tree: Tree,
+  facts: ServedTreeFacts,
+  onClose: () => void = () => {},
+): FileSystem {
+  return new ServedTree(tree, facts, onClose);
 }
 
 class ServedTree extends TreeFileSystem {
   readonly #facts: ServedTreeFacts;
+  readonly #onClose: () => void;
 
-  constructor(tree: Tree, facts: ServedTreeFacts) {
+  constructor(tree: Tree, facts: ServedTreeFacts, onClose: () => void) {
     super(tree);
     this.#facts = facts;
+    this.#onClose = onClose;
   }
 
   override lookup(parentId: number, name: string, out: EntrySlot): number {
@@ -64,6 +74,11 @@ class ServedTree extends TreeFileSystem {
       return new TextEncoder().encode(String(this.#facts.pid));
     }
     return super.getxattr(nodeId, name);
+  }
+
+  override close(): void {
+    super.close();
+    this.#onClose();
   }
 
   #fillLinkCount(attributes: AttributesSlot): void {

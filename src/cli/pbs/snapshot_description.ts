@@ -1,0 +1,24 @@
+/**
+ * A mounted archive or image of a snapshot, as plain values that are sent to the FUSE workers.
+ *
+ * @module
+ */
+
+import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { ServedTreeFacts } from "../served_tree.ts";
+
+/** What is mounted. */
+export interface SnapshotDescription extends ServedTreeFacts {
+  readonly kind: "snapshot";
+  /** Absolute path of the datastore. */
+  readonly storePath: string;
+  /** Name under which a server knows the datastore. */
+  readonly serverStore: string | undefined;
+  readonly snapshot: SnapshotId;
+  /** Name of the archive or image. */
+  readonly archive: string;
+  /** The 32 bytes of the encryption key. */
+  readonly key: Uint8Array | undefined;
+  /** Whose the file of an image is. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+}

@@ -1,0 +1,111 @@
+/**
+ * The mount of an archive or image of a snapshot.
+ *
+ * @module
+ */
+
+import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
+import { ProtocolError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { countLinks } from "../pxar/link_counts.ts";
+import { type MountedTree, runTreeMount, type TreeMountRequest } from "../tree_mount_job.ts";
+import { qualifiedName } from "./listing.ts";
+import type { SnapshotDescription } from "./snapshot_description.ts";
+import { snapshotInput } from "./snapshot_input.ts";
+import { isImageName, openSnapshotTree } from "./snapshot_tree.ts";
+
+/** A mount of an archive or image, as asked for. */
+export interface SnapshotMountRequest extends TreeMountRequest {
+  readonly storePath: string;
+  readonly serverStore: string | undefined;
+  readonly snapshot: SnapshotId;
+  readonly archive: string;
+  /** The 32 bytes of the encryption key. */
+  readonly key: Uint8Array | undefined;
+}
+
+/**
+ * Mounts and serves until the mount has ended.
+ *
+ * @param isBackground report to the launcher over standard output instead of throwing
+ * @returns the exit code
+ * @throws a `Failure`, in the foreground
+ */
+export function runSnapshotMount(
+  request: SnapshotMountRequest,
+  isBackground: boolean,
+): Promise<number> {
+  return runTreeMount(request, () => openMounted(request), isBackground);
+}
+
+/** Opens the archive to see that this works. The snapshot stays open, so that nobody removes it while it is mounted. */
+function openMounted(request: SnapshotMountRequest): MountedTree {
+  const { storePath, serverStore, snapshot: id, archive, key } = request;
+  const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
+  try {
+    const snapshot = store.openSnapshot(
+      id,
+      key === undefined ? {} : { crypt: new CryptConfig(key) },
+    );
+    const owner = { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
+    openSnapshotTree(snapshot, archive, owner).close();
+    const description: SnapshotDescription = {
+      kind: "snapshot",
+      storePath,
+      serverStore,
+      snapshot: id,
+      archive,
+      key,
+      owner,
+      pid: host.getPid(),
+      size: storedSize(snapshot, archive),
+      linkCounts: linkCounts(snapshot, archive),
+    };
+    return {
+      description,
+      fsname: `pbkfs:${qualifiedName(id)}/${archive}`,
+      [Symbol.dispose]() {
+        snapshot.close();
+        store.close();
+      },
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+function storedSize(snapshot: SnapshotReader, archive: string): number {
+  if (isImageName(archive)) {
+    const image = openImage(snapshot, archive);
+    image.close();
+    return image.size;
+  }
+  using streams = openArchiveStreams(snapshot, archive);
+  return streams.source.size + (streams.payload?.size ?? 0);
+}
+
+function linkCounts(snapshot: SnapshotReader, archive: string): ReadonlyMap<number, number> {
+  if (isImageName(archive)) return new Map();
+  using streams = snapshotInput(snapshot, archive).openStreams();
+  return countLinks(streams);
+}
+
+/** The key that the launcher hands over. @throws {ProtocolError} when it is cut off */
+export function readKeyOfLauncher(): Uint8Array | undefined {
+  const KEY_SIZE = 32;
+  const key = new Uint8Array(KEY_SIZE);
+  let size = 0;
+  while (size < KEY_SIZE) {
+    const count = Deno.stdin.readSync(key.subarray(size));
+    if (count === null) break;
+    size += count;
+  }
+  if (size === 0) return undefined;
+  if (size === KEY_SIZE) return key;
+  throw new ProtocolError("The key did not come over from the launching process");
+}

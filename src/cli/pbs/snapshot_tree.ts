@@ -1,0 +1,77 @@
+/**
+ * One FUSE worker's own view of a mounted archive or image of a snapshot.
+ *
+ * @module
+ */
+
+import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
+import { allocateNativeBuffer } from "#src/io/host.ts";
+import type { WorkerContext } from "#src/mount/fuse_worker.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts";
+import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { openPxarTree } from "#src/pxar/pxar_tree.ts";
+import type { FileSystem } from "#src/tree/file_system.ts";
+import type { Tree } from "#src/tree/node.ts";
+import { serveTree } from "../served_tree.ts";
+import { imageTree } from "./image_tree.ts";
+import type { SnapshotDescription } from "./snapshot_description.ts";
+
+/** Decoded chunks that all workers of a mount together keep. */
+const CACHE_BYTES = 256 << 20;
+/** Less would be too little for a chunk of the largest size. */
+const CACHE_BYTES_MIN = 32 << 20;
+
+/** Opens the view of this thread. */
+export function openSnapshotView(
+  description: SnapshotDescription,
+  context: WorkerContext,
+): FileSystem {
+  const { storePath, serverStore, snapshot, archive, key } = description;
+  const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
+  try {
+    const cacheBytes = Math.max(CACHE_BYTES_MIN, Math.floor(CACHE_BYTES / context.workerCount));
+    const reader = store.openSnapshot(snapshot, {
+      cacheBytes,
+      ...(key === undefined ? {} : { crypt: new CryptConfig(key) }),
+    });
+    const tree = openSnapshotTree(reader, archive, description.owner);
+    return serveTree(tree, description, () => {
+      reader.close();
+      store.close();
+    });
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/**
+ * An archive as a tree, an image as a tree of one file.
+ *
+ * @throws {StateError} `not-found`
+ * @throws {UsageError} when it is neither an archive nor an image
+ * @throws {FormatError}
+ */
+export function openSnapshotTree(
+  snapshot: SnapshotReader,
+  archive: string,
+  owner: SnapshotDescription["owner"],
+): Tree {
+  if (isImageName(archive)) {
+    const mtime = { seconds: snapshot.id.time, nanoseconds: 0 };
+    return imageTree(openImage(snapshot, archive), archiveNameOf(archive), { ...owner, mtime });
+  }
+  const { source, payload } = openArchiveStreams(snapshot, archive);
+  return openPxarTree(source, {
+    name: archive,
+    allocate: allocateNativeBuffer,
+    ...(payload === undefined ? {} : { payload }),
+  });
+}
+
+/** Whether a name is that of an image. */
+export function isImageName(archive: string): boolean {
+  return defaultFileName(archive).endsWith(".fidx");
+}
