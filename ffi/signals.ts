@@ -1,10 +1,13 @@
 /**
- * Takes a signal away from the runtime and delivers it as another one.
+ * Signals handled by a few instructions of ours: delivered as another signal, or noted down.
  *
  * The runtime opens its debugger on a local TCP port when the process gets SIGUSR1, listeners or not: on
  * a process that runs as root, that hands root to every local user. There is no switch for it. So the kernel is
  * told to call a few instructions of ours instead, which replace the signal number and go on to the runtime's own
  * handler: the runtime then sees the other signal, for which it has nothing but our listener.
+ *
+ * The runtime tells listeners of signals only between two turns of its event loop. Work that is one long turn asks a
+ * {@link SignalLatch} now and then.
  *
  * @module
  */
@@ -27,7 +30,15 @@ const PAGE_SIZE = 65_536;
 const PROT_READ_WRITE = 3;
 const PROT_READ_EXEC = 5;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
+const SA_RESTART = 0x1000_0000;
+const SA_RESETHAND = 0x8000_0000;
 
+/** Numbers of the signals that ask a process to end. */
+export const SIGHUP = 1;
+/** Ctrl-C. */
+export const SIGINT = 2;
+/** What kill(1) sends. */
+export const SIGTERM = 15;
 /** Number of SIGUSR1 on Linux, x86-64 and arm64 alike. */
 export const SIGUSR1 = 10;
 /** Number of SIGURG on Linux, x86-64 and arm64 alike; ignored by processes that do not listen. */
@@ -39,28 +50,89 @@ export const SIGURG = 23;
  * @throws {OsError}
  */
 export function forwardSignal(from: number, to: number): void {
-  const libc = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-  const check = (result: number, call: string) => {
-    if (result !== 0) throw new OsError(1, call, `signal ${from}`);
-  };
-  const action = new Uint8Array(SIGACTION_SIZE);
-  check(libc.sigaction(from, null, action), "sigaction");
+  const action = readAction(from);
   const view = new DataView(action.buffer);
-  const code = forwardingCode(view.getBigUint64(0, true), to);
-  const memory = libc.mmap(
-    null,
-    BigInt(PAGE_SIZE),
-    PROT_READ_WRITE,
-    MAP_PRIVATE_ANONYMOUS,
-    -1,
-    0n,
+  const { code } = makeHandler(
+    (handler) => forwardingCode(handler, to),
+    view.getBigUint64(0, true),
   );
+  view.setBigUint64(0, code, true);
+  writeAction(from, action);
+}
+
+/** Notes that a signal has come. */
+export interface SignalLatch {
+  /** Whether one of the signals has come. */
+  readonly isRaised: boolean;
+  /** Lets the signals do what they did before. */
+  release(): void;
+}
+
+/**
+ * From now on the first of `signals` that comes is noted down and does nothing else. A second one of the same kind does what it does by
+ * default: end the process.
+ *
+ * @throws {OsError}
+ */
+export function latchSignals(signals: readonly number[]): SignalLatch {
+  const { code, data } = makeHandler(latchingCode);
+  const flag = new Deno.UnsafePointerView(Deno.UnsafePointer.create(data)!);
+  const former = signals.map((signal) => {
+    const action = readAction(signal);
+    const latching = new Uint8Array(SIGACTION_SIZE);
+    const view = new DataView(latching.buffer);
+    view.setBigUint64(0, code, true);
+    view.setUint32(136, (SA_RESTART | SA_RESETHAND) >>> 0, true);
+    writeAction(signal, latching);
+    return { signal, action };
+  });
+  return {
+    get isRaised() {
+      return flag.getUint32() !== 0;
+    },
+    release() {
+      for (const { signal, action } of former) writeAction(signal, action);
+    },
+  };
+}
+
+/** Puts instructions into memory of their own; `data` is the address of a zero word that they may write to. */
+function makeHandler(
+  make: (address: bigint) => Uint8Array<ArrayBuffer>,
+  argument?: bigint,
+): { code: bigint; data: bigint } {
+  const { mmap, memcpy, mprotect } = libc();
+  const size = BigInt(2 * PAGE_SIZE);
+  const memory = mmap(null, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
   const address = Deno.UnsafePointer.value(memory);
-  if (address === 0xffff_ffff_ffff_ffffn) throw new OsError(12, "mmap", `signal ${from}`);
-  libc.memcpy(memory, code, BigInt(code.length));
-  check(libc.mprotect(memory, BigInt(PAGE_SIZE), PROT_READ_EXEC), "mprotect");
-  view.setBigUint64(0, address, true);
-  check(libc.sigaction(from, action, null), "sigaction");
+  if (address === 0xffff_ffff_ffff_ffffn) throw new OsError(12, "mmap", "signal handler");
+  const data = address + BigInt(PAGE_SIZE);
+  const code = make(argument ?? data);
+  memcpy(memory, code, BigInt(code.length));
+  check(mprotect(memory, BigInt(PAGE_SIZE), PROT_READ_EXEC), "mprotect");
+  return { code: address, data };
+}
+
+function readAction(signal: number): Uint8Array<ArrayBuffer> {
+  const action = new Uint8Array(SIGACTION_SIZE);
+  check(libc().sigaction(signal, null, action), "sigaction", signal);
+  return action;
+}
+
+function writeAction(signal: number, action: Uint8Array<ArrayBuffer>): void {
+  check(libc().sigaction(signal, action, null), "sigaction", signal);
+}
+
+function check(result: number, call: string, signal?: number): void {
+  if (result !== 0) throw new OsError(1, call, signal === undefined ? "" : `signal ${signal}`);
+}
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+let library: Libc | undefined;
+
+function libc(): Libc {
+  return library ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
 }
 
 /** Instructions that put `signal` into the first argument and jump to `handler`. */
@@ -83,6 +155,29 @@ export function forwardingCode(
     view.setUint16(5, 0xb848, true); // mov rax, handler
     view.setBigUint64(7, handler, true);
     view.setUint16(15, 0xe0ff, true); // jmp rax
+  }
+  return code;
+}
+
+/** Instructions that write 1 to the 32-bit word at `data` and return. */
+export function latchingCode(
+  data: bigint,
+  arch: string = Deno.build.arch,
+): Uint8Array<ArrayBuffer> {
+  const code = new Uint8Array(24);
+  const view = new DataView(code.buffer);
+  if (arch === "aarch64") {
+    view.setUint32(0, 0x52800021, true); // movz w1, #1
+    view.setUint32(4, 0x58000062, true); // ldr x2, [pc + 12]
+    view.setUint32(8, 0xb9000041, true); // str w1, [x2]
+    view.setUint32(12, 0xd65f03c0, true); // ret
+    view.setBigUint64(16, data, true);
+  } else {
+    view.setUint16(0, 0xb848, true); // mov rax, data
+    view.setBigUint64(2, data, true);
+    view.setUint16(10, 0x00c7, true); // mov dword [rax], 1
+    view.setUint32(12, 1, true);
+    view.setUint8(16, 0xc3); // ret
   }
   return code;
 }

@@ -7,4 +7,13 @@
 export * from "#ffi/libc.ts";
 export { Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
 export { programInvocationName } from "#ffi/libc_program.ts";
-export { forwardSignal, SIGURG, SIGUSR1 } from "#ffi/signals.ts";
+export {
+  forwardSignal,
+  latchSignals,
+  SIGHUP,
+  SIGINT,
+  type SignalLatch,
+  SIGTERM,
+  SIGURG,
+  SIGUSR1,
+} from "#ffi/signals.ts";
