@@ -11,6 +11,7 @@ import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import type { ChunkStore } from "./chunk_store.ts";
+import { isDiskFull } from "./store_files.ts";
 
 /** The chunk of so many zeros is used: it is there already where images are backed up. */
 const ZERO_CHUNK_SIZE = 4 << 20;
@@ -27,22 +28,14 @@ const CLOCK_DIFFERENCE_MAX_SECONDS = 120;
  * @throws {OsError}
  */
 export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): void {
-  const codecs = nativeCodecs();
-  const zeros = codecs.allocate(ZERO_CHUNK_SIZE);
-  const digest = digestOf(codecs.sha256(zeros, 0, ZERO_CHUNK_SIZE));
-  if (chunks.touch(digest) <= 0) {
-    const { buffer, start, size } = new BlobCodec(codecs)
-      .encode(zeros, 0, ZERO_CHUNK_SIZE, { compress: true });
-    chunks.insert(digest, buffer, start, size);
-    chunks.touch(digest);
-  }
-  const path = chunks.pathOf(digest);
+  const path = probePath(chunks);
+  touch(path);
   const before = accessTime(path);
   const difference = Math.abs(Number(before / 1_000_000_000n) - nowSeconds());
   if (difference > CLOCK_DIFFERENCE_MAX_SECONDS) {
     throw new StateError(
       "access-times",
-      `Cannot collect garbage: the file system's clock differs by ${difference} s`,
+      `Cannot collect garbage: the file system's clock differs by ${Math.round(difference)} s`,
       { hint: "Set the clocks of this machine and of the one that has the file system." },
     );
   }
@@ -50,7 +43,7 @@ export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): 
   for (let pause = WAIT_FIRST_MS; waited < WAIT_MAX_MS; pause *= 2) {
     sleep(pause);
     waited += pause;
-    chunks.touch(digest);
+    touch(path);
     if (accessTime(path) > before) return;
   }
   throw new StateError(
@@ -58,6 +51,29 @@ export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): 
     "Cannot collect garbage: the file system does not keep access times",
     { hint: "Chunks in use would look unused. Move the datastore to another file system." },
   );
+}
+
+/** What is touched: the chunk of zeros, as a server does; on a full disk the directory. */
+function probePath(chunks: ChunkStore): string {
+  const codecs = nativeCodecs();
+  const zeros = codecs.allocate(ZERO_CHUNK_SIZE);
+  const digest = digestOf(codecs.sha256(zeros, 0, ZERO_CHUNK_SIZE));
+  if (chunks.touch(digest) > 0) return chunks.pathOf(digest);
+  const { buffer, start, size } = new BlobCodec(codecs)
+    .encode(zeros, 0, ZERO_CHUNK_SIZE, { compress: true });
+  try {
+    chunks.insert(digest, buffer, start, size);
+    return chunks.pathOf(digest);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return chunks.path;
+  }
+}
+
+function touch(path: string): void {
+  const { UTIME_NOW, UTIME_OMIT } = host;
+  const result = host.utimensAt(host.At.FDCWD, path, 0, UTIME_NOW, 0, UTIME_OMIT);
+  host.unwrap(result, "touch", path);
 }
 
 /** Nanoseconds. */

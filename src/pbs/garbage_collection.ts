@@ -23,7 +23,7 @@ import {
 } from "./gc_status.ts";
 import { markChunks } from "./gc_mark.ts";
 import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "./gc_sweep.ts";
-import { StoreFiles } from "./store_files.ts";
+import { isDiskFull, StoreFiles } from "./store_files.ts";
 import { newTask, storeNameOf } from "./task.ts";
 
 /** A day and five minutes. */
@@ -115,17 +115,27 @@ export function collectGarbage(
       },
     });
     const status = { upid, ...marked, ...swept };
-    writeStatus(datastore, status);
+    writeStatus(datastore, status, onWarning);
     return status;
   } finally {
     lock.release();
   }
 }
 
-function writeStatus(datastore: Datastore, status: GcStatus): void {
+/** A disk may be so full that there is no room even after garbage collection, which must still be possible. */
+function writeStatus(
+  datastore: Datastore,
+  status: GcStatus,
+  onWarning: (message: string) => void,
+): void {
   const path = `${datastore.path}/${GC_STATUS_NAME}`;
   const files = new StoreFiles(ownerOf(datastore.chunks.path), "none");
-  files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
+  try {
+    files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    onWarning(`There is no room to save the result in "${path}"`);
+  }
 }
 
 /**

@@ -7,7 +7,7 @@
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import * as host from "#src/io/host.ts";
-import { EntryType, listOpenDirectory } from "#src/io/host_listing.ts";
+import { EntryType, type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
 import type { ChunkStore } from "./chunk_store.ts";
 import { BAD_CHUNKS_MAX, badChunkPath } from "./bad_chunk.ts";
 import { isIndexName, scanIndex } from "./index_scan.ts";
@@ -86,38 +86,48 @@ function touchChunk(
   }
 }
 
-/** Paths of all index files, those of a group next to each other. */
+/**
+ * Paths of all index files, those of a group next to each other. Symbolic links to directories are followed, since snapshots are
+ * listed and read through them, too.
+ */
 function findIndexes(storePath: string, onWarning: (message: string) => void): string[] {
   const found: string[] = [];
+  const walked = new Set<string>();
   const stat = new host.HostStat();
-  const typeOf = (path: string, type: number) => {
-    if (type !== EntryType.UNKNOWN) return type;
-    const result = host.statAt(host.At.FDCWD, path, stat);
-    if (result === -host.Errno.ENOENT) return undefined;
-    host.unwrap(result, "stat", path);
-    return stat.mode >> 12;
-  };
-  const walk = (directory: string, isTop: boolean) => {
-    for (const { name, type } of listDirectory(directory)) {
-      if (name.startsWith(".") || (isTop && name === LOST_AND_FOUND)) continue;
+  const walk = (directory: string) => {
+    for (const { name, type } of listDirectory(directory, walked)) {
+      if (name.startsWith(".") || (directory === storePath && name === LOST_AND_FOUND)) continue;
       const path = `${directory}/${name}`;
-      const known = typeOf(path, type);
-      if (known === EntryType.DIRECTORY) walk(path, false);
+      let known = type;
+      if (type === EntryType.UNKNOWN || type === EntryType.SYMLINK) {
+        const result = host.statAt(host.At.FDCWD, path, stat, true);
+        if (result === -host.Errno.ENOENT || result === -host.Errno.ELOOP) {
+          onWarning(`"${path}" leads nowhere`);
+          continue;
+        }
+        host.unwrap(result, "stat", path);
+        known = stat.mode >> 12;
+      }
+      if (known === EntryType.DIRECTORY) walk(path);
       else if (isIndexName(name)) found.push(path);
-      else if (known === EntryType.SYMLINK) onWarning(`Symbolic link "${path}" is not followed`);
     }
   };
-  walk(storePath, true);
+  walk(storePath);
   return found.sort();
 }
 
-/** Entries of a directory; none when it is gone. @throws {OsError} */
-function listDirectory(path: string): readonly { name: string; type: number }[] {
-  const { RDONLY, DIRECTORY, NOFOLLOW } = host.OpenFlag;
-  const fd = host.open(path, RDONLY | DIRECTORY | NOFOLLOW);
+/** Entries of a directory; none when it is gone, or in `walked` already. @throws {OsError} */
+function listDirectory(path: string, walked: Set<string>): readonly ListedEntry[] {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.open(path, RDONLY | DIRECTORY);
   if (fd === -host.Errno.ENOENT) return [];
   host.unwrap(fd, "open", path);
   try {
+    const stat = new host.HostStat();
+    host.unwrap(host.statFd(fd, stat), "stat", path);
+    const key = `${stat.device}:${stat.ino}`;
+    if (walked.has(key)) return [];
+    walked.add(key);
     return listOpenDirectory(fd, path);
   } finally {
     host.close(fd);

@@ -158,3 +158,9 @@ export function removeFile(path: string): boolean {
   host.unwrap(result, "remove", path);
   return true;
 }
+
+/** Whether a call failed since there is no room. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof host.OsError &&
+    (error.errno === host.Errno.ENOSPC || error.errno === host.Errno.EDQUOT);
+}
