@@ -1,0 +1,154 @@
+/**
+ * Directories as archives of a snapshot, in each of the modes of change detection.
+ *
+ * @module
+ */
+
+import { isFailure, UsageError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
+import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
+import {
+  buildInto,
+  type BuildReport,
+  type FinishingWriter,
+  PxarAccessor,
+  PxarEncoder,
+  type StartArchive,
+} from "#src/pxar/mod.ts";
+import { FileType } from "#src/tree/node.ts";
+import type { ArchiveReport, BackupOptions, PlannedArchive } from "./backup.ts";
+import { archiveStem, type BackupSpec } from "./backup_spec.ts";
+import { SnapshotCatalog } from "./catalog_recorder.ts";
+import { PayloadReuse } from "./payload_reuse.ts";
+import { PreviousArchive } from "./previous_archive.ts";
+import { ReuseCounters } from "./reuse_statistics.ts";
+import { ReusingWriter } from "./reusing_writer.ts";
+import { SplitWriter } from "./split_writer.ts";
+import { watchedSink } from "./watched_sink.ts";
+
+/** Average chunk size of archives unless another one is given. */
+const AVERAGE_SIZE_DEFAULT = 4 << 20;
+
+/** Checks that there is a directory. @throws {UsageError} when there is something else @throws {OsError} when there is nothing */
+export function checkDirectory(path: string): void {
+  const stat = new host.HostStat();
+  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "access", path);
+  if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
+    throw new UsageError(`Cannot back up "${path}": got unexpected file type (expected directory)`);
+  }
+}
+
+/** What of the previous snapshot an archive is compared with. */
+interface Base extends Disposable {
+  readonly archive: PreviousArchive;
+  readonly reuse: PayloadReuse;
+}
+
+/** The archives of directories of one snapshot, which share a catalog. */
+export class DirectoryBackup {
+  readonly #writer: SnapshotWriter;
+  readonly #options: BackupOptions;
+  #catalog: SnapshotCatalog | undefined;
+
+  constructor(writer: SnapshotWriter, options: BackupOptions) {
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  /** Makes an archive. */
+  add(spec: BackupSpec): Omit<ArchiveReport, keyof PlannedArchive> {
+    switch (this.#options.mode ?? "legacy") {
+      case "legacy":
+        return this.#addPlain(spec);
+      case "data":
+        return this.#addSplit(spec, undefined);
+      case "metadata": {
+        using base = this.#openBase(spec);
+        return this.#addSplit(spec, base);
+      }
+    }
+  }
+
+  /** Ends the catalog, when there is one. */
+  finish(): void {
+    this.#catalog?.finish();
+  }
+
+  #addPlain(spec: BackupSpec): Omit<ArchiveReport, keyof PlannedArchive> {
+    const file = pxarIndexName(archiveStem(spec.name));
+    this.#catalog ??= SnapshotCatalog.start(this.#writer);
+    const catalog = this.#catalog;
+    const stream = this.#open(file, "dynamic");
+    const build = this.#build(spec, false, (root, _prelude, onContent) => {
+      return catalog.record(file, new PxarEncoder(watchedSink(stream, onContent), { root }));
+    });
+    const { size, newBytes, newStoredBytes } = stream.finish();
+    return { size, newBytes, newStoredBytes, build, reuse: undefined };
+  }
+
+  #addSplit(spec: BackupSpec, base: Base | undefined): Omit<ArchiveReport, keyof PlannedArchive> {
+    const files = splitIndexNames(archiveStem(spec.name));
+    const payload = this.#open(files.payload, "payload");
+    const metadata = this.#open(files.metadata, "dynamic");
+    const counters = base === undefined ? undefined : new ReuseCounters();
+    using writers = new DisposableStack();
+    const build = this.#build(spec, true, (root, prelude, onContent): FinishingWriter => {
+      const writer = new SplitWriter({ root, prelude, metadata, payload, onContent });
+      if (base === undefined || counters === undefined) return writer;
+      const { heldFilesMax } = this.#options;
+      return writers.use(
+        new ReusingWriter({
+          writer,
+          previous: base.archive,
+          reuse: base.reuse,
+          counters,
+          ...(heldFilesMax === undefined ? {} : { heldFilesMax }),
+        }),
+      );
+    });
+    const stored = payload.finish();
+    const described = metadata.finish();
+    return {
+      size: stored.size + described.size,
+      newBytes: stored.newBytes + described.newBytes,
+      newStoredBytes: stored.newStoredBytes + described.newStoredBytes,
+      build,
+      reuse: counters,
+    };
+  }
+
+  #open(file: string, kind: "dynamic" | "payload"): IndexedStream {
+    const averageSize = this.#options.chunkSize ?? AVERAGE_SIZE_DEFAULT;
+    return this.#writer.openDynamic(file, { kind, averageSize });
+  }
+
+  #build(spec: BackupSpec, isSplit: boolean, start: StartArchive): BuildReport {
+    return buildInto(spec.path, start, isSplit, this.#options.build ?? {});
+  }
+
+  /** The archive of the same name in the previous snapshot, when it can be used. */
+  #openBase(spec: BackupSpec): Base | undefined {
+    const { previous, cryptMode } = this.#writer;
+    const { metadata, payload } = splitIndexNames(archiveStem(spec.name));
+    const has = (name: string) => previous?.manifest.files.some((file) => file.filename === name);
+    if (previous === undefined || previous.cryptMode !== cryptMode) return undefined;
+    if (!has(metadata) || !has(payload)) return undefined;
+    const onFailure = (error: Error) => this.#options.onPreviousUnusable?.(spec, error);
+    using opened = new DisposableStack();
+    try {
+      const reuse = new PayloadReuse(previous.dynamicIndex(payload));
+      const source = previous.openArchive(metadata);
+      opened.defer(() => source.close());
+      const accessor = PxarAccessor.open(source, { name: metadata });
+      if (accessor.version !== 2) return undefined;
+      const archive = new PreviousArchive(accessor, onFailure);
+      const kept = opened.move();
+      return { archive, reuse, [Symbol.dispose]: () => kept.dispose() };
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      onFailure(error);
+      return undefined;
+    }
+  }
+}
