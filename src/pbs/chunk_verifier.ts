@@ -14,7 +14,7 @@ import type { ChunkStore } from "./chunk_store.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import { scanIndex } from "./index_scan.ts";
 import { BATCH_SIZE_MAX, VerifyBatch } from "./verify_batch.ts";
-import { checkEntry, type VerifyThreads, VerifyWorkers } from "./verify_worker.ts";
+import { checkEntry, type VerifyThreads, VerifyWorkers } from "./verify_threads.ts";
 
 /** Memory for what is known of chunks. */
 const KNOWN_BUDGET = 192 << 20;

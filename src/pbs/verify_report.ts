@@ -6,7 +6,7 @@
 
 import type { CryptConfig } from "./crypt_config.ts";
 import type { GroupId, Namespace, SnapshotId } from "./format/snapshot_path.ts";
-import type { VerifyThreads } from "./verify_worker.ts";
+import type { VerifyThreads } from "./verify_threads.ts";
 
 /** Faults of a snapshot that are kept. */
 export const FAULTS_MAX = 1000;
