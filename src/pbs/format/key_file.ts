@@ -92,6 +92,8 @@ export interface NewKeyFile {
   readonly passphrase?: Uint8Array;
   /** RFC 3339 with a numeric offset. */
   readonly now: string;
+  /** When the key itself was made, where that is not now: a changed passphrase leaves it as it is. */
+  readonly created?: string;
   readonly hint?: string;
 }
 
@@ -123,7 +125,7 @@ export function makeKeyFile(wanted: NewKeyFile, primitives: KeyCrypto): KeyFile 
   const derivation = newDerivation(wanted.kind, primitives);
   return {
     derivation,
-    created: now,
+    created: wanted.created ?? now,
     modified: now,
     data: derivation.kind === "none" ? key : lock(key, derivation, wanted.passphrase, primitives),
     fingerprint: keyFingerprint(key, primitives),
