@@ -27,6 +27,8 @@ const SYMBOLS = {
   fchmodat: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
   // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *statxbuf)
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  // int posix_fadvise(int fd, off_t offset, off_t len, int advice)
+  posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** A name with its terminating NUL. */
@@ -99,4 +101,11 @@ export function sizeNamed(directory: number, name: CName): number {
   if (result === -1) return -errnoView!.getInt32(0);
   return statxView.getUint32(SIZE_OFFSET, true) +
     statxView.getUint32(SIZE_OFFSET + 4, true) * 0x1_0000_0000;
+}
+
+const POSIX_FADV_WILLNEED = 3;
+
+/** posix_fadvise(3): the system reads the whole file ahead. */
+export function adviseWanted(fd: number): number {
+  return -libc().posix_fadvise(fd, 0n, 0n, POSIX_FADV_WILLNEED);
 }

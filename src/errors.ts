@@ -151,9 +151,11 @@ export type StateCode =
   | "chain-broken"
   | "chain-corrupt"
   | "timeout"
+  | "interrupted"
   | "partial"
   | "exists"
   | "protected"
+  | "foreign-owner"
   | "access-times";
 
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */

@@ -148,6 +148,18 @@ export class ChunkStore {
     return this.#directory < 0 ? this.#readPlain(digest) : this.#readNative(digest);
   }
 
+  /** Says that a chunk will be read soon: the system can fetch it meanwhile. */
+  expect(digest: ChunkDigest): void {
+    if (this.#directory < 0) return;
+    this.#names.set(digest);
+    const { RDONLY, NOFOLLOW } = host.OpenFlag;
+    const fd = named.openNamed(this.#directory, this.#names.final, RDONLY | NOFOLLOW);
+    // Whoever reads it finds out what is wrong with it.
+    if (fd < 0) return;
+    named.adviseWanted(fd);
+    host.close(fd);
+  }
+
   /** What {@link read} filled. */
   get buffer(): NativeBuffer {
     return this.#buffer;

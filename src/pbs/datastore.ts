@@ -4,148 +4,352 @@
  * @module
  */
 
-import type { ChunkStore } from "./chunk_store.ts";
+import { statfsSync } from "node:fs";
+import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { StateError, UsageError } from "#src/errors.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import * as host from "#src/io/host.ts";
+import { isDirectory, ownerOf } from "#src/io/small_file.ts";
+import { BlobCodec } from "./blob_codec.ts";
+import { CHUNKS_DIRECTORY, ChunkStore } from "./chunk_store.ts";
+import { createDatastore } from "./datastore_creation.ts";
 import type {
   CreateOptions,
   DatastoreOptions,
   DatastoreStatus,
+  FileOwner,
   GroupInfo,
   NewSnapshotOptions,
   OpenSnapshotOptions,
   SnapshotInfo,
 } from "./datastore_types.ts";
-import type { GroupId, Namespace, SnapshotId } from "./format/snapshot_path.ts";
-import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
+import { CLIENT_LOG_NAME, type Manifest, withNotes } from "./format/manifest.ts";
+import {
+  formatSnapshot,
+  type GroupId,
+  type Namespace,
+  ROOT_NAMESPACE,
+  type SnapshotId,
+} from "./format/snapshot_path.ts";
+import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import type { ProcessLock } from "./process_lock.ts";
-import type { PruneDecision, RetentionOptions } from "./prune.ts";
+import { loadManifest, snapshotPath, updateManifest } from "./manifest_file.ts";
+import { createNamespace, removeNamespace } from "./namespaces.ts";
+import { ObjectLocks } from "./object_locks.ts";
+import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
+import { ProcessLock } from "./process_lock.ts";
+import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
+import { SERVER_LOCKS_PATH } from "./server_lock_paths.ts";
+import { forgetGroup, forgetSnapshot } from "./snapshot_removal.ts";
+import { checkOwner, startSnapshot, writeOwner } from "./snapshot_start.ts";
+import { removeFile, StoreFiles } from "./store_files.ts";
+import {
+  describeGroup,
+  describeSnapshot,
+  groupPath,
+  isFinished,
+  isProtected,
+  listGroups,
+  listNamespaces,
+  listSnapshots,
+  NOTES_FILE,
+  PROTECTED_FILE,
+  requireGroup,
+  requireSnapshot,
+} from "./store_listing.ts";
 
-const notYet = (): never => {
-  throw new Error("not written yet");
-};
+const LOCK_TIMEOUT_MS = 10_000;
 
 /** An open datastore. */
 export class Datastore {
-  private constructor(
-    readonly path: string,
-    readonly access: "read" | "write",
-    readonly chunks: ChunkStore,
-    /** The lock that writers share and garbage collection has alone. */
-    readonly processLock: ProcessLock,
-  ) {}
+  readonly path: string;
+  readonly access: "read" | "write";
+  readonly chunks: ChunkStore;
+  /** What whoever writes should know of locks that could not be taken. */
+  readonly warnings: readonly string[];
+  readonly #store: OpenStore;
+
+  private constructor(store: OpenStore, warnings: readonly string[]) {
+    this.#store = store;
+    this.path = store.path;
+    this.access = store.isWritable ? "write" : "read";
+    this.chunks = store.chunks;
+    this.warnings = warnings;
+  }
 
   /**
    * Opens a datastore.
    *
    * @throws {StateError} `not-found` when the directory is none
+   * @throws {UsageError} when it is to be written to, but FFI is not allowed
    * @throws {OsError}
    */
-  static open(_path: string, _options: DatastoreOptions = {}): Datastore {
-    return notYet();
+  static open(path: string, options: DatastoreOptions = {}): Datastore {
+    const isWritable = options.access === "write";
+    const isNative = mayUseFfi();
+    if (isWritable && !isNative) {
+      throw new UsageError(`Cannot write to datastore "${path}" without --allow-ffi`);
+    }
+    if (!isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
+      throw new StateError("not-found", `Cannot open datastore: there is none in "${path}"`, {
+        hint: "pbkfs pbs datastore create makes one",
+      });
+    }
+    const storePath = Deno.realPathSync(path);
+    const owner = ownerOf(`${storePath}/${CHUNKS_DIRECTORY}`);
+    const syncLevel = options.syncLevel ?? "filesystem";
+    const codecs = isNative ? nativeCodecs() : builtInCodecs();
+    const locks = serverLocks(options);
+    const store: OpenStore = {
+      path: storePath,
+      owner,
+      chunks: ChunkStore.open(storePath, isWritable ? { owner, syncLevel } : undefined),
+      codecs,
+      codec: new BlobCodec(codecs),
+      syncLevel,
+      host: isNative ? openHostParts(storePath, owner, options, locks.path) : undefined,
+      isWritable,
+    };
+    return new Datastore(store, locks.warning === undefined ? [] : [locks.warning]);
   }
 
   /**
-   * Makes a datastore in a directory that is new or empty.
+   * Makes a datastore in a directory that is new or empty; see {@link createDatastore}.
    *
-   * @throws {StateError} `busy` when there is something already
+   * @throws {StateError} `exists` when there is something already
    * @throws {OsError}
    */
-  static create(_path: string, _options: CreateOptions = {}): void {
-    notYet();
+  static create(path: string, options: CreateOptions = {}): void {
+    createDatastore(path, options);
   }
 
-  /** Namespaces at and below `below`, parents first. Default: all. */
-  namespaces(_below?: Namespace): Namespace[] {
-    return notYet();
+  /** The lock that writers share and garbage collection has alone. @throws {UsageError} when open for reading only */
+  get processLock(): ProcessLock {
+    return writableParts(this.#store).processLock;
   }
 
-  /** @throws {StateError} `busy` when it exists, `not-found` when its parent does not */
-  createNamespace(_namespace: Namespace): void {
-    notYet();
+  /** Locks on groups and snapshots; undefined without FFI. */
+  get locks(): ObjectLocks | undefined {
+    return this.#store.host?.locks;
   }
 
-  /** Removes an empty namespace; with `isRecursive` its groups too. @throws {StateError} `busy` when something is left */
-  removeNamespace(_namespace: Namespace, _isRecursive = false): void {
-    notYet();
+  /** Namespaces at and below `below`, parents first. @throws {StateError} `not-found` */
+  namespaces(below: Namespace = ROOT_NAMESPACE): Namespace[] {
+    return listNamespaces(this.#store, below);
   }
 
-  /** Groups of a namespace, by type and id. */
-  groups(_namespace: Namespace): GroupId[] {
-    return notYet();
+  /** @throws {StateError} `exists`, or `not-found` when its parent does not */
+  createNamespace(namespace: Namespace): void {
+    createNamespace(this.#store, namespace);
   }
 
-  /** @throws {StateError} `not-found` */
-  groupInfo(_group: GroupId): GroupInfo {
-    return notYet();
+  /** Removes an empty namespace; with `isRecursive` all that is in it too. @throws {StateError} `busy` when something is left */
+  removeNamespace(namespace: Namespace, isRecursive = false): void {
+    removeNamespace(this.#store, namespace, isRecursive);
   }
 
-  /** Changes the owner of a group. @throws {StateError} `not-found` */
-  setOwner(_group: GroupId, _owner: string): void {
-    notYet();
-  }
-
-  /** Changes the notes of a group. @throws {StateError} `not-found` */
-  setGroupNotes(_group: GroupId, _notes: string): void {
-    notYet();
-  }
-
-  /** Snapshots of a group, oldest first; unfinished ones included. */
-  snapshots(_group: GroupId): SnapshotId[] {
-    return notYet();
+  /** Groups of a namespace, by type and id. @throws {StateError} `not-found` */
+  groups(namespace: Namespace): GroupId[] {
+    return listGroups(this.#store, namespace);
   }
 
   /** @throws {StateError} `not-found` */
-  snapshotInfo(_snapshot: SnapshotId): SnapshotInfo {
-    return notYet();
+  groupInfo(group: GroupId): GroupInfo {
+    return describeGroup(this.#store, group);
   }
 
-  /** Opens a finished snapshot. @throws {StateError | AuthError | IntegrityError | FormatError | OsError} */
-  openSnapshot(_snapshot: SnapshotId, _options: OpenSnapshotOptions = {}): LocalSnapshotReader {
-    return notYet();
+  /** Changes the owner of a group. @throws {StateError} `not-found`, or `locked` @throws {UsageError} when it cannot be one */
+  setOwner(group: GroupId, owner: string): void {
+    checkOwner(owner);
+    const lock = writableParts(this.#store).locks.lockGroup(group);
+    try {
+      writeOwner(this.#store, group, owner);
+    } finally {
+      lock.release();
+    }
   }
 
-  /** Starts a snapshot. @throws {StateError} `locked`, or `busy` when the time is taken or not after the last one */
-  startSnapshot(_options: NewSnapshotOptions): LocalSnapshotWriter {
-    return notYet();
+  /** Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` */
+  setGroupNotes(group: GroupId, notes: string): void {
+    requireGroup(this.#store, group);
+    const path = `${groupPath(this.#store, group)}/${NOTES_FILE}`;
+    const { files } = writableParts(this.#store);
+    if (notes === "") removeFile(path);
+    else files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(notes));
   }
 
-  /** Changes the notes of a snapshot. */
-  setNotes(_snapshot: SnapshotId, _notes: string): void {
-    notYet();
+  /** Snapshots of a group, oldest first; unfinished ones included. @throws {StateError} `not-found` */
+  snapshots(group: GroupId): SnapshotId[] {
+    requireGroup(this.#store, group);
+    return listSnapshots(this.#store, group);
   }
 
-  /** Protects a snapshot from removal, or ends that. */
-  setProtected(_snapshot: SnapshotId, _isProtected: boolean): void {
-    notYet();
+  /** @throws {StateError} `not-found` */
+  snapshotInfo(snapshot: SnapshotId): SnapshotInfo {
+    return describeSnapshot(this.#store, snapshot);
   }
 
-  /** Stores the client's log of a finished snapshot. @throws {StateError} `busy` when there is one */
+  /** The manifest of a finished snapshot, its signature not checked. @throws {StateError} `not-found` */
+  manifest(snapshot: SnapshotId): Manifest {
+    return loadManifest(this.#store, snapshot);
+  }
+
+  /** Changes what is not signed of a manifest. @throws {StateError} `not-found`, or `locked` */
+  changeManifest(snapshot: SnapshotId, change: (manifest: Manifest) => Manifest): void {
+    updateManifest(this.#store, snapshot, change);
+  }
+
+  /**
+   * Opens a finished snapshot.
+   *
+   * @throws {StateError} `not-found`, or `locked` while it is being removed
+   * @throws {AuthError} `missing-key` or `wrong-key`
+   * @throws {IntegrityError | FormatError | OsError}
+   */
+  openSnapshot(snapshot: SnapshotId, options: OpenSnapshotOptions = {}): LocalSnapshotReader {
+    return LocalSnapshotReader.open(this.#store, snapshot, options);
+  }
+
+  /** Starts a snapshot. @throws {StateError} `locked`, `exists` or `not-found`; see {@link startSnapshot} */
+  startSnapshot(options: NewSnapshotOptions): LocalSnapshotWriter {
+    return startSnapshot(this.#store, options);
+  }
+
+  /** Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or `locked` */
+  setNotes(snapshot: SnapshotId, notes: string): void {
+    updateManifest(this.#store, snapshot, (manifest) => withNotes(manifest, notes));
+  }
+
+  /** Protects a snapshot from removal, or ends that. @throws {StateError} `not-found`, or `locked` */
+  setProtected(snapshot: SnapshotId, isProtected: boolean): void {
+    const { files, locks } = writableParts(this.#store);
+    const lock = locks.lockSnapshot(snapshot, "exclusive");
+    try {
+      const path = `${snapshotPath(this.#store, snapshot)}/${PROTECTED_FILE}`;
+      if (isProtected) files.createEmpty(path);
+      else removeFile(path);
+    } finally {
+      lock.release();
+    }
+  }
+
+  /**
+   * Stores the client's log of a finished snapshot; encrypted where a key is given.
+   *
+   * @throws {StateError} `exists` when there is one, `not-found`, or `locked`
+   */
   addClientLog(
-    _snapshot: SnapshotId,
-    _content: Uint8Array<ArrayBuffer>,
-    _options: OpenSnapshotOptions = {},
+    snapshot: SnapshotId,
+    content: Uint8Array<ArrayBuffer>,
+    options: OpenSnapshotOptions = {},
   ): void {
-    notYet();
+    requireSnapshot(this.#store, snapshot);
+    const { files, locks } = writableParts(this.#store);
+    const lock = locks.lockSnapshot(snapshot, "shared");
+    try {
+      const path = `${snapshotPath(this.#store, snapshot)}/${CLIENT_LOG_NAME}`;
+      if (this.snapshotInfo(snapshot).files.some((file) => file.name === CLIENT_LOG_NAME)) {
+        throw new StateError("exists", `Cannot add log to ${formatSnapshot(snapshot)}: it has one`);
+      }
+      const { codec } = this.#store;
+      const blob = codec.encodeBytes(content, { compress: true, crypt: options.crypt });
+      files.replaceFile(path, `${path}.tmp`, blob);
+    } finally {
+      lock.release();
+    }
   }
 
-  /** Removes a snapshot, and its group when that is empty then. @throws {StateError} `busy` when it is protected */
-  forget(_snapshot: SnapshotId): void {
-    notYet();
+  /**
+   * Removes a snapshot, and its group when that is empty then.
+   *
+   * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or `protected`
+   * @throws {OsError}
+   */
+  forget(snapshot: SnapshotId): void {
+    forgetSnapshot(this.#store, snapshot);
   }
 
   /** Removes a group. Protected snapshots stay, and with them the group. @returns the snapshots that stayed */
-  forgetGroup(_group: GroupId): SnapshotId[] {
-    return notYet();
+  forgetGroup(group: GroupId): SnapshotId[] {
+    return forgetGroup(this.#store, group);
   }
 
-  /** What pruning a group would remove and why; newest first. */
-  planPrune(_group: GroupId, _keep: RetentionOptions): PruneDecision<SnapshotId>[] {
-    return notYet();
+  /** What pruning a group would remove and why; newest first. @throws {StateError} `not-found` */
+  planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
+    const snapshots = this.snapshots(group).map((id) => ({
+      id,
+      time: id.time,
+      isFinished: isFinished(this.#store, id),
+      isProtected: isProtected(this.#store, id),
+    }));
+    return selectForPruning(snapshots, keep);
   }
 
+  /** Space of the file system. @throws {OsError} */
   status(): DatastoreStatus {
-    return notYet();
+    if (this.#store.host === undefined) return builtInStatus(this.path);
+    const { RDONLY, DIRECTORY } = host.OpenFlag;
+    const fd = host.unwrap(host.open(this.path, RDONLY | DIRECTORY), "open", this.path);
+    const found = host.statvfs(fd);
+    host.close(fd);
+    if (typeof found === "number") throw new host.OsError(-found, "stat", this.path);
+    const { blocks, blocksFree, blocksAvailable, blockSizeBytes } = found;
+    return {
+      totalBytes: blocks * blockSizeBytes,
+      usedBytes: (blocks - blocksFree) * blockSizeBytes,
+      availableBytes: blocksAvailable * blockSizeBytes,
+    };
   }
 
-  close(): void {}
+  /** Snapshots that are open stay readable. */
+  close(): void {
+    this.chunks.close();
+  }
+}
+
+function openHostParts(
+  storePath: string,
+  owner: FileOwner,
+  options: DatastoreOptions,
+  serverPath: string | undefined,
+): HostParts {
+  const timeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  const files = new StoreFiles(owner, options.syncLevel ?? "filesystem");
+  return {
+    files,
+    locks: new ObjectLocks({ storePath, files, serverPath, timeoutMs }),
+    processLock: new ProcessLock(storePath, files, timeoutMs),
+  };
+}
+
+/** Where a server's lock files of the store are, and what has to be said of it. */
+function serverLocks(options: DatastoreOptions): { path?: string; warning?: string } {
+  const base = options.serverLocksPath ?? SERVER_LOCKS_PATH;
+  const { serverStore } = options;
+  const isThere = mayUseFfi() && isDirectory(base);
+  if (serverStore === undefined) {
+    return isThere && options.access === "write"
+      ? {
+        warning:
+          `A server keeps locks in "${base}", but its name for the datastore is not known: ` +
+          "a server of version 3.4 or later does not notice that snapshots are in use",
+      }
+      : {};
+  }
+  if (!STORE_NAME.test(serverStore)) {
+    throw new UsageError(`Cannot use "${serverStore}" as a server's name for a datastore`);
+  }
+  if (isThere) return { path: `${base}/${serverStore}` };
+  return { warning: `There is no directory "${base}" with a server's locks` };
+}
+
+const STORE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
+
+function builtInStatus(path: string): DatastoreStatus {
+  const found = statfsSync(path);
+  return {
+    totalBytes: found.blocks * found.bsize,
+    usedBytes: (found.blocks - found.bfree) * found.bsize,
+    availableBytes: found.bavail * found.bsize,
+  };
 }

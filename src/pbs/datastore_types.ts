@@ -97,6 +97,14 @@ export interface OpenSnapshotOptions {
   readonly cacheBytes?: number;
 }
 
+/** How a backup gets threads. */
+export interface StoreWorkers {
+  /** Threads besides the caller's. */
+  readonly count: number;
+  /** Starts a thread with this name, from a module like `store_chunk_worker.ts`. Default: from that one. */
+  readonly spawn?: (name: string) => Worker;
+}
+
 /** What a new snapshot is to be. */
 export interface NewSnapshotOptions {
   readonly group: GroupId;
@@ -107,8 +115,8 @@ export interface NewSnapshotOptions {
   readonly crypt?: CryptConfig;
   /** Owner of a new group. Default: `root@pam`. Where given, an existing group must belong to it. */
   readonly owner?: string;
-  /** Threads besides the caller's. Default: none. */
-  readonly workers?: number;
+  /** Threads that help. Default: everything is done in the caller's thread. */
+  readonly workers?: StoreWorkers;
   /** Memory for the plain bytes of chunks in hand. */
   readonly budgetBytes?: number;
 }

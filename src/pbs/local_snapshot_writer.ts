@@ -4,8 +4,34 @@
  * @module
  */
 
+import { ChunkPipeline } from "#src/chunking/pipeline.ts";
+import { sha256Of } from "#src/codecs/hashing.ts";
+import { StateError, UsageError } from "#src/errors.ts";
+import type { CryptConfig } from "./crypt_config.ts";
+import type { NewSnapshotOptions } from "./datastore_types.ts";
+import type { ChunkIndex } from "./format/chunk_index.ts";
 import type { CryptMode } from "./format/crypt.ts";
-import type { SnapshotId } from "./format/snapshot_path.ts";
+import {
+  CATALOG_NAME,
+  CLIENT_LOG_NAME,
+  findManifestFile,
+  isManifestFileName,
+  type Manifest,
+  MANIFEST_NAME,
+  type ManifestFile,
+  withUploadStatistics,
+} from "./format/manifest.ts";
+import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
+import {
+  type FinishedStream,
+  openDynamicStream,
+  openFixedStream,
+  type StreamOwner,
+} from "./indexed_streams.ts";
+import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
+import { encodeManifest, finishSnapshot, snapshotPath } from "./manifest_file.ts";
+import { signManifest } from "./manifest_signature.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import type {
   BlobOptions,
   DynamicStreamOptions,
@@ -14,34 +40,201 @@ import type {
   SnapshotSummary,
   SnapshotWriter,
 } from "./ports.ts";
+import { removeSnapshotDirectory } from "./snapshot_removal.ts";
+import { StoreChunkHandler, type StoreChunkHandlerDescription } from "./store_chunk_handler.ts";
 
-const notYet = (): never => {
-  throw new Error("not written yet");
-};
+/** What was prepared for a snapshot. */
+export interface SnapshotPreparation {
+  readonly id: SnapshotId;
+  readonly previous: LocalSnapshotReader | undefined;
+  /** Gives back the locks of the group, the snapshot and the store. */
+  readonly release: () => void;
+}
 
 /** See {@link SnapshotWriter}. */
 export class LocalSnapshotWriter implements SnapshotWriter {
-  private constructor(
-    readonly id: SnapshotId,
-    readonly cryptMode: CryptMode,
-    readonly previous: SnapshotReader | undefined,
-  ) {}
+  readonly id: SnapshotId;
+  readonly cryptMode: CryptMode;
+  readonly #store: OpenStore;
+  readonly #path: string;
+  readonly #crypt: CryptConfig | undefined;
+  readonly #options: NewSnapshotOptions;
+  readonly #preparation: SnapshotPreparation;
+  readonly #names = new Set<string>();
+  readonly #files: ManifestFile[] = [];
+  readonly #uploads = { count: 0, size: 0, compressedSize: 0, duplicates: 0 };
+  readonly #counts = { newChunkCount: 0, newBytes: 0, newStoredBytes: 0, knownChunkCount: 0 };
+  #openCount = 0;
+  #pipeline: ChunkPipeline | undefined;
+  #hasEnded = false;
 
-  openDynamic(_name: string, _options: DynamicStreamOptions): IndexedStream {
-    return notYet();
+  constructor(store: OpenStore, options: NewSnapshotOptions, preparation: SnapshotPreparation) {
+    this.id = preparation.id;
+    this.cryptMode = options.cryptMode ?? (options.crypt === undefined ? "none" : "encrypt");
+    this.#store = store;
+    this.#path = snapshotPath(store, this.id);
+    this.#crypt = this.cryptMode === "none" ? undefined : options.crypt;
+    this.#options = options;
+    this.#preparation = preparation;
   }
 
-  openFixed(_name: string, _size: number, _chunkSize: number): IndexedStream {
-    return notYet();
+  get previous(): SnapshotReader | undefined {
+    return this.#preparation.previous;
   }
 
-  addBlob(_name: string, _content: Uint8Array<ArrayBuffer>, _options: BlobOptions = {}): void {
-    notYet();
+  openDynamic(name: string, options: DynamicStreamOptions): IndexedStream {
+    this.#take(name, ".didx");
+    return this.#opened(() => {
+      const owner = this.#ownerOf(name, (previous) => previous.dynamicIndex(name));
+      return openDynamicStream(owner, name, options);
+    });
+  }
+
+  openFixed(name: string, size: number, chunkSize: number): IndexedStream {
+    this.#take(name, ".fidx");
+    return this.#opened(() => {
+      const owner = this.#ownerOf(name, (previous) => previous.fixedIndex(name));
+      return openFixedStream(owner, name, size, chunkSize);
+    });
+  }
+
+  addBlob(name: string, content: Uint8Array<ArrayBuffer>, options: BlobOptions = {}): void {
+    this.#take(name, ".blob");
+    const isEncrypted = this.cryptMode === "encrypt" && options.encrypt !== false;
+    const bytes = this.#store.codec.encodeBytes(content, {
+      compress: options.compress ?? true,
+      crypt: isEncrypted ? this.#crypt : undefined,
+    });
+    this.#write(name, bytes);
+    // The log belongs to no backup: it may be written when that is done.
+    if (name === CLIENT_LOG_NAME) return;
+    this.#uploads.size += bytes.length;
+    this.#list(name, bytes.length, sha256Of(bytes).toHex());
   }
 
   finish(): SnapshotSummary {
-    return notYet();
+    this.#checkRunning();
+    if (this.#openCount > 0) {
+      throw new StateError("busy", `Cannot finish ${formatSnapshot(this.id)}: a stream is open`);
+    }
+    this.#pipeline?.finish();
+    const manifest = this.#makeManifest();
+    finishSnapshot(this.#store, this.id, encodeManifest(this.#store, manifest));
+    this.#end();
+    return { id: this.id, manifest, ...this.#counts };
   }
 
-  abort(): void {}
+  abort(): void {
+    if (this.#hasEnded) return;
+    try {
+      this.#pipeline?.abort();
+      removeSnapshotDirectory(this.#store, this.id);
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#preparation.previous?.close();
+    this.#preparation.release();
+  }
+
+  #checkRunning(): void {
+    if (!this.#hasEnded) return;
+    throw new StateError("busy", `Cannot write to ${formatSnapshot(this.id)}: it has been ended`);
+  }
+
+  #take(name: string, extension: string): void {
+    this.#checkRunning();
+    if (!isManifestFileName(name) || !name.endsWith(extension) || name === MANIFEST_NAME) {
+      throw new UsageError(`Cannot store "${name}": no name of a file that ends with ${extension}`);
+    }
+    if (this.#names.has(name)) throw new UsageError(`Cannot store "${name}": it is there already`);
+    this.#names.add(name);
+  }
+
+  #opened(open: () => IndexedStream): IndexedStream {
+    const stream = open();
+    this.#openCount++;
+    return stream;
+  }
+
+  #ownerOf(
+    name: string,
+    indexOf: (previous: LocalSnapshotReader) => ChunkIndex,
+  ): StreamOwner {
+    return {
+      pipeline: this.#pipeline ??= this.#makePipeline(),
+      previousIndex: () => {
+        const { previous } = this.#preparation;
+        // Clients do not look at the previous catalog.
+        if (previous === undefined || name === CATALOG_NAME) return undefined;
+        if (findManifestFile(previous.manifest, name) === undefined) return undefined;
+        return indexOf(previous);
+      },
+      finished: (stream) => this.#finished(stream),
+    };
+  }
+
+  #makePipeline(): ChunkPipeline {
+    const { workers, budgetBytes } = this.#options;
+    const { owner, syncLevel, path } = this.#store;
+    const key = this.cryptMode === "encrypt" ? this.#crypt?.key : undefined;
+    const description: StoreChunkHandlerDescription = { storePath: path, owner, syncLevel, key };
+    return new ChunkPipeline({
+      handler: new StoreChunkHandler(description),
+      ...(budgetBytes === undefined ? {} : { budgetBytes }),
+      ...(workers === undefined ? {} : {
+        workers: { count: workers.count, spawn: workers.spawn ?? spawnWorker, description },
+      }),
+    });
+  }
+
+  #finished({ summary, index, uploads, knownCount }: FinishedStream): void {
+    this.#write(summary.name, index.bytes);
+    this.#list(summary.name, summary.size, summary.checksum);
+    this.#openCount--;
+    this.#uploads.count += uploads.count;
+    this.#uploads.size += uploads.size;
+    this.#uploads.compressedSize += uploads.compressedSize;
+    this.#uploads.duplicates += uploads.duplicates;
+    this.#counts.newChunkCount += summary.newChunkCount;
+    this.#counts.newBytes += summary.newBytes;
+    this.#counts.newStoredBytes += summary.newStoredBytes;
+    this.#counts.knownChunkCount += knownCount;
+  }
+
+  /** `root.pxar.didx` by way of `root.pxar.tmp_didx`, which garbage collection does not look at. */
+  #write(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    const dot = name.lastIndexOf(".");
+    const temporary = `${name.slice(0, dot)}.tmp_${name.slice(dot + 1)}`;
+    const { files } = writableParts(this.#store);
+    files.replaceFile(`${this.#path}/${name}`, `${this.#path}/${temporary}`, bytes);
+  }
+
+  #list(filename: string, size: number, csum: string): void {
+    this.#files.push({ filename, size, csum, cryptMode: this.cryptMode });
+  }
+
+  #makeManifest(): Manifest {
+    const { group, time } = this.id;
+    const unsigned: Manifest = {
+      backupType: group.type,
+      backupId: group.id,
+      backupTime: time,
+      files: this.#files,
+      signature: undefined,
+      unprotected: {},
+    };
+    const manifest = this.#crypt === undefined ? unsigned : signManifest(unsigned, this.#crypt);
+    // A server counts the manifest as it was sent, which is without the counts.
+    const size = this.#uploads.size + encodeManifest(this.#store, manifest).length;
+    return withUploadStatistics(manifest, { ...this.#uploads, size });
+  }
+}
+
+function spawnWorker(name: string): Worker {
+  const url = new URL("./store_chunk_worker.ts", import.meta.url).href;
+  return new Worker(url, { type: "module", name });
 }

@@ -1,0 +1,80 @@
+/**
+ * Decoded chunks within a budget of memory.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import { LruCache } from "#src/bytes/lru_cache.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { ChunkSource } from "./ports.ts";
+
+/** Larger buffers are kept for the next chunk: to allocate them means to clear them. */
+const REUSED_SIZE_MIN = 256 << 10;
+/** Buffers that are kept. */
+const SPARE_COUNT_MAX = 2;
+
+/** Loads chunks and remembers those used last. */
+export class ChunkCache {
+  readonly #source: ChunkSource;
+  readonly #allocate: (size: number) => NativeBuffer;
+  readonly #chunks: LruCache<ChunkDigest, NativeBuffer>;
+  readonly #spare: NativeBuffer[] = [];
+
+  /** @param budgetBytes the chunk used last is kept whatever its size */
+  constructor(
+    source: ChunkSource,
+    allocate: (size: number) => NativeBuffer,
+    budgetBytes: number,
+  ) {
+    this.#source = source;
+    this.#allocate = allocate;
+    this.#chunks = new LruCache(budgetBytes, (buffer) => this.#keepSpare(buffer));
+  }
+
+  /** Bytes of memory in use. */
+  get sizeBytes(): number {
+    return this.#chunks.weight;
+  }
+
+  /** The decoded bytes of a chunk, valid until the next call; undefined when they would have to be loaded. */
+  peek(digest: ChunkDigest): NativeBuffer | undefined {
+    return this.#chunks.get(digest);
+  }
+
+  /** The decoded bytes of a chunk, valid until the next call. @throws what {@link ChunkSource.load} throws */
+  get(digest: ChunkDigest, size: number): NativeBuffer {
+    const known = this.#chunks.get(digest);
+    if (known !== undefined) return known;
+    const buffer = this.#take(size);
+    try {
+      this.#source.load(digest, size, buffer, 0);
+    } catch (error) {
+      this.#keepSpare(buffer);
+      throw error;
+    }
+    this.#chunks.set(digest, buffer, buffer.bytes.length);
+    return buffer;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#chunks.clear();
+    this.#spare.length = 0;
+  }
+
+  #take(size: number): NativeBuffer {
+    // Twice as large is still better than to clear a new one.
+    const index = this.#spare.findIndex(({ bytes }) =>
+      bytes.length >= size && bytes.length <= 2 * size
+    );
+    if (index >= 0) return this.#spare.splice(index, 1)[0]!;
+    return this.#allocate(size);
+  }
+
+  #keepSpare(buffer: NativeBuffer): void {
+    if (buffer.bytes.length < REUSED_SIZE_MIN) return;
+    this.#spare.push(buffer);
+    if (this.#spare.length > SPARE_COUNT_MAX) this.#spare.shift();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The bytes that an index describes, loaded chunk by chunk when they are asked for.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import type { ChunkCache } from "./chunk_cache.ts";
+import type { ChunkIndex } from "./format/chunk_index.ts";
+import type { ChunkSource } from "./ports.ts";
+
+/** What a {@link ChunkedSource} is made of. */
+export interface ChunkedSourceParts {
+  readonly index: ChunkIndex;
+  readonly chunks: ChunkSource;
+  /** May be that of other sources too. */
+  readonly cache: ChunkCache;
+  /** Is told which chunk will be wanted next when chunks are read one after the other. */
+  readonly expect?: (digest: ChunkDigest) => void;
+}
+
+/** Random access to the stream of an index. */
+export class ChunkedSource implements ByteSource {
+  readonly size: number;
+  readonly #parts: ChunkedSourceParts;
+  /** The chunk of the last read. */
+  #position = -1;
+  #start = 0;
+  #end = 0;
+  #digest = "" as ChunkDigest;
+  /** The chunk that was said to be wanted. */
+  #expected = -1;
+
+  constructor(parts: ChunkedSourceParts) {
+    this.#parts = parts;
+    this.size = parts.index.size;
+  }
+
+  readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
+    if (start < 0 || size < 0 || start + size > target.bytes.length) {
+      throw new RangeError(`Cannot read ${size} bytes to ${start}: buffer too small`);
+    }
+    const end = Math.min(offset + size, this.size);
+    let done = offset;
+    while (done < end) {
+      this.#seek(done);
+      done += this.#copy(target, start + (done - offset), done, end);
+    }
+    return Math.max(done - offset, 0);
+  }
+
+  close(): void {
+    // The chunks belong to the snapshot's cache.
+  }
+
+  /** Copies bytes of the present chunk. @returns how many */
+  #copy(target: NativeBuffer, start: number, offset: number, end: number): number {
+    const { cache, chunks } = this.#parts;
+    const size = this.#end - this.#start;
+    const count = Math.min(end, this.#end) - offset;
+    const known = cache.peek(this.#digest);
+    // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to save.
+    if (known === undefined && count === size) {
+      chunks.load(this.#digest, size, target, start);
+      return count;
+    }
+    const { bytes } = known ?? cache.get(this.#digest, size);
+    const from = offset - this.#start;
+    target.bytes.set(bytes.subarray(from, from + count), start);
+    return count;
+  }
+
+  /** Makes the chunk with the byte at `offset` the present one. */
+  #seek(offset: number): void {
+    if (offset >= this.#start && offset < this.#end) return;
+    const { index, expect } = this.#parts;
+    const isNext = offset === this.#end && this.#position >= 0;
+    const position = isNext ? this.#position + 1 : index.find(offset);
+    this.#position = position;
+    this.#start = index.startOf(position);
+    this.#end = index.endOf(position);
+    this.#digest = index.digestOf(position);
+    if (!isNext || expect === undefined || position + 1 >= index.count) return;
+    if (this.#expected >= position + 1) return;
+    this.#expected = position + 1;
+    expect(index.digestOf(position + 1));
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Makes datastores. Needs FFI.
+ *
+ * @module
+ */
+
+import { Errno, OsError, StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { isDirectory, ownerOf } from "#src/io/small_file.ts";
+import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./chunk_store.ts";
+import type { CreateOptions, FileOwner } from "./datastore_types.ts";
+import { LOCK_FILE } from "./process_lock.ts";
+import { neededOwner, processUmask, StoreFiles } from "./store_files.ts";
+import { namesIn } from "./store_listing.ts";
+
+const CHUNK_DIRECTORY_COUNT = 65536;
+/** What a new file system has. */
+const LOST_AND_FOUND = "lost+found";
+
+/**
+ * Makes a datastore in a directory that is new or empty: the lock file and all directories of chunks. For root everything
+ * gets the owner that is asked for, else that of the directory (of the one above where it is new).
+ *
+ * @throws {StateError} `exists` when there is something already
+ * @throws {OsError}
+ */
+export function createDatastore(path: string, options: CreateOptions = {}): void {
+  if (isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
+    throw new StateError("exists", `Cannot make a datastore in "${path}": there is one`);
+  }
+  if (namesIn(path).some((name) => name !== LOST_AND_FOUND)) {
+    throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`);
+  }
+  const owner = options.owner ?? ownerOf(isDirectory(path) ? path : parentOf(path));
+  const files = new StoreFiles(owner, "none");
+  if (!files.makeDirectory(path)) giveAway(path, owner);
+  makeChunkDirectories(path, files, owner);
+  files.createEmpty(`${path}/${LOCK_FILE}`);
+}
+
+/** All of them under a name of their own first: a directory with `.chunks` is a whole datastore. */
+function makeChunkDirectories(path: string, files: StoreFiles, owner: FileOwner): void {
+  const temporary = `${path}/${CHUNKS_DIRECTORY}.new`;
+  files.makeDirectory(temporary, CHUNK_DIRECTORY_MODE);
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const directory = host.unwrap(host.open(temporary, RDONLY | DIRECTORY), "open", temporary);
+  try {
+    const needed = neededOwner(owner);
+    const isMasked = (processUmask() & CHUNK_DIRECTORY_MODE) !== 0;
+    for (let number = 0; number < CHUNK_DIRECTORY_COUNT; number++) {
+      const name = number.toString(16).padStart(4, "0");
+      let result = host.mkdirAt(directory, name, CHUNK_DIRECTORY_MODE);
+      if (result === 0 && isMasked) result = host.chmodAt(directory, name, CHUNK_DIRECTORY_MODE);
+      if (result === 0 && needed !== undefined) {
+        result = host.chownAt(directory, name, needed.uid, needed.gid);
+      }
+      if (result < 0 && result !== -Errno.EEXIST) {
+        throw new OsError(-result, "create", `${temporary}/${name}`);
+      }
+    }
+  } finally {
+    host.close(directory);
+  }
+  files.makeVisible(temporary, `${path}/${CHUNKS_DIRECTORY}`, false);
+}
+
+function giveAway(path: string, owner: FileOwner): void {
+  const needed = neededOwner(owner);
+  if (needed === undefined) return;
+  host.unwrap(host.chownAt(host.At.FDCWD, path, needed.uid, needed.gid), "chown", path);
+}
+
+function parentOf(path: string): string {
+  const parent = path.replace(/\/+$/, "").replace(/[^/]*$/, "");
+  return parent === "" ? "." : parent;
+}

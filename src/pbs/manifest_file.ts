@@ -1,0 +1,157 @@
+/**
+ * The manifests of a datastore's snapshots.
+ *
+ * @module
+ */
+
+import {
+  Errno,
+  FormatError,
+  IntegrityError,
+  LimitError,
+  OsError,
+  StateError,
+} from "#src/errors.ts";
+import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
+import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "./format/blob.ts";
+import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./format/manifest.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
+import { syncDirectory, syncFileSystem } from "./store_files.ts";
+
+/** Largest blob file that is read. */
+export const BLOB_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;
+/** A manifest that has not got its name yet: no server takes it for a file of the snapshot. */
+const TEMPORARY_NAME = "index.json.tmp";
+
+/** Directory of a snapshot. */
+export function snapshotPath(store: Pick<OpenStore, "path">, snapshot: SnapshotId): string {
+  return `${store.path}/${snapshotDirectory(snapshot)}`;
+}
+
+/**
+ * Reads the manifest of a finished snapshot. Its signature is not looked at.
+ *
+ * @throws {StateError} `not-found` when the snapshot does not exist or is unfinished
+ * @throws {IntegrityError} when its CRC is wrong or it is that of another snapshot
+ * @throws {FormatError | LimitError | OsError}
+ */
+export function loadManifest(store: OpenStore, snapshot: SnapshotId): Manifest {
+  const path = `${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`;
+  const bytes = readManifestFile(store, snapshot, path);
+  const manifest = located(
+    path,
+    () => parseManifest(store.codec.decodeBytes(bytes, { isEncrypted: false })),
+  );
+  const { type, id } = snapshot.group;
+  if (
+    manifest.backupType !== type || manifest.backupId !== id ||
+    manifest.backupTime !== snapshot.time
+  ) {
+    throw new IntegrityError("Cannot use manifest: it is that of another snapshot", { path });
+  }
+  return manifest;
+}
+
+function readManifestFile(
+  store: OpenStore,
+  snapshot: SnapshotId,
+  path: string,
+): Uint8Array<ArrayBuffer> {
+  try {
+    return readSmallFile(path, BLOB_FILE_SIZE_MAX);
+  } catch (error) {
+    if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
+    const name = formatSnapshot(snapshot);
+    const problem = isDirectory(snapshotPath(store, snapshot))
+      ? `snapshot ${name} is unfinished`
+      : `there is no snapshot ${name}`;
+    throw new StateError("not-found", `Cannot open snapshot: ${problem}`, { cause: error });
+  }
+}
+
+/**
+ * Changes what is not signed of a manifest: nobody sees anything but the old one or the new one.
+ *
+ * @throws {StateError} `locked`, or `not-found`
+ * @throws {IntegrityError | FormatError | OsError}
+ */
+export function updateManifest(
+  store: OpenStore,
+  snapshot: SnapshotId,
+  change: (manifest: Manifest) => Manifest,
+): void {
+  const lock = writableParts(store).locks.lockManifest(snapshot);
+  try {
+    const manifest = change(loadManifest(store, snapshot));
+    writeManifest(store, snapshot, encodeManifest(store, manifest), store.syncLevel === "file");
+  } finally {
+    lock.release();
+  }
+}
+
+/** The file of a manifest. */
+export function encodeManifest(store: OpenStore, manifest: Manifest): Uint8Array<ArrayBuffer> {
+  return store.codec.encodeBytes(formatManifest(manifest), { compress: true });
+}
+
+/**
+ * Makes a snapshot a finished one: its manifest becomes visible when everything else is as durable as the store's policy
+ * demands.
+ *
+ * @throws {OsError}
+ */
+export function finishSnapshot(
+  store: OpenStore,
+  snapshot: SnapshotId,
+  manifestFile: Uint8Array<ArrayBuffer>,
+): void {
+  const path = snapshotPath(store, snapshot);
+  writeManifest(store, snapshot, manifestFile, store.syncLevel === "file", () => {
+    if (store.syncLevel === "filesystem") syncFileSystem(path);
+  });
+  if (store.syncLevel === "filesystem") syncDirectory(path);
+}
+
+function writeManifest(
+  store: OpenStore,
+  snapshot: SnapshotId,
+  bytes: Uint8Array<ArrayBuffer>,
+  isDurable: boolean,
+  beforeVisible: () => void = () => {},
+): void {
+  const { files } = writableParts(store);
+  const path = snapshotPath(store, snapshot);
+  files.writeTemporary(`${path}/${TEMPORARY_NAME}`, bytes, isDurable);
+  beforeVisible();
+  files.makeVisible(`${path}/${TEMPORARY_NAME}`, `${path}/${MANIFEST_NAME}`, isDurable);
+}
+
+/** Runs something, and gives errors about bytes the path of their file. */
+export function located<Result>(path: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw withPath(error, path);
+  }
+}
+
+/** The error about bytes, with the path of their file. */
+export function withPath(error: unknown, path: string): unknown {
+  if (error instanceof FormatError && error.path === undefined) {
+    const { code, offset } = error;
+    return new FormatError(error.message, {
+      code,
+      path,
+      cause: error,
+      ...(offset === undefined ? {} : { offset }),
+    });
+  }
+  if (error instanceof IntegrityError && error.path === undefined) {
+    return new IntegrityError(error.message, { code: error.code, path, cause: error });
+  }
+  if (error instanceof LimitError) {
+    return new LimitError(`${error.message} ("${path}")`, { cause: error });
+  }
+  return error;
+}

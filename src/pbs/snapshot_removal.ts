@@ -1,0 +1,131 @@
+/**
+ * Removes snapshots and groups of a datastore.
+ *
+ * @module
+ */
+
+import { Errno, OsError, StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { MANIFEST_NAME } from "./format/manifest.ts";
+import { formatSnapshot, type GroupId, type SnapshotId } from "./format/snapshot_path.ts";
+import { snapshotPath } from "./manifest_file.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
+import { removeFile } from "./store_files.ts";
+import {
+  groupPath,
+  isFinished,
+  isProtected,
+  listSnapshots,
+  namesIn,
+  NOTES_FILE,
+  OWNER_FILE,
+  requireGroup,
+  requireSnapshot,
+} from "./store_listing.ts";
+
+/**
+ * Removes a snapshot, and its group when that is empty then.
+ *
+ * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or `protected`
+ * @throws {OsError}
+ */
+export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
+  removeSnapshot(store, snapshot);
+  const { locks } = writableParts(store);
+  if (listSnapshots(store, snapshot.group).length > 0) return;
+  try {
+    const lock = locks.lockGroup(snapshot.group);
+    try {
+      if (listSnapshots(store, snapshot.group).length === 0) removeGroup(store, snapshot.group);
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    // Somebody makes a new snapshot, or has removed the group already.
+    if (!(error instanceof StateError)) throw error;
+  }
+}
+
+/**
+ * Removes a group with all its snapshots; protected ones stay, and with them the group.
+ *
+ * @returns the snapshots that stayed
+ * @throws {StateError} `not-found`, or `locked`
+ * @throws {OsError}
+ */
+export function forgetGroup(store: OpenStore, group: GroupId): SnapshotId[] {
+  requireGroup(store, group);
+  const lock = writableParts(store).locks.lockGroup(group);
+  try {
+    const kept = listSnapshots(store, group).filter((snapshot) => {
+      if (isProtected(store, snapshot)) return true;
+      removeSnapshot(store, snapshot);
+      return false;
+    });
+    if (kept.length === 0) removeGroup(store, group);
+    return kept;
+  } finally {
+    lock.release();
+  }
+}
+
+function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
+  requireSnapshot(store, snapshot);
+  const { locks } = writableParts(store);
+  const snapshotLock = locks.lockSnapshot(snapshot, "exclusive");
+  try {
+    const manifestLock = isFinished(store, snapshot) ? locks.lockManifest(snapshot) : undefined;
+    try {
+      if (isProtected(store, snapshot)) {
+        throw new StateError(
+          "protected",
+          `Cannot remove ${formatSnapshot(snapshot)}: it is protected`,
+        );
+      }
+      removeSnapshotDirectory(store, snapshot);
+      locks.forgetSnapshot(snapshot);
+    } finally {
+      manifestLock?.release();
+    }
+  } finally {
+    snapshotLock.release();
+  }
+}
+
+/** Removes the directory of a snapshot that the caller has locked. @throws {OsError} */
+export function removeSnapshotDirectory(store: OpenStore, snapshot: SnapshotId): void {
+  const path = snapshotPath(store, snapshot);
+  // First what makes it a snapshot: whatever happens, nobody takes the rest for a finished one.
+  removeFile(`${path}/${MANIFEST_NAME}`);
+  removeTree(path);
+}
+
+/** Removes a directory of files, with what may be in directories there. A symbolic link is removed itself. */
+function removeTree(path: string): void {
+  const stat = new host.HostStat();
+  for (const name of namesIn(path)) {
+    const child = `${path}/${name}`;
+    const found = host.statAt(host.At.FDCWD, child, stat);
+    if (found === 0 && stat.mode >> 12 === TYPE_DIRECTORY) removeTree(child);
+    else removeFile(child);
+  }
+  removeDirectory(path);
+}
+
+const TYPE_DIRECTORY = 0o04;
+
+function removeGroup(store: OpenStore, group: GroupId): void {
+  const path = groupPath(store, group);
+  const others = namesIn(path).filter((name) => name !== OWNER_FILE && name !== NOTES_FILE);
+  if (others.length > 0) return;
+  removeFile(`${path}/${NOTES_FILE}`);
+  removeFile(`${path}/${OWNER_FILE}`);
+  removeDirectory(path);
+  writableParts(store).locks.forgetGroup(group);
+}
+
+/** @throws {OsError} when it is there and not empty */
+export function removeDirectory(path: string): void {
+  const result = host.rmdirAt(host.At.FDCWD, path);
+  if (result < 0 && result !== -Errno.ENOENT) throw new OsError(-result, "remove", path);
+}

@@ -1,0 +1,182 @@
+/**
+ * What has to be done before a snapshot can be written: locks, owner, base, directory; in the order in which a server does it.
+ *
+ * @module
+ */
+
+import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import type { NewSnapshotOptions } from "./datastore_types.ts";
+import { keyFingerprintOf, verifyStateOf } from "./format/manifest.ts";
+import {
+  formatGroup,
+  formatSnapshot,
+  groupDirectory,
+  type GroupId,
+  isBackupTime,
+  type SnapshotId,
+} from "./format/snapshot_path.ts";
+import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
+import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
+import { snapshotPath } from "./manifest_file.ts";
+import type { ObjectLock } from "./object_locks.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
+import {
+  groupPath,
+  isFinished,
+  listSnapshots,
+  OWNER_FILE,
+  readOwner,
+  requireNamespace,
+} from "./store_listing.ts";
+
+/** Owner of groups where nothing else is said. */
+const OWNER_DEFAULT = "root@pam";
+/** An auth id: `user@realm` or `user@realm!token`. */
+const OWNER_PATTERN = /^[^\s:/\p{Cc}]+@[A-Za-z0-9._-]+(?:![A-Za-z0-9._-]+)?$/u;
+/** Another process may remove an empty group each time that it was made. */
+const GROUP_ATTEMPTS_MAX = 10;
+
+/**
+ * Starts a snapshot.
+ *
+ * @throws {StateError} `locked`, `not-found` when there is no such namespace, `exists` when the time is taken or not after the
+ *     last snapshot's
+ * @throws {UsageError} when the options do not fit together
+ * @throws {OsError}
+ */
+export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): LocalSnapshotWriter {
+  checkOptions(options);
+  const { processLock, locks } = writableParts(store);
+  requireNamespace(store, options.group.ns);
+  const held: ObjectLock[] = [];
+  let previous: LocalSnapshotReader | undefined;
+  const release = () => {
+    for (const lock of held.splice(0).reverse()) lock.release();
+  };
+  try {
+    // From before the base is read: its chunks must not be collected.
+    held.push(processLock.acquireShared());
+    held.push(lockNewGroup(store, options));
+    const last = listSnapshots(store, options.group).findLast((id) => isFinished(store, id));
+    previous = last === undefined ? undefined : openBase(store, last, options);
+    const id = makeSnapshotDirectory(store, options, last);
+    held.push(locks.lockSnapshot(id, "exclusive"));
+    return new LocalSnapshotWriter(store, options, { id, previous, release });
+  } catch (error) {
+    previous?.close();
+    release();
+    throw error;
+  }
+}
+
+/** @throws {UsageError} when a text cannot be the owner of a group */
+export function checkOwner(owner: string): void {
+  if (OWNER_PATTERN.test(owner)) return;
+  throw new UsageError(`Cannot use "${owner}" as an owner`, {
+    hint: "An owner is like root@pam or user@realm!token",
+  });
+}
+
+function checkOptions({ crypt, cryptMode, owner, time }: NewSnapshotOptions): void {
+  if (crypt === undefined && cryptMode !== undefined && cryptMode !== "none") {
+    throw new UsageError(`Cannot make a snapshot of crypt mode ${cryptMode} without a key`);
+  }
+  if (time !== undefined && !isBackupTime(time)) {
+    throw new UsageError(`Cannot use ${time} as the time of a snapshot`);
+  }
+  if (owner !== undefined) checkOwner(owner);
+}
+
+/** Makes the group where it is not there, locks it and checks whose it is. */
+function lockNewGroup(store: OpenStore, options: NewSnapshotOptions): ObjectLock {
+  const { files, locks } = writableParts(store);
+  const { group } = options;
+  for (let attempt = 1;; attempt++) {
+    files.makeDirectories(store.path, groupDirectory(group));
+    try {
+      const lock = locks.lockGroup(group);
+      try {
+        claimGroup(store, group, options.owner);
+        return lock;
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    } catch (error) {
+      const isGone = error instanceof StateError && error.code === "not-found";
+      if (!isGone || attempt >= GROUP_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+function claimGroup(store: OpenStore, group: GroupId, owner: string | undefined): void {
+  const present = readOwner(store, group);
+  if (present === undefined) writeOwner(store, group, owner ?? OWNER_DEFAULT);
+  else if (owner !== undefined && present !== owner) {
+    throw new StateError(
+      "foreign-owner",
+      `Cannot back up to ${formatGroup(group)}: it belongs to ${present}, not to ${owner}`,
+    );
+  }
+}
+
+/** Says whom a group belongs to. @throws {OsError} */
+export function writeOwner(store: OpenStore, group: GroupId, owner: string): void {
+  const path = `${groupPath(store, group)}/${OWNER_FILE}`;
+  const text = new TextEncoder().encode(`${owner}\n`);
+  writableParts(store).files.replaceFile(path, `${path}.tmp`, text);
+}
+
+/** Opens the last snapshot as base; undefined where it can be none. */
+function openBase(
+  store: OpenStore,
+  last: SnapshotId,
+  { crypt, cryptMode }: NewSnapshotOptions,
+): LocalSnapshotReader | undefined {
+  const isEncrypting = crypt !== undefined && (cryptMode ?? "encrypt") === "encrypt";
+  // A key that is not used for the new snapshot is none.
+  const usedKey = cryptMode === "none" ? undefined : crypt;
+  let reader: LocalSnapshotReader;
+  try {
+    reader = LocalSnapshotReader.open(store, last, usedKey === undefined ? {} : { crypt: usedKey });
+  } catch (error) {
+    if (error instanceof StateError && error.code === "locked") throw error;
+    // Made with another key, or damaged: then everything is stored anew.
+    if (isFailure(error)) return undefined;
+    throw error;
+  }
+  const { manifest } = reader;
+  const isUsable = (reader.cryptMode === "encrypt") === isEncrypting &&
+    (keyFingerprintOf(manifest) === undefined || usedKey !== undefined) &&
+    verifyStateOf(manifest)?.state !== "failed";
+  if (isUsable) return reader;
+  reader.close();
+  return undefined;
+}
+
+function makeSnapshotDirectory(
+  store: OpenStore,
+  { group, time }: NewSnapshotOptions,
+  last: SnapshotId | undefined,
+): SnapshotId {
+  const { files } = writableParts(store);
+  if (time !== undefined) {
+    const id = { group, time };
+    if (last !== undefined && time <= last.time) throw notAfter(id, last);
+    if (files.makeDirectory(snapshotPath(store, id))) return id;
+    throw new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: it exists`);
+  }
+  let next = Math.max(Math.floor(Date.now() / 1000), (last?.time ?? 0) + 1);
+  while (true) {
+    const id = { group, time: next++ };
+    if (files.makeDirectory(snapshotPath(store, id))) return id;
+  }
+}
+
+function notAfter(id: SnapshotId, last: SnapshotId): StateError {
+  const problem = id.time === last.time ? "it exists" : "the last snapshot is younger";
+  return new StateError(
+    "exists",
+    `Cannot make snapshot ${formatSnapshot(id)}: ${problem} (${formatSnapshot(last)})`,
+  );
+}

@@ -1,0 +1,253 @@
+/**
+ * What a datastore has: namespaces, groups and snapshots. Works without FFI.
+ *
+ * @module
+ */
+
+import { Errno, OsError, StateError } from "#src/errors.ts";
+import { translating } from "#src/io/fs_file_source.ts";
+import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
+import type { GroupInfo, SnapshotFile, SnapshotInfo } from "./datastore_types.ts";
+import {
+  CLIENT_LOG_NAME,
+  isManifestFileName,
+  keyFingerprintOf,
+  type Manifest,
+  MANIFEST_NAME,
+  notesOf,
+  verifyStateOf,
+} from "./format/manifest.ts";
+import {
+  BACKUP_TYPES,
+  formatGroup,
+  formatSnapshot,
+  groupDirectory,
+  type GroupId,
+  isBackupId,
+  isNamespaceName,
+  type Namespace,
+  NAMESPACE_DEPTH_MAX,
+  namespaceDirectory,
+  namespaceNames,
+  parseBackupTime,
+  ROOT_NAMESPACE,
+  type SnapshotId,
+} from "./format/snapshot_path.ts";
+import { loadManifest, snapshotPath } from "./manifest_file.ts";
+import type { OpenStore } from "./open_store.ts";
+
+/** File of a group that says whose it is. */
+export const OWNER_FILE = "owner";
+/** File of a group with its notes. */
+export const NOTES_FILE = "notes";
+/** File of a snapshot that must not be removed. */
+export const PROTECTED_FILE = ".protected";
+
+const OWNER_SIZE_MAX = 4096;
+const NOTES_SIZE_MAX = 1 << 20;
+
+/** Directory of a namespace. */
+export function namespacePath(store: Pick<OpenStore, "path">, ns: Namespace): string {
+  return ns === ROOT_NAMESPACE ? store.path : `${store.path}/${namespaceDirectory(ns)}`;
+}
+
+/** Directory of a group. */
+export function groupPath(store: Pick<OpenStore, "path">, group: GroupId): string {
+  return `${store.path}/${groupDirectory(group)}`;
+}
+
+/**
+ * Namespaces at and below `below`, parents first.
+ *
+ * @throws {StateError} `not-found`
+ */
+export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] {
+  requireNamespace(store, below);
+  const found = [below];
+  if (namespaceNames(below).length >= NAMESPACE_DEPTH_MAX) return found;
+  const names = directoriesIn(`${namespacePath(store, below)}/ns`).filter(isNamespaceName);
+  for (const name of names.sort()) {
+    const child = (below === ROOT_NAMESPACE ? name : `${below}/${name}`) as Namespace;
+    found.push(...listNamespaces(store, child));
+  }
+  return found;
+}
+
+/** @throws {StateError} `not-found` when there is no such namespace */
+export function requireNamespace(store: OpenStore, ns: Namespace): void {
+  if (isDirectory(namespacePath(store, ns))) return;
+  throw new StateError("not-found", `Cannot find namespace "${ns}" in "${store.path}"`);
+}
+
+/** @throws {StateError} `not-found` when there is no such group */
+export function requireGroup(store: OpenStore, group: GroupId): void {
+  if (isDirectory(groupPath(store, group))) return;
+  throw new StateError("not-found", `Cannot find group ${formatGroup(group)}`);
+}
+
+/** @throws {StateError} `not-found` when there is no such snapshot */
+export function requireSnapshot(store: OpenStore, snapshot: SnapshotId): void {
+  if (isDirectory(snapshotPath(store, snapshot))) return;
+  throw new StateError("not-found", `Cannot find snapshot ${formatSnapshot(snapshot)}`);
+}
+
+/** Groups of a namespace, by type and id. @throws {StateError} `not-found` */
+export function listGroups(store: OpenStore, ns: Namespace): GroupId[] {
+  requireNamespace(store, ns);
+  return BACKUP_TYPES.flatMap((type) =>
+    directoriesIn(`${namespacePath(store, ns)}/${type}`)
+      .filter(isBackupId)
+      .sort()
+      .map((id) => ({ ns, type, id }))
+  );
+}
+
+/** Snapshots of a group, oldest first; unfinished ones included. None where there is no such group. */
+export function listSnapshots(store: OpenStore, group: GroupId): SnapshotId[] {
+  return directoriesIn(groupPath(store, group))
+    .map(parseBackupTime)
+    .filter((time) => time !== undefined)
+    .sort((a, b) => a - b)
+    .map((time) => ({ group, time }));
+}
+
+/** Whether a snapshot has a manifest. */
+export function isFinished(store: OpenStore, snapshot: SnapshotId): boolean {
+  return exists(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`);
+}
+
+/** Whether a snapshot must not be removed. */
+export function isProtected(store: OpenStore, snapshot: SnapshotId): boolean {
+  return exists(`${snapshotPath(store, snapshot)}/${PROTECTED_FILE}`);
+}
+
+/** Whom a group belongs to; undefined where that is not said. */
+export function readOwner(store: OpenStore, group: GroupId): string | undefined {
+  const text = readText(`${groupPath(store, group)}/${OWNER_FILE}`, OWNER_SIZE_MAX);
+  return text?.replace(/\s*(\n[^]*)?$/, "");
+}
+
+/** @throws {StateError} `not-found` */
+export function describeGroup(store: OpenStore, group: GroupId): GroupInfo {
+  requireGroup(store, group);
+  const snapshots = listSnapshots(store, group).reverse();
+  return {
+    id: group,
+    owner: readOwner(store, group),
+    notes: readText(`${groupPath(store, group)}/${NOTES_FILE}`, NOTES_SIZE_MAX),
+    snapshots,
+    last: snapshots.find((snapshot) => isFinished(store, snapshot)),
+  };
+}
+
+/** @throws {StateError} `not-found` */
+export function describeSnapshot(store: OpenStore, snapshot: SnapshotId): SnapshotInfo {
+  requireSnapshot(store, snapshot);
+  const base = {
+    id: snapshot,
+    owner: readOwner(store, snapshot.group),
+    isProtected: isProtected(store, snapshot),
+    isFinished: isFinished(store, snapshot),
+  };
+  const unknown = {
+    ...base,
+    files: listFiles(store, snapshot, undefined),
+    size: undefined,
+    notes: undefined,
+    keyFingerprint: undefined,
+    verifyState: undefined,
+  };
+  if (!base.isFinished) return { ...unknown, error: undefined };
+  try {
+    const manifest = loadManifest(store, snapshot);
+    return {
+      ...base,
+      files: listFiles(store, snapshot, manifest),
+      size: manifest.files.reduce((sum, file) => sum + file.size, 0),
+      notes: notesOf(manifest),
+      keyFingerprint: keyFingerprintOf(manifest),
+      verifyState: verifyStateOf(manifest),
+      error: undefined,
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return { ...unknown, error };
+  }
+}
+
+/** Files of the manifest in its order, then the others with the manifest first and the client's log last. */
+function listFiles(
+  store: OpenStore,
+  snapshot: SnapshotId,
+  manifest: Manifest | undefined,
+): SnapshotFile[] {
+  const path = snapshotPath(store, snapshot);
+  const files: SnapshotFile[] = (manifest?.files ?? []).map(({ filename, size, cryptMode }) => ({
+    name: filename,
+    size,
+    cryptMode,
+  }));
+  const listed = new Set(files.map((file) => file.name));
+  const rank = (name: string) => name === MANIFEST_NAME ? 0 : name === CLIENT_LOG_NAME ? 2 : 1;
+  const others = namesIn(path)
+    .filter((name) => isManifestFileName(name) && !listed.has(name))
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  for (const name of others) {
+    files.push({ name, size: sizeOf(`${path}/${name}`), cryptMode: undefined });
+  }
+  return files;
+}
+
+/** Names in a directory, in no order; none when there is no such directory. */
+export function namesIn(path: string): string[] {
+  return entriesIn(path).map((entry) => entry.name);
+}
+
+function directoriesIn(path: string): string[] {
+  return entriesIn(path)
+    .filter((entry) =>
+      entry.isDirectory || (entry.isSymlink && isDirectory(`${path}/${entry.name}`))
+    )
+    .map((entry) => entry.name);
+}
+
+function entriesIn(path: string): Deno.DirEntry[] {
+  try {
+    return translating("list", path, () => [...Deno.readDirSync(path)]);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+function exists(path: string): boolean {
+  return lstat(path) !== undefined;
+}
+
+function sizeOf(path: string): number {
+  return lstat(path)?.size ?? 0;
+}
+
+function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return translating("stat", path, () => Deno.lstatSync(path));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function readText(path: string, sizeMax: number): string | undefined {
+  try {
+    return new TextDecoder().decode(readSmallFile(path, sizeMax));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whatever is looked at may be removed at any time. */
+function isMissing(error: unknown): boolean {
+  return error instanceof OsError &&
+    (error.errno === Errno.ENOENT || error.errno === Errno.ENOTDIR);
+}
