@@ -5,9 +5,29 @@
  */
 
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { CommandContext } from "../command.ts";
-import { defaultKeys, type KeyOptions, planReadKey } from "./key_choice.ts";
-import { loadKey } from "./key_files.ts";
+import {
+  type BackupKeyOptions,
+  defaultKeys,
+  describeOrigin,
+  type KeyOptions,
+  planBackupKeys,
+  planReadKey,
+} from "./key_choice.ts";
+import { loadKey, loadMasterKey } from "./key_files.ts";
+import { encryptForMasterKey } from "./master_keys.ts";
+
+/** What a backup does with which keys. */
+export interface BackupKeys {
+  readonly mode: CryptMode;
+  /** Undefined for mode `none`. */
+  readonly crypt: CryptConfig | undefined;
+  /** The key, encrypted by a master key: content of `rsa-encrypted.key.blob`. */
+  readonly encryptedKey: Uint8Array<ArrayBuffer> | undefined;
+  /** What there is to tell of the keys, line by line. */
+  readonly messages: readonly string[];
+}
 
 /**
  * The key that snapshots are read with: the given one, else the one at the default place; undefined without either.
@@ -32,4 +52,28 @@ export async function givenCryptConfig(
 ): Promise<CryptConfig | undefined> {
   const isGiven = options.keyfile !== undefined || options.keyfd !== undefined;
   return isGiven ? await readCryptConfig(options, context) : undefined;
+}
+
+/**
+ * The keys of a backup, by the table in the specification of the datastore, section 11.
+ *
+ * @throws {UsageError} when what is asked for does not fit together, or a key cannot be read
+ * @throws {FormatError} when a key is none
+ * @throws {AuthError} when the password is missing or wrong
+ */
+export async function backupKeys(
+  options: BackupKeyOptions,
+  context: CommandContext,
+): Promise<BackupKeys> {
+  const { mode, key, masterKey } = planBackupKeys(options, defaultKeys(context));
+  if (key === undefined) {
+    return { mode, crypt: undefined, encryptedKey: undefined, messages: [] };
+  }
+  const messages = [describeOrigin(key, "encryption")];
+  const unlocked = await loadKey(key, context);
+  const crypt = new CryptConfig(unlocked.key);
+  if (masterKey === undefined) return { mode, crypt, encryptedKey: undefined, messages };
+  messages.push(describeOrigin(masterKey, "master"));
+  const encryptedKey = encryptForMasterKey(unlocked, await loadMasterKey(masterKey));
+  return { mode, crypt, encryptedKey, messages };
 }

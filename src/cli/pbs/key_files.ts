@@ -112,6 +112,14 @@ export function replaceKeyFile(path: string, file: KeyFile): void {
   Deno.renameSync(temporary, path);
 }
 
+/** Makes a public master key the default one; there may be another one already. */
+export function importMasterKey(path: string, pem: string): void {
+  makePlace(path);
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  writeNew(temporary, pem);
+  Deno.renameSync(temporary, path);
+}
+
 /** Makes the directory of a default place. */
 export function makePlace(path: string): void {
   Deno.mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describeRsaKey } from "#src/codecs/rsa.ts";
 import { formatFingerprint, type KeyFile } from "#src/pbs/format/key_file.ts";
 import { formatCalendarTime } from "../local_time.ts";
 import type { Output } from "./output.ts";
@@ -43,6 +44,37 @@ export function formatKeyInfo(info: KeyInfo, output: Output): string {
     ["hint", info.hint],
   ].filter((row): row is [string, string] => row[1] !== undefined);
   return output.table([{ title: "Name" }, { title: "Value" }], rows);
+}
+
+/** What is told of a public master key. */
+export interface MasterKeyInfo {
+  readonly exponent: string;
+  /** Bits. */
+  readonly length: number;
+  readonly modulus: string;
+  /** In quotation marks. */
+  readonly path: string;
+}
+
+/** What a public master key is. @throws {FormatError} when it is no RSA key */
+export function masterKeyInfo(path: string, pem: string): MasterKeyInfo {
+  const { exponent, bits, modulus } = describeRsaKey(pem);
+  return {
+    exponent: String(exponent),
+    length: bits,
+    modulus: modulus.toHex().toUpperCase(),
+    path: JSON.stringify(path),
+  };
+}
+
+/** The same as a table. */
+export function formatMasterKey(info: MasterKeyInfo, output: Output): string {
+  return output.table([{ title: "Name" }, { title: "Value" }], [
+    ["path", info.path],
+    ["modulus", info.modulus],
+    ["exponent", info.exponent],
+    ["length", String(info.length)],
+  ]);
 }
 
 /** Files of other makers may have no times, or odd ones. */

@@ -9,6 +9,12 @@ import type { CommandGroup } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
 import { changePassphraseCommand } from "./change_passphrase.ts";
 import { createKeyCommand } from "./create.ts";
+import { importWithMasterKeyCommand } from "./import_with_master_key.ts";
+import {
+  createMasterKeyCommand,
+  importMasterKeyCommand,
+  showMasterKeyCommand,
+} from "./master_key.ts";
 import { paperkeyCommand } from "./paperkey.ts";
 import { showKeyCommand } from "./show.ts";
 
@@ -16,7 +22,16 @@ import { showKeyCommand } from "./show.ts";
 export const keyGroup: CommandGroup = {
   name: "key",
 
-  commands: [createKeyCommand, showKeyCommand, changePassphraseCommand, paperkeyCommand],
+  commands: [
+    createKeyCommand,
+    showKeyCommand,
+    changePassphraseCommand,
+    paperkeyCommand,
+    createMasterKeyCommand,
+    importMasterKeyCommand,
+    showMasterKeyCommand,
+    importWithMasterKeyCommand,
+  ],
 
   describe() {
     const command = new Command("key").description("Make, show and change encryption keys");

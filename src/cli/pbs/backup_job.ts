@@ -1,0 +1,206 @@
+/**
+ * A backup with its progress, what could not be read, and its end: finished, partial, or given up without a trace.
+ *
+ * @module
+ */
+
+import { backup, type BackupOptions, type BackupReport, planBackup } from "#src/backup/backup.ts";
+import type { BackupSpec } from "#src/backup/backup_spec.ts";
+import { StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { Datastore } from "#src/pbs/datastore.ts";
+import type { CryptMode } from "#src/pbs/format/crypt.ts";
+import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { Terminal } from "../terminal.ts";
+import { quoteName } from "../pxar/quoting.ts";
+import { partialError, ProblemOutput } from "../pxar/problem_output.ts";
+import type { BackupRequest } from "./backup_options.ts";
+import {
+  backupSummary,
+  type FinishedBackup,
+  formatArchive,
+  formatBackupReport,
+} from "./backup_report.ts";
+import { formatHumanBytes } from "./human_bytes.ts";
+import { qualifiedName } from "./listing.ts";
+import type { Output } from "./output.ts";
+import { ProgressLine } from "./progress_line.ts";
+
+/** The keys of a backup, ready for use. */
+export interface BackupKeys {
+  readonly mode: CryptMode;
+  /** The 32 bytes; undefined for mode `none`. */
+  readonly key: Uint8Array | undefined;
+  /** The key, encrypted with a master key. */
+  readonly encryptedKey: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Where a backup tells of itself. */
+export interface BackupOutput {
+  readonly terminal: Terminal;
+  readonly output: Output;
+}
+
+/**
+ * Makes a snapshot. SIGINT and SIGTERM give it up.
+ *
+ * @throws {StateError} `partial` when entries are missing: the snapshot is there; `interrupted`: it is not
+ * @throws what {@link backup} throws, and starting a snapshot
+ */
+export function runBackup(
+  store: Datastore,
+  request: BackupRequest,
+  keys: BackupKeys,
+  told: BackupOutput,
+): void {
+  const start = performance.now();
+  const interruption = host.latchSignals([host.SIGINT, host.SIGTERM, host.SIGHUP]);
+  try {
+    const writer = store.startSnapshot({
+      group: request.group,
+      cryptMode: keys.mode,
+      workers: request.workers,
+      ...(request.time === undefined ? {} : { time: request.time }),
+      ...(keys.key === undefined ? {} : { crypt: new CryptConfig(keys.key) }),
+    });
+    const { id } = writer;
+    const report = tellingOf(request, told, interruption, (options, log) => {
+      log(`Starting backup: ${qualifiedName(id)}`);
+      return backup(writer, request.specs, {
+        ...options,
+        ...(keys.encryptedKey === undefined ? {} : { encryptedKey: keys.encryptedKey }),
+      });
+    });
+    finish({ report, id, cryptMode: keys.mode, durationMs: performance.now() - start }, told);
+  } finally {
+    interruption.release();
+  }
+}
+
+/** Tells what {@link runBackup} would do. */
+export function runBackupPlan(
+  request: BackupRequest,
+  cryptMode: CryptMode,
+  told: BackupOutput,
+): void {
+  const start = performance.now();
+  const time = request.time ?? Math.floor(Date.now() / 1000);
+  const id: SnapshotId = { group: request.group, time };
+  const interruption = { isRaised: false };
+  const report = tellingOf(
+    request,
+    told,
+    interruption,
+    (options) => planBackup(request.specs, options),
+  );
+  finish({ report, id, cryptMode, durationMs: performance.now() - start }, told);
+}
+
+function finish(finished: FinishedBackup, { output }: BackupOutput): void {
+  output.value(
+    { type: "summary", ...backupSummary(finished) },
+    () => formatBackupReport(finished),
+  );
+  const { archives, isPartial } = finished.report;
+  if (!isPartial) return;
+  throw partialError(
+    archives.reduce((sum, { build }) => sum + (build?.errorCount ?? 0), 0),
+    "backed up",
+  );
+}
+
+type Run = (options: BackupOptions, log: (line: string) => void) => BackupReport;
+
+/** Runs a backup with options that tell of it, keep the client's log, and stop it. */
+function tellingOf(
+  request: BackupRequest,
+  { terminal, output }: BackupOutput,
+  interruption: { readonly isRaised: boolean },
+  run: Run,
+): BackupReport {
+  using line = new ProgressLine(terminal, output);
+  const problems = new ProblemOutput(terminal, output.isJson ? "json" : "text", line);
+  const log = new ClientLog();
+  const startMs = performance.now();
+  let archive = "";
+  let doneBytes = 0;
+  const show = (files: number, bytes: number) => {
+    if (interruption.isRaised) throw interrupted();
+    line.show(() => describeProgress(archive, files, doneBytes + bytes, startMs));
+  };
+  let contentBytes = 0;
+  return run({
+    mode: request.mode,
+    ...(request.chunkSize === undefined ? {} : { chunkSize: request.chunkSize }),
+    build: {
+      ...request.build,
+      onEntry: (path) => {
+        if (!request.isVerbose) return;
+        line.clear();
+        terminal.err(`${quoteName(path)}\n`);
+      },
+      onProgress: (progress) => {
+        contentBytes = progress.contentBytes;
+        show(progress.entryCount, contentBytes);
+      },
+      onProblem: ({ kind, severity, path, message }) => {
+        const place = `${archive}:${path}`;
+        log.add(`${severity}: ${place}: ${message}`);
+        problems.print({ path: place, severity, code: kind, message });
+      },
+    },
+    onArchive: ({ spec, files }) => {
+      doneBytes += contentBytes;
+      contentBytes = 0;
+      archive = spec.name;
+      log.add(describeSource(spec, files));
+      output.event({ type: "archive", name: spec.name, source: spec.path, files });
+      show(0, 0);
+    },
+    onImage: (bytes) => {
+      contentBytes = bytes;
+      show(1, bytes);
+    },
+    onPreviousUnusable: (spec, error) => {
+      line.clear();
+      const message = `${spec.name}: cannot reuse the last snapshot: ${error.message}`;
+      log.add(message);
+      output.warning(message);
+    },
+    log: () => log.bytes(),
+  }, (text) => log.add(text));
+}
+
+function describeProgress(archive: string, files: number, bytes: number, startMs: number) {
+  const seconds = (performance.now() - startMs) / 1000;
+  const speed = Math.round(bytes / Math.max(seconds, 0.001));
+  return {
+    text: `${archive}: ${files} entries, ${formatHumanBytes(bytes)}, ${formatHumanBytes(speed)}/s`,
+    fields: { archive, entries: files, bytes, bytes_per_s: speed },
+  };
+}
+
+function describeSource({ kind, name, path }: BackupSpec, files: readonly string[]): string {
+  const what = { pxar: "directory", image: "image", blob: "file" }[kind];
+  return `${name}: ${what} ${quoteName(path)} as ${files.join(" and ")}`;
+}
+
+function interrupted(): StateError {
+  return new StateError("interrupted", "Interrupted: the snapshot was given up", {
+    hint: "Nothing of it is left; chunks that were stored are used by the next backup",
+  });
+}
+
+/** What is stored beside a snapshot of how it was made. */
+class ClientLog {
+  #text = "";
+
+  add(line: string): void {
+    this.#text += `${new Date().toISOString().replace(/\.\d+Z$/u, "Z")} ${line}\n`;
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    return new TextEncoder().encode(this.#text);
+  }
+}
