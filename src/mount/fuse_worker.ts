@@ -13,6 +13,7 @@ import { FuseSession } from "#ffi/libfuse3/session.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { BackingRegistry } from "./backing_registry.ts";
 import { makeCallbacks } from "./callbacks.ts";
+import { DirectoryPreloader } from "./directory_preloader.ts";
 import { FailureLog } from "./failure_log.ts";
 import { Operations } from "./operations.ts";
 import { Request } from "./request.ts";
@@ -79,6 +80,12 @@ function serve(
     backing: start.passthrough ? new BackingRegistry(deviceFd) : undefined,
     reportFailure: (message) => failures.report(message),
   });
+  const preloader = new DirectoryPreloader({
+    mountPoint: start.mountPoint,
+    index: start.index,
+    states,
+  });
+  fileSystem.preloadDirectory = (nodeId, count) => preloader.request(nodeId, count);
   const request = new Request();
   const operations = new Operations(fileSystem, request);
   const outcome = { result: 0 };
@@ -94,6 +101,7 @@ function serve(
     operations,
     statistics: new WorkerStatistics(start.statistics, start.index),
     failures,
+    preloader,
     processWithLibfuse: (size) => session.process(request.buffer, size),
     outcome,
     fastPath: start.fastPath,

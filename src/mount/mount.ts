@@ -125,7 +125,9 @@ export class MountedFileSystem {
   readonly #session: FuseSession;
   readonly #pool: WorkerPool;
   readonly #connection: string | undefined;
+  /** The mount has left its mount point. */
   #isDetached = false;
+  #isSessionUnmounted = false;
 
   /** @internal Made by {@link mountFileSystem}. */
   constructor(parts: {
@@ -160,8 +162,10 @@ export class MountedFileSystem {
    */
   async unmount(options: EndOptions = { whenBusy: "detach" }): Promise<void> {
     if (!this.#isDetached) {
+      // In the first case the session is unmounted when the workers are done: the mount may still end a moment later.
       if (options.whenBusy === "refuse") unmountPath(this.mountPoint);
-      this.#detach();
+      else this.#unmountSession();
+      this.#isDetached = true;
     }
     if (await settlesWithin(this.closed, END_TIMEOUT_MS)) return;
     this.#abort();
@@ -177,16 +181,17 @@ export class MountedFileSystem {
     } catch (error) {
       // What the failed worker had in hand is never answered: end everything rather than let programs hang.
       this.#abort();
-      this.#detach();
+      this.#unmountSession();
       throw error;
     }
-    this.#detach();
+    this.#unmountSession();
     this.#session.destroy();
   }
 
-  #detach(): void {
-    if (this.#isDetached) return;
+  #unmountSession(): void {
     this.#isDetached = true;
+    if (this.#isSessionUnmounted) return;
+    this.#isSessionUnmounted = true;
     this.#session.unmount();
   }
 
@@ -242,6 +247,7 @@ export async function mountFileSystem(
         initReplay: negotiation.replay,
         passthrough: negotiation.passthrough &&
           canPassThrough(deviceFd, options.passthroughProbePath!),
+        mountPoint,
         mountOptions,
         libfusePath: options.libfusePath,
         fastPath: options.fastPath ?? true,

@@ -11,6 +11,7 @@ import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
 import { BODY } from "./answer.ts";
 import type { CallbackOutcome } from "./callbacks.ts";
 import { errnoOf } from "./errno.ts";
+import type { DirectoryPreloader } from "./directory_preloader.ts";
 import { dispatchFast, NO_ANSWER, NOT_HANDLED } from "./fast_path.ts";
 import type { FailureLog } from "./failure_log.ts";
 import type { Operations } from "./operations.ts";
@@ -22,6 +23,7 @@ export interface LoopParts {
   readonly operations: Operations;
   readonly statistics: WorkerStatistics;
   readonly failures: FailureLog;
+  readonly preloader: DirectoryPreloader;
   /** Has libfuse handle the present request. */
   readonly processWithLibfuse: (size: number) => void;
   /** Where libfuse's callbacks leave their result. */
@@ -43,12 +45,13 @@ export class RequestLoop {
    * @throws {OsError} when the device cannot be read any more for another reason
    */
   run(): void {
-    const { deviceFd, operations: { request } } = this.#parts;
+    const { deviceFd, preloader, operations: { request } } = this.#parts;
     while (true) {
       const size = read(deviceFd, request.buffer.address, request.capacity);
       if (size > 0) {
         request.size = size;
         this.#serve();
+        preloader.run();
       } else if (size === -Errno.ENODEV) {
         return;
       } else if (size !== -Errno.ENOENT && size !== -Errno.EINTR && size !== -Errno.EAGAIN) {

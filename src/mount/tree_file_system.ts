@@ -23,6 +23,7 @@ import {
   type Node,
   type Tree,
 } from "#src/tree/node.ts";
+import { LookupBursts } from "./lookup_bursts.ts";
 
 /** A tree does not change: the kernel may keep what it knows for a day. */
 const TIMEOUT_SECONDS = 86_400;
@@ -32,6 +33,10 @@ const OPEN_CONTENTS_MAX = 256;
 
 /** Directories whose entries are kept as a list. */
 const LISTINGS_MAX = 8;
+
+/** Numbers of entries with which a directory is worth preloading, and costs little. */
+const PRELOADED_COUNT_MIN = 6;
+const PRELOADED_COUNT_MAX = 2048;
 
 const BLOCK_SIZE = 512;
 const O_ACCMODE = 3;
@@ -43,27 +48,35 @@ const SEEK_DATA = 3;
  * handle is never needed. So several instances over the same tree serve one mount together without sharing anything.
  */
 export class TreeFileSystem implements FileSystem {
+  preloadDirectory?: (nodeId: number, entryCount: number) => void;
   readonly #tree: Tree;
   readonly #contents = new Map<number, FileContent>();
   readonly #listings = new Map<number, readonly DirectoryEntry[]>();
+  readonly #bursts = new LookupBursts();
+  /** The entry that is being listed, which is looked up at once when attributes are wanted too, and its directory. */
+  #listed: DirectoryEntry | undefined;
+  #listedIn = 0;
 
   constructor(tree: Tree) {
     this.#tree = tree;
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
+    out.timeoutSeconds = TIMEOUT_SECONDS;
+    const listed = this.#listed;
+    if (listed !== undefined && listed.name === name && this.#listedIn === parentId) {
+      return this.#fillEntry(out, listed.node);
+    }
     const parent = this.#node(parentId);
     if (parent === undefined) return -Errno.ESTALE;
     if (parent.kind !== "directory") return -Errno.ENOTDIR;
+    this.#notePossibleBurst(parentId, parent);
     const node = parent.lookup(name);
-    out.timeoutSeconds = TIMEOUT_SECONDS;
     if (node === undefined) {
       out.nodeId = 0;
       return 0;
     }
-    out.nodeId = this.#nodeId(node);
-    fillAttributes(out.attributes, node, out.nodeId);
-    return 0;
+    return this.#fillEntry(out, node);
   }
 
   /** Nothing is counted. */
@@ -119,21 +132,26 @@ export class TreeFileSystem implements FileSystem {
     return whence === SEEK_DATA ? offset : size;
   }
 
-  opendir(nodeId: number, out: OpenSlot): number {
-    const node = this.#node(nodeId);
-    if (node === undefined) return -Errno.ESTALE;
-    if (node.kind !== "directory") return -Errno.ENOTDIR;
-    out.keepCache = true;
-    return 0;
+  /** The kernel (5.1) takes this answer for success, and for that of all directories to come; it keeps entries then. */
+  opendir(): number {
+    return -Errno.ENOSYS;
   }
 
   readdir(nodeId: number, _handle: number, cookie: number, emit: EmitEntry): number {
     const directory = this.#node(nodeId);
     if (directory?.kind !== "directory") return -Errno.ENOTDIR;
+    const { entryCount } = directory;
+    // The last question of a lister may reach another worker, which has no list yet and needs none.
+    if (entryCount !== undefined && cookie >= entryCount + 2) return 0;
     const entries = this.#listing(nodeId, directory);
-    // Cookies are positions in the list; the first two are "." and "..".
-    for (let position = cookie; position < entries.length + 2; position++) {
-      if (!this.#emitAt(position, nodeId, entries, emit)) break;
+    this.#listedIn = nodeId;
+    try {
+      // Cookies are positions in the list; the first two are "." and "..".
+      for (let position = cookie; position < entries.length + 2; position++) {
+        if (!this.#emitAt(position, nodeId, entries, emit)) break;
+      }
+    } finally {
+      this.#listed = undefined;
     }
     return 0;
   }
@@ -194,6 +212,18 @@ export class TreeFileSystem implements FileSystem {
     return nodeId === ROOT_NODE_ID ? this.#tree.root : this.#tree.nodeById(nodeId - 1);
   }
 
+  #fillEntry(out: EntrySlot, node: Node): number {
+    out.nodeId = this.#nodeId(node);
+    fillAttributes(out.attributes, node, out.nodeId);
+    return 0;
+  }
+
+  #notePossibleBurst(parentId: number, { entryCount }: DirectoryNode): void {
+    if (this.preloadDirectory === undefined || entryCount === undefined) return;
+    if (entryCount < PRELOADED_COUNT_MIN || entryCount > PRELOADED_COUNT_MAX) return;
+    if (this.#bursts.note(parentId)) this.preloadDirectory(parentId, entryCount);
+  }
+
   #openContent(nodeId: number): FileContent | undefined {
     const node = this.#node(nodeId);
     if (node?.kind !== "file") return undefined;
@@ -227,7 +257,8 @@ export class TreeFileSystem implements FileSystem {
     if (position < 2) {
       return emit(position === 0 ? "." : "..", nodeId, FileType.DIRECTORY >> 12, position + 1);
     }
-    const { name, node } = entries[position - 2]!;
+    const entry = this.#listed = entries[position - 2]!;
+    const { name, node } = entry;
     const type = (node.attributes.mode & FileType.MASK) >> 12;
     return emit(name, this.#nodeId(node), type, position + 1);
   }

@@ -30,7 +30,7 @@ export class WorkerPool {
     this.#url = url;
     this.#onFailure = onFailure;
     this.#states = new Int32Array(
-      new SharedArrayBuffer(workerCount * Int32Array.BYTES_PER_ELEMENT),
+      new SharedArrayBuffer((workerCount + 1) * Int32Array.BYTES_PER_ELEMENT),
     );
     // Either promise may be rejected before anybody waits for it.
     this.#serving.promise.catch(() => {});

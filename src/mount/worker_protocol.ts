@@ -4,7 +4,10 @@
  * @module
  */
 
-/** States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does not. */
+/**
+ * States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does not. One more cell is 1
+ * while a worker preloads (`directory_preloader.ts`).
+ */
 export const WorkerState = { STARTING: 0, SERVING: 1, ENDED: 2, FAILED: 3 } as const;
 
 /** Sent to a worker once; it serves from then on and reads no further message. */
@@ -17,6 +20,7 @@ export interface StartMessage {
   readonly initReplay: Uint8Array<ArrayBuffer>;
   /** The kernel and this mount can do passthrough. */
   readonly passthrough: boolean;
+  readonly mountPoint: string;
   readonly mountOptions: string;
   readonly libfusePath: string | undefined;
   readonly fastPath: boolean;

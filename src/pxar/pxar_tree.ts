@@ -109,6 +109,7 @@ function makeNode(accessor: PxarAccessor, node: PxarNode): Node {
 class PxarDirectory implements DirectoryNode {
   readonly kind = "directory";
   readonly id: number;
+  readonly entryCount: number;
   readonly attributes: Attributes;
   readonly #accessor: PxarAccessor;
   readonly #node: PxarNode;
@@ -117,6 +118,7 @@ class PxarDirectory implements DirectoryNode {
     this.#accessor = accessor;
     this.#node = node;
     this.id = tailOffset(node);
+    this.entryCount = node.table!.count;
     this.attributes = attributesOf(node.entry.metadata, 0);
   }
 

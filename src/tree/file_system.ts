@@ -113,6 +113,12 @@ export type EmitEntry = (name: string, ino: number, type: number, nextCookie: nu
 
 /** A mounted tree. */
 export interface FileSystem {
+  /**
+   * Set by who serves it, where that is possible: to be called with the node id of a directory, and the number of its
+   * entries, when the kernel had better know all of them. They are listed with their attributes then, soon.
+   */
+  preloadDirectory?: (nodeId: number, entryCount: number) => void;
+
   /** Finds a name. Success with a `nodeId` other than 0 counts as one lookup, undone by {@link forget}. */
   lookup(parentId: number, name: string, out: EntrySlot): number;
   /** Undoes `count` lookups; a node without lookups, names and handles is forgotten. */

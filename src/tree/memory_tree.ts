@@ -137,6 +137,10 @@ function makeNode(
         ...base,
         kind: "directory",
         attributes: makeAttributes(entry, FileType.DIRECTORY, 0o755, 0, 1),
+        // Not yet known here.
+        get entryCount() {
+          return children.size;
+        },
         lookup: (name) => children.get(name),
         entries: () => listing(children),
       } satisfies DirectoryNode;

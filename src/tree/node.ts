@@ -50,6 +50,8 @@ export interface DirectoryEntry {
 /** A directory. */
 export interface DirectoryNode extends NodeBase {
   readonly kind: "directory";
+  /** Number of entries, where that is known without reading them. */
+  readonly entryCount?: number;
   /** The node called `name`, or undefined. `.` and `..` are never asked for. */
   lookup(name: string): Node | undefined;
   /** All names, each once, without `.` and `..`, in a stable order. */
