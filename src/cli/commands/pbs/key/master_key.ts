@@ -5,11 +5,13 @@
  */
 
 import { Command } from "commander";
+import { Errno, OsError } from "#src/errors.ts";
 import type { CommandModule } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
 import { addNewPasswordOption, newPassword } from "../../../pbs/key_lock_options.ts";
 import {
   defaultMasterKeyPath,
+  existingPath,
   KEY_PLACE_ENVIRONMENT,
   knownPlace,
 } from "../../../pbs/key_places.ts";
@@ -46,6 +48,9 @@ export const createMasterKeyCommand: CommandModule<CreateOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
+    for (const name of [PRIVATE_NAME, PUBLIC_NAME]) {
+      if (existingPath(name) !== undefined) throw new OsError(Errno.EEXIST, "create", name);
+    }
     const password = newPassword(options.passwordFile, context, "Master Key Password: ");
     const { generateRsaKeys } = await import("#src/codecs/rsa.ts");
     const { writeNew } = await import("../../../pbs/key_files.ts");
