@@ -1,103 +1,69 @@
 /**
- * Verification of snapshots: every chunk and every file is read and compared with what the manifests promise.
+ * Verification of snapshots: every chunk and every file is read and compared with what the manifests promise (section 15 of the
+ * format's description).
  *
  * @module
  */
 
-import type { CryptConfig } from "./crypt_config.ts";
 import type { Datastore } from "./datastore.ts";
-import type { GroupId, Namespace, SnapshotId } from "./format/snapshot_path.ts";
+import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
+import { SnapshotVerifier } from "./snapshot_verifier.ts";
+import type { VerifyOptions, VerifyReport, VerifyScope } from "./verify_report.ts";
 
-/** What to verify. */
-export type VerifyScope =
-  /** Every group at and below a namespace; left out: of the whole datastore. */
-  | { readonly kind: "namespace"; readonly namespace?: Namespace; readonly isRecursive?: boolean }
-  | { readonly kind: "group"; readonly group: GroupId }
-  | { readonly kind: "snapshot"; readonly snapshot: SnapshotId };
-
-/** How to verify. */
-export interface VerifyOptions {
-  /** Whether snapshots that have a result are passed over. Default: false for a snapshot, else true. */
-  readonly ignoreVerified?: boolean;
-  /** A result that is older than so many days does not count. Default: results do not age. */
-  readonly outdatedAfterDays?: number;
-  /**
-   * Keys: the signatures of snapshots made with them are checked, and their encrypted chunks are decrypted and compared with
-   * their digests. Without, encrypted chunks are checked by CRC only.
-   */
-  readonly crypts?: readonly CryptConfig[];
-  /** Threads besides the caller's. Default: none. */
-  readonly workers?: number;
-  /** Auth id in the name of the task. Default: `root@pam`. */
-  readonly authId?: string;
-  /** Name of the store in the name of the task. Default: the last part of its path. */
-  readonly storeName?: string;
-  /** Asked all the time whether to go on; what it throws ends the run. An AbortSignal is one. */
-  readonly signal?: { throwIfAborted(): void };
-  readonly onProgress?: (progress: VerifyProgress) => void;
-  /** Told of every fault when it is found. */
-  readonly onFault?: (fault: VerifyFault) => void;
-  /** Unix seconds. Default: the system's clock. */
-  readonly now?: () => number;
-}
-
-/** How far a verification is. */
-export interface VerifyProgress {
-  readonly snapshot: SnapshotId;
-  /** File of the snapshot that is verified. */
-  readonly file: string | undefined;
-  /** Snapshots done, of all. */
-  readonly done: number;
-  readonly total: number;
-  /** Chunks of the file done, of those that were not verified before. */
-  readonly chunksDone: number;
-  readonly chunksTotal: number;
-}
-
-/** Something that is not as it should be. */
-export interface VerifyFault {
-  readonly snapshot: SnapshotId;
-  readonly file: string | undefined;
-  readonly message: string;
-  readonly error: unknown;
-  /** The new name of a corrupt chunk. */
-  readonly renamedTo?: string;
-}
-
-/** What became of a snapshot. */
-export interface VerifiedSnapshot {
-  readonly snapshot: SnapshotId;
-  /** `skipped`: has a result that counts, is unfinished, or is being written or removed. */
-  readonly result: "ok" | "failed" | "skipped";
-  readonly faults: readonly VerifyFault[];
-  /** Why it was skipped. */
-  readonly reason?: "verified" | "locked" | "unfinished" | "vanished";
-}
-
-/** What a verification found. */
-export interface VerifyReport {
-  /** In the order of verification. */
-  readonly snapshots: readonly VerifiedSnapshot[];
-  /** Chunks read, and their stored and plain bytes. */
-  readonly chunkCount: number;
-  readonly storedBytes: number;
-  readonly plainBytes: number;
-  /** Chunks that are corrupt or missing. */
-  readonly badChunkCount: number;
-  /** Whether no snapshot failed. */
-  readonly isClean: boolean;
-}
+export type {
+  VerifiedSnapshot,
+  VerifyFault,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
+  VerifyScope,
+} from "./verify_report.ts";
 
 /**
- * Verifies snapshots. Corrupt chunks are renamed and results are saved where the datastore is open for writing.
+ * Verifies snapshots: groups by type and id, the newest snapshot of each first. Corrupt chunks are renamed and results are saved
+ * where the datastore is open for writing.
  *
  * @throws {StateError} `not-found` when what is asked for does not exist
  * @throws {OsError} when a directory cannot be listed, or results cannot be saved
  */
 export function verifyStore(
-  _datastore: Datastore,
-  _scope: VerifyScope = { kind: "namespace" },
-  _options: VerifyOptions = {},
+  datastore: Datastore,
+  scope: VerifyScope = { kind: "namespace" },
+  options: VerifyOptions = {},
 ): VerifyReport {
-  throw new Error("not written yet");
+  const snapshots = snapshotsOf(datastore, scope);
+  const ignoreVerified = options.ignoreVerified ?? scope.kind !== "snapshot";
+  const run = new SnapshotVerifier(datastore, { ...options, ignoreVerified });
+  try {
+    const results = snapshots.map((snapshot, done) => run.verify(snapshot, done, snapshots.length));
+    return {
+      snapshots: results,
+      ...run.chunkCounts,
+      isClean: results.every(({ result }) => result !== "failed"),
+    };
+  } finally {
+    run.close();
+  }
+}
+
+function snapshotsOf(datastore: Datastore, scope: VerifyScope): SnapshotId[] {
+  switch (scope.kind) {
+    case "snapshot":
+      return [datastore.snapshotInfo(scope.snapshot).id];
+    case "group":
+      return [...datastore.groupInfo(scope.group).snapshots];
+    case "namespace": {
+      const { namespace = ROOT_NAMESPACE, isRecursive = true } = scope;
+      const namespaces = isRecursive ? datastore.namespaces(namespace) : [namespace];
+      return namespaces
+        .flatMap((ns) => datastore.groups(ns))
+        .filter((group) => !isBenchmark(group))
+        .flatMap((group) => datastore.snapshots(group).reverse());
+    }
+  }
+}
+
+/** Chunks of the group that a client's benchmark writes to are no backups. */
+function isBenchmark({ type, id }: GroupId): boolean {
+  return type === "host" && id === "benchmark";
 }
