@@ -5,8 +5,10 @@
  */
 
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { sealKey } from "#src/pbs/master_key.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { CommandContext } from "../command.ts";
+import { formatLocalTime } from "../local_time.ts";
 import {
   type BackupKeyOptions,
   defaultKeys,
@@ -16,7 +18,6 @@ import {
   planReadKey,
 } from "./key_choice.ts";
 import { loadKey, loadMasterKey } from "./key_files.ts";
-import { encryptForMasterKey } from "./master_keys.ts";
 
 /** What a backup does with which keys. */
 export interface BackupKeys {
@@ -74,6 +75,10 @@ export async function backupKeys(
   const crypt = new CryptConfig(unlocked.key);
   if (masterKey === undefined) return { mode, crypt, encryptedKey: undefined, messages };
   messages.push(describeOrigin(masterKey, "master"));
-  const encryptedKey = encryptForMasterKey(unlocked, await loadMasterKey(masterKey));
+  const encryptedKey = sealKey(
+    await loadMasterKey(masterKey),
+    { crypt, created: unlocked.file.created },
+    formatLocalTime(new Date()),
+  );
   return { mode, crypt, encryptedKey, messages };
 }

@@ -89,15 +89,14 @@ export async function unlockKeyFile(file: KeyFile, context: CommandContext): Pro
 /** The key file for a new key, or for one that was there with another lock: `created` is when. */
 export function lockKey(key: Uint8Array, lock: KeyLock, created?: string): KeyFile {
   const { kind, passphrase, hint } = lock;
-  const now = formatLocalTime(new Date());
-  const file = makeKeyFile({
+  return makeKeyFile({
     key,
     kind,
-    now,
+    now: formatLocalTime(new Date()),
+    ...(created === undefined ? {} : { created }),
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(hint === undefined ? {} : { hint }),
   }, keyCrypto);
-  return { ...file, created: created ?? now };
 }
 
 /** Writes a new key file that only its owner can read. @throws when there is something of that name */

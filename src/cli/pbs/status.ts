@@ -21,7 +21,7 @@ export interface TypeCount {
 export interface StatusRecord {
   readonly avail: number;
   /** Null for types of which there is nothing. */
-  readonly counts?: Readonly<Record<BackupType, TypeCount | null>>;
+  readonly counts?: Readonly<Record<BackupType | "other", TypeCount | null>>;
   readonly "gc-status"?: ReturnType<typeof gcStatusFields>;
   readonly total: number;
   readonly used: number;
@@ -61,8 +61,13 @@ export function formatStatus(record: StatusRecord, output: Output): string {
   return output.plainTable([{ title: "name" }, { title: "value", align: "right" }], rows);
 }
 
-function countSnapshots(store: Datastore): Record<BackupType, TypeCount | null> {
-  const counts: Record<BackupType, TypeCount | null> = { ct: null, host: null, vm: null };
+function countSnapshots(store: Datastore): NonNullable<StatusRecord["counts"]> {
+  const counts: Record<BackupType | "other", TypeCount | null> = {
+    ct: null,
+    host: null,
+    other: null,
+    vm: null,
+  };
   for (const group of store.namespaces().flatMap((ns) => store.groups(ns))) {
     const count = counts[group.type] ??= { groups: 0, snapshots: 0 };
     count.groups++;

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { decryptRsa, encryptRsa } from "#src/codecs/rsa.ts";
 import { loadKey } from "#src/cli/pbs/key_files.ts";
-import { decryptWithMasterKey, encryptForMasterKey } from "#src/cli/pbs/master_keys.ts";
 import { backupKeys } from "#src/cli/pbs/crypt.ts";
-import { AuthError } from "#src/errors.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { sealKey, unsealKey } from "#src/pbs/master_key.ts";
 import { parseKeyFile } from "#src/pbs/format/key_file.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { contextOf } from "./_context.ts";
@@ -16,26 +15,11 @@ const PRIVATE = Deno.readTextFileSync(`${KEYS}master-private.pem`);
 
 const LOCKED = contextOf({ PBS_ENCRYPTION_PASSWORD: "goldkey-pass" });
 
-Deno.test("encryptForMasterKey() keeps the key as an unlocked key file", async () => {
-  const key = await loadKey({ kind: "file", place: `${KEYS}key-scrypt.json` }, LOCKED);
-  const text = new TextDecoder().decode(
-    decryptRsa(PRIVATE, "master-pass", encryptForMasterKey(key, PUBLIC)),
-  );
-  assert.match(
-    text,
-    /^\{"kdf":null,"created":"2026-11-21T02:18:05\+00:00","modified":"[^"]+","data":"[^"]+","fingerprint":"86:61:[^"]+"\}$/,
-  );
-  assert.deepEqual(parseKeyFile(text).data, key.key);
-});
-
-Deno.test("decryptWithMasterKey() refuses what was encrypted for another key", async () => {
-  const key = await loadKey({ kind: "file", place: `${KEYS}key-none.json` }, LOCKED);
-  const content = encryptForMasterKey(key, PUBLIC);
-  assert.deepEqual(decryptWithMasterKey(content, PRIVATE, "master-pass").data, key.key);
-  const noKey = encryptRsa(PUBLIC, new TextEncoder().encode("no key file"));
-  assert.throws(() => decryptWithMasterKey(noKey, PRIVATE, "master-pass"), AuthError);
-  assert.throws(() => decryptWithMasterKey(content, PRIVATE, "wrong-pass"), AuthError);
-});
+function seal(publicPem: string, keyPath: string): Uint8Array {
+  const file = parseKeyFile(Deno.readTextFileSync(keyPath));
+  const crypt = CryptConfig.fromKeyFile(file);
+  return sealKey(publicPem, { crypt, created: file.created }, "2026-11-22T00:00:00+00:00");
+}
 
 Deno.test("backupKeys() loads key and master key, and says which", async () => {
   const keys = await backupKeys({
@@ -44,7 +28,10 @@ Deno.test("backupKeys() loads key and master key, and says which", async () => {
   }, LOCKED);
   assert.equal(keys.mode, "encrypt");
   assert.match(keys.crypt!.fingerprint, /^86:61:4c:/);
-  assert.equal(keys.encryptedKey!.length, 512);
+  const kept = unsealKey(PRIVATE, "master-pass", keys.encryptedKey!);
+  assert.deepEqual(kept.data, keys.crypt!.key);
+  assert.equal(kept.created, "2026-11-21T02:18:05+00:00");
+  assert.equal(kept.hint, undefined);
   assert.deepEqual(keys.messages, [
     `Using encryption key from '${KEYS}key-scrypt.json'..`,
     `Using master key from '${KEYS}master-public.pem'..`,
@@ -88,17 +75,15 @@ Deno.test("pbs key create-master-key makes keys that get an encryption key back"
   assert.equal(JSON.parse(shown).length, 4096);
   assert.match(JSON.parse(shown).modulus, /^[0-9A-F]{1024}$/);
 
-  const key = await loadKey({ kind: "file", place: `${KEYS}key-none.json` }, LOCKED);
-  const content = encryptForMasterKey(key, Deno.readTextFileSync(defaultPath));
-  Deno.writeFileSync(directory.join("key.enc"), content);
+  const sealed = seal(Deno.readTextFileSync(defaultPath), `${KEYS}key-none.json`);
+  Deno.writeFileSync(directory.join("key.enc"), sealed);
   const args = ["key", "import-with-master-key", "key.json", "--kdf", "none"]
     .concat("--master-keyfile", "master-private.pem", "--encrypted-keyfile", "key.enc");
   const back = await pbsOnTerminal(args, [["Master Key Password: ", "master-secret\r"]], { cwd });
   assert.equal(back.code, 0, back.stdout);
   const file = parseKeyFile(Deno.readTextFileSync(directory.join("key.json")));
-  assert.deepEqual(file.data, key.key);
-  assert.equal(file.created, key.file.created);
-  assert.deepEqual(file.fingerprint, key.file.fingerprint);
+  const original = parseKeyFile(Deno.readTextFileSync(`${KEYS}key-none.json`));
+  assert.deepEqual({ ...file, modified: original.modified }, original);
 
   const again = await pbs(["key", "create-master-key", "--password-file", "key.json"], { cwd });
   assert.equal(again.code, 1);
@@ -107,8 +92,7 @@ Deno.test("pbs key create-master-key makes keys that get an encryption key back"
 
 Deno.test("pbs key import-with-master-key refuses a wrong password and makes nothing", async () => {
   using directory = new TempDirectory("master");
-  const key = await loadKey({ kind: "file", place: `${KEYS}key-none.json` }, LOCKED);
-  Deno.writeFileSync(directory.join("key.enc"), encryptForMasterKey(key, PUBLIC));
+  Deno.writeFileSync(directory.join("key.enc"), seal(PUBLIC, `${KEYS}key-none.json`));
   Deno.writeTextFileSync(directory.join("password"), "wrong-pass\n");
   const args = ["key", "import-with-master-key", "key.json", "--kdf", "none"]
     .concat("--master-keyfile", `${KEYS}master-private.pem`, "--encrypted-keyfile", "key.enc");

@@ -63,12 +63,12 @@ export const importWithMasterKeyCommand: CommandModule<ImportOptions> = {
     const target = given ?? knownPlace(defaultKeyPath(context));
     const { readKeyText } = await import("../../../pbs/secrets.ts");
     const { readSmallFile } = await import("#src/io/small_file.ts");
-    const { decryptWithMasterKey } = await import("../../../pbs/master_keys.ts");
+    const { unsealKey } = await import("#src/pbs/master_key.ts");
     const { createKeyFile, lockKey, makePlace } = await import("../../../pbs/key_files.ts");
     const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const pem = readKeyText(pemPath, "--master-keyfile");
     const content = readSmallFile(path, FILE_SIZE_MAX);
-    const open = (password: string | undefined) => decryptWithMasterKey(content, pem, password);
+    const open = (password: string | undefined) => unsealKey(pem, password, content);
     const plain = openMasterKey(open, options, context);
     const file = lockKey(plain.data, keyLockOf(options, context), plain.created);
     if (given === undefined) makePlace(target);
