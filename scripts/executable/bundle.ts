@@ -1,5 +1,5 @@
 /**
- * The program as one JavaScript file: the FUSE worker's bundle goes into the program's as text, since a single
+ * The program as one JavaScript file: the bundle of its threads goes into the program's as text, since a single
  * file has no second module that a worker could be started from, and the program's goes into a small module that
  * starts it.
  *
@@ -11,7 +11,7 @@ import { makeFunctionBody, runnerModule } from "./function_body.ts";
 import { makeBuiltinsLazy } from "./lazy_builtins.ts";
 import { runDeno } from "./run_deno.ts";
 
-const WORKER_MODULE = "src/cli/fuse_worker.ts";
+const WORKER_MODULE = "src/cli/worker.ts";
 
 /** The whole program but its start: exports `start`. */
 function programModule(kind: BuildKind, workerBundle: string): string {
@@ -69,9 +69,9 @@ async function bundleAsText(module: string, name: string, wrap: (runner: string)
  * @returns path of the bundle
  */
 export async function bundleProgram(kind: BuildKind, directory: string): Promise<string> {
-  const worker = `${directory}/fuse_worker`;
+  const worker = `${directory}/worker`;
   await bundleAsText(WORKER_MODULE, worker, (runner) => `${runner}\nawait run();\n`);
-  await Deno.writeTextFile(`${directory}/program.ts`, programModule(kind, "./fuse_worker.js"));
+  await Deno.writeTextFile(`${directory}/program.ts`, programModule(kind, "./worker.js"));
   const executable = `${directory}/pbkfs`;
   await bundleAsText(`${directory}/program.ts`, executable, (runner) => entryModule(kind, runner));
   return `${executable}.js`;

@@ -1,5 +1,5 @@
 /**
- * Where the code of a FUSE worker comes from. From sources it is a file; inside the single executable there are no
+ * Where the code of a worker comes from: that of FUSE workers, which may be that of other threads too. From sources it is a file; inside the single executable there are no
  * files, and the text that the build embeds is turned into a URL.
  *
  * @module
@@ -12,7 +12,7 @@ export function embedWorkerSource(text: string): void {
   embeddedUrl = URL.createObjectURL(new Blob([text], { type: "application/javascript" }));
 }
 
-/** The module to start a FUSE worker from. */
+/** The module to start a worker from. */
 export function workerUrl(): string {
-  return embeddedUrl ?? new URL("../cli/fuse_worker.ts", import.meta.url).href;
+  return embeddedUrl ?? new URL("../cli/worker.ts", import.meta.url).href;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { embedWorkerSource, workerUrl } from "#src/mount/worker_source.ts";
 
 Deno.test("workerUrl() is the source file until a bundle is embedded", async () => {
-  assert.match(workerUrl(), /\/src\/cli\/fuse_worker\.ts$/);
+  assert.match(workerUrl(), /\/src\/cli\/worker\.ts$/);
   embedWorkerSource("export const answer = 42;");
   const url = workerUrl();
   assert.match(url, /^blob:/);

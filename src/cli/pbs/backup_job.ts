@@ -8,20 +8,16 @@ import { backup, type BackupOptions, type BackupReport, planBackup } from "#src/
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { Terminal } from "../terminal.ts";
+import { spawnThread } from "../threads.ts";
 import { quoteName } from "../pxar/quoting.ts";
 import { partialError, ProblemOutput } from "../pxar/problem_output.ts";
 import type { BackupRequest } from "./backup_options.ts";
-import {
-  backupSummary,
-  type FinishedBackup,
-  formatArchive,
-  formatBackupReport,
-} from "./backup_report.ts";
+import { backupSummary, type FinishedBackup, formatBackupReport } from "./backup_report.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
@@ -30,8 +26,8 @@ import { ProgressLine } from "./progress_line.ts";
 /** The keys of a backup, ready for use. */
 export interface BackupKeys {
   readonly mode: CryptMode;
-  /** The 32 bytes; undefined for mode `none`. */
-  readonly key: Uint8Array | undefined;
+  /** Undefined for mode `none`. */
+  readonly crypt: CryptConfig | undefined;
   /** The key, encrypted with a master key. */
   readonly encryptedKey: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -60,9 +56,9 @@ export function runBackup(
     const writer = store.startSnapshot({
       group: request.group,
       cryptMode: keys.mode,
-      workers: request.workers,
+      ...(request.workers === 0 ? {} : { workers: { count: request.workers, spawn: spawnThread } }),
       ...(request.time === undefined ? {} : { time: request.time }),
-      ...(keys.key === undefined ? {} : { crypt: new CryptConfig(keys.key) }),
+      ...(keys.crypt === undefined ? {} : { crypt: keys.crypt }),
     });
     const { id } = writer;
     const report = tellingOf(request, told, interruption, (options, log) => {

@@ -56,7 +56,7 @@ export function backupSummary(finished: FinishedBackup): Record<string, unknown>
 }
 
 /** What became of an archive, for programs. */
-export function archiveFields(archive: ArchiveReport): Record<string, unknown> {
+function archiveFields(archive: ArchiveReport): Record<string, unknown> {
   const { spec, files, size, newBytes, newStoredBytes, build, reuse } = archive;
   return {
     name: spec.name,
@@ -105,7 +105,7 @@ export function formatBackupReport(finished: FinishedBackup): string {
 }
 
 /** What became of an archive, in one line or two. */
-export function formatArchive(archive: ArchiveReport): string {
+function formatArchive(archive: ArchiveReport): string {
   const { spec, size, newBytes, newStoredBytes, build, reuse } = archive;
   const files = build === undefined ? "" : `${build.counts.file} files, `;
   const share = size === 0 ? 0 : 100 * (size - newBytes) / size;

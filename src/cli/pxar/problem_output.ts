@@ -6,7 +6,6 @@
 
 import { isFailure, StateError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
-import type { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import { quoteName, showName } from "./quoting.ts";
 
@@ -20,13 +19,18 @@ export interface EntryProblem {
   readonly message: string;
 }
 
+/** A line that shows progress, and must go away before anything else is printed. */
+export interface LineOnTerminal {
+  clear(): void;
+}
+
 /** Prints problems on standard error, as lines or as JSON objects with `type` "problem". */
 export class ProblemOutput {
   readonly #terminal: Terminal;
   readonly #format: OutputFormat;
-  readonly #progress: Progress;
+  readonly #progress: LineOnTerminal;
 
-  constructor(terminal: Terminal, format: OutputFormat, progress: Progress) {
+  constructor(terminal: Terminal, format: OutputFormat, progress: LineOnTerminal) {
     this.#terminal = terminal;
     this.#format = format;
     this.#progress = progress;

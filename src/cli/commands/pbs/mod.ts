@@ -8,20 +8,27 @@ import { Command } from "commander";
 import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeGroupArguments } from "../../pbs/arguments.ts";
+import { backupCommand } from "./backup.ts";
+import { snapshotCatCommand } from "./cat.ts";
 import { changeOwnerCommand } from "./change_owner.ts";
 import { datastoreGroup } from "./datastore.ts";
+import { snapshotDiffCommand } from "./diff.ts";
 import { filesCommand } from "./files.ts";
+import { snapshotFindCommand } from "./find.ts";
 import { forgetCommand } from "./forget.ts";
 import { gcCommand } from "./gc.ts";
 import { groupGroup } from "./group.ts";
 import { keyGroup } from "./key/mod.ts";
 import { listGroupsCommand } from "./list.ts";
+import { snapshotLsCommand } from "./ls.ts";
+import { snapshotMountCommand } from "./mount.ts";
 import { namespaceGroup } from "./namespace.ts";
 import { notesCommand } from "./notes.ts";
 import { protectCommand } from "./protect.ts";
 import { pruneCommand } from "./prune.ts";
 import { snapshotGroup } from "./snapshot.ts";
 import { snapshotsCommand } from "./snapshots.ts";
+import { snapshotStatCommand } from "./stat.ts";
 import { statusCommand } from "./status.ts";
 import { verifyStoreCommand } from "./verify.ts";
 
@@ -32,9 +39,16 @@ export const pbsGroup: ProgramGroup = {
   name: GROUP_NAME,
 
   commands: [
+    backupCommand,
     listGroupsCommand,
     snapshotsCommand("snapshots", "pbs snapshots"),
     filesCommand("pbs files"),
+    snapshotLsCommand,
+    snapshotCatCommand,
+    snapshotFindCommand,
+    snapshotStatCommand,
+    snapshotDiffCommand,
+    snapshotMountCommand,
     notesCommand,
     protectCommand,
     forgetCommand("pbs forget"),

@@ -1,10 +1,16 @@
 /**
- * The module that every FUSE worker starts from: opens this thread's own view of what is mounted.
+ * The module that every thread of the program starts from: it serves a mount, handles chunks of a backup, or verifies chunks.
  *
  * @module
  */
 
+import { isChunkWorker, serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
+import {
+  StoreChunkHandler,
+  type StoreChunkHandlerDescription,
+} from "#src/pbs/store_chunk_handler.ts";
+import { isVerifyWorker, serveVerifyWorker } from "#src/pbs/verify_threads.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { BackupDescription } from "./backup_description.ts";
 import { openBackup } from "./backup_file_system.ts";
@@ -16,8 +22,17 @@ import { openArchive } from "./pxar/archive_file_system.ts";
 /** What is mounted, as plain values that are sent to the workers. */
 type MountDescription = BackupDescription | ArchiveDescription | SnapshotDescription;
 
-serveWorker((description, context) => open(description as MountDescription, context));
+if (isChunkWorker()) {
+  serveChunkWorker((description) =>
+    new StoreChunkHandler(description as StoreChunkHandlerDescription)
+  );
+} else if (isVerifyWorker()) {
+  serveVerifyWorker();
+} else {
+  serveWorker((description, context) => open(description as MountDescription, context));
+}
 
+/** This thread's own view of what is mounted. */
 function open(description: MountDescription, context: WorkerContext): FileSystem {
   switch (description.kind) {
     case "backup":

@@ -1,0 +1,95 @@
+/**
+ * `pbkfs pbs backup`: directories, images and files into a snapshot.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import type { CommandContext, CommandModule } from "../../command.ts";
+import { addHelpNotes } from "../../help.ts";
+import {
+  addBackupOptions,
+  type BackupCommandOptions,
+  parseBackupRequest,
+} from "../../pbs/backup_options.ts";
+import type { BackupKeys } from "../../pbs/backup_job.ts";
+import { defaultKeys, type KeyPlan, planBackupKeys } from "../../pbs/key_choice.ts";
+import {
+  addFormatOptions,
+  type FormatChoice,
+  Output,
+  OUTPUT_ENVIRONMENT,
+} from "../../pbs/output.ts";
+import { datastorePath, REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
+import { withStore } from "../../pbs/store.ts";
+
+interface BackupOptions extends BackupCommandOptions, FormatChoice {}
+
+/** The command. */
+export const backupCommand: CommandModule<BackupOptions> = {
+  describe() {
+    const command = new Command("backup")
+      .description("Back up directories, images and files as one snapshot")
+      .argument(
+        "<spec...>",
+        "NAME.pxar:/directory, NAME.img:/file-or-device, NAME.conf:/file or NAME.log:/file",
+      );
+    return addHelpNotes(addFormatOptions(addBackupOptions(command)), {
+      examples: [
+        {
+          text: "A directory",
+          line: "pbkfs pbs backup home.pxar:/home --repository dir:/srv/store",
+        },
+        {
+          text: "Only what has changed is read",
+          line: "pbkfs pbs backup home.pxar:/home --change-detection-mode metadata",
+        },
+        {
+          text: "A disk and its description, encrypted",
+          line: "pbkfs pbs backup disk.img:/dev/sdb vm.conf:/etc/vm.conf --keyfile key.json " +
+            "--backup-type vm --backup-id 100",
+        },
+      ],
+      environment: {
+        ...REPOSITORY_ENVIRONMENT,
+        ...KEY_PASSWORD_ENVIRONMENT,
+        ...OUTPUT_ENVIRONMENT,
+      },
+      exitStatus: {
+        1: "Failure (there is no snapshot), or files could not be read (there is one).",
+      },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const { readHostName } = await import("../../pbs/host_name.ts");
+    const request = parseBackupRequest(options, readHostName);
+    datastorePath(options, context);
+    const plan = planBackupKeys(options, defaultKeys(context));
+    const told = { terminal: context.terminal, output };
+    const { runBackup, runBackupPlan } = await import("../../pbs/backup_job.ts");
+    if (request.isDryRun) {
+      runBackupPlan(request, plan.mode, told);
+      return 0;
+    }
+    const keys = await loadKeys(plan, context);
+    await withStore(options, context, "write", (store) => runBackup(store, request, keys, told));
+    return 0;
+  },
+};
+
+async function loadKeys({ mode, ...plan }: KeyPlan, context: CommandContext): Promise<BackupKeys> {
+  if (plan.key === undefined) return { mode, crypt: undefined, encryptedKey: undefined };
+  const { loadKey, loadMasterKey } = await import("../../pbs/key_files.ts");
+  const { CryptConfig } = await import("#src/pbs/crypt_config.ts");
+  const { key, file } = await loadKey(plan.key, context);
+  const crypt = new CryptConfig(key);
+  if (plan.masterKey === undefined) return { mode, crypt, encryptedKey: undefined };
+  const pem = await loadMasterKey(plan.masterKey);
+  const { sealKey } = await import("#src/pbs/master_key.ts");
+  const { formatLocalTime } = await import("../../local_time.ts");
+  const encryptedKey = sealKey(pem, { crypt, created: file.created }, formatLocalTime(new Date()));
+  return { mode, crypt, encryptedKey };
+}
