@@ -118,7 +118,7 @@ export class FixedIndex implements ChunkIndex {
   }
 
   find(offset: number): number {
-    return Math.min(Math.floor(offset / this.chunkSize), this.count);
+    return offset < this.size ? Math.floor(offset / this.chunkSize) : this.count;
   }
 
   computeChecksum(sha256: HashBytes): ChunkDigest {
