@@ -46,6 +46,7 @@ export class ChunkStore {
   readonly #directory: number;
   readonly #names = new ChunkNames();
   readonly #owner: FileOwner | undefined;
+  readonly #umask: number;
   readonly #isEachSynced: boolean;
   #buffer: NativeBuffer;
 
@@ -53,6 +54,7 @@ export class ChunkStore {
     this.path = path;
     this.#directory = directory;
     this.#owner = writing && neededOwner(writing.owner);
+    this.#umask = writing === undefined ? 0 : processUmask();
     this.#isEachSynced = writing?.syncLevel === "file";
     this.#buffer = this.#allocate(0);
   }
@@ -214,7 +216,7 @@ export class ChunkStore {
       if (made !== -host.Errno.EEXIST) this.#fail(made, "create directory of", digest);
       return;
     }
-    if ((processUmask() & CHUNK_DIRECTORY_MODE) !== 0) {
+    if ((this.#umask & CHUNK_DIRECTORY_MODE) !== 0) {
       named.chmodNamed(this.#directory, directory, CHUNK_DIRECTORY_MODE);
     }
     if (this.#owner === undefined) return;
@@ -233,7 +235,7 @@ export class ChunkStore {
       else if (count < 0) return count;
       else done += count;
     }
-    if ((processUmask() & FILE_MODE) !== 0) {
+    if ((this.#umask & FILE_MODE) !== 0) {
       const result = host.fchmod(fd, FILE_MODE);
       if (result < 0) return result;
     }

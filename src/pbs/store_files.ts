@@ -12,15 +12,11 @@ export const FILE_MODE = 0o644;
 /** Permissions of directories of groups and snapshots. */
 export const DIRECTORY_MODE = 0o755;
 
-let umask: number | undefined;
-
 /** Permissions that this process does not give to what it creates. */
 export function processUmask(): number {
-  if (umask === undefined) {
-    // There is no other call to ask for it.
-    umask = host.setUmask(0o022);
-    host.setUmask(umask);
-  }
+  // There is no other call to ask for it.
+  const umask = host.setUmask(0o022);
+  host.setUmask(umask);
   return umask;
 }
 
@@ -36,6 +32,7 @@ export function neededOwner(owner: FileOwner): FileOwner | undefined {
 /** Makes files and directories. */
 export class StoreFiles {
   readonly #owner: FileOwner | undefined;
+  readonly #umask = processUmask();
 
   /** `owner` is that of `.chunks`. */
   constructor(owner: FileOwner, readonly syncLevel: SyncLevel) {
@@ -47,7 +44,7 @@ export class StoreFiles {
     const result = host.mkdirAt(host.At.FDCWD, path, mode);
     if (result === -host.Errno.EEXIST) return false;
     host.unwrap(result, "create", path);
-    if ((processUmask() & mode) !== 0) {
+    if ((this.#umask & mode) !== 0) {
       host.unwrap(host.chmodAt(host.At.FDCWD, path, mode), "chmod", path);
     }
     this.#giveAway(host.At.FDCWD, path, path);
@@ -70,7 +67,7 @@ export class StoreFiles {
     if (fd === -host.Errno.EEXIST) return;
     host.unwrap(fd, "create", path);
     try {
-      if ((processUmask() & mode) !== 0) host.unwrap(host.fchmod(fd, mode), "chmod", path);
+      if ((this.#umask & mode) !== 0) host.unwrap(host.fchmod(fd, mode), "chmod", path);
       this.#giveAway(fd, "", path);
     } finally {
       host.close(fd);
@@ -103,7 +100,7 @@ export class StoreFiles {
         ? 0
         : host.unwrap(host.pwriteFully(fd, buffer.address, bytes.length, 0), "write", path);
       if (count < bytes.length) throw new host.OsError(host.Errno.ENOSPC, "write", path);
-      if ((processUmask() & FILE_MODE) !== 0) {
+      if ((this.#umask & FILE_MODE) !== 0) {
         host.unwrap(host.fchmod(fd, FILE_MODE), "chmod", path);
       }
       this.#giveAway(fd, "", path);

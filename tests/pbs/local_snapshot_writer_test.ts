@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { sha256Of } from "#src/codecs/hashing.ts";
+import { StateError, UsageError } from "#src/errors.ts";
+import { allocateNativeBuffer } from "#src/io/host.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import type { CryptMode } from "#src/pbs/format/crypt.ts";
+import { uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
+import { type GroupId, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
+import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
+import { runCommand } from "#tests/support/process.ts";
+import { CHECK_DATASTORE, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
+import { Random } from "#tests/support/property_random.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const GROUP: GroupId = { ns: parseNamespace(""), type: "host", id: "a" };
+const RAW_KEY = JSON.parse(Deno.readTextFileSync(`${PBS_KEYS}/key-none.json`)).data as string;
+const CRYPT = new CryptConfig(Uint8Array.fromBase64(RAW_KEY));
+const OTHER_CRYPT = new CryptConfig(new Uint8Array(32).fill(7));
+const KIB = 1024;
+
+function openNew(directory: TempDirectory, name = "store"): Datastore {
+  const path = directory.join(name);
+  // As a server's, but for the directories that stay empty.
+  Deno.mkdirSync(`${path}/.chunks`, { recursive: true });
+  return Datastore.open(path, { access: "write", lockTimeoutMs: 100, syncLevel: "none" });
+}
+
+function content(seed: number, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Random(seed).bytes(size);
+  // The first half compresses.
+  for (let offset = 0; offset < size / 2; offset++) bytes[offset]! &= 3;
+  return bytes;
+}
+
+function readArchive(reader: SnapshotReader, name: string): Uint8Array {
+  const source = reader.openArchive(name);
+  const buffer = allocateNativeBuffer(source.size);
+  assert.equal(source.readAt(buffer, 0, source.size, 0), source.size);
+  return buffer.bytes;
+}
+
+function writeExample(writer: SnapshotWriter, stream: Uint8Array, image: Uint8Array): void {
+  const data = writer.openDynamic("root.ppxar.didx", { kind: "dynamic", averageSize: 64 * KIB });
+  const disk = writer.openFixed("disk.img.fidx", image.length, 64 * KIB);
+  for (let offset = 0; offset < stream.length; offset += 10_000) {
+    data.write(stream.subarray(offset, offset + 10_000));
+    disk.write(image.subarray(offset, offset + 10_000));
+  }
+  disk.write(image.subarray(Math.ceil(stream.length / 10_000) * 10_000));
+  assert.equal(data.finish().size, stream.length);
+  assert.equal(disk.finish().size, image.length);
+  writer.addBlob("vm.conf.blob", new TextEncoder().encode("memory: 1\n".repeat(100)));
+  writer.addBlob("client.log.blob", new TextEncoder().encode("done\n"));
+}
+
+async function check(store: Datastore): Promise<void> {
+  if (CHECK_DATASTORE === undefined) return;
+  const command = ["python3", CHECK_DATASTORE, store.path, "--no-archives", "--json"];
+  command.push("--key", `${PBS_KEYS}/key-none.json`, "--all-keys");
+  const { code, stdout } = await runCommand(command, { timeoutMs: 60_000, check: false });
+  const report = JSON.parse(stdout);
+  assert.deepEqual(report.errors, []);
+  const warnings = report.warnings.filter(({ where }: { where: string }) => where !== ".lock");
+  assert.deepEqual(warnings, []);
+  assert.equal(code, 0);
+}
+
+for (const cryptMode of ["none", "sign-only", "encrypt"] satisfies CryptMode[]) {
+  Deno.test(`LocalSnapshotWriter writes what its reader reads, crypt mode ${cryptMode}`, async () => {
+    using directory = new TempDirectory("writer");
+    const store = openNew(directory);
+    const stream = content(1, 1_500_000);
+    const image = content(2, 2_000_001);
+    const keyed = cryptMode === "none" ? {} : { crypt: CRYPT, cryptMode };
+
+    const first = store.startSnapshot({ group: GROUP, time: 1_700_000_000, ...keyed });
+    assert.equal(first.previous, undefined);
+    writeExample(first, stream, image);
+    const summary = first.finish();
+    assert.ok(summary.newChunkCount > 30);
+    assert.equal(summary.newBytes, stream.length + image.length);
+    assert.equal(summary.knownChunkCount, 0);
+
+    const reader = store.openSnapshot(first.id, keyed);
+    assert.equal(reader.cryptMode, cryptMode);
+    assert.deepEqual(readArchive(reader, "root.ppxar.didx"), stream);
+    assert.deepEqual(readArchive(reader, "disk.img.fidx"), image);
+    assert.equal(new TextDecoder().decode(reader.blob("client.log.blob")), "done\n");
+    assert.equal(reader.blob("vm.conf.blob").length, 1000);
+    const names = reader.manifest.files.map((file) => file.filename);
+    assert.deepEqual(names, ["root.ppxar.didx", "disk.img.fidx", "vm.conf.blob"]);
+    reader.close();
+
+    const second = store.startSnapshot({ group: GROUP, ...keyed });
+    assert.deepEqual(second.previous?.id, first.id);
+    writeExample(second, stream, image);
+    const again = second.finish();
+    assert.equal(again.newChunkCount, 0);
+    assert.equal(again.knownChunkCount, summary.newChunkCount);
+    const statistics = uploadStatisticsOf(again.manifest)!;
+    assert.deepEqual([statistics.count, statistics.compressedSize, statistics.duplicates], [
+      0,
+      0,
+      0,
+    ]);
+    assert.equal(store.groupInfo(GROUP).owner, "root@pam");
+    await check(store);
+    store.close();
+  });
+}
+
+Deno.test("LocalSnapshotWriter injects chunks of the previous snapshot without reading them", async () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const stream = content(3, 800_000);
+  const first = store.startSnapshot({ group: GROUP });
+  const written = first.openDynamic("root.ppxar.didx", { kind: "payload", averageSize: 64 * KIB });
+  written.write(stream);
+  written.finish();
+  first.finish();
+
+  const second = store.startSnapshot({ group: GROUP });
+  assert.equal(second.id.time > first.id.time, true);
+  const index = second.previous!.dynamicIndex("root.ppxar.didx");
+  const chunks = Array.from({ length: index.count }, (_, position) => ({
+    digest: index.digestOf(position),
+    size: index.endOf(position) - index.startOf(position),
+  }));
+  const reusing = second.openDynamic("root.ppxar.didx", { kind: "payload", averageSize: 64 * KIB });
+  const mark = new TextEncoder().encode("sixteen bytes ..");
+  reusing.write(mark);
+  reusing.inject(chunks);
+  assert.equal(reusing.position, 16 + stream.length);
+  reusing.write(mark);
+  const { newBytes, injectedBytes } = reusing.finish();
+  assert.equal(injectedBytes, stream.length);
+  assert.equal(newBytes, 16);
+  const { manifest } = second.finish();
+  assert.equal(uploadStatisticsOf(manifest)!.count, 1);
+  const reader = store.openSnapshot(second.id);
+  const whole = readArchive(reader, "root.ppxar.didx");
+  assert.deepEqual(whole.subarray(16, -16), stream);
+  reader.close();
+  await check(store);
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter takes no base that is of another key or failed verification", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const make = (options: { crypt?: CryptConfig; cryptMode?: CryptMode }) => {
+    const writer = store.startSnapshot({ group: GROUP, ...options });
+    const hasBase = writer.previous !== undefined;
+    writer.addBlob("a.conf.blob", new Uint8Array(1));
+    writer.finish();
+    return hasBase;
+  };
+  const signed = { crypt: CRYPT, cryptMode: "sign-only" } as const;
+  assert.equal(make({}), false);
+  assert.equal(make({}), true);
+  assert.equal(make(signed), true);
+  assert.equal(make({}), false);
+  assert.equal(make({ crypt: CRYPT }), false);
+  assert.equal(make({ crypt: CRYPT }), true);
+  assert.equal(make(signed), false);
+  assert.equal(make({ crypt: OTHER_CRYPT, cryptMode: "sign-only" }), false);
+  assert.equal(make({}), false);
+  const last = store.groupInfo(GROUP).last!;
+  store.changeManifest(last, (manifest) => ({
+    ...manifest,
+    unprotected: { verify_state: { state: "failed", upid: "UPID:x" } },
+  }));
+  assert.equal(make({}), false);
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that is free", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const exists = { name: "StateError", code: "exists" };
+  const time = Math.floor(Date.now() / 1000) + 1000;
+  const first = store.startSnapshot({ group: GROUP, time });
+  first.addBlob("a.conf.blob", new Uint8Array(1));
+  first.finish();
+  assert.throws(() => store.startSnapshot({ group: GROUP, time }), exists);
+  assert.throws(() => store.startSnapshot({ group: GROUP, time: time - 1 }), exists);
+  Deno.mkdirSync(`${store.path}/host/a/${new Date((time + 1) * 1000).toISOString().slice(0, 19)}Z`);
+  assert.throws(() => store.startSnapshot({ group: GROUP, time: time + 1 }), exists);
+  const next = store.startSnapshot({ group: GROUP });
+  assert.equal(next.id.time, time + 2);
+  next.abort();
+  assert.equal(store.snapshots(GROUP).length, 2);
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter leaves nothing of a snapshot that is given up", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const writer = store.startSnapshot({ group: GROUP });
+  const stream = writer.openDynamic("root.pxar.didx", { kind: "dynamic", averageSize: 64 * KIB });
+  stream.write(content(4, 300_000));
+  assert.throws(() => writer.finish(), { name: "StateError", code: "busy" });
+  writer.abort();
+  writer.abort();
+  assert.deepEqual(store.snapshots(GROUP), []);
+  assert.throws(() => writer.addBlob("a.conf.blob", new Uint8Array(1)), StateError);
+  assert.equal(store.processLock.oldestSharedStart, undefined);
+  const second = store.startSnapshot({ group: GROUP });
+  assert.equal(store.processLock.oldestSharedStart !== undefined, true);
+  second.abort();
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter refuses names that lead elsewhere or are there twice", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const writer = store.startSnapshot({ group: GROUP });
+  const bytes = new Uint8Array(1);
+  for (
+    const name of ["../a.blob", "a/b.blob", ".blob", "a.didx", "index.json.blob", "a\0.blob", ""]
+  ) {
+    assert.throws(() => writer.addBlob(name, bytes), UsageError, name);
+  }
+  writer.addBlob("a.conf.blob", bytes);
+  assert.throws(() => writer.addBlob("a.conf.blob", bytes), UsageError);
+  const options = { kind: "dynamic", averageSize: 4 << 20 } as const;
+  assert.throws(() => writer.openDynamic("../x.didx", options), UsageError);
+  assert.throws(() => writer.openFixed("x.didx", 1, 4096), UsageError);
+  const image = writer.openFixed("x.img.fidx", 10, 4096);
+  assert.throws(() => image.write(new Uint8Array(11)), { name: "IntegrityError" });
+  image.write(new Uint8Array(9));
+  assert.throws(() => image.finish(), { name: "IntegrityError", code: "length" });
+  writer.abort();
+  assert.throws(() => store.startSnapshot({ group: GROUP, cryptMode: "encrypt" }), UsageError);
+  assert.throws(() => store.startSnapshot({ group: GROUP, owner: "a/b@c" }), UsageError);
+  assert.throws(() => store.startSnapshot({ group: { ...GROUP, ns: parseNamespace("no") } }), {
+    code: "not-found",
+  });
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter keeps to the owner of a group where one is asked for", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  store.startSnapshot({ group: GROUP, owner: "me@pbs!token" }).abort();
+  assert.equal(store.groupInfo(GROUP).owner, "me@pbs!token");
+  assert.throws(() => store.startSnapshot({ group: GROUP, owner: "you@pbs" }), {
+    code: "foreign-owner",
+  });
+  store.startSnapshot({ group: GROUP }).abort();
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter gives root's files to the owner of the store", () => {
+  if (Deno.uid() !== 0) return;
+  using directory = new TempDirectory("writer");
+  Deno.mkdirSync(directory.join("store/.chunks"), { recursive: true });
+  Deno.chownSync(directory.join("store/.chunks"), 34, 34);
+  const former = Deno.umask(0o077);
+  try {
+    const store = openNew(directory);
+    const writer = store.startSnapshot({ group: GROUP });
+    writeExample(writer, content(5, 100_000), content(6, 200_000));
+    writer.finish();
+    store.setNotes(writer.id, "seen");
+    store.setGroupNotes(GROUP, "all");
+    store.close();
+    const walk = (path: string) => {
+      for (const { name, isDirectory } of Deno.readDirSync(path)) {
+        const stat = Deno.lstatSync(`${path}/${name}`);
+        assert.deepEqual([stat.uid, stat.gid], [34, 34], `${path}/${name}`);
+        const isChunks = `${path}/${name}`.includes(".chunks/");
+        assert.equal(stat.mode! & 0o777, isDirectory ? (isChunks ? 0o750 : 0o755) : 0o644, name);
+        if (isDirectory) walk(`${path}/${name}`);
+      }
+    };
+    Deno.chmodSync(`${store.path}/.chunks`, 0o755);
+    walk(store.path);
+  } finally {
+    Deno.umask(former);
+  }
+});
+
+Deno.test("LocalSnapshotWriter makes the digests of plain chunks those of their bytes", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const writer = store.startSnapshot({ group: GROUP });
+  const image = writer.openFixed("x.img.fidx", 4096, 4096);
+  const bytes = content(9, 4096);
+  image.write(bytes);
+  image.finish();
+  writer.finish();
+  const reader = store.openSnapshot(writer.id);
+  assert.equal(reader.fixedIndex("x.img.fidx").digestOf(0), sha256Of(bytes).toHex());
+  reader.close();
+  store.close();
+});
