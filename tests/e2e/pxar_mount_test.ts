@@ -1,6 +1,5 @@
 /**
- * Mounted archives: equal to what is extracted from them, for several processes at a time; damaged ones fail like
- * damaged files do.
+ * Mounted archives: equal to what is extracted from them, for several processes at a time.
  *
  * @module
  */
@@ -10,43 +9,12 @@ import { findMount } from "#src/mount/mod.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { runReadOnlySuite } from "#tests/support/posix_run.ts";
 import { type CommandResult, runCommand, waitUntil } from "#tests/support/process.ts";
-import { type MalformedCase, malformedCases, PXAR_FIXTURES } from "#tests/support/pxar_fixtures.ts";
-import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { PXAR_FIXTURES } from "#tests/support/pxar_fixtures.ts";
 import { walkInChild } from "#tests/support/walk.ts";
+import { ArchiveMount, pbkfs } from "./_archive_mount.ts";
 
 const IS_ROOT = Deno.uid() === 0;
 const TIMEOUT_MS = 60_000;
-/** A damaged archive must have failed, or been read, in this time; the machine is shared. */
-const MALFORMED_TIMEOUT_MS = 15_000;
-const PARALLEL = 3;
-
-/** A mount point; whatever is mounted at the end is taken down. */
-class ArchiveMount implements AsyncDisposable {
-  readonly home = new TempDirectory("archive");
-  readonly root = this.home.join("mnt");
-
-  constructor() {
-    Deno.mkdirSync(this.root);
-  }
-
-  mount(archive: string, options: readonly string[] = []): Promise<CommandResult> {
-    return pbkfs(["pxar", "mount", archive, this.root, ...options]);
-  }
-
-  /** Runs a shell command in a process of its own; `$1` is the mount point. */
-  sh(script: string, check = true): Promise<CommandResult> {
-    return runCommand(["sh", "-c", script, "sh", this.root], { timeoutMs: TIMEOUT_MS, check });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await runCommand(["umount", "-l", this.root], { timeoutMs: 10_000, check: false });
-    this.home[Symbol.dispose]();
-  }
-}
-
-function pbkfs(args: readonly string[], check = false): Promise<CommandResult> {
-  return runCommand(pbkfsCommand(args), { timeoutMs: TIMEOUT_MS, check });
-}
 
 async function mustMount(mount: ArchiveMount, archive: string): Promise<void> {
   assert.deepEqual(await mount.mount(archive), { code: 0, stdout: "", stderr: "" });
@@ -181,41 +149,3 @@ Deno.test("a mount in the foreground ends with SIGINT", async () => {
   assert.match(new TextDecoder().decode(stderr), /mounted/);
   assert.equal(findMount(mount.root), undefined);
 });
-
-const cases = malformedCases();
-
-Deno.test({
-  name: "mounted malformed archives behave as random access must",
-  ignore: cases.length === 0,
-  fn: async () => {
-    const faults: string[] = [];
-    const queue = [...cases];
-    const work = async () => {
-      for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-        const fault = await mountMalformed(next);
-        if (fault !== undefined) faults.push(`${next.name} (${next.class}): ${fault}`);
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, work));
-    assert.deepEqual(faults, []);
-  },
-});
-
-/** Mounts, lists and reads everything. @returns what is wrong with how that went */
-async function mountMalformed(given: MalformedCase): Promise<string | undefined> {
-  await using mount = new ArchiveMount();
-  const verdict = given.expect.random;
-  const { code, stderr } = await mount.mount(given.path, ["--format", "json"]);
-  if (code !== 0) {
-    if (verdict === "ok") return `not mounted: ${stderr}`;
-    const error = JSON.parse(stderr);
-    return error.code === given.class ? undefined : `not mounted: ${stderr}`;
-  }
-  const read = 'find "$1" -ls -type f -exec cat {} + > /dev/null';
-  const walk = await runCommand(["sh", "-c", read, "sh", mount.root], {
-    timeoutMs: MALFORMED_TIMEOUT_MS,
-    check: false,
-  });
-  if (walk.code === 0) return verdict === "error" ? "no error" : undefined;
-  return verdict === "ok" ? `unreadable: ${walk.stderr}` : undefined;
-}
