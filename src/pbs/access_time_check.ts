@@ -53,6 +53,12 @@ export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): 
   );
 }
 
+/** The present by the clock of the file system that chunks are in, which is that of their access times. Whole seconds. */
+export function fileSystemTime(chunks: ChunkStore): number {
+  touch(chunks.path);
+  return Number(accessTime(chunks.path) / 1_000_000_000n);
+}
+
 /** What is touched: the chunk of zeros, as a server does; on a full disk the directory. */
 function probePath(chunks: ChunkStore): string {
   const codecs = nativeCodecs();

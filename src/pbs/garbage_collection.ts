@@ -11,7 +11,7 @@
 
 import { Errno, OsError, UsageError } from "#src/errors.ts";
 import { ownerOf, readSmallFile } from "#src/io/small_file.ts";
-import { checkAccessTimes } from "./access_time_check.ts";
+import { checkAccessTimes, fileSystemTime } from "./access_time_check.ts";
 import type { Datastore } from "./datastore.ts";
 import {
   EMPTY_GC_STATUS,
@@ -94,8 +94,10 @@ export function collectGarbage(
       options.authId ?? "root@pam",
       start,
     );
-    const oldestWriter = processLock.oldestSharedStart ?? start;
+    const writerStart = processLock.oldestSharedStart;
     if (options.checkAccessTimes ?? true) checkAccessTimes(chunks, () => Date.now() / 1000);
+    // What is marked from now on is not older than this, whatever the difference of the clocks.
+    const markStart = Math.min(start, fileSystemTime(chunks));
     const marked = markChunks(datastore.path, chunks, {
       onWarning,
       onIndex: (done, total) => {
@@ -103,14 +105,19 @@ export function collectGarbage(
         options.onProgress?.({ phase: "mark", done, total });
       },
     });
+    let nextStep = 0;
     const swept = sweepChunks(chunks.path, {
-      cutoff: Math.min(start - keepMinutes * 60, oldestWriter - WRITER_MARGIN_SECONDS),
-      oldestWriter,
+      cutoff: Math.min(
+        markStart - keepMinutes * 60,
+        (writerStart ?? Infinity) - WRITER_MARGIN_SECONDS,
+      ),
+      oldestWriter: writerStart ?? start,
       isShared: () => processLock.oldestSharedStart !== undefined,
       onWarning,
       onDirectory: (done, chunkCount) => {
         signal?.throwIfAborted();
-        if (done % SWEEP_STEP !== 0) return;
+        if (done < nextStep) return;
+        nextStep = done - done % SWEEP_STEP + SWEEP_STEP;
         options.onProgress?.({ phase: "sweep", done, total: CHUNK_DIRECTORY_COUNT, chunkCount });
       },
     });

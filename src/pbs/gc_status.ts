@@ -55,7 +55,7 @@ export const EMPTY_GC_STATUS: GcStatus = {
 const COUNT = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
 
 /** Fields that other versions add are passed over, those that they lack count as 0. */
-const SCHEMA = v.object({
+const FIELDS = v.object({
   "upid": v.nullish(v.string()),
   "index-file-count": COUNT,
   "index-data-bytes": COUNT,
@@ -68,6 +68,11 @@ const SCHEMA = v.object({
   "removed-bad": COUNT,
   "still-bad": COUNT,
 });
+
+const SCHEMA = v.pipe(
+  v.custom<object>((value) => typeof value === "object" && value !== null && !Array.isArray(value)),
+  FIELDS,
+);
 
 /** A status with the names that the file and a server's API use. */
 export function gcStatusFields(status: GcStatus): v.InferOutput<typeof SCHEMA> {

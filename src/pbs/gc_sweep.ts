@@ -11,6 +11,7 @@ import { isBadChunkName } from "./bad_chunk.ts";
 /** Directories that chunks are in. */
 export const CHUNK_DIRECTORY_COUNT = 65536;
 
+const DIRECTORY_NAME = /^[0-9a-f]{4}$/;
 const CHUNK_NAME = /^[0-9a-f]{64}$/;
 /** Written by somebody who was killed before the name was given. */
 const TEMPORARY_NAME = /^[0-9a-f]{64}\.tmp_/;
@@ -36,7 +37,7 @@ export interface SweepOptions {
   readonly oldestWriter: number;
   /** Whether threads of this process may use chunks while they are swept; asked before every directory. */
   readonly isShared: () => boolean;
-  /** Called before every directory; what it throws ends the run. */
+  /** Called before every directory, with its number; what it throws ends the run. */
   readonly onDirectory: (done: number, chunkCount: number) => void;
   readonly onWarning: (message: string) => void;
 }
@@ -48,9 +49,10 @@ export function sweepChunks(chunksPath: string, options: SweepOptions): SweepRes
   try {
     const sweep = new Sweep(chunksPath, options);
     let chunkCount = 0;
-    for (let index = 0; index < CHUNK_DIRECTORY_COUNT; index++) {
-      options.onDirectory(index, chunkCount);
-      chunkCount += sweep.directory(chunks, index.toString(16).padStart(4, "0"));
+    const names = listOpenDirectory(chunks, chunksPath).map(({ name }) => name);
+    for (const name of names.filter((name) => DIRECTORY_NAME.test(name)).sort()) {
+      options.onDirectory(parseInt(name, 16), chunkCount);
+      chunkCount += sweep.directory(chunks, name);
     }
     options.onDirectory(CHUNK_DIRECTORY_COUNT, chunkCount);
     return sweep.result;
