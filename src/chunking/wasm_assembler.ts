@@ -33,9 +33,15 @@ function signed(value: number): number[] {
 }
 
 const I32 = 0x7f;
+const V128 = 0x7b;
 const VOID = 0x40;
 
-/** Instructions on 32-bit integers, named as in the specification. */
+/** An instruction on vectors; their numbers may have two bytes. */
+function vector(number: number): Code {
+  return [0xfd, ...unsigned(number)];
+}
+
+/** Instructions on 32-bit integers, and on vectors of four of them. */
 export const wasm = {
   get: (local: number): Code => [0x20, ...unsigned(local)],
   set: (local: number): Code => [0x21, ...unsigned(local)],
@@ -43,6 +49,8 @@ export const wasm = {
   constant: (value: number): Code => [0x41, ...signed(value)],
   load8: (offset: number): Code => [0x2d, 0, ...unsigned(offset)],
   load32: (offset: number): Code => [0x28, 2, ...unsigned(offset)],
+  store32: (offset: number): Code => [0x36, 2, ...unsigned(offset)],
+  isZero: [0x45],
   add: [0x6a],
   subtract: [0x6b],
   and: [0x71],
@@ -51,6 +59,16 @@ export const wasm = {
   rotateLeft: [0x77],
   lessUnsigned: [0x49],
   greaterOrEqualUnsigned: [0x4f],
+  vectorLoad: (offset: number): Code => [...vector(0x00), 4, ...unsigned(offset)],
+  vectorStore: (offset: number): Code => [...vector(0x0b), 4, ...unsigned(offset)],
+  /** Four times the same integer. */
+  vectorOf: vector(0x11),
+  vectorOr: vector(0x50),
+  vectorXor: vector(0x51),
+  vectorMaximum: vector(0xb9),
+  vectorGreaterUnsigned: vector(0x3c),
+  /** Whether any bit of a vector is set. */
+  vectorIsAny: vector(0x53),
   /** Runs `body` again and again; {@link again} in it starts the next round, its end leaves the loop. */
   loop: (body: Code): Code => [0x03, VOID, ...body, 0x0b],
   /** Inside of a loop's body: next round if the operand is not 0. */
@@ -73,16 +91,18 @@ function name(text: string): number[] {
 /** A function of 32-bit integers, with one as its result. */
 export interface WasmFunction {
   readonly parameterCount: number;
-  /** Further locals; they are numbered after the parameters, and 0 at the start. */
-  readonly localCount: number;
+  /** Further locals, which are 0 at the start: first integers, then vectors. They are numbered after the parameters. */
+  readonly integerCount: number;
+  readonly vectorCount: number;
   readonly body: Code;
 }
 
-/** Makes `code` callable. Its loads are from `memory`. */
-export function instantiate<F>(code: WasmFunction, memory: WebAssembly.Memory): F {
+/** Compiles a function. What the engine learns about it is kept with the module. */
+export function compile(code: WasmFunction): WebAssembly.Module {
   const parameters = new Array(code.parameterCount).fill(I32);
-  const compiled = [1, ...unsigned(code.localCount), I32, ...code.body, 0x0b];
-  const module = new WebAssembly.Module(
+  const locals = [2, ...unsigned(code.integerCount), I32, ...unsigned(code.vectorCount), V128];
+  const compiled = [...locals, ...code.body, 0x0b];
+  return new WebAssembly.Module(
     new Uint8Array([
       ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       ...section(1, [1, 0x60, code.parameterCount, ...parameters, 1, I32]),
@@ -92,5 +112,9 @@ export function instantiate<F>(code: WasmFunction, memory: WebAssembly.Memory): 
       ...section(10, [1, ...unsigned(compiled.length), ...compiled]),
     ]),
   );
+}
+
+/** Makes a compiled function callable: its loads and stores are in `memory`. */
+export function instantiate<F>(module: WebAssembly.Module, memory: WebAssembly.Memory): F {
   return new WebAssembly.Instance(module, { host: { memory } }).exports.run as F;
 }

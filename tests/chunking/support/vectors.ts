@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { BoundaryScanner, SCANNER_SIZE } from "#src/chunking/buzhash.ts";
 import type { Cutter } from "#src/chunking/cutter.ts";
 
@@ -52,7 +52,7 @@ function makeStream(name: StreamName, length: number): Uint8Array<ArrayBuffer> {
     case "sha": {
       const bytes = new Uint8Array(Math.ceil(length / 32) * 32);
       for (let index = 0; index < bytes.length / 32; index++) {
-        bytes.set(createHash("sha256").update(`chunk:${index}`).digest(), index * 32);
+        bytes.set(hash("sha256", `chunk:${index}`, "buffer"), index * 32);
       }
       return bytes.subarray(0, length);
     }
