@@ -74,9 +74,10 @@ export function canAsk(): boolean {
  */
 export function askPassword(terminal: Terminal, question: string): string | undefined {
   if (!canAsk()) return undefined;
-  terminal.err(question);
+  // Before the question: what is typed at once must not be shown either.
   Deno.stdin.setRaw(true);
   try {
+    terminal.err(question);
     return readLine();
   } finally {
     Deno.stdin.setRaw(false);

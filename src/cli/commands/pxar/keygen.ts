@@ -13,6 +13,7 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import { askNewPassword } from "../../password.ts";
 
 const PASSWORD_VARIABLE = "PBS_ENCRYPTION_PASSWORD";
 
@@ -33,7 +34,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       .addOption(
         new Option(
           "--kdf <kind>",
-          "how the password locks the key; default with a password: scrypt",
+          "how the password, which is asked for at the terminal, locks the key; default with one: scrypt",
         )
           .choices(["none", "scrypt", "pbkdf2"]),
       )
@@ -45,8 +46,8 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       examples: [
         { text: "A key without a password", line: "pbkfs pxar keygen backup.key" },
         {
-          text: "A key that only a password opens",
-          line: "pbkfs pxar keygen backup.key --kdf scrypt --password-file password.txt",
+          text: "A key that only a password opens, which is asked for",
+          line: "pbkfs pxar keygen backup.key --kdf scrypt",
         },
       ],
       environment: { [PASSWORD_VARIABLE]: "password, where --kdf asks for one and none is given" },
@@ -93,11 +94,12 @@ function choosePassphrase(
       option: "--password-file",
     });
   }
+  const { kdf, hint } = options;
+  const isWanted = kdf === undefined ? hint !== undefined : kdf !== "none";
   const text = options.password ??
     (options.passwordFile === undefined ? undefined : firstLine(options.passwordFile)) ??
-    (options.kdf === undefined || options.kdf === "none"
-      ? undefined
-      : context.environment(PASSWORD_VARIABLE));
+    (isWanted ? context.environment(PASSWORD_VARIABLE) : undefined) ??
+    (isWanted ? askNewPassword(context.terminal, "Encryption Key Password: ") : undefined);
   return text === undefined ? undefined : new TextEncoder().encode(text);
 }
 
@@ -121,7 +123,7 @@ function checkKind(
   if (kind !== "none" && passphrase === undefined) {
     throw new UsageError(`Cannot use --kdf ${kind}: a password is required`, {
       option: "--kdf",
-      hint: `Give it with --password-file or ${PASSWORD_VARIABLE}`,
+      hint: `Give it at a terminal, with --password-file or ${PASSWORD_VARIABLE}`,
     });
   }
 }
