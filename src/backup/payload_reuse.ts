@@ -31,7 +31,7 @@ export class PayloadReuse {
   #kept = -1;
   /** Bytes of the kept entry that files of the new archive refer to. */
   #keptUsed = 0;
-  /** Bytes reused without a gap in front of the next range. */
+  /** Bytes reused before a cut, where they end. */
   #runSize = 0;
   #runEnd = -1;
 
@@ -71,7 +71,7 @@ export class PayloadReuse {
     const before = isShared ? undefined : kept;
     const firstPosition = position + (before?.size ?? 0);
     this.#runSize = (start === this.#runEnd ? this.#runSize : 0) + end - start;
-    this.#runEnd = end;
+    this.#runEnd = isCut ? end : -1;
     if (isLastKept) {
       const used = end - Math.max(start, this.#index.startOf(last));
       this.#keptUsed = used + (isShared && first === last ? this.#keptUsed : 0);

@@ -15,6 +15,7 @@ import type {
   PxarSizes,
   SourceFile,
 } from "#src/pxar/mod.ts";
+import { raiseOpenFileLimit } from "#src/io/host.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
 import type { PreviousArchive } from "./previous_archive.ts";
@@ -23,8 +24,9 @@ import type { SplitWriter } from "./split_writer.ts";
 
 /** Bytes of a PAYLOAD header. */
 const HEADER_SIZE = 16;
-/** Files held open at a time. */
-export const HELD_FILES_MAX_DEFAULT = 512;
+/** Files held open at a time, where the process may have four times as many. */
+const HELD_FILES_MAX = 4096;
+const DESCRIPTORS_SHARE = 4;
 /** Other entries that wait behind them, for each file. */
 const WAITING_PER_FILE = 8;
 
@@ -46,7 +48,7 @@ export interface ReusingWriterOptions {
   readonly previous: PreviousArchive;
   readonly reuse: PayloadReuse;
   readonly counters: ReuseCounters;
-  /** Default: {@link HELD_FILES_MAX_DEFAULT}. */
+  /** Files held open at a time. Default: as many as the limit of the process lets seem wise. */
   readonly heldFilesMax?: number;
 }
 
@@ -73,7 +75,7 @@ export class ReusingWriter implements FinishingWriter, Disposable {
     this.#previous = options.previous;
     this.#reuse = options.reuse;
     this.#counters = options.counters;
-    this.#heldFilesMax = options.heldFilesMax ?? HELD_FILES_MAX_DEFAULT;
+    this.#heldFilesMax = options.heldFilesMax ?? heldFilesMaxDefault();
   }
 
   /** See {@link FinishingWriter.takeFile}. Tokens of files that wait are negative. */
@@ -246,4 +248,10 @@ export class ReusingWriter implements FinishingWriter, Disposable {
       }
     })());
   }
+}
+
+/** The more files, the better it is known what is worthwhile. */
+function heldFilesMaxDefault(): number {
+  const limit = raiseOpenFileLimit();
+  return Math.min(HELD_FILES_MAX, Math.max(1, Math.floor(limit / DESCRIPTORS_SHARE)));
 }
