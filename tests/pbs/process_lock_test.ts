@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { ForeignLock } from "#tests/support/foreign_lock.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const LOCKED = { name: "StateError", code: "locked" };
+
+function openNew(directory: TempDirectory): Datastore {
+  Deno.mkdirSync(directory.join("store/.chunks"), { recursive: true });
+  return Datastore.open(directory.join("store"), { access: "write", lockTimeoutMs: 100 });
+}
+
+Deno.test("ProcessLock and the classic record lock of another process exclude each other", async () => {
+  using directory = new TempDirectory("lock");
+  const store = openNew(directory);
+  store.processLock.acquireShared().release();
+  const path = `${store.path}/.lock`;
+
+  const shared = store.processLock.acquireShared();
+  assert.equal(await ForeignLock.canTake("classic", "shared", path), true);
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", path), false);
+  shared.release();
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", path), true);
+
+  const exclusive = store.processLock.acquireExclusive();
+  assert.equal(await ForeignLock.canTake("classic", "shared", path), false);
+  exclusive.release();
+
+  const reader = await ForeignLock.take("classic", "shared", path);
+  assert.throws(() => store.processLock.acquireExclusive(), LOCKED);
+  store.processLock.acquireShared().release();
+  await reader.release();
+
+  const writer = await ForeignLock.take("classic", "exclusive", path);
+  assert.throws(() => store.processLock.acquireShared(), LOCKED);
+  assert.throws(
+    () => store.startSnapshot({ group: { ns: "" as never, type: "host", id: "a" } }),
+    LOCKED,
+  );
+  await writer.release();
+  store.processLock.acquireExclusive().release();
+  store.close();
+});
+
+Deno.test("ProcessLock survives that the file is opened and closed elsewhere in the process", async () => {
+  using directory = new TempDirectory("lock");
+  const store = openNew(directory);
+  const lock = store.processLock.acquireShared();
+  Deno.readFileSync(`${store.path}/.lock`);
+  const second = Datastore.open(store.path, { access: "write" });
+  second.processLock.acquireShared().release();
+  second.close();
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", `${store.path}/.lock`), false);
+  lock.release();
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", `${store.path}/.lock`), true);
+  store.close();
+});
+
+Deno.test("ProcessLock lets shared and exclusive holders of one process coexist", async () => {
+  using directory = new TempDirectory("lock");
+  const store = openNew(directory);
+  const other = Datastore.open(store.path, { access: "write", lockTimeoutMs: 50 });
+  const path = `${store.path}/.lock`;
+  assert.equal(store.processLock.oldestSharedStart, undefined);
+  const before = Math.floor(Date.now() / 1000);
+  const first = store.processLock.acquireShared();
+  const second = other.processLock.acquireShared();
+  assert.equal(store.processLock.oldestSharedStart, first.startTime);
+  assert.ok(first.startTime >= before && second.startTime >= first.startTime);
+
+  const exclusive = other.processLock.acquireExclusive();
+  assert.throws(() => store.processLock.acquireExclusive(), LOCKED);
+  assert.equal(await ForeignLock.canTake("classic", "shared", path), false);
+  const third = store.processLock.acquireShared();
+  first.release();
+  first.release();
+  second.release();
+  // The lock that is left is a shared one again.
+  exclusive.release();
+  assert.equal(await ForeignLock.canTake("classic", "shared", path), true);
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", path), false);
+  third.release();
+  assert.equal(store.processLock.oldestSharedStart, undefined);
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", path), true);
+  store.close();
+  other.close();
+});
+
+Deno.test("ProcessLock waits for a while", async () => {
+  using directory = new TempDirectory("lock");
+  Deno.mkdirSync(directory.join("store/.chunks"), { recursive: true });
+  const store = Datastore.open(directory.join("store"), { access: "write", lockTimeoutMs: 20_000 });
+  store.processLock.acquireShared().release();
+  const foreign = await ForeignLock.take("classic", "exclusive", `${store.path}/.lock`, 300);
+  store.processLock.acquireShared().release();
+  await foreign.release();
+  store.close();
+});
