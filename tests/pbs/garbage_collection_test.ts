@@ -15,7 +15,7 @@ import {
   parseGcStatus,
 } from "#src/pbs/gc_status.ts";
 import { BLOCK_SIZE, blockOf, groupOf, makeStore, openStore } from "#tests/support/pbs_activity.ts";
-import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 /** Of the chunk of 4 MiB zeros, by which access times are tried. */
