@@ -35,9 +35,12 @@ export interface OutputArchive extends Disposable {
   finish(): void;
 }
 
-interface OutputFile {
+/** A file that is being written. */
+export interface OutputFile {
   readonly sink: Sink;
+  /** Completes the file and gives it its name. */
   finish(): void;
+  /** Leaves nothing behind. */
   abort(): void;
 }
 
@@ -104,7 +107,12 @@ export async function openOutputArchive(request: OutputRequest): Promise<OutputA
   };
 }
 
-async function openOutput(path: string, isReplacing: boolean): Promise<OutputFile> {
+/**
+ * Opens a file to be written; `-` is standard output.
+ *
+ * @throws {OsError} EEXIST when it is there already and may not be replaced
+ */
+export async function openOutput(path: string, isReplacing: boolean): Promise<OutputFile> {
   if (path === STANDARD_STREAM) return await openStandardOutput();
   if (!isReplacing) return await createFile(path);
   const temporary = `${path}.${crypto.randomUUID()}`;
@@ -137,7 +145,8 @@ async function openStandardOutput(): Promise<OutputFile> {
   return { sink, finish() {}, abort() {} };
 }
 
-function nowhere(): OutputFile {
+/** Takes everything and writes nothing. */
+export function nowhere(): OutputFile {
   const sink: Sink = { write() {}, copyFrom: (_fd, _offset, size) => size };
   return { sink, finish() {}, abort() {} };
 }

@@ -26,6 +26,7 @@ import { namespaceGroup } from "./namespace.ts";
 import { notesCommand } from "./notes.ts";
 import { protectCommand } from "./protect.ts";
 import { pruneCommand } from "./prune.ts";
+import { restoreCommand } from "./restore.ts";
 import { snapshotGroup } from "./snapshot.ts";
 import { snapshotsCommand } from "./snapshots.ts";
 import { snapshotStatCommand } from "./stat.ts";
@@ -40,6 +41,7 @@ export const pbsGroup: ProgramGroup = {
 
   commands: [
     backupCommand,
+    restoreCommand,
     listGroupsCommand,
     snapshotsCommand("snapshots", "pbs snapshots"),
     filesCommand("pbs files"),

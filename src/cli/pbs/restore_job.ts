@@ -1,0 +1,129 @@
+/**
+ * Archives, images and files of a snapshot, restored, with progress.
+ *
+ * @module
+ */
+
+import { openImage } from "#src/backup/archive_access.ts";
+import { restoreStream } from "#src/backup/restore.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import * as host from "#src/io/host.ts";
+import { defaultFileName } from "#src/pbs/format/archive_name.ts";
+import type { SnapshotReader } from "#src/pbs/ports.ts";
+import type { EntryContent } from "#src/pxar/extractor/mod.ts";
+import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
+import { STANDARD_STREAM } from "../pxar/archive_files.ts";
+import { nowhere, openOutput } from "../pxar/output_files.ts";
+import type { Terminal } from "../terminal.ts";
+import { formatHumanBytes } from "./human_bytes.ts";
+import type { Output } from "./output.ts";
+import { ProgressLine } from "./progress_line.ts";
+
+/** What is restored as one file, and where to. */
+export interface StreamRestore {
+  /** Name of the image, blob, catalog or archive in one stream. */
+  readonly name: string;
+  /** `-` is standard output. */
+  readonly target: string;
+  /** A file of that name is replaced. */
+  readonly isReplacing: boolean;
+  readonly isDryRun: boolean;
+}
+
+const FILE_MODE = 0o600;
+
+/** Whether what a name means is restored as a directory. */
+export function isDirectoryArchive(name: string): boolean {
+  return /\.[mp]?pxar\.didx$/u.test(defaultFileName(name));
+}
+
+/**
+ * Restores a file. Zeros of an image become holes where that can be.
+ *
+ * @throws {OsError} EEXIST when there is a file already
+ * @throws {StateError} `not-found`
+ */
+export async function restoreAsFile(
+  snapshot: SnapshotReader,
+  request: StreamRestore,
+  terminal: Terminal,
+  output: Output,
+): Promise<void> {
+  const start = performance.now();
+  using line = new ProgressLine(terminal, output);
+  const onRestored = (bytes: number, size: number) =>
+    line.show(() => ({
+      text: `${request.name}: ${formatHumanBytes(bytes)} of ${formatHumanBytes(size)}`,
+      fields: { archive: request.name, bytes, bytes_total: size },
+    }));
+  const bytes = isSparse(request)
+    ? restoreSparse(snapshot, request, onRestored)
+    : await restorePlain(snapshot, request, onRestored);
+  line.clear();
+  const duration = Math.round(performance.now() - start) / 1000;
+  const summary = { type: "summary", archive: request.name, bytes, duration_s: duration };
+  // Standard output may be what was restored.
+  if (request.target !== STANDARD_STREAM) output.value(summary, () => "");
+  else if (output.isJson) terminal.err(JSON.stringify(summary) + "\n");
+}
+
+type OnRestored = (bytes: number, size: number) => void;
+
+function isSparse({ name, target, isReplacing, isDryRun }: StreamRestore): boolean {
+  const isImage = defaultFileName(name).endsWith(".fidx");
+  return isImage && target !== STANDARD_STREAM && !isReplacing && !isDryRun && mayUseFfi();
+}
+
+function restoreSparse(
+  snapshot: SnapshotReader,
+  { name, target }: StreamRestore,
+  onRestored: OnRestored,
+): number {
+  const source = openImage(snapshot, name);
+  const { WRONLY, CREAT, EXCL, CLOEXEC } = host.OpenFlag;
+  const fd = host.unwrap(
+    host.open(target, WRONLY | CREAT | EXCL | CLOEXEC, FILE_MODE),
+    "create",
+    target,
+  );
+  try {
+    new ContentWriter().write(fd, contentOf(source, onRestored), target);
+  } catch (error) {
+    Deno.removeSync(target);
+    throw error;
+  } finally {
+    host.close(fd);
+    source.close();
+  }
+  return source.size;
+}
+
+function contentOf(source: ByteSource, onRestored: OnRestored): EntryContent {
+  let position = 0;
+  return {
+    size: source.size,
+    read(target, start, size) {
+      const count = source.readAt(target, start, size, position);
+      position += count;
+      onRestored(position, source.size);
+      return count;
+    },
+  };
+}
+
+async function restorePlain(
+  snapshot: SnapshotReader,
+  { name, target, isReplacing, isDryRun }: StreamRestore,
+  onRestored: OnRestored,
+): Promise<number> {
+  const file = isDryRun ? nowhere() : await openOutput(target, isReplacing);
+  try {
+    const bytes = restoreStream(snapshot, name, file.sink, onRestored);
+    file.finish();
+    return bytes;
+  } catch (error) {
+    file.abort();
+    throw error;
+  }
+}
