@@ -130,10 +130,15 @@ export function readIndex(path: string): ChunkIndex {
   return path.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);
 }
 
+/** Whether a chunk is there. */
+export function hasChunk(digest: ChunkDigest): boolean {
+  return isPresent(chunkPath(digest));
+}
+
 /** Whether all chunks of an index are there. */
 export function hasChunks(index: ChunkIndex): boolean {
   return Array.from({ length: index.count }, (_, position) => index.digestOf(position))
-    .every((digest) => isPresent(chunkPath(digest)));
+    .every(hasChunk);
 }
 
 const configs = new Map<string, CryptConfig>();
