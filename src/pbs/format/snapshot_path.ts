@@ -158,8 +158,3 @@ export function parseBackupTime(text: string): number | undefined {
   const time = Date.parse(text) / 1000;
   return isBackupTime(time) && formatBackupTime(time) === text ? time : undefined;
 }
-
-/** Whether two names are those of the same group. */
-export function isSameGroup(a: GroupId, b: GroupId): boolean {
-  return a.ns === b.ns && a.type === b.type && a.id === b.id;
-}

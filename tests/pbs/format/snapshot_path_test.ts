@@ -8,7 +8,6 @@ import {
   groupDirectory,
   isBackupId,
   isNamespaceName,
-  isSameGroup,
   namespaceDirectory,
   namespaceNames,
   parseBackupTime,
@@ -26,7 +25,7 @@ Deno.test("parseSnapshot() and snapshotDirectory() find every golden snapshot", 
     equal(formatSnapshot(snapshot), expected.snapshot);
     equal(snapshotPath(expected).endsWith(`/${snapshotDirectory(snapshot)}`), true);
     const group = parseGroup(formatGroup(snapshot.group), snapshot.group.ns);
-    equal(isSameGroup(group, snapshot.group), true);
+    deepEqual(group, snapshot.group);
   }
 });
 
