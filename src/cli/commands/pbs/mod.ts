@@ -10,6 +10,7 @@ import { addHelpNotes } from "../../help.ts";
 import { normalizeGroupArguments } from "../../pbs/arguments.ts";
 import { backupCommand } from "./backup.ts";
 import { snapshotCatCommand } from "./cat.ts";
+import { catalogGroup } from "./catalog.ts";
 import { changeOwnerCommand } from "./change_owner.ts";
 import { datastoreGroup } from "./datastore.ts";
 import { snapshotDiffCommand } from "./diff.ts";
@@ -61,7 +62,7 @@ export const pbsGroup: ProgramGroup = {
     statusCommand,
   ],
 
-  groups: [snapshotGroup, groupGroup, namespaceGroup, datastoreGroup, keyGroup],
+  groups: [catalogGroup, snapshotGroup, groupGroup, namespaceGroup, datastoreGroup, keyGroup],
 
   describe() {
     const command = new Command(GROUP_NAME)

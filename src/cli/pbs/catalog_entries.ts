@@ -1,0 +1,92 @@
+/**
+ * The names of everything in the archives of a snapshot: by its catalog, or by the metadata of split archives, which have none.
+ *
+ * @module
+ */
+
+import { openArchiveStreams } from "#src/backup/archive_access.ts";
+import { streamOf } from "#src/backup/source_stream.ts";
+import { plainBuffer } from "#src/bytes/native_buffer.ts";
+import { catalogBytes } from "#src/pbs/catalog_source.ts";
+import { CATALOG_TYPES, type CatalogEntry } from "#src/pbs/format/catalog.ts";
+import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
+import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
+import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
+import { FileType } from "#src/tree/node.ts";
+
+/** An entry of any archive of a snapshot. */
+export interface NamedEntry {
+  readonly kind: CatalogEntry["kind"];
+  /** `d`, `f`, `l`, … */
+  readonly letter: string;
+  /** File of the snapshot that the archive is, then the names on the way. */
+  readonly names: readonly string[];
+  /** Of files: bytes, and seconds since 1970. */
+  readonly size?: number;
+  readonly mtime?: number;
+}
+
+const METADATA_FILE = /\.mpxar\.didx$/u;
+
+/** Whether a snapshot has a catalog. */
+export function hasCatalog({ manifest }: SnapshotReader): boolean {
+  return manifest.files.some(({ filename }) => filename === CATALOG_NAME);
+}
+
+/** Opens the catalog of a snapshot; it must have one, and be open as long as it is read. @throws {FormatError} */
+export function openCatalog(snapshot: SnapshotReader): CatalogReader {
+  return new CatalogReader(catalogBytes(snapshot.openArchive(CATALOG_NAME), plainBuffer));
+}
+
+/** Everything, each directory before what is in it. @throws {FormatError} */
+export function* namedEntries(snapshot: SnapshotReader): Generator<NamedEntry> {
+  if (hasCatalog(snapshot)) {
+    for (const [names, entry] of openCatalog(snapshot).walk()) {
+      yield named(entry.kind, names, entry.kind === "file" ? entry : undefined);
+    }
+  }
+  for (const { filename } of snapshot.manifest.files) {
+    if (METADATA_FILE.test(filename)) yield* metadataEntries(snapshot, filename);
+  }
+}
+
+function* metadataEntries(snapshot: SnapshotReader, file: string): Generator<NamedEntry> {
+  using streams = openArchiveStreams(snapshot, file);
+  const decoder = new PxarDecoder(streamOf(streams.source), { name: file });
+  for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+    if (event.type !== "entry") continue;
+    const names = event.path === "/" ? [file] : [file, ...event.path.slice(1).split("/")];
+    yield entryOfEvent(event, names);
+  }
+}
+
+function entryOfEvent({ entry }: PxarEntryEvent, names: readonly string[]): NamedEntry {
+  switch (entry.kind) {
+    case "file":
+      return named("file", names, {
+        size: entry.payload.size,
+        mtime: entry.metadata.mtime.seconds,
+      });
+    case "device": {
+      const isBlock = (entry.metadata.mode & FileType.MASK) === FileType.BLOCK_DEVICE;
+      return named(isBlock ? "block-device" : "char-device", names);
+    }
+    default:
+      return named(entry.kind, names);
+  }
+}
+
+function named(
+  kind: CatalogEntry["kind"],
+  names: readonly string[],
+  file?: { readonly size: number; readonly mtime: number },
+): NamedEntry {
+  const letter = String.fromCharCode(CATALOG_TYPES[kind]);
+  return {
+    kind,
+    letter,
+    names,
+    ...(file === undefined ? {} : { size: file.size, mtime: file.mtime }),
+  };
+}
