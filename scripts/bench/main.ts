@@ -3,8 +3,9 @@
  *
  *     deno task bench [CATALOG.tar.zst [INSTANCE BACKUP_ID]]
  *     deno task bench pxar
+ *     deno task bench chunking
  *
- * The second form measures archives instead (`pxar.ts`).
+ * The second form measures archives instead (`pxar.ts`), the third how streams are cut into chunks (`chunking.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench database;
  * without arguments the shared sample of scale 20 is taken. Prints a table; `dist/bench.json` has the same.
@@ -15,6 +16,7 @@
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { BenchMount } from "./bench_mount.ts";
+import { benchmarkChunking } from "./chunking.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
 import { benchmarkPostgres } from "./postgres_benchmark.ts";
 import { benchmarkArchives } from "./pxar.ts";
@@ -116,5 +118,6 @@ async function main(args: readonly string[]): Promise<void> {
 
 if (import.meta.main) {
   if (Deno.args[0] === "pxar") await benchmarkArchives(CHECKOUT);
+  else if (Deno.args[0] === "chunking") await benchmarkChunking(CHECKOUT);
   else await main(Deno.args);
 }
