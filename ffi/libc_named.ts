@@ -17,8 +17,8 @@ const SYMBOLS = {
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // int unlinkat(int dirfd, const char *pathname, int flags)
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
-  // int renameat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath)
-  renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
+  // int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags)
+  renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
   // int utimensat(int dirfd, const char *pathname, const struct timespec times[2], int flags)
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   // int fchownat(int dirfd, const char *pathname, uid_t owner, gid_t group, int flags)
@@ -65,9 +65,9 @@ export function unlinkNamed(directory: number, name: CName): number {
   return check(libc().unlinkat(directory, name, 0));
 }
 
-/** renameat(2) within a directory; replaces what has the new name. */
-export function renameNamed(directory: number, name: CName, newName: CName): number {
-  return check(libc().renameat(directory, name, directory, newName));
+/** renameat2(2) within a directory; replaces what has the new name unless the flags say otherwise. */
+export function renameNamed(directory: number, name: CName, newName: CName, flags = 0): number {
+  return check(libc().renameat2(directory, name, directory, newName, flags));
 }
 
 /** fchownat(2); a symbolic link is not followed. */

@@ -49,6 +49,7 @@ export class ChunkStore {
   readonly #umask: number;
   readonly #isEachSynced: boolean;
   #buffer: NativeBuffer;
+  #isNoReplaceKnown = true;
 
   private constructor(path: string, directory: number, writing: ChunkWriting | undefined) {
     this.path = path;
@@ -121,22 +122,19 @@ export class ChunkStore {
 
   /** Writes a chunk whether it is there or not; nobody sees a part of it. @throws {OsError} */
   write(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): void {
-    this.#names.set(digest);
-    const { temporary, final } = this.#names;
-    const fd = this.#createTemporary(digest);
-    const failure = this.#fill(fd, encoded.address + BigInt(start), size);
-    const closed = host.close(fd);
-    const result = failure < 0 ? failure : closed;
-    if (result < 0) {
-      named.unlinkNamed(this.#directory, temporary);
-      this.#fail(result, "write", digest);
-    }
-    const renamed = named.renameNamed(this.#directory, temporary, final);
-    if (renamed < 0) {
-      named.unlinkNamed(this.#directory, temporary);
-      this.#fail(renamed, "rename", digest);
-    }
-    if (this.#isEachSynced) syncDirectory(`${this.path}/${chunkDirectory(digest)}`);
+    this.#writeTemporary(digest, encoded, start, size);
+    this.#rename(digest, 0);
+  }
+
+  /**
+   * Writes a chunk that is not there, which is found out last.
+   *
+   * @returns false when it is there already: nothing was done then
+   * @throws {OsError}
+   */
+  add(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): boolean {
+    this.#writeTemporary(digest, encoded, start, size);
+    return this.#rename(digest, this.#isNoReplaceKnown ? host.RenameFlag.NOREPLACE : 0);
   }
 
   /**
@@ -194,6 +192,35 @@ export class ChunkStore {
       });
     }
     return false;
+  }
+
+  #writeTemporary(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): void {
+    this.#names.set(digest);
+    const fd = this.#createTemporary(digest);
+    const failure = this.#fill(fd, encoded.address + BigInt(start), size);
+    const closed = host.close(fd);
+    const result = failure < 0 ? failure : closed;
+    if (result === 0) return;
+    named.unlinkNamed(this.#directory, this.#names.temporary);
+    this.#fail(result, "write", digest);
+  }
+
+  /** Gives the temporary file its name. @returns false when the flags forbid it */
+  #rename(digest: ChunkDigest, flags: number): boolean {
+    const { temporary, final } = this.#names;
+    const result = named.renameNamed(this.#directory, temporary, final, flags);
+    if (result === -host.Errno.EINVAL && flags !== 0) {
+      // The file system does not know the flag.
+      this.#isNoReplaceKnown = false;
+      return this.#rename(digest, 0);
+    }
+    if (result < 0) {
+      named.unlinkNamed(this.#directory, temporary);
+      if (result === -host.Errno.EEXIST) return false;
+      this.#fail(result, "rename", digest);
+    }
+    if (this.#isEachSynced) syncDirectory(`${this.path}/${chunkDirectory(digest)}`);
+    return true;
   }
 
   #createTemporary(digest: ChunkDigest): number {
