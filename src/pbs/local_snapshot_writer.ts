@@ -11,6 +11,8 @@ import type { CryptConfig } from "./crypt_config.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
 import type { CryptMode } from "./format/crypt.ts";
+import { DynamicIndex } from "./format/dynamic_index.ts";
+import { FixedIndex } from "./format/fixed_index.ts";
 import {
   CATALOG_NAME,
   CLIENT_LOG_NAME,
@@ -192,6 +194,9 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   }
 
   #finished({ summary, index, uploads, knownCount }: FinishedStream): void {
+    if (writableParts(this.#store).processLock.isHeldExclusively) {
+      this.#touchChunks(summary.name, index.bytes);
+    }
     this.#write(summary.name, index.bytes);
     this.#list(summary.name, summary.size, summary.checksum);
     this.#openCount--;
@@ -203,6 +208,19 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     this.#counts.newBytes += summary.newBytes;
     this.#counts.newStoredBytes += summary.newStoredBytes;
     this.#counts.knownChunkCount += knownCount;
+  }
+
+  /**
+   * Garbage is being collected by this process, which may have looked for indexes here already: then the base has kept the
+   * chunks that were taken over from it, and it can be removed as soon as this snapshot is finished.
+   */
+  #touchChunks(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    const index = name.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);
+    for (let position = 0; position < index.count; position++) {
+      const digest = index.digestOf(position);
+      if (this.#store.chunks.touch(digest) >= 0) continue;
+      throw new StateError("not-found", `Cannot store "${name}": chunk ${digest} is missing`);
+    }
   }
 
   /** `root.pxar.didx` by way of `root.pxar.tmp_didx`, which garbage collection does not look at. */

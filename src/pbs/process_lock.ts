@@ -63,12 +63,21 @@ export class ProcessLock {
     return this.#acquire(RecordLock.WRITE, "another process writes to it or collects garbage");
   }
 
+  /** Whether this process collects garbage at the moment. */
+  get isHeldExclusively(): boolean {
+    return this.#descriptor()?.exclusive !== undefined;
+  }
+
   /** When the oldest of this process's shared holders took the lock, in unix seconds; undefined without any. */
   get oldestSharedStart(): number | undefined {
-    const stat = new host.HostStat();
-    if (host.statAt(host.At.FDCWD, this.path, stat) < 0) return undefined;
-    const holders = [...descriptors.get(keyOf(stat))?.shared ?? []];
+    const holders = [...this.#descriptor()?.shared ?? []];
     return holders.length === 0 ? undefined : Math.min(...holders.map((lock) => lock.startTime));
+  }
+
+  #descriptor(): SharedDescriptor | undefined {
+    const stat = new host.HostStat();
+    const result = host.statAt(host.At.FDCWD, this.path, stat);
+    return result < 0 ? undefined : descriptors.get(keyOf(stat));
   }
 
   #acquire(type: number, reason: string): HeldLock {
