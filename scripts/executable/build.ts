@@ -33,6 +33,7 @@ const VARIABLES = [
   "PROXMOX_OUTPUT_NO_HEADER",
   "PXAR_LOG",
   "XDG_CONFIG_HOME",
+  "XDG_RUNTIME_DIR",
 ];
 
 /** Baked into the executable; why each is needed: docs/permissions.md. */

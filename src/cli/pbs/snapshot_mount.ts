@@ -11,11 +11,10 @@ import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { countLinks } from "../pxar/link_counts.ts";
 import { type MountedTree, runTreeMount, type TreeMountRequest } from "../tree_mount_job.ts";
 import { qualifiedName } from "./listing.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";
-import { snapshotInput } from "./snapshot_input.ts";
+import { countSnapshotLinks } from "./snapshot_links.ts";
 import { isImageName, openSnapshotTree } from "./snapshot_tree.ts";
 
 /** A mount of an archive or image, as asked for. */
@@ -63,7 +62,7 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
       owner,
       pid: host.getPid(),
       size: storedSize(snapshot, archive),
-      linkCounts: linkCounts(snapshot, archive),
+      linkCounts: countSnapshotLinks(snapshot, archive),
     };
     return {
       description,
@@ -87,12 +86,6 @@ function storedSize(snapshot: SnapshotReader, archive: string): number {
   }
   using streams = openArchiveStreams(snapshot, archive);
   return streams.source.size + (streams.payload?.size ?? 0);
-}
-
-function linkCounts(snapshot: SnapshotReader, archive: string): ReadonlyMap<number, number> {
-  if (isImageName(archive)) return new Map();
-  using streams = snapshotInput(snapshot, archive).openStreams();
-  return countLinks(streams);
 }
 
 /** The key that the launcher hands over. @throws {ProtocolError} when it is cut off */

@@ -5,6 +5,7 @@
  */
 
 import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
+import { UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
@@ -61,13 +62,22 @@ export function openSnapshotTree(
 ): Tree {
   if (isImageName(archive)) {
     const mtime = { seconds: snapshot.id.time, nanoseconds: 0 };
-    return imageTree(openImage(snapshot, archive), archiveNameOf(archive), { ...owner, mtime });
+    return imageTree(openImage(snapshot, archive), requireImageName(archive), { ...owner, mtime });
   }
   const { source, payload } = openArchiveStreams(snapshot, archive);
   return openPxarTree(source, {
     name: archive,
     allocate: allocateNativeBuffer,
     ...(payload === undefined ? {} : { payload }),
+  });
+}
+
+/** Name of the file that an image is shown as. @throws {UsageError} when a name is not that of an image */
+export function requireImageName(archive: string): string {
+  if (isImageName(archive)) return archiveNameOf(defaultFileName(archive));
+  throw new UsageError(`Cannot map "${archive}": it is not an image`, {
+    option: "archive-name",
+    hint: "Use pbkfs pbs mount for archives",
   });
 }
 

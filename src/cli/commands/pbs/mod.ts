@@ -22,6 +22,7 @@ import { groupGroup } from "./group.ts";
 import { keyGroup } from "./key/mod.ts";
 import { listGroupsCommand } from "./list.ts";
 import { snapshotLsCommand } from "./ls.ts";
+import { mapCommand, unmapCommand } from "./map.ts";
 import { snapshotMountCommand } from "./mount.ts";
 import { namespaceGroup } from "./namespace.ts";
 import { notesCommand } from "./notes.ts";
@@ -52,6 +53,8 @@ export const pbsGroup: ProgramGroup = {
     snapshotStatCommand,
     snapshotDiffCommand,
     snapshotMountCommand,
+    mapCommand,
+    unmapCommand,
     notesCommand,
     protectCommand,
     forgetCommand("pbs forget"),

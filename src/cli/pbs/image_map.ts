@@ -1,0 +1,114 @@
+/**
+ * Images of snapshots as block devices: a mount with the image as its file, and a loop device of that file.
+ *
+ * @module
+ */
+
+import { isFailure, StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import {
+  attachLoopDevice,
+  backingFile,
+  detachLoopDevice,
+  listLoopDevices,
+} from "#src/io/loop_device.ts";
+import { type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
+import { unmount } from "../unmount_job.ts";
+
+/** Where mounts are made that nobody has named a place for. */
+const ROOT_PLACE = "/run/pbkfs";
+const MOUNT_TYPE = "fuse.pbkfs";
+const SOURCE_PREFIX = "pbkfs:";
+const DIRECTORY_PREFIX = "map-";
+
+/** A mapped image. */
+export interface MappedImage {
+  /** `host/…/disk.img` */
+  readonly image: string;
+  readonly mountPath: string;
+  /** The image as a file. */
+  readonly file: string;
+  /** The image as block device; undefined where there is none. */
+  readonly device: string | undefined;
+}
+
+/** An attempt to make a block device of an image. */
+export type LoopAttempt =
+  | { readonly device: string }
+  /** Why there is none. */
+  | { readonly device: undefined; readonly reason: string };
+
+/** Makes a directory for a mount. `runtimePlace` is where an ordinary user's files of this session are. */
+export function makeMapDirectory(runtimePlace: string | undefined): string {
+  const isRoot = host.getEffectiveUid() === 0;
+  const place = isRoot || runtimePlace === undefined ? ROOT_PLACE : `${runtimePlace}/pbkfs`;
+  Deno.mkdirSync(place, { recursive: true, mode: 0o700 });
+  const path = `${place}/${DIRECTORY_PREFIX}${crypto.randomUUID()}`;
+  Deno.mkdirSync(path, { mode: 0o700 });
+  return path;
+}
+
+/** Makes a block device of a file, where this can be done. */
+export function tryAttach(file: string): LoopAttempt {
+  try {
+    return { device: attachLoopDevice(file) };
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return { device: undefined, reason: error.message };
+  }
+}
+
+/** All images that are mapped on this host. */
+export function mappedImages(): MappedImage[] {
+  const devices = listLoopDevices();
+  return readMountTable().filter(isImageMount).map(({ source, mountPoint }) => {
+    const image = source.slice(SOURCE_PREFIX.length);
+    const file = `${mountPoint}/${image.slice(image.lastIndexOf("/") + 1)}`;
+    const device = devices.find((each) => each.file === file)?.path;
+    return { image, mountPath: mountPoint, file, device };
+  });
+}
+
+/**
+ * Takes a mapped image away: by its device, its mount point or its name.
+ *
+ * @throws {StateError} `not-mounted`, `busy`
+ */
+export async function unmapImage(name: string): Promise<void> {
+  const found = mappedImages().filter((each) =>
+    name === each.device || name === each.mountPath || name === each.image ||
+    `/dev/${name}` === each.device || each.image.endsWith(`/${name}`)
+  );
+  const [mapped] = found;
+  if (mapped === undefined || found.length > 1) {
+    const reason = mapped === undefined
+      ? "no such image is mapped"
+      : "several images are so called";
+    throw new StateError("not-mounted", `Cannot unmap "${name}": ${reason}`, {
+      hint: "pbkfs pbs unmap without a name lists what is mapped",
+    });
+  }
+  const { device, mountPath } = mapped;
+  if (device !== undefined) {
+    detachLoopDevice(device);
+    // Whoever still uses the device keeps its file, and with it the mount.
+    if (backingFile(device) !== undefined) {
+      throw new StateError("busy", `target is busy: ${device}`, {
+        hint: "Stop what uses it; then it goes by itself, and pbkfs pbs unmap ends the mount",
+      });
+    }
+  }
+  await unmount({ mountPath, diffPath: undefined, force: false });
+  removeMapDirectory(mountPath);
+}
+
+/** Removes a directory that {@link makeMapDirectory} made. */
+export function removeMapDirectory(path: string): void {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (name.startsWith(DIRECTORY_PREFIX)) Deno.removeSync(path);
+}
+
+function isImageMount({ type, source }: MountTableEntry): boolean {
+  return type === MOUNT_TYPE && source.startsWith(SOURCE_PREFIX) &&
+    /\.img(?:\.fidx)?$/u.test(source);
+}
