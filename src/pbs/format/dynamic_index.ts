@@ -140,6 +140,7 @@ export class DynamicIndex implements ChunkIndex {
 /** Makes a dynamic index chunk by chunk. */
 export class DynamicIndexBuilder {
   #bytes = new Uint8Array(INDEX_HEADER_SIZE + CAPACITY_FIRST * ENTRY_SIZE);
+  #view = viewOf(this.#bytes);
   #length = INDEX_HEADER_SIZE;
   #size = 0;
 
@@ -162,10 +163,10 @@ export class DynamicIndexBuilder {
       const larger = new Uint8Array(INDEX_HEADER_SIZE + 2 * this.#bytes.length);
       larger.set(this.#bytes);
       this.#bytes = larger;
+      this.#view = viewOf(larger);
     }
-    const view = viewOf(this.#bytes);
-    view.setUint32(this.#length, endOffset, true);
-    view.setUint32(this.#length + 4, Math.floor(endOffset / 0x1_0000_0000), true);
+    this.#view.setUint32(this.#length, endOffset, true);
+    this.#view.setUint32(this.#length + 4, Math.floor(endOffset / 0x1_0000_0000), true);
     this.#bytes.set(digestBytes(digest), this.#length + DIGEST_OFFSET);
     this.#length += ENTRY_SIZE;
     this.#size = endOffset;
