@@ -83,7 +83,7 @@ export const forgetGroupCommand: CommandModule<ForgetOptions> = {
       (store) => store.forgetGroup(group).map(qualifiedName),
     );
     for (const name of left) {
-      output.problem(name, new StateError("busy", "it is protected, so it stays"));
+      output.problem(name, new StateError("protected", "it is protected, so it stays"));
     }
     output.summary({ group: qualifiedName(group), kept: left });
     if (left.length > 0) throw partialError(left.length, "removed");
