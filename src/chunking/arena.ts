@@ -11,6 +11,7 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { nativeBufferOf } from "#src/io/host.ts";
+import { discardMemory } from "#src/io/host_memory.ts";
 import { BoundaryScanner, SCANNER_SIZE } from "./buzhash.ts";
 
 const PAGE_SIZE = 64 << 10;
@@ -56,6 +57,12 @@ export class ChunkArena {
     const segment = { start, end: start + size, busyCount: 0, isLeft: false };
     this.#segments.splice(index, 0, segment);
     return segment;
+  }
+
+  /** Gives the system its memory back, without waiting for garbage collection. What was written is lost. */
+  discard(): void {
+    const { address, bytes } = this.buffer;
+    if (address !== 0n) discardMemory(address, bytes.length);
   }
 
   /** Gives a piece back. */

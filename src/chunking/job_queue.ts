@@ -72,11 +72,6 @@ export class JobQueue {
     return (submitted - Atomics.load(this.#cells, Cell.CLAIMED)) | 0;
   }
 
-  /** Number of the oldest job that nobody has taken yet. */
-  get claimedNumber(): number {
-    return Atomics.load(this.#cells, Cell.CLAIMED);
-  }
-
   /** Puts a job in; the caller's thread only, and only while there are fewer than {@link JOB_COUNT_MAX}. */
   submit(start: number, size: number): void {
     const number = this.#cells[Cell.SUBMITTED]!;

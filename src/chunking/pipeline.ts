@@ -141,6 +141,7 @@ export class ChunkPipeline {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#threads?.stop();
+    this.#arena?.discard();
     this.#handler.close?.();
   }
 
@@ -185,7 +186,8 @@ export class ChunkPipeline {
     }
     while (this.#submitted - this.#fetched === JOB_COUNT_MAX) this.#advance();
     chunk.segment!.busyCount++;
-    this.#jobs[this.#submitted % JOB_COUNT_MAX] = { chunk, bytesBefore: this.#submittedBytes };
+    const bytesBefore = this.#submittedBytes - chunk.size;
+    this.#jobs[this.#submitted % JOB_COUNT_MAX] = { chunk, bytesBefore };
     this.#submitted++;
     this.#queue!.submit(start, chunk.size);
     this.#fetch();

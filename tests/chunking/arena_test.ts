@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { ChunkArena } from "#src/chunking/arena.ts";
+import { SCANNER_SIZE } from "#src/chunking/buzhash.ts";
+
+Deno.test("ChunkArena gives out pieces that do not overlap, until there is no room", () => {
+  const arena = new ChunkArena(1 << 20);
+  const segments = [300_000, 300_000, 300_000].map((size) => arena.allocate(size)!);
+  let end = SCANNER_SIZE;
+  for (const segment of segments) {
+    assert.ok(segment.start >= end);
+    assert.equal(segment.end - segment.start, 300_000);
+    end = segment.end;
+  }
+  assert.ok(end <= arena.buffer.bytes.length);
+  assert.equal(arena.allocate(300_000), undefined);
+  assert.ok(arena.allocate(1000));
+});
+
+Deno.test("ChunkArena gives out again what was given back, between other pieces too", () => {
+  const arena = new ChunkArena(1 << 20);
+  const [first, second, third] = [300_000, 300_000, 300_000].map((size) => arena.allocate(size)!);
+  arena.free(second!);
+  arena.free(second!);
+  assert.equal(arena.allocate(300_001), undefined);
+  const small = arena.allocate(100_000)!;
+  const rest = arena.allocate(200_000)!;
+  assert.ok(small.start >= first!.end && rest.start >= small.end && rest.end <= third!.start);
+  for (const segment of [first!, small, rest, third!]) arena.free(segment);
+  assert.ok(arena.allocate(1 << 20));
+});
+
+Deno.test("ChunkArena.discard() gives memory back at once", () => {
+  const arena = new ChunkArena(64 << 20);
+  arena.buffer.bytes.fill(1);
+  const before = Deno.memoryUsage().rss;
+  arena.discard();
+  assert.ok(Deno.memoryUsage().rss < before - (60 << 20));
+  assert.equal(arena.buffer.bytes[100_000], 0);
+});
