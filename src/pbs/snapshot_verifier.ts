@@ -20,7 +20,7 @@ import {
   verifyStateOf,
   withVerifyState,
 } from "./format/manifest.ts";
-import type { SnapshotId } from "./format/snapshot_path.ts";
+import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
 import { parseUpid } from "./format/upid.ts";
 import { isIndexName, scanIndex } from "./index_scan.ts";
 import { BLOB_FILE_SIZE_MAX, snapshotPath } from "./manifest_file.ts";
@@ -192,8 +192,10 @@ export class SnapshotVerifier {
         (manifest) => withVerifyState(manifest, { state, upid: this.#upid }),
       );
     } catch (error) {
-      // Removed as soon as it was not locked any more.
-      if (!(error instanceof StateError && error.code === "not-found")) throw error;
+      // The disk may be full, or the snapshot removed as soon as it was not locked any more. Others are verified all the same.
+      if (!isFailure(error)) throw error;
+      const name = formatSnapshot(snapshot);
+      this.#options.onWarning?.(`The result of ${name} was not saved: ${error.message}`);
     }
   }
 }

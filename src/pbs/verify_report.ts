@@ -40,6 +40,8 @@ export interface VerifyOptions {
   readonly onProgress?: (progress: VerifyProgress) => void;
   /** Told of every fault when it is found. */
   readonly onFault?: (fault: VerifyFault) => void;
+  /** Told of results that could not be saved. */
+  readonly onWarning?: (message: string) => void;
   /** Unix seconds. Default: the system's clock. */
   readonly now?: () => number;
 }

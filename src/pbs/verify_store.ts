@@ -24,7 +24,7 @@ export type {
  * where the datastore is open for writing.
  *
  * @throws {StateError} `not-found` when what is asked for does not exist
- * @throws {OsError} when a directory cannot be listed, or results cannot be saved
+ * @throws {OsError} when a directory cannot be listed
  */
 export function verifyStore(
   datastore: Datastore,

@@ -45,6 +45,10 @@ export function runVerification(job: VerifyJob): boolean {
     ...(crypt === undefined ? {} : { crypts: [crypt] }),
     ...(storeName === undefined ? {} : { storeName }),
     onProgress: (progress) => line.show(() => describeProgress(progress)),
+    onWarning: (message) => {
+      line.clear();
+      output.warning(message);
+    },
     onFault: (fault) => {
       line.clear();
       if (output.isJson) output.event({ type: "fault", ...faultFields(fault) });
