@@ -22,7 +22,7 @@ export interface ProgressReport {
 export class ProgressLine implements Disposable {
   readonly #terminal: Terminal;
   readonly #output: Output;
-  #toldAtMs = 0;
+  #toldAtMs = -Infinity;
   #hasLine = false;
 
   constructor(terminal: Terminal, output: Output) {

@@ -13,6 +13,7 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import { formatLocalTime } from "../../local_time.ts";
 import { askNewPassword } from "../../password.ts";
 
 const PASSWORD_VARIABLE = "PBS_ENCRYPTION_PASSWORD";
@@ -66,7 +67,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
     const file = makeKeyFile({
       key: keyCrypto.randomBytes(KEY_SIZE),
       kind,
-      now: localTime(new Date()),
+      now: formatLocalTime(new Date()),
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(options.hint === undefined ? {} : { hint: options.hint }),
     }, keyCrypto);
@@ -126,14 +127,4 @@ function checkKind(
       hint: `Give it at a terminal, with --password-file or ${PASSWORD_VARIABLE}`,
     });
   }
-}
-
-/** RFC 3339 in the local zone with a numeric offset, to the second. */
-function localTime(time: Date): string {
-  const offsetMinutes = -time.getTimezoneOffset();
-  const local = new Date(time.getTime() + offsetMinutes * 60_000).toISOString().slice(0, 19);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const size = Math.abs(offsetMinutes);
-  const sign = offsetMinutes < 0 ? "-" : "+";
-  return `${local}${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }
