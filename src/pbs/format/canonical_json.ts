@@ -18,10 +18,27 @@ export interface JsonObject {
 /** As deep as the reference's parser goes. */
 const DEPTH_MAX = 128;
 const INDENT = "  ";
+const WHITE_SPACE = /[ \t\r\n]/;
 
 /** Whether a value is a JSON object. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Reads JSON in which no object has a name twice: readers could differ in which of the two they take.
+ *
+ * @throws {FormatError} when it is no JSON, or a name is there twice
+ */
+export function parseStrictJson(text: string): JsonValue {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError("Cannot read JSON: it is malformed", { cause });
+  }
+  if (countWrittenNames(text) === countNames(value)) return value;
+  throw new FormatError("Cannot read JSON: an object has the same name twice");
 }
 
 /**
@@ -61,6 +78,31 @@ function format(value: JsonValue, lineStart: string | undefined, depth: number):
     `${JSON.stringify(name)}${separator}${format(value[name]!, inner, depth + 1)}`
   );
   return enclose("{", items, "}", lineStart);
+}
+
+/** Names in a text that is valid JSON: strings that a colon follows. */
+function countWrittenNames(text: string): number {
+  let count = 0;
+  for (let index = text.indexOf('"'); index >= 0; index = text.indexOf('"', index)) {
+    index++;
+    while (text[index] !== '"') index += text[index] === "\\" ? 2 : 1;
+    index++;
+    while (WHITE_SPACE.test(text.charAt(index))) index++;
+    if (text[index] === ":") count++;
+  }
+  return count;
+}
+
+/** Names of all objects inside, without recursion: the nesting is not limited yet. */
+function countNames(value: JsonValue): number {
+  let count = 0;
+  const open: JsonValue[] = [value];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== "object" || next === null) continue;
+    if (!isArray(next)) count += Object.keys(next).length;
+    for (const inner of Object.values(next)) open.push(inner);
+  }
+  return count;
 }
 
 function enclose(

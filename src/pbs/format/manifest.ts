@@ -13,6 +13,7 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  parseStrictJson,
   prettyJson,
 } from "./canonical_json.ts";
 import { CRYPT_MODES, type CryptMode } from "./crypt.ts";
@@ -234,11 +235,12 @@ function parseJson(json: Uint8Array): JsonObject {
   if (json.length > SIZE_MAX) {
     throw new LimitError(`Cannot read manifest: ${json.length} bytes are more than ${SIZE_MAX}`);
   }
-  let value: unknown;
+  let value: JsonValue;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(json));
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    value = parseStrictJson(decoder.decode(json));
   } catch (cause) {
-    throw new FormatError("Cannot read manifest: it is not JSON", { cause });
+    throw new FormatError("Cannot read manifest: it is no JSON, or not valid", { cause });
   }
   if (!isJsonObject(value)) throw new FormatError("Cannot read manifest: it is no JSON object");
   return value;

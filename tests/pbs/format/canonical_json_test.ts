@@ -1,7 +1,12 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { FormatError } from "#src/errors.ts";
-import { canonicalJson, type JsonValue, prettyJson } from "#src/pbs/format/canonical_json.ts";
+import {
+  canonicalJson,
+  type JsonValue,
+  parseStrictJson,
+  prettyJson,
+} from "#src/pbs/format/canonical_json.ts";
 
 const compareUtf8 = (a: string, b: string) => {
   const [first, second] = [a, b].map((text) => new TextEncoder().encode(text)) as [
@@ -48,8 +53,8 @@ const values = fc.letrec<{ value: JsonValue }>((tie) => ({
 Deno.test("canonicalJson() and prettyJson() say the same as the value", () => {
   fc.assert(
     fc.property(values, (value) => {
-      deepEqual(JSON.parse(canonicalJson(value)), value);
-      deepEqual(JSON.parse(prettyJson(value)), value);
+      deepEqual(parseStrictJson(canonicalJson(value)), value);
+      deepEqual(parseStrictJson(prettyJson(value)), value);
     }),
     { seed: 4, numRuns: 300 },
   );
@@ -63,4 +68,18 @@ Deno.test("canonicalJson() refuses null, what is not exact, and nesting without 
   for (let level = 0; level < 128; level++) deep = [deep];
   equal(canonicalJson(deep).length, 257);
   throws(() => canonicalJson([deep]), FormatError);
+});
+
+Deno.test("parseStrictJson() refuses names that are there twice, in any spelling", () => {
+  const bad = [
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061" : 2}',
+    '[{"x":{"b":[],"b":[]}}]',
+    '{"__proto__":1,"__proto__":2}',
+    "{",
+    "",
+  ];
+  for (const text of bad) throws(() => parseStrictJson(text), FormatError, text);
+  const good = '{"a":"b\\":","c\\\\":{"a":1},"":[{"a":1},{"a":1}],"__proto__":1}';
+  equal(JSON.stringify(parseStrictJson(good)), good);
 });

@@ -193,6 +193,8 @@ Deno.test("parseManifest() refuses what is none", () => {
     throws(() => parseManifest(whole.subarray(0, size)), FormatError);
   }
   throws(() => parseManifest(Uint8Array.of(0x22, 0xff, 0x22)), FormatError);
+  const twice = new TextDecoder().decode(whole).replace('"size": 200', '"size": 100, "size": 200');
+  throws(() => parseManifest(new TextEncoder().encode(twice)), FormatError);
   deepEqual(parseManifest(encode(good)), MANIFEST);
 });
 
