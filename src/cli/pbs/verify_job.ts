@@ -16,6 +16,7 @@ import {
   verifyStore,
 } from "#src/pbs/verify_store.ts";
 import type { Terminal } from "../terminal.ts";
+import { spawnThread } from "../threads.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
@@ -44,6 +45,8 @@ export function runVerification(job: VerifyJob): boolean {
     ...(outdatedAfterDays === undefined ? {} : { outdatedAfterDays }),
     ...(crypt === undefined ? {} : { crypts: [crypt] }),
     ...(storeName === undefined ? {} : { storeName }),
+    // The main thread takes part.
+    threads: { count: navigator.hardwareConcurrency - 1, spawn: spawnThread },
     onProgress: (progress) => line.show(() => describeProgress(progress)),
     onWarning: (message) => {
       line.clear();
