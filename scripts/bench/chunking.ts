@@ -23,15 +23,13 @@ import {
 } from "#src/pbs/store_chunk_handler.ts";
 import { openHashHandler } from "#tests/chunking/support/hash_handler.ts";
 import { hashWorkers } from "#tests/chunking/support/worker_options.ts";
-import { runCommand } from "#tests/support/process.ts";
-import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { PxarReport } from "./pxar_report.ts";
+import { withTmpfs } from "./tmpfs.ts";
 
 const MEGABYTE = 1_000_000;
 const MEBIBYTE = 1 << 20;
 const ARCHIVE: CutRule = { kind: "dynamic", averageSize: 4 * MEBIBYTE };
 const PIECE_SIZE = MEBIBYTE;
-const MOUNT_TIMEOUT_MS = 10_000;
 const SMALL_FILE_SIZE = 4096;
 const SMALL_FILE_COUNT = 1000;
 
@@ -170,18 +168,6 @@ function benchmarkStore(report: PxarReport, directory: string, isEncrypted: bool
   });
 }
 
-/** Calls with a tmpfs. */
-async function withTmpfs(call: (path: string) => void): Promise<void> {
-  using place = new TempDirectory("bench");
-  const mount = ["mount", "-t", "tmpfs", "-o", "size=2g", "pbkfs-bench", place.path];
-  await runCommand(mount, { timeoutMs: MOUNT_TIMEOUT_MS });
-  try {
-    call(place.path);
-  } finally {
-    await runCommand(["umount", place.path], { timeoutMs: MOUNT_TIMEOUT_MS });
-  }
-}
-
 function benchmarkSmallFiles(report: PxarReport): void {
   const files = Array.from({ length: SMALL_FILE_COUNT }, () => {
     return crypto.getRandomValues(new Uint8Array(SMALL_FILE_SIZE));
@@ -205,15 +191,20 @@ function benchmarkSmallFiles(report: PxarReport): void {
   });
 }
 
-/** Runs all of it, prints a table, and leaves `dist/bench-chunking.json`. */
-export async function benchmarkChunking(checkout: string): Promise<void> {
-  const report = new PxarReport();
+/** Measures all of it. */
+export async function measureChunking(report: PxarReport): Promise<void> {
   benchmarkSmallFiles(report);
   benchmarkChunker(report);
   benchmarkHashing(report);
-  await withTmpfs((path) => {
+  await withTmpfs("2g", (path) => {
     for (const isEncrypted of [false, true]) benchmarkStore(report, path, isEncrypted);
   });
+}
+
+/** Runs all of it, prints a table, and leaves `dist/bench-chunking.json`. */
+export async function benchmarkChunking(checkout: string): Promise<void> {
+  const report = new PxarReport();
+  await measureChunking(report);
   console.log(report.table());
   await Deno.mkdir(`${checkout}dist`, { recursive: true });
   await Deno.writeTextFile(`${checkout}dist/bench-chunking.json`, report.json() + "\n");

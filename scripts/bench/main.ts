@@ -4,8 +4,10 @@
  *     deno task bench [CATALOG.tar.zst [INSTANCE BACKUP_ID]]
  *     deno task bench pxar
  *     deno task bench chunking
+ *     deno task bench pbs [chunks] [library] [program] [memory]
  *
- * The second form measures archives instead (`pxar.ts`), the third how streams are cut into chunks (`chunking.ts`).
+ * The second form measures archives instead (`pxar.ts`), the third how streams are cut into chunks (`chunking.ts`), the
+ * fourth that and datastores (`pbs.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench database;
  * without arguments the shared sample of scale 20 is taken. Prints a table; `dist/bench.json` has the same.
@@ -18,6 +20,7 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { BenchMount } from "./bench_mount.ts";
 import { benchmarkChunking } from "./chunking.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
+import { benchmarkDatastores } from "./pbs.ts";
 import { benchmarkPostgres } from "./postgres_benchmark.ts";
 import { benchmarkArchives } from "./pxar.ts";
 import { benchmarkReads } from "./read_benchmark.ts";
@@ -119,5 +122,6 @@ async function main(args: readonly string[]): Promise<void> {
 if (import.meta.main) {
   if (Deno.args[0] === "pxar") await benchmarkArchives(CHECKOUT);
   else if (Deno.args[0] === "chunking") await benchmarkChunking(CHECKOUT);
+  else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
   else await main(Deno.args);
 }

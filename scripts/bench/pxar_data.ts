@@ -16,7 +16,7 @@ export interface DataSet {
 }
 
 /** xorshift32: numbers from 0 up to 1. */
-function makeRandom(): () => number {
+export function makeRandom(): () => number {
   let state = SEED;
   return () => {
     state ^= state << 13;
@@ -59,22 +59,41 @@ export function makeSmallFiles(path: string): DataSet {
   return { path, files: 1000, bytes: 1000 * 4096 };
 }
 
+/** `count` sizes that are `total` in all, from 2^`from` to 2^`to` or so: each power of two is as frequent as the next. */
+export function spreadSizes(
+  count: number,
+  [from, to]: readonly [from: number, to: number],
+  total: number,
+  random: () => number,
+): number[] {
+  const wishes = Array.from({ length: count }, () => 2 ** (from + (to - from) * random()));
+  const factor = total / wishes.reduce((sum, wish) => sum + wish, 0);
+  const sizes = wishes.map((wish) => Math.floor(wish * factor));
+  sizes[0]! += total - sizes.reduce((sum, size) => sum + size, 0);
+  return sizes;
+}
+
+/** Makes the directories for 10,000 files. @returns the path of each file */
+export function makeMixedPaths(path: string): string[] {
+  return Array.from({ length: 10_000 }, (_, i) => {
+    const directory = `${path}/d${Math.floor(i / 500)}/e${Math.floor(i / 50) % 10}`;
+    if (i % 50 === 0) Deno.mkdirSync(directory, { recursive: true });
+    return `${directory}/file-${i}.dat`;
+  });
+}
+
+/** Sizes of the files of {@link makeMixedPaths}: 500 MiB in all, most are small, a few are large. */
+export function mixedSizes(random: () => number): number[] {
+  return spreadSizes(10_000, [6, 20], 500 * MEBIBYTE, random);
+}
+
 /** 10,000 files in 200 directories, 500 MiB in all: most are small, a few are large. */
 export function makeMixedFiles(path: string): DataSet {
   const random = makeRandom();
   const pattern = makePattern(random);
-  // Sizes from 64 bytes to 1 MiB, each power of two as often as the next, then made to fit the sum.
-  const wishes = Array.from({ length: 10_000 }, () => 2 ** (6 + 14 * random()));
-  const total = 500 * MEBIBYTE;
-  const factor = total / wishes.reduce((sum, wish) => sum + wish, 0);
-  const sizes = wishes.map((wish) => Math.floor(wish * factor));
-  sizes[0]! += total - sizes.reduce((sum, size) => sum + size, 0);
-  sizes.forEach((size, i) => {
-    const directory = `${path}/d${Math.floor(i / 500)}/e${Math.floor(i / 50) % 10}`;
-    if (i % 50 === 0) Deno.mkdirSync(directory, { recursive: true });
-    writeFile(`${directory}/file-${i}.dat`, size, pattern, random);
-  });
-  return { path, files: sizes.length, bytes: total };
+  const sizes = mixedSizes(random);
+  makeMixedPaths(path).forEach((file, i) => writeFile(file, sizes[i]!, pattern, random));
+  return { path, files: sizes.length, bytes: 500 * MEBIBYTE };
 }
 
 /** One file of 1 GiB. */

@@ -1,5 +1,5 @@
 /**
- * Figures of archives: the program beside `tar`, with memory, and what is to be reached.
+ * Figures of archives and datastores: the program beside something else, with memory, and what is to be reached.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export interface PxarFigure {
   readonly name: string;
   readonly unit: string;
   readonly value: number;
-  /** The same by `tar` or on a plain file. */
+  /** The same by something else. */
   readonly yardstick?: number;
   /** Largest resident size of the program. */
   readonly memoryMebibytes?: number;
@@ -32,6 +32,11 @@ function isMet({ name, unit, value, target }: PxarFigure): boolean | undefined {
 /** All figures of one run. */
 export class PxarReport {
   readonly #figures: PxarFigure[] = [];
+  readonly #yardstickTitle: string;
+
+  constructor(yardstickTitle = "tar, plain") {
+    this.#yardstickTitle = yardstickTitle;
+  }
 
   add(figure: PxarFigure): void {
     this.#figures.push(figure);
@@ -45,7 +50,7 @@ export class PxarReport {
 
   table(): string {
     const table = new Table({
-      head: ["", "unit", "pbkfs", "tar, plain", "ratio", "MiB", "target", ""],
+      head: ["", "unit", "pbkfs", this.#yardstickTitle, "ratio", "MiB", "target", ""],
       style: { head: [], border: [] },
     });
     for (const figure of this.#figures) {
