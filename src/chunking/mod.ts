@@ -1,0 +1,40 @@
+/**
+ * Streams into chunks: cut by content as Proxmox Backup does, or in fixed sizes, and handled by several threads.
+ *
+ * A {@link ChunkPipeline} cuts any number of streams and gives every chunk to a {@link ChunkHandler}, which names and keeps
+ * it. Where there are workers, their module calls {@link serveChunkWorker}; each makes a handler of its own.
+ *
+ * @example
+ * ```ts
+ * import { ChunkPipeline } from "#src/chunking/mod.ts";
+ * import { digestOf } from "#src/bytes/chunk_digest.ts";
+ * import { sha256BuiltIn } from "#src/codecs/hashing.ts";
+ *
+ * const pipeline = new ChunkPipeline({
+ *   handler: {
+ *     handle: (plain, start, size) => ({
+ *       digest: digestOf(sha256BuiltIn(plain, start, size)),
+ *       storedSize: size,
+ *       isNew: true,
+ *     }),
+ *   },
+ * });
+ * const sizes: number[] = [];
+ * const stream = pipeline.openStream({ kind: "dynamic", averageSize: 4096 }, (chunk) => {
+ *   sizes.push(chunk.size);
+ * });
+ * stream.write(new Uint8Array(20_000));
+ * stream.finish();
+ * pipeline.finish();
+ * if (sizes.join() !== "16384,3616") throw new Error(sizes.join());
+ * ```
+ *
+ * @module
+ */
+
+export * from "./chunk_handler.ts";
+export * from "./chunk_stream.ts";
+export * from "./chunk_worker.ts";
+export * from "./pipeline.ts";
+export type { ChunkWorkers } from "./worker_threads.ts";
+export type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
