@@ -8,6 +8,7 @@
 import { type Command, Option } from "commander";
 import { isFailure, UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
+import { showMessage } from "../pxar/quoting.ts";
 import { type BoxColumn, formatBoxTable } from "./box_table.ts";
 
 /** Form of results: for people; one JSON document; the same on several lines; one JSON document a line. */
@@ -110,14 +111,14 @@ export class Output {
     const code = isFailure(error) ? error.code : "internal";
     const problem = { type: "problem", path, severity: "warning", code, message };
     this.#context.terminal.err(
-      this.isJson ? JSON.stringify(problem) + "\n" : `warning: ${path}: ${message}\n`,
+      this.isJson ? JSON.stringify(problem) + "\n" : `warning: ${path}: ${showMessage(message)}\n`,
     );
   }
 
   /** Tells on standard error of something unusual. */
   warning(message: string): void {
     this.#context.terminal.err(
-      this.isJson ? JSON.stringify({ type: "warning", message }) + "\n" : `warning: ${message}\n`,
+      this.isJson ? JSON.stringify({ type: "warning", message }) + "\n" : `warning: ${showMessage(message)}\n`,
     );
   }
 

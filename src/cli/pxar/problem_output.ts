@@ -7,7 +7,7 @@
 import { isFailure, StateError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
-import { quoteName, showName } from "./quoting.ts";
+import { quoteName, showMessage } from "./quoting.ts";
 
 /** Something that is not as asked for. */
 export interface EntryProblem {
@@ -44,7 +44,7 @@ export class ProblemOutput {
     } else {
       const { severity, path, message } = problem;
       const place = message.includes(path) ? "" : `${quoteName(path)}: `;
-      this.#terminal.err(`${severity}: ${place}${showName(message)}\n`);
+      this.#terminal.err(`${severity}: ${place}${showMessage(message)}\n`);
     }
   }
 

@@ -16,6 +16,8 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
 /** Needs an escape; lone surrogates are bytes that are not UTF-8 (`bytes/file_name.ts`). */
 const ODD = /["\\\p{C}\p{Zl}\p{Zp}\p{M}]|(?! )\p{Zs}/gu;
 
+const ODD_IN_SENTENCE = /[\p{C}\p{Zl}\p{Zp}\p{M}]|(?! )\p{Zs}/gu;
+
 /** `"a\nb\xFF"`: quotation marks around, escapes inside, as other tools list archives. */
 export function quoteName(name: string): string {
   return `"${name.replace(ODD, escape)}"`;
@@ -24,6 +26,11 @@ export function quoteName(name: string): string {
 /** The name itself where it is harmless, else quoted. */
 export function showName(name: string): string {
   return name.search(ODD) < 0 ? name : quoteName(name);
+}
+
+/** A sentence that may have names in it: what could control a terminal is escaped, quotation marks stay. */
+export function showMessage(message: string): string {
+  return message.replace(ODD_IN_SENTENCE, escape);
 }
 
 function escape(character: string): string {
