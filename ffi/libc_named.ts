@@ -90,15 +90,24 @@ export function touchNamed(directory: number, name: CName): number {
   return check(libc().utimensat(directory, name, accessNow, At.SYMLINK_NOFOLLOW));
 }
 
-const STATX_SIZE = 0x200;
+const STATX_TYPE_AND_SIZE = 0x201;
+const MODE_OFFSET = 28;
 const SIZE_OFFSET = 40;
+const TYPE_REGULAR = 0o10;
 const statxBytes = new Uint8Array(256);
 const statxView = new DataView(statxBytes.buffer);
 
-/** Size of a file in bytes. */
+/** Size of a regular file in bytes; 0 for everything else, also for symbolic links. */
 export function sizeNamed(directory: number, name: CName): number {
-  const result = libc().statx(directory, name, At.SYMLINK_NOFOLLOW, STATX_SIZE, statxBytes);
+  const result = libc().statx(
+    directory,
+    name,
+    At.SYMLINK_NOFOLLOW,
+    STATX_TYPE_AND_SIZE,
+    statxBytes,
+  );
   if (result === -1) return -errnoView!.getInt32(0);
+  if (statxView.getUint16(MODE_OFFSET, true) >> 12 !== TYPE_REGULAR) return 0;
   return statxView.getUint32(SIZE_OFFSET, true) +
     statxView.getUint32(SIZE_OFFSET + 4, true) * 0x1_0000_0000;
 }

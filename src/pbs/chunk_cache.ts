@@ -14,11 +14,17 @@ const REUSED_SIZE_MIN = 256 << 10;
 /** Buffers that are kept. */
 const SPARE_COUNT_MAX = 2;
 
+/** A decoded chunk. The buffer may be longer. */
+interface CachedChunk {
+  readonly buffer: NativeBuffer;
+  readonly size: number;
+}
+
 /** Loads chunks and remembers those used last. */
 export class ChunkCache {
   readonly #source: ChunkSource;
   readonly #allocate: (size: number) => NativeBuffer;
-  readonly #chunks: LruCache<ChunkDigest, NativeBuffer>;
+  readonly #chunks: LruCache<ChunkDigest, CachedChunk>;
   readonly #spare: NativeBuffer[] = [];
 
   /** @param budgetBytes the chunk used last is kept whatever its size */
@@ -29,7 +35,7 @@ export class ChunkCache {
   ) {
     this.#source = source;
     this.#allocate = allocate;
-    this.#chunks = new LruCache(budgetBytes, (buffer) => this.#keepSpare(buffer));
+    this.#chunks = new LruCache(budgetBytes, ({ buffer }) => this.#keepSpare(buffer));
   }
 
   /** Bytes of memory in use. */
@@ -38,13 +44,15 @@ export class ChunkCache {
   }
 
   /** The decoded bytes of a chunk, valid until the next call; undefined when they would have to be loaded. */
-  peek(digest: ChunkDigest): NativeBuffer | undefined {
-    return this.#chunks.get(digest);
+  peek(digest: ChunkDigest, size: number): NativeBuffer | undefined {
+    const known = this.#chunks.get(digest);
+    // An index may name a chunk with two sizes: one of them is wrong, and loading tells which.
+    return known?.size === size ? known.buffer : undefined;
   }
 
   /** The decoded bytes of a chunk, valid until the next call. @throws what {@link ChunkSource.load} throws */
   get(digest: ChunkDigest, size: number): NativeBuffer {
-    const known = this.#chunks.get(digest);
+    const known = this.peek(digest, size);
     if (known !== undefined) return known;
     const buffer = this.#take(size);
     try {
@@ -53,7 +61,7 @@ export class ChunkCache {
       this.#keepSpare(buffer);
       throw error;
     }
-    this.#chunks.set(digest, buffer, buffer.bytes.length);
+    this.#chunks.set(digest, { buffer, size }, buffer.bytes.length);
     return buffer;
   }
 

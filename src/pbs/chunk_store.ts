@@ -24,6 +24,11 @@ const CHUNK_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;
 /** The buffer grows in such steps, so that chunks of about the same size do not make it grow each time. */
 const BUFFER_STEP = 1 << 20;
 
+/** Without waiting for the other end of a FIFO, which has no place there. */
+const READ_FLAGS = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK |
+  host.OpenFlag.NOCTTY;
+const TYPE_REGULAR = 0o10;
+
 /** What became of an insertion. */
 export interface Insertion {
   readonly isNew: boolean;
@@ -45,6 +50,7 @@ export class ChunkStore {
   /** -1 without FFI. */
   readonly #directory: number;
   readonly #names = new ChunkNames();
+  readonly #stat = new host.HostStat();
   readonly #owner: FileOwner | undefined;
   readonly #umask: number;
   readonly #isEachSynced: boolean;
@@ -152,8 +158,7 @@ export class ChunkStore {
   expect(digest: ChunkDigest): void {
     if (this.#directory < 0) return;
     this.#names.set(digest);
-    const { RDONLY, NOFOLLOW } = host.OpenFlag;
-    const fd = named.openNamed(this.#directory, this.#names.final, RDONLY | NOFOLLOW);
+    const fd = named.openNamed(this.#directory, this.#names.final, READ_FLAGS);
     // Whoever reads it finds out what is wrong with it.
     if (fd < 0) return;
     named.adviseWanted(fd);
@@ -275,12 +280,14 @@ export class ChunkStore {
 
   #readNative(digest: ChunkDigest): number {
     this.#names.set(digest);
-    const { RDONLY, NOFOLLOW } = host.OpenFlag;
-    const fd = named.openNamed(this.#directory, this.#names.final, RDONLY | NOFOLLOW);
+    const fd = named.openNamed(this.#directory, this.#names.final, READ_FLAGS);
+    if (fd === -host.Errno.ELOOP) throw this.#notRegular(digest);
     if (fd < 0) return isMissing(fd) ? -1 : this.#fail(fd, "open", digest);
     try {
-      const size = host.lseek(fd, 0, host.Seek.END);
-      if (size < 0) this.#fail(size, "seek in", digest);
+      const result = host.statFd(fd, this.#stat);
+      if (result < 0) this.#fail(result, "stat", digest);
+      if (this.#stat.mode >> 12 !== TYPE_REGULAR) throw this.#notRegular(digest);
+      const { size } = this.#stat;
       this.#reserve(size, digest);
       const count = host.preadFully(fd, this.#buffer.address, size, 0);
       return count < 0 ? this.#fail(count, "read", digest) : count;
@@ -291,7 +298,8 @@ export class ChunkStore {
 
   #plainSize(digest: ChunkDigest): number {
     try {
-      return Deno.lstatSync(this.pathOf(digest)).size;
+      const { isFile, size } = Deno.lstatSync(this.pathOf(digest));
+      return isFile ? size : 0;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return -1;
       throw error;
@@ -301,6 +309,8 @@ export class ChunkStore {
   #readPlain(digest: ChunkDigest): number {
     const size = this.#plainSize(digest);
     if (size < 0) return -1;
+    // Opening a FIFO would wait for ever.
+    if (size === 0) return 0;
     this.#reserve(size, digest);
     using file = Deno.openSync(this.pathOf(digest));
     let done = 0;
@@ -324,6 +334,12 @@ export class ChunkStore {
 
   #allocate(size: number): NativeBuffer {
     return this.#directory < 0 ? plainBuffer(size) : host.allocateNativeBuffer(size);
+  }
+
+  #notRegular(digest: ChunkDigest): FormatError {
+    return new FormatError("Cannot read chunk: it is not a regular file", {
+      path: this.pathOf(digest),
+    });
   }
 
   #fail(errno: number, call: string, digest: ChunkDigest): never {

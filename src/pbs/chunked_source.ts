@@ -60,7 +60,7 @@ export class ChunkedSource implements ByteSource {
     const { cache, chunks } = this.#parts;
     const size = this.#end - this.#start;
     const count = Math.min(end, this.#end) - offset;
-    const known = cache.peek(this.#digest);
+    const known = cache.peek(this.#digest, size);
     // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to save. Native codecs need an
     // address for that.
     if (known === undefined && count === size && target.address !== 0n) {

@@ -16,6 +16,7 @@ import { namesIn } from "./store_listing.ts";
 const CHUNK_DIRECTORY_COUNT = 65536;
 /** What a new file system has. */
 const LOST_AND_FOUND = "lost+found";
+const UNFINISHED_CHUNKS_DIRECTORY = `${CHUNKS_DIRECTORY}.new`;
 
 /**
  * Makes a datastore in a directory that is new or empty: the lock file and all directories of chunks. For root everything
@@ -28,7 +29,9 @@ export function createDatastore(path: string, options: CreateOptions = {}): void
   if (isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": there is one`);
   }
-  if (namesIn(path).some((name) => name !== LOST_AND_FOUND)) {
+  // What was begun before may be gone on with.
+  const harmless = [LOST_AND_FOUND, UNFINISHED_CHUNKS_DIRECTORY];
+  if (namesIn(path).some((name) => !harmless.includes(name))) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`);
   }
   const owner = options.owner ?? ownerOf(isDirectory(path) ? path : parentOf(path));
@@ -40,7 +43,7 @@ export function createDatastore(path: string, options: CreateOptions = {}): void
 
 /** All of them under a name of their own first: a directory with `.chunks` is a whole datastore. */
 function makeChunkDirectories(path: string, files: StoreFiles, owner: FileOwner): void {
-  const temporary = `${path}/${CHUNKS_DIRECTORY}.new`;
+  const temporary = `${path}/${UNFINISHED_CHUNKS_DIRECTORY}`;
   files.makeDirectory(temporary, CHUNK_DIRECTORY_MODE);
   const { RDONLY, DIRECTORY } = host.OpenFlag;
   const directory = host.unwrap(host.open(temporary, RDONLY | DIRECTORY), "open", temporary);

@@ -70,7 +70,7 @@ export interface GarbageCollectionOptions {
  *
  * @param datastore open for writing
  * @throws {StateError} `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
- *   system does not tell when chunks were used last
+ *   system does not tell when chunks were used last; `not-found` when a symbolic link leads nowhere
  * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is removed
  */
 export function collectGarbage(

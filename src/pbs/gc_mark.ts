@@ -6,6 +6,7 @@
 
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
+import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { EntryType, type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
 import type { ChunkStore } from "./chunk_store.ts";
@@ -34,13 +35,14 @@ export interface MarkOptions {
  * Touches all chunks that indexes of the datastore at `storePath` name.
  *
  * @throws {FormatError | IntegrityError | OsError} when an index or a directory cannot be read: then nothing may be removed
+ * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need chunks
  */
 export function markChunks(
   storePath: string,
   chunks: ChunkStore,
   { onIndex, onWarning }: MarkOptions,
 ): MarkResult {
-  const paths = findIndexes(storePath, onWarning);
+  const paths = findIndexes(storePath);
   const touched = new DigestTable(TOUCHED_BUDGET);
   let indexFileCount = 0;
   let indexDataBytes = 0;
@@ -90,7 +92,7 @@ function touchChunk(
  * Paths of all index files, those of a group next to each other. Symbolic links to directories are followed, since snapshots are
  * listed and read through them, too.
  */
-function findIndexes(storePath: string, onWarning: (message: string) => void): string[] {
+function findIndexes(storePath: string): string[] {
   const found: string[] = [];
   const walked = new Set<string>();
   const stat = new host.HostStat();
@@ -102,8 +104,11 @@ function findIndexes(storePath: string, onWarning: (message: string) => void): s
       if (type === EntryType.UNKNOWN || type === EntryType.SYMLINK) {
         const result = host.statAt(host.At.FDCWD, path, stat, true);
         if (result === -host.Errno.ENOENT || result === -host.Errno.ELOOP) {
-          onWarning(`"${path}" leads nowhere`);
-          continue;
+          // Gone meanwhile.
+          if (host.statAt(host.At.FDCWD, path, stat) < 0) continue;
+          throw new StateError("not-found", `Cannot collect garbage: "${path}" leads nowhere`, {
+            hint: "What it led to may need chunks. Mount it, or remove the link",
+          });
         }
         host.unwrap(result, "stat", path);
         known = stat.mode >> 12;

@@ -13,7 +13,6 @@ import { type OpenStore, writableParts } from "./open_store.ts";
 import { removeFile } from "./store_files.ts";
 import {
   groupPath,
-  isFinished,
   isProtected,
   listSnapshots,
   namesIn,
@@ -74,7 +73,7 @@ function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   const { locks } = writableParts(store);
   const snapshotLock = locks.lockSnapshot(snapshot, "exclusive");
   try {
-    const manifestLock = isFinished(store, snapshot) ? locks.lockManifest(snapshot) : undefined;
+    const manifestLock = hasManifest(store, snapshot) ? locks.lockManifest(snapshot) : undefined;
     try {
       if (isProtected(store, snapshot)) {
         throw new StateError(
@@ -96,23 +95,34 @@ function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
 export function removeSnapshotDirectory(store: OpenStore, snapshot: SnapshotId): void {
   const path = snapshotPath(store, snapshot);
   // First what makes it a snapshot: whatever happens, nobody takes the rest for a finished one.
-  removeFile(`${path}/${MANIFEST_NAME}`);
+  const manifest = `${path}/${MANIFEST_NAME}`;
+  if (typeOf(manifest) !== TYPE_DIRECTORY) removeFile(manifest);
   removeTree(path);
 }
 
 /** Removes a directory of files, with what may be in directories there. A symbolic link is removed itself. */
 function removeTree(path: string): void {
-  const stat = new host.HostStat();
   for (const name of namesIn(path)) {
     const child = `${path}/${name}`;
-    const found = host.statAt(host.At.FDCWD, child, stat);
-    if (found === 0 && stat.mode >> 12 === TYPE_DIRECTORY) removeTree(child);
+    if (typeOf(child) === TYPE_DIRECTORY) removeTree(child);
     else removeFile(child);
   }
   removeDirectory(path);
 }
 
 const TYPE_DIRECTORY = 0o04;
+const TYPE_REGULAR = 0o10;
+
+/** `st_mode >> 12`; undefined when there is nothing. A symbolic link is not followed. */
+function typeOf(path: string): number | undefined {
+  const stat = new host.HostStat();
+  return host.statAt(host.At.FDCWD, path, stat) < 0 ? undefined : stat.mode >> 12;
+}
+
+/** Whether there is a manifest that somebody could change: what is no file needs no lock. */
+function hasManifest(store: OpenStore, snapshot: SnapshotId): boolean {
+  return typeOf(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`) === TYPE_REGULAR;
+}
 
 function removeGroup(store: OpenStore, group: GroupId): void {
   const path = groupPath(store, group);

@@ -242,6 +242,12 @@ Deno.test("collectGarbage looks for indexes everywhere, also behind links, but n
   Deno.symlinkSync(elsewhere.path, `${path}/ns/link`);
   Deno.symlinkSync("..", `${path}/ns/x/loop`);
   Deno.symlinkSync("nowhere", `${path}/ns/x/dangling`);
+  // What it led to may need chunks.
+  assert.throws(
+    () => collectGarbage(store, { checkAccessTimes: false }),
+    (error) => error instanceof StateError && error.code === "not-found",
+  );
+  Deno.removeSync(`${path}/ns/x/dangling`);
   const status = collectGarbage(store, { checkAccessTimes: false });
   assert.equal(status.indexFileCount, 3);
   assert.equal(status.indexDataBytes, 30);
