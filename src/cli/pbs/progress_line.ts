@@ -9,6 +9,8 @@ import type { Output } from "./output.ts";
 
 const LINE_INTERVAL_MS = 100;
 const EVENT_INTERVAL_MS = 1000;
+/** Of a terminal that does not say. */
+const COLUMNS_DEFAULT = 80;
 
 /** Something that is told now and then. */
 export interface ProgressReport {
@@ -42,7 +44,9 @@ export class ProgressLine implements Disposable {
       this.#output.event({ type: "progress", ...fields });
     } else {
       this.#hasLine = true;
-      this.#terminal.err(`\r\x1b[K${text}`);
+      // A line that the terminal folds could not be taken away again.
+      const width = (this.#terminal.columns ?? COLUMNS_DEFAULT) - 1;
+      this.#terminal.err(`\r\x1b[K${text.slice(0, width)}`);
     }
   }
 
