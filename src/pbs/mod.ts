@@ -1,0 +1,26 @@
+/**
+ * Proxmox datastores: a local directory with its snapshots, chunks, locks and chores, and the formats of what is in it.
+ *
+ * Backing up and restoring are in `backup/mod.ts`; they work on the ports (`ports.ts`) that a {@link Datastore} opens.
+ *
+ * @module
+ */
+
+export * from "./blob_codec.ts";
+export * from "./crypt_config.ts";
+export * from "./datastore.ts";
+export * from "./datastore_types.ts";
+export * from "./garbage_collection.ts";
+export * from "./ports.ts";
+export * from "./prune.ts";
+export * from "./verify_store.ts";
+export * from "./format/archive_name.ts";
+export * from "./format/catalog.ts";
+export * from "./format/catalog_reader.ts";
+export * from "./format/catalog_writer.ts";
+export * from "./format/crypt.ts";
+export * from "./format/dynamic_index.ts";
+export * from "./format/fixed_index.ts";
+export * from "./format/key_file.ts";
+export * from "./format/manifest.ts";
+export * from "./format/snapshot_path.ts";
