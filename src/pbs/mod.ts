@@ -3,6 +3,26 @@
  *
  * Backing up and restoring are in `backup/mod.ts`; they work on the ports (`ports.ts`) that a {@link Datastore} opens.
  *
+ * @example
+ * ```ts
+ * import { Datastore, parseNamespace } from "#src/pbs/mod.ts";
+ *
+ * function storeImage(path: string, content: Uint8Array<ArrayBuffer>): number {
+ *   const store = Datastore.open(path, { access: "write" });
+ *   const group = { ns: parseNamespace(""), type: "host", id: "elsa" } as const;
+ *   const writer = store.startSnapshot({ group });
+ *   try {
+ *     const image = writer.openFixed("disk.img.fidx", content.length, 4 << 20);
+ *     image.write(content);
+ *     image.finish();
+ *     return writer.finish().newChunkCount;
+ *   } finally {
+ *     writer.abort();
+ *     store.close();
+ *   }
+ * }
+ * ```
+ *
  * @module
  */
 
@@ -11,6 +31,7 @@ export * from "./crypt_config.ts";
 export * from "./datastore.ts";
 export * from "./datastore_types.ts";
 export * from "./garbage_collection.ts";
+export { StoreChunkHandler, type StoreChunkHandlerDescription } from "./store_chunk_handler.ts";
 export * from "./ports.ts";
 export * from "./prune.ts";
 export * from "./verify_store.ts";

@@ -21,7 +21,7 @@ import {
   requireNamespace,
 } from "./store_listing.ts";
 
-/** @throws {StateError} `exists`, or `not-found` when its parent does not @throws {OsError} */
+/** Makes a namespace. @throws {StateError} `exists`, or `not-found` when its parent does not @throws {OsError} */
 export function createNamespace(store: OpenStore, ns: Namespace): void {
   const { files } = writableParts(store);
   const parent = namespaceNames(ns).slice(0, -1).join("/") as Namespace;

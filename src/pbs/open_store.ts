@@ -35,7 +35,7 @@ export interface HostParts {
   readonly processLock: ProcessLock;
 }
 
-/** @throws {UsageError} when the datastore was opened for reading only */
+/** What is needed for writing. @throws {UsageError} when the datastore was opened for reading only */
 export function writableParts(store: OpenStore): HostParts {
   if (store.isWritable && store.host !== undefined) return store.host;
   throw new UsageError(`Cannot change datastore "${store.path}": it is open for reading only`);

@@ -134,7 +134,7 @@ function removeGroup(store: OpenStore, group: GroupId): void {
   writableParts(store).locks.forgetGroup(group);
 }
 
-/** @throws {OsError} when it is there and not empty */
+/** Removes an empty directory. @throws {OsError} when it is there and not empty */
 export function removeDirectory(path: string): void {
   const result = host.rmdirAt(host.At.FDCWD, path);
   if (result < 0 && result !== -Errno.ENOENT) throw new OsError(-result, "remove", path);

@@ -69,7 +69,7 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Lo
   }
 }
 
-/** @throws {UsageError} when a text cannot be the owner of a group */
+/** Checks an auth id. @throws {UsageError} when a text cannot be the owner of a group */
 export function checkOwner(owner: string): void {
   if (OWNER_PATTERN.test(owner)) return;
   throw new UsageError(`Cannot use "${owner}" as an owner`, {

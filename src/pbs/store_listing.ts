@@ -73,19 +73,19 @@ export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] 
   return found;
 }
 
-/** @throws {StateError} `not-found` when there is no such namespace */
+/** Checks that a namespace is there. @throws {StateError} `not-found` */
 export function requireNamespace(store: OpenStore, ns: Namespace): void {
   if (isDirectory(namespacePath(store, ns))) return;
   throw new StateError("not-found", `Cannot find namespace "${ns}" in "${store.path}"`);
 }
 
-/** @throws {StateError} `not-found` when there is no such group */
+/** Checks that a group is there. @throws {StateError} `not-found` */
 export function requireGroup(store: OpenStore, group: GroupId): void {
   if (isDirectory(groupPath(store, group))) return;
   throw new StateError("not-found", `Cannot find group ${formatGroup(group)}`);
 }
 
-/** @throws {StateError} `not-found` when there is no such snapshot */
+/** Checks that a snapshot is there. @throws {StateError} `not-found` */
 export function requireSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   if (isDirectory(snapshotPath(store, snapshot))) return;
   throw new StateError("not-found", `Cannot find snapshot ${formatSnapshot(snapshot)}`);
@@ -127,7 +127,7 @@ export function readOwner(store: OpenStore, group: GroupId): string | undefined 
   return text?.replace(/\s*(\n[^]*)?$/, "");
 }
 
-/** @throws {StateError} `not-found` */
+/** What is known of a group. @throws {StateError} `not-found` */
 export function describeGroup(store: OpenStore, group: GroupId): GroupInfo {
   requireGroup(store, group);
   const snapshots = listSnapshots(store, group).reverse();
@@ -140,7 +140,7 @@ export function describeGroup(store: OpenStore, group: GroupId): GroupInfo {
   };
 }
 
-/** @throws {StateError} `not-found` */
+/** What is known of a snapshot; a manifest that cannot be read is no reason to throw. @throws {StateError} `not-found` */
 export function describeSnapshot(store: OpenStore, snapshot: SnapshotId): SnapshotInfo {
   requireSnapshot(store, snapshot);
   const base = {
