@@ -19,6 +19,7 @@ import {
   goldenKey,
   HAS_ALL_CHUNKS,
 } from "#tests/support/pbs_fixtures.ts";
+import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const DAY = 86_400;
@@ -449,4 +450,44 @@ Deno.test("verifyStore finds the same damage as a server, and gives corrupt chun
     const healed = verifyStore(small.store, { kind: "namespace" }, { ignoreVerified: false });
     assert.ok(healed.isClean);
   }
+});
+
+Deno.test("verifyStore finds a flipped bit anywhere", () => {
+  using small = new SmallStore();
+  const crypt = new CryptConfig(new Uint8Array(32).fill(7));
+  small.backUp([1, 2, 3], 1_700_000_000);
+  small.backUp([1, 2, 3], 1_700_000_000, "e", crypt);
+  const files: string[] = [];
+  const walk = (path: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(path)) {
+      if (isDirectory) walk(`${path}/${name}`);
+      else if (!["owner", ".lock"].includes(name)) files.push(`${path}/${name}`);
+    }
+  };
+  walk(small.path);
+  assert.equal(files.length, 6 + 2 * 3);
+  const store = Datastore.open(small.path);
+  const isClean = () =>
+    verifyStore(store, { kind: "namespace" }, { ignoreVerified: false, crypts: [crypt] }).isClean;
+  assert.ok(isClean());
+  const random = new Random(11);
+  for (const path of files.sort()) {
+    const good = Deno.readFileSync(path);
+    const isIndex = path.endsWith(".fidx");
+    const offsets = Array.from({ length: 30 }, () => random.between(0, good.length - 1));
+    for (const offset of [...offsets, 0, 8, 11, 12, 31, 32, 43, 44, good.length - 1]) {
+      if (offset >= good.length) continue;
+      const bad = good.slice();
+      bad[offset]! ^= 1 << random.between(0, 7);
+      Deno.writeFileSync(path, bad);
+      // Nothing covers the uuid and the time of an index.
+      const isCovered = !(isIndex && offset >= 8 && offset < 32);
+      assert.equal(isClean(), !isCovered, `${path}, offset ${offset}`);
+    }
+    Deno.writeFileSync(path, good.slice(0, -1));
+    assert.equal(isClean(), false);
+    Deno.writeFileSync(path, good);
+  }
+  assert.ok(isClean());
+  store.close();
 });
