@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeSync, lstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { Errno, OsError } from "#ffi/os_error.ts";
 import type { ByteSource } from "./byte_source.ts";
@@ -46,6 +46,19 @@ export function openFsFileSource(path: string): ByteSource {
   if (!stat.isFile()) throw new OsError(Errno.EINVAL, "open (not a regular file)", path);
   const fd = translating("open", path, () => openSync(path, "r"));
   return new FsFileSource(path, fd, stat.size);
+}
+
+/** Standard input where it is a regular file, from its beginning on; closing it does nothing. */
+export function standardInputFile(): ByteSource | undefined {
+  const path = "standard input";
+  const stat = translating("stat", path, () => fstatSync(0));
+  if (!stat.isFile()) return undefined;
+  const source = new FsFileSource(path, 0, stat.size);
+  return {
+    size: source.size,
+    readAt: (target, start, size, offset) => source.readAt(target, start, size, offset),
+    close: () => {},
+  };
 }
 
 /** Runs a call of the runtime and makes its system errors those of this program. */

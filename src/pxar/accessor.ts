@@ -9,6 +9,7 @@ import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { readChildren } from "./_directory_reader.ts";
 import { openArchive } from "./_archive_opening.ts";
+import { readLinkTargets } from "./_link_targets.ts";
 import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
 import { PageCache } from "./_page_cache.ts";
 import { PayloadSource } from "./_payload_source.ts";
@@ -58,6 +59,7 @@ export class PxarAccessor {
   /** Content of the prelude. */
   readonly prelude: Uint8Array | undefined;
   readonly #source: ByteSource;
+  readonly #allocate: (size: number) => NativeBuffer;
   readonly #name: string | undefined;
   readonly #random: RandomInput;
   readonly #payload: PayloadSource | undefined;
@@ -70,6 +72,7 @@ export class PxarAccessor {
       throw new LimitError(`Cannot open archive of ${source.size} bytes: too large`);
     }
     this.#source = source;
+    this.#allocate = allocate;
     this.#name = options.name;
     this.#random = new RandomInput(new PageCache(source, allocate), options.name);
     const opening = openArchive(this.#random, source, allocate, options.name);
@@ -191,6 +194,13 @@ export class PxarAccessor {
       fail(`its target is not at "${targetPath}"`);
     }
     return target as PxarNode;
+  }
+
+  /**
+   * Offsets of the files that hard links refer to. All metadata is read for this; behind damage nothing is found.
+   */
+  readLinkTargets(): ReadonlySet<number> {
+    return readLinkTargets(this.#source, this.#allocate, this.#name);
   }
 
   /**

@@ -23,6 +23,9 @@ import {
 const HEADER_SIZE = 16;
 const BUFFER_SIZE = 1 << 20;
 
+/** Files that may have further names before it is worth reading all metadata to learn which ones do. */
+const UNKNOWN_COUNT_MAX = 10_000;
+
 /** How an archive is read. */
 export interface ArchiveReaderOptions {
   /** Buffer for contents. It must have an address when the archive's sources read by FFI. */
@@ -46,13 +49,34 @@ export function readArchive(
 /** What all entries of one archive share: their origin. */
 class Archive {
   #buffer: NativeBuffer | undefined;
+  #unknownCount = 0;
+  /** Files that hard links refer to, once that is known. */
+  #linkTargets: ReadonlySet<number> | undefined;
 
   constructor(readonly accessor: PxarAccessor, buffer: NativeBuffer | undefined) {
     this.#buffer = buffer;
   }
 
-  entryOf(child: PxarChild): ReaderEntry {
-    return this.#nodeEntry(isLink(child) ? this.accessor.resolveHardlink(child) : child);
+  /** 1, or undefined where there may be more. Learns that for all files when it is asked about many. */
+  linkCountOf(offset: number): 1 | undefined {
+    if (this.#linkTargets === undefined) {
+      if (++this.#unknownCount <= UNKNOWN_COUNT_MAX) return undefined;
+      this.#linkTargets = this.accessor.readLinkTargets();
+    }
+    return this.#linkTargets.has(offset) ? undefined : 1;
+  }
+
+  /** The entry at an offset that {@link childOf} gave. */
+  entryAt(offset: number): ReaderEntry {
+    return this.#nodeEntry(this.accessor.nodeAt(offset)!);
+  }
+
+  /** A child of a directory. Of what is no directory only the place is kept: it is decoded when it is looked at. */
+  childOf(child: PxarChild): NamedEntry {
+    const node = isLink(child) ? this.accessor.resolveHardlink(child) : child;
+    return node.entry.kind === "directory"
+      ? { name: child.name, entry: new ArchiveDirectory(this, node) }
+      : new PlacedEntry(this, child.name, node.offset);
   }
 
   lookup(directory: PxarNode, name: string): ReaderEntry | undefined {
@@ -94,11 +118,27 @@ function isLink(child: PxarChild): child is Exclude<PxarChild, PxarNode> {
   return child.entry.kind === "hardlink";
 }
 
+/** An entry by its place: a directory may have a million of these. */
+class PlacedEntry implements NamedEntry {
+  readonly name: string;
+  readonly #archive: Archive;
+  readonly #offset: number;
+
+  constructor(archive: Archive, name: string, offset: number) {
+    this.name = name;
+    this.#archive = archive;
+    this.#offset = offset;
+  }
+
+  get entry(): ReaderEntry {
+    return this.#archive.entryAt(this.#offset);
+  }
+}
+
 /** A class, since a copy of a large archive makes very many of these. */
 class ArchiveFile implements ReaderFile {
   readonly kind = "file";
   readonly origin: Archive;
-  readonly linkCount = undefined;
   readonly #node: PxarNode;
   readonly #payload: PxarPayload;
 
@@ -110,6 +150,10 @@ class ArchiveFile implements ReaderFile {
 
   get id() {
     return this.#node.offset;
+  }
+
+  get linkCount() {
+    return this.origin.linkCountOf(this.#node.offset);
   }
 
   get metadata() {
@@ -160,7 +204,7 @@ class ArchiveDirectory implements ReaderDirectory {
   children(): readonly NamedEntry[] {
     const children: NamedEntry[] = [];
     for (const child of this.origin.accessor.readDirectory(this.#node)) {
-      children.push({ name: child.name, entry: this.origin.entryOf(child) });
+      children.push(this.origin.childOf(child));
     }
     return children.sort((a, b) => compareNames(a.name, b.name));
   }

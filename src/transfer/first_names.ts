@@ -1,5 +1,5 @@
 /**
- * Where files with possibly several names were met first: about 70 bytes a file, however many there are.
+ * Where files with possibly several names were met first: about 70 bytes a file.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export class FirstNames {
 
   /** The first name of `file`, or undefined when it was not met yet, or has one name only. */
   find(file: ReaderFile): FirstName | undefined {
-    return file.linkCount === 1 ? undefined : this.#tables.get(file.origin)?.find(file.id);
+    return this.#tables.get(file.origin)?.find(file.id);
   }
 
   /** Remembers `name` in `directoryPath` as the first name of `file`, unless it has no other. */

@@ -69,7 +69,7 @@ export interface ReaderDirectory extends ReaderEntryBase {
 export interface ReaderFile extends ReaderEntryBase {
   readonly kind: "file";
   readonly size: number;
-  /** How many names the file has where the reader knows that. */
+  /** How many names the file has where the reader knows that, which may be after it was asked about many files. */
   readonly linkCount: number | undefined;
   /** Where the content lies in an archive; undefined outside of archives. */
   readonly payload: PayloadRange | undefined;

@@ -59,16 +59,19 @@ export function writeTree(
       stack.pop();
       if (stack.length === 0) break;
       writer.finishDirectory();
-    } else if (child.entry.kind === "directory") {
-      const path = childPath(directory.path, child.name);
-      writer.startDirectory(child.name, child.entry.metadata);
+      continue;
+    }
+    const { name, entry } = child;
+    if (entry.kind === "directory") {
+      const path = childPath(directory.path, name);
+      writer.startDirectory(name, entry.metadata);
       progress.entry?.(path, "directory");
-      stack.push(open(child.entry, path));
-    } else if (child.entry.kind === "file") {
-      writeFile(child.name, child.entry, directory.path, writer, written, progress);
+      stack.push(open(entry, path));
+    } else if (entry.kind === "file") {
+      writeFile(name, entry, directory.path, writer, written, progress);
     } else {
-      writeOther(child.name, child.entry, writer);
-      progress.entry?.(childPath(directory.path, child.name), child.entry.kind);
+      writeOther(name, entry, writer);
+      progress.entry?.(childPath(directory.path, name), entry.kind);
     }
   }
   writer.finish();

@@ -223,6 +223,18 @@ Deno.test("pbkfs pxar cp copies from standard input to standard output", async (
   assert.equal(stdout, "/\n/linkdir\n/linkdir/a-original\n/linkdir/b-hardlink\n");
 });
 
+Deno.test("pbkfs pxar cp finds a link's file on standard input where that is a file", async () => {
+  const archive = fixture("hardlinks.pxar");
+  const listing = JSON.parse(await mustPxar(["ls", "-R", archive, "--format", "json"]));
+  const link = listing.find((entry: { type: string }) => entry.type === "hardlink").path;
+  const copy = `$PXAR cp - ${link} -o -`;
+  const found = await pxarShell(`${copy} < ${archive} | $PXAR ls -R -`, ALL_PERMISSIONS);
+  assert.deepEqual(found, { code: 0, stdout: `/\n${link}\n`, stderr: "" });
+  const piped = await pxarShell(`cat ${archive} | ${copy} > /dev/null`, ALL_PERMISSIONS);
+  assert.equal(piped.code, 2);
+  assert.match(piped.stderr, /its file "[^"]+" is not copied/);
+});
+
 Deno.test("pbkfs pxar merge unites several archives by a policy", async () => {
   using home = new TempDirectory("pxar");
   const sources = [fixture("onefile.pxar"), fixture("hardlinks.mpxar")];

@@ -6,7 +6,7 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
-import { openFsFileSource } from "#src/io/fs_file_source.ts";
+import { openFsFileSource, standardInputFile } from "#src/io/fs_file_source.ts";
 import {
   type ClosableSource,
   openFsStreamSource,
@@ -94,6 +94,24 @@ export function openArchiveFiles(
       pair.source.close();
       pair.payload?.close();
     },
+  };
+}
+
+/**
+ * Opens the archive on standard input for random access.
+ *
+ * @returns undefined when that is a pipe, or something else that can only be read in order
+ * @throws {OsError} when the payload stream cannot be opened
+ */
+export function openStandardInputFiles(payload: string | undefined): ArchiveFiles | undefined {
+  const source = standardInputFile();
+  if (source === undefined) return undefined;
+  const payloadSource = payload === undefined ? undefined : openFsFileSource(realPath(payload));
+  return {
+    name: "standard input",
+    source,
+    payload: payloadSource,
+    [Symbol.dispose]: () => payloadSource?.close(),
   };
 }
 

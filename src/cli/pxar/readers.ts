@@ -31,7 +31,7 @@ export interface OpenReader extends Disposable {
 }
 
 /** Opens an archive. @throws {OsError} @throws {FormatError} */
-export function openArchiveReader(archive: ArchiveInput): OpenReader {
+export function openArchiveReader(archive: Pick<ArchiveInput, "openFiles">): OpenReader {
   const files = archive.openFiles();
   try {
     const accessor = openAccessor(files);

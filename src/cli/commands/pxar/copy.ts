@@ -9,6 +9,7 @@ import { UsageError } from "#src/errors.ts";
 import type { ConflictPolicy, CopyPath } from "#src/transfer/mod.ts";
 import { type CommandContext, type CommandModule, required } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import type { ArchiveInput } from "../../pxar/archive_input.ts";
 import { STANDARD_STREAM } from "../../pxar/archive_files.ts";
 import {
   addOutputOptions,
@@ -50,13 +51,7 @@ export const cpCommand: CommandModule<CopyOptions> = {
     const [archive, ...operands] = options.args;
     if (archive === STANDARD_STREAM) return await copyStandardInput(options, operands, context);
     const { fileInput } = await import("../../pxar/archive_input.ts");
-    const { openArchiveReader } = await import("../../pxar/readers.ts");
-    const { copy } = await import("#src/transfer/copy.ts");
-    using source = openArchiveReader(fileInput(archive!, payloadOf(options)));
-    const paths = copyPaths(operands);
-    return await transfer(options, context, (writer, progress) => {
-      copy(source.reader, paths, writer, { conflict: options.conflict, progress });
-    });
+    return await copyFiles(options, operands, context, fileInput(archive!, payloadOf(options)));
   },
 };
 
@@ -114,18 +109,40 @@ function copyPaths(operands: readonly string[]): CopyPath[] {
   return operands.slice(0, -1).map((from) => ({ from, to: directory }));
 }
 
+async function copyFiles(
+  options: CopyOptions,
+  operands: readonly string[],
+  context: CommandContext,
+  input: Pick<ArchiveInput, "openFiles">,
+): Promise<number> {
+  const { openArchiveReader } = await import("../../pxar/readers.ts");
+  const { copy } = await import("#src/transfer/copy.ts");
+  using source = openArchiveReader(input);
+  const paths = copyPaths(operands);
+  return await transfer(options, context, (writer, progress) => {
+    copy(source.reader, paths, writer, { conflict: options.conflict, progress });
+  });
+}
+
 async function copyStandardInput(
   options: CopyOptions,
   operands: readonly string[],
   context: CommandContext,
 ): Promise<number> {
+  const { openArchiveStreams, openStandardInputFiles } = await import(
+    "../../pxar/archive_files.ts"
+  );
+  // A part of a file is better found by its tables: a link may refer to what is not part of it.
+  const files = operands.length === 0 ? undefined : openStandardInputFiles(payloadOf(options));
+  if (files !== undefined) {
+    return await copyFiles(options, operands, context, { openFiles: () => files });
+  }
   if (operands.length > 1) {
-    throw new UsageError("Cannot rename what comes from standard input", {
+    throw new UsageError("Cannot rename what comes through a pipe", {
       option: "path",
       hint: "Give one path, or the archive as a file",
     });
   }
-  const { openArchiveStreams } = await import("../../pxar/archive_files.ts");
   const { PxarDecoder } = await import("#src/pxar/decoder.ts");
   const { copyStream } = await import("#src/transfer/copy_stream.ts");
   const { joinPath, splitPath } = await import("#src/transfer/paths.ts");

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { copyTree, type ReaderFile, type TreeWriter } from "#src/transfer/mod.ts";
+import { type ArchiveVersion, makeArchive, openArchive } from "./_archives.ts";
+import { metadata } from "./_model.ts";
+
+const FILE_COUNT = 12_000;
+const FILE = metadata("file", { mode: 0o644 });
+const DIRECTORY = metadata("directory");
+
+function fileName(index: number): string {
+  return `file-${String(index).padStart(5, "0")}`;
+}
+
+/** Many files, then further names of the first, of a late and of the last one. */
+function writeManyFiles(writer: TreeWriter): void {
+  writer.startRoot(DIRECTORY, undefined);
+  writer.startDirectory("files", DIRECTORY);
+  const references: number[] = [];
+  for (let i = 0; i < FILE_COUNT; i++) {
+    const bytes = new TextEncoder().encode(`${i}`);
+    references.push(writer.addFile(fileName(i), FILE, bytes.length, {
+      read: (target) => {
+        target.set(bytes);
+        return bytes.length;
+      },
+    }));
+  }
+  writer.finishDirectory();
+  writer.startDirectory("links", DIRECTORY);
+  for (const index of [0, FILE_COUNT - 500, FILE_COUNT - 1]) {
+    writer.addHardlink(fileName(index), `files/${fileName(index)}`, references[index]!);
+  }
+  writer.finishDirectory();
+  writer.finish();
+}
+
+for (const version of [1, 2] satisfies ArchiveVersion[]) {
+  Deno.test(`readArchive() finds the links among many files again, version ${version}`, () => {
+    const archive = makeArchive(version, writeManyFiles);
+    const again = makeArchive(version, (writer) => copyTree(openArchive(archive), writer));
+    assert.deepEqual(again, archive);
+  });
+}
+
+Deno.test("readArchive() learns which files have one name when it is asked about many", () => {
+  const reader = openArchive(makeArchive(1, writeManyFiles));
+  const directory = reader.root.lookup("files");
+  assert.equal(directory?.kind, "directory");
+  const counts = directory.children().map(({ entry }) => (entry as ReaderFile).linkCount);
+  assert.equal(counts[1], undefined);
+  assert.equal(counts.at(-2), 1);
+  assert.equal(counts.at(-1), undefined);
+});
