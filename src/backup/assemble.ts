@@ -15,6 +15,7 @@ import type {
   SnapshotSummary,
   SnapshotWriter,
 } from "#src/pbs/ports.ts";
+import { PxarAccessor } from "#src/pxar/mod.ts";
 import {
   compose,
   type CompositionOptions,
@@ -22,7 +23,7 @@ import {
   readArchive,
   writeTree,
 } from "#src/transfer/mod.ts";
-import { openArchive, requireDirectoryFiles, requireFiles } from "./archive_access.ts";
+import { requireDirectoryFiles, requireFiles } from "./archive_access.ts";
 import { archiveStem } from "./backup_spec.ts";
 import { PayloadOrigins, ReferringWriter } from "./referring_writer.ts";
 import { chunksOfIndex } from "./payload_reuse.ts";
@@ -187,10 +188,12 @@ function putTogether(
   const origins = new PayloadOrigins();
   const placements = parts.map(({ snapshot, archive, from, place }): Placement => {
     const files = requireDirectoryFiles(snapshot, archive);
-    const { accessor } = open.use(openArchive(snapshot, archive));
-    const reader = readArchive(accessor);
-    const stream = files.kind === "pxar" ? files.index : files.payload;
-    origins.add(reader, snapshot.dynamicIndex(stream));
+    const [described, stored] = files.kind === "pxar"
+      ? [files.index, files.index]
+      : [files.metadata, files.payload];
+    const source = open.adopt(snapshot.openArchive(described), (it) => it.close());
+    const reader = readArchive(PxarAccessor.open(source, { name: archive }));
+    origins.add(reader, snapshot.dynamicIndex(stored));
     return { reader, from: from ?? "/", ...(place === undefined ? {} : { to: place }) };
   });
   const tree = compose(placements, options);
