@@ -6,29 +6,18 @@
 
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { sealKey } from "#src/pbs/master_key.ts";
-import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { CommandContext } from "../command.ts";
 import { formatLocalTime } from "../local_time.ts";
 import {
-  type BackupKeyOptions,
   defaultKeys,
   describeOrigin,
   type KeyOptions,
-  planBackupKeys,
+  type KeyPlan,
   planReadKey,
 } from "./key_choice.ts";
+import type { BackupKeys } from "./backup_job.ts";
 import { loadKey, loadMasterKey } from "./key_files.ts";
-
-/** What a backup does with which keys. */
-export interface BackupKeys {
-  readonly mode: CryptMode;
-  /** Undefined for mode `none`. */
-  readonly crypt: CryptConfig | undefined;
-  /** The key, encrypted by a master key: content of `rsa-encrypted.key.blob`. */
-  readonly encryptedKey: Uint8Array<ArrayBuffer> | undefined;
-  /** What there is to tell of the keys, line by line. */
-  readonly messages: readonly string[];
-}
+import type { Output } from "./output.ts";
 
 /**
  * The key that snapshots are read with: the given one, else the one at the default place; undefined without either.
@@ -56,29 +45,30 @@ export async function givenCryptConfig(
 }
 
 /**
- * The keys of a backup, by the table in the specification of the datastore, section 11.
+ * Loads the keys of a backup, and tells people which they are.
  *
- * @throws {UsageError} when what is asked for does not fit together, or a key cannot be read
+ * @throws {UsageError} when a key cannot be read
  * @throws {FormatError} when a key is none
  * @throws {AuthError} when the password is missing or wrong
  */
-export async function backupKeys(
-  options: BackupKeyOptions,
+export async function loadBackupKeys(
+  { mode, key, masterKey }: KeyPlan,
   context: CommandContext,
+  output: Output,
 ): Promise<BackupKeys> {
-  const { mode, key, masterKey } = planBackupKeys(options, defaultKeys(context));
-  if (key === undefined) {
-    return { mode, crypt: undefined, encryptedKey: undefined, messages: [] };
-  }
-  const messages = [describeOrigin(key, "encryption")];
+  if (key === undefined) return { mode, crypt: undefined, encryptedKey: undefined };
+  const tell = (message: string) => {
+    if (!output.isJson) context.terminal.err(`${message}\n`);
+  };
   const unlocked = await loadKey(key, context);
+  tell(describeOrigin(key, "encryption"));
   const crypt = new CryptConfig(unlocked.key);
-  if (masterKey === undefined) return { mode, crypt, encryptedKey: undefined, messages };
-  messages.push(describeOrigin(masterKey, "master"));
+  if (masterKey === undefined) return { mode, crypt, encryptedKey: undefined };
+  tell(describeOrigin(masterKey, "master"));
   const encryptedKey = sealKey(
     await loadMasterKey(masterKey),
     { crypt, created: unlocked.file.created },
     formatLocalTime(new Date()),
   );
-  return { mode, crypt, encryptedKey, messages };
+  return { mode, crypt, encryptedKey };
 }

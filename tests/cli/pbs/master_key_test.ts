@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { loadKey } from "#src/cli/pbs/key_files.ts";
-import { backupKeys } from "#src/cli/pbs/crypt.ts";
+import { loadBackupKeys } from "#src/cli/pbs/crypt.ts";
+import type { KeyPlan } from "#src/cli/pbs/key_choice.ts";
+import { Output } from "#src/cli/pbs/output.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { sealKey, unsealKey } from "#src/pbs/master_key.ts";
 import { parseKeyFile } from "#src/pbs/format/key_file.ts";
@@ -13,36 +15,46 @@ const KEYS = fileURLToPath(new URL("../../fixtures/pbs/keys/", import.meta.url))
 const PUBLIC = Deno.readTextFileSync(`${KEYS}master-public.pem`);
 const PRIVATE = Deno.readTextFileSync(`${KEYS}master-private.pem`);
 
-const LOCKED = contextOf({ PBS_ENCRYPTION_PASSWORD: "goldkey-pass" });
-
 function seal(publicPem: string, keyPath: string): Uint8Array {
   const file = parseKeyFile(Deno.readTextFileSync(keyPath));
   const crypt = CryptConfig.fromKeyFile(file);
   return sealKey(publicPem, { crypt, created: file.created }, "2026-11-22T00:00:00+00:00");
 }
 
-Deno.test("backupKeys() loads key and master key, and says which", async () => {
-  const keys = await backupKeys({
-    keyfile: `${KEYS}key-scrypt.json`,
-    masterPubkeyFile: `${KEYS}master-public.pem`,
-  }, LOCKED);
+Deno.test("loadBackupKeys() loads key and master key, and says which", async () => {
+  const context = contextOf({ PBS_ENCRYPTION_PASSWORD: "goldkey-pass" });
+  const plan: KeyPlan = {
+    mode: "encrypt",
+    key: { kind: "file", place: `${KEYS}key-scrypt.json` },
+    masterKey: { kind: "file", place: `${KEYS}master-public.pem` },
+  };
+  const keys = await loadBackupKeys(plan, context, new Output({}, context));
   assert.equal(keys.mode, "encrypt");
   assert.match(keys.crypt!.fingerprint, /^86:61:4c:/);
   const kept = unsealKey(PRIVATE, "master-pass", keys.encryptedKey!);
   assert.deepEqual(kept.data, keys.crypt!.key);
   assert.equal(kept.created, "2026-11-21T02:18:05+00:00");
   assert.equal(kept.hint, undefined);
-  assert.deepEqual(keys.messages, [
-    `Using encryption key from '${KEYS}key-scrypt.json'..`,
-    `Using master key from '${KEYS}master-public.pem'..`,
-  ]);
-  const none = await backupKeys({ cryptMode: "none" }, LOCKED);
-  assert.deepEqual(none, {
+  assert.equal(
+    context.printed.err,
+    `Using encryption key from '${KEYS}key-scrypt.json'..\n` +
+      `Using master key from '${KEYS}master-public.pem'..\n`,
+  );
+});
+
+Deno.test("loadBackupKeys() loads nothing where no key is used, and tells programs nothing", async () => {
+  const context = contextOf({ PBS_ENCRYPTION_PASSWORD: "goldkey-pass" });
+  const output = new Output({ format: "json" }, context);
+  const none: KeyPlan = { mode: "none", key: undefined, masterKey: undefined };
+  assert.deepEqual(await loadBackupKeys(none, context, output), {
     mode: "none",
     crypt: undefined,
     encryptedKey: undefined,
-    messages: [],
   });
+  const key = { kind: "default", place: `${KEYS}key-none.json` } as const;
+  const keys = await loadBackupKeys({ ...none, mode: "sign-only", key }, context, output);
+  assert.equal(keys.encryptedKey, undefined);
+  assert.equal(context.printed.err, "");
 });
 
 Deno.test("loadKey() names the key when it cannot be unlocked", async () => {

@@ -5,15 +5,14 @@
  */
 
 import { Command } from "commander";
-import type { CommandContext, CommandModule } from "../../command.ts";
+import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import {
   addBackupOptions,
   type BackupCommandOptions,
   parseBackupRequest,
 } from "../../pbs/backup_options.ts";
-import type { BackupKeys } from "../../pbs/backup_job.ts";
-import { defaultKeys, type KeyPlan, planBackupKeys } from "../../pbs/key_choice.ts";
+import { defaultKeys, planBackupKeys } from "../../pbs/key_choice.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -74,22 +73,9 @@ export const backupCommand: CommandModule<BackupOptions> = {
       runBackupPlan(request, plan.mode, told);
       return 0;
     }
-    const keys = await loadKeys(plan, context);
+    const { loadBackupKeys } = await import("../../pbs/crypt.ts");
+    const keys = await loadBackupKeys(plan, context, output);
     await withStore(options, context, "write", (store) => runBackup(store, request, keys, told));
     return 0;
   },
 };
-
-async function loadKeys({ mode, ...plan }: KeyPlan, context: CommandContext): Promise<BackupKeys> {
-  if (plan.key === undefined) return { mode, crypt: undefined, encryptedKey: undefined };
-  const { loadKey, loadMasterKey } = await import("../../pbs/key_files.ts");
-  const { CryptConfig } = await import("#src/pbs/crypt_config.ts");
-  const { key, file } = await loadKey(plan.key, context);
-  const crypt = new CryptConfig(key);
-  if (plan.masterKey === undefined) return { mode, crypt, encryptedKey: undefined };
-  const pem = await loadMasterKey(plan.masterKey);
-  const { sealKey } = await import("#src/pbs/master_key.ts");
-  const { formatLocalTime } = await import("../../local_time.ts");
-  const encryptedKey = sealKey(pem, { crypt, created: file.created }, formatLocalTime(new Date()));
-  return { mode, crypt, encryptedKey };
-}
