@@ -18,8 +18,8 @@ import { checkEntry, type VerifyThreads, VerifyWorkers } from "./verify_threads.
 
 /** Memory for what is known of chunks. */
 const KNOWN_BUDGET = 192 << 20;
-/** Below so many chunks in a batch, threads are not started. */
-const WORKERS_START_COUNT = 16;
+/** Below so many plain bytes in a batch, it takes longer to start threads than they save. */
+const THREADS_START_SIZE = 64 << 20;
 
 /** What is known of a chunk, in the low bits; the rest is its plain size. */
 const State = { PLAIN: 1, ENCRYPTED: 2, BAD: 3 } as const;
@@ -136,7 +136,8 @@ export class ChunkVerifier {
     });
     const key = index.crypt === undefined ? -1 : crypts.indexOf(index.crypt);
     batch.open(waiting.length, index.isEncrypted, key);
-    if (threads !== undefined && waiting.length >= WORKERS_START_COUNT) {
+    const bytes = waiting.reduce((sum, { size }) => sum + size, 0);
+    if (threads !== undefined && bytes >= (threads.startBytes ?? THREADS_START_SIZE)) {
       this.#workers ??= new VerifyWorkers(threads, batch, storePath, crypts);
     }
     for (let entry = batch.take(); entry !== undefined; entry = batch.take()) {

@@ -29,6 +29,8 @@ export interface VerifyThreads {
   readonly count: number;
   /** Starts a thread with this name, from a module that calls {@link serveVerifyWorker} then. */
   readonly spawn: (name: string) => Worker;
+  /** They are started when an index has so many bytes that have to be verified. Default: 64 MiB. */
+  readonly startBytes?: number;
 }
 
 /** The global scope of a worker, as far as it is used here. */

@@ -26,6 +26,7 @@ const DAY = 86_400;
 const ALL_KEYS = ["keys/key-none.json", "keys/key-scrypt.json", "keys/key-pbkdf2.json"];
 const WORKERS = {
   count: 2,
+  startBytes: 1,
   spawn: (name: string) =>
     new Worker(new URL("../../src/pbs/verify_worker.ts", import.meta.url), {
       type: "module",
