@@ -97,7 +97,10 @@ export interface WasmFunction {
   readonly body: Code;
 }
 
-/** Compiles a function. What the engine learns about it is kept with the module. */
+/**
+ * Compiles a function for memories of at least one page, 64 KiB: loads and stores at constant addresses below are not checked
+ * when it runs. What the engine learns about the function is kept with the module.
+ */
 export function compile(code: WasmFunction): WebAssembly.Module {
   const parameters = new Array(code.parameterCount).fill(I32);
   const locals = [2, ...unsigned(code.integerCount), I32, ...unsigned(code.vectorCount), V128];
@@ -106,7 +109,7 @@ export function compile(code: WasmFunction): WebAssembly.Module {
     new Uint8Array([
       ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       ...section(1, [1, 0x60, code.parameterCount, ...parameters, 1, I32]),
-      ...section(2, [1, ...name("host"), ...name("memory"), 2, 0, 0]),
+      ...section(2, [1, ...name("host"), ...name("memory"), 2, 0, 1]),
       ...section(3, [1, 0]),
       ...section(7, [1, ...name("run"), 0, 0]),
       ...section(10, [1, ...unsigned(compiled.length), ...compiled]),
