@@ -18,13 +18,19 @@ export interface ChunkWorkers {
   readonly description: unknown;
 }
 
+/** Arenas that threads may be reading: they stay, even if whoever made a pipeline forgets it. */
+const inUse = new Set<ChunkArena>();
+
 /** Threads that have been started. They may take a while to be there; nobody waits for it. */
 export class WorkerThreads {
   readonly #queue: JobQueue;
+  readonly #arena: ChunkArena;
   readonly #workers: readonly Worker[];
 
   constructor(options: ChunkWorkers, queue: JobQueue, arena: ChunkArena) {
     this.#queue = queue;
+    this.#arena = arena;
+    inUse.add(arena);
     const count = Math.min(options.count, WORKER_COUNT_MAX);
     this.#workers = Array.from({ length: count }, (_, index) => {
       const worker = options.spawn(`${CHUNK_WORKER_NAME}${index}`);
@@ -56,5 +62,6 @@ export class WorkerThreads {
       }
       worker.terminate();
     });
+    inUse.delete(this.#arena);
   }
 }
