@@ -43,6 +43,9 @@ function check(name: string, ...args: string[]): Part {
   return { name, group: "checks", args, timeoutMs: 5 * MINUTE_MS };
 }
 
+/** Tests that take memory or address space for long, or much of it: in a process of their own they harm no others. */
+const HEAVY_TESTS = ["tests/pxar/fuzz_test.ts", "tests/overlay"];
+
 const PARTS: readonly Part[] = [
   check("format", "fmt", "--check"),
   check("lint", "lint"),
@@ -52,9 +55,21 @@ const PARTS: readonly Part[] = [
   {
     name: "unit tests",
     group: "unit",
-    args: ["test", "--parallel", ...TEST_PERMISSIONS, "--ignore=tests/e2e", "tests"],
+    args: [
+      "test",
+      "--parallel",
+      ...TEST_PERMISSIONS,
+      `--ignore=${["tests/e2e", ...HEAVY_TESTS].join(",")}`,
+      "tests",
+    ],
     timeoutMs: 10 * MINUTE_MS,
   },
+  ...HEAVY_TESTS.map((path): Part => ({
+    name: path,
+    group: "unit",
+    args: ["test", ...TEST_PERMISSIONS, path],
+    timeoutMs: 10 * MINUTE_MS,
+  })),
   {
     name: "examples in the documentation",
     group: "unit",
