@@ -9,7 +9,7 @@ import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
-import { isDirectory, ownerOf } from "#src/io/small_file.ts";
+import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { CHUNKS_DIRECTORY, ChunkStore } from "./chunk_store.ts";
 import { createDatastore } from "./datastore_creation.ts";
@@ -90,13 +90,14 @@ export class Datastore {
     if (isWritable && !isNative) {
       throw new UsageError(`Cannot write to datastore "${path}" without --allow-ffi`);
     }
-    if (!isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
+    if (!isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
       throw new StateError("not-found", `Cannot open datastore: there is none in "${path}"`, {
         hint: "pbkfs pbs datastore create makes one",
       });
     }
-    const storePath = Deno.realPathSync(path);
-    const owner = ownerOf(`${storePath}/${CHUNKS_DIRECTORY}`);
+    const storePath = realDirectory(path);
+    const { uid = 0, gid = 0 } = statusOf(`${storePath}/${CHUNKS_DIRECTORY}`) ?? {};
+    const owner = { uid, gid };
     const syncLevel = options.syncLevel ?? "filesystem";
     const codecs = isNative ? nativeCodecs() : builtInCodecs();
     const locks = serverLocks(options);
@@ -326,7 +327,7 @@ function openHostParts(
 function serverLocks(options: DatastoreOptions): { path?: string; warning?: string } {
   const base = options.serverLocksPath ?? SERVER_LOCKS_PATH;
   const { serverStore } = options;
-  const isThere = mayUseFfi() && isDirectory(base);
+  const isThere = mayUseFfi() && isDirectoryAt(base);
   if (serverStore === undefined) {
     return isThere && options.access === "write"
       ? {

@@ -6,7 +6,7 @@
 
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { isDirectory, ownerOf } from "#src/io/small_file.ts";
+import { isDirectoryAt, statusOf } from "#src/io/store_access.ts";
 import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./chunk_store.ts";
 import type { CreateOptions, FileOwner } from "./datastore_types.ts";
 import { LOCK_FILE } from "./process_lock.ts";
@@ -26,7 +26,7 @@ const UNFINISHED_CHUNKS_DIRECTORY = `${CHUNKS_DIRECTORY}.new`;
  * @throws {OsError}
  */
 export function createDatastore(path: string, options: CreateOptions = {}): void {
-  if (isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
+  if (isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": there is one`);
   }
   // What was begun before may be gone on with.
@@ -34,7 +34,7 @@ export function createDatastore(path: string, options: CreateOptions = {}): void
   if (namesIn(path).some((name) => !harmless.includes(name))) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`);
   }
-  const owner = options.owner ?? ownerOf(isDirectory(path) ? path : parentOf(path));
+  const owner = options.owner ?? ownerOf(isDirectoryAt(path) ? path : parentOf(path), path);
   const files = new StoreFiles(owner, "none");
   if (!files.makeDirectory(path)) giveAway(path, owner);
   makeChunkDirectories(path, files, owner);
@@ -65,6 +65,12 @@ function makeChunkDirectories(path: string, files: StoreFiles, owner: FileOwner)
     host.close(directory);
   }
   files.makeVisible(temporary, `${path}/${CHUNKS_DIRECTORY}`, false);
+}
+
+function ownerOf(directory: string, path: string): FileOwner {
+  const status = statusOf(directory);
+  if (status === undefined) throw new OsError(Errno.ENOENT, "create", path);
+  return status;
 }
 
 function giveAway(path: string, owner: FileOwner): void {

@@ -10,7 +10,7 @@
  */
 
 import { Errno, OsError, UsageError } from "#src/errors.ts";
-import { ownerOf, readSmallFile } from "#src/io/small_file.ts";
+import { readFile, statusOf } from "#src/io/store_access.ts";
 import { checkAccessTimes, fileSystemTime } from "./access_time_check.ts";
 import type { Datastore } from "./datastore.ts";
 import {
@@ -136,7 +136,7 @@ function writeStatus(
   onWarning: (message: string) => void,
 ): void {
   const path = `${datastore.path}/${GC_STATUS_NAME}`;
-  const files = new StoreFiles(ownerOf(datastore.chunks.path), "none");
+  const files = new StoreFiles(statusOf(datastore.chunks.path) ?? { uid: 0, gid: 0 }, "none");
   try {
     files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
   } catch (error) {
@@ -154,7 +154,7 @@ export function readGcStatus(storePath: string): GcStatus {
   const path = `${storePath}/${GC_STATUS_NAME}`;
   let bytes: Uint8Array;
   try {
-    bytes = readSmallFile(path, GC_STATUS_SIZE_MAX);
+    bytes = readFile(path, GC_STATUS_SIZE_MAX);
   } catch (error) {
     if (error instanceof OsError && error.errno === Errno.ENOENT) return EMPTY_GC_STATUS;
     throw error;

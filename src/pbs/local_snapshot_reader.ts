@@ -8,7 +8,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { readSmallFile } from "#src/io/small_file.ts";
+import { readFile } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkCache } from "./chunk_cache.ts";
 import { ChunkedSource } from "./chunked_source.ts";
@@ -171,7 +171,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   /** The manifest's names have no slash in them, and so cannot lead out of the directory. */
   #read(name: string, sizeMax: number): Uint8Array<ArrayBuffer> {
     try {
-      return readSmallFile(`${this.#path}/${name}`, sizeMax);
+      return readFile(`${this.#path}/${name}`, sizeMax);
     } catch (error) {
       if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
       throw new StateError("not-found", `Cannot find "${this.#path}/${name}"`, { cause: error });

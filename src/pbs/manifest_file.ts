@@ -12,7 +12,7 @@ import {
   OsError,
   StateError,
 } from "#src/errors.ts";
-import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
+import { isDirectoryAt, readFile } from "#src/io/store_access.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "./format/blob.ts";
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
@@ -59,11 +59,11 @@ function readManifestFile(
   path: string,
 ): Uint8Array<ArrayBuffer> {
   try {
-    return readSmallFile(path, BLOB_FILE_SIZE_MAX);
+    return readFile(path, BLOB_FILE_SIZE_MAX);
   } catch (error) {
     if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
     const name = formatSnapshot(snapshot);
-    const problem = isDirectory(snapshotPath(store, snapshot))
+    const problem = isDirectoryAt(snapshotPath(store, snapshot))
       ? `snapshot ${name} is unfinished`
       : `there is no snapshot ${name}`;
     throw new StateError("not-found", `Cannot open snapshot: ${problem}`, { cause: error });

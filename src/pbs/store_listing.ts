@@ -4,9 +4,15 @@
  * @module
  */
 
-import { Errno, OsError, StateError } from "#src/errors.ts";
-import { translating } from "#src/io/fs_file_source.ts";
-import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
+import { StateError } from "#src/errors.ts";
+import {
+  type DirectoryEntry,
+  entriesOf,
+  isDirectoryAt,
+  isMissing,
+  readFile,
+  statusOf,
+} from "#src/io/store_access.ts";
 import type { GroupInfo, SnapshotFile, SnapshotInfo } from "./datastore_types.ts";
 import {
   CLIENT_LOG_NAME,
@@ -75,19 +81,19 @@ export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] 
 
 /** Checks that a namespace is there. @throws {StateError} `not-found` */
 export function requireNamespace(store: OpenStore, ns: Namespace): void {
-  if (isDirectory(namespacePath(store, ns))) return;
+  if (isDirectoryAt(namespacePath(store, ns))) return;
   throw new StateError("not-found", `Cannot find namespace "${ns}" in "${store.path}"`);
 }
 
 /** Checks that a group is there. @throws {StateError} `not-found` */
 export function requireGroup(store: OpenStore, group: GroupId): void {
-  if (isDirectory(groupPath(store, group))) return;
+  if (isDirectoryAt(groupPath(store, group))) return;
   throw new StateError("not-found", `Cannot find group ${formatGroup(group)}`);
 }
 
 /** Checks that a snapshot is there. @throws {StateError} `not-found` */
 export function requireSnapshot(store: OpenStore, snapshot: SnapshotId): void {
-  if (isDirectory(snapshotPath(store, snapshot))) return;
+  if (isDirectoryAt(snapshotPath(store, snapshot))) return;
   throw new StateError("not-found", `Cannot find snapshot ${formatSnapshot(snapshot)}`);
 }
 
@@ -205,15 +211,16 @@ export function namesIn(path: string): string[] {
 
 function directoriesIn(path: string): string[] {
   return entriesIn(path)
-    .filter((entry) =>
-      entry.isDirectory || (entry.isSymlink && isDirectory(`${path}/${entry.name}`))
+    .filter(({ name, kind }) =>
+      kind === "directory" || (kind === "symlink" && isDirectoryAt(`${path}/${name}`))
     )
-    .map((entry) => entry.name);
+    .map(({ name }) => name);
 }
 
-function entriesIn(path: string): Deno.DirEntry[] {
+/** Whatever is looked at may be removed at any time. */
+function entriesIn(path: string): DirectoryEntry[] {
   try {
-    return translating("list", path, () => [...Deno.readDirSync(path)]);
+    return entriesOf(path);
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;
@@ -221,33 +228,18 @@ function entriesIn(path: string): Deno.DirEntry[] {
 }
 
 function exists(path: string): boolean {
-  return lstat(path) !== undefined;
+  return statusOf(path, false) !== undefined;
 }
 
 function sizeOf(path: string): number {
-  return lstat(path)?.size ?? 0;
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return translating("stat", path, () => Deno.lstatSync(path));
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  return statusOf(path, false)?.size ?? 0;
 }
 
 function readText(path: string, sizeMax: number): string | undefined {
   try {
-    return new TextDecoder().decode(readSmallFile(path, sizeMax));
+    return new TextDecoder().decode(readFile(path, sizeMax));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
-}
-
-/** Whatever is looked at may be removed at any time. */
-function isMissing(error: unknown): boolean {
-  return error instanceof OsError &&
-    (error.errno === Errno.ENOENT || error.errno === Errno.ENOTDIR);
 }
