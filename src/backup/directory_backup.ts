@@ -12,7 +12,7 @@ import {
   buildInto,
   type BuildReport,
   type FinishingWriter,
-  PxarAccessor,
+  PxarDecoder,
   PxarEncoder,
   type StartArchive,
 } from "#src/pxar/mod.ts";
@@ -24,6 +24,7 @@ import { PayloadReuse } from "./payload_reuse.ts";
 import { PreviousArchive } from "./previous_archive.ts";
 import { ReuseCounters } from "./reuse_statistics.ts";
 import { ReusingWriter } from "./reusing_writer.ts";
+import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 import { watchedSink } from "./watched_sink.ts";
 
@@ -140,9 +141,8 @@ export class DirectoryBackup {
       const reuse = new PayloadReuse(previous.dynamicIndex(payload));
       const source = previous.openArchive(metadata);
       opened.defer(() => source.close());
-      const accessor = PxarAccessor.open(source, { name: metadata });
-      if (accessor.version !== 2) return undefined;
-      const archive = new PreviousArchive(accessor, onFailure);
+      const decoder = new PxarDecoder(streamOf(source), { name: metadata });
+      const archive = new PreviousArchive(decoder, onFailure);
       const kept = opened.move();
       return { archive, reuse, [Symbol.dispose]: () => kept.dispose() };
     } catch (error) {

@@ -265,7 +265,7 @@ Deno.test("backup() in metadata mode reads everything where the previous snapsho
   });
   assert.equal(failures.length, 1);
   assert.equal(read.size, 1);
-  assert.equal(reuse, undefined);
+  assert.equal(reuse!.reusedFileCount, 0);
   checkContents(store.last, tree);
   using archive = openArchive(store.last, "root.pxar");
   assert.ok(archive.payload !== undefined);
