@@ -134,6 +134,12 @@ if (HAS_ALL_CHUNKS) {
     const bad = verifyStore(copy.store, signScope, { crypts: [crypt, signKey] });
     const [fault] = bad.snapshots[0]!.faults;
     assert.ok(fault!.error instanceof IntegrityError && fault!.error.code === "signature");
+    copy.store.changeManifest(signed, (manifest) => ({
+      ...manifest,
+      signature: undefined,
+      unprotected: {},
+    }));
+    assert.equal(verifyStore(copy.store, signScope, { crypts: [signKey] }).isClean, false);
   });
 
   Deno.test("verifyStore finds every kind of damage of files", () => {
