@@ -52,6 +52,21 @@ export const EMPTY_GC_STATUS: GcStatus = {
   stillBad: 0,
 };
 
+/** A status with the names that the file and a server's API use. */
+export interface GcStatusFields {
+  readonly "upid": string | null;
+  readonly "index-file-count": number;
+  readonly "index-data-bytes": number;
+  readonly "disk-bytes": number;
+  readonly "disk-chunks": number;
+  readonly "removed-bytes": number;
+  readonly "removed-chunks": number;
+  readonly "pending-bytes": number;
+  readonly "pending-chunks": number;
+  readonly "removed-bad": number;
+  readonly "still-bad": number;
+}
+
 const COUNT = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
 
 /** Fields that other versions add are passed over, those that they lack count as 0. */
@@ -74,8 +89,8 @@ const SCHEMA = v.pipe(
   FIELDS,
 );
 
-/** A status with the names that the file and a server's API use. */
-export function gcStatusFields(status: GcStatus): v.InferOutput<typeof SCHEMA> {
+/** See {@link GcStatusFields}. */
+export function gcStatusFields(status: GcStatus): GcStatusFields {
   return {
     "upid": status.upid ?? null,
     "index-file-count": status.indexFileCount,

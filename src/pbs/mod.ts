@@ -31,7 +31,7 @@ export * from "./crypt_config.ts";
 export * from "./datastore.ts";
 export * from "./datastore_types.ts";
 export * from "./garbage_collection.ts";
-export { type GcStatus, gcStatusFields } from "./gc_status.ts";
+export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc_status.ts";
 export { StoreChunkHandler, type StoreChunkHandlerDescription } from "./store_chunk_handler.ts";
 export * from "./ports.ts";
 export * from "./prune.ts";
