@@ -53,6 +53,7 @@ export class ArchiveWriter implements TreeWriter {
   readonly #options: ArchiveWriterOptions;
   #encoder: PxarEncoder | undefined;
   #sizes: PxarSizes | undefined;
+  #hasLeftOutPrelude = false;
 
   /** Nothing is written before the root is started. The sinks stay the caller's to close. */
   constructor(options: ArchiveWriterOptions) {
@@ -64,10 +65,16 @@ export class ArchiveWriter implements TreeWriter {
     return this.#sizes;
   }
 
-  /** See {@link TreeWriter.startRoot}. A prelude that version 1 has no place for is left out. */
+  /** Whether a prelude was left out, because version 1 has no place for it. */
+  get hasLeftOutPrelude(): boolean {
+    return this.#hasLeftOutPrelude;
+  }
+
+  /** See {@link TreeWriter.startRoot}. */
   startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void {
     const { payload } = this.#options;
     const keptPrelude = this.#options.prelude ?? prelude;
+    this.#hasLeftOutPrelude = payload === undefined && keptPrelude !== undefined;
     this.#encoder = new PxarEncoder(this.#options.metadata, {
       root: metadata,
       ...(payload === undefined ? {} : { payload }),

@@ -235,6 +235,19 @@ Deno.test("pbkfs pxar cp finds a link's file on standard input where that is a f
   assert.match(piped.stderr, /its file "[^"]+" is not copied/);
 });
 
+Deno.test("pbkfs pxar cp tells that version 1 has no place for a prelude", async () => {
+  using home = new TempDirectory("pxar");
+  const split = home.join("a.mpxar");
+  Deno.mkdirSync(home.join("tree"));
+  await mustPxar(["create", split, home.join("tree"), "--exclude", "x"], ALL_PERMISSIONS);
+  await mustPxar(["cp", split, "-o", home.join("b.mpxar")], ALL_PERMISSIONS);
+  const text = await pxar(["cp", split, "-o", home.join("c.pxar")], ALL_PERMISSIONS);
+  assert.equal(text.code, 0);
+  assert.match(text.stderr, /^warning: The prelude is left out/);
+  const args = ["cp", split, "-o", home.join("d.pxar"), "--format", "json"];
+  assert.equal(JSON.parse(await mustPxar(args, ALL_PERMISSIONS)).prelude_left_out, true);
+});
+
 Deno.test("pbkfs pxar merge unites several archives by a policy", async () => {
   using home = new TempDirectory("pxar");
   const sources = [fixture("onefile.pxar"), fixture("hardlinks.mpxar")];

@@ -17,6 +17,8 @@ export interface TransferResult {
   /** Length of the archive, or of its metadata stream, in bytes. */
   readonly metadata_size: number;
   readonly payload_size?: number;
+  /** True when a prelude was left out, because version 1 has no place for it. */
+  readonly prelude_left_out?: true;
 }
 
 /** How an archive is written. */
@@ -54,5 +56,6 @@ export async function runTransfer(job: TransferJob, terminal: Terminal): Promise
     entries,
     metadata_size: metadataSize,
     ...(payloadSize === undefined ? {} : { payload_size: payloadSize }),
+    ...(writer.hasLeftOutPrelude ? { prelude_left_out: true } : {}),
   };
 }

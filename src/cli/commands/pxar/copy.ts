@@ -164,7 +164,11 @@ async function transfer(
   const { runTransfer } = await import("../../pxar/transfer_job.ts");
   const job = { output: outputRequest(path, options), isVerbose: options.verbose === true, write };
   const result = await runTransfer(job, terminal);
-  if (options.format.report === "json") {
+  const { format: { report } } = options;
+  if (result.prelude_left_out && report !== "json") {
+    terminal.err("warning: The prelude is left out: archives of version 1 have no place for it\n");
+  }
+  if (report === "json") {
     const summary = JSON.stringify({ type: "summary", output: path, ...result }) + "\n";
     // Standard output may be the archive.
     if (path === STANDARD_STREAM) terminal.err(summary);
