@@ -13,11 +13,24 @@ import { type BoundaryScanner, WINDOW_SIZE } from "./buzhash.ts";
 import type { Cutter } from "./cutter.ts";
 
 /** Smallest average: its smallest chunk still has a whole window. */
-const AVERAGE_SIZE_MIN = 4 * WINDOW_SIZE;
+const AVERAGE_SIZE_MIN = 256;
 const AVERAGE_SIZE_MAX = 16 << 20;
 
 /** Bytes looked at in one go: they are in a processor's own cache still, and a call costs nothing against them. */
 const LOOK_SIZE = 512 << 10;
+
+/** How many times larger or smaller than the average a chunk may be. */
+export const CHUNK_SIZE_FACTOR = 4;
+
+/** @throws {UsageError} when there are no chunks of this average size */
+export function checkAverageSize(averageSize: number): void {
+  const isPowerOfTwo = Number.isInteger(Math.log2(averageSize));
+  if (isPowerOfTwo && averageSize >= AVERAGE_SIZE_MIN && averageSize <= AVERAGE_SIZE_MAX) return;
+  throw new UsageError(
+    `Cannot cut chunks of ${averageSize} bytes on average: a power of two ` +
+      `from ${AVERAGE_SIZE_MIN} to ${AVERAGE_SIZE_MAX} expected`,
+  );
+}
 
 /** Cuts by content. */
 export class Chunker implements Cutter {
@@ -33,16 +46,10 @@ export class Chunker implements Cutter {
    * @throws {UsageError}
    */
   constructor(scanner: BoundaryScanner, averageSize: number) {
-    const isPowerOfTwo = Number.isInteger(Math.log2(averageSize));
-    if (!isPowerOfTwo || averageSize < AVERAGE_SIZE_MIN || averageSize > AVERAGE_SIZE_MAX) {
-      throw new UsageError(
-        `Cannot cut chunks of ${averageSize} bytes on average: a power of two ` +
-          `from ${AVERAGE_SIZE_MIN} to ${AVERAGE_SIZE_MAX} expected`,
-      );
-    }
+    checkAverageSize(averageSize);
     this.#scanner = scanner;
-    this.chunkSizeMin = averageSize / 4;
-    this.chunkSizeMax = averageSize * 4;
+    this.chunkSizeMin = averageSize / CHUNK_SIZE_FACTOR;
+    this.chunkSizeMax = averageSize * CHUNK_SIZE_FACTOR;
     this.#mask = averageSize * 2 - 1;
     this.#searched = this.#unsearched();
   }

@@ -14,7 +14,7 @@ import { LimitError, StateError } from "#src/errors.ts";
 import { ChunkArena, type Segment } from "./arena.ts";
 import type { ChunkHandler, ChunkOutcome } from "./chunk_handler.ts";
 import type { ChunkListener, ChunkStream, CutRule } from "./chunk_stream.ts";
-import { Chunker } from "./chunker.ts";
+import { checkAverageSize, CHUNK_SIZE_FACTOR, Chunker } from "./chunker.ts";
 import type { Cutter } from "./cutter.ts";
 import { FixedChunker } from "./fixed_chunker.ts";
 import { JOB_COUNT_MAX, JobQueue } from "./job_queue.ts";
@@ -100,15 +100,13 @@ export class ChunkPipeline {
    */
   openStream(rule: CutRule, onChunk: ChunkListener): ChunkStream {
     this.#check();
-    const size = rule.kind === "fixed" ? rule.chunkSize : 4 * rule.averageSize;
-    this.#arena ??= new ChunkArena(
-      Math.max(this.#budgetBytes, SEGMENT_COUNT_MIN * segmentSize(size)),
-    );
+    const sizeMin = SEGMENT_COUNT_MIN * segmentSize(chunkSizeMax(rule));
+    this.#arena ??= new ChunkArena(Math.max(this.#budgetBytes, sizeMin));
     const stream = new PipelineStream(
       {
         arena: this.#arena,
         check: () => this.#check(),
-        allocate: (size) => this.#allocate(size),
+        allocate: (size, current) => this.#allocate(size, current),
         leave: (segment) => this.#leave(segment),
         submit: (chunk, start) => this.#submit(chunk, start),
         advance: () => this.#advance(),
@@ -156,8 +154,9 @@ export class ChunkPipeline {
     throw error;
   }
 
-  #allocate(size: number): Segment {
+  #allocate(size: number, current: Segment | undefined): Segment {
     for (;;) {
+      if (current?.busyCount === 0) return current;
       const segment = this.#arena!.allocate(size);
       if (segment !== undefined) return segment;
       if (this.#fetched === this.#submitted) {
@@ -288,6 +287,13 @@ export class ChunkPipeline {
       counts.newStoredBytes += outcome.storedSize;
     }
   }
+}
+
+/** @throws {UsageError} when the rule's sizes are no sizes */
+function chunkSizeMax(rule: CutRule): number {
+  if (rule.kind === "fixed") return new FixedChunker(rule.chunkSize).chunkSizeMax;
+  checkAverageSize(rule.averageSize);
+  return CHUNK_SIZE_FACTOR * rule.averageSize;
 }
 
 function makeCutter(rule: CutRule, arena: ChunkArena): Cutter {

@@ -27,8 +27,8 @@ export interface PipelineOfStream {
   readonly arena: ChunkArena;
   /** @throws the failure that has ended the pipeline, if one has */
   check(): void;
-  /** Takes a piece of the arena, as soon as there is one. */
-  allocate(size: number): Segment;
+  /** A piece of the arena, as soon as there is one: it may be the current one, if its chunks are done by then. */
+  allocate(size: number, current: Segment | undefined): Segment;
   /** Gives a piece back when its chunks are done. */
   leave(segment: Segment): void;
   /** Has a chunk handled: sets its outcome, now or later, and lets the stream deliver. */
@@ -161,8 +161,7 @@ export class PipelineStream implements ChunkStream {
   /** Goes on in another piece of the arena, or in the same from its start, and takes the running chunk along. */
   #moveOn(): void {
     const old = this.#segment;
-    const isReused = old !== undefined && old.busyCount === 0;
-    const segment = isReused ? old : this.#pipeline.allocate(this.#segmentSize);
+    const segment = this.#pipeline.allocate(this.#segmentSize, old);
     this.#pipeline.arena.buffer.bytes.copyWithin(segment.start, this.#start, this.#end);
     const distance = segment.start - this.#start;
     this.#start += distance;
@@ -170,7 +169,7 @@ export class PipelineStream implements ChunkStream {
     this.#lookAt += distance;
     this.#segment = segment;
     if (old === undefined) this.#gather();
-    else if (!isReused) this.#pipeline.leave(old);
+    else if (segment !== old) this.#pipeline.leave(old);
   }
 
   #take(size: number): void {

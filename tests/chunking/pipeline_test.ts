@@ -205,11 +205,14 @@ Deno.test("ChunkStream without bytes has no chunk", () => {
 Deno.test("ChunkPipeline refuses sizes that are none, and use after its end", () => {
   const pipeline = inlinePipeline();
   const ignore = () => {};
-  assert.throws(
-    () => pipeline.openStream({ kind: "dynamic", averageSize: 100 }, ignore),
-    UsageError,
-  );
-  assert.throws(() => pipeline.openStream({ kind: "fixed", chunkSize: 0 }, ignore), UsageError);
+  for (const size of [0, 100, NaN, Infinity, 2 ** 40, -4096]) {
+    for (const kind of ["dynamic", "payload"] as const) {
+      assert.throws(() => pipeline.openStream({ kind, averageSize: size }, ignore), UsageError);
+    }
+    if (size === 100) continue;
+    const rule = { kind: "fixed", chunkSize: size } as const;
+    assert.throws(() => pipeline.openStream(rule, ignore), UsageError);
+  }
   const { stream } = openHeard(pipeline, { kind: "dynamic", averageSize: 4096 });
   assert.throws(() => pipeline.finish(), StateError);
   stream.finish();
@@ -218,6 +221,18 @@ Deno.test("ChunkPipeline refuses sizes that are none, and use after its end", ()
   pipeline.abort();
   assert.throws(() => pipeline.finish(), StateError);
   assert.throws(() => openHeard(pipeline, { kind: "dynamic", averageSize: 4096 }), StateError);
+});
+
+Deno.test("ChunkPipeline goes on in the same piece of memory when there is no other", () => {
+  const pipeline = inlinePipeline(1);
+  openHeard(pipeline, { kind: "dynamic", averageSize: AVERAGE }).stream.finish();
+  const bytes = seededBytes(6_000_000, 8);
+  // Takes nearly all there is.
+  const { stream, heard } = openHeard(pipeline, { kind: "fixed", chunkSize: 1_000_000 });
+  writeInPieces(stream, bytes, [400_000]);
+  stream.finish();
+  assert.deepEqual(heard, expectedChunks(bytes, new Array(6).fill(1_000_000)));
+  pipeline.finish();
 });
 
 Deno.test("ChunkPipeline says when there are too many streams for its memory", () => {
