@@ -4,7 +4,8 @@
  * @module
  */
 
-import { backup, type ChangeDetectionMode } from "#src/backup/backup.ts";
+import { backup } from "#src/backup/backup.ts";
+import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { median } from "./host.ts";

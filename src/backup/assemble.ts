@@ -24,6 +24,7 @@ import {
   writeTree,
 } from "#src/transfer/mod.ts";
 import { requireDirectoryFiles, requireFiles } from "./archive_access.ts";
+import { CHUNK_SIZE_DEFAULT } from "./backup_options.ts";
 import { archiveStem } from "./backup_spec.ts";
 import { PayloadOrigins, ReferringWriter } from "./referring_writer.ts";
 import { chunksOfIndex } from "./payload_reuse.ts";
@@ -64,8 +65,6 @@ export interface AssemblyReport {
   /** Part of all bytes that was taken over, 0…1. */
   readonly reusedShare: number;
 }
-
-const CHUNK_SIZE_DEFAULT = 4 << 20;
 
 /**
  * Makes a snapshot of parts of others, and finishes it; after an exception it is given up. The others must be of the same store and

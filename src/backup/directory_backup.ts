@@ -17,7 +17,12 @@ import {
   type StartArchive,
 } from "#src/pxar/mod.ts";
 import { FileType } from "#src/tree/node.ts";
-import type { ArchiveReport, BackupOptions, PlannedArchive } from "./backup.ts";
+import {
+  type ArchiveReport,
+  type BackupOptions,
+  CHUNK_SIZE_DEFAULT,
+  type PlannedArchive,
+} from "./backup_options.ts";
 import { archiveStem, type BackupSpec } from "./backup_spec.ts";
 import { SnapshotCatalog } from "./catalog_recorder.ts";
 import { PayloadReuse } from "./payload_reuse.ts";
@@ -27,9 +32,6 @@ import { ReusingWriter } from "./reusing_writer.ts";
 import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 import { watchedSink } from "./watched_sink.ts";
-
-/** Average chunk size of archives unless another one is given. */
-const AVERAGE_SIZE_DEFAULT = 4 << 20;
 
 /** Checks that there is a directory. @throws {UsageError} when there is something else @throws {OsError} when there is nothing */
 export function checkDirectory(path: string): void {
@@ -120,7 +122,7 @@ export class DirectoryBackup {
   }
 
   #open(file: string, kind: "dynamic" | "payload"): IndexedStream {
-    const averageSize = this.#options.chunkSize ?? AVERAGE_SIZE_DEFAULT;
+    const averageSize = this.#options.chunkSize ?? CHUNK_SIZE_DEFAULT;
     return this.#writer.openDynamic(file, { kind, averageSize });
   }
 

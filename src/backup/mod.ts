@@ -9,6 +9,7 @@
 export * from "./archive_access.ts";
 export * from "./assemble.ts";
 export * from "./backup.ts";
+export * from "./backup_options.ts";
 export * from "./backup_spec.ts";
 export * from "./chunk_map.ts";
 export * from "./file_range.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { backup, type BackupOptions, type BackupReport, planBackup } from "#src/backup/backup.ts";
+import { backup, planBackup } from "#src/backup/backup.ts";
+import type { BackupOptions, BackupReport } from "#src/backup/backup_options.ts";
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";

@@ -5,7 +5,7 @@
  */
 
 import { type Command, Option } from "commander";
-import type { ChangeDetectionMode } from "#src/backup/backup.ts";
+import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import { type BackupSpec, checkBackupSpecs, parseBackupSpec } from "#src/backup/backup_spec.ts";
 import { UsageError } from "#src/errors.ts";
 import {

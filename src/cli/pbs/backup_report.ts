@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ArchiveReport, BackupReport } from "#src/backup/backup.ts";
+import type { ArchiveReport, BackupReport } from "#src/backup/backup_options.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import { formatBackupTime, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { formatHumanBytes } from "./human_bytes.ts";

@@ -4,15 +4,17 @@
  * @module
  */
 
-import type { EntryOffset } from "../encoder.ts";
+import type { EntryOffset, PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
-import type { EntryWriter } from "./entry_writer.ts";
 import { FileContentReader } from "./file_content.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type { BuildSource } from "./source.ts";
 
 /** From this size on the sink may take a file itself, for which the encoder has to hand over first what it has gathered. */
 const COPIED_SIZE_MIN = 1 << 20;
+
+/** What files are added to: the part of {@link PxarEncoder} that takes contents. */
+export type FileWriter = Pick<PxarEncoder, "addFile" | "addFileFromFd">;
 
 /** Adds one file after the other, and reports those that change meanwhile. */
 export class FileAdder {
@@ -34,7 +36,7 @@ export class FileAdder {
 
   /** Adds an open file with what its size was when it was opened. @throws {OsError} when it cannot be read */
   add(
-    writer: EntryWriter,
+    writer: FileWriter,
     fd: number,
     name: string,
     path: string,
@@ -105,7 +107,7 @@ export class SourceFile {
   }
 
   /** Adds the file with its content. @throws {OsError} when it cannot be read */
-  addTo(writer: EntryWriter): EntryOffset {
+  addTo(writer: FileWriter): EntryOffset {
     const { name, path, metadata, size } = this;
     return this.#files.add(writer, this.#fd, name, path, metadata, size, this.#blocks);
   }

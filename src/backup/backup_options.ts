@@ -1,0 +1,67 @@
+/**
+ * How a backup is made, and what it says of itself.
+ *
+ * @module
+ */
+
+import type { SnapshotSummary } from "#src/pbs/ports.ts";
+import type { BuildOptions, BuildReport } from "#src/pxar/mod.ts";
+import type { BackupSpec } from "./backup_spec.ts";
+import type { ReuseStatistics } from "./reuse_statistics.ts";
+
+/** How archives of directories are made (specification of the datastore, section 14). */
+export type ChangeDetectionMode = "legacy" | "data" | "metadata";
+
+/** Chunk size of archives and images unless another one is given. */
+export const CHUNK_SIZE_DEFAULT: number = 4 << 20;
+
+/** How a backup is made. */
+export interface BackupOptions {
+  /** Default: `legacy`. */
+  readonly mode?: ChangeDetectionMode;
+  /** Average chunk size of archives and chunk size of images, in bytes: a power of two. Default: {@link CHUNK_SIZE_DEFAULT}. */
+  readonly chunkSize?: number;
+  /** What goes into the archives of directories, and who hears of it. */
+  readonly build?: BuildOptions;
+  /** Content of `rsa-encrypted.key.blob`: the key, encrypted with a master key. */
+  readonly encryptedKey?: Uint8Array<ArrayBuffer>;
+  /** Gives the client's log, when everything else is stored. */
+  readonly log?: () => Uint8Array<ArrayBuffer>;
+  /** Files that wait, open, for the decision whether they are read; metadata mode only. */
+  readonly heldFilesMax?: number;
+  /** Called before every archive. */
+  readonly onArchive?: (archive: PlannedArchive) => void;
+  /** Called with how far an image is. */
+  readonly onImage?: (doneBytes: number, allBytes: number) => void;
+  /** Called when the previous snapshot cannot be used to find what has changed: all files are read then. */
+  readonly onPreviousUnusable?: (archive: BackupSpec, error: Error) => void;
+}
+
+/** An archive that is about to be made. */
+export interface PlannedArchive {
+  readonly spec: BackupSpec;
+  /** Files of the snapshot that it gives, in the order of the manifest. */
+  readonly files: readonly string[];
+}
+
+/** What became of an archive. */
+export interface ArchiveReport extends PlannedArchive {
+  /** Bytes of its streams, or of the plain content of a blob; for a plan those of the files. */
+  readonly size: number;
+  /** Bytes of the chunks that the store did not have, and what they take there. */
+  readonly newBytes: number;
+  readonly newStoredBytes: number;
+  /** What a directory's archive was made of. */
+  readonly build: BuildReport | undefined;
+  /** What was reused, in metadata mode with a usable previous snapshot. */
+  readonly reuse: ReuseStatistics | undefined;
+}
+
+/** What a backup did. */
+export interface BackupReport {
+  readonly archives: readonly ArchiveReport[];
+  /** Undefined for a plan. */
+  readonly snapshot: SnapshotSummary | undefined;
+  /** Whether entries are missing. */
+  readonly isPartial: boolean;
+}
