@@ -102,7 +102,8 @@ function showCandidates(editor: LineEditor, terminal: Terminal): void {
 
 function terminalColumns(): number {
   try {
-    return Deno.consoleSize().columns;
+    // Some terminals do not know their size.
+    return Deno.consoleSize().columns || COLUMNS_DEFAULT;
   } catch {
     return COLUMNS_DEFAULT;
   }
