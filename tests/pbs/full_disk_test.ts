@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { Errno, OsError } from "#src/errors.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { collectGarbage } from "#src/pbs/garbage_collection.ts";
-import { assertSound, makeStore, openStore, RunningBackup } from "#tests/support/pbs_activity.ts";
+import {
+  assertSound,
+  groupOf,
+  makeStore,
+  openStore,
+  RunningBackup,
+} from "#tests/support/pbs_activity.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { SmallDisk } from "#tests/support/small_disk.ts";
@@ -105,4 +111,30 @@ Deno.test("A backup to a full disk fails with ENOSPC, and leaves the datastore s
 Deno.test("A backup to a full ext4 fails with ENOSPC, and leaves the datastore sound", async () => {
   await using disk = await SmallDisk.create(4);
   runOn(disk, 2);
+});
+
+Deno.test("A backup with threads to a full disk fails with ENOSPC, and leaves nothing", async () => {
+  await using disk = await SmallMemoryDisk.create(60 << 10);
+  const path = `${disk.path}/store`;
+  makeStore(path);
+  const store = openStore(path);
+  const size = 256 << 20;
+  const chunkSize = 1 << 20;
+  const writer = store.startSnapshot({ group: groupOf("a"), workers: { count: 2 } });
+  const image = writer.openFixed("disk.img.fidx", size, chunkSize);
+  const random = new Random(3);
+  const piece = random.bytes(chunkSize);
+  assert.throws(() => {
+    for (let position = 0; position < size; position += chunkSize) {
+      new DataView(piece.buffer).setUint32(0, position);
+      image.write(piece);
+    }
+    image.finish();
+  }, (error) => error instanceof OsError && error.errno === Errno.ENOSPC);
+  writer.abort();
+  assertNoTraces(path);
+  assert.deepEqual(store.snapshots(groupOf("a")), []);
+  const status = collectGarbage(store, { keepMinutes: 0 });
+  assert.ok(status.removedChunks + status.diskChunks > 40);
+  store.close();
 });
