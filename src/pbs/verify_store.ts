@@ -5,6 +5,8 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import type { Datastore } from "./datastore.ts";
 import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
 import { SnapshotVerifier } from "./snapshot_verifier.ts";
@@ -24,6 +26,7 @@ export type {
  * where the datastore is open for writing.
  *
  * @throws {StateError} `not-found` when what is asked for does not exist
+ * @throws {UsageError} when FFI is not allowed
  * @throws {OsError} when a directory cannot be listed
  */
 export function verifyStore(
@@ -31,6 +34,7 @@ export function verifyStore(
   scope: VerifyScope = { kind: "namespace" },
   options: VerifyOptions = {},
 ): VerifyReport {
+  if (!mayUseFfi()) throw new UsageError("Cannot verify a datastore without --allow-ffi");
   const snapshots = snapshotsOf(datastore, scope);
   const ignoreVerified = options.ignoreVerified ?? scope.kind !== "snapshot";
   const run = new SnapshotVerifier(datastore, { ...options, ignoreVerified });
