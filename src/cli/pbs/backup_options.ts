@@ -81,7 +81,7 @@ export function addBackupOptions(command: Command): Command {
     );
   addBackupKeyOptions(addCreateOptions(command));
   return command
-    .option("--workers <count>", "threads that help; default is one a core, 0 is none")
+    .option("--workers <count>", "threads that help; default is one for each core but the first, 0 is none")
     .option("--dry-run", "do everything but read contents and write")
     .option("-v, --verbose", "print each path");
 }
@@ -104,7 +104,7 @@ export function parseBackupRequest(
     mode: options.changeDetectionMode,
     chunkSize: options.chunkSize === undefined ? undefined : parseChunkSize(options.chunkSize),
     workers: options.workers === undefined
-      ? navigator.hardwareConcurrency
+      ? navigator.hardwareConcurrency - 1
       : wholeNumber(options.workers, "--workers", 0, WORKERS_MAX),
     build: buildOptions(options),
     isDryRun: options.dryRun === true,
