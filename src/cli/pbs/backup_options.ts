@@ -81,7 +81,10 @@ export function addBackupOptions(command: Command): Command {
     );
   addBackupKeyOptions(addCreateOptions(command));
   return command
-    .option("--workers <count>", "threads that help; default is one for each core but the first, 0 is none")
+    .option(
+      "--workers <count>",
+      "threads that help; default is one for each core but the first, 0 is none",
+    )
     .option("--dry-run", "do everything but read contents and write")
     .option("-v, --verbose", "print each path");
 }
