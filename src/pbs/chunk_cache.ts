@@ -8,6 +8,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ChunkSource } from "./ports.ts";
+import type { ReadAhead } from "./read_ahead.ts";
 
 /** Larger buffers are kept for the next chunk: to allocate them means to clear them. */
 const REUSED_SIZE_MIN = 256 << 10;
@@ -26,13 +27,19 @@ export class ChunkCache {
   readonly #allocate: (size: number) => NativeBuffer;
   readonly #chunks: LruCache<ChunkDigest, CachedChunk>;
   readonly #spare: NativeBuffer[] = [];
+  readonly #ahead: ReadAhead | undefined;
 
-  /** @param budgetBytes the chunk used last is kept whatever its size */
+  /**
+   * @param budgetBytes the chunk used last is kept whatever its size
+   * @param ahead what may have loaded a chunk already
+   */
   constructor(
     source: ChunkSource,
     allocate: (size: number) => NativeBuffer,
     budgetBytes: number,
+    ahead?: ReadAhead,
   ) {
+    this.#ahead = ahead;
     this.#source = source;
     this.#allocate = allocate;
     this.#chunks = new LruCache(budgetBytes, ({ buffer }) => this.#keepSpare(buffer));
@@ -54,15 +61,24 @@ export class ChunkCache {
   get(digest: ChunkDigest, size: number): NativeBuffer {
     const known = this.peek(digest, size);
     if (known !== undefined) return known;
-    const buffer = this.#take(size);
-    try {
-      this.#source.load(digest, size, buffer, 0);
-    } catch (error) {
-      this.#keepSpare(buffer);
-      throw error;
-    }
+    const buffer = this.#ahead?.take(digest, size) ?? this.#load(digest, size);
     this.#chunks.set(digest, { buffer, size }, buffer.bytes.length);
     return buffer;
+  }
+
+  /** Whether a chunk is being read ahead. */
+  isExpected(digest: ChunkDigest): boolean {
+    return this.#ahead?.has(digest) ?? false;
+  }
+
+  /** A buffer for a chunk that does not come by {@link get}. */
+  take(size: number): NativeBuffer {
+    // Twice as large is still better than to clear a new one.
+    const index = this.#spare.findIndex(({ bytes }) =>
+      bytes.length >= size && bytes.length <= 2 * size
+    );
+    if (index >= 0) return this.#spare.splice(index, 1)[0]!;
+    return this.#allocate(size);
   }
 
   /** Forgets everything. */
@@ -71,13 +87,15 @@ export class ChunkCache {
     this.#spare.length = 0;
   }
 
-  #take(size: number): NativeBuffer {
-    // Twice as large is still better than to clear a new one.
-    const index = this.#spare.findIndex(({ bytes }) =>
-      bytes.length >= size && bytes.length <= 2 * size
-    );
-    if (index >= 0) return this.#spare.splice(index, 1)[0]!;
-    return this.#allocate(size);
+  #load(digest: ChunkDigest, size: number): NativeBuffer {
+    const buffer = this.take(size);
+    try {
+      this.#source.load(digest, size, buffer, 0);
+    } catch (error) {
+      this.#keepSpare(buffer);
+      throw error;
+    }
+    return buffer;
   }
 
   #keepSpare(buffer: NativeBuffer): void {

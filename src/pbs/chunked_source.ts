@@ -17,8 +17,10 @@ export interface ChunkedSourceParts {
   readonly chunks: ChunkSource;
   /** May be that of other sources too. */
   readonly cache: ChunkCache;
-  /** Is told which chunk will be wanted next when chunks are read one after the other. */
-  readonly expect?: (digest: ChunkDigest) => void;
+  /** Is told once of each chunk that will be wanted soon when chunks are read one after the other. */
+  readonly expect?: (digest: ChunkDigest, size: number) => void;
+  /** So many chunks ahead. Default: 1. */
+  readonly aheadCount?: number;
 }
 
 /** Random access to the stream of an index. */
@@ -30,7 +32,7 @@ export class ChunkedSource implements ByteSource {
   #start = 0;
   #end = 0;
   #digest = "" as ChunkDigest;
-  /** The chunk that was said to be wanted. */
+  /** The last chunk that was said to be wanted. */
   #expected = -1;
 
   constructor(parts: ChunkedSourceParts) {
@@ -63,7 +65,8 @@ export class ChunkedSource implements ByteSource {
     const known = cache.peek(this.#digest, size);
     // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to save. Native codecs need an
     // address for that.
-    if (known === undefined && count === size && target.address !== 0n) {
+    const goesThere = count === size && target.address !== 0n && !cache.isExpected(this.#digest);
+    if (known === undefined && goesThere) {
       chunks.load(this.#digest, size, target, start);
       return count;
     }
@@ -76,16 +79,24 @@ export class ChunkedSource implements ByteSource {
   /** Makes the chunk with the byte at `offset` the present one. */
   #seek(offset: number): void {
     if (offset >= this.#start && offset < this.#end) return;
-    const { index, expect } = this.#parts;
+    const { index } = this.#parts;
     const isNext = offset === this.#end && this.#position >= 0;
     const position = isNext ? this.#position + 1 : index.find(offset);
     this.#position = position;
     this.#start = index.startOf(position);
     this.#end = index.endOf(position);
     this.#digest = index.digestOf(position);
-    if (!isNext || expect === undefined || position + 1 >= index.count) return;
-    if (this.#expected >= position + 1) return;
-    this.#expected = position + 1;
-    expect(index.digestOf(position + 1));
+    if (isNext) this.#lookAhead();
+    else this.#expected = position;
+  }
+
+  #lookAhead(): void {
+    const { index, expect, aheadCount = 1 } = this.#parts;
+    if (expect === undefined) return;
+    const last = Math.min(this.#position + aheadCount, index.count - 1);
+    for (let next = Math.max(this.#expected, this.#position) + 1; next <= last; next++) {
+      this.#expected = next;
+      expect(index.digestOf(next), index.endOf(next) - index.startOf(next));
+    }
   }
 }

@@ -95,6 +95,16 @@ export interface OpenSnapshotOptions {
   readonly isKeyOptional?: boolean;
   /** Memory for decoded chunks. Default: 64 MiB. */
   readonly cacheBytes?: number;
+  /** A thread that loads the next chunks while the caller is busy with others. Default: none. Close the reader to end it. */
+  readonly readAhead?: ReadAheadThread;
+}
+
+/** How a reader gets a thread, which is started when much is read in order. */
+export interface ReadAheadThread {
+  /** Starts a thread with this name, from a module like `read_ahead_worker.ts`. Default: from that one. */
+  readonly spawn?: (name: string) => Worker;
+  /** It is started when so many bytes were read in order. Default: 24 MiB. */
+  readonly startBytes?: number;
 }
 
 /** How a backup gets threads. */

@@ -13,7 +13,7 @@ import { BlobCodec } from "./blob_codec.ts";
 import { ChunkCache } from "./chunk_cache.ts";
 import { ChunkedSource } from "./chunked_source.ts";
 import type { CryptConfig } from "./crypt_config.ts";
-import type { OpenSnapshotOptions } from "./datastore_types.ts";
+import type { OpenSnapshotOptions, ReadAheadThread } from "./datastore_types.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import { DynamicIndex } from "./format/dynamic_index.ts";
@@ -34,6 +34,7 @@ import { checkManifest, requireKey } from "./manifest_signature.ts";
 import type { ObjectLock } from "./object_locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
+import { READ_AHEAD_COUNT, ReadAhead } from "./read_ahead.ts";
 
 /** A quarter of the images that a restore has open at a time: the largest chunks have 16 MiB. */
 const CACHE_SIZE_DEFAULT = 64 << 20;
@@ -50,6 +51,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   readonly #path: string;
   readonly #crypt: CryptConfig | undefined;
   readonly #cache: ChunkCache;
+  readonly #ahead: ReadAhead | undefined;
   readonly #lock: ObjectLock | undefined;
 
   private constructor(
@@ -74,6 +76,7 @@ export class LocalSnapshotReader implements SnapshotReader {
       this.chunks,
       (size) => store.codecs.allocate(size),
       options.cacheBytes ?? CACHE_SIZE_DEFAULT,
+      this.#ahead = this.#makeReadAhead(options.readAhead),
     );
   }
 
@@ -127,13 +130,32 @@ export class LocalSnapshotReader implements SnapshotReader {
       index,
       chunks: this.chunks,
       cache: this.#cache,
-      expect: (digest: ChunkDigest) => chunks.expect(digest),
+      expect: (digest: ChunkDigest, size: number) => {
+        if (this.#cache.peek(digest, size) !== undefined) return;
+        if (this.#ahead?.expect(digest, size) !== true) chunks.expect(digest);
+      },
+      ...(this.#ahead === undefined ? {} : { aheadCount: READ_AHEAD_COUNT }),
     });
   }
 
   close(): void {
+    this.#ahead?.close();
     this.#cache.clear();
     this.#lock?.release();
+  }
+
+  #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {
+    const { host, path, codecs } = this.#store;
+    if (thread === undefined || host === undefined) return undefined;
+    const isEncrypted = this.cryptMode === "encrypt";
+    const key = isEncrypted ? this.#crypt?.key : undefined;
+    return new ReadAhead({
+      source: { storePath: path, isEncrypted, key },
+      chunks: this.chunks,
+      spawn: thread.spawn ?? spawnWorker,
+      allocate: (size) => codecs.allocate(size),
+      startBytes: thread.startBytes,
+    });
   }
 
   #isBlobEncrypted(name: string): boolean | undefined {
@@ -193,4 +215,9 @@ export class LocalSnapshotReader implements SnapshotReader {
       );
     }
   }
+}
+
+function spawnWorker(name: string): Worker {
+  const url = new URL("./read_ahead_worker.ts", import.meta.url).href;
+  return new Worker(url, { type: "module", name });
 }

@@ -36,14 +36,14 @@ function makeStream(random: Random, size: number, chunkSizeMax: number) {
 }
 
 Deno.test("ChunkedSource reads what the stream has, wherever and however much", () => {
-  for (let seed = 0; seed < 40; seed++) {
+  for (let seed = 0; seed < 12; seed++) {
     const random = new Random(seed);
     const { bytes, index, source } = makeStream(random, random.between(1, 60_000), 3000);
     const cache = new ChunkCache(source, plainBuffer, 10_000);
     const stream = new ChunkedSource({ index, chunks: source, cache });
     assert.equal(stream.size, bytes.length);
     const target = plainBuffer(20_000);
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 100; round++) {
       const offset = random.between(0, bytes.length + 10);
       const size = random.between(0, 9000);
       const start = random.between(0, 10_000);
