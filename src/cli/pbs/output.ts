@@ -118,7 +118,9 @@ export class Output {
   /** Tells on standard error of something unusual. */
   warning(message: string): void {
     this.#context.terminal.err(
-      this.isJson ? JSON.stringify({ type: "warning", message }) + "\n" : `warning: ${showMessage(message)}\n`,
+      this.isJson
+        ? JSON.stringify({ type: "warning", message }) + "\n"
+        : `warning: ${showMessage(message)}\n`,
     );
   }
 

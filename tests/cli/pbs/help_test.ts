@@ -86,7 +86,9 @@ Deno.test("pbkfs completion completes commands in groups inside of groups", asyn
     return new TextDecoder().decode(stdout).trim().split("\n");
   };
   assert.deepEqual(await complete("_pbkfs", "pbkfs", "pbs", "snaps"), ["snapshots", "snapshot"]);
-  assert.deepEqual(await complete("_pbkfs", "pbkfs", "pbs", "key", "sh"), ["show"]);
+  assert.deepEqual(await complete("_pbkfs", "pbkfs", "pbs", "key", "show-"), [
+    "show-master-pubkey",
+  ]);
   assert.deepEqual(await complete("_pbkfs", "pbkfs", "pbs", "snapshot", "notes", "up"), ["update"]);
   assert.deepEqual(
     await complete("_pbkfs", "pbkfs", "pbs", "snapshot", "protected", "update", "--rep"),
