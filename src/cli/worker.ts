@@ -1,11 +1,13 @@
 /**
- * The module that every thread of the program starts from: it serves a mount, handles chunks of a backup, or verifies chunks.
+ * The module that every thread of the program starts from: it serves a mount, handles chunks of a backup, verifies
+ * chunks, or loads those that will be wanted next.
  *
  * @module
  */
 
 import { isChunkWorker, serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
+import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/read_ahead.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
@@ -28,6 +30,8 @@ if (isChunkWorker()) {
   );
 } else if (isVerifyWorker()) {
   serveVerifyWorker();
+} else if (isReadAheadWorker()) {
+  serveReadAheadWorker();
 } else {
   serveWorker((description, context) => open(description as MountDescription, context));
 }

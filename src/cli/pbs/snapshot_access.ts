@@ -10,6 +10,7 @@ import type { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { CommandContext } from "../command.ts";
+import { spawnThread } from "../threads.ts";
 import { readCryptConfig } from "./crypt.ts";
 import { addKeyOptions, type KeyOptions } from "./key_choice.ts";
 import {
@@ -61,7 +62,10 @@ export async function openFoundSnapshot(
   context: CommandContext,
 ): Promise<SnapshotReader> {
   const { id, crypt } = await findSnapshot(store, text, options, context);
-  return store.openSnapshot(id, crypt === undefined ? {} : { crypt });
+  return store.openSnapshot(id, {
+    ...(crypt === undefined ? {} : { crypt }),
+    ...(navigator.hardwareConcurrency > 1 ? { readAhead: { spawn: spawnThread } } : {}),
+  });
 }
 
 /**
