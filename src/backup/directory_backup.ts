@@ -136,6 +136,8 @@ export class DirectoryBackup {
     const { metadata, payload } = splitIndexNames(archiveStem(spec.name));
     const has = (name: string) => previous?.manifest.files.some((file) => file.filename === name);
     if (previous === undefined || previous.cryptMode !== cryptMode) return undefined;
+    // Who could change the manifest could let files refer to chunks of others.
+    if (cryptMode !== "none" && previous.manifest.signature === undefined) return undefined;
     if (!has(metadata) || !has(payload)) return undefined;
     const onFailure = (error: Error) => this.#options.onPreviousUnusable?.(spec, error);
     using opened = new DisposableStack();

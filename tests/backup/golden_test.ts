@@ -5,9 +5,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
+  backup,
   digestOfFile,
   mapChunks,
   openImage,
+  parseBackupSpec,
   readFileRange,
   restoreArchive,
   restoreStream,
@@ -20,6 +22,7 @@ import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
 import { parseNamespace, parseSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { DescriptorTarget } from "#src/pxar/mod.ts";
+import { bash } from "#tests/support/everything_tree.ts";
 import { describeExpected, describeHost } from "#tests/support/expected_tree.ts";
 import {
   expectedDatastore,
@@ -34,6 +37,9 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 const PIECE_SIZE = 1 << 20;
 const CATALOG_CHUNK_SIZE = 512 << 10;
 const CHUNK_SIZE_DEFAULT = 4 << 20;
+/** Removes the file that an archive has besides its tree, and leaves the directory's time as it is. */
+const REMOVE_PATTERN_FILE =
+  'touch -r "$1" "$1-time"; rm -f "$1/.pxarexclude-cli"; touch -r "$1-time" "$1"';
 /** Chunk sizes that clients were told to use. */
 const CHUNK_SIZES: Readonly<Record<string, number>> = {
   "host/nshost/2024-01-10T10:00:00Z": 64 << 10,
@@ -131,6 +137,82 @@ Deno.test({
         }
         own.close();
         snapshot.close();
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "backup() of a restored golden tree gives the archives and the catalog of the real client",
+  ignore,
+  async fn(t) {
+    using golden = closing(Datastore.open(goldenDatastore()));
+    using place = new TempDirectory("golden");
+    Deno.mkdirSync(place.join("store/.chunks"), { recursive: true });
+    using store = closing(Datastore.open(place.join("store"), { access: "write" }));
+    let time = 1_700_000_000;
+    for (const item of expected.snapshots) {
+      const names = Object.keys(item.pxar);
+      const isPlain = names.length > 0 && !names[0]!.includes("+");
+      if (!isPlain || item["crypt-mode"] === "encrypt") continue;
+      await t.step(nameOf(item), async () => {
+        const snapshot = open(golden.value, item);
+        const specs = names.map((index) => {
+          const name = archiveNameOf(index);
+          const path = place.join(`${time}-${name}`);
+          restoreArchive(snapshot, name, DescriptorTarget.open(path));
+          return parseBackupSpec(`${name}:${path}`);
+        });
+        for (const { path } of specs) await bash(REMOVE_PATTERN_FILE, path);
+        const group = { ns: parseNamespace(""), type: "host", id: "again" } as const;
+        const writer = store.value.startSnapshot({ group, time: time++ });
+        const exclude = item.ns === "" ? [] : ["*.log", "/big/no*"];
+        const chunkSize = CHUNK_SIZES[item.snapshot] ?? CHUNK_SIZE_DEFAULT;
+        const report = backup(writer, specs, { chunkSize, build: { exclude } });
+        const files = report.snapshot!.manifest.files;
+        const own = Object.fromEntries(files.map(({ filename, csum }) => [filename, csum]));
+        const theirs = snapshot.manifest.files.filter(({ filename }) => /didx$/.test(filename));
+        assert.deepEqual(
+          own,
+          Object.fromEntries(theirs.map(({ filename, csum }) => [filename, csum])),
+        );
+        snapshot.close();
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "backup() in metadata mode reuses all that the real client stored",
+  ignore,
+  async fn(t) {
+    using place = new TempDirectory("golden");
+    await bash('cp -r "$1" "$2"', goldenDatastore(), place.join("store"));
+    using store = closing(Datastore.open(place.join("store"), { access: "write" }));
+    for (const id of ["split", "splitenc"]) {
+      await t.step(id, () => {
+        const item = expected.snapshots.filter(({ snapshot }) => snapshot.startsWith(`host/${id}/`))
+          .at(-1)!;
+        const snapshot = open(store.value, item);
+        const tree = place.join(id);
+        restoreArchive(snapshot, "root.pxar", DescriptorTarget.open(tree));
+        const { group } = snapshot.id;
+        const crypt = goldenKey(item.key);
+        snapshot.close();
+        const options = { group, ...(crypt === undefined ? {} : { crypt }) };
+        const writer = store.value.startSnapshot(options);
+        const report = backup(writer, [parseBackupSpec(`root.pxar:${tree}`)], {
+          mode: "metadata",
+          chunkSize: CHUNK_SIZES[item.snapshot] ?? CHUNK_SIZE_DEFAULT,
+        });
+        const { reuse } = report.archives[0]!;
+        assert.equal(reuse!.readFileCount, 0);
+        assert.ok(reuse!.reusedFileCount > 100);
+        const own = store.value.openSnapshot(writer.id, crypt === undefined ? {} : { crypt });
+        const again = place.join(`${id}-again`);
+        restoreArchive(own, "root.pxar", DescriptorTarget.open(again));
+        assert.deepEqual(describeHost(again), describeExpected(expected.trees["S2"]!));
+        own.close();
       });
     }
   },
