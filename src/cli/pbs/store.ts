@@ -17,6 +17,7 @@ import {
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandContext } from "../command.ts";
+import { type FormatChoice, Output } from "./output.ts";
 import { addRepositoryOptions, datastorePath, type RepositoryOptions } from "./repository.ts";
 
 /** Values of {@link addStoreOptions}. */
@@ -36,12 +37,13 @@ export function namespaceOf(options: StoreOptions): Namespace {
 }
 
 /**
- * Opens the datastore that was asked for, does something with it and closes it.
+ * Opens the datastore that was asked for, does something with it and closes it. What has to be known of its locks is told
+ * on standard error.
  *
  * @throws {UsageError} when there is none to be opened
  */
 export async function withStore<Result>(
-  options: RepositoryOptions,
+  options: RepositoryOptions & FormatChoice,
   context: CommandContext,
   access: "read" | "write",
   use: (store: Datastore) => Result | Promise<Result>,
@@ -54,6 +56,10 @@ export async function withStore<Result>(
     ...(serverStore === undefined ? {} : { serverStore }),
   });
   try {
+    if (store.warnings.length > 0) {
+      const output = new Output(options, context);
+      for (const warning of store.warnings) output.warning(warning);
+    }
     return await use(store);
   } finally {
     store.close();

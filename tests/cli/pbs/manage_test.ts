@@ -168,3 +168,17 @@ Deno.test("pbs snapshots lists a snapshot whose manifest is damaged, and says so
   assert.deepEqual([problem.type, problem.path], ["problem", SNAPSHOT]);
   assert.equal((await copy.run(`notes ${SNAPSHOT}`)).code, 1);
 });
+
+Deno.test("pbs says where a server's locks cannot be taken", async () => {
+  using copy = await Copy.make();
+  // A name that no server of this machine has; without a server there is no directory for locks at all.
+  const line = "list --server-store pbkfs-test-store";
+  const text = await copy.run(line);
+  assert.equal(text.code, 0);
+  const hasServer = await copy.run("protect --off host/enc/2024-01-10T10:00:00Z");
+  if (hasServer.stderr === "") assert.match(text.stderr, /^warning: .*locks/);
+  const json = await copy.run(`${line} --format json`);
+  if (json.stderr !== "") assert.equal(JSON.parse(json.stderr).type, "warning");
+  const bad = await copy.run("list --server-store a/b");
+  assert.equal(bad.code, 2);
+});
