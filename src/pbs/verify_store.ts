@@ -5,7 +5,7 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import type { Datastore } from "./datastore.ts";
 import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
@@ -60,10 +60,22 @@ function snapshotsOf(datastore: Datastore, scope: VerifyScope): SnapshotId[] {
       const { namespace = ROOT_NAMESPACE, isRecursive = true } = scope;
       const namespaces = isRecursive ? datastore.namespaces(namespace) : [namespace];
       return namespaces
-        .flatMap((ns) => datastore.groups(ns))
+        .flatMap((ns) =>
+          ns === namespace ? datastore.groups(ns) : present(() => datastore.groups(ns))
+        )
         .filter((group) => !isBenchmark(group))
-        .flatMap((group) => datastore.snapshots(group).reverse());
+        .flatMap((group) => present(() => datastore.snapshots(group)).reverse());
     }
+  }
+}
+
+/** What `list` gives; nothing where somebody else has removed it meanwhile. */
+function present<Item>(list: () => Item[]): Item[] {
+  try {
+    return list();
+  } catch (error) {
+    if (error instanceof StateError && error.code === "not-found") return [];
+    throw error;
   }
 }
 
