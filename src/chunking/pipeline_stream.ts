@@ -138,12 +138,18 @@ export class PipelineStream implements ChunkStream {
 
   /** Tells the listener of the chunks whose outcome is known, up to the first whose is not. */
   deliver(): void {
-    for (;;) {
-      const [chunk] = this.#pending;
-      if (chunk?.outcome === undefined) break;
-      this.#pending.shift();
-      this.#pipeline.count(chunk, chunk.outcome);
-      this.#onChunk({ ...chunk.outcome, size: chunk.size }, chunk.endOffset);
+    let count = 0;
+    try {
+      for (;;) {
+        const chunk = this.#pending[count];
+        if (chunk?.outcome === undefined) break;
+        count++;
+        this.#pipeline.count(chunk, chunk.outcome);
+        this.#onChunk({ ...chunk.outcome, size: chunk.size }, chunk.endOffset);
+      }
+    } finally {
+      // All at once: there are thousands after an injection.
+      if (count > 0) this.#pending.splice(0, count);
     }
   }
 
