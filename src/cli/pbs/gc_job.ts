@@ -9,6 +9,7 @@ import { collectGarbage, type GcProgress } from "#src/pbs/garbage_collection.ts"
 import { type GcStatus, gcStatusFields } from "#src/pbs/gc_status.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
+import { interruptible } from "./interruption.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine, type ProgressReport } from "./progress_line.ts";
 
@@ -27,15 +28,20 @@ export interface GcJob {
 export function runGarbageCollection(job: GcJob): void {
   const { store, keepMinutes, storeName, terminal, output } = job;
   using line = new ProgressLine(terminal, output);
-  const status = collectGarbage(store, {
-    ...(keepMinutes === undefined ? {} : { keepMinutes }),
-    ...(storeName === undefined ? {} : { storeName }),
-    onProgress: (progress) => line.show(() => describeProgress(progress)),
-    onWarning: (message) => {
-      line.clear();
-      output.warning(message);
-    },
-  });
+  const status = interruptible(
+    "garbage that is left goes the next time",
+    (signal) =>
+      collectGarbage(store, {
+        signal,
+        ...(keepMinutes === undefined ? {} : { keepMinutes }),
+        ...(storeName === undefined ? {} : { storeName }),
+        onProgress: (progress) => line.show(() => describeProgress(progress)),
+        onWarning: (message) => {
+          line.clear();
+          output.warning(message);
+        },
+      }),
+  );
   line.clear();
   const fields = gcStatusFields(status);
   const isStream = output.form === "jsonl";

@@ -10,6 +10,7 @@ import type { Datastore } from "#src/pbs/datastore.ts";
 import {
   type VerifiedSnapshot,
   type VerifyFault,
+  type VerifyOptions,
   type VerifyProgress,
   type VerifyReport,
   type VerifyScope,
@@ -18,6 +19,7 @@ import {
 import type { Terminal } from "../terminal.ts";
 import { spawnThread } from "../threads.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
+import { interruptible } from "./interruption.ts";
 import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine, type ProgressReport } from "./progress_line.ts";
@@ -40,7 +42,7 @@ export interface VerifyJob {
 export function runVerification(job: VerifyJob): boolean {
   const { store, scope, ignoreVerified, outdatedAfterDays, crypt, storeName, output } = job;
   using line = new ProgressLine(job.terminal, output);
-  const report = verifyStore(store, scope, {
+  const options: VerifyOptions = {
     ...(ignoreVerified === undefined ? {} : { ignoreVerified }),
     ...(outdatedAfterDays === undefined ? {} : { outdatedAfterDays }),
     ...(crypt === undefined ? {} : { crypts: [crypt] }),
@@ -57,7 +59,11 @@ export function runVerification(job: VerifyJob): boolean {
       if (output.isJson) output.event({ type: "fault", ...faultFields(fault) });
       else job.terminal.out(`${formatFault(fault)}\n`);
     },
-  });
+  };
+  const report = interruptible(
+    "results of snapshots that were done are saved",
+    (signal) => verifyStore(store, scope, { ...options, signal }),
+  );
   line.clear();
   output.value(reportFields(report, output.form === "jsonl"), () => formatReport(report));
   return report.isClean;
