@@ -38,14 +38,16 @@ class MountedArchive {
   }
 }
 
-async function listFiles(directory: string): Promise<string[]> {
+/** Paths of all files below a directory, relative to it. */
+export async function listFiles(directory: string): Promise<string[]> {
   const { stdout } = await runCommand(["find", directory, "-type", "f", "-printf", "%P\\n"], {
     timeoutMs: COMMAND_TIMEOUT_MS,
   });
   return stdout.trim().split("\n");
 }
 
-async function lstatSeconds(directory: string, files: readonly string[]): Promise<number> {
+/** Seconds that lstat(2) of files below a directory takes. */
+export async function lstatSeconds(directory: string, files: readonly string[]): Promise<number> {
   const { stdout } = await runCommand(denoRunCommand(["--allow-ffi", "--allow-read"], LSTAT), {
     timeoutMs: COMMAND_TIMEOUT_MS,
     stdin: files.map((file) => `${directory}/${file}`).join("\n"),
