@@ -24,12 +24,17 @@ export function interruptible<Result>(
   use: (signal: StopSignal) => Result,
 ): Result {
   const latch = latchSignals([SIGINT, SIGTERM, SIGHUP]);
+  // None of this program's own failures: a verification would take such a one for damage.
+  const stop = new DOMException("The run was interrupted", "AbortError");
   try {
     return use({
       throwIfAborted() {
-        if (latch.isRaised) throw new StateError("interrupted", `Interrupted: ${consequence}`);
+        if (latch.isRaised) throw stop;
       },
     });
+  } catch (error) {
+    if (error !== stop) throw error;
+    throw new StateError("interrupted", `Interrupted: ${consequence}`);
   } finally {
     latch.release();
   }

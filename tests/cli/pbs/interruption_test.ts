@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StateError } from "#src/errors.ts";
+import { isFailure, StateError } from "#src/errors.ts";
 import { interruptible } from "#src/cli/pbs/interruption.ts";
 
 const PAUSE_MS = 10;
@@ -29,6 +29,22 @@ Deno.test("interruptible() ends a run after SIGINT, at the point where it asks",
     },
   );
   assert.ok(steps < PAUSES_MAX);
+});
+
+Deno.test("interruptible() stops a run by an error that nobody takes for damage", () => {
+  assert.throws(() =>
+    interruptible("nothing was done", (signal) => {
+      Deno.kill(Deno.pid, "SIGTERM");
+      for (let step = 0; step < PAUSES_MAX; step++) {
+        pause();
+        try {
+          signal.throwIfAborted();
+        } catch (error) {
+          assert.ok(!isFailure(error));
+          throw error;
+        }
+      }
+    }), { code: "interrupted" });
 });
 
 Deno.test("interruptible() gives back what a run gives", () => {
