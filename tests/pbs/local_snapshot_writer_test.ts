@@ -4,12 +4,18 @@ import { StateError, UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
+import type { SyncLevel } from "#src/pbs/datastore_types.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
-import { uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
+import { type ManifestFile, uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
 import { type GroupId, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
 import { runCommand } from "#tests/support/process.ts";
-import { CHECK_DATASTORE, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
+import {
+  CHECK_DATASTORE,
+  goldenDatastore,
+  HAS_ALL_CHUNKS,
+  PBS_KEYS,
+} from "#tests/support/pbs_fixtures.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -19,11 +25,11 @@ const CRYPT = new CryptConfig(Uint8Array.fromBase64(RAW_KEY));
 const OTHER_CRYPT = new CryptConfig(new Uint8Array(32).fill(7));
 const KIB = 1024;
 
-function openNew(directory: TempDirectory, name = "store"): Datastore {
-  const path = directory.join(name);
+function openNew(directory: TempDirectory, syncLevel: SyncLevel = "none"): Datastore {
+  const path = directory.join("store");
   // As a server's, but for the directories that stay empty.
   Deno.mkdirSync(`${path}/.chunks`, { recursive: true });
-  return Datastore.open(path, { access: "write", lockTimeoutMs: 100, syncLevel: "none" });
+  return Datastore.open(path, { access: "write", lockTimeoutMs: 100, syncLevel });
 }
 
 function content(seed: number, size: number): Uint8Array<ArrayBuffer> {
@@ -109,6 +115,50 @@ for (const cryptMode of ["none", "sign-only", "encrypt"] satisfies CryptMode[]) 
     store.close();
   });
 }
+
+for (const syncLevel of ["file", "filesystem"] satisfies SyncLevel[]) {
+  Deno.test(`LocalSnapshotWriter writes with sync level ${syncLevel}, and leaves no temporary files`, () => {
+    using directory = new TempDirectory("writer");
+    const store = openNew(directory, syncLevel);
+    const writer = store.startSnapshot({ group: GROUP, time: 1_700_000_000 });
+    const [stream, image] = [content(1, 300_000), content(2, 400_000)];
+    writeExample(writer, stream, image);
+    writer.finish();
+    const reader = store.openSnapshot(writer.id);
+    assert.deepEqual(readArchive(reader, "root.ppxar.didx"), stream);
+    reader.close();
+    const names = [...Deno.readDirSync(`${store.path}/host/a/2023-11-14T22:13:20Z`)]
+      .map((entry) => entry.name).sort();
+    assert.deepEqual(names, [
+      "client.log.blob",
+      "disk.img.fidx",
+      "index.json.blob",
+      "root.ppxar.didx",
+      "vm.conf.blob",
+    ]);
+    store.close();
+  });
+}
+
+Deno.test("LocalSnapshotWriter stores with threads what it stores without", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const bytes = content(21, 40 << 20);
+  const checksums = [0, 1].map((count) => {
+    const group = { ...GROUP, id: `threads-${count}` };
+    const writer = store.startSnapshot({ group, crypt: CRYPT, workers: { count } });
+    const stream = writer.openDynamic("root.ppxar.didx", { kind: "dynamic", averageSize: 1 << 20 });
+    for (let offset = 0; offset < bytes.length; offset += 1 << 20) {
+      stream.write(bytes.subarray(offset, offset + (1 << 20)));
+    }
+    const { checksum, newChunkCount } = stream.finish();
+    assert.equal(newChunkCount > 0, count === 0);
+    writer.finish();
+    return checksum;
+  });
+  assert.equal(checksums[0], checksums[1]);
+  store.close();
+});
 
 Deno.test("LocalSnapshotWriter injects chunks of the previous snapshot without reading them", async () => {
   using directory = new TempDirectory("writer");
@@ -294,5 +344,40 @@ Deno.test("LocalSnapshotWriter makes the digests of plain chunks those of their 
   const reader = store.openSnapshot(writer.id);
   assert.equal(reader.fixedIndex("x.img.fidx").digestOf(0), sha256Of(bytes).toHex());
   reader.close();
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter counts as the real server does", () => {
+  if (!HAS_ALL_CHUNKS) return;
+  using directory = new TempDirectory("writer");
+  const golden = Datastore.open(goldenDatastore());
+  const store = openNew(directory);
+  const group = { ...GROUP, id: "alpha" };
+  for (const id of golden.snapshots(group)) {
+    const reader = golden.openSnapshot(id);
+    const writer = store.startSnapshot({ group, time: id.time });
+    for (const { filename } of reader.manifest.files) {
+      if (filename.endsWith(".blob")) {
+        writer.addBlob(filename, reader.blob(filename));
+        continue;
+      }
+      const averageSize = filename.startsWith("catalog") ? 512 * KIB : 4096 * KIB;
+      const stream = writer.openDynamic(filename, { kind: "dynamic", averageSize });
+      stream.write(readArchive(reader, filename));
+      stream.finish();
+    }
+    const { manifest } = writer.finish();
+    // Compressed sizes are those of this machine's zstd: blobs have others, and the manifest is part of what is counted.
+    const indexes = (files: readonly ManifestFile[]) =>
+      files.map(({ filename, size, csum }) => filename.endsWith("idx") ? { size, csum } : filename);
+    assert.deepEqual(indexes(manifest.files), indexes(reader.manifest.files));
+    const [ours, theirs] = [manifest, reader.manifest].map((each) => uploadStatisticsOf(each)!);
+    assert.equal(ours!.count, theirs!.count);
+    assert.equal(ours!.duplicates, theirs!.duplicates);
+    assert.ok(Math.abs(ours!.size - theirs!.size) < 40, `${ours!.size}, ${theirs!.size}`);
+    assert.ok(Math.abs(ours!.compressedSize / theirs!.compressedSize - 1) < 0.2);
+    reader.close();
+  }
+  golden.close();
   store.close();
 });
