@@ -1,6 +1,7 @@
 /** Extraction of chosen entries by random access. */
 
 import assert from "node:assert/strict";
+import { StateError } from "#src/errors.ts";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import {
@@ -88,6 +89,29 @@ Deno.test("extractPaths restores chosen entries in their places", () => {
   assert.equal(Deno.readTextFileSync(`${target}/a/deep/three`), "111");
   assert.equal(look(`${target}/b/four`).stat.ino, look(`${target}/a/deep/three`).stat.ino);
   assert.equal(look(`${target}/b/zfive`).stat.nlink, 3);
+});
+
+Deno.test("extractPaths restores below a directory that takes the place of the root", () => {
+  using scratch = new TempDirectory("nodes");
+  const target = scratch.join("t");
+  const options = { from: "/a" };
+  const report = extractPaths(
+    open(sample()),
+    ["deep/three", "/one"],
+    DescriptorTarget.open(target),
+    options,
+  );
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(names(target), ["deep", "one"]);
+  assert.deepEqual(names(`${target}/deep`), ["three"]);
+  assert.equal(look(target).stat.mode & 0o7777, 0o710);
+  assert.equal(look(`${target}/deep/three`).stat.ino, look(`${target}/one`).stat.ino);
+  for (const from of ["/nowhere", "/a/one"]) {
+    assert.throws(
+      () => extractPaths(open(sample()), ["/"], DescriptorTarget.open(target), { from }),
+      StateError,
+    );
+  }
 });
 
 Deno.test("extractEntry restores a directory as the target", () => {

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { goldenDatastore, HAS_ALL_CHUNKS, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { pbs } from "./_pbs.ts";
 
 const REPOSITORY = ["--repository", `dir:${goldenDatastore()}`];
@@ -53,6 +54,18 @@ for (const [all, isIgnored] of [[READING, false], [READING_ALL, !HAS_ALL_CHUNKS]
     });
   }
 }
+
+Deno.test("pbkfs pbs restore --no-owner --no-xattrs writes only its target, without FFI", async () => {
+  using home = new TempDirectory("restore");
+  const target = home.join("out");
+  const permissions = ["--allow-read", `--allow-write=${target}`];
+  const args = ["restore", "ct/200", "root.pxar", target, "--no-owner", "--no-xattrs"];
+  const { code, stderr } = await pbs([...args, ...REPOSITORY], { permissions });
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  const diff = ["diff", "ct/200", target, "root.pxar", "--ignore", "uid,gid", ...REPOSITORY];
+  assert.equal((await pbs(diff, { permissions: ["--allow-read"] })).stdout, "");
+});
 
 Deno.test("pbkfs pbs backup says that it needs FFI", async () => {
   const args = ["backup", "a.conf:/etc/hostname", "--backup-id", "x", ...REPOSITORY];
