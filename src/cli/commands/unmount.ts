@@ -5,10 +5,12 @@
  */
 
 import { Command } from "commander";
+import { UsageError } from "#src/errors.ts";
 import { type CommandModule, formatOption, type FormatOptions, required } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
 
 interface UnmountOptions extends FormatOptions {
+  readonly args: readonly string[];
   readonly mntPath?: string;
   readonly diffDir?: string;
   readonly force?: boolean;
@@ -19,16 +21,17 @@ export const unmountCommand: CommandModule<UnmountOptions> = {
   describe() {
     const command = new Command("unmount")
       .description("Unmount a backup and wait until its worker has ended")
+      .argument("[mount-point]", "what -D says, for short")
       .option("-D, --mnt-path <path>", "mount point")
       .option("-d, --diff-dir <path>", "diff directory, for a mount that no longer answers")
       .option("--force", "kill the worker and detach the mount although it is in use")
       .addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
-        { text: "Unmount", line: "pbkfs unmount -D /mnt/pg" },
+        { text: "Unmount", line: "pbkfs unmount /mnt/pg" },
         {
           text: 'Repair a mount point that says "Transport endpoint is not connected"',
-          line: "pbkfs unmount -D /mnt/pg",
+          line: "pbkfs unmount /mnt/pg",
         },
       ],
       exitStatus: { 1: "Failure, such as a mount in use; the reason is on standard error." },
@@ -36,7 +39,7 @@ export const unmountCommand: CommandModule<UnmountOptions> = {
   },
 
   async run(options, { terminal }) {
-    const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
+    const mountPath = mountPathOf(options);
     const { unmount } = await import("../unmount_job.ts");
     await unmount({ mountPath, diffPath: options.diffDir, force: options.force === true });
     if (options.format === "json") {
@@ -47,3 +50,13 @@ export const unmountCommand: CommandModule<UnmountOptions> = {
     return 0;
   },
 };
+
+function mountPathOf({ args, mntPath }: UnmountOptions): string {
+  const [path] = args;
+  if (path !== undefined && mntPath !== undefined && path !== mntPath) {
+    throw new UsageError(`Cannot unmount "${path}": -D/--mnt-path names another mount point`, {
+      option: "--mnt-path",
+    });
+  }
+  return required(path ?? mntPath, "mnt_path", "-D/--mnt-path");
+}
