@@ -4,8 +4,13 @@
  * @module
  */
 
-import type { PxarEntry } from "../entry.ts";
 import type { PxarSizes } from "../encoder.ts";
+import { type EntryKind, ReportCounter } from "../_report_counter.ts";
+
+export {
+  type EntryKind as BuildEntryKind,
+  PROBLEMS_KEPT_MAX as BUILD_PROBLEMS_KEPT_MAX,
+} from "../_report_counter.ts";
 
 /** What happened to an entry. */
 export type BuildProblemKind =
@@ -35,16 +40,10 @@ export interface BuildProblem {
   readonly severity: "error" | "warning" | "notice";
 }
 
-/** Kinds of entries. */
-export type BuildEntryKind = PxarEntry["kind"] | "hardlink";
-
-/** Problems kept in a report; further ones are only counted. */
-export const BUILD_PROBLEMS_KEPT_MAX = 1000;
-
 /** What an archive was made of. */
 export interface BuildReport {
   /** Entries stored, by kind. The root is one of the directories. */
-  readonly counts: Readonly<Record<BuildEntryKind, number>>;
+  readonly counts: Readonly<Record<EntryKind, number>>;
   /** Entries stored, the root included. */
   readonly entryCount: number;
   /** Names left out because of a pattern. */
@@ -74,46 +73,16 @@ const SEVERITIES: Readonly<Record<BuildProblemKind, BuildProblem["severity"]>> =
 };
 
 /** A report that grows. */
-export class BuildReportBuilder implements BuildReport {
-  readonly counts: Record<BuildEntryKind, number> = {
-    directory: 0,
-    file: 0,
-    symlink: 0,
-    hardlink: 0,
-    device: 0,
-    fifo: 0,
-    socket: 0,
-  };
-  entryCount = 0;
+export class BuildReportBuilder extends ReportCounter<BuildProblem> implements BuildReport {
   excludedCount = 0;
-  contentBytes = 0;
-  errorCount = 0;
-  warningCount = 0;
   sizes: PxarSizes | undefined;
-  readonly problems: BuildProblem[] = [];
-  readonly #onProblem: ((problem: BuildProblem) => void) | undefined;
 
   constructor(onProblem?: (problem: BuildProblem) => void) {
-    this.#onProblem = onProblem;
-  }
-
-  get isPartial(): boolean {
-    return this.errorCount > 0;
-  }
-
-  /** Counts an entry as stored. */
-  done(kind: BuildEntryKind): void {
-    this.counts[kind]++;
-    this.entryCount++;
+    super(onProblem);
   }
 
   /** Counts a problem. */
   add(kind: BuildProblemKind, path: string, message: string): void {
-    const severity = SEVERITIES[kind];
-    const problem = { kind, path, message, severity };
-    if (severity === "error") this.errorCount++;
-    else if (severity === "warning") this.warningCount++;
-    if (this.problems.length < BUILD_PROBLEMS_KEPT_MAX) this.problems.push(problem);
-    this.#onProblem?.(problem);
+    this.note({ kind, path, message, severity: SEVERITIES[kind] });
   }
 }

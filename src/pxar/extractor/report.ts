@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { PxarEntry } from "../entry.ts";
+import { type EntryKind, ReportCounter } from "../_report_counter.ts";
+
+export { type EntryKind, PROBLEMS_KEPT_MAX } from "../_report_counter.ts";
 
 /** Something that was not restored. */
 export interface ExtractProblem {
@@ -19,12 +21,6 @@ export interface ExtractProblem {
    */
   readonly severity: "error" | "warning";
 }
-
-/** Kinds of entries. */
-export type EntryKind = PxarEntry["kind"] | "hardlink";
-
-/** Problems kept in a report; further ones are only counted. */
-export const PROBLEMS_KEPT_MAX = 1000;
 
 /** Result of an extraction. */
 export interface ExtractReport {
@@ -51,46 +47,18 @@ export interface ProblemSink {
 }
 
 /** A report that grows. */
-export class ReportBuilder implements ExtractReport, ProblemSink {
-  readonly counts: Record<EntryKind, number> = {
-    directory: 0,
-    file: 0,
-    symlink: 0,
-    hardlink: 0,
-    device: 0,
-    fifo: 0,
-    socket: 0,
-  };
-  entryCount = 0;
+export class ReportBuilder extends ReportCounter<ExtractProblem>
+  implements ExtractReport, ProblemSink {
   skippedCount = 0;
-  contentBytes = 0;
-  errorCount = 0;
-  warningCount = 0;
-  readonly problems: ExtractProblem[] = [];
   readonly #isStrict: boolean;
-  readonly #onProblem: ((problem: ExtractProblem) => void) | undefined;
 
   constructor(isStrict: boolean, onProblem: ((problem: ExtractProblem) => void) | undefined) {
+    super(onProblem);
     this.#isStrict = isStrict;
-    this.#onProblem = onProblem;
-  }
-
-  get isPartial(): boolean {
-    return this.errorCount > 0;
-  }
-
-  /** Counts an entry as restored. */
-  done(kind: EntryKind): void {
-    this.counts[kind]++;
-    this.entryCount++;
   }
 
   add(path: string, step: string, error: Error, severity: ExtractProblem["severity"]): void {
-    const problem = { path, step, error, severity };
-    if (severity === "error") this.errorCount++;
-    else this.warningCount++;
-    if (this.problems.length < PROBLEMS_KEPT_MAX) this.problems.push(problem);
-    this.#onProblem?.(problem);
+    this.note({ path, step, error, severity });
     if (this.#isStrict && severity === "error") throw new StrictStop(error);
   }
 }
