@@ -27,8 +27,8 @@ export interface BackupOptions {
   readonly encryptedKey?: Uint8Array<ArrayBuffer>;
   /** Gives the client's log, when everything else is stored. */
   readonly log?: () => Uint8Array<ArrayBuffer>;
-  /** Files that wait, open, for the decision whether they are read; metadata mode only. */
-  readonly heldFilesMax?: number;
+  /** Entries that wait for the decision whether files are read; metadata mode only. Default: 32,768. */
+  readonly waitingCountMax?: number;
   /** Called before every archive. */
   readonly onArchive?: (archive: PlannedArchive) => void;
   /** Called with how far an image is. */

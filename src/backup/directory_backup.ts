@@ -95,20 +95,17 @@ export class DirectoryBackup {
     const payload = this.#open(files.payload, "payload");
     const metadata = this.#open(files.metadata, "dynamic");
     const counters = base === undefined ? undefined : new ReuseCounters();
-    using writers = new DisposableStack();
     const build = this.#build(spec, true, (root, prelude, onContent): FinishingWriter => {
       const writer = new SplitWriter({ root, prelude, metadata, payload, onContent });
       if (base === undefined || counters === undefined) return writer;
-      const { heldFilesMax } = this.#options;
-      return writers.use(
-        new ReusingWriter({
-          writer,
-          previous: base.archive,
-          reuse: base.reuse,
-          counters,
-          ...(heldFilesMax === undefined ? {} : { heldFilesMax }),
-        }),
-      );
+      const { waitingCountMax } = this.#options;
+      return new ReusingWriter({
+        writer,
+        previous: base.archive,
+        reuse: base.reuse,
+        counters,
+        ...(waitingCountMax === undefined ? {} : { waitingCountMax }),
+      });
     });
     const stored = payload.finish();
     const described = metadata.finish();

@@ -1,8 +1,9 @@
 /**
  * Split archives that refer to the payload of the previous snapshot where files are as they were.
  *
- * Such files are held open, and what follows them waits too, as long as their old contents lie one behind the other: only then it is known
- * how much of the old chunks would be used, and whether the files are better read again.
+ * Such files wait, and so does what follows them, as long as their old contents lie one behind the other: only then it is known how much of
+ * the old chunks would be used, and whether the files are better read again. They are closed meanwhile, since a process with threads has to
+ * pay for many descriptors.
  *
  * @module
  */
@@ -15,7 +16,6 @@ import type {
   PxarSizes,
   SourceFile,
 } from "#src/pxar/mod.ts";
-import { raiseOpenFileLimit } from "#src/io/host.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
 import type { PreviousArchive } from "./previous_archive.ts";
@@ -24,14 +24,11 @@ import type { SplitWriter } from "./split_writer.ts";
 
 /** Bytes of a PAYLOAD header. */
 const HEADER_SIZE = 16;
-/** Files held open at a time, where the process may have four times as many. */
-const HELD_FILES_MAX = 4096;
-const DESCRIPTORS_SHARE = 4;
-/** Other entries that wait behind them, for each file. */
-const WAITING_PER_FILE = 8;
+/** Entries that wait at a time: what is known of them takes about 1 KiB each. */
+const WAITING_COUNT_MAX = 32_768;
 
 /** A file that waits for the decision. */
-interface HeldFile {
+interface WaitingFile {
   readonly file: SourceFile;
   /** Offset of its PAYLOAD header in the old stream. */
   readonly offset: number;
@@ -40,7 +37,7 @@ interface HeldFile {
 }
 
 /** An entry that waits behind a file. */
-type Waiting = HeldFile | ((writer: SplitWriter) => void);
+type Waiting = WaitingFile | ((writer: SplitWriter) => void);
 
 /** What a {@link ReusingWriter} works with. */
 export interface ReusingWriterOptions {
@@ -48,34 +45,34 @@ export interface ReusingWriterOptions {
   readonly previous: PreviousArchive;
   readonly reuse: PayloadReuse;
   readonly counters: ReuseCounters;
-  /** Files held open at a time. Default: as many as the limit of the process lets seem wise. */
-  readonly heldFilesMax?: number;
+  /** Entries that wait at a time. Default: {@link WAITING_COUNT_MAX}. */
+  readonly waitingCountMax?: number;
 }
 
 /** Decides for every file whether its content is read. */
-export class ReusingWriter implements FinishingWriter, Disposable {
+export class ReusingWriter implements FinishingWriter {
   readonly #writer: SplitWriter;
   readonly #previous: PreviousArchive;
   readonly #reuse: PayloadReuse;
   readonly #counters: ReuseCounters;
-  readonly #heldFilesMax: number;
+  readonly #waitingCountMax: number;
   readonly #waiting: Waiting[] = [];
-  #heldCount = 0;
+  #fileCount = 0;
   /** Range of the old stream with the contents of the files that wait. */
   #start = 0;
   #end = 0;
   /** End of the last content that was found unchanged. */
   #lastEnd = 0;
   #lastToken = 0;
-  /** Where files with several names are, by token. */
-  readonly #offsets = new Map<EntryOffset, EntryOffset>();
+  /** Where files with several names are, by token; those that have vanished themselves. */
+  readonly #places = new Map<EntryOffset, EntryOffset | SourceFile>();
 
   constructor(options: ReusingWriterOptions) {
     this.#writer = options.writer;
     this.#previous = options.previous;
     this.#reuse = options.reuse;
     this.#counters = options.counters;
-    this.#heldFilesMax = options.heldFilesMax ?? heldFilesMaxDefault();
+    this.#waitingCountMax = options.waitingCountMax ?? WAITING_COUNT_MAX;
   }
 
   /** See {@link FinishingWriter.takeFile}. Tokens of files that wait are negative. */
@@ -88,15 +85,15 @@ export class ReusingWriter implements FinishingWriter, Disposable {
       this.#counters.addRead(file.size);
       return undefined;
     }
-    if (this.#heldCount > 0) {
+    if (this.#fileCount > 0) {
       if (offset !== this.#end) this.#flush(true, false);
       else if (this.#isFull) this.#flush(true, true);
     }
-    if (this.#heldCount === 0) this.#start = offset;
+    if (this.#fileCount === 0) this.#start = offset;
     this.#end = this.#lastEnd = end;
     const token = --this.#lastToken;
     this.#waiting.push({ file, offset, token });
-    this.#heldCount++;
+    this.#fileCount++;
     return token;
   }
 
@@ -158,8 +155,9 @@ export class ReusingWriter implements FinishingWriter, Disposable {
   addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
     this.#counters.hardlinkCount++;
     return this.#add((writer) => {
-      const offset = target < 0 ? this.#offsets.get(target)! : target;
-      writer.addHardlink(name, targetPath, offset);
+      const place = target < 0 ? this.#places.get(target) : target;
+      if (typeof place === "object") place.loseLink(name);
+      else writer.addHardlink(name, targetPath, place!);
     });
   }
 
@@ -170,20 +168,13 @@ export class ReusingWriter implements FinishingWriter, Disposable {
     return this.#writer.finish();
   }
 
-  /** Closes the files that are still held. */
-  [Symbol.dispose](): void {
-    for (const item of this.#waiting) if (typeof item !== "function") item.file.close();
-    this.#waiting.length = 0;
-  }
-
   get #isFull(): boolean {
-    return this.#heldCount >= this.#heldFilesMax ||
-      this.#waiting.length >= this.#heldFilesMax * WAITING_PER_FILE;
+    return this.#waiting.length >= this.#waitingCountMax;
   }
 
   /** Adds an entry that no other refers to, so that its place does not matter. */
   #add(add: (writer: SplitWriter) => void): EntryOffset {
-    if (this.#heldCount === 0) {
+    if (this.#fileCount === 0) {
       add(this.#writer);
     } else {
       this.#waiting.push(add);
@@ -199,7 +190,7 @@ export class ReusingWriter implements FinishingWriter, Disposable {
    * @param isCut whether it may be that the range goes on
    */
   #flush(isLastKept: boolean, isCut: boolean): void {
-    if (this.#heldCount === 0) return;
+    if (this.#fileCount === 0) return;
     const writer = this.#writer;
     const range = this.#reuse.decide(
       this.#start,
@@ -210,28 +201,23 @@ export class ReusingWriter implements FinishingWriter, Disposable {
     );
     if (range === undefined) this.#injectKept();
     const waiting = this.#waiting;
-    // A file closes itself when it is written, so that after a failure all can be closed.
     for (const item of waiting) {
       if (typeof item === "function") item(writer);
       else this.#write(item, range?.shift);
     }
     waiting.length = 0;
-    this.#heldCount = 0;
+    this.#fileCount = 0;
     if (range !== undefined) this.#inject(range.chunks);
   }
 
-  #write({ file, offset, token }: HeldFile, shift: number | undefined): void {
+  #write({ file, offset, token }: WaitingFile, shift: number | undefined): void {
     const { name, metadata, size, linkCount } = file;
-    try {
-      const place = shift === undefined
-        ? file.addTo(this.#writer)
-        : this.#writer.addPayloadReference(name, metadata, size, offset + shift);
-      if (linkCount > 1) this.#offsets.set(token, place);
-      if (shift === undefined) this.#counters.addRead(size);
-      else this.#counters.addReused(size);
-    } finally {
-      file.close();
-    }
+    const place = shift === undefined
+      ? file.addTo(this.#writer)
+      : this.#writer.addPayloadReference(name, metadata, size, offset + shift);
+    if (linkCount > 1) this.#places.set(token, place ?? file);
+    if (shift === undefined) this.#counters.addRead(size);
+    else this.#counters.addReused(size);
   }
 
   #injectKept(): void {
@@ -248,10 +234,4 @@ export class ReusingWriter implements FinishingWriter, Disposable {
       }
     })());
   }
-}
-
-/** The more files, the better it is known what is worthwhile. */
-function heldFilesMaxDefault(): number {
-  const limit = raiseOpenFileLimit();
-  return Math.min(HELD_FILES_MAX, Math.max(1, Math.floor(limit / DESCRIPTORS_SHARE)));
 }

@@ -230,7 +230,7 @@ Deno.test("backup() in metadata mode keeps contents right however few files may 
         snapshot(store, tree, { mode: "data" });
         for (const round of rounds) {
           for (const edit of round) tree.apply(edit);
-          const { reuse } = snapshot(store, tree, { heldFilesMax: held });
+          const { reuse } = snapshot(store, tree, { waitingCountMax: held });
           checkContents(store.last, tree);
           if (reuse!.reusedFileCount > held) cutCount++;
         }

@@ -74,7 +74,12 @@ export class DirectoryWalk {
     this.#options = options;
     const entriesMax = options.entriesMax ?? ENTRIES_MAX_DEFAULT;
     this.#lister = new ChildLister(source, report, patterns, entriesMax);
-    this.#files = new FileAdder(source, report, (position) => this.contentProgress(position));
+    this.#files = new FileAdder(
+      source,
+      report,
+      (path, stat) => this.#frames[0]!.directory.openFileBelow(path, stat),
+      (position) => this.contentProgress(position),
+    );
     this.#devices = options.allFileSystems === true ? undefined : new Set();
   }
 
@@ -215,7 +220,6 @@ export class DirectoryWalk {
       reportMissing(this.#report, fd, "open", `${frame.path}/${name}`);
       return;
     }
-    let isTaken = false;
     try {
       const path = `${frame.path}/${name}`;
       if (stat.nlink > 1 && this.#addHardlink(writer, name, path)) return;
@@ -224,25 +228,16 @@ export class DirectoryWalk {
       const metadata = this.#source.metadata(fd, stat, path);
       let offset: EntryOffset | undefined;
       if (writer.takeFile !== undefined) {
-        const file = new SourceFile(
-          this.#files,
-          fd,
-          name,
-          path,
-          metadata,
-          size,
-          blocks,
-          nlink,
+        offset = writer.takeFile(
+          new SourceFile(this.#files, name, path, metadata, size, nlink),
         );
-        offset = writer.takeFile(file);
-        isTaken = offset !== undefined;
       }
       offset ??= this.#files.add(writer, fd, name, path, metadata, size, blocks);
       if (nlink > 1) this.#rememberName(device, ino, path, offset);
       this.#report.contentBytes += size;
       this.#done("file");
     } finally {
-      if (!isTaken) this.#source.closeFile(fd);
+      this.#source.closeFile(fd);
     }
   }
 

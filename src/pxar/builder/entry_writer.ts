@@ -10,8 +10,8 @@ import type { SourceFile } from "./source_file.ts";
 /** The part of {@link PxarEncoder} that the builder uses, and a choice for writers that may not need every content. */
 export type EntryWriter = EncoderPart & {
   /**
-   * Offers a regular file before its content is read. A writer that takes it owns it: he adds it to an encoder at some time, or not
-   * at all, and closes it.
+   * Offers a regular file before its content is read. A writer that takes it adds it to an encoder later, with or without reading it;
+   * until then it is closed.
    *
    * @returns what further names of the file refer to; undefined when the file is to be added at once
    */

@@ -78,6 +78,10 @@ class FsDirectory implements SourceDirectory {
     return attempt("open", () => fs.openSync(path, "r"));
   }
 
+  openFileBelow(path: string, stat: HostStat): number {
+    return this.openFile(path, stat);
+  }
+
   openDirectory(name: string, stat: HostStat): SourceDirectory | number {
     return openDirectory(this.#join(name), stat);
   }

@@ -22,6 +22,8 @@ const { Errno, OpenFlag } = host;
 
 /** O_NONBLOCK: what was a file when it was listed may be a FIFO when it is opened. */
 const FILE_FLAGS = OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NOCTTY | OpenFlag.NONBLOCK;
+/** For directories that are only gone through. */
+const PASSAGE_FLAGS = OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
 const DIRECTORY_FLAGS = FILE_FLAGS | OpenFlag.DIRECTORY;
 
 const LISTING_SIZE = 256 << 10;
@@ -104,6 +106,16 @@ function openDirectory(
   return result;
 }
 
+function openFileIn(directory: number, name: string, stat: host.HostStat): number {
+  const fd = openQuietly(directory, name, FILE_FLAGS);
+  if (fd < 0) return fd;
+  const result = host.statFd(fd, stat);
+  const isFile = stat.mode >> 12 === NameType.FILE;
+  if (result >= 0 && isFile) return fd;
+  host.close(fd);
+  return result < 0 ? result : -Errno.ENXIO;
+}
+
 class HostDirectory implements SourceDirectory {
   readonly #fd: number;
   readonly #device: number;
@@ -135,13 +147,23 @@ class HostDirectory implements SourceDirectory {
   }
 
   openFile(name: string, stat: host.HostStat): number {
-    const fd = openQuietly(this.#fd, name, FILE_FLAGS);
-    if (fd < 0) return fd;
-    const result = host.statFd(fd, stat);
-    const isFile = stat.mode >> 12 === NameType.FILE;
-    if (result >= 0 && isFile) return fd;
-    host.close(fd);
-    return result < 0 ? result : -Errno.ENXIO;
+    return openFileIn(this.#fd, name, stat);
+  }
+
+  openFileBelow(path: string, stat: host.HostStat): number {
+    const names = path.split("/");
+    const name = names.pop()!;
+    let directory = this.#fd;
+    // One by one, so that neither a link nor the length of a path matters.
+    for (const next of names) {
+      const fd = host.openAt(directory, next, PASSAGE_FLAGS);
+      if (directory !== this.#fd) host.close(directory);
+      if (fd < 0) return fd;
+      directory = fd;
+    }
+    const fd = openFileIn(directory, name, stat);
+    if (directory !== this.#fd) host.close(directory);
+    return fd;
   }
 
   openDirectory(name: string, stat: host.HostStat): SourceDirectory | number {

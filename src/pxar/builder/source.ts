@@ -39,6 +39,8 @@ export interface SourceDirectory {
   stat(name: string, stat: HostStat): number;
   /** Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … @returns a descriptor */
   openFile(name: string, stat: HostStat): number;
+  /** Opens a regular file at a path (`a/b`) below this directory. No link on the way is followed. @returns a descriptor */
+  openFileBelow(path: string, stat: HostStat): number;
   /** Opens a directory in this one. */
   openDirectory(name: string, stat: HostStat): SourceDirectory | number;
   /** Target of a symbolic link. */

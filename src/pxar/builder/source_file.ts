@@ -4,8 +4,10 @@
  * @module
  */
 
+import { HostStat } from "#src/io/host.ts";
 import type { EntryOffset, PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
+import { reportMissing } from "./children.ts";
 import { FileContentReader } from "./file_content.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type { BuildSource } from "./source.ts";
@@ -16,21 +18,28 @@ const COPIED_SIZE_MIN = 1 << 20;
 /** What files are added to: the part of {@link PxarEncoder} that takes contents. */
 export type FileWriter = Pick<PxarEncoder, "addFile" | "addFileFromFd">;
 
+/** Opens a regular file at a path below the source directory (`a/b`). @returns a descriptor, or a negative errno */
+export type OpenFileBelow = (path: string, stat: HostStat) => number;
+
 /** Adds one file after the other, and reports those that change meanwhile. */
 export class FileAdder {
   readonly #source: BuildSource;
   readonly #report: BuildReportBuilder;
   readonly #content: FileContentReader;
+  readonly #openBelow: OpenFileBelow;
+  readonly #stat = new HostStat();
   readonly #rest = (taken: number): FileContentReader => this.#content.from(taken);
 
   /** @param onProgress is called with the position now and then in long files */
   constructor(
     source: BuildSource,
     report: BuildReportBuilder,
+    openBelow: OpenFileBelow,
     onProgress: (position: number) => void,
   ) {
     this.#source = source;
     this.#report = report;
+    this.#openBelow = openBelow;
     this.#content = new FileContentReader(source, onProgress);
   }
 
@@ -52,9 +61,42 @@ export class FileAdder {
     return offset;
   }
 
-  /** Closes a file. */
-  close(fd: number): void {
-    this.#source.closeFile(fd);
+  /**
+   * Opens a file again and adds it as it is now. One that has vanished is reported.
+   *
+   * @returns undefined when it cannot be opened
+   * @throws {OsError} when it cannot be read
+   */
+  addAgain(writer: FileWriter, file: SourceFile): EntryOffset | undefined {
+    const { name, path } = file;
+    const stat = this.#stat;
+    const fd = this.#openBelow(path.slice(1), stat);
+    if (fd < 0) {
+      reportMissing(this.#report, fd, "open", path);
+      this.#report.contentBytes -= file.size;
+      this.#takeBack("file");
+      return undefined;
+    }
+    try {
+      const { size, blocks } = stat;
+      const metadata = this.#source.metadata(fd, stat, path);
+      this.#report.contentBytes += size - file.size;
+      return this.add(writer, fd, name, path, metadata, size, blocks);
+    } finally {
+      this.#source.closeFile(fd);
+    }
+  }
+
+  /** Reports a name of a file that could not be added. */
+  loseLink(path: string, name: string): void {
+    this.#report.add("vanished", path, `Vanished, and with it its further name "${name}"`);
+    this.#takeBack("hardlink");
+  }
+
+  /** An entry that was counted as stored is not. */
+  #takeBack(kind: "file" | "hardlink"): void {
+    this.#report.counts[kind]--;
+    this.#report.entryCount--;
   }
 
   #reportChange(size: number, path: string): void {
@@ -71,7 +113,7 @@ export class FileAdder {
   }
 }
 
-/** A regular file whose content was not read yet. Its metadata are those of the time when it was opened. */
+/** A regular file that was found, and may be added later. */
 export class SourceFile {
   readonly name: string;
   /** Path from the source directory, `/a/b`. */
@@ -82,40 +124,35 @@ export class SourceFile {
   /** Number of names, also of those outside of the source directory. */
   readonly linkCount: number;
   readonly #files: FileAdder;
-  readonly #blocks: number;
-  #fd: number;
 
-  /** @param blocks number of 512 bytes that are stored */
   constructor(
     files: FileAdder,
-    fd: number,
     name: string,
     path: string,
     metadata: PxarMetadata,
     size: number,
-    blocks: number,
     linkCount: number,
   ) {
     this.#files = files;
-    this.#fd = fd;
     this.name = name;
     this.path = path;
     this.metadata = metadata;
     this.size = size;
     this.linkCount = linkCount;
-    this.#blocks = blocks;
   }
 
-  /** Adds the file with its content. @throws {OsError} when it cannot be read */
-  addTo(writer: FileWriter): EntryOffset {
-    const { name, path, metadata, size } = this;
-    return this.#files.add(writer, this.#fd, name, path, metadata, size, this.#blocks);
+  /**
+   * Adds the file with its content, and with the metadata it has by now.
+   *
+   * @returns undefined when it has vanished meanwhile, which is in the report then
+   * @throws {OsError} when it cannot be read
+   */
+  addTo(writer: FileWriter): EntryOffset | undefined {
+    return this.#files.addAgain(writer, this);
   }
 
-  /** Closes the file. Only the first call does something. */
-  close(): void {
-    if (this.#fd < 0) return;
-    this.#files.close(this.#fd);
-    this.#fd = -1;
+  /** Reports that a further name of the file is left out, because the file could not be added. */
+  loseLink(name: string): void {
+    this.#files.loseLink(this.path, name);
   }
 }
