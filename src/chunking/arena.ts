@@ -26,6 +26,12 @@ export interface Segment {
   isLeft: boolean;
 }
 
+/** Not given back with the rest: small streams need no more, and to get it from the system again takes time. */
+const KEPT_SIZE = 8 << 20;
+
+/** An arena that nobody uses: making one may make the runtime collect its garbage. */
+let spare: ChunkArena | undefined;
+
 /** Memory in pieces. */
 export class ChunkArena {
   /** `address` is 0n where FFI is not allowed. */
@@ -34,9 +40,16 @@ export class ChunkArena {
   /** By `start`. */
   readonly #segments: Segment[] = [];
 
+  /** The arena that was given back last if it has `size` bytes to give out, else a new one. */
+  static take(size: number): ChunkArena {
+    const arena = spare;
+    spare = undefined;
+    return arena?.buffer.bytes.length === lengthFor(size) ? arena : new ChunkArena(size);
+  }
+
   /** @param size bytes to give out */
   constructor(size: number) {
-    const pages = Math.ceil((size + SCANNER_SIZE) / PAGE_SIZE);
+    const pages = lengthFor(size) / PAGE_SIZE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     // Only memory that was declared as shared is in a SharedArrayBuffer.
     const bytes = new Uint8Array(memory.buffer as ArrayBuffer);
@@ -59,10 +72,17 @@ export class ChunkArena {
     return segment;
   }
 
-  /** Gives the system its memory back, without waiting for garbage collection. What was written is lost. */
+  /**
+   * Gives the arena back, and most of its memory to the system, without waiting for garbage collection. What was written is
+   * lost. Nobody may use it afterwards.
+   */
   discard(): void {
     const { address, bytes } = this.buffer;
-    if (address !== 0n) discardMemory(address, bytes.length);
+    if (address === 0n) return;
+    const kept = Math.min(KEPT_SIZE, bytes.length);
+    discardMemory(address + BigInt(kept), bytes.length - kept);
+    this.#segments.length = 0;
+    spare = this;
   }
 
   /** Gives a piece back. */
@@ -70,4 +90,9 @@ export class ChunkArena {
     const index = this.#segments.indexOf(segment);
     if (index >= 0) this.#segments.splice(index, 1);
   }
+}
+
+/** Bytes of memory with `size` bytes to give out. */
+function lengthFor(size: number): number {
+  return Math.ceil((size + SCANNER_SIZE) / PAGE_SIZE) * PAGE_SIZE;
 }

@@ -101,7 +101,7 @@ export class ChunkPipeline {
   openStream(rule: CutRule, onChunk: ChunkListener): ChunkStream {
     this.#check();
     const sizeMin = SEGMENT_COUNT_MIN * segmentSize(chunkSizeMax(rule));
-    this.#arena ??= new ChunkArena(Math.max(this.#budgetBytes, sizeMin));
+    this.#arena ??= ChunkArena.take(Math.max(this.#budgetBytes, sizeMin));
     const stream = new PipelineStream(
       {
         arena: this.#arena,

@@ -29,9 +29,21 @@ Deno.test("ChunkArena gives out again what was given back, between other pieces 
   assert.ok(arena.allocate(1 << 20));
 });
 
-Deno.test("ChunkArena.discard() gives pages back at once: they are zeros when they are used again", () => {
-  const arena = new ChunkArena(1 << 20);
+Deno.test("ChunkArena.discard() gives most pages back at once: they are zeros when they are used again", () => {
+  const arena = new ChunkArena(20 << 20);
   arena.buffer.bytes.fill(1);
   arena.discard();
-  assert.equal(arena.buffer.bytes.findIndex((byte) => byte !== 0), -1);
+  assert.equal(arena.buffer.bytes.subarray(8 << 20).findIndex((byte) => byte !== 0), -1);
+});
+
+Deno.test("ChunkArena.take() gives out again what was given back, where it has the size", () => {
+  const first = ChunkArena.take(10 << 20);
+  assert.ok(first.allocate(6 << 20));
+  first.discard();
+  const second = ChunkArena.take(10 << 20);
+  assert.equal(second, first);
+  assert.ok(second.allocate(10 << 20));
+  assert.notEqual(ChunkArena.take(10 << 20), second);
+  second.discard();
+  assert.notEqual(ChunkArena.take(9 << 20), second);
 });
