@@ -241,6 +241,51 @@ Deno.test("backup() in metadata mode keeps contents right however few files may 
   assert.ok(cutCount > 100, `${cutCount} with cuts`);
 });
 
+Deno.test("backup() in metadata mode takes files that change while they wait as they are", () => {
+  using place = new TempDirectory("metadata-mode");
+  const write = (name: string, size: number) => {
+    Deno.writeFileSync(place.join(name), new Uint8Array(size).fill(size));
+  };
+  for (const name of ["a", "b", "c", "d"]) write(name, 200);
+  Deno.linkSync(place.join("a"), place.join("a2"));
+  write("large", 3000);
+  Deno.mkdirSync(place.join("sub"));
+  write("sub/e", 200);
+  const store = new MemoryStore();
+  const make = (build: BuildOptions) =>
+    backup(store.start(), [parseBackupSpec(`root.pxar:${place.path}`)], {
+      mode: "metadata",
+      chunkSize: CHUNK_SIZE,
+      build,
+    }).archives[0]!;
+  make({});
+  // Of the one chunk nearly everything is padding now.
+  Deno.removeSync(place.join("large"));
+  write("z", 10);
+  const { build, reuse } = make({
+    onEntry: (path) => {
+      if (path !== "/sub/e") return;
+      Deno.removeSync(place.join("a"));
+      write("b", 300);
+      Deno.removeSync(place.join("c"));
+      Deno.symlinkSync("/etc/passwd", place.join("c"));
+      Deno.renameSync(place.join("sub"), place.join("elsewhere"));
+      Deno.symlinkSync("elsewhere", place.join("sub"));
+    },
+  });
+  assert.equal(reuse!.reusedFileCount, 0);
+  assert.deepEqual(build!.problems.map(({ path, kind }) => [path, kind]), [
+    ["/a", "vanished"],
+    ["/a", "vanished"],
+    ["/c", "vanished"],
+    ["/sub/e", "vanished"],
+  ]);
+  const stored = storedFiles(store.last).map(({ path, size }) => [path, size]);
+  assert.deepEqual(stored, [["/b", 300], ["/d", 200], ["/z", 10]]);
+  const { counts, entryCount, contentBytes } = build!;
+  assert.deepEqual([counts.file, counts.hardlink, entryCount, contentBytes], [3, 0, 5, 510]);
+});
+
 Deno.test("backup() in metadata mode reads everything where the previous snapshot cannot be used", () => {
   using place = new TempDirectory("metadata-mode");
   const tree = new EditedTree(place.path, 1);
