@@ -20,9 +20,9 @@ import { imageTree } from "./image_tree.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";
 
 /** Decoded chunks that all workers of a mount together keep. */
-const CACHE_BYTES = 256 << 20;
+const CACHE_BYTES = 64 << 20;
 /** Less would be too little for a chunk of the largest size. */
-const CACHE_BYTES_MIN = 32 << 20;
+const CACHE_BYTES_MIN = 24 << 20;
 
 /** Opens the view of this thread. */
 export function openSnapshotView(
