@@ -61,6 +61,14 @@ Deno.test("pbkfs pxar keygen makes no key when the passwords differ or are too s
   assert.deepEqual([...Deno.readDirSync(home.path)], []);
 });
 
+Deno.test("pbkfs pxar keygen --dry-run writes nothing", async () => {
+  using home = new TempDirectory("keygen");
+  const typed = ["geheim", "geheim"];
+  const args = [home.join("key"), "--kdf", "pbkdf2", "--dry-run"];
+  assert.equal((await keygen(typed, args)).code, 0);
+  assert.deepEqual([...Deno.readDirSync(home.path)], []);
+});
+
 Deno.test("pbkfs pxar keygen asks for nothing without --kdf", async () => {
   using home = new TempDirectory("keygen");
   const { code, stdout } = await keygen([], [home.join("key")]);

@@ -24,6 +24,7 @@ interface KeygenOptions extends FormatOptions {
   readonly password?: string;
   readonly passwordFile?: string;
   readonly hint?: string;
+  readonly dryRun?: boolean;
 }
 
 /** The command. */
@@ -42,6 +43,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       .option("--password <text>", "password; other users may see it in the list of processes")
       .option("--password-file <path>", "file whose first line is the password")
       .option("--hint <text>", "hint at the password, stored in the open")
+      .option("-n, --dry-run", "make a key, but write it nowhere")
       .addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
@@ -71,6 +73,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(options.hint === undefined ? {} : { hint: options.hint }),
     }, keyCrypto);
+    if (options.dryRun === true) return 0;
     const text = formatKeyFile(file) + "\n";
     if (path === undefined || path === "-") {
       context.terminal.out(text);
