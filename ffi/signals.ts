@@ -30,6 +30,7 @@ const PAGE_SIZE = 65_536;
 const PROT_READ_WRITE = 3;
 const PROT_READ_EXEC = 5;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
+const SIG_IGN = 1n;
 const SA_RESTART = 0x1000_0000;
 const SA_RESETHAND = 0x8000_0000;
 
@@ -70,22 +71,23 @@ export interface SignalLatch {
 
 /**
  * From now on the first of `signals` that comes is noted down and does nothing else. A second one of the same kind does what it does by
- * default: end the process.
+ * default: end the process. Signals that are ignored stay so.
  *
  * @throws {OsError}
  */
 export function latchSignals(signals: readonly number[]): SignalLatch {
   const { code, data } = makeHandler(latchingCode);
   const flag = new Deno.UnsafePointerView(Deno.UnsafePointer.create(data)!);
-  const former = signals.map((signal) => {
-    const action = readAction(signal);
+  const former = signals.map((signal) => ({ signal, action: readAction(signal) }))
+    // What was started to ignore a signal (`nohup`) goes on ignoring it.
+    .filter(({ action }) => handlerOf(action) !== SIG_IGN);
+  for (const { signal } of former) {
     const latching = new Uint8Array(SIGACTION_SIZE);
     const view = new DataView(latching.buffer);
     view.setBigUint64(0, code, true);
     view.setUint32(136, (SA_RESTART | SA_RESETHAND) >>> 0, true);
     writeAction(signal, latching);
-    return { signal, action };
-  });
+  }
   return {
     get isRaised() {
       return flag.getUint32() !== 0;
@@ -117,6 +119,10 @@ function readAction(signal: number): Uint8Array<ArrayBuffer> {
   const action = new Uint8Array(SIGACTION_SIZE);
   check(libc().sigaction(signal, null, action), "sigaction", signal);
   return action;
+}
+
+function handlerOf(action: Uint8Array<ArrayBuffer>): bigint {
+  return new DataView(action.buffer).getBigUint64(0, true);
 }
 
 function writeAction(signal: number, action: Uint8Array<ArrayBuffer>): void {

@@ -5,7 +5,7 @@ import { runCommand } from "#tests/support/process.ts";
 const MODULE = new URL("../../ffi/signals.ts", import.meta.url).href;
 
 /** Signals itself `times` times in one turn of the event loop. */
-function signalled(times: number) {
+function signalled(times: number, shell = 'exec "$@"') {
   const script = `
     import { latchSignals, SIGTERM } from ${JSON.stringify(MODULE)};
     const kill = Deno.dlopen("libc.so.6", {
@@ -18,7 +18,7 @@ function signalled(times: number) {
     while (!latch.isRaised && performance.now() < end);
     console.log(latch.isRaised);
   `;
-  const command = [Deno.execPath(), "eval", "--no-config", script];
+  const command = ["sh", "-c", shell, "sh", Deno.execPath(), "eval", "--no-config", script];
   return runCommand(command, { timeoutMs: 20_000, check: false });
 }
 
@@ -32,6 +32,12 @@ Deno.test("latchSignals() lets a second signal end the process", async () => {
   const { code, stdout } = await signalled(2);
   assert.ok(stdout.startsWith("false\n"));
   assert.notEqual(code, 0);
+});
+
+Deno.test("latchSignals() leaves signals alone that are ignored", async () => {
+  const { code, stdout } = await signalled(3, `trap '' TERM; exec "$@"`);
+  assert.equal(stdout, "false\nfalse\n");
+  assert.equal(code, 0);
 });
 
 Deno.test("latchSignals() gives the signals back", async () => {
