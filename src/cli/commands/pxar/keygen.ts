@@ -43,7 +43,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       .option("--password <text>", "password; other users may see it in the list of processes")
       .option("--password-file <path>", "file whose first line is the password")
       .option("--hint <text>", "hint at the password, stored in the open")
-      .option("-n, --dry-run", "make a key, but write it nowhere")
+      .option("--dry-run", "do everything but write")
       .addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
