@@ -22,7 +22,11 @@ const LOOK_SIZE = 512 << 10;
 /** How many times larger or smaller than the average a chunk may be. */
 export const CHUNK_SIZE_FACTOR = 4;
 
-/** @throws {UsageError} when there are no chunks of this average size */
+/**
+ * Refuses sizes that the rule for boundaries is not made for.
+ *
+ * @throws {UsageError} when there are no chunks of this average size
+ */
 export function checkAverageSize(averageSize: number): void {
   const isPowerOfTwo = Number.isInteger(Math.log2(averageSize));
   if (isPowerOfTwo && averageSize >= AVERAGE_SIZE_MIN && averageSize <= AVERAGE_SIZE_MAX) return;
