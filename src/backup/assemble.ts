@@ -4,11 +4,12 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { StateError, UsageError } from "#src/errors.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { keyFingerprintOf } from "#src/pbs/format/manifest.ts";
 import { splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type {
+  ChunkSource,
   IndexedStream,
   IndexedStreamSummary,
   SnapshotReader,
@@ -142,7 +143,7 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
   const stem = archiveStem(name);
   const dynamic = (file: string, to: string): IndexedStreamSummary => {
     const stream = writer.openDynamic(to, { kind: "dynamic", averageSize: CHUNK_SIZE_DEFAULT });
-    return fill(stream, snapshot.dynamicIndex(file));
+    return fill(stream, snapshot.dynamicIndex(file), snapshot.chunks);
   };
   switch (files.kind) {
     case "blob": {
@@ -153,7 +154,11 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
     case "image": {
       const index = snapshot.fixedIndex(files.index);
       return summaryOf(name, [
-        fill(writer.openFixed(`${name}.fidx`, index.size, index.chunkSize), index),
+        fill(
+          writer.openFixed(`${name}.fidx`, index.size, index.chunkSize),
+          index,
+          snapshot.chunks,
+        ),
       ]);
     }
     case "split-pxar": {
@@ -166,8 +171,20 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
   }
 }
 
-function fill(stream: IndexedStream, index: ChunkIndex): IndexedStreamSummary {
-  for (const batch of chunksOfIndex(index)) stream.inject(batch);
+function fill(
+  stream: IndexedStream,
+  index: ChunkIndex,
+  source: ChunkSource,
+): IndexedStreamSummary {
+  for (const batch of chunksOfIndex(index)) {
+    const missing = batch.find(({ digest }) => !source.has(digest));
+    if (missing !== undefined) {
+      throw new StateError("not-found", `Cannot take over chunk ${missing.digest}: it is missing`, {
+        hint: "A verification of the datastore tells which snapshots need it",
+      });
+    }
+    stream.inject(batch);
+  }
   return stream.finish();
 }
 

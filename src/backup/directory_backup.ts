@@ -139,7 +139,10 @@ export class DirectoryBackup {
     const onFailure = (error: Error) => this.#options.onPreviousUnusable?.(spec, error);
     using opened = new DisposableStack();
     try {
-      const reuse = new PayloadReuse(previous.dynamicIndex(payload));
+      const reuse = new PayloadReuse(
+        previous.dynamicIndex(payload),
+        (digest) => previous.chunks.has(digest),
+      );
       const source = previous.openArchive(metadata);
       opened.defer(() => source.close());
       const decoder = new PxarDecoder(streamOf(source), { name: metadata });

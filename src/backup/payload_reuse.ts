@@ -9,6 +9,7 @@
 
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import type { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 
 /** Padding may make this part of what is reused: one in ten. */
@@ -27,6 +28,7 @@ export interface ReusedRange {
 /** Decides about one range after the other, from the beginning of the old stream to its end. */
 export class PayloadReuse {
   readonly #index: DynamicIndex;
+  readonly #isStored: (digest: ChunkDigest) => boolean;
   /** Entry of the index that is kept back: the new stream needs it, but does not have it yet. */
   #kept = -1;
   /** Bytes of the kept entry that files of the new archive refer to. */
@@ -35,8 +37,10 @@ export class PayloadReuse {
   #runSize = 0;
   #runEnd = -1;
 
-  constructor(index: DynamicIndex) {
+  /** @param isStored whether a chunk is still there: a verification may have found it damaged and taken it away */
+  constructor(index: DynamicIndex, isStored: (digest: ChunkDigest) => boolean) {
     this.#index = index;
+    this.#isStored = isStored;
   }
 
   /** Length of the old stream. */
@@ -63,7 +67,9 @@ export class PayloadReuse {
     const first = index.find(start);
     const last = index.find(end - 1);
     const isShared = first === this.#kept;
-    if (!this.#isWorthwhile(start, end, first, last, isShared, isCut)) {
+    const isPossible = this.#isWorthwhile(start, end, first, last, isShared, isCut) &&
+      this.#areStored(isShared ? first + 1 : first, last);
+    if (!isPossible) {
       this.#runEnd = -1;
       return undefined;
     }
@@ -103,6 +109,13 @@ export class PayloadReuse {
     const padding = isShared ? all - this.#keptUsed : all;
     const before = start === this.#runEnd ? this.#runSize : 0;
     return padding <= PADDING_SIZE_FREE || padding * PADDING_SHARE <= before + end - start + all;
+  }
+
+  #areStored(first: number, last: number): boolean {
+    for (let position = first; position <= last; position++) {
+      if (!this.#isStored(this.#index.digestOf(position))) return false;
+    }
+    return true;
   }
 
   *#chunks(before: KnownChunk | undefined, first: number, end: number): Generator<KnownChunk> {

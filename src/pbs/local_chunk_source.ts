@@ -54,6 +54,11 @@ export class LocalChunkSource implements ChunkSource {
     }
   }
 
+  has(digest: ChunkDigest): boolean {
+    // An empty file is what a crash leaves of a chunk.
+    return this.#store.storedSize(digest) > 0;
+  }
+
   #translate(error: unknown, digest: ChunkDigest, size: number): unknown {
     const path = this.#store.pathOf(digest);
     if (!(error instanceof LimitError)) return withPath(error, path);

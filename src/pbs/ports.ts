@@ -30,6 +30,8 @@ export interface ChunkSource {
    * @throws {OsError} when it cannot be read
    */
   load(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void;
+  /** Whether there is a chunk of that name; what is in it is not looked at. @throws {OsError} */
+  has(digest: ChunkDigest): boolean;
 }
 
 /** A finished snapshot, open for reading. It is not removed while it is open. */

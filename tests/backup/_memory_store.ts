@@ -54,6 +54,10 @@ export class MemoryStore implements ChunkSource {
     this.loaded.add(digest);
     target.bytes.set(chunk, start);
   }
+
+  has(digest: ChunkDigest): boolean {
+    return this.chunks.has(digest);
+  }
 }
 
 /** A finished snapshot. */

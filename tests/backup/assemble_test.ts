@@ -167,3 +167,18 @@ Deno.test("assembleSnapshot() refuses parts that do not fit", () => {
     UsageError,
   );
 });
+
+Deno.test("assembleSnapshot() refuses archives of which chunks are missing", () => {
+  using place = new TempDirectory("assemble");
+  const tree = new EditedTree(place.path, 1);
+  addFiles(tree, 30);
+  const store = new MemoryStore();
+  const old = snapshot(store, tree, { mode: "data" });
+  store.chunks.delete(old.dynamicIndex("root.ppxar.didx").digestOf(1));
+  const writer = store.start();
+  assert.throws(
+    () => assembleSnapshot(writer, [{ snapshot: old, archive: "root.pxar" }]),
+    { code: "not-found", message: /it is missing/ },
+  );
+  assert.ok(writer.isAborted);
+});

@@ -215,6 +215,20 @@ Deno.test("backup() in metadata mode stores nothing of an unchanged directory bu
   );
 });
 
+Deno.test("backup() in metadata mode makes chunks again that were taken away", () => {
+  using place = new TempDirectory("metadata-mode");
+  const tree = new EditedTree(place.path, 1);
+  addFiles(tree, 60, 5000);
+  const store = new MemoryStore();
+  snapshot(store, tree, { mode: "data" });
+  const payload = chunksOf(store.last.dynamicIndex(PAYLOAD));
+  const missing = payload[payload.length >> 1]!;
+  store.chunks.delete(missing);
+  const { reuse } = snapshot(store, tree);
+  assert.ok(reuse!.readFileCount > 0);
+  checkContents(store.last, tree);
+});
+
 Deno.test("backup() in metadata mode keeps contents right however few files may wait", () => {
   let run = 0;
   let cutCount = 0;

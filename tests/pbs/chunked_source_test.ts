@@ -31,6 +31,7 @@ function makeStream(random: Random, size: number, chunkSizeMax: number) {
       assert.equal(chunk.length, chunkSize);
       target.bytes.set(chunk, start);
     },
+    has: (digest) => chunks.has(digest),
   };
   return { bytes, index, source, loaded };
 }
@@ -97,6 +98,7 @@ Deno.test("ChunkedSource is as good as before after a chunk could not be loaded"
       if (isBroken) throw new IntegrityError("broken");
       source.load(...parameters);
     },
+    has: (digest) => source.has(digest),
   };
   const cache = new ChunkCache(chunks, plainBuffer, 1);
   const stream = new ChunkedSource({ index, chunks, cache });
