@@ -14,11 +14,11 @@
 
 import { Errno } from "./os_error.ts";
 import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
+import { check, failed, libcWith } from "./_libc_library.ts";
 
 export * from "./libc_xattr.ts";
 
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   dup: { parameters: ["i32"], result: "i32" },
@@ -67,28 +67,7 @@ const SYMBOLS = {
   malloc_trim: { parameters: ["usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
-let library: Libc | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Libc {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    // The address belongs to the thread, and an isolate stays on its thread.
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
-
-/** The negative errno of the call that just failed; must be read before any other call. */
-function failed(): number {
-  return -errnoView!.getInt32(0);
-}
-
-function check(result: number): number {
-  return result === -1 ? failed() : result;
-}
+const libc = libcWith(SYMBOLS);
 
 const isArm64 = Deno.build.arch === "aarch64";
 

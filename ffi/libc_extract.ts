@@ -8,11 +8,11 @@
  */
 
 import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
+import { check, libcWith } from "./_libc_library.ts";
 import { At, ioctl, OpenFlag, UTIME_OMIT } from "./libc.ts";
 import { Errno } from "./os_error.ts";
 
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   // long syscall(SYS_openat2, int dirfd, const char *path, struct open_how *how, size_t size)
   syscall: { parameters: ["i64", "i32", "buffer", "buffer", "usize"], result: "i64" },
   // int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
@@ -24,22 +24,7 @@ const SYMBOLS = {
   futimens: { parameters: ["i32", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-let library: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    // The address belongs to the thread, and an isolate stays on its thread.
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
-
-/** The value, or the negative errno of the call that just failed. */
-function check(result: number): number {
-  return result === -1 ? -errnoView!.getInt32(0) : result;
-}
+const libc = libcWith(SYMBOLS);
 
 const SYS_OPENAT2 = 437n;
 const RESOLVE_NO_MAGICLINKS = 2n;

@@ -7,32 +7,17 @@
  */
 
 import { encodeCString, SCRATCH_A } from "./_cstring.ts";
+import { check, libcWith } from "./_libc_library.ts";
 import { At, OpenFlag } from "./libc.ts";
 import { Errno } from "./os_error.ts";
 
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   // long syscall(SYS_open_tree, int dirfd, const char *path, unsigned flags)
   syscall: { parameters: ["i64", "i32", "buffer", "u32"], result: "i64" },
   open_by_handle_at: { parameters: ["i32", "buffer", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-let library: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    // The address belongs to the thread, and an isolate stays on its thread.
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
-
-/** The value, or the negative errno of the call that just failed. */
-function check(result: number): number {
-  return result === -1 ? -errnoView!.getInt32(0) : result;
-}
+const libc = libcWith(SYMBOLS);
 
 const SYS_OPEN_TREE = 428n;
 const OPEN_TREE_CLONE = 1;

@@ -9,8 +9,9 @@
  * @module
  */
 
+import { failed, libcWith } from "./_libc_library.ts";
+
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   fcntl: {
     parameters: [
       "i32", // int fd
@@ -21,17 +22,7 @@ const SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-let library: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    // The address belongs to the thread, and an isolate stays on its thread.
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
+const libc = libcWith(SYMBOLS);
 
 const F_OFD_SETLK = 37;
 
@@ -49,5 +40,5 @@ const flockBytes = new Uint8Array(32);
  */
 export function lockRecord(fd: number, type: number): number {
   flockBytes[0] = type;
-  return libc().fcntl(fd, F_OFD_SETLK, flockBytes) === -1 ? -errnoView!.getInt32(0) : 0;
+  return libc().fcntl(fd, F_OFD_SETLK, flockBytes) === -1 ? failed() : 0;
 }

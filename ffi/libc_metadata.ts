@@ -7,10 +7,10 @@
  * @module
  */
 
+import { failed, libcWith } from "./_libc_library.ts";
 import { OpenFlag } from "./libc.ts";
 
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   ioctl: {
     parameters: [
       "i32", // int fd
@@ -97,23 +97,7 @@ const SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
-let library: Libc | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Libc {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
-
-/** The negative errno of the call that just failed. */
-function failed(): number {
-  return -errnoView!.getInt32(0);
-}
+const libc = libcWith(SYMBOLS);
 
 /** Flag of open(2), with a directory as path: a file without a name, which linkat(2) can give one. */
 export const OPEN_TMPFILE = 0o20000000 | OpenFlag.DIRECTORY;

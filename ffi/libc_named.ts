@@ -7,10 +7,10 @@
  * @module
  */
 
+import { check, failed, libcWith } from "./_libc_library.ts";
 import { At, OpenFlag, UTIME_NOW, UTIME_OMIT } from "./libc.ts";
 
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   // int openat(int dirfd, const char *pathname, int flags, mode_t mode)
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   // int mkdirat(int dirfd, const char *pathname, mode_t mode)
@@ -34,21 +34,7 @@ const SYMBOLS = {
 /** A name with its terminating NUL. */
 export type CName = Uint8Array<ArrayBuffer>;
 
-let library: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    // The address belongs to the thread, and an isolate stays on its thread.
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
-
-function check(result: number): number {
-  return result === -1 ? -errnoView!.getInt32(0) : result;
-}
+const libc = libcWith(SYMBOLS);
 
 /** openat(2) with O_CLOEXEC. @returns a descriptor */
 export function openNamed(directory: number, name: CName, flags: number, mode = 0): number {
@@ -106,7 +92,7 @@ export function sizeNamed(directory: number, name: CName): number {
     STATX_TYPE_AND_SIZE,
     statxBytes,
   );
-  if (result === -1) return -errnoView!.getInt32(0);
+  if (result === -1) return failed();
   if (statxView.getUint16(MODE_OFFSET, true) >> 12 !== TYPE_REGULAR) return 0;
   return statxView.getUint32(SIZE_OFFSET, true) +
     statxView.getUint32(SIZE_OFFSET + 4, true) * 0x1_0000_0000;

@@ -7,10 +7,10 @@
  */
 
 import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
+import { check, failed, libcWith } from "./_libc_library.ts";
 import { Errno } from "./os_error.ts";
 
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
   fsetxattr: { parameters: ["i32", "buffer", "buffer", "usize", "i32"], result: "i32" },
   fgetxattr: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   flistxattr: { parameters: ["i32", "buffer", "usize"], result: "isize" },
@@ -21,28 +21,7 @@ const SYMBOLS = {
   lremovexattr: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
-let library: Libc | undefined;
-let errnoView: Deno.UnsafePointerView | undefined;
-
-function libc(): Libc {
-  if (library === undefined) {
-    library = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-    // The address belongs to the thread, and an isolate stays on its thread.
-    errnoView = new Deno.UnsafePointerView(library.__errno_location()!);
-  }
-  return library;
-}
-
-/** The negative errno of the call that just failed; must be read before any other call. */
-function failed(): number {
-  return -errnoView!.getInt32(0);
-}
-
-function check(result: number): number {
-  return result === -1 ? failed() : result;
-}
+const libc = libcWith(SYMBOLS);
 
 /** Largest value of an extended attribute that Linux allows. */
 export const XATTR_SIZE_MAX = 65536;
