@@ -6,7 +6,7 @@
 
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { decryptRsa, encryptRsa } from "#src/codecs/rsa.ts";
-import { FormatError } from "#src/errors.ts";
+import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import { formatKeyFile, type KeyFile, makeKeyFile, parseKeyFile } from "./format/key_file.ts";
 
@@ -47,7 +47,26 @@ export function unsealKey(
   passphrase: string | undefined,
   sealed: Uint8Array,
 ): KeyFile {
-  const file = parseKeyFile(new TextDecoder().decode(decryptRsa(privatePem, passphrase, sealed)));
+  const file = parseOpened(decryptRsa(privatePem, passphrase, sealed));
   if (file.derivation.kind === "none") return file;
   throw new FormatError("Cannot use encrypted key: it has a passphrase of its own");
+}
+
+function parseOpened(opened: Uint8Array): KeyFile {
+  const text = new TextDecoder().decode(opened);
+  // Decryption by the wrong key may give random bytes instead of an error.
+  if (isJson(text)) return parseKeyFile(text);
+  throw new IntegrityError("Cannot open encrypted key: it belongs to another master key", {
+    code: "master-key",
+    hint: "Give the private key that fits the public one the backup was made with",
+  });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false; // that is all that was asked
+  }
 }

@@ -64,6 +64,10 @@ Deno.test("unsealKey() says what is wrong", () => {
   }
   const notAKey = encryptRsa(PUBLIC_PEM, new TextEncoder().encode("{}"));
   throws(() => unsealKey(PRIVATE_PEM, MASTER_PASSPHRASE, notAKey), FormatError);
+  const noise = encryptRsa(PUBLIC_PEM, Uint8Array.of(0x9c, 0x01, 0xff));
+  throws(() => unsealKey(PRIVATE_PEM, MASTER_PASSPHRASE, noise), IntegrityError);
+  const other = generateRsaKeys("other-pass");
+  throws(() => unsealKey(other.privatePem, "other-pass", sealed), IntegrityError);
 });
 
 Deno.test("encryptRsa() refuses what is no RSA public key, and too much", () => {
