@@ -3,7 +3,8 @@
  *
  * Deno loads its implementation of a `node:` module on import: `node:fs` alone takes 19 ms of start-up. The
  * command-line library imports several that most runs never touch. A bundler must hoist such imports; this
- * rewrite turns namespaces into objects, and functions into functions, that load the module on first use.
+ * rewrite turns namespaces and tables of constants into objects, and functions into functions, that load the module on
+ * first use.
  *
  * Works on the text of an unminified bundle, whose imports stand on lines of their own.
  *
@@ -33,39 +34,53 @@ const NAMESPACE_IMPORT = /^import (?:\* as )?([\w$]+) from "node:([\w/]+)";$/gm;
 const NAMED_IMPORT = /^import \{ ([^}]+) \} from "node:([\w/]+)";$/gm;
 const REQUIRE_IMPORT = /^import \{ createRequire as ([\w$]+) \} from "node:module";$/m;
 
-const PRELUDE = `var __lazyBuiltin = (id) => {
+const PRELUDE = `var __lazyObject = (find) => {
   let loaded;
-  const load = () => loaded ??= process.getBuiltinModule(id);
+  const load = () => loaded ??= find();
   return new Proxy({}, {
     get: (_, key) => Reflect.get(load(), key),
     set: (_, key, value) => Reflect.set(load(), key, value),
     has: (_, key) => Reflect.has(load(), key),
   });
 };
+var __lazyBuiltin = (id) => __lazyObject(() => process.getBuiltinModule(id));
+var __lazyTable = (id, name) => __lazyObject(() => process.getBuiltinModule(id)[name]);
 var __lazyFunction = (id, name) => {
   let loaded;
   return (...args) => (loaded ??= process.getBuiltinModule(id)[name])(...args);
 };
 `;
 
-/** Whether an export is an ordinary function: no class, nothing with properties that somebody may want. */
-function isPlainFunction(module: string, name: string): boolean {
+/** The function of the prelude that stands for an export; undefined where it has to be there from the start. */
+function lazyFormOf(module: string, name: string): string | undefined {
   const namespace = process.getBuiltinModule(`node:${module}`) as
     | Record<string, unknown>
     | undefined;
   const value = namespace?.[name];
-  return typeof value === "function" && /^[a-z]/.test(name) && Object.keys(value).length === 0;
+  if (typeof value === "function") {
+    // No class, nothing with properties that somebody may want.
+    const isPlain = /^[a-z]/.test(name) && Object.keys(value).length === 0;
+    return isPlain ? "__lazyFunction" : undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const values = Object.values(value);
+  const isTable = values.every((item) => typeof item === "number" || typeof item === "string");
+  return isTable && values.length > 0 ? "__lazyTable" : undefined;
 }
 
 function lazyNamedImport(line: string, list: string, module: string): string {
-  const names = list.split(",").map((item) => item.trim().split(" as "));
-  if (!names.every(([name]) => isPlainFunction(module, name!))) return line;
-  return names.map(([name, alias = name]) =>
-    `var ${alias} = __lazyFunction("node:${module}", "${name}");`
-  ).join("\n");
+  const names = list.split(",").map((item) => {
+    const [name, alias = name] = item.trim().split(" as ");
+    return { name: name!, alias: alias!, form: lazyFormOf(module, name!) };
+  });
+  if (names.some(({ form }) => form === undefined)) return line;
+  return names.map(({ name, alias, form }) =>
+    `var ${alias} = ${form}("node:${module}", "${name}");`
+  )
+    .join("\n");
 }
 
-/** The bundle with its imports of `node:` namespaces and functions made lazy. Classes are imported as before. */
+/** The bundle with its imports of `node:` namespaces, functions and tables made lazy. Classes are imported as before. */
 export function makeBuiltinsLazy(bundle: string): string {
   let text = bundle;
   // What CommonJS packages require() are builtins only: everything else is inside of the bundle.

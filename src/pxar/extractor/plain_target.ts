@@ -18,7 +18,7 @@ import * as fs from "node:fs";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import { translating } from "#src/io/fs_file_source.ts";
-import { Errno } from "#src/io/host.ts";
+import { Errno, OpenFlag } from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
@@ -33,11 +33,9 @@ import {
 import { reportUnsupported, setOpenTime } from "./plain_metadata.ts";
 import type { ProblemSink } from "./report.ts";
 
-const { constants } = fs;
 const BUFFER_SIZE = 128 << 10;
-const NEW_FILE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
-  constants.O_NOFOLLOW;
-const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const NEW_FILE_FLAGS = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
+const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
 const PERMISSION_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
 
