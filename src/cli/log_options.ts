@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolve } from "node:path";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import { type Command, Option } from "commander";
 import { type LogLevelName, parseLogLevel } from "#src/log/level.ts";
 import type { CommandContext } from "./command.ts";
@@ -49,7 +49,7 @@ export function parseLogRequest(options: LogOptions, context: CommandContext): L
   return {
     format: options.logFormat,
     sink: isConsole ? "stderr" : options.logSink,
-    path: options.logFile === undefined ? undefined : resolve(options.logFile),
+    path: options.logFile === undefined ? undefined : absolutePath(options.logFile),
     level: options.debug === true ? "trace" : parseLogLevel(context.environment("PBKFS_LOG")),
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolve } from "node:path";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import { UsageError } from "#src/errors.ts";
 import {
   type CommandContext,
@@ -72,9 +72,9 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
   const diffPath = required(options.diffDir, "diff_dir", "-d/--diff-dir");
   const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
   return {
-    storePath: resolve(store),
-    mountPath: resolve(mountPath),
-    diffPath: resolve(diffPath),
+    storePath: absolutePath(store),
+    mountPath: absolutePath(mountPath),
+    diffPath: absolutePath(diffPath),
     instance: options.instance,
     backupId: options.backupId,
     force: options.force === true,

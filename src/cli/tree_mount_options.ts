@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolve } from "node:path";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import { type Command, Option } from "commander";
 import { type CommandContext, wholeNumber } from "./command.ts";
 import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
@@ -50,7 +50,7 @@ export function parseTreeMount(
     ? { ...options, console: true, debug: true }
     : options;
   return {
-    mountPath: resolve(mountPoint),
+    mountPath: absolutePath(mountPoint),
     allowOther: options.allowOther,
     workerCount: workers === undefined
       ? undefined

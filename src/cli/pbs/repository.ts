@@ -8,7 +8,7 @@
  */
 
 import type { Command } from "commander";
-import { resolve } from "node:path";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import { UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
 
@@ -104,9 +104,9 @@ export function parseRepository(text: string): Repository {
   if (text.startsWith(DIRECTORY_PREFIX)) {
     const path = text.slice(DIRECTORY_PREFIX.length);
     if (path === "") throw invalid(text);
-    return { kind: "directory", path: resolve(path) };
+    return { kind: "directory", path: absolutePath(path) };
   }
-  if (text.startsWith("/")) return { kind: "directory", path: resolve(text) };
+  if (text.startsWith("/")) return { kind: "directory", path: absolutePath(text) };
   const { user, token, host, port, store } = SERVER.exec(text)?.groups ?? {};
   if (store === undefined) throw invalid(text);
   const portNumber = port === undefined ? PORT_DEFAULT : Number(port);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolve } from "node:path";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import { Command } from "commander";
 import {
   type CommandContext,
@@ -70,7 +70,7 @@ function parseRequest(options: ArchiveMountOptions, context: CommandContext): Ar
   const payload = payloadOf(options);
   return {
     ...parseTreeMount(mountPoint!, options, context),
-    archivePath: resolve(archive!),
-    payloadPath: payload === undefined ? undefined : resolve(payload),
+    archivePath: absolutePath(archive!),
+    payloadPath: payload === undefined ? undefined : absolutePath(payload),
   };
 }
