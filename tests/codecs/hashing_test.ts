@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { crc32 as builtInCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import {
@@ -70,4 +71,14 @@ Deno.test("crc32() has the check value of the standard, and keeps to its region"
   const bytes = new TextEncoder().encode("xx123456789yy");
   equal(crc32(bytes, 2, 9), 0xcbf43926);
   equal(crc32(bytes, 2, 0), 0);
+});
+
+Deno.test("crc32() gives the same as the built-in for any size, and however much it was used", () => {
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => (index * 2_654_435_761) >>> 13);
+  for (let round = 0; round < 8; round++) {
+    for (const size of [1, 255, 4_096, 65_537, 99_000]) {
+      const region = bytes.subarray(round, round + size);
+      equal(crc32(bytes, round, size), builtInCrc32(region));
+    }
+  }
 });

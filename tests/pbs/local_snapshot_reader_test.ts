@@ -30,7 +30,7 @@ function optionsFor(expected: ExpectedSnapshot) {
   return crypt === undefined ? {} : { crypt };
 }
 
-function readWhole(source: ByteSource, stepSize: number): Uint8Array {
+function readWhole(source: ByteSource, stepSize: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(source.size);
   const buffer = allocateNativeBuffer(stepSize);
   for (let offset = 0; offset < source.size;) {

@@ -26,7 +26,7 @@ const CTIME_OFFSET = 24;
 const CHECKSUM_OFFSET = 32;
 
 /** SHA-256 of bytes, from outside: formats compute nothing of the kind. */
-export type HashBytes = (bytes: Uint8Array) => Uint8Array;
+export type HashBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
 
 /** The chunks of a stream, in order. Positions are numbers from 0 to {@link count} - 1. */
 export interface ChunkIndex {
