@@ -36,7 +36,10 @@ export function openHeard(pipeline: ChunkPipeline, rule: CutRule): HeardStream {
 }
 
 /** What a listener is to hear of `bytes` cut into chunks of these sizes. */
-export function expectedChunks(bytes: Uint8Array, sizes: readonly number[]): HeardChunk[] {
+export function expectedChunks(
+  bytes: Uint8Array<ArrayBuffer>,
+  sizes: readonly number[],
+): HeardChunk[] {
   let endOffset = 0;
   const chunks = sizes.map((size) => {
     const start = endOffset;
