@@ -7,6 +7,7 @@
 
 import { isChunkWorker, serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
+import { isChunkLoader, serveChunkLoader } from "#src/pbs/chunk_loader.ts";
 import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/read_ahead.ts";
 import {
   StoreChunkHandler,
@@ -32,6 +33,8 @@ if (isChunkWorker()) {
   serveVerifyWorker();
 } else if (isReadAheadWorker()) {
   serveReadAheadWorker();
+} else if (isChunkLoader()) {
+  serveChunkLoader();
 } else {
   serveWorker((description, context) => open(description as MountDescription, context));
 }
@@ -44,6 +47,6 @@ function open(description: MountDescription, context: WorkerContext): FileSystem
     case "archive":
       return openArchive(description);
     case "snapshot":
-      return openSnapshotView(description, context);
+      return openSnapshotView(description);
   }
 }

@@ -7,6 +7,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { DecodedChunks } from "./chunked_source.ts";
 import type { ChunkSource } from "./ports.ts";
 import type { ReadAhead } from "./read_ahead.ts";
 
@@ -22,7 +23,7 @@ interface CachedChunk {
 }
 
 /** Loads chunks and remembers those used last. */
-export class ChunkCache {
+export class ChunkCache implements DecodedChunks {
   readonly #source: ChunkSource;
   readonly #allocate: (size: number) => NativeBuffer;
   readonly #chunks: LruCache<ChunkDigest, CachedChunk>;
@@ -66,9 +67,21 @@ export class ChunkCache {
     return buffer;
   }
 
-  /** Whether a chunk is being read ahead. */
-  isExpected(digest: ChunkDigest): boolean {
-    return this.#ahead?.has(digest) ?? false;
+  copy(
+    digest: ChunkDigest,
+    size: number,
+    from: number,
+    count: number,
+    target: NativeBuffer,
+    start: number,
+  ): void {
+    const known = this.peek(digest, size);
+    // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to save. Native codecs need an
+    // address for that.
+    const goesThere = count === size && target.address !== 0n && this.#ahead?.has(digest) !== true;
+    if (known === undefined && goesThere) return this.#source.load(digest, size, target, start);
+    const { bytes } = known ?? this.get(digest, size);
+    target.bytes.set(bytes.subarray(from, from + count), start);
   }
 
   /** A buffer for a chunk that does not come by {@link get}. */

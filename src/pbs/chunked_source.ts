@@ -7,20 +7,36 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import type { ChunkCache } from "./chunk_cache.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
-import type { ChunkSource } from "./ports.ts";
+
+/** Gives bytes of chunks, which it keeps for a while. */
+export interface DecodedChunks {
+  /**
+   * Copies `count` bytes from `from` on of a chunk of `size` bytes to `target.bytes` from `start` on.
+   *
+   * @throws what {@link ChunkSource.load} throws
+   */
+  copy(
+    digest: ChunkDigest,
+    size: number,
+    from: number,
+    count: number,
+    target: NativeBuffer,
+    start: number,
+  ): void;
+}
 
 /** What a {@link ChunkedSource} is made of. */
 export interface ChunkedSourceParts {
   readonly index: ChunkIndex;
-  readonly chunks: ChunkSource;
   /** May be that of other sources too. */
-  readonly cache: ChunkCache;
+  readonly cache: DecodedChunks;
   /** Is told once of each chunk that will be wanted soon when chunks are read one after the other. */
   readonly expect?: (digest: ChunkDigest, size: number) => void;
   /** So many chunks ahead. Default: 1. */
   readonly aheadCount?: number;
+  /** Reads that leave out so many bytes are still in order: others may read these. Default: 0. */
+  readonly gapBytes?: number;
 }
 
 /** Random access to the stream of an index. */
@@ -59,29 +75,18 @@ export class ChunkedSource implements ByteSource {
 
   /** Copies bytes of the present chunk. @returns how many */
   #copy(target: NativeBuffer, start: number, offset: number, end: number): number {
-    const { cache, chunks } = this.#parts;
-    const size = this.#end - this.#start;
     const count = Math.min(end, this.#end) - offset;
-    const known = cache.peek(this.#digest, size);
-    // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to save. Native codecs need an
-    // address for that.
-    const goesThere = count === size && target.address !== 0n && !cache.isExpected(this.#digest);
-    if (known === undefined && goesThere) {
-      chunks.load(this.#digest, size, target, start);
-      return count;
-    }
-    const { bytes } = known ?? cache.get(this.#digest, size);
-    const from = offset - this.#start;
-    target.bytes.set(bytes.subarray(from, from + count), start);
+    const size = this.#end - this.#start;
+    this.#parts.cache.copy(this.#digest, size, offset - this.#start, count, target, start);
     return count;
   }
 
   /** Makes the chunk with the byte at `offset` the present one. */
   #seek(offset: number): void {
     if (offset >= this.#start && offset < this.#end) return;
-    const { index } = this.#parts;
-    const isNext = offset === this.#end && this.#position >= 0;
-    const position = isNext ? this.#position + 1 : index.find(offset);
+    const { index, gapBytes = 0 } = this.#parts;
+    const isNext = this.#position >= 0 && offset >= this.#end && offset - this.#end <= gapBytes;
+    const position = offset === this.#end && isNext ? this.#position + 1 : index.find(offset);
     this.#position = position;
     this.#start = index.startOf(position);
     this.#end = index.endOf(position);

@@ -6,6 +6,7 @@
 
 import type { CryptConfig } from "./crypt_config.ts";
 import type { CryptMode } from "./format/crypt.ts";
+import type { SharedChunkMemory } from "./shared_chunk_memory.ts";
 import type { GroupId, SnapshotId } from "./format/snapshot_path.ts";
 
 /** When written files are made durable: never, each by itself, or all at once before a snapshot becomes visible. */
@@ -97,6 +98,15 @@ export interface OpenSnapshotOptions {
   readonly cacheBytes?: number;
   /** A thread that loads the next chunks while the caller is busy with others. Default: none. Close the reader to end it. */
   readonly readAhead?: ReadAheadThread;
+  /** Takes the place of a cache and read-ahead of its own. Needs FFI. Default: none. */
+  readonly shared?: SharedChunks;
+}
+
+/** Decoded chunks that several threads share, each with a reader of its own. */
+export interface SharedChunks {
+  readonly memory: SharedChunkMemory;
+  /** The thread that reads ahead for all; `spawn` needs a module like `chunk_loader_worker.ts`. Default: none. */
+  readonly loader?: ReadAheadThread;
 }
 
 /** How a reader gets a thread, which is started when much is read in order. */

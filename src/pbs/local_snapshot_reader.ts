@@ -11,9 +11,10 @@ import type { ByteSource } from "#src/io/byte_source.ts";
 import { readFile } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkCache } from "./chunk_cache.ts";
+import { ChunkLoader } from "./chunk_loader.ts";
 import { ChunkedSource } from "./chunked_source.ts";
 import type { CryptConfig } from "./crypt_config.ts";
-import type { OpenSnapshotOptions, ReadAheadThread } from "./datastore_types.ts";
+import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "./datastore_types.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import { DynamicIndex } from "./format/dynamic_index.ts";
@@ -34,10 +35,13 @@ import { checkManifest, requireKey } from "./manifest_signature.ts";
 import type { ObjectLock } from "./object_locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
-import { READ_AHEAD_COUNT, ReadAhead } from "./read_ahead.ts";
+import { READ_AHEAD_COUNT, ReadAhead, type ReadAheadSource } from "./read_ahead.ts";
+import { SharedChunkCache } from "./shared_chunk_cache.ts";
 
 /** A quarter of the images that a restore has open at a time: the largest chunks have 16 MiB. */
 const CACHE_SIZE_DEFAULT = 64 << 20;
+/** What the kernel reads ahead of several threads: each of them gets another part. */
+const SHARED_GAP_SIZE = 2 << 20;
 /** Index files that are read: 100 TiB in chunks of the usual size. */
 const INDEX_FILE_SIZE_MAX = 1 << 30;
 
@@ -52,6 +56,8 @@ export class LocalSnapshotReader implements SnapshotReader {
   readonly #crypt: CryptConfig | undefined;
   readonly #cache: ChunkCache;
   readonly #ahead: ReadAhead | undefined;
+  readonly #shared: SharedChunkCache | undefined;
+  #loader: ChunkLoader | undefined;
   readonly #lock: ObjectLock | undefined;
 
   private constructor(
@@ -72,6 +78,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     // A codec of its own: its buffers are as large as the largest chunk.
     const codec = new BlobCodec(store.codecs);
     this.chunks = new LocalChunkSource(store.chunks, codec, isEncrypted, options.crypt);
+    this.#shared = this.#makeShared(options.shared);
     this.#cache = new ChunkCache(
       this.chunks,
       (size) => store.codecs.allocate(size),
@@ -126,9 +133,20 @@ export class LocalSnapshotReader implements SnapshotReader {
   openArchive(name: string): ByteSource {
     const index = name.endsWith(".fidx") ? this.fixedIndex(name) : this.dynamicIndex(name);
     const { chunks } = this.#store;
+    const shared = this.#shared;
+    if (shared !== undefined) {
+      return new ChunkedSource({
+        index,
+        cache: shared,
+        expect: (digest: ChunkDigest, size: number) => {
+          if (!shared.expect(digest, size)) chunks.expect(digest);
+        },
+        aheadCount: READ_AHEAD_COUNT,
+        gapBytes: SHARED_GAP_SIZE,
+      });
+    }
     return new ChunkedSource({
       index,
-      chunks: this.chunks,
       cache: this.#cache,
       expect: (digest: ChunkDigest, size: number) => {
         if (this.#cache.peek(digest, size) !== undefined) return;
@@ -140,22 +158,44 @@ export class LocalSnapshotReader implements SnapshotReader {
 
   close(): void {
     this.#ahead?.close();
+    this.#loader?.close();
+    this.#loader = undefined;
     this.#cache.clear();
     this.#lock?.release();
   }
 
   #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {
-    const { host, path, codecs } = this.#store;
+    const { host, codecs } = this.#store;
     if (thread === undefined || host === undefined) return undefined;
-    const isEncrypted = this.cryptMode === "encrypt";
-    const key = isEncrypted ? this.#crypt?.key : undefined;
     return new ReadAhead({
-      source: { storePath: path, isEncrypted, key },
+      source: this.#source,
       chunks: this.chunks,
       spawn: thread.spawn ?? spawnWorker,
       allocate: (size) => codecs.allocate(size),
       startBytes: thread.startBytes,
     });
+  }
+
+  #makeShared(shared: SharedChunks | undefined): SharedChunkCache | undefined {
+    if (shared === undefined) return undefined;
+    const { memory, loader } = shared;
+    const spawn = loader?.spawn ?? spawnLoader;
+    return new SharedChunkCache({
+      memory,
+      chunks: this.chunks,
+      allocate: (size) => this.#store.codecs.allocate(size),
+      startLoader: loader && (() => {
+        this.#loader = new ChunkLoader(this.#source, memory, spawn);
+      }),
+      startBytes: loader?.startBytes,
+    });
+  }
+
+  /** What other threads load the same chunks from. */
+  get #source(): ReadAheadSource {
+    const isEncrypted = this.cryptMode === "encrypt";
+    const key = isEncrypted ? this.#crypt?.key : undefined;
+    return { storePath: this.#store.path, isEncrypted, key };
   }
 
   #isBlobEncrypted(name: string): boolean | undefined {
@@ -219,5 +259,10 @@ export class LocalSnapshotReader implements SnapshotReader {
 
 function spawnWorker(name: string): Worker {
   const url = new URL("./read_ahead_worker.ts", import.meta.url).href;
+  return new Worker(url, { type: "module", name });
+}
+
+function spawnLoader(name: string): Worker {
+  const url = new URL("./chunk_loader_worker.ts", import.meta.url).href;
   return new Worker(url, { type: "module", name });
 }

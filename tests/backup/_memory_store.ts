@@ -90,7 +90,7 @@ export class MemorySnapshot implements SnapshotReader {
     const index = name.endsWith(".fidx") ? this.fixedIndex(name) : this.dynamicIndex(name);
     // A cache of its own, so that every source loads what it needs.
     const cache = new ChunkCache(this.chunks, plainBuffer, CACHE_SIZE);
-    return new ChunkedSource({ index, chunks: this.chunks, cache });
+    return new ChunkedSource({ index, cache });
   }
 
   close(): void {}

@@ -41,7 +41,7 @@ Deno.test("ChunkedSource reads what the stream has, wherever and however much", 
     const random = new Random(seed);
     const { bytes, index, source } = makeStream(random, random.between(1, 60_000), 3000);
     const cache = new ChunkCache(source, plainBuffer, 10_000);
-    const stream = new ChunkedSource({ index, chunks: source, cache });
+    const stream = new ChunkedSource({ index, cache });
     assert.equal(stream.size, bytes.length);
     const target = plainBuffer(20_000);
     for (let round = 0; round < 100; round++) {
@@ -67,7 +67,6 @@ Deno.test("ChunkedSource loads each chunk once when it is read in order, and say
   const cache = new ChunkCache(source, plainBuffer, 20_000);
   const stream = new ChunkedSource({
     index,
-    chunks: source,
     cache,
     expect: (digest) => expected.push(digest),
   });
@@ -81,7 +80,7 @@ Deno.test("ChunkedSource loads each chunk once when it is read in order, and say
 Deno.test("ChunkedSource keeps chunks that are read again, within the budget", () => {
   const { index, source, loaded } = makeStream(new Random(6), 100_000, 2000);
   const cache = new ChunkCache(source, plainBuffer, 10_000);
-  const stream = new ChunkedSource({ index, chunks: source, cache });
+  const stream = new ChunkedSource({ index, cache });
   const target = plainBuffer(10);
   for (let round = 0; round < 100; round++) {
     stream.readAt(target, 0, 10, 100);
@@ -101,7 +100,7 @@ Deno.test("ChunkedSource is as good as before after a chunk could not be loaded"
     has: (digest) => source.has(digest),
   };
   const cache = new ChunkCache(chunks, plainBuffer, 1);
-  const stream = new ChunkedSource({ index, chunks, cache });
+  const stream = new ChunkedSource({ index, cache });
   const target = plainBuffer(100);
   for (let offset = 0; offset < 49_000; offset += 9999) {
     isBroken = true;

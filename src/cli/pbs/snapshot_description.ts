@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SharedChunkMemory } from "#src/pbs/shared_chunk_memory.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { ServedTreeFacts } from "../served_tree.ts";
 
@@ -19,6 +20,8 @@ export interface SnapshotDescription extends ServedTreeFacts {
   readonly archive: string;
   /** The 32 bytes of the encryption key. */
   readonly key: Uint8Array | undefined;
+  /** Decoded chunks of all threads. */
+  readonly chunks: SharedChunkMemory;
   /** Whose the file of an image is. */
   readonly owner: { readonly uid: number; readonly gid: number };
 }

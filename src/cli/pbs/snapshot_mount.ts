@@ -7,15 +7,20 @@
 import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
 import { ProtocolError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { defaultWorkerCount } from "#src/mount/mod.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { createSharedChunkMemory, KEPT_CHUNK_SIZE_MAX } from "#src/pbs/shared_chunk_memory.ts";
 import { type MountedTree, runTreeMount, type TreeMountRequest } from "../tree_mount_job.ts";
 import { qualifiedName } from "./listing.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";
 import { countSnapshotLinks } from "./snapshot_links.ts";
 import { isImageName, openSnapshotTree } from "./snapshot_tree.ts";
+
+/** Decoded chunks that all threads of a mount together keep. */
+const CACHE_BYTES = 64 << 20;
 
 /** A mount of an archive or image, as asked for. */
 export interface SnapshotMountRequest extends TreeMountRequest {
@@ -44,11 +49,13 @@ export function runSnapshotMount(
 /** Opens the archive to see that this works. The snapshot stays open, so that nobody removes it while it is mounted. */
 function openMounted(request: SnapshotMountRequest): MountedTree {
   const { storePath, serverStore, snapshot: id, archive, key } = request;
+  const { workerCount = defaultWorkerCount() } = request;
   const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
   try {
+    const chunks = createSharedChunkMemory(cacheBytesFor(workerCount));
     const snapshot = store.openSnapshot(
       id,
-      key === undefined ? {} : { crypt: new CryptConfig(key) },
+      { shared: { memory: chunks }, ...(key === undefined ? {} : { crypt: new CryptConfig(key) }) },
     );
     const owner = { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
     openSnapshotTree(snapshot, archive, owner).close();
@@ -59,6 +66,7 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
       snapshot: id,
       archive,
       key,
+      chunks,
       owner,
       pid: host.getPid(),
       size: storedSize(snapshot, archive),
@@ -76,6 +84,11 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
     store.close();
     throw error;
   }
+}
+
+/** Every thread may be loading one of the largest chunks, the one that reads ahead too. */
+function cacheBytesFor(workerCount: number): number {
+  return Math.max(CACHE_BYTES, (workerCount + 1) * KEPT_CHUNK_SIZE_MAX);
 }
 
 function storedSize(snapshot: SnapshotReader, archive: string): number {

@@ -7,7 +7,6 @@
 import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
 import { UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
-import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts";
@@ -16,25 +15,18 @@ import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { Tree } from "#src/tree/node.ts";
 import { serveTree } from "../served_tree.ts";
+import { spawnThread } from "../threads.ts";
 import { imageTree } from "./image_tree.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";
 
-/** Decoded chunks that all workers of a mount together keep. */
-const CACHE_BYTES = 64 << 20;
-/** Less would be too little for a chunk of the largest size. */
-const CACHE_BYTES_MIN = 24 << 20;
-
 /** Opens the view of this thread. */
-export function openSnapshotView(
-  description: SnapshotDescription,
-  context: WorkerContext,
-): FileSystem {
-  const { storePath, serverStore, snapshot, archive, key } = description;
+export function openSnapshotView(description: SnapshotDescription): FileSystem {
+  const { storePath, serverStore, snapshot, archive, key, chunks } = description;
   const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
   try {
-    const cacheBytes = Math.max(CACHE_BYTES_MIN, Math.floor(CACHE_BYTES / context.workerCount));
+    const loader = navigator.hardwareConcurrency > 1 ? { spawn: spawnThread } : undefined;
     const reader = store.openSnapshot(snapshot, {
-      cacheBytes,
+      shared: { memory: chunks, ...(loader === undefined ? {} : { loader }) },
       ...(key === undefined ? {} : { crypt: new CryptConfig(key) }),
     });
     const tree = openSnapshotTree(reader, archive, description.owner);
