@@ -13,9 +13,12 @@
  */
 
 import { Errno } from "./os_error.ts";
-import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
+import { encodeCString, SCRATCH_A } from "./_cstring.ts";
 import { check, failed, libcWith } from "./_libc_library.ts";
+import { At } from "./libc_directory.ts";
 
+export * from "./libc_directory.ts";
+export * from "./libc_process.ts";
 export * from "./libc_xattr.ts";
 
 const SYMBOLS = {
@@ -43,28 +46,10 @@ const SYMBOLS = {
   fchownat: { parameters: ["i32", "buffer", "u32", "u32", "i32"], result: "i32" },
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   futimens: { parameters: ["i32", "buffer"], result: "i32" },
-  mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  mknodat: { parameters: ["i32", "buffer", "u32", "u64"], result: "i32" },
-  symlinkat: { parameters: ["buffer", "i32", "buffer"], result: "i32" },
-  linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
-  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
-  renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
-  readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   fstatvfs: { parameters: ["i32", "buffer"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
-  kill: { parameters: ["i32", "i32"], result: "i32" },
-  getpid: { parameters: [], result: "i32" },
-  geteuid: { parameters: [], result: "u32" },
-  getegid: { parameters: [], result: "u32" },
-  umount2: { parameters: ["buffer", "i32"], result: "i32" },
-  chdir: { parameters: ["buffer"], result: "i32" },
-  setsid: { parameters: [], result: "i32" },
-  umask: { parameters: ["u32"], result: "u32" },
-  prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
-  malloc_trim: { parameters: ["usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const libc = libcWith(SYMBOLS);
@@ -89,18 +74,6 @@ export const OpenFlag = {
   DIRECTORY: isArm64 ? 0o40000 : 0o200000,
   NOFOLLOW: isArm64 ? 0o100000 : 0o400000,
 } as const;
-
-/** Constants of the `*at` calls. */
-export const At = {
-  FDCWD: -100,
-  SYMLINK_NOFOLLOW: 0x100,
-  REMOVEDIR: 0x200,
-  SYMLINK_FOLLOW: 0x400,
-  EMPTY_PATH: 0x1000,
-} as const;
-
-/** Flags of renameat2(2). */
-export const RenameFlag = { NOREPLACE: 1, EXCHANGE: 2, WHITEOUT: 4 } as const;
 
 /** Operations of flock(2). */
 export const Lock = { SHARED: 1, EXCLUSIVE: 2, NONBLOCKING: 4, UNLOCK: 8 } as const;
@@ -393,86 +366,6 @@ export function utimensAt(
   return check(libc().utimensat(directory, buffer, timesBytes, At.SYMLINK_NOFOLLOW));
 }
 
-/** mkdirat(2). */
-export function mkdirAt(directory: number, name: string, mode: number): number {
-  const buffer = encodeCString(name, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().mkdirat(directory, buffer, mode));
-}
-
-/** mknodat(2). */
-export function mknodAt(directory: number, name: string, mode: number, rdev: number): number {
-  const buffer = encodeCString(name, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().mknodat(directory, buffer, mode, BigInt(rdev)));
-}
-
-/** symlinkat(2). */
-export function symlinkAt(target: string, directory: number, name: string): number {
-  const targetBuffer = encodeCString(target, SCRATCH_A);
-  const nameBuffer = encodeCString(name, SCRATCH_B);
-  if (targetBuffer === undefined || nameBuffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().symlinkat(targetBuffer, directory, nameBuffer));
-}
-
-/** linkat(2). `follow` makes a link to what `/proc/self/fd/N` points at. */
-export function linkAt(
-  directory: number,
-  name: string,
-  newDirectory: number,
-  newName: string,
-  follow = false,
-): number {
-  const nameBuffer = encodeCString(name, SCRATCH_A);
-  const newNameBuffer = encodeCString(newName, SCRATCH_B);
-  if (nameBuffer === undefined || newNameBuffer === undefined) return -Errno.ENAMETOOLONG;
-  const flags = follow ? At.SYMLINK_FOLLOW : 0;
-  return check(libc().linkat(directory, nameBuffer, newDirectory, newNameBuffer, flags));
-}
-
-/** unlinkat(2) of anything but a directory. */
-export function unlinkAt(directory: number, name: string): number {
-  const buffer = encodeCString(name, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().unlinkat(directory, buffer, 0));
-}
-
-/** unlinkat(2) of a directory. */
-export function rmdirAt(directory: number, name: string): number {
-  const buffer = encodeCString(name, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().unlinkat(directory, buffer, At.REMOVEDIR));
-}
-
-/** renameat2(2). */
-export function renameAt(
-  directory: number,
-  name: string,
-  newDirectory: number,
-  newName: string,
-  flags = 0,
-): number {
-  const nameBuffer = encodeCString(name, SCRATCH_A);
-  const newNameBuffer = encodeCString(newName, SCRATCH_B);
-  if (nameBuffer === undefined || newNameBuffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().renameat2(directory, nameBuffer, newDirectory, newNameBuffer, flags));
-}
-
-/** readlinkat(2). @returns the bytes of the target, or a negative errno */
-export function readlinkAt(directory: number, name: string): Uint8Array | number {
-  const buffer = encodeCString(name, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  const target = new Uint8Array(4096);
-  const length = Number(libc().readlinkat(directory, buffer, target, BigInt(target.length)));
-  return length === -1 ? failed() : target.subarray(0, length);
-}
-
-/** getdents64(2): fills `target` with `linux_dirent64` records. @returns the number of bytes, 0 at the end */
-export function getdents(fd: number, target: Uint8Array<ArrayBuffer>): number {
-  const result = Number(libc().getdents64(fd, target, BigInt(target.length)));
-  return result === -1 ? failed() : result;
-}
-
 /** Space and file counts of a mounted file system, from fstatvfs(3). */
 export interface HostStatvfs {
   readonly blockSizeBytes: number;
@@ -516,70 +409,6 @@ export function memfdCreate(name: string): number {
   const buffer = encodeCString(name, SCRATCH_A);
   if (buffer === undefined) return -Errno.ENAMETOOLONG;
   return check(libc().memfd_create(buffer, 1));
-}
-
-/** kill(2). Signal 0 only asks whether the process is there. */
-export function kill(pid: number, signal: number): number {
-  return check(libc().kill(pid, signal));
-}
-
-/** getpid(2). */
-export function getPid(): number {
-  return libc().getpid();
-}
-
-/** geteuid(2). */
-export function getEffectiveUid(): number {
-  return libc().geteuid();
-}
-
-/** getegid(2). */
-export function getEffectiveGid(): number {
-  return libc().getegid();
-}
-
-/** Flag of {@link umount} that detaches at once and cleans up when the mount is no longer busy. */
-export const MNT_DETACH = 2;
-
-/** umount2(2). */
-export function umount(path: string, flags = 0): number {
-  const buffer = encodeCString(path, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().umount2(buffer, flags));
-}
-
-/** chdir(2). */
-export function changeDirectory(path: string): number {
-  const buffer = encodeCString(path, SCRATCH_A);
-  if (buffer === undefined) return -Errno.ENAMETOOLONG;
-  return check(libc().chdir(buffer));
-}
-
-/** setsid(2). @returns the session id */
-export function newSession(): number {
-  return check(libc().setsid());
-}
-
-/** umask(2). @returns the former mask */
-export function setUmask(mask: number): number {
-  return libc().umask(mask);
-}
-
-const RLIMIT_NOFILE = 7;
-
-/** Gives memory that is free inside of the C library's heap back to the system. */
-export function trimHeap(): void {
-  libc().malloc_trim(0n);
-}
-
-/** Raises the limit of open files to what the system allows. @returns the limit in force */
-export function raiseOpenFileLimit(): number {
-  const limits = new BigUint64Array(2);
-  const bytes = new Uint8Array(limits.buffer);
-  if (libc().prlimit64(0, RLIMIT_NOFILE, null, bytes) === -1) return failed();
-  limits[0] = limits[1]!;
-  if (libc().prlimit64(0, RLIMIT_NOFILE, bytes, null) === -1) return failed();
-  return Number(limits[0]!);
 }
 
 /** Nearly all small files fit. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-const SYMBOLS = {
+const HASH_SYMBOLS = {
   // EVP_MD_CTX *EVP_MD_CTX_new(void)
   EVP_MD_CTX_new: { parameters: [], result: "usize" },
   // const EVP_MD *EVP_sha256(void)
@@ -33,6 +33,9 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const CIPHER_SYMBOLS = {
   // EVP_CIPHER_CTX *EVP_CIPHER_CTX_new(void)
   EVP_CIPHER_CTX_new: { parameters: [], result: "usize" },
   // const EVP_CIPHER *EVP_aes_256_gcm(void)
@@ -120,12 +123,16 @@ export function loadLibcrypto(): Libcrypto | undefined {
   return loaded ?? undefined;
 }
 
-type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+type Symbols<Interface extends Deno.ForeignLibraryInterface> = Deno.DynamicLibrary<
+  Interface
+>["symbols"];
 
-function openLibrary(): Symbols | undefined {
+function openLibrary<Interface extends Deno.ForeignLibraryInterface>(
+  symbols: Interface,
+): Symbols<Interface> | undefined {
   for (const name of NAMES) {
     try {
-      return Deno.dlopen(name, SYMBOLS).symbols;
+      return Deno.dlopen(name, symbols).symbols;
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
     }
@@ -134,14 +141,13 @@ function openLibrary(): Symbols | undefined {
 }
 
 function load(): Libcrypto | undefined {
-  const symbols = openLibrary();
+  const symbols = openLibrary(HASH_SYMBOLS);
   if (symbols === undefined) return undefined;
   const hash = symbols.EVP_MD_CTX_new();
-  const cipher = symbols.EVP_CIPHER_CTX_new();
-  if (hash === 0n || cipher === 0n) return undefined;
-  // The algorithms are looked up once: later calls pass NULL and keep them.
+  if (hash === 0n) return undefined;
+  // The algorithm is looked up once: later calls pass NULL and keep it.
   check(symbols.EVP_DigestInit_ex(hash, symbols.EVP_sha256(), 0n));
-  check(symbols.EVP_CipherInit_ex(cipher, symbols.EVP_aes_256_gcm(), 0n, null, null, 1));
+  let aes256Gcm: Libcrypto["aes256Gcm"] | undefined;
   return {
     sha256: (address, size, suffixAddress, suffixSize) => {
       const digest = new Uint8Array(SHA256_SIZE);
@@ -151,11 +157,24 @@ function load(): Libcrypto | undefined {
       check(symbols.EVP_DigestFinal_ex(hash, digest, 0n));
       return digest;
     },
-    aes256Gcm: makeAes256Gcm(symbols, cipher),
+    // Most runs encrypt nothing, and each symbol takes 0.1 ms to bind.
+    aes256Gcm: (...parameters) => (aes256Gcm ??= loadAes256Gcm())(...parameters),
   };
 }
 
-function makeAes256Gcm(symbols: Symbols, context: bigint): Libcrypto["aes256Gcm"] {
+function loadAes256Gcm(): Libcrypto["aes256Gcm"] {
+  const symbols = openLibrary(CIPHER_SYMBOLS)!;
+  const context = symbols.EVP_CIPHER_CTX_new();
+  check(context === 0n ? 0 : 1);
+  // Like that of the digest.
+  check(symbols.EVP_CipherInit_ex(context, symbols.EVP_aes_256_gcm(), 0n, null, null, 1));
+  return makeAes256Gcm(symbols, context);
+}
+
+function makeAes256Gcm(
+  symbols: Symbols<typeof CIPHER_SYMBOLS>,
+  context: bigint,
+): Libcrypto["aes256Gcm"] {
   const produced = new Uint8Array(4);
   const nothing = new Uint8Array(TAG_SIZE);
   let ivSize = 0;

@@ -1,78 +1,96 @@
 /**
- * The program as one JavaScript file: the bundle of its threads goes into the program's as text, since a single
- * file has no second module that a worker could be started from, and the program's goes into a small module that
- * starts it.
+ * The program as one JavaScript file: the bundle of its threads goes into it as text, since a single file has no second
+ * module that a worker could be started from, and so do the program's parts, each to be compiled when it is needed.
  *
  * @module
  */
 
 import type { BuildKind } from "../../src/cli/build_kind.ts";
-import { makeFunctionBody, runnerModule } from "./function_body.ts";
 import { makeBuiltinsLazy } from "./lazy_builtins.ts";
+import { linkProgram } from "./linked_program.ts";
 import { runDeno } from "./run_deno.ts";
 
 const WORKER_MODULE = "src/cli/worker.ts";
 
-/** The whole program but its start: exports `start`. */
-function programModule(kind: BuildKind, workerBundle: string): string {
-  return `import workerSource from ${JSON.stringify(workerBundle)} with { type: "text" };
-import { setBuildKind } from "#src/cli/build_kind.ts";
-import { embedWorkerSource } from "#src/mount/worker_source.ts";
-import { main } from "../../main.ts";
+/** The whole program but its start. */
+function programModule(kind: BuildKind): string {
+  return `import { setBuildKind } from "#src/cli/build_kind.ts";
+export { embedWorkerSource } from "#src/mount/worker_source.ts";
+export { main as start } from "../../main.ts";
 
 setBuildKind(${JSON.stringify(kind)});
-embedWorkerSource(workerSource);
-export const start = main;
 `;
 }
 
 /** What runs first: tells the version by itself, and starts the program for all the rest. */
-function entryModule(kind: BuildKind, runner: string): string {
-  return `${runner}
+function entryModule(kind: BuildKind, runner: string, workerBundle: string): string {
+  return `import workerSource from ${JSON.stringify(workerBundle)} with { type: "text" };
 import { setBuildKind } from "#src/cli/build_kind.ts";
 import { versionLine } from "#src/cli/version.ts";
-
+${runner}
 const [word, ...rest] = Deno.args;
 if (rest.length === 0 && (word === "--version" || word === "-V")) {
   setBuildKind(${JSON.stringify(kind)});
   console.log(versionLine());
 } else {
-  const { start } = await run();
+  const { start, embedWorkerSource } = await run();
+  embedWorkerSource(workerSource);
   Deno.exit(await start(Deno.args));
 }
 `;
 }
 
-/** Bundles, makes the imports of builtins lazy, and minifies: the last for 2 ms of start-up. */
-async function bundle(module: string, output: string): Promise<void> {
-  const plain = `${output}.plain.js`;
-  await runDeno(["bundle", "--quiet", "--platform", "deno", "-o", plain, module]);
-  await Deno.writeTextFile(plain, makeBuiltinsLazy(await Deno.readTextFile(plain)));
-  await runDeno(["bundle", "--quiet", "--platform", "deno", "--minify", "-o", output, plain]);
+const BUNDLE = ["bundle", "--quiet", "--platform", "deno"];
+
+/** Bundles a module, split where parts are imported when they are needed. @returns the modules by name */
+async function splitBundle(module: string, directory: string): Promise<Map<string, string>> {
+  const [plain, small] = [`${directory}/plain`, `${directory}/small`];
+  await runDeno([...BUNDLE, "--code-splitting", "--outdir", plain, module]);
+  for (const { name } of Deno.readDirSync(plain)) {
+    const path = `${plain}/${name}`;
+    await Deno.writeTextFile(path, makeBuiltinsLazy(await Deno.readTextFile(path)));
+  }
+  const entry = module.replace(/^.*\/(.*)\.ts$/, "$1.js");
+  const minified = [...BUNDLE, "--code-splitting", "--minify"];
+  await runDeno([...minified, "--outdir", small, `${plain}/${entry}`]);
+  const names = [...Deno.readDirSync(small)].map(({ name }) => name).sort();
+  return new Map(names.map((name) => [`./${name}`, Deno.readTextFileSync(`${small}/${name}`)]));
 }
 
-/** Bundles a module and wraps it: the result is a small module around a text. */
-async function bundleAsText(module: string, name: string, wrap: (runner: string) => string) {
-  const code = `${name}.code.js`;
-  await bundle(module, code);
-  const { body, modules } = makeFunctionBody(await Deno.readTextFile(code));
-  await Deno.writeTextFile(`${name}.txt`, body);
-  const text = `./${name.slice(name.lastIndexOf("/") + 1)}.txt`;
-  await Deno.writeTextFile(`${name}.wrapped.ts`, wrap(runnerModule(modules, text)));
-  await bundle(`${name}.wrapped.ts`, `${name}.js`);
+/** Bundles a module as texts and a small module around them. @param wrap makes the source of that of the runner's */
+async function bundleLinked(
+  module: string,
+  directory: string,
+  wrap: (runner: string) => string,
+): Promise<string> {
+  await Deno.mkdir(directory);
+  const bundle = await splitBundle(module, directory);
+  const entry = module.replace(/^.*\/(.*)\.ts$/, "./$1.js");
+  const { texts, runner } = linkProgram(bundle, entry);
+  for (const [file, text] of texts) await Deno.writeTextFile(`${directory}/${file}`, text);
+  await Deno.writeTextFile(`${directory}/wrapped.ts`, wrap(runner));
+  const output = `${directory}/linked.js`;
+  await runDeno([...BUNDLE, "--minify", "-o", output, `${directory}/wrapped.ts`]);
+  return output;
 }
 
 /**
  * Makes the one file.
  *
- * @param directory scratch directory, two levels below the checkout (for the import map to apply)
+ * @param directory scratch directory in the checkout (for the import map to apply)
  * @returns path of the bundle
  */
 export async function bundleProgram(kind: BuildKind, directory: string): Promise<string> {
-  const worker = `${directory}/worker`;
-  await bundleAsText(WORKER_MODULE, worker, (runner) => `${runner}\nawait run();\n`);
-  await Deno.writeTextFile(`${directory}/program.ts`, programModule(kind, "./worker.js"));
-  const executable = `${directory}/pbkfs`;
-  await bundleAsText(`${directory}/program.ts`, executable, (runner) => entryModule(kind, runner));
-  return `${executable}.js`;
+  const worker = await bundleLinked(
+    WORKER_MODULE,
+    `${directory}/worker`,
+    (runner) => `${runner}\nawait run();\n`,
+  );
+  await Deno.writeTextFile(`${directory}/program.ts`, programModule(kind));
+  await Deno.copyFile(worker, `${directory}/worker.js`);
+  return await bundleLinked(
+    `${directory}/program.ts`,
+    `${directory}/program`,
+    (runner) => entryModule(kind, runner, "../worker.js"),
+  );
 }

@@ -1,22 +1,28 @@
 /**
- * A bundle as the body of a function, so that it can lie in a module as text until it is needed.
- *
- * Before it runs a module, Deno parses it with a parser of its own to learn its imports: 30 ms for 0.7 MB from a file, 90 ms
- * from a blob. A text is passed over, and V8 compiles a function from it in 15 ms.
+ * A module of a split bundle as the body of a function, so that it can lie in another module as text until it is needed.
  *
  * @module
  */
 
-const NAMED_IMPORT = /import\{([^{}]*)\}from"(node:[\w/]+)";/g;
+const NAMED_IMPORT = /import\{([^{}]*)\}from"((?:node:|\.\/)[\w./-]+)";/g;
 const DEFAULT_IMPORT = /import(?:\*as)? ([\w$]+) from"(node:[\w/]+)";/g;
+const BARE_IMPORT = /import"(\.\/[\w./-]+)";/g;
+const DYNAMIC_IMPORT = /\bimport\("(\.\/[\w./-]+)"\)/g;
 const LAST_EXPORT = /export\{([^{}]*)\};?\s*$/;
 
 /** What {@link makeFunctionBody} made. */
 export interface FunctionBody {
-  /** Statements over the one parameter `builtins`; returns the module's exports as an object. */
+  /**
+   * Statements over the parameters `builtins` and `link`, which gives the exports of a module of the bundle that has run and
+   * whose `link.load` gives a promise of those of one that may not have; returns the module's exports as an object.
+   */
   readonly body: string;
   /** `node:` modules that must be in `builtins` under their names. */
-  readonly modules: readonly string[];
+  readonly builtins: readonly string[];
+  /** Modules of the bundle that must have run before, in this order. */
+  readonly imports: readonly string[];
+  /** Modules of the bundle that are loaded when they are needed. */
+  readonly dynamicImports: readonly string[];
 }
 
 function destructure(list: string, separator: RegExp, flip: boolean): string {
@@ -27,45 +33,45 @@ function destructure(list: string, separator: RegExp, flip: boolean): string {
 }
 
 /**
- * Rewrites a minified bundle whose only imports are `node:` modules.
+ * Rewrites a minified module whose only imports are `node:` modules and modules of the same bundle.
+ *
+ * Names that it exports must not change after it has run.
  *
  * @throws {Error} when an import or export is left that this does not know
  */
-export function makeFunctionBody(bundle: string): FunctionBody {
-  const modules = new Set<string>();
-  const use = (module: string) => {
-    modules.add(module);
-    return `builtins[${JSON.stringify(module)}]`;
+export function makeFunctionBody(module: string): FunctionBody {
+  const builtins = new Set<string>();
+  const imports = new Set<string>();
+  const dynamicImports = new Set<string>();
+  const use = (name: string) => {
+    const isBuiltin = name.startsWith("node:");
+    (isBuiltin ? builtins : imports).add(name);
+    return isBuiltin ? `builtins[${JSON.stringify(name)}]` : `link(${JSON.stringify(name)})`;
   };
-  const body = bundle
-    .replace(
-      NAMED_IMPORT,
-      (_, list: string, module: string) =>
-        `const {${destructure(list, / as /, false)}}=${use(module)};`,
-    )
-    .replace(
-      DEFAULT_IMPORT,
-      (line, name: string, module: string) =>
-        line.startsWith("import*")
-          ? `const ${name}=${use(module)};`
-          : `const ${name}=${use(module)}.default;`,
-    )
+  // The order of the statements is that of the imports, so these are found in one pass.
+  const anyImport = new RegExp(
+    [NAMED_IMPORT, DEFAULT_IMPORT, BARE_IMPORT].map(({ source }) => source).join("|"),
+    "g",
+  );
+  const body = module
+    .replace(anyImport, (line, list, named, name, builtin, bare) => {
+      if (named !== undefined) return `const {${destructure(list, / as /, false)}}=${use(named)};`;
+      if (bare !== undefined) return `${use(bare)};`;
+      return `const ${name}=${use(builtin)}${line.startsWith("import*") ? "" : ".default"};`;
+    })
+    .replace(DYNAMIC_IMPORT, (_, name: string) => {
+      dynamicImports.add(name);
+      return `link.load(${JSON.stringify(name)})`;
+    })
     // A text has no place of its own; only a program run from a checkout asks for it.
     .replace(/\bimport\.meta\b/g, "builtins.meta")
     .replace(LAST_EXPORT, (_, list: string) => `return {${destructure(list, / as /, true)}};`);
-  const complete = `"use strict";${body}`;
   // Compiles, and so proves that nothing of a module's syntax is left.
-  new Function("builtins", complete);
-  return { body: complete, modules: [...modules] };
-}
-
-/** The start of a module: declares `run()`, which gives the exports of the body that lies in `textModule`. */
-export function runnerModule(modules: readonly string[], textModule: string): string {
-  const imports = modules.map((module) => `${JSON.stringify(module)}: await import("${module}")`);
-  return `import source from ${JSON.stringify(textModule)} with { type: "text" };
-async function run() {
-  const builtins = { ${["meta: {}", ...imports].join(", ")} };
-  return new Function("builtins", source)(builtins);
-}
-`;
+  new Function("builtins", "link", `"use strict";${body}`);
+  return {
+    body,
+    builtins: [...builtins],
+    imports: [...imports],
+    dynamicImports: [...dynamicImports],
+  };
 }

@@ -1,0 +1,90 @@
+/**
+ * libc for the process itself, other processes and mounts.
+ *
+ * Conventions as in `libc.ts`: a value or a negative errno.
+ *
+ * @module
+ */
+
+import { encodeCString, SCRATCH_A } from "./_cstring.ts";
+import { check, failed, libcWith } from "./_libc_library.ts";
+import { Errno } from "./os_error.ts";
+
+const SYMBOLS = {
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  getpid: { parameters: [], result: "i32" },
+  geteuid: { parameters: [], result: "u32" },
+  getegid: { parameters: [], result: "u32" },
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
+  chdir: { parameters: ["buffer"], result: "i32" },
+  setsid: { parameters: [], result: "i32" },
+  umask: { parameters: ["u32"], result: "u32" },
+  prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const libc = libcWith(SYMBOLS);
+
+/** kill(2). Signal 0 only asks whether the process is there. */
+export function kill(pid: number, signal: number): number {
+  return check(libc().kill(pid, signal));
+}
+
+/** getpid(2). */
+export function getPid(): number {
+  return libc().getpid();
+}
+
+/** geteuid(2). */
+export function getEffectiveUid(): number {
+  return libc().geteuid();
+}
+
+/** getegid(2). */
+export function getEffectiveGid(): number {
+  return libc().getegid();
+}
+
+/** Flag of {@link umount} that detaches at once and cleans up when the mount is no longer busy. */
+export const MNT_DETACH = 2;
+
+/** umount2(2). */
+export function umount(path: string, flags = 0): number {
+  const buffer = encodeCString(path, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().umount2(buffer, flags));
+}
+
+/** chdir(2). */
+export function changeDirectory(path: string): number {
+  const buffer = encodeCString(path, SCRATCH_A);
+  if (buffer === undefined) return -Errno.ENAMETOOLONG;
+  return check(libc().chdir(buffer));
+}
+
+/** setsid(2). @returns the session id */
+export function newSession(): number {
+  return check(libc().setsid());
+}
+
+/** umask(2). @returns the former mask */
+export function setUmask(mask: number): number {
+  return libc().umask(mask);
+}
+
+const RLIMIT_NOFILE = 7;
+
+/** Gives memory that is free inside of the C library's heap back to the system. */
+export function trimHeap(): void {
+  libc().malloc_trim(0n);
+}
+
+/** Raises the limit of open files to what the system allows. @returns the limit in force */
+export function raiseOpenFileLimit(): number {
+  const limits = new BigUint64Array(2);
+  const bytes = new Uint8Array(limits.buffer);
+  if (libc().prlimit64(0, RLIMIT_NOFILE, null, bytes) === -1) return failed();
+  limits[0] = limits[1]!;
+  if (libc().prlimit64(0, RLIMIT_NOFILE, bytes, null) === -1) return failed();
+  return Number(limits[0]!);
+}
