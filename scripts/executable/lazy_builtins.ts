@@ -34,7 +34,10 @@ const NAMESPACE_IMPORT = /^import (?:\* as )?([\w$]+) from "node:([\w/]+)";$/gm;
 const NAMED_IMPORT = /^import \{ ([^}]+) \} from "node:([\w/]+)";$/gm;
 const REQUIRE_IMPORT = /^import \{ createRequire as ([\w$]+) \} from "node:module";$/m;
 
-const PRELUDE = `var __lazyObject = (find) => {
+/** By way of the global object: a part of the bundle may have a `process` of its own, which is lazy. */
+/** What the rewritten imports call. A module may itself import a `process` that becomes lazy: only the global one will do. */
+const PRELUDE = `var __getBuiltin = (id) => globalThis.process.getBuiltinModule(id);
+var __lazyObject = (find) => {
   let loaded;
   const load = () => loaded ??= find();
   return new Proxy({}, {
@@ -43,11 +46,11 @@ const PRELUDE = `var __lazyObject = (find) => {
     has: (_, key) => Reflect.has(load(), key),
   });
 };
-var __lazyBuiltin = (id) => __lazyObject(() => process.getBuiltinModule(id));
-var __lazyTable = (id, name) => __lazyObject(() => process.getBuiltinModule(id)[name]);
+var __lazyBuiltin = (id) => __lazyObject(() => globalThis.process.getBuiltinModule(id));
+var __lazyTable = (id, name) => __lazyObject(() => globalThis.process.getBuiltinModule(id)[name]);
 var __lazyFunction = (id, name) => {
   let loaded;
-  return (...args) => (loaded ??= process.getBuiltinModule(id)[name])(...args);
+  return (...args) => (loaded ??= globalThis.process.getBuiltinModule(id)[name])(...args);
 };
 `;
 
@@ -87,7 +90,10 @@ export function makeBuiltinsLazy(bundle: string): string {
   const requireName = REQUIRE_IMPORT.exec(text)?.[1];
   if (requireName !== undefined) {
     text = text.replace(REQUIRE_IMPORT, "")
-      .replace(`${requireName}(import.meta.url)`, "(id) => process.getBuiltinModule(id)");
+      .replace(
+        `${requireName}(import.meta.url)`,
+        "(id) => globalThis.process.getBuiltinModule(id)",
+      );
   }
   text = text.replace(
     NAMESPACE_IMPORT,
