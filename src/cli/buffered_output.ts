@@ -5,7 +5,7 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import type { Terminal } from "./terminal.ts";
+import { OutputClosed, type Terminal } from "./terminal.ts";
 
 const LENGTH_MAX = 1 << 16;
 
@@ -14,27 +14,38 @@ export class BufferedOutput implements Disposable {
   readonly #terminal: Terminal;
   #parts: string[] = [];
   #length = 0;
+  #hasFailed = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
-  /** Prints `text` sooner or later. */
+  /** Prints `text` sooner or later. @throws {OutputClosed} @throws {OsError} */
   write(text: string): void {
     this.#parts.push(text);
     this.#length += text.length;
     if (this.#length >= LENGTH_MAX) this.flush();
   }
 
-  /** Prints what has been collected. */
+  /** Prints what has been collected. @throws {OutputClosed} @throws {OsError} */
   flush(): void {
     if (this.#length === 0) return;
-    this.#terminal.outBytes(encodeFileName(this.#parts.join("")));
+    const text = this.#parts.join("");
     this.#parts = [];
     this.#length = 0;
+    if (this.#hasFailed) return;
+    // A failure ends the command, which may come back here with what is left.
+    this.#hasFailed = true;
+    this.#terminal.outBytes(encodeFileName(text));
+    this.#hasFailed = false;
   }
 
   [Symbol.dispose](): void {
-    this.flush();
+    try {
+      this.flush();
+    } catch (error) {
+      // Nothing would come after it that could be left out.
+      if (!(error instanceof OutputClosed)) throw error;
+    }
   }
 }

@@ -8,7 +8,7 @@ import { Command, CommanderError } from "commander";
 import type { CommandContext, CommandGroup, CommandModule, ProgramGroup } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes } from "./help.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
+import { OutputClosed, processTerminal, type Terminal } from "./terminal.ts";
 import { versionLine } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
 import { completionCommand } from "./commands/completion.ts";
@@ -62,6 +62,7 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return commanderExitCode(error, program, terminal, words);
+    if (error instanceof OutputClosed) return code;
     terminal.err(formatError(error, askedFormat(words)));
     return exitCode(error);
   }

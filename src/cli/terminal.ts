@@ -4,11 +4,19 @@
  * @module
  */
 
+import { Errno, OsError } from "#src/errors.ts";
+import { translating } from "#src/io/fs_file_source.ts";
+
+/** Whoever reads standard output has seen enough (`pbkfs pxar cat … | head`): the rest of a long result is not made. */
+export class OutputClosed extends Error {
+  override readonly name = "OutputClosed";
+}
+
 /** What commands know of the terminal; tests give their own. */
 export interface Terminal {
-  /** Prints a result. */
+  /** Prints a result; nothing happens when nobody reads it any more. @throws {OsError} */
   out(text: string): void;
-  /** Prints bytes as a result. */
+  /** Prints bytes as part of a long result. @throws {OutputClosed} @throws {OsError} */
   outBytes(bytes: Uint8Array): void;
   /** Prints a diagnostic. */
   err(text: string): void;
@@ -21,9 +29,11 @@ export interface Terminal {
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   return {
-    out: (text) => writeAll(Deno.stdout, new TextEncoder().encode(text)),
-    outBytes: (bytes) => writeAll(Deno.stdout, bytes),
-    err: (text) => writeAll(Deno.stderr, new TextEncoder().encode(text)),
+    out: (text) => void writeAll("output", new TextEncoder().encode(text)),
+    outBytes: (bytes) => {
+      if (!writeAll("output", bytes)) throw new OutputClosed();
+    },
+    err: (text) => void writeAll("error", new TextEncoder().encode(text)),
     get isWatched() {
       return Deno.stderr.isTerminal();
     },
@@ -33,11 +43,16 @@ export function processTerminal(): Terminal {
   };
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+/** @returns false when nobody reads it */
+function writeAll(name: "output" | "error", bytes: Uint8Array): boolean {
+  const stream = name === "output" ? Deno.stdout : Deno.stderr;
   try {
-    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(stream.writeSync(rest));
+    for (let rest = bytes; rest.length > 0;) {
+      rest = rest.subarray(translating("write", `standard ${name}`, () => stream.writeSync(rest)));
+    }
+    return true;
   } catch (error) {
-    // The reader has seen enough (`pbkfs show | head`).
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof OsError && error.errno === Errno.EPIPE) return false;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { type ExpectedEntry, pxarFixtures } from "#tests/support/pxar_fixtures.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { fixture, mustPxar, pxar, pxarShell } from "./_pxar.ts";
 
 interface ListedEntry {
@@ -91,9 +92,64 @@ Deno.test("pbkfs pxar reads archives from standard input", async () => {
   assert.equal(listed.stdout, await mustPxar(["list", path]));
   const one = await pxarShell(`$PXAR cat - /fcaps < ${path}`);
   assert.equal(one.stdout, await mustPxar(["cat", path, "/fcaps"]));
-  const link = await pxarShell(`$PXAR cat - /linkdir/b-hardlink < ${path}`);
+  const link = await pxarShell(`cat ${path} | $PXAR cat - /linkdir/b-hardlink`);
   assert.equal(link.code, 1);
   assert.match(link.stderr, /hard link/);
+});
+
+Deno.test("pbkfs pxar looks up what it needs on standard input where that is a file", async () => {
+  const path = fixture("kinds.pxar");
+  const link = "/linkdir/b-hardlink";
+  for (
+    const [command, same] of [
+      [`cat - ${link}`, ["cat", path, link]],
+      [`extract - ${link} -o -`, ["cat", path, link]],
+      ["find - --name '*hard*'", ["find", path, "--name", "*hard*"]],
+      [`stat - ${link}`, ["stat", path, link]],
+      ["verify -", ["verify", path]],
+      [`diff - ${path}`, ["diff", path, path]],
+      ["ls -R - /linkdir", ["ls", "-R", path, "/linkdir"]],
+    ] as const
+  ) {
+    const stdout = await mustPxar(same);
+    assert.deepEqual(await pxarShell(`$PXAR ${command} < ${path}`), {
+      code: 0,
+      stdout,
+      stderr: "",
+    });
+  }
+  const piped = await pxarShell(`cat ${path} | $PXAR find -`);
+  assert.deepEqual([piped.code, piped.stdout], [2, ""]);
+  assert.match(piped.stderr, /Cannot read standard input here, which is a pipe/);
+});
+
+Deno.test("pbkfs pxar stops when nobody reads its output any more", async () => {
+  using home = new TempDirectory("pxar");
+  // The end of the archive never comes: only who stops in the middle ends at all.
+  const { code, stdout, stderr } = await pxarShell(`
+    mkfifo ${home.join("fifo")}
+    exec 3<> ${home.join("fifo")}
+    head -c 3000000 ${fixture("big.pxar")} >&3 &
+    $PXAR cat - /big.bin < ${home.join("fifo")} | head -c 1 | wc -c
+    kill $!
+  `);
+  assert.deepEqual([code, stdout.trim(), stderr], [0, "1", ""]);
+});
+
+Deno.test("pbkfs pxar says what is wrong when its output cannot be written", async () => {
+  const path = fixture("big.pxar");
+  for (const command of [`ls -R ${path}`, `cat ${path} /big.bin`, `diff ${path} ${path} --help`]) {
+    assert.deepEqual(await pxarShell(`$PXAR ${command} > /dev/full`), {
+      code: 1,
+      stdout: "",
+      stderr: 'pbkfs error: Cannot write "standard output": ENOSPC\n',
+    });
+  }
+  const other = fixture("kinds.pxar");
+  const { code, stderr } = await pxarShell(
+    `$PXAR diff ${path} ${other} --format json > /dev/full`,
+  );
+  assert.deepEqual([code, JSON.parse(stderr).code], [1, "ENOSPC"]);
 });
 
 Deno.test("pbkfs pxar cat writes contents, of hard links and of split archives too", async () => {

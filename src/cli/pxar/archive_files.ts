@@ -69,7 +69,7 @@ export function existingPayloadPath(path: string, asked: string | undefined): st
  *
  * @param payload path of the payload stream, where it is not found by name
  * @throws {OsError} when a file cannot be opened
- * @throws {UsageError} for standard input
+ * @throws {UsageError} for standard input that is no file
  */
 export function openArchiveFiles(
   path: string,
@@ -77,8 +77,11 @@ export function openArchiveFiles(
   open: OpenSource = openFsFileSource,
 ): ArchiveFiles {
   if (path === STANDARD_STREAM) {
-    throw new UsageError("Cannot read standard input here: the archive must be a file", {
+    const files = openStandardInputFiles(payload);
+    if (files !== undefined) return files;
+    throw new UsageError("Cannot read standard input here, which is a pipe", {
       option: "archive",
+      hint: "The archive must be a file; ls, list, cat, extract and cp can read pipes",
     });
   }
   const payloadFile = existingPayloadPath(path, payload);

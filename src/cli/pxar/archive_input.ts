@@ -4,6 +4,7 @@
  * @module
  */
 
+import { standardInputFile } from "#src/io/fs_file_source.ts";
 import {
   type ArchiveFiles,
   type ArchiveStreams,
@@ -37,7 +38,7 @@ export interface ArchiveInput {
 export function fileInput(path: string, payload: string | undefined): ArchiveInput {
   return {
     name: path,
-    isPipe: path === STANDARD_STREAM,
+    isPipe: path === STANDARD_STREAM && standardInputFile() === undefined,
     openFiles: () => openArchiveFiles(path, payload),
     openStreams: () => openArchiveStreams(path, payload),
   };

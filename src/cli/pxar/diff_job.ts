@@ -8,7 +8,7 @@ import { UsageError } from "#src/errors.ts";
 import { diffTrees } from "#src/transfer/diff.ts";
 import { METADATA_FIELDS, type MetadataField } from "#src/transfer/reader.ts";
 import type { OutputFormat } from "../exit_code.ts";
-import type { Terminal } from "../terminal.ts";
+import { OutputClosed, type Terminal } from "../terminal.ts";
 import type { DiffOptions } from "./diff_options.ts";
 import { DifferenceOutput } from "./difference_output.ts";
 import type { OpenReader } from "./readers.ts";
@@ -33,7 +33,12 @@ export function printDifferences(
     compareContents: options.contents,
     ignoredFields,
   });
-  for (const difference of differences) output.print(difference);
+  try {
+    for (const difference of differences) output.print(difference);
+  } catch (error) {
+    // That something differs is known all the same.
+    if (!(error instanceof OutputClosed)) throw error;
+  }
   return output.count;
 }
 

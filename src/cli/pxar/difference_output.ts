@@ -40,7 +40,7 @@ export class DifferenceOutput implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#format === "json") this.#output.write(this.#count === 0 ? "[]\n" : "\n]\n");
-    this.#output.flush();
+    this.#output[Symbol.dispose]();
   }
 }
 

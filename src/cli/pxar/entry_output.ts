@@ -29,11 +29,18 @@ export class EntryOutput implements Disposable {
 
   /** Prints one entry; `name` is what the form `names` shows of it. */
   print(path: string, name: string, entry: PxarEntry | PxarHardlink): void {
-    this.#output.write(this.#format(path, name, entry));
+    this.printText(this.text(path, name, entry));
+  }
+
+  /** Prints what {@link text} made. */
+  printText(text: string): void {
+    if (this.#form === "json") this.#output.write(this.#count === 0 ? "[\n" : ",\n");
+    this.#output.write(text);
     this.#count++;
   }
 
-  #format(path: string, name: string, entry: PxarEntry | PxarHardlink): string {
+  /** What {@link print} prints, for who has to wait: it takes less memory than an entry. */
+  text(path: string, name: string, entry: PxarEntry | PxarHardlink): string {
     switch (this.#form) {
       case "names":
         // A terminal would do what a name tells it to do.
@@ -43,12 +50,12 @@ export class EntryOutput implements Disposable {
       case "long":
         return `${formatLongEntry(path, entry)}\n`;
       case "json":
-        return (this.#count === 0 ? "[\n" : ",\n") + JSON.stringify(entryToJson(path, entry));
+        return JSON.stringify(entryToJson(path, entry));
     }
   }
 
   [Symbol.dispose](): void {
     if (this.#form === "json") this.#output.write(this.#count === 0 ? "[]\n" : "\n]\n");
-    this.#output.flush();
+    this.#output[Symbol.dispose]();
   }
 }

@@ -9,7 +9,7 @@
 
 import { StateError } from "#src/errors.ts";
 import { PxarAccessor, type PxarChild, type PxarNode } from "#src/pxar/accessor.ts";
-import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
+import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { ArchiveFiles } from "./archive_files.ts";
 import type { ArchiveInput } from "./archive_input.ts";
@@ -40,6 +40,18 @@ export function listArchive(request: ListingRequest, output: EntryOutput): void 
   }
 }
 
+/** An entry that waits for others to be printed before it. */
+interface Line {
+  /** What lines are sorted by: names, or paths. */
+  readonly key: string;
+  readonly text: string;
+}
+
+function printSorted(lines: Line[], output: EntryOutput): void {
+  lines.sort((a, b) => compareNames(a.key, b.key));
+  for (const { text } of lines) output.printText(text);
+}
+
 /** One path asked for, while an archive is read in order. */
 interface Wanted {
   readonly path: string;
@@ -48,33 +60,32 @@ interface Wanted {
 
 function listInOrder(request: ListingRequest, output: EntryOutput): void {
   using streams = request.archive.openStreams();
-  const { name, payload } = streams;
+  const { name: archive, payload } = streams;
   const decoder = new PxarDecoder(streams.source, {
-    name,
+    name: archive,
     ...(payload === undefined ? {} : { payload }),
   });
   const paths = request.paths.length === 0 ? ["/"] : request.paths;
   const wanted = paths.map((path): Wanted => ({ path: joinPath(splitPath(path)), isFound: false }));
   // One directory's names are sorted; a whole archive may not fit into memory and keeps its order.
-  const unsorted: PxarEntryEvent[] = [];
+  const unsorted: Line[] = [];
   const payloads = new PayloadCheck(decoder, streams);
   try {
     for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
       if (event.type !== "entry") continue;
-      const { path, entry } = event;
+      const { path, name, entry } = event;
       payloads.check(entry);
       const isDirectory = entry.kind === "directory";
       const isShown = wanted.map((each) => isListed(each, path, isDirectory, request));
       if (!isShown.includes(true)) continue;
       if (request.isRecursive) output.print(path, path, entry);
-      else unsorted.push(event);
+      else unsorted.push({ key: path, text: output.text(path, name, entry) });
     }
   } finally {
-    unsorted.sort((a, b) => compareNames(a.path, b.path));
-    for (const { path, name, entry } of unsorted) output.print(path, name, entry);
+    printSorted(unsorted, output);
   }
   const missing = wanted.find((each) => !each.isFound);
-  if (missing !== undefined) throw notFound(missing.path, name);
+  if (missing !== undefined) throw notFound(missing.path, archive);
 }
 
 /** Whether the entry at `path` is shown because of `wanted`. */
@@ -108,9 +119,10 @@ export function listByTables(
     if (child!.entry.kind !== "directory") output.print(path, child!.name, child!.entry);
     else if (request.isRecursive) printTree(accessor, path, child as PxarNode, output);
     else {
-      for (const entry of sortedChildren(accessor, child as PxarNode)) {
-        output.print(childPath(path, entry.name), entry.name, entry.entry);
-      }
+      const lines = Array.from(accessor.readDirectory(child as PxarNode), ({ name, entry }) => {
+        return { key: name, text: output.text(childPath(path, name), name, entry) };
+      });
+      printSorted(lines, output);
     }
   });
 }

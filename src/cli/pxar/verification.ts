@@ -28,7 +28,7 @@ export function verifyFiles(
 ): VerificationResult {
   using files = openArchiveFiles(path, payload);
   const options = {
-    name: path,
+    name: files.name,
     ...(files.payload === undefined ? {} : { payload: files.payload }),
   };
   const findings: VerifyFinding[] = [];

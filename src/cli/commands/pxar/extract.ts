@@ -111,12 +111,6 @@ function checkChosen(
       hint: "To restore the whole archive name the target without -o",
     });
   }
-  if (archive === STANDARD_STREAM && output !== STANDARD_STREAM) {
-    throw new UsageError("Cannot use -o with an archive from standard input", {
-      option: "--output",
-      hint: "Use --pattern and a target directory, or -o - for contents",
-    });
-  }
   if (options.pattern !== undefined || options.filesFrom !== undefined) {
     throw new UsageError("Cannot use patterns together with -o/--output", { option: "--pattern" });
   }
