@@ -80,6 +80,14 @@ const CIPHER_SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** Bound when a thread ends. */
+const FREE_SYMBOLS = {
+  // void EVP_MD_CTX_free(EVP_MD_CTX *)
+  EVP_MD_CTX_free: { parameters: ["usize"], result: "void" },
+  // void EVP_CIPHER_CTX_free(EVP_CIPHER_CTX *)
+  EVP_CIPHER_CTX_free: { parameters: ["usize"], result: "void" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
 /** Newest first. */
 const NAMES = ["libcrypto.so.3", "libcrypto.so.1.1"];
 
@@ -113,6 +121,8 @@ export interface Libcrypto {
     size: number,
     target: bigint,
   ): boolean;
+  /** Frees the memory of the other calls, which must not follow. */
+  free(): void;
 }
 
 let loaded: Libcrypto | undefined | null;
@@ -121,6 +131,12 @@ let loaded: Libcrypto | undefined | null;
 export function loadLibcrypto(): Libcrypto | undefined {
   loaded ??= load() ?? null;
   return loaded ?? undefined;
+}
+
+/** Frees what this thread has made of the library, which goes with no thread by itself. What was loaded must not be used any more. */
+export function unloadLibcrypto(): void {
+  loaded?.free();
+  loaded = undefined;
 }
 
 type Symbols<Interface extends Deno.ForeignLibraryInterface> = Deno.DynamicLibrary<
@@ -147,7 +163,7 @@ function load(): Libcrypto | undefined {
   if (hash === 0n) return undefined;
   // The algorithm is looked up once: later calls pass NULL and keep it.
   check(symbols.EVP_DigestInit_ex(hash, symbols.EVP_sha256(), 0n));
-  let aes256Gcm: Libcrypto["aes256Gcm"] | undefined;
+  let cipher: Cipher | undefined;
   return {
     sha256: (address, size, suffixAddress, suffixSize) => {
       const digest = new Uint8Array(SHA256_SIZE);
@@ -158,17 +174,27 @@ function load(): Libcrypto | undefined {
       return digest;
     },
     // Most runs encrypt nothing, and each symbol takes 0.1 ms to bind.
-    aes256Gcm: (...parameters) => (aes256Gcm ??= loadAes256Gcm())(...parameters),
+    aes256Gcm: (...parameters) => (cipher ??= loadCipher()).aes256Gcm(...parameters),
+    free: () => {
+      const { EVP_CIPHER_CTX_free, EVP_MD_CTX_free } = openLibrary(FREE_SYMBOLS)!;
+      EVP_MD_CTX_free(hash);
+      if (cipher !== undefined) EVP_CIPHER_CTX_free(cipher.context);
+    },
   };
 }
 
-function loadAes256Gcm(): Libcrypto["aes256Gcm"] {
+interface Cipher extends Pick<Libcrypto, "aes256Gcm"> {
+  /** Address of its EVP_CIPHER_CTX. */
+  readonly context: bigint;
+}
+
+function loadCipher(): Cipher {
   const symbols = openLibrary(CIPHER_SYMBOLS)!;
   const context = symbols.EVP_CIPHER_CTX_new();
   check(context === 0n ? 0 : 1);
   // Like that of the digest.
   check(symbols.EVP_CipherInit_ex(context, symbols.EVP_aes_256_gcm(), 0n, null, null, 1));
-  return makeAes256Gcm(symbols, context);
+  return { aes256Gcm: makeAes256Gcm(symbols, context), context };
 }
 
 function makeAes256Gcm(

@@ -34,6 +34,16 @@ const SYMBOLS = {
   ZSTD_createCCtx: { parameters: [], result: "usize" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** Bound when a thread ends: each symbol takes 0.1 ms. */
+const FREE_SYMBOLS = {
+  // size_t ZSTD_freeDCtx(ZSTD_DCtx *)
+  ZSTD_freeDCtx: { parameters: ["usize"], result: "usize" },
+  // size_t ZSTD_freeCCtx(ZSTD_CCtx *)
+  ZSTD_freeCCtx: { parameters: ["usize"], result: "usize" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const NAME = "libzstd.so.1";
+
 /** The calls this program uses. */
 export interface Libzstd {
   /** Expands complete frames. @returns the bytes produced, or -1 when they are damaged or too long */
@@ -46,6 +56,8 @@ export interface Libzstd {
     targetSize: bigint,
     level: number,
   ): number;
+  /** Frees the memory of the other calls, which must not follow. */
+  free(): void;
 }
 
 let loaded: Libzstd | undefined | null;
@@ -56,10 +68,16 @@ export function loadLibzstd(): Libzstd | undefined {
   return loaded ?? undefined;
 }
 
+/** Frees what this thread has made of the library, which goes with no thread by itself. What was loaded must not be used any more. */
+export function unloadLibzstd(): void {
+  loaded?.free();
+  loaded = undefined;
+}
+
 function load(): Libzstd | undefined {
   let symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
   try {
-    symbols = Deno.dlopen("libzstd.so.1", SYMBOLS).symbols;
+    symbols = Deno.dlopen(NAME, SYMBOLS).symbols;
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
@@ -87,6 +105,12 @@ function load(): Libzstd | undefined {
         level,
       );
       return result > targetSize ? -1 : Number(result);
+    },
+    free: () => {
+      const { ZSTD_freeCCtx, ZSTD_freeDCtx } = Deno.dlopen(NAME, FREE_SYMBOLS).symbols;
+      ZSTD_freeDCtx(context);
+      // Nothing happens for one that was not made.
+      ZSTD_freeCCtx(compressor);
     },
   };
 }

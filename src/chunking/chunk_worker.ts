@@ -4,6 +4,7 @@
  * @module
  */
 
+import { endNativeCodecs } from "#src/codecs/mod.ts";
 import { bufferAt } from "#src/io/host_memory.ts";
 import type { ChunkHandler, ChunkHandlerFactory } from "./chunk_handler.ts";
 import { JobQueue, WorkerState } from "./job_queue.ts";
@@ -41,6 +42,7 @@ export function serveChunkWorker(openHandler: ChunkHandlerFactory): void {
     const queue = new JobQueue(start.queue);
     if (queue.changeState(start.index, WorkerState.STARTING, WorkerState.RUNNING)) {
       handleChunks(start, queue, openHandler);
+      endNativeCodecs();
       queue.changeState(start.index, WorkerState.RUNNING, WorkerState.ENDED);
     }
     scope.close();

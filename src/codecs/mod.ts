@@ -4,6 +4,8 @@
  * @module
  */
 
+import { unloadLibcrypto } from "#ffi/libcrypto.ts";
+import { unloadLibzstd } from "#ffi/libzstd.ts";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import { type Aead, aeadBuiltIn, aeadByLibrary } from "./aead.ts";
@@ -34,6 +36,15 @@ export function builtInCodecs(): Codecs {
 /** Codecs that call the fastest library installed, loaded when first needed. Needs the FFI permission. */
 export function nativeCodecs(): Codecs {
   return new NativeCodecs();
+}
+
+/**
+ * Frees the memory that libraries hold for this thread, before it ends: it goes with no thread by itself. Codecs of
+ * {@link nativeCodecs} must not be used any more.
+ */
+export function endNativeCodecs(): void {
+  unloadLibzstd();
+  unloadLibcrypto();
 }
 
 class NativeCodecs implements Codecs {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkStore } from "./chunk_store.ts";
 import { CryptConfig } from "./crypt_config.ts";
@@ -72,6 +72,7 @@ export function serveChunkLoader(): void {
       if (!loadWanted(slots, chunks)) slots.waitForCall(seen);
     }
     store.close();
+    endNativeCodecs();
     scope.close();
   };
 }

@@ -9,7 +9,7 @@
 
 import { type ChunkDigest, DIGEST_SIZE, digestBytes, digestOf } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { bufferAt } from "#src/io/host_memory.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkStore } from "./chunk_store.ts";
@@ -287,6 +287,7 @@ export function serveReadAheadWorker(): void {
       slots.load(slot, source);
     }
     chunks.close();
+    endNativeCodecs();
     scope.close();
   };
 }

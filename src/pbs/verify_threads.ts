@@ -7,6 +7,7 @@
  */
 
 import { digestOf } from "#src/bytes/chunk_digest.ts";
+import { endNativeCodecs } from "#src/codecs/mod.ts";
 import { ChunkCheck } from "./chunk_check.ts";
 import { ChunkStore } from "./chunk_store.ts";
 import { CryptConfig } from "./crypt_config.ts";
@@ -68,6 +69,7 @@ function checkBatches(batch: VerifyBatch, storePath: string, keys: readonly Uint
     round = batch.waitForRound(round);
   } while (round !== undefined);
   chunks.close();
+  endNativeCodecs();
 }
 
 /** Checks one chunk of a batch. @returns bytes of its file, -1 when something is wrong */
