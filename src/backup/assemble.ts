@@ -4,12 +4,11 @@
  * @module
  */
 
-import { StateError, UsageError } from "#src/errors.ts";
+import { UsageError } from "#src/errors.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
-import { keyFingerprintOf } from "#src/pbs/format/manifest.ts";
+import { ENCRYPTED_KEY_NAME, keyFingerprintOf } from "#src/pbs/format/manifest.ts";
 import { splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type {
-  ChunkSource,
   IndexedStream,
   IndexedStreamSummary,
   SnapshotReader,
@@ -27,6 +26,7 @@ import {
 import { requireDirectoryFiles, requireFiles } from "./archive_access.ts";
 import { CHUNK_SIZE_DEFAULT } from "./backup_options.ts";
 import { archiveStem } from "./backup_spec.ts";
+import { KeptChunks } from "./kept_chunks.ts";
 import { PayloadOrigins, ReferringWriter } from "./referring_writer.ts";
 import { chunksOfIndex } from "./payload_reuse.ts";
 
@@ -70,9 +70,10 @@ export interface AssemblyReport {
 /**
  * Makes a snapshot of parts of others, and finishes it; after an exception it is given up. The others must be of the same store and
  * made with the same key. An archive that is taken as a whole is the same to the last byte; one that is put together of parts is a split archive whose
- * metadata is written anew, and whose payload consists of the chunks that hold the files.
+ * metadata is written anew, and whose payload consists of the chunks that hold the files. What was taken over stays, even if the old
+ * snapshots are removed and garbage is collected before this one is finished.
  *
- * @throws {StateError} `not-found` when a snapshot has no such archive, or an archive no such entry
+ * @throws {StateError} `not-found` when a snapshot has no such archive, or an archive no such entry, or a chunk is missing
  * @throws {UsageError} when a snapshot was made with another key, or parts do not fit together
  * @throws {OsError} EEXIST when two parts have an entry of the same name
  */
@@ -100,7 +101,7 @@ export function assembleSnapshot(
 /** Chunks are named and encrypted by the key. */
 function checkKeys(writer: SnapshotWriter, parts: readonly SnapshotPart[]): void {
   const isEncrypted = writer.cryptMode === "encrypt";
-  const keys = new Set<string | undefined>();
+  const keys = new Set<string | undefined>(isEncrypted ? [writer.keyFingerprint] : []);
   for (const { snapshot } of parts) {
     if ((snapshot.cryptMode === "encrypt") !== isEncrypted) {
       throw new UsageError(
@@ -110,7 +111,7 @@ function checkKeys(writer: SnapshotWriter, parts: readonly SnapshotPart[]): void
     if (isEncrypted) keys.add(keyFingerprintOf(snapshot.manifest));
   }
   if (keys.size > 1) {
-    throw new UsageError("Cannot assemble a snapshot: its parts were made with different keys");
+    throw new UsageError("Cannot assemble a snapshot: it and its parts have different keys");
   }
 }
 
@@ -139,16 +140,19 @@ function assembleArchive(
 /** Takes an archive, image or blob over as it is. */
 function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): AssembledArchive {
   const { snapshot, archive } = part;
+  const chunks = new KeptChunks(writer);
   const files = requireFiles(snapshot, archive);
   const stem = archiveStem(name);
   const dynamic = (file: string, to: string): IndexedStreamSummary => {
     const stream = writer.openDynamic(to, { kind: "dynamic", averageSize: CHUNK_SIZE_DEFAULT });
-    return fill(stream, snapshot.dynamicIndex(file), snapshot.chunks);
+    return fill(stream, snapshot.dynamicIndex(file), chunks);
   };
   switch (files.kind) {
     case "blob": {
       const content = snapshot.blob(files.file);
-      writer.addBlob(`${name}.blob`, content);
+      // A key that is encrypted already is stored as it is.
+      const isKey = files.file === ENCRYPTED_KEY_NAME;
+      writer.addBlob(`${name}.blob`, content, isKey ? { compress: false, encrypt: false } : {});
       return { name, size: content.length, reusedBytes: 0 };
     }
     case "image": {
@@ -157,7 +161,7 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
         fill(
           writer.openFixed(`${name}.fidx`, index.size, index.chunkSize),
           index,
-          snapshot.chunks,
+          chunks,
         ),
       ]);
     }
@@ -174,15 +178,10 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
 function fill(
   stream: IndexedStream,
   index: ChunkIndex,
-  source: ChunkSource,
+  chunks: KeptChunks,
 ): IndexedStreamSummary {
   for (const batch of chunksOfIndex(index)) {
-    const missing = batch.find(({ digest }) => !source.has(digest));
-    if (missing !== undefined) {
-      throw new StateError("not-found", `Cannot take over chunk ${missing.digest}: it is missing`, {
-        hint: "A verification of the datastore tells which snapshots need it",
-      });
-    }
+    for (const { digest } of batch) chunks.keep(digest);
     stream.inject(batch);
   }
   return stream.finish();
@@ -201,7 +200,7 @@ function putTogether(
     );
   }
   using open = new DisposableStack();
-  const origins = new PayloadOrigins();
+  const origins = new PayloadOrigins(new KeptChunks(writer));
   const placements = parts.map(({ snapshot, archive, from, place }): Placement => {
     const files = requireDirectoryFiles(snapshot, archive);
     const [described, stored] = files.kind === "pxar"

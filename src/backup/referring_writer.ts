@@ -10,6 +10,7 @@ import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import type { EntryOffset, PxarContent, PxarMetadata } from "#src/pxar/mod.ts";
 import type { ReaderFile, TreeReader, TreeWriter } from "#src/transfer/mod.ts";
+import type { KeptChunks } from "./kept_chunks.ts";
 import { chunkAt } from "./payload_reuse.ts";
 import { SplitWriter } from "./split_writer.ts";
 
@@ -18,7 +19,13 @@ const HEADER_SIZE = 16;
 
 /** Indexes of the streams that contents lie in. */
 export class PayloadOrigins {
+  readonly chunks: KeptChunks;
   readonly #indexes = new Map<object, ChunkIndex>();
+
+  /** @param chunks are kept when they are put into the new stream */
+  constructor(chunks: KeptChunks) {
+    this.chunks = chunks;
+  }
 
   /** @param index of the stream with the payload of the archive that is read */
   add(reader: TreeReader, index: ChunkIndex): void {
@@ -84,7 +91,7 @@ export class ReferringWriter implements TreeWriter {
     return this.#open.addFile(name, metadata, size, content);
   }
 
-  /** See {@link TreeWriter.referTo}. */
+  /** See {@link TreeWriter.referTo}. @throws {StateError} `not-found` when a chunk is missing */
   referTo(name: string, file: ReaderFile): EntryOffset | undefined {
     const index = this.#origins.indexOf(file);
     const { payload, metadata, size } = file;
@@ -142,13 +149,16 @@ export class ReferringWriter implements TreeWriter {
       const shift = this.#open.payloadPosition - index.startOf(first);
       run = this.#run = { index, shift, last: first - 1, end };
     }
-    this.#open.inject(chunksBetween(index, run.last + 1, last));
+    this.#open.inject(this.#chunksBetween(index, run.last + 1, last));
     run.last = last;
     run.end = end;
     return run;
   }
-}
 
-function* chunksBetween(index: ChunkIndex, first: number, last: number): Generator<KnownChunk> {
-  for (let position = first; position <= last; position++) yield chunkAt(index, position);
+  *#chunksBetween(index: ChunkIndex, first: number, last: number): Generator<KnownChunk> {
+    for (let position = first; position <= last; position++) {
+      this.#origins.chunks.keep(index.digestOf(position));
+      yield chunkAt(index, position);
+    }
+  }
 }

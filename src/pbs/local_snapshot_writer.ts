@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { StateError, UsageError } from "#src/errors.ts";
@@ -80,6 +81,10 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     this.#preparation = preparation;
   }
 
+  get keyFingerprint(): string | undefined {
+    return this.#crypt?.fingerprint;
+  }
+
   get previous(): SnapshotReader | undefined {
     return this.#preparation.previous;
   }
@@ -112,6 +117,12 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     if (name === CLIENT_LOG_NAME) return;
     this.#uploads.size += bytes.length;
     this.#list(name, bytes.length, sha256Of(bytes).toHex());
+  }
+
+  keepChunk(digest: ChunkDigest): boolean {
+    this.#checkRunning();
+    // Garbage collection spares what was touched since the oldest writer of its process began.
+    return this.#store.chunks.touch(digest) > 0;
   }
 
   finish(): SnapshotSummary {

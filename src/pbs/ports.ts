@@ -143,6 +143,8 @@ export interface SnapshotWriter {
   readonly id: SnapshotId;
   /** Crypt mode of everything that is written. */
   readonly cryptMode: CryptMode;
+  /** Fingerprint of the key that is used; undefined in mode `none`. */
+  readonly keyFingerprint: string | undefined;
   /**
    * The last finished snapshot of the group, for incremental backups. Undefined where there is none, or where it cannot
    * be a base: its verification failed, or it was made with another key.
@@ -170,6 +172,14 @@ export interface SnapshotWriter {
    * @throws {OsError}
    */
   addBlob(name: string, content: Uint8Array<ArrayBuffer>, options?: BlobOptions): void;
+  /**
+   * Keeps a chunk from being collected until the snapshot is finished, though nothing else may need it any more. Chunks of
+   * {@link previous} are kept without it.
+   *
+   * @returns false when there is no such chunk
+   * @throws {OsError}
+   */
+  keepChunk(digest: ChunkDigest): boolean;
   /**
    * Writes the manifest, signed where a key is used, and with it makes the snapshot a finished one. On return it is as durable as
    * the store's policy says.

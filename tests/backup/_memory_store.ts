@@ -107,6 +107,7 @@ export class MemoryWriter implements SnapshotWriter {
   readonly id: SnapshotId;
   readonly cryptMode: CryptMode;
   readonly previous: SnapshotReader | undefined;
+  readonly keyFingerprint = undefined;
   isAborted = false;
   readonly #store: MemoryStore;
   readonly #pipeline: ChunkPipeline;
@@ -132,6 +133,10 @@ export class MemoryWriter implements SnapshotWriter {
 
   addBlob(name: string, content: Uint8Array<ArrayBuffer>): void {
     this.#add(name, content.slice(), content.length, sha256Of(content).toHex());
+  }
+
+  keepChunk(digest: ChunkDigest): boolean {
+    return this.#store.has(digest);
   }
 
   finish(): SnapshotSummary {

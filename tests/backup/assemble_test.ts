@@ -175,10 +175,12 @@ Deno.test("assembleSnapshot() refuses archives of which chunks are missing", () 
   const store = new MemoryStore();
   const old = snapshot(store, tree, { mode: "data" });
   store.chunks.delete(old.dynamicIndex("root.ppxar.didx").digestOf(1));
-  const writer = store.start();
-  assert.throws(
-    () => assembleSnapshot(writer, [{ snapshot: old, archive: "root.pxar" }]),
-    { code: "not-found", message: /it is missing/ },
-  );
-  assert.ok(writer.isAborted);
+  for (const part of [{}, { place: "/there/" }]) {
+    const writer = store.start();
+    assert.throws(
+      () => assembleSnapshot(writer, [{ snapshot: old, archive: "root.pxar", ...part }]),
+      { code: "not-found", message: /it is missing/ },
+    );
+    assert.ok(writer.isAborted);
+  }
 });

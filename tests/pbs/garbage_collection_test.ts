@@ -92,6 +92,20 @@ function nameOf(byte: number): string {
   return new Uint8Array(32).fill(byte).toHex();
 }
 
+Deno.test("collectGarbage() spares what a running backup keeps of a snapshot that is removed", () => {
+  using fixture = new Fixture([1, 2]);
+  const { store } = fixture;
+  const [one, two] = [1, 2].map((number) => new Uint8Array(sha256Of(blockOf(number))).toHex());
+  for (const name of [one!, two!]) age(fixture.chunkPath(name), 2 * DAY);
+  const writer = store.startSnapshot({ group: groupOf("b") });
+  assert.ok(writer.keepChunk(digestOf(sha256Of(blockOf(1)))));
+  assert.ok(!writer.keepChunk(digestOf(new Uint8Array(32))));
+  store.forget({ group: groupOf("a"), time: 1_700_000_000 });
+  collectGarbage(store);
+  writer.abort();
+  assert.deepEqual([one!, two!].map((name) => exists(fixture.chunkPath(name))), [true, false]);
+});
+
 Deno.test("parseGcStatus and formatGcStatus agree on a server's file", () => {
   const text = `{
     "upid": "UPID:vm:00001FBD:0004F12B:00000016:6B010456:garbage_collection:test:tester@pbs:",
