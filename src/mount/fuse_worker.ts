@@ -10,6 +10,7 @@ import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { Replies } from "#ffi/libfuse3/replies.ts";
 import { FuseSession } from "#ffi/libfuse3/session.ts";
+import { endNativeCodecs } from "#src/codecs/mod.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { BackingRegistry } from "./backing_registry.ts";
 import { makeCallbacks } from "./callbacks.ts";
@@ -117,5 +118,6 @@ function serve(
     // Closes the device too: what this worker had in hand is answered ECONNABORTED then.
     session.destroy();
     fileSystem.close();
+    endNativeCodecs();
   }
 }
