@@ -34,10 +34,8 @@ const NAMESPACE_IMPORT = /^import (?:\* as )?([\w$]+) from "node:([\w/]+)";$/gm;
 const NAMED_IMPORT = /^import \{ ([^}]+) \} from "node:([\w/]+)";$/gm;
 const REQUIRE_IMPORT = /^import \{ createRequire as ([\w$]+) \} from "node:module";$/m;
 
-/** By way of the global object: a part of the bundle may have a `process` of its own, which is lazy. */
 /** What the rewritten imports call. A module may itself import a `process` that becomes lazy: only the global one will do. */
-const PRELUDE = `var __getBuiltin = (id) => globalThis.process.getBuiltinModule(id);
-var __lazyObject = (find) => {
+const PRELUDE = `var __lazyObject = (find) => {
   let loaded;
   const load = () => loaded ??= find();
   return new Proxy({}, {
