@@ -54,6 +54,31 @@ Deno.test({
   },
 });
 
+Deno.test("buildArchive() leaves out what is too deep for readers, and says so", () => {
+  using scratch = new TempDirectory("deep");
+  makeTree(scratch.join("tree"), { z: "" });
+  // In parts that are put into each other: the kernel takes no path of more than 4096 bytes.
+  const makeDeep = (name: string, partDepth: number, partCount: number) => {
+    const part = `/${name}`.repeat(partDepth);
+    let inner: string | undefined;
+    for (let i = 0; i < partCount; i++) {
+      const top = scratch.join(`${name[0]}${i}`);
+      Deno.mkdirSync(top + part, { recursive: true });
+      if (inner !== undefined) Deno.renameSync(inner, `${top}${part}/${name}`);
+      inner = `${top}/${name}`;
+    }
+    Deno.renameSync(inner!, `${scratch.join("tree")}/${name}`);
+  };
+  makeDeep("d", 700, 3);
+  makeDeep("n".repeat(255), 10, 13);
+  const { report, entries } = build(scratch.join("tree"));
+  assert.deepEqual(report.problems.map(({ kind }) => kind), ["too-deep", "too-deep"]);
+  assert.ok(report.isPartial);
+  assert.ok(entries.has("/d".repeat(2047)) && !entries.has("/d".repeat(2048)));
+  assert.ok(entries.has(`/${"n".repeat(255)}`.repeat(128)));
+  assert.ok(entries.has("/z"));
+});
+
 Deno.test("buildArchive() needs no FFI with the plain source and sink", async () => {
   using scratch = new TempDirectory("plain");
   const source = scratch.join("tree");

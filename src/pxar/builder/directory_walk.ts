@@ -11,7 +11,7 @@ import type { EntryOffset } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
 import type { PathPattern } from "../exclude/mod.ts";
 import { splitDeviceNumber } from "../format/device.ts";
-import { TARGET_SIZE_MAX } from "../format/limits.ts";
+import { DEPTH_MAX, PATH_SIZE_MAX, TARGET_SIZE_MAX } from "../format/limits.ts";
 import { ChildLister, EXCLUDE_OPTIONS_NAME, reportMissing } from "./children.ts";
 import type { EntryWriter } from "./entry_writer.ts";
 import { type BuildOptions, ENTRIES_MAX_DEFAULT } from "./options.ts";
@@ -158,9 +158,26 @@ export class DirectoryWalk {
   }
 
   #add(writer: EntryWriter, frame: Frame, item: SourceName): void {
+    if (this.#isTooDeep(frame, item)) {
+      // Not a reason to stop: whoever may write to the source could prevent every backup.
+      this.#report.add(
+        "too-deep",
+        `${frame.path}/${item.name}`,
+        "Too deep or path too long, left out",
+      );
+      return;
+    }
     if (item.type === NameType.FILE) this.#addFile(writer, frame, item.name);
     else if (item.type === NameType.DIRECTORY) this.#addDirectory(writer, frame, item.name);
     else this.#addOther(writer, frame, item);
+  }
+
+  /** Whether readers would refuse an archive with this entry. */
+  #isTooDeep({ path }: Frame, { name, type }: SourceName): boolean {
+    if (type === NameType.DIRECTORY && this.#frames.length >= DEPTH_MAX) return true;
+    // A code unit takes up to three bytes.
+    if (3 * (path.length + 1 + name.length) <= PATH_SIZE_MAX) return false;
+    return encodeFileName(path).length + 1 + encodeFileName(name).length > PATH_SIZE_MAX;
   }
 
   #begin(path: string, kind: BuildEntryKind): void {

@@ -20,6 +20,8 @@ export type BuildProblemKind =
   | "vanished"
   /** Stale handle of a network file system: left out. */
   | "stale"
+  /** Below more directories, or with a longer path, than an archive may have: left out. */
+  | "too-deep"
   /** Became shorter while it was read: the rest is zeros. */
   | "shrunk"
   /** Became longer while it was read: what is new is missing. */
@@ -65,6 +67,7 @@ const SEVERITIES: Readonly<Record<BuildProblemKind, BuildProblem["severity"]>> =
   unreadable: "error",
   vanished: "error",
   stale: "error",
+  "too-deep": "error",
   shrunk: "warning",
   grown: "warning",
   attribute: "warning",

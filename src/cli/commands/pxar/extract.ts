@@ -87,7 +87,7 @@ async function extractChosen(
   { terminal }: CommandContext,
 ): Promise<number> {
   const [archive, ...paths] = options.args;
-  checkChosen(archive!, paths, output, options);
+  checkChosen(paths, options);
   const input = await chosenInput(archive!, options);
   if (output === STANDARD_STREAM) {
     const { readFiles } = await import("../../pxar/contents.ts");
@@ -99,12 +99,7 @@ async function extractChosen(
   return 0;
 }
 
-function checkChosen(
-  archive: string,
-  paths: readonly string[],
-  output: string,
-  options: ExtractCommandOptions,
-): void {
+function checkChosen(paths: readonly string[], options: ExtractCommandOptions): void {
   if (paths.length === 0) {
     throw new UsageError("path is required with -o/--output", {
       option: "path",
