@@ -172,16 +172,18 @@ export class ChunkVerifier {
       if (error instanceof IntegrityError && error.code === "crypt-mode") {
         const state = isEncrypted ? State.PLAIN : State.ENCRYPTED;
         this.#known.set(bytes, 0, size * STATE_FACTOR + state);
-        index.onFault({ digest, message: error.message, error, renamedTo: undefined });
+        const message = error.message.replace("Chunk", `Chunk ${digest}`);
+        index.onFault({ digest, message, error, renamedTo: undefined });
         return;
       }
       this.#known.set(bytes, 0, State.BAD);
       this.counts.badChunkCount++;
-      const message = error instanceof Error ? error.message : String(error);
+      const problem = error instanceof Error ? error.message : String(error);
+      const message = problem.includes(digest) ? problem : `Chunk ${digest}: ${problem}`;
       const renamedTo = isCorrupt(error) && this.#options.isRenaming
         ? renameBadChunk(this.#options.chunks.pathOf(digest), ino)
         : undefined;
-      index.onFault({ digest, message: `Chunk ${digest}: ${message}`, error, renamedTo });
+      index.onFault({ digest, message, error, renamedTo });
     }
   }
 }

@@ -11,7 +11,7 @@ import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
-import { CHUNKS_DIRECTORY, ChunkStore } from "./chunk_store.ts";
+import { CHUNKS_DIRECTORY, ChunkStore, type ChunkWriting } from "./chunk_store.ts";
 import { createDatastore } from "./datastore_creation.ts";
 import type {
   CreateOptions,
@@ -44,6 +44,7 @@ import { forgetGroup, forgetSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, startSnapshot, writeOwner } from "./snapshot_start.ts";
 import { removeFile, StoreFiles } from "./store_files.ts";
 import {
+  checkNotes,
   describeGroup,
   describeSnapshot,
   groupPath,
@@ -64,17 +65,22 @@ const LOCK_TIMEOUT_MS = 10_000;
 export class Datastore {
   readonly path: string;
   readonly access: "read" | "write";
-  readonly chunks: ChunkStore;
   /** What whoever writes should know of locks that could not be taken. */
   readonly warnings: readonly string[];
   readonly #store: OpenStore;
+  readonly #chunks: ChunksOnDemand;
 
-  private constructor(store: OpenStore, warnings: readonly string[]) {
+  private constructor(store: OpenStore, chunks: ChunksOnDemand, warnings: readonly string[]) {
     this.#store = store;
+    this.#chunks = chunks;
     this.path = store.path;
     this.access = store.isWritable ? "write" : "read";
-    this.chunks = store.chunks;
     this.warnings = warnings;
+  }
+
+  /** The chunks. @throws {OsError} when their directory may not be read */
+  get chunks(): ChunkStore {
+    return this.#chunks.get();
   }
 
   /**
@@ -101,17 +107,20 @@ export class Datastore {
     const syncLevel = options.syncLevel ?? "filesystem";
     const codecs = isNative ? nativeCodecs() : builtInCodecs();
     const locks = serverLocks(options);
+    const chunks = new ChunksOnDemand(storePath, isWritable ? { owner, syncLevel } : undefined);
     const store: OpenStore = {
       path: storePath,
       owner,
-      chunks: ChunkStore.open(storePath, isWritable ? { owner, syncLevel } : undefined),
+      get chunks() {
+        return chunks.get();
+      },
       codecs,
       codec: new BlobCodec(codecs),
       syncLevel,
       host: isNative ? openHostParts(storePath, owner, options, locks.path) : undefined,
       isWritable,
     };
-    return new Datastore(store, locks.warning === undefined ? [] : [locks.warning]);
+    return new Datastore(store, chunks, locks.warning === undefined ? [] : [locks.warning]);
   }
 
   /**
@@ -170,9 +179,10 @@ export class Datastore {
     }
   }
 
-  /** Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` */
+  /** Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` @throws {LimitError} */
   setGroupNotes(group: GroupId, notes: string): void {
     requireGroup(this.#store, group);
+    checkNotes(notes);
     const path = `${groupPath(this.#store, group)}/${NOTES_FILE}`;
     const { files } = writableParts(this.#store);
     if (notes === "") removeFile(path);
@@ -216,8 +226,9 @@ export class Datastore {
     return startSnapshot(this.#store, options);
   }
 
-  /** Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or `locked` */
+  /** Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or `locked` @throws {LimitError} */
   setNotes(snapshot: SnapshotId, notes: string): void {
+    checkNotes(notes);
     updateManifest(this.#store, snapshot, (manifest) => withNotes(manifest, notes));
   }
 
@@ -304,7 +315,27 @@ export class Datastore {
 
   /** Snapshots that are open stay readable. */
   close(): void {
-    this.chunks.close();
+    this.#chunks.close();
+  }
+}
+
+/** Opened when they are needed first: who may not read the chunks of a server can still see what backups there are. */
+class ChunksOnDemand {
+  readonly #storePath: string;
+  readonly #writing: ChunkWriting | undefined;
+  #chunks: ChunkStore | undefined;
+
+  constructor(storePath: string, writing: ChunkWriting | undefined) {
+    this.#storePath = storePath;
+    this.#writing = writing;
+  }
+
+  get(): ChunkStore {
+    return this.#chunks ??= ChunkStore.open(this.#storePath, this.#writing);
+  }
+
+  close(): void {
+    this.#chunks?.close();
   }
 }
 

@@ -48,6 +48,8 @@ export interface GroupInfo {
   readonly snapshots: readonly SnapshotId[];
   /** The newest finished snapshot. */
   readonly last: SnapshotId | undefined;
+  /** Why owner or notes could not be read. */
+  readonly error: unknown;
 }
 
 /** A file of a snapshot. */

@@ -45,22 +45,24 @@ export function removeNamespace(store: OpenStore, ns: Namespace, isRecursive: bo
     throw new UsageError("Cannot remove the root namespace: it is the datastore itself");
   }
   for (const child of listNamespaces(store, ns).reverse()) {
-    if (child !== ns && !isRecursive) throw left(ns);
+    if (child !== ns && !isRecursive) throw left(ns, isRecursive);
     for (const group of listGroups(store, child)) {
-      if (!isRecursive || forgetGroup(store, group).length > 0) throw left(ns);
+      if (!isRecursive || forgetGroup(store, group).length > 0) throw left(ns, isRecursive);
     }
     const path = namespacePath(store, child);
     for (const name of namesIn(path)) {
       // Directories of types, and of namespaces that are gone now.
-      if (namesIn(`${path}/${name}`).length > 0) throw left(ns);
+      if (namesIn(`${path}/${name}`).length > 0) throw left(ns, isRecursive);
       removeDirectory(`${path}/${name}`);
     }
     removeDirectory(path);
   }
 }
 
-function left(ns: Namespace): StateError {
+function left(ns: Namespace, isRecursive: boolean): StateError {
   return new StateError("busy", `Cannot remove namespace "${ns}": there is something in it`, {
-    hint: "Protected snapshots must be unprotected first",
+    hint: isRecursive
+      ? "Protected snapshots must be unprotected first"
+      : "With --delete-groups everything in it goes with it",
   });
 }

@@ -44,6 +44,8 @@ export class SnapshotVerifier {
   readonly #codec = new BlobCodec(nativeCodecs());
   readonly #now: () => number;
   readonly #upid: string;
+  /** Whether a snapshot was made with a given key. */
+  isKeyUsed = false;
 
   constructor(datastore: Datastore, options: VerifyOptions) {
     this.#datastore = datastore;
@@ -81,6 +83,9 @@ export class SnapshotVerifier {
     this.#options.signal?.throwIfAborted();
     const faults = new Faults(snapshot, this.#options.onFault);
     const skipped = (reason: NonNullable<VerifiedSnapshot["reason"]>) => {
+      if (reason === "locked") {
+        this.#options.onWarning?.(`${formatSnapshot(snapshot)} is skipped: it is in use`);
+      }
       return { snapshot, result: "skipped", reason, faults: [], faultCount: 0 } as const;
     };
     try {
@@ -142,6 +147,7 @@ export class SnapshotVerifier {
       ? this.#crypts[0]
       : this.#crypts.find((candidate) => candidate.fingerprint === fingerprint);
     if (crypt === undefined) return undefined;
+    this.isKeyUsed = true;
     try {
       checkManifest(manifest, crypt);
       return crypt;

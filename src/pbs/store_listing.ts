@@ -4,7 +4,7 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { isFailure, LimitError, StateError } from "#src/errors.ts";
 import {
   type DirectoryEntry,
   entriesOf,
@@ -88,13 +88,20 @@ export function requireNamespace(store: OpenStore, ns: Namespace): void {
 /** Checks that a group is there. @throws {StateError} `not-found` */
 export function requireGroup(store: OpenStore, group: GroupId): void {
   if (isDirectoryAt(groupPath(store, group))) return;
-  throw new StateError("not-found", `Cannot find group ${formatGroup(group)}`);
+  throw notFound(store, `group ${formatGroup(group)}`, group.ns);
 }
 
 /** Checks that a snapshot is there. @throws {StateError} `not-found` */
 export function requireSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   if (isDirectoryAt(snapshotPath(store, snapshot))) return;
-  throw new StateError("not-found", `Cannot find snapshot ${formatSnapshot(snapshot)}`);
+  throw notFound(store, `snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
+}
+
+/** Says that the namespace is missing where that is the reason. */
+function notFound(store: OpenStore, what: string, ns: Namespace): StateError {
+  requireNamespace(store, ns);
+  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
+  return new StateError("not-found", `Cannot find ${what}${place}`);
 }
 
 /** Groups of a namespace, by type and id. @throws {StateError} `not-found` */
@@ -133,17 +140,37 @@ export function readOwner(store: OpenStore, group: GroupId): string | undefined 
   return text?.replace(/\s*(\n[^]*)?$/, "");
 }
 
-/** What is known of a group. @throws {StateError} `not-found` */
+/** Checks that notes can be read again. @throws {LimitError} */
+export function checkNotes(notes: string): void {
+  const size = new TextEncoder().encode(notes).length;
+  if (size <= NOTES_SIZE_MAX) return;
+  throw new LimitError(`Cannot set notes: ${size} bytes are more than ${NOTES_SIZE_MAX}`);
+}
+
+/** What is known of a group; an owner or notes that cannot be read are no reason to throw. @throws {StateError} `not-found` */
 export function describeGroup(store: OpenStore, group: GroupId): GroupInfo {
   requireGroup(store, group);
   const snapshots = listSnapshots(store, group).reverse();
+  const owner = attempt(() => readOwner(store, group));
+  const notes = attempt(() => readText(`${groupPath(store, group)}/${NOTES_FILE}`, NOTES_SIZE_MAX));
   return {
     id: group,
-    owner: readOwner(store, group),
-    notes: readText(`${groupPath(store, group)}/${NOTES_FILE}`, NOTES_SIZE_MAX),
+    owner: owner.value,
+    notes: notes.value,
     snapshots,
     last: snapshots.find((snapshot) => isFinished(store, snapshot)),
+    error: owner.error ?? notes.error,
   };
+}
+
+/** What is read, or why it could not be. */
+function attempt<Value>(read: () => Value): { readonly value?: Value; readonly error?: unknown } {
+  try {
+    return { value: read() };
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return { error };
+  }
 }
 
 /** What is known of a snapshot; a manifest that cannot be read is no reason to throw. @throws {StateError} `not-found` */
@@ -151,7 +178,7 @@ export function describeSnapshot(store: OpenStore, snapshot: SnapshotId): Snapsh
   requireSnapshot(store, snapshot);
   const base = {
     id: snapshot,
-    owner: readOwner(store, snapshot.group),
+    owner: attempt(() => readOwner(store, snapshot.group)).value,
     isProtected: isProtected(store, snapshot),
     isFinished: isFinished(store, snapshot),
   };

@@ -40,7 +40,7 @@ export interface VerifyOptions {
   readonly onProgress?: (progress: VerifyProgress) => void;
   /** Told of every fault when it is found. */
   readonly onFault?: (fault: VerifyFault) => void;
-  /** Told of results that could not be saved. */
+  /** Told of results that could not be saved, of snapshots in use, and of a key that fits none. */
   readonly onWarning?: (message: string) => void;
   /** Unix seconds. Default: the system's clock. */
   readonly now?: () => number;

@@ -40,6 +40,12 @@ export function verifyStore(
   const run = new SnapshotVerifier(datastore, { ...options, ignoreVerified });
   try {
     const results = snapshots.map((snapshot, done) => run.verify(snapshot, done, snapshots.length));
+    const isKeyGiven = options.crypts !== undefined && options.crypts.length > 0;
+    if (isKeyGiven && !run.isKeyUsed && results.some(({ result }) => result !== "skipped")) {
+      options.onWarning?.(
+        "The given key is that of none of the snapshots: no signature was checked, and of encrypted chunks only the checksums",
+      );
+    }
     return {
       snapshots: results,
       ...run.chunkCounts,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { StateError, UsageError } from "#src/errors.ts";
+import { LimitError, OsError, StateError, UsageError } from "#src/errors.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import {
@@ -173,6 +173,47 @@ Deno.test("Datastore lists unfinished and damaged snapshots", () => {
   store.close();
 });
 
+Deno.test("Datastore tells what there is without opening the directory of its chunks", () => {
+  using directory = new TempDirectory("store");
+  openNew(directory).close();
+  const store = Datastore.open(directory.join("store"));
+  // As for an ordinary user who may not read it.
+  Deno.removeSync(`${store.path}/.chunks`, { recursive: true });
+  assert.deepEqual(store.groups(ROOT), []);
+  assert.throws(() => store.chunks, OsError);
+  store.close();
+});
+
+Deno.test("Datastore describes a group whose owner or notes cannot be read", () => {
+  using directory = new TempDirectory("store");
+  const store = openNew(directory);
+  const id = makeSnapshot(store, 1000);
+  assert.throws(() => store.setGroupNotes(GROUP, "ü".repeat(1 << 20)), LimitError);
+  assert.throws(() => store.setNotes(id, "ü".repeat(1 << 20)), LimitError);
+  Deno.writeTextFileSync(`${store.path}/host/a/notes`, "n".repeat((1 << 20) + 1));
+  const { error, notes, last } = store.groupInfo(GROUP);
+  assert.ok(error instanceof LimitError);
+  assert.deepEqual([notes, last], [undefined, id]);
+  Deno.writeTextFileSync(`${store.path}/host/a/owner`, "o".repeat(10_000));
+  assert.equal(store.groupInfo(GROUP).owner, undefined);
+  assert.equal(store.snapshotInfo(id).owner, undefined);
+  store.close();
+});
+
+Deno.test("Datastore names the namespace of what is not there", () => {
+  using directory = new TempDirectory("store");
+  const store = openNew(directory);
+  const [a, b] = [parseNamespace("a"), parseNamespace("b")];
+  store.createNamespace(a);
+  assert.throws(() => store.groupInfo({ ...GROUP, ns: a }), /group host\/a in namespace "a"/);
+  assert.throws(
+    () => store.snapshotInfo({ group: { ...GROUP, ns: a }, time: 1000 }),
+    /snapshot host\/a\/1970-01-01T00:16:40Z in namespace "a"/,
+  );
+  assert.throws(() => store.groupInfo({ ...GROUP, ns: b }), /Cannot find namespace "b"/);
+  store.close();
+});
+
 Deno.test("Datastore makes and removes namespaces", () => {
   using directory = new TempDirectory("store");
   const store = openNew(directory);
@@ -188,9 +229,9 @@ Deno.test("Datastore makes and removes namespaces", () => {
   assert.deepEqual(store.namespaces(a) as string[], ["a", "a/b"]);
   assert.deepEqual(store.groups(ROOT), []);
   assert.throws(() => store.removeNamespace(ab), { code: "busy" });
-  assert.throws(() => store.removeNamespace(a), { code: "busy" });
+  assert.throws(() => store.removeNamespace(a), { code: "busy", hint: /--delete-groups/ });
   store.setProtected(id, true);
-  assert.throws(() => store.removeNamespace(a, true), { code: "busy" });
+  assert.throws(() => store.removeNamespace(a, true), { code: "busy", hint: /unprotected/ });
   store.setProtected(id, false);
   store.removeNamespace(a, true);
   assert.deepEqual(store.namespaces() as string[], [""]);

@@ -120,7 +120,17 @@ if (HAS_ALL_CHUNKS) {
     flip(copy.chunkPath(digest), 30);
     const scope = { kind: "snapshot", snapshot } as const;
     assert.ok(verifyStore(copy.store, scope).isClean);
-    const report = verifyStore(copy.store, scope, { crypts: [crypt], threads: WORKERS });
+    const warnings: string[] = [];
+    const onWarning = (message: string) => warnings.push(message);
+    const crypts = [goldenKey("keys/key-none.json")!];
+    assert.ok(verifyStore(copy.store, scope, { crypts, onWarning }).isClean);
+    assert.match(warnings[0]!, /^The given key is that of none/);
+    const report = verifyStore(copy.store, scope, {
+      crypts: [crypt],
+      threads: WORKERS,
+      onWarning,
+    });
+    assert.equal(warnings.length, 1);
     assert.deepEqual(report.snapshots[0]!.faults.map(({ file }) => file), ["root.pxar.didx"]);
     assert.ok(report.snapshots[0]!.faults[0]!.renamedTo !== undefined);
     const signed = copy.snapshot("host/sign/2024-01-10T10:00:00Z");
@@ -303,11 +313,15 @@ Deno.test("verifyStore passes over what is unfinished, locked or a benchmark", (
   small.backUp([3], 1_700_000_000, "benchmark");
   const running = small.store.startSnapshot({ group: groupOf("c"), time: 1_700_000_000 });
   const lock = small.store.locks!.lockSnapshot(locked, "exclusive");
-  const { snapshots } = verifyStore(small.store);
+  const warnings: string[] = [];
+  const { snapshots } = verifyStore(small.store, { kind: "namespace" }, {
+    onWarning: (message) => warnings.push(message),
+  });
   assert.deepEqual(
     snapshots.map(({ snapshot, result, reason }) => [snapshot.group.id, result, reason]),
     [["a", "skipped", "locked"], ["b", "ok", undefined], ["c", "skipped", "locked"]],
   );
+  assert.deepEqual(warnings.map((message) => /^host\/\w/.exec(message)?.[0]), ["host/a", "host/c"]);
   lock.release();
   running.abort();
   Deno.mkdirSync(`${small.path}/host/d/2024-01-01T00:00:00Z`, { recursive: true });
@@ -426,6 +440,7 @@ Deno.test("verifyStore finds the same damage as a server, and gives corrupt chun
     assert.equal(report.chunkCount, 35);
     const first = faults.slice(0, 5);
     const of = (block: number) => first.find(({ message }) => message.includes(digestOf(block)))!;
+    assert.equal(of(3).message, `Chunk ${digestOf(3)} is missing`);
     const codeOf = ({ error }: VerifyFault) => (error as { code: string }).code;
     assert.deepEqual([0, 1, 2, 3, 5].map((block) => codeOf(of(block))), [
       "crc",

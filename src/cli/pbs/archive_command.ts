@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import type { CommandContext } from "../command.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import type { ArchiveInput } from "../pxar/archive_input.ts";
+import { KEY_PLACE_ENVIRONMENT } from "./key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "./secrets.ts";
 import { addFormatOptions, type FormatChoice, Output, OUTPUT_ENVIRONMENT } from "./output.ts";
 import { REPOSITORY_ENVIRONMENT } from "./repository.ts";
@@ -22,6 +23,7 @@ export interface ArchiveOptions extends SnapshotOptions, FormatChoice {
 export const ARCHIVE_ENVIRONMENT: Readonly<Record<string, string>> = {
   ...REPOSITORY_ENVIRONMENT,
   ...KEY_PASSWORD_ENVIRONMENT,
+  ...KEY_PLACE_ENVIRONMENT,
   ...OUTPUT_ENVIRONMENT,
 };
 

@@ -45,10 +45,13 @@ export interface DefaultKeys {
   readonly masterKey: string | undefined;
 }
 
-/** The options that name the encryption key. */
-export function addKeyOptions(command: Command): Command {
+/** The options that name the encryption key; `otherwise` is what happens without. */
+export function addKeyOptions(
+  command: Command,
+  otherwise = "else the one at the default place, if any",
+): Command {
   return command
-    .option("--keyfile <file>", "encryption key; else the one at the default place, if any")
+    .option("--keyfile <file>", `encryption key; ${otherwise}`)
     .addOption(
       new Option("--keyfd <number>", "open descriptor that gives the encryption key")
         .conflicts("keyfile"),

@@ -8,7 +8,6 @@ import type { Command } from "commander";
 import { StateError } from "#src/errors.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import {
-  formatGroup,
   type GroupId,
   type Namespace,
   parseGroup,
@@ -17,6 +16,7 @@ import {
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandContext } from "../command.ts";
+import { qualifiedName } from "./listing.ts";
 import { type FormatChoice, Output } from "./output.ts";
 import { addRepositoryOptions, datastorePath, type RepositoryOptions } from "./repository.ts";
 
@@ -89,7 +89,7 @@ export function snapshotOf(store: Datastore, target: Target): SnapshotId {
   if (last !== undefined) return last;
   throw new StateError(
     "not-found",
-    `backup group ${formatGroup(target.group)} does not contain any snapshots.`,
+    `backup group ${qualifiedName(target.group)} does not contain any snapshots.`,
   );
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { goldenDatastore, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
-import { runCommand } from "#tests/support/process.ts";
+import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { mustPbs, pbs, type PbsOptions } from "./_pbs.ts";
+import { MAIN_MODULE } from "../_program.ts";
+import { ALL_PERMISSIONS, mustPbs, pbs, type PbsOptions } from "./_pbs.ts";
 
 const SNAPSHOT = "host/alpha/2024-01-12T10:00:00Z";
 const TIMEOUT_MS = 60_000;
@@ -66,6 +67,55 @@ Deno.test("pbs forget removes snapshots but not protected ones", async () => {
   assert.equal((await copy.json("snapshots host/alpha")).length, 1);
   const gone = await copy.run(`snapshot forget ${SNAPSHOT}`);
   assert.equal(gone.code, 1);
+});
+
+Deno.test("pbs forget removes the others when one of several cannot be removed", async () => {
+  using copy = await Copy.make();
+  const [missing, kept] = ["host/alpha/2024-01-10T10:00:01Z", "host/alpha/2024-01-11T10:00:00Z"];
+  const result = await copy.run(`forget ${missing} ${kept} ${SNAPSHOT} --format json`);
+  assert.equal(result.code, 1);
+  assert.deepEqual(JSON.parse(result.stdout), { type: "summary", removed: [SNAPSHOT] });
+  const [first, second, error] = result.stderr.trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  assert.deepEqual([first.path, first.code], [missing, "not-found"]);
+  assert.deepEqual([second.path, second.code], [kept, "protected"]);
+  assert.equal(error.code, "partial");
+});
+
+Deno.test("pbs notes refuses a standard input that is no text", async () => {
+  using copy = await Copy.make();
+  const program = denoRunCommand(ALL_PERMISSIONS, MAIN_MODULE, [
+    "pbs",
+    "notes",
+    SNAPSHOT,
+    "-",
+    "--repository",
+    copy.store,
+  ]);
+  const line = ["sh", "-c", `printf '\\377' | "$@"`, "sh", ...program];
+  const { code, stderr } = await runCommand(line, { timeoutMs: TIMEOUT_MS, check: false });
+  assert.equal(code, 2);
+  assert.match(stderr, /it is not UTF-8/);
+  assert.equal(await copy.must(`notes ${SNAPSHOT}`), "");
+});
+
+Deno.test("pbs list warns of notes that cannot be read, and lists the group", async () => {
+  using copy = await Copy.make();
+  const all = await copy.json("list");
+  Deno.writeTextFileSync(`${copy.store}/host/enc/notes`, "n".repeat((1 << 20) + 1));
+  const { code, stdout, stderr } = await copy.run("list --format json");
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), all);
+  assert.deepEqual([JSON.parse(stderr).path, JSON.parse(stderr).code], ["host/enc", "limit"]);
+  assert.equal((await copy.run("notes host/enc")).code, 1);
+});
+
+Deno.test("pbs verify and catalog dump say which keys they use", async () => {
+  const verify = await mustPbs(["verify", "--help"]);
+  assert.match(verify, /without, signatures are not\s+checked/);
+  assert.ok(!verify.includes("XDG_CONFIG_HOME"));
+  assert.match(await mustPbs(["catalog", "dump", "--help"]), /XDG_CONFIG_HOME/);
 });
 
 Deno.test("pbs group forget keeps what is protected, and says so", async () => {

@@ -20,6 +20,7 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
 import { datastorePath, REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
 import { withStore } from "../../pbs/store.ts";
 
@@ -53,6 +54,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
       environment: {
         ...REPOSITORY_ENVIRONMENT,
         ...KEY_PASSWORD_ENVIRONMENT,
+        ...KEY_PLACE_ENVIRONMENT,
         ...OUTPUT_ENVIRONMENT,
       },
       exitStatus: {
@@ -70,7 +72,9 @@ export const backupCommand: CommandModule<BackupOptions> = {
     const told = { terminal: context.terminal, output };
     const { runBackup, runBackupPlan } = await import("../../pbs/backup_job.ts");
     if (request.isDryRun) {
-      runBackupPlan(request, plan.mode, told);
+      await withStore(options, context, "read", (store) => {
+        runBackupPlan(store, request, plan.mode, told);
+      });
       return 0;
     }
     const { loadBackupKeys } = await import("../../pbs/crypt.ts");

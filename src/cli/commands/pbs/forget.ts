@@ -5,7 +5,7 @@
  */
 
 import { Command } from "commander";
-import { StateError, UsageError } from "#src/errors.ts";
+import { isFailure, StateError, UsageError } from "#src/errors.ts";
 import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
@@ -38,6 +38,7 @@ export function forgetCommand(words: string): CommandModule<ForgetOptions> {
           line: `pbkfs ${words} host/db1/2024-01-10T10:00:00Z`,
         }],
         environment: REPOSITORY_ENVIRONMENT,
+        exitStatus: { 1: "Failure, or one of several stayed: the reason is on standard error." },
       });
     },
 
@@ -51,10 +52,23 @@ export function forgetCommand(words: string): CommandModule<ForgetOptions> {
           hint: `All its snapshots at once: pbkfs pbs group forget ${name}`,
         });
       });
+      const removed: string[] = [];
       await withStore(options, context, "write", (store) => {
-        for (const snapshot of snapshots) store.forget(snapshot);
+        for (const [index, snapshot] of snapshots.entries()) {
+          const name = options.args[index]!;
+          try {
+            store.forget(snapshot);
+            removed.push(name);
+          } catch (error) {
+            // One of several is no reason to keep the others.
+            if (snapshots.length === 1 || !isFailure(error)) throw error;
+            output.problem(name, error);
+          }
+        }
       });
-      output.summary({ removed: options.args });
+      output.summary({ removed });
+      const left = snapshots.length - removed.length;
+      if (left > 0) throw partialError(left, "removed");
       return 0;
     },
   };

@@ -7,13 +7,14 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { GROUP_TABLE, groupRecord, sortedGroups } from "../../pbs/listing.ts";
+import { GROUP_TABLE, groupRecord, qualifiedName, sortedGroups } from "../../pbs/listing.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
+import { PartialListing } from "../../pbs/partial_listing.ts";
 import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
 
@@ -40,8 +41,16 @@ export const listGroupsCommand: CommandModule<ListOptions> = {
     const output = new Output(options, context);
     const ns = namespaceOf(options);
     await withStore(options, context, "read", (store) => {
-      const groups = sortedGroups(store, ns).map((id) => groupRecord(store, store.groupInfo(id)));
+      const listing = new PartialListing(output);
+      const groups = sortedGroups(store, ns).flatMap((id) =>
+        listing.of(id, () => {
+          const info = store.groupInfo(id);
+          if (info.error !== undefined) output.problem(qualifiedName(id), info.error);
+          return [groupRecord(store, info)];
+        })
+      );
       output.records(groups, GROUP_TABLE);
+      listing.finish();
     });
     return 0;
   },

@@ -5,6 +5,7 @@
  */
 
 import { Command } from "commander";
+import { UsageError } from "#src/errors.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CommandGroup, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
@@ -90,7 +91,7 @@ const updateCommand: CommandModule<NotesOptions> = {
     const output = new Output(options, context);
     const [name = "", text = ""] = options.args;
     const target = parseTarget(name, namespaceOf(options));
-    const notes = text === "-" ? await new Response(Deno.stdin.readable).text() : text;
+    const notes = text === "-" ? await notesOfInput() : text;
     await withStore(options, context, "write", (store) => {
       if (target.kind === "group") store.setGroupNotes(target.group, notes);
       else store.setNotes(target.snapshot, notes);
@@ -116,9 +117,20 @@ export const notesGroup: CommandGroup = {
   },
 };
 
+/** Text from standard input. @throws {UsageError} when it is none */
+async function notesOfInput(): Promise<string> {
+  const bytes = await new Response(Deno.stdin.readable).bytes();
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new UsageError("Cannot use standard input as notes: it is not UTF-8", { cause });
+  }
+}
+
 function notesOf(store: Datastore, target: Target): string | undefined {
-  if (target.kind === "group") return store.groupInfo(target.group).notes;
-  const info = store.snapshotInfo(target.snapshot);
+  const info = target.kind === "group"
+    ? store.groupInfo(target.group)
+    : store.snapshotInfo(target.snapshot);
   if (info.error !== undefined) throw info.error;
   return info.notes;
 }

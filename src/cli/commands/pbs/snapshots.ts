@@ -15,6 +15,7 @@ import {
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
+import { PartialListing } from "../../pbs/partial_listing.ts";
 import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
 
@@ -46,13 +47,17 @@ export function snapshotsCommand(name: string, words: string): CommandModule<Sna
       const ns = namespaceOf(options);
       const [name] = options.args;
       await withStore(options, context, "read", (store) => {
-        const groups = name === undefined ? sortedGroups(store, ns) : [parseGroup(name, ns)];
-        const infos = groups.flatMap((group) => store.snapshots(group))
-          .map((id) => store.snapshotInfo(id));
+        const listing = new PartialListing(output);
+        const ids = name === undefined
+          ? sortedGroups(store, ns)
+            .flatMap((group) => listing.of(group, () => store.snapshots(group)))
+          : store.snapshots(parseGroup(name, ns));
+        const infos = ids.flatMap((id) => listing.of(id, () => [store.snapshotInfo(id)]));
         for (const { id, error } of infos) {
           if (error !== undefined) output.problem(qualifiedName(id), error);
         }
         output.records(infos.map(snapshotRecord), SNAPSHOT_TABLE);
+        listing.finish();
       });
       return 0;
     },

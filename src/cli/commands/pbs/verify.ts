@@ -8,7 +8,6 @@ import { Command } from "commander";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addKeyOptions, type KeyOptions } from "../../pbs/key_choice.ts";
-import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -33,6 +32,8 @@ interface VerifyOptions extends StoreOptions, FormatChoice, KeyOptions {
 }
 
 const DAYS_MAX = 100_000;
+/** Nobody sits at a terminal for a nightly run: no default key asks for its password. */
+const KEY_USE = "without, signatures are not checked, nor digests of encrypted chunks";
 
 /** The command. */
 export const verifyStoreCommand: CommandModule<VerifyOptions> = {
@@ -44,7 +45,7 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
       .option("--no-ignore-verified", "verify snapshots again (default for a single one)")
       .option("--outdated-after <days>", "verify again what has an older result")
       .option("--read-only", "change nothing: rename no chunks, save no results");
-    return addHelpNotes(addFormatOptions(addKeyOptions(addStoreOptions(command))), {
+    return addHelpNotes(addFormatOptions(addKeyOptions(addStoreOptions(command), KEY_USE)), {
       examples: [
         { text: "What was not verified yet", line: "pbkfs pbs verify --repository dir:/srv/store" },
         {
@@ -60,7 +61,6 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
       environment: {
         ...REPOSITORY_ENVIRONMENT,
         ...KEY_PASSWORD_ENVIRONMENT,
-        ...KEY_PLACE_ENVIRONMENT,
         ...OUTPUT_ENVIRONMENT,
       },
       exitStatus: { 1: "Something is damaged; what, is on standard output." },
