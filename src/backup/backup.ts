@@ -124,12 +124,12 @@ function addArchive(
       return addImage(writer, spec, options);
     case "blob": {
       const content = readBlobSource(spec.path);
-      writer.addBlob(`${spec.name}.blob`, content);
+      const stored = writer.addBlob(`${spec.name}.blob`, content);
       const { length } = content;
       return {
         size: length,
         newBytes: length,
-        newStoredBytes: length,
+        newStoredBytes: stored,
         build: undefined,
         reuse: undefined,
       };

@@ -5,6 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import { CLIENT_LOG_NAME } from "#src/pbs/format/manifest.ts";
 
 /** Kinds of archives in a snapshot. */
 export type ArchiveKind = "pxar" | "image" | "blob";
@@ -38,11 +39,16 @@ export function parseBackupSpec(text: string): BackupSpec {
   return { kind: KINDS[extension]!, name, path };
 }
 
-/** Checks that no archive is there twice. @throws {UsageError} when there is none, or one twice */
+/** Checks that no archive is there twice. @throws {UsageError} when there is none, one twice, or one of a name that is taken */
 export function checkBackupSpecs(specs: readonly BackupSpec[]): void {
   if (specs.length === 0) throw new UsageError("Cannot back up: no archive is named");
   const seen = new Set<string>();
   for (const { name } of specs) {
+    if (`${name}.blob` === CLIENT_LOG_NAME) {
+      throw new UsageError(`Cannot back up: "${name}" is the log of the backup itself`, {
+        hint: "Give the file another name: NAME.log:PATH",
+      });
+    }
     if (seen.has(name)) throw new UsageError(`Cannot back up: got target twice: "${name}"`);
     seen.add(name);
   }

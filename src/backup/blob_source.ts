@@ -4,11 +4,12 @@
  * @module
  */
 
-import { LimitError, OsError, UsageError } from "#src/errors.ts";
+import { LimitError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { preadInto } from "#src/io/host_metadata.ts";
 import { BLOB_DATA_SIZE_MAX } from "#src/pbs/format/blob.ts";
 import { FileType } from "#src/tree/node.ts";
+import { openSource } from "./open_source.ts";
 
 const CHUNK_SIZE = 64 << 10;
 
@@ -20,16 +21,8 @@ const CHUNK_SIZE = 64 << 10;
  * @throws {OsError} when it cannot be read
  */
 export function readBlobSource(path: string): Uint8Array<ArrayBuffer> {
-  const { RDONLY, NOCTTY, NONBLOCK } = host.OpenFlag;
-  const fd = host.unwrap(host.open(path, RDONLY | NOCTTY | NONBLOCK), "open", path);
+  const { fd, stat } = openSource(path, [FileType.FILE], "regular file");
   try {
-    const stat = new host.HostStat();
-    host.unwrap(host.statFd(fd, stat), "stat", path);
-    if ((stat.mode & FileType.MASK) !== FileType.FILE) {
-      throw new UsageError(
-        `Cannot back up "${path}": got unexpected file type (expected regular file)`,
-      );
-    }
     if (stat.size > BLOB_DATA_SIZE_MAX) throw tooLarge(path);
     return readAll(fd, path, stat.size);
   } finally {

@@ -9,8 +9,9 @@ import * as host from "#src/io/host.ts";
 import { preadInto } from "#src/io/host_metadata.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { FileType } from "#src/tree/node.ts";
+import { openSource } from "./open_source.ts";
 
-const { OpenFlag, Seek, Errno } = host;
+const { Seek, Errno } = host;
 
 const PIECE_SIZE = 1 << 20;
 /** What is copied between two reports. */
@@ -38,17 +39,9 @@ export class ImageSource implements Disposable {
    * @throws {OsError} when it cannot be opened
    */
   static open(path: string): ImageSource {
-    const flags = OpenFlag.RDONLY | OpenFlag.NOCTTY | OpenFlag.NONBLOCK;
-    const fd = host.unwrap(host.open(path, flags), "open", path);
+    const { FILE, BLOCK_DEVICE } = FileType;
+    const { fd, stat } = openSource(path, [FILE, BLOCK_DEVICE], "file or block device");
     try {
-      const stat = new host.HostStat();
-      host.unwrap(host.statFd(fd, stat), "stat", path);
-      const type = stat.mode & FileType.MASK;
-      if (type !== FileType.FILE && type !== FileType.BLOCK_DEVICE) {
-        throw new UsageError(
-          `Cannot back up "${path}": got unexpected file type (expected file or block device)`,
-        );
-      }
       const size = host.unwrap(host.lseek(fd, 0, Seek.END), "seek in", path);
       if (size === 0) throw new UsageError(`Cannot back up "${path}": got zero-sized file`);
       return new ImageSource(fd, path, size, stat.blocks * 512 < size);

@@ -131,7 +131,7 @@ export function reserveMountPoint(path: string): number {
 
 function alreadyMounted(path: string): StateError {
   return new StateError("busy", `Mount point "${path}" is already mounted`, {
-    hint: "Give another directory with -D, or unmount that one first",
+    hint: "Give another directory, or unmount that one first",
   });
 }
 

@@ -105,7 +105,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     });
   }
 
-  addBlob(name: string, content: Uint8Array<ArrayBuffer>, options: BlobOptions = {}): void {
+  addBlob(name: string, content: Uint8Array<ArrayBuffer>, options: BlobOptions = {}): number {
     this.#take(name, ".blob");
     const isEncrypted = this.cryptMode === "encrypt" && options.encrypt !== false;
     const bytes = this.#store.codec.encodeBytes(content, {
@@ -114,9 +114,10 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     });
     this.#write(name, bytes);
     // The log belongs to no backup: it may be written when that is done.
-    if (name === CLIENT_LOG_NAME) return;
+    if (name === CLIENT_LOG_NAME) return bytes.length;
     this.#uploads.size += bytes.length;
     this.#list(name, bytes.length, sha256Of(bytes).toHex());
+    return bytes.length;
   }
 
   keepChunk(digest: ChunkDigest): boolean {

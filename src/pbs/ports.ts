@@ -167,11 +167,12 @@ export interface SnapshotWriter {
   /**
    * Writes a `*.blob` file and lists it in the manifest. The client's log (`client.log.blob`) is written but not listed.
    *
+   * @returns bytes of the file
    * @throws {UsageError} when the name is not that of a blob, or in use
    * @throws {LimitError} when the content is larger than a blob may be
    * @throws {OsError}
    */
-  addBlob(name: string, content: Uint8Array<ArrayBuffer>, options?: BlobOptions): void;
+  addBlob(name: string, content: Uint8Array<ArrayBuffer>, options?: BlobOptions): number;
   /**
    * Keeps a chunk from being collected until the snapshot is finished, though nothing else may need it any more. Chunks of
    * {@link previous} are kept without it.

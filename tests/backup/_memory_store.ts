@@ -131,8 +131,9 @@ export class MemoryWriter implements SnapshotWriter {
     return openFixedStream(this.#owner, name, size, chunkSize);
   }
 
-  addBlob(name: string, content: Uint8Array<ArrayBuffer>): void {
+  addBlob(name: string, content: Uint8Array<ArrayBuffer>): number {
     this.#add(name, content.slice(), content.length, sha256Of(content).toHex());
+    return content.length;
   }
 
   keepChunk(digest: ChunkDigest): boolean {

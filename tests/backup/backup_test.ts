@@ -8,6 +8,8 @@ import {
 } from "#src/backup/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import { MemorySink } from "#tests/support/pxar_fixtures.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { MemoryStore } from "./_memory_store.ts";
 
@@ -63,6 +65,7 @@ Deno.test("backup() refuses sources before it writes anything, and gives the sna
   using place = new TempDirectory("backup");
   Deno.writeTextFileSync(place.join("file"), "x");
   Deno.writeTextFileSync(place.join("empty"), "");
+  using _socket = Deno.listen({ transport: "unix", path: place.join("socket") });
   const refused: [specs: string[], message: RegExp][] = [
     [[], /no archive/],
     [[`a.pxar:${place.path}`, `b.pxar:${place.join("file")}`], /expected directory/],
@@ -71,6 +74,9 @@ Deno.test("backup() refuses sources before it writes anything, and gives the sna
     [[`a.conf:${place.path}`], /expected regular file/],
     [[`a.conf:${place.join("file")}`, `a.conf:${place.join("empty")}`], /twice/],
     [[`a.conf:${place.join("none")}`], /ENOENT/],
+    [[`a.img:${place.join("socket")}`], /expected file or block device/],
+    [[`a.conf:${place.join("socket")}`], /expected regular file/],
+    [[`client.log:${place.join("file")}`], /log of the backup/],
   ];
   for (const [texts, message] of refused) {
     const store = new MemoryStore();
@@ -81,6 +87,20 @@ Deno.test("backup() refuses sources before it writes anything, and gives the sna
     assert.throws(() => planBackup(specs), message);
     assert.equal(store.chunks.size, 0);
   }
+});
+
+Deno.test("backup() says how much of the disk a blob takes", () => {
+  using place = new TempDirectory("backup");
+  Deno.writeTextFileSync(place.join("file"), "x".repeat(100_000));
+  Deno.mkdirSync(place.join("store/.chunks"), { recursive: true });
+  const store = Datastore.open(place.join("store"), { access: "write", syncLevel: "none" });
+  const group = { ns: ROOT_NAMESPACE, type: "host", id: "a" } as const;
+  const { archives: [archive], snapshot } = backup(store.startSnapshot({ group }), [
+    parseBackupSpec(`a.conf:${place.join("file")}`),
+  ]);
+  store.close();
+  assert.equal(archive?.newBytes, 100_000);
+  assert.equal(archive?.newStoredBytes, snapshot?.manifest.files[0]?.size);
 });
 
 Deno.test("parseBackupSpec() takes NAME.EXTENSION:PATH", () => {

@@ -180,8 +180,22 @@ Deno.test("pbs backup --dry-run writes nothing", async () => {
   await using store = await PbsStore.create();
   const before = await bash('cd "$1"; find . | sort', store.path);
   const args = ["backup", "root.pxar:/etc/init.d", "a.conf:/etc/hostname", "--dry-run"];
-  assert.match(await store.must(args), /dry-run: nothing was written/);
+  const text = await store.must(args);
+  assert.match(text, /dry-run: nothing was written/);
+  // What is new is not known.
+  assert.doesNotMatch(text, /new|reused/);
+  const summary = JSON.parse((await store.run([...args, "--format", "json"])).stdout);
+  assert.equal(summary.reused_bytes, undefined);
   assert.equal(await bash('cd "$1"; find . | sort', store.path), before);
+  const elsewhere = ["--repository", `dir:${store.home.join("none")}`];
+  for (const wrong of [["--ns", "none"], elsewhere]) {
+    assert.equal((await store.run([...args, ...wrong])).code, 1);
+  }
+  const place = ["--backup-id", "a", "--backup-time"];
+  await store.must(["backup", "a.conf:/etc/hostname", ...place, "1704967200"]);
+  const late = await store.run([...args, ...place, "1704967200"]);
+  assert.match(late.stderr, /the last one is host\/a\/2024-01-11T10:00:00Z/);
+  assert.equal(late.code, 1);
 });
 
 Deno.test("pbs backup stores names in namespaces, of other types and times, in chunks of another size", async () => {

@@ -75,15 +75,20 @@ export function runBackup(
   }
 }
 
-/** Tells what {@link runBackup} would do. */
+/**
+ * Tells what {@link runBackup} would do.
+ *
+ * @throws {StateError} `not-found` when there is no such namespace, `exists` when the time is not after the last snapshot's
+ * @throws what {@link planBackup} throws
+ */
 export function runBackupPlan(
+  store: Datastore,
   request: BackupRequest,
   cryptMode: CryptMode,
   told: BackupOutput,
 ): void {
   const start = performance.now();
-  const time = request.time ?? Math.floor(Date.now() / 1000);
-  const id: SnapshotId = { group: request.group, time };
+  const id = plannedId(store, request);
   const interruption = { isRaised: false };
   const report = tellingOf(
     request,
@@ -92,6 +97,23 @@ export function runBackupPlan(
     (options) => planBackup(request.specs, options),
   );
   finish({ report, id, cryptMode, durationMs: performance.now() - start }, told);
+}
+
+/** The snapshot that would be made. */
+function plannedId(store: Datastore, { group, time }: BackupRequest): SnapshotId {
+  const { type, id } = group;
+  const isThere = store.groups(group.ns).some((each) => each.type === type && each.id === id);
+  const last = isThere ? store.groupInfo(group).last : undefined;
+  if (time === undefined) {
+    return { group, time: Math.max(Math.floor(Date.now() / 1000), (last?.time ?? 0) + 1) };
+  }
+  if (last === undefined || time > last.time) return { group, time };
+  throw new StateError(
+    "exists",
+    `Cannot make snapshot ${qualifiedName({ group, time })}: the last one is ${
+      qualifiedName(last)
+    }`,
+  );
 }
 
 function finish(finished: FinishedBackup, { output }: BackupOutput): void {

@@ -41,9 +41,10 @@ export function backupSummary(finished: FinishedBackup): Record<string, unknown>
     dry_run: snapshot === undefined,
     files: totals.files,
     bytes: totals.bytes,
-    new_bytes: totals.newBytes,
-    reused_bytes: totals.bytes - totals.newBytes,
+    // Nobody knows what is new before it is read.
     ...(snapshot === undefined ? {} : {
+      new_bytes: totals.newBytes,
+      reused_bytes: totals.bytes - totals.newBytes,
       new_chunks: snapshot.newChunkCount,
       known_chunks: snapshot.knownChunkCount,
       stored_bytes: snapshot.newStoredBytes,
@@ -51,19 +52,18 @@ export function backupSummary(finished: FinishedBackup): Record<string, unknown>
     errors: totals.errors,
     warnings: totals.warnings,
     duration_s: Math.round(durationMs) / 1000,
-    archives: archives.map(archiveFields),
+    archives: archives.map((archive) => archiveFields(archive, snapshot === undefined)),
   };
 }
 
 /** What became of an archive, for programs. */
-function archiveFields(archive: ArchiveReport): Record<string, unknown> {
+function archiveFields(archive: ArchiveReport, isDryRun: boolean): Record<string, unknown> {
   const { spec, files, size, newBytes, newStoredBytes, build, reuse } = archive;
   return {
     name: spec.name,
     files,
     size,
-    new_bytes: newBytes,
-    stored_bytes: newStoredBytes,
+    ...(isDryRun ? {} : { new_bytes: newBytes, stored_bytes: newStoredBytes }),
     ...(build === undefined ? {} : {
       entries: build.entryCount,
       counts: build.counts,
@@ -96,7 +96,7 @@ export function formatBackupReport(finished: FinishedBackup): string {
   const { ns, type, id: name } = id.group;
   const prefix = ns === "" ? "" : `[${ns}]:`;
   return [
-    ...archives.map(formatArchive),
+    ...archives.map((archive) => formatArchive(archive, snapshot === undefined)),
     ...(snapshot === undefined
       ? ["dry-run: nothing was written"]
       : [`Snapshot: ${prefix}${type}/${name}/${formatBackupTime(id.time)}`]),
@@ -104,11 +104,12 @@ export function formatBackupReport(finished: FinishedBackup): string {
   ].map((line) => `${line}\n`).join("");
 }
 
-/** What became of an archive, in one line or two. */
-function formatArchive(archive: ArchiveReport): string {
+/** What became of an archive, or would, in one line or two. */
+function formatArchive(archive: ArchiveReport, isDryRun: boolean): string {
   const { spec, size, newBytes, newStoredBytes, build, reuse } = archive;
   const files = build === undefined ? "" : `${build.counts.file} files, `;
   const share = size === 0 ? 0 : 100 * (size - newBytes) / size;
+  if (isDryRun) return `${spec.name}: ${files}${formatHumanBytes(size)}`;
   const line = `${spec.name}: ${files}${formatHumanBytes(size)}, ` +
     `of which ${formatHumanBytes(newBytes)} new (stored in ${formatHumanBytes(newStoredBytes)}), ` +
     `${share.toFixed(1)}% reused`;

@@ -5,6 +5,7 @@
  */
 
 import { isFailure, StateError } from "#src/errors.ts";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import * as host from "#src/io/host.ts";
 import {
   attachLoopDevice,
@@ -75,8 +76,9 @@ export function mappedImages(): MappedImage[] {
  * @throws {StateError} `not-mounted`, `busy`
  */
 export async function unmapImage(name: string): Promise<void> {
+  const path = absolutePath(name);
   const found = mappedImages().filter((each) =>
-    name === each.device || name === each.mountPath || name === each.image ||
+    name === each.device || path === each.mountPath || name === each.image ||
     `/dev/${name}` === each.device || each.image.endsWith(`/${name}`)
   );
   const [mapped] = found;
