@@ -198,6 +198,15 @@ Deno.test("pbs backup --dry-run writes nothing", async () => {
   assert.equal(late.code, 1);
 });
 
+Deno.test("pbs backup warns of a source that has the datastore in it", async () => {
+  await using store = await PbsStore.create();
+  const spec = `root.pxar:${store.path}`;
+  const { code, stderr } = await store.run(["backup", spec, "--dry-run"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^warning: root\.pxar: "\/\.chunks" is what this datastore stores/);
+  await store.must(["backup", spec, "--exclude", "/.chunks"]);
+});
+
 Deno.test("pbs backup stores names in namespaces, of other types and times, in chunks of another size", async () => {
   await using store = await PbsStore.create();
   await store.must(["namespace", "create", "team"]);

@@ -9,6 +9,7 @@ import type { BackupOptions, BackupReport } from "#src/backup/backup_options.ts"
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { CHUNKS_DIRECTORY } from "#src/pbs/chunk_store.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
@@ -62,7 +63,8 @@ export function runBackup(
       ...(keys.crypt === undefined ? {} : { crypt: keys.crypt }),
     });
     const { id } = writer;
-    const report = tellingOf(request, told, interruption, (options, log) => {
+    const place = { request, storePath: store.path };
+    const report = tellingOf(place, told, interruption, (options, log) => {
       log(`Starting backup: ${qualifiedName(id)}`);
       return backup(writer, request.specs, {
         ...options,
@@ -91,7 +93,7 @@ export function runBackupPlan(
   const id = plannedId(store, request);
   const interruption = { isRaised: false };
   const report = tellingOf(
-    request,
+    { request, storePath: store.path },
     told,
     interruption,
     (options) => planBackup(request.specs, options),
@@ -129,11 +131,17 @@ function finish(finished: FinishedBackup, { output }: BackupOutput): void {
   );
 }
 
+/** What is backed up where. */
+interface BackupPlace {
+  readonly request: BackupRequest;
+  readonly storePath: string;
+}
+
 type Run = (options: BackupOptions, log: (line: string) => void) => BackupReport;
 
 /** Runs a backup with options that tell of it, keep the client's log, and stop it. */
 function tellingOf(
-  request: BackupRequest,
+  { request, storePath }: BackupPlace,
   { terminal, output }: BackupOutput,
   interruption: { readonly isRaised: boolean },
   run: Run,
@@ -143,18 +151,25 @@ function tellingOf(
   const log = new ClientLog();
   const startMs = performance.now();
   let archive = "";
+  let ownChunks: string | undefined;
   let doneBytes = 0;
   const show = (files: number, bytes: number) => {
     if (interruption.isRaised) throw interrupted();
     line.show(() => describeProgress(archive, files, doneBytes + bytes, startMs));
   };
   let contentBytes = 0;
+  const warn = (message: string) => {
+    line.clear();
+    log.add(message);
+    output.warning(message);
+  };
   return run({
     mode: request.mode,
     ...(request.chunkSize === undefined ? {} : { chunkSize: request.chunkSize }),
     build: {
       ...request.build,
       onEntry: (path) => {
+        if (path === ownChunks) warn(describeOwnChunks(archive, path));
         if (!request.isVerbose) return;
         line.clear();
         terminal.err(`${quoteName(path)}\n`);
@@ -173,6 +188,7 @@ function tellingOf(
       doneBytes += contentBytes;
       contentBytes = 0;
       archive = spec.name;
+      ownChunks = chunksWithin(spec, storePath);
       log.add(describeSource(spec, files));
       output.event({ type: "archive", name: spec.name, source: spec.path, files });
       show(0, 0);
@@ -182,10 +198,7 @@ function tellingOf(
       show(1, bytes);
     },
     onPreviousUnusable: (spec, error) => {
-      line.clear();
-      const message = `${spec.name}: cannot reuse the last snapshot: ${error.message}`;
-      log.add(message);
-      output.warning(message);
+      warn(`${spec.name}: cannot reuse the last snapshot: ${error.message}`);
     },
     log: () => log.bytes(),
   }, (text) => log.add(text));
@@ -203,6 +216,22 @@ function describeProgress(archive: string, files: number, bytes: number, startMs
 function describeSource({ kind, name, path }: BackupSpec, files: readonly string[]): string {
   const what = { pxar: "directory", image: "image", blob: "file" }[kind];
   return `${name}: ${what} ${quoteName(path)} as ${files.join(" and ")}`;
+}
+
+/** Where in the archive of a directory the chunks of the datastore are; undefined when they are elsewhere. */
+function chunksWithin({ kind, path }: BackupSpec, storePath: string): string | undefined {
+  if (kind !== "pxar") return undefined;
+  const root = Deno.realPathSync(path);
+  const prefix = root === "/" ? "" : root;
+  const chunks = `${Deno.realPathSync(storePath)}/${CHUNKS_DIRECTORY}`;
+  return chunks.startsWith(`${prefix}/`) ? chunks.slice(prefix.length) : undefined;
+}
+
+function describeOwnChunks(archive: string, path: string): string {
+  return `${archive}: ${
+    quoteName(path)
+  } is what this datastore stores: each backup holds those before it; ` +
+    "--exclude leaves it out";
 }
 
 function interrupted(): StateError {
