@@ -7,7 +7,7 @@ import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { parseKeyFile, unlockKey } from "#src/pbs/format/key_file.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { ALL_PERMISSIONS } from "./_pxar.ts";
+import { ALL_PERMISSIONS, pxar } from "./_pxar.ts";
 import { MAIN_MODULE } from "./_program.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -74,4 +74,13 @@ Deno.test("pbkfs pxar keygen asks for nothing without --kdf", async () => {
   const { code, stdout } = await keygen([], [home.join("key")]);
   assert.equal(code, 0, stdout);
   assert.equal(stdout, "");
+});
+
+Deno.test("pbkfs pxar keygen never replaces a file", async () => {
+  using home = new TempDirectory("keygen");
+  const path = home.join("key");
+  Deno.writeTextFileSync(path, "a key");
+  const { code, stderr } = await pxar(["keygen", path, "--format", "json"], ALL_PERMISSIONS);
+  assert.deepEqual([code, JSON.parse(stderr).code], [1, "EEXIST"]);
+  assert.equal(Deno.readTextFileSync(path), "a key");
 });

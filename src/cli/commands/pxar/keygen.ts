@@ -79,7 +79,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       context.terminal.out(text);
       return 0;
     }
-    Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+    await writeNewFile(path, text);
     if (options.format === "json") {
       const fingerprint = formatFingerprint(file.fingerprint!);
       const summary = { type: "summary", path, kdf: kind, fingerprint };
@@ -88,6 +88,19 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
     return 0;
   },
 };
+
+/** Makes a file for its owner only; half a key is not left behind. */
+async function writeNewFile(path: string, text: string): Promise<void> {
+  const { FsFileSink } = await import("#src/io/fs_file_sink.ts");
+  const sink = FsFileSink.create(path, 0o600);
+  try {
+    sink.write(new TextEncoder().encode(text));
+  } catch (error) {
+    sink.abort();
+    throw error;
+  }
+  sink.finish();
+}
 
 function choosePassphrase(
   options: KeygenOptions,
