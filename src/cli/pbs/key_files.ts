@@ -20,6 +20,7 @@ import type { CommandContext } from "../command.ts";
 import { formatLocalTime } from "../local_time.ts";
 import { askPassword } from "../password.ts";
 import { describeOrigin, type KeyOrigin } from "./key_choice.ts";
+import { parseKeyFileOf } from "./key_file_reading.ts";
 import { KEY_PASSWORD, readDescriptor, readKeyText, secretOf } from "./secrets.ts";
 
 /** A key that can be used, and the file it is from. */
@@ -48,7 +49,10 @@ const DIRECTORY_MODE = 0o700;
  * @throws {AuthError} when the password is missing or wrong
  */
 export async function loadKey(origin: KeyOrigin, context: CommandContext): Promise<UnlockedKey> {
-  const file = parseKeyFile(await readOrigin(origin, "--keyfile", "--keyfd"));
+  const text = await readOrigin(origin, "--keyfile", "--keyfd");
+  const file = origin.kind === "descriptor"
+    ? parseKeyFile(text)
+    : parseKeyFileOf(origin.place, text);
   try {
     return await unlockKeyFile(file, context);
   } catch (error) {

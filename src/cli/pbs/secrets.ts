@@ -69,8 +69,8 @@ export async function readDescriptor(text: string, option: string): Promise<stri
   }
 }
 
-/** Text of a small file. `option` says what names it. @throws {UsageError} when it cannot be read */
-export function readKeyText(path: string, option: string): string {
+/** Text of a small file. `option` says what names it, where that is no argument. @throws {UsageError} when it cannot be read */
+export function readKeyText(path: string, option?: string): string {
   try {
     return new TextDecoder().decode(readSmallFile(path, SECRET_SIZE_MAX));
   } catch (cause) {
@@ -94,7 +94,8 @@ function firstLine(text: string): string {
   return text.split(/\r?\n/u, 1)[0]!;
 }
 
-function unreadable(what: string, option: string, cause: unknown): unknown {
+function unreadable(what: string, option: string | undefined, cause: unknown): unknown {
   if (!isFailure(cause)) return cause;
+  if (option === undefined) return new UsageError(cause.message, { cause });
   return new UsageError(`Cannot read ${what} of ${option}: ${cause.message}`, { option, cause });
 }

@@ -27,6 +27,23 @@ Deno.test("pbs key show prints what the real client prints", async () => {
   );
 });
 
+Deno.test("pbs commands name the key file that is missing or none", async () => {
+  using directory = new TempDirectory("keys");
+  const path = directory.join("key");
+  const missing = await pbs(["key", "show", path]);
+  assert.equal(missing.stderr, `pbkfs error: Cannot stat "${path}": ENOENT\n`);
+  Deno.writeTextFileSync(path, "no key");
+  const given = ["catalog", "dump", "host/a", "--repository", directory.path, "--keyfile", path];
+  Deno.mkdirSync(directory.join(".chunks"));
+  Deno.mkdirSync(directory.join("host/a/2024-01-10T10:00:00Z"), { recursive: true });
+  Deno.writeTextFileSync(directory.join("host/a/2024-01-10T10:00:00Z/index.json.blob"), "");
+  for (const args of [["key", "show", path], ["key", "paperkey", path], given]) {
+    const { code, stderr } = await pbs(args);
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(`Cannot parse key file: it is not JSON ("${path}")`), stderr);
+  }
+});
+
 Deno.test("pbs key create makes the default key, and never replaces one", async () => {
   using directory = new TempDirectory("keys");
   const env = { XDG_CONFIG_HOME: directory.join("config") };

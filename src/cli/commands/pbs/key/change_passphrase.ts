@@ -45,10 +45,10 @@ export const changePassphraseCommand: CommandModule<ChangeOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const { lockKey, replaceKeyFile, unlockKeyFile } = await import("../../../pbs/key_files.ts");
-    const { readKeyText } = await import("../../../pbs/secrets.ts");
-    const { formatFingerprint, parseKeyFile } = await import("#src/pbs/format/key_file.ts");
+    const { readKeyFile } = await import("../../../pbs/key_file_reading.ts");
+    const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
-    const { key, file } = await unlockKeyFile(parseKeyFile(readKeyText(path, "path")), context);
+    const { key, file } = await unlockKeyFile(readKeyFile(path), context);
     const changed = lockKey(key, keyLockOf(options, context), file.created);
     replaceKeyFile(path, changed);
     if (output.isJson) {

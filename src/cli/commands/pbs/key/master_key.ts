@@ -85,7 +85,7 @@ export const importMasterKeyCommand: CommandModule<PublicKeyOptions> = {
     const { readKeyText } = await import("../../../pbs/secrets.ts");
     const { importMasterKey } = await import("../../../pbs/key_files.ts");
     const { formatMasterKey, masterKeyInfo } = await import("../../../pbs/key_info.ts");
-    const pem = readKeyText(options.args[0]!, "file");
+    const pem = readKeyText(options.args[0]!);
     const info = masterKeyInfo(options.args[0]!, pem);
     const target = knownPlace(defaultMasterKeyPath(context));
     importMasterKey(target, pem);
@@ -118,7 +118,7 @@ export const showMasterKeyCommand: CommandModule<PublicKeyOptions> = {
     const { readKeyText } = await import("../../../pbs/secrets.ts");
     const { formatMasterKey, masterKeyInfo } = await import("../../../pbs/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultMasterKeyPath(context));
-    const info = masterKeyInfo(path, readKeyText(path, "path"));
+    const info = masterKeyInfo(path, readKeyText(path));
     output.value(info, () => formatMasterKey(info, output));
     return 0;
   },

@@ -44,11 +44,10 @@ export const paperkeyCommand: CommandModule<PaperkeyOptions> = {
   },
 
   async run(options, context) {
-    const { readKeyText } = await import("../../../pbs/secrets.ts");
-    const { parseKeyFile } = await import("#src/pbs/format/key_file.ts");
+    const { readKeyFile } = await import("../../../pbs/key_file_reading.ts");
     const { formatPaperPage, formatPaperText } = await import("../../../pbs/paper_key.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
-    const file = parseKeyFile(readKeyText(path, "path"));
+    const file = readKeyFile(path);
     const format = options.outputFormat === "text" ? formatPaperText : formatPaperPage;
     context.terminal.out(await format(file, options.subject));
     return 0;

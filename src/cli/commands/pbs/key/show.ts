@@ -40,11 +40,10 @@ export const showKeyCommand: CommandModule<ShowOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { readKeyText } = await import("../../../pbs/secrets.ts");
-    const { parseKeyFile } = await import("#src/pbs/format/key_file.ts");
+    const { readKeyFile } = await import("../../../pbs/key_file_reading.ts");
     const { formatKeyInfo, keyInfo } = await import("../../../pbs/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
-    const info = keyInfo(path, parseKeyFile(readKeyText(path, "path")));
+    const info = keyInfo(path, readKeyFile(path));
     output.value(info, () => formatKeyInfo(info, output));
     return 0;
   },
