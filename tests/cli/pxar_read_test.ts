@@ -271,3 +271,16 @@ Deno.test("pbkfs called as pxar is pbkfs pxar", async () => {
   const help = await pxarShell(`exec bash -c 'exec -a pxar \${PXAR% pxar} --help'`);
   assert.match(help.stdout, /^Usage: pxar /);
 });
+
+Deno.test("pbkfs pxar takes names that are not UTF-8 on its command line", async () => {
+  const path = fixture("kinds.pxar");
+  const word = "$(printf '/latin1-\\351\\377')";
+  const allowed = await pxarShell(`$PXAR cat ${path} "${word}" && $PXAR stat ${path} "${word}"`, [
+    "--allow-read",
+    "--allow-ffi",
+  ]);
+  assert.deepEqual([allowed.code, allowed.stderr], [0, ""]);
+  assert.match(allowed.stdout, /File: "\/latin1-\\xE9\\xFF"/);
+  const found = await mustPxar(["ls", "--format", "json", path, "/"]);
+  assert.ok(found.includes('"path_hex":"2f6c6174696e312de9ff"'), found);
+});
