@@ -176,7 +176,7 @@ export class CatalogShell {
       },
       deselect: {
         usage: "deselect PATH...",
-        help: "take entries back",
+        help: "take entries back; *, ?, [ and { make patterns",
         argumentsMin: 1,
         argumentsMax: Infinity,
         completes: "selected",
@@ -267,10 +267,7 @@ export class CatalogShell {
     const chosen = texts.flatMap((text) => {
       const path = resolvePath(this.#current, text);
       if (this.#parts.listing.isDirectory(path) !== undefined) return [path];
-      if (!GLOB.test(text)) throw notFound(path, this.#parts.name);
-      const pattern = text.startsWith("/") ? text : `/${text}`;
-      const top = text.startsWith("/") ? "/" : this.#current;
-      const matches = [...findMatches(this.#parts.listing, top, pattern)];
+      const matches = this.#matchesOf(text);
       if (matches.length === 0) throw notFound(path, this.#parts.name);
       return matches;
     });
@@ -278,11 +275,22 @@ export class CatalogShell {
   }
 
   #deselect(texts: readonly string[]): void {
-    const paths = texts.map((text) => resolvePath(this.#current, text));
-    for (const path of paths) {
-      if (this.#selection.remove(path)) continue;
+    const taken = texts.flatMap((text) => {
+      const path = resolvePath(this.#current, text);
+      if (this.#selection.has(path)) return [path];
+      const matches = this.#matchesOf(text).filter((match) => this.#selection.has(match));
+      if (matches.length > 0) return matches;
       throw new StateError("not-found", `"${path}" is not selected`);
-    }
+    });
+    for (const path of taken) this.#selection.remove(path);
+  }
+
+  /** Paths of entries that a pattern means, relative to the current directory; none for what is no pattern. */
+  #matchesOf(text: string): string[] {
+    if (!GLOB.test(text)) return [];
+    return text.startsWith("/")
+      ? [...findMatches(this.#parts.listing, "/", text)]
+      : [...findMatches(this.#parts.listing, this.#current, `/${text}`)];
   }
 
   #restoreCurrent(target: string, pattern: string | undefined): void {

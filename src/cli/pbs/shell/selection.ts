@@ -25,9 +25,14 @@ export class Selection {
     return isNew;
   }
 
-  /** Takes a path out. @returns false when it was not there */
-  remove(path: string): boolean {
-    return this.#paths.delete(path);
+  /** Whether a path was added. */
+  has(path: string): boolean {
+    return this.#paths.has(path);
+  }
+
+  /** Takes a path out. */
+  remove(path: string): void {
+    this.#paths.delete(path);
   }
 
   clear(): void {

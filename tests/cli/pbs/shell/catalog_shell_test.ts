@@ -63,6 +63,10 @@ Deno.test("CatalogShell finds and selects by patterns, relative to the current d
   assert.equal(inShell(["select a", "clear-selected", "list-selected"]).output, "");
   assert.throws(() => inShell(["select x*"]), StateError);
   assert.throws(() => inShell(["deselect a"]), StateError);
+  const some = ["select a d/*", "cd d", "deselect e*", "list-selected"];
+  assert.equal(inShell(some).output, "/a\n/d/f\n");
+  assert.equal(inShell(["select a d/*", "deselect d/[ef]", "list-selected"]).output, "/a\n");
+  assert.throws(() => inShell(["select a", "deselect x*"]), StateError);
 });
 
 Deno.test("CatalogShell restores a directory, what matches of it, or what is selected", () => {
