@@ -4,7 +4,7 @@
  * @module
  */
 
-import { OsError, UsageError } from "#src/errors.ts";
+import { IntegrityError, OsError, UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { preadInto } from "#src/io/host_metadata.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
@@ -55,7 +55,8 @@ export class ImageSource implements Disposable {
    * Writes the whole image. Holes are not read.
    *
    * @param onContent is called with the position now and then
-   * @throws {OsError} when the image cannot be read, or has become shorter
+   * @throws {OsError} when the image cannot be read
+   * @throws {IntegrityError} when it has become shorter
    */
   writeTo(stream: IndexedStream, onContent: (position: number) => void): void {
     for (let position = 0; position < this.size;) {
@@ -104,7 +105,12 @@ export class ImageSource implements Disposable {
     const count = preadInto(this.#fd, buffer, offset);
     if (count === -Errno.EINTR) return 0;
     if (count < 0) throw new OsError(-count, "read", this.#path);
-    if (count === 0) throw new OsError(Errno.EIO, "read", this.#path);
+    if (count === 0) {
+      throw new IntegrityError(`Cannot read "${this.#path}": it has become shorter`, {
+        code: "length",
+        path: this.#path,
+      });
+    }
     stream.write(buffer.subarray(0, count));
     return count;
   }

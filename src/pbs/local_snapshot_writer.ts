@@ -7,7 +7,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { StateError, UsageError } from "#src/errors.ts";
+import { isFailure, StateError, UsageError } from "#src/errors.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
@@ -185,7 +185,13 @@ export class LocalSnapshotWriter implements SnapshotWriter {
         // Clients do not look at the previous catalog.
         if (previous === undefined || name === CATALOG_NAME) return undefined;
         if (findManifestFile(previous.manifest, name) === undefined) return undefined;
-        return indexOf(previous);
+        try {
+          return indexOf(previous);
+        } catch (error) {
+          // Damaged: a client sends everything then. It is for the numbers in the manifest only.
+          if (isFailure(error)) return undefined;
+          throw error;
+        }
       },
       finished: (stream) => this.#finished(stream),
     };

@@ -89,6 +89,19 @@ Deno.test("backup() refuses sources before it writes anything, and gives the sna
   }
 });
 
+Deno.test("backup() gives up an image that becomes shorter, and says so", () => {
+  using place = new TempDirectory("backup");
+  const path = place.join("disk");
+  Deno.writeFileSync(path, new Uint8Array(50 << 20).fill(7));
+  const writer = new MemoryStore().start();
+  const onImage = () => Deno.truncateSync(path, 1000);
+  assert.throws(
+    () => backup(writer, [parseBackupSpec(`a.img:${path}`)], { onImage }),
+    /"[^"]*disk": it has become shorter/,
+  );
+  assert.ok(writer.isAborted);
+});
+
 Deno.test("backup() says how much of the disk a blob takes", () => {
   using place = new TempDirectory("backup");
   Deno.writeTextFileSync(place.join("file"), "x".repeat(100_000));

@@ -244,6 +244,24 @@ Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that 
   store.close();
 });
 
+Deno.test("LocalSnapshotWriter needs no index of the last snapshot that is damaged", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  for (const seed of [4, 5]) {
+    const writer = store.startSnapshot({ group: GROUP });
+    const stream = writer.openDynamic("root.pxar.didx", { kind: "dynamic", averageSize: 64 * KIB });
+    // Partly the same chunks: those of before are asked for.
+    stream.write(content(4, 300_000));
+    stream.write(content(seed, 300_000));
+    stream.finish();
+    const { id } = writer.finish();
+    const time = new Date(id.time * 1000).toISOString().slice(0, 19);
+    Deno.truncateSync(`${store.path}/host/a/${time}Z/root.pxar.didx`, 4100);
+  }
+  assert.equal(store.snapshots(GROUP).length, 2);
+  store.close();
+});
+
 Deno.test("LocalSnapshotWriter leaves nothing of a snapshot that is given up", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);

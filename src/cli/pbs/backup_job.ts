@@ -7,7 +7,7 @@
 import { backup, planBackup } from "#src/backup/backup.ts";
 import type { BackupOptions, BackupReport } from "#src/backup/backup_options.ts";
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
-import { StateError } from "#src/errors.ts";
+import { IntegrityError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/chunk_store.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
@@ -24,6 +24,10 @@ import { formatHumanBytes } from "./human_bytes.ts";
 import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine } from "./progress_line.ts";
+
+/** A chunk is known by its name, whatever is in its file. */
+const DAMAGE_HINT =
+  "; this snapshot may need the same chunk: run pbkfs pbs verify and back up again";
 
 /** The keys of a backup, ready for use. */
 export interface BackupKeys {
@@ -198,7 +202,8 @@ function tellingOf(
       show(1, bytes);
     },
     onPreviousUnusable: (spec, error) => {
-      warn(`${spec.name}: cannot reuse the last snapshot: ${error.message}`);
+      const hint = error instanceof IntegrityError ? DAMAGE_HINT : "";
+      warn(`${spec.name}: cannot reuse the last snapshot: ${error.message}${hint}`);
     },
     log: () => log.bytes(),
   }, (text) => log.add(text));
