@@ -170,6 +170,16 @@ export class ItemInput {
     });
   }
 
+  /** Fails because `what` is in a payload stream that was not given. */
+  failPayload(what: string, offset = this.itemOffset): never {
+    throw new FormatError(`Cannot read ${what}: the payload stream is not there`, {
+      code: "missing-payload",
+      offset,
+      hint: "It is beside NAME.mpxar as NAME.ppxar, or where --payload says",
+      ...(this.#name === undefined ? {} : { path: this.#name }),
+    });
+  }
+
   /** Fails because a content of the item's size is not accepted: `code` when it is there in full. */
   failSize(code: string): never {
     const size = this.contentSize;

@@ -254,11 +254,7 @@ export class PxarAccessor {
     const { kind, offset, size } = node.entry.payload;
     if (kind === "inline") return offset;
     if (this.#payload === undefined) {
-      return this.#random.input.fail(
-        "missing-payload",
-        `Cannot read "${node.name}": the payload stream is not there`,
-        node.offset,
-      );
+      return this.#random.input.failPayload(`"${node.name}"`, node.offset);
     }
     return this.#payload.locate(offset, size);
   }

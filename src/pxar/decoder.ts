@@ -203,9 +203,7 @@ export class PxarDecoder {
   }
 
   #readReferenced(reference: PxarPayload, target: Uint8Array): number {
-    if (this.#payload === undefined) {
-      this.#input.fail("missing-payload", "Cannot read file: the payload stream is not there");
-    }
+    if (this.#payload === undefined) this.#input.failPayload("file");
     if (target.length === 0) return 0;
     if (this.#left === reference.size) this.#payload.open(reference.offset, reference.size);
     const count = this.#payload.read(target, this.#left);

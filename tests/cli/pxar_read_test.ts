@@ -284,3 +284,14 @@ Deno.test("pbkfs pxar takes names that are not UTF-8 on its command line", async
   const found = await mustPxar(["ls", "--format", "json", path, "/"]);
   assert.ok(found.includes('"path_hex":"2f6c6174696e312de9ff"'), found);
 });
+
+Deno.test("pbkfs pxar says where it looks for a payload stream that is not there", async () => {
+  using home = new TempDirectory("pxar");
+  const path = home.join("lone.mpxar");
+  Deno.copyFileSync(fixture("onefile.mpxar"), path);
+  for (const command of [`cat ${path} /hello.txt`, `cat - /hello.txt < ${path}`]) {
+    const { code, stderr } = await pxarShell(`$PXAR ${command}`);
+    assert.equal(code, 1);
+    assert.match(stderr, /payload stream is not there .*: It is beside .* --payload/);
+  }
+});
