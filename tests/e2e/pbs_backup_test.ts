@@ -207,6 +207,18 @@ Deno.test("pbs backup warns of a source that has the datastore in it", async () 
   await store.must(["backup", spec, "--exclude", "/.chunks"]);
 });
 
+Deno.test("pbs backup and diff take directories in places that Deno keeps for itself", async () => {
+  await using store = await PbsStore.create();
+  const source = (await bash("mktemp -d -p /dev/shm")).trim();
+  try {
+    await bash('echo content >"$1/file"', source);
+    await store.must(["backup", `root.pxar:${source}`, "--backup-id", "a"]);
+    await store.must(["diff", "host/a", source, "root.pxar"]);
+  } finally {
+    await bash('rm -r "$1"', source);
+  }
+});
+
 Deno.test("pbs backup stores names in namespaces, of other types and times, in chunks of another size", async () => {
   await using store = await PbsStore.create();
   await store.must(["namespace", "create", "team"]);

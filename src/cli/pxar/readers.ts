@@ -5,6 +5,7 @@
  */
 
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { realDirectory, statusOf } from "#src/io/store_access.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { readArchive } from "#src/transfer/archive_reader.ts";
 import { readDirectory } from "#src/transfer/directory_reader.ts";
@@ -48,7 +49,7 @@ export function openArchiveReader(archive: Pick<ArchiveInput, "openFiles">): Ope
 /** Opens an archive or a directory; of the latter less is known where there is no FFI. */
 export function openReader(path: string, payload: string | undefined): OpenReader {
   if (!isDirectory(path)) return openArchiveReader(fileInput(path, payload));
-  if (mayUseFfi()) return { reader: readDirectory(Deno.realPathSync(path)), [Symbol.dispose]() {} };
+  if (mayUseFfi()) return { reader: readDirectory(realDirectory(path)), [Symbol.dispose]() {} };
   const tree = new LoopbackTree(Deno.realPathSync(path));
   return {
     reader: readTree(tree, {
@@ -87,7 +88,7 @@ export function printableEntry(entry: ReaderEntry): PxarEntry {
 
 function isDirectory(path: string): boolean {
   try {
-    return Deno.statSync(path).isDirectory;
+    return statusOf(path)?.kind === "directory";
   } catch {
     // Opening it as an archive says what is wrong.
     return false;
