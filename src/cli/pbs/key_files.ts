@@ -19,6 +19,7 @@ import {
 import type { CommandContext } from "../command.ts";
 import { formatLocalTime } from "../local_time.ts";
 import { askPassword } from "../password.ts";
+import { showMessage } from "../pxar/quoting.ts";
 import { describeOrigin, type KeyOrigin } from "./key_choice.ts";
 import { parseKeyFileOf } from "./key_file_reading.ts";
 import { KEY_PASSWORD, readDescriptor, readKeyText, secretOf } from "./secrets.ts";
@@ -85,7 +86,7 @@ export async function unlockKeyFile(file: KeyFile, context: CommandContext): Pro
     return { file, key: unlockKey(file, passphrase, keyCrypto) };
   } catch (cause) {
     if (!(cause instanceof AuthError && cause.code === "passphrase")) throw cause;
-    const hint = file.hint === undefined ? "" : ` (password hint: ${file.hint})`;
+    const hint = file.hint === undefined ? "" : ` (password hint: ${showMessage(file.hint)})`;
     throw new AuthError(`Unable to decrypt key${hint}`, { code: "passphrase", cause });
   }
 }

@@ -7,6 +7,7 @@
 import { describeRsaKey } from "#src/codecs/rsa.ts";
 import { formatFingerprint, type KeyFile } from "#src/pbs/format/key_file.ts";
 import { formatCalendarTime } from "../local_time.ts";
+import { showMessage } from "../pxar/quoting.ts";
 import type { Output } from "./output.ts";
 
 /** What is told of a key; names and values as other tools have them. */
@@ -41,7 +42,7 @@ export function formatKeyInfo(info: KeyInfo, output: Output): string {
     ["created", formatCalendarTime(new Date(info.created * 1000))],
     ["modified", formatCalendarTime(new Date(info.modified * 1000))],
     ["fingerprint", info.fingerprint],
-    ["hint", info.hint],
+    ["hint", info.hint && showMessage(info.hint)],
   ].filter((row): row is [string, string] => row[1] !== undefined);
   return output.table([{ title: "Name" }, { title: "Value" }], rows);
 }

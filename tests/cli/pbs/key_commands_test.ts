@@ -44,6 +44,17 @@ Deno.test("pbs commands name the key file that is missing or none", async () => 
   }
 });
 
+Deno.test("pbs shows a password hint that cannot control the terminal", async () => {
+  using directory = new TempDirectory("keys");
+  const path = directory.join("key");
+  const file = JSON.parse(Deno.readTextFileSync(`${KEYS}/key-pbkdf2.json`));
+  Deno.writeTextFileSync(path, JSON.stringify({ ...file, hint: "\x1b[31mred" }));
+  assert.match(await mustPbs(["key", "show", path]), /│ hint +│ \\u\{1b\}\[31mred/);
+  const args = ["key", "change-passphrase", path, "--kdf", "none"];
+  const { stderr } = await pbs(args, { env: { PBS_ENCRYPTION_PASSWORD: "another" } });
+  assert.match(stderr, /\(password hint: \\u\{1b\}\[31mred\)/);
+});
+
 Deno.test("pbs key create makes the default key, and never replaces one", async () => {
   using directory = new TempDirectory("keys");
   const env = { XDG_CONFIG_HOME: directory.join("config") };

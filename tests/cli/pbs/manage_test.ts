@@ -4,7 +4,7 @@ import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { MAIN_MODULE } from "../_program.ts";
-import { ALL_PERMISSIONS, mustPbs, pbs, type PbsOptions } from "./_pbs.ts";
+import { ALL_PERMISSIONS, mustPbs, pbs, pbsOnTerminal, type PbsOptions } from "./_pbs.ts";
 
 const SNAPSHOT = "host/alpha/2024-01-12T10:00:00Z";
 const TIMEOUT_MS = 60_000;
@@ -98,6 +98,14 @@ Deno.test("pbs notes refuses a standard input that is no text", async () => {
   assert.equal(code, 2);
   assert.match(stderr, /it is not UTF-8/);
   assert.equal(await copy.must(`notes ${SNAPSHOT}`), "");
+});
+
+Deno.test("pbs notes shows on a terminal what cannot control it, and elsewhere everything", async () => {
+  using copy = await Copy.make();
+  Deno.writeTextFileSync(`${copy.store}/host/enc/notes`, "\x1b[31mred\n\tü");
+  assert.equal(await copy.must("notes host/enc"), "\x1b[31mred\n\tü\n");
+  const shown = await pbsOnTerminal(["notes", "host/enc", "--repository", copy.store], []);
+  assert.equal(shown.stdout, "\\u{1b}[31mred\r\n\tü\r\n");
 });
 
 Deno.test("pbs list warns of notes that cannot be read, and lists the group", async () => {

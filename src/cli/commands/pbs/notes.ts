@@ -8,6 +8,7 @@ import { Command } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CommandGroup, CommandModule } from "../../command.ts";
+import { showMessage } from "../../pxar/quoting.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
 import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
@@ -67,7 +68,8 @@ const showCommand: CommandModule<NotesOptions> = {
     const output = new Output(options, context);
     const target = parseTarget(options.args[0]!, namespaceOf(options));
     const notes = await withStore(options, context, "read", (store) => notesOf(store, target));
-    output.value(notes ?? "", () => notes === undefined ? "" : `${notes.replace(/\n$/u, "")}\n`);
+    const shown = context.terminal.columns === undefined ? notes : notes && harmless(notes);
+    output.value(notes ?? "", () => shown === undefined ? "" : `${shown.replace(/\n$/u, "")}\n`);
     return 0;
   },
 };
@@ -116,6 +118,11 @@ export const notesGroup: CommandGroup = {
     });
   },
 };
+
+/** Notes of others must not control the terminal. */
+function harmless(notes: string): string {
+  return notes.replace(/[^\P{Cc}\n\t]/gu, showMessage);
+}
 
 /** Text from standard input. @throws {UsageError} when it is none */
 async function notesOfInput(): Promise<string> {
