@@ -7,7 +7,12 @@
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { MANIFEST_NAME } from "./format/manifest.ts";
-import { formatSnapshot, type GroupId, type SnapshotId } from "./format/snapshot_path.ts";
+import {
+  formatGroup,
+  formatSnapshot,
+  type GroupId,
+  type SnapshotId,
+} from "./format/snapshot_path.ts";
 import { snapshotPath } from "./manifest_file.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { removeFile } from "./store_files.ts";
@@ -49,7 +54,7 @@ export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
  * Removes a group with all its snapshots; protected ones stay, and with them the group.
  *
  * @returns the snapshots that stayed
- * @throws {StateError} `not-found`, or `locked`
+ * @throws {StateError} `not-found`, `locked`, or `busy` when the group stays because there is something unknown in it
  * @throws {OsError}
  */
 export function forgetGroup(store: OpenStore, group: GroupId): SnapshotId[] {
@@ -61,8 +66,13 @@ export function forgetGroup(store: OpenStore, group: GroupId): SnapshotId[] {
       removeSnapshot(store, snapshot);
       return false;
     });
-    if (kept.length === 0) removeGroup(store, group);
-    return kept;
+    const unknown = kept.length === 0 ? removeGroup(store, group) : undefined;
+    if (unknown === undefined) return kept;
+    throw new StateError(
+      "busy",
+      `Cannot remove group ${formatGroup(group)}: there is "${unknown}" in it`,
+      { hint: "Its snapshots are removed. Remove the rest by hand if nobody needs it" },
+    );
   } finally {
     lock.release();
   }
@@ -124,14 +134,18 @@ function hasManifest(store: OpenStore, snapshot: SnapshotId): boolean {
   return typeOf(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`) === TYPE_REGULAR;
 }
 
-function removeGroup(store: OpenStore, group: GroupId): void {
+/** Files that belong to a group itself, the owner last; somebody may have been killed while writing them. */
+const GROUP_FILES = [`${NOTES_FILE}.tmp`, NOTES_FILE, `${OWNER_FILE}.tmp`, OWNER_FILE];
+
+/** Removes a group without snapshots. @returns the name of something else in it, because of which it stays */
+function removeGroup(store: OpenStore, group: GroupId): string | undefined {
   const path = groupPath(store, group);
-  const others = namesIn(path).filter((name) => name !== OWNER_FILE && name !== NOTES_FILE);
-  if (others.length > 0) return;
-  removeFile(`${path}/${NOTES_FILE}`);
-  removeFile(`${path}/${OWNER_FILE}`);
+  const unknown = namesIn(path).find((name) => !GROUP_FILES.includes(name));
+  if (unknown !== undefined) return unknown;
+  for (const name of GROUP_FILES) removeFile(`${path}/${name}`);
   removeDirectory(path);
   writableParts(store).locks.forgetGroup(group);
+  return undefined;
 }
 
 /** Removes an empty directory. @throws {OsError} when it is there and not empty */

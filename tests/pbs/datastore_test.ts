@@ -151,6 +151,22 @@ Deno.test("Datastore removes snapshots, and groups with their last one", () => {
   store.close();
 });
 
+Deno.test("Datastore removes a group with what killed processes left, but not with what it does not know", () => {
+  using directory = new TempDirectory("store");
+  const store = openNew(directory);
+  makeSnapshot(store, 1000);
+  const path = `${store.path}/host/a`;
+  for (const name of ["notes.tmp", "owner.tmp", "mine"]) {
+    Deno.writeTextFileSync(`${path}/${name}`, "");
+  }
+  assert.throws(() => store.forgetGroup(GROUP), { code: "busy", message: /host\/a: .*"mine"/ });
+  assert.deepEqual(store.snapshots(GROUP), []);
+  Deno.removeSync(`${path}/mine`);
+  assert.deepEqual(store.forgetGroup(GROUP), []);
+  assert.deepEqual(names(`${store.path}/host`), []);
+  store.close();
+});
+
 Deno.test("Datastore lists unfinished and damaged snapshots", () => {
   using directory = new TempDirectory("store");
   const store = openNew(directory);
