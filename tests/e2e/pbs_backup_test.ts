@@ -168,6 +168,21 @@ Deno.test("pbs backup that is interrupted leaves no snapshot, and the next one s
   await store.check();
 });
 
+Deno.test("pbs restore of an image that is interrupted leaves no part of it", async () => {
+  await using store = await PbsStore.create();
+  const image = store.home.join("large.raw");
+  await bash('truncate -s 4G "$1"', image);
+  await store.must(["backup", `disk.img:${image}`, "--backup-id", "big"]);
+  const target = store.home.join("restored.raw");
+  const running = store.start(["restore", "host/big", "disk.img", target]);
+  await waitUntil(() => readNames(store.home.path).includes("restored.raw"), 60_000, () => "");
+  running.signalGroup("SIGTERM");
+  const { code, stderr } = await running.wait(60_000);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /Interrupted: the file was removed again/);
+  assert.ok(!readNames(store.home.path).includes("restored.raw"));
+});
+
 function readNames(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].map(({ name }) => name);

@@ -17,6 +17,7 @@ import { STANDARD_STREAM } from "../pxar/archive_files.ts";
 import { nowhere, openOutput } from "../pxar/output_files.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
+import { interruptible } from "./interruption.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine } from "./progress_line.ts";
 
@@ -39,10 +40,10 @@ export function isDirectoryArchive(name: string): boolean {
 }
 
 /**
- * Restores a file. Zeros of an image become holes where that can be.
+ * Restores a file. Zeros of an image become holes where that can be. What could not be restored whole is not left behind.
  *
  * @throws {OsError} EEXIST when there is a file already
- * @throws {StateError} `not-found`
+ * @throws {StateError} `not-found`; `interrupted` after SIGINT, SIGTERM or SIGHUP
  */
 export async function restoreAsFile(
   snapshot: SnapshotReader,
@@ -88,9 +89,15 @@ function restoreSparse(
     target,
   );
   try {
-    new ContentWriter().write(fd, contentOf(source, onRestored), target);
+    interruptible("the file was removed again", (signal) => {
+      const content = contentOf(source, (bytes, size) => {
+        signal.throwIfAborted();
+        onRestored(bytes, size);
+      });
+      new ContentWriter().write(fd, content, target);
+    });
   } catch (error) {
-    Deno.removeSync(target);
+    host.unlinkAt(host.At.FDCWD, target);
     throw error;
   } finally {
     host.close(fd);
