@@ -5,6 +5,7 @@
  */
 
 import { isFailure, UsageError } from "#src/errors.ts";
+import { showMessage } from "./pxar/quoting.ts";
 
 /** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */
 export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
@@ -25,7 +26,8 @@ export function formatError(error: unknown, format: OutputFormat): string {
   const described = describe(error);
   if (format === "json") return JSON.stringify({ type: "error", ...described }) + "\n";
   const hint = described.hint === undefined ? "" : `: ${described.hint}`;
-  return `pbkfs error: ${described.message}${hint}\n` + stackOfBug(error);
+  // Names come from archives and backups: they must not tell a terminal what to do.
+  return `pbkfs error: ${showMessage(described.message + hint)}\n` + stackOfBug(error);
 }
 
 interface ErrorDescription {

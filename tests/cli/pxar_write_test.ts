@@ -313,3 +313,16 @@ Deno.test("pbkfs pxar refuses wrong usage", async () => {
     assert.match(stderr, message);
   }
 });
+
+Deno.test("pbkfs pxar escapes in errors what could control a terminal", async () => {
+  using home = new TempDirectory("pxar");
+  Deno.mkdirSync(home.join("tree"));
+  Deno.symlinkSync("\x1b]0;title\x07", home.join("tree/\x1b[31mred"));
+  const archive = home.join("a.pxar");
+  await mustPxar(["create", archive, home.join("tree")], ALL_PERMISSIONS);
+  const { code, stderr } = await pxar(["cat", archive, "/\x1b[31mred"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /Cannot read "\/\\u\{1b\}\[31mred": .*"\\u\{1b\}\]0;title\\u\{7\}"/);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(stderr, /[\x00-\x09\x0b-\x1f]/);
+});
