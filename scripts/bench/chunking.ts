@@ -20,7 +20,7 @@ import { Datastore } from "#src/pbs/datastore.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "#src/pbs/store_chunk_handler.ts";
+} from "#src/pbs/store/store_chunk_handler.ts";
 import { openHashHandler } from "#tests/chunking/support/hash_handler.ts";
 import { hashWorkers } from "#tests/chunking/support/worker_options.ts";
 import { PxarReport } from "./pxar_report.ts";
@@ -134,7 +134,7 @@ function benchmarkHashing(report: PxarReport): void {
 }
 
 function storeWorkers(description: StoreChunkHandlerDescription): ChunkWorkers {
-  const url = new URL("../../src/pbs/store_chunk_worker.ts", import.meta.url).href;
+  const url = new URL("../../src/pbs/store/store_chunk_worker.ts", import.meta.url).href;
   return { count: 1, spawn: (name) => new Worker(url, { type: "module", name }), description };
 }
 

@@ -7,13 +7,13 @@
 
 import { isChunkWorker, serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
-import { isChunkLoader, serveChunkLoader } from "#src/pbs/chunk_loader.ts";
-import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/read_ahead.ts";
+import { isChunkLoader, serveChunkLoader } from "#src/pbs/reading/chunk_loader.ts";
+import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/reading/read_ahead.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "#src/pbs/store_chunk_handler.ts";
-import { isVerifyWorker, serveVerifyWorker } from "#src/pbs/verify_threads.ts";
+} from "#src/pbs/store/store_chunk_handler.ts";
+import { isVerifyWorker, serveVerifyWorker } from "#src/pbs/verify/threads.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { BackupDescription } from "./backup_description.ts";
 import { openBackup } from "./backup_file_system.ts";

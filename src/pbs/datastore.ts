@@ -11,7 +11,7 @@ import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
-import { CHUNKS_DIRECTORY, ChunkStore, type ChunkWriting } from "./chunk_store.ts";
+import { CHUNKS_DIRECTORY, ChunkStore, type ChunkWriting } from "./store/chunk_store.ts";
 import { createDatastore } from "./datastore_creation.ts";
 import type {
   CreateOptions,
@@ -35,14 +35,14 @@ import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
 import { loadManifest, snapshotPath, updateManifest } from "./manifest_file.ts";
 import { createNamespace, removeNamespace } from "./namespaces.ts";
-import { ObjectLocks } from "./object_locks.ts";
+import { ObjectLocks } from "./store/object_locks.ts";
 import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
-import { ProcessLock } from "./process_lock.ts";
+import { ProcessLock } from "./store/process_lock.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
-import { SERVER_LOCKS_PATH } from "./server_lock_paths.ts";
+import { SERVER_LOCKS_PATH } from "./store/server_lock_paths.ts";
 import { forgetGroup, forgetSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, startSnapshot, writeOwner } from "./snapshot_start.ts";
-import { removeFile, StoreFiles } from "./store_files.ts";
+import { removeFile, StoreFiles } from "./store/store_files.ts";
 import {
   checkNotes,
   describeGroup,

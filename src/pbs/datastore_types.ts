@@ -6,7 +6,7 @@
 
 import type { CryptConfig } from "./crypt_config.ts";
 import type { CryptMode } from "./format/crypt.ts";
-import type { SharedChunkMemory } from "./shared_chunk_memory.ts";
+import type { SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
 import type { GroupId, SnapshotId } from "./format/snapshot_path.ts";
 
 /** When written files are made durable: never, each by itself, or all at once before a snapshot becomes visible. */

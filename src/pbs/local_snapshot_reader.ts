@@ -10,9 +10,9 @@ import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/err
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { readFile } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
-import { ChunkCache } from "./chunk_cache.ts";
-import { ChunkLoader } from "./chunk_loader.ts";
-import { ChunkedSource } from "./chunked_source.ts";
+import { ChunkCache } from "./reading/chunk_cache.ts";
+import { ChunkLoader } from "./reading/chunk_loader.ts";
+import { ChunkedSource } from "./reading/chunked_source.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "./datastore_types.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
@@ -29,14 +29,14 @@ import {
   type ManifestFile,
 } from "./format/manifest.ts";
 import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
-import { LocalChunkSource } from "./local_chunk_source.ts";
+import { LocalChunkSource } from "./reading/local_chunk_source.ts";
 import { BLOB_FILE_SIZE_MAX, loadManifest, located, snapshotPath } from "./manifest_file.ts";
 import { checkManifest, requireKey } from "./manifest_signature.ts";
-import type { ObjectLock } from "./object_locks.ts";
+import type { ObjectLock } from "./store/object_locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
-import { READ_AHEAD_COUNT, ReadAhead, type ReadAheadSource } from "./read_ahead.ts";
-import { SharedChunkCache } from "./shared_chunk_cache.ts";
+import { READ_AHEAD_COUNT, ReadAhead, type ReadAheadSource } from "./reading/read_ahead.ts";
+import { SharedChunkCache } from "./reading/shared_chunk_cache.ts";
 
 /** A quarter of the images that a restore has open at a time: the largest chunks have 16 MiB. */
 const CACHE_SIZE_DEFAULT = 64 << 20;
@@ -258,11 +258,11 @@ export class LocalSnapshotReader implements SnapshotReader {
 }
 
 function spawnWorker(name: string): Worker {
-  const url = new URL("./read_ahead_worker.ts", import.meta.url).href;
+  const url = new URL("./reading/read_ahead_worker.ts", import.meta.url).href;
   return new Worker(url, { type: "module", name });
 }
 
 function spawnLoader(name: string): Worker {
-  const url = new URL("./chunk_loader_worker.ts", import.meta.url).href;
+  const url = new URL("./reading/chunk_loader_worker.ts", import.meta.url).href;
   return new Worker(url, { type: "module", name });
 }

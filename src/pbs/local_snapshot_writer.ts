@@ -44,7 +44,10 @@ import type {
   SnapshotWriter,
 } from "./ports.ts";
 import { removeSnapshotDirectory } from "./snapshot_removal.ts";
-import { StoreChunkHandler, type StoreChunkHandlerDescription } from "./store_chunk_handler.ts";
+import {
+  StoreChunkHandler,
+  type StoreChunkHandlerDescription,
+} from "./store/store_chunk_handler.ts";
 
 /** What was prepared for a snapshot. */
 export interface SnapshotPreparation {
@@ -271,6 +274,6 @@ export class LocalSnapshotWriter implements SnapshotWriter {
 }
 
 function spawnWorker(name: string): Worker {
-  const url = new URL("./store_chunk_worker.ts", import.meta.url).href;
+  const url = new URL("./store/store_chunk_worker.ts", import.meta.url).href;
   return new Worker(url, { type: "module", name });
 }

@@ -17,7 +17,7 @@ import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "./format/blob.ts
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import { syncDirectory, syncFileSystem } from "./store_files.ts";
+import { syncDirectory, syncFileSystem } from "./store/store_files.ts";
 
 /** Largest blob file that is read. */
 export const BLOB_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;

@@ -30,13 +30,16 @@ export * from "./blob_codec.ts";
 export * from "./crypt_config.ts";
 export * from "./datastore.ts";
 export * from "./datastore_types.ts";
-export * from "./garbage_collection.ts";
-export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc_status.ts";
-export { StoreChunkHandler, type StoreChunkHandlerDescription } from "./store_chunk_handler.ts";
+export * from "./gc/garbage_collection.ts";
+export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc/status.ts";
+export {
+  StoreChunkHandler,
+  type StoreChunkHandlerDescription,
+} from "./store/store_chunk_handler.ts";
 export * from "./ports.ts";
 export * from "./prune.ts";
-export * from "./verify_store.ts";
-export { isVerifyWorker, serveVerifyWorker, type VerifyThreads } from "./verify_threads.ts";
+export * from "./verify/verify_store.ts";
+export { isVerifyWorker, serveVerifyWorker, type VerifyThreads } from "./verify/threads.ts";
 export * from "./format/archive_name.ts";
 export * from "./format/catalog.ts";
 export * from "./format/catalog_reader.ts";

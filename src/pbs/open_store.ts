@@ -7,11 +7,11 @@
 import type { Codecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import type { BlobCodec } from "./blob_codec.ts";
-import type { ChunkStore } from "./chunk_store.ts";
+import type { ChunkStore } from "./store/chunk_store.ts";
 import type { FileOwner, SyncLevel } from "./datastore_types.ts";
-import type { ObjectLocks } from "./object_locks.ts";
-import type { ProcessLock } from "./process_lock.ts";
-import type { StoreFiles } from "./store_files.ts";
+import type { ObjectLocks } from "./store/object_locks.ts";
+import type { ProcessLock } from "./store/process_lock.ts";
+import type { StoreFiles } from "./store/store_files.ts";
 
 /** An open datastore. */
 export interface OpenStore {

@@ -15,7 +15,7 @@ import {
 } from "./format/snapshot_path.ts";
 import { snapshotPath } from "./manifest_file.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import { removeFile } from "./store_files.ts";
+import { removeFile } from "./store/store_files.ts";
 import {
   groupPath,
   isProtected,

@@ -18,7 +18,7 @@ import {
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
 import { snapshotPath } from "./manifest_file.ts";
-import type { ObjectLock } from "./object_locks.ts";
+import type { ObjectLock } from "./store/object_locks.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import {
   groupPath,

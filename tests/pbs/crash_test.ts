@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { collectGarbage } from "#src/pbs/garbage_collection.ts";
+import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { Activity, assertSound, makeStore, openStore } from "#tests/support/pbs_activity.ts";
 import { CHECK_DATASTORE } from "#tests/support/pbs_fixtures.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Errno, OsError } from "#src/errors.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
-import { collectGarbage } from "#src/pbs/garbage_collection.ts";
+import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
 import {
   assertSound,
   groupOf,

@@ -3,12 +3,12 @@ import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError, isFailure } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
-import { ChunkStore } from "#src/pbs/chunk_store.ts";
+import { ChunkStore } from "#src/pbs/store/chunk_store.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import { collectGarbage } from "#src/pbs/garbage_collection.ts";
-import { verifyStore } from "#src/pbs/verify_store.ts";
+import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
+import { verifyStore } from "#src/pbs/verify/verify_store.ts";
 import { BLOCK_SIZE, blockOf, groupOf, makeStore, openStore } from "#tests/support/pbs_activity.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 

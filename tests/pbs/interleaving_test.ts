@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { collectGarbage } from "#src/pbs/garbage_collection.ts";
+import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
 import {
   Activity,
   ageChunks,

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { verifyStore } from "#src/pbs/verify_store.ts";
+import { verifyStore } from "#src/pbs/verify/verify_store.ts";
 import { Activity, openStore } from "#tests/support/pbs_activity.ts";
 import { Random } from "#tests/support/property_random.ts";
 

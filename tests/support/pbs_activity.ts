@@ -11,9 +11,9 @@ import * as host from "#src/io/host.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import { collectGarbage, type GarbageCollectionOptions } from "#src/pbs/garbage_collection.ts";
+import { collectGarbage, type GarbageCollectionOptions } from "#src/pbs/gc/garbage_collection.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
-import { verifyStore } from "#src/pbs/verify_store.ts";
+import { verifyStore } from "#src/pbs/verify/verify_store.ts";
 import { Random } from "./property_random.ts";
 
 /** Bytes of a block, which is a chunk of an image. */

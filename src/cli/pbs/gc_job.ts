@@ -5,8 +5,8 @@
  */
 
 import type { Datastore } from "#src/pbs/datastore.ts";
-import { collectGarbage, type GcProgress } from "#src/pbs/garbage_collection.ts";
-import { type GcStatus, gcStatusFields } from "#src/pbs/gc_status.ts";
+import { collectGarbage, type GcProgress } from "#src/pbs/gc/garbage_collection.ts";
+import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import { interruptible } from "./interruption.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SharedChunkMemory } from "#src/pbs/shared_chunk_memory.ts";
+import type { SharedChunkMemory } from "#src/pbs/reading/shared_chunk_memory.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { ServedTreeFacts } from "../served_tree.ts";
 

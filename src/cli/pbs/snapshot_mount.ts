@@ -12,7 +12,10 @@ import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { createSharedChunkMemory, KEPT_CHUNK_SIZE_MAX } from "#src/pbs/shared_chunk_memory.ts";
+import {
+  createSharedChunkMemory,
+  KEPT_CHUNK_SIZE_MAX,
+} from "#src/pbs/reading/shared_chunk_memory.ts";
 import { type MountedTree, runTreeMount, type TreeMountRequest } from "../tree_mount_job.ts";
 import { qualifiedName } from "./listing.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";

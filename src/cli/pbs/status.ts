@@ -6,8 +6,8 @@
 
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { BACKUP_TYPES, type BackupType } from "#src/pbs/format/snapshot_path.ts";
-import { readGcStatus } from "#src/pbs/garbage_collection.ts";
-import { gcStatusFields } from "#src/pbs/gc_status.ts";
+import { readGcStatus } from "#src/pbs/gc/garbage_collection.ts";
+import { gcStatusFields } from "#src/pbs/gc/status.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import type { Output } from "./output.ts";
 

@@ -15,7 +15,7 @@ import {
   type VerifyReport,
   type VerifyScope,
   verifyStore,
-} from "#src/pbs/verify_store.ts";
+} from "#src/pbs/verify/verify_store.ts";
 import type { Terminal } from "../terminal.ts";
 import { spawnThread } from "../threads.ts";
 import { formatHumanBytes } from "./human_bytes.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { formatGcReport } from "#src/cli/pbs/gc_job.ts";
 import { Output } from "#src/cli/pbs/output.ts";
 import { ProgressLine } from "#src/cli/pbs/progress_line.ts";
-import { parseGcStatus } from "#src/pbs/gc_status.ts";
+import { parseGcStatus } from "#src/pbs/gc/status.ts";
 import { contextOf } from "./_context.ts";
 
 /** What a server has written after the garbage collection whose log has the lines below. */

@@ -1,0 +1,163 @@
+/**
+ * Garbage collection of a datastore: removes chunks that no index names (section 7 of the format's description).
+ *
+ * First every chunk that an index names is touched. Then chunks that were not used for a day are removed: a day, since file
+ * systems may note the first access of a day only. What a running backup has stored or touched is spared, however long
+ * it runs. Backups of other processes cannot run meanwhile; those of this process can, and one that is finished while chunks
+ * are marked touches what it names by itself.
+ *
+ * @module
+ */
+
+import { Errno, OsError, UsageError } from "#src/errors.ts";
+import { readFile, statusOf } from "#src/io/store_access.ts";
+import { checkAccessTimes, fileSystemTime } from "./access_time_check.ts";
+import type { Datastore } from "../datastore.ts";
+import {
+  EMPTY_GC_STATUS,
+  formatGcStatus,
+  GC_STATUS_NAME,
+  GC_STATUS_SIZE_MAX,
+  type GcStatus,
+  parseGcStatus,
+} from "./status.ts";
+import { markChunks } from "./mark.ts";
+import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "./sweep.ts";
+import { isDiskFull, StoreFiles } from "../store/store_files.ts";
+import { newTask, storeNameOf } from "../task.ts";
+
+/** A day and five minutes. */
+const KEEP_MINUTES = 1445;
+/** What a running backup used is kept although clocks may differ by so much. */
+const WRITER_MARGIN_SECONDS = 300;
+/** Progress is told this often while chunks are swept. */
+const SWEEP_STEP = CHUNK_DIRECTORY_COUNT / 256;
+
+/** How far a garbage collection is. */
+export type GcProgress =
+  /** Index files whose chunks were marked, of those found. */
+  | { readonly phase: "mark"; readonly done: number; readonly total: number }
+  /** Chunk directories swept, of all; chunks looked at so far. */
+  | {
+    readonly phase: "sweep";
+    readonly done: number;
+    readonly total: number;
+    readonly chunkCount: number;
+  };
+
+/** How garbage is collected. */
+export interface GarbageCollectionOptions {
+  /**
+   * Chunks are kept for so many minutes after their last use. Not less than what the file system's mount needs to note an
+   * access: a day with `relatime`. Default: 1445, as a server has it.
+   */
+  readonly keepMinutes?: number;
+  /** Whether it is tried first that the file system keeps access times. Default: true. */
+  readonly checkAccessTimes?: boolean;
+  /** Auth id in the name of the task. Default: `root@pam`. */
+  readonly authId?: string;
+  /** Name of the store in the name of the task. Default: the last part of its path. */
+  readonly storeName?: string;
+  /** Asked all the time whether to go on; what it throws ends the run. An AbortSignal is one. */
+  readonly signal?: { throwIfAborted(): void };
+  readonly onProgress?: (progress: GcProgress) => void;
+  /** Told of what is unusual but no reason to stop, such as a chunk that is missing. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * Marks what the indexes name, then removes chunks that were not used for long, and writes `.gc-status`.
+ *
+ * @param datastore open for writing
+ * @throws {StateError} `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
+ *   system does not tell when chunks were used last; `not-found` when a symbolic link leads nowhere
+ * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is removed
+ */
+export function collectGarbage(
+  datastore: Datastore,
+  options: GarbageCollectionOptions = {},
+): GcStatus {
+  const { keepMinutes = KEEP_MINUTES, onWarning = () => {}, signal } = options;
+  if (!Number.isInteger(keepMinutes) || keepMinutes < 0) {
+    throw new UsageError(`Cannot keep unused chunks for ${keepMinutes} minutes`);
+  }
+  if (datastore.access !== "write") {
+    throw new UsageError("Cannot collect garbage: the datastore is open for reading only");
+  }
+  const { chunks, processLock } = datastore;
+  const lock = processLock.acquireExclusive();
+  try {
+    const start = lock.startTime;
+    const upid = newTask(
+      "garbage_collection",
+      options.storeName ?? storeNameOf(datastore.path),
+      options.authId ?? "root@pam",
+      start,
+    );
+    const writerStart = processLock.oldestSharedStart;
+    if (options.checkAccessTimes ?? true) checkAccessTimes(chunks, () => Date.now() / 1000);
+    // What is marked from now on is not older than this, whatever the difference of the clocks.
+    const markStart = Math.min(start, fileSystemTime(chunks));
+    const marked = markChunks(datastore.path, chunks, {
+      onWarning,
+      onIndex: (done, total) => {
+        signal?.throwIfAborted();
+        options.onProgress?.({ phase: "mark", done, total });
+      },
+    });
+    let nextStep = 0;
+    const swept = sweepChunks(chunks.path, {
+      cutoff: Math.min(
+        markStart - keepMinutes * 60,
+        (writerStart ?? Infinity) - WRITER_MARGIN_SECONDS,
+      ),
+      oldestWriter: writerStart ?? start,
+      isShared: () => processLock.oldestSharedStart !== undefined,
+      onWarning,
+      onDirectory: (done, chunkCount) => {
+        signal?.throwIfAborted();
+        if (done < nextStep) return;
+        nextStep = done - done % SWEEP_STEP + SWEEP_STEP;
+        options.onProgress?.({ phase: "sweep", done, total: CHUNK_DIRECTORY_COUNT, chunkCount });
+      },
+    });
+    const status = { upid, ...marked, ...swept };
+    writeStatus(datastore, status, onWarning);
+    return status;
+  } finally {
+    lock.release();
+  }
+}
+
+/** A disk may be so full that there is no room even after garbage collection, which must still be possible. */
+function writeStatus(
+  datastore: Datastore,
+  status: GcStatus,
+  onWarning: (message: string) => void,
+): void {
+  const path = `${datastore.path}/${GC_STATUS_NAME}`;
+  const files = new StoreFiles(statusOf(datastore.chunks.path) ?? { uid: 0, gid: 0 }, "none");
+  try {
+    files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    onWarning(`There is no room to save the result in "${path}"`);
+  }
+}
+
+/**
+ * What the last garbage collection of the datastore at `storePath` found; only zeros when there was none.
+ *
+ * @throws {FormatError | LimitError | OsError} when that cannot be read
+ */
+export function readGcStatus(storePath: string): GcStatus {
+  const path = `${storePath}/${GC_STATUS_NAME}`;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFile(path, GC_STATUS_SIZE_MAX);
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.ENOENT) return EMPTY_GC_STATUS;
+    throw error;
+  }
+  return parseGcStatus(new TextDecoder().decode(bytes), path);
+}

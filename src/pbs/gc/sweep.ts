@@ -1,0 +1,182 @@
+/**
+ * The second phase of garbage collection: chunks that were not touched for long are removed.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { listOpenDirectory } from "#src/io/host_listing.ts";
+import { isBadChunkName } from "../store/bad_chunk.ts";
+
+/** Directories that chunks are in. */
+export const CHUNK_DIRECTORY_COUNT = 65536;
+
+const DIRECTORY_NAME = /^[0-9a-f]{4}$/;
+const CHUNK_NAME = /^[0-9a-f]{64}$/;
+/** Written by somebody who was killed before the name was given. */
+const TEMPORARY_NAME = /^[0-9a-f]{64}\.tmp_/;
+const REGULAR_FILE = 8;
+
+/** What the sweep phase found; see `GcStatus`. */
+export interface SweepResult {
+  diskChunks: number;
+  diskBytes: number;
+  removedChunks: number;
+  removedBytes: number;
+  pendingChunks: number;
+  pendingBytes: number;
+  removedBad: number;
+  stillBad: number;
+}
+
+/** What to remove, and how sweeping goes on. */
+export interface SweepOptions {
+  /** Unix seconds: what was used last before this is removed. */
+  readonly cutoff: number;
+  /** Unix seconds: what was used last before this, but not before the cut-off, is pending. */
+  readonly oldestWriter: number;
+  /** Whether threads of this process may use chunks while they are swept; asked before every directory. */
+  readonly isShared: () => boolean;
+  /** Called before every directory, with its number; what it throws ends the run. */
+  readonly onDirectory: (done: number, chunkCount: number) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/** Goes through all chunks in the directory `chunksPath`. @throws {OsError} */
+export function sweepChunks(chunksPath: string, options: SweepOptions): SweepResult {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const chunks = host.unwrap(host.open(chunksPath, RDONLY | DIRECTORY), "open", chunksPath);
+  try {
+    const sweep = new Sweep(chunksPath, options);
+    let chunkCount = 0;
+    const names = listOpenDirectory(chunks, chunksPath).map(({ name }) => name);
+    for (const name of names.filter((name) => DIRECTORY_NAME.test(name)).sort()) {
+      options.onDirectory(parseInt(name, 16), chunkCount);
+      chunkCount += sweep.directory(chunks, name);
+    }
+    options.onDirectory(CHUNK_DIRECTORY_COUNT, chunkCount);
+    return sweep.result;
+  } finally {
+    host.close(chunks);
+  }
+}
+
+class Sweep {
+  readonly result: SweepResult = {
+    diskChunks: 0,
+    diskBytes: 0,
+    removedChunks: 0,
+    removedBytes: 0,
+    pendingChunks: 0,
+    pendingBytes: 0,
+    removedBad: 0,
+    stillBad: 0,
+  };
+  readonly #chunksPath: string;
+  readonly #options: SweepOptions;
+  readonly #stat = new host.HostStat();
+  #isShared = false;
+
+  constructor(chunksPath: string, options: SweepOptions) {
+    this.#chunksPath = chunksPath;
+    this.#options = options;
+  }
+
+  /** @returns the number of chunks seen */
+  directory(chunks: number, name: string): number {
+    const path = `${this.#chunksPath}/${name}`;
+    this.#isShared = this.#options.isShared();
+    const { RDONLY, DIRECTORY, NOFOLLOW } = host.OpenFlag;
+    const fd = host.openAt(chunks, name, RDONLY | DIRECTORY | NOFOLLOW);
+    if (fd === -host.Errno.ENOENT) return 0;
+    host.unwrap(fd, "open", path);
+    try {
+      let count = 0;
+      for (const entry of listOpenDirectory(fd, path)) {
+        if (CHUNK_NAME.test(entry.name)) {
+          this.#file(fd, path, entry.name, false);
+          count++;
+        } else if (isBadChunkName(entry.name)) {
+          this.#file(fd, path, entry.name, true);
+        } else if (TEMPORARY_NAME.test(entry.name)) {
+          this.#temporary(fd, path, entry.name);
+        }
+      }
+      return count;
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  #file(fd: number, path: string, name: string, isBad: boolean): void {
+    const { result } = this;
+    if (!this.#look(fd, path, name)) return;
+    const { size, atimeSeconds } = this.#stat;
+    const { cutoff, oldestWriter } = this.#options;
+    if (atimeSeconds < cutoff) {
+      if (this.#remove(fd, path, name)) {
+        if (isBad) result.removedBad++;
+        else result.removedChunks++;
+        result.removedBytes += size;
+        return;
+      }
+      if (!this.#look(fd, path, name)) return;
+    }
+    if (this.#stat.atimeSeconds < oldestWriter) {
+      if (isBad) result.stillBad++;
+      else result.pendingChunks++;
+      result.pendingBytes += size;
+    } else {
+      if (!isBad) result.diskChunks++;
+      result.diskBytes += size;
+    }
+  }
+
+  /** Attributes of a file; false when it is gone or something else. */
+  #look(fd: number, path: string, name: string): boolean {
+    const found = host.statAt(fd, name, this.#stat);
+    if (found === -host.Errno.ENOENT) return false;
+    host.unwrap(found, "stat", `${path}/${name}`);
+    if (this.#stat.mode >> 12 === REGULAR_FILE) return true;
+    this.#options.onWarning(`"${path}/${name}" is not a regular file`);
+    return false;
+  }
+
+  /**
+   * Removes an old chunk, unless a thread of this process begins to use it at the same time. Who uses a chunk touches it
+   * first and then looks whether it is still there; so here it goes out of the way first, and comes back if it was touched.
+   *
+   * @returns whether it is gone
+   */
+  #remove(fd: number, path: string, name: string): boolean {
+    if (!this.#isShared) {
+      unlink(fd, path, name);
+      return true;
+    }
+    const aside = `${name.slice(0, 64)}.tmp_swept`;
+    host.unwrap(host.renameAt(fd, name, fd, aside), "rename", `${path}/${name}`);
+    const stat = new host.HostStat();
+    host.unwrap(host.statAt(fd, aside, stat), "stat", `${path}/${aside}`);
+    if (stat.atimeSeconds >= this.#options.cutoff) {
+      const restored = host.renameAt(fd, aside, fd, name, host.RenameFlag.NOREPLACE);
+      if (restored >= 0) return false;
+      // Stored anew meanwhile.
+      if (restored !== -host.Errno.EEXIST) host.unwrap(restored, "rename", `${path}/${aside}`);
+    }
+    unlink(fd, path, aside);
+    return true;
+  }
+
+  /** A server leaves these for ever; nobody needs one for longer than it takes to write a chunk. */
+  #temporary(fd: number, path: string, name: string): void {
+    if (!this.#look(fd, path, name)) return;
+    const { atimeSeconds, mtimeSeconds, ctimeSeconds } = this.#stat;
+    const latest = Math.max(atimeSeconds, mtimeSeconds, ctimeSeconds);
+    if (latest < this.#options.cutoff) unlink(fd, path, name);
+  }
+}
+
+function unlink(fd: number, path: string, name: string): void {
+  const result = host.unlinkAt(fd, name);
+  if (result !== -host.Errno.ENOENT) host.unwrap(result, "remove", `${path}/${name}`);
+}

@@ -1,0 +1,107 @@
+/**
+ * The bytes that an index describes, loaded chunk by chunk when they are asked for.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import type { ChunkIndex } from "../format/chunk_index.ts";
+
+/** Gives bytes of chunks, which it keeps for a while. */
+export interface DecodedChunks {
+  /**
+   * Copies `count` bytes from `from` on of a chunk of `size` bytes to `target.bytes` from `start` on.
+   *
+   * @throws what {@link ChunkSource.load} throws
+   */
+  copy(
+    digest: ChunkDigest,
+    size: number,
+    from: number,
+    count: number,
+    target: NativeBuffer,
+    start: number,
+  ): void;
+}
+
+/** What a {@link ChunkedSource} is made of. */
+export interface ChunkedSourceParts {
+  readonly index: ChunkIndex;
+  /** May be that of other sources too. */
+  readonly cache: DecodedChunks;
+  /** Is told once of each chunk that will be wanted soon when chunks are read one after the other. */
+  readonly expect?: (digest: ChunkDigest, size: number) => void;
+  /** So many chunks ahead. Default: 1. */
+  readonly aheadCount?: number;
+  /** Reads that leave out so many bytes are still in order: others may read these. Default: 0. */
+  readonly gapBytes?: number;
+}
+
+/** Random access to the stream of an index. */
+export class ChunkedSource implements ByteSource {
+  readonly size: number;
+  readonly #parts: ChunkedSourceParts;
+  /** The chunk of the last read. */
+  #position = -1;
+  #start = 0;
+  #end = 0;
+  #digest = "" as ChunkDigest;
+  /** The last chunk that was said to be wanted. */
+  #expected = -1;
+
+  constructor(parts: ChunkedSourceParts) {
+    this.#parts = parts;
+    this.size = parts.index.size;
+  }
+
+  readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
+    if (start < 0 || size < 0 || start + size > target.bytes.length) {
+      throw new RangeError(`Cannot read ${size} bytes to ${start}: buffer too small`);
+    }
+    const end = Math.min(offset + size, this.size);
+    let done = offset;
+    while (done < end) {
+      this.#seek(done);
+      done += this.#copy(target, start + (done - offset), done, end);
+    }
+    return Math.max(done - offset, 0);
+  }
+
+  close(): void {
+    // The chunks belong to the snapshot's cache.
+  }
+
+  /** Copies bytes of the present chunk. @returns how many */
+  #copy(target: NativeBuffer, start: number, offset: number, end: number): number {
+    const count = Math.min(end, this.#end) - offset;
+    const size = this.#end - this.#start;
+    this.#parts.cache.copy(this.#digest, size, offset - this.#start, count, target, start);
+    return count;
+  }
+
+  /** Makes the chunk with the byte at `offset` the present one. */
+  #seek(offset: number): void {
+    if (offset >= this.#start && offset < this.#end) return;
+    const { index, gapBytes = 0 } = this.#parts;
+    const isNext = this.#position >= 0 && offset >= this.#end && offset - this.#end <= gapBytes;
+    const position = offset === this.#end && isNext ? this.#position + 1 : index.find(offset);
+    this.#position = position;
+    this.#start = index.startOf(position);
+    this.#end = index.endOf(position);
+    this.#digest = index.digestOf(position);
+    if (isNext) this.#lookAhead();
+    else this.#expected = position;
+  }
+
+  #lookAhead(): void {
+    const { index, expect, aheadCount = 1 } = this.#parts;
+    if (expect === undefined) return;
+    const last = Math.min(this.#position + aheadCount, index.count - 1);
+    for (let next = Math.max(this.#expected, this.#position) + 1; next <= last; next++) {
+      this.#expected = next;
+      expect(index.digestOf(next), index.endOf(next) - index.startOf(next));
+    }
+  }
+}

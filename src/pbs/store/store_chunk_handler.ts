@@ -1,0 +1,70 @@
+/**
+ * What becomes of the chunks of a backup to a datastore directory: named, compressed, encrypted, stored.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { ChunkHandler, ChunkOutcome } from "#src/chunking/chunk_handler.ts";
+import { nativeCodecs } from "#src/codecs/mod.ts";
+import { BlobCodec } from "../blob_codec.ts";
+import { ChunkStore, type ChunkWriting } from "./chunk_store.ts";
+import { CryptConfig } from "../crypt_config.ts";
+
+/** What another thread makes a {@link StoreChunkHandler} from. */
+export interface StoreChunkHandlerDescription extends ChunkWriting {
+  readonly storePath: string;
+  /** The 32 bytes of the key that chunks are encrypted with; undefined where they are not. */
+  readonly key: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** After so many new chunks the next one is taken for new, too: to ask first costs more than a few mistakes. */
+const GUESS_COUNT = 16;
+/** Only with small chunks: it is little work that was in vain. */
+const GUESS_SIZE_MAX = 16 << 10;
+
+/** Stores chunks. One for each thread. */
+export class StoreChunkHandler implements ChunkHandler {
+  readonly #store: ChunkStore;
+  readonly #codec: BlobCodec;
+  readonly #crypt: CryptConfig | undefined;
+  /** Chunks since the last one that was there already. */
+  #newCount = 0;
+
+  /** @throws {OsError} when the datastore cannot be opened */
+  constructor({ storePath, owner, syncLevel, key }: StoreChunkHandlerDescription) {
+    this.#store = ChunkStore.open(storePath, { owner, syncLevel });
+    this.#codec = new BlobCodec(nativeCodecs());
+    this.#crypt = key === undefined ? undefined : new CryptConfig(key);
+  }
+
+  handle(plain: NativeBuffer, start: number, size: number): ChunkOutcome {
+    const digest = this.#codec.digest(plain, start, size, this.#crypt);
+    const isGuessed = this.#newCount >= GUESS_COUNT && size <= GUESS_SIZE_MAX;
+    if (!isGuessed) {
+      // Touched in any case: the index that needs it from now on is not there yet.
+      const knownSize = this.#store.touch(digest);
+      if (knownSize > 0) return this.#known(digest, knownSize);
+    }
+    const encoded = this.#codec.encode(plain, start, size, { compress: true, crypt: this.#crypt });
+    if (!isGuessed) {
+      this.#store.write(digest, encoded.buffer, encoded.start, encoded.size);
+    } else if (!this.#store.add(digest, encoded.buffer, encoded.start, encoded.size)) {
+      const knownSize = this.#store.touch(digest);
+      if (knownSize > 0) return this.#known(digest, knownSize);
+      this.#store.write(digest, encoded.buffer, encoded.start, encoded.size);
+    }
+    this.#newCount++;
+    return { digest, storedSize: encoded.size, isNew: true };
+  }
+
+  #known(digest: ChunkDigest, storedSize: number): ChunkOutcome {
+    this.#newCount = 0;
+    return { digest, storedSize, isNew: false };
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * New files and directories of a datastore, with the owner and the permissions that a server expects. Needs FFI.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import type { FileOwner, SyncLevel } from "../datastore_types.ts";
+
+/** Permissions of chunks, indexes, blobs and other files. */
+export const FILE_MODE = 0o644;
+/** Permissions of directories of groups and snapshots. */
+export const DIRECTORY_MODE = 0o755;
+
+/** Permissions that this process does not give to what it creates. */
+export function processUmask(): number {
+  // There is no other call to ask for it.
+  const umask = host.setUmask(0o022);
+  host.setUmask(umask);
+  return umask;
+}
+
+/**
+ * Whom new files in a store of `owner` must be given to: root has to, since a server cannot touch foreign ones. Undefined where
+ * nothing has to be done.
+ */
+export function neededOwner(owner: FileOwner): FileOwner | undefined {
+  const isRoot = host.getEffectiveUid() === 0;
+  return isRoot && (owner.uid !== 0 || owner.gid !== 0) ? owner : undefined;
+}
+
+/** Makes files and directories. */
+export class StoreFiles {
+  readonly #owner: FileOwner | undefined;
+  readonly #umask = processUmask();
+
+  /** `owner` is that of `.chunks`. */
+  constructor(owner: FileOwner, readonly syncLevel: SyncLevel) {
+    this.#owner = neededOwner(owner);
+  }
+
+  /** Makes a directory. @returns false when the name is taken @throws {OsError} */
+  makeDirectory(path: string, mode = DIRECTORY_MODE): boolean {
+    const result = host.mkdirAt(host.At.FDCWD, path, mode);
+    if (result === -host.Errno.EEXIST) return false;
+    host.unwrap(result, "create", path);
+    if ((this.#umask & mode) !== 0) {
+      host.unwrap(host.chmodAt(host.At.FDCWD, path, mode), "chmod", path);
+    }
+    this.#giveAway(host.At.FDCWD, path, path);
+    return true;
+  }
+
+  /** Makes a directory and those above it down to `base`, which is there. @throws {OsError} */
+  makeDirectories(base: string, relativePath: string): void {
+    let path = base;
+    for (const name of relativePath.split("/")) {
+      path += `/${name}`;
+      this.makeDirectory(path);
+    }
+  }
+
+  /** Makes an empty file unless there is one. @throws {OsError} */
+  createEmpty(path: string, mode = FILE_MODE): void {
+    const { RDWR, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
+    const fd = host.open(path, RDWR | CREAT | EXCL | NOFOLLOW, mode);
+    if (fd === -host.Errno.EEXIST) return;
+    host.unwrap(fd, "create", path);
+    try {
+      if ((this.#umask & mode) !== 0) host.unwrap(host.fchmod(fd, mode), "chmod", path);
+      this.#giveAway(fd, "", path);
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  /**
+   * Gives a name new content: by a temporary name, so that there is all of it or nothing. Durable where the store
+   * syncs every file.
+   *
+   * @throws {OsError}
+   */
+  replaceFile(path: string, temporaryPath: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.writeTemporary(temporaryPath, bytes, this.syncLevel === "file");
+    this.makeVisible(temporaryPath, path, this.syncLevel === "file");
+  }
+
+  /** Writes a file that replaces one of the same name; removed again when that fails. @throws {OsError} */
+  writeTemporary(path: string, bytes: Uint8Array<ArrayBuffer>, isDurable: boolean): void {
+    host.unlinkAt(host.At.FDCWD, path);
+    const { WRONLY, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
+    const fd = host.unwrap(
+      host.open(path, WRONLY | CREAT | EXCL | NOFOLLOW, FILE_MODE),
+      "create",
+      path,
+    );
+    try {
+      const buffer = host.nativeBufferOf(bytes);
+      const count = bytes.length === 0
+        ? 0
+        : host.unwrap(host.pwriteFully(fd, buffer.address, bytes.length, 0), "write", path);
+      if (count < bytes.length) throw new host.OsError(host.Errno.ENOSPC, "write", path);
+      if ((this.#umask & FILE_MODE) !== 0) {
+        host.unwrap(host.fchmod(fd, FILE_MODE), "chmod", path);
+      }
+      this.#giveAway(fd, "", path);
+      if (isDurable) host.unwrap(host.fsync(fd), "sync", path);
+    } catch (error) {
+      host.unlinkAt(host.At.FDCWD, path);
+      throw error;
+    } finally {
+      host.close(fd);
+    }
+  }
+
+  /** Gives a written file its name. @throws {OsError} */
+  makeVisible(temporaryPath: string, path: string, isDurable: boolean): void {
+    const result = host.renameAt(host.At.FDCWD, temporaryPath, host.At.FDCWD, path);
+    if (result < 0) {
+      host.unlinkAt(host.At.FDCWD, temporaryPath);
+      host.unwrap(result, "rename", path);
+    }
+    if (isDurable) syncDirectory(path.slice(0, path.lastIndexOf("/")));
+  }
+
+  #giveAway(directory: number, name: string, path: string): void {
+    if (this.#owner === undefined) return;
+    const { uid, gid } = this.#owner;
+    host.unwrap(host.chownAt(directory, name, uid, gid), "chown", path);
+  }
+}
+
+/** Makes the names in a directory durable. @throws {OsError} */
+export function syncDirectory(path: string): void {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
+  const result = host.fsync(fd);
+  host.close(fd);
+  host.unwrap(result, "sync", path);
+}
+
+/** Makes everything durable that was written to the file system of `path`. @throws {OsError} */
+export function syncFileSystem(path: string): void {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
+  const result = host.syncfs(fd);
+  host.close(fd);
+  host.unwrap(result, "sync", path);
+}
+
+/** Removes a file. @returns whether it was there @throws {OsError} */
+export function removeFile(path: string): boolean {
+  const result = host.unlinkAt(host.At.FDCWD, path);
+  if (result === -host.Errno.ENOENT) return false;
+  host.unwrap(result, "remove", path);
+  return true;
+}
+
+/** Whether a call failed since there is no room. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof host.OsError &&
+    (error.errno === host.Errno.ENOSPC || error.errno === host.Errno.EDQUOT);
+}

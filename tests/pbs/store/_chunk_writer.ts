@@ -1,0 +1,26 @@
+/**
+ * Stores the same chunks as any other process that runs this. Prints their digests.
+ *
+ * @module
+ */
+
+import { nativeBufferOf } from "#src/io/host.ts";
+import { StoreChunkHandler } from "#src/pbs/store/store_chunk_handler.ts";
+import { Random } from "#tests/support/property_random.ts";
+
+const CHUNK_COUNT = 500;
+const CHUNK_SIZE = 5000;
+
+const handler = new StoreChunkHandler({
+  storePath: Deno.args[0]!,
+  owner: { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 },
+  syncLevel: "none",
+  key: undefined,
+});
+const plain = nativeBufferOf(new Random(99).bytes(CHUNK_COUNT * CHUNK_SIZE));
+const digests = Array.from(
+  { length: CHUNK_COUNT },
+  (_, number) => handler.handle(plain, number * CHUNK_SIZE, CHUNK_SIZE).digest,
+);
+handler.close();
+console.log(JSON.stringify(digests));
