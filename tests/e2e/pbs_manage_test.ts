@@ -12,6 +12,7 @@ import { MemoryDisk } from "#tests/support/memory_disk.ts";
 
 const TIMEOUT_MS = 60_000;
 const DAYS = ["2024-01-09", "2024-01-10", "2024-01-11", "2024-01-12"];
+const MINUTE_MS = 60_000;
 const TWO_DAYS_MS = 2 * 86_400_000;
 
 /** A datastore with a directory to be backed up. */
@@ -82,11 +83,11 @@ class Place implements AsyncDisposable {
     return stdout.trimEnd().split("\n");
   }
 
-  /** Makes all chunks look as if nobody had used them for two days. */
-  async ageChunks(): Promise<void> {
+  /** Makes all chunks look as if nobody had used them for so long. */
+  async ageChunks(ageMs: number): Promise<void> {
     for (const path of await this.chunks()) {
       const { mtime } = Deno.statSync(path);
-      Deno.utimeSync(path, new Date(Date.now() - TWO_DAYS_MS), mtime!);
+      Deno.utimeSync(path, new Date(Date.now() - ageMs), mtime!);
     }
   }
 
@@ -120,12 +121,14 @@ Deno.test("pbs keeps what retention says, and garbage collection frees the rest"
   assert.deepEqual(await place.json(...keep), plan);
   assert.deepEqual(await place.snapshots(), [DAYS[0], DAYS[2], DAYS[3]]);
 
+  // Times of use count in whole seconds: chunks of the second in which the run begins are not pending yet.
+  await place.ageChunks(MINUTE_MS);
   const young = await place.json("gc");
   const before = (await place.chunks()).length;
   assert.equal(young["removed-chunks"], 0);
   assert.ok(young["pending-chunks"] > 0);
   assert.equal(young["index-file-count"], 6);
-  await place.ageChunks();
+  await place.ageChunks(TWO_DAYS_MS);
   const { stdout } = await place.run(["gc", "--format", "jsonl"]);
   const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   const summary = events.at(-1);
