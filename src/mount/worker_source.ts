@@ -13,9 +13,12 @@ export function embedWorkerSource(text: string): void {
   embeddedText = text;
 }
 
-/** The module to start a worker from. */
+/** The module to start a worker from. In a worker of the single executable, which has no text, it is the worker's own. */
 export function workerUrl(): string {
-  if (embeddedText === undefined) return new URL("../cli/worker.ts", import.meta.url).href;
+  if (embeddedText === undefined) {
+    const own = globalThis.location?.href;
+    return own?.startsWith("blob:") ? own : new URL("../cli/worker.ts", import.meta.url).href;
+  }
   return embeddedUrl ??= URL.createObjectURL(
     new Blob([embeddedText], { type: "application/javascript" }),
   );

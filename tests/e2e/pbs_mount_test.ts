@@ -187,6 +187,29 @@ Deno.test({
   },
 });
 
+/** Bytes read in order before a thread starts that reads ahead, and enough of them to be worth it. */
+const LONG_FILE_SIZE = 80 << 20;
+
+Deno.test({
+  name: "a mounted snapshot that is read in order gets one more thread, which reads ahead",
+  ignore: !IS_ROOT,
+  fn: async () => {
+    await using store = await PbsStore.create();
+    const tree = store.home.join("tree");
+    await bash('mkdir "$1" && head -c "$2" /dev/urandom >"$1/long"', tree, String(LONG_FILE_SIZE));
+    await store.backup([`root.pxar:${tree}`, "--backup-id", "x"]);
+    await using mount = new MountPlace();
+    const stdout = await store.must(
+      ["mount", "host/x", "root.pxar", mount.root, "--workers", "2", "--format", "json"],
+    );
+    const threads = () => bash('cat /proc/"$1"/task/*/comm', String(JSON.parse(stdout).pid));
+    const countWorkers = async () => (await threads()).match(/^worker-/gm)!.length;
+    assert.equal(await countWorkers(), 2);
+    await bash('cmp "$1/long" "$2/long"', tree, mount.root);
+    assert.equal(await countWorkers(), 3);
+  },
+});
+
 Deno.test({
   name: "pbs mount says why it cannot, and mounts nothing then",
   ignore: !IS_ROOT,

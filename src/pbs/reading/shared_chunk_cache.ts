@@ -79,7 +79,7 @@ export class SharedChunkCache implements DecodedChunks {
       slots.lock.release();
     }
     slots.call();
-    if (slots.becomeLoaderOwner()) startLoader();
+    if (slots.becomeLoaderOwner()) startQuietly(startLoader);
     return true;
   }
 
@@ -157,6 +157,15 @@ export class SharedChunkCache implements DecodedChunks {
     const buffer = allocate(size);
     chunks.load(digest, size, buffer, 0);
     target.bytes.set(buffer.bytes.subarray(from, from + count), start);
+  }
+}
+
+/** Reading ahead is a help: where no thread can be started for it, what was asked for is still read. */
+function startQuietly(startLoader: () => void): void {
+  try {
+    startLoader();
+  } catch {
+    // What is wanted is loaded by who needs it.
   }
 }
 
