@@ -13,6 +13,7 @@ import {
   type Candidate,
   type ConflictPolicy,
   type DirectoryCandidate,
+  type Resolution,
   resolveConflict,
 } from "./conflict.ts";
 import { childPath, compareNames, findEntry, joinPath, requireEntry, splitPath } from "./paths.ts";
@@ -23,6 +24,7 @@ import {
   type ReaderEntry,
   type TreeReader,
 } from "./reader.ts";
+import { type Layer, type LayerChild, uniteLayers } from "./union.ts";
 
 /** An entry, with all that is in it, and its place in the new tree. */
 export interface Placement {
@@ -167,9 +169,16 @@ function uniteDirectories(
   path: string,
   directories: readonly DirectoryCandidate[],
 ): ReaderDirectory {
-  const [first, second] = directories;
-  if (second === undefined && !(first!.entry instanceof ImpliedDirectory)) return first!.entry;
+  const [first, second] = directories.filter(({ entry }) => !isEmpty(entry));
+  // A directory of its own decodes its entries one by one, a united one has to know all of them.
+  const isOne = first !== undefined && second === undefined;
+  if (isOne && !(first.entry instanceof ImpliedDirectory)) return first.entry;
   return new UnitedDirectory(composition, path, directories);
+}
+
+/** Whether nothing is placed below a directory that is there for that only. */
+function isEmpty(entry: ReaderDirectory): boolean {
+  return entry instanceof ImpliedDirectory && entry.placed.size === 0;
 }
 
 /** Several directories in one. */
@@ -207,29 +216,41 @@ class UnitedDirectory implements ReaderDirectory {
       const child = entry.lookup(name);
       return child === undefined ? [] : [{ order, entry: child }];
     });
-    return candidates.length === 0 ? undefined : this.#resolve(name, candidates)[0]?.entry;
+    return candidates.length === 0 ? undefined : this.#winner(name, candidates);
   }
 
   children(): readonly NamedEntry[] {
-    const byName = new Map<string, Candidate[]>();
-    const add = (name: string, candidate: Candidate) => {
-      const candidates = byName.get(name);
-      if (candidates === undefined) byName.set(name, [candidate]);
-      else candidates.push(candidate);
-    };
-    for (const { entry, order } of this.#directories) {
-      if (entry instanceof ImpliedDirectory) {
-        for (const [name, placed] of entry.placed) placed.forEach((other) => add(name, other));
-      } else {
-        for (const child of entry.children()) add(child.name, { order, entry: child.entry });
-      }
-    }
-    const taken = new Set(byName.keys());
+    const layers = this.#directories.map(layerOf);
+    if (this.origin.policy === "rename") return this.#renamed(layers);
+    return Array.from(uniteLayers(layers), (group): NamedEntry => {
+      const [{ child }, second] = group;
+      // The entries of a directory of its own are not decoded yet, and need not be.
+      const isOwn = second === undefined && !(child instanceof PlacedChild);
+      return isOwn
+        ? child
+        : new LazyChild(child.name, () => this.#winner(child.name, group.map(candidateOf)));
+    });
+  }
+
+  #winner(name: string, candidates: readonly Candidate[]): ReaderEntry {
+    const [resolution] = this.#resolve(name, candidates, () => false);
+    return this.#entryOf(resolution!);
+  }
+
+  /** With names of their own for entries that others would replace. */
+  #renamed(layers: readonly Layer[]): readonly NamedEntry[] {
+    const taken = new Set<string>();
+    for (const [{ child }] of uniteLayers(layers)) taken.add(child.name);
     const children: NamedEntry[] = [];
-    for (const [name, candidates] of byName) {
-      for (const child of this.#resolve(name, candidates, (other) => taken.has(other))) {
-        taken.add(child.name);
-        children.push(child);
+    for (const group of uniteLayers(layers)) {
+      const candidates = group.map(candidateOf);
+      const isTaken = (name: string) => taken.has(name);
+      for (const resolution of this.#resolve(group[0].child.name, candidates, isTaken)) {
+        const { name } = resolution;
+        taken.add(name);
+        const entry = this.#entryOf(resolution);
+        const own = group[candidates.findIndex((candidate) => candidate.entry === entry)]?.child;
+        children.push(own ? new LazyChild(name, () => own.entry) : { name, entry });
       }
     }
     return children.sort((a, b) => compareNames(a.name, b.name));
@@ -238,16 +259,54 @@ class UnitedDirectory implements ReaderDirectory {
   #resolve(
     name: string,
     candidates: readonly Candidate[],
-    isTaken: (name: string) => boolean = () => false,
-  ): NamedEntry[] {
+    isTaken: (name: string) => boolean,
+  ): Resolution[] {
     const ordered = candidates.toSorted((a, b) => a.order - b.order);
-    const { policy } = this.origin;
     const path = childPath(this.#path, name);
-    return resolveConflict(path, name, ordered, policy, isTaken).map((resolution) => ({
-      name: resolution.name,
-      entry: resolution.kind === "entry"
-        ? resolution.entry
-        : uniteDirectories(this.origin, path, resolution.directories),
-    }));
+    return resolveConflict(path, name, ordered, this.origin.policy, isTaken);
   }
+
+  #entryOf(resolution: Resolution): ReaderEntry {
+    if (resolution.kind === "entry") return resolution.entry;
+    const path = childPath(this.#path, resolution.name);
+    return uniteDirectories(this.origin, path, resolution.directories);
+  }
+}
+
+/** What was placed in a directory. */
+class PlacedChild implements NamedEntry {
+  constructor(
+    readonly name: string,
+    readonly order: number,
+    readonly entry: ReaderEntry,
+  ) {}
+}
+
+/** An entry that is found out when it is asked for: a directory may have a million of these. */
+class LazyChild implements NamedEntry {
+  readonly name: string;
+  readonly #resolve: () => ReaderEntry;
+
+  constructor(name: string, resolve: () => ReaderEntry) {
+    this.name = name;
+    this.#resolve = resolve;
+  }
+
+  get entry(): ReaderEntry {
+    return this.#resolve();
+  }
+}
+
+function layerOf({ entry, order }: DirectoryCandidate): Layer {
+  if (!(entry instanceof ImpliedDirectory)) {
+    return { children: entry.children(), orderOf: () => order };
+  }
+  const children = [...entry.placed].flatMap(([name, placed]) =>
+    placed.map((candidate) => new PlacedChild(name, candidate.order, candidate.entry))
+  ).sort((a, b) => compareNames(a.name, b.name));
+  return { children, orderOf: (index) => children[index]!.order };
+}
+
+function candidateOf({ order, child }: LayerChild): Candidate {
+  return { order, entry: child.entry };
 }

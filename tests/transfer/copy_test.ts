@@ -217,6 +217,13 @@ Deno.test("compose() finds by path what it lists", () => {
   }
 });
 
+Deno.test("compose() passes on a directory that nothing is united with, which lists entries one by one", () => {
+  const reader = readModel(TREE);
+  assert.equal(compose([{ reader, from: "/", to: "" }]).root, reader.root);
+  const placed = compose([{ reader, from: "/", to: "all" }]);
+  assert.equal(findEntry(placed, "/all"), reader.root);
+});
+
 Deno.test("copyTree() keeps the record of exclude patterns last", () => {
   const writer = new ModelWriter();
   copyTree(readModel(directory({ ".pxarexclude-cli": file("*.tmp"), zz: file("z") })), writer);
