@@ -41,6 +41,7 @@ export const Errno = {
   ELOOP: 40,
   ENODATA: 61,
   EOVERFLOW: 75,
+  EILSEQ: 84,
   EOPNOTSUPP: 95,
   ECONNABORTED: 103,
   ENOTCONN: 107,

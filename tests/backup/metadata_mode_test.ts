@@ -290,9 +290,9 @@ Deno.test("backup() in metadata mode takes files that change while they wait as 
   assert.equal(reuse!.reusedFileCount, 0);
   assert.deepEqual(build!.problems.map(({ path, kind }) => [path, kind]), [
     ["/a", "vanished"],
-    ["/a", "vanished"],
-    ["/c", "vanished"],
-    ["/sub/e", "vanished"],
+    ["/a", "lost-link"],
+    ["/c", "replaced"],
+    ["/sub/e", "replaced"],
   ]);
   const stored = storedFiles(store.last).map(({ path, size }) => [path, size]);
   assert.deepEqual(stored, [["/b", 300], ["/d", 200], ["/z", 10]]);

@@ -152,16 +152,19 @@ export function reportMissing(
     report.add("unreadable", path, "Permission denied, left out");
   } else if (result === -Errno.ESTALE) {
     report.add("stale", path, "Stale file handle, left out");
-  } else if (GONE.has(result)) {
-    report.add("vanished", path, "Vanished or replaced while the directory was read, left out");
+  } else if (result === -Errno.EILSEQ) {
+    report.add("unreadable", path, "Its name is not UTF-8, which needs FFI: left out");
+  } else if (result === -Errno.ENOENT) {
+    report.add("vanished", path, "Vanished while the directory was read, left out");
+  } else if (REPLACED.has(result)) {
+    report.add("replaced", path, "Replaced while the directory was read, left out");
   } else {
     throw new OsError(-result, call, path);
   }
 }
 
 /** What opening gives when something of another kind has taken a name. */
-const GONE: ReadonlySet<number> = new Set([
-  -Errno.ENOENT,
+const REPLACED: ReadonlySet<number> = new Set([
   -Errno.ENOTDIR,
   -Errno.EISDIR,
   -Errno.ELOOP,

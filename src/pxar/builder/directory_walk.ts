@@ -280,7 +280,7 @@ export class DirectoryWalk {
     const path = `${frame.path}/${name}`;
     const result = frame.directory.stat(name, stat);
     if (result < 0 || stat.mode >> 12 !== type) {
-      reportMissing(this.#report, result < 0 ? result : -Errno.ENOENT, "stat", path);
+      reportMissing(this.#report, result < 0 ? result : -Errno.EINVAL, "stat", path);
       return;
     }
     const metadata = statMetadata(stat);

@@ -3,7 +3,7 @@
  *
  * There are paths instead of descriptors, so that somebody who may write in the source directory can swap a directory for a link between two
  * calls. Attributes, xattrs, ACLs, file capabilities and project ids cannot be had, times are exact to a millisecond, holes are read, pseudo file systems are not
- * recognized, and names that are not UTF-8 count as vanished.
+ * recognized, and what has a name that is not UTF-8 is left out.
  *
  * @module
  */
@@ -55,13 +55,14 @@ class FsDirectory implements SourceDirectory {
   list(take: (name: string, type: number) => void): number {
     const entries = attempt("list", () => fs.readdirSync(this.#path, { withFileTypes: true }));
     if (typeof entries === "number") return entries;
+    const replaced = new Set<string>();
     for (const entry of entries) {
       const type = entry.isDirectory()
         ? NameType.DIRECTORY
         : entry.isFile()
         ? NameType.FILE
         : NameType.UNKNOWN;
-      take(entry.name, type);
+      take(distinctName(entry.name, replaced), type);
     }
     return 0;
   }
@@ -105,11 +106,14 @@ class FsDirectory implements SourceDirectory {
   }
 }
 
+/** Stands for bytes that are not UTF-8. */
+const REPLACEMENT = "\ufffd";
+
 const SECOND_NS = 1_000_000_000n;
 
 function statPath(path: string, out: HostStat): number {
   const stat = attempt("stat", () => fs.lstatSync(path, { bigint: true }));
-  if (typeof stat === "number") return stat;
+  if (typeof stat === "number") return stat === -Errno.ENOENT ? missingAt(path) : stat;
   out.mode = Number(stat.mode);
   out.nlink = Number(stat.nlink);
   out.uid = Number(stat.uid);
@@ -123,4 +127,18 @@ function statPath(path: string, out: HostStat): number {
   out.mtimeSeconds = Number((stat.mtimeNs - nanoseconds) / SECOND_NS);
   out.mtimeNanoseconds = Number(nanoseconds);
   return 0;
+}
+
+/** Names that are not UTF-8 may be listed as others are: each but one of these gets a name that is not there. */
+function distinctName(listed: string, replaced: Set<string>): string {
+  if (!listed.includes(REPLACEMENT)) return listed;
+  let name = listed;
+  while (replaced.has(name)) name += REPLACEMENT;
+  replaced.add(name);
+  return name;
+}
+
+/** Names that are not UTF-8 are listed with other characters instead, under which nothing is found. */
+function missingAt(path: string): number {
+  return path.includes(REPLACEMENT, path.lastIndexOf("/")) ? -Errno.EILSEQ : -Errno.ENOENT;
 }

@@ -14,10 +14,14 @@ export {
 
 /** What happened to an entry. */
 export type BuildProblemKind =
-  /** Permission denied: left out. */
+  /** Permission denied, or a name that cannot be opened: left out. */
   | "unreadable"
-  /** Removed, or replaced by something of another kind, between listing and opening: left out. */
+  /** Removed between listing and opening: left out, as if it had gone before. */
   | "vanished"
+  /** Replaced by something of another kind between listing and opening: left out. */
+  | "replaced"
+  /** A further name of a file of which the first one has vanished: left out. */
+  | "lost-link"
   /** Stale handle of a network file system: left out. */
   | "stale"
   /** Below more directories, or with a longer path, than an archive may have: left out. */
@@ -65,7 +69,9 @@ export interface BuildReport {
 
 const SEVERITIES: Readonly<Record<BuildProblemKind, BuildProblem["severity"]>> = {
   unreadable: "error",
-  vanished: "error",
+  vanished: "warning",
+  replaced: "error",
+  "lost-link": "error",
   stale: "error",
   "too-deep": "error",
   shrunk: "warning",

@@ -89,7 +89,7 @@ export class FileAdder {
 
   /** Reports a name of a file that could not be added. */
   loseLink(path: string, name: string): void {
-    this.#report.add("vanished", path, `Vanished, and with it its further name "${name}"`);
+    this.#report.add("lost-link", path, `Vanished, and with it its further name "${name}"`);
     this.#takeBack("hardlink");
   }
 
