@@ -5,6 +5,7 @@
  * @module
  */
 
+import { decodeFileName } from "#src/bytes/file_name.ts";
 import { LimitError } from "#src/errors.ts";
 import { mayUseFfi } from "./ffi_permission.ts";
 import { translating } from "./fs_file_source.ts";
@@ -98,7 +99,7 @@ export function realDirectory(path: string): string {
   const target = host.readlinkAt(host.At.FDCWD, `/proc/self/fd/${fd}`);
   host.close(fd);
   if (typeof target === "number") throw new host.OsError(-target, "resolve", path);
-  return new TextDecoder().decode(target);
+  return decodeFileName(target);
 }
 
 function hostStatus(path: string, followsLink: boolean): FileStatus {

@@ -5,22 +5,29 @@
  */
 
 import {
+  At,
   close,
   flock,
+  getdents,
   getEffectiveUid,
   HostStat,
   Lock,
   MNT_DETACH,
   open,
   OpenFlag,
+  readlinkAt,
   statAt,
   umount,
 } from "#ffi/libc.ts";
-import { At } from "#ffi/libc.ts";
-import { Errno, OsError } from "#ffi/os_error.ts";
+import { Errno, errnoName, OsError } from "#ffi/os_error.ts";
+import { decodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { findMount } from "./mount_table.ts";
+
+/** Room for the first entries of a directory, `.` and `..` among them, and what these two take. */
+const LISTING_SIZE = 1024;
+const DOTS_SIZE = 2 * 24;
 
 /** umount2(2): end a FUSE connection at once; requests in flight fail. */
 const MNT_FORCE = 1;
@@ -55,19 +62,23 @@ export function resolveMountPoint(path: string): string {
   const directory = realPath(parent);
   const joined = directory === "/" ? `/${name}` : `${directory}/${name}`;
   // A mount point given through a link is mounted where the link leads.
-  try {
-    return Deno.realPathSync(joined);
-  } catch {
-    return joined;
-  }
+  const resolved = resolvePath(joined);
+  return typeof resolved === "number" ? joined : resolved;
 }
 
 function realPath(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    throw new UsageError(`Cannot resolve mount point "${path}"`, { cause: error });
-  }
+  const resolved = resolvePath(path);
+  if (typeof resolved === "string") return resolved;
+  throw new UsageError(`Cannot resolve mount point "${path}": ${errnoName(-resolved)}`);
+}
+
+/** The path without links, by the kernel: the runtime gives no path below `/dev`. @returns or -errno */
+function resolvePath(path: string): string | number {
+  const fd = open(path, OpenFlag.PATH);
+  if (fd < 0) return fd;
+  const target = readlinkAt(At.FDCWD, `/proc/self/fd/${fd}`);
+  close(fd);
+  return typeof target === "number" ? target : decodeFileName(target);
 }
 
 /**
@@ -104,10 +115,20 @@ export function prepareMountPoint(path: string): boolean {
     throw new UsageError(`Mount point "${path}" is not a directory`);
   }
   if (isMounted(path)) throw alreadyMounted(path);
-  for (const _ of Deno.readDirSync(path)) {
-    throw new UsageError(`Mount point "${path}" is not empty`);
-  }
+  if (!isEmptyDirectory(path)) throw new UsageError(`Mount point "${path}" is not empty`);
   return isRepaired;
+}
+
+function isEmptyDirectory(path: string): boolean {
+  const fd = open(path, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+  if (fd < 0) throw new OsError(-fd, "list", path);
+  const listing = new Uint8Array(LISTING_SIZE);
+  let total = 0;
+  let size: number;
+  do total += size = getdents(fd, listing); while (size > 0 && total <= DOTS_SIZE);
+  close(fd);
+  if (size < 0) throw new OsError(-size, "list", path);
+  return total <= DOTS_SIZE;
 }
 
 /**

@@ -102,6 +102,24 @@ Deno.test("a mounted archive says what it is, and its worker ends with it", asyn
   assert.equal(found.code, 1, `process ${pid} has ended with the unmount`);
 });
 
+Deno.test("a split archive is mounted without its payload stream, below /dev too, with a warning", async () => {
+  await using mount = new ArchiveMount();
+  const archive = mount.home.join("alone.mpxar");
+  Deno.copyFileSync(`${PXAR_FIXTURES}/onefile.mpxar`, archive);
+  const { stdout } = await mount.sh("mktemp -d /dev/shm/pbkfs-mount-XXXXXX");
+  const root = stdout.trim();
+  try {
+    const { code, stderr } = await pbkfs(["pxar", "mount", archive, root]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^warning: No payload stream/);
+    assert.equal(findMount(root)?.type, "fuse.pbkfs");
+    assert.equal((await pbkfs(["unmount", "-D", root])).code, 0);
+  } finally {
+    await runCommand(["umount", "-l", root], { timeoutMs: 10_000, check: false });
+    Deno.removeSync(root);
+  }
+});
+
 Deno.test("a mounted archive in use is unmounted by force only", async () => {
   await using mount = new ArchiveMount();
   await mustMount(mount, `${PXAR_FIXTURES}/onefile.pxar`);

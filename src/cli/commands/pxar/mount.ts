@@ -13,6 +13,7 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import { existingPayloadPath, isSplitName } from "../../pxar/archive_files.ts";
 import type { ArchiveMountRequest } from "../../pxar/mount_job.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
 import {
@@ -52,6 +53,7 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
 
   async run(options, context) {
     const request = parseRequest(options, context);
+    if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {
       const { runArchiveMount } = await import("../../pxar/mount_job.ts");
       return await runArchiveMount(request, options.handshake === true);
@@ -64,6 +66,24 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
     return 0;
   },
 };
+
+/** Metadata can be looked at alone: that is no error. */
+function warnOfMissingPayload(
+  { archivePath, payloadPath }: ArchiveMountRequest,
+  { format }: ArchiveMountOptions,
+  { terminal }: CommandContext,
+): void {
+  if (!isSplitName(archivePath) || existingPayloadPath(archivePath, payloadPath) !== undefined) {
+    return;
+  }
+  const message = `No payload stream found by name: contents of files will be unreadable ` +
+    `without --payload`;
+  terminal.err(
+    format === "json"
+      ? JSON.stringify({ type: "warning", message }) + "\n"
+      : `warning: ${message}\n`,
+  );
+}
 
 function parseRequest(options: ArchiveMountOptions, context: CommandContext): ArchiveMountRequest {
   const [archive, mountPoint] = options.args;
