@@ -35,6 +35,7 @@ export interface PruneDecision<Id> {
   readonly mark: PruneMark;
   /** What a snapshot is kept for; undefined where no period selected it. */
   readonly period: RetentionPeriod | undefined;
+  readonly isProtected: boolean;
 }
 
 /** A moment on the calendar of some place. */
@@ -166,8 +167,9 @@ export function selectForPruning<Id>(
   const keepsAll = PERIODS.every((period) => (keep[period] ?? 0) === 0);
   return newestFirst.map(({ id, isProtected }, index) => {
     const { mark, period } = marks[index] ?? { mark: "remove", period: undefined };
-    if (mark !== "remove") return { id, mark, period };
-    if (isProtected) return { id, mark: "protected", period };
-    return { id, mark: keepsAll ? "keep" : "remove", period };
+    const base = { id, period, isProtected };
+    if (mark !== "remove") return { ...base, mark };
+    if (isProtected) return { ...base, mark: "protected" };
+    return { ...base, mark: keepsAll ? "keep" : "remove" };
   });
 }

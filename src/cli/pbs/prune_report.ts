@@ -39,8 +39,7 @@ export const PRUNE_TABLE: RecordTable<PruneRecord> = {
 
 /** What is told of one decision. */
 export function pruneRecord(
-  { id, mark, period }: PruneDecision<SnapshotId>,
-  isProtected: boolean,
+  { id, mark, period, isProtected }: PruneDecision<SnapshotId>,
 ): PruneRecord {
   const reason = {
     "keep": period ?? "all",

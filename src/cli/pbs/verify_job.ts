@@ -38,7 +38,11 @@ export interface VerifyJob {
   readonly output: Output;
 }
 
-/** Verifies and prints what was found. @returns whether nothing is damaged */
+/**
+ * Verifies and prints what was found.
+ *
+ * @returns whether nothing is damaged, and a single snapshot was indeed verified, now or before
+ */
 export function runVerification(job: VerifyJob): boolean {
   const { store, scope, ignoreVerified, outdatedAfterDays, crypt, storeName, output } = job;
   using line = new ProgressLine(job.terminal, output);
@@ -66,7 +70,12 @@ export function runVerification(job: VerifyJob): boolean {
   );
   line.clear();
   output.value(reportFields(report, output.form === "jsonl"), () => formatReport(report));
-  return report.isClean;
+  return report.isClean && (scope.kind !== "snapshot" || report.snapshots.every(hasResult));
+}
+
+/** Snapshots in use are passed over; that is no result for who asked for this one. */
+function hasResult({ result, reason }: VerifiedSnapshot): boolean {
+  return result !== "skipped" || reason === "verified";
 }
 
 function describeProgress(progress: VerifyProgress): ProgressReport {

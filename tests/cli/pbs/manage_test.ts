@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { parseSnapshot, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { goldenDatastore, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
@@ -152,6 +154,27 @@ Deno.test("pbs prune removes every group's old snapshots", async () => {
   assert.equal(records.filter((record: { keep: boolean }) => record.keep).length, 10);
   assert.equal((await copy.json("snapshots")).length, 10);
   assert.equal(await copy.must("prune --keep-last 1 --quiet"), "");
+});
+
+Deno.test("pbs prune and verify tell of snapshots in use, and do the rest", async () => {
+  using copy = await Copy.make();
+  const used = "host/alpha/2024-01-10T10:00:00Z";
+  const store = Datastore.open(copy.store, { access: "write" });
+  const lock = store.locks!.lockSnapshot(parseSnapshot(used, ROOT_NAMESPACE), "exclusive");
+  const [prune, verify] = await Promise.all([
+    copy.run("prune --keep-last 1 --format json"),
+    copy.run(`verify ${used} --format json`),
+  ]);
+  assert.equal(verify.code, 1);
+  assert.equal(JSON.parse(verify.stdout).snapshots[0].reason, "locked");
+  assert.equal(prune.code, 1);
+  const problems = prune.stderr.trimEnd().split("\n").map((line) => JSON.parse(line))
+    .filter(({ type }) => type === "problem");
+  assert.deepEqual(problems.map(({ path }) => path), [used]);
+  lock.release();
+  store.close();
+  assert.equal((await copy.json("snapshots")).length, 11);
+  assert.equal((await copy.run("prune host/nobody --keep-last 1")).code, 1);
 });
 
 Deno.test("pbs prune without anything to keep removes nothing", async () => {

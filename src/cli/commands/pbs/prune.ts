@@ -6,8 +6,9 @@
 
 import { Command, Option } from "commander";
 import type { Datastore } from "#src/pbs/datastore.ts";
-import { parseGroup, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import type { RetentionOptions } from "#src/pbs/prune.ts";
+import { isFailure } from "#src/errors.ts";
+import { type GroupId, parseGroup, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { PruneDecision, RetentionOptions } from "#src/pbs/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { qualifiedName, sortedGroups } from "../../pbs/listing.ts";
@@ -66,7 +67,7 @@ export const pruneCommand: CommandModule<PruneOptions> = {
         ...OUTPUT_ENVIRONMENT,
         TZ: "time zone whose hours, days, weeks, months and years count",
       },
-      exitStatus: { 1: "Failure, or a snapshot could not be removed." },
+      exitStatus: { 1: "Failure, or a group could not be read, or a snapshot removed." },
     });
   },
 
@@ -78,33 +79,61 @@ export const pruneCommand: CommandModule<PruneOptions> = {
     const [name] = options.args;
     const group = name === undefined ? undefined : parseGroup(name, ns);
     return await withStore(options, context, isDryRun ? "read" : "write", (store) => {
+      if (group !== undefined) store.groupInfo(group);
       const groups = group === undefined ? sortedGroups(store, ns) : [group];
-      const decisions = groups.flatMap((id) => store.planPrune(id, keep).reverse());
-      const records = decisions.map((decision) =>
-        pruneRecord(decision, store.snapshotInfo(decision.id).isProtected)
-      );
-      if (options.quiet !== true) output.records(records, PRUNE_TABLE);
-      if (isDryRun) return 0;
-      const going = decisions.filter((decision) => decision.mark === "remove");
-      removeAll(store, going.map((decision) => decision.id), output);
+      const job = new PruneJob(store, output);
+      const decisions = groups.flatMap((id) => job.plan(id, keep));
+      if (options.quiet !== true) output.records(decisions.map(pruneRecord), PRUNE_TABLE);
+      if (!isDryRun) decisions.forEach((decision) => job.apply(decision));
+      job.finish();
       return 0;
     });
   },
 };
 
-function removeAll(store: Datastore, snapshots: readonly SnapshotId[], output: Output): void {
-  let failures = 0;
-  for (const snapshot of snapshots) {
-    const name = qualifiedName(snapshot);
+/** One run; what goes wrong with one group or snapshot is no reason to leave the others. */
+class PruneJob {
+  readonly #store: Datastore;
+  readonly #output: Output;
+  #failureCount = 0;
+
+  constructor(store: Datastore, output: Output) {
+    this.#store = store;
+    this.#output = output;
+  }
+
+  /** What becomes of a group's snapshots, oldest first. */
+  plan(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
+    const plan = this.#attempt(group, () => this.#store.planPrune(group, keep));
+    return plan?.reverse() ?? [];
+  }
+
+  /** Removes a snapshot that has to go. */
+  apply({ id, mark }: PruneDecision<SnapshotId>): void {
+    if (mark !== "remove") return;
+    this.#attempt(id, () => {
+      this.#store.forget(id);
+      this.#output.event({ type: "removed", snapshot: qualifiedName(id) });
+    });
+  }
+
+  /** @throws {StateError} `partial` when something went wrong */
+  finish(): void {
+    if (this.#failureCount > 0) throw partialError(this.#failureCount, "pruned");
+  }
+
+  /** What somebody else has removed meanwhile is gone, as it had to be. */
+  #attempt<Result>(id: GroupId | SnapshotId, run: () => Result): Result | undefined {
     try {
-      store.forget(snapshot);
-      output.event({ type: "removed", snapshot: name });
+      return run();
     } catch (error) {
-      failures++;
-      output.problem(name, error);
+      if (!isFailure(error)) throw error;
+      if (error.code === "not-found") return undefined;
+      this.#failureCount++;
+      this.#output.problem(qualifiedName(id), error);
+      return undefined;
     }
   }
-  if (failures > 0) throw partialError(failures, "removed");
 }
 
 /** What is to be kept; where nothing is given, everything. @throws {UsageError} */

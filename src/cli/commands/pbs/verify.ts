@@ -63,7 +63,9 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
         ...KEY_PASSWORD_ENVIRONMENT,
         ...OUTPUT_ENVIRONMENT,
       },
-      exitStatus: { 1: "Something is damaged; what, is on standard output." },
+      exitStatus: {
+        1: "Something is damaged; what, is on standard output. Or the snapshot asked for is in use.",
+      },
     });
   },
 
