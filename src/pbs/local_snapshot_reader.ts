@@ -45,6 +45,12 @@ const SHARED_GAP_SIZE = 2 << 20;
 /** Index files that are read: 100 TiB in chunks of the usual size. */
 const INDEX_FILE_SIZE_MAX = 1 << 30;
 
+/** How a snapshot is opened within this folder. */
+interface LocalSnapshotOptions extends OpenSnapshotOptions {
+  /** Whether a new snapshot refers to its chunks: corrupt ones are renamed, so that they are stored anew. */
+  readonly isBase?: boolean;
+}
+
 /** See {@link SnapshotReader}. */
 export class LocalSnapshotReader implements SnapshotReader {
   readonly id: SnapshotId;
@@ -64,7 +70,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     store: OpenStore,
     id: SnapshotId,
     manifest: Manifest,
-    options: OpenSnapshotOptions,
+    options: LocalSnapshotOptions,
     lock: ObjectLock | undefined,
   ) {
     this.#store = store;
@@ -77,7 +83,13 @@ export class LocalSnapshotReader implements SnapshotReader {
     const isEncrypted = this.cryptMode === "encrypt";
     // A codec of its own: its buffers are as large as the largest chunk.
     const codec = new BlobCodec(store.codecs);
-    this.chunks = new LocalChunkSource(store.chunks, codec, isEncrypted, options.crypt);
+    this.chunks = new LocalChunkSource({
+      store: store.chunks,
+      codec,
+      isEncrypted,
+      crypt: options.crypt,
+      setsCorruptAside: options.isBase === true,
+    });
     this.#shared = this.#makeShared(options.shared);
     this.#cache = new ChunkCache(
       this.chunks,
@@ -95,7 +107,11 @@ export class LocalSnapshotReader implements SnapshotReader {
    * @throws {IntegrityError} when the manifest is damaged or its signature wrong
    * @throws {FormatError | OsError}
    */
-  static open(store: OpenStore, id: SnapshotId, options: OpenSnapshotOptions): LocalSnapshotReader {
+  static open(
+    store: OpenStore,
+    id: SnapshotId,
+    options: LocalSnapshotOptions,
+  ): LocalSnapshotReader {
     const lock = store.host?.locks.lockSnapshot(id, "shared");
     try {
       const manifest = loadManifest(store, id);

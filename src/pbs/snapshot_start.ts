@@ -138,7 +138,8 @@ function openBase(
   const usedKey = cryptMode === "none" ? undefined : crypt;
   let reader: LocalSnapshotReader;
   try {
-    reader = LocalSnapshotReader.open(store, last, usedKey === undefined ? {} : { crypt: usedKey });
+    const key = usedKey === undefined ? {} : { crypt: usedKey };
+    reader = LocalSnapshotReader.open(store, last, { ...key, isBase: true });
   } catch (error) {
     if (error instanceof StateError && error.code === "locked") throw error;
     // Made with another key, or damaged: then everything is stored anew.

@@ -8,6 +8,8 @@
  */
 
 import assert from "node:assert/strict";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { bash, describeTree, makeEverythingTree } from "#tests/support/everything_tree.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { KEY_PASSPHRASE, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
@@ -211,6 +213,28 @@ Deno.test("pbs backup --dry-run writes nothing", async () => {
   const late = await store.run([...args, ...place, "1704967200"]);
   assert.match(late.stderr, /the last one is host\/a\/2024-01-11T10:00:00Z/);
   assert.equal(late.code, 1);
+});
+
+Deno.test("pbs backup in metadata mode stores anew what it finds corrupt of the previous archive", async () => {
+  await using store = await PbsStore.create();
+  const tree = store.home.join("tree");
+  await bash('mkdir "$1"; for i in $(seq 300); do echo "$i" >"$1/f$i"; done', tree);
+  const args = [`root.pxar:${tree}`, "--change-detection-mode", "metadata", "--backup-id", "a"];
+  await store.backup(args);
+  const reader = Datastore.open(store.path);
+  const [snapshot] = reader.snapshots({ ns: ROOT_NAMESPACE, type: "host", id: "a" });
+  const digest = reader.openSnapshot(snapshot!).dynamicIndex("root.mpxar.didx").digestOf(0);
+  const chunk = `${store.path}/.chunks/${digest.slice(0, 4)}/${digest}`;
+  const bytes = Deno.readFileSync(chunk);
+  bytes[bytes.length - 1]! ^= 1;
+  Deno.writeFileSync(chunk, bytes);
+  const { code, stderr } = await store.run(["backup", ...args]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^warning: .*CRC is wrong/m);
+  assert.deepEqual(Deno.readFileSync(`${chunk}.0.bad`), bytes);
+  await store.must(["verify"]);
+  await store.must(["restore", "host/a", "root.pxar", store.home.join("restored")]);
+  await bash('diff -r "$1" "$2"', tree, store.home.join("restored"));
 });
 
 Deno.test("pbs backup warns of a source that has the datastore in it", async () => {

@@ -66,7 +66,12 @@ export function serveChunkLoader(): void {
     const slots = new ChunkSlots(memory);
     const store = ChunkStore.open(storePath);
     const crypt = key === undefined ? undefined : new CryptConfig(key);
-    const chunks = new LocalChunkSource(store, new BlobCodec(nativeCodecs()), isEncrypted, crypt);
+    const chunks = new LocalChunkSource({
+      store,
+      codec: new BlobCodec(nativeCodecs()),
+      isEncrypted,
+      crypt,
+    });
     while (!slots.isStopped) {
       const seen = slots.callCount;
       if (!loadWanted(slots, chunks)) slots.waitForCall(seen);

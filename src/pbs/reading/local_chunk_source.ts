@@ -6,57 +6,85 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { IntegrityError, LimitError, StateError } from "#src/errors.ts";
+import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
 import type { BlobCodec } from "../blob_codec.ts";
 import type { ChunkStore } from "../store/chunk_store.ts";
 import type { CryptConfig } from "../crypt_config.ts";
 import { withPath } from "../manifest_file.ts";
 import type { ChunkSource } from "../ports.ts";
+import { renameBadChunk } from "../store/bad_chunk.ts";
 
-/** Chunks of a store as one snapshot has them: all encrypted with one key, or none. */
+/** What a {@link LocalChunkSource} is made of. */
+export interface LocalChunkSourceParts {
+  readonly store: ChunkStore;
+  readonly codec: BlobCodec;
+  /** Whether all chunks are encrypted, or none. */
+  readonly isEncrypted: boolean;
+  readonly crypt: CryptConfig | undefined;
+  /** Whether chunks that are found corrupt are renamed, so that the next backup with the same bytes stores them anew. Default: false. */
+  readonly setsCorruptAside?: boolean;
+}
+
+/** Chunks of a store as one snapshot has them. */
 export class LocalChunkSource implements ChunkSource {
+  readonly #parts: LocalChunkSourceParts;
   readonly #store: ChunkStore;
-  readonly #codec: BlobCodec;
-  readonly #isEncrypted: boolean;
-  readonly #crypt: CryptConfig | undefined;
 
-  constructor(
-    store: ChunkStore,
-    codec: BlobCodec,
-    isEncrypted: boolean,
-    crypt: CryptConfig | undefined,
-  ) {
-    this.#store = store;
-    this.#codec = codec;
-    this.#isEncrypted = isEncrypted;
-    this.#crypt = isEncrypted ? crypt : undefined;
+  constructor(parts: LocalChunkSourceParts) {
+    this.#parts = parts;
+    this.#store = parts.store;
   }
 
   load(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {
     if (start < 0 || start + size > target.bytes.length) {
       throw new RangeError(`Cannot load ${size} bytes to ${start}: buffer too small`);
     }
-    const storedSize = this.#store.read(digest);
-    if (storedSize < 0) {
-      throw new StateError("not-found", `Cannot find chunk "${this.#store.pathOf(digest)}"`, {
-        hint: "A verification of the datastore tells which snapshots need it",
-      });
-    }
+    const load = () => this.#decode(digest, size, target, start);
     try {
-      this.#codec.decodeInto(this.#store.buffer, 0, storedSize, target, start, size, {
-        crypt: this.#crypt,
-        digest,
-        size,
-        isEncrypted: this.#isEncrypted,
-      });
+      load();
     } catch (error) {
-      throw this.#translate(error, digest, size);
+      if (
+        this.#parts.setsCorruptAside !== true || !isCorrupt(error) || !this.#setAside(digest, load)
+      ) {
+        throw this.#translate(error, digest, size);
+      }
     }
   }
 
   has(digest: ChunkDigest): boolean {
     // An empty file is what a crash leaves of a chunk.
     return this.#store.storedSize(digest) > 0;
+  }
+
+  #decode(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {
+    const { codec, isEncrypted, crypt } = this.#parts;
+    const storedSize = this.#store.read(digest);
+    if (storedSize < 0) {
+      throw new StateError("not-found", `Cannot find chunk "${this.#store.pathOf(digest)}"`, {
+        hint: "A verification of the datastore tells which snapshots need it",
+      });
+    }
+    codec.decodeInto(this.#store.buffer, 0, storedSize, target, start, size, {
+      crypt: isEncrypted ? crypt : undefined,
+      digest,
+      size,
+      isEncrypted,
+    });
+  }
+
+  /** Renames a corrupt chunk. @returns false then; true when another process has replaced it, and it is loaded now */
+  #setAside(digest: ChunkDigest, load: () => void): boolean {
+    const path = this.#store.pathOf(digest);
+    const stat = new host.HostStat();
+    if (host.statAt(host.At.FDCWD, path, stat) < 0) return false;
+    try {
+      load();
+      return true;
+    } catch (error) {
+      if (isCorrupt(error)) renameBadChunk(path, stat.ino);
+      return false;
+    }
   }
 
   #translate(error: unknown, digest: ChunkDigest, size: number): unknown {
@@ -68,4 +96,10 @@ export class LocalChunkSource implements ChunkSource {
       cause: error,
     });
   }
+}
+
+/** Whether the bytes of the file are wrong, whatever key and size were asked for. */
+function isCorrupt(error: unknown): boolean {
+  if (error instanceof FormatError) return true;
+  return error instanceof IntegrityError && (error.code === "crc" || error.code === "digest");
 }

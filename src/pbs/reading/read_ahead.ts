@@ -280,7 +280,12 @@ export function serveReadAheadWorker(): void {
     const slots = new Slots(shared);
     const chunks = ChunkStore.open(storePath);
     const crypt = key === undefined ? undefined : new CryptConfig(key);
-    const source = new LocalChunkSource(chunks, new BlobCodec(nativeCodecs()), isEncrypted, crypt);
+    const source = new LocalChunkSource({
+      store: chunks,
+      codec: new BlobCodec(nativeCodecs()),
+      isEncrypted,
+      crypt,
+    });
     for (;;) {
       const slot = slots.waitFor(Cell.CALL, () => slots.isStopped ? -1 : slots.claim());
       if (slot < 0) break;
