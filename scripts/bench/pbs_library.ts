@@ -7,7 +7,9 @@
 import { backup } from "#src/backup/backup.ts";
 import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
+import type { StoreWorkers } from "#src/pbs/datastore_types.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
+import { startStoreThreads } from "#src/pbs/store/store_threads.ts";
 import { median } from "./host.ts";
 import { makeDistinctSmallFiles } from "./pbs_data.ts";
 import type { PxarReport } from "./pxar_report.ts";
@@ -17,9 +19,16 @@ const ROUNDS = 9;
 const WARM_UP_ROUNDS = 4;
 
 /** Milliseconds of a backup of `source` to a group, the start of the snapshot included. */
-function backUp(store: Datastore, source: string, mode: ChangeDetectionMode, id: string): number {
+function backUp(
+  store: Datastore,
+  workers: StoreWorkers,
+  source: string,
+  mode: ChangeDetectionMode,
+  id: string,
+): number {
   const start = performance.now();
-  const writer = store.startSnapshot({ group: { ns: ROOT_NAMESPACE, type: "host", id } });
+  const group = { ns: ROOT_NAMESPACE, type: "host", id } as const;
+  const writer = store.startSnapshot({ group, workers });
   backup(writer, [{ kind: "pxar", name: "root.pxar", path: source }], {
     mode,
     chunkSize: CHUNK_SIZE,
@@ -33,6 +42,7 @@ export function benchmarkLibrary(place: string, report: PxarReport): void {
   const source = `${place}/library-source`;
   Datastore.create(storePath);
   const store = Datastore.open(storePath, { access: "write", syncLevel: "none" });
+  using threads = startStoreThreads();
   const measure = (
     name: string,
     target: number,
@@ -51,14 +61,19 @@ export function benchmarkLibrary(place: string, report: PxarReport): void {
   };
   const first = (mode: ChangeDetectionMode) => (round: number) => {
     makeDistinctSmallFiles(source);
-    const time = backUp(store, source, mode, `${mode}-${round}`);
+    const time = backUp(store, threads, source, mode, `${mode}-${round}`);
     Deno.removeSync(source, { recursive: true });
     return time;
   };
   measure("first, legacy", 30, 27, first("legacy"));
   measure("first, data", 28, 26, first("data"));
   makeDistinctSmallFiles(source);
-  measure("unchanged, metadata", 5, undefined, () => backUp(store, source, "metadata", "same"));
+  measure(
+    "unchanged, metadata",
+    5,
+    undefined,
+    () => backUp(store, threads, source, "metadata", "same"),
+  );
   store.close();
   Deno.removeSync(storePath, { recursive: true });
   Deno.removeSync(source, { recursive: true });

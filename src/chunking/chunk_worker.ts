@@ -12,7 +12,7 @@ import { JobQueue, WorkerState } from "./job_queue.ts";
 /** Threads that handle chunks have names that start with this: one module may be that of other workers too. */
 export const CHUNK_WORKER_NAME = "chunks-";
 
-/** Sent to a worker once; it reads no further message. */
+/** Sent to a worker for each pipeline that it helps, one after the other. */
 export interface ChunkWorkerStart {
   readonly index: number;
   readonly queue: SharedArrayBuffer;
@@ -20,7 +20,12 @@ export interface ChunkWorkerStart {
   readonly arenaSize: number;
   /** For the factory. */
   readonly description: unknown;
+  /** Whether there will be other pipelines, or else the message that ends the thread. */
+  readonly isKept: boolean;
 }
+
+/** The message that ends a thread that was kept. */
+export const CHUNK_WORKER_END = "end";
 
 /** The global scope of a worker, as far as it is used here. */
 interface WorkerScope {
@@ -34,18 +39,22 @@ export function isChunkWorker(): boolean {
   return (globalThis as unknown as WorkerScope).name?.startsWith(CHUNK_WORKER_NAME) ?? false;
 }
 
-/** Waits for the one message and handles chunks until there are no more. To be called once in a worker's module. */
+/** Handles the chunks of one pipeline after the other. To be called once in a worker's module. */
 export function serveChunkWorker(openHandler: ChunkHandlerFactory): void {
   const scope = globalThis as unknown as WorkerScope;
   scope.onmessage = (event) => {
+    if (event.data === CHUNK_WORKER_END) {
+      endNativeCodecs();
+      scope.close();
+      return;
+    }
     const start = event.data as ChunkWorkerStart;
     const queue = new JobQueue(start.queue);
-    if (queue.changeState(start.index, WorkerState.STARTING, WorkerState.RUNNING)) {
-      handleChunks(start, queue, openHandler);
-      endNativeCodecs();
-      queue.changeState(start.index, WorkerState.RUNNING, WorkerState.ENDED);
-    }
-    scope.close();
+    if (!queue.changeState(start.index, WorkerState.STARTING, WorkerState.RUNNING)) return;
+    handleChunks(start, queue, openHandler);
+    // What terminates the thread does not free what other libraries have allocated.
+    if (!start.isKept) endNativeCodecs();
+    queue.changeState(start.index, WorkerState.RUNNING, WorkerState.ENDED);
   };
 }
 

@@ -36,5 +36,6 @@ export * from "./chunk_handler.ts";
 export * from "./chunk_stream.ts";
 export * from "./chunk_worker.ts";
 export * from "./pipeline.ts";
-export type { ChunkWorkers } from "./worker_threads.ts";
+export * from "./thread_pool.ts";
+export type { ChunkThread, ChunkWorkers } from "./worker_threads.ts";
 export type { ChunkDigest } from "#src/bytes/chunk_digest.ts";

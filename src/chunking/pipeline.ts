@@ -198,7 +198,7 @@ export class ChunkPipeline {
     const workers = this.#workers;
     const arena = this.#arena!;
     if (workers === undefined || workers.count < 1 || arena.buffer.address === 0n) return false;
-    if (this.#submittedBytes < WORKERS_START_SIZE) return false;
+    if (this.#submittedBytes < (workers.startBytes ?? WORKERS_START_SIZE)) return false;
     this.#queue = new JobQueue();
     this.#threads = new WorkerThreads(workers, this.#queue, arena);
     return true;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ChunkThread } from "#src/chunking/worker_threads.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import type { SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
@@ -119,12 +120,14 @@ export interface ReadAheadThread {
   readonly startBytes?: number;
 }
 
-/** How a backup gets threads. */
+/** How a backup gets threads. For many small backups: `startStoreThreads`. */
 export interface StoreWorkers {
   /** Threads besides the caller's. */
   readonly count: number;
   /** Starts a thread with this name, from a module like `store_chunk_worker.ts`. Default: from that one. */
-  readonly spawn?: (name: string) => Worker;
+  readonly spawn?: (name: string) => ChunkThread;
+  /** They are started when so many bytes have been cut. Default: 16 MiB. */
+  readonly startBytes?: number;
 }
 
 /** What a new snapshot is to be. */

@@ -48,6 +48,7 @@ import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "./store/store_chunk_handler.ts";
+import { startStoreThread } from "./store/store_threads.ts";
 
 /** What was prepared for a snapshot. */
 export interface SnapshotPreparation {
@@ -209,7 +210,12 @@ export class LocalSnapshotWriter implements SnapshotWriter {
       handler: new StoreChunkHandler(description),
       ...(budgetBytes === undefined ? {} : { budgetBytes }),
       ...(workers === undefined ? {} : {
-        workers: { count: workers.count, spawn: workers.spawn ?? spawnWorker, description },
+        workers: {
+          count: workers.count,
+          spawn: workers.spawn ?? startStoreThread,
+          startBytes: workers.startBytes,
+          description,
+        },
       }),
     });
   }
@@ -271,9 +277,4 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     const size = this.#uploads.size + encodeManifest(this.#store, manifest).length;
     return withUploadStatistics(manifest, { ...this.#uploads, size });
   }
-}
-
-function spawnWorker(name: string): Worker {
-  const url = new URL("./store/store_chunk_worker.ts", import.meta.url).href;
-  return new Worker(url, { type: "module", name });
 }

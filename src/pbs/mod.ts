@@ -36,6 +36,7 @@ export {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "./store/store_chunk_handler.ts";
+export { startStoreThreads } from "./store/store_threads.ts";
 export * from "./ports.ts";
 export * from "./prune.ts";
 export * from "./verify/verify_store.ts";

@@ -9,6 +9,7 @@ import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import { type ManifestFile, uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
 import { type GroupId, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
+import { startStoreThreads } from "#src/pbs/store/store_threads.ts";
 import { runCommand } from "#tests/support/process.ts";
 import {
   CHECK_DATASTORE,
@@ -157,6 +158,28 @@ Deno.test("LocalSnapshotWriter stores with threads what it stores without", () =
     return checksum;
   });
   assert.equal(checksums[0], checksums[1]);
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter stores small snapshots with threads that are kept", async () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  using workers = startStoreThreads(1);
+  for (let round = 0; round < 5; round++) {
+    const bytes = content(30 + round, 2 << 20);
+    const [kept, alone] = [{ workers }, {}].map((options, index) => {
+      const group = { ...GROUP, id: `kept-${index}` };
+      const writer = store.startSnapshot({ group, time: 1_700_000_000 + round, ...options });
+      const stream = writer.openDynamic("root.ppxar.didx", { kind: "dynamic", averageSize: 4096 });
+      stream.write(bytes);
+      const { checksum, newChunkCount } = stream.finish();
+      assert.equal(newChunkCount > 0, index === 0);
+      writer.finish();
+      return checksum;
+    });
+    assert.equal(kept, alone);
+  }
+  await check(store);
   store.close();
 });
 

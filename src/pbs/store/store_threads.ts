@@ -1,0 +1,22 @@
+/**
+ * Threads for backups to datastore directories.
+ *
+ * @module
+ */
+
+import { ChunkThreadPool } from "#src/chunking/thread_pool.ts";
+
+/**
+ * Starts threads that serve one backup after the other, for {@link NewSnapshotOptions.workers}. To be disposed of.
+ *
+ * @param count default: as many as the machine has processors besides the caller's
+ */
+export function startStoreThreads(count = navigator.hardwareConcurrency - 1): ChunkThreadPool {
+  return new ChunkThreadPool(count, startStoreThread);
+}
+
+/** Starts a thread that serves a backup. */
+export function startStoreThread(name: string): Worker {
+  const url = new URL("./store_chunk_worker.ts", import.meta.url).href;
+  return new Worker(url, { type: "module", name });
+}
