@@ -1,13 +1,28 @@
 /**
- * Descriptors that the program was started with.
+ * Descriptors by their numbers.
  *
  * @module
  */
 
 import { LimitError } from "#src/errors.ts";
-import { allocateNativeBuffer, read, unwrap } from "./host.ts";
+import { allocateNativeBuffer, Errno, OsError, read, readSmallFile, unwrap } from "./host.ts";
 
 const PART_SIZE = 4096;
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * Checks that the program was started with a descriptor. The runtime has others, and stops working when somebody
+ * reads from these; they are marked to be closed by exec(2).
+ *
+ * @throws {OsError} EBADF
+ */
+export function requireInherited(fd: number): void {
+  const info = readSmallFile(`/proc/self/fdinfo/${fd}`);
+  const text = typeof info === "number" ? "" : new TextDecoder().decode(info);
+  const flags = /^flags:\s*([0-7]+)$/m.exec(text)?.[1];
+  if (flags !== undefined && (parseInt(flags, 8) & O_CLOEXEC) === 0) return;
+  throw new OsError(Errno.EBADF, "read", `descriptor ${fd}`);
+}
 
 /**
  * Everything that can be read from an open descriptor, which stays open.

@@ -59,6 +59,9 @@ Deno.test("pbkfs pxar create makes the archive exclusively, and nothing when it 
   const again = await pxar(["create", archive, tree, "--format", "json"], ALL_PERMISSIONS);
   assert.equal(again.code, 1);
   assert.equal(JSON.parse(again.stderr).code, "EEXIST");
+  const dry = ["create", archive, tree, "--dry-run"];
+  assert.match((await pxar(dry, ALL_PERMISSIONS)).stderr, /EEXIST/);
+  await mustPxar([...dry, "--overwrite"], ALL_PERMISSIONS);
   await mustPxar(["create", archive, tree, "--overwrite"], ALL_PERMISSIONS);
   const missing = await pxar(["create", home.join("x.mpxar"), home.join("nope")], ALL_PERMISSIONS);
   assert.equal(missing.code, 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LimitError, OsError } from "#src/errors.ts";
-import { readDescriptorFully } from "#src/io/descriptor.ts";
-import { close, open, OpenFlag, unwrap } from "#src/io/host.ts";
+import { readDescriptorFully, requireInherited } from "#src/io/descriptor.ts";
+import { close, dup, open, OpenFlag, unwrap } from "#src/io/host.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 Deno.test("readDescriptorFully() reads to the end, and leaves the descriptor open", () => {
@@ -20,4 +20,18 @@ Deno.test("readDescriptorFully() refuses what is too long or not open", () => {
   assert.throws(() => readDescriptorFully(fd, 5000), LimitError);
   close(fd);
   assert.throws(() => readDescriptorFully(123_456, 10), OsError);
+});
+
+Deno.test("requireInherited() tells descriptors of the runtime from those that exec(2) leaves open", () => {
+  const own = unwrap(open("/dev/null", OpenFlag.RDONLY), "open", "/dev/null");
+  const inherited = unwrap(dup(own), "dup", "/dev/null");
+  requireInherited(0);
+  requireInherited(inherited);
+  for (const fd of [own, 123_456]) {
+    assert.throws(() => requireInherited(fd), (error) => {
+      return error instanceof OsError && error.code === "EBADF";
+    });
+  }
+  close(own);
+  close(inherited);
 });

@@ -14,7 +14,7 @@ import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/mod.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "../pxar/archive_files.ts";
-import { nowhere, openOutput } from "../pxar/output_files.ts";
+import { openNowhere, openOutput } from "../pxar/output_files.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import { interruptible } from "./interruption.ts";
@@ -124,7 +124,7 @@ async function restorePlain(
   { name, target, isReplacing, isDryRun }: StreamRestore,
   onRestored: OnRestored,
 ): Promise<number> {
-  const file = isDryRun ? nowhere() : await openOutput(target, isReplacing);
+  const file = await (isDryRun ? openNowhere : openOutput)(target, isReplacing);
   try {
     const bytes = restoreStream(snapshot, name, file.sink, onRestored);
     file.finish();

@@ -61,8 +61,9 @@ export async function readDescriptor(text: string, option: string): Promise<stri
       option,
     });
   }
-  const { readDescriptorFully } = await import("#src/io/descriptor.ts");
+  const { readDescriptorFully, requireInherited } = await import("#src/io/descriptor.ts");
   try {
+    requireInherited(Number(text));
     return new TextDecoder().decode(readDescriptorFully(Number(text), SECRET_SIZE_MAX));
   } catch (cause) {
     throw unreadable(`descriptor ${text}`, option, cause);

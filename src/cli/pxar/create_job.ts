@@ -17,7 +17,7 @@ import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import { STANDARD_STREAM } from "./archive_files.ts";
-import { openOutputArchive, outputPayloadPath, type OutputRequest } from "./output_files.ts";
+import { openOutputArchive, type OutputRequest } from "./output_files.ts";
 import { partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to archive, and how. */
@@ -52,11 +52,8 @@ export async function createArchive(request: CreateRequest, terminal: Terminal):
 }
 
 async function build(request: CreateRequest, options: BuildOptions): Promise<BuildReport> {
-  if (request.output.isDryRun) {
-    outputPayloadPath(request.output);
-    return planArchive(request.source, options);
-  }
   using output = await openOutputArchive(request.output);
+  if (request.output.isDryRun) return planArchive(request.source, options);
   const { metadata, payload } = output;
   const sinks = { metadata, ...(payload === undefined ? {} : { payload }) };
   const report = buildArchive(request.source, sinks, options);

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { Errno } from "#src/io/host.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 
@@ -86,7 +87,8 @@ export async function openOutputArchive(request: OutputRequest): Promise<OutputA
   const files: OutputFile[] = [];
   try {
     for (const path of [request.path, ...(payload === undefined ? [] : [payload])]) {
-      files.push(request.isDryRun ? nowhere() : await openOutput(path, request.isReplacing));
+      const { isReplacing, isDryRun } = request;
+      files.push(await (isDryRun ? openNowhere : openOutput)(path, isReplacing));
     }
   } catch (error) {
     for (const file of files) file.abort();
@@ -145,8 +147,12 @@ async function openStandardOutput(): Promise<OutputFile> {
   return { sink, finish() {}, abort() {} };
 }
 
-/** Takes everything and writes nothing. */
-export function nowhere(): OutputFile {
+/** As {@link openOutput}, but nothing is written. */
+export async function openNowhere(path: string, isReplacing: boolean): Promise<OutputFile> {
+  const { statusOf } = await import("#src/io/store_access.ts");
+  if (path !== STANDARD_STREAM && !isReplacing && statusOf(path, false) !== undefined) {
+    throw new OsError(Errno.EEXIST, "create", path);
+  }
   const sink: Sink = { write() {}, copyFrom: (_fd, _offset, size) => size };
   return { sink, finish() {}, abort() {} };
 }

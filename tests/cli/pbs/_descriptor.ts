@@ -4,11 +4,14 @@
  * @module
  */
 
-import { close, open, OpenFlag, unwrap } from "#src/io/host.ts";
+import { close, dup, open, OpenFlag, unwrap } from "#src/io/host.ts";
 
-/** Opens a file for reading. */
+/** Opens a file for reading. The descriptor is one that exec(2) leaves open. */
 export function openFile(path: string): number {
-  return unwrap(open(path, OpenFlag.RDONLY), "open", path);
+  const fd = unwrap(open(path, OpenFlag.RDONLY), "open", path);
+  const copy = unwrap(dup(fd), "dup", path);
+  close(fd);
+  return copy;
 }
 
 /** Closes it again. */

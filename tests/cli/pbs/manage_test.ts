@@ -142,6 +142,14 @@ Deno.test("pbs group forget keeps what is protected, and says so", async () => {
   assert.ok(groups.every((group) => group["backup-id"] !== "enc"));
 });
 
+Deno.test("pbs restore --dry-run refuses a target that is there", async () => {
+  using copy = await Copy.make();
+  const line = `restore vm/100 drive-scsi0.img ${copy.store}/.lock --dry-run`;
+  const { code, stderr } = await copy.run(line);
+  assert.equal(code, 1);
+  assert.match(stderr, /EEXIST/);
+});
+
 Deno.test("pbs prune removes every group's old snapshots", async () => {
   using copy = await Copy.make();
   const { code, stdout, stderr } = await copy.run("prune --keep-last 1 --format json");
