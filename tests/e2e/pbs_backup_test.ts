@@ -215,6 +215,38 @@ Deno.test("pbs backup --dry-run writes nothing", async () => {
   assert.equal(late.code, 1);
 });
 
+Deno.test("pbs status and prune tell of groups that cannot be read, and do the rest", async () => {
+  await using store = await PbsStore.create();
+  for (const id of ["open", "shut"]) {
+    await store.must(["backup", "a.conf:/etc/hostname", "--backup-id", id]);
+  }
+  await bash(
+    'chown -R nobody "$1"; chown root "$1/host/shut"; chmod 700 "$1/host/shut"',
+    store.path,
+  );
+  for (const args of [["status", "--verbose"], ["prune", "--keep-last", "1"]]) {
+    const { code, stdout, stderr } = await runCommand(
+      ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        .concat(pbkfsCommand(["pbs", ...args, "--format", "json"])),
+      {
+        timeoutMs: TIMEOUT_MS,
+        check: false,
+        env: {
+          HOME: "/no-such-place",
+          PBS_REPOSITORY: `dir:${store.path}`,
+          PATH: Deno.env.get("PATH") ?? "",
+        },
+      },
+    );
+    assert.equal(code, 1, stderr);
+    const [problem, error] = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual([problem.path, problem.code, error.code], ["host/shut", "EACCES", "partial"]);
+    const found = JSON.parse(stdout);
+    if (args[0] === "status") assert.deepEqual(found.counts.host, { groups: 2, snapshots: 1 });
+    else assert.deepEqual(found.map((each: Record<string, string>) => each["backup-id"]), ["open"]);
+  }
+});
+
 Deno.test("pbs backup in metadata mode stores anew what it finds corrupt of the previous archive", async () => {
   await using store = await PbsStore.create();
   const tree = store.home.join("tree");

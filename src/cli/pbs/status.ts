@@ -10,6 +10,7 @@ import { readGcStatus } from "#src/pbs/gc/garbage_collection.ts";
 import { gcStatusFields } from "#src/pbs/gc/status.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import type { Output } from "./output.ts";
+import type { PartialListing } from "./partial_listing.ts";
 
 /** Groups and snapshots of a type. */
 export interface TypeCount {
@@ -28,12 +29,19 @@ export interface StatusRecord {
 }
 
 /** The status; with `isVerbose` also what is in the datastore, in all namespaces. */
-export function statusRecord(store: Datastore, isVerbose: boolean): StatusRecord {
+export function statusRecord(
+  store: Datastore,
+  isVerbose: boolean,
+  listing: PartialListing,
+): StatusRecord {
   const { totalBytes, usedBytes, availableBytes } = store.status();
   return {
     avail: availableBytes,
     ...(isVerbose
-      ? { counts: countSnapshots(store), "gc-status": gcStatusFields(readGcStatus(store.path)) }
+      ? {
+        counts: countSnapshots(store, listing),
+        "gc-status": gcStatusFields(readGcStatus(store.path)),
+      }
       : {}),
     total: totalBytes,
     used: usedBytes,
@@ -61,7 +69,10 @@ export function formatStatus(record: StatusRecord, output: Output): string {
   return output.plainTable([{ title: "name" }, { title: "value", align: "right" }], rows);
 }
 
-function countSnapshots(store: Datastore): NonNullable<StatusRecord["counts"]> {
+function countSnapshots(
+  store: Datastore,
+  listing: PartialListing,
+): NonNullable<StatusRecord["counts"]> {
   const counts: Record<BackupType | "other", TypeCount | null> = {
     ct: null,
     host: null,
@@ -71,7 +82,7 @@ function countSnapshots(store: Datastore): NonNullable<StatusRecord["counts"]> {
   for (const group of store.namespaces().flatMap((ns) => store.groups(ns))) {
     const count = counts[group.type] ??= { groups: 0, snapshots: 0 };
     count.groups++;
-    count.snapshots += store.snapshots(group).length;
+    count.snapshots += listing.of(group, () => store.snapshots(group)).length;
   }
   return counts;
 }

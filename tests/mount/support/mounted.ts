@@ -22,6 +22,19 @@ export interface TestMount {
   try(script: string): Promise<CommandResult>;
 }
 
+const SETTLED_MS = 30;
+
+/** What was counted of the requests so far. A worker counts one after its answer: the caller may be faster. */
+export async function countedOperations(mount: MountedFileSystem) {
+  for (let before = "";;) {
+    const operations = mount.statistics.operations();
+    const now = JSON.stringify(operations);
+    if (now === before) return operations;
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+  }
+}
+
 /** URL of a worker module in this folder. */
 export function workerModule(name: string): string {
   return new URL(name, import.meta.url).href;

@@ -41,10 +41,13 @@ export const statusCommand: CommandModule<StatusOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
+    const { PartialListing } = await import("../../pbs/partial_listing.ts");
     const { formatStatus, statusRecord } = await import("../../pbs/status.ts");
     await withStore(options, context, "read", (store) => {
-      const record = statusRecord(store, options.verbose === true);
+      const listing = new PartialListing(output);
+      const record = statusRecord(store, options.verbose === true, listing);
       output.value(record, () => formatStatus(record, output));
+      listing.finish();
     });
     return 0;
   },
