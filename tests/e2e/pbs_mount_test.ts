@@ -171,6 +171,12 @@ Deno.test({
     const place = root.slice(0, -relative.length);
     await store.must(["unmap", `${place}/../${place.split("/").at(-2)}/${relative}/`]);
     assert.equal(findMount(mount.root), undefined);
+    // Called as those that the program makes, but somebody else's.
+    const other = store.home.join("map-disk");
+    await bash('mkdir "$1"', other);
+    await store.must(["map", name, "disk.img", other, "--no-loop"]);
+    await store.must(["unmap", other]);
+    assert.ok(Deno.statSync(other).isDirectory);
 
     const { code, stdout, stderr } = await store.run(["map", name, "disk.img"]);
     assert.equal(code, 0, stderr);

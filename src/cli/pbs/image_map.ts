@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, StateError } from "#src/errors.ts";
+import { Errno, isFailure, OsError, StateError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import * as host from "#src/io/host.ts";
 import {
@@ -21,6 +21,11 @@ const ROOT_PLACE = "/run/pbkfs";
 const MOUNT_TYPE = "fuse.pbkfs";
 const SOURCE_PREFIX = "pbkfs:";
 const DIRECTORY_PREFIX = "map-";
+const DIRECTORY_MODE = 0o700;
+const MADE_DIRECTORY = new RegExp(
+  `/${DIRECTORY_PREFIX}[\\da-f]{8}(?:-[\\da-f]{4}){3}-[\\da-f]{12}$`,
+  "u",
+);
 
 /** A mapped image. */
 export interface MappedImage {
@@ -39,14 +44,26 @@ export type LoopAttempt =
   /** Why there is none. */
   | { readonly device: undefined; readonly reason: string };
 
-/** Makes a directory for a mount. `runtimePlace` is where an ordinary user's files of this session are. */
+/**
+ * Makes a directory for a mount. `runtimePlace` is where an ordinary user's files of this session are.
+ *
+ * @throws {OsError}
+ */
 export function makeMapDirectory(runtimePlace: string | undefined): string {
-  const isRoot = host.getEffectiveUid() === 0;
-  const place = isRoot || runtimePlace === undefined ? ROOT_PLACE : `${runtimePlace}/pbkfs`;
-  Deno.mkdirSync(place, { recursive: true, mode: 0o700 });
+  const isOwnPlace = host.getEffectiveUid() !== 0 && (runtimePlace ?? "") !== "";
+  const place = isOwnPlace ? `${runtimePlace}/pbkfs` : ROOT_PLACE;
+  makeDirectory(place, [Errno.EEXIST]);
   const path = `${place}/${DIRECTORY_PREFIX}${crypto.randomUUID()}`;
-  Deno.mkdirSync(path, { mode: 0o700 });
+  makeDirectory(path);
   return path;
+}
+
+function makeDirectory(path: string, harmless: readonly number[] = []): void {
+  const result = host.mkdirAt(host.At.FDCWD, path, DIRECTORY_MODE);
+  if (result >= 0 || harmless.includes(-result)) return;
+  throw new OsError(-result, "make directory", path, {
+    hint: "Name a directory for the image, or set XDG_RUNTIME_DIR",
+  });
 }
 
 /** Makes a block device of a file, where this can be done. */
@@ -104,10 +121,9 @@ export async function unmapImage(name: string): Promise<void> {
   removeMapDirectory(mountPath);
 }
 
-/** Removes a directory that {@link makeMapDirectory} made. */
+/** Removes a directory if {@link makeMapDirectory} made it: those that a user has named stay, whatever they are called. */
 export function removeMapDirectory(path: string): void {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  if (name.startsWith(DIRECTORY_PREFIX)) Deno.removeSync(path);
+  if (MADE_DIRECTORY.test(path)) Deno.removeSync(path);
 }
 
 function isImageMount({ type, source }: MountTableEntry): boolean {
