@@ -5,6 +5,7 @@
  */
 
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
+import { UsageError } from "#src/errors.ts";
 import {
   deriveIdKey,
   formatFingerprint,
@@ -26,10 +27,13 @@ export class CryptConfig {
   /** `xx:xx:…`, 32 pairs; says nothing of the key. */
   readonly fingerprint: string;
 
-  /** @param key 32 bytes */
+  /**
+   * @param key 32 bytes
+   * @throws {UsageError} when they are not
+   */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_SIZE) {
-      throw new RangeError(`Cannot use a key of ${key.length} bytes: expected ${KEY_SIZE}`);
+      throw new UsageError(`Cannot use a key of ${key.length} bytes: expected ${KEY_SIZE}`);
     }
     this.key = new Uint8Array(key);
     this.idKey = new Uint8Array(deriveIdKey(key, keyCrypto));

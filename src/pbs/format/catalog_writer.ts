@@ -5,6 +5,7 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
+import { UsageError } from "#src/errors.ts";
 import {
   CATALOG_MAGIC,
   CATALOG_NAME_SIZE_LIMIT,
@@ -54,7 +55,7 @@ export class CatalogWriter {
 
   /** Leaves the directory that was gone into last. */
   endDirectory(): void {
-    if (this.#open.length < 2) throw new RangeError("Cannot end a directory: none is open");
+    if (this.#open.length < 2) throw new UsageError("Cannot end a directory: none is open");
     const ended = this.#open.pop()!;
     const offset = this.#emitTable(ended);
     const parent = this.#open.at(-1)!;
@@ -77,7 +78,7 @@ export class CatalogWriter {
 
   /** Writes the end, when all directories were left. */
   finish(): void {
-    if (this.#open.length !== 1) throw new RangeError("Cannot finish: a directory is open");
+    if (this.#open.length !== 1) throw new UsageError("Cannot finish: a directory is open");
     const offset = this.#emitTable(this.#open[0]!);
     const tail = new Uint8Array(CATALOG_TAIL_SIZE);
     new DataView(tail.buffer).setBigUint64(0, BigInt(offset), true);
@@ -115,7 +116,7 @@ function openDirectory(name: string): OpenDirectory {
 function appendName(directory: OpenDirectory, type: number, name: string): void {
   const bytes = encodeFileName(name);
   if (bytes.length === 0 || bytes.length >= CATALOG_NAME_SIZE_LIMIT) {
-    throw new RangeError(`Cannot add a name of ${bytes.length} bytes to a catalog`);
+    throw new UsageError(`Cannot add a name of ${bytes.length} bytes to a catalog`);
   }
   const needed = directory.length + bytes.length + ENTRY_OVERHEAD_MAX;
   if (needed > directory.bytes.length) {

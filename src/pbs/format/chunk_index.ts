@@ -13,7 +13,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { FormatError } from "#src/errors.ts";
+import { FormatError, UsageError } from "#src/errors.ts";
 
 /** Bytes before the first entry. */
 export const INDEX_HEADER_SIZE = 4096;
@@ -123,7 +123,7 @@ export function encodeIndexHeader(
   { uuid, ctime }: IndexStamp,
   sha256: HashBytes,
 ): ChunkDigest {
-  if (uuid.length !== UUID_SIZE) throw new RangeError(`Cannot use a uuid of ${uuid.length} bytes`);
+  if (uuid.length !== UUID_SIZE) throw new UsageError(`Cannot use a uuid of ${uuid.length} bytes`);
   target.set(magic);
   target.set(uuid, UUID_OFFSET);
   viewOf(target).setBigInt64(CTIME_OFFSET, BigInt(ctime), true);

@@ -8,7 +8,7 @@
  */
 
 import { type ChunkDigest, digestBytes } from "#src/bytes/chunk_digest.ts";
-import { FormatError } from "#src/errors.ts";
+import { FormatError, UsageError } from "#src/errors.ts";
 import { BLOB_DATA_SIZE_MAX } from "./blob.ts";
 import {
   type ChunkIndex,
@@ -157,7 +157,7 @@ export class DynamicIndexBuilder {
   /** Appends a chunk that ends at `endOffset` of the stream. */
   add(digest: ChunkDigest, endOffset: number): void {
     if (!(endOffset > this.#size) || endOffset > Number.MAX_SAFE_INTEGER) {
-      throw new RangeError(`Cannot end a chunk at ${endOffset} after ${this.#size}`);
+      throw new UsageError(`Cannot end a chunk at ${endOffset} after ${this.#size}`);
     }
     if (this.#length + ENTRY_SIZE > this.#bytes.length) {
       const larger = new Uint8Array(INDEX_HEADER_SIZE + 2 * this.#bytes.length);

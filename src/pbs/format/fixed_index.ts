@@ -13,7 +13,7 @@
  */
 
 import { type ChunkDigest, digestBytes } from "#src/bytes/chunk_digest.ts";
-import { FormatError } from "#src/errors.ts";
+import { FormatError, UsageError } from "#src/errors.ts";
 import { BLOB_DATA_SIZE_MAX } from "./blob.ts";
 import {
   type ChunkIndex,
@@ -134,9 +134,9 @@ export class FixedIndexBuilder {
   /** Both sizes in bytes; the image is not empty, the chunk size a power of two. */
   constructor(readonly size: number, readonly chunkSize: number) {
     if (!Number.isSafeInteger(size) || size < 1) {
-      throw new RangeError(`Cannot index an image of ${size} bytes`);
+      throw new UsageError(`Cannot index an image of ${size} bytes`);
     }
-    if (!isChunkSize(chunkSize)) throw new RangeError(`Cannot use a chunk size of ${chunkSize}`);
+    if (!isChunkSize(chunkSize)) throw new UsageError(`Cannot use a chunk size of ${chunkSize}`);
     this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + Math.ceil(size / chunkSize) * ENTRY_SIZE);
     const view = viewOf(this.#bytes);
     view.setBigUint64(SIZE_OFFSET, BigInt(size), true);
@@ -151,7 +151,7 @@ export class FixedIndexBuilder {
   /** Appends a chunk. */
   add(digest: ChunkDigest): void {
     if (this.#length === this.#bytes.length) {
-      throw new RangeError(`Cannot add a chunk: the image has ${this.count}`);
+      throw new UsageError(`Cannot add a chunk: the image has ${this.count}`);
     }
     this.#bytes.set(digestBytes(digest), this.#length);
     this.#length += ENTRY_SIZE;
@@ -160,7 +160,7 @@ export class FixedIndexBuilder {
   /** The index file, when all chunks were added. */
   finish(stamp: IndexStamp, sha256: HashBytes): EncodedIndex {
     if (this.#length < this.#bytes.length) {
-      throw new RangeError(
+      throw new UsageError(
         `Cannot finish an index of ${this.size} bytes after ${this.count} chunks`,
       );
     }

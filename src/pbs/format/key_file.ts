@@ -13,7 +13,7 @@
  * @module
  */
 
-import { AuthError, FormatError, LimitError } from "#src/errors.ts";
+import { AuthError, FormatError, LimitError, UsageError } from "#src/errors.ts";
 
 /** Bytes of an encryption key. */
 export const KEY_SIZE = 32;
@@ -120,7 +120,7 @@ export function formatFingerprint(fingerprint: Uint8Array): string {
 export function makeKeyFile(wanted: NewKeyFile, primitives: KeyCrypto): KeyFile {
   const { key, now } = wanted;
   if (key.length !== KEY_SIZE) {
-    throw new RangeError(`Cannot use a key of ${key.length} bytes: expected ${KEY_SIZE}`);
+    throw new UsageError(`Cannot use a key of ${key.length} bytes: expected ${KEY_SIZE}`);
   }
   const derivation = newDerivation(wanted.kind, primitives);
   return {

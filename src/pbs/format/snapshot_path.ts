@@ -104,13 +104,20 @@ export function formatSnapshot({ group, time }: SnapshotId): string {
   return `${formatGroup(group)}/${formatBackupTime(time)}`;
 }
 
-/** Directory of a group inside of a datastore. */
+/**
+ * Directory of a group inside of a datastore.
+ *
+ * @throws {UsageError} when type or id cannot be those of a group, so that no path leads elsewhere
+ */
 export function groupDirectory(group: GroupId): string {
+  if (!isBackupType(group.type) || !isBackupId(group.id)) {
+    throw new UsageError(`Cannot use "${formatGroup(group)}" as a backup group`);
+  }
   const parent = namespaceDirectory(group.ns);
   return parent === "" ? formatGroup(group) : `${parent}/${formatGroup(group)}`;
 }
 
-/** Directory of a snapshot inside of a datastore. */
+/** Directory of a snapshot inside of a datastore. @throws {UsageError} when there can be no such snapshot */
 export function snapshotDirectory({ group, time }: SnapshotId): string {
   return `${groupDirectory(group)}/${formatBackupTime(time)}`;
 }
@@ -146,9 +153,9 @@ export function parseSnapshot(text: string, ns: Namespace): SnapshotId {
   return { group: parseGroup(text.slice(0, end), ns), time };
 }
 
-/** `YYYY-MM-DDTHH:MM:SSZ`. */
+/** `YYYY-MM-DDTHH:MM:SSZ`. @throws {UsageError} when it cannot be the time of a snapshot */
 export function formatBackupTime(time: number): string {
-  if (!isBackupTime(time)) throw new RangeError(`Cannot use ${time} as the time of a backup`);
+  if (!isBackupTime(time)) throw new UsageError(`Cannot use ${time} as the time of a backup`);
   return new Date(time * 1000).toISOString().replace(".000Z", "Z");
 }
 

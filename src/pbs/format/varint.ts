@@ -7,7 +7,7 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
+import { FormatError, UsageError } from "#src/errors.ts";
 
 const UNSIGNED_SIZE_MAX = 10;
 const SIGNED_SIZE_MAX = 11;
@@ -23,7 +23,7 @@ export interface VarintCursor {
 
 /** Bytes of an unsigned number. */
 export function encodeUnsigned(value: number | bigint): number[] {
-  if (value < 0 || value > U64_MAX) throw new RangeError(`Cannot write ${value} as unsigned`);
+  if (!(value >= 0 && value <= U64_MAX)) throw new UsageError(`Cannot write ${value} as unsigned`);
   const bytes: number[] = [];
   if (typeof value === "bigint") {
     for (; value > 0x7fn; value >>= 7n) bytes.push(Number(value & 0x7fn) | 0x80);
@@ -36,7 +36,9 @@ export function encodeUnsigned(value: number | bigint): number[] {
 
 /** Bytes of a signed number. */
 export function encodeSigned(value: number | bigint): number[] {
-  if (value < I64_MIN || value > I64_MAX) throw new RangeError(`Cannot write ${value} as signed`);
+  if (!(value >= I64_MIN && value <= I64_MAX)) {
+    throw new UsageError(`Cannot write ${value} as signed`);
+  }
   if (value >= 0) return encodeUnsigned(value);
   return [...encodeUnsigned(-value).map((byte) => byte | 0x80), 0];
 }

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import { FormatError, LimitError } from "#src/errors.ts";
+import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import type { CatalogDirectory, CatalogLeafKind } from "#src/pbs/format/catalog.ts";
 import { type CatalogBytes, CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import { CatalogWriter } from "#src/pbs/format/catalog_writer.ts";
@@ -139,11 +139,11 @@ Deno.test("CatalogWriter makes the catalog of the vectors", () => {
 
 Deno.test("CatalogWriter refuses names that no catalog can have, and wrong nesting", () => {
   const writer = new CatalogWriter(() => {});
-  throws(() => writer.addFile("", 0, 0), RangeError);
-  throws(() => writer.addFile("n".repeat(4096), 0, 0), RangeError);
-  throws(() => writer.endDirectory(), RangeError);
+  throws(() => writer.addFile("", 0, 0), UsageError);
+  throws(() => writer.addFile("n".repeat(4096), 0, 0), UsageError);
+  throws(() => writer.endDirectory(), UsageError);
   writer.startDirectory("a");
-  throws(() => writer.finish(), RangeError);
+  throws(() => writer.finish(), UsageError);
 });
 
 type Node = { name: string; size: number; mtime: number } | { name: string; children: Node[] };

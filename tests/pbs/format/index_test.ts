@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { FormatError } from "#src/errors.ts";
+import { FormatError, UsageError } from "#src/errors.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { DynamicIndex, DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndex, FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
@@ -132,7 +132,7 @@ Deno.test("DynamicIndexBuilder keeps offsets above 32 bits, and many chunks", ()
   const builder = new DynamicIndexBuilder();
   builder.add(digestFor(0), 5);
   for (const end of [5, 4, Number.NaN, 2 ** 53]) {
-    throws(() => builder.add(digestFor(1), end), RangeError);
+    throws(() => builder.add(digestFor(1), end), UsageError);
   }
 });
 
@@ -140,14 +140,14 @@ Deno.test("FixedIndexBuilder refuses sizes that cannot be, and the wrong number 
   for (
     const [size, chunkSize] of [[0, 32], [1.5, 32], [2 ** 53, 32], [9, 0], [9, 24], [9, 2 ** 28]]
   ) {
-    throws(() => new FixedIndexBuilder(size!, chunkSize!), RangeError);
+    throws(() => new FixedIndexBuilder(size!, chunkSize!), UsageError);
   }
   const builder = new FixedIndexBuilder(9, 8);
   builder.add(digestFor(0));
-  throws(() => builder.finish(STAMP, sha256Of), RangeError);
+  throws(() => builder.finish(STAMP, sha256Of), UsageError);
   builder.add(digestFor(1));
-  throws(() => builder.add(digestFor(2)), RangeError);
-  throws(() => builder.finish({ uuid: new Uint8Array(15), ctime: 0 }, sha256Of), RangeError);
+  throws(() => builder.add(digestFor(2)), UsageError);
+  throws(() => builder.finish({ uuid: new Uint8Array(15), ctime: 0 }, sha256Of), UsageError);
 });
 
 /** What a reader that compares with the manifest sees: an index, or nothing. */

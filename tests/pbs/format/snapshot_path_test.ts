@@ -66,6 +66,17 @@ Deno.test("parseGroup() refuses what is no group", () => {
   equal(isBackupId("a\n"), false);
 });
 
+Deno.test("groupDirectory() stays inside of the datastore", () => {
+  for (const id of ["../../elsewhere", "..", "a/b", "", "a\0"]) {
+    throws(() => groupDirectory({ ns: ROOT_NAMESPACE, type: "host", id }), UsageError, id);
+  }
+  const type = "../host" as "host";
+  throws(
+    () => snapshotDirectory({ group: { ns: ROOT_NAMESPACE, type, id: "a" }, time: 1 }),
+    UsageError,
+  );
+});
+
 Deno.test("parseSnapshot() refuses what is no snapshot", () => {
   const bad = [
     "host/elsa",
@@ -87,9 +98,9 @@ Deno.test("parseSnapshot() refuses what is no snapshot", () => {
 Deno.test("formatBackupTime() and parseBackupTime() are each other's reverse", () => {
   equal(formatBackupTime(1_704_880_800), "2024-01-10T10:00:00Z");
   equal(parseBackupTime("9999-12-31T23:59:59Z"), 253_402_300_799);
-  throws(() => formatBackupTime(0), RangeError);
-  throws(() => formatBackupTime(253_402_300_800), RangeError);
-  throws(() => formatBackupTime(1.5), RangeError);
+  throws(() => formatBackupTime(0), UsageError);
+  throws(() => formatBackupTime(253_402_300_800), UsageError);
+  throws(() => formatBackupTime(1.5), UsageError);
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 253_402_300_799 }), (time) => {
       equal(parseBackupTime(formatBackupTime(time)), time);
