@@ -6,8 +6,15 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { OutputBuffer } from "./_output_buffer.ts";
-import type { PxarAcl, PxarAclEntry, PxarMetadata } from "./entry.ts";
-import { encodeAclDefault, encodeAclEntry, encodeAclPermissions } from "./format/acl.ts";
+import { NO_ACL, type PxarAcl, type PxarAclEntry, type PxarMetadata } from "./entry.ts";
+import {
+  ACL_ID_MAX,
+  ACL_PERMISSIONS_MAX,
+  encodeAclDefault,
+  encodeAclEntry,
+  encodeAclPermissions,
+} from "./format/acl.ts";
+import { DEVICE_HALF_MAX, DEVICE_SIZE, type DeviceNumber, encodeDevice } from "./format/device.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
 import { XATTR_CONTENT_SIZE_MAX } from "./format/limits.ts";
 import { encodePayloadReference, PAYLOAD_REF_SIZE } from "./format/payload.ts";
@@ -15,6 +22,7 @@ import { encodeStat, STAT_SIZE } from "./format/stat.ts";
 import { encodeXattr } from "./format/xattr.ts";
 
 const UINT32_MAX = 0xffff_ffff;
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const NANOSECONDS_MAX = 999_999_999;
 
 /** Makes room for an item and writes its header. @returns the index of its content */
@@ -48,6 +56,13 @@ export function writePayloadReference(output: OutputBuffer, offset: number, size
   encodePayloadReference(output.view, index, { offset, size });
 }
 
+/** Writes a DEVICE. @throws {UsageError} for numbers that no device has */
+export function writeDevice(output: OutputBuffer, device: DeviceNumber): void {
+  checkNumber(device.major, DEVICE_HALF_MAX, "major device number");
+  checkNumber(device.minor, DEVICE_HALF_MAX, "minor device number");
+  encodeDevice(output.view, beginItem(output, Item.DEVICE, DEVICE_SIZE), device);
+}
+
 /** Writes the header of a PAYLOAD of `size` bytes. */
 export function writePayloadHeader(output: OutputBuffer, size: number): void {
   encodeHeader(output.view, output.reserve(HEADER_SIZE), Item.PAYLOAD, size);
@@ -76,7 +91,7 @@ function compareAclEntries(first: PxarAclEntry, second: PxarAclEntry): number {
 }
 
 function checkMetadata(metadata: PxarMetadata): void {
-  const { mode, uid, gid, mtime, fcaps } = metadata;
+  const { mode, uid, gid, mtime, fcaps, acl } = metadata;
   if (mode >>> 16 !== 0) throw new UsageError(`Cannot store mode 0${mode.toString(8)}`);
   for (const [value, what] of [[mode, "mode"], [uid, "uid"], [gid, "gid"]] as const) {
     if (!(Number.isInteger(value) && value >= 0 && value <= UINT32_MAX)) {
@@ -92,4 +107,30 @@ function checkMetadata(metadata: PxarMetadata): void {
   if (fcaps !== undefined && fcaps.length > XATTR_CONTENT_SIZE_MAX) {
     throw new UsageError(`Cannot store file capabilities of ${fcaps.length} bytes`);
   }
+  checkNumber(metadata.flags, UINT64_MAX, "flags");
+  checkNumber(metadata.projectId, UINT64_MAX, "project id");
+  if (acl !== NO_ACL) checkAcl(acl);
+}
+
+function checkAcl(acl: PxarAcl): void {
+  for (const entries of [acl.users, acl.groups, acl.defaultUsers, acl.defaultGroups]) {
+    for (const { id, permissions } of entries) {
+      checkNumber(id, ACL_ID_MAX, "id in an ACL");
+      checkPermissions(permissions);
+    }
+  }
+  checkPermissions(acl.groupObject);
+  checkPermissions(acl.default?.userObject);
+  checkPermissions(acl.default?.groupObject);
+  checkPermissions(acl.default?.other);
+  checkPermissions(acl.default?.mask);
+}
+
+function checkPermissions(permissions: bigint | undefined): void {
+  if (permissions !== undefined) checkNumber(permissions, ACL_PERMISSIONS_MAX, "permissions");
+}
+
+/** What does not fit would be stored as another number. */
+function checkNumber(value: bigint, max: bigint, what: string): void {
+  if (value < 0n || value > max) throw new UsageError(`Cannot store ${what} ${value}`);
 }

@@ -9,13 +9,13 @@ import type { Sink } from "#src/io/streams.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
   beginItem,
+  writeDevice,
   writeMetadata,
   writePayloadHeader,
   writePayloadReference,
 } from "./_entry_writer.ts";
 import { OutputBuffer, type PxarContent } from "./_output_buffer.ts";
 import type { PxarMetadata } from "./entry.ts";
-import { DEVICE_SIZE, encodeDevice } from "./format/device.ts";
 import { filenameHash } from "./format/filename_hash.ts";
 import { GoodbyeBuilder } from "./format/goodbye.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
@@ -185,8 +185,9 @@ export class PxarEncoder {
     checkSize(name, size);
     checkSize(name, payloadOffset);
     this.#requirePayload();
-    this.#takePayload(name, payloadOffset, size);
+    this.#checkPayloadOrder(name, payloadOffset);
     return this.#addEntry(name, metadata, (output) => {
+      this.#payloadEnd = payloadOffset + HEADER_SIZE + size;
       writePayloadReference(output, payloadOffset, size);
     });
   }
@@ -220,8 +221,7 @@ export class PxarEncoder {
   addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): EntryOffset {
     checkType(metadata, FileType.CHARACTER_DEVICE, FileType.BLOCK_DEVICE);
     return this.#addEntry(name, metadata, (output) => {
-      const index = beginItem(output, Item.DEVICE, DEVICE_SIZE);
-      encodeDevice(output.view, index, { major, minor });
+      writeDevice(output, { major, minor });
     });
   }
 
@@ -293,14 +293,11 @@ export class PxarEncoder {
     return this.#payload;
   }
 
-  /** Notes where a content is. */
-  #takePayload(name: string, offset: number, size: number): void {
-    if (offset < this.#payloadEnd) {
-      throw new UsageError(
-        `Cannot store "${name}": its payload at ${offset} is before the end of another one`,
-      );
-    }
-    this.#payloadEnd = offset + HEADER_SIZE + size;
+  #checkPayloadOrder(name: string, offset: number): void {
+    if (offset >= this.#payloadEnd) return;
+    throw new UsageError(
+      `Cannot store "${name}": its payload at ${offset} is before the end of another one`,
+    );
   }
 
   #writePrelude(prelude: Uint8Array): void {
@@ -342,9 +339,10 @@ export class PxarEncoder {
         writeContent(output);
       });
     }
-    this.#takePayload(name, payload.position, size);
+    this.#checkPayloadOrder(name, payload.position);
     // The reference counts the payload in the table's item, although it is in the other stream.
     return this.#addEntry(name, metadata, (output) => {
+      this.#payloadEnd = payload.position + HEADER_SIZE + size;
       writePayloadReference(output, payload.position, size);
       writePayloadHeader(payload, size);
       writeContent(payload);

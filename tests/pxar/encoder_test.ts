@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { IntegrityError, LimitError, UsageError } from "#src/errors.ts";
-import { PxarAccessor, PxarDecoder, PxarEncoder } from "#src/pxar/mod.ts";
+import { NO_ACL, PxarAccessor, PxarDecoder, PxarEncoder } from "#src/pxar/mod.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import {
   CHECK_PXAR,
@@ -75,6 +75,17 @@ Deno.test("PxarEncoder refuses what it must not write and can go on", () => {
   assert.throws(() => encoder.addFile("a", FILE, 0, new Uint8Array()), UsageError);
 });
 
+Deno.test("PxarEncoder of a split archive can go on after a bad name", () => {
+  const encoder = new PxarEncoder(new MemorySink(), {
+    root: DIRECTORY,
+    payload: new MemorySink(),
+  });
+  assert.throws(() => encoder.addFile("a/b", FILE, 3, new Uint8Array(3)), UsageError);
+  assert.throws(() => encoder.addPayloadReference("a/b", FILE, 3, 1000), UsageError);
+  encoder.addFile("a", FILE, 3, new Uint8Array(3));
+  encoder.finish();
+});
+
 Deno.test("PxarEncoder refuses metadata that the format cannot hold", () => {
   const bad = [
     { mode: 0o300644 },
@@ -84,11 +95,20 @@ Deno.test("PxarEncoder refuses metadata that the format cannot hold", () => {
     { mtime: { seconds: 0, nanoseconds: 1_000_000_000 } },
     { xattrs: [{ name: "", value: new Uint8Array() }] },
     { fcaps: new Uint8Array(70_000) },
+    { flags: -1n },
+    { projectId: 1n << 64n },
+    { acl: { ...NO_ACL, users: [{ id: 1n, permissions: 8n }] } },
+    { acl: { ...NO_ACL, defaultGroups: [{ id: 1n << 32n, permissions: 7n }] } },
+    { acl: { ...NO_ACL, groupObject: -1n } },
   ];
   for (const more of bad) {
     const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
     const metadata = { ...FILE, ...more };
     assert.throws(() => encoder.addFile("a", metadata, 0, new Uint8Array()), UsageError);
+  }
+  for (const [major, minor] of [[1n << 32n, 0n], [0n, -1n]] as const) {
+    const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
+    assert.throws(() => encoder.addDevice("a", metadataOf(0o020600), major, minor), UsageError);
   }
   assert.throws(() => new PxarEncoder(new MemorySink(), { root: FILE }), UsageError);
   const prelude = new Uint8Array(1);

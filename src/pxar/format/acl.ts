@@ -13,8 +13,11 @@
 import { FormatError } from "#src/errors.ts";
 
 const NOT_SET = 0xffff_ffff_ffff_ffffn;
-const PERMISSIONS_MAX = 7n;
-const ID_MAX = 0xffff_ffffn;
+/** Read, write and execute. */
+export const ACL_PERMISSIONS_MAX = 7n;
+
+/** Largest id of a user or group. */
+export const ACL_ID_MAX = 0xffff_ffffn;
 
 /** What an ACL gives to one user or group. */
 export interface AclEntry {
@@ -39,7 +42,7 @@ export function encodeAclEntry(view: DataView, offset: number, entry: AclEntry):
 /** Reads the content of an ACL_USER or the like. @throws {FormatError} `bad-acl` */
 export function decodeAclEntry(view: DataView, offset: number): AclEntry {
   const id = view.getBigUint64(offset, true);
-  if (id > ID_MAX) throw new FormatError(`Cannot read ACL: id ${id}`, { code: "bad-acl" });
+  if (id > ACL_ID_MAX) throw new FormatError(`Cannot read ACL: id ${id}`, { code: "bad-acl" });
   return { id, permissions: decodeAclPermissions(view, offset + 8) };
 }
 
@@ -51,7 +54,7 @@ export function encodeAclPermissions(view: DataView, offset: number, permissions
 /** Reads the content of an ACL_GROUP_OBJ. @throws {FormatError} `bad-acl` */
 export function decodeAclPermissions(view: DataView, offset: number): bigint {
   const permissions = view.getBigUint64(offset, true);
-  if (permissions <= PERMISSIONS_MAX) return permissions;
+  if (permissions <= ACL_PERMISSIONS_MAX) return permissions;
   throw new FormatError(`Cannot read ACL: permissions ${permissions}`, { code: "bad-acl" });
 }
 

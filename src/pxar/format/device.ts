@@ -10,7 +10,7 @@ import { FormatError } from "#src/errors.ts";
 export const DEVICE_SIZE = 16;
 
 /** Both halves have 32 bits in a `dev_t`. */
-const HALF_MAX = 0xffff_ffffn;
+export const DEVICE_HALF_MAX = 0xffff_ffffn;
 
 /** Major and minor number of a device. */
 export interface DeviceNumber {
@@ -28,7 +28,7 @@ export function encodeDevice(view: DataView, offset: number, device: DeviceNumbe
 export function decodeDevice(view: DataView, offset: number): DeviceNumber {
   const major = view.getBigUint64(offset, true);
   const minor = view.getBigUint64(offset + 8, true);
-  if (major > HALF_MAX || minor > HALF_MAX) {
+  if (major > DEVICE_HALF_MAX || minor > DEVICE_HALF_MAX) {
     throw new FormatError(`Cannot read device number ${major}:${minor}: no such device`, {
       code: "bad-device",
     });
