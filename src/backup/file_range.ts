@@ -24,7 +24,7 @@ export interface FileRange {
  * Reads a part of a file; only the chunks that hold it are loaded. The pieces are views of one buffer: each is valid until the next one.
  *
  * @throws {StateError} `not-found`
- * @throws {UsageError} when there is no regular file at the path
+ * @throws {UsageError} when there is no regular file at the path, or offset and length are no range
  * @throws {IntegrityError | FormatError | OsError} when a chunk is damaged or cannot be read
  */
 export function* readFileRange(

@@ -5,6 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { UsageError } from "#src/errors.ts";
 
 /** Bytes of a fixed length. Calls are synchronous and not re-entrant. */
 export interface ByteSource {
@@ -15,9 +16,29 @@ export interface ByteSource {
    *
    * @returns the number of bytes, short only at the end
    * @throws {OsError} when the read fails
+   * @throws {UsageError} when the bytes do not fit into the target, or the offset is none
    */
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number;
   close(): void;
+}
+
+/**
+ * Checks what a source is asked for: what is not in the target is other memory, where C writes.
+ *
+ * @throws {UsageError} when the bytes do not fit into the target, or the offset is none
+ */
+export function checkRead(
+  target: NativeBuffer,
+  start: number,
+  size: number,
+  offset: number,
+): void {
+  const isInside = Number.isInteger(start) && Number.isInteger(size) && start >= 0 && size >= 0 &&
+    start + size <= target.bytes.length;
+  if (isInside && Number.isSafeInteger(offset) && offset >= 0) return;
+  throw new UsageError(
+    `Cannot read ${size} bytes at ${offset} to ${start} of a buffer of ${target.bytes.length}`,
+  );
 }
 
 /**

@@ -7,7 +7,7 @@
 import { closeSync, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { Errno, OsError } from "#ffi/os_error.ts";
-import type { ByteSource } from "./byte_source.ts";
+import { type ByteSource, checkRead } from "./byte_source.ts";
 
 class FsFileSource implements ByteSource {
   readonly size: number;
@@ -21,6 +21,8 @@ class FsFileSource implements ByteSource {
   }
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
+    checkRead(target, start, size, offset);
+    if (this.#fd < 0) throw new OsError(Errno.EBADF, "read", this.#path);
     let done = 0;
     while (done < size) {
       const count = translating("read", this.#path, () => {

@@ -5,6 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { checkRead } from "#src/io/byte_source.ts";
 import type { SourcePool } from "#src/io/source_pool.ts";
 import type { FileContent } from "#src/tree/node.ts";
 import { PAGE_SIZE } from "./format/page_stream.ts";
@@ -85,8 +86,6 @@ function clip(
   offset: number,
   fileSize: number,
 ): number {
-  if (!(start >= 0 && size >= 0 && offset >= 0 && start + size <= target.bytes.length)) {
-    throw new RangeError(`Cannot read ${size} bytes at ${offset} to ${start} of the buffer`);
-  }
+  checkRead(target, start, size, offset);
   return offset >= fileSize ? 0 : Math.min(size, fileSize - offset);
 }

@@ -6,7 +6,7 @@
 
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, UsageError } from "#src/errors.ts";
-import type { ByteSource } from "#src/io/byte_source.ts";
+import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import { readChildren } from "./_directory_reader.ts";
 import { openArchive } from "./_archive_opening.ts";
 import { readLinkTargets } from "./_link_targets.ts";
@@ -222,6 +222,7 @@ export class PxarAccessor {
    *
    * @returns the count, short only at the end of the file
    * @throws {FormatError} `missing-payload`, `bad-payload-ref`, `truncated`
+   * @throws {UsageError} when the node is no file, the bytes do not fit into the target, or the offset is none
    */
   readContent(
     node: PxarNode,
@@ -236,6 +237,7 @@ export class PxarAccessor {
     const isInline = payload.kind === "inline";
     const contentStart = isInline ? payload.offset : this.locatePayload(node);
     if (wanted <= 0) return 0;
+    checkRead(target, start, wanted, offset);
     const count = isInline
       ? this.#source.readAt(target, start, wanted, contentStart + offset)
       : this.#payload!.read(target, start, wanted, contentStart + offset);

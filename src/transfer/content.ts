@@ -38,6 +38,7 @@ export function payloadRangeOf(reader: TreeReader, path: string): PayloadRange |
  *
  * @param length bytes from `offset` on; to the end of the file unless given
  * @throws {IntegrityError} when the file is shorter than its size says
+ * @throws {UsageError} when offset and length are no range
  */
 export function* readPieces(
   file: ReaderFile,
@@ -45,6 +46,9 @@ export function* readPieces(
   length: number = Math.max(0, file.size - offset),
 ): Generator<Uint8Array, void, undefined> {
   const end = Math.min(file.size, offset + length);
+  if (!(Number.isInteger(offset) && Number.isInteger(end) && offset >= 0 && length >= 0)) {
+    throw new UsageError(`Cannot read ${length} bytes at ${offset} of a file: no range`);
+  }
   if (offset >= end) return;
   const content = file.open();
   try {

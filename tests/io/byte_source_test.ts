@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { OsError } from "#src/errors.ts";
+import { OsError, UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { openFsFileSource } from "#src/io/fs_file_source.ts";
 import { allocateNativeBuffer, At, mknodAt, unwrap } from "#src/io/host.ts";
@@ -31,9 +31,13 @@ function testOpenSource(name: string, open: OpenSource): void {
       equal(source.readAt(target, 0, 2000, 990), 10);
       equal(source.readAt(target, 0, 10, 1000), 0);
       equal(source.readAt(target, 0, 0, 0), 0);
-      throws(() => source.readAt(target, 1999, 2, 0), RangeError);
+      throws(() => source.readAt(target, 1999, 2, 0), UsageError);
+      for (const offset of [-1, NaN, 0.5, 2 ** 53]) {
+        throws(() => source.readAt(target, 0, 1, offset), UsageError);
+      }
       source.close();
       source.close();
+      throws(() => source.readAt(target, 0, 1, 0), { code: "EBADF" });
     }));
 
   Deno.test(`OpenSource refuses what is missing, a link, a directory or a FIFO: ${name}`, () =>

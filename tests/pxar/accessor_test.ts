@@ -90,6 +90,11 @@ Deno.test("PxarAccessor.readContent reads any range of a file", () => {
       );
     }
     assert.equal(accessor.readContent(accessor.lookup("empty")!, 0, target, 0, 10), 0);
+    for (
+      const [offset, start, size] of [[-1, 0, 5], [NaN, 0, 5], [0, 1999, 2], [0, -1, 2]]
+    ) {
+      assert.throws(() => accessor.readContent(node, offset!, target, start!, size!), UsageError);
+    }
     assert.throws(() => accessor.readContent(accessor.root, 0, target, 0, 1), UsageError);
     assert.throws(() => accessor.readDirectory(node), UsageError);
   }

@@ -27,6 +27,9 @@ Deno.test("readPieces() gives a range of a file", () => {
   assert.ok(read(699_990, 100).equals(BYTES.slice(699_990)));
   assert.equal(read(800_000).length, 0);
   assert.equal(read(5, 0).length, 0);
+  for (const [offset, length] of [[-1, 5], [5, -1], [NaN, 5], [5, NaN], [0.5, 1]]) {
+    assert.throws(() => read(offset, length), UsageError);
+  }
 });
 
 Deno.test("readPieces() closes the file when it is stopped", () => {

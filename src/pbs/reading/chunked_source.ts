@@ -6,7 +6,7 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import type { ByteSource } from "#src/io/byte_source.ts";
+import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import type { ChunkIndex } from "../format/chunk_index.ts";
 
 /** Gives bytes of chunks, which it keeps for a while. */
@@ -57,9 +57,7 @@ export class ChunkedSource implements ByteSource {
   }
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
-    if (start < 0 || size < 0 || start + size > target.bytes.length) {
-      throw new RangeError(`Cannot read ${size} bytes to ${start}: buffer too small`);
-    }
+    checkRead(target, start, size, offset);
     const end = Math.min(offset + size, this.size);
     let done = offset;
     while (done < end) {

@@ -7,6 +7,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
+import { checkRead } from "#src/io/byte_source.ts";
 import * as host from "#src/io/host.ts";
 import type { BlobCodec } from "../blob_codec.ts";
 import type { ChunkStore } from "../store/chunk_store.ts";
@@ -37,9 +38,7 @@ export class LocalChunkSource implements ChunkSource {
   }
 
   load(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {
-    if (start < 0 || start + size > target.bytes.length) {
-      throw new RangeError(`Cannot load ${size} bytes to ${start}: buffer too small`);
-    }
+    checkRead(target, start, size, 0);
     const load = () => this.#decode(digest, size, target, start);
     try {
       load();

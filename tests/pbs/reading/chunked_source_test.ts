@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { IntegrityError } from "#src/errors.ts";
+import { IntegrityError, UsageError } from "#src/errors.ts";
 import { ChunkCache } from "#src/pbs/reading/chunk_cache.ts";
 import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
 import { DynamicIndex, DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
@@ -56,7 +56,8 @@ Deno.test("ChunkedSource reads what the stream has, wherever and however much", 
       assert.ok(target.bytes.subarray(start + count).every((byte) => byte === 0));
       assert.ok(cache.sizeBytes <= 10_000);
     }
-    assert.throws(() => stream.readAt(target, 19_999, 2, 0), RangeError);
+    assert.throws(() => stream.readAt(target, 19_999, 2, 0), UsageError);
+    assert.throws(() => stream.readAt(target, 0, 2, -1), UsageError);
     stream.close();
   }
 });
