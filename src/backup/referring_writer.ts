@@ -5,6 +5,7 @@
  */
 
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
+import { UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
@@ -134,7 +135,7 @@ export class ReferringWriter implements TreeWriter {
   }
 
   get #open(): SplitWriter {
-    if (this.#writer === undefined) throw new TypeError("Cannot write: the root is not started");
+    if (this.#writer === undefined) throw new UsageError("Cannot write: the root is not started");
     return this.#writer;
   }
 

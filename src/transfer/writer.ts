@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { type PxarContent, PxarEncoder, type PxarSizes } from "#src/pxar/encoder.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
@@ -70,8 +71,11 @@ export class ArchiveWriter implements TreeWriter {
     return this.#hasLeftOutPrelude;
   }
 
-  /** See {@link TreeWriter.startRoot}. */
+  /** See {@link TreeWriter.startRoot}. @throws {UsageError} when it was started before: a writer writes one archive */
   startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void {
+    if (this.#encoder !== undefined) {
+      throw new UsageError("Cannot start an archive: this writer has written one");
+    }
     const { payload } = this.#options;
     const keptPrelude = this.#options.prelude ?? prelude;
     this.#hasLeftOutPrelude = payload === undefined && keptPrelude !== undefined;
@@ -128,7 +132,7 @@ export class ArchiveWriter implements TreeWriter {
   }
 
   get #open(): PxarEncoder {
-    if (this.#encoder === undefined) throw new TypeError("Cannot write: the root is not started");
+    if (this.#encoder === undefined) throw new UsageError("Cannot write: the root is not started");
     return this.#encoder;
   }
 }
