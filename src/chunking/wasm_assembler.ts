@@ -119,5 +119,5 @@ export function compile(code: WasmFunction): WebAssembly.Module {
 
 /** Makes a compiled function callable: its loads and stores are in `memory`. */
 export function instantiate<F>(module: WebAssembly.Module, memory: WebAssembly.Memory): F {
-  return new WebAssembly.Instance(module, { host: { memory } }).exports.run as F;
+  return new WebAssembly.Instance(module, { host: { memory } }).exports["run"] as F;
 }
