@@ -5,7 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import type { ByteSource } from "./byte_source.ts";
+import { type ByteSource, checkRead } from "./byte_source.ts";
 import * as host from "./host.ts";
 
 /** `st_mode >> 12` of a regular file. */
@@ -25,9 +25,7 @@ class HostFileSource implements ByteSource {
   }
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
-    if (start < 0 || size < 0 || start + size > target.bytes.length) {
-      throw new RangeError(`Cannot read ${size} bytes to ${start}: buffer too small`);
-    }
+    checkRead(target, start, size, offset);
     const count = host.preadFully(this.#fd, target.address + BigInt(start), size, offset);
     return host.unwrap(count, "read", this.#path);
   }
