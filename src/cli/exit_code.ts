@@ -13,6 +13,9 @@ export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
 /** How results and errors are printed. */
 export type OutputFormat = "text" | "json";
 
+/** How entries and other results without number are printed: `jsonl` is one JSON object a line. */
+export type EntryFormat = OutputFormat | "jsonl";
+
 /** The exit code for an error. */
 export function exitCode(error: unknown): number {
   return error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILURE;

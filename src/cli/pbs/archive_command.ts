@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import type { CommandContext } from "../command.ts";
-import type { OutputFormat } from "../exit_code.ts";
+import type { EntryFormat } from "../exit_code.ts";
 import type { ArchiveInput } from "../pxar/archive_input.ts";
 import { KEY_PLACE_ENVIRONMENT } from "./key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "./secrets.ts";
@@ -39,9 +39,10 @@ export function addArchiveOptions(command: Command): Command {
   return addFormatOptions(addSnapshotOptions(command));
 }
 
-/** The form that entries and problems are printed in. */
-export function entryFormat(options: FormatChoice, context: CommandContext): OutputFormat {
-  return new Output(options, context).isJson ? "json" : "text";
+/** The form that entries are printed in. */
+export function entryFormat(options: FormatChoice, context: CommandContext): EntryFormat {
+  const { form } = new Output(options, context);
+  return form === "json-pretty" ? "json" : form;
 }
 
 /** Opens the archive that the first two arguments name, and does something with it. */

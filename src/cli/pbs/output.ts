@@ -71,13 +71,16 @@ export class Output {
     else terminal.out(this.#stringify(value) + "\n");
   }
 
-  /** Prints a list of results: a table, or an array. */
-  records<Item>(items: readonly Item[], table: RecordTable<Item>): void {
+  /** Prints a list of results: an array, or one a line; `text` is what people see. */
+  list(items: readonly unknown[], text: () => string): void {
     if (this.form === "jsonl") {
       this.#context.terminal.out(items.map((item) => JSON.stringify(item) + "\n").join(""));
-      return;
-    }
-    this.value(items, () => this.table(table.columns, items.map((item) => table.row(item))));
+    } else this.value(items, text);
+  }
+
+  /** Prints a list of results: a table, or as {@link list} does. */
+  records<Item>(items: readonly Item[], table: RecordTable<Item>): void {
+    this.list(items, () => this.table(table.columns, items.map((item) => table.row(item))));
   }
 
   /** A table as text, as the environment wants it. */

@@ -7,7 +7,7 @@
 import { UsageError } from "#src/errors.ts";
 import { diffTrees } from "#src/transfer/diff.ts";
 import { METADATA_FIELDS, type MetadataField } from "#src/transfer/reader.ts";
-import type { OutputFormat } from "../exit_code.ts";
+import type { EntryFormat } from "../exit_code.ts";
 import { OutputClosed, type Terminal } from "../terminal.ts";
 import type { DiffOptions } from "./diff_options.ts";
 import { DifferenceOutput } from "./difference_output.ts";
@@ -22,7 +22,7 @@ import type { OpenReader } from "./readers.ts";
 export function printDifferences(
   openLeft: () => OpenReader,
   openRight: () => OpenReader,
-  options: DiffOptions & { readonly format: OutputFormat },
+  options: DiffOptions & { readonly format: EntryFormat },
   terminal: Terminal,
 ): number {
   const ignoredFields = parseFields(options.ignore ?? []);

@@ -6,19 +6,19 @@
 
 import type { Difference } from "#src/transfer/diff.ts";
 import { BufferedOutput } from "../buffered_output.ts";
-import type { OutputFormat } from "../exit_code.ts";
+import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
 import { entryToJson, entryType } from "./entry_json.ts";
 import { quoteName } from "./quoting.ts";
 import { printableEntry } from "./readers.ts";
 
-/** Prints differences as lines or as one JSON array. Must be disposed of. */
+/** Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of. */
 export class DifferenceOutput implements Disposable {
   readonly #output: BufferedOutput;
-  readonly #format: OutputFormat;
+  readonly #format: EntryFormat;
   #count = 0;
 
-  constructor(terminal: Terminal, format: OutputFormat) {
+  constructor(terminal: Terminal, format: EntryFormat) {
     this.#output = new BufferedOutput(terminal);
     this.#format = format;
   }
@@ -30,12 +30,19 @@ export class DifferenceOutput implements Disposable {
 
   /** Prints one. */
   print(difference: Difference): void {
-    this.#output.write(
-      this.#format === "json"
-        ? (this.#count === 0 ? "[\n" : ",\n") + JSON.stringify(toJson(difference))
-        : `${toText(difference)}\n`,
-    );
+    this.#output.write(this.#text(difference));
     this.#count++;
+  }
+
+  #text(difference: Difference): string {
+    switch (this.#format) {
+      case "text":
+        return `${toText(difference)}\n`;
+      case "json":
+        return (this.#count === 0 ? "[\n" : ",\n") + JSON.stringify(toJson(difference));
+      case "jsonl":
+        return `${JSON.stringify(toJson(difference))}\n`;
+    }
   }
 
   [Symbol.dispose](): void {

@@ -11,8 +11,8 @@ import { entryToJson } from "./entry_json.ts";
 import { formatLongEntry } from "./entry_text.ts";
 import { quoteName, showName } from "./quoting.ts";
 
-/** How entries are printed: names as they are, paths in quotation marks, the long form, or one JSON array. */
-export type EntryForm = "names" | "quoted" | "long" | "json";
+/** How entries are printed: names as they are, paths in quotation marks, the long form, one JSON array, or one JSON object a line. */
+export type EntryForm = "names" | "quoted" | "long" | "json" | "jsonl";
 
 /** Prints entries. Must be disposed of: a JSON array has an end. */
 export class EntryOutput implements Disposable {
@@ -51,6 +51,8 @@ export class EntryOutput implements Disposable {
         return `${formatLongEntry(path, entry)}\n`;
       case "json":
         return JSON.stringify(entryToJson(path, entry));
+      case "jsonl":
+        return `${JSON.stringify(entryToJson(path, entry))}\n`;
     }
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { walkEntries } from "#src/transfer/walk.ts";
-import type { OutputFormat } from "../exit_code.ts";
+import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { EntryOutput } from "./entry_output.ts";
@@ -29,12 +29,13 @@ import { openArchiveReader, printableEntry } from "./readers.ts";
 export function printFound(
   archive: ArchiveInput,
   path: string,
-  options: FindOptions & { readonly format: OutputFormat },
+  options: FindOptions & { readonly format: EntryFormat },
   terminal: Terminal,
 ): void {
   const filter = makeFilter(options);
   using open = openArchiveReader(archive);
-  const form = options.format === "json" ? "json" : options.long === true ? "long" : "names";
+  const textForm = options.long === true ? "long" : "names";
+  const form = options.format === "text" ? textForm : options.format;
   using output = new EntryOutput(terminal, form);
   const walk = walkEntries(open.reader, {
     from: path,

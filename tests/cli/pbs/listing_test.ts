@@ -77,6 +77,27 @@ Deno.test("pbs snapshots prints one object a line for jsonl", async () => {
   assert.deepEqual(lines.map((line) => JSON.parse(line)["backup-id"]), ["alpha", "alpha", "alpha"]);
 });
 
+for (
+  const [name, ...rest] of [
+    ["ls", "ct/200", "root.pxar"],
+    ["find", "ct/200", "root.pxar"],
+    ["stat", "ct/200", "root.pxar", "/", "/"],
+    ["diff", "ct/200", "host/split", "root.pxar"],
+  ] as const
+) {
+  Deno.test(`pbs ${name} prints one object a line for jsonl`, async () => {
+    const outputs = await Promise.all(
+      ["json", "jsonl"].map((format) =>
+        pbs([name, ...rest, "--format", format, "--repository", STORE], { permissions: READ_ONLY })
+      ),
+    );
+    const [array, lines] = outputs.map(({ stdout }) => stdout);
+    const objects = lines!.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.ok(objects.length > 1);
+    assert.deepEqual(objects, JSON.parse(array!));
+  });
+}
+
 Deno.test("pbs files prints files as the real client and server do", async () => {
   const text = await read("files", "host/alpha/2024-01-11T10:00:00Z");
   assert.match(text, /^│ client\.log\.blob {4}│ {12}│ {10}│$/m);

@@ -49,7 +49,8 @@ export const snapshotLsCommand: CommandModule<ListOptions> = {
     const { listArchive } = await import("../../pxar/listing.ts");
     const { EntryOutput } = await import("../../pxar/entry_output.ts");
     await withArchive(options, context, (archive) => {
-      const form = format === "json" ? "json" : options.long === true ? "long" : "names";
+      const textForm = options.long === true ? "long" : "names";
+      const form = format === "text" ? textForm : format;
       using output = new EntryOutput(context.terminal, form);
       listArchive({
         archive,

@@ -40,7 +40,7 @@ export const snapshotStatCommand: CommandModule<ArchiveOptions> = {
       context,
       (archive) => describeEntries({ archive, paths: paths.length === 0 ? ["/"] : paths }),
     );
-    output.value(
+    output.list(
       entries.map(descriptionToJson),
       () => entries.map(formatDescription).join("\n"),
     );
