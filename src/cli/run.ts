@@ -168,7 +168,10 @@ function commanderExitCode(
   args: readonly string[],
 ): number {
   if (error.exitCode === 0) return ExitCode.SUCCESS;
-  const message = error.message.replace(/^error: /u, "").replaceAll("\n", " ");
+  // What it has for `help WORD` where there is no such command.
+  const message = error.code === "commander.help"
+    ? `unknown command '${args.at(-1)}'`
+    : error.message.replace(/^error: /u, "").replaceAll("\n", " ");
   if (askedFormat(args) === "json") {
     terminal.err(JSON.stringify({ type: "error", code: "usage", message }) + "\n");
     return ExitCode.USAGE;

@@ -70,6 +70,72 @@ Deno.test("pbkfs pxar create makes the archive exclusively, and nothing when it 
   assert.deepEqual(names(home.path), ["t.pxar", "tree"]);
 });
 
+Deno.test("pbkfs pxar create replaces regular files only, and leaves nothing where it cannot", async () => {
+  using home = new TempDirectory("pxar");
+  const tree = makeTree(home);
+  Deno.mkdirSync(home.join("dir.pxar"));
+  Deno.symlinkSync("/dev/null", home.join("link.pxar"));
+  for (const permissions of [ALL_PERMISSIONS, ["--allow-read", "--allow-write"]]) {
+    for (const name of ["dir.pxar", "link.pxar"]) {
+      for (const args of [[], ["--dry-run"]]) {
+        const words = ["create", home.join(name), tree, "--overwrite", ...args];
+        const { code, stderr } = await pxar(words, permissions);
+        assert.equal(code, 1);
+        assert.match(stderr, /Cannot replace \(not a regular file\) ".*": EEXIST/);
+      }
+    }
+    const long = home.join("x".repeat(250) + ".pxar");
+    for (const _ of ["made", "replaced"]) {
+      await mustPxar(["create", long, tree, "--overwrite"], permissions);
+    }
+    Deno.removeSync(long);
+  }
+  assert.deepEqual(names(home.path), ["dir.pxar", "link.pxar", "tree"]);
+});
+
+Deno.test("pbkfs pxar works on archives below /dev and with names that are not UTF-8", async () => {
+  using home = new TempDirectory("pxar");
+  const tree = makeTree(home);
+  const directories = [
+    "$(mktemp -d /dev/shm/pbkfs-pxar-XXXXXX)",
+    `${home.path}/$(printf 'n\\377')`,
+  ];
+  for (const directory of directories) {
+    const { code, stdout, stderr } = await pxarShell(
+      `set -e
+      d="${directory}"; mkdir -p "$d"; trap 'rm -r "$d"' EXIT
+      for a in "$d/t.pxar" "$d/t.mpxar"; do
+        $PXAR create "$a" ${tree}
+        $PXAR create "$a" ${tree} --overwrite
+        $PXAR ls "$a" /sub/deep
+        $PXAR cat "$a" /sub/hard
+        $PXAR stat "$a" / >/dev/null
+        $PXAR verify "$a"
+        $PXAR list "$a" | tail -n 1
+        echo /sub/b.log > "$d/list"
+        $PXAR extract "$a" "$d/out" --files-from "$d/list"
+        $PXAR diff "$a" "$d/out" --ignore mtime | wc -l
+        $PXAR extract "$a" /a.txt -o "$d/out"
+        $PXAR cp "$a" /sub -o "$d/part.pxar" --overwrite
+        ls -A "$d/out"
+        rm -r "$d/out"
+      done
+      $PXAR diff "$d/t.pxar" "$d/t.mpxar"
+      $PXAR merge "$d/t.pxar" "$d/t.mpxar" --conflict last -o "$d/all.pxar"
+      cmp "$d/all.pxar" "$d/t.pxar"
+      echo secret > "$d/password"
+      $PXAR keygen "$d/key" --password-file "$d/password"
+      ls -A "$d"`,
+      ALL_PERMISSIONS,
+    );
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    const once = ["c", 'hello"/sub/hard"', "5", "a.txt", "sub"];
+    const files = "all.pxar key list part.pxar password t.mpxar t.ppxar t.pxar".split(" ");
+    assert.deepEqual(stdout.trim().split("\n"), [...once, ...once, ...files]);
+  }
+});
+
 Deno.test("pbkfs pxar create leaves out what is excluded and shows what it does", async () => {
   using home = new TempDirectory("pxar");
   const tree = makeTree(home);

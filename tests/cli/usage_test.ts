@@ -44,6 +44,7 @@ Deno.test("pbkfs mount --help names every flag of the interface", async () => {
 
 const USAGE_ERRORS: readonly [string, RegExp][] = [
   ["nope", /unknown command 'nope'/],
+  ["help nope", /unknown command 'nope'/],
   ["mount --nope", /unknown option '--nope'/],
   ["show --format xml", /argument 'xml' is invalid/],
   ["show extra", /too many arguments/],

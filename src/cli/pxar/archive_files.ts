@@ -6,12 +6,14 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
-import { openFsFileSource, standardInputFile } from "#src/io/fs_file_source.ts";
 import {
-  type ClosableSource,
-  openFsStreamSource,
-  standardInputSource,
-} from "#src/io/fs_stream_source.ts";
+  isThere,
+  openAnyFileSource,
+  openAnyStreamSource,
+  pathWithoutLinks,
+} from "#src/io/any_file.ts";
+import { standardInputFile } from "#src/io/fs_file_source.ts";
+import { type ClosableSource, standardInputSource } from "#src/io/fs_stream_source.ts";
 
 /** Stands for standard input or output in place of a file name. */
 export const STANDARD_STREAM = "-";
@@ -55,13 +57,7 @@ export function payloadPath(path: string, asked: string | undefined): string | u
 export function existingPayloadPath(path: string, asked: string | undefined): string | undefined {
   const found = payloadPath(path, asked);
   if (found === undefined || asked !== undefined) return found;
-  try {
-    Deno.statSync(found);
-    return found;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return isThere(found) ? found : undefined;
 }
 
 /**
@@ -74,7 +70,7 @@ export function existingPayloadPath(path: string, asked: string | undefined): st
 export function openArchiveFiles(
   path: string,
   payload: string | undefined,
-  open: OpenSource = openFsFileSource,
+  open: OpenSource = openAnyFileSource,
 ): ArchiveFiles {
   if (path === STANDARD_STREAM) {
     const files = openStandardInputFiles(payload);
@@ -109,7 +105,7 @@ export function openArchiveFiles(
 export function openStandardInputFiles(payload: string | undefined): ArchiveFiles | undefined {
   const source = standardInputFile();
   if (source === undefined) return undefined;
-  const payloadSource = payload === undefined ? undefined : openFsFileSource(realPath(payload));
+  const payloadSource = payload === undefined ? undefined : openAnyFileSource(realPath(payload));
   return {
     name: "standard input",
     source,
@@ -139,10 +135,10 @@ export function openSourcePair(
  * @throws {OsError} when a file cannot be opened
  */
 export function openArchiveStreams(path: string, payload: string | undefined): ArchiveStreams {
-  const source = path === STANDARD_STREAM ? standardInputSource() : openFsStreamSource(path);
+  const source = path === STANDARD_STREAM ? standardInputSource() : openAnyStreamSource(path);
   const payloadFile = existingPayloadPath(path, payload);
   try {
-    const payloadSource = payloadFile === undefined ? undefined : openFsStreamSource(payloadFile);
+    const payloadSource = payloadFile === undefined ? undefined : openAnyStreamSource(payloadFile);
     return {
       name: path === STANDARD_STREAM ? "standard input" : path,
       source,
@@ -165,7 +161,7 @@ export function openArchiveStreams(path: string, payload: string | undefined): A
  */
 export function realPath(path: string): string {
   try {
-    return Deno.realPathSync(path);
+    return pathWithoutLinks(path);
   } catch {
     // Opening it says why.
     return path;

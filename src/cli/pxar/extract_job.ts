@@ -4,7 +4,9 @@
  * @module
  */
 
+import { readAnyFile } from "#src/io/any_file.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { isDirectoryAt } from "#src/io/store_access.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import {
   DescriptorTarget,
@@ -59,9 +61,7 @@ export function extractToTarget(
 ): void {
   const patterns = [
     ...parseIncludePatterns(request.patterns),
-    ...(request.filesFrom === undefined
-      ? []
-      : parseFilesFrom(Deno.readFileSync(request.filesFrom))),
+    ...(request.filesFrom === undefined ? [] : parseFilesFrom(readAnyFile(request.filesFrom))),
   ];
   using streams = request.archive.openStreams();
   const { name, source, payload } = streams;
@@ -189,7 +189,7 @@ function writePrelude({ preludeTarget, isDryRun }: ExtractRequest, bytes: Uint8A
 
 function isHostDirectory(path: string): boolean {
   try {
-    return Deno.statSync(path).isDirectory;
+    return isDirectoryAt(path);
   } catch {
     return false;
   }

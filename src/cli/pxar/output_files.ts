@@ -6,7 +6,9 @@
 
 import { OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { Errno } from "#src/io/host.ts";
+import { translating } from "#src/io/fs_file_source.ts";
+import * as host from "#src/io/host.ts";
+import { statusOf } from "#src/io/store_access.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 
@@ -117,26 +119,33 @@ export async function openOutputArchive(request: OutputRequest): Promise<OutputA
 export async function openOutput(path: string, isReplacing: boolean): Promise<OutputFile> {
   if (path === STANDARD_STREAM) return await openStandardOutput();
   if (!isReplacing) return await createFile(path);
-  const temporary = `${path}.${crypto.randomUUID()}`;
+  checkPlace(path, isReplacing);
+  const temporary = `${path.slice(0, path.lastIndexOf("/") + 1)}.${crypto.randomUUID()}`;
   const file = await createFile(temporary);
   return {
     sink: file.sink,
     finish() {
       file.finish();
-      Deno.renameSync(temporary, path);
+      replace(path, temporary);
     },
     abort: () => file.abort(),
   };
 }
 
-async function createFile(path: string): Promise<OutputFile> {
+/**
+ * Makes a file.
+ *
+ * @param mode permissions before the umask is applied
+ * @throws {OsError} EEXIST when the name is taken, by whatever
+ */
+export async function createFile(path: string, mode = FILE_MODE): Promise<OutputFile> {
   if (mayUseFfi()) {
     const { FileSink } = await import("#src/io/file_sink.ts");
-    const sink = FileSink.create(path, { mode: FILE_MODE });
+    const sink = FileSink.create(path, { mode });
     return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
   }
   const { FsFileSink } = await import("#src/io/fs_file_sink.ts");
-  const sink = FsFileSink.create(path, FILE_MODE);
+  const sink = FsFileSink.create(path, mode);
   return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
 }
 
@@ -148,11 +157,33 @@ async function openStandardOutput(): Promise<OutputFile> {
 }
 
 /** As {@link openOutput}, but nothing is written. */
-export async function openNowhere(path: string, isReplacing: boolean): Promise<OutputFile> {
-  const { statusOf } = await import("#src/io/store_access.ts");
-  if (path !== STANDARD_STREAM && !isReplacing && statusOf(path, false) !== undefined) {
-    throw new OsError(Errno.EEXIST, "create", path);
-  }
+export function openNowhere(path: string, isReplacing: boolean): OutputFile {
+  if (path !== STANDARD_STREAM) checkPlace(path, isReplacing);
   const sink: Sink = { write() {}, copyFrom: (_fd, _offset, size) => size };
   return { sink, finish() {}, abort() {} };
+}
+
+/** Only regular files are replaced: nobody wants an archive in place of `/dev/null`. @throws {OsError} EEXIST */
+function checkPlace(path: string, isReplacing: boolean): void {
+  const kind = statusOf(path, false)?.kind;
+  if (kind === undefined || (isReplacing && kind === "file")) return;
+  const call = isReplacing ? "replace (not a regular file)" : "create";
+  throw new OsError(host.Errno.EEXIST, call, path);
+}
+
+/** Gives a complete file the name of another one; where that fails it is removed. @throws {OsError} */
+function replace(path: string, temporary: string): void {
+  if (mayUseFfi()) {
+    const { FDCWD } = host.At;
+    const result = host.renameAt(FDCWD, temporary, FDCWD, path);
+    if (result < 0) host.unlinkAt(FDCWD, temporary);
+    host.unwrap(result, "replace", path);
+    return;
+  }
+  try {
+    translating("replace", path, () => Deno.renameSync(temporary, path));
+  } catch (error) {
+    Deno.removeSync(temporary);
+    throw error;
+  }
 }

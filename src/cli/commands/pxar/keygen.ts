@@ -6,6 +6,7 @@
 
 import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
+import { readAnyFile } from "#src/io/any_file.ts";
 import {
   type CommandContext,
   type CommandModule,
@@ -15,6 +16,7 @@ import {
 import { addHelpNotes } from "../../help.ts";
 import { formatLocalTime } from "../../local_time.ts";
 import { askNewPassword } from "../../password.ts";
+import { createFile } from "../../pxar/output_files.ts";
 
 const PASSWORD_VARIABLE = "PBS_ENCRYPTION_PASSWORD";
 
@@ -91,15 +93,14 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
 
 /** Makes a file for its owner only; half a key is not left behind. */
 async function writeNewFile(path: string, text: string): Promise<void> {
-  const { FsFileSink } = await import("#src/io/fs_file_sink.ts");
-  const sink = FsFileSink.create(path, 0o600);
+  const file = await createFile(path, 0o600);
   try {
-    sink.write(new TextEncoder().encode(text));
+    file.sink.write(new TextEncoder().encode(text));
   } catch (error) {
-    sink.abort();
+    file.abort();
     throw error;
   }
-  sink.finish();
+  file.finish();
 }
 
 function choosePassphrase(
@@ -121,7 +122,7 @@ function choosePassphrase(
 }
 
 function firstLine(path: string): string {
-  return Deno.readTextFileSync(path).split(/\r?\n/u, 1)[0]!;
+  return new TextDecoder().decode(readAnyFile(path)).split(/\r?\n/u, 1)[0]!;
 }
 
 function checkKind(
