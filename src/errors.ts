@@ -18,13 +18,15 @@ export interface Failure {
   readonly hint?: string;
 }
 
-interface FailureOptions {
+/** What errors have besides their message. */
+export interface FailureOptions {
   code?: string;
   hint?: string;
   cause?: unknown;
 }
 
-interface Place {
+/** Where bytes are. */
+export interface Place {
   /** File in which the bytes are. */
   path?: string;
   /** Byte offset in that file. */

@@ -6,14 +6,13 @@
  *
  * @example
  * ```ts
- * import { ChunkPipeline } from "#src/chunking/mod.ts";
- * import { digestOf } from "#src/bytes/chunk_digest.ts";
- * import { sha256BuiltIn } from "#src/codecs/hashing.ts";
+ * import { createHash } from "node:crypto";
+ * import { ChunkPipeline, digestOf } from "@pbkfs/pbkfs/chunking";
  *
  * const pipeline = new ChunkPipeline({
  *   handler: {
- *     handle: (plain, start, size) => ({
- *       digest: digestOf(sha256BuiltIn(plain, start, size)),
+ *     handle: ({ bytes }, start, size) => ({
+ *       digest: digestOf(createHash("sha256").update(bytes.subarray(start, start + size)).digest()),
  *       storedSize: size,
  *       isNew: true,
  *     }),
@@ -38,4 +37,4 @@ export * from "./chunk_worker.ts";
 export * from "./pipeline.ts";
 export * from "./thread_pool.ts";
 export type { ChunkThread, ChunkWorkers } from "./worker_threads.ts";
-export type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+export { type ChunkDigest, digestBytes, digestOf, parseDigest } from "#src/bytes/chunk_digest.ts";

@@ -16,8 +16,8 @@ const START_SIZE = 128 << 10;
  *
  * @example
  * ```ts
- * import { ChunkThreadPool } from "#src/chunking/mod.ts";
- * import type { Datastore, GroupId } from "#src/pbs/mod.ts";
+ * import { ChunkThreadPool } from "@pbkfs/pbkfs/chunking";
+ * import type { Datastore, GroupId } from "@pbkfs/pbkfs/pbs";
  *
  * function backUpAll(store: Datastore, groups: readonly GroupId[], threads: ChunkThreadPool) {
  *   for (const group of groups) {
@@ -32,7 +32,7 @@ export class ChunkThreadPool implements Disposable {
   /** Threads of a pipeline besides the caller's. */
   readonly count: number;
   /** A pipeline uses them when so many bytes have been cut. */
-  readonly startBytes = START_SIZE;
+  readonly startBytes: number = START_SIZE;
   readonly #start: (name: string) => Worker;
   #idle: Worker[] = [];
   readonly #broken = new WeakSet<Worker>();

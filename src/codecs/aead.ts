@@ -27,7 +27,7 @@ export interface AeadMessage {
  * Works on `size` bytes of `source` from `sourceStart`, and puts as many bytes into `target` from `targetStart`; both
  * may be the same region. The regions must lie inside their buffers, which is the caller's duty.
  */
-type AeadCall<Result> = (
+export type AeadCall<Result> = (
   message: AeadMessage,
   source: NativeBuffer,
   sourceStart: number,

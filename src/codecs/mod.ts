@@ -16,7 +16,7 @@ import { zlibBuiltIn, zlibByLibdeflate, zlibByLibz } from "./zlib.ts";
 import { zstdBuiltIn, zstdByLibrary } from "./zstd.ts";
 import { compressZstdBuiltIn, compressZstdByLibrary } from "./zstd_compress.ts";
 
-export type { Aead, AeadMessage } from "./aead.ts";
+export type { Aead, AeadCall, AeadMessage } from "./aead.ts";
 export type { Codecs, Compress, Decompress } from "./decompressor.ts";
 export type { Sha256 } from "./hashing.ts";
 

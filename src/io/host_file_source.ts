@@ -5,6 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "./byte_source.ts";
 import * as host from "./host.ts";
 
@@ -26,6 +27,11 @@ class HostFileSource implements ByteSource {
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
     checkRead(target, start, size, offset);
+    if (target.address === 0n && size > 0) {
+      throw new UsageError("Cannot read a file by FFI to a buffer without an address", {
+        hint: "`allocateNativeBuffer` makes buffers with one, `openFsFileSource` needs none.",
+      });
+    }
     const count = host.preadFully(this.#fd, target.address + BigInt(start), size, offset);
     return host.unwrap(count, "read", this.#path);
   }
@@ -37,7 +43,10 @@ class HostFileSource implements ByteSource {
   }
 }
 
-/** Opens a file for reading by pread(2); targets must have an address. See {@link OpenSource}. */
+/**
+ * Opens a file for reading by pread(2). Targets must have an address, as those of {@link allocateNativeBuffer}: who reads by
+ * such a source must be given that function too where there is a place for it. See {@link OpenSource}.
+ */
 export function openHostFileSource(path: string): ByteSource {
   // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on regular files.
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK |

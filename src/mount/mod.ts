@@ -20,5 +20,6 @@ export * from "./fuse_worker.ts";
 export * from "./worker_source.ts";
 export { treeFileSystem } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
-export type { WorkerPool } from "./worker_pool.ts";
+export type { CommonStart, WorkerPool } from "./worker_pool.ts";
+export type { StartMessage } from "./worker_protocol.ts";
 export type { BackingRegistry } from "./backing_registry.ts";

@@ -10,6 +10,7 @@ import {
   deriveIdKey,
   formatFingerprint,
   KEY_SIZE,
+  type KeyCrypto,
   type KeyFile,
   keyFingerprint,
   unlockKey,
@@ -17,6 +18,9 @@ import {
 
 /** Pairs of digits by which people tell keys apart. */
 const SHORT_PAIRS = 8;
+
+/** What key files are made and opened with: the runtime's own cryptography. */
+export const keyPrimitives: KeyCrypto = keyCrypto;
 
 /** The keys for encrypting, digests and signatures. Another thread gets the 32 bytes of {@link key} and makes its own. */
 export class CryptConfig {

@@ -5,7 +5,7 @@
  *
  * @example
  * ```ts
- * import { Datastore, parseNamespace } from "#src/pbs/mod.ts";
+ * import { Datastore, parseNamespace } from "@pbkfs/pbkfs/pbs";
  *
  * function storeImage(path: string, content: Uint8Array<ArrayBuffer>): number {
  *   const store = Datastore.open(path, { access: "write" });
@@ -26,12 +26,29 @@
  * @module
  */
 
+export * from "#src/codecs/mod.ts";
+export { sha256Of } from "#src/codecs/hashing.ts";
+export {
+  describeRsaKey,
+  generateRsaKeys,
+  type RsaKeyPair,
+  type RsaPublicKey,
+} from "#src/codecs/rsa.ts";
 export * from "./blob_codec.ts";
+export { catalogBytes } from "./catalog_source.ts";
 export * from "./crypt_config.ts";
 export * from "./datastore.ts";
 export * from "./datastore_types.ts";
 export * from "./gc/garbage_collection.ts";
 export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc/status.ts";
+export type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
+export type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
+export * from "./manifest_signature.ts";
+export * from "./master_key.ts";
+export { createSharedChunkMemory, type SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
+export type { ChunkStore, ChunkWriting, Insertion } from "./store/chunk_store.ts";
+export type { LockKind, ObjectLock, ObjectLocks } from "./store/object_locks.ts";
+export type { HeldLock, ProcessLock } from "./store/process_lock.ts";
 export {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
@@ -45,6 +62,15 @@ export * from "./format/archive_name.ts";
 export * from "./format/catalog.ts";
 export * from "./format/catalog_reader.ts";
 export * from "./format/catalog_writer.ts";
+export type {
+  ChunkIndex,
+  EncodedIndex,
+  HashBytes,
+  IndexHeader,
+  IndexLayout,
+  IndexStamp,
+} from "./format/chunk_index.ts";
+export type { JsonObject, JsonValue } from "./format/canonical_json.ts";
 export * from "./format/crypt.ts";
 export * from "./format/dynamic_index.ts";
 export * from "./format/fixed_index.ts";

@@ -51,7 +51,7 @@ export interface CalendarTime {
 export type Calendar = (seconds: number) => CalendarTime;
 
 /** The calendar of this process's time zone. */
-export const localCalendar: Calendar = (seconds) => {
+export const localCalendar: Calendar = (seconds: number): CalendarTime => {
   const date = new Date(seconds * 1000);
   return {
     year: date.getFullYear(),

@@ -39,5 +39,5 @@ export {
 } from "./describe.ts";
 export type { BackupControl, BackupMode, BackupStatus } from "./format/control.ts";
 export type { InstanceConfig } from "./format/instance_config.ts";
-export type { Codecs } from "#src/codecs/mod.ts";
+export { builtInCodecs, type Codecs, endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 export type { ByteSource, OpenSource } from "#src/io/byte_source.ts";

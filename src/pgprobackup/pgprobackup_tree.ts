@@ -64,9 +64,8 @@ export interface OpenedChain {
  *
  * @example
  * ```ts
- * import { builtInCodecs } from "#src/codecs/mod.ts";
- * import { openFsFileSource } from "#src/io/fs_file_source.ts";
- * import { openPgProbackupTree } from "#src/pgprobackup/mod.ts";
+ * import { openFsFileSource } from "@pbkfs/pbkfs/io";
+ * import { builtInCodecs, openPgProbackupTree } from "@pbkfs/pbkfs/pgprobackup";
  *
  * export function listRoot(store: string): string[] {
  *   const tree = openPgProbackupTree({

@@ -8,6 +8,8 @@ export * from "./accessor.ts";
 export * from "./decoder.ts";
 export * from "./encoder.ts";
 export * from "./entry.ts";
+export type { DeviceNumber } from "./format/device.ts";
+export type { ReportCounter } from "./_report_counter.ts";
 export { openPxarTree } from "./pxar_tree.ts";
 export { verifyArchive, type VerifyFinding } from "./verify.ts";
 export * from "./builder/mod.ts";

@@ -25,8 +25,8 @@ export interface CopyOptions extends CompositionOptions {
  *
  * @example
  * ```ts
- * import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
- * import { ArchiveWriter, copy, readTree } from "#src/transfer/mod.ts";
+ * import { memoryDirectory, memoryFile, MemoryTree } from "@pbkfs/pbkfs/tree";
+ * import { ArchiveWriter, copy, readTree } from "@pbkfs/pbkfs/transfer";
  *
  * const tree = new MemoryTree(memoryDirectory({ "a.txt": memoryFile("hello") }));
  * const writer = new ArchiveWriter({ metadata: { write: (bytes) => console.log(bytes.length) } });

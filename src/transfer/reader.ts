@@ -45,7 +45,8 @@ export interface PayloadRange {
   readonly size: number;
 }
 
-interface ReaderEntryBase {
+/** What all entries have. */
+export interface ReaderEntryBase {
   /**
    * The reader the entry was first read by; with {@link ReaderEntryBase.id} it names the entry, through any number of
    * compositions.

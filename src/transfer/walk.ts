@@ -72,8 +72,8 @@ interface Level {
  *
  * @example
  * ```ts
- * import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
- * import { EntryTypes, readTree, walkEntries } from "#src/transfer/mod.ts";
+ * import { memoryDirectory, memoryFile, MemoryTree } from "@pbkfs/pbkfs/tree";
+ * import { EntryTypes, readTree, walkEntries } from "@pbkfs/pbkfs/transfer";
  *
  * const reader = readTree(new MemoryTree(memoryDirectory({ a: memoryFile("x") })));
  * for (const { path } of walkEntries(reader, { types: EntryTypes.FILE })) console.log(path); // "/a"

@@ -30,7 +30,8 @@ export interface Attributes {
   readonly rdev: number;
 }
 
-interface NodeBase {
+/** What all nodes have. */
+export interface NodeBase {
   /**
    * Identity inside the tree: an integer from 1 to 2^47, the same each time the same tree is opened, and the
    * same for all names of one hard-linked file.

@@ -19,8 +19,8 @@ export interface WalkEntry {
  *
  * @example
  * ```ts
- * import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
- * import { walk } from "#src/tree/walk.ts";
+ * import { memoryDirectory, memoryFile, MemoryTree } from "@pbkfs/pbkfs/tree";
+ * import { walk } from "@pbkfs/pbkfs/tree";
  *
  * const tree = new MemoryTree(memoryDirectory({ a: memoryFile("x") }));
  * const paths = [...walk(tree)].map((entry) => entry.path); // ["", "a"]

@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { openFsFileSource } from "#src/io/fs_file_source.ts";
@@ -92,6 +93,15 @@ Deno.test("SourcePool keeps a bounded number of files open and opens them again"
   ]);
   equal(pool.openCount, 0);
 });
+
+Deno.test("openHostFileSource() says which buffers it needs", () =>
+  withDirectory((directory) => {
+    Deno.writeTextFileSync(`${directory}/f`, "12345");
+    const source = openHostFileSource(`${directory}/f`);
+    throws(() => source.readAt(plainBuffer(5), 0, 5, 0), UsageError);
+    equal(source.readAt(plainBuffer(0), 0, 0, 0), 0);
+    source.close();
+  }));
 
 Deno.test("readSmallFile() refuses what is too large, missing or no file", () =>
   withDirectory((directory) => {

@@ -41,8 +41,8 @@ export type StartArchive = (
  *
  * @example
  * ```ts
- * import { FileSink } from "#src/io/file_sink.ts";
- * import { buildArchive } from "#src/pxar/builder/mod.ts";
+ * import { FileSink } from "@pbkfs/pbkfs/io";
+ * import { buildArchive } from "@pbkfs/pbkfs/pxar";
  *
  * const directory = Deno.makeTempDirSync();
  * const sink = FileSink.create(`${directory}.pxar`);

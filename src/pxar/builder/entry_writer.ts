@@ -18,7 +18,8 @@ export type EntryWriter = EncoderPart & {
   takeFile?(file: SourceFile): EntryOffset | undefined;
 };
 
-type EncoderPart = Pick<
+/** What a builder calls of an encoder. */
+export type EncoderPart = Pick<
   PxarEncoder,
   | "startDirectory"
   | "finishDirectory"

@@ -11,7 +11,7 @@ export {
   planArchive,
   type StartArchive,
 } from "./build_archive.ts";
-export { type EntryWriter, type FinishingWriter } from "./entry_writer.ts";
+export { type EncoderPart, type EntryWriter, type FinishingWriter } from "./entry_writer.ts";
 export { type BuildOptions, type BuildProgress, ENTRIES_MAX_DEFAULT } from "./options.ts";
 export {
   BUILD_PROBLEMS_KEPT_MAX,
@@ -19,8 +19,15 @@ export {
   type BuildProblem,
   type BuildProblemKind,
   type BuildReport,
+  BuildReportBuilder,
 } from "./report.ts";
 export { makeFsSource } from "./fs_source.ts";
 export { makeHostSource } from "./host_source.ts";
-export { type SourceFile } from "./source_file.ts";
-export { type BuildSource, type MakeBuildSource, type MetadataOptions } from "./source.ts";
+export { type FileWriter, type SourceFile } from "./source_file.ts";
+export {
+  type BuildSource,
+  type DataExtent,
+  type MakeBuildSource,
+  type MetadataOptions,
+  type SourceDirectory,
+} from "./source.ts";

@@ -29,7 +29,7 @@ const NO_PREFIX = new Uint8Array(0);
  *
  * @example
  * ```ts
- * import { PathPattern } from "#src/pxar/exclude/pattern.ts";
+ * import { PathPattern } from "@pbkfs/pbkfs/pxar";
  *
  * const pattern = PathPattern.parse("*.tmp");
  * const path = new TextEncoder().encode("/var/cache/x.tmp");
