@@ -320,8 +320,13 @@ Deno.test("pbs backup with a master key stores the key for its owner", async () 
   const files = await store.must(["files", "host/m"]);
   assert.match(files, /rsa-encrypted\.key/);
   const sealed = store.home.join("sealed");
-  await store.must(["restore", "host/m", "rsa-encrypted.key", sealed, "--keyfile", key], { env });
+  // Whoever needs it has lost the key.
+  await store.must(["restore", "host/m", "rsa-encrypted.key", sealed]);
   assert.equal(Deno.statSync(sealed).size, 512);
+  assert.match((await store.run(["restore", "host/m", "a.conf", "-"])).stderr, /missing/);
+  const again = store.home.join("again");
+  await store.must(["restore", "host/m", "rsa-encrypted.key", again, "--keyfile", key], { env });
+  assert.deepEqual(Deno.readFileSync(again), Deno.readFileSync(sealed));
   await store.check();
 });
 

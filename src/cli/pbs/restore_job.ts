@@ -10,6 +10,7 @@ import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { defaultFileName } from "#src/pbs/format/archive_name.ts";
+import { ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/mod.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
@@ -37,6 +38,11 @@ const FILE_MODE = 0o600;
 /** Whether what a name means is restored as a directory. */
 export function isDirectoryArchive(name: string): boolean {
   return /\.[mp]?pxar\.didx$/u.test(defaultFileName(name));
+}
+
+/** Whether a name means the snapshot's key, locked by a master key: who restores it has no other. */
+export function isLockedKey(name: string): boolean {
+  return defaultFileName(name) === ENCRYPTED_KEY_NAME;
 }
 
 /**

@@ -23,7 +23,10 @@ import {
 } from "./store.ts";
 
 /** Values of {@link addSnapshotOptions}. */
-export interface SnapshotOptions extends StoreOptions, KeyOptions {}
+export interface SnapshotOptions extends StoreOptions, KeyOptions {
+  /** Set by a command that reads only what needs no key: then none is used but one that was named. */
+  readonly isKeyOptional?: boolean;
+}
 
 /** Adds what says where a snapshot is and which key it needs. */
 export function addSnapshotOptions(command: Command): Command {
@@ -64,6 +67,7 @@ export async function openFoundSnapshot(
   const { id, crypt } = await findSnapshot(store, text, options, context);
   return store.openSnapshot(id, {
     ...(crypt === undefined ? {} : { crypt }),
+    isKeyOptional: options.isKeyOptional === true,
     ...(navigator.hardwareConcurrency > 1 ? { readAhead: { spawn: spawnThread } } : {}),
   });
 }
@@ -97,6 +101,7 @@ async function chooseKey(
   context: CommandContext,
 ): Promise<CryptConfig | undefined> {
   const isGiven = options.keyfile !== undefined || options.keyfd !== undefined;
-  const isKeyed = isGiven || store.snapshotInfo(id).keyFingerprint !== undefined;
-  return isKeyed ? await readCryptConfig(options, context) : undefined;
+  const isWanted = isGiven ||
+    options.isKeyOptional !== true && store.snapshotInfo(id).keyFingerprint !== undefined;
+  return isWanted ? await readCryptConfig(options, context) : undefined;
 }

@@ -55,9 +55,11 @@ export const restoreCommand: CommandModule<RestoreOptions> = {
   },
 
   async run(options, context) {
+    const { isLockedKey } = await import("../../pbs/restore_job.ts");
+    const [snapshotName, name] = options.args;
     await withSnapshot(
-      options.args[0]!,
-      options,
+      snapshotName!,
+      { ...options, isKeyOptional: isLockedKey(name!) },
       context,
       (snapshot) => restore(snapshot, options, context),
     );
