@@ -54,7 +54,10 @@ const NODE_FIELDS: ReadonlySet<MetadataField> = new Set<MetadataField>([
  * tell.
  */
 export function readTree(tree: Tree, options: TreeReaderOptions = {}): TreeReader {
-  const origin = new TreeOrigin(options.buffer ?? plainBuffer(BUFFER_SIZE));
+  const origin = new TreeOrigin(
+    options.buffer ?? plainBuffer(BUFFER_SIZE),
+    tree.countsLinks ?? true,
+  );
   return {
     root: new TreeDirectory(origin, tree.root),
     knownFields: options.knownFields ?? NODE_FIELDS,
@@ -65,7 +68,7 @@ export function readTree(tree: Tree, options: TreeReaderOptions = {}): TreeReade
 
 /** What all entries of one tree share. */
 class TreeOrigin {
-  constructor(readonly buffer: NativeBuffer) {}
+  constructor(readonly buffer: NativeBuffer, readonly countsLinks: boolean) {}
 
   entryOf(node: Node): ReaderEntry {
     if (node.kind === "directory") return new TreeDirectory(this, node);
@@ -76,7 +79,7 @@ class TreeOrigin {
           ...base,
           kind: "file",
           size: node.attributes.size,
-          linkCount: node.attributes.nlink,
+          linkCount: this.countsLinks ? node.attributes.nlink : undefined,
           payload: undefined,
           open: () => this.#open(node),
         };

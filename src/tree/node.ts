@@ -24,7 +24,7 @@ export interface Attributes {
   /** Length of a file or of a link's target, in bytes; 0 for the rest. */
   readonly size: number;
   readonly mtime: Timestamp;
-  /** Number of names; 1 unless the format knows hard links. */
+  /** Number of names; 1 unless the format knows hard links, and where {@link Tree.countsLinks} is false. */
   readonly nlink: number;
   /** Device number (Linux `dev_t`, 32 bits as the kernel sends it) of a device node, else 0. */
   readonly rdev: number;
@@ -97,6 +97,8 @@ export interface FileContent {
 /** A backup as a directory tree. */
 export interface Tree {
   readonly root: DirectoryNode;
+  /** Whether {@link Attributes.nlink} counts the names of files; if not, only their ids tell. Default: true. */
+  readonly countsLinks?: boolean;
   /** The node with that {@link NodeBase.id}, or undefined. */
   nodeById(id: number): Node | undefined;
   close(): void;

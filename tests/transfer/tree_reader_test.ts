@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FormatError } from "#src/errors.ts";
-import { NO_ACL } from "#src/pxar/mod.ts";
+import { NO_ACL, openPxarTree, PxarAccessor } from "#src/pxar/mod.ts";
 import {
   memoryDirectory,
   type MemoryEntry,
@@ -10,7 +10,9 @@ import {
   MemoryTree,
 } from "#src/tree/memory_tree.ts";
 import { FileType } from "#src/tree/node.ts";
-import { copyTree, findEntry, readTree } from "#src/transfer/mod.ts";
+import { copyTree, diffTrees, findEntry, readArchive, readTree } from "#src/transfer/mod.ts";
+import { buildArchive, FILE } from "#tests/support/pxar_builder.ts";
+import { MemorySource } from "#tests/support/pxar_fixtures.ts";
 import { ModelWriter } from "./_model.ts";
 
 function readerOf(entries: Record<string, MemoryEntry>) {
@@ -40,6 +42,20 @@ Deno.test("readTree() takes hard links for one file", () => {
   const writer = new ModelWriter();
   copyTree(readerOf({ a: linked, d: memoryDirectory({ b: linked }), e: memoryFile("y") }), writer);
   assert.deepEqual(writer.log, ["b -> a"]);
+});
+
+Deno.test("readTree() keeps the hard links of an archive, whose tree does not count them", () => {
+  const { metadata } = buildArchive((encoder) => {
+    const first = encoder.addFile("a", FILE, 1, new Uint8Array(1));
+    encoder.addHardlink("b", "a", first);
+    encoder.addFile("c", FILE, 1, new Uint8Array(1));
+  });
+  const writer = new ModelWriter();
+  const reader = readTree(openPxarTree(new MemorySource(metadata)));
+  copyTree(reader, writer);
+  assert.deepEqual(writer.log, ["b -> a"]);
+  const archive = readArchive(PxarAccessor.open(new MemorySource(metadata)));
+  assert.deepEqual([...diffTrees(archive, reader)], []);
 });
 
 Deno.test("readTree() tells devices, FIFOs, sockets and links apart", () => {
