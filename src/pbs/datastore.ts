@@ -286,7 +286,7 @@ export class Datastore {
     return forgetGroup(this.#store, group);
   }
 
-  /** What pruning a group would remove and why; newest first. @throws {StateError} `not-found` */
+  /** What pruning a group would remove and why; newest first. @throws {StateError} `not-found` @throws {UsageError} for bad counts */
   planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
     const snapshots = this.snapshots(group).map((id) => ({
       id,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
+
 /** How many snapshots are kept, by period. Left out or 0: the period selects nothing. */
 export interface RetentionOptions {
   readonly last?: number;
@@ -151,12 +153,19 @@ function markPeriod<Id>(
  * Decides about the snapshots of one group. Where `keep` asks for nothing, everything is kept.
  *
  * @returns one decision for each snapshot, newest first
+ * @throws {UsageError} when a count is none: what asks for nothing by mistake would remove everything
  */
 export function selectForPruning<Id>(
   snapshots: readonly PrunableSnapshot<Id>[],
   keep: RetentionOptions,
   calendar: Calendar = localCalendar,
 ): PruneDecision<Id>[] {
+  for (const period of PERIODS) {
+    const countMax = keep[period] ?? 0;
+    if (!(Number.isSafeInteger(countMax) && countMax >= 0)) {
+      throw new UsageError(`Cannot keep ${countMax} snapshots (${period})`);
+    }
+  }
   const newestFirst = [...snapshots].sort((one, other) => other.time - one.time);
   const marks: (Marked | undefined)[] = newestFirst.map(() => undefined);
   markUnfinished(newestFirst, marks);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { UsageError } from "#src/errors.ts";
 import {
   type Calendar,
   type PrunableSnapshot,
@@ -177,5 +178,11 @@ Deno.test("selectForPruning keeps at most what was asked for, and what is protec
       if (mark === "keep-partial") assert.equal(!isFinished && index === 0, true);
       if (index > 0) assert.ok(times.get(decisions[index - 1]!.id)! >= times.get(id)!);
     }
+  }
+});
+
+Deno.test("selectForPruning refuses counts that would select nothing by mistake", () => {
+  for (const keep of [{ last: -1 }, { daily: NaN }, { last: 1, weekly: 1.5 }]) {
+    assert.throws(() => selectForPruning(WORKED, keep), UsageError);
   }
 });
