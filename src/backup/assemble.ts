@@ -7,7 +7,7 @@
 import { UsageError } from "#src/errors.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { ENCRYPTED_KEY_NAME, keyFingerprintOf } from "#src/pbs/format/manifest.ts";
-import { splitIndexNames } from "#src/pbs/format/archive_name.ts";
+import { archiveNameOf, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type {
   IndexedStream,
   IndexedStreamSummary,
@@ -118,12 +118,31 @@ function checkKeys(writer: SnapshotWriter, parts: readonly SnapshotPart[]): void
 function partsByName(parts: readonly SnapshotPart[]): Map<string, SnapshotPart[]> {
   const byName = new Map<string, SnapshotPart[]>();
   for (const part of parts) {
-    const name = part.to ?? part.archive;
+    const old = nameOf(part);
+    const name = part.to ?? old;
+    if (kindOf(name) !== kindOf(old)) {
+      throw new UsageError(
+        `Cannot take "${old}" over as "${name}": that is another kind of archive`,
+      );
+    }
     const own = byName.get(name);
     if (own === undefined) byName.set(name, [part]);
     else own.push(part);
   }
   return byName;
+}
+
+/** What people call the archive of a part, which may be named by one of its files. */
+function nameOf({ snapshot, archive }: SnapshotPart): string {
+  const files = requireFiles(snapshot, archive);
+  if (files.kind === "split-pxar") return `${archiveStem(archiveNameOf(files.metadata))}.pxar`;
+  return archiveNameOf(files.kind === "blob" ? files.file : files.index);
+}
+
+/** What the name of an archive says of its content; blobs have all kinds of names. */
+function kindOf(name: string): string {
+  const [, extension = "blob"] = /\.(pxar|img|pcat1)$/.exec(name) ?? [];
+  return extension;
 }
 
 function assembleArchive(

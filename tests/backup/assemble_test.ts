@@ -161,11 +161,32 @@ Deno.test("assembleSnapshot() refuses parts that do not fit", () => {
   refuse(/no parts/);
   refuse(/does not contain/, { snapshot: old, archive: "other.pxar" });
   refuse(/no such entry/, { snapshot: old, archive: "root.pxar", from: "/none" });
-  refuse(/only archives/, { snapshot: old, archive: "root.pxar", to: "x.img", from: "/a" });
+  refuse(/another kind/, { snapshot: old, archive: "root.pxar", to: "x.img", from: "/a" });
   assert.throws(
     () => assembleSnapshot(store.start("encrypt"), [{ snapshot: old, archive: "root.pxar" }]),
     UsageError,
   );
+});
+
+Deno.test("assembleSnapshot() knows archives by their files, and keeps their kind", () => {
+  using place = new TempDirectory("assemble");
+  const tree = new EditedTree(place.path, 1);
+  addFiles(tree, 3);
+  for (const mode of ["legacy", "data"] as const) {
+    const store = new MemoryStore();
+    const old = snapshot(store, tree, { mode });
+    const archive = mode === "data" ? "root.mpxar.didx" : "root.pxar.didx";
+    const { archives } = assembleSnapshot(store.start(), [{ snapshot: old, archive }]);
+    assert.deepEqual(archives.map(({ name }) => name), ["root.pxar"]);
+    assert.deepEqual(
+      store.last.manifest.files.map(({ filename }) => filename).sort(),
+      mode === "data" ? ["root.mpxar.didx", "root.ppxar.didx"] : ["root.pxar.didx"],
+    );
+    for (const to of ["root.img", "root.conf", "catalog.pcat1"]) {
+      const parts = [{ snapshot: old, archive: "root.pxar", to }];
+      assert.throws(() => assembleSnapshot(store.start(), parts), UsageError, to);
+    }
+  }
 });
 
 Deno.test("assembleSnapshot() refuses archives of which chunks are missing", () => {
