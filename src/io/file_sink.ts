@@ -114,9 +114,10 @@ export class FileSink implements Sink {
   /**
    * Completes the file and gives it its name.
    *
-   * @throws {OsError} EEXIST when the name has been taken meanwhile
+   * @throws {OsError} EEXIST when the name has been taken meanwhile; EBADF when it was finished or given up before
    */
   finish(): void {
+    if (this.#fd < 0) throw new host.OsError(host.Errno.EBADF, "finish", this.#path);
     const hasSpare = this.#reserved > this.#position && this.#reserved !== Infinity;
     if (this.#endsInHole || hasSpare) {
       host.unwrap(host.ftruncate(this.#fd, this.#position), "write", this.#path);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Errno, OsError } from "#ffi/os_error.ts";
 import { translating } from "./fs_file_source.ts";
 import type { Sink } from "./streams.ts";
 
@@ -44,8 +45,9 @@ export class FsFileSink implements Sink {
     this.#position += bytes.length;
   }
 
-  /** Completes the file. */
+  /** Completes the file. @throws {OsError} EBADF when it was finished or given up before */
   finish(): void {
+    if (!this.#isOpen) throw new OsError(Errno.EBADF, "finish", this.#path);
     this.#close();
   }
 

@@ -68,6 +68,9 @@ export function translating<Result>(call: string, path: string, run: () => Resul
   try {
     return run();
   } catch (error) {
+    if (error instanceof Deno.errors.BadResource) {
+      throw new OsError(Errno.EBADF, call, path, { cause: error });
+    }
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     // Mistakes of the caller have codes like `ERR_OUT_OF_RANGE`, missing permissions have none.
     if (!/^E[A-Z0-9]+$/.test(code)) throw error;

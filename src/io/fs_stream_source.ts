@@ -35,6 +35,7 @@ class StreamSource implements ClosableSource {
   readonly #path: string;
   readonly #file: Pick<Deno.FsFile, "readSync" | "close">;
   #discarded: Uint8Array | undefined;
+  #isClosed = false;
 
   constructor(path: string, file: Pick<Deno.FsFile, "readSync" | "close">) {
     this.#path = path;
@@ -57,6 +58,8 @@ class StreamSource implements ClosableSource {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#file.close();
   }
 }
@@ -67,6 +70,7 @@ class FileSource implements ClosableSource {
   readonly #path: string;
   readonly #file: Deno.FsFile;
   #position = 0;
+  #isClosed = false;
 
   constructor(path: string, file: Deno.FsFile, size: number) {
     this.#path = path;
@@ -92,6 +96,8 @@ class FileSource implements ClosableSource {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#file.close();
   }
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { OsError } from "#src/errors.ts";
 import { DescriptorSink, FileSink } from "#src/io/file_sink.ts";
 import { FsFileSink } from "#src/io/fs_file_sink.ts";
+import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
 import * as host from "#src/io/host.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -135,4 +136,27 @@ Deno.test("DescriptorSink writes to and copies into what is open already", () =>
   host.close(fd);
   const result = Deno.readFileSync(scratch.join("to"));
   assert.deepEqual(result.subarray(9, 9 + 2 * MIB), content.subarray(5, 5 + 2 * MIB));
+});
+
+Deno.test("FileSink, FsFileSink and stream sources say EBADF when they are used after their end", () => {
+  using place = new TempDirectory("ended");
+  const bytes = new Uint8Array(3);
+  for (const create of [FileSink.create, FsFileSink.create]) {
+    for (const end of ["finish", "abort"] as const) {
+      const sink = create(place.join(`${create === FileSink.create}-${end}`));
+      sink.write(bytes);
+      sink[end]();
+      assert.throws(() => sink.write(bytes), { name: "OsError", code: "EBADF" });
+      assert.throws(() => sink.finish(), { name: "OsError", code: "EBADF" });
+      sink.abort();
+    }
+  }
+  assert.deepEqual(Array.from(Deno.readDirSync(place.path), ({ name }) => name).sort(), [
+    "false-finish",
+    "true-finish",
+  ]);
+  const stream = openFsStreamSource(place.join("true-finish"));
+  stream.close();
+  stream.close();
+  assert.throws(() => stream.read(bytes), { name: "OsError", code: "EBADF" });
 });
