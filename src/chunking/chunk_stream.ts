@@ -36,7 +36,11 @@ export interface ChunkStream extends Sink {
   copyFrom(fd: number, offset: number, size: number): number;
   /** Says that a file starts at `position`, which is not before {@link position}. Only streams of the kind `payload` care. */
   suggestBoundary(position: number): void;
-  /** Ends the running chunk here and appends chunks that are kept already. */
+  /**
+   * Ends the running chunk here and appends chunks that are kept already, which is not checked here.
+   *
+   * @throws {UsageError} when a size is none
+   */
   inject(chunks: readonly KnownChunk[]): void;
   /** Cuts the last chunk and waits until the listener was told of all chunks. Nothing may be written afterwards. */
   finish(): void;

@@ -10,7 +10,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { LimitError, StateError } from "#src/errors.ts";
+import { LimitError, StateError, UsageError } from "#src/errors.ts";
 import { ChunkArena, type Segment } from "./arena.ts";
 import type { ChunkHandler, ChunkOutcome } from "./chunk_handler.ts";
 import type { ChunkListener, ChunkStream, CutRule } from "./chunk_stream.ts";
@@ -86,10 +86,14 @@ export class ChunkPipeline {
   #failure: unknown;
   #isEnded = false;
 
+  /** @throws {UsageError} when the budget is no size */
   constructor(options: ChunkPipelineOptions) {
     this.#handler = options.handler;
     this.#workers = options.workers;
     this.#budgetBytes = options.budgetBytes ?? BUDGET_SIZE;
+    if (!(Number.isSafeInteger(this.#budgetBytes) && this.#budgetBytes >= 0)) {
+      throw new UsageError(`Cannot cut chunks in ${this.#budgetBytes} bytes of memory`);
+    }
   }
 
   /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { StateError, UsageError } from "#src/errors.ts";
 import { Errno, pread } from "#src/io/host.ts";
 import type { ChunkArena, Segment } from "./arena.ts";
 import type { ChunkOutcome } from "./chunk_handler.ts";
@@ -111,6 +111,9 @@ export class PipelineStream implements ChunkStream {
     this.#cutAll();
     const cutOffset = this.#cutOffset;
     for (const { digest, size } of chunks) {
+      if (!(Number.isSafeInteger(size) && size > 0)) {
+        throw new UsageError(`Cannot append chunk ${digest} of ${size} bytes`);
+      }
       this.#position += size;
       this.#cutOffset = this.#position;
       this.#pending.push({

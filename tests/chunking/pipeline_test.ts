@@ -257,3 +257,16 @@ Deno.test("ChunkPipeline passes on what its handler throws, and ends", () => {
   assert.throws(() => pipeline.finish(), isLocked);
   pipeline.abort();
 });
+
+Deno.test("ChunkPipeline refuses budgets and known chunks of impossible sizes", () => {
+  for (const budgetBytes of [-1, NaN, 0.5]) {
+    assert.throws(() => inlinePipeline(budgetBytes), UsageError);
+  }
+  const pipeline = inlinePipeline();
+  const { stream } = openHeard(pipeline, { kind: "fixed", chunkSize: 4096 });
+  const digest = digestOf(new Uint8Array(32));
+  for (const size of [-1, 0, NaN]) {
+    assert.throws(() => stream.inject([{ digest, size }]), UsageError);
+  }
+  pipeline.abort();
+});

@@ -13,7 +13,7 @@
  */
 
 import { type ChunkDigest, digestBytes } from "#src/bytes/chunk_digest.ts";
-import { FormatError, UsageError } from "#src/errors.ts";
+import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { BLOB_DATA_SIZE_MAX } from "./blob.ts";
 import {
   type ChunkIndex,
@@ -35,6 +35,8 @@ const SIZE_OFFSET = 64;
 const CHUNK_SIZE_OFFSET = 72;
 const ZEROS_OFFSET = 80;
 const ENTRY_SIZE = 32;
+/** An index of so many chunks has 4 GiB: 512 TiB in chunks of the usual size. */
+const COUNT_MAX = 1 << 27;
 const WHAT = "fixed index";
 
 /** See {@link IndexLayout}. */
@@ -131,13 +133,24 @@ export class FixedIndexBuilder {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   #length = INDEX_HEADER_SIZE;
 
-  /** Both sizes in bytes; the image is not empty, the chunk size a power of two. */
+  /**
+   * Both sizes in bytes; the image is not empty, the chunk size a power of two.
+   *
+   * @throws {UsageError} when the sizes are none
+   * @throws {LimitError} when there are too many chunks for an index in memory
+   */
   constructor(readonly size: number, readonly chunkSize: number) {
     if (!Number.isSafeInteger(size) || size < 1) {
       throw new UsageError(`Cannot index an image of ${size} bytes`);
     }
     if (!isChunkSize(chunkSize)) throw new UsageError(`Cannot use a chunk size of ${chunkSize}`);
-    this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + Math.ceil(size / chunkSize) * ENTRY_SIZE);
+    const count = Math.ceil(size / chunkSize);
+    if (count > COUNT_MAX) {
+      throw new LimitError(`Cannot index an image of ${count} chunks: more than ${COUNT_MAX}`, {
+        hint: "Larger chunks are fewer.",
+      });
+    }
+    this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + count * ENTRY_SIZE);
     const view = viewOf(this.#bytes);
     view.setBigUint64(SIZE_OFFSET, BigInt(size), true);
     view.setBigUint64(CHUNK_SIZE_OFFSET, BigInt(chunkSize), true);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { FormatError, UsageError } from "#src/errors.ts";
+import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { DynamicIndex, DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndex, FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
@@ -142,6 +142,7 @@ Deno.test("FixedIndexBuilder refuses sizes that cannot be, and the wrong number 
   ) {
     throws(() => new FixedIndexBuilder(size!, chunkSize!), UsageError);
   }
+  throws(() => new FixedIndexBuilder(2 ** 52, 4096), LimitError);
   const builder = new FixedIndexBuilder(9, 8);
   builder.add(digestFor(0));
   throws(() => builder.finish(STAMP, sha256Of), UsageError);
