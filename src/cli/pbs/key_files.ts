@@ -7,6 +7,7 @@
 import { dirname } from "node:path";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { AuthError } from "#src/errors.ts";
+import { translating } from "#src/io/fs_file_source.ts";
 import {
   formatKeyFile,
   type KeyDerivation,
@@ -104,38 +105,54 @@ export function lockKey(key: Uint8Array, lock: KeyLock, created?: string): KeyFi
   }, keyCrypto);
 }
 
-/** Writes a new key file that only its owner can read. @throws when there is something of that name */
+/** Writes a new key file that only its owner can read. @throws {OsError} EEXIST when there is something of that name */
 export function createKeyFile(path: string, file: KeyFile): void {
   writeNew(path, formatKeyFile(file));
 }
 
-/** Replaces a key file; there is always the old or the new one. */
+/** Replaces a key file; there is always the old or the new one. @throws {OsError} */
 export function replaceKeyFile(path: string, file: KeyFile): void {
-  const temporary = `${path}.${crypto.randomUUID()}`;
-  writeNew(temporary, formatKeyFile(file));
-  Deno.renameSync(temporary, path);
+  replace(path, formatKeyFile(file));
 }
 
-/** Makes a public master key the default one; there may be another one already. */
+/** Makes a public master key the default one; there may be another one already. @throws {OsError} */
 export function importMasterKey(path: string, pem: string): void {
   makePlace(path);
+  replace(path, pem);
+}
+
+function replace(path: string, text: string): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
-  writeNew(temporary, pem);
-  Deno.renameSync(temporary, path);
-}
-
-/** Makes the directory of a default place. */
-export function makePlace(path: string): void {
-  Deno.mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-}
-
-/** Writes a new file that only its owner can read, and waits for the disk. */
-export function writeNew(path: string, text: string): void {
-  using file = Deno.openSync(path, { write: true, createNew: true, mode: KEY_MODE });
+  writeNew(temporary, text);
   try {
-    const bytes = new TextEncoder().encode(text);
-    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
-    file.syncSync();
+    translating("replace", path, () => Deno.renameSync(temporary, path));
+  } catch (error) {
+    Deno.removeSync(temporary);
+    throw error;
+  }
+}
+
+/** Makes the directory of a default place. @throws {OsError} */
+export function makePlace(path: string): void {
+  const directory = dirname(path);
+  translating("make directory", directory, () => {
+    Deno.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+  });
+}
+
+/** Writes a new file that only its owner can read, and waits for the disk. @throws {OsError} EEXIST when there is one */
+export function writeNew(path: string, text: string): void {
+  using file = translating(
+    "create",
+    path,
+    () => Deno.openSync(path, { write: true, createNew: true, mode: KEY_MODE }),
+  );
+  try {
+    translating("write", path, () => {
+      const bytes = new TextEncoder().encode(text);
+      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
+      file.syncSync();
+    });
   } catch (error) {
     Deno.removeSync(path);
     throw error;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { keyFingerprint, parseKeyFile, unlockKey } from "#src/pbs/format/key_file.ts";
+import { PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { mustPbs, pbs, pbsOnTerminal } from "./_pbs.ts";
 
@@ -65,10 +66,23 @@ Deno.test("pbs key create makes the default key, and never replaces one", async 
   const text = Deno.readTextFileSync(path);
   assert.match(text, /^\{"kdf":null,"created":"[^"]+\+00:00",[^\n]*\}$/);
   assert.deepEqual(keyFingerprint(keyOf(path), keyCrypto), parseKeyFile(text).fingerprint);
-  const { code, stderr } = await pbs(args, { env });
+  const { code, stderr } = await pbs([...args, "--format", "json"], { env });
   assert.equal(code, 1);
-  assert.match(stderr, /File exists/);
+  assert.equal(JSON.parse(stderr).code, "EEXIST");
   assert.equal(Deno.readTextFileSync(path), text);
+});
+
+Deno.test("pbs key import-master-pubkey leaves nothing behind when it cannot replace what is there", async () => {
+  using directory = new TempDirectory("keys");
+  const place = directory.join("config/proxmox-backup");
+  Deno.mkdirSync(`${place}/master-public.pem`, { recursive: true });
+  const { code, stderr } = await pbs(
+    ["key", "import-master-pubkey", `${PBS_KEYS}/master-public.pem`, "--format", "json"],
+    { env: { XDG_CONFIG_HOME: directory.join("config") } },
+  );
+  assert.equal(code, 1);
+  assert.equal(JSON.parse(stderr).code, "EISDIR");
+  assert.deepEqual([...Deno.readDirSync(place)].map(({ name }) => name), ["master-public.pem"]);
 });
 
 Deno.test("pbs key create refuses a hint without a password, and a password without a terminal", async () => {
