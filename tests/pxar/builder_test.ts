@@ -176,6 +176,24 @@ Deno.test("buildArchive() follows no link, and waits for no FIFO, that has taken
   assert.equal(report.isPartial, true);
 });
 
+Deno.test("buildArchive() goes on when a directory is removed before it is listed", async () => {
+  for (const options of [{}, { makeSource: makeFsSource }]) {
+    using scratch = new TempDirectory("removed");
+    makeTree(scratch.path, { "a/x": "", "empty": null, "z": "" });
+    const built = build(scratch.path, {
+      ...options,
+      onEntry: (path) => {
+        if (path === "/empty") Deno.removeSync(scratch.join("empty"));
+      },
+    });
+    assert.deepEqual([...built.entries.keys()], ["/", "/a", "/a/x", "/empty", "/z"]);
+    const problems = built.report.problems.map(({ kind, path }) => `${kind} ${path}`);
+    assert.deepEqual(problems, ["vanished /empty"]);
+    assert.equal(built.report.isPartial, false);
+    await checkArchive(built);
+  }
+});
+
 Deno.test("buildArchive() refuses a file, a link and what is not there", () => {
   using scratch = new TempDirectory("roots");
   makeTree(scratch.path, { file: "", directory: null, link: { symlink: "directory" } });

@@ -52,7 +52,7 @@ export class ChildLister {
   }
 
   /**
-   * The names to archive of a directory that is entered. Reads its `.pxarexclude`.
+   * The names to archive of a directory that is entered; none of one that has been removed since. Reads its `.pxarexclude`.
    *
    * @param path of the directory from the source: empty for the source itself, else `/a/b`
    * @throws {LimitError} when more names would be held than allowed
@@ -78,7 +78,12 @@ export class ChildLister {
       if (this.#held + names.length >= this.#entriesMax) throw this.#tooMany();
       names.push({ name, type });
     });
-    if (result < 0) throw new OsError(-result, "list", path === "" ? "/" : path);
+    if (result < 0) {
+      if (isRoot) throw new OsError(-result, "list", "/");
+      // It is in the archive already, and stays there without what was in it.
+      reportMissing(this.#report, result, "list", path);
+      return [];
+    }
     this.#held += names.length;
     return sortNames(names);
   }
