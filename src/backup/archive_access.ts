@@ -7,9 +7,15 @@
 import { StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { type ArchiveFiles, defaultFileName, findArchive } from "#src/pbs/format/archive_name.ts";
-import { CLIENT_LOG_NAME, MANIFEST_NAME } from "#src/pbs/format/manifest.ts";
-import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { CLIENT_LOG_NAME, MANIFEST_NAME, type ManifestFile } from "#src/pbs/format/manifest.ts";
 import { PxarAccessor } from "#src/pxar/mod.ts";
+
+/** What archives are opened of: a snapshot, as far as that takes. */
+export interface ArchiveHolder {
+  readonly manifest: { readonly files: readonly Pick<ManifestFile, "filename">[] };
+  /** The stream of an index of that name, for random access. The caller closes it. */
+  openArchive(name: string): ByteSource;
+}
 
 /** The files of an archive of a directory. */
 export type DirectoryFiles = Extract<ArchiveFiles, { kind: "pxar" | "split-pxar" }>;
@@ -31,7 +37,7 @@ export interface OpenArchive extends ArchiveStreams {
  *
  * @throws {StateError} `not-found`
  */
-export function requireFiles(snapshot: SnapshotReader, name: string): ArchiveFiles {
+export function requireFiles(snapshot: ArchiveHolder, name: string): ArchiveFiles {
   const found = findArchive(snapshot.manifest.files, name);
   if (found !== undefined) return found;
   const file = defaultFileName(name);
@@ -45,14 +51,14 @@ export function requireFiles(snapshot: SnapshotReader, name: string): ArchiveFil
  * @throws {StateError} `not-found`
  * @throws {UsageError} when it is no archive of a directory
  */
-export function requireDirectoryFiles(snapshot: SnapshotReader, name: string): DirectoryFiles {
+export function requireDirectoryFiles(snapshot: ArchiveHolder, name: string): DirectoryFiles {
   const found = requireFiles(snapshot, name);
   if (found.kind === "pxar" || found.kind === "split-pxar") return found;
   throw notOfKind(name, "an archive of a directory");
 }
 
 /** Opens the streams of the archive `name` of a directory. @throws what {@link requireDirectoryFiles} throws */
-export function openArchiveStreams(snapshot: SnapshotReader, name: string): ArchiveStreams {
+export function openArchiveStreams(snapshot: ArchiveHolder, name: string): ArchiveStreams {
   const found = requireDirectoryFiles(snapshot, name);
   if (found.kind === "pxar") {
     const source = snapshot.openArchive(found.index);
@@ -73,7 +79,7 @@ export function openArchiveStreams(snapshot: SnapshotReader, name: string): Arch
  * @throws {UsageError} when it is no archive of a directory
  * @throws {FormatError} when the archive is damaged
  */
-export function openArchive(snapshot: SnapshotReader, name: string): OpenArchive {
+export function openArchive(snapshot: ArchiveHolder, name: string): OpenArchive {
   using opened = new DisposableStack();
   const { source, payload } = opened.use(openArchiveStreams(snapshot, name));
   const accessor = PxarAccessor.open(source, {
@@ -90,7 +96,7 @@ export function openArchive(snapshot: SnapshotReader, name: string): OpenArchive
  * @throws {StateError} `not-found`
  * @throws {UsageError} when it is no image
  */
-export function openImage(snapshot: SnapshotReader, name: string): ByteSource {
+export function openImage(snapshot: ArchiveHolder, name: string): ByteSource {
   const found = requireFiles(snapshot, name);
   if (found.kind !== "image") throw notOfKind(name, "an image");
   return snapshot.openArchive(found.index);

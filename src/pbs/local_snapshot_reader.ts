@@ -43,7 +43,8 @@ const CACHE_SIZE_DEFAULT = 64 << 20;
 /** What the kernel reads ahead of several threads: each of them gets another part. */
 const SHARED_GAP_SIZE = 2 << 20;
 /** Index files that are read: 100 TiB in chunks of the usual size. */
-const INDEX_FILE_SIZE_MAX = 1 << 30;
+/** The largest file of an index that is read. */
+export const INDEX_FILE_SIZE_MAX = 1 << 30;
 
 /** How a snapshot is opened within this folder. */
 interface LocalSnapshotOptions extends OpenSnapshotOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openArchiveStreams } from "#src/backup/archive_access.ts";
+import { type ArchiveHolder, openArchiveStreams } from "#src/backup/archive_access.ts";
 import { streamOf } from "#src/backup/source_stream.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { ClosableSource } from "#src/io/fs_stream_source.ts";
@@ -14,12 +14,16 @@ import type { ArchiveInput } from "../pxar/archive_input.ts";
 
 /** The archive `name` of a directory. The snapshot must be open as long as it is used. */
 export function snapshotInput(snapshot: SnapshotReader, name: string): ArchiveInput {
-  const fullName = `${formatSnapshot(snapshot.id)}/${name}`;
+  return holderInput(snapshot, name, `${formatSnapshot(snapshot.id)}/${name}`);
+}
+
+/** As {@link snapshotInput}, of anything that has archives. @param fullName what messages call it */
+export function holderInput(holder: ArchiveHolder, name: string, fullName: string): ArchiveInput {
   return {
     name: fullName,
     isPipe: false,
     openFiles() {
-      const streams = openArchiveStreams(snapshot, name);
+      const streams = openArchiveStreams(holder, name);
       const { source, payload } = streams;
       return {
         name: fullName,
@@ -29,7 +33,7 @@ export function snapshotInput(snapshot: SnapshotReader, name: string): ArchiveIn
       };
     },
     openStreams() {
-      const streams = openArchiveStreams(snapshot, name);
+      const streams = openArchiveStreams(holder, name);
       const { source, payload } = streams;
       return {
         name: fullName,

@@ -12,7 +12,7 @@ import { readDirectory } from "#src/transfer/directory_reader.ts";
 import type { MetadataField, ReaderEntry, TreeReader } from "#src/transfer/reader.ts";
 import { readTree } from "#src/transfer/tree_reader.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import { type ArchiveInput, fileInput } from "./archive_input.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 import { openAccessor } from "./listing.ts";
 
 /** What the runtime tells of a directory's files without FFI. */
@@ -46,11 +46,12 @@ export function openArchiveReader(archive: Pick<ArchiveInput, "openFiles">): Ope
   }
 }
 
-/** Opens an archive or a directory; of the latter less is known where there is no FFI. */
-export function openReader(path: string, payload: string | undefined): OpenReader {
-  if (!isDirectory(path)) return openArchiveReader(fileInput(path, payload));
-  if (mayUseFfi()) return { reader: readDirectory(realDirectory(path)), [Symbol.dispose]() {} };
-  const tree = new LoopbackTree(Deno.realPathSync(path));
+/** Opens an archive, or a directory where one has that name; of the latter less is known where there is no FFI. */
+export function openReader(named: ArchiveInput): OpenReader {
+  const { name } = named;
+  if (!isDirectory(name)) return openArchiveReader(named);
+  if (mayUseFfi()) return { reader: readDirectory(realDirectory(name)), [Symbol.dispose]() {} };
+  const tree = new LoopbackTree(Deno.realPathSync(name));
   return {
     reader: readTree(tree, {
       knownFields: DIRECTORY_FIELDS,

@@ -6,7 +6,7 @@
 
 import { isFailure, OsError } from "#src/errors.ts";
 import { verifyArchive, type VerifyFinding } from "#src/pxar/verify.ts";
-import { openArchiveFiles } from "./archive_files.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 import { quoteName } from "./quoting.ts";
 
 /** What a verification found. */
@@ -22,11 +22,10 @@ export interface VerificationResult {
  * @throws {OsError} when the archive cannot be read
  */
 export function verifyFiles(
-  path: string,
-  payload: string | undefined,
+  archive: Pick<ArchiveInput, "openFiles">,
   findingsMax: number,
 ): VerificationResult {
-  using files = openArchiveFiles(path, payload);
+  using files = archive.openFiles();
   const options = {
     name: files.name,
     ...(files.payload === undefined ? {} : { payload: files.payload }),

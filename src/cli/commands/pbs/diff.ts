@@ -52,17 +52,18 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
     const { printDifferences } = await import("../../pxar/diff_job.ts");
     const { openArchiveReader, openReader } = await import("../../pxar/readers.ts");
     const { snapshotInput } = await import("../../pbs/snapshot_input.ts");
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
     const count = await withStore(options, context, "read", async (store) => {
       const open = (text: string) => openFoundSnapshot(store, text, options, context);
       const a = await open(left!);
       const b = PATH.test(right!) ? undefined : await open(right!);
       try {
+        const other = b === undefined
+          ? await archiveInput(right!, undefined)
+          : snapshotInput(b, archive!);
         return printDifferences(
           () => openArchiveReader(snapshotInput(a, archive!)),
-          () =>
-            b === undefined
-              ? openReader(right!, undefined)
-              : openArchiveReader(snapshotInput(b, archive!)),
+          () => b === undefined ? openReader(other) : openArchiveReader(other),
           { ...options, format },
           context.terminal,
         );

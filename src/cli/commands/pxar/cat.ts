@@ -29,9 +29,9 @@ export const catCommand: CommandModule<CatOptions> = {
 
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
-    const { fileInput } = await import("../../pxar/archive_input.ts");
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
     const { readFiles } = await import("../../pxar/contents.ts");
-    const request = { archive: fileInput(archive!, payloadOf(options)), paths };
+    const request = { archive: await archiveInput(archive!, payloadOf(options)), paths };
     readFiles(request, (bytes) => terminal.outBytes(bytes));
     return 0;
   },

@@ -50,8 +50,13 @@ export const cpCommand: CommandModule<CopyOptions> = {
   async run(options, context) {
     const [archive, ...operands] = options.args;
     if (archive === STANDARD_STREAM) return await copyStandardInput(options, operands, context);
-    const { fileInput } = await import("../../pxar/archive_input.ts");
-    return await copyFiles(options, operands, context, fileInput(archive!, payloadOf(options)));
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    return await copyFiles(
+      options,
+      operands,
+      context,
+      await archiveInput(archive!, payloadOf(options)),
+    );
   },
 };
 
@@ -73,12 +78,14 @@ export const mergeCommand: CommandModule<CopyOptions> = {
   },
 
   async run(options, context) {
-    const { fileInput } = await import("../../pxar/archive_input.ts");
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
     const { closeAll, openArchiveReader } = await import("../../pxar/readers.ts");
     const { merge } = await import("#src/transfer/copy.ts");
     const sources: ReturnType<typeof openArchiveReader>[] = [];
     try {
-      for (const path of options.args) sources.push(openArchiveReader(fileInput(path, undefined)));
+      for (const path of options.args) {
+        sources.push(openArchiveReader(await archiveInput(path, undefined)));
+      }
       const readers = sources.map((source) => source.reader);
       return await transfer(options, context, (writer, progress) => {
         merge(readers, writer, { conflict: options.conflict, progress });

@@ -44,9 +44,14 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
     const [left, right] = options.args;
     const { printDifferences } = await import("../../pxar/diff_job.ts");
     const { openReader } = await import("../../pxar/readers.ts");
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const inputs = [
+      await archiveInput(left!, payloadOf(options)),
+      await archiveInput(right!, options.payloadB),
+    ] as const;
     const count = printDifferences(
-      () => openReader(left!, payloadOf(options)),
-      () => openReader(right!, options.payloadB),
+      () => openReader(inputs[0]),
+      () => openReader(inputs[1]),
       options,
       terminal,
     );

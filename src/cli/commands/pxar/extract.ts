@@ -112,6 +112,6 @@ function checkChosen(paths: readonly string[], options: ExtractCommandOptions): 
 }
 
 async function chosenInput(archive: string, options: PayloadOptions) {
-  const { fileInput } = await import("../../pxar/archive_input.ts");
-  return fileInput(archive, payloadOf(options));
+  const { archiveInput } = await import("../../pxar/named_archive.ts");
+  return await archiveInput(archive, payloadOf(options));
 }

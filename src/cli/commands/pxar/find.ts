@@ -32,9 +32,9 @@ export const findCommand: CommandModule<FindCommandOptions> = {
 
   async run(options, { terminal }) {
     const [archive, path = "/"] = options.args;
-    const { fileInput } = await import("../../pxar/archive_input.ts");
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
     const { printFound } = await import("../../pxar/find_job.ts");
-    printFound(fileInput(archive!, payloadOf(options)), path, options, terminal);
+    printFound(await archiveInput(archive!, payloadOf(options)), path, options, terminal);
     return 0;
   },
 };

@@ -32,6 +32,10 @@ export const lsCommand: CommandModule<ListOptions> = {
         { text: "One directory in the long form", line: "pbkfs pxar ls -l home.pxar /alice/mail" },
         { text: "An archive from a pipe", line: "zstdcat home.pxar.zst | pbkfs pxar ls -R -" },
         {
+          text: "An archive in chunks, by its index",
+          line: "pbkfs pxar ls /srv/store/host/a/2024-01-10T10:00:00Z/root.pxar.didx",
+        },
+        {
           text: "Files above 1 GB",
           line:
             "pbkfs pxar ls -R --format json home.pxar | jq -r '.[] | select(.size > 1e9) | .path'",
@@ -81,12 +85,12 @@ async function list(
   textForm: EntryForm,
 ): Promise<number> {
   const [archive, ...paths] = options.args;
-  const { fileInput } = await import("../../pxar/archive_input.ts");
+  const { archiveInput } = await import("../../pxar/named_archive.ts");
   const { listArchive } = await import("../../pxar/listing.ts");
   const { EntryOutput } = await import("../../pxar/entry_output.ts");
   using output = new EntryOutput(terminal, options.format === "json" ? "json" : textForm);
   listArchive({
-    archive: fileInput(archive!, payloadOf(options)),
+    archive: await archiveInput(archive!, payloadOf(options)),
     paths,
     isRecursive: options.recursive === true,
   }, output);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { Command } from "commander";
 import {
@@ -14,6 +15,8 @@ import {
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { existingPayloadPath, isSplitName } from "../../pxar/archive_files.ts";
+import { isIndexName } from "../../pxar/named_archive.ts";
+import type { TreeMountRequest } from "../../tree_mount_job.ts";
 import type { ArchiveMountRequest } from "../../pxar/mount_job.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
 import {
@@ -52,20 +55,50 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
   },
 
   async run(options, context) {
+    if (isIndexName(options.args[0]!)) return await mountIndexed(options, context);
     const request = parseRequest(options, context);
     if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {
       const { runArchiveMount } = await import("../../pxar/mount_job.ts");
       return await runArchiveMount(request, options.handshake === true);
     }
-    const pid = await launchTreeMount(request, context);
-    if (options.format === "json") {
-      const summary = { type: "summary", state: "mounted", pid, mnt_path: request.mountPath };
-      context.terminal.out(JSON.stringify(summary) + "\n");
-    }
-    return 0;
+    return await launch(request, options, context);
   },
 };
+
+/** Starts the process that serves. @returns the exit code */
+async function launch(
+  request: TreeMountRequest,
+  { format }: ArchiveMountOptions,
+  context: CommandContext,
+): Promise<number> {
+  const pid = await launchTreeMount(request, context);
+  if (format === "json") {
+    const summary = { type: "summary", state: "mounted", pid, mnt_path: request.mountPath };
+    context.terminal.out(JSON.stringify(summary) + "\n");
+  }
+  return 0;
+}
+
+/** An archive of a snapshot, named by the file of its index. */
+async function mountIndexed(
+  options: ArchiveMountOptions,
+  context: CommandContext,
+): Promise<number> {
+  const [path, mountPoint] = options.args;
+  const { locateIndex } = await import("../../pbs/index_input.ts");
+  const { storePath, snapshot, file } = locateIndex(absolutePath(path!));
+  if (snapshot === undefined) {
+    throw new UsageError(`Cannot mount "${path}": it is in no snapshot of a datastore`);
+  }
+  const tree = parseTreeMount(mountPoint!, options, context);
+  if (!servesItself(options)) return await launch(tree, options, context);
+  const { runSnapshotMount } = await import("../../pbs/snapshot_mount.ts");
+  return await runSnapshotMount(
+    { ...tree, storePath, serverStore: undefined, snapshot, archive: file, key: undefined },
+    options.handshake === true,
+  );
+}
 
 /** Metadata can be looked at alone: that is no error. */
 function warnOfMissingPayload(

@@ -29,10 +29,10 @@ export const pxarStatCommand: CommandModule<StatOptions> = {
 
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
-    const { fileInput } = await import("../../pxar/archive_input.ts");
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
     const { describeEntries, descriptionToJson } = await import("../../pxar/description.ts");
     const entries = describeEntries({
-      archive: fileInput(archive!, payloadOf(options)),
+      archive: await archiveInput(archive!, payloadOf(options)),
       paths: paths.length === 0 ? ["/"] : paths,
     });
     if (options.format === "json") {

@@ -37,11 +37,9 @@ export const verifyCommand: CommandModule<VerifyOptions> = {
 
   async run(options, { terminal }) {
     const { verifyFiles } = await import("../../pxar/verification.ts");
-    const { findings, isComplete } = verifyFiles(
-      options.args[0]!,
-      payloadOf(options),
-      FINDINGS_MAX,
-    );
+    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const archive = await archiveInput(options.args[0]!, payloadOf(options));
+    const { findings, isComplete } = verifyFiles(archive, FINDINGS_MAX);
     if (options.format === "json") {
       const report = { archive: options.args[0], ok: findings.length === 0, findings };
       terminal.out(JSON.stringify(report, null, 2) + "\n");
