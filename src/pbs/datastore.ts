@@ -40,7 +40,7 @@ import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
 import { ProcessLock } from "./store/process_lock.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
 import { SERVER_LOCKS_PATH } from "./store/server_lock_paths.ts";
-import { forgetGroup, forgetSnapshot } from "./snapshot_removal.ts";
+import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, startSnapshot, writeOwner } from "./snapshot_start.ts";
 import { removeFile, StoreFiles } from "./store/store_files.ts";
 import {
@@ -281,8 +281,14 @@ export class Datastore {
     forgetSnapshot(this.#store, snapshot);
   }
 
-  /** Removes a group. Protected snapshots stay, and with them the group. @returns the snapshots that stayed */
-  forgetGroup(group: GroupId): SnapshotId[] {
+  /**
+   * Removes a group. Protected snapshots and those in use stay, and with them the group.
+   *
+   * @returns the snapshots that stayed
+   * @throws {StateError} `not-found`, or `locked` when the group itself is in use
+   * @throws {OsError}
+   */
+  forgetGroup(group: GroupId): KeptSnapshot[] {
     return forgetGroup(this.#store, group);
   }
 

@@ -56,6 +56,7 @@ export {
 export { startStoreThreads } from "./store/store_threads.ts";
 export * from "./ports.ts";
 export * from "./prune.ts";
+export type { KeptSnapshot } from "./snapshot_removal.ts";
 export * from "./verify/verify_store.ts";
 export { isVerifyWorker, serveVerifyWorker, type VerifyThreads } from "./verify/threads.ts";
 export * from "./format/archive_name.ts";

@@ -50,21 +50,34 @@ export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   }
 }
 
+/** A snapshot that was not removed with its group. */
+export interface KeptSnapshot {
+  readonly id: SnapshotId;
+  /** `protected` or `locked`. */
+  readonly reason: StateError;
+}
+
 /**
- * Removes a group with all its snapshots; protected ones stay, and with them the group.
+ * Removes a group with all its snapshots; protected ones and those in use stay, and with them the group.
  *
  * @returns the snapshots that stayed
  * @throws {StateError} `not-found`, `locked`, or `busy` when the group stays because there is something unknown in it
  * @throws {OsError}
  */
-export function forgetGroup(store: OpenStore, group: GroupId): SnapshotId[] {
+export function forgetGroup(store: OpenStore, group: GroupId): KeptSnapshot[] {
   requireGroup(store, group);
   const lock = writableParts(store).locks.lockGroup(group);
   try {
-    const kept = listSnapshots(store, group).filter((snapshot) => {
-      if (isProtected(store, snapshot)) return true;
-      removeSnapshot(store, snapshot);
-      return false;
+    const kept = listSnapshots(store, group).flatMap((id): KeptSnapshot[] => {
+      try {
+        removeSnapshot(store, id);
+        return [];
+      } catch (error) {
+        if (!(error instanceof StateError)) throw error;
+        if (error.code === "not-found") return [];
+        if (!KEEPING.has(error.code)) throw error;
+        return [{ id, reason: error }];
+      }
     });
     const unknown = kept.length === 0 ? removeGroup(store, group) : undefined;
     if (unknown === undefined) return kept;
@@ -77,6 +90,9 @@ export function forgetGroup(store: OpenStore, group: GroupId): SnapshotId[] {
     lock.release();
   }
 }
+
+/** Why a snapshot stays although its group is removed. */
+const KEEPING: ReadonlySet<string> = new Set(["protected", "locked"]);
 
 function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   requireSnapshot(store, snapshot);

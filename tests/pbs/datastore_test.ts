@@ -125,7 +125,8 @@ Deno.test("Datastore keeps notes, owners and protection", () => {
   store.setProtected(id, true);
   store.setProtected(id, true);
   assert.throws(() => store.forget(id), { name: "StateError", code: "protected" });
-  assert.deepEqual(store.forgetGroup(GROUP), [id]);
+  const [kept, ...others] = store.forgetGroup(GROUP);
+  assert.deepEqual([kept!.id, kept!.reason.code, others], [id, "protected", []]);
   store.setProtected(id, false);
   assert.deepEqual(store.forgetGroup(GROUP), []);
   assert.throws(() => store.groupInfo(GROUP), { code: "not-found" });

@@ -73,7 +73,13 @@ Deno.test("ObjectLocks keep writers and removal off what is read", () => {
   assert.throws(() => store.forget(writer.id), LOCKED);
   assert.throws(() => store.forgetGroup(GROUP), LOCKED);
   writer.abort();
-  store.forget(first);
+  const second = makeSnapshot(store, 1_700_000_001);
+  const last = store.openSnapshot(second);
+  const kept = store.forgetGroup(GROUP).map(({ id, reason }) => [id.time, reason.code]);
+  assert.deepEqual(kept, [[second.time, "locked"]]);
+  assert.deepEqual(store.snapshots(GROUP), [second]);
+  last.close();
+  assert.deepEqual(store.forgetGroup(GROUP), []);
   assert.deepEqual(store.groups(ROOT), []);
   store.close();
 });

@@ -5,7 +5,7 @@
  */
 
 import { Command } from "commander";
-import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { isFailure, UsageError } from "#src/errors.ts";
 import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
@@ -78,7 +78,7 @@ export function forgetCommand(words: string): CommandModule<ForgetOptions> {
 export const forgetGroupCommand: CommandModule<ForgetOptions> = {
   describe() {
     const command = new Command("forget")
-      .description("Remove a group with all its snapshots; protected ones stay")
+      .description("Remove a group with all its snapshots; protected ones and those in use stay")
       .argument("<group>", "group");
     return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
       examples: [{ text: "Remove a group", line: "pbkfs pbs group forget host/db1" }],
@@ -94,12 +94,10 @@ export const forgetGroupCommand: CommandModule<ForgetOptions> = {
       options,
       context,
       "write",
-      (store) => store.forgetGroup(group).map(qualifiedName),
+      (store) => store.forgetGroup(group),
     );
-    for (const name of left) {
-      output.problem(name, new StateError("protected", "it is protected, so it stays"));
-    }
-    output.summary({ group: qualifiedName(group), kept: left });
+    for (const { id, reason } of left) output.problem(qualifiedName(id), reason);
+    output.summary({ group: qualifiedName(group), kept: left.map(({ id }) => qualifiedName(id)) });
     if (left.length > 0) throw partialError(left.length, "removed");
     return 0;
   },
