@@ -269,6 +269,45 @@ Deno.test("pbs backup in metadata mode stores anew what it finds corrupt of the 
   await bash('diff -r "$1" "$2"', tree, store.home.join("restored"));
 });
 
+Deno.test("pbs restore restores what a damaged and a missing chunk leave", async (t) => {
+  for (const mode of ["legacy", "data"]) {
+    await t.step(mode, async () => {
+      await using store = await PbsStore.create();
+      const tree = store.home.join("tree");
+      const restored = store.home.join("restored");
+      await bash(
+        'mkdir "$1"; for i in $(seq 10 29); do head -c 1000000 /dev/urandom >"$1/f$i"; done',
+        tree,
+      );
+      const args = [`root.pxar:${tree}`, "--change-detection-mode", mode, "--backup-id", "a"];
+      await store.backup([...args, "--chunk-size", "64"]);
+      const reader = Datastore.open(store.path);
+      const [snapshot] = reader.snapshots({ ns: ROOT_NAMESPACE, type: "host", id: "a" });
+      const name = mode === "data" ? "root.ppxar.didx" : "root.pxar.didx";
+      const index = reader.openSnapshot(snapshot!).dynamicIndex(name);
+      const inside = (size: number) => index.digestOf(index.find(size));
+      // In the middle of the third file, and of the twelfth.
+      const [damaged, missing] = [inside(2_500_000), inside(11_500_000)].map((digest) =>
+        `${store.path}/.chunks/${digest.slice(0, 4)}/${digest}`
+      );
+      Deno.writeFileSync(damaged!, Deno.readFileSync(damaged!).fill(1, 20, 60));
+      Deno.removeSync(missing!);
+      const { code, stderr } = await store.run(["restore", "host/a", "root.pxar", restored]);
+      assert.equal(code, 1);
+      assert.match(stderr, /CRC is wrong[^]*Cannot find chunk[^]*Not everything was restored/);
+      const failed = [...stderr.matchAll(/"\/(f\d+)"/g)].map((match) => match[1]!);
+      assert.ok(failed.includes("f12") && failed.includes("f21") && failed.length < 5, stderr);
+      for (const { name } of Deno.readDirSync(tree)) {
+        if (failed.includes(name)) continue;
+        assert.deepEqual(
+          Deno.readFileSync(`${restored}/${name}`),
+          Deno.readFileSync(`${tree}/${name}`),
+        );
+      }
+    });
+  }
+});
+
 Deno.test("pbs backup warns of a source that has the datastore in it", async () => {
   await using store = await PbsStore.create();
   const spec = `root.pxar:${store.path}`;

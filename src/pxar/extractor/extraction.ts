@@ -5,7 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError, isFailure, type OsError } from "#src/errors.ts";
+import { FormatError, IntegrityError, isFailure, type OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarEntry, PxarMetadata } from "../entry.ts";
 import { targetPathObjection } from "../format/name.ts";
@@ -235,7 +235,7 @@ export class Extraction {
     return !isFailed;
   }
 
-  /** Content of a file; what goes wrong in reading it ends the extraction. */
+  /** Content of a file; what goes wrong in reading it ends the extraction, unless it is damage in one place. */
   #content(path: string, size: number, read: ReadContent): EntryContent {
     const report = this.#report;
     let left = size;
@@ -270,7 +270,10 @@ export class Extraction {
     try {
       run();
       return true;
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof SourceFailure && isDamage(thrown.cause)
+        ? thrown.cause
+        : thrown;
       if (error instanceof SourceFailure || error instanceof StrictStop) throw error;
       if (!isFailure(error)) throw error;
       this.#report.add(path, stepOf(error), error, severity);
@@ -290,6 +293,12 @@ function readSource(
   } catch (error) {
     throw new SourceFailure(error);
   }
+}
+
+/** Whether a piece of the archive is damaged or missing that others do not depend on: a chunk of a snapshot. */
+function isDamage(error: unknown): error is IntegrityError | StateError {
+  return error instanceof IntegrityError ||
+    error instanceof StateError && error.code === "not-found";
 }
 
 function stepOf(error: Error): string {
