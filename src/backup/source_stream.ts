@@ -27,12 +27,15 @@ export function streamOf(source: ByteSource): SequentialSource {
 
 /** Reads fewer bytes where the later ones are in a damaged or missing chunk. @throws what reading the first byte throws */
 function readSound(source: ByteSource, bytes: Uint8Array<ArrayBuffer>, position: number): number {
+  let failure: unknown;
   for (let size = bytes.length;; size = Math.floor(size / 2)) {
     try {
       return source.readAt({ bytes, address: 0n }, 0, size, position);
     } catch (error) {
+      // The first one tells what was found, and may have made a backup rename the chunk.
+      failure ??= error;
       const isDamage = error instanceof IntegrityError || error instanceof StateError;
-      if (!isDamage || size <= 1) throw error;
+      if (!isDamage || size <= 1) throw failure;
     }
   }
 }

@@ -130,7 +130,11 @@ export class ObjectLocks {
   #acquire(what: string, locks: readonly (() => number | undefined)[]): ObjectLock {
     const held: number[] = [];
     const release = () => {
-      for (const fd of held.splice(0)) host.close(fd);
+      for (const fd of held.splice(0)) {
+        // A process that is being started has the descriptor, too, until it runs.
+        host.flock(fd, host.Lock.UNLOCK);
+        host.close(fd);
+      }
     };
     const isAcquired = tryFor(this.#options.timeoutMs, () => {
       try {

@@ -144,6 +144,8 @@ function release(key: string, descriptor: SharedDescriptor, lock: HeldLock): voi
     return;
   }
   descriptors.delete(key);
+  // A process that is being started has the descriptor, too, until it runs: closing it would leave the lock that long.
+  lockRecord(descriptor.fd, RecordLock.UNLOCK);
   host.close(descriptor.fd);
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Datastore } from "#src/pbs/datastore.ts";
+import * as host from "#src/io/host.ts";
+import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { ForeignLock } from "#tests/support/foreign_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -41,6 +43,35 @@ Deno.test("ProcessLock and the classic record lock of another process exclude ea
   store.processLock.acquireExclusive().release();
   store.close();
 });
+
+Deno.test("ProcessLock and ObjectLocks end with their release, whoever has copies of the descriptors", () => {
+  using directory = new TempDirectory("lock");
+  const store = openNew(directory);
+  const group = { ns: ROOT_NAMESPACE, type: "host", id: "a" } as const;
+  Deno.mkdirSync(`${store.path}/host/a`, { recursive: true });
+  const taken = [
+    () => store.processLock.acquireExclusive(),
+    () => store.locks!.lockGroup(group),
+  ];
+  for (const take of taken) {
+    const lock = take();
+    // What a process that is being started has until it runs.
+    const copies = copyDescriptorsBelow(store.path);
+    lock.release();
+    take().release();
+    assert.ok(copies.length > 0);
+    for (const fd of copies) host.close(fd);
+  }
+  store.close();
+});
+
+function copyDescriptorsBelow(path: string): number[] {
+  const found = Array.from({ length: 1024 }, (_, fd) => fd).filter((fd) => {
+    const target = host.readlinkAt(host.At.FDCWD, `/proc/self/fd/${fd}`);
+    return typeof target !== "number" && new TextDecoder().decode(target).startsWith(path);
+  });
+  return found.map((fd) => host.unwrap(host.dup(fd), "dup", path));
+}
 
 Deno.test("ProcessLock survives that the file is opened and closed elsewhere in the process", async () => {
   using directory = new TempDirectory("lock");
