@@ -138,6 +138,22 @@ Deno.test("SharedChunkCache loads what was announced when there is time, and onc
   assert.throws(() => checkCopy(caches[1]!, 3), IntegrityError);
 });
 
+Deno.test("SharedChunkCache reads what was announced by itself where no thread can be started", () => {
+  const chunks = new NumberedChunks();
+  const cache = new SharedChunkCache({
+    memory: createSharedChunkMemory(BUDGET),
+    chunks,
+    allocate: allocateNativeBuffer,
+    startLoader: () => {
+      throw new Error("no thread");
+    },
+    startBytes: 0,
+  });
+  assert.equal(cache.expect(numberedDigest(2), numberedSize(2)), true);
+  checkCopy(cache, 2);
+  assert.deepEqual(chunks.loaded, [2]);
+});
+
 Deno.test("SharedChunkCache gives several threads the right bytes at once", async () => {
   const memory = createSharedChunkMemory(BUDGET);
   const options = { memory, chunkCount: 25, roundCount: 1500 };
