@@ -2,12 +2,13 @@
  * Measures a mount against a plain directory with the same files on the same disk, in one run.
  *
  *     deno task bench [CATALOG.tar.zst [INSTANCE BACKUP_ID]]
+ *     deno task bench compare [--before EXECUTABLE] [--rounds N] [STEP…]
  *     deno task bench pxar
  *     deno task bench chunking
  *     deno task bench pbs [chunks] [library] [program] [memory]
  *
- * The second form measures archives instead (`pxar.ts`), the third how streams are cut into chunks (`chunking.ts`), the
- * fourth that and datastores (`pbs.ts`).
+ * The second form measures each step anew, beside an executable of before (`compare/`), the third archives
+ * (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that and datastores (`pbs.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench database;
  * without arguments the shared sample of scale 20 is taken. Prints a table; `dist/bench.json` has the same.
@@ -19,36 +20,21 @@ import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { BenchMount } from "./bench_mount.ts";
 import { benchmarkChunking } from "./chunking.ts";
+import { compareSides } from "./compare/main.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
 import { benchmarkDatastores } from "./pbs.ts";
 import { benchmarkPostgres } from "./postgres_benchmark.ts";
 import { benchmarkArchives } from "./pxar.ts";
 import { benchmarkReads } from "./read_benchmark.ts";
+import { countFiles, largestRelation } from "./relations.ts";
 import { Report } from "./report.ts";
 import { benchmarkRequestCost } from "./request_cost.ts";
+import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "./sample.ts";
 import { benchmarkScale } from "./scale_benchmark.ts";
 
 const CHECKOUT = new URL("../../", import.meta.url).pathname;
-const SAMPLE = `${CHECKOUT}../shared/fixtures/pg_probackup/bench-pgbench20-zlib.tar.zst`;
-const SAMPLE_INSTANCE = "main";
-const SAMPLE_BACKUP = "TOTXRW";
 const LIFE_CYCLES = 5;
 const COPY_TIMEOUT_MS = 300_000;
-
-/** The largest file below `base/`, relative to the data directory. */
-async function largestRelation(dataDirectory: string): Promise<string> {
-  const { stdout } = await runCommand(
-    ["sh", "-c", 'cd "$1" && find base -type f -printf "%s %p\\n" | sort -n | tail -n 1', "sh"]
-      .concat(dataDirectory),
-    { timeoutMs: 60_000 },
-  );
-  return stdout.trim().split(" ")[1] ?? "";
-}
-
-async function countFiles(directory: string): Promise<number> {
-  const command = ["sh", "-c", 'find "$1" -type f | wc -l', "sh", directory];
-  return Number((await runCommand(command, { timeoutMs: 60_000 })).stdout);
-}
 
 /** Mount and unmount several times, each with a new diff directory. */
 async function benchmarkLifeCycle(make: (index: number) => BenchMount, report: Report) {
@@ -65,16 +51,10 @@ async function benchmarkLifeCycle(make: (index: number) => BenchMount, report: R
 
 async function main(args: readonly string[]): Promise<void> {
   const program = Deno.env.get("PBKFS_BIN") ?? `${CHECKOUT}dist/pbkfs`;
-  const [archive = SAMPLE, instance = SAMPLE_INSTANCE, backupId = SAMPLE_BACKUP] = args;
+  const [archive, instance = SAMPLE_INSTANCE, backupId = SAMPLE_BACKUP] = args;
   using place = new TempDirectory("bench");
   const report = new Report();
-  await runCommand(["tar", "--zstd", "-xf", archive, "-C", place.path], {
-    timeoutMs: COPY_TIMEOUT_MS,
-  });
-  const store = await Deno.stat(place.join("catalog")).then(
-    () => place.join("catalog"),
-    () => place.path,
-  );
+  const store = await unpackSample(CHECKOUT, place.path, archive);
   const make = (name: string) =>
     new BenchMount({
       program,
@@ -122,6 +102,7 @@ async function main(args: readonly string[]): Promise<void> {
 if (import.meta.main) {
   if (Deno.args[0] === "pxar") await benchmarkArchives(CHECKOUT);
   else if (Deno.args[0] === "chunking") await benchmarkChunking(CHECKOUT);
+  else if (Deno.args[0] === "compare") await compareSides(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
   else await main(Deno.args);
 }

@@ -20,14 +20,16 @@ interface Round {
   readonly readWriteTps: number;
 }
 
-async function countMs(server: PostgresServer): Promise<number> {
+/** Time of a count over the largest table, as psql measures it. */
+export async function countMs(server: PostgresServer): Promise<number> {
   const output = await server.sql(COUNT);
   const time = /^Time: ([\d.]+) ms/m.exec(output)?.[1];
   if (time === undefined) throw new Error(`psql gave no time: ${output}`);
   return Number(time);
 }
 
-async function tps(server: PostgresServer, ...args: string[]): Promise<number> {
+/** What pgbench reaches with four clients. @param args of pgbench besides */
+export async function pgbenchTps(server: PostgresServer, ...args: string[]): Promise<number> {
   const { stdout } = await server.client(
     "pgbench",
     ["-n", "-T", String(PGBENCH_SECONDS), ...CLIENTS, ...args, "postgres"],
@@ -49,8 +51,8 @@ async function measure(dataDirectory: string): Promise<Round> {
     await dropCaches();
     const firstCountMs = await countMs(server);
     const secondCountMs = await countMs(server);
-    const readOnlyTps = await tps(server, "-S");
-    const readWriteTps = await tps(server);
+    const readOnlyTps = await pgbenchTps(server, "-S");
+    const readWriteTps = await pgbenchTps(server);
     return { firstCountMs, secondCountMs, readOnlyTps, readWriteTps };
   } finally {
     await server.stop();
