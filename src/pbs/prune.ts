@@ -1,10 +1,11 @@
 /**
- * Which snapshots of a group pruning keeps. No input or output; the rule is section 16 of the format's description.
+ * Which snapshots of a group pruning keeps; the rule is section 16 of the format's description.
  *
  * @module
  */
 
 import { UsageError } from "#src/errors.ts";
+import { checkTimeZone, localTime } from "#src/io/local_time.ts";
 
 /** How many snapshots are kept, by period. Left out or 0: the period selects nothing. */
 export interface RetentionOptions {
@@ -52,16 +53,8 @@ export interface CalendarTime {
 /** What the calendar shows at a time in unix seconds. */
 export type Calendar = (seconds: number) => CalendarTime;
 
-/** The calendar of this process's time zone. */
-export const localCalendar: Calendar = (seconds: number): CalendarTime => {
-  const date = new Date(seconds * 1000);
-  return {
-    year: date.getFullYear(),
-    month: date.getMonth() + 1,
-    day: date.getDate(),
-    hour: date.getHours(),
-  };
-};
+/** The calendar of this system's time zone. */
+export const localCalendar: Calendar = localTime;
 
 /** In the order in which they select. */
 const PERIODS: readonly RetentionPeriod[] = [
@@ -153,7 +146,9 @@ function markPeriod<Id>(
  * Decides about the snapshots of one group. Where `keep` asks for nothing, everything is kept.
  *
  * @returns one decision for each snapshot, newest first
- * @throws {UsageError} when a count is none: what asks for nothing by mistake would remove everything
+ * @param calendar says to which periods times belong. Default: the system's
+ * @throws {UsageError} when a count is none: what asks for nothing by mistake would remove everything. `time-zone` when the
+ *     system's zone is not known, by which snapshots would be removed
  */
 export function selectForPruning<Id>(
   snapshots: readonly PrunableSnapshot<Id>[],
@@ -166,6 +161,8 @@ export function selectForPruning<Id>(
       throw new UsageError(`Cannot keep ${countMax} snapshots (${period})`);
     }
   }
+  const isByCalendar = PERIODS.some((period) => period !== "last" && (keep[period] ?? 0) > 0);
+  if (isByCalendar && calendar === localCalendar) checkTimeZone();
   const newestFirst = [...snapshots].sort((one, other) => other.time - one.time);
   const marks: (Marked | undefined)[] = newestFirst.map(() => undefined);
   markUnfinished(newestFirst, marks);

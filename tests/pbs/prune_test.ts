@@ -36,9 +36,10 @@ async function marksIn(
   zone: string,
   list: readonly PrunableSnapshot<string>[],
   keep: RetentionOptions,
+  permissions: readonly string[] = [],
 ): Promise<string[]> {
   const module = fileURLToPath(new URL("_local_calendar.ts", import.meta.url));
-  const command = denoRunCommand([], module, [JSON.stringify([list, keep])]);
+  const command = denoRunCommand(permissions, module, [JSON.stringify([list, keep])]);
   const { stdout } = await runCommand(command, { timeoutMs: 30_000, env: { TZ: zone } });
   return JSON.parse(stdout).map(({ mark, period }: { mark: string; period?: string }) =>
     period === undefined ? mark : `${mark} ${period}`
@@ -72,18 +73,31 @@ Deno.test("selectForPruning selects as the real server does, TZ=UTC", async () =
   ]);
 });
 
+const WORKED_IN_VIENNA = [
+  "keep-partial",
+  "keep last",
+  "remove",
+  "remove",
+  "protected",
+  "keep daily",
+  "remove",
+  "remove",
+  "remove",
+];
+
 Deno.test("selectForPruning selects as the real server does, TZ=Europe/Vienna", async () => {
-  assert.deepEqual(await marksIn("Europe/Vienna", WORKED, WORKED_KEEP), [
-    "keep-partial",
-    "keep last",
-    "remove",
-    "remove",
-    "protected",
-    "keep daily",
-    "remove",
-    "remove",
-    "remove",
-  ]);
+  assert.deepEqual(await marksIn("Europe/Vienna", WORKED, WORKED_KEEP), WORKED_IN_VIENNA);
+});
+
+Deno.test("selectForPruning selects by a rule in TZ as by the zone's name", async () => {
+  const rule = "CET-1CEST,M3.5.0,M10.5.0/3";
+  assert.deepEqual(await marksIn(rule, WORKED, WORKED_KEEP, ["--allow-ffi"]), WORKED_IN_VIENNA);
+});
+
+Deno.test("selectForPruning needs a zone where it selects by days, and only there", async () => {
+  const marks = (keep: RetentionOptions) => marksIn("Europe/Viena", WORKED, keep, ["--allow-ffi"]);
+  await assert.rejects(marks({ daily: 1 }), /Cannot tell the local time/);
+  assert.deepEqual((await marks({ last: 1 })).slice(0, 2), ["keep-partial", "keep last"]);
 });
 
 Deno.test("selectForPruning counts by the local hour and day when clocks change", async () => {

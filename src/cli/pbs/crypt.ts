@@ -7,7 +7,7 @@
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { sealKey } from "#src/pbs/master_key.ts";
 import type { CommandContext } from "../command.ts";
-import { formatLocalTime } from "../local_time.ts";
+import { formatNow } from "../local_time.ts";
 import {
   defaultKeys,
   describeOrigin,
@@ -68,7 +68,7 @@ export async function loadBackupKeys(
   const encryptedKey = sealKey(
     await loadMasterKey(masterKey),
     { crypt, created: unlocked.file.created },
-    formatLocalTime(new Date()),
+    formatNow(),
   );
   return { mode, crypt, encryptedKey };
 }

@@ -18,7 +18,7 @@ import {
   unlockKey,
 } from "#src/pbs/format/key_file.ts";
 import type { CommandContext } from "../command.ts";
-import { formatLocalTime } from "../local_time.ts";
+import { formatNow } from "../local_time.ts";
 import { askPassword } from "../password.ts";
 import { showMessage } from "../pxar/quoting.ts";
 import { describeOrigin, type KeyOrigin } from "./key_choice.ts";
@@ -98,7 +98,7 @@ export function lockKey(key: Uint8Array, lock: KeyLock, created?: string): KeyFi
   return makeKeyFile({
     key,
     kind,
-    now: formatLocalTime(new Date()),
+    now: formatNow(),
     ...(created === undefined ? {} : { created }),
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(hint === undefined ? {} : { hint }),

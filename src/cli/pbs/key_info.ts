@@ -39,8 +39,8 @@ export function formatKeyInfo(info: KeyInfo, output: Output): string {
   const rows = [
     ["path", info.path],
     ["kdf", info.kdf],
-    ["created", formatCalendarTime(new Date(info.created * 1000))],
-    ["modified", formatCalendarTime(new Date(info.modified * 1000))],
+    ["created", formatCalendarTime(info.created)],
+    ["modified", formatCalendarTime(info.modified)],
     ["fingerprint", info.fingerprint],
     ["hint", info.hint && showMessage(info.hint)],
   ].filter((row): row is [string, string] => row[1] !== undefined);

@@ -31,7 +31,7 @@ export const PRUNE_TABLE: RecordTable<PruneRecord> = {
   ],
   row: (record) => [
     `${record["backup-type"]}/${record["backup-id"]}/${formatBackupTime(record["backup-time"])}`,
-    formatCalendarTime(new Date(record["backup-time"] * 1000)),
+    formatCalendarTime(record["backup-time"]),
     record.keep ? "keep" : "remove",
     record.reason ?? "",
   ],

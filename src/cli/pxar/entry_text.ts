@@ -6,6 +6,7 @@
 
 import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
 import { FileType, type Timestamp } from "#src/tree/node.ts";
+import { formatDateTime } from "../local_time.ts";
 import { quoteName } from "./quoting.ts";
 
 const OWNER_WIDTH = 13;
@@ -65,11 +66,7 @@ function triplet(bits: number, isSpecial: boolean, letter: string): string {
 
 /** `2020-09-13 12:26:40` in the local zone; seconds since 1970 for what no calendar has. */
 export function formatTime({ seconds }: Timestamp): string {
-  const time = new Date(seconds * 1000);
-  if (Number.isNaN(time.getTime())) return `@${seconds}`;
-  const two = (value: number) => String(value).padStart(2, "0");
-  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
-  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
+  return Number.isNaN(new Date(seconds * 1000).getTime()) ? `@${seconds}` : formatDateTime(seconds);
 }
 
 /** Size of a file, device number of a device, nothing worth telling of the rest. */

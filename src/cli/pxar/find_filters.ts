@@ -5,6 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import { localSeconds } from "#src/io/local_time.ts";
 import type { ReaderEntry } from "#src/transfer/reader.ts";
 import { FileType } from "#src/tree/node.ts";
 
@@ -85,12 +86,24 @@ function isDevice(entry: ReaderEntry, type: number): boolean {
   return entry.kind === "device" && (entry.metadata.mode & FileType.MASK) === type;
 }
 
+const DATE_AND_TIME =
+  /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/u;
+
 /** Local time unless a zone is given; a date alone is its first moment. */
 function parseTime(option: string, text: string): number {
-  const isDate = /^\d{4}-\d\d-\d\d$/u.test(text);
-  const time = Date.parse(isDate ? `${text}T00:00:00` : text.replace(" ", "T"));
-  if (Number.isNaN(time)) throw wrong(option, text, "expected YYYY-MM-DD[ HH:MM[:SS]]");
-  return time / 1000;
+  const [, date, clock = "00:00", second = ":00", zone] = DATE_AND_TIME.exec(text) ?? [];
+  const time = new Date(`${date}T${clock}${second}${zone ?? "Z"}`);
+  if (Number.isNaN(time.getTime())) throw wrong(option, text, "expected YYYY-MM-DD[ HH:MM[:SS]]");
+  if (zone !== undefined) return time.getTime() / 1000;
+  const whole = localSeconds({
+    year: time.getUTCFullYear(),
+    month: time.getUTCMonth() + 1,
+    day: time.getUTCDate(),
+    hour: time.getUTCHours(),
+    minute: time.getUTCMinutes(),
+    second: time.getUTCSeconds(),
+  });
+  return whole + time.getUTCMilliseconds() / 1000;
 }
 
 function wrong(option: string, text: string, expected: string): UsageError {

@@ -14,7 +14,7 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { formatLocalTime } from "../../local_time.ts";
+import { formatNow } from "../../local_time.ts";
 import { askNewPassword } from "../../password.ts";
 import { createFile } from "../../pxar/output_files.ts";
 
@@ -71,7 +71,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
     const file = makeKeyFile({
       key: keyCrypto.randomBytes(KEY_SIZE),
       kind,
-      now: formatLocalTime(new Date()),
+      now: formatNow(),
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(options.hint === undefined ? {} : { hint: options.hint }),
     }, keyCrypto);
