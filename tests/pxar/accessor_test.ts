@@ -13,6 +13,7 @@ import { GoodbyeBuilder } from "#src/pxar/format/goodbye.ts";
 import type { FileNode } from "#src/tree/node.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import { MemorySource } from "#tests/support/pxar_fixtures.ts";
+import { walk } from "#src/tree/walk.ts";
 import { checkTree } from "#tests/support/tree_conformance.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -146,42 +147,101 @@ Deno.test("PxarAccessor.readDirectory finds a directory of any size in the order
   }
 });
 
-/** An archive of a directory `d` with the file `f`, whose table has other items than it should. */
-function withTable(addItems: (table: GoodbyeBuilder, start: number, size: number) => void) {
+/** Offsets and sizes of what {@link withTable} has below the root. */
+interface Places {
+  readonly outerStart: number;
+  readonly outerSize: number;
+  readonly innerStart: number;
+  readonly innerSize: number;
+  readonly start: number;
+  readonly size: number;
+}
+
+/** An archive of `/d/e/f` whose table of `/d/e` has another item than it should. */
+function withTable(addItem: (table: GoodbyeBuilder, places: Places) => void) {
   const { metadata } = buildArchive((encoder: PxarEncoder) => {
     encoder.startDirectory("d", DIRECTORY);
+    encoder.startDirectory("e", DIRECTORY);
     encoder.addFile("f", FILE, 3, text("abc"));
+    encoder.finishDirectory();
     encoder.finishDirectory();
   });
   const accessor = PxarAccessor.open(new MemorySource(metadata));
-  const directory = accessor.lookup("/d")!;
-  const file = accessor.lookup("/d/f")!;
+  const outer = accessor.lookup("/d")!;
+  const inner = accessor.lookup("/d/e")!;
+  const file = accessor.lookup("/d/e/f")!;
   const table = new GoodbyeBuilder();
-  addItems(table, file.offset, file.end - file.offset);
-  const bytes = table.encode(directory.table!.offset, directory.table!.entryOffset);
+  addItem(table, {
+    outerStart: outer.offset,
+    outerSize: outer.end - outer.offset,
+    innerStart: inner.offset,
+    innerSize: inner.end - inner.offset,
+    start: file.offset,
+    size: file.end - file.offset,
+  });
+  const bytes = table.encode(inner.table!.offset, inner.table!.entryOffset);
   assert.equal(bytes.length, 64);
-  metadata.set(bytes, directory.table!.offset);
-  return { metadata, directory };
+  metadata.set(bytes, inner.table!.offset);
+  return metadata;
 }
 
-Deno.test("PxarAccessor refuses a table whose items are not what the directory holds", () => {
+Deno.test("PxarAccessor and verifyArchive refuse a table whose items are not what the directory holds", () => {
   hashFileName("f");
   const { high, low } = filenameHash;
-  const tables: [string, (table: GoodbyeBuilder, start: number, size: number) => void][] = [
-    ["bad-goodbye", (table, start, size) => table.add(high, low, start + 1, size)],
-    ["bad-goodbye", (table, start) => table.add(high, low, start, 20)],
-    ["bad-goodbye", (table, start, size) => table.add(high, low, start - 56, size)],
-    ["bad-goodbye", (table, start, size) => table.add(high, low, start - 1e15, size)],
-    ["bad-goodbye", (table, start, size) => table.add(high, low, start + 1e15, size)],
-    ["cyclic-goodbye", (table, _start, size) => table.add(high, low, 56, size)],
+  // A size that is not the directory's keeps what lists a directory in itself from being walked for ever by readers that do
+  // not look for that: they miss the tail of its table where the size says that it ends.
+  const tables: [string, (table: GoodbyeBuilder, places: Places) => void][] = [
+    ["bad-goodbye", (table, { start, size }) => table.add(high, low, start + 1, size)],
+    ["bad-goodbye", (table, { start }) => table.add(high, low, start, 20)],
+    ["bad-goodbye", (table, { start, size }) => table.add(high, low, start - 56, size)],
+    ["bad-goodbye", (table, { start, size }) => table.add(high, low, start - 1e15, size)],
+    ["bad-goodbye", (table, { start, size }) => table.add(high, low, start + 1e15, size)],
+    [
+      "cyclic-goodbye",
+      (table, { innerStart, innerSize }) => table.add(high, low, innerStart, innerSize - 1),
+    ],
+    [
+      "cyclic-goodbye",
+      (table, { outerStart, outerSize }) => table.add(high, low, outerStart, outerSize - 1),
+    ],
   ];
-  for (const [code, fill] of tables) {
-    const { metadata } = withTable(fill);
+  for (const [index, [code, fill]] of tables.entries()) {
+    const metadata = withTable(fill);
     const accessor = PxarAccessor.open(new MemorySource(metadata));
-    assert.throws(() => accessor.lookup("/d/f"), { code });
-    const directory = accessor.lookup("/d")!;
-    assert.throws(() => [...accessor.readDirectory(directory)], { code });
-    assert.equal([...verifyArchive(new MemorySource(metadata))][0]?.code, code);
+    assert.throws(() => accessor.lookup("/d/e/f"), { code }, `table ${index}`);
+    const directory = accessor.lookup("/d/e")!;
+    assert.throws(() => [...accessor.readDirectory(directory)], { code }, `table ${index}`);
+    assert.throws(() => [...walk(openPxarTree(new MemorySource(metadata)))], { code });
+    assert.equal([...verifyArchive(new MemorySource(metadata))][0]?.code, code, `table ${index}`);
+  }
+});
+
+Deno.test("verifyArchive refuses an item whose size is a little too large", () => {
+  hashFileName("f");
+  const { high, low } = filenameHash;
+  const metadata = withTable((table, { start, size }) => table.add(high, low, start, size + 1));
+  assert.equal([...verifyArchive(new MemorySource(metadata))][0]?.code, "bad-goodbye");
+  // Where a file ends its own items say: what is read of it is right all the same.
+  assert.equal(PxarAccessor.open(new MemorySource(metadata)).lookup("/d/e/f")?.name, "f");
+});
+
+Deno.test("PxarAccessor and verifyArchive refuse a table in another order than that of a search tree", () => {
+  const names = ["a", "b", "c"];
+  const { metadata } = buildArchive((encoder: PxarEncoder) => {
+    for (const name of names) encoder.addFile(name, FILE, 3, text("abc"));
+  });
+  const { root } = PxarAccessor.open(new MemorySource(metadata));
+  const items = root.table!.offset + 16;
+  const first = metadata.slice(items, items + 24);
+  metadata.copyWithin(items, items + 24, items + 48);
+  metadata.set(first, items + 24);
+  const code = "bad-goodbye";
+  assert.equal([...verifyArchive(new MemorySource(metadata))][0]?.code, code);
+  const accessor = PxarAccessor.open(new MemorySource(metadata));
+  assert.throws(() => [...accessor.readDirectory(accessor.root)], { code });
+  // A search may miss what is there, but finds nothing else.
+  for (const name of names) {
+    assert.ok([name, undefined].includes(accessor.lookup(`/${name}`)?.name));
   }
 });
 

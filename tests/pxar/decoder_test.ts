@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FormatError } from "#src/errors.ts";
+import { PRELUDE_SIZE_MAX } from "#src/pxar/format/limits.ts";
 import { PxarAccessor, PxarDecoder, type PxarEvent, verifyArchive } from "#src/pxar/mod.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import { MemorySource, sequentialBytes } from "#tests/support/pxar_fixtures.ts";
@@ -176,4 +177,26 @@ Deno.test("PxarDecoder does not allocate what an item declares", () => {
     return error instanceof FormatError && error.code === "truncated";
   });
   assert.ok(largest <= 1 << 20, `${largest}`);
+});
+
+Deno.test("PxarDecoder and PxarAccessor refuse a prelude that is a little too large", () => {
+  const entry = buildArchive(() => {}).metadata.subarray(0, 56);
+  const version = Uint8Array.fromHex("0da416df756c0f73" + "1800000000000000" + "0200000000000000");
+  const archive = (declaredSize: number, content: number) => {
+    const header = Uint8Array.fromHex("1b777b9f9dd709e3" + "0000000000000000");
+    new DataView(header.buffer).setBigUint64(8, BigInt(16 + declaredSize), true);
+    return new Uint8Array([...version, ...header, ...new Uint8Array(content), ...entry]);
+  };
+  const read = (bytes: Uint8Array) => () => eventsOf(new PxarDecoder(sequentialBytes(bytes)));
+  const open = (bytes: Uint8Array) => () =>
+    PxarAccessor.open(new MemorySource(bytes), { payload: new MemorySource(new Uint8Array(16)) });
+  const isRefused = (code: string) => (error: unknown) =>
+    error instanceof FormatError && error.code === code;
+  for (const reading of [read, open]) {
+    // One byte beyond what is accepted, all of it there.
+    const large = archive(PRELUDE_SIZE_MAX + 1, PRELUDE_SIZE_MAX + 1);
+    assert.throws(reading(large), isRefused("bad-size"));
+    // One byte beyond the end of the archive.
+    assert.throws(reading(archive(10 + 56 + 1, 10)), isRefused("truncated"));
+  }
 });

@@ -95,6 +95,12 @@ function limited<Result>(run: () => Result): Result {
   return result;
 }
 
+Deno.test("no malformed archive is one that other programs are lost on", () => {
+  for (const { name, outcomes } of malformedCases()) {
+    for (const outcome of outcomes) assert.match(outcome, /^(ok|error)$/, name);
+  }
+});
+
 for (const given of malformedCases()) {
   Deno.test(`PxarDecoder reads malformed/${given.name} as it should`, () => {
     checkVerdict(

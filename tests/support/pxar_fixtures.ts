@@ -100,7 +100,15 @@ export interface MalformedCase {
   readonly payloadPath: string | undefined;
   readonly class: string;
   readonly expect: { readonly sequential: Verdict; readonly random: Verdict };
+  /** How the reference library fared, in order and at random. */
+  readonly outcomes: readonly string[];
 }
+
+/** A case as `expected.json` has it. */
+type StoredCase = Pick<MalformedCase, "class" | "expect"> & {
+  readonly files: [string, string?];
+  readonly reference: { readonly sequential: string; readonly random: string };
+};
 
 /** `either`: an error of the case's class, or a correct result. */
 export type Verdict = "ok" | "error" | "either";
@@ -110,12 +118,13 @@ export function malformedCases(): MalformedCase[] {
   const directory = join(PXAR_FIXTURES, "malformed");
   if (!isPresent(directory)) return [];
   const { cases } = JSON.parse(Deno.readTextFileSync(join(directory, "expected.json")));
-  return (cases as (MalformedCase & { files: [string, string?] })[]).map((given) => ({
+  return (cases as StoredCase[]).map((given) => ({
     name: given.files[0],
     path: join(directory, given.files[0]),
     payloadPath: given.files[1] === undefined ? undefined : join(directory, given.files[1]),
     class: given.class,
     expect: given.expect,
+    outcomes: [given.reference.sequential, given.reference.random],
   }));
 }
 
