@@ -168,6 +168,7 @@ class MountJob {
       skipFsync: request.skipFsync,
       materializeOnRead: request.materializeOnRead,
       volatileDirectories,
+      extendedAttributes: request.extendedAttributes,
     };
     if (request.settings.length > 0) {
       const fileSystem = openOverlay({ ...overlay, lower, worker: 0 });

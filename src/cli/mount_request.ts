@@ -31,6 +31,7 @@ export interface MountOptions extends StoreOptions, FormatOptions, LogOptions {
   readonly allowOther?: boolean;
   readonly owner?: string;
   readonly config?: readonly string[];
+  readonly xattrs?: boolean;
   readonly workers?: string;
   /** Set in the background worker. */
   readonly handshake?: boolean;
@@ -59,6 +60,8 @@ export interface MountRequest {
   readonly allowOther: boolean | undefined;
   readonly owner: string | undefined;
   readonly settings: readonly Setting[];
+  /** Files of the mount have extended attributes. */
+  readonly extendedAttributes: boolean;
   /** Without a path to a file: that in the diff directory. */
   readonly log: LogRequest;
 }
@@ -87,6 +90,7 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
     allowOther: options.allowOther,
     owner: options.owner,
     settings: (options.config ?? []).map(parseSetting),
+    extendedAttributes: options.xattrs === true,
     log: parseLogRequest(options, context),
   };
 }

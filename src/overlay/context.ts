@@ -21,6 +21,11 @@ export interface OverlayOptions {
   readonly materializeOnRead: boolean;
   /** Directories below the root whose changes are kept only while mounted, such as `pg_wal`. */
   readonly volatileDirectories: readonly string[];
+  /**
+   * Files have extended attributes. Without them every request for one is ENOSYS: the kernel then asks no more, which
+   * spares a server that writes one request for each write.
+   */
+  readonly extendedAttributes: boolean;
 }
 
 /** Tells the kernel of files that it may read and write itself. */

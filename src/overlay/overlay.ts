@@ -84,7 +84,8 @@ export class Overlay implements FileSystem {
   readonly #changes: AttributeChanges;
   readonly #files: OpenFiles;
   readonly #listings: Listings;
-  readonly #xattrs: ExtendedAttributes;
+  /** Undefined where files have none. */
+  readonly #xattrs: ExtendedAttributes | undefined;
   readonly #found = new Found();
   readonly #stat = new host.HostStat();
 
@@ -106,7 +107,9 @@ export class Overlay implements FileSystem {
       changes: this.#changes,
     });
     this.#listings = new Listings(context, this.#nodes);
-    this.#xattrs = new ExtendedAttributes(context, this.#nodes, this.#copyUp);
+    this.#xattrs = context.options.extendedAttributes
+      ? new ExtendedAttributes(context, this.#nodes, this.#copyUp)
+      : undefined;
     // Modes come from the kernel with the caller's umask applied.
     host.setUmask(0);
     this.#table.lockNamespace();
@@ -521,19 +524,28 @@ export class Overlay implements FileSystem {
   }
 
   setxattr(nodeId: number, name: string, value: Uint8Array, flags: number): number {
-    return this.#withNode(nodeId, (slot) => this.#xattrs.set(slot, name, value, flags));
+    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.set(slot, name, value, flags));
   }
 
   getxattr(nodeId: number, name: string): Uint8Array | number {
-    return this.#withNode(nodeId, (slot) => this.#xattrs.get(slot, name));
+    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.get(slot, name));
   }
 
   listxattr(nodeId: number): readonly string[] | number {
-    return this.#withNode(nodeId, (slot) => this.#xattrs.list(slot));
+    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.list(slot));
   }
 
   removexattr(nodeId: number, name: string): number {
-    return this.#withNode(nodeId, (slot) => this.#xattrs.remove(slot, name));
+    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.remove(slot, name));
+  }
+
+  #withXattrs<Result>(
+    nodeId: number,
+    use: (xattrs: ExtendedAttributes, slot: number) => Result,
+  ): Result | number {
+    const xattrs = this.#xattrs;
+    if (xattrs === undefined) return -Errno.ENOSYS;
+    return this.#withNode(nodeId, (slot) => use(xattrs, slot));
   }
 
   /** Runs `use` under the namespace lock. */

@@ -197,6 +197,37 @@ mountTest("pbkfs mount never writes into the diff on read unless told", async (p
   assert.ok(await usage() > 1_000_000);
 });
 
+mountTest(
+  "pbkfs mount has no extended attributes, and the kernel does not ask for them",
+  async (place) => {
+    await place.mustMount();
+    for (const command of ["setfattr -n user.note -v 1", "getfattr -d", "setfacl -m u:1:r"]) {
+      assert.match(await place.shell(`${command} PG_VERSION 2>&1 || true`), /not supported\n$/);
+    }
+    await place.shell("cp -a PG_VERSION copied && ls -l copied");
+    // A server that looks for the end between its writes.
+    using file = Deno.openSync(`${place.mnt}/PG_VERSION`, { write: true });
+    for (let i = 0; i < 100; i++) {
+      file.seekSync(0, Deno.SeekMode.End);
+      file.writeSync(new Uint8Array(8192));
+    }
+    const { stdout } = await runProgram(["stat", "-D", place.mnt, "--format", "json"]);
+    const { write, getxattr } = JSON.parse(stdout).operations;
+    assert.ok((getxattr?.count ?? 0) <= 2, `${getxattr?.count} getxattr, ${write?.count} write`);
+  },
+);
+
+mountTest("pbkfs mount --xattrs keeps extended attributes over a remount", async (place) => {
+  await place.mustMount(["--xattrs"]);
+  await place.shell("setfattr -n user.note -v kept PG_VERSION && setfattr -n user.note -v d base");
+  await place.mustUnmount();
+  await place.mustMount(["--xattrs"]);
+  assert.equal(
+    await place.shell("getfattr -d PG_VERSION base"),
+    '# file: PG_VERSION\nuser.note="kept"\n\n# file: base\nuser.note="d"\n\n',
+  );
+});
+
 mountTest("pbkfs cleanup empties a released diff directory", async (place) => {
   await place.mustMount();
   await place.shell("echo x >made");

@@ -30,7 +30,7 @@ Deno.test("a mounted backup passes the POSIX suite, and all of it is there after
   const { instance, backupId } = buildDirectoryCatalog(store, sample);
   const before = await storeState(store);
   await using place = new MountPlace("posix");
-  await place.mount({ store, instance, backupId });
+  await place.mount({ store, instance, backupId, options: ["--xattrs"] });
 
   await test.step("the backup is the sample", async () => {
     assert.deepEqual(await visibleTree(place), await walkInChild(sample));
@@ -50,7 +50,7 @@ Deno.test("a mounted backup passes the POSIX suite, and all of it is there after
   await test.step("remount", async () => {
     const tree = await visibleTree(place);
     await place.unmount();
-    await place.mount({ store });
+    await place.mount({ store, options: ["--xattrs"] });
     assert.deepEqual(await visibleTree(place), tree);
     await place.unmount();
   });

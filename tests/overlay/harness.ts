@@ -68,6 +68,7 @@ export class OverlayHarness {
         skipFsync: false,
         materializeOnRead: this.options.materializeOnRead ?? false,
         volatileDirectories,
+        extendedAttributes: true,
       }));
   }
 

@@ -52,6 +52,7 @@ class OverlayPlace {
       skipFsync: false,
       materializeOnRead: false,
       volatileDirectories: [],
+      extendedAttributes: true,
     };
     await withMount(
       { workerUrl: WORKER_URL, workers, description, allowOther: true },
