@@ -41,7 +41,7 @@ const Word = {
   FIRST: 5,
   /** Directory: last child. File: last version. */
   LAST: 6,
-  /** Relation: blocks. */
+  /** Relation: blocks; negative while that is only the most that there can be. */
   BLOCKS: 7,
   /** Relation: number of the 1 GiB segment. */
   SEGMENT: 8,
@@ -54,7 +54,8 @@ const Field = {
   /** `layer * EXTERNAL_SPAN + external directory`. */
   PLACE: 1,
   SIZE: 2,
-  COMPRESSION: 3,
+  /** `compression`, and {@link GAPLESS}. */
+  SHAPE: 3,
   HEADER_COUNT: 4,
   /** Whole file: instead of the above, its size with the zeros that are not stored. */
   VISIBLE_SIZE: 4,
@@ -63,6 +64,9 @@ const Field = {
   HEADER_CRC: 7,
 } as const;
 const VERSION_FIELDS = 8;
+
+/** Flag of a version: see {@link Version.isGapless}. */
+const GAPLESS = 1 << 8;
 
 /** Above every number of an external directory. */
 const EXTERNAL_SPAN = 1 << 17;
@@ -91,6 +95,8 @@ export interface Version {
   /** Bytes stored. */
   readonly size: number;
   readonly compression: PageCompression;
+  /** Pages: the records are those of blocks 0 to `headerCount - 1`. */
+  readonly isGapless: boolean;
   readonly headerCount: number;
   readonly headerOffset: number;
   readonly headerSize: number;
@@ -162,8 +168,21 @@ export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
     return this.word(id, Word.FIRST);
   }
 
+  /** Blocks of a relation, or the most there can be while {@link isBlockCountKnown} is false. */
   blockCount(id: number): number {
-    return this.word(id, Word.BLOCKS);
+    return Math.abs(this.word(id, Word.BLOCKS));
+  }
+
+  /** False while somebody has to look which blocks are stored; see `relation_length.ts`. */
+  isBlockCountKnown(id: number): boolean {
+    return this.word(id, Word.BLOCKS) >= 0;
+  }
+
+  /** Tells all threads how many blocks a relation has. The first one that finds it out decides. */
+  setBlockCount(id: number, count: number): void {
+    const place = (id - 1) * NODE_WORDS + Word.BLOCKS;
+    const { nodes } = this.sections;
+    Atomics.compareExchange(nodes, place, -this.blockCount(id), count);
   }
 
   segment(id: number): number {
@@ -203,13 +222,22 @@ export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
     return this.#field(version, Field.NEXT);
   }
 
+  /** All versions of a file, newest backup first. */
+  *versions(id: number): Iterable<Version> {
+    for (let version = this.firstVersion(id); version !== 0; version = this.nextVersion(version)) {
+      yield this.version(version);
+    }
+  }
+
   version(version: number): Version {
     const place = this.#field(version, Field.PLACE);
+    const shape = this.#field(version, Field.SHAPE);
     return {
       layer: Math.floor(place / EXTERNAL_SPAN),
       externalNumber: place % EXTERNAL_SPAN,
       size: this.#field(version, Field.SIZE),
-      compression: this.#field(version, Field.COMPRESSION) as PageCompression,
+      compression: (shape & ~GAPLESS) as PageCompression,
+      isGapless: (shape & GAPLESS) !== 0,
       headerCount: this.#field(version, Field.HEADER_COUNT),
       headerOffset: this.#field(version, Field.HEADER_OFFSET),
       headerSize: this.#field(version, Field.HEADER_SIZE),
@@ -309,6 +337,7 @@ export class ChainTableBuilder extends ChainTable<ArrayBuffer> {
     this.sections.nodes[(id - 1) * NODE_WORDS + Word.FIRST] = directory;
   }
 
+  /** `blockCount` is negative while that is only the most that there can be. */
   setRelation(id: number, blockCount: number, segment: number): void {
     const record = (id - 1) * NODE_WORDS;
     this.sections.nodes[record + Word.BLOCKS] = blockCount;
@@ -356,7 +385,7 @@ export class ChainTableBuilder extends ChainTable<ArrayBuffer> {
     const start = (number - 1) * VERSION_FIELDS;
     versions[start + Field.PLACE] = version.layer * EXTERNAL_SPAN + version.externalNumber;
     versions[start + Field.SIZE] = version.size;
-    versions[start + Field.COMPRESSION] = version.compression;
+    versions[start + Field.SHAPE] = version.compression | (version.isGapless ? GAPLESS : 0);
     versions[start + Field.HEADER_COUNT] = headerCountOrSize;
     versions[start + Field.HEADER_OFFSET] = version.headerOffset;
     versions[start + Field.HEADER_SIZE] = version.headerSize;

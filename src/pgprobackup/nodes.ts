@@ -135,12 +135,23 @@ class RelationFile extends BackupNode implements FileNode {
   readonly kind = "file";
 
   get size(): number {
-    return this.context.table.blockCount(this.id) * PAGE_SIZE;
+    return this.#blockCount * PAGE_SIZE;
+  }
+
+  get #blockCount(): number {
+    const { table, pages } = this.context;
+    if (!table.isBlockCountKnown(this.id)) {
+      table.setBlockCount(
+        this.id,
+        pages.storedLength(this.#streams(), table.blockCount(this.id)),
+      );
+    }
+    return table.blockCount(this.id);
   }
 
   open(): FileContent {
     const { table, pages } = this.context;
-    const blockCount = table.blockCount(this.id);
+    const blockCount = this.#blockCount;
     if (blockCount === 0) return EMPTY_CONTENT;
     return new DataFileContent(pages, {
       id: this.id,
@@ -154,12 +165,7 @@ class RelationFile extends BackupNode implements FileNode {
     const { table, chain } = this.context;
     const path = listedPath(table, this.id);
     const streams: PageStream[] = [];
-    for (
-      let number = table.firstVersion(this.id);
-      number !== 0;
-      number = table.nextVersion(number)
-    ) {
-      const { layer, externalNumber, ...stored } = table.version(number);
+    for (const { layer, externalNumber, ...stored } of table.versions(this.id)) {
       const backup = chain[layer]!;
       streams.push({
         ...stored,

@@ -28,6 +28,8 @@ import { openStored, readStored, type StoredFile } from "./stored_file.ts";
 export interface PageStream extends StoredFile {
   readonly size: number;
   readonly compression: PageCompression;
+  /** The records are those of blocks 0 to `headerCount - 1`. */
+  readonly isGapless: boolean;
   /** Records in the file as the list says; 0 when it does not say. */
   readonly headerCount: number;
   /** Place in the header map; -1 when the list has none. */

@@ -24,6 +24,7 @@ import {
 import { decodePglz } from "./format/pglz.ts";
 import { PageIndexBuilder, type PageStream } from "./page_index.ts";
 import { PageIndexCache } from "./page_index_cache.ts";
+import { lengthFromHeaders } from "./relation_length.ts";
 import { readStored } from "./stored_file.ts";
 
 /** Bytes fetched with one read: at least 31 records, small enough to stay in the processor's cache. */
@@ -176,6 +177,11 @@ export class PageStore {
     this.#pageFile = file.id;
     this.#pageBlock = block;
     return this.#page.bytes;
+  }
+
+  /** Blocks of a relation of which the lists do not tell it; `listed` is the most that there can be. */
+  storedLength(streams: readonly PageStream[], listed: number): number {
+    return lengthFromHeaders(listed, streams, this.#builder);
   }
 
   #buildIndex(file: DataFile): void {

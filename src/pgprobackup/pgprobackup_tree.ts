@@ -5,6 +5,9 @@
  * link `pg_tblspc/OID` to `.pbkfs/tblspc/OID`; external directory N is `.pbkfs/external/N`. All times are the target's
  * recovery time.
  *
+ * A relation file is as long as a restore makes it: to the last block below the target's `n_blocks` that any backup of
+ * the chain stores (`relation_length.ts`).
+ *
  * @module
  */
 

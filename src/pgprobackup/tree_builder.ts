@@ -17,6 +17,7 @@ import { contentListPath, readContentList } from "./content_list.ts";
 import { EXTERNAL_NAME, EXTRAS_NAME, TABLESPACE_LINKS_NAME, TABLESPACES_NAME } from "./extras.ts";
 import { type ContentEntry, SIZE_UNCHANGED } from "./format/content.ts";
 import { EXTERNAL_ABSENT, EXTERNAL_UNKNOWN, LayerRoots } from "./layer_roots.ts";
+import { lengthFromLists } from "./relation_length.ts";
 
 /** Files that a restore does not bring back: PostgreSQL must not find them. */
 const LEFT_OUT = new Set(["tablespace_map", "database_map"]);
@@ -76,6 +77,7 @@ class TreeBuilder {
     for (let layer = 1; layer < this.#chain.length; layer++) this.#readParent(layer);
     const [lost] = this.#pending;
     if (lost !== undefined) this.#refuseLost(lost, this.#chain.at(-1)!, "has it as unchanged");
+    this.#settleLengths();
     return this.#table.pack();
   }
 
@@ -279,6 +281,17 @@ class TreeBuilder {
     });
   }
 
+  /** Relations end where a restore would end them. */
+  #settleLengths(): void {
+    const table = this.#table;
+    for (let id = table.rootId; id <= table.nodeCount; id++) {
+      if (table.kind(id) !== NodeKind.RELATION) continue;
+      const listed = table.blockCount(id);
+      const length = lengthFromLists(listed, table.versions(id));
+      if (length !== listed) table.setRelation(id, length ?? -listed, table.segment(id));
+    }
+  }
+
   #refuseLost({ path }: PendingFile, parent: ChainMember, problem: string): never {
     throw new IntegrityError(
       `Cannot find the content of "${path}", unchanged in backup ${this.#target.id}: ` +
@@ -325,6 +338,7 @@ function versionOf(entry: ContentEntry, layer: number): Version {
     externalNumber: entry.externalNumber,
     size: entry.size,
     compression: entry.compression,
+    isGapless: entry.headerCount > 0 && entry.headerCount === entry.blockCount,
     headerCount: entry.headerCount,
     headerOffset: entry.headerOffset,
     headerSize: entry.headerSize,
