@@ -158,7 +158,8 @@ export type StateCode =
   | "exists"
   | "protected"
   | "foreign-owner"
-  | "access-times";
+  | "access-times"
+  | "future-snapshot";
 
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
 export class StateError extends Error implements Failure {

@@ -41,7 +41,7 @@ import { ProcessLock } from "./store/process_lock.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
 import { SERVER_LOCKS_PATH } from "./store/server_lock_paths.ts";
 import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
-import { checkOwner, startSnapshot, writeOwner } from "./snapshot_start.ts";
+import { checkOwner, plannedSnapshot, startSnapshot, writeOwner } from "./snapshot_start.ts";
 import { removeFile, StoreFiles } from "./store/store_files.ts";
 import {
   checkNotes,
@@ -221,9 +221,14 @@ export class Datastore {
     return LocalSnapshotReader.open(this.#store, snapshot, options);
   }
 
-  /** Starts a snapshot. @throws {StateError} `locked`, `exists` or `not-found`; see {@link startSnapshot} */
+  /** Starts a snapshot. @throws {StateError} `locked`, `exists`, `not-found` or `future-snapshot`; see {@link startSnapshot} */
   startSnapshot(options: NewSnapshotOptions): LocalSnapshotWriter {
     return startSnapshot(this.#store, options);
+  }
+
+  /** The snapshot that would be started now; see {@link plannedSnapshot}. @throws {StateError} */
+  plannedSnapshot(group: GroupId, time?: number): SnapshotId {
+    return plannedSnapshot(this.#store, group, time);
   }
 
   /** Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or `locked` @throws {LimitError} */

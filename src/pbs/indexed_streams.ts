@@ -11,6 +11,7 @@ import type { ChunkStream, CutRule, KnownChunk } from "#src/chunking/chunk_strea
 import type { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { IntegrityError, StateError } from "#src/errors.ts";
+import { currentSeconds } from "./clock.ts";
 import type { ChunkIndex, EncodedIndex, IndexStamp } from "./format/chunk_index.ts";
 import { DynamicIndexBuilder } from "./format/dynamic_index.ts";
 import { FixedIndexBuilder } from "./format/fixed_index.ts";
@@ -146,7 +147,7 @@ class StoredStream implements IndexedStream {
     }
     this.#isFinished = true;
     const uuid = crypto.getRandomValues(new Uint8Array(UUID_SIZE));
-    const index = this.#builder.finish({ uuid, ctime: Math.floor(Date.now() / 1000) });
+    const index = this.#builder.finish({ uuid, ctime: currentSeconds() });
     const summary = {
       name: this.#name,
       size,

@@ -5,9 +5,11 @@
  */
 
 import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { currentSeconds, isAheadOf } from "./clock.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
 import { keyFingerprintOf, verifyStateOf } from "./format/manifest.ts";
 import {
+  formatBackupTime,
   formatGroup,
   formatSnapshot,
   groupDirectory,
@@ -40,7 +42,7 @@ const GROUP_ATTEMPTS_MAX = 10;
  * Starts a snapshot.
  *
  * @throws {StateError} `locked`, `not-found` when there is no such namespace, `exists` when the time is taken or not after the
- *     last snapshot's
+ *     last snapshot's, `future-snapshot` when the last one is ahead of the clock and no time is given
  * @throws {UsageError} when the options do not fit together
  * @throws {OsError}
  */
@@ -57,7 +59,7 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Lo
     // From before the base is read: its chunks must not be collected.
     held.push(processLock.acquireShared());
     held.push(lockNewGroup(store, options));
-    const last = listSnapshots(store, options.group).findLast((id) => isFinished(store, id));
+    const last = lastFinished(store, options.group);
     previous = last === undefined ? undefined : openBase(store, last, options);
     const id = makeSnapshotDirectory(store, options, last);
     held.push(locks.lockSnapshot(id, "exclusive"));
@@ -161,17 +163,57 @@ function makeSnapshotDirectory(
   last: SnapshotId | undefined,
 ): SnapshotId {
   const { files } = writableParts(store);
-  if (time !== undefined) {
-    const id = { group, time };
-    if (last !== undefined && time <= last.time) throw notAfter(id, last);
+  for (let id = idAfter(last, group, time);; id = { group, time: id.time + 1 }) {
     if (files.makeDirectory(snapshotPath(store, id))) return id;
+    if (time === undefined) continue;
     throw new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: it exists`);
   }
-  let next = Math.max(Math.floor(Date.now() / 1000), (last?.time ?? 0) + 1);
-  while (true) {
-    const id = { group, time: next++ };
-    if (files.makeDirectory(snapshotPath(store, id))) return id;
+}
+
+/**
+ * The snapshot that would be started now.
+ *
+ * @param time unix seconds; undefined: the present, or the next second that is free
+ * @throws {StateError} `not-found` when there is no such namespace, `exists` when the time is not after the last snapshot's,
+ *     `future-snapshot` when no time is given and the last snapshot is of the future
+ */
+export function plannedSnapshot(
+  store: OpenStore,
+  group: GroupId,
+  time: number | undefined,
+): SnapshotId {
+  requireNamespace(store, group.ns);
+  return idAfter(lastFinished(store, group), group, time);
+}
+
+function lastFinished(store: OpenStore, group: GroupId): SnapshotId | undefined {
+  return listSnapshots(store, group).findLast((id) => isFinished(store, id));
+}
+
+function idAfter(
+  last: SnapshotId | undefined,
+  group: GroupId,
+  time: number | undefined,
+): SnapshotId {
+  if (last === undefined) return { group, time: time ?? currentSeconds() };
+  if (time === undefined) {
+    const now = currentSeconds();
+    // Dated after it, this one and all to come would be of that future, too, and of a day each when they are pruned.
+    if (isAheadOf(last.time, now)) throw aheadOfClock(last, now);
+    return { group, time: Math.max(now, last.time + 1) };
   }
+  if (time > last.time) return { group, time };
+  throw notAfter({ group, time }, last);
+}
+
+function aheadOfClock(last: SnapshotId, now: number): StateError {
+  const group = formatGroup(last.group);
+  return new StateError(
+    "future-snapshot",
+    `Cannot make a snapshot of ${group}: the last one, ${formatSnapshot(last)}, is ahead of the ` +
+      `clock, which says ${formatBackupTime(now)}`,
+    { hint: "Set the clock if it is wrong; otherwise forget that snapshot, and all like it" },
+  );
 }
 
 function notAfter(id: SnapshotId, last: SnapshotId): StateError {

@@ -7,7 +7,7 @@ import { Datastore } from "#src/pbs/datastore.ts";
 import type { SyncLevel } from "#src/pbs/datastore_types.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import { type ManifestFile, uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
-import { type GroupId, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
+import { formatSnapshot, type GroupId, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
 import { startStoreThreads } from "#src/pbs/store/store_threads.ts";
 import { runCommand } from "#tests/support/process.ts";
@@ -252,7 +252,7 @@ Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that 
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const exists = { name: "StateError", code: "exists" };
-  const time = Math.floor(Date.now() / 1000) + 1000;
+  const time = Math.floor(Date.now() / 1000) + 200;
   const first = store.startSnapshot({ group: GROUP, time });
   first.addBlob("a.conf.blob", new Uint8Array(1));
   first.finish();
@@ -264,6 +264,33 @@ Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that 
   assert.equal(next.id.time, time + 2);
   next.abort();
   assert.equal(store.snapshots(GROUP).length, 2);
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter dates no snapshot after one that is ahead of the clock", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const backUp = (time?: number) => {
+    const writer = store.startSnapshot({ group: GROUP, ...(time === undefined ? {} : { time }) });
+    writer.addBlob("a.conf.blob", new Uint8Array(1));
+    return writer.finish().id;
+  };
+  const time = Math.floor(Date.now() / 1000) + 4 * 365 * 86_400;
+  const future = backUp(time);
+  const refusal = {
+    name: "StateError",
+    code: "future-snapshot",
+    message: new RegExp(formatSnapshot(future)),
+    hint: /forget/,
+  };
+  assert.throws(() => backUp(), refusal);
+  assert.throws(() => store.plannedSnapshot(GROUP), refusal);
+  assert.equal(store.snapshots(GROUP).length, 1);
+  // Whoever says the time knows it.
+  assert.equal(store.plannedSnapshot(GROUP, time + 1).time, time + 1);
+  backUp(time + 1);
+  store.snapshots(GROUP).forEach((snapshot) => store.forget(snapshot));
+  assert.ok(Math.abs(backUp().time - Date.now() / 1000) < 300);
   store.close();
 });
 

@@ -14,7 +14,6 @@ import { CHUNKS_DIRECTORY } from "#src/pbs/store/chunk_store.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
-import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { Terminal } from "../terminal.ts";
 import { spawnThread } from "../threads.ts";
 import { quoteName } from "../pxar/quoting.ts";
@@ -85,7 +84,7 @@ export function runBackup(
 /**
  * Tells what {@link runBackup} would do.
  *
- * @throws {StateError} `not-found` when there is no such namespace, `exists` when the time is not after the last snapshot's
+ * @throws {StateError} as when a snapshot is started
  * @throws what {@link planBackup} throws
  */
 export function runBackupPlan(
@@ -95,7 +94,7 @@ export function runBackupPlan(
   told: BackupOutput,
 ): void {
   const start = performance.now();
-  const id = plannedId(store, request);
+  const id = store.plannedSnapshot(request.group, request.time);
   const interruption = { isRaised: false };
   const report = tellingOf(
     { request, storePath: store.path },
@@ -104,23 +103,6 @@ export function runBackupPlan(
     (options) => planBackup(request.specs, options),
   );
   finish({ report, id, cryptMode, durationMs: performance.now() - start }, told);
-}
-
-/** The snapshot that would be made. */
-function plannedId(store: Datastore, { group, time }: BackupRequest): SnapshotId {
-  const { type, id } = group;
-  const isThere = store.groups(group.ns).some((each) => each.type === type && each.id === id);
-  const last = isThere ? store.groupInfo(group).last : undefined;
-  if (time === undefined) {
-    return { group, time: Math.max(Math.floor(Date.now() / 1000), (last?.time ?? 0) + 1) };
-  }
-  if (last === undefined || time > last.time) return { group, time };
-  throw new StateError(
-    "exists",
-    `Cannot make snapshot ${qualifiedName({ group, time })}: the last one is ${
-      qualifiedName(last)
-    }`,
-  );
 }
 
 function finish(finished: FinishedBackup, { output }: BackupOutput): void {

@@ -11,6 +11,7 @@ import { allocateNativeBuffer } from "#src/io/host.ts";
 import { AuthError, IntegrityError, isFailure, LimitError, StateError } from "#src/errors.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import { ChunkVerifier } from "./chunk_verifier.ts";
+import { currentSeconds, isAheadOf } from "../clock.ts";
 import type { CryptConfig } from "../crypt_config.ts";
 import type { Datastore } from "../datastore.ts";
 import {
@@ -51,7 +52,7 @@ export class SnapshotVerifier {
     this.#datastore = datastore;
     this.#options = options;
     this.#crypts = options.crypts ?? [];
-    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
+    this.#now = options.now ?? currentSeconds;
     this.#upid = newTask(
       "verificationjob",
       options.storeName ?? storeNameOf(datastore.path),
@@ -135,7 +136,10 @@ export class SnapshotVerifier {
     const startTime = startTimeOf(state.upid);
     if (startTime === undefined) return false;
     if (outdatedAfterDays === undefined) return true;
-    return Math.floor((this.#now() - startTime) / SECONDS_PER_DAY) <= outdatedAfterDays;
+    const now = this.#now();
+    // Dated by a clock that was wrong, it would count for years.
+    if (isAheadOf(startTime, now)) return false;
+    return Math.floor((now - startTime) / SECONDS_PER_DAY) <= outdatedAfterDays;
   }
 
   /** The key that the snapshot was made with, if it was given and the manifest's signature is right. */
