@@ -1,19 +1,18 @@
 /**
  * Makes `dist/pbkfs`; called by `scripts/build`, which gives the permissions.
  *
- * `deno compile` needs a base binary from the runtime's download server. Where that can be had it makes the
- * executable; elsewhere the entry-stub form of {@link packExecutable} does (docs/executable.md).
+ * The same sources and the same Deno give the same bytes, wherever and whenever they are built: no place, time, language or
+ * other setting of the machine gets into them, and which of the two forms is made depends on the Deno alone. That is the
+ * entry-stub form of {@link packExecutable}, or that of `deno compile` from a Deno that cannot be packed (docs/executable.md).
  *
  * @module
  */
 
 import { bundleProgram } from "./bundle.ts";
-import { packExecutable } from "./elf_pack.ts";
+import { PackError, packExecutable } from "./elf_pack.ts";
 import { runDeno } from "./run_deno.ts";
 
 const OUTPUT = "dist/pbkfs";
-const DOWNLOAD_SERVER = "https://dl.deno.land";
-const PROBE_TIMEOUT_MS = 3_000;
 const COMPILE_TIMEOUT_MS = 120_000;
 
 /** What the program reads of its environment (README, "Environment"; docs/pbs.md). */
@@ -68,34 +67,13 @@ const RUN_ARGUMENTS = [
   ...PERMISSIONS,
 ];
 
-/** Whether the base binary of `deno compile` is in Deno's cache or on a server within reach. */
-async function canCompile(): Promise<boolean> {
-  const file = `release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
-  const { denoDir } = JSON.parse(await runDeno(["info", "--json"]));
-  try {
-    await Deno.stat(`${denoDir}/dl/${file}`);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  try {
-    const response = await fetch(`${DOWNLOAD_SERVER}/${file}`, {
-      method: "HEAD",
-      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-    });
-    return response.ok;
-  } catch {
-    return false; // no network, no such server, too slow: the other form needs none of it
-  }
-}
-
 async function compile(directory: string): Promise<string> {
   const program = await bundleProgram("deno compile", directory);
   const output = `${directory}/pbkfs`;
   await runDeno(
     ["compile", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check"]
       .concat(V8_FLAGS, PERMISSIONS, ["--output", output, program]),
-    COMPILE_TIMEOUT_MS,
+    { timeoutMs: COMPILE_TIMEOUT_MS },
   );
   return output;
 }
@@ -111,14 +89,17 @@ async function pack(directory: string): Promise<string> {
 }
 
 async function make(directory: string): Promise<{ kind: string; path: string }> {
-  if (await canCompile()) {
-    try {
-      return { kind: "deno compile", path: await compile(directory) };
-    } catch (error) {
-      console.error(`deno compile does not work here, packing instead: ${error}`);
-    }
+  const stage = async (name: string) => {
+    await Deno.mkdir(`${directory}/${name}`);
+    return `${directory}/${name}`;
+  };
+  try {
+    return { kind: "entry stub", path: await pack(await stage("packed")) };
+  } catch (error) {
+    if (!(error instanceof PackError)) throw error;
+    console.error(`${error.message}; using deno compile`);
+    return { kind: "deno compile", path: await compile(await stage("compiled")) };
   }
-  return { kind: "entry stub", path: await pack(directory) };
 }
 
 const directory = await Deno.makeTempDir({ dir: "dist", prefix: ".build-" });
@@ -131,7 +112,11 @@ try {
   // By rename: a running executable cannot be written, and nobody sees half a file.
   await Deno.rename(path, OUTPUT);
   await Deno.rename(`${path}.sha256`, `${OUTPUT}.sha256`);
-  console.log(`${OUTPUT}: ${(bytes.length / 1e6).toFixed(1)} MB, ${kind}, sha256 ${digest}`);
+  console.log(
+    `${OUTPUT}: ${
+      (bytes.length / 1e6).toFixed(1)
+    } MB, ${kind} of Deno ${Deno.version.deno}, sha256 ${digest}`,
+  );
 } finally {
   await Deno.remove(directory, { recursive: true });
 }

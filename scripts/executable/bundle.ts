@@ -7,8 +7,9 @@
 
 import type { BuildKind } from "../../src/cli/build_kind.ts";
 import { makeBuiltinsLazy } from "./lazy_builtins.ts";
-import { linkProgram } from "./linked_program.ts";
+import { linkProgram, type SplitBundle } from "./linked_program.ts";
 import { runDeno } from "./run_deno.ts";
+import { stageSources } from "./staging.ts";
 
 const WORKER_MODULE = "src/cli/worker.ts";
 
@@ -16,7 +17,7 @@ const WORKER_MODULE = "src/cli/worker.ts";
 function programModule(kind: BuildKind): string {
   return `import { setBuildKind } from "#src/cli/build_kind.ts";
 export { embedWorkerSource } from "#src/mount/worker_source.ts";
-export { main as start } from "../../main.ts";
+export { main as start } from "./main.ts";
 
 setBuildKind(${JSON.stringify(kind)});
 `;
@@ -40,57 +41,87 @@ if (rest.length === 0 && (word === "--version" || word === "-V")) {
 `;
 }
 
-const BUNDLE = ["bundle", "--quiet", "--platform", "deno"];
+/** Where a bundle is made: a copy of the sources, in which the bundler runs. */
+class Stage {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Path of a file of the stage for the build itself. */
+  path(name: string): string {
+    return `${this.#directory}/${name}`;
+  }
+
+  write(name: string, text: string): Promise<void> {
+    return Deno.writeTextFile(this.path(name), text);
+  }
+
+  /** Runs the bundler; names in `args` are relative to the stage. */
+  async bundle(...args: readonly string[]): Promise<void> {
+    const command = ["bundle", "--quiet", "--platform", "deno", "--node-modules-dir=auto"];
+    await runDeno([...command, "--frozen", ...args], { directory: this.#directory });
+  }
+}
 
 /** Bundles a module, split where parts are imported when they are needed. @returns the modules by name */
-async function splitBundle(module: string, directory: string): Promise<Map<string, string>> {
-  const [plain, small] = [`${directory}/plain`, `${directory}/small`];
-  await runDeno([...BUNDLE, "--code-splitting", "--outdir", plain, module]);
-  for (const { name } of Deno.readDirSync(plain)) {
-    const path = `${plain}/${name}`;
-    await Deno.writeTextFile(path, makeBuiltinsLazy(await Deno.readTextFile(path)));
+async function splitBundle(stage: Stage, module: string, output: string): Promise<SplitBundle> {
+  const [plain, small] = [`${output}/plain`, `${output}/small`];
+  await stage.bundle("--code-splitting", "--outdir", plain, module);
+  for (const { name } of Deno.readDirSync(stage.path(plain))) {
+    const text = await Deno.readTextFile(stage.path(`${plain}/${name}`));
+    await stage.write(`${plain}/${name}`, makeBuiltinsLazy(text));
   }
-  const entry = module.replace(/^.*\/(.*)\.ts$/, "$1.js");
-  const minified = [...BUNDLE, "--code-splitting", "--minify"];
-  await runDeno([...minified, "--outdir", small, `${plain}/${entry}`]);
-  const names = [...Deno.readDirSync(small)].map(({ name }) => name).sort();
-  return new Map(names.map((name) => [`./${name}`, Deno.readTextFileSync(`${small}/${name}`)]));
+  const entry = `${plain}/${scriptOf(module)}`;
+  await stage.bundle("--code-splitting", "--minify", "--outdir", small, entry);
+  const names = [...Deno.readDirSync(stage.path(small))].map(({ name }) => name).sort();
+  const textOf = (name: string) => Deno.readTextFileSync(stage.path(`${small}/${name}`));
+  return new Map(names.map((name) => [`./${name}`, textOf(name)]));
+}
+
+/** Name of the bundle of a module. */
+function scriptOf(module: string): string {
+  return module.replace(/^(?:.*\/)?(.*)\.ts$/, "$1.js");
 }
 
 /** Bundles a module as texts and a small module around them. @param wrap makes the source of that of the runner's */
 async function bundleLinked(
+  stage: Stage,
   module: string,
-  directory: string,
+  output: string,
   wrap: (runner: string) => string,
 ): Promise<string> {
-  await Deno.mkdir(directory);
-  const bundle = await splitBundle(module, directory);
-  const entry = module.replace(/^.*\/(.*)\.ts$/, "./$1.js");
-  const { texts, runner } = linkProgram(bundle, entry);
-  for (const [file, text] of texts) await Deno.writeTextFile(`${directory}/${file}`, text);
-  await Deno.writeTextFile(`${directory}/wrapped.ts`, wrap(runner));
-  const output = `${directory}/linked.js`;
-  await runDeno([...BUNDLE, "--minify", "-o", output, `${directory}/wrapped.ts`]);
-  return output;
+  await Deno.mkdir(stage.path(output));
+  const bundle = await splitBundle(stage, module, output);
+  const { texts, runner } = linkProgram(bundle, `./${scriptOf(module)}`);
+  for (const [file, text] of texts) await stage.write(`${output}/${file}`, text);
+  await stage.write(`${output}/wrapped.ts`, wrap(runner));
+  await stage.bundle("--minify", "-o", `${output}/linked.js`, `${output}/wrapped.ts`);
+  return `${output}/linked.js`;
 }
 
 /**
  * Makes the one file.
  *
- * @param directory scratch directory in the checkout (for the import map to apply)
+ * @param directory an empty scratch directory; where it lies has no effect on what is made
  * @returns path of the bundle
  */
 export async function bundleProgram(kind: BuildKind, directory: string): Promise<string> {
+  await stageSources(directory);
+  const stage = new Stage(directory);
   const worker = await bundleLinked(
+    stage,
     WORKER_MODULE,
-    `${directory}/worker`,
+    "worker",
     (runner) => `${runner}\nawait run();\n`,
   );
-  await Deno.writeTextFile(`${directory}/program.ts`, programModule(kind));
-  await Deno.copyFile(worker, `${directory}/worker.js`);
-  return await bundleLinked(
-    `${directory}/program.ts`,
-    `${directory}/program`,
-    (runner) => entryModule(kind, runner, "../worker.js"),
+  await stage.write("program.ts", programModule(kind));
+  const program = await bundleLinked(
+    stage,
+    "program.ts",
+    "program",
+    (runner) => entryModule(kind, runner, `../${worker}`),
   );
+  return stage.path(program);
 }
