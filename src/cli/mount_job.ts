@@ -120,6 +120,7 @@ class MountJob {
       instance: requiredUnlessBound(request.instance, diff.binding?.instance_name, "instance"),
       backupId: requiredUnlessBound(request.backupId, diff.binding?.backup_id, "backup_id"),
       force: request.force,
+      mountPath: request.relativeTablespaces ? undefined : diff.mountPath,
       ...(owner === undefined ? {} : { owner }),
     };
     const lower = openPgProbackupTree({

@@ -32,6 +32,7 @@ export interface MountOptions extends StoreOptions, FormatOptions, LogOptions {
   readonly owner?: string;
   readonly config?: readonly string[];
   readonly xattrs?: boolean;
+  readonly relativeTablespaces?: boolean;
   readonly workers?: string;
   /** Set in the background worker. */
   readonly handshake?: boolean;
@@ -60,6 +61,8 @@ export interface MountRequest {
   readonly allowOther: boolean | undefined;
   readonly owner: string | undefined;
   readonly settings: readonly Setting[];
+  /** Links to tablespaces do not name the mount point. */
+  readonly relativeTablespaces: boolean;
   /** Files of the mount have extended attributes. */
   readonly extendedAttributes: boolean;
   /** Without a path to a file: that in the diff directory. */
@@ -90,6 +93,7 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
     allowOther: options.allowOther,
     owner: options.owner,
     settings: (options.config ?? []).map(parseSetting),
+    relativeTablespaces: options.relativeTablespaces === true,
     extendedAttributes: options.xattrs === true,
     log: parseLogRequest(options, context),
   };

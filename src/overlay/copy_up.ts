@@ -12,9 +12,10 @@
  */
 
 import * as host from "#src/io/host.ts";
-import { type FileNode, FileType, type Node } from "#src/tree/node.ts";
+import { type FileNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
+import { formatLinkReference } from "./link_reference.ts";
 import { Flag, noteMode, ROOT_SLOT } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 import { blockCount, encodePartialHeader } from "./partial_file.ts";
@@ -136,7 +137,7 @@ export class CopyUp {
     } else if (node.kind === "file") {
       fd = this.#makeFile(slot, node, temporary, isEmptied);
     } else if (node.kind === "symlink") {
-      fd = host.symlinkAt(node.target, tmpFd, temporary);
+      fd = host.symlinkAt(this.#linkText(slot, node), tmpFd, temporary);
     } else {
       fd = host.mknodAt(tmpFd, temporary, node.attributes.mode, node.attributes.rdev);
     }
@@ -146,6 +147,13 @@ export class CopyUp {
     if (fd > 0) host.close(fd);
     this.#discard(node, temporary);
     return result;
+  }
+
+  #linkText(slot: number, node: SymlinkNode): string {
+    if (node.followsMount !== true) return node.target;
+    const { table, nonce } = this.#context;
+    const lowerPath = this.#nodes.lowerPathIn(table.parent(slot), table.name(slot));
+    return formatLinkReference(nonce, lowerPath);
   }
 
   #discard(node: Node, temporary: string): void {

@@ -14,7 +14,6 @@ import { decodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
 import type { EmitEntry } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
-import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { lowerKey, ROOT_SLOT } from "./node_table.ts";
 import { isWhiteout } from "./found.ts";
@@ -66,7 +65,7 @@ export class Listings {
     const fd = table.fd(slot);
     const hidden = new Set<string>();
     for (const entry of fd >= 0 ? readHostDirectory(fd) : []) {
-      if (entry.name === MARKER_NAME) continue;
+      if (!this.#nodes.isListed(slot, entry.name)) continue;
       hidden.add(entry.name);
       let { type } = entry;
       if (type === 0 || type === CHARACTER_DEVICE_TYPE) {
@@ -85,7 +84,7 @@ export class Listings {
       this.#append(handle, entry.name, ino, type);
     }
     for (const { name, node } of lower?.entries() ?? []) {
-      if (hidden.has(name)) continue;
+      if (hidden.has(name) || !this.#nodes.isListed(slot, name)) continue;
       this.#append(handle, name, lowerKey(node.id), node.attributes.mode >> 12);
     }
     this.#flush(handle);

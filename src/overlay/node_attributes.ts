@@ -14,6 +14,7 @@ import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
+const LINK_TYPE = FileType.SYMLINK >> 12;
 
 /** How long the kernel may keep names and attributes: the tree changes only through the mount. */
 export const CACHE_TIMEOUT_SECONDS = 86_400;
@@ -76,7 +77,7 @@ export class NodeAttributes {
 
   /** Translates host attributes of a node of the diff. Needs no lock. */
   fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
-    const { table } = this.#context;
+    const { table, lower } = this.#context;
     const flags = table.flags(slot);
     out.ino = table.ino(slot);
     if ((flags & Flag.PARTIAL) !== 0) {
@@ -85,6 +86,9 @@ export class NodeAttributes {
     } else {
       out.size = stat.size;
       out.blocks = stat.blocks;
+    }
+    if (table.type(slot) === LINK_TYPE && table.lowerId(slot) !== 0) {
+      out.size = lower.nodeById(table.lowerId(slot))?.attributes.size ?? 0;
     }
     out.mode = stat.mode;
     out.nlink = table.type(slot) === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;

@@ -11,11 +11,12 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
-import { FormatError } from "#src/errors.ts";
-import { type DirectoryNode, FileType, type Node } from "#src/tree/node.ts";
+import { FormatError, OsError } from "#src/errors.ts";
+import { type DirectoryNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
 import { type Found, isWhiteout, volatileName } from "./found.ts";
+import { parseLinkReference } from "./link_reference.ts";
 import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
 import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
 
@@ -23,6 +24,7 @@ const { Errno, OpenFlag } = host;
 
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 const FILE_TYPE = FileType.FILE >> 12;
+const LINK_TYPE = FileType.SYMLINK >> 12;
 
 /** Names below `.pbkfs` that this program rewrites while they are visible. */
 const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.log"]);
@@ -70,11 +72,22 @@ export class Nodes {
     return table.parent(slot) === ROOT_SLOT && table.name(slot) === CONTROL_DIRECTORY;
   }
 
-  /** Whether a name belongs to this program: it can be neither made nor removed through the mount. */
+  /**
+   * Whether a name belongs to this program: it can be neither made nor removed through the mount. Such are the control
+   * directory, this program's files in it, and what the lower tree has there: names that links of the tree rely on.
+   */
   isReserved(parent: number, name: string): boolean {
-    return parent === ROOT_SLOT
-      ? name === CONTROL_DIRECTORY
-      : LIVE_NAMES.has(name) && this.isControlDirectory(parent);
+    if (parent === ROOT_SLOT) return name === CONTROL_DIRECTORY;
+    if (!this.isControlDirectory(parent)) return false;
+    return LIVE_NAMES.has(name) || this.lowerDirectory(parent)?.lookup(name) !== undefined;
+  }
+
+  /**
+   * Whether listings have a name. The control directory is there for whoever asks for it by name, but is no part of the
+   * tree: programs that copy, compare, measure or remove what they find must not come by it.
+   */
+  isListed(parent: number, name: string): boolean {
+    return name !== MARKER_NAME && (parent !== ROOT_SLOT || name !== CONTROL_DIRECTORY);
   }
 
   /** Whether this is a directory whose changes go with the mount. */
@@ -158,10 +171,26 @@ export class Nodes {
     const type = (found.stat.mode & FileType.MASK) >> 12;
     if (type === DIRECTORY_TYPE) return this.#makeUpperDirectory(parent, name, found);
     if (type === FILE_TYPE) return this.#makeUpperFile(parent, name, found);
+    const lowerId = type === LINK_TYPE ? this.#referredLink(parent, name)?.id ?? 0 : 0;
+    const ino = lowerId !== 0 ? lowerKey(lowerId) : found.stat.ino;
     const { table } = this.#context;
-    const slot = table.allocate(found.stat.ino, found.stat.ino, type, parent, name);
+    const slot = table.allocate(found.stat.ino, ino, type, parent, name);
+    table.setLowerId(slot, lowerId);
     table.setFlags(slot, Flag.UPPER);
     return slot;
+  }
+
+  /** The link of the lower tree that a link of the diff stands for, or undefined. */
+  #referredLink(parent: number, name: string): SymlinkNode | undefined {
+    const { lower, nonce } = this.#context;
+    const place = this.hostPlace(parent, name);
+    const text = host.readlinkAt(place.fd, place.name);
+    if (typeof text === "number") throw new OsError(-text, "readlink", name);
+    const path = parseLinkReference(nonce, decodeFileName(text));
+    if (path === undefined) return undefined;
+    const node = resolveLower(lower, path);
+    if (node?.kind === "symlink") return node;
+    throw new FormatError("Cannot read link of the diff: backup has no such link", { path });
   }
 
   #makeUpperDirectory(parent: number, name: string, found: Found): number {
@@ -289,7 +318,8 @@ export class Nodes {
   /** Target of a symbolic link. @returns the target, or a negative errno */
   readLink(slot: number): string | number {
     const { table, lower } = this.#context;
-    if (!table.has(slot, Flag.UPPER)) {
+    // A link that came up from the lower tree has that one's target for ever: links do not change.
+    if (table.lowerId(slot) !== 0) {
       const node = lower.nodeById(table.lowerId(slot));
       return node?.kind === "symlink" ? node.target : -Errno.EINVAL;
     }

@@ -19,6 +19,20 @@ export const EXTERNAL_NAME = "external";
 /** Where the data directory has its tablespaces, and the lists their files. */
 export const TABLESPACE_LINKS_NAME = "pg_tblspc";
 
+/**
+ * Target of the link of a tablespace.
+ *
+ * Where the place of the data directory is known the target is absolute: base backups give it to clients as the
+ * location, and tools that restore a backup want an absolute one. It lies in the data directory, where the server's
+ * user gets to for sure, under a name that listings of a mount leave out: nobody who walks the directory comes by the
+ * files a second time.
+ *
+ * @param mountPath absolute path of the data directory; undefined for a relative target
+ */
+export function tablespaceLinkTarget(mountPath: string | undefined, oid: string): string {
+  return `${mountPath ?? ".."}/${EXTRAS_NAME}/${TABLESPACES_NAME}/${oid}`;
+}
+
 /** Path of a file as the lists have it: below the data directory or its external directory. */
 export function listedPath(table: ChainTable, id: number): string {
   const names: string[] = [];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { SourcePool } from "#src/io/source_pool.ts";
 import type {
   Attributes,
@@ -17,7 +18,7 @@ import type {
 } from "#src/tree/node.ts";
 import type { Chain } from "./chain.ts";
 import { type ChainTable, NodeKind } from "./chain_table.ts";
-import { EXTRAS_NAME, listedPath, TABLESPACES_NAME } from "./extras.ts";
+import { listedPath, tablespaceLinkTarget } from "./extras.ts";
 import { DataFileContent, EMPTY_CONTENT, WholeFileContent } from "./file_content.ts";
 import { PAGE_SIZE } from "./format/page_stream.ts";
 import { headerMapPath, storedRoot } from "./layer_roots.ts";
@@ -31,6 +32,8 @@ export interface TreeContext {
   readonly uid: number;
   readonly gid: number;
   readonly mtime: Timestamp;
+  /** See {@link tablespaceLinkTarget}. */
+  readonly mountPath: string | undefined;
   readonly pool: SourcePool;
   readonly pages: PageStore;
   /** The node of a row. */
@@ -120,13 +123,15 @@ class BackupDirectory extends BackupNode implements DirectoryNode {
 
 class TablespaceLink extends BackupNode implements SymlinkNode {
   readonly kind = "symlink";
+  readonly followsMount = true;
 
   get target(): string {
-    return `../${EXTRAS_NAME}/${TABLESPACES_NAME}/${this.context.table.name(this.id)}`;
+    const { mountPath, table } = this.context;
+    return tablespaceLinkTarget(mountPath, table.name(this.id));
   }
 
   get size(): number {
-    return this.target.length;
+    return encodeFileName(this.target).length;
   }
 }
 

@@ -2,7 +2,7 @@
  * A backup, with the chain it stands on, as a {@link Tree}.
  *
  * The tree has exactly the entries of the target's list, without `tablespace_map` and `database_map`. A tablespace is a
- * link `pg_tblspc/OID` to `.pbkfs/tblspc/OID`; external directory N is `.pbkfs/external/N`. All times are the target's
+ * link from `pg_tblspc/OID` to `.pbkfs/tblspc/OID`; external directory N is `.pbkfs/external/N`. All times are the target's
  * recovery time.
  *
  * A relation file is as long as a restore makes it: to the last block below the target's `n_blocks` that any backup of
@@ -37,6 +37,8 @@ export interface PgProbackupTarget {
   readonly force?: boolean;
   /** Owner of all nodes; the owner of the backup's directory when absent. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Absolute path at which the tree is shown, for the links of tablespaces; without it they are relative. */
+  readonly mountPath?: string | undefined;
 }
 
 /** What one thread reads by. Sources and codecs must both use FFI or both not. */
@@ -58,6 +60,8 @@ export interface OpenedChain {
   /** Target first. */
   readonly chain: Chain;
   readonly owner: { readonly uid: number; readonly gid: number };
+  /** See {@link PgProbackupTarget}. */
+  readonly mountPath: string | undefined;
   readonly table: SharedArrayBuffer;
 }
 
@@ -92,7 +96,8 @@ export function openPgProbackupTree(options: PgProbackupOptions): PgProbackupTre
   const instance = readInstance(options.store, options.instance);
   const chain = resolveChain(instance, options.backupId, options.force ?? false);
   const owner = options.owner ?? ownerOf(chain[0]!.directory);
-  return new PgProbackupTree({ chain, owner, table: buildChainTable(chain) }, options);
+  const { mountPath } = options;
+  return new PgProbackupTree({ chain, owner, mountPath, table: buildChainTable(chain) }, options);
 }
 
 /** The tree that another thread has opened. Reads nothing. */
@@ -113,7 +118,7 @@ export class PgProbackupTree implements Tree {
   readonly #nodes: (Node | undefined)[];
 
   constructor(opened: OpenedChain, access: PgProbackupAccess) {
-    const { chain, owner } = opened;
+    const { chain, owner, mountPath } = opened;
     const { control } = chain[0]!;
     const table = ChainTable.of(opened.table);
     const pool = new SourcePool(access.openSource);
@@ -123,6 +128,7 @@ export class PgProbackupTree implements Tree {
       table,
       chain,
       ...owner,
+      mountPath,
       mtime: { seconds: Math.floor(control.recoveryTime ?? control.startTime), nanoseconds: 0 },
       pool,
       pages: new PageStore(pool, access.codecs, {

@@ -72,6 +72,8 @@ export interface FileNode extends NodeBase {
 export interface SymlinkNode extends NodeBase {
   readonly kind: "symlink";
   readonly target: string;
+  /** The target leads into the tree itself and depends on where that is mounted: whoever keeps the node keeps no target. */
+  readonly followsMount?: boolean;
 }
 
 /** A FIFO, socket or device node. */

@@ -181,7 +181,7 @@ mountTest("pbkfs mount never writes into the diff on read unless told", async (p
   await place.mustMount();
   // Every name and every byte, empty files too.
   await place.shell(
-    "find . -ls >/dev/null && find . -type f ! -path './.pbkfs/*' -exec cat {} + >/dev/null",
+    "find . -ls >/dev/null && find . -type f -exec cat {} + >/dev/null",
   );
   const statistics = async () =>
     JSON.parse((await runProgram(["stat", "-D", place.mnt, "--format", "json"])).stdout).diff;

@@ -45,18 +45,31 @@ function normalized(entry: ManifestEntry): ManifestEntry {
 }
 
 /** What the mount shows, with tablespaces below their links as the manifests list them. */
-function mountedTree(entries: readonly ManifestEntry[]): Map<string, ManifestEntry> {
+function mountedTree(
+  entries: readonly ManifestEntry[],
+  tablespaces: readonly ManifestEntry[],
+): Map<string, ManifestEntry> {
   const shown = new Map<string, ManifestEntry>();
-  for (const entry of entries) {
-    const tablespace = /^\.pbkfs\/tblspc\/(\d+\/.+)$/.exec(entry.path);
-    if (tablespace !== null) {
-      const path = `pg_tblspc/${tablespace[1]}`;
-      shown.set(path, { ...entry, path });
-    } else if (entry.path !== ".pbkfs" && !entry.path.startsWith(".pbkfs/")) {
-      shown.set(entry.path, normalized(entry));
-    }
+  for (const entry of entries) shown.set(entry.path, normalized(entry));
+  for (const entry of tablespaces) {
+    // The tablespace itself is there as a link.
+    if (!entry.path.includes("/")) continue;
+    const path = `pg_tblspc/${entry.path}`;
+    shown.set(path, { ...entry, path });
   }
   return shown;
+}
+
+/** What a directory has that only those find who know its name. */
+async function walkHidden(place: MountPlace, name: string): Promise<ManifestEntry[]> {
+  const path = `${place.root}/.pbkfs/${name}`;
+  try {
+    Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  return await walkInChild(path);
 }
 
 /** External directories: the manifest calls them by their last name, the mount by their number. */
@@ -66,7 +79,7 @@ function assertExternal(
 ): void {
   const names = [...new Set(expected.map(({ path }) => path.split("/")[0]!))].sort();
   const shown = mounted.flatMap((entry) => {
-    const match = /^\.pbkfs\/external\/(\d+)(\/.+)$/.exec(entry.path);
+    const match = /^(\d+)(\/.+)$/.exec(entry.path);
     if (match === null) return [];
     return [{ ...entry, path: `${names[Number(match[1]) - 1]}${match[2]}` }];
   });
@@ -99,14 +112,15 @@ for (const name of pgprobackupFixtureNames().filter((each) => !each.startsWith("
         await using place = new MountPlace("manifest");
         await place.mount({ store: fixture.catalog, instance: "main", backupId });
         const mounted = await walkInChild(place.root);
-        assertSameTree(mountedTree(mounted), expectedTree(manifest));
+        const tablespaces = await walkHidden(place, "tblspc");
+        assertSameTree(mountedTree(mounted, tablespaces), expectedTree(manifest));
         const target = mounted.filter(({ path }) => /^pg_tblspc\/\d+$/.test(path));
         for (const { path, target: link } of target) {
-          assert.equal(link, `../.pbkfs/tblspc/${path.split("/")[1]}`);
+          assert.equal(link, `${place.root}/.pbkfs/tblspc/${path.split("/")[1]}`);
         }
         if (name === EXTERNAL_FIXTURE) {
           const external = `${fixture.expected}/manifest-external-${backupId}.jsonl`;
-          assertExternal(mounted, readManifest(external));
+          assertExternal(await walkHidden(place, "external"), readManifest(external));
         }
         await place.unmount();
       });

@@ -155,6 +155,13 @@ Deno.test("PgProbackupTree puts a tablespace behind a link", () =>
     const link = nodeAt(tree, "pg_tblspc/777")!;
     ok(link.kind === "symlink");
     equal(link.target, "../.pbkfs/tblspc/777");
+    equal(link.attributes.size, link.target.length);
+    for (const mountPath of ["/mnt/pg", "/srv/ä b/mnt"]) {
+      const mounted = nodeAt(openTree(writer.store, id, { mountPath }), "pg_tblspc/777")!;
+      ok(mounted.kind === "symlink");
+      equal(mounted.target, `${mountPath}/.pbkfs/tblspc/777`);
+      equal(mounted.attributes.size, encode(mounted.target).length);
+    }
     equal(nodeAt(tree, ".pbkfs/tblspc/777")!.attributes.mode, 0o040750);
     equal(decode(readAll(fileAt(tree, "pg_tblspc/777/PG_15/5/1"))), "x");
     deepEqual(

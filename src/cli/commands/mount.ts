@@ -39,6 +39,7 @@ export const mountCommand: CommandModule<MountOptions> = {
       .option("--no-allow-other", "let only the mounting user enter (default for others)")
       .option("--owner <user[:group]>", "owner of the files; default is the backup's, for root")
       .option("--config <key=value>", "server setting, added in the diff; repeatable", collect)
+      .option("--relative-tablespaces", "links to tablespaces that hold inside of a container too")
       .option("--xattrs", "keep extended attributes; a server needs none and is slower with them")
       .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores")
       .addOption(new Option("--handshake").hideHelp())
