@@ -9,6 +9,7 @@
 
 import { failed, libcWith } from "./_libc_library.ts";
 import { OpenFlag } from "./libc.ts";
+import { Errno } from "./os_error.ts";
 
 const SYMBOLS = {
   ioctl: {
@@ -87,6 +88,14 @@ const SYMBOLS = {
       "i64", // off_t offset
     ],
     result: "usize",
+  },
+  madvise: {
+    parameters: [
+      "usize", // void *addr
+      "usize", // size_t length
+      "i32", // int advice
+    ],
+    result: "i32",
   },
   munmap: {
     parameters: [
@@ -196,21 +205,28 @@ export function sendFile(fdOut: number, fdIn: number, offset: number, length: nu
 
 const PROT_READ = 1;
 const MAP_SHARED = 1;
-const MAP_POPULATE = 0x8000;
+const MADV_POPULATE_READ = 22;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /**
- * mmap(2) of a part of a file for reading, its pages looked up at once. Meant for write(2), which takes the bytes from the page cache with
- * no copy in between and fails with EFAULT where the file has become shorter; looking at the bytes from here could end
- * the process.
+ * mmap(2) of a part of a file for reading, all its pages read. Meant for write(2), which takes the bytes from the page cache with no copy
+ * in between; looking at the bytes from here could end the process. A page that cannot be read must not get that far: the kernel may
+ * try it in write(2) again and again, for ever. That every page can is what MADV_POPULATE_READ tells, which older kernels than 5.14 do
+ * not know.
  *
  * @param offset a multiple of the page size
- * @returns the address, 0n when the file cannot be mapped
+ * @returns the address, 0n when the file cannot be mapped or not all of it can be read
  */
 export function mapFile(fd: number, offset: number, length: number): bigint {
-  const flags = MAP_SHARED | MAP_POPULATE;
-  const address = libc().mmap(0n, BigInt(length), PROT_READ, flags, fd, BigInt(offset));
-  return BigInt(address) === MAP_FAILED ? 0n : BigInt(address);
+  const mapped = libc().mmap(0n, BigInt(length), PROT_READ, MAP_SHARED, fd, BigInt(offset));
+  const address = BigInt(mapped);
+  if (address === MAP_FAILED) return 0n;
+  while (libc().madvise(address, BigInt(length), MADV_POPULATE_READ) === -1) {
+    if (failed() === -Errno.EINTR) continue;
+    unmapFile(address, length);
+    return 0n;
+  }
+  return address;
 }
 
 /** munmap(2). */

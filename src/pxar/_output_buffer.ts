@@ -11,6 +11,8 @@ import type { Sink } from "#src/io/streams.ts";
 export interface PxarContent {
   /** Reads the next bytes, up to `target.length`. @returns the count, 0 at the end */
   read(target: Uint8Array): number;
+  /** Whether something else is in the place of bytes that cannot be had: asked when all has been read. */
+  readonly isIncomplete?: boolean;
 }
 
 /** Larger than any item that is written in one piece, and than most files. */

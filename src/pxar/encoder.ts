@@ -127,7 +127,8 @@ export class PxarEncoder {
   }
 
   /**
-   * Adds a regular file of exactly `size` bytes.
+   * Adds a regular file of exactly `size` bytes. One whose content turns out to be incomplete is marked by its time of modification in
+   * an archive of version 2, see {@link markedIncomplete}.
    *
    * @throws {IntegrityError} when the content ends before
    */
@@ -143,6 +144,7 @@ export class PxarEncoder {
     return this.#addFile(name, metadata, size, (output) => {
       if (content instanceof Uint8Array) output.write(content);
       else output.writeContent(content, size);
+      return !(content instanceof Uint8Array) && content.isIncomplete === true;
     });
   }
 
@@ -163,11 +165,13 @@ export class PxarEncoder {
     return this.#addFile(name, metadata, size, (output) => {
       const isCopied = rest === undefined || !output.isGathered(size);
       const taken = isCopied ? output.copyFrom(fd, offset, size) : 0;
-      if (taken === size) return;
+      if (taken === size) return false;
       if (rest === undefined) {
         throw new IntegrityError(`Cannot store "${name}": ${size - taken} bytes are missing`);
       }
-      output.writeContent(rest(taken), size - taken);
+      const content = rest(taken);
+      output.writeContent(content, size - taken);
+      return content.isIncomplete === true;
     });
   }
 
@@ -328,7 +332,7 @@ export class PxarEncoder {
     name: string,
     metadata: PxarMetadata,
     size: number,
-    writeContent: (output: OutputBuffer) => void,
+    writeContent: (output: OutputBuffer) => boolean,
   ): EntryOffset {
     checkType(metadata, FileType.FILE);
     checkSize(name, size);
@@ -340,26 +344,28 @@ export class PxarEncoder {
       });
     }
     this.#checkPayloadOrder(name, payload.position);
+    const start = this.#begin(name);
+    const { high, low } = filenameHash;
+    const { position } = payload;
+    this.#payloadEnd = position + HEADER_SIZE + size;
+    writePayloadHeader(payload, size);
+    const isIncomplete = writeContent(payload);
+    writeMetadata(this.#output, isIncomplete ? markedIncomplete(metadata) : metadata);
+    writePayloadReference(this.#output, position, size);
     // The reference counts the payload in the table's item, although it is in the other stream.
-    return this.#addEntry(name, metadata, (output) => {
-      this.#payloadEnd = payload.position + HEADER_SIZE + size;
-      writePayloadReference(output, payload.position, size);
-      writePayloadHeader(payload, size);
-      writeContent(payload);
-    }, size);
+    return this.#end(start, high, low, size);
   }
 
   #addEntry(
     name: string,
     metadata: PxarMetadata,
     writeKind: (output: OutputBuffer) => void,
-    sizeElsewhere = 0,
   ): EntryOffset {
     const start = this.#begin(name);
     const { high, low } = filenameHash;
     writeMetadata(this.#output, metadata);
     writeKind(this.#output);
-    return this.#end(start, high, low, sizeElsewhere);
+    return this.#end(start, high, low, 0);
   }
 
   /** Writes the FILENAME and leaves the name's hash in {@link filenameHash}. @returns its offset */
@@ -390,6 +396,18 @@ function checkType(metadata: PxarMetadata, ...types: readonly number[]): void {
   const type = metadata.mode & FileType.MASK;
   if (types.includes(type)) return;
   throw new UsageError(`Cannot store an entry of mode 0${metadata.mode.toString(8)}: wrong type`);
+}
+
+/**
+ * Metadata of a file whose content is incomplete: modified a nanosecond before. So it never equals the file, and whoever compares it with the
+ * file to find what has changed, as backups in metadata mode do with whichever client, reads the file again.
+ */
+function markedIncomplete(metadata: PxarMetadata): PxarMetadata {
+  const { seconds, nanoseconds } = metadata.mtime;
+  const mtime = nanoseconds > 0
+    ? { seconds, nanoseconds: nanoseconds - 1 }
+    : { seconds: seconds - 1, nanoseconds: 999_999_999 };
+  return { ...metadata, mtime };
 }
 
 function checkSize(name: string, size: number): void {

@@ -49,6 +49,7 @@ export function backupSummary(finished: FinishedBackup): Record<string, unknown>
       known_chunks: snapshot.knownChunkCount,
       stored_bytes: snapshot.newStoredBytes,
     }),
+    incomplete: report.isPartial,
     errors: totals.errors,
     warnings: totals.warnings,
     duration_s: Math.round(durationMs) / 1000,
@@ -97,9 +98,11 @@ export function formatBackupReport(finished: FinishedBackup): string {
   const prefix = ns === "" ? "" : `[${ns}]:`;
   return [
     ...archives.map((archive) => formatArchive(archive, snapshot === undefined)),
-    ...(snapshot === undefined
-      ? ["dry-run: nothing was written"]
-      : [`Snapshot: ${prefix}${type}/${name}/${formatBackupTime(id.time)}`]),
+    ...(snapshot === undefined ? ["dry-run: nothing was written"] : [
+      `Snapshot: ${prefix}${type}/${name}/${formatBackupTime(id.time)}${
+        report.isPartial ? " (incomplete)" : ""
+      }`,
+    ]),
     `Duration: ${seconds.toFixed(2)}s (${speed}/s)`,
   ].map((line) => `${line}\n`).join("");
 }

@@ -70,6 +70,7 @@ function printSummary(request: CreateRequest, report: BuildReport, terminal: Ter
     counts: report.counts,
     excluded: report.excludedCount,
     content_bytes: report.contentBytes,
+    incomplete: report.isPartial,
     errors: report.errorCount,
     warnings: report.warningCount,
     ...(sizes === undefined ? {} : { metadata_size: sizes.metadataSize }),

@@ -21,6 +21,7 @@ export interface CreateOptions {
   readonly acls: boolean;
   readonly skipLostAndFound?: boolean;
   readonly skipE2bigXattr?: boolean;
+  readonly errorOnIncomplete?: boolean;
 }
 
 /** Adds what says which files are archived, and what of them. */
@@ -38,7 +39,11 @@ export function addCreateOptions(command: Command): Command {
     .option("--no-fcaps", "leave out file capabilities")
     .option("--no-acls", "leave out ACLs")
     .option("--skip-lost-and-found", "leave out directories called lost+found")
-    .option("--skip-e2big-xattr", "leave out attributes that are too big instead of failing");
+    .option("--skip-e2big-xattr", "leave out attributes that are too big instead of failing")
+    .option(
+      "--error-on-incomplete",
+      "stop at the first entry that cannot be read, and keep nothing",
+    );
   // Known to users of another tool, where they have no effect here either.
   for (const name of ["device-nodes", "fifos", "sockets"]) {
     command.addOption(new Option(`--no-${name}`).hideHelp());
@@ -60,6 +65,7 @@ export function buildOptions(options: CreateOptions): BuildOptions {
     fcaps: options.xattrs && options.fcaps,
     acls: options.xattrs && options.acls,
     skipLostAndFound: options.skipLostAndFound === true,
+    isStrict: options.errorOnIncomplete === true,
     skipsLargeXattrs: options.skipE2bigXattr === true,
   };
 }

@@ -54,6 +54,7 @@ export type StartArchive = (
  * @throws {UsageError} when a pattern is bad, or the directory belongs to a pseudo file system
  * @throws {LimitError} when there are more names than allowed
  * @throws {OsError} when the directory cannot be opened, or anything fails that is not just an entry's problem
+ * @throws {StateError} `partial` at the first entry that cannot be had, with `isStrict`
  */
 export function buildArchive(
   path: string,
@@ -97,7 +98,7 @@ export function buildInto(
 ): BuildReport {
   const patterns = parseExcludeOptions(options.exclude ?? []);
   if (options.skipLostAndFound === true) patterns.push(PathPattern.parse("lost+found"));
-  const report = new BuildReportBuilder(options.onProblem);
+  const report = new BuildReportBuilder(options.onProblem, options.isStrict);
   const source = (options.makeSource ?? makeHostSource)(metadataOptions(options), report);
   const stat = new HostStat();
   const directory = source.openRoot(path, stat);

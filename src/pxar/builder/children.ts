@@ -6,7 +6,7 @@
 
 import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import { LimitError, OsError } from "#src/errors.ts";
-import { Errno, HostStat } from "#src/io/host.ts";
+import { Errno, errnoName, HostStat } from "#src/io/host.ts";
 import {
   EXCLUDE_FILE_NAME,
   EXCLUDE_FILE_SIZE_MAX,
@@ -15,6 +15,7 @@ import {
   PatternList,
 } from "../exclude/mod.ts";
 import { NAME_SIZE_MAX, PATH_SIZE_MAX } from "../format/limits.ts";
+import { isOwnFailure, reportMissing } from "./failures.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import { type BuildSource, NameType, type SourceDirectory, type SourceName } from "./source.ts";
 
@@ -56,7 +57,7 @@ export class ChildLister {
    *
    * @param path of the directory from the source: empty for the source itself, else `/a/b`
    * @throws {LimitError} when more names would be held than allowed
-   * @throws {OsError} when the directory cannot be listed
+   * @throws {OsError} when nothing of the source itself can be listed
    */
   enter(directory: SourceDirectory, path: string): readonly SourceName[] {
     this.#readExcludeFile(directory, path);
@@ -78,12 +79,7 @@ export class ChildLister {
       if (this.#held + names.length >= this.#entriesMax) throw this.#tooMany();
       names.push({ name, type });
     });
-    if (result < 0) {
-      if (isRoot) throw new OsError(-result, "list", "/");
-      // It is in the archive already, and stays there without what was in it.
-      reportMissing(this.#report, result, "list", path);
-      return [];
-    }
+    if (result < 0) this.#reportCut(result, path, names.length);
     this.#held += names.length;
     return sortNames(names);
   }
@@ -99,6 +95,22 @@ export class ChildLister {
     if (this.#patterns.length === 0) return false;
     const length = prefixSize + encodeFileNameInto(name, this.#path.subarray(prefixSize));
     return this.#patterns.decide(this.#path, length, type === NameType.DIRECTORY) === "exclude";
+  }
+
+  /** A directory is in the archive already, and stays there with the `count` names that it gave before it failed. */
+  #reportCut(result: number, path: string, count: number): void {
+    if (isOwnFailure(result) || (path === "" && count === 0)) {
+      throw new OsError(-result, "list", path === "" ? "/" : path);
+    }
+    if (result === -Errno.ENOENT) reportMissing(this.#report, result, "list", path);
+    else {
+      const found = count === 0 ? "nothing" : `no more than ${count} names`;
+      this.#report.add(
+        "incomplete",
+        path === "" ? "/" : path,
+        `Cannot list: ${errnoName(-result)}, ${found} of it is archived`,
+      );
+    }
   }
 
   #tooMany(): LimitError {
@@ -133,7 +145,10 @@ export class ChildLister {
       let size = 0;
       while (size < content.length) {
         const count = this.#source.read(fd, content.subarray(size), size);
-        if (count < 0) throw new OsError(-count, "read", `${path}/${EXCLUDE_FILE_NAME}`);
+        if (count < 0) {
+          report(`Cannot use exclude patterns: ${errnoName(-count)}`);
+          return;
+        }
         if (count === 0) break;
         size += count;
       }
@@ -145,38 +160,6 @@ export class ChildLister {
     }
   }
 }
-
-/** Reports an entry that cannot be had. @throws {OsError} when that is no reason to go on */
-export function reportMissing(
-  report: BuildReportBuilder,
-  result: number,
-  call: string,
-  path: string,
-): void {
-  if (result === -Errno.EACCES || result === -Errno.EPERM) {
-    report.add("unreadable", path, "Permission denied, left out");
-  } else if (result === -Errno.ESTALE) {
-    report.add("stale", path, "Stale file handle, left out");
-  } else if (result === -Errno.EILSEQ) {
-    report.add("unreadable", path, "Its name is not UTF-8, which needs FFI: left out");
-  } else if (result === -Errno.ENOENT) {
-    report.add("vanished", path, "Vanished while the directory was read, left out");
-  } else if (REPLACED.has(result)) {
-    report.add("replaced", path, "Replaced while the directory was read, left out");
-  } else {
-    throw new OsError(-result, call, path);
-  }
-}
-
-/** What opening gives when something of another kind has taken a name. */
-const REPLACED: ReadonlySet<number> = new Set([
-  -Errno.ENOTDIR,
-  -Errno.EISDIR,
-  -Errno.ELOOP,
-  -Errno.ENXIO,
-  // readlink(2) of what is no link.
-  -Errno.EINVAL,
-]);
 
 const SURROGATE = /[\ud800-\udfff]/;
 

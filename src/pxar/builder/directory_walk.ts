@@ -12,8 +12,9 @@ import type { PxarMetadata } from "../entry.ts";
 import type { PathPattern } from "../exclude/mod.ts";
 import { splitDeviceNumber } from "../format/device.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, TARGET_SIZE_MAX } from "../format/limits.ts";
-import { ChildLister, EXCLUDE_OPTIONS_NAME, reportMissing } from "./children.ts";
+import { ChildLister, EXCLUDE_OPTIONS_NAME } from "./children.ts";
 import type { EntryWriter } from "./entry_writer.ts";
+import { reportMissing } from "./failures.ts";
 import { type BuildOptions, ENTRIES_MAX_DEFAULT } from "./options.ts";
 import type { BuildEntryKind, BuildReportBuilder } from "./report.ts";
 import {

@@ -58,18 +58,19 @@ export class HostMetadataReader {
   }
 
   /** What the file system of `fd` can tell; asked again only where the device changes. */
-  features(fd: number, device: number, path: string): FileSystemFeatures {
-    if (device !== this.#device) {
-      const magic = host.unwrap(metadata.getFileSystemMagic(fd), "ask for file system of", path);
-      this.#features = featuresOf(magic);
-      this.#device = device;
-    }
+  features(fd: number, device: number): FileSystemFeatures {
+    if (device === this.#device) return this.#features;
+    const magic = metadata.getFileSystemMagic(fd);
+    // One that does not answer is not asked less: what it fails at is reported then.
+    if (magic < 0) return featuresOf(0);
+    this.#features = featuresOf(magic);
+    this.#device = device;
     return this.#features;
   }
 
   /** All metadata of an open file or directory. @param path for messages */
   read(fd: number, stat: host.HostStat, path: string): PxarMetadata {
-    const features = this.features(fd, stat.device, path);
+    const features = this.features(fd, stat.device);
     const basic = statMetadata(stat);
     const flags = this.#flags(fd, features, path);
     const projectId = features.projectIds

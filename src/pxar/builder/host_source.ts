@@ -180,7 +180,7 @@ class HostDirectory implements SourceDirectory {
   }
 
   isPseudo(): boolean {
-    return this.#reader.features(this.#fd, this.#device, "").isPseudo;
+    return this.#reader.features(this.#fd, this.#device).isPseudo;
   }
 
   close(): void {

@@ -29,6 +29,8 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   readonly allFileSystems?: boolean;
   /** Paths whose file systems are gone into too. */
   readonly includeDevices?: readonly string[];
+  /** Ends with an exception at the first entry that would be missing or incomplete. Default: false. */
+  readonly isStrict?: boolean;
   /** How files are reached. Default: system calls, which need FFI. */
   readonly makeSource?: MakeBuildSource;
   /** Called for every entry, before its content is read. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { StateError } from "#src/errors.ts";
 import type { PxarSizes } from "../encoder.ts";
 import { type EntryKind, ReportCounter } from "../_report_counter.ts";
 
@@ -14,8 +15,10 @@ export {
 
 /** What happened to an entry. */
 export type BuildProblemKind =
-  /** Permission denied, or a name that cannot be opened: left out. */
+  /** Permission denied, a bad sector, a connection that is lost: left out. */
   | "unreadable"
+  /** Could be read in part: zeros are in the place of what is missing in a file, names are missing in a directory. */
+  | "incomplete"
   /** Removed between listing and opening: left out, as if it had gone before. */
   | "vanished"
   /** Replaced by something of another kind between listing and opening: left out. */
@@ -56,19 +59,20 @@ export interface BuildReport {
   readonly excludedCount: number;
   /** Bytes of the regular files, holes included. */
   readonly contentBytes: number;
-  /** Entries that are missing although they were not excluded. */
+  /** Entries that are missing although they were not excluded, or that are incomplete. */
   readonly errorCount: number;
   readonly warningCount: number;
   /** The first {@link BUILD_PROBLEMS_KEPT_MAX} problems. */
   readonly problems: readonly BuildProblem[];
   /** Lengths of the streams; undefined for a dry run. */
   readonly sizes: PxarSizes | undefined;
-  /** Whether entries are missing. */
+  /** Whether entries are missing or incomplete. */
   readonly isPartial: boolean;
 }
 
 const SEVERITIES: Readonly<Record<BuildProblemKind, BuildProblem["severity"]>> = {
   unreadable: "error",
+  incomplete: "error",
   vanished: "warning",
   replaced: "error",
   "lost-link": "error",
@@ -86,12 +90,19 @@ export class BuildReportBuilder extends ReportCounter<BuildProblem> implements B
   excludedCount = 0;
   sizes: PxarSizes | undefined;
 
-  constructor(onProblem?: (problem: BuildProblem) => void) {
+  readonly #isStrict: boolean;
+
+  /** @param isStrict whether an entry that is missing or incomplete ends the work */
+  constructor(onProblem?: (problem: BuildProblem) => void, isStrict = false) {
     super(onProblem);
+    this.#isStrict = isStrict;
   }
 
-  /** Counts a problem. */
+  /** Counts a problem. @throws {StateError} `partial` in strict mode, for an error */
   add(kind: BuildProblemKind, path: string, message: string): void {
-    this.note({ kind, path, message, severity: SEVERITIES[kind] });
+    const severity = SEVERITIES[kind];
+    this.note({ kind, path, message, severity });
+    if (!this.#isStrict || severity !== "error") return;
+    throw new StateError("partial", `Stopped at "${path}", which would be missing or incomplete`);
   }
 }

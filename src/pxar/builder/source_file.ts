@@ -4,10 +4,10 @@
  * @module
  */
 
-import { HostStat } from "#src/io/host.ts";
+import { errnoName, HostStat } from "#src/io/host.ts";
 import type { EntryOffset, PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
-import { reportMissing } from "./children.ts";
+import { reportMissing } from "./failures.ts";
 import { FileContentReader } from "./file_content.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type { BuildSource } from "./source.ts";
@@ -21,7 +21,7 @@ export type FileWriter = Pick<PxarEncoder, "addFile" | "addFileFromFd">;
 /** Opens a regular file at a path below the source directory (`a/b`). @returns a descriptor, or a negative errno */
 export type OpenFileBelow = (path: string, stat: HostStat) => number;
 
-/** Adds one file after the other, and reports those that change meanwhile. */
+/** Adds one file after the other, and reports those that change meanwhile or cannot be read. */
 export class FileAdder {
   readonly #source: BuildSource;
   readonly #report: BuildReportBuilder;
@@ -43,7 +43,7 @@ export class FileAdder {
     this.#content = new FileContentReader(source, onProgress);
   }
 
-  /** Adds an open file with what its size was when it was opened. @throws {OsError} when it cannot be read */
+  /** Adds an open file with what its size was when it was opened. What cannot be read is zeros, and reported. */
   add(
     writer: FileWriter,
     fd: number,
@@ -57,7 +57,7 @@ export class FileAdder {
     const offset = size < COPIED_SIZE_MIN
       ? writer.addFile(name, metadata, size, this.#content)
       : writer.addFileFromFd(name, metadata, size, fd, 0, this.#rest);
-    this.#reportChange(size, path);
+    this.#reportOutcome(size, path);
     return offset;
   }
 
@@ -65,7 +65,6 @@ export class FileAdder {
    * Opens a file again and adds it as it is now. One that has vanished is reported.
    *
    * @returns undefined when it cannot be opened
-   * @throws {OsError} when it cannot be read
    */
   addAgain(writer: FileWriter, file: SourceFile): EntryOffset | undefined {
     const { name, path } = file;
@@ -99,7 +98,17 @@ export class FileAdder {
     this.#report.entryCount--;
   }
 
-  #reportChange(size: number, path: string): void {
+  #reportOutcome(size: number, path: string): void {
+    const { failure } = this.#content;
+    if (failure !== undefined) {
+      const { errno, offset, lostBytes } = failure;
+      this.#report.add(
+        "incomplete",
+        path,
+        `Cannot read at offset ${offset}: ${errnoName(errno)}, ` +
+          `${lostBytes} of ${size} bytes are zeros in the archive`,
+      );
+    }
     const change = this.#content.change();
     if (change === "shrunk") {
       this.#report.add(
@@ -145,7 +154,6 @@ export class SourceFile {
    * Adds the file with its content, and with the metadata it has by now.
    *
    * @returns undefined when it has vanished meanwhile, which is in the report then
-   * @throws {OsError} when it cannot be read
    */
   addTo(writer: FileWriter): EntryOffset | undefined {
     return this.#files.addAgain(writer, this);
