@@ -70,7 +70,8 @@ export interface GarbageCollectionOptions {
  *
  * @param datastore open for writing
  * @throws {StateError} `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
- *   system does not tell when chunks were used last; `not-found` when a symbolic link leads nowhere
+ *   system does not tell when chunks were used last; `not-found` when a symbolic link leads nowhere; `busy` when snapshots are moved
+ *   about all the time
  * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is removed
  */
 export function collectGarbage(
@@ -99,6 +100,7 @@ export function collectGarbage(
     // What is marked from now on is not older than this, whatever the difference of the clocks.
     const markStart = Math.min(start, fileSystemTime(chunks));
     const marked = markChunks(datastore.path, chunks, {
+      locks: datastore.locks,
       onWarning,
       onIndex: (done, total) => {
         signal?.throwIfAborted();

@@ -1,6 +1,9 @@
 /**
  * The first phase of garbage collection: every chunk that an index names is touched.
  *
+ * A server moves snapshots, groups and namespaces meanwhile: what was not yet marked by its old path has to be by its new one. So
+ * indexes are listed again until all of them are marked, the last time while the server cannot move anything.
+ *
  * @module
  */
 
@@ -8,15 +11,17 @@ import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { EntryType, type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
-import type { ChunkStore } from "../store/chunk_store.ts";
 import { BAD_CHUNKS_MAX, badChunkPath } from "../store/bad_chunk.ts";
-import { isIndexName, scanIndex } from "../index_scan.ts";
+import type { ChunkStore } from "../store/chunk_store.ts";
+import type { ObjectLocks } from "../store/object_locks.ts";
+import { scanIndex } from "../index_scan.ts";
+import { listIndexes } from "./index_listing.ts";
+import { drainMoveJournal } from "./move_journal.ts";
 
 /** Memory for digests that were touched already, which need not be touched again. */
 const TOUCHED_BUDGET = 96 << 20;
-/** The one directory that need not be readable: file systems make it. */
-const LOST_AND_FOUND = "lost+found";
+/** Who moves things as often as this while they are listed does not stop. */
+const LISTINGS_MAX = 100;
 
 /** What the mark phase found. */
 export interface MarkResult {
@@ -26,6 +31,8 @@ export interface MarkResult {
 
 /** How marking goes on. */
 export interface MarkOptions {
+  /** Locks that a server respects. */
+  readonly locks: ObjectLocks | undefined;
   /** Called before every index file; what it throws ends the run. */
   readonly onIndex: (done: number, total: number) => void;
   readonly onWarning: (message: string) => void;
@@ -35,106 +42,96 @@ export interface MarkOptions {
  * Touches all chunks that indexes of the datastore at `storePath` name.
  *
  * @throws {FormatError | IntegrityError | OsError} when an index or a directory cannot be read: then nothing may be removed
- * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need chunks
+ * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need chunks. `busy` when things are
+ *     moved all the time, `locked` when a server moves something for too long
  */
 export function markChunks(
   storePath: string,
   chunks: ChunkStore,
-  { onIndex, onWarning }: MarkOptions,
+  options: MarkOptions,
 ): MarkResult {
-  const paths = findIndexes(storePath);
-  const touched = new DigestTable(TOUCHED_BUDGET);
-  let indexFileCount = 0;
-  let indexDataBytes = 0;
-  for (const [done, path] of paths.entries()) {
-    onIndex(done, paths.length);
-    try {
-      const { size } = scanIndex(path, (bytes, offset) => {
-        if (touched.get(bytes, offset) !== 0) return;
-        touchChunk(chunks, bytes.subarray(offset, offset + DIGEST_SIZE), path, onWarning);
-        touched.set(bytes, offset, 1);
-      });
-      indexFileCount++;
-      indexDataBytes += size;
-    } catch (error) {
-      if (!isVanished(error, path)) throw error;
-    }
-  }
-  onIndex(paths.length, paths.length);
-  return { indexFileCount, indexDataBytes };
+  const marking = new Marking(storePath, chunks, options);
+  marking.markAll();
+  drainMoveJournal(options.locks, (paths) => {
+    marking.markMoved(paths);
+    marking.markAll();
+  });
+  return marking.result();
 }
 
-/** A snapshot may be removed while others are marked; nothing else may be missing. */
+class Marking {
+  readonly #storePath: string;
+  readonly #chunks: ChunkStore;
+  readonly #options: MarkOptions;
+  readonly #touched = new DigestTable(TOUCHED_BUDGET);
+  /** Sizes of the streams of indexes that were marked, by their identities. */
+  readonly #marked = new Map<string, number>();
+
+  constructor(storePath: string, chunks: ChunkStore, options: MarkOptions) {
+    this.#storePath = storePath;
+    this.#chunks = chunks;
+    this.#options = options;
+  }
+
+  /** Marks what is found, until a complete listing finds nothing new. */
+  markAll(): void {
+    for (let count = 0; count < LISTINGS_MAX; count++) {
+      const { indexes, isComplete } = listIndexes(this.#storePath);
+      const found = indexes.filter(({ identity }) => !this.#marked.has(identity));
+      if (found.length === 0 && isComplete) return;
+      const total = this.#marked.size + found.length;
+      for (const [done, { path, identity }] of found.entries()) {
+        this.#options.onIndex(total - found.length + done, total);
+        const size = this.#mark(path);
+        if (size !== undefined) this.#marked.set(identity, size);
+      }
+      this.#options.onIndex(total, total);
+    }
+    throw new StateError("busy", `Cannot collect garbage: "${this.#storePath}" changes too often`, {
+      hint: "Try again when fewer snapshots are moved or removed",
+    });
+  }
+
+  /** Marks what was moved, where it still is. */
+  markMoved(paths: readonly string[]): void {
+    for (const path of paths) this.#mark(path);
+  }
+
+  result(): MarkResult {
+    const indexDataBytes = this.#marked.values().reduce((sum, size) => sum + size, 0);
+    return { indexFileCount: this.#marked.size, indexDataBytes };
+  }
+
+  /** @returns the size of the index's stream; undefined when the file is gone */
+  #mark(path: string): number | undefined {
+    try {
+      return scanIndex(path, (bytes, offset) => {
+        if (this.#touched.get(bytes, offset) !== 0) return;
+        this.#touch(bytes.subarray(offset, offset + DIGEST_SIZE), path);
+        this.#touched.set(bytes, offset, 1);
+      }).size;
+    } catch (error) {
+      if (isVanished(error, path)) return undefined;
+      throw error;
+    }
+  }
+
+  #touch(digestBytes: Uint8Array<ArrayBuffer>, indexPath: string): void {
+    const digest = digestOf(digestBytes);
+    if (this.#chunks.touch(digest) >= 0) return;
+    this.#options.onWarning(`Chunk ${digest} is missing, which "${indexPath}" needs`);
+    // The corrupt forms are kept as long as somebody misses the chunk.
+    const path = this.#chunks.pathOf(digest);
+    for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
+      const { UTIME_NOW, UTIME_OMIT } = host;
+      const bad = badChunkPath(path, number);
+      const result = host.utimensAt(host.At.FDCWD, bad, 0, UTIME_NOW, 0, UTIME_OMIT);
+      if (result < 0 && result !== -host.Errno.ENOENT) host.unwrap(result, "touch", bad);
+    }
+  }
+}
+
+/** A snapshot may be removed or moved while others are marked; nothing else may be missing. */
 function isVanished(error: unknown, path: string): boolean {
   return error instanceof host.OsError && error.errno === host.Errno.ENOENT && error.path === path;
-}
-
-function touchChunk(
-  chunks: ChunkStore,
-  digestBytes: Uint8Array,
-  indexPath: string,
-  onWarning: (message: string) => void,
-): void {
-  const digest = digestOf(digestBytes);
-  if (chunks.touch(digest) >= 0) return;
-  onWarning(`Chunk ${digest} is missing, which "${indexPath}" needs`);
-  // The corrupt forms are kept as long as somebody misses the chunk.
-  const path = chunks.pathOf(digest);
-  for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
-    const { UTIME_NOW, UTIME_OMIT } = host;
-    const bad = badChunkPath(path, number);
-    const result = host.utimensAt(host.At.FDCWD, bad, 0, UTIME_NOW, 0, UTIME_OMIT);
-    if (result < 0 && result !== -host.Errno.ENOENT) host.unwrap(result, "touch", bad);
-  }
-}
-
-/**
- * Paths of all index files, those of a group next to each other. Symbolic links to directories are followed, since snapshots are
- * listed and read through them, too.
- */
-function findIndexes(storePath: string): string[] {
-  const found: string[] = [];
-  const walked = new Set<string>();
-  const stat = new host.HostStat();
-  const walk = (directory: string) => {
-    for (const { name, type } of listDirectory(directory, walked)) {
-      if (name.startsWith(".") || (directory === storePath && name === LOST_AND_FOUND)) continue;
-      const path = `${directory}/${name}`;
-      let known = type;
-      if (type === EntryType.UNKNOWN || type === EntryType.SYMLINK) {
-        const result = host.statAt(host.At.FDCWD, path, stat, true);
-        if (result === -host.Errno.ENOENT || result === -host.Errno.ELOOP) {
-          // Gone meanwhile.
-          if (host.statAt(host.At.FDCWD, path, stat) < 0) continue;
-          throw new StateError("not-found", `Cannot collect garbage: "${path}" leads nowhere`, {
-            hint: "What it led to may need chunks. Mount it, or remove the link",
-          });
-        }
-        host.unwrap(result, "stat", path);
-        known = stat.mode >> 12;
-      }
-      if (known === EntryType.DIRECTORY) walk(path);
-      else if (isIndexName(name)) found.push(path);
-    }
-  };
-  walk(storePath);
-  return found.sort();
-}
-
-/** Entries of a directory; none when it is gone, or in `walked` already. @throws {OsError} */
-function listDirectory(path: string, walked: Set<string>): readonly ListedEntry[] {
-  const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.open(path, RDONLY | DIRECTORY);
-  if (fd === -host.Errno.ENOENT) return [];
-  host.unwrap(fd, "open", path);
-  try {
-    const stat = new host.HostStat();
-    host.unwrap(host.statFd(fd, stat), "stat", path);
-    const key = `${stat.device}:${stat.ino}`;
-    if (walked.has(key)) return [];
-    walked.add(key);
-    return listOpenDirectory(fd, path);
-  } finally {
-    host.close(fd);
-  }
 }

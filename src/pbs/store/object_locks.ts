@@ -20,6 +20,7 @@ import { isLockTaken, tryFor } from "./lock_waiting.ts";
 import {
   groupLockPath,
   manifestLockPath,
+  MOVE_JOURNAL,
   oldManifestLockPath,
   snapshotLockPath,
 } from "./server_lock_paths.ts";
@@ -95,6 +96,20 @@ export class ObjectLocks {
       ...this.#serverLocks("exclusive", manifestLockPath(snapshot), oldManifestLockPath(snapshot)),
     );
     return this.#acquire(`manifest of ${formatSnapshot(snapshot)}`, locks);
+  }
+
+  /**
+   * Locks the server's journal of moves, without which it moves nothing.
+   *
+   * @returns the lock and the journal's path; undefined where no server's lock files are known
+   * @throws {StateError} `locked`
+   * @throws {OsError}
+   */
+  lockMoveJournal(): (ObjectLock & { readonly path: string }) | undefined {
+    const { serverPath } = this.#options;
+    if (serverPath === undefined) return undefined;
+    const path = `${serverPath}/${MOVE_JOURNAL}`;
+    return { ...this.#acquire(`"${path}"`, this.#serverLocks("exclusive", MOVE_JOURNAL)), path };
   }
 
   /** Removes the lock files of a group that is gone. */

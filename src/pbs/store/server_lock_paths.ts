@@ -24,6 +24,9 @@ const NAME_LENGTH_MAX = 254;
 const HASHED_PART_LENGTH = 80;
 const HASHED_DIRECTORY = "hashed";
 
+/** Where a server from 4.2 on notes what it moves, relative to the folder of its store. */
+export const MOVE_JOURNAL = "move-journal";
+
 /** The lock file of a group, relative to the folder of its store. */
 export function groupLockPath(group: GroupId): string {
   return lockPath(group.ns, formatGroup(group));

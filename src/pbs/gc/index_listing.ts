@@ -1,0 +1,109 @@
+/**
+ * Where the index files of a datastore are, while others may move snapshots, groups and namespaces about.
+ *
+ * @module
+ */
+
+import { StateError } from "#src/errors.ts";
+import * as host from "#src/io/host.ts";
+import { EntryType, type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
+import { isIndexName } from "../index_scan.ts";
+
+/** The one directory that need not be readable: file systems make it. */
+const LOST_AND_FOUND = "lost+found";
+
+/** An index file. */
+export interface FoundIndex {
+  readonly path: string;
+  /** The directory itself, whatever its path, and the name in it: the same after the directory or one above was moved. */
+  readonly identity: string;
+}
+
+/** What was found. */
+export interface IndexListing {
+  /** By path, those of a group next to each other. */
+  readonly indexes: readonly FoundIndex[];
+  /** Whether no directory changed meanwhile: otherwise something may have been moved from what was yet to come to what was done. */
+  readonly isComplete: boolean;
+}
+
+/** A directory, as it was when it was listed. */
+interface ListedDirectory {
+  readonly path: string;
+  readonly device: number;
+  readonly ino: number;
+  readonly mtime: string;
+}
+
+/**
+ * All index files of the datastore at `storePath`. Symbolic links to directories are followed, since snapshots are listed and
+ * read through them, too.
+ *
+ * @throws {OsError} when a directory cannot be read
+ * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need chunks
+ */
+export function listIndexes(storePath: string): IndexListing {
+  const indexes: FoundIndex[] = [];
+  const listed = new Map<string, ListedDirectory>();
+  const walk = (path: string) => {
+    const found = listDirectory(path);
+    if (found === undefined) return;
+    const { directory, entries } = found;
+    const key = `${directory.device}:${directory.ino}`;
+    if (listed.has(key)) return;
+    listed.set(key, directory);
+    for (const { name, type } of entries) {
+      if (name.startsWith(".") || (path === storePath && name === LOST_AND_FOUND)) continue;
+      const child = `${path}/${name}`;
+      if (typeBehind(child, type) === EntryType.DIRECTORY) walk(child);
+      else if (isIndexName(name)) indexes.push({ path: child, identity: `${key}/${name}` });
+    }
+  };
+  walk(storePath);
+  indexes.sort((one, other) => one.path < other.path ? -1 : 1);
+  return { indexes, isComplete: listed.values().every(isUnchanged) };
+}
+
+/** The entries of a directory; undefined when it is gone. @throws {OsError} */
+function listDirectory(
+  path: string,
+): { directory: ListedDirectory; entries: readonly ListedEntry[] } | undefined {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.open(path, RDONLY | DIRECTORY);
+  if (fd === -host.Errno.ENOENT) return undefined;
+  host.unwrap(fd, "open", path);
+  try {
+    const stat = new host.HostStat();
+    host.unwrap(host.statFd(fd, stat), "stat", path);
+    const { device, ino } = stat;
+    const directory = { path, device, ino, mtime: changeTime(stat) };
+    return { directory, entries: listOpenDirectory(fd, path) };
+  } finally {
+    host.close(fd);
+  }
+}
+
+/** Type of what a symbolic link leads to, or the type itself; undefined when it is gone. @throws {StateError | OsError} */
+function typeBehind(path: string, type: number): number | undefined {
+  if (type !== EntryType.UNKNOWN && type !== EntryType.SYMLINK) return type;
+  const stat = new host.HostStat();
+  const result = host.statAt(host.At.FDCWD, path, stat, true);
+  if (result === -host.Errno.ENOENT || result === -host.Errno.ELOOP) {
+    if (host.statAt(host.At.FDCWD, path, stat) < 0) return undefined;
+    throw new StateError("not-found", `Cannot collect garbage: "${path}" leads nowhere`, {
+      hint: "What it led to may need chunks. Mount it, or remove the link",
+    });
+  }
+  host.unwrap(result, "stat", path);
+  return stat.mode >> 12;
+}
+
+function isUnchanged({ path, device, ino, mtime }: ListedDirectory): boolean {
+  const stat = new host.HostStat();
+  return host.statAt(host.At.FDCWD, path, stat, true) === 0 && stat.device === device &&
+    stat.ino === ino && changeTime(stat) === mtime;
+}
+
+function changeTime({ mtimeSeconds, mtimeNanoseconds }: host.HostStat): string {
+  return `${mtimeSeconds}.${mtimeNanoseconds}`;
+}
