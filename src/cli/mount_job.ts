@@ -17,6 +17,7 @@ import {
   launchWorkers,
   type MountedFileSystem,
   mountFileSystem,
+  type PassthroughState,
   prepareMountPoint,
   type WorkerPool,
 } from "#src/mount/mod.ts";
@@ -225,7 +226,7 @@ class MountJob {
       allowOther: chooseAllowOther(this.#request.allowOther),
       launched: pool,
       description,
-      passthroughProbePath: `${diff.controlPath}/${PID_FILE_NAME}`,
+      backingPaths: [`${diff.controlPath}/${PID_FILE_NAME}`],
     });
     log.info("mounted", {
       mnt: mounted.mountPoint,
@@ -234,6 +235,7 @@ class MountJob {
       workers: mounted.workerCount,
       pid: host.getPid(),
     });
+    logPassthrough(mounted.passthrough);
     log.debug("kernel features", { features: mounted.kernelFeatures });
     return mounted;
   }
@@ -245,6 +247,11 @@ class MountJob {
     diff.release();
     log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
   }
+}
+
+function logPassthrough({ isOn, stackDepth, refusal }: PassthroughState): void {
+  if (isOn) log.info("kernel serves plain files of the diff itself", { stack_depth: stackDepth });
+  else log.info("kernel does not serve files of the diff itself", { reason: refusal });
 }
 
 function requiredUnlessBound(
