@@ -42,6 +42,7 @@ export const DATA_DIRECTORY_NAME = "data";
 export const TEMPORARY_DIRECTORY_NAME = "tmp";
 
 const PROBE_FILE_NAME = ".pbkfs-write-test";
+const PROBE_ATTEMPTS_MAX = 100;
 const PRIVATE_MODE = 0o700;
 
 /** What a mount asks of a diff directory. */
@@ -366,9 +367,14 @@ function firstName(path: string): string | undefined {
 
 function probeWritable(path: string): void {
   const probe = `${path}/${PROBE_FILE_NAME}`;
-  host.unlinkAt(host.At.FDCWD, probe);
   const flags = host.OpenFlag.WRONLY | host.OpenFlag.CREAT | host.OpenFlag.EXCL;
-  const fd = host.open(probe, flags, 0o600);
+  let fd: number;
+  let attempts = 0;
+  do {
+    host.unlinkAt(host.At.FDCWD, probe);
+    fd = host.open(probe, flags, 0o600);
+    // Another mount that starts at the same time has made it in between.
+  } while (fd === -host.Errno.EEXIST && ++attempts < PROBE_ATTEMPTS_MAX);
   if (fd < 0) {
     throw new OsError(-fd, "write to diff directory", path, {
       hint: "Give a diff directory that you may write to",
