@@ -20,6 +20,8 @@ interface Part {
   readonly name: string;
   readonly group: "checks" | "unit" | "e2e";
   readonly args: readonly string[];
+  /** How long it takes on two cores. */
+  readonly usualMinutes: number;
   readonly timeoutMs: number;
 }
 
@@ -40,7 +42,7 @@ const TEST_PERMISSIONS = [
 const TIDY_PERMISSIONS = ["--allow-read", "--allow-write=dist", "--allow-run=deno,git"];
 
 function check(name: string, ...args: string[]): Part {
-  return { name, group: "checks", args, timeoutMs: 5 * MINUTE_MS };
+  return { name, group: "checks", args, usualMinutes: 0.2, timeoutMs: 5 * MINUTE_MS };
 }
 
 /** Tests that take memory or address space for long, or much of it: in a process of their own they harm no others. */
@@ -62,24 +64,28 @@ const PARTS: readonly Part[] = [
       `--ignore=${["tests/e2e", ...HEAVY_TESTS].join(",")}`,
       "tests",
     ],
+    usualMinutes: 6,
     timeoutMs: 10 * MINUTE_MS,
   },
   ...HEAVY_TESTS.map((path): Part => ({
     name: path,
     group: "unit",
     args: ["test", ...TEST_PERMISSIONS, path],
+    usualMinutes: 2,
     timeoutMs: 10 * MINUTE_MS,
   })),
   {
     name: "examples in the documentation",
     group: "unit",
     args: ["test", "--doc", ...TEST_PERMISSIONS, "--permit-no-files", "src", "ffi"],
+    usualMinutes: 1,
     timeoutMs: 5 * MINUTE_MS,
   },
   {
     name: "end-to-end tests",
     group: "e2e",
     args: ["test", ...TEST_PERMISSIONS, "--permit-no-files", "tests/e2e"],
+    usualMinutes: 15,
     timeoutMs: 22 * MINUTE_MS,
   },
 ];
@@ -128,10 +134,32 @@ export function judge(success: boolean, report: string | undefined, isTest: bool
   return !success && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
+function minutesOf(parts: readonly Pick<Part, "usualMinutes">[]): number {
+  return Math.ceil(parts.reduce((sum, { usualMinutes }) => sum + usualMinutes, 0));
+}
+
+function inMinutes(count: number): string {
+  return count === 1 ? "about a minute" : `about ${count} minutes`;
+}
+
+/** What is going to run, and how long that takes. */
+export function describePlan(parts: readonly Pick<Part, "name" | "usualMinutes">[]): string {
+  const names = parts.map(({ name }) => name).join(", ");
+  return `${inMinutes(minutesOf(parts))} on two cores: ${names}`;
+}
+
+/** The line above a part: which of how many, and how much is still to come, itself included. */
+export function describePart(
+  parts: readonly Pick<Part, "name" | "usualMinutes">[],
+  index: number,
+): string {
+  const left = inMinutes(minutesOf(parts.slice(index)));
+  return `── ${index + 1} of ${parts.length}: ${parts[index]!.name} (${left} left)`;
+}
+
 async function runPart(part: Part, report: string): Promise<Counts> {
   const isTest = part.args[0] === "test";
   const extra = isTest ? [`--junit-path=${report}`] : [];
-  console.log(`\n── ${part.name}`);
   const child = new Deno.Command("deno", {
     args: [part.args[0]!, ...extra, ...part.args.slice(1)],
     stdin: "null",
@@ -153,7 +181,9 @@ async function main(groups: readonly string[]): Promise<number> {
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const summary: string[] = [];
   try {
+    console.log(describePlan(selected));
     for (const [index, part] of selected.entries()) {
+      console.log(`\n${describePart(selected, index)}`);
       const counts = await runPart(part, `${directory}/${index}.xml`);
       summary.push(`${part.name}: ${formatCounts(counts)}`);
       total = addCounts(total, counts);

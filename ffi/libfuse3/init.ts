@@ -66,19 +66,13 @@ const WANTED: readonly InitFlagName[] = [
   "INIT_EXT",
 ];
 
-/** What is asked of the kernel beside what every mount wants. */
-export interface InitWish {
-  /** Floors that backing files may stand on, 1 or 2; 0 for no passthrough. */
-  readonly stackDepth: number;
-}
-
 /** What was agreed on. */
 export interface Negotiation {
   readonly minor: number;
   readonly flags: number;
   readonly flags2: number;
-  /** As wished, or 0 where the kernel has no PASSTHROUGH. */
-  readonly stackDepth: number;
+  /** Whether PASSTHROUGH was taken. */
+  readonly passthrough: boolean;
   /** Answer to write to the device. */
   readonly answer: Uint8Array<ArrayBuffer>;
   /** Request for libfuse sessions: offers exactly what was agreed on, under an id the kernel does not know. */
@@ -92,7 +86,7 @@ export interface Negotiation {
  */
 export function negotiateInit(
   request: Uint8Array<ArrayBuffer>,
-  wish: InitWish,
+  wish: { passthrough: boolean },
 ): Negotiation {
   const view = new DataView(request.buffer, request.byteOffset, request.byteLength);
   checkRequest(view);
@@ -103,14 +97,14 @@ export function negotiateInit(
   let flags = 0;
   for (const name of WANTED) flags |= 1 << InitFlag[name];
   flags = (flags & offered) >>> 0;
-  const flags2 = wish.stackDepth > 0 ? (1 << (InitFlag.PASSTHROUGH - 32) & offered2) >>> 0 : 0;
-  const stackDepth = flags2 === 0 ? 0 : wish.stackDepth;
+  const flags2 = wish.passthrough ? (1 << (InitFlag.PASSTHROUGH - 32) & offered2) >>> 0 : 0;
+  const passthrough = flags2 !== 0;
   return {
     minor,
     flags,
     flags2,
-    stackDepth,
-    answer: makeAnswer(view, minor, flags, flags2, stackDepth),
+    passthrough,
+    answer: makeAnswer(view, minor, flags, flags2, passthrough),
     replay: makeReplay(request, flags, flags2),
   };
 }
@@ -145,7 +139,7 @@ function makeAnswer(
   minor: number,
   flags: number,
   flags2: number,
-  stackDepth: number,
+  passthrough: boolean,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(OutHeader.SIZE + InitOut.SIZE);
   const view = new DataView(bytes.buffer);
@@ -163,7 +157,8 @@ function makeAnswer(
   view.setUint32(body + InitOut.TIME_GRANULARITY, 1, true);
   view.setUint16(body + InitOut.MAX_PAGES, MAX_PAGES, true);
   view.setUint32(body + InitOut.FLAGS2, flags2, true);
-  view.setUint32(body + InitOut.MAX_STACK_DEPTH, stackDepth, true);
+  // 1: the backing file system may not itself be stacked (an overlayfs, say).
+  view.setUint32(body + InitOut.MAX_STACK_DEPTH, passthrough ? 1 : 0, true);
   return bytes;
 }
 

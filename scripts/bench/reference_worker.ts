@@ -77,9 +77,6 @@ class ReferenceFileSystem implements FileSystem {
   }
 
   forget(): void {}
-  flush(): number {
-    return 0;
-  }
   release(): void {}
   releasedir(): void {}
   close(): void {}

@@ -79,9 +79,10 @@ class RootFiles {
 
   /** @returns undefined when there is no such file */
   read(name: string): string | undefined {
-    unwrap(this.fileSystem.lookup(ROOT_NODE_ID, name, this.#entry), "look up", name);
+    const found = this.fileSystem.lookup(ROOT_NODE_ID, name, this.#entry);
+    if (found === -host.Errno.ENOENT) return undefined;
+    unwrap(found, "look up", name);
     const { nodeId } = this.#entry;
-    if (nodeId === 0) return undefined;
     try {
       return this.#readNode(nodeId, name, this.#entry.attributes.size);
     } finally {

