@@ -144,6 +144,7 @@ export class ProtocolError extends Error implements Failure {
 export type StateCode =
   | "locked"
   | "bound-elsewhere"
+  | "backup-changed"
   | "dirty"
   | "no-wal-used"
   | "foreign-diff"

@@ -6,6 +6,7 @@
 
 import * as libc from "../libc.ts";
 import { unwrap } from "../os_error.ts";
+import { InvalidateInodeOut, Notification, OutHeader } from "./kernel.ts";
 
 const DEVICE = "/dev/fuse";
 
@@ -51,4 +52,26 @@ export function openBacking(deviceFd: number, fd: number): number {
 export function closeBacking(deviceFd: number, id: number): number {
   backingIdView.setUint32(0, id, true);
   return libc.ioctl(deviceFd, IOC_BACKING_CLOSE, backingId);
+}
+
+const invalidation = libc.nativeBufferOf(
+  new Uint8Array(OutHeader.SIZE + InvalidateInodeOut.SIZE),
+);
+const invalidationView = new DataView(invalidation.bytes.buffer);
+invalidationView.setUint32(OutHeader.LEN, invalidation.bytes.length, true);
+invalidationView.setInt32(OutHeader.ERROR, Notification.INVALIDATE_INODE, true);
+invalidationView.setBigInt64(OutHeader.SIZE + InvalidateInodeOut.OFFSET, -1n, true);
+const INVALIDATION_SIZE = BigInt(invalidation.bytes.length);
+const INVALIDATION_INO = OutHeader.SIZE + InvalidateInodeOut.INO;
+
+/**
+ * Makes the kernel ask for a node's attributes again. Only while a request on that very node is being served: then the
+ * kernel has it, and need not wait for it.
+ *
+ * @returns a negative errno when it could not be told
+ */
+export function invalidateAttributes(deviceFd: number, nodeId: number): number {
+  invalidationView.setUint32(INVALIDATION_INO, nodeId, true);
+  invalidationView.setUint32(INVALIDATION_INO + 4, Math.floor(nodeId / 0x1_0000_0000), true);
+  return libc.write(deviceFd, invalidation.address, INVALIDATION_SIZE);
 }

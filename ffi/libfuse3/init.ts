@@ -66,13 +66,19 @@ const WANTED: readonly InitFlagName[] = [
   "INIT_EXT",
 ];
 
+/** What is asked of the kernel beside what every mount wants. */
+export interface InitWish {
+  /** Floors that backing files may stand on, 1 or 2; 0 for no passthrough. */
+  readonly stackDepth: number;
+}
+
 /** What was agreed on. */
 export interface Negotiation {
   readonly minor: number;
   readonly flags: number;
   readonly flags2: number;
-  /** Whether PASSTHROUGH was taken. */
-  readonly passthrough: boolean;
+  /** As wished, or 0 where the kernel has no PASSTHROUGH. */
+  readonly stackDepth: number;
   /** Answer to write to the device. */
   readonly answer: Uint8Array<ArrayBuffer>;
   /** Request for libfuse sessions: offers exactly what was agreed on, under an id the kernel does not know. */
@@ -86,7 +92,7 @@ export interface Negotiation {
  */
 export function negotiateInit(
   request: Uint8Array<ArrayBuffer>,
-  wish: { passthrough: boolean },
+  wish: InitWish,
 ): Negotiation {
   const view = new DataView(request.buffer, request.byteOffset, request.byteLength);
   checkRequest(view);
@@ -97,14 +103,14 @@ export function negotiateInit(
   let flags = 0;
   for (const name of WANTED) flags |= 1 << InitFlag[name];
   flags = (flags & offered) >>> 0;
-  const flags2 = wish.passthrough ? (1 << (InitFlag.PASSTHROUGH - 32) & offered2) >>> 0 : 0;
-  const passthrough = flags2 !== 0;
+  const flags2 = wish.stackDepth > 0 ? (1 << (InitFlag.PASSTHROUGH - 32) & offered2) >>> 0 : 0;
+  const stackDepth = flags2 === 0 ? 0 : wish.stackDepth;
   return {
     minor,
     flags,
     flags2,
-    passthrough,
-    answer: makeAnswer(view, minor, flags, flags2, passthrough),
+    stackDepth,
+    answer: makeAnswer(view, minor, flags, flags2, stackDepth),
     replay: makeReplay(request, flags, flags2),
   };
 }
@@ -139,7 +145,7 @@ function makeAnswer(
   minor: number,
   flags: number,
   flags2: number,
-  passthrough: boolean,
+  stackDepth: number,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(OutHeader.SIZE + InitOut.SIZE);
   const view = new DataView(bytes.buffer);
@@ -157,8 +163,7 @@ function makeAnswer(
   view.setUint32(body + InitOut.TIME_GRANULARITY, 1, true);
   view.setUint16(body + InitOut.MAX_PAGES, MAX_PAGES, true);
   view.setUint32(body + InitOut.FLAGS2, flags2, true);
-  // 1: the backing file system may not itself be stacked (an overlayfs, say).
-  view.setUint32(body + InitOut.MAX_STACK_DEPTH, passthrough ? 1 : 0, true);
+  view.setUint32(body + InitOut.MAX_STACK_DEPTH, stackDepth, true);
   return bytes;
 }
 

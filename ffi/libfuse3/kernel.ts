@@ -308,6 +308,9 @@ export const BatchForgetIn = {
   NLOOKUP: 8,
 } as const;
 
+/** struct fuse_flush_in. */
+export const FlushIn = { FH: 0, SIZE: 24 } as const;
+
 /** struct fuse_lseek_in. */
 export const LseekIn = { FH: 0, OFFSET: 8, WHENCE: 16, SIZE: 24 } as const;
 
@@ -322,6 +325,12 @@ export const CopyFileRangeIn = {
   FLAGS: 48,
   SIZE: 56,
 } as const;
+
+/** Codes of messages to the kernel that answer no request: `error` of a header whose `unique` is 0. */
+export const Notification = { INVALIDATE_INODE: 2 } as const;
+
+/** struct fuse_notify_inval_inode_out. An offset below 0 means the attributes alone. */
+export const InvalidateInodeOut = { INO: 0, OFFSET: 8, LENGTH: 16, SIZE: 24 } as const;
 
 /** struct fuse_write_out, fuse_getxattr_out (a count and padding) and fuse_lseek_out (64 bits). */
 export const CountOut = { COUNT: 0, SIZE: 8 } as const;

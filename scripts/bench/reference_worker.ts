@@ -77,6 +77,9 @@ class ReferenceFileSystem implements FileSystem {
   }
 
   forget(): void {}
+  flush(): number {
+    return 0;
+  }
   release(): void {}
   releasedir(): void {}
   close(): void {}

@@ -69,10 +69,15 @@ export interface FormatOptions {
   readonly format: OutputFormat;
 }
 
+/** The backup store of the command line or the environment; undefined when neither names one. */
+export function findStorePath(options: StoreOptions, context: CommandContext): string | undefined {
+  const path = options.pbkStore ?? options.backupPath ?? context.environment("BACKUP_PATH");
+  return path === "" ? undefined : path;
+}
+
 /** The backup store of the command line or the environment. @throws {UsageError} when neither names one */
 export function storePath(options: StoreOptions, context: CommandContext): string {
-  const path = options.pbkStore ?? options.backupPath ?? context.environment("BACKUP_PATH");
-  return required(path, "pbk_store", "-B/--pbk-store or BACKUP_PATH");
+  return required(findStorePath(options, context), "pbk_store", "-B/--pbk-store or BACKUP_PATH");
 }
 
 /** A value that must be there. @throws {UsageError} `<name> is required` */

@@ -17,6 +17,7 @@ import {
   launchWorkers,
   type MountedFileSystem,
   mountFileSystem,
+  type PassthroughState,
   prepareMountPoint,
   type WorkerPool,
 } from "#src/mount/mod.ts";
@@ -25,9 +26,15 @@ import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
 import { removeFile, replaceTextFile } from "#src/overlay/durable_file.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
-import { openPgProbackupTree, type PgProbackupTree } from "#src/pgprobackup/mod.ts";
+import {
+  type BackupIdentity,
+  identifyBackup,
+  openPgProbackupTree,
+  type PgProbackupTree,
+} from "#src/pgprobackup/mod.ts";
 import { chooseAllowOther } from "./allow_other.ts";
 import type { BackupDescription } from "./backup_description.ts";
+import { findBackupToMount } from "./bound_backup.ts";
 import { formatPidRecord, PID_FILE_NAME } from "./live_mount.ts";
 import { runMountProcess } from "./mount_process.ts";
 import type { MountReport } from "./mount_report.ts";
@@ -85,7 +92,7 @@ class MountJob {
         ...(workerCount === undefined ? {} : { workers: workerCount }),
         onFailure: (detail) => log.error("request failed", { detail }),
       });
-      const description = this.#prepare(diff);
+      const description = await this.#prepare(diff);
       if (isRepaired) log.warn("dead mount removed", { mnt: diff.mountPath });
       host.changeDirectory("/");
       this.#report.started(this.#sink?.fd);
@@ -112,44 +119,49 @@ class MountJob {
   }
 
   /** Opens the backup, binds the diff directory to it and writes what has to be there before the mount. */
-  #prepare(diff: DiffDirectory): BackupDescription {
+  async #prepare(diff: DiffDirectory): Promise<BackupDescription> {
     const request = this.#request;
     const owner = chooseOwner(request.owner, diff);
-    const target = {
+    const { instance, backupId } = findBackupToMount({
       store: diff.storePath,
-      instance: requiredUnlessBound(request.instance, diff.binding?.instance_name, "instance"),
-      backupId: requiredUnlessBound(request.backupId, diff.binding?.backup_id, "backup_id"),
+      isStoreRemembered: request.storePath === undefined,
+      instance: request.instance,
+      backupId: request.backupId,
+      binding: diff.binding,
+    });
+    const lower = openPgProbackupTree({
+      store: diff.storePath,
+      instance: instance.name,
+      backupId,
       force: request.force,
       mountPath: request.relativeTablespaces ? undefined : diff.mountPath,
       ...(owner === undefined ? {} : { owner }),
-    };
-    const lower = openPgProbackupTree({
-      ...target,
       openSource: openHostFileSource,
       codecs: nativeCodecs(),
     });
     try {
-      this.#bind(diff, target.instance, lower.chain.map((member) => member.id));
+      this.#bind(diff, instance.name, await identifyBackup(instance, lower.chain));
       if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
-      return this.#prepareTree(diff, target.instance, lower);
+      return this.#prepareTree(diff, instance.name, lower);
     } finally {
       lower.close();
     }
   }
 
-  /** `chain` is the target first. */
-  #bind(diff: DiffDirectory, instance: string, chain: readonly string[]): void {
+  #bind(diff: DiffDirectory, instance: string, backup: BackupIdentity): void {
     const former = diff.binding?.chain;
     diff.bind({
       instance,
-      backupId: chain[0]!,
-      chain: chain.toReversed(),
+      backup,
       noWal: this.#request.noWal,
       programVersion: PROGRAM_VERSION,
     });
     if (this.#request.skipFsync) diff.markDirty();
-    if (former !== undefined && former.join() !== chain.toReversed().join()) {
-      log.warn("chain of the backup has changed since the last mount", { former, chain });
+    if (former !== undefined && former.join() !== backup.chain.join()) {
+      log.warn("chain of the backup has changed since the last mount", {
+        former,
+        chain: backup.chain,
+      });
     }
   }
 
@@ -225,7 +237,7 @@ class MountJob {
       allowOther: chooseAllowOther(this.#request.allowOther),
       launched: pool,
       description,
-      passthroughProbePath: `${diff.controlPath}/${PID_FILE_NAME}`,
+      backingPaths: [`${diff.controlPath}/${PID_FILE_NAME}`],
     });
     log.info("mounted", {
       mnt: mounted.mountPoint,
@@ -234,6 +246,7 @@ class MountJob {
       workers: mounted.workerCount,
       pid: host.getPid(),
     });
+    logPassthrough(mounted.passthrough);
     log.debug("kernel features", { features: mounted.kernelFeatures });
     return mounted;
   }
@@ -247,18 +260,9 @@ class MountJob {
   }
 }
 
-function requiredUnlessBound(
-  asked: string | undefined,
-  bound: string | undefined,
-  name: "instance" | "backup_id",
-): string {
-  const value = bound ?? asked;
-  if (value !== undefined && value !== "") return value;
-  const flags = name === "instance" ? "-I/--instance" : "-i/--backup-id";
-  throw new UsageError(`${name} is required`, {
-    option: name,
-    hint: `Give it with ${flags}; only a diff directory mounted before knows it`,
-  });
+function logPassthrough({ isOn, stackDepth, refusal }: PassthroughState): void {
+  if (isOn) log.info("kernel serves plain files of the diff itself", { stack_depth: stackDepth });
+  else log.info("kernel does not serve files of the diff itself", { reason: refusal });
 }
 
 /**

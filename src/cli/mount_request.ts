@@ -8,10 +8,10 @@ import { absolutePath } from "#src/io/absolute_path.ts";
 import { UsageError } from "#src/errors.ts";
 import {
   type CommandContext,
+  findStorePath,
   type FormatOptions,
   required,
   type StoreOptions,
-  storePath,
   wholeNumber,
 } from "./command.ts";
 import { type LogOptions, type LogRequest, parseLogRequest } from "./log_options.ts";
@@ -46,7 +46,8 @@ export interface Setting {
 
 /** A mount, as asked for. */
 export interface MountRequest {
-  readonly storePath: string;
+  /** Undefined: as the diff directory remembers. */
+  readonly storePath: string | undefined;
   readonly mountPath: string;
   readonly diffPath: string;
   readonly instance: string | undefined;
@@ -73,12 +74,12 @@ const WORKERS_MAX = 64;
 
 /** Checks the flags of a mount. @throws {UsageError} */
 export function parseMountRequest(options: MountOptions, context: CommandContext): MountRequest {
-  const store = storePath(options, context);
+  const store = findStorePath(options, context);
   const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
   const diffPath = required(options.diffDir, "diff_dir", "-d/--diff-dir");
   const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
   return {
-    storePath: absolutePath(store),
+    storePath: store === undefined ? undefined : absolutePath(store),
     mountPath: absolutePath(mountPath),
     diffPath: absolutePath(diffPath),
     instance: options.instance,

@@ -79,10 +79,9 @@ class RootFiles {
 
   /** @returns undefined when there is no such file */
   read(name: string): string | undefined {
-    const found = this.fileSystem.lookup(ROOT_NODE_ID, name, this.#entry);
-    if (found === -host.Errno.ENOENT) return undefined;
-    unwrap(found, "look up", name);
+    unwrap(this.fileSystem.lookup(ROOT_NODE_ID, name, this.#entry), "look up", name);
     const { nodeId } = this.#entry;
+    if (nodeId === 0) return undefined;
     try {
       return this.#readNode(nodeId, name, this.#entry.attributes.size);
     } finally {

@@ -140,7 +140,7 @@ export function makeCallbacks(
           (writeFlags & WRITE_KILL_SUIDGID) !== 0,
         );
       }),
-    flush: (req) => serveEmpty(req, () => files.flush()),
+    flush: (req, ino, fi) => serveEmpty(req, () => files.flush(Number(ino), handleOf(fi))),
     release: (req, ino, fi) => serveEmpty(req, () => files.release(Number(ino), handleOf(fi))),
     fsync: (req, ino, dataOnly, fi) =>
       serveEmpty(

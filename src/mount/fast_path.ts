@@ -10,6 +10,7 @@ import {
   BatchForgetIn,
   CopyFileRangeIn,
   CreateIn,
+  FlushIn,
   ForgetIn,
   FSYNC_DATA_ONLY,
   FsyncIn,
@@ -82,7 +83,7 @@ export function dispatchFast(request: Request, operations: Operations): number {
         request.uint32(IN + CreateIn.MODE),
       );
     case Opcode.FLUSH:
-      return files.flush();
+      return files.flush(nodeId, request.uint64(IN + FlushIn.FH));
     case Opcode.RELEASE:
       return files.release(nodeId, request.uint64(IN + ReleaseIn.FH));
     case Opcode.FSYNC:

@@ -77,9 +77,8 @@ export class FileOperations {
     );
   }
 
-  /** close(2) of one of several descriptors: writes are not held back, so there is nothing to do. */
-  flush(): number {
-    return 0;
+  flush(nodeId: number, handle: number): number {
+    return this.#fileSystem.flush(nodeId, handle);
   }
 
   release(nodeId: number, handle: number): number {

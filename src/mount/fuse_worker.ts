@@ -5,7 +5,7 @@
  * @module
  */
 
-import { cloneDevice } from "#ffi/libfuse3/device.ts";
+import { cloneDevice, invalidateAttributes } from "#ffi/libfuse3/device.ts";
 import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { Replies } from "#ffi/libfuse3/replies.ts";
@@ -86,6 +86,7 @@ function serve(
     index: start.index,
     states,
   });
+  fileSystem.expireAttributes = (nodeId) => invalidateAttributes(deviceFd, nodeId);
   fileSystem.preloadDirectory = (nodeId, count) => preloader.request(nodeId, count);
   const request = new Request();
   const operations = new Operations(fileSystem, request);

@@ -22,4 +22,5 @@ export { treeFileSystem } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
 export type { CommonStart, WorkerPool } from "./worker_pool.ts";
 export type { StartMessage } from "./worker_protocol.ts";
+export type { PassthroughState } from "./passthrough.ts";
 export type { BackingRegistry } from "./backing_registry.ts";

@@ -7,9 +7,8 @@
 
 import { close, open, OpenFlag, read, write } from "#ffi/libc.ts";
 import { nativeBufferOf } from "#ffi/libc.ts";
-import { Errno, OsError, unwrap } from "#ffi/os_error.ts";
-import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
-import { negotiateInit, type Negotiation } from "#ffi/libfuse3/init.ts";
+import { Errno, unwrap } from "#ffi/os_error.ts";
+import { type InitWish, negotiateInit, type Negotiation } from "#ffi/libfuse3/init.ts";
 import { initFlagNames } from "#ffi/libfuse3/kernel.ts";
 import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { formatMountOptions } from "#ffi/libfuse3/mount_options.ts";
@@ -23,6 +22,7 @@ import {
   unmountPath,
 } from "./mount_point.ts";
 import { findMount } from "./mount_table.ts";
+import { type PassthroughState, probePassthrough, stackDepthFor } from "./passthrough.ts";
 import { setReadAhead } from "./read_ahead.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
@@ -44,10 +44,10 @@ export interface MountFileSystemOptions {
   /** Cloned to every worker for its file system factory. */
   readonly description: unknown;
   /**
-   * A file on the file system that backing files will lie on; it tells whether the kernel can pass reads and
-   * writes through to there. Without it nothing is passed through.
+   * One file on each file system that backing files will lie on; they tell whether, and how, the kernel can pass reads
+   * and writes through to there. Without any nothing is passed through.
    */
-  readonly passthroughProbePath?: string;
+  readonly backingPaths?: readonly string[];
   /** Receives failures of requests and of workers, for the log. */
   readonly onFailure?: (message: string) => void;
   /** Module of the workers; default: {@link workerUrl}. */
@@ -110,6 +110,8 @@ export class MountedFileSystem {
   readonly mountPoint: string;
   /** Names of the abilities agreed on with the kernel, such as `PASSTHROUGH`. */
   readonly kernelFeatures: readonly string[];
+  /** What the kernel reads and writes by itself. */
+  readonly passthrough: PassthroughState;
   /** Workers that serve. */
   readonly workerCount: number;
   /** A dead mount of a killed program was removed from the mount point. */
@@ -133,13 +135,16 @@ export class MountedFileSystem {
   constructor(parts: {
     mountPoint: string;
     negotiation: Negotiation;
+    passthrough: PassthroughState;
     session: FuseSession;
     pool: WorkerPool;
     statistics: MountStatistics;
     repaired: boolean;
   }) {
     this.mountPoint = parts.mountPoint;
-    this.kernelFeatures = initFlagNames(parts.negotiation.flags, parts.negotiation.flags2);
+    this.kernelFeatures = initFlagNames(parts.negotiation.flags, parts.negotiation.flags2)
+      .filter((name) => name !== "PASSTHROUGH" || parts.passthrough.isOn);
+    this.passthrough = parts.passthrough;
     this.workerCount = parts.pool.workerCount;
     this.repaired = parts.repaired;
     this.statistics = parts.statistics;
@@ -237,7 +242,10 @@ export async function mountFileSystem(
   let pool: WorkerPool | undefined;
   try {
     const deviceFd = session.fd;
-    const negotiation = answerInit(deviceFd, options.passthroughProbePath !== undefined);
+    const { backingPaths = [] } = options;
+    const stackDepth = backingPaths.length === 0 ? 0 : stackDepthFor(backingPaths);
+    const negotiation = answerInit(deviceFd, { stackDepth });
+    const passthrough = probePassthrough(deviceFd, backingPaths, negotiation.stackDepth);
     pool = options.launched ?? launchWorkers(options);
     const { workerCount } = pool;
     const statistics = allocateStatistics(workerCount);
@@ -245,8 +253,7 @@ export async function mountFileSystem(
       {
         deviceFd,
         initReplay: negotiation.replay,
-        passthrough: negotiation.passthrough &&
-          canPassThrough(deviceFd, options.passthroughProbePath!),
+        passthrough: passthrough.isOn,
         mountPoint,
         mountOptions,
         libfusePath: options.libfusePath,
@@ -259,6 +266,7 @@ export async function mountFileSystem(
     return new MountedFileSystem({
       mountPoint,
       negotiation,
+      passthrough,
       session,
       pool,
       statistics: new MountStatistics(statistics, workerCount),
@@ -286,28 +294,18 @@ function mountReserved(session: FuseSession, mountPoint: string): void {
 const INIT_BUFFER_SIZE = 8192;
 
 /** Reads the kernel's first request and answers it. */
-function answerInit(deviceFd: number, passthrough: boolean): Negotiation {
+function answerInit(deviceFd: number, wish: InitWish): Negotiation {
   const buffer = nativeBufferOf(new Uint8Array(INIT_BUFFER_SIZE));
   let size: number;
   do {
     size = read(deviceFd, buffer.address, BigInt(INIT_BUFFER_SIZE));
   } while (size === -Errno.EINTR);
   unwrap(size, "read", "/dev/fuse");
-  const negotiation = negotiateInit(buffer.bytes.slice(0, size), { passthrough });
+  const negotiation = negotiateInit(buffer.bytes.slice(0, size), wish);
   const { answer } = negotiation;
   const written = write(deviceFd, nativeBufferOf(answer).address, BigInt(answer.length));
   unwrap(written, "write", "/dev/fuse");
   return negotiation;
-}
-
-/** Whether the kernel takes a file at `path` as a backing file: that needs root and a plain file system. */
-function canPassThrough(deviceFd: number, path: string): boolean {
-  const fd = open(path, OpenFlag.RDONLY);
-  if (fd < 0) throw new OsError(-fd, "open", path);
-  const id = openBacking(deviceFd, fd);
-  if (id > 0) closeBacking(deviceFd, id);
-  close(fd);
-  return id > 0;
 }
 
 /** Whether `promise` settles (either way) within `timeoutMs`; rejects as it does. */

@@ -51,20 +51,30 @@ const BindingSchema = v.object({
   pbkfs_version: shortText,
   state: v.picklist(["Active", "Released", "Stale"]),
   no_wal_used: v.optional(v.boolean(), false),
+  system_identifier: v.optional(v.pipe(v.string(), v.regex(/^\d{1,20}$/u, "is not a number"))),
+  list_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u, "is not a SHA-256"))),
 });
 
 /**
  * The record. Keys are those that scripts around the existing tool read; `format_version`, `chain` (ids, oldest
  * first) and `nonce` (16 random bytes in hexadecimal, made once, by which the diff's own files are recognised)
- * are additions. Times are Unix seconds.
+ * are additions, and so are `system_identifier` (of the cluster) and `list_sha256` (of the backup's file list),
+ * which records of older programs do not have. What the diff belongs to is the backup that these and `backup_id`
+ * tell; store, instance and mount point say where it was last. Times are Unix seconds.
  */
 export type Binding = Readonly<v.InferOutput<typeof BindingSchema>>;
 
-/** What a mount asks of the binding. */
-export interface BindingTarget {
-  readonly storePath: string;
-  readonly instance?: string | undefined;
-  readonly backupId?: string | undefined;
+/** A backup that a diff directory is, or is to be, bound to. */
+export interface BoundBackup {
+  /** Of the cluster; undefined when it is not known. */
+  readonly systemIdentifier: string | undefined;
+  readonly backupId: string;
+  /** Backup ids of the chain, oldest first. */
+  readonly chain: readonly string[];
+  /** SHA-256 of the backup's file list, hexadecimal. */
+  readonly listDigest: string;
+  /** When it became what it is by a merge, in Unix seconds. */
+  readonly mergeTime: number | undefined;
 }
 
 /** Formats the record as the pretty JSON text of the file. */
@@ -132,19 +142,14 @@ export function isSameBackupId(one: string, other: string): boolean {
 }
 
 /**
- * Checks that a diff may be mounted for `target`.
+ * Checks that a diff may be mounted, and over the backup that was asked for.
  *
+ * @param backupId as asked for; undefined for the bound one
  * @throws {StateError} `bound-elsewhere` or `no-wal-used`
  */
-export function checkBinding(binding: Binding, target: BindingTarget): void {
-  if (binding.pbk_store_path !== target.storePath) {
-    throw boundElsewhere("store", binding.pbk_store_path, target.storePath);
-  }
-  if (target.instance !== undefined && target.instance !== binding.instance_name) {
-    throw boundElsewhere("instance", binding.instance_name, target.instance);
-  }
-  if (target.backupId !== undefined && !isSameBackupId(target.backupId, binding.backup_id)) {
-    throw boundElsewhere("backup id", binding.backup_id, target.backupId);
+export function checkBinding(binding: Binding, backupId: string | undefined): void {
+  if (backupId !== undefined && !isSameBackupId(backupId, binding.backup_id)) {
+    throw boundElsewhere("backup id", binding.backup_id, backupId);
   }
   if (binding.no_wal_used) {
     throw new StateError(
@@ -153,6 +158,53 @@ export function checkBinding(binding: Binding, target: BindingTarget): void {
       { hint: "Choose a fresh diff directory with -d" },
     );
   }
+}
+
+/**
+ * Checks that a backup is the one that the diff was made over, wherever its catalog is now. Parents that were merged
+ * since do not matter: what a backup shows is the same before and after.
+ *
+ * @param force accept a backup that was merged or changed since; never one of another cluster
+ * @throws {StateError} `bound-elsewhere` for another backup, `backup-changed` for one that was merged or changed since
+ */
+export function checkBoundBackup(binding: Binding, backup: BoundBackup, force: boolean): void {
+  const { system_identifier: cluster, backup_id: id } = binding;
+  if (!isSameBackupId(id, backup.backupId)) {
+    throw boundElsewhere("backup id", id, backup.backupId);
+  }
+  if (
+    cluster !== undefined && backup.systemIdentifier !== undefined &&
+    cluster !== backup.systemIdentifier
+  ) throw boundElsewhere("system identifier", cluster, backup.systemIdentifier);
+  const change = force ? undefined : changeOf(binding, backup);
+  if (change === undefined) return;
+  throw new StateError(
+    "backup-changed",
+    `Cannot mount: backup ${id} ${change} since the diff directory was made over it`,
+    {
+      hint: "After a sound merge --force mounts it with all that was written; after any other " +
+        "change what was written may not fit. Or give another diff directory with -d",
+    },
+  );
+}
+
+function changeOf(binding: Binding, backup: BoundBackup): string | undefined {
+  const { chain, list_sha256: digest } = binding;
+  const isSameList = digest === undefined || digest === backup.listDigest;
+  if (isSameList && isSameBackup(chain, backup.chain)) return undefined;
+  if (backup.mergeTime !== undefined && chain.length > backup.chain.length) {
+    const time = new Date(backup.mergeTime * 1000).toISOString().replace(".000Z", "Z");
+    return `was merged with its parents (${time})`;
+  }
+  if (!isSameList) return "has got another file list";
+  return `has got another chain (${backup.chain.join(" ")} instead of ${chain.join(" ")})`;
+}
+
+/** Whether a chain is what another one is, or becomes by a merge of parents. Both have the oldest first. */
+function isSameBackup(former: readonly string[], chain: readonly string[]): boolean {
+  if (chain.length === 1 && former.length > 1) return false;
+  const merged = former.length - chain.length;
+  return merged >= 0 && chain.every((id, index) => isSameBackupId(id, former[merged + index]!));
 }
 
 function boundElsewhere(what: string, expected: string, actual: string): StateError {

@@ -18,7 +18,9 @@ import { FileType } from "#src/tree/node.ts";
 import {
   type Binding,
   BINDING_FILE_NAME,
+  type BoundBackup,
   checkBinding,
+  checkBoundBackup,
   DIFF_FORMAT_VERSION,
   formatBinding,
   NONCE_SIZE,
@@ -40,27 +42,24 @@ export const DATA_DIRECTORY_NAME = "data";
 export const TEMPORARY_DIRECTORY_NAME = "tmp";
 
 const PROBE_FILE_NAME = ".pbkfs-write-test";
+const PROBE_ATTEMPTS_MAX = 100;
 const PRIVATE_MODE = 0o700;
 
 /** What a mount asks of a diff directory. */
 export interface DiffRequest {
-  /** The backup catalog. */
-  readonly storePath: string;
+  /** The backup catalog; that of the mount before when absent. */
+  readonly storePath?: string | undefined;
   readonly mountPath: string;
   /** Needed unless the diff directory is bound. */
-  readonly instance?: string | undefined;
-  /** Needed unless the diff directory is bound. */
   readonly backupId?: string | undefined;
-  /** Mount although the marker of lost writes is there. */
+  /** Mount although the marker of lost writes is there, or the backup has changed. */
   readonly force: boolean;
 }
 
 /** What is recorded when a diff directory is bound. */
 export interface BindingFacts {
   readonly instance: string;
-  readonly backupId: string;
-  /** Backup ids of the chain, oldest first. */
-  readonly chain: readonly string[];
+  readonly backup: BoundBackup;
   readonly noWal: boolean;
   readonly programVersion: string;
 }
@@ -76,7 +75,7 @@ export interface BindingFacts {
  */
 export function openDiffDirectory(path: string, request: DiffRequest): DiffDirectory {
   const absolute = realPathOfMissing(path);
-  const storePath = realPathOfMissing(request.storePath);
+  const storePath = realPathOfMissing(request.storePath ?? rememberedStore(absolute));
   const mountPath = realPathOfMissing(request.mountPath);
   checkOverlap(absolute, mountPath, storePath);
   const isNew = makeDirectory(absolute);
@@ -93,14 +92,27 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
     const binding = refuseForeign(absolute);
     // The WAL that a killed --no-wal mount could not drop itself.
     if (binding?.no_wal_used === true) emptyTemporaryDirectory(absolute);
-    if (binding !== undefined) checkBinding(binding, { ...request, storePath });
+    if (binding !== undefined) checkBinding(binding, request.backupId);
     const isDirty = hasFile(`${absolute}/${DIRTY_FILE_NAME}`);
     if (isDirty && !request.force) throw dirtyError(absolute);
-    return new DiffDirectory(absolute, { storePath, mountPath, isNew }, lock, binding);
+    const place = { storePath, mountPath, isNew, force: request.force };
+    return new DiffDirectory(absolute, place, lock, binding);
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+function rememberedStore(path: string): string {
+  const store = refuseForeign(path)?.pbk_store_path;
+  if (store !== undefined) return store;
+  throw new UsageError(
+    "Cannot mount: a diff directory that was not mounted before needs a catalog",
+    {
+      option: "--pbk-store",
+      hint: "Give the backup catalog with -B/--pbk-store or BACKUP_PATH",
+    },
+  );
 }
 
 /**
@@ -126,13 +138,14 @@ export class DiffDirectory {
   readonly storePath: string;
   readonly mountPath: string;
   readonly #isNew: boolean;
+  readonly #force: boolean;
   readonly #lock: DiffLock;
   #binding: Binding | undefined;
   #control: ControlDirectory | undefined;
 
   constructor(
     path: string,
-    place: { storePath: string; mountPath: string; isNew: boolean },
+    place: { storePath: string; mountPath: string; isNew: boolean; force: boolean },
     lock: DiffLock,
     binding: Binding | undefined,
   ) {
@@ -140,6 +153,7 @@ export class DiffDirectory {
     this.storePath = place.storePath;
     this.mountPath = place.mountPath;
     this.#isNew = place.isNew;
+    this.#force = place.force;
     this.#lock = lock;
     this.#binding = binding;
   }
@@ -163,17 +177,21 @@ export class DiffDirectory {
    * Binds the directory, or renews its binding, as Active; makes what a mount needs in it; forgets lost writes
    * that were forgiven. Durable on return.
    *
+   * @throws {StateError} `bound-elsewhere` or `backup-changed` when the diff was made over another backup
    * @throws {OsError}
    */
   bind(facts: BindingFacts): void {
     const old = this.#binding;
+    const { backup } = facts;
+    if (old !== undefined) checkBoundBackup(old, backup, this.#force);
+    const cluster = backup.systemIdentifier ?? old?.system_identifier;
     this.#write({
       format_version: DIFF_FORMAT_VERSION,
       binding_id: old?.binding_id ?? crypto.randomUUID(),
       nonce: old?.nonce ?? crypto.getRandomValues(new Uint8Array(NONCE_SIZE)).toHex(),
       instance_name: facts.instance,
-      backup_id: facts.backupId,
-      chain: [...facts.chain],
+      backup_id: backup.backupId,
+      chain: [...backup.chain],
       pbk_store_path: this.storePath,
       pbk_target_path: this.mountPath,
       created_at: old?.created_at ?? nowSeconds(),
@@ -183,6 +201,8 @@ export class DiffDirectory {
       pbkfs_version: facts.programVersion,
       state: "Active",
       no_wal_used: facts.noWal,
+      ...(cluster === undefined ? {} : { system_identifier: cluster }),
+      list_sha256: backup.listDigest,
     });
     this.#makeTree();
     if (removeFile(`${this.path}/${DIRTY_FILE_NAME}`)) syncDirectory(this.path);
@@ -347,9 +367,14 @@ function firstName(path: string): string | undefined {
 
 function probeWritable(path: string): void {
   const probe = `${path}/${PROBE_FILE_NAME}`;
-  host.unlinkAt(host.At.FDCWD, probe);
   const flags = host.OpenFlag.WRONLY | host.OpenFlag.CREAT | host.OpenFlag.EXCL;
-  const fd = host.open(probe, flags, 0o600);
+  let fd: number;
+  let attempts = 0;
+  do {
+    host.unlinkAt(host.At.FDCWD, probe);
+    fd = host.open(probe, flags, 0o600);
+    // Another mount that starts at the same time has made it in between.
+  } while (fd === -host.Errno.EEXIST && ++attempts < PROBE_ATTEMPTS_MAX);
   if (fd < 0) {
     throw new OsError(-fd, "write to diff directory", path, {
       hint: "Give a diff directory that you may write to",

@@ -15,19 +15,38 @@ import type { Nodes } from "./nodes.ts";
 const { Errno } = host;
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 const LINK_TYPE = FileType.SYMLINK >> 12;
+const FILE_TYPE = FileType.FILE >> 12;
 
 /** How long the kernel may keep names and attributes: the tree changes only through the mount. */
 export const CACHE_TIMEOUT_SECONDS = 86_400;
+
+/**
+ * How long the kernel may keep attributes of a file that it may write by itself. It says nothing of what is stored through
+ * a mapping of such a file, and the mapping may outlive every descriptor; so it must ask again for the times. `flush` and
+ * `fsync` make it ask at once. To let it keep nothing would cost a database a request for every query, since the planner
+ * asks for the sizes of tables.
+ */
+const BACKED_TIMEOUT_SECONDS = 0.01;
 
 /** Reads attributes for one thread. */
 export class NodeAttributes {
   readonly #context: OverlayContext;
   readonly #nodes: Nodes;
   readonly #stat = new host.HostStat();
+  readonly #plainTimeoutSeconds: number;
+  readonly #lowerFileTimeoutSeconds: number;
 
   constructor(context: OverlayContext, nodes: Nodes) {
     this.#context = context;
     this.#nodes = nodes;
+    const { backing, options } = context;
+    this.#plainTimeoutSeconds = backing === undefined
+      ? CACHE_TIMEOUT_SECONDS
+      : BACKED_TIMEOUT_SECONDS;
+    // A read may turn any of these files into a plain one of the diff, without the kernel's knowledge.
+    this.#lowerFileTimeoutSeconds = options.materializeOnRead
+      ? this.#plainTimeoutSeconds
+      : CACHE_TIMEOUT_SECONDS;
   }
 
   /**
@@ -72,26 +91,32 @@ export class NodeAttributes {
     out.blockSizeBytes = 4096;
     out.atimeSeconds = out.mtimeSeconds = out.ctimeSeconds = mtime.seconds;
     out.atimeNanoseconds = out.mtimeNanoseconds = out.ctimeNanoseconds = mtime.nanoseconds;
-    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
+    out.timeoutSeconds = node.kind === "file"
+      ? this.#lowerFileTimeoutSeconds
+      : CACHE_TIMEOUT_SECONDS;
   }
 
   /** Translates host attributes of a node of the diff. Needs no lock. */
   fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
     const { table, lower } = this.#context;
     const flags = table.flags(slot);
+    const type = table.type(slot);
     out.ino = table.ino(slot);
+    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
     if ((flags & Flag.PARTIAL) !== 0) {
       out.size = stat.size - table.dataOffset(slot);
       out.blocks = Math.ceil(out.size / 512);
     } else {
       out.size = stat.size;
       out.blocks = stat.blocks;
+      if (type === FILE_TYPE) out.timeoutSeconds = this.#plainTimeoutSeconds;
     }
-    if (table.type(slot) === LINK_TYPE && table.lowerId(slot) !== 0) {
+    if (type === LINK_TYPE && table.lowerId(slot) !== 0) {
       out.size = lower.nodeById(table.lowerId(slot))?.attributes.size ?? 0;
     }
+    if ((flags & Flag.LIVE) !== 0) out.timeoutSeconds = 0;
     out.mode = stat.mode;
-    out.nlink = table.type(slot) === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
+    out.nlink = type === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
     out.uid = stat.uid;
     out.gid = stat.gid;
     out.rdev = stat.rdev;
@@ -102,6 +127,5 @@ export class NodeAttributes {
     out.mtimeNanoseconds = stat.mtimeNanoseconds;
     out.ctimeSeconds = stat.ctimeSeconds;
     out.ctimeNanoseconds = stat.ctimeNanoseconds;
-    out.timeoutSeconds = (flags & Flag.LIVE) !== 0 ? 0 : CACHE_TIMEOUT_SECONDS;
   }
 }

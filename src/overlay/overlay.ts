@@ -31,7 +31,7 @@ import { ExtendedAttributes } from "./extended_attributes.ts";
 import { FileData } from "./file_data.ts";
 import { Listings } from "./listing.ts";
 import { Namespace } from "./namespace.ts";
-import { Flag, NodeTable } from "./node_table.ts";
+import { Flag, IoMode, NodeTable } from "./node_table.ts";
 import { Found } from "./found.ts";
 import { CACHE_TIMEOUT_SECONDS, NodeAttributes } from "./node_attributes.ts";
 import { Nodes } from "./nodes.ts";
@@ -73,6 +73,7 @@ export function openOverlay(parts: OverlayParts): Overlay {
 
 /** One thread's view of the merged, writable tree. */
 export class Overlay implements FileSystem {
+  expireAttributes?: (nodeId: number) => void;
   readonly #context: OverlayContext;
   readonly #table: NodeTable;
   readonly #nodes: Nodes;
@@ -130,18 +131,21 @@ export class Overlay implements FileSystem {
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
-    return this.#withNode(parentId, (parent) => this.#lookup(parent, name, out));
+    return this.#withNode(parentId, (parent) => {
+      const result = this.#lookup(parent, name, out);
+      // Names that this program makes by itself may come at any time; the others only through the kernel.
+      if (result !== -Errno.ENOENT || this.#nodes.isControlDirectory(parent)) return result;
+      out.nodeId = 0;
+      out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
+      return 0;
+    });
   }
 
+  /** Finds a name, and takes one lookup. @returns 0, or -ENOENT or another negative errno */
   #lookup(parent: number, name: string, out: EntrySlot): number {
     const result = this.#nodes.find(parent, name, this.#found);
     if (result < 0) return result === -Errno.EPERM ? -Errno.ENOENT : result;
-    if (!this.#found.exists) {
-      out.nodeId = 0;
-      // A name this program makes by itself may come at any time.
-      out.timeoutSeconds = this.#nodes.isControlDirectory(parent) ? 0 : CACHE_TIMEOUT_SECONDS;
-      return -Errno.ENOENT;
-    }
+    if (!this.#found.exists) return -Errno.ENOENT;
     return this.#enter(this.#nodes.slotFor(parent, name, this.#found), out);
   }
 
@@ -153,7 +157,7 @@ export class Overlay implements FileSystem {
       return result;
     }
     out.nodeId = this.#table.nodeIdOf(slot);
-    out.timeoutSeconds = out.attributes.timeoutSeconds;
+    out.timeoutSeconds = this.#table.has(slot, Flag.LIVE) ? 0 : CACHE_TIMEOUT_SECONDS;
     this.#table.addLookups(slot, 1);
     return 0;
   }
@@ -379,6 +383,20 @@ export class Overlay implements FileSystem {
     return count;
   }
 
+  flush(nodeId: number, _handle: number): number {
+    // Writes are not held back. What the kernel stores by itself it does not tell of, see `node_attributes.ts`.
+    if (this.#context.backing === undefined) return -Errno.ENOSYS;
+    const slot = this.#table.slotOf(nodeId);
+    if (slot === 0) return -Errno.ESTALE;
+    this.#expireIfBacked(nodeId, slot);
+    return 0;
+  }
+
+  /** The kernel may have stored into an open file without a word, through a mapping. */
+  #expireIfBacked(nodeId: number, slot: number): void {
+    if (this.#table.ioMode(slot) === IoMode.PASSTHROUGH) this.expireAttributes?.(nodeId);
+  }
+
   release(nodeId: number, _handle: number): void {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return;
@@ -395,6 +413,7 @@ export class Overlay implements FileSystem {
     const table = this.#table;
     const slot = table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
+    this.#expireIfBacked(nodeId, slot);
     if (this.#context.options.skipFsync) return 0;
     const flags = table.flags(slot);
     if ((flags & Flag.UPPER) === 0 || (flags & Flag.VOLATILE) !== 0) return 0;

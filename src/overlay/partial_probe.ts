@@ -76,14 +76,16 @@ export class PartialProbe {
       if (!isPartialFile(mapBuffer.bytes, length, nonce)) return undefined;
       const header = decodePartialHeader(mapBuffer.bytes, length, fileSize, name);
       const lower = resolveLower(this.#context.lower, header.lowerPath);
-      if (lower?.kind !== "file" || header.mapBlocks !== blockCount(lower.attributes.size)) {
+      const lowerSize = lower?.kind === "file" ? lower.attributes.size : -1;
+      // More is good: before, a file could be shown longer than what the backup stores of it.
+      if (lower === undefined || lowerSize < 0 || header.mapBlocks < blockCount(lowerSize)) {
         throw new FormatError("Cannot read changed file: it does not fit the backup", {
           path: header.lowerPath,
         });
       }
       const { layout } = header;
       const isOldBoot = header.bootId.some((byte, index) => byte !== bootId[index]);
-      const limit = Math.min(header.visibleSize, fileSize - layout.dataOffset);
+      const limit = Math.min(header.visibleSize, fileSize - layout.dataOffset, lowerSize);
       let flags: number = Flag.PARTIAL;
       if (limit < header.visibleSize) flags |= Flag.LIMIT_UNSAVED;
       if (isOldBoot) flags |= Flag.MAP_OLD_BOOT;

@@ -19,6 +19,7 @@ export {
   PgProbackupTree,
 } from "./pgprobackup_tree.ts";
 export type { PageCounters } from "./page_store.ts";
+export { type BackupIdentity, identifyBackup } from "./backup_identity.ts";
 export { type Backup, findBackup, type Instance, listInstances, readInstance } from "./catalog.ts";
 export {
   type Chain,

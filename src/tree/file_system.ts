@@ -119,6 +119,12 @@ export interface FileSystem {
    */
   preloadDirectory?: (nodeId: number, entryCount: number) => void;
 
+  /**
+   * Set by who serves it, where that is possible: to be called while a request on an open file is served, when the
+   * attributes that were given of it have changed in a way that the kernel did not see.
+   */
+  expireAttributes?: (nodeId: number) => void;
+
   /** Finds a name. Success with a `nodeId` other than 0 counts as one lookup, undone by {@link forget}. */
   lookup(parentId: number, name: string, out: EntrySlot): number;
   /** Undoes `count` lookups; a node without lookups, names and handles is forgotten. */
@@ -183,6 +189,8 @@ export interface FileSystem {
     start: number,
     killSuidgid: boolean,
   ): number;
+  /** close(2) of one of several descriptors. @returns -ENOSYS, once for all files, when it need not be told */
+  flush(nodeId: number, handle: number): number;
   release(nodeId: number, handle: number): void;
   fsync(nodeId: number, handle: number, dataOnly: boolean): number;
   fallocate(nodeId: number, handle: number, mode: number, offset: number, length: number): number;

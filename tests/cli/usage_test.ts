@@ -48,7 +48,7 @@ const USAGE_ERRORS: readonly [string, RegExp][] = [
   ["mount --nope", /unknown option '--nope'/],
   ["show --format xml", /argument 'xml' is invalid/],
   ["show extra", /too many arguments/],
-  ["mount", /pbk_store is required/],
+  ["mount", /mnt_path is required/],
   ["mount -B /b", /mnt_path is required/],
   ["mount -B /b -D /m", /diff_dir is required/],
   ["mount -B /b -D /m -d /d --workers 0", /--workers/],

@@ -118,7 +118,7 @@ Deno.test("files are made with the umask and owner of the requester", async () =
 Deno.test("a file with a backing file is read and written by the kernel alone", async () => {
   const probe = await Deno.makeTempFile({ prefix: "pbkfs-probe-" });
   const source = await Deno.makeTempDir({ prefix: "pbkfs-host-" });
-  const options = { workerUrl, workers: 1, description: source, passthroughProbePath: probe };
+  const options = { workerUrl, workers: 1, description: source, backingPaths: [probe] };
   try {
     await withMount(options, async ({ sh, mount, failures }) => {
       assert.ok(mount.kernelFeatures.includes("PASSTHROUGH"));

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { FormatError, StateError, UsageError } from "#src/errors.ts";
-import { type Binding, parseBinding } from "#src/overlay/binding.ts";
+import {
+  type Binding,
+  type BoundBackup,
+  checkBoundBackup,
+  parseBinding,
+} from "#src/overlay/binding.ts";
 import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
 import {
   type DiffDirectory,
@@ -13,10 +18,17 @@ import { measureDiff } from "#src/overlay/diff_usage.ts";
 import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
+const BACKUP: BoundBackup = {
+  systemIdentifier: "7710439117343273641",
+  backupId: "TOTXQL",
+  chain: ["TOTXMX", "TOTXPE", "TOTXQL"],
+  listDigest: "5".repeat(64),
+  mergeTime: undefined,
+};
+
 const FACTS = {
   instance: "main",
-  backupId: "TOTXQL",
-  chain: ["TOTXMX", "TOTXQL"],
+  backup: BACKUP,
   noWal: false,
   programVersion: "0.1.0",
 };
@@ -25,7 +37,7 @@ const FACTS = {
 class Place {
   readonly directory = new TempDirectory("diff");
   readonly diff = this.directory.join("diff");
-  readonly request: DiffRequest;
+  readonly request: DiffRequest & { readonly storePath: string };
 
   constructor() {
     Deno.mkdirSync(this.directory.join("store"));
@@ -103,7 +115,9 @@ Deno.test("DiffDirectory.bind() records whose the diff is", () => {
   assert.equal(binding.format_version, 1);
   assert.equal(binding.instance_name, "main");
   assert.equal(binding.backup_id, "TOTXQL");
-  assert.deepEqual(binding.chain, ["TOTXMX", "TOTXQL"]);
+  assert.deepEqual(binding.chain, BACKUP.chain);
+  assert.equal(binding.system_identifier, BACKUP.systemIdentifier);
+  assert.equal(binding.list_sha256, BACKUP.listDigest);
   assert.equal(binding.pbk_store_path, place.request.storePath);
   assert.equal(binding.pbk_target_path, place.request.mountPath);
   assert.equal(binding.owner_pid, Deno.pid);
@@ -128,7 +142,7 @@ Deno.test("openDiffDirectory() knows instance and backup of a bound directory", 
   assert.equal(diff.binding?.instance_name, "main");
   assert.equal(diff.nonce.length, 16);
   diff.abandon();
-  place.open({ instance: "main", backupId: "totxql" }).abandon();
+  place.open({ backupId: "totxql" }).abandon();
 });
 
 Deno.test("openDiffDirectory() allows another mount point and records it", () => {
@@ -141,25 +155,104 @@ Deno.test("openDiffDirectory() allows another mount point and records it", () =>
   assert.equal(place.binding.pbk_target_path, place.directory.join("other"));
 });
 
-Deno.test("openDiffDirectory() refuses a directory bound elsewhere", () => {
+Deno.test("openDiffDirectory() refuses another backup than the bound one, even if forced", () => {
   using place = new Place();
   place.bindOnce();
-  Deno.mkdirSync(place.directory.join("store2"));
-  const others: Partial<DiffRequest>[] = [
-    { instance: "other" },
-    { instance: "MAIN" },
-    { backupId: "TOTXMX" },
-    { storePath: place.directory.join("store2") },
-  ];
-  for (const other of others) assert.throws(() => place.open(other), failsWith("bound-elsewhere"));
+  for (const force of [false, true]) {
+    assert.throws(() => place.open({ backupId: "TOTXMX", force }), failsWith("bound-elsewhere"));
+  }
   assert.equal(findLockHolder(place.diff), undefined);
 });
 
-Deno.test("openDiffDirectory() takes a store by any of its paths", () => {
+Deno.test("DiffDirectory.bind() takes the backup in any catalog, and records which", () => {
   using place = new Place();
   place.bindOnce();
-  Deno.symlinkSync(place.request.storePath, place.directory.join("link"));
-  place.open({ storePath: `${place.directory.join("link")}/../store/` }).abandon();
+  const moved = place.directory.join("moved");
+  Deno.renameSync(place.directory.join("store"), moved);
+  Deno.symlinkSync(moved, place.directory.join("link"));
+  const diff = place.open({ storePath: `${place.directory.join("link")}/` });
+  diff.bind({ ...FACTS, instance: "renamed" });
+  diff.release();
+  assert.equal(place.binding.pbk_store_path, moved);
+  assert.equal(place.binding.instance_name, "renamed");
+});
+
+Deno.test("openDiffDirectory() takes the remembered catalog where none is given", () => {
+  using place = new Place();
+  assert.throws(() => place.open({ storePath: undefined }), UsageError);
+  assert.throws(() => Deno.statSync(place.diff), Deno.errors.NotFound);
+  place.bindOnce();
+  const diff = place.open({ storePath: undefined });
+  assert.equal(diff.storePath, place.request.storePath);
+  diff.abandon();
+});
+
+Deno.test("DiffDirectory.bind() refuses a backup that is not the bound one", () => {
+  using place = new Place();
+  place.bindOnce();
+  const before = place.binding;
+  const others: [Partial<BoundBackup>, code: string][] = [
+    [{ backupId: "TOTXQM" }, "bound-elsewhere"],
+    [{ systemIdentifier: "7" }, "bound-elsewhere"],
+    [{ listDigest: "6".repeat(64) }, "backup-changed"],
+    [{ chain: ["TOTXMX", "TOTXPF", "TOTXQL"] }, "backup-changed"],
+    [{ chain: ["TOTXQL"], mergeTime: 1795226505 }, "backup-changed"],
+  ];
+  for (const [change, code] of others) {
+    const diff = place.open();
+    const backup = { ...BACKUP, ...change };
+    assert.throws(() => diff.bind({ ...FACTS, backup }), failsWith(code));
+    diff.abandon();
+    assert.deepEqual(place.binding, before);
+    const forced = place.open({ force: true });
+    if (code === "backup-changed") forced.bind({ ...FACTS, backup });
+    else assert.throws(() => forced.bind({ ...FACTS, backup }), failsWith(code));
+    forced.abandon();
+    Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json`, JSON.stringify(before));
+  }
+});
+
+Deno.test("checkBoundBackup() says what became of the backup", () => {
+  using place = new Place();
+  const binding = place.bindOnce();
+  const messageOf = (change: Partial<BoundBackup>) => {
+    try {
+      checkBoundBackup(binding, { ...BACKUP, ...change }, false);
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.match(
+    messageOf({ chain: ["TOTXQL"], listDigest: "6".repeat(64), mergeTime: 1795226505 }),
+    /backup TOTXQL was merged with its parents \(2026-11-21T02:01:45Z\) since the diff/,
+  );
+  assert.match(messageOf({ listDigest: "6".repeat(64) }), /has got another file list/);
+  assert.match(
+    messageOf({ chain: ["A", "TOTXQL"] }),
+    /another chain \(A TOTXQL instead of TOTXMX TOTXPE TOTXQL\)/,
+  );
+  assert.equal(messageOf({ chain: ["TOTXPE", "TOTXQL"] }), "", "its parents were merged");
+  assert.equal(messageOf({ systemIdentifier: undefined }), "", "the configuration is gone");
+});
+
+Deno.test("A record of an older program is bound by its ids, and gets the rest", () => {
+  using place = new Place();
+  const { system_identifier: _, list_sha256: __, ...old } = place.bindOnce();
+  const write = () =>
+    Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json`, JSON.stringify(old));
+  write();
+  const refused: Partial<BoundBackup>[] = [{ backupId: "A" }, { chain: ["TOTXQL"] }, {
+    chain: ["A"],
+  }];
+  for (const change of refused) {
+    const diff = place.open();
+    assert.throws(() => diff.bind({ ...FACTS, backup: { ...BACKUP, ...change } }), StateError);
+    diff.abandon();
+  }
+  place.bindOnce();
+  assert.equal(place.binding.list_sha256, BACKUP.listDigest);
+  assert.equal(place.binding.nonce, old.nonce);
 });
 
 Deno.test("openDiffDirectory() refuses for ever what was mounted without WAL", () => {
@@ -277,6 +370,9 @@ Deno.test("parseBinding() refuses damaged records", () => {
     { ...good, no_wal_used: "yes" },
     { ...good, format_version: "1" },
     { ...good, format_version: 2 },
+    { ...good, system_identifier: "x" },
+    { ...good, system_identifier: 7 },
+    { ...good, list_sha256: "5" },
   ];
   for (const value of refused) {
     assert.throws(() => parseBinding(JSON.stringify(value), "x"), FormatError);

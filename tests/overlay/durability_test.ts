@@ -261,3 +261,31 @@ Deno.test("Overlay's node table does not grow with the number of temporary files
     assert.equal(harness.statistics.handlesOpen, 0);
   });
 });
+
+Deno.test("Overlay reads a changed file whose backup shows less of it than when it was changed", () => {
+  withHarness((harness) => {
+    harness.write("file", BLOCK, NEW);
+    harness.unmount();
+    const shorter = new MemoryTree(
+      memoryDirectory({ file: memoryFile(OLD.subarray(0, 3 * BLOCK)), other: memoryFile(OLD) }),
+    );
+    const expected = OLD.slice();
+    expected.set(NEW, BLOCK);
+    expected.fill(0, 3 * BLOCK);
+    let again = new OverlayHarness(shorter, harness.diffPath);
+    assert.deepEqual(again.read("file"), expected);
+    again.write("file", 4 * BLOCK, NEW);
+    again.unmount();
+    again = new OverlayHarness(shorter, harness.diffPath);
+    assert.deepEqual(again.read("file", 0, 4 * BLOCK), expected);
+    assert.deepEqual(again.read("file", 4 * BLOCK, BLOCK), NEW);
+    again.unmount();
+    const longer = new MemoryTree(
+      memoryDirectory({ file: memoryFile(new Uint8Array(5 * BLOCK)), other: memoryFile(OLD) }),
+    );
+    again = new OverlayHarness(longer, harness.diffPath);
+    assert.throws(() => again.read("file"), { code: "corrupt" });
+    again.unmount();
+    harness.mount();
+  });
+});

@@ -5,7 +5,7 @@
  */
 
 import { type AllocatedBuffer, allocateNativeBuffer } from "#ffi/libc.ts";
-import { unwrap } from "#ffi/os_error.ts";
+import { Errno, OsError, unwrap } from "#ffi/os_error.ts";
 import {
   createSharedState,
   openOverlay,
@@ -107,6 +107,7 @@ export class OverlayHarness {
       const result = this.overlay.lookup(parent, name, entry);
       if (index > 0) this.overlay.forget(parent, 1);
       unwrap(result, "lookup", path);
+      if (entry.nodeId === 0) throw new OsError(Errno.ENOENT, "lookup", path);
       parent = entry.nodeId;
     }
     return entry;

@@ -6,65 +6,13 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  createSharedState,
-  overlayStatistics,
-  prepareDiffTree,
-  settleDiffTree,
-} from "#src/overlay/mod.ts";
+import { overlayStatistics } from "#src/overlay/mod.ts";
 import { WHOLE_COPY_SIZE_MAX } from "#src/overlay/copy_up.ts";
-import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import { type TestMount, withMount } from "#tests/mount/support/mounted.ts";
-import type { OverlayDescription } from "#tests/overlay/_overlay_worker.ts";
+import { OverlayPlace } from "#tests/overlay/_overlay_place.ts";
 import { buildLowerSample, lowerCases } from "#tests/posix/lower_cases.ts";
 import { runPosixSuite } from "#tests/support/posix_run.ts";
 import { waitUntil } from "#tests/support/process.ts";
-import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { walkInChild } from "#tests/support/walk.ts";
-
-const WORKER_URL = new URL("./_overlay_worker.ts", import.meta.url).href;
-const NONCE = new Uint8Array(16).fill(3);
-
-/** A lower directory and a diff, mounted as often as wanted. */
-class OverlayPlace {
-  readonly #home = new TempDirectory("loopback");
-  readonly lower = this.#home.join("lower");
-  readonly diff = this.#home.join("diff");
-
-  constructor() {
-    for (const path of [this.lower, this.diff, `${this.diff}/data`, `${this.diff}/tmp`]) {
-      Deno.mkdirSync(path);
-    }
-  }
-
-  /** Mounts with `workers` threads, runs `body`, unmounts and settles. */
-  async mounted(
-    workers: number,
-    body: (test: TestMount, description: OverlayDescription) => Promise<void>,
-  ): Promise<void> {
-    const lower = new LoopbackTree(this.lower);
-    prepareDiffTree({ diffPath: this.diff, lower, nonce: NONCE, volatileDirectories: [] });
-    const description: OverlayDescription = {
-      lowerPath: this.lower,
-      diffPath: this.diff,
-      nonce: NONCE,
-      shared: createSharedState(),
-      skipFsync: false,
-      materializeOnRead: false,
-      volatileDirectories: [],
-      extendedAttributes: true,
-    };
-    await withMount(
-      { workerUrl: WORKER_URL, workers, description, allowOther: true },
-      (test) => body(test, description),
-    );
-    settleDiffTree(this.diff, NONCE);
-  }
-
-  [Symbol.dispose](): void {
-    this.#home[Symbol.dispose]();
-  }
-}
 
 for (const workers of [1, 2, 3, 4]) {
   Deno.test(`Overlay over a directory with links passes the cases of lower names (${workers} workers)`, async () => {

@@ -24,6 +24,21 @@ const OTHER_ID = 65534;
 const LONG_AGO = { seconds: 1_000_000_000n, nanoseconds: 0n };
 const LONG_AGO_NS = 10n ** 18n;
 
+/** Longer than a file system may keep a time that a store through a map has made old. */
+const PAUSE_MS = 50;
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
+
+/** Stores one byte through a mapping of an open file. */
+function storeThroughMap(fd: number, afterwards: (mapping: posix.Mapping) => void = () => {}) {
+  const mapping = posix.mapShared(fd, 8192);
+  mapping.bytes[1] = 5;
+  afterwards(mapping);
+  mapping.unmap();
+}
+
 /** Cases about attributes. */
 export const attributeCases: PosixSuite = new Map(Object.entries({
   "utimensat sets times to the nanosecond"(directory: string) {
@@ -48,6 +63,40 @@ export const attributeCases: PosixSuite = new Map(Object.entries({
     posix.utimensat(path, posix.UtimeOmit, posix.UtimeNow);
     const age = BigInt(Date.now()) * 1_000_000n - posix.lstat(path).mtimeNs;
     assert.ok(age < 60_000_000_000n && age > -60_000_000_000n, `mtime is ${age} ns old`);
+  },
+  async "stores through a map change mtime and ctime"(directory: string) {
+    const stores: Readonly<Record<string, (path: string, fd: number) => void>> = {
+      "msync": (_path, fd) => storeThroughMap(fd, (mapping) => mapping.sync()),
+      "fsync": (_path, fd) => storeThroughMap(fd, () => posix.fsync(fd)),
+      "munmap and close": (path) => withFile(path, O.RDWR, (fd) => storeThroughMap(fd)),
+      "a descriptor closed before": (path) => {
+        const fd = posix.open(path, O.RDWR);
+        const mapping = posix.mapShared(fd, 8192);
+        posix.close(fd);
+        mapping.bytes[1] = 5;
+        mapping.sync();
+        mapping.unmap();
+      },
+    };
+    for (const [name, store] of Object.entries(stores)) {
+      const path = `${directory}/${name}`;
+      writeFile(path, new Uint8Array(8192));
+      const fd = posix.open(path, O.RDWR);
+      try {
+        posix.utimensat(path, LONG_AGO, LONG_AGO);
+        const before = posix.stat(path);
+        await pause();
+        // Programs look at a file when they open it, right before they change it.
+        assert.equal(posix.fstat(fd).mtimeNs, before.mtimeNs);
+        store(path, fd);
+        if (name === "msync" || name === "a descriptor closed before") await pause();
+        const after = posix.stat(path);
+        assert.ok(after.mtimeNs > before.mtimeNs, `${name}: mtime is ${after.mtimeNs}`);
+        assert.ok(after.ctimeNs > before.ctimeNs, `${name}: ctime is ${after.ctimeNs}`);
+      } finally {
+        posix.close(fd);
+      }
+    }
   },
   "writing and truncating change mtime and ctime"(directory: string) {
     const path = `${directory}/file`;

@@ -28,7 +28,10 @@ export const mountCommand: CommandModule<MountOptions> = {
       .option("-d, --diff-dir <path>", "diff directory; made when missing")
       .option("-I, --instance <name>", "instance; not needed for a diff directory mounted before")
       .option("-i, --backup-id <id>", "backup; not needed for a diff directory mounted before")
-      .option("--force", "mount a chain marked as damaged, or a diff that may have lost writes")
+      .option(
+        "--force",
+        "mount a damaged chain, a diff with lost writes, or over a backup merged since",
+      )
       .option("--console", "stay in the foreground and log to standard error")
       .option("--wait", "return when the mount answers or has failed")
       .option("--timeout <seconds>", "return after this time; the mount goes on in the background")
@@ -52,7 +55,7 @@ export const mountCommand: CommandModule<MountOptions> = {
         },
         {
           text: "Mount the same diff directory again",
-          line: "pbkfs mount -B /backups -D /mnt/pg -d /var/tmp/diff --wait",
+          line: "pbkfs mount -D /mnt/pg -d /var/tmp/diff --wait",
         },
         {
           text: "A backup without its own WAL: recover from the archive",
@@ -60,7 +63,7 @@ export const mountCommand: CommandModule<MountOptions> = {
         },
       ],
       environment: {
-        BACKUP_PATH: "backup catalog where -B is not given",
+        BACKUP_PATH: "backup catalog where -B is not given; else that of the mount before",
         PBKFS_FS_WORKERS: "number of threads where --workers is not given",
         PBKFS_LOG: "log level: trace, debug, info, warn or error",
         PBKFS_MATERIALIZE_ON_READ: "true: keep blocks that were read in the diff directory",

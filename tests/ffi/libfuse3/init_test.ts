@@ -24,9 +24,9 @@ function initRequest(
 }
 
 Deno.test("negotiateInit() answers Linux 6.18 with the recorded bytes", () => {
-  const { answer, passthrough } = negotiateInit(initRequest(), { passthrough: true });
+  const { answer, stackDepth } = negotiateInit(initRequest(), { stackDepth: 1 });
   const view = new DataView(answer.buffer);
-  assert.equal(passthrough, true);
+  assert.equal(stackDepth, 1);
   assert.equal(answer.length, OutHeader.SIZE + 64);
   assert.equal(view.getUint32(0, true), 80);
   assert.equal(view.getInt32(4, true), 0);
@@ -43,7 +43,7 @@ Deno.test("negotiateInit() answers Linux 6.18 with the recorded bytes", () => {
 });
 
 Deno.test("negotiateInit() leaves out what would lose data, cache or locks", () => {
-  const { flags, flags2 } = negotiateInit(initRequest(), { passthrough: false });
+  const { flags, flags2 } = negotiateInit(initRequest(), { stackDepth: 0 });
   const names = initFlagNames(flags, flags2);
   for (
     const left of [
@@ -69,18 +69,18 @@ Deno.test("negotiateInit() takes nothing that the kernel does not offer", () => 
   const offered = 1 << InitFlag.ASYNC_READ | 1 << InitFlag.MAX_PAGES;
   const negotiation = negotiateInit(
     initRequest({ minor: 31, flags: offered, bodySize: 16 }),
-    { passthrough: true },
+    { stackDepth: 1 },
   );
   assert.equal(negotiation.flags, offered);
   assert.equal(negotiation.flags2, 0);
-  assert.equal(negotiation.passthrough, false);
+  assert.equal(negotiation.stackDepth, 0);
   assert.equal(negotiation.minor, 31);
   assert.equal(negotiation.replay.length, InHeader.SIZE + 16);
 });
 
 Deno.test("negotiateInit() replays what was agreed on under an id the kernel does not know", () => {
   const request = initRequest();
-  const { replay, flags, flags2 } = negotiateInit(request, { passthrough: true });
+  const { replay, flags, flags2 } = negotiateInit(request, { stackDepth: 1 });
   const view = new DataView(replay.buffer);
   assert.equal(view.getBigUint64(8, true), 0xfffffffffffffff0n);
   assert.equal(view.getUint32(52, true), flags);
@@ -91,19 +91,19 @@ Deno.test("negotiateInit() replays what was agreed on under an id the kernel doe
 Deno.test("negotiateInit() refuses other requests, other protocols and every truncation", () => {
   const other = initRequest();
   new DataView(other.buffer).setUint32(4, Opcode.LOOKUP, true);
-  assert.throws(() => negotiateInit(other, { passthrough: false }), SyntaxError);
+  assert.throws(() => negotiateInit(other, { stackDepth: 0 }), SyntaxError);
   assert.throws(
-    () => negotiateInit(initRequest({ major: 8 }), { passthrough: false }),
+    () => negotiateInit(initRequest({ major: 8 }), { stackDepth: 0 }),
     /protocol 8\.45/,
   );
   assert.throws(
-    () => negotiateInit(initRequest({ minor: 26 }), { passthrough: false }),
+    () => negotiateInit(initRequest({ minor: 26 }), { stackDepth: 0 }),
     /protocol 7\.26/,
   );
   const complete = initRequest();
   for (let size = 0; size < InHeader.SIZE + 16; size++) {
     assert.throws(
-      () => negotiateInit(complete.slice(0, size), { passthrough: false }),
+      () => negotiateInit(complete.slice(0, size), { stackDepth: 0 }),
       SyntaxError,
     );
   }

@@ -245,6 +245,10 @@ export class HostFileSystem implements FileSystem {
     return libc.pwriteFully(handle, source.address + BigInt(start), size, offset);
   }
 
+  flush(): number {
+    return 0;
+  }
+
   release(nodeId: number, handle: number): void {
     libc.close(handle);
     this.#openFiles--;

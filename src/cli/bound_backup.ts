@@ -1,0 +1,106 @@
+/**
+ * The backup that a mount is to show: as asked for, or as the diff directory is bound, wherever the catalog lies now.
+ *
+ * @module
+ */
+
+import { StateError, UsageError } from "#src/errors.ts";
+import type { Binding } from "#src/overlay/binding.ts";
+import { findBackup, type Instance, listInstances, readInstance } from "#src/pgprobackup/mod.ts";
+
+/** Where to look for what. */
+export interface BackupQuestion {
+  readonly store: string;
+  /** The catalog was not given: it is where the diff directory was mounted last. */
+  readonly isStoreRemembered: boolean;
+  readonly instance: string | undefined;
+  readonly backupId: string | undefined;
+  readonly binding: Binding | undefined;
+}
+
+/** A backup of a catalog, not yet read. */
+export interface BackupPlace {
+  readonly instance: Instance;
+  readonly backupId: string;
+}
+
+/**
+ * Finds the backup. One that the diff directory is bound to may be in an instance of another name by now.
+ *
+ * @throws {UsageError} when neither the caller nor the diff directory says which one
+ * @throws {StateError} `not-found`, with what probably became of it
+ */
+export function findBackupToMount(question: BackupQuestion): BackupPlace {
+  const { store, binding } = question;
+  if (binding === undefined) {
+    const instance = requiredUnlessBound(question.instance, "instance", "-I/--instance");
+    const backupId = requiredUnlessBound(question.backupId, "backup_id", "-i/--backup-id");
+    return { instance: readInstance(store, instance), backupId };
+  }
+  const backupId = binding.backup_id;
+  const instances = readCandidates(question, binding);
+  const found = instances.find((each) => findBackup(each, backupId) !== undefined);
+  if (found !== undefined) return { instance: found, backupId };
+  throw lostBackup(store, instances, binding);
+}
+
+/** Instances in which the bound backup can be, the likeliest one first. */
+function readCandidates(question: BackupQuestion, binding: Binding): Instance[] {
+  const { store, instance } = question;
+  const { instance_name: name, system_identifier: cluster } = binding;
+  const names = instanceNames(question);
+  if (instance !== undefined) return [readInstance(store, instance)];
+  const isCandidate = (each: Instance) => {
+    const identifier = each.config?.systemIdentifier;
+    return cluster === undefined || identifier === undefined || identifier === cluster;
+  };
+  return names
+    .toSorted((a, b) => Number(b === name) - Number(a === name))
+    .map((each) => readInstance(store, each))
+    .filter((each) => each.name === name || isCandidate(each));
+}
+
+function instanceNames({ store, isStoreRemembered }: BackupQuestion): string[] {
+  try {
+    return listInstances(store);
+  } catch (cause) {
+    if (!isStoreRemembered || !(cause instanceof StateError)) throw cause;
+    throw new StateError(
+      "not-found",
+      `Cannot find the catalog: the diff directory was mounted last from "${store}", ` +
+        "where there is none now",
+      { hint: "Give the catalog's path with -B; it may be any", cause },
+    );
+  }
+}
+
+function lostBackup(store: string, instances: readonly Instance[], binding: Binding): StateError {
+  const { backup_id: id, instance_name: name } = binding;
+  // A merge leaves the youngest member of the merged chain.
+  const heir = instances
+    .flatMap((each) => each.backups)
+    .find((backup) => backup.control?.mergeTime !== undefined && isYounger(backup.id, id));
+  const fate = heir === undefined
+    ? "it was deleted or merged, or this is another catalog"
+    : `it was probably merged into ${heir.id}`;
+  return new StateError(
+    "not-found",
+    `Cannot find backup ${id}, over which the diff directory was made, in "${store}": ${fate}`,
+    {
+      hint: `It was in instance "${name}" of "${binding.pbk_store_path}". What was written can ` +
+        "only be read together with it; give its catalog with -B",
+    },
+  );
+}
+
+function isYounger(one: string, other: string): boolean {
+  return parseInt(one, 36) > parseInt(other, 36);
+}
+
+function requiredUnlessBound(value: string | undefined, name: string, flags: string): string {
+  if (value !== undefined && value !== "") return value;
+  throw new UsageError(`${name} is required`, {
+    option: name,
+    hint: `Give it with ${flags}; only a diff directory mounted before knows it`,
+  });
+}
