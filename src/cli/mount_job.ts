@@ -28,13 +28,17 @@ import { openOverlay } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import {
   type BackupIdentity,
+  type Chain,
+  describeChainChange,
   identifyBackup,
   openPgProbackupTree,
   type PgProbackupTree,
+  resolveChain,
 } from "#src/pgprobackup/mod.ts";
 import { chooseAllowOther } from "./allow_other.ts";
 import type { BackupDescription } from "./backup_description.ts";
 import { findBackupToMount } from "./bound_backup.ts";
+import { type CatalogLock, lockCatalog } from "./catalog_lock.ts";
 import { formatPidRecord, PID_FILE_NAME } from "./live_mount.ts";
 import { runMountProcess } from "./mount_process.ts";
 import type { MountReport } from "./mount_report.ts";
@@ -70,6 +74,9 @@ class MountJob {
   readonly #report: MountReport;
   readonly #signals: MountSignals;
   #sink: LogSink | undefined;
+  #catalogLock: CatalogLock | undefined;
+  /** Target first; empty until it is open. */
+  #chain: Chain = [];
 
   constructor(request: MountRequest, report: MountReport, signals: MountSignals) {
     this.#request = request;
@@ -90,7 +97,7 @@ class MountJob {
       const { workerCount } = this.#request;
       pool = launchWorkers({
         ...(workerCount === undefined ? {} : { workers: workerCount }),
-        onFailure: (detail) => log.error("request failed", { detail }),
+        onFailure: (detail) => this.#logFailure(detail),
       });
       const description = await this.#prepare(diff);
       if (isRepaired) log.warn("dead mount removed", { mnt: diff.mountPath });
@@ -102,7 +109,15 @@ class MountJob {
       pool?.terminate();
       diff.abandon();
       throw error;
+    } finally {
+      this.#catalogLock?.release();
     }
+  }
+
+  /** A worker says what is wrong with a file; whether its backup is still the one that was opened is seen here. */
+  #logFailure(detail: string): void {
+    const cause = describeChainChange(this.#chain);
+    log.error("request failed", { detail, ...(cause === undefined ? {} : { cause }) });
   }
 
   /** Waits until the log has left this process. */
@@ -122,13 +137,21 @@ class MountJob {
   async #prepare(diff: DiffDirectory): Promise<BackupDescription> {
     const request = this.#request;
     const owner = chooseOwner(request.owner, diff);
-    const { instance, backupId } = findBackupToMount({
-      store: diff.storePath,
-      isStoreRemembered: request.storePath === undefined,
-      instance: request.instance,
-      backupId: request.backupId,
-      binding: diff.binding,
-    });
+    const find = () =>
+      findBackupToMount({
+        store: diff.storePath,
+        isStoreRemembered: request.storePath === undefined,
+        instance: request.instance,
+        backupId: request.backupId,
+        binding: diff.binding,
+      });
+    if (request.lockCatalog) {
+      this.#catalogLock = lockCatalog(() => {
+        const { instance, backupId } = find();
+        return resolveChain(instance, backupId, request.force);
+      });
+    }
+    const { instance, backupId } = find();
     const lower = openPgProbackupTree({
       store: diff.storePath,
       instance: instance.name,
@@ -139,9 +162,12 @@ class MountJob {
       openSource: openHostFileSource,
       codecs: nativeCodecs(),
     });
+    this.#chain = lower.chain;
     try {
+      const former = diff.binding?.chain;
       this.#bind(diff, instance.name, await identifyBackup(instance, lower.chain));
       if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
+      this.#logChain(former, diff.binding?.chain);
       return this.#prepareTree(diff, instance.name, lower);
     } finally {
       lower.close();
@@ -149,7 +175,6 @@ class MountJob {
   }
 
   #bind(diff: DiffDirectory, instance: string, backup: BackupIdentity): void {
-    const former = diff.binding?.chain;
     diff.bind({
       instance,
       backup,
@@ -157,12 +182,17 @@ class MountJob {
       programVersion: PROGRAM_VERSION,
     });
     if (this.#request.skipFsync) diff.markDirty();
-    if (former !== undefined && former.join() !== backup.chain.join()) {
-      log.warn("chain of the backup has changed since the last mount", {
-        former,
-        chain: backup.chain,
-      });
+  }
+
+  #logChain(former: readonly string[] | undefined, chain: readonly string[] | undefined): void {
+    if (former !== undefined && former.join() !== chain?.join()) {
+      log.warn("chain of the backup has changed since the last mount", { former, chain });
     }
+    const reason = this.#catalogLock?.refusal;
+    if (reason === undefined) return;
+    log.warn("chain not locked: pg_probackup merge, delete or retention can take it away", {
+      reason,
+    });
   }
 
   #prepareTree(

@@ -28,6 +28,8 @@ export interface MountOptions extends StoreOptions, FormatOptions, LogOptions {
   readonly perfUnsafe?: boolean;
   /** False with `--no-wal`. */
   readonly wal: boolean;
+  /** False with `--no-lock`. */
+  readonly lock: boolean;
   readonly allowOther?: boolean;
   readonly owner?: string;
   readonly config?: readonly string[];
@@ -55,6 +57,8 @@ export interface MountRequest {
   readonly force: boolean;
   readonly skipFsync: boolean;
   readonly noWal: boolean;
+  /** Hold pg_probackup's read lock on the chain. */
+  readonly lockCatalog: boolean;
   readonly materializeOnRead: boolean;
   /** Undefined: as many as the host is good for. */
   readonly workerCount: number | undefined;
@@ -87,6 +91,7 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
     force: options.force === true,
     skipFsync: options.perfUnsafe === true,
     noWal: !options.wal,
+    lockCatalog: options.lock,
     materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
     workerCount: workers === undefined
       ? undefined

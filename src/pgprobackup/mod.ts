@@ -21,6 +21,8 @@ export {
 export type { PageCounters } from "./page_store.ts";
 export { type BackupIdentity, identifyBackup } from "./backup_identity.ts";
 export { type Backup, findBackup, type Instance, listInstances, readInstance } from "./catalog.ts";
+export { describeChainChange } from "./chain_change.ts";
+export { type ChainLock, lockChain, type LockReader } from "./chain_lock.ts";
 export {
   type Chain,
   type ChainMember,

@@ -219,6 +219,7 @@ Deno.test({
     );
     await replaceCatalog(place, "g1-merged-partial");
     await mustRemount(place);
+    assert.match(place.log, /chain of the backup has changed since the last mount/);
     assert.deepEqual(place.binding["chain"], ["TOTXOZ", "TOTXQ9", "TOTXRG"]);
   },
 });

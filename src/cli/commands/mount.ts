@@ -36,7 +36,8 @@ export const mountCommand: CommandModule<MountOptions> = {
       .option("--wait", "return when the mount answers or has failed")
       .option("--timeout <seconds>", "return after this time; the mount goes on in the background")
       .option("--perf-unsafe", "skip fsync until the unmount; a crash may lose writes")
-      .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused");
+      .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused")
+      .option("--no-lock", "do not hold pg_probackup's read lock on the chain");
     addLogOptions(command, "default is .pbkfs/pbkfs.log in the mount")
       .option("--allow-other", "let other users enter (default for root)")
       .option("--no-allow-other", "let only the mounting user enter (default for others)")

@@ -1,0 +1,48 @@
+/**
+ * What became of a chain since it was opened.
+ *
+ * @module
+ */
+
+import { isFailure } from "#src/errors.ts";
+import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
+import type { Chain, ChainMember } from "./chain.ts";
+import { parseBackupControl } from "./format/control.ts";
+import { KEY_VALUES_SIZE_MAX } from "./format/key_values.ts";
+
+/**
+ * Why files of an opened chain may be gone or changed, as its backups tell now.
+ *
+ * @returns undefined when the backups are what they were
+ */
+export function describeChainChange(chain: Chain): string | undefined {
+  for (const member of chain) {
+    const change = describeChange(member);
+    if (change !== undefined) return `backup ${member.id} ${change}`;
+  }
+  return undefined;
+}
+
+function describeChange({ id, directory, control }: ChainMember): string | undefined {
+  if (!isDirectory(directory)) {
+    return "is gone: it was removed by pg_probackup delete or retention, or merged into another one";
+  }
+  const path = `${directory}/backup.control`;
+  try {
+    const now = parseBackupControl(readSmallFile(path, KEY_VALUES_SIZE_MAX), {
+      path,
+      backupId: id,
+    });
+    if (now.status !== control.status) {
+      return `has status ${now.status} now: pg_probackup merge, delete or retention is changing it`;
+    }
+    if (now.mergeTime !== control.mergeTime || now.mode !== control.mode) {
+      return "was changed by pg_probackup merge";
+    }
+    if (now.contentCrc !== control.contentCrc) return "has got another file list";
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return `cannot be read any more (${error.message}): pg_probackup delete, merge or retention?`;
+  }
+  return undefined;
+}
