@@ -21,6 +21,8 @@ const SYMBOLS = {
   umask: { parameters: ["u32"], result: "u32" },
   prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
+  // long syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info, unsigned flags)
+  syscall: { parameters: ["i64", "i32", "i32", "usize", "u32"], result: "i64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const libc = libcWith(SYMBOLS);
@@ -28,6 +30,18 @@ const libc = libcWith(SYMBOLS);
 /** kill(2). Signal 0 only asks whether the process is there. */
 export function kill(pid: number, signal: number): number {
   return check(libc().kill(pid, signal));
+}
+
+const SYS_PIDFD_SEND_SIGNAL = 424n;
+
+/**
+ * pidfd_send_signal(2): signals the process that `processFd` means, whatever its number is by now. Signal 0 only asks.
+ *
+ * @param processFd a pidfd, or an open directory `/proc/PID`
+ * @returns 0; -ESRCH when it has ended, -EINVAL when it is in no PID namespace below the caller's
+ */
+export function signalProcess(processFd: number, signal: number): number {
+  return check(Number(libc().syscall(SYS_PIDFD_SEND_SIGNAL, processFd, signal, 0n, 0)));
 }
 
 /** getpid(2). */

@@ -154,6 +154,7 @@ export type StateCode =
   | "chain-broken"
   | "chain-corrupt"
   | "timeout"
+  | "stopped"
   | "interrupted"
   | "partial"
   | "exists"

@@ -9,10 +9,12 @@
 
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { buildKind } from "./build_kind.ts";
-import { type HandshakeError, type HandshakeMessage, parseHandshake } from "./handshake.ts";
-
-/** The flag that makes `mount` the background worker. */
-const HANDSHAKE_FLAG = "--handshake";
+import {
+  HANDSHAKE_FLAG,
+  type HandshakeError,
+  type HandshakeMessage,
+  parseHandshake,
+} from "./handshake.ts";
 
 /** The permissions a mount needs when run from source; docs/permissions.md says why. */
 const MOUNT_PERMISSIONS = [
@@ -34,6 +36,8 @@ const INTERRUPTIONS = ["SIGINT", "SIGTERM"] as const;
 export interface LaunchOptions {
   /** Program and arguments of the worker: {@link workerCommand}. */
   readonly command: readonly string[];
+  /** Absolute path of the mount point, for what is to be said of it. */
+  readonly mountPath: string;
   /** Wait for the mount however long it takes, and not only for the checks before it. */
   readonly waitForMount: boolean;
   /** Longest wait for the mount. */
@@ -66,7 +70,9 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchResult
       deadline(timeoutMs),
       interruption.happened,
     ]);
-    if (outcome === "timeout" || outcome === "interrupted") throw stillInProgress(outcome);
+    if (outcome === "timeout" || outcome === "interrupted") {
+      throw stillInProgress(outcome, options.mountPath);
+    }
     if (outcome === undefined) {
       throw await endedSilently(options.logPath, logSizeBefore, errorOutput);
     }
@@ -167,10 +173,10 @@ class Interruption {
   }
 }
 
-function stillInProgress(reason: "timeout" | "interrupted"): StateError {
+function stillInProgress(reason: "timeout" | "interrupted", mountPath: string): StateError {
   const why = reason === "timeout" ? "no answer in the given time" : "waiting was interrupted";
   return new StateError("timeout", `mount still in progress (${why})`, {
-    hint: "The worker goes on; see its log, or end it with pbkfs unmount",
+    hint: `The worker goes on; see its log, or end it with pbkfs unmount -D ${mountPath}`,
   });
 }
 

@@ -33,6 +33,13 @@ export function formatError(error: unknown, format: OutputFormat): string {
   return `pbkfs error: ${showMessage(described.message + hint)}\n` + stackOfBug(error);
 }
 
+/** A warning as printed on standard error. */
+export function formatWarning(message: string, format: OutputFormat): string {
+  return format === "json"
+    ? JSON.stringify({ type: "warning", message }) + "\n"
+    : `warning: ${showMessage(message)}\n`;
+}
+
 interface ErrorDescription {
   code: string;
   message: string;

@@ -11,6 +11,9 @@
 
 import * as v from "valibot";
 
+/** The last argument of a process that is to be the background worker. */
+export const HANDSHAKE_FLAG = "--handshake";
+
 const ErrorSchema = v.object({
   code: v.string(),
   message: v.string(),

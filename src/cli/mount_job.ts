@@ -19,6 +19,7 @@ import {
   mountFileSystem,
   type PassthroughState,
   prepareMountPoint,
+  resolveMountPoint,
   type WorkerPool,
 } from "#src/mount/mod.ts";
 import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
@@ -39,17 +40,15 @@ import { chooseAllowOther } from "./allow_other.ts";
 import type { BackupDescription } from "./backup_description.ts";
 import { findBackupToMount } from "./bound_backup.ts";
 import { type CatalogLock, lockCatalog } from "./catalog_lock.ts";
-import { formatPidRecord, PID_FILE_NAME } from "./live_mount.ts";
-import { runMountProcess } from "./mount_process.ts";
-import type { MountReport } from "./mount_report.ts";
+import { refuseServedMount } from "./control/served_mount.ts";
+import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
+import { type MountVoices, runMountProcess } from "./mount_process.ts";
 import { openMountLog } from "./mount_log.ts";
 import { LOG_FILE_NAME, type MountRequest } from "./mount_request.ts";
-import type { MountSignals } from "./mount_signals.ts";
 import { StatisticsCollector } from "./mount_statistics.ts";
-import { serveUntilEnd } from "./mounted_job.ts";
+import { serveUntilEnd, showMounted } from "./mounted_job.ts";
 import { type Owner, parseOwner } from "./owner.ts";
 import { applySettings } from "./server_settings.ts";
-import { STAT_FILE_NAME } from "./statistics_request.ts";
 import { PROGRAM_VERSION } from "./version.ts";
 
 /** Directory of a data directory whose changes `--no-wal` forgets. */
@@ -65,23 +64,25 @@ const log = logger("mount");
  * @throws a `Failure`, in the foreground
  */
 export function runMount(request: MountRequest, isBackground: boolean): Promise<number> {
-  return runMountProcess(isBackground, (report, signals) => new MountJob(request, report, signals));
+  return runMountProcess(
+    request.mountPath,
+    isBackground,
+    (voices) => new MountJob(request, voices),
+  );
 }
 
 /** The steps of one mount. */
 class MountJob {
   readonly #request: MountRequest;
-  readonly #report: MountReport;
-  readonly #signals: MountSignals;
+  readonly #voices: MountVoices;
   #sink: LogSink | undefined;
   #catalogLock: CatalogLock | undefined;
   /** Target first; empty until it is open. */
   #chain: Chain = [];
 
-  constructor(request: MountRequest, report: MountReport, signals: MountSignals) {
+  constructor(request: MountRequest, voices: MountVoices) {
     this.#request = request;
-    this.#report = report;
-    this.#signals = signals;
+    this.#voices = voices;
   }
 
   async run(): Promise<void> {
@@ -89,22 +90,30 @@ class MountJob {
     host.setUmask(0);
     host.raiseOpenFileLimit();
     if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
-    const diff = openDiffDirectory(this.#request.diffPath, this.#request);
+    const mountPath = resolveMountPoint(this.#request.mountPath);
+    const { card } = this.#voices;
+    card.update({ mount_path: mountPath });
+    // Of the host's coarser clock, to be on the safe side.
+    const startSeconds = Math.floor(Date.now() / 1000) - 1;
+    const diff = openDiffDirectory(this.#request.diffPath, { ...this.#request, mountPath });
+    card.update({ diff_dir: diff.path });
     let pool: WorkerPool | undefined;
     try {
       // Not before it is known that the directories do not overlap: a dead mount there is removed.
-      const isRepaired = prepareMountPoint(diff.mountPath);
+      refuseServedMount(mountPath);
+      const isRepaired = await prepareMountPoint(mountPath);
       const { workerCount } = this.#request;
       pool = launchWorkers({
         ...(workerCount === undefined ? {} : { workers: workerCount }),
         onFailure: (detail) => this.#logFailure(detail),
       });
       const description = await this.#prepare(diff);
-      if (isRepaired) log.warn("dead mount removed", { mnt: diff.mountPath });
+      if (isRepaired) log.warn("dead mount removed", { mnt: mountPath });
       host.changeDirectory("/");
-      this.#report.started(this.#sink?.fd);
+      this.#voices.report.started(this.#sink?.fd);
       await this.#mountAndServe(diff, description, pool);
-      this.#settle(diff);
+      card.update({ state: "settling" });
+      this.#settle(diff, startSeconds);
     } catch (error) {
       pool?.terminate();
       diff.abandon();
@@ -240,12 +249,11 @@ class MountJob {
       const mounted = await this.#mount(diff, description, pool, fsname);
       const backup = { instance, backupId, fsname, diffPath: diff.path };
       const collector = new StatisticsCollector(mounted, backup, description.overlay.shared);
-      const served = serveUntilEnd({
-        mounted,
-        signals: this.#signals,
-        statistics: { collector, controlPath },
-      });
-      this.#report.mounted();
+      const { report, signals, card } = this.#voices;
+      showMounted(card, mounted);
+      const statistics = { collector, controlPath };
+      const served = serveUntilEnd({ mounted, signals, card, statistics });
+      report.mounted();
       // The lists of the chain were large, and from now on this thread only waits.
       host.trimHeap();
       await served;
@@ -282,10 +290,14 @@ class MountJob {
   }
 
   /** Makes everything durable, and only then says so. */
-  #settle(diff: DiffDirectory): void {
-    settleDiffTree(diff.path, diff.nonce);
-    diff.clearDirty();
-    diff.release();
+  #settle(diff: DiffDirectory, startSeconds: number): void {
+    try {
+      settleDiffTree(diff.path, diff.nonce, startSeconds);
+      diff.clearDirty();
+      diff.release();
+    } catch (error) {
+      throw unsettled(error, diff.path, this.#request.skipFsync);
+    }
     log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
   }
 }
@@ -293,6 +305,19 @@ class MountJob {
 function logPassthrough({ isOn, stackDepth, refusal }: PassthroughState): void {
   if (isOn) log.info("kernel serves plain files of the diff itself", { stack_depth: stackDepth });
   else log.info("kernel does not serve files of the diff itself", { reason: refusal });
+}
+
+/** What a diff directory whose last sync failed is still good for. */
+function unsettled(error: unknown, diffPath: string, skipFsync: boolean): unknown {
+  if (!(error instanceof host.OsError)) return error;
+  const safe = skipFsync
+    ? "With --perf-unsafe nothing that was written since the mount is safe"
+    : "What programs had synced (fsync, a checkpoint) is safe, later changes may be lost";
+  return new host.OsError(error.errno, "make all changes durable in", diffPath, {
+    hint:
+      `${safe}. Make room or repair the disk, then mount the diff directory and unmount it again`,
+    cause: error,
+  });
 }
 
 /**

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { isFailure } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
+import { type CardFailure, OwnCard } from "./control/worker_card.ts";
 import { ExitCode, exitCode } from "./exit_code.ts";
 import { consoleReport, type MountReport, pipeReport } from "./mount_report.ts";
 import { MountSignals } from "./mount_signals.ts";
@@ -19,25 +21,38 @@ export interface MountSteps {
   flushLog(): Promise<void>;
 }
 
+/** What a mounting process tells others by. */
+export interface MountVoices {
+  readonly report: MountReport;
+  readonly signals: MountSignals;
+  readonly card: OwnCard;
+}
+
 /**
  * Mounts and serves until the mount has ended.
  *
+ * @param mountPath absolute path
  * @param isBackground report to the launcher over standard output instead of throwing
  * @returns the exit code
  * @throws a `Failure`, in the foreground
  */
 export async function runMountProcess(
+  mountPath: string,
   isBackground: boolean,
-  makeSteps: (report: MountReport, signals: MountSignals) => MountSteps,
+  makeSteps: (voices: MountVoices) => MountSteps,
 ): Promise<number> {
   const report = isBackground ? pipeReport : consoleReport;
+  // First of all: whoever wants this process to end can find it from now on.
+  const card = OwnCard.publish(mountPath);
   const signals = new MountSignals();
-  const steps = makeSteps(report, signals);
+  const steps = makeSteps({ report, signals, card });
   try {
     await steps.run();
+    card.update({ state: "ended" });
     return ExitCode.SUCCESS;
   } catch (error) {
     log.error("mount failed", { error });
+    card.update({ state: "failed", failure: describeFailure(error) });
     report.failed(error);
     if (!isBackground) throw error;
     return exitCode(error);
@@ -45,4 +60,11 @@ export async function runMountProcess(
     signals.close();
     await steps.flushLog();
   }
+}
+
+function describeFailure(error: unknown): CardFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!isFailure(error)) return { code: "internal", message };
+  const { code, hint } = error;
+  return { code, message, ...(hint === undefined ? {} : { hint }) };
 }

@@ -6,16 +6,19 @@
 
 import { StateError } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
-import { type MountedFileSystem, unmountPath } from "#src/mount/mod.ts";
+import type { MountedFileSystem } from "#src/mount/mod.ts";
 import { replaceTextFile } from "#src/overlay/durable_file.ts";
+import type { OwnCard } from "./control/worker_card.ts";
+import { STAT_FILE_NAME } from "./control/worker_files.ts";
 import { ExitCode } from "./exit_code.ts";
 import type { MountSignals } from "./mount_signals.ts";
 import type { StatisticsCollector } from "./mount_statistics.ts";
-import { STAT_FILE_NAME } from "./statistics_request.ts";
 
 /** What still uses a mount for a moment after a server has stopped is given this time to go. */
 const BUSY_TIMEOUT_MS = 2000;
 const BUSY_PAUSE_MS = 100;
+/** How often it is tried again to end a mount that is in use, or mounted elsewhere too. */
+const RETRY_PAUSE_MS = 500;
 
 const log = logger("mount");
 
@@ -23,6 +26,7 @@ const log = logger("mount");
 export interface LiveParts {
   readonly mounted: MountedFileSystem;
   readonly signals: MountSignals;
+  readonly card: OwnCard;
   /** Undefined for a mount without a directory of its worker. */
   readonly statistics?: LiveStatistics;
 }
@@ -35,71 +39,120 @@ export interface LiveStatistics {
 }
 
 /**
- * Serves until the mount has ended: by a signal to this process or an unmount from outside.
+ * Serves until the mount has ended: by a signal to this process or an unmount from outside. A mount that is in use when the
+ * signal comes ends when it no longer is.
  *
  * @throws {ProtocolError} when a FUSE worker failed
  */
 export async function serveUntilEnd(parts: LiveParts): Promise<void> {
-  const { statistics } = parts;
+  const { statistics, card, signals, mounted } = parts;
   if (statistics !== undefined) {
-    writeStatistics(statistics);
-    parts.signals.onStatistics((reset) => {
-      writeStatistics(statistics);
+    const writer = new StatisticsWriter(statistics, card);
+    writer.writeFile();
+    signals.onStatistics((reset) => {
+      writer.answer();
       if (reset) statistics.collector.reset();
     });
   }
-  parts.signals.onStop((isRepeated) => {
-    if (isRepeated) endAtOnce(parts.mounted);
-    else void stop(parts);
+  const stopped = Promise.withResolvers<void>();
+  let isStopping = false;
+  signals.onStop((isRepeated) => {
+    if (isRepeated) endAtOnce(mounted);
+    if (isStopping) setTimeout(() => signals.stopHandled(), BUSY_TIMEOUT_MS);
+    else void stop(parts).then(stopped.resolve, stopped.reject);
+    isStopping = true;
   });
-  await parts.mounted.closed;
+  await Promise.race([mounted.closed, stopped.promise]);
 }
 
-/** The file is replaced as a whole: whoever waits for it sees a new file, never half of one. */
-function writeStatistics({ collector, controlPath }: LiveStatistics): void {
-  try {
-    const text = JSON.stringify(collector.collect(), null, 2) + "\n";
-    replaceTextFile(controlPath, STAT_FILE_NAME, text, { mode: 0o644, durable: false });
-  } catch (error) {
-    log.error("statistics not written", { error });
+/** Lets others find the mount. */
+export function showMounted(card: OwnCard, { device }: MountedFileSystem): void {
+  card.update({ state: "mounted", ...(device === undefined ? {} : { device }) });
+}
+
+/** Gives statistics to whoever asks. */
+class StatisticsWriter {
+  readonly #statistics: LiveStatistics;
+  readonly #card: OwnCard;
+  #hasFailed = false;
+
+  constructor(statistics: LiveStatistics, card: OwnCard) {
+    this.#statistics = statistics;
+    this.#card = card;
   }
-}
 
-/** Unmounts; a mount in use stays, and the next signal tries again. */
-async function stop({ mounted, signals }: LiveParts): Promise<void> {
-  log.info("unmounting", { mnt: mounted.mountPoint });
-  const deadline = performance.now() + BUSY_TIMEOUT_MS;
-  for (;;) {
+  answer(): void {
+    this.#card.showStatistics(this.#statistics.collector.collect());
+    this.writeFile();
+  }
+
+  /** The file is replaced as a whole: whoever waits for it sees a new file, never half of one. */
+  writeFile(): void {
+    const { collector, controlPath } = this.#statistics;
     try {
-      await mounted.unmount({ whenBusy: "refuse" });
-      return;
+      const text = JSON.stringify(collector.collect(), null, 2) + "\n";
+      replaceTextFile(controlPath, STAT_FILE_NAME, text, { mode: 0o644, durable: false });
+      this.#hasFailed = false;
     } catch (error) {
-      if (!isBusy(error)) {
-        // Mounted no more, or workers that do not end: `closed` tells, or the next signal.
-        log.warn("unmount failed", { error });
-        break;
-      }
-      if (performance.now() > deadline) {
-        log.warn("target is busy, still mounted", { mnt: mounted.mountPoint });
-        break;
-      }
+      // Once: a full disk stays full, and the log may lie on it too.
+      if (!this.#hasFailed) log.error("statistics not written", { error });
+      this.#hasFailed = true;
     }
-    await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
   }
-  signals.stopHandled();
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof StateError && error.code === "busy";
+/**
+ * Unmounts as soon as nobody uses the mount.
+ *
+ * @returns when the mount has ended; or this process is to end, and with it what is still done through open files
+ */
+async function stop({ mounted, signals }: LiveParts): Promise<void> {
+  const { mountPoint } = mounted;
+  log.info("unmounting", { mnt: mountPoint });
+  const deadline = performance.now() + BUSY_TIMEOUT_MS;
+  let isToldThatBusy = false;
+  while (!leaveMountPoint(mounted)) {
+    if (performance.now() > deadline && !isToldThatBusy) {
+      log.warn("target is busy, still mounted until it is free", { mnt: mountPoint });
+      isToldThatBusy = true;
+      signals.stopHandled();
+    }
+    await pause(isToldThatBusy ? RETRY_PAUSE_MS : BUSY_PAUSE_MS);
+  }
+  let isToldThatHeld = false;
+  while (!await mounted.closesWithin(RETRY_PAUSE_MS)) {
+    const holders = mounted.holders();
+    if (holders.length === 0) return await mounted.end();
+    if (!isToldThatHeld) {
+      log.warn("still mounted elsewhere, served until it is unmounted there", { holders });
+      isToldThatHeld = true;
+      signals.stopHandled();
+    }
+  }
+}
+
+/** @returns false when it is in use */
+function leaveMountPoint(mounted: MountedFileSystem): boolean {
+  try {
+    mounted.leaveMountPoint();
+  } catch (error) {
+    if (error instanceof StateError && error.code === "busy") return false;
+    log.warn("unmount failed", { error });
+  }
+  return true;
 }
 
 /** The user insists: what is not durable yet is lost, as when the process is killed. */
 function endAtOnce(mounted: MountedFileSystem): never {
   log.warn("second signal, ending at once", { mnt: mounted.mountPoint });
   try {
-    unmountPath(mounted.mountPoint, { lazy: true });
+    mounted.leaveMountPoint({ lazy: true });
   } catch (error) {
     log.warn("unmount failed", { error });
   }
   Deno.exit(ExitCode.FAILURE);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

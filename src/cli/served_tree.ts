@@ -5,22 +5,13 @@
  */
 
 import { TreeFileSystem } from "#src/mount/tree_file_system.ts";
-import {
-  type AttributesSlot,
-  type EntrySlot,
-  type FileSystem,
-  ROOT_NODE_ID,
-  type StatfsSlot,
-} from "#src/tree/file_system.ts";
+import type { AttributesSlot, EntrySlot, FileSystem, StatfsSlot } from "#src/tree/file_system.ts";
 import type { Tree } from "#src/tree/node.ts";
-import { SERVING_PROCESS_XATTR } from "./serving_process.ts";
 
 const BLOCK_SIZE = 4096;
 
 /** What a tree does not know of itself. */
 export interface ServedTreeFacts {
-  /** Process that serves the mount. */
-  readonly pid: number;
   /** Space that it takes where it is stored, in bytes. */
   readonly size: number;
   /** Number of names of each file that has several, by its id in the tree. */
@@ -67,13 +58,6 @@ class ServedTree extends TreeFileSystem {
     out.blockSizeBytes = BLOCK_SIZE;
     out.blocks = Math.ceil(this.#facts.size / BLOCK_SIZE);
     return 0;
-  }
-
-  override getxattr(nodeId: number, name: string): Uint8Array | number {
-    if (nodeId === ROOT_NODE_ID && name === SERVING_PROCESS_XATTR) {
-      return new TextEncoder().encode(String(this.#facts.pid));
-    }
-    return super.getxattr(nodeId, name);
   }
 
   override close(): void {

@@ -1,23 +1,18 @@
 /**
- * Asks the worker of a mount for fresh statistics.
- *
- * The worker replaces `.pbkfs/stat` as a whole when it gets SIGUSR1; with SIGUSR2 it counts from zero afterwards.
+ * Asks the worker of a mount for fresh statistics: SIGUSR1 has it write them on its card, and with SIGUSR2 it counts from
+ * zero afterwards. So they need neither the mount nor the diff's disk.
  *
  * @module
  */
 
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { openControlDirectory } from "#src/overlay/diff_directory.ts";
-import { readSmallTextFile } from "#src/overlay/durable_file.ts";
-import { findLiveMount, type LiveMount, notMounted } from "./live_mount.ts";
-import { servingProcess } from "./serving_process.ts";
+import { probeMountPoint } from "#src/mount/mod.ts";
+import { pause, requireRunning, signalWorker } from "./control/end_worker.ts";
+import { findMountAt, type FoundMount, type Worker } from "./control/find_worker.ts";
+import { notMounted, unansweringMount } from "./control/mount_errors.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 
-/** Name of the file with the statistics, in the worker's directory. */
-export const STAT_FILE_NAME = "stat";
-
-const SIGUSR1 = 10;
 const SIGUSR2 = 12;
 const ANSWER_TIMEOUT_MS = 2000;
 const POLL_MS = 5;
@@ -25,72 +20,76 @@ const POLL_MS = 5;
 /**
  * The current statistics of a mount.
  *
- * @throws {StateError} `not-mounted`; `not-found` when the worker is gone; `timeout` when it does not answer
+ * @throws {StateError} `not-mounted`; `not-found` when the worker is gone or cannot be seen; `stopped` or `timeout` when it does
+ *   not answer
  * @throws {OsError} EACCES when the mount is closed to this user
  */
 export async function requestStatistics(
   mountPath: string,
   options: { reset: boolean },
 ): Promise<StatisticsReport> {
-  const mount = await findLiveMount(mountPath);
-  if (mount.state === "absent") throw notMounted(mount.mountPath);
-  if (mount.state === "alive" && mount.diffPath === undefined) refuseArchive(mount.mountPath);
-  if (mount.pid === undefined || mount.diffPath === undefined) throw noWorker(mount);
-  const control = openControlDirectory(mount.diffPath);
-  try {
-    return await askWorker(mount.pid, control.path, options.reset);
-  } finally {
-    control.close();
-  }
+  using mount = await findMountAt(mountPath);
+  const { entry, worker } = mount;
+  if (worker === undefined) throw entry === undefined ? notMounted(mount) : await noWorker(mount);
+  const { state, diff_dir: diffPath } = worker.card.read();
+  if (state === "starting") throw stillStarting(worker);
+  requireRunning(worker, mount.mountPath);
+  if (diffPath === undefined) throw noStatistics(mount.mountPath);
+  return await askWorker(worker, options.reset);
 }
 
 /** The error for a mount whose worker is not to be found. */
-function noWorker({ state, mountPath }: LiveMount): Error {
-  if (state === "hidden") {
-    return new OsError(host.Errno.EACCES, "look into", mountPath, {
-      hint: "Only the user who mounted may: ask as that user",
-    });
+async function noWorker({ mountPath, entry }: FoundMount): Promise<Error> {
+  switch (await probeMountPoint(mountPath)) {
+    case "hidden":
+      return new OsError(host.Errno.EACCES, "look into", mountPath, {
+        hint: "Only the user who mounted may: ask as that user",
+      });
+    case "silent":
+      return unansweringMount(mountPath);
+    case "alive": {
+      const user = entry?.superOptions.find((option) => option.startsWith("user_id="));
+      return new StateError("not-found", `the worker of ${mountPath} cannot be seen from here`, {
+        hint: `Ask as the user who mounted (${user ?? "see mount(8)"}), where it was mounted`,
+      });
+    }
+    case "dead":
+      return new StateError("not-found", "mount process not running (its mount is left)", {
+        hint: `Repair it with pbkfs unmount -D ${mountPath}`,
+      });
   }
-  if (state === "silent") {
-    return new StateError("timeout", `mount does not answer: ${mountPath}`, {
-      hint: `End it with pbkfs unmount -D ${mountPath} --force`,
-    });
-  }
-  return new StateError("not-found", "mount process not running (stale PID file)", {
-    hint: `Repair it with pbkfs unmount -D ${mountPath}`,
+}
+
+function stillStarting({ pid }: Worker): StateError {
+  return new StateError("not-mounted", `worker ${pid} has not mounted yet`, {
+    hint: "Ask again when it has",
   });
 }
 
-/** A mounted archive has no directory in which statistics could be. */
-function refuseArchive(mountPath: string): void {
-  if (servingProcess(mountPath) === undefined) return;
-  throw new StateError("not-found", `Cannot read statistics of "${mountPath}": it is an archive`);
+/** A mounted archive counts nothing. */
+function noStatistics(mountPath: string): StateError {
+  return new StateError("not-found", `Cannot read statistics of "${mountPath}": it is an archive`);
 }
 
-async function askWorker(
-  pid: number,
-  controlPath: string,
-  reset: boolean,
-): Promise<StatisticsReport> {
-  const path = `${controlPath}/${STAT_FILE_NAME}`;
-  const before = fileIdentity(path);
-  const signal = reset ? SIGUSR2 : SIGUSR1;
-  host.unwrap(host.kill(pid, signal), "signal", `process ${pid}`);
+async function askWorker(worker: Worker, reset: boolean): Promise<StatisticsReport> {
+  const before = worker.card.read().statistics?.number;
+  signalWorker(worker, reset ? SIGUSR2 : host.SIGUSR1);
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
-  while (fileIdentity(path) === before) {
-    if (performance.now() > deadline) {
-      throw new StateError("timeout", "failed to read fresh stats (timeout)", {
-        hint: `Worker ${pid} does not answer; see its log`,
-      });
+  while (true) {
+    const { statistics } = worker.card.read();
+    if (statistics !== undefined && statistics.number !== before) {
+      // It is proved to be a worker of this program, and of this user or one whom this user may signal.
+      return statistics.report as StatisticsReport;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (performance.now() > deadline) throw noAnswer(worker);
+    await pause(POLL_MS);
   }
-  return JSON.parse(readSmallTextFile(path) ?? "{}");
 }
 
-/** Changes whenever the file is replaced. */
-function fileIdentity(path: string): string {
-  const stat = new host.HostStat();
-  if (host.statAt(host.At.FDCWD, path, stat) < 0) return "";
-  return `${stat.ino} ${stat.ctimeSeconds}.${stat.ctimeNanoseconds}`;
+function noAnswer({ pid, process }: Worker): StateError {
+  const isGone = process.state === "ended";
+  const message = isGone ? `worker ${pid} has ended` : `worker ${pid} does not answer`;
+  return new StateError("timeout", `failed to read fresh stats (timeout): ${message}`, {
+    hint: "See its log",
+  });
 }

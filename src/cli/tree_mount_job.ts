@@ -9,12 +9,11 @@ import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";
 import { mountFileSystem, prepareMountPoint, resolveMountPoint } from "#src/mount/mod.ts";
 import { chooseAllowOther } from "./allow_other.ts";
+import { refuseServedMount } from "./control/served_mount.ts";
 import type { LogRequest } from "./log_options.ts";
 import { openMountLog } from "./mount_log.ts";
-import { runMountProcess } from "./mount_process.ts";
-import type { MountReport } from "./mount_report.ts";
-import type { MountSignals } from "./mount_signals.ts";
-import { serveUntilEnd } from "./mounted_job.ts";
+import { type MountVoices, runMountProcess } from "./mount_process.ts";
+import { serveUntilEnd, showMounted } from "./mounted_job.ts";
 
 const log = logger("mount");
 
@@ -51,8 +50,9 @@ export function runTreeMount(
   isBackground: boolean,
 ): Promise<number> {
   return runMountProcess(
+    request.mountPath,
     isBackground,
-    (report, signals) => new TreeMountJob(request, open, report, signals),
+    (voices) => new TreeMountJob(request, open, voices),
   );
 }
 
@@ -60,20 +60,13 @@ export function runTreeMount(
 class TreeMountJob {
   readonly #request: TreeMountRequest;
   readonly #open: () => MountedTree;
-  readonly #report: MountReport;
-  readonly #signals: MountSignals;
+  readonly #voices: MountVoices;
   #sink: LogSink | undefined;
 
-  constructor(
-    request: TreeMountRequest,
-    open: () => MountedTree,
-    report: MountReport,
-    signals: MountSignals,
-  ) {
+  constructor(request: TreeMountRequest, open: () => MountedTree, voices: MountVoices) {
     this.#request = request;
     this.#open = open;
-    this.#report = report;
-    this.#signals = signals;
+    this.#voices = voices;
   }
 
   async run(): Promise<void> {
@@ -83,10 +76,12 @@ class TreeMountJob {
       this.#sink = openMountLog(logRequest);
     }
     const mountPath = resolveMountPoint(this.#request.mountPath);
-    if (prepareMountPoint(mountPath)) log.warn("dead mount removed", { mnt: mountPath });
+    this.#voices.card.update({ mount_path: mountPath });
+    refuseServedMount(mountPath);
+    if (await prepareMountPoint(mountPath)) log.warn("dead mount removed", { mnt: mountPath });
     using tree = this.#open();
     host.changeDirectory("/");
-    this.#report.started(this.#sink?.fd);
+    this.#voices.report.started(this.#sink?.fd);
     await this.#mountAndServe(mountPath, tree);
     log.info("unmounted", { mnt: mountPath });
   }
@@ -108,8 +103,10 @@ class TreeMountJob {
       onFailure: (detail) => log.error("request failed", { detail }),
     });
     log.info("mounted", { mnt: mounted.mountPoint, fsname, workers: mounted.workerCount });
-    const served = serveUntilEnd({ mounted, signals: this.#signals });
-    this.#report.mounted();
+    const { report, signals, card } = this.#voices;
+    showMounted(card, mounted);
+    const served = serveUntilEnd({ mounted, signals, card });
+    report.mounted();
     await served;
   }
 }

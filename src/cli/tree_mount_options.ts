@@ -79,6 +79,7 @@ export async function launchTreeMount(
   const { launchWorker, workerCommand } = await import("./background.ts");
   const { pid } = await launchWorker({
     command: workerCommand(context.args),
+    mountPath: request.mountPath,
     waitForMount: true,
     timeoutMs: undefined,
     logPath: request.log.path,

@@ -4,58 +4,85 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { unmountPath } from "#src/mount/mod.ts";
+import {
+  findMountHolders,
+  type MountHolder,
+  probeMountPoint,
+  readMountTable,
+  unmountPath,
+} from "#src/mount/mod.ts";
 import { emptyTemporaryDirectory, openControlDirectory } from "#src/overlay/diff_directory.ts";
-import { acquireDiffLock, type DiffLock, findLockHolder } from "#src/overlay/diff_lock.ts";
+import { acquireDiffLock, type DiffLock } from "#src/overlay/diff_lock.ts";
 import { removeFile } from "#src/overlay/durable_file.ts";
-import { findLiveMount, type LiveMount, notMounted, PID_FILE_NAME } from "./live_mount.ts";
-import { servingProcess, waitForProcess } from "./serving_process.ts";
-import { STAT_FILE_NAME } from "./statistics_request.ts";
+import {
+  checkOutcome,
+  endStarting,
+  killWorker,
+  notEnding,
+  pause,
+  requireRunning,
+  signalWorker,
+  waitUntilGone,
+} from "./control/end_worker.ts";
+import { findMountAt, type FoundMount, MOUNT_TYPE, type Worker } from "./control/find_worker.ts";
+import { heldElsewhere, notMounted, unansweringMount } from "./control/mount_errors.ts";
+import { PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
 
-const SIGKILL = 9;
 const POLL_MS = 10;
 /** What still uses a mount for a moment after a server has stopped is given this time to go. */
 const BUSY_TIMEOUT_MS = 2000;
+const BUSY_PAUSE_MS = 100;
 /** A worker that has much to make durable takes its time. */
 const END_TIMEOUT_MS = 60_000;
-const KILL_TIMEOUT_MS = 10_000;
+/** A worker learns of the end of its mount at once; if it has not by then, somebody has the mount elsewhere. */
+const NOTICE_TIMEOUT_MS = 300;
+/** In this time nobody uses a mount any more that was free to be taken away. */
+const UNUSED_TIMEOUT_MS = 1500;
+/** In this time a worker without a mount point ends what programs still do with their open files. */
+const ABORT_TIMEOUT_MS = 15_000;
+/** Time in which others who have the mount are looked for. */
+const HOLDERS_TIMEOUT_MS = 1000;
 
 /** How to unmount. */
 export interface UnmountRequest {
   readonly mountPath: string;
-  /** Where the diff directory is, for a mount that cannot say so. */
+  /** Where the diff directory is: its worker is ended even if it has no mount point left. */
   readonly diffPath: string | undefined;
   /** Kill the worker and detach the mount although it is in use. */
   readonly force: boolean;
 }
 
+/** What is to be told of an unmount that worked. */
+export interface UnmountOutcome {
+  /** What could not be known. */
+  readonly warning: string | undefined;
+}
+
 /**
  * Unmounts and waits until the worker has ended.
  *
- * @throws {StateError} `not-mounted`, `busy`, or `timeout` when the worker does not end
+ * @throws {StateError} `not-mounted`; `busy` when it is in use, or mounted elsewhere too; `stopped` or `timeout` when the worker
+ *   does not answer or does not end
+ * @throws {ProtocolError} when the mount has ended, but the worker could not make everything durable
  */
-export async function unmount(request: UnmountRequest): Promise<void> {
-  const mount = await findLiveMount(request.mountPath, request.diffPath);
-  if (mount.state === "absent") {
-    if (mount.pid === undefined) throw notMounted(mount.mountPath);
-    await endUnmountedWorker(mount, request.force);
-    return;
+export async function unmount(request: UnmountRequest): Promise<UnmountOutcome> {
+  using mount = await findMountAt(request.mountPath, request.diffPath);
+  const { entry, worker, mountPath } = mount;
+  if (entry === undefined && worker === undefined) throw notMounted(mount);
+  if (request.force) {
+    await killAndDetach(mount);
+  } else if (worker === undefined) {
+    return await unmountUnseen(mount);
+  } else if (entry === undefined) {
+    await endUnmounted(worker, mountPath);
+  } else {
+    requireRunning(worker, mountPath);
+    await unmountWhenFree(mountPath);
+    await waitForEnd(worker, mountPath);
   }
-  const server = mount.state === "alive" && mount.diffPath === undefined
-    ? servingProcess(mount.mountPath)
-    : undefined;
-  if (request.force) await killAndDetach(mount);
-  else await unmountAndWait(mount);
-  if (server !== undefined) await waitForProcess(server, KILL_TIMEOUT_MS);
-}
-
-async function unmountAndWait(mount: LiveMount): Promise<void> {
-  // What still refers to a mount whose worker is gone gets nothing but errors.
-  if (mount.state === "dead") unmountPath(mount.mountPath, { lazy: true });
-  else await unmountWhenFree(mount.mountPath);
-  await waitForEnd(mount, END_TIMEOUT_MS);
+  return { warning: undefined };
 }
 
 async function unmountWhenFree(mountPath: string): Promise<void> {
@@ -68,7 +95,7 @@ async function unmountWhenFree(mountPath: string): Promise<void> {
       if (!(error instanceof StateError) || error.code !== "busy") throw error;
       if (performance.now() > deadline) throw busy(mountPath, error);
     }
-    await pause(POLL_MS * 10);
+    await pause(BUSY_PAUSE_MS);
   }
 }
 
@@ -79,17 +106,134 @@ function busy(mountPath: string, cause: unknown): StateError {
   });
 }
 
-async function killAndDetach(mount: LiveMount): Promise<void> {
-  if (mount.pid !== undefined) host.kill(mount.pid, SIGKILL);
+/** Waits for the end of a worker whose mount was just taken away, and says what stands in its way. */
+async function waitForEnd(worker: Worker, mountPath: string): Promise<void> {
+  await waitWhile(worker, (passedMs) => {
+    if (passedMs < NOTICE_TIMEOUT_MS) return;
+    const { device, mount_path: ownPath } = worker.card.read();
+    const holders = findMountHolders(device!, HOLDERS_TIMEOUT_MS);
+    // What was taken away was one more mount of it.
+    if (mountPath !== ownPath && holders.some((each) => each.mountPoint === ownPath)) return "done";
+    if (holders.length > 0) throw heldElsewhere(mountPath, holders);
+    if (passedMs > UNUSED_TIMEOUT_MS) throw stillUsed(worker, mountPath);
+    return;
+  });
+}
+
+/** Waits for the end of a worker that was told to end, although somebody may use what it has mounted. */
+async function waitForToldEnd(worker: Worker, mountPath: string): Promise<void> {
+  await waitWhile(worker, (passedMs) => {
+    if (passedMs > ABORT_TIMEOUT_MS) throw toldButUsed(worker, mountPath);
+  });
+}
+
+/** @param judge looks at a worker whose mount has not ended yet: throws, or says that there is nothing more to wait for */
+async function waitWhile(
+  worker: Worker,
+  judge: (passedMs: number) => "done" | void,
+): Promise<void> {
+  const start = performance.now();
+  while (worker.process.state !== "ended") {
+    const passedMs = performance.now() - start;
+    const { state } = worker.card.read();
+    if (state === "mounted" && judge(passedMs) === "done") return;
+    if (passedMs > END_TIMEOUT_MS) throw stillSettling(worker);
+    await pause(passedMs > NOTICE_TIMEOUT_MS ? BUSY_PAUSE_MS : POLL_MS);
+  }
+  await waitUntilGone(worker);
+  checkOutcome(worker);
+}
+
+function stillUsed({ pid }: Worker, mountPath: string): StateError {
+  const message = `unmounted from ${mountPath}, but worker ${pid} still serves it`;
+  return new StateError("busy", `${message}, in a mount namespace that cannot be seen from here`, {
+    hint: `Stop the programs that use it there, or run pbkfs unmount -D ${mountPath} --force`,
+  });
+}
+
+function toldButUsed({ pid }: Worker, mountPath: string): StateError {
+  return new StateError("busy", `target is busy: worker ${pid} ends when nobody uses it any more`, {
+    hint:
+      `Stop the programs that use it, or end it at once with pbkfs unmount -D ${mountPath} --force`,
+  });
+}
+
+function stillSettling({ pid }: Worker): StateError {
+  return new StateError("timeout", `worker ${pid} is still making changes durable`, {
+    hint: "Run the same command again to wait longer",
+  });
+}
+
+/** A worker that has not mounted yet, or whose mount point was taken away. */
+async function endUnmounted(worker: Worker, mountPath: string): Promise<void> {
+  const { state, device } = worker.card.read();
+  if (state === "starting") {
+    await endStarting(worker);
+    // It may have been quicker.
+    if (isMountedAt(mountPath, worker)) unmountPath(mountPath, { lazy: true });
+    return;
+  }
+  requireRunning(worker, mountPath);
+  if (state === "mounted") {
+    const ownNamespace = worker.process.mountNamespace;
+    const others = findMountHolders(device!, HOLDERS_TIMEOUT_MS)
+      .filter((each) => each.namespace !== ownNamespace || each.mountPoint !== mountPath);
+    if (others.length > 0) throw heldElsewhere(mountPath, others);
+    signalWorker(worker, host.SIGTERM);
+  }
+  await waitForToldEnd(worker, mountPath);
+}
+
+function isMountedAt(mountPath: string, worker: Worker): boolean {
+  const { device } = worker.card.read();
+  return readMountTable().some((entry) =>
+    entry.mountPoint === mountPath && entry.device === device
+  );
+}
+
+/** A mount whose worker is gone, or in a place where this user cannot see it. */
+async function unmountUnseen(mount: FoundMount): Promise<UnmountOutcome> {
+  const { mountPath, entry } = mount;
+  const answer = await probeMountPoint(mountPath);
+  if (answer === "dead") {
+    // What still refers to a mount whose worker is gone gets nothing but errors.
+    unmountPath(mountPath, { lazy: true });
+    return { warning: undefined };
+  }
+  if (answer === "silent") throw unansweringMount(mountPath);
+  await unmountWhenFree(mountPath);
+  const holders = findMountHolders(entry!.device, HOLDERS_TIMEOUT_MS);
+  if (holders.length > 0) throw heldElsewhere(mountPath, holders);
+  return {
+    warning: `the process that served "${mountPath}" cannot be seen from here: only its log says ` +
+      "whether all changes are durable",
+  };
+}
+
+async function killAndDetach(mount: FoundMount): Promise<void> {
+  const { entry, worker, diffPath } = mount;
+  const hasEnded = worker === undefined || await killWorker(worker);
+  const device = entry?.device ?? worker?.card.read().device;
+  // A connection that nobody serves ends by itself; otherwise it is ended here.
+  const isServed = worker === undefined || !hasEnded;
+  for (const { mountPoint } of ownMounts(device)) detach(mountPoint, isServed);
+  if (!hasEnded) throw notEnding(worker);
+  if (diffPath !== undefined) removeWorkerFiles(diffPath);
+}
+
+/** All mounts of a file system in this namespace, the uppermost first. */
+function ownMounts(device: string | undefined): Pick<MountHolder, "mountPoint">[] {
+  return readMountTable().filter((each) => each.device === device && each.type === MOUNT_TYPE)
+    .reverse();
+}
+
+function detach(mountPoint: string, force: boolean): void {
   try {
-    // Who serves a mount without a diff directory is not known for sure: ending the connection ends him.
-    unmountPath(mount.mountPath, { lazy: true, force: mount.diffPath === undefined });
+    unmountPath(mountPoint, { lazy: true, force });
   } catch (error) {
-    // The worker may have been quicker.
+    // Others may have been quicker.
     if (!(error instanceof StateError) || error.code !== "not-mounted") throw error;
   }
-  await waitForEnd(mount, KILL_TIMEOUT_MS);
-  if (mount.pid !== undefined) removeWorkerFiles(mount.diffPath!);
 }
 
 /** What a killed worker could not take away itself, unless another one has the diff directory by now. */
@@ -102,6 +246,9 @@ function removeWorkerFiles(diffPath: string): void {
     removeFile(`${control.path}/${STAT_FILE_NAME}`);
     control.close();
     emptyTemporaryDirectory(diffPath);
+  } catch (error) {
+    // A worker that had not come so far has left nothing.
+    if (!(error instanceof OsError) || error.errno !== host.Errno.ENOENT) throw error;
   } finally {
     lock.release();
   }
@@ -119,29 +266,4 @@ function tryLock(diffPath: string): DiffLock | undefined {
     if (error instanceof StateError && error.code === "locked") return undefined;
     throw error;
   }
-}
-
-/** A worker that has not mounted yet, or whose mount was taken away, is told to end. */
-async function endUnmountedWorker(mount: LiveMount, force: boolean): Promise<void> {
-  const SIGTERM = 15;
-  host.kill(mount.pid!, force ? SIGKILL : SIGTERM);
-  await waitForEnd(mount, force ? KILL_TIMEOUT_MS : END_TIMEOUT_MS);
-}
-
-/** The lock of the diff directory is free when the worker has done all it had to do. */
-async function waitForEnd(mount: LiveMount, timeoutMs: number): Promise<void> {
-  if (mount.diffPath === undefined || mount.pid === undefined) return;
-  const deadline = performance.now() + timeoutMs;
-  while (findLockHolder(mount.diffPath)?.pid === mount.pid) {
-    if (performance.now() > deadline) {
-      throw new StateError("timeout", `worker ${mount.pid} did not exit after the unmount`, {
-        hint: "It may be writing back changes; see its log, or retry with --force",
-      });
-    }
-    await pause(POLL_MS);
-  }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -14,6 +14,7 @@
  */
 
 export * from "./mount.ts";
+export * from "./mount_holders.ts";
 export * from "./mount_point.ts";
 export * from "./mount_table.ts";
 export * from "./fuse_worker.ts";

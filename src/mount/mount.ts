@@ -5,7 +5,8 @@
  * @module
  */
 
-import { close, open, OpenFlag, read, write } from "#ffi/libc.ts";
+import { close, read, write } from "#ffi/libc.ts";
+import { abortConnection } from "#ffi/libfuse3/connection.ts";
 import { nativeBufferOf } from "#ffi/libc.ts";
 import { Errno, unwrap } from "#ffi/os_error.ts";
 import { type InitWish, negotiateInit, type Negotiation } from "#ffi/libfuse3/init.ts";
@@ -15,10 +16,12 @@ import { formatMountOptions } from "#ffi/libfuse3/mount_options.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { FuseSession } from "#ffi/libfuse3/session.ts";
 import { StateError } from "#src/errors.ts";
+import { findMountHolders, type MountHolder } from "./mount_holders.ts";
 import {
   prepareMountPoint,
   reserveMountPoint,
   resolveMountPoint,
+  type UnmountOptions,
   unmountPath,
 } from "./mount_point.ts";
 import { findMount } from "./mount_table.ts";
@@ -75,8 +78,8 @@ export const END_TIMEOUT_MS = 5000;
 /** How long workers may take to be ready, in milliseconds. */
 const START_TIMEOUT_MS = 30_000;
 
-/** Control files of the kernel's FUSE connections; not mounted everywhere. */
-const CONNECTIONS = "/sys/fs/fuse/connections";
+/** Time in which other places of a mount are looked for. */
+const HOLDERS_TIMEOUT_MS = 1000;
 
 /** How long workers may take to end after the connection was ended by force, in milliseconds. */
 const ABORT_TIMEOUT_MS = 1000;
@@ -124,9 +127,11 @@ export class MountedFileSystem {
    */
   readonly closed: Promise<void>;
 
+  /** `major:minor` of the file system, as in the kernel's tables of mounts. */
+  readonly device: string | undefined;
+
   readonly #session: FuseSession;
   readonly #pool: WorkerPool;
-  readonly #connection: string | undefined;
   /** The mount has left its mount point. */
   #isDetached = false;
   #isSessionUnmounted = false;
@@ -150,9 +155,8 @@ export class MountedFileSystem {
     this.statistics = parts.statistics;
     this.#session = parts.session;
     this.#pool = parts.pool;
-    const device = findMount(parts.mountPoint)?.device;
-    if (device !== undefined) setReadAhead(device);
-    this.#connection = device?.split(":")[1];
+    this.device = findMount(parts.mountPoint)?.device;
+    if (this.device !== undefined) setReadAhead(this.device);
     this.closed = this.#waitForEnd();
     // Whoever does not look at `closed` learns of the failure through `onFailure`.
     this.closed.catch(() => {});
@@ -172,12 +176,48 @@ export class MountedFileSystem {
       else this.#unmountSession();
       this.#isDetached = true;
     }
-    if (await settlesWithin(this.closed, END_TIMEOUT_MS)) return;
+    if (!await this.#hasEnded()) {
+      throw new StateError("timeout", `Files on "${this.mountPoint}" are still in use`, {
+        hint: "They are served until they are closed, or until this process ends",
+      });
+    }
+  }
+
+  /**
+   * Unmounts at the mount point, and nowhere else; does nothing when the mount is not there any more.
+   *
+   * @throws {StateError} `busy` when it is in use there
+   */
+  leaveMountPoint(options: UnmountOptions = {}): void {
+    // What is there by now may be a mount of somebody else.
+    if (this.device !== undefined && findMount(this.mountPoint)?.device === this.device) {
+      unmountPath(this.mountPoint, options);
+    }
+    this.#isDetached = true;
+  }
+
+  /** Other places at which the mount can be seen, as {@link findMountHolders} does. */
+  holders(): MountHolder[] {
+    return this.device === undefined ? [] : findMountHolders(this.device, HOLDERS_TIMEOUT_MS);
+  }
+
+  /** Whether the mount ends within a time. Rejects as {@link closed} does. */
+  closesWithin(timeoutMs: number): Promise<boolean> {
+    return settlesWithin(this.closed, timeoutMs);
+  }
+
+  /**
+   * Ends a mount that has no mount point left: files that are still open are served for {@link END_TIMEOUT_MS} more. Where this
+   * user cannot end the connection they are served until this process ends.
+   */
+  async end(): Promise<void> {
+    await this.#hasEnded();
+  }
+
+  async #hasEnded(): Promise<boolean> {
+    if (await this.closesWithin(END_TIMEOUT_MS)) return true;
     this.#abort();
-    if (await settlesWithin(this.closed, ABORT_TIMEOUT_MS)) return;
-    throw new StateError("timeout", `Files on "${this.mountPoint}" are still in use`, {
-      hint: "They are served until they are closed, or until this process ends",
-    });
+    return await this.closesWithin(ABORT_TIMEOUT_MS);
   }
 
   async #waitForEnd(): Promise<void> {
@@ -207,14 +247,11 @@ export class MountedFileSystem {
         unmountPath(this.mountPoint, { lazy: true, force: true });
         return;
       } catch {
-        // Not mounted there any more: the control file is left.
+        // Not mounted there any more: the kernel's control file is left.
       }
     }
-    if (this.#connection === undefined) return;
-    const fd = open(`${CONNECTIONS}/${this.#connection}/abort`, OpenFlag.WRONLY);
-    if (fd < 0) return;
-    write(fd, nativeBufferOf(new TextEncoder().encode("1")).address, 1n);
-    close(fd);
+    const [, connection] = this.device?.split(":") ?? [];
+    if (connection !== undefined) abortConnection(connection);
   }
 }
 
@@ -229,7 +266,7 @@ export async function mountFileSystem(
   options: MountFileSystemOptions,
 ): Promise<MountedFileSystem> {
   const mountPoint = resolveMountPoint(options.mountPoint);
-  const repaired = prepareMountPoint(mountPoint);
+  const repaired = await prepareMountPoint(mountPoint);
   const library = loadLibfuse3(options.libfusePath);
   const mountOptions = formatMountOptions({
     fsname: options.fsname,

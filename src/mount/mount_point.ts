@@ -19,9 +19,11 @@ import {
   statAt,
   umount,
 } from "#ffi/libc.ts";
+import { probeOpen } from "#ffi/libc_probe.ts";
 import { Errno, errnoName, OsError } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";
+import { absolutePath } from "#src/io/absolute_path.ts";
 import { FileType } from "#src/tree/node.ts";
 import { findMount } from "./mount_table.ts";
 
@@ -29,15 +31,17 @@ import { findMount } from "./mount_table.ts";
 const LISTING_SIZE = 1024;
 const DOTS_SIZE = 2 * 24;
 
+/** A mount that does not answer in this time is taken for one that hangs. */
+const ANSWER_TIMEOUT_MS = 2000;
+
 /** umount2(2): end a FUSE connection at once; requests in flight fail. */
 const MNT_FORCE = 1;
 
-/** What a directory is to us. */
-export type MountPointState =
-  | "free"
-  | "mounted"
-  /** The program that served it is gone; only unmounting helps. */
-  | "disconnected";
+/**
+ * What a mount says. `dead`: the program that served it is gone, and only unmounting helps; `hidden`: this user may not enter;
+ * `silent`: nothing, in the time that it was given.
+ */
+export type MountAnswer = "alive" | "dead" | "hidden" | "silent";
 
 /** How to unmount. */
 export interface UnmountOptions {
@@ -48,12 +52,14 @@ export interface UnmountOptions {
 }
 
 /**
- * The absolute path without links of a mount point. Its last part is not looked at, so that a disconnected mount has a
- * path, too.
+ * The absolute path without links of a mount point. Nothing in the mount is looked at, so that one which is dead or hangs has
+ * a path, too.
  *
  * @throws {UsageError} when the directory above does not exist
  */
 export function resolveMountPoint(path: string): string {
+  const plain = absolutePath(path);
+  if (!path.split("/").includes("..") && isMounted(plain)) return plain;
   const trimmed = path.replace(/\/+$/, "");
   const slash = trimmed.lastIndexOf("/");
   const parent = slash < 0 ? "." : slash === 0 ? "/" : trimmed.slice(0, slash);
@@ -82,14 +88,15 @@ function resolvePath(path: string): string | number {
 }
 
 /**
- * The state of an absolute path. Opens the directory: attributes would come from the kernel's cache, also when nobody
+ * Asks a mount whether it answers. Opens the directory: attributes would come from the kernel's cache, also when nobody
  * answers any more.
  */
-export function mountPointState(path: string): MountPointState {
-  const fd = open(path, OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NONBLOCK);
-  if (fd >= 0) close(fd);
-  if (fd === -Errno.ENOTCONN || fd === -Errno.ECONNABORTED) return "disconnected";
-  return isMounted(path) ? "mounted" : "free";
+export async function probeMountPoint(path: string): Promise<MountAnswer> {
+  const flags = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NONBLOCK;
+  const result = await probeOpen(path, flags, ANSWER_TIMEOUT_MS);
+  if (result === -Errno.ENOTCONN || result === -Errno.ECONNABORTED) return "dead";
+  if (result === -Errno.EACCES || result === -Errno.EPERM) return "hidden";
+  return result === -Errno.ETIMEDOUT ? "silent" : "alive";
 }
 
 /** Whether something is mounted at exactly this absolute path. Does not touch the mount. */
@@ -98,15 +105,16 @@ export function isMounted(path: string): boolean {
 }
 
 /**
- * Checks that `path` can be mounted on; a disconnected mount left by a killed program is removed first.
+ * Checks that `path` can be mounted on; a dead mount left by a killed program is removed first.
  *
  * @returns whether such a mount was removed
  * @throws {UsageError} when it is no empty directory
  * @throws {StateError} `busy` when something is mounted there
  */
-export function prepareMountPoint(path: string): boolean {
-  const isRepaired = mountPointState(path) === "disconnected";
+export async function prepareMountPoint(path: string): Promise<boolean> {
+  const isRepaired = isMounted(path) && await probeMountPoint(path) === "dead";
   if (isRepaired) unmountPath(path, { lazy: true });
+  if (isMounted(path)) throw alreadyMounted(path);
   const stat = new HostStat();
   const result = statAt(At.FDCWD, path, stat, true);
   if (result === -Errno.ENOENT) throw new UsageError(`Mount point "${path}" does not exist`);
@@ -114,7 +122,6 @@ export function prepareMountPoint(path: string): boolean {
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
     throw new UsageError(`Mount point "${path}" is not a directory`);
   }
-  if (isMounted(path)) throw alreadyMounted(path);
   if (!isEmptyDirectory(path)) throw new UsageError(`Mount point "${path}" is not empty`);
   return isRepaired;
 }

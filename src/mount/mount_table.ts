@@ -21,6 +21,8 @@ export interface MountTableEntry {
   readonly type: string;
   /** What is mounted; of our mounts the name given as `fsname`. */
   readonly source: string;
+  /** Options of the file system, such as `user_id=0` of a FUSE mount. */
+  readonly superOptions: readonly string[];
 }
 
 /** The mounts of this process's name space, in the order they were made. Never touches the mounts themselves. */
@@ -38,13 +40,14 @@ export function parseMountTable(text: string): MountTableEntry[] {
     // id parent major:minor root mount-point options [optional fields] - type source super-options
     const [before, after] = line.split(" - ", 2);
     const fields = before!.split(" ");
-    const [type, source] = after?.split(" ") ?? [];
+    const [type, source, superOptions] = after?.split(" ") ?? [];
     if (fields.length < 6 || type === undefined || source === undefined) continue;
     entries.push({
       device: fields[2]!,
       mountPoint: unescapeOctal(fields[4]!),
       type,
       source: unescapeOctal(source),
+      superOptions: superOptions?.split(",") ?? [],
     });
   }
   return entries;

@@ -49,6 +49,7 @@ const PRIVATE_MODE = 0o700;
 export interface DiffRequest {
   /** The backup catalog; that of the mount before when absent. */
   readonly storePath?: string | undefined;
+  /** Absolute and without links: nothing is looked up there, where a dead mount may be. */
   readonly mountPath: string;
   /** Needed unless the diff directory is bound. */
   readonly backupId?: string | undefined;
@@ -76,7 +77,7 @@ export interface BindingFacts {
 export function openDiffDirectory(path: string, request: DiffRequest): DiffDirectory {
   const absolute = realPathOfMissing(path);
   const storePath = realPathOfMissing(request.storePath ?? rememberedStore(absolute));
-  const mountPath = realPathOfMissing(request.mountPath);
+  const { mountPath } = request;
   checkOverlap(absolute, mountPath, storePath);
   const isNew = makeDirectory(absolute);
   refuseForeign(absolute);

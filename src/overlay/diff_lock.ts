@@ -2,12 +2,14 @@
  * The lock of a diff directory: flock(2) on `.pbkfs-lock`, held by the worker that has the diff mounted.
  *
  * The kernel drops the lock with the process, however it ends. So the lock, and never the file or a process id,
- * says whether a diff is in use; the text inside only names the holder.
+ * says whether a diff is in use. The text inside only says where to look for the holder: its number may be that of
+ * another PID namespace. Who holds the lock is the process of whose open files the kernel says so.
  *
  * @module
  */
 
 import * as host from "#src/io/host.ts";
+import { HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { StateError } from "#src/errors.ts";
 import { readSmallTextFile, writeText } from "./durable_file.ts";
 
@@ -19,12 +21,10 @@ const RETRY_PAUSE_MS = 20;
 
 /** Who holds a diff directory. */
 export interface LockHolder {
-  /** Process id of the worker; undefined when the file does not say. */
+  /** The process that is proved to hold the lock; undefined when it cannot be seen from here. */
   readonly pid: number | undefined;
   /** Where the worker mounts; undefined when the file does not say. */
   readonly mountPath: string | undefined;
-  /** Owner of the lock file: who started the worker. */
-  readonly uid: number;
 }
 
 /** What the holder writes into the lock file. */
@@ -101,22 +101,44 @@ export function findLockHolder(diffPath: string): LockHolder | undefined {
     if (result !== -host.Errno.EAGAIN) host.unwrap(result, "lock", path);
     const stat = new host.HostStat();
     host.unwrap(host.statFd(fd, stat), "stat", path);
-    return { ...parseLockRecord(readSmallTextFile(path) ?? ""), uid: stat.uid };
+    const { pid, mountPath } = parseLockRecord(readSmallTextFile(path) ?? "");
+    return { pid: findHoldingProcess(stat.ino, pid), mountPath };
   } finally {
     host.close(fd);
   }
 }
 
+/** @param likely the number that the holder has written down */
+function findHoldingProcess(lockIno: number, likely: number | undefined): number | undefined {
+  if (likely !== undefined && holdsLock(likely, lockIno)) return likely;
+  return listProcesses().find((pid) => holdsLock(pid, lockIno));
+}
+
+/** Whether an open file of a process has the exclusive lock of the lock file with that inode number. */
+function holdsLock(pid: number, lockIno: number): boolean {
+  using process = HostProcess.open(pid);
+  return process?.descriptors().some(({ fd, target }) => {
+    if (!target.endsWith(`/${LOCK_FILE_NAME}`)) return false;
+    const [, ino] = HELD_LOCK.exec(process.descriptorInfo(fd) ?? "") ?? [];
+    return Number(ino) === lockIno;
+  }) ?? false;
+}
+
+/** Line of fdinfo (proc(5)): kind of lock, process, then device and inode number. */
+const HELD_LOCK = /^lock:\s+\d+: FLOCK\s+ADVISORY\s+WRITE\s+\S+\s+[\da-f]+:[\da-f]+:(\d+)\s/mu;
+
 /** Name of the holder for a message: `process 123`, or what is known. */
 export function describeHolder(holder: LockHolder | undefined): string {
-  return holder?.pid === undefined ? "another process" : `process ${holder.pid}`;
+  return holder?.pid === undefined
+    ? "a process that cannot be seen from here"
+    : `process ${holder.pid}`;
 }
 
 function lockedError(diffPath: string): StateError {
   const holder = findLockHolder(diffPath);
   const hint = holder?.mountPath === undefined
     ? "Unmount it first"
-    : `Run pbkfs unmount -D ${holder.mountPath} first`;
+    : `Run pbkfs unmount -D ${holder.mountPath} -d ${diffPath} first`;
   const message = `diff directory already in use by ${describeHolder(holder)}`;
   return new StateError("locked", `${message} ("${diffPath}")`, { hint });
 }

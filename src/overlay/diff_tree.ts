@@ -13,7 +13,7 @@ import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
-import { emptyTemporaryDirectory } from "./diff_directory.ts";
+import { CONTROL_DIRECTORY_NAME, emptyTemporaryDirectory } from "./diff_directory.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import { isWhiteout, volatileName } from "./found.ts";
@@ -169,17 +169,19 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
  * to them. Needed after each mount, since after a reboot only what is durable counts. What stood for volatile
  * directories goes first: it is not worth the disk's time.
  *
+ * @param changedSince Unix seconds of the mount: where nothing has changed since, others' changes on that disk are not waited for
  * @returns how many files had blocks that were not yet durable
  * @throws {OsError}
  */
-export function settleDiffTree(diffPath: string, nonce: Uint8Array): number {
+export function settleDiffTree(diffPath: string, nonce: Uint8Array, changedSince = 0): number {
   emptyTemporaryDirectory(diffPath);
   const dataFd = host.unwrap(host.open(`${diffPath}/data`, DIRECTORY_FLAGS), "open", "data");
   try {
     const settler = new Settler(nonce);
     settler.collect(dataFd);
+    // Also where no map is to be written: new files, and names, are durable by this alone.
+    if (settler.lastChange >= changedSince) host.unwrap(host.syncfs(dataFd), "sync", diffPath);
     if (settler.files.length === 0) return 0;
-    host.unwrap(host.syncfs(dataFd), "sync", diffPath);
     settler.writeMaps();
     host.unwrap(host.syncfs(dataFd), "sync", diffPath);
     return settler.files.length;
@@ -195,6 +197,8 @@ interface UnsettledFile {
 
 class Settler {
   readonly files: UnsettledFile[] = [];
+  /** Unix seconds of the last change of a file or directory of the mount, apart from the worker's own. */
+  lastChange = 0;
   readonly #nonce: Uint8Array;
   readonly #bootId = readBootId();
   readonly #header = host.allocateNativeBuffer(HEADER_SIZE_MAX);
@@ -208,7 +212,9 @@ class Settler {
   /** Finds the partial files below a directory whose durable map lacks blocks. */
   collect(fd: number, path: readonly string[] = []): void {
     if (path.length === 0) this.#rootFd = fd;
+    this.#noteChange(fd);
     for (const { name, type } of readHostDirectory(fd)) {
+      if (path.length === 0 && name === CONTROL_DIRECTORY_NAME) continue;
       const isDirectory = type === FileType.DIRECTORY >> 12;
       const isFile = type === FileType.FILE >> 12;
       if (!isDirectory && !isFile && type !== 0) continue;
@@ -224,7 +230,13 @@ class Settler {
     }
   }
 
+  #noteChange(fd: number): void {
+    if (host.statFd(fd, this.#stat) < 0) return;
+    this.lastChange = Math.max(this.lastChange, this.#stat.ctimeSeconds);
+  }
+
   #inspect(fd: number, path: readonly string[]): void {
+    this.#noteChange(fd);
     const { bytes, address } = this.#header;
     const length = host.preadFully(fd, address, HEADER_SIZE_MAX, 0);
     if (length < 0 || !isPartialFile(bytes, length, this.#nonce)) return;

@@ -12,6 +12,7 @@ const MOUNTED = `echo '{"type":"mounted","pid":7}'`;
 function launch(script: string, options: Partial<LaunchOptions> = {}) {
   return launchWorker({
     command: ["sh", "-c", script],
+    mountPath: "/mnt/x",
     waitForMount: true,
     timeoutMs: undefined,
     logPath: undefined,

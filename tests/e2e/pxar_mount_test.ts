@@ -98,8 +98,10 @@ Deno.test("a mounted archive says what it is, and its worker ends with it", asyn
   assert.equal(again.code, 1);
   assert.equal(JSON.parse(again.stderr).code, "busy");
   assert.equal((await pbkfs(["unmount", "-D", mount.root])).code, 0);
-  const found = await runCommand(["ps", "-p", String(pid)], { timeoutMs: 5000, check: false });
-  assert.equal(found.code, 1, `process ${pid} has ended with the unmount`);
+  const ps = ["ps", "-o", "stat=", "-p", String(pid)];
+  const found = await runCommand(ps, { timeoutMs: 5000, check: false });
+  // The first process of a container may take its time to note the end of one.
+  assert.match(found.stdout, /^(?:Z.*)?$/m, `process ${pid} has ended with the unmount`);
 });
 
 Deno.test("a split archive is mounted without its payload stream, below /dev too, with a warning", async () => {

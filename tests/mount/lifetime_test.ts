@@ -4,8 +4,8 @@ import {
   END_TIMEOUT_MS,
   isMounted,
   mountFileSystem,
-  mountPointState,
   prepareMountPoint,
+  probeMountPoint,
   unmountPath,
 } from "#src/mount/mod.ts";
 import { countedOperations, withMount, workerModule } from "#tests/mount/support/mounted.ts";
@@ -88,7 +88,7 @@ Deno.test("mountFileSystem() removes a dead mount that a killed program left", a
     await waitUntil(() => server.stdout.includes("mounted"), 20_000, () => server.stderr);
     server.signalGroup("SIGKILL");
     await server.ended;
-    assert.equal(mountPointState(path), "disconnected");
+    assert.equal(await probeMountPoint(path), "dead");
     const mount = await mountFileSystem({
       mountPoint: path,
       fsname: "repaired",
@@ -97,9 +97,9 @@ Deno.test("mountFileSystem() removes a dead mount that a killed program left", a
       workerUrl,
     });
     assert.equal(mount.repaired, true);
-    assert.equal(mountPointState(path), "mounted");
+    assert.equal(await probeMountPoint(path), "alive");
     await mount.unmount();
-    assert.equal(mountPointState(path), "free");
+    assert.equal(isMounted(path), false);
   } finally {
     await Deno.remove(path);
   }
@@ -137,13 +137,12 @@ Deno.test("mountFileSystem() refuses mount points that cannot be used", async ()
 });
 
 Deno.test("prepareMountPoint() refuses a directory that is mounted already", async () => {
-  await withMount({ workerUrl, description }, ({ path }) => {
-    assert.throws(() => prepareMountPoint(path), (error) => {
+  await withMount({ workerUrl, description }, async ({ path }) => {
+    await assert.rejects(prepareMountPoint(path), (error) => {
       assert.ok(error instanceof StateError);
       assert.equal(error.code, "busy");
       return true;
     });
-    return Promise.resolve();
   });
 });
 

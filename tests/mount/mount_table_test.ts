@@ -7,8 +7,14 @@ Deno.test("parseMountTable() reads lines with and without optional fields", () =
       "40 22 0:39 / /mnt/a\\040b\\134c rw,nosuid - fuse.pbkfs pbkfs:a,b rw,user_id=0\n",
   );
   assert.deepEqual(entries, [
-    { device: "8:1", mountPoint: "/", type: "ext4", source: "/dev/sda1" },
-    { device: "0:39", mountPoint: "/mnt/a b\\c", type: "fuse.pbkfs", source: "pbkfs:a,b" },
+    { device: "8:1", mountPoint: "/", type: "ext4", source: "/dev/sda1", superOptions: ["rw"] },
+    {
+      device: "0:39",
+      mountPoint: "/mnt/a b\\c",
+      type: "fuse.pbkfs",
+      source: "pbkfs:a,b",
+      superOptions: ["rw", "user_id=0"],
+    },
   ]);
 });
 

@@ -97,6 +97,7 @@ async function launch(
   const { defaultLogPath } = await import("../mount_request.ts");
   const result = await launchWorker({
     command: workerCommand(args),
+    mountPath: request.mountPath,
     waitForMount: options.wait === true || timeoutMs !== undefined,
     timeoutMs,
     logPath: request.log.path ?? defaultLogPath(request),

@@ -7,6 +7,7 @@
 import { Command } from "commander";
 import { UsageError } from "#src/errors.ts";
 import { type CommandModule, formatOption, type FormatOptions, required } from "../command.ts";
+import { formatWarning } from "../exit_code.ts";
 import { addHelpNotes } from "../help.ts";
 
 interface UnmountOptions extends FormatOptions {
@@ -41,7 +42,12 @@ export const unmountCommand: CommandModule<UnmountOptions> = {
   async run(options, { terminal }) {
     const mountPath = mountPathOf(options);
     const { unmount } = await import("../unmount_job.ts");
-    await unmount({ mountPath, diffPath: options.diffDir, force: options.force === true });
+    const { warning } = await unmount({
+      mountPath,
+      diffPath: options.diffDir,
+      force: options.force === true,
+    });
+    if (warning !== undefined) terminal.err(formatWarning(warning, options.format));
     if (options.format === "json") {
       terminal.out(
         JSON.stringify({ type: "summary", mnt_path: mountPath, state: "unmounted" }) + "\n",

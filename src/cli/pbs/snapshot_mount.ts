@@ -71,7 +71,6 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
       key,
       chunks,
       owner,
-      pid: host.getPid(),
       size: storedSize(snapshot, archive),
       linkCounts: countSnapshotLinks(snapshot, archive),
     };

@@ -44,7 +44,6 @@ function openMountedArchive(request: ArchiveMountRequest): MountedTree {
     kind: "archive",
     path,
     payloadPath,
-    pid: host.getPid(),
     size: sizeOf(path) + (payloadPath === undefined ? 0 : sizeOf(payloadPath)),
     linkCounts: countLinks(streams),
   };

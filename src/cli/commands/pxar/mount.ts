@@ -13,6 +13,7 @@ import {
   formatOption,
   type FormatOptions,
 } from "../../command.ts";
+import { formatWarning } from "../../exit_code.ts";
 import { addHelpNotes } from "../../help.ts";
 import { existingPayloadPath, isSplitName } from "../../pxar/archive_files.ts";
 import { isIndexName } from "../../pxar/named_archive.ts";
@@ -111,11 +112,7 @@ function warnOfMissingPayload(
   }
   const message = `No payload stream found by name: contents of files will be unreadable ` +
     `without --payload`;
-  terminal.err(
-    format === "json"
-      ? JSON.stringify({ type: "warning", message }) + "\n"
-      : `warning: ${message}\n`,
-  );
+  terminal.err(formatWarning(message, format));
 }
 
 function parseRequest(options: ArchiveMountOptions, context: CommandContext): ArchiveMountRequest {

@@ -1,0 +1,162 @@
+/**
+ * From a mount point or a diff directory to the process that serves it.
+ *
+ * A worker is found in /proc, by its card and the lock of its diff directory, and never through the mount: that may
+ * belong to a worker which has stopped, hangs or is gone. A number that somebody has written down is no proof; see
+ * `worker_card.ts` and `diff_lock.ts` for what is.
+ *
+ * @module
+ */
+
+import { HostProcess, listProcesses, ownProcess } from "#src/io/host_process.ts";
+import { findMount, type MountTableEntry, resolveMountPoint } from "#src/mount/mod.ts";
+import { realPathOfMissing } from "#src/overlay/diff_directory.ts";
+import { findLockHolder } from "#src/overlay/diff_lock.ts";
+import { HANDSHAKE_FLAG } from "../handshake.ts";
+import { WorkerCard } from "./worker_card.ts";
+
+/** Type of our mounts in the kernel's table. */
+export const MOUNT_TYPE = "fuse.pbkfs";
+
+/** A worker that has just been started has its card after this time, on a busy machine too. */
+const CARD_TIMEOUT_MS = 10_000;
+const POLL_MS = 20;
+
+/** A process that is proved to be a worker. Close it when it is not needed any more. */
+export class Worker implements Disposable {
+  readonly process: HostProcess;
+  readonly card: WorkerCard;
+
+  constructor(process: HostProcess, card: WorkerCard) {
+    this.process = process;
+    this.card = card;
+  }
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  [Symbol.dispose](): void {
+    this.process[Symbol.dispose]();
+    this.card[Symbol.dispose]();
+  }
+}
+
+/** What is at a mount point, and who serves it. */
+export interface FoundMount extends Disposable {
+  /** Absolute path without links. */
+  readonly mountPath: string;
+  /** One of our mounts; undefined when none is there. */
+  readonly entry: MountTableEntry | undefined;
+  /** Undefined when there is none, or none that can be seen from here. */
+  readonly worker: Worker | undefined;
+  /** Undefined when neither the worker nor the caller names it. */
+  readonly diffPath: string | undefined;
+  /** Workers that have something mounted at this path in other mount namespaces. */
+  readonly elsewhere: readonly ForeignWorker[];
+}
+
+/** A worker that is none of this mount namespace. */
+export interface ForeignWorker {
+  readonly pid: number;
+  readonly diffPath: string | undefined;
+}
+
+/**
+ * Finds what is mounted, or about to be, at a path.
+ *
+ * @param diffHint a diff directory whose worker it is when nothing is mounted at the path
+ */
+export async function findMountAt(path: string, diffHint?: string): Promise<FoundMount> {
+  const mountPath = resolveMountPoint(path);
+  const diffPath = diffHint === undefined ? undefined : realPathOfMissing(diffHint);
+  const deadline = performance.now() + CARD_TIMEOUT_MS;
+  let found = look(mountPath, diffPath);
+  while (found.worker === undefined && found.entry === undefined) {
+    // Asked first: one that has its card by now is found then.
+    const isStarting = isAnyStarting();
+    found = look(mountPath, diffPath);
+    if (!isStarting || performance.now() > deadline) break;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return found;
+}
+
+function look(mountPath: string, diffPath: string | undefined): FoundMount {
+  const mounted = findMount(mountPath);
+  const entry = mounted?.type === MOUNT_TYPE ? mounted : undefined;
+  const { worker, elsewhere } = entry === undefined
+    ? findUnmounted(mountPath, diffPath)
+    : { worker: findWorkerByDevice(entry.device), elsewhere: [] };
+  return {
+    mountPath,
+    entry,
+    worker,
+    diffPath: worker?.card.read().diff_dir ?? diffPath,
+    elsewhere,
+    [Symbol.dispose]: () => worker?.[Symbol.dispose](),
+  };
+}
+
+/** The worker that serves a mount. @param device `major:minor` of the mount */
+export function findWorkerByDevice(device: string): Worker | undefined {
+  return findWorkers((worker) => worker.card.read().device === device)[0];
+}
+
+/** The worker that has locked a diff directory. */
+function findWorkerByDiff(diffPath: string): Worker | undefined {
+  const pid = findLockHolder(diffPath)?.pid;
+  return pid === undefined ? undefined : openWorker(pid);
+}
+
+/** The worker that is going to mount at a path, or has mounted there and lost its place. */
+function findUnmounted(
+  mountPath: string,
+  diffPath: string | undefined,
+): Pick<FoundMount, "worker" | "elsewhere"> {
+  const byDiff = diffPath === undefined ? undefined : findWorkerByDiff(diffPath);
+  if (byDiff?.card.read().mount_path === mountPath) return { worker: byDiff, elsewhere: [] };
+  byDiff?.[Symbol.dispose]();
+  using own = ownProcess();
+  const workers = findWorkers(({ card }) => card.read().mount_path === mountPath);
+  const namespace = own.mountNamespace;
+  const worker = workers.find(({ process }) => process.mountNamespace === namespace);
+  const others = workers.filter((other) => other !== worker);
+  const elsewhere = others.filter(({ process }) => process.mountNamespace !== namespace)
+    .map(({ pid, card }) => ({ pid, diffPath: card.read().diff_dir }));
+  for (const other of others) other[Symbol.dispose]();
+  return { worker, elsewhere };
+}
+
+/** All workers that this user may look at and that `isWanted`. */
+function findWorkers(isWanted: (worker: Worker) => boolean): Worker[] {
+  const found: Worker[] = [];
+  for (const pid of listProcesses()) {
+    const worker = openWorker(pid);
+    if (worker === undefined) continue;
+    if (isWanted(worker)) found.push(worker);
+    else worker[Symbol.dispose]();
+  }
+  return found;
+}
+
+function openWorker(pid: number): Worker | undefined {
+  const process = HostProcess.open(pid);
+  if (process === undefined) return undefined;
+  const card = process.state === "ended" ? undefined : WorkerCard.find(process);
+  if (card !== undefined) return new Worker(process, card);
+  process[Symbol.dispose]();
+  return undefined;
+}
+
+/** Whether there is a process that was started as a worker a moment ago and has no card yet. */
+function isAnyStarting(): boolean {
+  using own = ownProcess();
+  return listProcesses().some((pid) => {
+    using process = HostProcess.open(pid);
+    if (process?.commandLine.at(-1) !== HANDSHAKE_FLAG) return false;
+    if (process.state === "ended" || process.executable !== own.executable) return false;
+    using card = WorkerCard.find(process);
+    return card === undefined;
+  });
+}

@@ -1,0 +1,325 @@
+/**
+ * Commands and the worker behind a mount: who is found, who is signalled, what is said. Workers are stopped, killed and
+ * hidden in namespaces; no command may wait for a mount, or for longer than it must.
+ */
+
+import assert from "node:assert/strict";
+import { kill, open, OpenFlag } from "#src/io/host.ts";
+import { HostProcess } from "#src/io/host_process.ts";
+import { findLockHolder, LOCK_FILE_NAME } from "#src/overlay/diff_lock.ts";
+import { isMounted } from "#src/mount/mod.ts";
+import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { LAST_ID, MountPlace, mountTest, SIGKILL } from "../_mount_place.ts";
+import { MAIN_MODULE, MOUNT_PERMISSIONS, runProgram } from "../_program.ts";
+
+const SIGTERM = 15;
+const SIGCONT = 18;
+const SIGSTOP = 19;
+/** Commands answer in a second; a busy machine gets more, a hanging mount would take for ever. */
+const ANSWER_TIMEOUT_MS = 20_000;
+
+/** Runs the program; fails when it hangs. */
+async function answer(args: readonly string[]) {
+  const start = performance.now();
+  const result = await runProgram(args);
+  assert.ok(performance.now() - start < ANSWER_TIMEOUT_MS, `${args.join(" ")} took too long`);
+  return result;
+}
+
+/** A process that nobody has waited for yet has ended all the same. */
+function isAlive(pid: number): boolean {
+  using process = HostProcess.open(pid);
+  return process !== undefined && process.state !== "ended";
+}
+
+/** Runs a shell command as a hint says it. */
+async function shell(script: string) {
+  return await runCommand(["sh", "-c", script], { timeoutMs: ANSWER_TIMEOUT_MS, check: false });
+}
+
+mountTest("no command waits for a worker that is stopped, and --force ends it", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  kill(pid, SIGSTOP);
+  const stat = await answer(["stat", "-D", place.mnt]);
+  assert.equal(stat.code, 1);
+  assert.match(stat.stderr, new RegExp(`worker ${pid} of ${place.mnt} is stopped`));
+  const unmount = await answer(["unmount", "-D", place.mnt]);
+  assert.equal(unmount.code, 1);
+  assert.match(unmount.stderr, new RegExp(`is stopped.*kill -CONT ${pid}.*--force`));
+  assert.ok(isMounted(place.mnt), "nothing was done");
+  const other = place.directory.join("diff2");
+  const again = await answer(
+    ["mount", "-B", place.catalog, "-D", place.mnt, "-d", other, "-I", "main", "-i", LAST_ID]
+      .concat("--wait"),
+  );
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, new RegExp(`already mounted by worker ${pid}, which is stopped`));
+  const forced = await answer(["unmount", "-D", place.mnt, "--force"]);
+  assert.equal(forced.code, 0, forced.stderr);
+  assert.ok(!isMounted(place.mnt));
+  assert.equal(findLockHolder(place.diff), undefined);
+});
+
+mountTest("unmount works again when a stopped worker goes on", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  kill(pid, SIGSTOP);
+  assert.equal((await answer(["unmount", "-D", place.mnt])).code, 1);
+  kill(pid, SIGCONT);
+  await place.mustUnmount();
+});
+
+mountTest("nobody is signalled because a file has his number in it", async (place) => {
+  const victim = new RunningCommand(["sleep", "60"]);
+  try {
+    await place.mustMount();
+    const worker = place.workerPid;
+    // What a worker in another PID namespace writes down means somebody else here.
+    for (const path of [`${place.diff}/${LOCK_FILE_NAME}`, `${place.mnt}/.pbkfs/worker.pid`]) {
+      const text = Deno.readTextFileSync(path);
+      Deno.writeTextFileSync(path, text.replace(/"pid": \d+/, `"pid": ${victim.pid}`));
+    }
+    const stat = await answer(["stat", "-D", place.mnt, "--format", "json"]);
+    assert.equal(stat.code, 0, stat.stderr);
+    assert.equal(JSON.parse(stat.stdout).pid, worker);
+    const cleanup = await answer(["cleanup", "-d", place.diff]);
+    assert.match(cleanup.stderr, new RegExp(`in use by process ${worker}`));
+    const forced = await answer(["unmount", "-D", place.mnt, "-d", place.diff, "--force"]);
+    assert.equal(forced.code, 0, forced.stderr);
+    assert.ok(!isAlive(worker), "the worker is gone");
+    assert.ok(isAlive(victim.pid!), "the stranger lives");
+  } finally {
+    victim.signalGroup("SIGKILL");
+    await victim.wait(10_000);
+  }
+});
+
+mountTest("a worker in another PID namespace is found, asked and ended", async (place) => {
+  const program = [Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only"]
+    .concat(MOUNT_PERMISSIONS, MAIN_MODULE);
+  const mount = program.concat("mount", place.places, "-I", "main", "-i", LAST_ID, "--wait");
+  // The shell is the first process there: the namespace ends with it.
+  const script = '"$@"; echo "done $?"; sleep 60';
+  const namespace = new RunningCommand(
+    ["unshare", "--fork", "--pid", "sh", "-c", script, "sh", ...mount],
+  );
+  try {
+    await waitUntil(() => namespace.stdout.includes("done"), 20_000, () => namespace.stderr);
+    assert.match(namespace.stdout, /done 0/, namespace.stderr);
+    const record = JSON.parse(Deno.readTextFileSync(`${place.diff}/${LOCK_FILE_NAME}`));
+    const stat = await answer(["stat", "-D", place.mnt, "--format", "json"]);
+    assert.equal(stat.code, 0, stat.stderr);
+    assert.notEqual(place.workerPid, record.pid, "it has another number here");
+    const unmount = await answer(["unmount", "-D", place.mnt]);
+    assert.equal(unmount.code, 0, unmount.stderr);
+    assert.equal(place.binding["state"], "Released");
+  } finally {
+    namespace.signalGroup("SIGKILL");
+    await namespace.wait(10_000);
+  }
+});
+
+mountTest("unmount tells what could not be made durable", async (place) => {
+  await place.mustMount();
+  await place.shell("echo changed >made");
+  Deno.renameSync(place.diff, `${place.diff}-away`);
+  const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+  Deno.renameSync(`${place.diff}-away`, place.diff);
+  assert.equal(code, 1);
+  assert.match(stderr, /^pbkfs error: unmounted, but Cannot make all changes durable in ".*ENOENT/);
+  assert.match(stderr, /had synced .*is safe, later changes may be lost/);
+  assert.ok(!isMounted(place.mnt));
+  await place.mustMount();
+  assert.equal(await place.shell("cat made"), "changed\n");
+});
+
+mountTest("unmount tells that the worker was killed before the end", async (place) => {
+  await place.mustMount();
+  const holder = new RunningCommand(["sleep", "60"], { cwd: place.mnt });
+  const unmounting = answer(["unmount", "-D", place.mnt]);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  kill(place.workerPid, SIGKILL);
+  holder.signalGroup("SIGKILL");
+  await holder.wait(10_000);
+  const { code, stderr } = await unmounting;
+  assert.equal(code, 1);
+  assert.match(stderr, /ended before all changes were durable/);
+});
+
+Deno.test({
+  name: "the disk of the diff directory can be unmounted as soon as unmount returns",
+  ignore: Deno.uid() !== 0 || open("/dev/fuse", OpenFlag.RDWR) < 0,
+  fn: async () => {
+    await mountOnDisk(async (place, disk) => {
+      for (let round = 0; round < 5; round++) {
+        await place.mustMount();
+        await place.shell(`echo ${round} >made && cat base/5/* >/dev/null`);
+        assert.equal((await answer(["unmount", "-D", place.mnt])).code, 0);
+        assert.equal((await shell(`umount ${disk} && mount -t tmpfs pbkfs ${disk}`)).code, 0);
+      }
+    });
+  },
+});
+
+/** A mount whose diff directory is on a disk of its own. */
+async function mountOnDisk(run: (place: MountPlace, disk: string) => Promise<void>): Promise<void> {
+  const { pgprobackupFixture } = await import("#tests/support/pgprobackup_fixtures.ts");
+  const fixture = await pgprobackupFixture("a-stream-none");
+  await using place = new MountPlace(fixture!.catalog);
+  const disk = place.diff;
+  Deno.mkdirSync(disk);
+  assert.equal((await shell(`mount -t tmpfs pbkfs ${disk}`)).code, 0);
+  try {
+    await run(place, disk);
+  } finally {
+    await shell(`umount -l ${disk}`);
+  }
+}
+
+mountTest("unmount names bind mounts, and its hint ends the worker", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  const bind = place.directory.join("bind");
+  Deno.mkdirSync(bind);
+  assert.equal((await shell(`mount --bind ${place.mnt} ${bind}`)).code, 0);
+  try {
+    for (let round = 0; round < 2; round++) {
+      const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`still mounted at ${bind}`));
+      assert.match(stderr, new RegExp(`\\(umount ${bind}\\).*unmount -D ${place.mnt} --force`));
+    }
+    const mount = await place.mount();
+    assert.equal(mount.code, 1);
+    const [, hint] = /Run (pbkfs .*) first/.exec(mount.stderr) ?? [];
+    assert.equal(hint, `pbkfs unmount -D ${place.mnt} -d ${place.diff}`);
+    assert.equal((await shell(`umount ${bind}`)).code, 0);
+    await waitUntil(() => !isAlive(pid), 10_000, () => "the worker lives");
+    await place.mustMount();
+  } finally {
+    await shell(`umount -l ${bind}`);
+  }
+});
+
+mountTest("unmount of a bind mount leaves the mount alone", async (place) => {
+  await place.mustMount();
+  const bind = place.directory.join("bind");
+  Deno.mkdirSync(bind);
+  assert.equal((await shell(`mount --bind ${place.mnt} ${bind}`)).code, 0);
+  const { code, stderr } = await answer(["unmount", "-D", bind]);
+  assert.equal(code, 0, stderr);
+  assert.ok(!isMounted(bind));
+  assert.equal(await place.shell("cat PG_VERSION"), "15\n");
+  await place.mustUnmount();
+});
+
+mountTest("unmount --force finds a worker without a mount point", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  const bind = place.directory.join("bind");
+  Deno.mkdirSync(bind);
+  assert.equal((await shell(`mount --bind ${place.mnt} ${bind}`)).code, 0);
+  assert.equal((await answer(["unmount", "-D", place.mnt])).code, 1);
+  const forced = await answer(["unmount", "-D", place.mnt, "--force"]);
+  assert.equal(forced.code, 0, forced.stderr);
+  assert.ok(!isAlive(pid));
+  assert.ok(!isMounted(bind), "what is dead is not left behind");
+  await place.mustMount();
+});
+
+mountTest("unmount names who has the mount in another mount namespace", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  // A copy of all mounts that takes part in nothing, as a container's.
+  const container = new RunningCommand(
+    ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo ready; exec sleep 60"],
+  );
+  try {
+    await waitUntil(() => container.stdout.includes("ready"), 10_000, () => container.stderr);
+    const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+    assert.equal(code, 1);
+    assert.match(stderr, /still mounted at .* in the mount namespace of process \d+ \(\w+\)/);
+    const [, hint] = /\((nsenter [^)]*)\)/.exec(stderr) ?? [];
+    assert.equal((await shell(hint!)).code, 0, hint);
+    await waitUntil(() => !isAlive(pid), 10_000, () => "the worker lives");
+  } finally {
+    container.signalGroup("SIGKILL");
+    await container.wait(10_000);
+  }
+});
+
+mountTest("a worker in another mount namespace is named, and its diff ends it", async (place) => {
+  const program = [Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only"]
+    .concat(MOUNT_PERMISSIONS, MAIN_MODULE);
+  const mount = program.concat("mount", place.places, "-I", "main", "-i", LAST_ID, "--wait");
+  const { code, stderr } = await runCommand(
+    ["unshare", "--mount", "--propagation", "private", ...mount],
+    { timeoutMs: 60_000, check: false },
+  );
+  assert.equal(code, 0, stderr);
+  assert.ok(!isMounted(place.mnt));
+  const pid = place.workerPid;
+  const unmount = await answer(["unmount", "-D", place.mnt]);
+  assert.equal(unmount.code, 1);
+  const [, hint] = /End it with pbkfs (.*)/.exec(unmount.stderr) ?? [];
+  assert.equal(hint, `unmount -D ${place.mnt} -d ${place.diff}`);
+  const stat = await answer(["stat", "-D", place.mnt]);
+  assert.match(stat.stderr, new RegExp(`worker ${pid} has it in another mount namespace`));
+  // It is mounted where the worker is, and nobody uses it there: that is no reason to break it off.
+  const held = await answer(hint!.split(" "));
+  assert.equal(held.code, 0, held.stderr);
+  assert.ok(!isAlive(pid));
+  assert.equal(place.binding["state"], "Released");
+});
+
+mountTest("SIGTERM ends a worker that has no mount point left", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  const user = new RunningCommand(["sh", "-c", "exec 3<PG_VERSION; echo open; exec sleep 60"], {
+    cwd: place.mnt,
+  });
+  try {
+    await waitUntil(() => user.stdout.includes("open"), 10_000, () => user.stderr);
+    assert.equal((await shell(`umount -l ${place.mnt}`)).code, 0);
+    kill(pid, SIGTERM);
+    await waitUntil(() => !isAlive(pid), 30_000, () => "the worker lives");
+    assert.equal(place.binding["state"], "Released");
+  } finally {
+    user.signalGroup("SIGKILL");
+    await user.wait(10_000);
+  }
+});
+
+mountTest("a mount that is told to end while it is used ends when it is free", async (place) => {
+  await place.mustMount();
+  const pid = place.workerPid;
+  const user = new RunningCommand(["sleep", "60"], { cwd: place.mnt });
+  try {
+    kill(pid, SIGTERM);
+    await waitUntil(
+      () => place.log.includes("still mounted until it is free"),
+      10_000,
+      () => "it says nothing",
+    );
+    assert.ok(isMounted(place.mnt));
+  } finally {
+    user.signalGroup("SIGKILL");
+    await user.wait(10_000);
+  }
+  await waitUntil(() => !isAlive(pid), 10_000, () => "the worker lives");
+  assert.ok(!isMounted(place.mnt));
+  assert.equal(place.binding["state"], "Released");
+});
+
+mountTest("unmount ends at once what mount --timeout has given up waiting for", async (place) => {
+  const mount = await place.mount(["--timeout", "0.001"]);
+  assert.match(mount.stderr, /still in progress.*pbkfs unmount -D/s);
+  const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+  assert.equal(code, 0, stderr);
+  assert.ok(!isMounted(place.mnt));
+  assert.equal(findLockHolder(place.diff), undefined);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.ok(!isMounted(place.mnt), "nothing comes afterwards");
+  await place.mustMount();
+});
