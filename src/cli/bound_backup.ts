@@ -4,7 +4,7 @@
  * @module
  */
 
-import { StateError, UsageError } from "#src/errors.ts";
+import { OsError, StateError, UsageError } from "#src/errors.ts";
 import type { Binding } from "#src/overlay/binding.ts";
 import { findBackup, type Instance, listInstances, readInstance } from "#src/pgprobackup/mod.ts";
 
@@ -38,26 +38,39 @@ export function findBackupToMount(question: BackupQuestion): BackupPlace {
     return { instance: readInstance(store, instance), backupId };
   }
   const backupId = binding.backup_id;
-  const instances = readCandidates(question, binding);
-  const found = instances.find((each) => findBackup(each, backupId) !== undefined);
-  if (found !== undefined) return { instance: found, backupId };
-  throw lostBackup(store, instances, binding);
+  const read: Instance[] = [];
+  for (const instance of readCandidates(question, binding)) {
+    if (findBackup(instance, backupId) !== undefined) return { instance, backupId };
+    read.push(instance);
+  }
+  throw lostBackup(store, read, binding);
 }
 
 /** Instances in which the bound backup can be, the likeliest one first. */
-function readCandidates(question: BackupQuestion, binding: Binding): Instance[] {
+function* readCandidates(question: BackupQuestion, binding: Binding): Iterable<Instance> {
   const { store, instance } = question;
   const { instance_name: name, system_identifier: cluster } = binding;
   const names = instanceNames(question);
-  if (instance !== undefined) return [readInstance(store, instance)];
-  const isCandidate = (each: Instance) => {
-    const identifier = each.config?.systemIdentifier;
-    return cluster === undefined || identifier === undefined || identifier === cluster;
-  };
-  return names
-    .toSorted((a, b) => Number(b === name) - Number(a === name))
-    .map((each) => readInstance(store, each))
-    .filter((each) => each.name === name || isCandidate(each));
+  if (instance !== undefined) {
+    yield readInstance(store, instance);
+    return;
+  }
+  if (names.includes(name)) yield readInstance(store, name);
+  for (const other of names.filter((each) => each !== name)) {
+    const candidate = readIfAllowed(store, other);
+    const identifier = candidate?.config?.systemIdentifier;
+    const isOther = cluster !== undefined && identifier !== undefined && identifier !== cluster;
+    if (candidate !== undefined && !isOther) yield candidate;
+  }
+}
+
+function readIfAllowed(store: string, name: string): Instance | undefined {
+  try {
+    return readInstance(store, name);
+  } catch (error) {
+    if (error instanceof OsError) return undefined;
+    throw error;
+  }
 }
 
 function instanceNames({ store, isStoreRemembered }: BackupQuestion): string[] {

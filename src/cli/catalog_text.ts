@@ -37,14 +37,22 @@ function formatInstance(instance: InstanceDescription): string {
   const lines = [`Instance ${escapeControls(instance.name)}${origin}\n`];
   if (instance.problem !== undefined) lines.push(`Problem: ${escapeControls(instance.problem)}\n`);
   if (instance.backups.length === 0) {
-    lines.push("No backups\n");
+    if (instance.unreadable !== true) lines.push("No backups\n");
   } else {
     const rows = instance.backups.map((backup) =>
       COLUMNS.map(({ cell }) => escapeControls(cell(backup)))
     );
-    lines.push(formatTable(COLUMNS, rows));
+    lines.push(formatTable(COLUMNS, rows), ...instance.backups.flatMap(formatRemarks));
   }
   return lines.join("");
+}
+
+/** What few backups have, and what would make the table wide for all. */
+function formatRemarks({ id, expire_time: expiry, note }: BackupDescription): string[] {
+  return [
+    ...(expiry === undefined ? [] : [`${id} is kept until ${formatTime(expiry)}\n`]),
+    ...(note === undefined ? [] : [`${id} note: ${escapeControls(note)}\n`]),
+  ];
 }
 
 /** ISO time without fractions: `2026-11-21 02:03:58Z`. */

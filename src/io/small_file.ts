@@ -24,7 +24,7 @@ export function readSmallFile(path: string, sizeMax: number): Uint8Array<ArrayBu
 }
 
 /**
- * Names of the directories in a directory, sorted; links to directories count.
+ * Names of the directories in a directory, sorted. Links to directories count, and links of which that cannot be told.
  *
  * @throws {OsError} when it cannot be listed
  */
@@ -32,19 +32,35 @@ export function listDirectories(path: string): string[] {
   const entries = translating("list", path, () => [...Deno.readDirSync(path)]);
   return entries
     .filter((entry) =>
-      entry.isDirectory || (entry.isSymlink && isDirectory(`${path}/${entry.name}`))
+      entry.isDirectory || (entry.isSymlink && mayBeDirectory(`${path}/${entry.name}`))
     )
     .map((entry) => entry.name)
     .sort();
 }
 
-/** Whether `path` is a directory or a link to one. */
+/** Errors of stat(2) that say that there is no such directory, rather than that one may not look. */
+const NO_DIRECTORY_CODES: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
+
+/**
+ * Whether `path` is a directory or a link to one.
+ *
+ * @throws {OsError} when that cannot be told
+ */
 export function isDirectory(path: string): boolean {
   try {
-    return Deno.statSync(path).isDirectory;
+    return translating("look at", path, () => Deno.statSync(path)).isDirectory;
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    return false;
+    if (error instanceof OsError && NO_DIRECTORY_CODES.has(error.code)) return false;
+    throw error;
+  }
+}
+
+function mayBeDirectory(path: string): boolean {
+  try {
+    return isDirectory(path);
+  } catch (error) {
+    if (error instanceof OsError) return true;
+    throw error;
   }
 }
 

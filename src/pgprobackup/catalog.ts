@@ -39,6 +39,7 @@ export interface Instance {
  * Names of the instances, sorted.
  *
  * @throws {StateError} `not-found` when `store` is not a catalog
+ * @throws {OsError} when it may not be looked into
  */
 export function listInstances(store: string): string[] {
   requireCatalog(store);
@@ -49,6 +50,7 @@ export function listInstances(store: string): string[] {
  * Reads an instance with all its backups. A backup that cannot be read is listed with its problem.
  *
  * @throws {StateError} `not-found` when there is no such instance
+ * @throws {OsError} when it may not be looked into
  */
 export function readInstance(store: string, name: string): Instance {
   requireCatalog(store);
@@ -70,7 +72,8 @@ export function readInstance(store: string, name: string): Instance {
 
 function requireCatalog(store: string): void {
   if (isDirectory(`${store}/backups`)) return;
-  throw new StateError("not-found", `Cannot use "${store}" as catalog: no directory "backups"`, {
+  const what = isDirectory(store) ? `no directory "backups"` : "there is no such directory";
+  throw new StateError("not-found", `Cannot use "${store}" as catalog: ${what}`, {
     hint: "Give the directory that was the -B of the backups",
   });
 }

@@ -24,11 +24,11 @@ export function describeChainChange(chain: Chain): string | undefined {
 }
 
 function describeChange({ id, directory, control }: ChainMember): string | undefined {
-  if (!isDirectory(directory)) {
-    return "is gone: it was removed by pg_probackup delete or retention, or merged into another one";
-  }
   const path = `${directory}/backup.control`;
   try {
+    if (!isDirectory(directory)) {
+      return "is gone: it was removed by pg_probackup delete or retention, or merged into another";
+    }
     const now = parseBackupControl(readSmallFile(path, KEY_VALUES_SIZE_MAX), {
       path,
       backupId: id,

@@ -34,7 +34,9 @@ export interface InstanceDescription {
   readonly system_identifier?: string;
   readonly wal_segment_size?: number;
   readonly pgdata?: string;
-  /** Why the instance's configuration cannot be read. */
+  /** The instance may not be looked into; `problem` says why. */
+  readonly unreadable?: boolean;
+  /** Why the instance or its configuration cannot be read. */
   readonly problem?: string;
   /** Each chain from its first backup on, children after their parent. */
   readonly backups: readonly BackupDescription[];
@@ -99,27 +101,36 @@ export interface ExternalDirectoryDescription {
 const TABLESPACE_MAP_SIZE_MAX = 1 << 20;
 
 /**
- * Describes a catalog, one of its instances or one backup.
+ * Describes a catalog, one of its instances or one backup. An instance that may not be looked into is listed with that
+ * as its problem, unless there is no other.
  *
  * @throws {StateError} `not-found` when there is no such catalog, instance or backup
+ * @throws {OsError} when nothing of what was asked for may be looked into
  */
 export function describeCatalog(options: DescribeOptions): CatalogDescription {
-  const names = options.instance === undefined ? listInstances(options.store) : [options.instance];
-  const instances = names.map((name) => readInstance(options.store, name));
-  const { backupId } = options;
-  if (backupId === undefined) {
-    return { store: options.store, instances: instances.map((each) => describeInstance(each)) };
+  const { store, backupId } = options;
+  const names = options.instance === undefined ? listInstances(store) : [options.instance];
+  const instances: InstanceDescription[] = [];
+  const refusals: OsError[] = [];
+  for (const name of names) {
+    try {
+      const instance = readInstance(store, name);
+      if (backupId === undefined) instances.push(describeInstance(instance));
+      const backup = backupId === undefined ? undefined : findBackup(instance, backupId);
+      if (backup !== undefined) instances.push(describeInstance(instance, backup));
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      refusals.push(error);
+      instances.push({ name, unreadable: true, problem: error.message, backups: [] });
+    }
   }
-  const found = instances.filter((instance) => findBackup(instance, backupId) !== undefined);
-  if (found.length === 0) {
+  if (refusals.length > 0 && refusals.length === instances.length) throw refusals[0]!;
+  if (instances.length === 0 && backupId !== undefined) {
     throw new StateError("not-found", `Cannot find backup ${backupId.toUpperCase()}`, {
       hint: "List the backups with `pbkfs show`",
     });
   }
-  return {
-    store: options.store,
-    instances: found.map((each) => describeInstance(each, findBackup(each, backupId))),
-  };
+  return { store, instances };
 }
 
 function describeInstance(instance: Instance, only?: Backup): InstanceDescription {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { runProgram } from "./_program.ts";
 
 const READ_ONLY = { permissions: ["--allow-read"] };
@@ -46,6 +47,28 @@ Deno.test("pbkfs show takes the catalog from BACKUP_PATH and from --backup-path"
   const byAlias = await runProgram(["show", "--backup-path", path], READ_ONLY);
   assert.match(byVariable.stdout, /TOTXQL/);
   assert.equal(byVariable.stdout, byAlias.stdout);
+});
+
+Deno.test("pbkfs show prints notes and until when backups are kept", async () => {
+  using directory = new TempDirectory("show");
+  const store = directory.join("catalog");
+  await new Deno.Command("cp", { args: ["-r", await catalog(), store] }).output();
+  const path = `${store}/backups/main/TOTXPE/backup.control`;
+  const more = "expire-time = '2027-01-02 03:04:05+00'\nnote = 'before the ''big''\tupgrade'\n";
+  Deno.writeTextFileSync(path, more, { append: true });
+  const { code, stdout } = await runProgram(["show", "-B", store], READ_ONLY);
+  assert.equal(code, 0);
+  assert.match(stdout, /^TOTXPE is kept until 2027-01-02 03:04:05Z$/m);
+  assert.match(stdout, /^TOTXPE note: before the 'big'\\tupgrade$/m);
+  assert.doesNotMatch(stdout, /TOTXQL is kept|TOTXQL note/);
+});
+
+Deno.test("pbkfs show tells a catalog that is not there from one without backups", async () => {
+  using directory = new TempDirectory("show");
+  const empty = await runProgram(["show", "-B", directory.path], READ_ONLY);
+  assert.match(empty.stderr, /no directory "backups"/);
+  const none = await runProgram(["show", "-B", directory.join("none")], READ_ONLY);
+  assert.match(none.stderr, /there is no such directory/);
 });
 
 Deno.test("pbkfs show fails for an unknown instance or backup", async () => {

@@ -5,6 +5,7 @@
  */
 
 import { Command } from "commander";
+import { StateError } from "#src/errors.ts";
 import {
   addStoreOptions,
   type CommandModule,
@@ -39,6 +40,7 @@ export const showCommand: CommandModule<ShowOptions> = {
         },
       ],
       environment: { BACKUP_PATH: "backup catalog where -B is not given" },
+      exitStatus: { 1: "Failure, or an instance that may not be looked into." },
     });
   },
 
@@ -56,6 +58,9 @@ export const showCommand: CommandModule<ShowOptions> = {
       const { formatCatalog } = await import("../catalog_text.ts");
       context.terminal.out(formatCatalog(catalog));
     }
-    return 0;
+    const unreadable = catalog.instances.filter((instance) => instance.unreadable === true);
+    if (unreadable.length === 0) return 0;
+    const problems = unreadable.map(({ problem }) => problem).join("; ");
+    throw new StateError("partial", `Cannot show all instances: ${problems}`);
   },
 };
