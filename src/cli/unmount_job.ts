@@ -8,7 +8,9 @@ import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import {
   findMountHolders,
+  findMountUsers,
   type MountHolder,
+  type MountUser,
   probeMountPoint,
   readMountTable,
   unmountPath,
@@ -27,7 +29,13 @@ import {
   waitUntilGone,
 } from "./control/end_worker.ts";
 import { findMountAt, type FoundMount, MOUNT_TYPE, type Worker } from "./control/find_worker.ts";
-import { heldElsewhere, notMounted, unansweringMount } from "./control/mount_errors.ts";
+import {
+  busyMount,
+  diskInUse,
+  heldElsewhere,
+  notMounted,
+  unansweringMount,
+} from "./control/mount_errors.ts";
 import { PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
 
 const POLL_MS = 10;
@@ -42,6 +50,8 @@ const NOTICE_TIMEOUT_MS = 300;
 const UNUSED_TIMEOUT_MS = 1500;
 /** In this time a worker without a mount point ends what programs still do with their open files. */
 const ABORT_TIMEOUT_MS = 15_000;
+/** Time in which programs that use a mount are looked for. */
+const USERS_TIMEOUT_MS = 1000;
 /** Time in which others who have the mount are looked for. */
 const HOLDERS_TIMEOUT_MS = 1000;
 
@@ -71,9 +81,8 @@ export async function unmount(request: UnmountRequest): Promise<UnmountOutcome> 
   using mount = await findMountAt(request.mountPath, request.diffPath);
   const { entry, worker, mountPath } = mount;
   if (entry === undefined && worker === undefined) throw notMounted(mount);
-  if (request.force) {
-    await killAndDetach(mount);
-  } else if (worker === undefined) {
+  if (request.force) return await killAndDetach(mount);
+  if (worker === undefined) {
     return await unmountUnseen(mount);
   } else if (entry === undefined) {
     await endUnmounted(worker, mountPath);
@@ -93,17 +102,14 @@ async function unmountWhenFree(mountPath: string): Promise<void> {
       return;
     } catch (error) {
       if (!(error instanceof StateError) || error.code !== "busy") throw error;
-      if (performance.now() > deadline) throw busy(mountPath, error);
+      if (performance.now() > deadline) throw busyMount(mountPath, usersOf(mountPath), error);
     }
     await pause(BUSY_PAUSE_MS);
   }
 }
 
-function busy(mountPath: string, cause: unknown): StateError {
-  return new StateError("busy", `target is busy: ${mountPath}`, {
-    hint: `Stop what uses it (fuser -vm ${mountPath} lists it), or retry with --force`,
-    cause,
-  });
+function usersOf(mountPath: string): MountUser[] {
+  return findMountUsers(mountPath, USERS_TIMEOUT_MS);
 }
 
 /** Waits for the end of a worker whose mount was just taken away, and says what stands in its way. */
@@ -210,8 +216,10 @@ async function unmountUnseen(mount: FoundMount): Promise<UnmountOutcome> {
   };
 }
 
-async function killAndDetach(mount: FoundMount): Promise<void> {
-  const { entry, worker, diffPath } = mount;
+async function killAndDetach(mount: FoundMount): Promise<UnmountOutcome> {
+  const { entry, worker, diffPath, mountPath } = mount;
+  // What the kernel reads and writes itself for an open file it goes on with after the end of the mount.
+  const users = diffPath === undefined ? [] : usersOf(mountPath);
   const hasEnded = worker === undefined || await killWorker(worker);
   const device = entry?.device ?? worker?.card.read().device;
   // A connection that nobody serves ends by itself; otherwise it is ended here.
@@ -219,6 +227,7 @@ async function killAndDetach(mount: FoundMount): Promise<void> {
   for (const { mountPoint } of ownMounts(device)) detach(mountPoint, isServed);
   if (!hasEnded) throw notEnding(worker);
   if (diffPath !== undefined) removeWorkerFiles(diffPath);
+  return { warning: diskInUse(users) };
 }
 
 /** All mounts of a file system in this namespace, the uppermost first. */

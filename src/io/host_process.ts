@@ -95,6 +95,12 @@ export class HostProcess implements Disposable {
     return typeof target === "number" ? undefined : decodeFileName(target);
   }
 
+  /** Its working directory, root directory and program; none where they may not be known. */
+  places(): string[] {
+    const links = ["cwd", "root", "exe"].map((name) => host.readlinkAt(this.#fd, name));
+    return links.filter((target) => typeof target !== "number").map(decodeFileName);
+  }
+
   /** The mounts that it sees, as text of mountinfo. @returns undefined when it may not be known */
   get mountTable(): string | undefined {
     return this.#text("mountinfo");

@@ -17,6 +17,7 @@ export * from "./mount.ts";
 export * from "./mount_holders.ts";
 export * from "./mount_point.ts";
 export * from "./mount_table.ts";
+export * from "./mount_users.ts";
 export * from "./fuse_worker.ts";
 export * from "./worker_source.ts";
 export { treeFileSystem } from "./tree_file_system.ts";

@@ -122,6 +122,29 @@ Deno.test("mount refuses an ordinary user what is root's, and root may help", as
   ], result.stderr);
 });
 
+Deno.test("an ordinary user's commands do not wait for a worker that is stopped either", async () => {
+  const result = await inNamespace(`
+    mount_again -I main -i TOTXQL; say mount
+    kill -STOP "$(worker)"
+    pbkfs stat -D "$MNT" 2>&1 | grep -q 'is stopped'; say stat
+    pbkfs unmount -D "$MNT" 2>&1 | grep -q 'is stopped'; say unmount
+    pbkfs unmount -D "$MNT" --force; say force
+    is_mounted; say mounted
+    mount_again; say remount
+    pbkfs unmount -D "$MNT"; say end
+  `);
+  if (result === undefined) return;
+  assert.deepEqual(result.stdout.trimEnd().split("\n"), [
+    "mount: 0",
+    "stat: 0",
+    "unmount: 0",
+    "force: 0",
+    "mounted: 1",
+    "remount: 0",
+    "end: 0",
+  ], result.stderr);
+});
+
 Deno.test("mount fails at once when the user may not open the device, told to wait or not", async () => {
   const result = await inNamespace(
     `

@@ -193,6 +193,29 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "pbs unmap does not wait for a worker that is stopped, and --force ends it",
+  ignore: !IS_ROOT,
+  fn: async () => {
+    await using store = await PbsStore.create();
+    const image = store.home.join("disk.raw");
+    await bash('head -c 8000000 /dev/urandom >"$1"', image);
+    await store.must(["backup", `disk.img:${image}`, "--backup-type", "vm", "--backup-id", "1"]);
+    const mapped = await store.must(["map", "vm/1", "disk.img", "--format", "json"]);
+    const { pid, file, device } = JSON.parse(mapped);
+    Deno.kill(pid, "SIGSTOP");
+    const refused = await store.run(["unmap", device ?? "disk.img"]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, new RegExp(`worker ${pid} .* is stopped.*unmap .* --force`));
+    await store.must(["unmap", device ?? "disk.img", "--force"]);
+    const directory = file.slice(0, file.lastIndexOf("/"));
+    assert.equal(findMount(directory), undefined);
+    assert.throws(() => Deno.statSync(directory), Deno.errors.NotFound);
+    assert.doesNotMatch(await store.must(["unmap"]), /disk\.img/);
+    assert.ok(!(await bash("losetup --list")).includes(directory), "no device has it");
+  },
+});
+
 /** Bytes read in order before a thread starts that reads ahead, and enough of them to be worth it. */
 const LONG_FILE_SIZE = 80 << 20;
 

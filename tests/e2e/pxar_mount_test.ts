@@ -137,12 +137,41 @@ Deno.test("a mounted archive in use is unmounted by force only", async () => {
     );
     const refused = await pbkfs(["unmount", "-D", mount.root, "--format", "json"]);
     assert.equal(JSON.parse(refused.stderr).code, "busy");
+    assert.match(JSON.parse(refused.stderr).message, new RegExp(`tail \\(process ${user.pid}\\)`));
     assert.equal((await pbkfs(["unmount", "-D", mount.root, "--force"])).code, 0);
     assert.equal(findMount(mount.root), undefined);
   } finally {
     user.kill("SIGKILL");
     await user.status;
   }
+});
+
+Deno.test("no command waits for the worker of an archive that is stopped, and --force ends it", async () => {
+  await using mount = new ArchiveMount();
+  const { stdout } = await mount.mount(`${PXAR_FIXTURES}/onefile.pxar`, ["--format", "json"]);
+  const { pid } = JSON.parse(stdout);
+  Deno.kill(pid, "SIGSTOP");
+  for (const args of [["stat", "-D", mount.root], ["unmount", mount.root]]) {
+    const { code, stderr } = await pbkfs(args);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`worker ${pid} .* is stopped`));
+  }
+  assert.equal((await pbkfs(["unmount", mount.root, "--force"], true)).stderr, "");
+  assert.equal(findMount(mount.root), undefined);
+});
+
+Deno.test("a bind mount of an archive is named, and --force finds the worker behind it", async () => {
+  await using mount = new ArchiveMount();
+  if (Deno.uid() !== 0) return;
+  await mustMount(mount, `${PXAR_FIXTURES}/onefile.pxar`);
+  const bind = mount.home.join("bind");
+  await mount.sh(`mkdir ${bind} && mount --bind "$1" ${bind}`);
+  const { code, stderr } = await pbkfs(["unmount", mount.root]);
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`still mounted at ${bind}`));
+  await pbkfs(["unmount", mount.root, "--force"], true);
+  assert.equal(findMount(bind), undefined);
+  assert.match((await pbkfs(["unmount", mount.root])).stderr, /is not mounted/);
 });
 
 Deno.test("a mount in the foreground ends with SIGINT", async () => {

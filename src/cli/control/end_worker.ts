@@ -9,7 +9,6 @@ import * as host from "#src/io/host.ts";
 import type { Worker } from "./find_worker.ts";
 
 const SIGKILL = 9;
-const SIGCONT = "CONT";
 const POLL_MS = 10;
 /** A worker that has not mounted yet has nothing to lose: it need not be waited for longer. */
 const START_END_TIMEOUT_MS = 2000;
@@ -26,12 +25,20 @@ export function signalWorker({ process }: Worker, signal: number): void {
   throw new OsError(-result, "signal", `worker ${process.pid}`, { hint });
 }
 
-/** Refuses to wait for a worker that somebody has stopped. @throws {StateError} `stopped` */
-export function requireRunning({ pid, process }: Worker, mountPath: string): void {
+/**
+ * Refuses to wait for a worker that somebody has stopped.
+ *
+ * @param endCommand what ends it all the same
+ * @throws {StateError} `stopped`
+ */
+export function requireRunning(
+  { pid, process }: Worker,
+  mountPath: string,
+  endCommand = `pbkfs unmount -D ${mountPath} --force`,
+): void {
   if (process.state !== "stopped") return;
   throw new StateError("stopped", `worker ${pid} of ${mountPath} is stopped`, {
-    hint: `Let it go on with kill -${SIGCONT} ${pid}, or end it with ` +
-      `pbkfs unmount -D ${mountPath} --force`,
+    hint: `Let it go on with kill -CONT ${pid}, or end it with ${endCommand}`,
   });
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import type { MountHolder } from "#src/mount/mod.ts";
+import type { MountHolder, MountUser } from "#src/mount/mod.ts";
 import type { FoundMount } from "./find_worker.ts";
 
 /** More places than this are counted, not listed. */
@@ -26,15 +26,64 @@ export function notMounted({ mountPath, elsewhere }: FoundMount): StateError {
   );
 }
 
+/** The error for a mount that is in use. */
+export function busyMount(
+  mountPath: string,
+  users: readonly MountUser[],
+  cause: unknown,
+): StateError {
+  const usedBy = users.length === 0 ? "" : `, used by ${list(users, describeUser)}`;
+  const ways = new Set(users.map(wayToFree));
+  const first = ways.size === 0 ? "Stop what uses it" : `First ${list([...ways], String)}`;
+  return new StateError("busy", `target is busy: ${mountPath}${usedBy}`, {
+    hint: `${first}; or end it at once with pbkfs unmount -D ${mountPath} --force`,
+    cause,
+  });
+}
+
+/** What is to be told of programs that outlive a mount which was ended by force. */
+export function diskInUse(users: readonly MountUser[]): string | undefined {
+  const programs = users.filter((user) => user.kind === "process" && user.hasOpenFiles);
+  if (programs.length === 0) return undefined;
+  return "the disk of the diff directory is in use until programs that have files of the mount open end: " +
+    list(programs, describeUser);
+}
+
+function describeUser(user: MountUser): string {
+  switch (user.kind) {
+    case "process":
+      return `${user.name} (process ${user.pid})`;
+    case "mount":
+      return `the mount at ${user.mountPoint}`;
+    case "loop device":
+      return user.device;
+  }
+}
+
+function wayToFree(user: MountUser): string {
+  switch (user.kind) {
+    case "process":
+      return "stop the programs";
+    case "mount":
+      return `umount ${user.mountPoint}`;
+    case "loop device":
+      return `losetup -d ${user.device}`;
+  }
+}
+
+/** The first ones of several, and how many more there are. */
+function list<T>(items: readonly T[], describe: (item: T) => string): string {
+  const more = items.length - PLACES_MAX;
+  const shown = items.slice(0, PLACES_MAX).map(describe);
+  return shown.concat(more > 0 ? [`${more} more`] : []).join(", ");
+}
+
 /** The error for a mount that is gone from its mount point and goes on at others. */
 export function heldElsewhere(mountPath: string, holders: readonly MountHolder[]): StateError {
-  const listed = holders.slice(0, PLACES_MAX);
-  const more = holders.length - listed.length;
-  const places = listed.map(describeHolder).concat(more > 0 ? [`${more} more`] : []);
-  const ways = listed.map(unmountCommand);
+  const ways = holders.slice(0, PLACES_MAX).map(unmountCommand);
   return new StateError(
     "busy",
-    `unmounted from ${mountPath}, but still mounted at ${places.join(", ")}`,
+    `unmounted from ${mountPath}, but still mounted at ${list(holders, describeHolder)}`,
     {
       hint: `The worker ends when it is unmounted there too (${ways.join("; ")}), ` +
         `or with pbkfs unmount -D ${mountPath} --force`,

@@ -13,12 +13,13 @@ import {
   detachLoopDevice,
   listLoopDevices,
 } from "#src/io/loop_device.ts";
-import { type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
+import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
+import { requireRunning } from "../control/end_worker.ts";
+import { findWorkerByDevice, MOUNT_TYPE } from "../control/find_worker.ts";
 import { unmount } from "../unmount_job.ts";
 
 /** Where mounts are made that nobody has named a place for. */
 const ROOT_PLACE = "/run/pbkfs";
-const MOUNT_TYPE = "fuse.pbkfs";
 const SOURCE_PREFIX = "pbkfs:";
 const DIRECTORY_PREFIX = "map-";
 const DIRECTORY_MODE = 0o700;
@@ -90,9 +91,10 @@ export function mappedImages(): MappedImage[] {
 /**
  * Takes a mapped image away: by its device, its mount point or its name.
  *
- * @throws {StateError} `not-mounted`, `busy`
+ * @param force kill the process that serves it first: who still uses it gets errors
+ * @throws {StateError} `not-mounted`, `busy`; `stopped` when the process that serves it is
  */
-export async function unmapImage(name: string): Promise<void> {
+export async function unmapImage(name: string, force: boolean): Promise<void> {
   const path = absolutePath(name);
   const found = mappedImages().filter((each) =>
     name === each.device || path === each.mountPath || name === each.image ||
@@ -108,6 +110,9 @@ export async function unmapImage(name: string): Promise<void> {
     });
   }
   const { device, mountPath } = mapped;
+  if (force) await unmount({ mountPath, diffPath: undefined, force });
+  // The kernel waits for what it reads from a device that is to go.
+  else requireRunningMount(mountPath, `pbkfs pbs unmap ${name} --force`);
   if (device !== undefined) {
     detachLoopDevice(device);
     // Whoever still uses the device keeps its file, and with it the mount.
@@ -117,8 +122,13 @@ export async function unmapImage(name: string): Promise<void> {
       });
     }
   }
-  await unmount({ mountPath, diffPath: undefined, force: false });
+  if (!force) await unmount({ mountPath, diffPath: undefined, force });
   removeMapDirectory(mountPath);
+}
+
+function requireRunningMount(mountPath: string, endCommand: string): void {
+  using worker = findWorkerByDevice(findMount(mountPath)?.device ?? "");
+  if (worker !== undefined) requireRunning(worker, mountPath, endCommand);
 }
 
 /** Removes a directory if {@link makeMapDirectory} made it: those that a user has named stay, whatever they are called. */

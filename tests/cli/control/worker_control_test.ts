@@ -177,6 +177,34 @@ async function mountOnDisk(run: (place: MountPlace, disk: string) => Promise<voi
   }
 }
 
+mountTest("unmount --force names programs that keep the disk of the diff in use", async (place) => {
+  await place.mustMount();
+  const script = "exec 3>made; echo open; exec sleep 60";
+  const user = new RunningCommand(["sh", "-c", script], { cwd: place.mnt });
+  try {
+    await waitUntil(() => user.stdout.includes("open"), 10_000, () => user.stderr);
+    const busy = await answer(["unmount", "-D", place.mnt]);
+    assert.match(busy.stderr, new RegExp(`used by sleep \\(process ${user.pid}\\)`));
+    const { code, stderr } = await answer(["unmount", "-D", place.mnt, "--force"]);
+    assert.equal(code, 0);
+    assert.match(stderr, new RegExp(`^warning: .*in use until .*sleep \\(process ${user.pid}\\)`));
+  } finally {
+    user.signalGroup("SIGKILL");
+    await user.wait(10_000);
+  }
+});
+
+mountTest("unmount names mounts inside, which keep it busy", async (place) => {
+  await place.mustMount();
+  const inner = `${place.mnt}/base`;
+  assert.equal((await shell(`mount --bind /tmp ${inner}`)).code, 0);
+  const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`used by the mount at ${inner}: First umount ${inner};`));
+  assert.equal((await shell(`umount ${inner}`)).code, 0);
+  await place.mustUnmount();
+});
+
 mountTest("unmount names bind mounts, and its hint ends the worker", async (place) => {
   await place.mustMount();
   const pid = place.workerPid;

@@ -95,6 +95,7 @@ export const mapCommand: CommandModule<MapOptions> = {
 
 interface UnmapOptions extends FormatChoice {
   readonly args: readonly string[];
+  readonly force?: boolean;
 }
 
 /** `unmap`: takes an image away, or lists them. */
@@ -102,7 +103,8 @@ export const unmapCommand: CommandModule<UnmapOptions> = {
   describe() {
     const command = new Command("unmap")
       .description("Take a mapped image away, or list what is mapped")
-      .argument("[name]", "block device, directory, or name of the image; default: list");
+      .argument("[name]", "block device, directory, or name of the image; default: list")
+      .option("--force", "kill the process that serves it: who still uses the image gets errors");
     return addHelpNotes(addFormatOptions(command), {
       examples: [
         { text: "What is mapped", line: "pbkfs pbs unmap" },
@@ -119,7 +121,7 @@ export const unmapCommand: CommandModule<UnmapOptions> = {
       await listMapped(output);
     } else {
       const { unmapImage } = await import("../../pbs/image_map.ts");
-      await unmapImage(name);
+      await unmapImage(name, options.force === true);
       output.summary({ state: "unmapped", name });
     }
     return 0;

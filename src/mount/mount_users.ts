@@ -1,0 +1,59 @@
+/**
+ * What keeps a mount busy, as far as the kernel tells without asking the mount: programs, mounts in it or over it, and loop
+ * devices of its files.
+ *
+ * @module
+ */
+
+import { HostProcess, listProcesses } from "#src/io/host_process.ts";
+import { listLoopDevices } from "#src/io/loop_device.ts";
+import { readMountTable } from "./mount_table.ts";
+
+/** A program that uses a mount. */
+export interface MountProcess {
+  readonly kind: "process";
+  readonly pid: number;
+  readonly name: string;
+  /** It has files of the mount open, and does not only work or run there. */
+  readonly hasOpenFiles: boolean;
+}
+
+/** One who uses a mount. */
+export type MountUser =
+  | MountProcess
+  | { readonly kind: "mount"; readonly mountPoint: string }
+  | { readonly kind: "loop device"; readonly device: string };
+
+/**
+ * Who uses what is mounted at a path of this namespace; processes of others only as root.
+ *
+ * @param timeoutMs processes that have not been looked at by then are left out
+ */
+export function findMountUsers(mountPath: string, timeoutMs: number): MountUser[] {
+  const isWithin = (path: string) => path === mountPath || path.startsWith(`${mountPath}/`);
+  const users: MountUser[] = [];
+  for (const { mountPoint, superOptions } of readMountTable()) {
+    const isInside = mountPoint !== mountPath && isWithin(mountPoint);
+    // Such as `lowerdir=/mnt/a:/mnt/b` of an overlay.
+    const isOver = superOptions.some((option) => valuesOf(option).some(isWithin));
+    if (isInside || isOver) users.push({ kind: "mount", mountPoint });
+  }
+  for (const { path, file } of listLoopDevices()) {
+    if (isWithin(file)) users.push({ kind: "loop device", device: path });
+  }
+  const deadline = performance.now() + timeoutMs;
+  for (const pid of listProcesses()) {
+    if (performance.now() > deadline) break;
+    using process = HostProcess.open(pid);
+    if (process === undefined) continue;
+    const hasOpenFiles = process.descriptors().some(({ target }) => isWithin(target));
+    if (hasOpenFiles || process.places().some(isWithin)) {
+      users.push({ kind: "process", pid, name: process.name ?? "?", hasOpenFiles });
+    }
+  }
+  return users;
+}
+
+function valuesOf(option: string): string[] {
+  return option.slice(option.indexOf("=") + 1).split(":");
+}
