@@ -16,7 +16,7 @@ import {
   type ExtractTarget,
   PxarDecoder,
 } from "#src/pxar/mod.ts";
-import { notOfKind, openArchiveStreams, requireFiles } from "./archive_access.ts";
+import { notOfKind, openArchive, openArchiveStreams, requireFiles } from "./archive_access.ts";
 import { streamOf } from "./source_stream.ts";
 
 const PIECE_SIZE = 1 << 20;
@@ -40,13 +40,16 @@ export function restoreArchive(
   target: ExtractTarget,
   options: ExtractArchiveOptions = {},
 ): ExtractReport {
-  using streams = openArchiveStreams(snapshot, name);
-  const { source, payload } = streams;
+  using opened = new DisposableStack();
+  const { source, payload } = opened.use(openArchiveStreams(snapshot, name));
   const decoder = new PxarDecoder(streamOf(source), {
     name,
     ...(payload === undefined ? {} : { payload: streamOf(payload) }),
   });
-  return extractArchive(decoder, target, options);
+  return extractArchive(decoder, target, {
+    openAccessor: () => opened.use(openArchive(snapshot, name)).accessor,
+    ...options,
+  });
 }
 
 /** Hears of the bytes that are restored. */

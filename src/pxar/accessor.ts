@@ -166,7 +166,7 @@ export class PxarAccessor {
    *
    * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another name; `path-escape`
    */
-  resolveHardlink(link: PxarLinkNode): PxarNode {
+  resolveHardlink(link: Pick<PxarLinkNode, "name" | "offset" | "entry">): PxarNode {
     const { distance, targetPath } = link.entry;
     const fail = (reason: string, cause?: unknown, code = "bad-hardlink"): never => {
       throw new FormatError(`Cannot follow hard link "${link.name}": ${reason}`, {

@@ -13,7 +13,8 @@ import {
   RESTORE_ALL,
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
-import { NO_ACL, type PxarEncoder } from "#src/pxar/mod.ts";
+import { NO_ACL, PxarAccessor, type PxarEncoder } from "#src/pxar/mod.ts";
+import { MemorySource } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   archiveOf,
@@ -321,8 +322,40 @@ Deno.test("extractArchive reports a hard link to what is not selected", () => {
   Deno.writeTextFileSync(scratch.join("t", "a"), "not of this archive");
   const report = extract(archive, scratch.join("t"), {}, { patterns: parseIncludePatterns(["b"]) });
   assert.equal(report.problems[0]!.path, "/b");
+  assert.match(report.problems[0]!.error.message, /"\/a", which is not selected; select that too/);
   assert.equal(report.isPartial, true);
   assert.throws(() => look(scratch.join("t", "b")));
+});
+
+Deno.test("extractArchive gives a hard link the content of what is not selected, where it can be read", () => {
+  using scratch = new TempDirectory("extract");
+  const archive = archiveOf((encoder) => {
+    const first = encoder.addFile("a", FILE(), 5, text("first"));
+    const other = encoder.addFile("b", FILE(), 5, text("other"));
+    encoder.addHardlink("c", "a", first);
+    encoder.addHardlink("d", "b", other);
+    encoder.addHardlink("e", "a", first);
+    encoder.addHardlink("f", "b", first);
+  });
+  let openedCount = 0;
+  const report = extract(archive, scratch.join("t"), {}, {
+    patterns: parseIncludePatterns(["[c-f]"]),
+    openAccessor: () => {
+      openedCount++;
+      return PxarAccessor.open(new MemorySource(archive));
+    },
+  });
+  const read = (name: string) => Deno.readTextFileSync(scratch.join("t", name));
+  assert.deepEqual(["c", "d", "e"].map(read), ["first", "other", "first"]);
+  assert.equal(
+    Deno.statSync(scratch.join("t", "c")).ino,
+    Deno.statSync(scratch.join("t", "e")).ino,
+  );
+  assert.equal(openedCount, 1);
+  // Offset and path of the last one speak of different files.
+  assert.deepEqual(report.problems.map(({ path }) => path), ["/f"]);
+  assert.deepEqual([...Deno.readDirSync(scratch.join("t"))].length, 3);
+  assert.deepEqual([report.counts.file, report.counts.hardlink], [2, 1]);
 });
 
 Deno.test("extractArchive replaces what policies allow, and never a directory", () => {

@@ -63,13 +63,17 @@ export function extractToTarget(
     ...parseIncludePatterns(request.patterns),
     ...(request.filesFrom === undefined ? [] : parseFilesFrom(readAnyFile(request.filesFrom))),
   ];
-  using streams = request.archive.openStreams();
+  using opened = new DisposableStack();
+  const streams = opened.use(request.archive.openStreams());
   const { name, source, payload } = streams;
   const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
   run(request, terminal, (options) =>
     extractArchive(decoder, openTarget(request, target), {
       ...options,
       patterns,
+      ...(request.archive.isPipe
+        ? {}
+        : { openAccessor: () => openAccessor(opened.use(request.archive.openFiles())) }),
       onPrelude: (bytes) => writePrelude(request, bytes),
     }));
 }

@@ -4,10 +4,14 @@
  * @module
  */
 
+import { isFailure } from "#src/errors.ts";
+import type { PxarAccessor } from "../accessor.ts";
 import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
+import type { PxarHardlink } from "../entry.ts";
 import type { PathPattern } from "../exclude/mod.ts";
 import type { ExtractTarget } from "./extract_target.ts";
 import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
+import { LinkedFiles } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 import { EntrySelection } from "./selection.ts";
 
@@ -17,6 +21,11 @@ export interface ExtractArchiveOptions extends ExtractionOptions {
   readonly patterns?: readonly PathPattern[];
   /** Called with the prelude, if the archive has one. */
   readonly onPrelude?: (bytes: Uint8Array) => void;
+  /**
+   * Gives random access to the same archive, where that can be had: called at most once, for a hard link whose file is not selected, which
+   * then gets the content. Without it such a link is an error.
+   */
+  readonly openAccessor?: () => PxarAccessor;
 }
 
 /**
@@ -40,6 +49,7 @@ export function extractArchive(
 ): ExtractReport {
   const selection = new EntrySelection(options.patterns ?? []);
   return new Extraction(target, options).run((extraction) => {
+    const links = new SelectedLinks(extraction, selection, options.openAccessor);
     /** Whether the directories on the way are selected. */
     const selected: boolean[] = [];
     const read: ReadContent = ({ bytes }, start, size) => {
@@ -55,7 +65,7 @@ export function extractArchive(
         const isDirectory = event.entry.kind === "directory";
         const isSelected = selection.selects(event.path, isDirectory, selected.at(-1) ?? false);
         if (isDirectory) selected.push(isSelected);
-        restore(extraction, event, isSelected, selection, read);
+        restore(extraction, event, isSelected, links, read);
       }
     }
   });
@@ -65,19 +75,66 @@ function restore(
   extraction: Extraction,
   event: PxarEntryEvent,
   isSelected: boolean,
-  selection: EntrySelection,
+  links: SelectedLinks,
   read: ReadContent,
 ): void {
-  const { name, path, depth, entry } = event;
+  const { name, path, depth, offset, entry } = event;
   if (entry.kind === "directory") {
     if (depth === 0) extraction.beginRoot(entry.metadata);
     else extraction.enterDirectory(name, path, entry.metadata, isSelected);
   } else if (!isSelected) {
     extraction.skip();
   } else if (entry.kind === "hardlink") {
-    const { targetPath } = entry;
-    extraction.restoreHardlink(name, path, targetPath, selection.selectsFile(`/${targetPath}`));
+    links.restore({ name, path, offset, entry });
   } else {
     extraction.restoreEntry(name, path, entry, read);
+  }
+}
+
+/** A hard link that is to be restored. */
+interface SelectedLink {
+  readonly name: string;
+  readonly path: string;
+  readonly offset: number;
+  readonly entry: PxarHardlink;
+}
+
+/** Restores hard links, also those whose file is not selected. */
+class SelectedLinks {
+  readonly #extraction: Extraction;
+  readonly #selection: EntrySelection;
+  readonly #openAccessor: (() => PxarAccessor) | undefined;
+  #opened: { readonly accessor: PxarAccessor; readonly files: LinkedFiles } | undefined;
+
+  constructor(
+    extraction: Extraction,
+    selection: EntrySelection,
+    openAccessor: (() => PxarAccessor) | undefined,
+  ) {
+    this.#extraction = extraction;
+    this.#selection = selection;
+    this.#openAccessor = openAccessor;
+  }
+
+  restore(link: SelectedLink): void {
+    const { name, path, entry: { targetPath } } = link;
+    const isSelected = this.#selection.selectsFile(`/${targetPath}`);
+    if (isSelected || this.#openAccessor === undefined) {
+      this.#extraction.restoreHardlink(name, path, targetPath, isSelected);
+      return;
+    }
+    try {
+      this.#opened ??= this.#open(this.#openAccessor);
+      const { accessor, files } = this.#opened;
+      files.restore(accessor.resolveHardlink(link), name, path.slice(1));
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      this.#extraction.fail(path, error);
+    }
+  }
+
+  #open(openAccessor: () => PxarAccessor) {
+    const accessor = openAccessor();
+    return { accessor, files: new LinkedFiles(accessor, this.#extraction) };
   }
 }

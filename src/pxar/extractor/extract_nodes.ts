@@ -7,7 +7,8 @@
 import { StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
 import type { ExtractTarget } from "./extract_target.ts";
-import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
+import { Extraction, type ExtractionOptions } from "./extraction.ts";
+import { LinkedFiles, readerOf } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 
 /** How one entry is extracted. */
@@ -133,13 +134,13 @@ class Walk {
   readonly #accessor: PxarAccessor;
   readonly #extraction: Extraction;
   readonly #links: LinkPlaces;
-  /** Files restored under the name of a hard link, by their offset in the archive. */
-  readonly #copies = new Map<number, string>();
+  readonly #files: LinkedFiles;
 
   constructor(accessor: PxarAccessor, extraction: Extraction, links: LinkPlaces) {
     this.#accessor = accessor;
     this.#extraction = extraction;
     this.#links = links;
+    this.#files = new LinkedFiles(accessor, extraction);
   }
 
   /** What is chosen below a directory that is not chosen itself. */
@@ -170,7 +171,8 @@ class Walk {
   entry(node: PxarChild, name: string, path: string): void {
     if (isLink(node)) return this.#link(node, name, path);
     if (node.table === undefined) {
-      this.#extraction.restoreEntry(name, `/${path}`, node.entry, this.#reader(node));
+      const read = readerOf(this.#accessor, node);
+      this.#extraction.restoreEntry(name, `/${path}`, node.entry, read);
       return;
     }
     this.#extraction.enterDirectory(name, `/${path}`, node.entry.metadata, true);
@@ -187,14 +189,9 @@ class Walk {
 
   #link(link: PxarLinkNode, name: string, path: string): void {
     const file = this.#accessor.resolveHardlink(link);
-    const place = this.#copies.get(file.offset) ?? this.#placeOf(link, file);
-    if (place !== undefined) {
-      return this.#extraction.restoreHardlink(name, `/${path}`, place, true);
-    }
-    const reader = this.#reader(file);
-    if (this.#extraction.restoreEntry(name, `/${path}`, file.entry, reader)) {
-      this.#copies.set(file.offset, path);
-    }
+    const place = this.#files.placeOf(file) === undefined ? this.#placeOf(link, file) : undefined;
+    if (place === undefined) this.#files.restore(file, name, path);
+    else this.#extraction.restoreHardlink(name, `/${path}`, place, true);
   }
 
   /** Where a link's file was restored; its path and its offset must speak of the same entry. */
@@ -203,15 +200,6 @@ class Walk {
     const place = this.#links.resolve(targetPath);
     if (place === undefined) return undefined;
     return this.#accessor.lookupChild(targetPath)?.offset === file.offset ? place : undefined;
-  }
-
-  #reader(node: PxarNode): ReadContent {
-    let offset = 0;
-    return (target, start, size) => {
-      const count = this.#accessor.readContent(node, offset, target, start, size);
-      offset += count;
-      return count;
-    };
   }
 
   #missing(path: string, choice: Choice): void {

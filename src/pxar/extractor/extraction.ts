@@ -206,10 +206,17 @@ export class Extraction {
     if (path === `/${targetPath}`) {
       throw new FormatError("Cannot create hard link to itself", { code: "bad-hardlink", path });
     }
-    if (!isTargetSelected || this.#failedFiles.has(targetPath)) {
-      const reason = isTargetSelected ? "could not be restored" : "is not selected";
+    const target = JSON.stringify(`/${targetPath}`);
+    if (!isTargetSelected) {
+      throw new StateError(
+        "not-found",
+        `Cannot restore "${path}": it is a hard link, and its content lies before it as ${target}, ` +
+          "which is not selected; select that too, or read the archive from a file, not a pipe",
+      );
+    }
+    if (this.#failedFiles.has(targetPath)) {
       throw new FormatError(
-        `Cannot create hard link: its target ${JSON.stringify(targetPath)} ${reason}`,
+        `Cannot create hard link: its target ${target} could not be restored`,
         { code: "bad-hardlink", path },
       );
     }
