@@ -8,20 +8,11 @@
 import assert from "node:assert/strict";
 import { CatalogBuilder } from "#tests/support/catalog_builder.ts";
 import { assertPagesSound, assertRelationsSound } from "#tests/support/cluster_checks.ts";
+import { DataDirectoryScene, names } from "#tests/support/data_directory_scene.ts";
 import { MountPlace } from "#tests/support/pbkfs.ts";
-import {
-  asServerUser,
-  initializeCluster,
-  PostgresServer,
-  serverHome,
-} from "#tests/support/postgres.ts";
-import {
-  allPrograms,
-  hasAllPrograms,
-  type PostgresVersion,
-} from "#tests/support/postgres_binaries.ts";
-import { type CommandResult, runCommand } from "#tests/support/process.ts";
-import type { TempDirectory } from "#tests/support/temp_directory.ts";
+import { initializeCluster, type PostgresServer, serverHome } from "#tests/support/postgres.ts";
+import { allPrograms, hasAllPrograms } from "#tests/support/postgres_binaries.ts";
+import { runCommand } from "#tests/support/process.ts";
 import { walkInChild } from "#tests/support/walk.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -41,85 +32,9 @@ const QUERY = `
   select relname, relfilenode > 0 from pg_class where relname like '%\\_only' order by 1;
 `;
 
-/** What one test works with. */
-class Scene {
-  /** Of the tablespace of the backup; undefined where it has none. */
-  oid: string | undefined;
-
-  constructor(
-    readonly version: PostgresVersion,
-    readonly programs: string,
-    readonly home: TempDirectory,
-    readonly place: MountPlace,
-  ) {}
-
-  /** Where the link of the tablespace has to lead. */
-  get spacePath(): string {
-    return `${this.place.root}/.pbkfs/tblspc/${this.oid}`;
-  }
-
-  /** An empty directory of the server's user. */
-  async directory(name: string): Promise<string> {
-    const path = this.home.join(name);
-    await this.asServer(["mkdir", "-m", "700", path]);
-    return path;
-  }
-
-  /** Runs a command as the server's user, in a directory that must stay empty. */
-  async asServer(command: readonly string[]): Promise<CommandResult> {
-    const cwd = this.home.join("elsewhere", "cwd");
-    const result = await runCommand(asServerUser(command), { timeoutMs: TIMEOUT_MS, cwd });
-    assert.deepEqual(names(cwd), [], command.join(" "));
-    assert.deepEqual(names(this.home.join("elsewhere")), ["cwd"], command.join(" "));
-    return result;
-  }
-
-  /** Runs one of PostgreSQL's programs as the server's user. */
-  program(name: string, args: readonly string[]): Promise<CommandResult> {
-    return this.asServer([`${this.programs}/${name}`, ...args]);
-  }
-
-  start(
-    dataDirectory = this.place.root,
-    settings: Readonly<Record<string, string>> = {},
-  ): Promise<PostgresServer> {
-    return PostgresServer.start({ version: this.version, dataDirectory, settings });
-  }
-
-  /** Starts a server, and stops it after `use`. */
-  async served<Result>(
-    use: (server: PostgresServer) => Promise<Result>,
-    dataDirectory = this.place.root,
-    settings: Readonly<Record<string, string>> = {},
-  ): Promise<Result> {
-    const server = await this.start(dataDirectory, settings);
-    try {
-      const result = await use(server);
-      await server.stop();
-      return result;
-    } catch (error) {
-      await server.kill();
-      throw error;
-    }
-  }
-
-  /** The link of the tablespace is what it was, and what it leads to is there. */
-  assertLink(): void {
-    if (this.oid === undefined) return;
-    assert.equal(Deno.readLinkSync(`${this.place.root}/pg_tblspc/${this.oid}`), this.spacePath);
-    assert.notDeepEqual(names(this.spacePath), []);
-  }
-}
-
-function names(directory: string): string[] {
-  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
-}
-
 /** Makes a cluster, backs it up, and mounts the backup. */
-async function prepare(scene: Scene, hasTablespace: boolean): Promise<void> {
+async function prepare(scene: DataDirectoryScene, hasTablespace: boolean): Promise<void> {
   const { version, home, place } = scene;
-  await runCommand(["mkdir", "-p", home.join("elsewhere/cwd")], { timeoutMs: TIMEOUT_MS });
-  await runCommand(["chmod", "-R", "777", home.join("elsewhere")], { timeoutMs: TIMEOUT_MS });
   const original = home.join("original");
   await initializeCluster(version, original);
   const catalog = home.join("catalog");
@@ -142,7 +57,7 @@ async function tablespaceOid(server: PostgresServer): Promise<string> {
 }
 
 /** `pg_basebackup` into files and directories: a copy with all of the data, once. */
-async function takePlainBackup(scene: Scene, server: PostgresServer): Promise<string> {
+async function takePlainBackup(scene: DataDirectoryScene, server: PostgresServer): Promise<string> {
   const copy = scene.home.join("copy");
   const moved = scene.home.join("copy-space");
   const mapping = scene.oid === undefined ? [] : ["-T", `${scene.spacePath}=${moved}`];
@@ -163,7 +78,7 @@ async function takePlainBackup(scene: Scene, server: PostgresServer): Promise<st
 }
 
 /** `pg_basebackup -Ft`: the tablespace in an archive of its own, and nowhere else. */
-async function takeTarBackup(scene: Scene, server: PostgresServer): Promise<string> {
+async function takeTarBackup(scene: DataDirectoryScene, server: PostgresServer): Promise<string> {
   const { home, oid } = scene;
   const tars = home.join("tars");
   await scene.program("pg_basebackup", [...server.connection, "-Ft", "-D", tars, "-c", "fast"]);
@@ -186,7 +101,7 @@ async function takeTarBackup(scene: Scene, server: PostgresServer): Promise<stri
 
 /** A backup of the mounted server by the rules of pg_probackup, mounted in its turn. */
 async function backUpAgain(
-  scene: Scene,
+  scene: DataDirectoryScene,
   server: PostgresServer,
   expected: string,
 ): Promise<void> {
@@ -204,7 +119,7 @@ async function backUpAgain(
 }
 
 /** Tablespaces are made and dropped on the mount, that of the backup too. */
-async function changeTablespaces(scene: Scene): Promise<void> {
+async function changeTablespaces(scene: DataDirectoryScene): Promise<void> {
   const own = await scene.directory("own");
   await scene.served(async (server) => {
     await server.sql(`
@@ -236,7 +151,7 @@ async function changeTablespaces(scene: Scene): Promise<void> {
  * with the server of the mount stopped.
  */
 async function rewind(
-  scene: Scene,
+  scene: DataDirectoryScene,
   server: PostgresServer,
   { copy, expected }: { readonly copy: string; readonly expected: string },
 ): Promise<void> {
@@ -275,7 +190,7 @@ async function rewind(
   }
   scene.assertLink();
   await scene.asServer(["touch", `${scene.place.root}/recovery.signal`]);
-  const settings = { restore_command: `cp ${copy}/pg_wal/%f %p` };
+  const settings = { ...KEEP_WAL, restore_command: `cp ${copy}/pg_wal/%f %p` };
   await scene.served(
     async (rewound) => {
       assert.equal(await rewound.sql(QUERY), rows);
@@ -287,8 +202,24 @@ async function rewind(
   );
 }
 
+/** The other way round: the copy changes once more and is taken to where the mount is, from its files. */
+async function rewindCopy(scene: DataDirectoryScene, copy: string): Promise<void> {
+  const { root } = scene.place;
+  const changes = "update far set t = 'of the copy again' where i % 7 = 0; checkpoint";
+  await scene.served((server) => server.sql(changes), copy, KEEP_WAL);
+  const rows = await scene.served((server) => server.sql(QUERY), root, KEEP_WAL);
+  const places = [`--source-pgdata=${root}`, `--target-pgdata=${copy}`];
+  const { stdout, stderr } = await scene.program("pg_rewind", ["--progress", ...places]);
+  assert.match(stderr, /Done!/);
+  assert.doesNotMatch(stdout + stderr, /\.pbkfs/);
+  assert.ok(!names(copy).includes(".pbkfs"));
+  await scene.asServer(["touch", `${copy}/recovery.signal`]);
+  const settings = { restore_command: `cp ${root}/pg_wal/%f %p` };
+  assert.equal(await scene.served((server) => server.sql(QUERY), copy, settings), rows);
+}
+
 /** Programs that copy, list and measure find every file once, and `rsync --delete` removes none that they left out. */
-async function copyByFiles(scene: Scene): Promise<void> {
+async function copyByFiles(scene: DataDirectoryScene): Promise<void> {
   const { place, home, oid } = scene;
   const before = await walkInChild(place.root);
   const hidden = oid === undefined ? [] : await walkInChild(scene.spacePath);
@@ -312,7 +243,7 @@ async function copyByFiles(scene: Scene): Promise<void> {
 }
 
 /** The diff is mounted at another path, then without naming any; in the end where it was. */
-async function moveMount(scene: Scene): Promise<void> {
+async function moveMount(scene: DataDirectoryScene): Promise<void> {
   const { place, home, oid } = scene;
   const store = home.join("catalog");
   const link = `pg_tblspc/${oid}`;
@@ -338,7 +269,7 @@ async function moveMount(scene: Scene): Promise<void> {
 }
 
 /** Somebody empties the data directory: the tablespace is not part of it, and the mount goes on. */
-async function removeAll(scene: Scene): Promise<void> {
+async function removeAll(scene: DataDirectoryScene): Promise<void> {
   const { place, oid } = scene;
   const hidden = oid === undefined ? [] : await walkInChild(scene.spacePath);
   const options = { timeoutMs: TIMEOUT_MS, check: false };
@@ -369,7 +300,7 @@ for (const version of [15, 17] as const) {
         };
         using home = serverHome("tools");
         await using place = new MountPlace("tools");
-        const scene = new Scene(version, await allPrograms(version), home, place);
+        const scene = new DataDirectoryScene(version, await allPrograms(version), home, place);
         await prepare(scene, hasTablespace);
         const server = await scene.start(place.root, KEEP_WAL);
         try {
@@ -385,6 +316,7 @@ for (const version of [15, 17] as const) {
           });
           await step("pg_probackup", () => backUpAgain(scene, server, expected));
           await step("pg_rewind", () => rewind(scene, server, { copy, expected }));
+          await step("pg_rewind from the mount", () => rewindCopy(scene, copy));
         } catch (error) {
           await server.kill();
           throw error;
