@@ -161,7 +161,8 @@ export type StateCode =
   | "protected"
   | "foreign-owner"
   | "access-times"
-  | "future-snapshot";
+  | "future-snapshot"
+  | "maintenance";
 
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
 export class StateError extends Error implements Failure {

@@ -33,13 +33,13 @@ import {
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
+import { findLocalServer } from "./local_server.ts";
 import { loadManifest, snapshotPath, updateManifest } from "./manifest_file.ts";
 import { createNamespace, removeNamespace } from "./namespaces.ts";
 import { ObjectLocks } from "./store/object_locks.ts";
 import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
 import { ProcessLock } from "./store/process_lock.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
-import { SERVER_LOCKS_PATH } from "./store/server_lock_paths.ts";
 import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, plannedSnapshot, startSnapshot, writeOwner } from "./snapshot_start.ts";
 import { removeFile, StoreFiles } from "./store/store_files.ts";
@@ -86,8 +86,9 @@ export class Datastore {
   /**
    * Opens a datastore.
    *
-   * @throws {StateError} `not-found` when the directory is none
-   * @throws {UsageError} when it is to be written to, but FFI is not allowed
+   * @throws {StateError} `not-found` when the directory is none, or a server's locks are asked for that are not there;
+   *     `maintenance` when its server allows no access at the moment, or no writing
+   * @throws {UsageError} when it is to be written to, but FFI is not allowed, or it is not what its server has of that name
    * @throws {OsError}
    */
   static open(path: string, options: DatastoreOptions = {}): Datastore {
@@ -106,7 +107,7 @@ export class Datastore {
     const owner = { uid, gid };
     const syncLevel = options.syncLevel ?? "filesystem";
     const codecs = isNative ? nativeCodecs() : builtInCodecs();
-    const locks = serverLocks(options);
+    const server = findLocalServer(storePath, options);
     const chunks = new ChunksOnDemand(storePath, isWritable ? { owner, syncLevel } : undefined);
     const store: OpenStore = {
       path: storePath,
@@ -117,10 +118,10 @@ export class Datastore {
       codecs,
       codec: new BlobCodec(codecs),
       syncLevel,
-      host: isNative ? openHostParts(storePath, owner, options, locks.path) : undefined,
+      host: isNative ? openHostParts(storePath, owner, options, server.locksPath) : undefined,
       isWritable,
     };
-    return new Datastore(store, chunks, locks.warning === undefined ? [] : [locks.warning]);
+    return new Datastore(store, chunks, server.warnings);
   }
 
   /**
@@ -364,29 +365,6 @@ function openHostParts(
     processLock: new ProcessLock(storePath, files, timeoutMs),
   };
 }
-
-/** Where a server's lock files of the store are, and what has to be said of it. */
-function serverLocks(options: DatastoreOptions): { path?: string; warning?: string } {
-  const base = options.serverLocksPath ?? SERVER_LOCKS_PATH;
-  const { serverStore } = options;
-  const isThere = mayUseFfi() && isDirectoryAt(base);
-  if (serverStore === undefined) {
-    return isThere && options.access === "write"
-      ? {
-        warning:
-          `A server keeps locks in "${base}", but its name for the datastore is not known: ` +
-          "a server of version 3.4 or later does not notice that snapshots are in use",
-      }
-      : {};
-  }
-  if (!STORE_NAME.test(serverStore)) {
-    throw new UsageError(`Cannot use "${serverStore}" as a server's name for a datastore`);
-  }
-  if (isThere) return { path: `${base}/${serverStore}` };
-  return { warning: `There is no directory "${base}" with a server's locks` };
-}
-
-const STORE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 
 function builtInStatus(path: string): DatastoreStatus {
   const found = statfsSync(path);

@@ -23,7 +23,10 @@ export interface FileOwner {
 export interface DatastoreOptions {
   /** `write` needs FFI. Default: `read`. */
   readonly access?: "read" | "write";
-  /** Name of the store in a running server's configuration; its lock files are then taken too. */
+  /**
+   * Name of the store in a running server's configuration; its lock files are then taken too. Default: the name that the
+   * server's configuration has for the directory, where it can be read.
+   */
   readonly serverStore?: string;
   /** How long locks that others hold are waited for. Default: 10,000. */
   readonly lockTimeoutMs?: number;
@@ -31,6 +34,8 @@ export interface DatastoreOptions {
   readonly syncLevel?: SyncLevel;
   /** Where a server keeps its lock files. Default: `/run/proxmox-backup/locks`. */
   readonly serverLocksPath?: string;
+  /** Where a server has its list of datastores. Default: `/etc/proxmox-backup/datastore.cfg`. */
+  readonly serverConfigPath?: string;
 }
 
 /** How a datastore is made. */

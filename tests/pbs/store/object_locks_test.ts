@@ -137,18 +137,3 @@ Deno.test("ObjectLocks take a server's lock files where its name is known, and r
   assert.deepEqual([...Deno.readDirSync(locks)].filter((entry) => entry.isFile), []);
   store.close();
 });
-
-Deno.test("Datastore says when a server's locks cannot be taken", () => {
-  using directory = new TempDirectory("locks");
-  const absent = openNew(directory, "main");
-  assert.equal(absent.warnings.length, 1);
-  absent.close();
-  Deno.mkdirSync(directory.join("locks"));
-  const unknown = openNew(directory);
-  assert.match(unknown.warnings.join(), /name for the datastore is not known/);
-  unknown.close();
-  const known = openNew(directory, "main");
-  assert.deepEqual(known.warnings, []);
-  known.close();
-  assert.throws(() => openNew(directory, "../x"), { name: "UsageError" });
-});
