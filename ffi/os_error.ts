@@ -55,6 +55,57 @@ export const Errno = {
   EDQUOT: 122,
 } as const;
 
+/** What they mean, in words that fit behind any call. */
+const WORDS: Readonly<Record<string, string>> = {
+  EPERM: "operation not permitted",
+  ENOENT: "no such file or directory",
+  ESRCH: "no such process",
+  EINTR: "interrupted",
+  EIO: "input/output error",
+  ENXIO: "no such device or address",
+  EBADF: "bad file descriptor",
+  EAGAIN: "not available now",
+  ENOMEM: "out of memory",
+  EACCES: "permission denied",
+  EFAULT: "bad address",
+  EBUSY: "in use",
+  EEXIST: "there is one already",
+  EXDEV: "on another file system",
+  ENODEV: "no such device",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  EINVAL: "invalid argument",
+  ENFILE: "too many open files on this machine",
+  EMFILE: "too many open files",
+  ENOTTY: "not possible with this kind of file",
+  EFBIG: "file too large",
+  ENOSPC: "no space left",
+  ESPIPE: "cannot be read at random",
+  EROFS: "read-only file system",
+  EMLINK: "too many links",
+  EPIPE: "nobody reads it",
+  ERANGE: "out of range",
+  EDEADLK: "would wait for itself",
+  ENAMETOOLONG: "name too long",
+  ENOSYS: "not there in this kernel",
+  ENOTEMPTY: "not empty",
+  ELOOP: "a symbolic link, or too many of them",
+  ENODATA: "no such attribute",
+  EBADMSG: "damaged",
+  EOVERFLOW: "number too large",
+  EILSEQ: "invalid bytes",
+  EOPNOTSUPP: "not supported",
+  ECONNABORTED: "connection ended",
+  ENOTCONN: "not connected; a mount whose program is gone?",
+  ETIMEDOUT: "timed out",
+  EHOSTDOWN: "host is down",
+  EHOSTUNREACH: "host cannot be reached",
+  ESTALE: "no longer there",
+  EUCLEAN: "file system is damaged",
+  EREMOTEIO: "error at the other end",
+  EDQUOT: "quota used up",
+};
+
 const NAMES = new Map<number, string>(Object.entries(Errno).map(([name, value]) => [value, name]));
 
 /** The symbolic name of an errno, such as `ENOENT`; `errno 999` for one without a name here. */
@@ -62,22 +113,32 @@ export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno ${errno}`;
 }
 
+/** An errno for people: `ENOENT (no such file or directory)`. */
+export function describeErrno(errno: number): string {
+  const name = errnoName(errno);
+  const words = WORDS[name];
+  return words === undefined ? name : `${name} (${words})`;
+}
+
 /** A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number. */
 export class OsError extends Error {
   override readonly name = "OsError";
   readonly code: string;
-  /** What the user can do about it; printed by the command line only. */
+  /** What the user can do about it. */
   readonly hint?: string;
+  /** The option of the function that was called which is a way out, such as `overwrite`. */
+  readonly option?: string;
 
   constructor(
     readonly errno: number,
     readonly call: string,
     readonly path: string,
-    options?: { hint?: string; cause?: unknown },
+    options?: { hint?: string; option?: string; cause?: unknown },
   ) {
-    super(`Cannot ${call} "${path}": ${errnoName(errno)}`, { cause: options?.cause });
+    super(`Cannot ${call} "${path}": ${describeErrno(errno)}`, { cause: options?.cause });
     this.code = errnoName(errno);
     if (options?.hint !== undefined) this.hint = options.hint;
+    if (options?.option !== undefined) this.option = options.option;
   }
 }
 

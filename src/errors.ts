@@ -14,14 +14,20 @@ import { OsError } from "#ffi/os_error.ts";
 export interface Failure {
   /** Stable, documented identifier of the condition, such as `chain-broken` or `ENOENT`. */
   readonly code: string;
-  /** What the user can do about it. */
+  /** What can be done about it, in words that fit a program as well as a person: no flags, no commands. */
   readonly hint?: string;
+  /**
+   * The option that is wrong, or that is a way out: the name that the function called has for it, such as `force`. The command
+   * line says which flag that is.
+   */
+  readonly option?: string;
 }
 
 /** What errors have besides their message. */
 export interface FailureOptions {
   code?: string;
   hint?: string;
+  option?: string;
   cause?: unknown;
 }
 
@@ -56,7 +62,7 @@ export class UsageError extends TypeError implements Failure {
   readonly hint?: string;
   readonly option?: string;
 
-  constructor(message: string, options: FailureOptions & { option?: string } = {}) {
+  constructor(message: string, options: FailureOptions = {}) {
     super(message, { cause: options.cause });
     this.code = options.code ?? "usage";
     if (options.hint !== undefined) this.hint = options.hint;
@@ -69,6 +75,7 @@ export class FormatError extends SyntaxError implements Failure {
   override readonly name = "FormatError";
   readonly code: string;
   readonly hint?: string;
+  readonly option?: string;
   readonly path?: string;
   readonly offset?: number;
   readonly backupId?: string;
@@ -77,6 +84,7 @@ export class FormatError extends SyntaxError implements Failure {
     super(withPlace(message, options), { cause: options.cause });
     this.code = options.code ?? "corrupt";
     if (options.hint !== undefined) this.hint = options.hint;
+    if (options.option !== undefined) this.option = options.option;
     if (options.path !== undefined) this.path = options.path;
     if (options.offset !== undefined) this.offset = options.offset;
     if (options.backupId !== undefined) this.backupId = options.backupId;
@@ -88,6 +96,7 @@ export class IntegrityError extends Error implements Failure {
   override readonly name = "IntegrityError";
   readonly code: string;
   readonly hint?: string;
+  readonly option?: string;
   readonly path?: string;
   readonly offset?: number;
   readonly backupId?: string;
@@ -96,6 +105,7 @@ export class IntegrityError extends Error implements Failure {
     super(withPlace(message, options), { cause: options.cause });
     this.code = options.code ?? "integrity";
     if (options.hint !== undefined) this.hint = options.hint;
+    if (options.option !== undefined) this.option = options.option;
     if (options.path !== undefined) this.path = options.path;
     if (options.offset !== undefined) this.offset = options.offset;
     if (options.backupId !== undefined) this.backupId = options.backupId;
@@ -107,10 +117,12 @@ export class LimitError extends RangeError implements Failure {
   override readonly name = "LimitError";
   readonly code = "limit";
   readonly hint?: string;
+  readonly option?: string;
 
-  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(message: string, options: Omit<FailureOptions, "code"> = {}) {
     super(message, { cause: options.cause });
     if (options.hint !== undefined) this.hint = options.hint;
+    if (options.option !== undefined) this.option = options.option;
   }
 }
 
@@ -119,11 +131,13 @@ export class AuthError extends Error implements Failure {
   override readonly name = "AuthError";
   readonly code: string;
   readonly hint?: string;
+  readonly option?: string;
 
   constructor(message: string, options: FailureOptions = {}) {
     super(message, { cause: options.cause });
     this.code = options.code ?? "auth";
     if (options.hint !== undefined) this.hint = options.hint;
+    if (options.option !== undefined) this.option = options.option;
   }
 }
 
@@ -168,14 +182,16 @@ export type StateCode =
 export class StateError extends Error implements Failure {
   override readonly name = "StateError";
   readonly hint?: string;
+  readonly option?: string;
 
   constructor(
     readonly code: StateCode,
     message: string,
-    options: { hint?: string; cause?: unknown } = {},
+    options: Omit<FailureOptions, "code"> = {},
   ) {
     super(message, { cause: options.cause });
     if (options.hint !== undefined) this.hint = options.hint;
+    if (options.option !== undefined) this.option = options.option;
   }
 }
 

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { OsError, StateError, UsageError } from "#src/errors.ts";
+import { OsError, StateError } from "#src/errors.ts";
 import type { Binding } from "#src/overlay/binding.ts";
 import { findBackup, type Instance, listInstances, readInstance } from "#src/pgprobackup/mod.ts";
+import { required } from "./command.ts";
 
 /** Where to look for what. */
 export interface BackupQuestion {
@@ -33,8 +34,8 @@ export interface BackupPlace {
 export function findBackupToMount(question: BackupQuestion): BackupPlace {
   const { store, binding } = question;
   if (binding === undefined) {
-    const instance = requiredUnlessBound(question.instance, "instance", "-I/--instance");
-    const backupId = requiredUnlessBound(question.backupId, "backup_id", "-i/--backup-id");
+    const instance = requiredUnlessBound(question.instance, "-I/--instance");
+    const backupId = requiredUnlessBound(question.backupId, "-i/--backup-id");
     return { instance: readInstance(store, instance), backupId };
   }
   const backupId = binding.backup_id;
@@ -110,10 +111,10 @@ function isYounger(one: string, other: string): boolean {
   return parseInt(one, 36) > parseInt(other, 36);
 }
 
-function requiredUnlessBound(value: string | undefined, name: string, flags: string): string {
-  if (value !== undefined && value !== "") return value;
-  throw new UsageError(`${name} is required`, {
-    option: name,
-    hint: `Give it with ${flags}; only a diff directory mounted before knows it`,
-  });
+function requiredUnlessBound(value: string | undefined, flags: string): string {
+  return required(
+    value,
+    flags,
+    "Only a diff directory that was mounted before knows it; `pbkfs show` lists what there is",
+  );
 }

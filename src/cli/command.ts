@@ -77,13 +77,23 @@ export function findStorePath(options: StoreOptions, context: CommandContext): s
 
 /** The backup store of the command line or the environment. @throws {UsageError} when neither names one */
 export function storePath(options: StoreOptions, context: CommandContext): string {
-  return required(findStorePath(options, context), "pbk_store", "-B/--pbk-store or BACKUP_PATH");
+  return required(
+    findStorePath(options, context),
+    "-B/--pbk-store",
+    "Give the directory that pg_probackup keeps backups in, here or in BACKUP_PATH",
+  );
 }
 
-/** A value that must be there. @throws {UsageError} `<name> is required` */
-export function required(value: string | undefined, name: string, flags: string): string {
+/**
+ * A value that must be there.
+ *
+ * @param flags how help names its option: `-D/--mnt-path`
+ * @param hint what it is
+ * @throws {UsageError} `<flags> is required`
+ */
+export function required(value: string | undefined, flags: string, hint: string): string {
   if (value !== undefined && value !== "") return value;
-  throw new UsageError(`${name} is required`, { option: name, hint: `Give it with ${flags}` });
+  throw new UsageError(`${flags} is required`, { option: flags.replace(/^.*\//u, ""), hint });
 }
 
 /** A whole number in a range. @throws {UsageError} */

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { Command } from "commander";
 import { isFailure, UsageError } from "#src/errors.ts";
 import { showMessage } from "./pxar/quoting.ts";
+import { wayOut } from "./way_out.ts";
 
 /** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */
 export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
@@ -24,9 +26,11 @@ export function exitCode(error: unknown): number {
 /**
  * An error as printed on standard error: `pbkfs error: <what> (<where>): <what to do>`, or one JSON object
  * with `type` "error", the stable `code` and all that is known of the place.
+ *
+ * @param command the command that failed: its flags are the way out
  */
-export function formatError(error: unknown, format: OutputFormat): string {
-  const described = describe(error);
+export function formatError(error: unknown, format: OutputFormat, command?: Command): string {
+  const described = describe(error, command);
   if (format === "json") return JSON.stringify({ type: "error", ...described }) + "\n";
   const hint = described.hint === undefined ? "" : `: ${described.hint}`;
   // Names come from archives and backups: they must not tell a terminal what to do.
@@ -57,13 +61,15 @@ export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
   ["call", "call"],
 ];
 
-function describe(error: unknown): ErrorDescription {
+function describe(error: unknown, command: Command | undefined): ErrorDescription {
   if (isFailure(error)) {
     const description: ErrorDescription = { code: error.code, message: error.message };
-    if (error.hint !== undefined) description.hint = error.hint;
+    const { hint, option } = wayOut(error, command);
+    if (hint !== undefined) description.hint = hint;
+    if (option !== undefined) description["option"] = option;
     for (const [field, name] of ERROR_FIELDS) {
       const value = (error as unknown as Record<string, unknown>)[field];
-      if (value !== undefined) description[name] = value;
+      if (value !== undefined && field !== "option") description[name] = value;
     }
     return description;
   }

@@ -79,8 +79,16 @@ const WORKERS_MAX = 64;
 /** Checks the flags of a mount. @throws {UsageError} */
 export function parseMountRequest(options: MountOptions, context: CommandContext): MountRequest {
   const store = findStorePath(options, context);
-  const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
-  const diffPath = required(options.diffDir, "diff_dir", "-d/--diff-dir");
+  const mountPath = required(
+    options.mntPath,
+    "-D/--mnt-path",
+    "Give an empty directory to mount on",
+  );
+  const diffPath = required(
+    options.diffDir,
+    "-d/--diff-dir",
+    "Give a directory for what will be written; it is made when it is missing",
+  );
   const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
   return {
     storePath: store === undefined ? undefined : absolutePath(store),

@@ -63,7 +63,7 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
   } catch (error) {
     if (error instanceof CommanderError) return commanderExitCode(error, program, terminal, words);
     if (error instanceof OutputClosed) return code;
-    terminal.err(formatError(error, askedFormat(words)));
+    terminal.err(formatError(error, askedFormat(words), findCommand(program, words).command));
     return exitCode(error);
   }
 }

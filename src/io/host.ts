@@ -5,7 +5,7 @@
  */
 
 export * from "#ffi/libc.ts";
-export { Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
+export { describeErrno, Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
 export { programInvocationName } from "#ffi/libc_program.ts";
 export {
   forwardSignal,

@@ -42,7 +42,7 @@ export function fileSink(path: string, format: LogFormat): LogSink {
     host.OpenFlag.NOFOLLOW | host.OpenFlag.NOCTTY | host.OpenFlag.NONBLOCK;
   const fd = host.open(path, flags, LOG_FILE_MODE);
   if (fd < 0) {
-    throw new OsError(-fd, "open log file", path, { hint: "Give another one with --log-file" });
+    throw new OsError(-fd, "open log file", path, { hint: "Give another one", option: "logFile" });
   }
   return { write: descriptorSink(fd, format), fd, flush: nothingToFlush };
 }
@@ -99,7 +99,8 @@ function systemdCatSink(format: LogFormat): LogSink {
     }).spawn();
   } catch (cause) {
     throw new OsError(host.Errno.ENOENT, "run", "systemd-cat", {
-      hint: "Install systemd, or log to a file with --log-sink file",
+      hint: "Install systemd, or log to a file",
+      option: "logSink",
       cause,
     });
   }

@@ -20,7 +20,7 @@ import {
   umount,
 } from "#ffi/libc.ts";
 import { probeOpen } from "#ffi/libc_probe.ts";
-import { Errno, errnoName, OsError } from "#ffi/os_error.ts";
+import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
@@ -75,7 +75,7 @@ export function resolveMountPoint(path: string): string {
 function realPath(path: string): string {
   const resolved = resolvePath(path);
   if (typeof resolved === "string") return resolved;
-  throw new UsageError(`Cannot resolve mount point "${path}": ${errnoName(-resolved)}`);
+  throw new UsageError(`Cannot resolve mount point "${path}": ${describeErrno(-resolved)}`);
 }
 
 /** The path without links, by the kernel: the runtime gives no path below `/dev`. @returns or -errno */
@@ -194,7 +194,8 @@ function unmountByHelper(path: string, options: UnmountOptions): void {
 
 function busy(path: string): StateError {
   return new StateError("busy", `Cannot unmount "${path}": files on it are in use`, {
-    hint: "Stop the programs that use it (see fuser -vm), or unmount with --force",
+    hint: "Stop the programs that use it (see fuser -vm), or unmount it all the same",
+    option: "force",
   });
 }
 

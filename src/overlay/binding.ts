@@ -96,7 +96,7 @@ export function parseBinding(text: string, path: string): Binding {
     throw new FormatError(
       `Cannot use diff directory: format version ${JSON.stringify(version)} is not supported, ` +
         `supported is ${DIFF_FORMAT_VERSION}`,
-      { code: "unsupported", path, hint: "Use the pbkfs version that made the diff directory" },
+      { code: "unsupported", path, hint: "Use the version that made the diff directory" },
     );
   }
   const result = v.safeParse(BindingSchema, value);
@@ -121,7 +121,8 @@ function parseJsonObject(text: string, path: string): Record<string, unknown> {
 function damaged(path: string, detail: string, cause?: unknown): FormatError {
   return new FormatError(`Cannot parse binding of the diff directory: ${detail}`, {
     path,
-    hint: "Give another diff directory with -d, or discard this one with pbkfs cleanup",
+    hint: "Give another diff directory, or empty this one",
+    option: "diffPath",
     cause,
   });
 }
@@ -132,7 +133,7 @@ function foreignBinding(value: Record<string, unknown>, path: string): StateErro
   return new StateError(
     "foreign-diff",
     `Cannot use diff directory: "${path}" has no format_version, it was made by another tool${maker}`,
-    { hint: "Give another diff directory with -d; this one is left untouched" },
+    { hint: "Give another diff directory; this one is left untouched", option: "diffPath" },
   );
 }
 
@@ -155,7 +156,7 @@ export function checkBinding(binding: Binding, backupId: string | undefined): vo
     throw new StateError(
       "no-wal-used",
       "Cannot mount: the diff directory was previously mounted with --no-wal and cannot be reused",
-      { hint: "Choose a fresh diff directory with -d" },
+      { hint: "Give a fresh diff directory, or empty this one", option: "diffPath" },
     );
   }
 }
@@ -182,8 +183,10 @@ export function checkBoundBackup(binding: Binding, backup: BoundBackup, force: b
     "backup-changed",
     `Cannot mount: backup ${id} ${change} since the diff directory was made over it`,
     {
-      hint: "After a sound merge --force mounts it with all that was written; after any other " +
-        "change what was written may not fit. Or give another diff directory with -d",
+      hint:
+        "After a sound merge it can be mounted all the same, with all that was written; after " +
+        "any other change what was written may not fit. Or give another diff directory",
+      option: "force",
     },
   );
 }
@@ -212,6 +215,6 @@ function boundElsewhere(what: string, expected: string, actual: string): StateEr
     "bound-elsewhere",
     `binding violation: expected ${what} "${expected}", got "${actual}". ` +
       "The diff directory is already bound",
-    { hint: "Mount what it is bound to, or give another diff directory with -d" },
+    { hint: "Mount what it is bound to, or give another diff directory", option: "diffPath" },
   );
 }

@@ -42,7 +42,8 @@ export function cleanupDiffDirectory(path: string, options: { force: boolean }):
   const absolute = realPathOfMissing(path);
   if (absolute === "/") {
     throw new UsageError("Cannot clean up the root directory", {
-      hint: "Give a diff directory with -d",
+      hint: "Give a diff directory",
+      option: "diffPath",
     });
   }
   const fd = openDirectory(host.At.FDCWD, absolute);
@@ -80,7 +81,7 @@ function checkUnused(path: string): void {
   throw new StateError(
     "locked",
     `Cleanup blocked: diff directory in use by ${describeHolder(holder)}`,
-    { hint: "unmount first or re-run with --force" },
+    { hint: "Unmount first, or empty it all the same", option: "force" },
   );
 }
 
@@ -99,7 +100,7 @@ function checkIsDiff(path: string, names: readonly string[]): void {
   throw new StateError(
     "foreign-diff",
     `Cleanup blocked: "${path}" has "${stranger}" but no binding`,
-    { hint: "re-run with --force if it is a diff directory" },
+    { hint: "Empty it all the same if it is a diff directory", option: "force" },
   );
 }
 
@@ -134,7 +135,7 @@ function removeContents(fd: number, path: string, device: number, depth: number)
     host.unwrap(host.statAt(fd, name, stat), "stat", inner);
     if (stat.device !== device) {
       throw new StateError("busy", `Cleanup blocked: "${inner}" is a mount point`, {
-        hint: "unmount it first",
+        hint: "Unmount it first",
       });
     }
     if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) {

@@ -110,8 +110,8 @@ function rememberedStore(path: string): string {
   throw new UsageError(
     "Cannot mount: a diff directory that was not mounted before needs a catalog",
     {
-      option: "--pbk-store",
-      hint: "Give the backup catalog with -B/--pbk-store or BACKUP_PATH",
+      hint: "Give the catalog",
+      option: "storePath",
     },
   );
 }
@@ -353,7 +353,7 @@ function refuseForeign(path: string): Binding | undefined {
   throw new StateError(
     "foreign-diff",
     `Cannot use diff directory "${path}": it has no binding, but "data/${stranger}" is there`,
-    { hint: "Give another diff directory with -d; this one is left untouched" },
+    { hint: "Give another diff directory; this one is left untouched", option: "diffPath" },
   );
 }
 
@@ -379,6 +379,7 @@ function probeWritable(path: string): void {
   if (fd < 0) {
     throw new OsError(-fd, "write to diff directory", path, {
       hint: "Give a diff directory that you may write to",
+      option: "diffPath",
     });
   }
   host.close(fd);
@@ -389,7 +390,11 @@ function dirtyError(path: string): StateError {
   return new StateError(
     "dirty",
     `Cannot mount: "${path}" has ${DIRTY_FILE_NAME}, the last --perf-unsafe mount did not end cleanly`,
-    { hint: "Acknowledged writes may be lost; mount with --force to go on, or use a fresh one" },
+    {
+      hint:
+        "Acknowledged writes may be lost: mount it all the same, or give a fresh diff directory",
+      option: "force",
+    },
   );
 }
 

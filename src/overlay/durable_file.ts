@@ -49,7 +49,8 @@ function readDescriptor(fd: number, path: string): string {
 
 function notRegular(path: string): StateError {
   return new StateError("foreign-diff", `Cannot use "${path}": it is not a regular file`, {
-    hint: "Give another diff directory with -d",
+    hint: "Give another diff directory",
+    option: "diffPath",
   });
 }
 

@@ -99,7 +99,7 @@ export class Datastore {
     }
     if (!isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
       throw new StateError("not-found", `Cannot open datastore: there is none in "${path}"`, {
-        hint: "pbkfs pbs datastore create makes one",
+        hint: "A datastore is a directory with `.chunks` in it; one has to be made before",
       });
     }
     const storePath = realDirectory(path);

@@ -63,7 +63,8 @@ export function requireKey(manifest: Manifest, crypt: CryptConfig | undefined): 
   const name = fingerprint === undefined ? "" : ` with key ${shortFingerprint(fingerprint)}`;
   throw new AuthError(`Cannot read the snapshot: it was made${name}, which is missing`, {
     code: "missing-key",
-    hint: "Give the key file with --keyfile.",
+    hint: "Give the key file",
+    option: "crypt",
   });
 }
 

@@ -61,8 +61,8 @@ export function removeNamespace(store: OpenStore, ns: Namespace, isRecursive: bo
 
 function left(ns: Namespace, isRecursive: boolean): StateError {
   return new StateError("busy", `Cannot remove namespace "${ns}": there is something in it`, {
-    hint: isRecursive
-      ? "Protected snapshots must be unprotected first"
-      : "With --delete-groups everything in it goes with it",
+    ...(isRecursive
+      ? { hint: "Protected snapshots must be unprotected first" }
+      : { hint: "Remove it with everything in it", option: "isRecursive" }),
   });
 }

@@ -55,7 +55,7 @@ export function listInstances(store: string): string[] {
 export function readInstance(store: string, name: string): Instance {
   requireCatalog(store);
   if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
-    throw new UsageError(`Cannot use "${name}" as instance name`, { option: "--instance" });
+    throw new UsageError(`Cannot use "${name}" as instance name`, { option: "instance" });
   }
   const directory = `${store}/backups/${name}`;
   if (!isDirectory(directory)) {
@@ -74,7 +74,7 @@ function requireCatalog(store: string): void {
   if (isDirectory(`${store}/backups`)) return;
   const what = isDirectory(store) ? `no directory "backups"` : "there is no such directory";
   throw new StateError("not-found", `Cannot use "${store}" as catalog: ${what}`, {
-    hint: "Give the directory that was the -B of the backups",
+    hint: "A catalog is the directory that pg_probackup was told to keep backups in",
   });
 }
 
@@ -102,6 +102,22 @@ function readConfig(directory: string): { config: InstanceConfig } | { problem: 
     if (!isFailure(error)) throw error;
     return { problem: error.message };
   }
+}
+
+/** Backups that a hint names at most. */
+const NAMED_BACKUPS_MAX = 10;
+
+/** For a hint: the youngest backups of instances. */
+export function knownBackups(instances: readonly Instance[]): string {
+  const ids = instances.flatMap(({ backups }) => backups.map(({ id }) => id));
+  const youngest = ids.sort((a, b) => b.length - a.length || (a < b ? 1 : -1)).slice(
+    0,
+    NAMED_BACKUPS_MAX,
+  );
+  const more = ids.length > youngest.length
+    ? `, and ${ids.length - youngest.length} older ones`
+    : "";
+  return `Backups there: ${youngest.join(", ") || "none"}${more}`;
 }
 
 /** The backup with that id, in either case. Of two with one start time the one whose directory has the name wins. */

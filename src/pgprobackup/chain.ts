@@ -5,7 +5,7 @@
  */
 
 import { type Failure, FormatError, StateError } from "#src/errors.ts";
-import { type Backup, findBackup, type Instance } from "./catalog.ts";
+import { type Backup, findBackup, type Instance, knownBackups } from "./catalog.ts";
 import type { BackupControl, BackupStatus } from "./format/control.ts";
 import { LAYERS_MAX } from "./format/page_map.ts";
 import { PAGE_SIZE } from "./format/page_stream.ts";
@@ -78,7 +78,7 @@ export function resolveChain(instance: Instance, backupId: string, force: boolea
     throw new StateError(
       "not-found",
       `Cannot find backup ${backupId.toUpperCase()} in instance "${instance.name}"`,
-      { hint: "List the backups with `pbkfs show`" },
+      { hint: knownBackups([instance]) },
     );
   }
   const { members, obstacle } = inspectChain(instance, backup);
@@ -136,12 +136,11 @@ function inspectStatus(id: string, isFull: boolean, status: BackupStatus): Obsta
   // While a merge runs, the files of the FULL backup are a mixture of two states.
   const isForceable = status === "CORRUPT" || status === "ORPHAN" ||
     (status === "MERGING" && !isFull);
-  const hint = isForceable
-    ? "Validate the backup, or use --force to open it as it is"
-    : "Only finished backups can be opened";
-  const error = new StateError("chain-corrupt", `Cannot open backup ${id}: status ${status}`, {
-    hint,
-  });
+  const wayOut = isForceable
+    ? { hint: "Validate the backup, or open it as it is", option: "force" }
+    : { hint: "Only finished backups can be opened" };
+  const message = `Cannot open backup ${id}: status ${status}`;
+  const error = new StateError("chain-corrupt", message, wayOut);
   return { error, isForceable };
 }
 

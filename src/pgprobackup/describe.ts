@@ -6,7 +6,14 @@
  */
 
 import { isFailure, OsError, StateError } from "#src/errors.ts";
-import { type Backup, findBackup, type Instance, listInstances, readInstance } from "./catalog.ts";
+import {
+  type Backup,
+  findBackup,
+  type Instance,
+  knownBackups,
+  listInstances,
+  readInstance,
+} from "./catalog.ts";
 import { type ChainMember, inspectChain } from "./chain.ts";
 import { readContentList } from "./content_list.ts";
 import { PAGE_COMPRESSION_NAMES } from "./format/content.ts";
@@ -127,7 +134,7 @@ export function describeCatalog(options: DescribeOptions): CatalogDescription {
   if (refusals.length > 0 && refusals.length === instances.length) throw refusals[0]!;
   if (instances.length === 0 && backupId !== undefined) {
     throw new StateError("not-found", `Cannot find backup ${backupId.toUpperCase()}`, {
-      hint: "List the backups with `pbkfs show`",
+      hint: knownBackups(instances),
     });
   }
   return { store, instances };

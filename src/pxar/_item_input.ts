@@ -175,7 +175,8 @@ export class ItemInput {
     throw new FormatError(`Cannot read ${what}: the payload stream is not there`, {
       code: "missing-payload",
       offset,
-      hint: "It is beside NAME.mpxar as NAME.ppxar, or where --payload says",
+      hint: "It is beside NAME.mpxar as NAME.ppxar, or has to be given",
+      option: "payload",
       ...(this.#name === undefined ? {} : { path: this.#name }),
     });
   }

@@ -71,7 +71,7 @@ mountTest("pbkfs mount without --wait reports what the checks find", async (plac
 mountTest("pbkfs mount remounts a diff directory without instance and backup", async (place) => {
   const fresh = await runProgram(["mount", ...place.places, "--wait"]);
   assert.equal(fresh.code, 2);
-  assert.match(fresh.stderr, /instance is required/);
+  assert.match(fresh.stderr, /-I\/--instance is required/);
   await place.mustMount(["--owner", "65534"]);
   await place.shell(
     "echo new >made && mkdir made.d && echo changed >PG_VERSION && rm backup_label",

@@ -142,7 +142,7 @@ Deno.test("pbkfs pxar says what is wrong when its output cannot be written", asy
     assert.deepEqual(await pxarShell(`$PXAR ${command} > /dev/full`), {
       code: 1,
       stdout: "",
-      stderr: 'pbkfs error: Cannot write "standard output": ENOSPC\n',
+      stderr: 'pbkfs error: Cannot write "standard output": ENOSPC (no space left)\n',
     });
   }
   const other = fixture("kinds.pxar");

@@ -48,16 +48,16 @@ const USAGE_ERRORS: readonly [string, RegExp][] = [
   ["mount --nope", /unknown option '--nope'/],
   ["show --format xml", /argument 'xml' is invalid/],
   ["show extra", /too many arguments/],
-  ["mount", /mnt_path is required/],
-  ["mount -B /b", /mnt_path is required/],
-  ["mount -B /b -D /m", /diff_dir is required/],
+  ["mount", /-D\/--mnt-path is required/],
+  ["mount -B /b", /-D\/--mnt-path is required/],
+  ["mount -B /b -D /m", /-d\/--diff-dir is required/],
   ["mount -B /b -D /m -d /d --workers 0", /--workers/],
   ["mount -B /b -D /m -d /d --timeout soon", /--timeout/],
   ["mount -B /b -D /m -d /d --config nonsense", /--config/],
-  ["unmount", /mnt_path is required/],
-  ["stat", /mnt_path is required/],
-  ["cleanup", /diff_dir is required/],
-  ["show", /pbk_store is required/],
+  ["unmount", /-D\/--mnt-path is required/],
+  ["stat", /-D\/--mnt-path is required/],
+  ["cleanup", /-d\/--diff-dir is required/],
+  ["show", /-B\/--pbk-store is required: .*BACKUP_PATH/],
 ];
 
 for (const [line, message] of USAGE_ERRORS) {

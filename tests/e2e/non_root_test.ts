@@ -155,7 +155,11 @@ Deno.test("mount fails at once when the user may not open the device, told to wa
     "600",
   );
   if (result === undefined) return;
-  assert.equal(result.stdout.match(/Cannot mount ".*": EPERM: It needs root, or/g)?.length, 2);
+  assert.equal(
+    result.stdout.match(/Cannot mount ".*": EPERM \(operation not permitted\): It needs root, or/g)
+      ?.length,
+    2,
+  );
   assert.match(result.stdout, /wait: 1\n/);
   assert.match(result.stdout, /background: 1\n/);
 });

@@ -30,7 +30,7 @@ export const cleanupCommand: CommandModule<CleanupOptions> = {
   },
 
   async run(options, { terminal }) {
-    const path = required(options.diffDir, "diff_dir", "-d/--diff-dir");
+    const path = required(options.diffDir, "-d/--diff-dir", "Give the directory to empty");
     const { cleanupDiffDirectory } = await import("#src/overlay/cleanup.ts");
     const removed = cleanupDiffDirectory(path, { force: options.force === true });
     if (options.format === "json") {

@@ -32,7 +32,7 @@ export const statCommand: CommandModule<StatOptions> = {
   },
 
   async run(options, { terminal }) {
-    const mountPath = required(options.mntPath, "mnt_path", "-D/--mnt-path");
+    const mountPath = required(options.mntPath, "-D/--mnt-path", "Give the mount point");
     const { requestStatistics } = await import("../statistics_request.ts");
     const report = await requestStatistics(mountPath, { reset: options.countersReset === true });
     if (options.format === "json") {

@@ -64,5 +64,5 @@ function mountPathOf({ args, mntPath }: UnmountOptions): string {
       option: "--mnt-path",
     });
   }
-  return required(path ?? mntPath, "mnt_path", "-D/--mnt-path");
+  return required(path ?? mntPath, "-D/--mnt-path", "Give the mount point, with it or alone");
 }

@@ -14,8 +14,8 @@ export function readHostName(): string {
   const content = readSmallFile(PATH);
   const name = typeof content === "number" ? "" : new TextDecoder().decode(content).trim();
   if (name !== "") return name.split(".", 1)[0]!;
-  throw new UsageError("backup_id is required", {
-    option: "backup_id",
-    hint: "Give it with --backup-id: this host does not tell its name",
+  throw new UsageError("--backup-id is required", {
+    option: "--backup-id",
+    hint: "This host does not tell its name",
   });
 }

@@ -6,7 +6,7 @@
 
 import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import { LimitError, OsError } from "#src/errors.ts";
-import { Errno, errnoName, HostStat } from "#src/io/host.ts";
+import { describeErrno, Errno, HostStat } from "#src/io/host.ts";
 import {
   EXCLUDE_FILE_NAME,
   EXCLUDE_FILE_SIZE_MAX,
@@ -108,14 +108,15 @@ export class ChildLister {
       this.#report.add(
         "incomplete",
         path === "" ? "/" : path,
-        `Cannot list: ${errnoName(-result)}, ${found} of it is archived`,
+        `Cannot list: ${describeErrno(-result)}, ${found} of it is archived`,
       );
     }
   }
 
   #tooMany(): LimitError {
     return new LimitError(`Exceeded allowed number of file entries (> ${this.#entriesMax})`, {
-      hint: "Allow more with --entries-max",
+      hint: "Allow more",
+      option: "entriesMax",
     });
   }
 
@@ -146,7 +147,7 @@ export class ChildLister {
       while (size < content.length) {
         const count = this.#source.read(fd, content.subarray(size), size);
         if (count < 0) {
-          report(`Cannot use exclude patterns: ${errnoName(-count)}`);
+          report(`Cannot use exclude patterns: ${describeErrno(-count)}`);
           return;
         }
         if (count === 0) break;

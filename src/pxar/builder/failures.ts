@@ -5,7 +5,7 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import { Errno, errnoName } from "#src/io/host.ts";
+import { describeErrno, Errno } from "#src/io/host.ts";
 import type { BuildReportBuilder } from "./report.ts";
 
 /**
@@ -42,7 +42,7 @@ export function reportMissing(
   } else if (isOwnFailure(result)) {
     throw new OsError(-result, call, path);
   } else {
-    report.add("unreadable", path, `Cannot ${call}: ${errnoName(-result)}, left out`);
+    report.add("unreadable", path, `Cannot ${call}: ${describeErrno(-result)}, left out`);
   }
 }
 

@@ -104,7 +104,7 @@ export class HostMetadataReader {
   #ask(result: number, what: string, path: string): number {
     if (result >= 0) return result;
     if (!UNSUPPORTED.has(result)) {
-      this.#report.add("attribute", path, `Cannot read ${what}: ${host.errnoName(-result)}`);
+      this.#report.add("attribute", path, `Cannot read ${what}: ${host.describeErrno(-result)}`);
     }
     return 0;
   }
@@ -162,12 +162,13 @@ export class HostMetadataReader {
   #failXattr(result: number, call: string, path: string): void {
     const isTooBig = result === -E2BIG || result === -Errno.ERANGE;
     if (!isTooBig) {
-      this.#report.add("attribute", path, `Cannot ${call}: ${host.errnoName(-result)}`);
+      this.#report.add("attribute", path, `Cannot ${call}: ${host.describeErrno(-result)}`);
     } else if (this.#options.skipsLargeXattrs) {
       this.#report.add("attribute", path, `Cannot ${call}: too big, left out`);
     } else {
       throw new OsError(E2BIG, call, path, {
-        hint: "Leave such attributes out with --skip-e2big-xattr",
+        hint: "Leave such attributes out",
+        option: "skipsLargeXattrs",
       });
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { errnoName, HostStat } from "#src/io/host.ts";
+import { describeErrno, HostStat } from "#src/io/host.ts";
 import type { EntryOffset, PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { reportMissing } from "./failures.ts";
@@ -105,7 +105,7 @@ export class FileAdder {
       this.#report.add(
         "incomplete",
         path,
-        `Cannot read at offset ${offset}: ${errnoName(errno)}, ` +
+        `Cannot read at offset ${offset}: ${describeErrno(errno)}, ` +
           `${lostBytes} of ${size} bytes are zeros in the archive`,
       );
     }

@@ -32,7 +32,10 @@ Deno.test("pbs commands name the key file that is missing or none", async () => 
   using directory = new TempDirectory("keys");
   const path = directory.join("key");
   const missing = await pbs(["key", "show", path]);
-  assert.equal(missing.stderr, `pbkfs error: Cannot stat "${path}": ENOENT\n`);
+  assert.equal(
+    missing.stderr,
+    `pbkfs error: Cannot stat "${path}": ENOENT (no such file or directory)\n`,
+  );
   Deno.writeTextFileSync(path, "no key");
   const given = ["catalog", "dump", "host/a", "--repository", directory.path, "--keyfile", path];
   Deno.mkdirSync(directory.join(".chunks"));

@@ -167,7 +167,11 @@ async function transfer(
   { terminal }: CommandContext,
   write: TransferJob["write"],
 ): Promise<number> {
-  const path = required(options.output, "output", "-o/--output");
+  const path = required(
+    options.output,
+    "-o/--output",
+    "Give the name of the archive to make, or - for standard output",
+  );
   const { runTransfer } = await import("../../pxar/transfer_job.ts");
   const job = { output: outputRequest(path, options), isVerbose: options.verbose === true, write };
   const result = await runTransfer(job, terminal);

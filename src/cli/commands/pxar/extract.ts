@@ -101,9 +101,9 @@ async function extractChosen(
 
 function checkChosen(paths: readonly string[], options: ExtractCommandOptions): void {
   if (paths.length === 0) {
-    throw new UsageError("path is required with -o/--output", {
+    throw new UsageError("-o/--output needs the path of what to extract", {
       option: "path",
-      hint: "To restore the whole archive name the target without -o",
+      hint: "To restore the whole archive give the target without -o",
     });
   }
   if (options.pattern !== undefined || options.filesFrom !== undefined) {

@@ -57,8 +57,16 @@ export const importWithMasterKeyCommand: CommandModule<ImportOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const pemPath = required(options.masterKeyfile, "master_keyfile", "--master-keyfile");
-    const path = required(options.encryptedKeyfile, "encrypted_keyfile", "--encrypted-keyfile");
+    const pemPath = required(
+      options.masterKeyfile,
+      "--master-keyfile",
+      "Give the private master key",
+    );
+    const path = required(
+      options.encryptedKeyfile,
+      "--encrypted-keyfile",
+      "Give what `restore SNAPSHOT rsa-encrypted.key` writes",
+    );
     const [given] = options.args;
     const target = given ?? knownPlace(defaultKeyPath(context));
     const { readKeyText } = await import("../../../pbs/secrets.ts");

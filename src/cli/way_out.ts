@@ -1,0 +1,67 @@
+/**
+ * What a person types to get out of a failure.
+ *
+ * Errors of the library say what can be done in words of their own field, and name the option of the function that was
+ * called. Here that becomes the flag of the command that was typed, and only where that command has it.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import type { Failure } from "#src/errors.ts";
+
+/** Flags of the options that errors name. */
+const FLAGS: Readonly<Record<string, string>> = {
+  crypt: "--keyfile",
+  diffPath: "--diff-dir",
+  entriesMax: "--entries-max",
+  force: "--force",
+  instance: "--instance",
+  isRecursive: "--delete-groups",
+  logFile: "--log-file",
+  logSink: "--log-sink",
+  overwrite: "--overwrite",
+  payload: "--payload",
+  skipsLargeXattrs: "--skip-e2big-xattr",
+  storePath: "--pbk-store",
+};
+
+/** What an error says of a way out, in terms of the command line. */
+export interface WayOut {
+  /** Words for a person. */
+  readonly hint?: string;
+  /** The flag or argument that is wrong, or that helps. */
+  readonly option?: string;
+}
+
+/**
+ * The way out of a failure.
+ *
+ * @param command the command that failed, undefined when it is not known
+ */
+export function wayOut(error: Failure, command: Command | undefined): WayOut {
+  if (error.code === "EEXIST" && error.hint === undefined) return existingFile(command);
+  const { hint, option } = error;
+  const known = option === undefined ? undefined : FLAGS[option];
+  const flag = known ?? option;
+  const flags = known === undefined ? undefined : flagsOf(command, known);
+  // A name that only the library knows helps nobody at a terminal.
+  const isShown = flag !== undefined && (known === undefined || flags !== undefined);
+  return {
+    ...(hint === undefined ? {} : { hint: flags === undefined ? hint : `${hint} (${flags})` }),
+    ...(isShown ? { option: flag } : {}),
+  };
+}
+
+function existingFile(command: Command | undefined): WayOut {
+  const option = "--overwrite";
+  return flagsOf(command, option) === undefined
+    ? { hint: "Give another name, or remove what is there" }
+    : { hint: `Give another name, or replace what is there (${option})`, option };
+}
+
+/** How help names a flag (`-d, --diff-dir` without its value); undefined where the command has no such flag. */
+function flagsOf(command: Command | undefined, long: string): string | undefined {
+  const option = command?.options.find((candidate) => candidate.long === long);
+  return option?.short === undefined ? option?.long : `${option.short}/${option.long}`;
+}
