@@ -42,7 +42,10 @@ export function requireFiles(snapshot: ArchiveHolder, name: string): ArchiveFile
   if (found !== undefined) return found;
   const file = defaultFileName(name);
   if (file === MANIFEST_NAME || file === CLIENT_LOG_NAME) return { kind: "blob", file };
-  throw new StateError("not-found", `The snapshot's manifest does not contain file "${file}"`);
+  const names = snapshot.manifest.files.map(({ filename }) => filename).join(", ");
+  throw new StateError("not-found", `The snapshot's manifest does not contain file "${file}"`, {
+    hint: `It has ${names === "" ? "none" : names}`,
+  });
 }
 
 /**

@@ -57,6 +57,8 @@ export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
   ["path", "path"],
   ["offset", "offset"],
   ["backupId", "backup_id"],
+  ["mountPath", "mnt_path"],
+  ["diffPath", "diff_dir"],
   ["errno", "errno"],
   ["call", "call"],
 ];

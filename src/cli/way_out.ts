@@ -8,22 +8,27 @@
  */
 
 import type { Command } from "commander";
-import type { Failure } from "#src/errors.ts";
+import { dirname } from "node:path";
+import { type Failure, OsError } from "#src/errors.ts";
+import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
 
 /** Flags of the options that errors name. */
 const FLAGS: Readonly<Record<string, string>> = {
+  conflict: "--conflict",
   crypt: "--keyfile",
   diffPath: "--diff-dir",
   entriesMax: "--entries-max",
   force: "--force",
   instance: "--instance",
   isRecursive: "--delete-groups",
+  lock: "--no-lock",
   logFile: "--log-file",
   logSink: "--log-sink",
   overwrite: "--overwrite",
   payload: "--payload",
   skipsLargeXattrs: "--skip-e2big-xattr",
   storePath: "--pbk-store",
+  time: "--backup-time",
 };
 
 /** What an error says of a way out, in terms of the command line. */
@@ -40,8 +45,14 @@ export interface WayOut {
  * @param command the command that failed, undefined when it is not known
  */
 export function wayOut(error: Failure, command: Command | undefined): WayOut {
-  if (error.code === "EEXIST" && error.hint === undefined) return existingFile(command);
   const { hint, option } = error;
+  if (hint === undefined && error instanceof OsError) return wayAround(error, command);
+  if (error.code === "locked") {
+    const { mountPath, diffPath } = error as Partial<DiffLockedError>;
+    if (mountPath !== undefined) {
+      return { hint: `Run pbkfs unmount -D ${mountPath} -d ${diffPath} first` };
+    }
+  }
   const known = option === undefined ? undefined : FLAGS[option];
   const flag = known ?? option;
   const flags = known === undefined ? undefined : flagsOf(command, known);
@@ -53,11 +64,28 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
   };
 }
 
-function existingFile(command: Command | undefined): WayOut {
-  const option = "--overwrite";
-  return flagsOf(command, option) === undefined
-    ? { hint: "Give another name, or remove what is there" }
-    : { hint: `Give another name, or replace what is there (${option})`, option };
+/** What helps where a file cannot be made. */
+function wayAround({ code, call, path }: OsError, command: Command | undefined): WayOut {
+  if (code === "EEXIST") {
+    const option = "--overwrite";
+    if (!isRegularFile(path)) return { hint: "Give another name" };
+    return flagsOf(command, option) === undefined
+      ? { hint: "Give another name, or remove what is there" }
+      : { hint: `Give another name, or replace what is there (${option})`, option };
+  }
+  if (code === "ENOENT" && /^(create|make)\b/u.test(call)) {
+    return { hint: `Make the directory "${dirname(path)}" first` };
+  }
+  return {};
+}
+
+/** Only regular files are replaced. */
+function isRegularFile(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** How help names a flag (`-d, --diff-dir` without its value); undefined where the command has no such flag. */

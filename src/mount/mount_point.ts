@@ -117,12 +117,12 @@ export async function prepareMountPoint(path: string): Promise<boolean> {
   if (isMounted(path)) throw alreadyMounted(path);
   const stat = new HostStat();
   const result = statAt(At.FDCWD, path, stat, true);
-  if (result === -Errno.ENOENT) throw new UsageError(`Mount point "${path}" does not exist`);
+  if (result === -Errno.ENOENT) throw wrongPlace(path, "does not exist");
   if (result < 0) throw new OsError(-result, "stat", path);
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
-    throw new UsageError(`Mount point "${path}" is not a directory`);
+    throw wrongPlace(path, "is not a directory");
   }
-  if (!isEmptyDirectory(path)) throw new UsageError(`Mount point "${path}" is not empty`);
+  if (!isEmptyDirectory(path)) throw wrongPlace(path, "is not empty");
   return isRepaired;
 }
 
@@ -155,6 +155,12 @@ export function reserveMountPoint(path: string): number {
   throw isLocked
     ? alreadyMounted(path)
     : new StateError("busy", `Mount point "${path}" is being mounted by another process`);
+}
+
+function wrongPlace(path: string, what: string): UsageError {
+  return new UsageError(`Mount point "${path}" ${what}`, {
+    hint: "Give a directory that is there and empty",
+  });
 }
 
 function alreadyMounted(path: string): StateError {

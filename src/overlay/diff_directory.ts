@@ -312,7 +312,10 @@ function makeDirectory(path: string): boolean {
   const stat = new host.HostStat();
   if (host.statAt(host.At.FDCWD, path, stat) === 0) {
     if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) return false;
-    throw new OsError(host.Errno.ENOTDIR, "use as directory", path);
+    throw new OsError(host.Errno.ENOTDIR, "use as diff directory", path, {
+      hint: "Give a directory, or a path where one can be made",
+      option: "diffPath",
+    });
   }
   const parent = dirname(path);
   if (parent !== path && host.statAt(host.At.FDCWD, parent, stat, true) < 0) makeDirectory(parent);

@@ -83,7 +83,7 @@ export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock 
     host.close(fd);
     if (result !== 0 && result !== -host.Errno.EAGAIN) host.unwrap(result, "lock", path);
     // A probe of another command holds the lock for a moment; only a worker keeps it.
-    if (attempt >= ATTEMPTS_MAX) throw lockedError(diffPath);
+    if (attempt >= ATTEMPTS_MAX) throw new DiffLockedError(diffPath, findLockHolder(diffPath));
     sleep(RETRY_PAUSE_MS);
   }
 }
@@ -134,13 +134,18 @@ export function describeHolder(holder: LockHolder | undefined): string {
     : `process ${holder.pid}`;
 }
 
-function lockedError(diffPath: string): StateError {
-  const holder = findLockHolder(diffPath);
-  const hint = holder?.mountPath === undefined
-    ? "Unmount it first"
-    : `Run pbkfs unmount -D ${holder.mountPath} -d ${diffPath} first`;
-  const message = `diff directory already in use by ${describeHolder(holder)}`;
-  return new StateError("locked", `${message} ("${diffPath}")`, { hint });
+/** The diff directory is in use: `code` is `locked`. */
+export class DiffLockedError extends StateError {
+  readonly diffPath: string;
+  /** Where it is mounted; undefined when its holder does not say. */
+  readonly mountPath?: string;
+
+  constructor(diffPath: string, holder: LockHolder | undefined) {
+    const message = `diff directory already in use by ${describeHolder(holder)}`;
+    super("locked", `${message} ("${diffPath}")`, { hint: "Unmount it first" });
+    this.diffPath = diffPath;
+    if (holder?.mountPath !== undefined) this.mountPath = holder.mountPath;
+  }
 }
 
 function isStillNamed(fd: number, path: string): boolean {

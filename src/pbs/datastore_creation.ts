@@ -27,12 +27,16 @@ const UNFINISHED_CHUNKS_DIRECTORY = `${CHUNKS_DIRECTORY}.new`;
  */
 export function createDatastore(path: string, options: CreateOptions = {}): void {
   if (isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
-    throw new StateError("exists", `Cannot make a datastore in "${path}": there is one`);
+    throw new StateError("exists", `Cannot make a datastore in "${path}": there is one`, {
+      hint: "Use it as it is",
+    });
   }
   // What was begun before may be gone on with.
   const harmless = [LOST_AND_FOUND, UNFINISHED_CHUNKS_DIRECTORY];
   if (namesIn(path).some((name) => !harmless.includes(name))) {
-    throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`);
+    throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`, {
+      hint: "Give a directory that is empty or not there yet",
+    });
   }
   const owner = options.owner ?? ownerOf(isDirectoryAt(path) ? path : parentOf(path), path);
   const files = new StoreFiles(owner, "none");

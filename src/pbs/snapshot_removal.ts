@@ -105,6 +105,7 @@ function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
         throw new StateError(
           "protected",
           `Cannot remove ${formatSnapshot(snapshot)}: it is protected`,
+          { hint: "End its protection first" },
         );
       }
       removeSnapshotDirectory(store, snapshot);

@@ -166,7 +166,10 @@ function makeSnapshotDirectory(
   for (let id = idAfter(last, group, time);; id = { group, time: id.time + 1 }) {
     if (files.makeDirectory(snapshotPath(store, id))) return id;
     if (time === undefined) continue;
-    throw new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: it exists`);
+    throw new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: it exists`, {
+      hint: "Give a later time, or none",
+      option: "time",
+    });
   }
 }
 
@@ -217,9 +220,11 @@ function aheadOfClock(last: SnapshotId, now: number): StateError {
 }
 
 function notAfter(id: SnapshotId, last: SnapshotId): StateError {
-  const problem = id.time === last.time ? "it exists" : "the last snapshot is younger";
-  return new StateError(
-    "exists",
-    `Cannot make snapshot ${formatSnapshot(id)}: ${problem} (${formatSnapshot(last)})`,
-  );
+  const problem = id.time === last.time
+    ? "it exists"
+    : `the last snapshot, ${formatSnapshot(last)}, is younger`;
+  return new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: ${problem}`, {
+    hint: "Give a later time, or none",
+    option: "time",
+  });
 }

@@ -82,7 +82,9 @@ export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] 
 /** Checks that a namespace is there. @throws {StateError} `not-found` */
 export function requireNamespace(store: OpenStore, ns: Namespace): void {
   if (isDirectoryAt(namespacePath(store, ns))) return;
-  throw new StateError("not-found", `Cannot find namespace "${ns}" in "${store.path}"`);
+  throw new StateError("not-found", `Cannot find namespace "${ns}" in "${store.path}"`, {
+    hint: "A namespace has to be made before it is used",
+  });
 }
 
 /** Checks that a group is there. @throws {StateError} `not-found` */

@@ -55,7 +55,10 @@ export function listInstances(store: string): string[] {
 export function readInstance(store: string, name: string): Instance {
   requireCatalog(store);
   if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
-    throw new UsageError(`Cannot use "${name}" as instance name`, { option: "instance" });
+    throw new UsageError(`Cannot use "${name}" as instance name`, {
+      option: "instance",
+      hint: "Instances are the directories in backups/ of the catalog",
+    });
   }
   const directory = `${store}/backups/${name}`;
   if (!isDirectory(directory)) {

@@ -119,7 +119,10 @@ function beingChanged(member: ChainMember, pid: number): StateError {
     "locked",
     `Cannot mount: backup ${member.id} is being changed by process ${pid} ("${member.directory}/` +
       `${WRITER_FILE}")`,
-    { hint: "Wait until merge, delete or validate has ended; --no-lock mounts without a lock" },
+    {
+      hint: "Wait until merge, delete or validate has ended, or mount without a lock",
+      option: "lock",
+    },
   );
 }
 

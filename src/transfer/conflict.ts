@@ -57,7 +57,12 @@ export function resolveConflict(
   const directories = distinct.filter(isDirectory);
   if (directories.length === distinct.length) return [{ kind: "united", name, directories }];
   if (distinct.length === 1) return [{ kind: "entry", name, entry: distinct[0]!.entry }];
-  if (policy === "error") throw new OsError(Errno.EEXIST, "write a second", path);
+  if (policy === "error") {
+    throw new OsError(Errno.EEXIST, "write a second", path, {
+      hint: "Say what becomes of paths that come twice",
+      option: "conflict",
+    });
+  }
   if (policy === "rename") return renameAll(name, distinct, directories, isTaken);
   const winner = (policy === "first" ? distinct[0] : distinct.at(-1))!;
   if (!isDirectory(winner)) return [{ kind: "entry", name, entry: winner.entry }];

@@ -32,6 +32,8 @@ export interface ProgramResult {
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly permissions?: readonly string[];
+  /** Working directory. */
+  readonly cwd?: string;
 }
 
 /** The program with arguments, not started yet. */
@@ -49,6 +51,7 @@ export function program(args: readonly string[], options: ProgramOptions = {}): 
       ...args,
     ],
     clearEnv: true,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...Object.fromEntries(kept), ...options.env },
     stdin: "null",
     stdout: "piped",

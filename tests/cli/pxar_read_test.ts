@@ -292,6 +292,6 @@ Deno.test("pbkfs pxar says where it looks for a payload stream that is not there
   for (const command of [`cat ${path} /hello.txt`, `cat - /hello.txt < ${path}`]) {
     const { code, stderr } = await pxarShell(`$PXAR ${command}`);
     assert.equal(code, 1);
-    assert.match(stderr, /payload stream is not there .*: It is beside .* --payload/);
+    assert.match(stderr, /payload stream is not there .*: It is beside .* \(--payload\)/);
   }
 });

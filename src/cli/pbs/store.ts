@@ -90,6 +90,7 @@ export function snapshotOf(store: Datastore, target: Target): SnapshotId {
   throw new StateError(
     "not-found",
     `backup group ${qualifiedName(target.group)} does not contain any snapshots.`,
+    { hint: "pbkfs pbs list shows all groups" },
   );
 }
 

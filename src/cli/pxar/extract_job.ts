@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import { readAnyFile } from "#src/io/any_file.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { isDirectoryAt } from "#src/io/store_access.ts";
@@ -67,9 +68,9 @@ export function extractToTarget(
   const streams = opened.use(request.archive.openStreams());
   const { name, source, payload } = streams;
   const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
-  run(request, terminal, (options) =>
+  run(request, terminal, (optionsFor) =>
     extractArchive(decoder, openTarget(request, target), {
-      ...options,
+      ...optionsFor(target),
       patterns,
       ...(request.archive.isPipe
         ? {}
@@ -96,12 +97,12 @@ export function extractPathsTo(
   const found = accessor.lookupAll(wanted);
   const missing = found.indexOf(undefined);
   if (missing >= 0) throw notFound(wanted[missing]!, files.name);
-  run(request, terminal, (options) => {
+  run(request, terminal, (optionsFor) => {
     if (wanted.length > 1) {
-      return extractPaths(accessor, wanted, openTarget(request, output), options);
+      return extractPaths(accessor, wanted, openTarget(request, output), optionsFor(output));
     }
     const isDirectory = found[0]!.entry.kind === "directory";
-    return extractOne(request, accessor, wanted[0]!, isDirectory, output, options);
+    return extractOne(request, accessor, wanted[0]!, isDirectory, output, optionsFor);
   });
 }
 
@@ -122,7 +123,8 @@ export function extractBelow(
   run(
     request,
     terminal,
-    (options) => extractPaths(accessor, paths, openTarget(request, target), { ...options, from }),
+    (optionsFor) =>
+      extractPaths(accessor, paths, openTarget(request, target), { ...optionsFor(target), from }),
   );
 }
 
@@ -132,25 +134,29 @@ function extractOne(
   path: string,
   isDirectory: boolean,
   output: string,
-  options: ExtractionOptions,
+  optionsFor: OptionsFor,
 ): ExtractReport {
   if (isDirectory || output.endsWith("/") || isHostDirectory(output)) {
-    return extractEntry(accessor, path, openTarget(request, output), options);
+    return extractEntry(accessor, path, openTarget(request, output), optionsFor(output));
   }
   const slash = output.lastIndexOf("/");
   const directory = slash < 0 ? "." : output.slice(0, slash + 1);
   const target = openTarget(request, directory);
-  return extractEntry(accessor, path, target, { ...options, name: output.slice(slash + 1) });
+  const name = output.slice(slash + 1);
+  return extractEntry(accessor, path, target, { ...optionsFor(directory), name });
 }
+
+/** Options of a restore into a directory, which is where what is in the way is. */
+type OptionsFor = (target: string) => ExtractionOptions;
 
 function run(
   request: ExtractRequest,
   terminal: Terminal,
-  extract: (options: ExtractionOptions) => ExtractReport,
+  extract: (optionsFor: OptionsFor) => ExtractReport,
 ): void {
   using progress = new Progress(terminal, "Restored");
   const problems = new ProblemOutput(terminal, request.report, progress);
-  const report = extract({
+  const report = extract((target) => ({
     isStrict: request.isStrict,
     ignoresDeviceErrors: request.ignoresDeviceErrors,
     onProgress: ({ path, entryCount, contentBytes }) => {
@@ -158,12 +164,14 @@ function run(
       progress.set(entryCount, contentBytes);
     },
     onProblem: ({ path, error, severity }) => {
-      problems.print({ path, severity, code: errorCode(error), message: error.message });
+      const code = errorCode(error);
+      const place = code === "EEXIST" ? `, "${join(target, path)}"` : "";
+      problems.print({ path, severity, code, message: error.message + place });
     },
-  });
+  }));
   progress.clear();
   if (request.report === "json") terminal.out(JSON.stringify(summary(report)) + "\n");
-  if (report.isPartial) throw partialError(report.errorCount, "restored");
+  if (report.isPartial) throw partialError(report.errorCount, "restored", problems.isInTheWay);
 }
 
 function summary(report: ExtractReport): Record<string, unknown> {

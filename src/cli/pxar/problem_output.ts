@@ -29,6 +29,7 @@ export class ProblemOutput {
   readonly #terminal: Terminal;
   readonly #format: OutputFormat;
   readonly #progress: LineOnTerminal;
+  #isInTheWay = false;
 
   constructor(terminal: Terminal, format: OutputFormat, progress: LineOnTerminal) {
     this.#terminal = terminal;
@@ -39,6 +40,7 @@ export class ProblemOutput {
   /** Prints one. */
   print(problem: EntryProblem): void {
     this.#progress.clear();
+    this.#isInTheWay ||= problem.code === "EEXIST";
     if (this.#format === "json") {
       this.#terminal.err(JSON.stringify({ type: "problem", ...problem }) + "\n");
     } else {
@@ -46,6 +48,11 @@ export class ProblemOutput {
       const place = message.includes(path) ? "" : `${quoteName(path)}: `;
       this.#terminal.err(`${severity}: ${place}${showMessage(message)}\n`);
     }
+  }
+
+  /** Whether something could not be made because of what was there. */
+  get isInTheWay(): boolean {
+    return this.#isInTheWay;
   }
 
   /** Prints the path of an entry that is being done. */
@@ -60,10 +67,17 @@ export function errorCode(error: Error): string {
   return isFailure(error) ? error.code : "internal";
 }
 
-/** The error at the end when entries are missing. `what` is what became of them: `archived`. */
-export function partialError(count: number, what: string): StateError {
+/**
+ * The error at the end when entries are missing.
+ *
+ * @param what what became of them: `archived`
+ * @param isInTheWay files that are there kept some from being made
+ */
+export function partialError(count: number, what: string, isInTheWay = false): StateError {
   const entries = count === 1 ? "1 problem" : `${count} problems`;
   return new StateError("partial", `Not everything was ${what}: ${entries}`, {
-    hint: "What is missing is listed above; the rest is done",
+    hint: "What is missing is listed above; the rest is done" +
+      (isInTheWay ? ". What is in the way can be replaced" : ""),
+    ...(isInTheWay ? { option: "overwrite" } : {}),
   });
 }

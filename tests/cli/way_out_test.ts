@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { Command } from "commander";
+import { wayOut } from "#src/cli/way_out.ts";
+import { Errno, LimitError, OsError, StateError } from "#src/errors.ts";
+import { DiffLockedError } from "#src/overlay/diff_lock.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { MOUNT_PERMISSIONS, runProgram } from "./_program.ts";
+
+const PLAIN = new Command("plain");
+const FORCING = new Command("mount").option("--force").option("-d, --diff-dir <path>");
+
+Deno.test("wayOut() names the flag of the command that failed, and no flag that it does not have", () => {
+  const error = new StateError("dirty", "Cannot mount", {
+    hint: "Mount it anyway",
+    option: "force",
+  });
+  assert.deepEqual(wayOut(error, FORCING), {
+    hint: "Mount it anyway (--force)",
+    option: "--force",
+  });
+  assert.deepEqual(wayOut(error, PLAIN), { hint: "Mount it anyway" });
+  assert.deepEqual(wayOut(error, undefined), { hint: "Mount it anyway" });
+  const elsewhere = new StateError("foreign-diff", "x", {
+    hint: "Give another",
+    option: "diffPath",
+  });
+  assert.equal(wayOut(elsewhere, FORCING).hint, "Give another (-d/--diff-dir)");
+});
+
+Deno.test("wayOut() never shows the library's name of an option", () => {
+  const error = new LimitError("Too many", { hint: "Allow more", option: "entriesMax" });
+  assert.deepEqual(wayOut(error, PLAIN), { hint: "Allow more" });
+});
+
+Deno.test("wayOut() of what is there already offers to replace files, and files only", () => {
+  using directory = new TempDirectory("way-out");
+  const path = directory.join("file");
+  Deno.writeTextFileSync(path, "");
+  const replacing = new Command("create").option("--overwrite");
+  const inTheWay = (place: string) => new OsError(Errno.EEXIST, "create", place);
+  assert.deepEqual(wayOut(inTheWay(path), replacing), {
+    hint: "Give another name, or replace what is there (--overwrite)",
+    option: "--overwrite",
+  });
+  assert.equal(wayOut(inTheWay(path), PLAIN).hint, "Give another name, or remove what is there");
+  assert.equal(wayOut(inTheWay(directory.path), replacing).hint, "Give another name");
+  assert.equal(wayOut(inTheWay("/dev/null"), replacing).hint, "Give another name");
+});
+
+Deno.test("wayOut() of a diff directory in use is the command that unmounts it", () => {
+  const error = new DiffLockedError("/diff", { pid: 5, mountPath: "/mnt" });
+  assert.equal(wayOut(error, FORCING).hint, "Run pbkfs unmount -D /mnt -d /diff first");
+  const unknown = new DiffLockedError("/diff", undefined);
+  assert.equal(wayOut(unknown, FORCING).hint, "Unmount it first");
+});
+
+Deno.test("pbkfs names the way out beside what is wrong, with words beside the errno", async () => {
+  using directory = new TempDirectory("way-out");
+  const place = directory.path;
+  Deno.mkdirSync(`${place}/source`);
+  Deno.mkdirSync(`${place}/catalog/backups/main`, { recursive: true });
+  for (const name of ["a", "b"]) Deno.writeTextFileSync(`${place}/source/${name}`, name);
+  const options = { cwd: place, permissions: [...MOUNT_PERMISSIONS, "--allow-write"] };
+  assert.equal((await runProgram(["pxar", "create", "x.pxar", "source"], options)).code, 0);
+  const lines: readonly [string, RegExp][] = [
+    ["pxar create x.pxar source", /"x\.pxar": EEXIST \(there is one already\): .*\(--overwrite\)/],
+    ["pxar create no/x.pxar source", /ENOENT \(no such file or directory\): Make .* "no" first/],
+    ["pxar create y.pxar source --entries-max 1", /Allow more \(--entries-max\)/],
+    ["pxar extract x.pxar source", /"source\/a"[^]*Not everything .* replaced \(--overwrite\)/],
+    ["pxar keygen x.pxar", /EEXIST .*: Give another name, or remove what is there/],
+    ["show -B catalog -I other", /Instances there: main/],
+    ["show -B catalog -i NONE", /Cannot find backup NONE: Backups there: none/],
+    ["show", /-B\/--pbk-store is required: .*BACKUP_PATH/],
+    ["cleanup", /-d\/--diff-dir is required/],
+    ["cleanup -d source", /Empty it all the same .*\(--force\)/],
+    ["cleanup -d /", /Give a diff directory \(-d\/--diff-dir\)/],
+    ["mount -D source -d source2", /Give the catalog \(-B\/--pbk-store\)/],
+    ["mount -B catalog -D source", /-d\/--diff-dir is required/],
+  ];
+  for (const [line, expected] of lines) {
+    const { code, stderr } = await runProgram(line.split(" "), options);
+    assert.notEqual(code, 0, line);
+    assert.match(stderr, expected, line);
+    // No name of a function's option, no bare errno, no undefined.
+    assert.doesNotMatch(
+      stderr.replaceAll(/"[^"]*"|pg_probackup/g, ""),
+      /[a-z]_[a-z]|\b[a-z]+[A-Z][a-z]+\b|: E[A-Z]+(?: *$|:)|undefined/m,
+      line,
+    );
+  }
+});
