@@ -111,7 +111,9 @@ function readConfig(directory: string): { config: InstanceConfig } | { problem: 
 const NAMED_BACKUPS_MAX = 10;
 
 /** For a hint: the youngest backups of instances. */
-export function knownBackups(instances: readonly Instance[]): string {
+export function knownBackups(
+  instances: readonly { readonly backups: readonly { readonly id: string }[] }[],
+): string {
   const ids = instances.flatMap(({ backups }) => backups.map(({ id }) => id));
   const youngest = ids.sort((a, b) => b.length - a.length || (a < b ? 1 : -1)).slice(
     0,
