@@ -117,6 +117,7 @@ function fuseSection(
     handle_misses: counters.handleMisses,
     handles_open: handlesOpen,
     tasks_total: all.reduce((sum, { count }) => sum + count, 0),
+    tasks_negative: all.reduce((sum, { negative }) => sum + negative, 0),
     tasks_failed: all.reduce((sum, { errors }) => sum + errors, 0),
   };
 }

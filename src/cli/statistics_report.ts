@@ -1,5 +1,5 @@
 /**
- * The statistics of a mount, as they are stored and printed.
+ * The statistics of a mount, as they are stored and printed as JSON. What each counter means: docs/statistics.md.
  *
  * @module
  */
@@ -35,10 +35,4 @@ export interface StatisticsReport {
     readonly handle_hits: number;
     readonly handle_misses: number;
   };
-}
-
-/** The text form: one `key=<compact json>` line for each top-level key, sorted, then an empty line. */
-export function formatStatistics(report: StatisticsReport): string {
-  const lines = Object.entries(report).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  return lines.sort().join("\n") + "\n\n";
 }

@@ -69,7 +69,7 @@ export class RequestLoop {
     const result = this.#answer(opcode);
     if (isTimed) statistics.latency(opcode, monotonicNanoseconds() - start);
     if (result < 0) {
-      if (result !== NO_ANSWER) statistics.error(opcode);
+      if (result !== NO_ANSWER) statistics.error(opcode, -result);
     } else if (opcode === Opcode.READ) {
       statistics.bytes(opcode, result);
     } else if (opcode === Opcode.WRITE) {

@@ -10,6 +10,7 @@
  */
 
 import { OPCODE_COUNT, OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
+import { Errno } from "#ffi/os_error.ts";
 
 /** Requests of each kind and worker of which every latency is taken. */
 export const SAMPLE_ALL_UNTIL = 64;
@@ -21,11 +22,34 @@ const SUB_BUCKETS = 8;
 const EXPONENT_MAX = 40;
 const BUCKET_COUNT = SUB_BUCKETS * EXPONENT_MAX;
 
+/**
+ * Errors that are ordinary answers: every file system gives them to whoever asks whether something is there, may be done or
+ * is known at all. All others mean that something is wrong.
+ */
+const NEGATIVE_ANSWERS: ReadonlySet<number> = new Set([
+  Errno.ENOENT,
+  Errno.ENODATA,
+  Errno.EEXIST,
+  Errno.ENOTEMPTY,
+  Errno.ENOTDIR,
+  Errno.EISDIR,
+  Errno.EACCES,
+  Errno.EPERM,
+  Errno.EAGAIN,
+  Errno.EINTR,
+  Errno.ENXIO,
+  Errno.ERANGE,
+  Errno.ENAMETOOLONG,
+  Errno.ENOSYS,
+  Errno.EOPNOTSUPP,
+]);
+
 // Cells of one operation of one worker.
 const COUNT = 0;
-const ERRORS = 1;
-const BYTES = 2;
-const BUCKETS = 3;
+const FAILED = 1;
+const NEGATIVE = 2;
+const BYTES = 3;
+const BUCKETS = 4;
 const OPERATION_CELLS = BUCKETS + BUCKET_COUNT;
 const WORKER_CELLS = OPERATION_CELLS * OPCODE_COUNT;
 
@@ -33,8 +57,10 @@ const WORKER_CELLS = OPERATION_CELLS * OPCODE_COUNT;
 export interface OperationStatistics {
   /** Requests. */
   readonly count: number;
-  /** Requests that were answered with an error. */
+  /** Requests that failed: answered with an error that is no ordinary answer. */
   readonly errors: number;
+  /** Requests whose answer was an ordinary no, such as `ENOENT`. */
+  readonly negative: number;
   /** Bytes read or written. */
   readonly bytes: number;
   /** Median latency of the sampled requests, in microseconds. */
@@ -66,8 +92,11 @@ export class WorkerStatistics {
     return count <= SAMPLE_ALL_UNTIL || count % SAMPLE_EVERY === 0;
   }
 
-  error(opcode: number): void {
-    if (opcode < OPCODE_COUNT) this.#cells[opcode * OPERATION_CELLS + ERRORS]!++;
+  /** Counts an answer with an error. @param errno positive */
+  error(opcode: number, errno: number): void {
+    if (opcode >= OPCODE_COUNT) return;
+    const cell = NEGATIVE_ANSWERS.has(errno) ? NEGATIVE : FAILED;
+    this.#cells[opcode * OPERATION_CELLS + cell]!++;
   }
 
   bytes(opcode: number, count: number): void {
@@ -104,7 +133,8 @@ export class MountStatistics {
       if (cells[COUNT]! <= 0) continue;
       result[OPCODE_NAMES[opcode] ?? `opcode_${opcode}`] = {
         count: cells[COUNT]!,
-        errors: cells[ERRORS]!,
+        errors: cells[FAILED]!,
+        negative: cells[NEGATIVE]!,
         bytes: cells[BYTES]!,
         p50_us: percentile(cells.subarray(BUCKETS), 0.5),
         p99_us: percentile(cells.subarray(BUCKETS), 0.99),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Opcode, OPCODE_COUNT } from "#ffi/libfuse3/kernel.ts";
+import { Errno } from "#ffi/os_error.ts";
 import {
   allocateStatistics,
   MountStatistics,
@@ -17,12 +18,14 @@ Deno.test("MountStatistics sums over workers and names operations", () => {
     worker.latency(Opcode.READ, 10_000);
   }
   workers[1]!.begin(Opcode.LOOKUP);
-  workers[1]!.error(Opcode.LOOKUP);
+  workers[1]!.error(Opcode.LOOKUP, Errno.EIO);
+  for (const errno of [Errno.ENOENT, Errno.ENODATA]) workers[0]!.error(Opcode.LOOKUP, errno);
   const { read, lookup, ...others } = new MountStatistics(buffer, 2).operations();
   assert.equal(read?.count, 2);
   assert.equal(read?.bytes, 16_384);
   assert.equal(read?.errors, 0);
-  assert.equal(lookup?.errors, 1);
+  // Names that are not there are an answer, no failure.
+  assert.deepEqual([lookup?.errors, lookup?.negative], [1, 2]);
   assert.equal(lookup?.p50_us, 0);
   assert.deepEqual(others, {});
 });
@@ -62,7 +65,7 @@ Deno.test("WorkerStatistics takes unknown requests and absurd latencies", () => 
   const buffer = allocateStatistics(1);
   const worker = new WorkerStatistics(buffer, 0);
   assert.equal(worker.begin(OPCODE_COUNT), false);
-  worker.error(OPCODE_COUNT + 7);
+  worker.error(OPCODE_COUNT + 7, Errno.EIO);
   for (const latency of [-5, 0, 1, 2 ** 45, Number.MAX_SAFE_INTEGER]) {
     worker.begin(Opcode.READ);
     worker.latency(Opcode.READ, latency);

@@ -17,7 +17,7 @@ interface StatOptions extends FormatOptions {
 export const statCommand: CommandModule<StatOptions> = {
   describe() {
     const command = new Command("stat")
-      .description("Print the statistics of a mount")
+      .description("Print what a mount has done, and how fast (docs/statistics.md)")
       .option("-D, --mnt-path <path>", "mount point")
       .option("--counters-reset", "count from zero after this")
       .addOption(formatOption());
@@ -38,7 +38,7 @@ export const statCommand: CommandModule<StatOptions> = {
     if (options.format === "json") {
       terminal.out(JSON.stringify(report, null, 2) + "\n");
     } else {
-      const { formatStatistics } = await import("../statistics_report.ts");
+      const { formatStatistics } = await import("../statistics_text.ts");
       terminal.out(formatStatistics(report));
     }
     return 0;

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { StatisticsCollector } from "#src/cli/mount_statistics.ts";
+import type { StatisticsReport } from "#src/cli/statistics_report.ts";
+import { formatStatistics } from "#src/cli/statistics_text.ts";
+import { createSharedState } from "#src/overlay/shared_state.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const REPORT: StatisticsReport = {
+  pid: 4711,
+  uptime_s: 7384.5,
+  mount: {
+    instance: "main",
+    backup_id: "TOTXQL",
+    fsname: "pbkfs:main/TOTXQL",
+    workers: 2,
+    kernel_features: ["PASSTHROUGH"],
+  },
+  overlay: {
+    reads_from_lower: 1_234_567,
+    bytes_from_lower: 300 << 20,
+    reads_from_diff: 12,
+    bytes_from_diff: 8192,
+    bytes_written: 16_384,
+    blocks_copied: 3,
+    bytes_copied: 24_576,
+    files_copied_up: 2,
+    whole_copies: 1,
+    passthrough_opens: 5,
+    syncs: 4,
+  },
+  fuse: { handles_open: 7, tasks_total: 120, tasks_negative: 40, tasks_failed: 1 },
+  diff: { bytes: 40_960, files: 3, blocks_copied: 3, bytes_copied: 24_576 },
+  index: { files: 1, bytes: 65_536 },
+  operations: {
+    read: { count: 20, errors: 1, negative: 0, bytes: 163_840, p50_us: 35.4, p99_us: 1234 },
+    lookup: { count: 100, errors: 0, negative: 40, bytes: 0, p50_us: 8, p99_us: 2_500_000 },
+  },
+  cache: { page_hits: 9, page_misses: 8, handle_hits: 6, handle_misses: 5 },
+};
+
+Deno.test("pbkfs stat prints tables with units, the most frequent requests first", () => {
+  const text = formatStatistics(REPORT);
+  const lines = text.split("\n").map((line) => line.replaceAll(/ {2,}/g, " | "));
+  assert.equal(
+    lines[0],
+    "pbkfs:main/TOTXQL: mounted for 2 h 3 min, process 4711, 2 threads",
+  );
+  assert.deepEqual(lines.slice(2, 6), [
+    "requests | count | negative | failed | data | median | 99 % below",
+    "lookup | 100 | 40 | 0 | 8 µs | 2.5 s",
+    "read | 20 | 0 | 1 | 160kB | 35 µs | 1.2 ms",
+    'all: 120 requests, 40 with an ordinary negative answer (such as "no such file"), 1 failed',
+  ]);
+  for (
+    const line of [
+      "read from the backup | 1,234,567 reads | 300MB",
+      "copied from the backup to the diff | 3 blocks | 24kB",
+      "now: diff on its disk | 3 files | 40kB",
+    ]
+  ) assert.ok(lines.includes(line), `${line}\n${text}`);
+  assert.match(text, /Not counted: what the kernel reads and writes by itself .* passthrough/);
+  for (const line of text.split("\n")) assert.ok(line.length <= 100, line);
+});
+
+Deno.test("pbkfs stat says so when there was no request", () => {
+  assert.match(formatStatistics({ ...REPORT, operations: {} }), /^no requests yet$/m);
+});
+
+Deno.test("docs/statistics.md explains every counter that there is", () => {
+  using diff = new TempDirectory("statistics");
+  const mounted = {
+    workerCount: 2,
+    kernelFeatures: [],
+    statistics: { operations: () => REPORT.operations, reset: () => {} },
+  };
+  const backup = { instance: "i", backupId: "B", fsname: "pbkfs:i/B", diffPath: diff.path };
+  const collector = new StatisticsCollector(mounted as never, backup, createSharedState());
+  const text = Deno.readTextFileSync(
+    fileURLToPath(new URL("../../docs/statistics.md", import.meta.url)),
+  );
+  const names = (value: object): string[] =>
+    Object.entries(value).flatMap(([key, inner]) =>
+      typeof inner === "object" && !Array.isArray(inner) ? [key, ...names(inner)] : [key]
+    );
+  const wanted = new Set(names(collector.collect()));
+  assert.ok(wanted.has("whole_copies") && wanted.has("negative"));
+  for (const name of wanted) assert.match(text, new RegExp(`\\b${name}\\b`), name);
+  for (const line of formatStatistics(collector.collect()).matchAll(/^(.*?) {2}/gm)) {
+    const [, label] = line;
+    assert.ok(label === "" || text.includes(label!), label);
+  }
+});
