@@ -47,7 +47,7 @@ const UNKNOWN_UNIQUE = 0xffff_ffff_ffff_fff0n;
  * - AUTO_INVAL_DATA drops all cached pages of a file after each write of our own;
  * - POSIX_LOCKS and FLOCK_LOCKS: without them the kernel keeps the locks itself, which is right on one host;
  * - SPLICE_*: slows small reads, and requests would lie in pipes;
- * - DONT_MASK: the kernel applies the umask;
+ * - DONT_MASK: the kernel applies the umask, unless default ACLs decide (see ACL_WANTED);
  * - WRITEBACK_CACHE: loses acknowledged writes when the program is killed, and excludes PASSTHROUGH.
  *
  * HANDLE_KILLPRIV_V2 saves a GETXATTR (security.capability) before every WRITE.
@@ -66,10 +66,18 @@ const WANTED: readonly InitFlagName[] = [
   "INIT_EXT",
 ];
 
+/**
+ * What a mount takes beside, all or nothing, where the kernel is to check access by POSIX ACLs. The umask then comes with
+ * requests, since it does not count below a default ACL.
+ */
+const ACL_WANTED: readonly InitFlagName[] = ["POSIX_ACL", "DONT_MASK"];
+
 /** What is asked of the kernel beside what every mount wants. */
 export interface InitWish {
   /** Floors that backing files may stand on, 1 or 2; 0 for no passthrough. */
   readonly stackDepth: number;
+  /** The kernel checks access by POSIX ACLs. */
+  readonly posixAcls: boolean;
 }
 
 /** What was agreed on. */
@@ -79,6 +87,8 @@ export interface Negotiation {
   readonly flags2: number;
   /** As wished, or 0 where the kernel has no PASSTHROUGH. */
   readonly stackDepth: number;
+  /** As wished, or false where the kernel cannot. */
+  readonly posixAcls: boolean;
   /** Answer to write to the device. */
   readonly answer: Uint8Array<ArrayBuffer>;
   /** Request for libfuse sessions: offers exactly what was agreed on, under an id the kernel does not know. */
@@ -102,6 +112,10 @@ export function negotiateInit(
   const offered2 = hasFlags2(view) ? view.getUint32(body + InitIn.FLAGS2, true) : 0;
   let flags = 0;
   for (const name of WANTED) flags |= 1 << InitFlag[name];
+  const aclFlags = ACL_WANTED.reduce((sum, name) => sum | 1 << InitFlag[name], 0);
+  const posixAcls = wish.posixAcls && (offered & aclFlags) === aclFlags;
+  // The longer SETXATTR tells when an ACL takes the set-group-id bit away (Linux 5.13).
+  if (posixAcls) flags |= aclFlags | 1 << InitFlag.SETXATTR_EXT;
   flags = (flags & offered) >>> 0;
   const flags2 = wish.stackDepth > 0 ? (1 << (InitFlag.PASSTHROUGH - 32) & offered2) >>> 0 : 0;
   const stackDepth = flags2 === 0 ? 0 : wish.stackDepth;
@@ -110,6 +124,7 @@ export function negotiateInit(
     flags,
     flags2,
     stackDepth,
+    posixAcls,
     answer: makeAnswer(view, minor, flags, flags2, stackDepth),
     replay: makeReplay(request, flags, flags2),
   };

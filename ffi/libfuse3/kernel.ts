@@ -270,6 +270,18 @@ export const SetattrIn = {
 /** struct fuse_open_in, for files and directories. */
 export const OpenIn = { FLAGS: 0, OPEN_FLAGS: 4, SIZE: 8 } as const;
 
+/** `setxattr_in.setxattr_flags`: clear set-group-id, since the caller is not in the group. */
+export const SETXATTR_ACL_KILL_SGID = 1;
+
+/** struct fuse_setxattr_in; name and value follow. Without SETXATTR_EXT it ends before `setxattr_flags`. */
+export const SetxattrIn = {
+  SIZE_BYTES: 0,
+  FLAGS: 4,
+  SETXATTR_FLAGS: 8,
+  SIZE: 16,
+  SHORT_SIZE: 8,
+} as const;
+
 /** struct fuse_create_in; the name follows. */
 export const CreateIn = { FLAGS: 0, MODE: 4, UMASK: 8, OPEN_FLAGS: 12, NAME: 16 } as const;
 
@@ -286,7 +298,10 @@ export const ReleaseIn = { FH: 0, FLAGS: 8, SIZE: 24 } as const;
 export const FsyncIn = { FH: 0, FSYNC_FLAGS: 8, SIZE: 16 } as const;
 
 /** struct fuse_mkdir_in; the name follows. */
-export const MkdirIn = { MODE: 0, NAME: 8 } as const;
+export const MkdirIn = { MODE: 0, UMASK: 4, NAME: 8 } as const;
+
+/** struct fuse_mknod_in; the name follows. */
+export const MknodIn = { MODE: 0, RDEV: 4, UMASK: 8, NAME: 16 } as const;
 
 /** struct fuse_rename_in; the old and the new name follow. */
 export const RenameIn = { NEWDIR: 0, NAMES: 8 } as const;

@@ -28,6 +28,7 @@ export function openBackup(description: BackupDescription, context: WorkerContex
     lower,
     worker: context.index,
     backing: context.backing,
+    posixAcls: context.posixAcls,
   });
   publishIndexUse(overlay, lower);
   return overlay;

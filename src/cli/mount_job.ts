@@ -86,7 +86,7 @@ class MountJob {
   }
 
   async run(): Promise<void> {
-    // Modes come from the kernel with the caller's mask applied.
+    // The caller's umask counts, not that of this process.
     host.setUmask(0);
     host.raiseOpenFileLimit();
     if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
@@ -275,6 +275,7 @@ class MountJob {
       allowOther: chooseAllowOther(this.#request.allowOther),
       launched: pool,
       description,
+      posixAcls: this.#request.extendedAttributes,
       backingPaths: [`${diff.controlPath}/${PID_FILE_NAME}`],
     });
     log.info("mounted", {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { TreeFileSystem } from "#src/mount/tree_file_system.ts";
+import type { WorkerContext } from "#src/mount/fuse_worker.ts";
+import { TreeFileSystem, type TreeFileSystemOptions } from "#src/mount/tree_file_system.ts";
 import type { AttributesSlot, EntrySlot, FileSystem, StatfsSlot } from "#src/tree/file_system.ts";
 import type { Tree } from "#src/tree/node.ts";
 
@@ -16,27 +17,37 @@ export interface ServedTreeFacts {
   readonly size: number;
   /** Number of names of each file that has several, by its id in the tree. */
   readonly linkCounts: ReadonlyMap<number, number>;
+  /** Files have ACLs, or nobody has looked. */
+  readonly mayHaveAcls: boolean;
 }
 
 /**
  * Serves `tree` with what is said of it besides. Closing it closes the tree.
  *
+ * @param context says whether the kernel checks ACLs
  * @param onClose closes what the tree is read from
  */
 export function serveTree(
   tree: Tree,
   facts: ServedTreeFacts,
+  context: Pick<WorkerContext, "posixAcls">,
   onClose: () => void = () => {},
 ): FileSystem {
-  return new ServedTree(tree, facts, onClose);
+  const showsRestrictedModes = facts.mayHaveAcls && !context.posixAcls;
+  return new ServedTree(tree, facts, { showsRestrictedModes }, onClose);
 }
 
 class ServedTree extends TreeFileSystem {
   readonly #facts: ServedTreeFacts;
   readonly #onClose: () => void;
 
-  constructor(tree: Tree, facts: ServedTreeFacts, onClose: () => void) {
-    super(tree);
+  constructor(
+    tree: Tree,
+    facts: ServedTreeFacts,
+    options: TreeFileSystemOptions,
+    onClose: () => void,
+  ) {
+    super(tree, options);
     this.#facts = facts;
     this.#onClose = onClose;
   }

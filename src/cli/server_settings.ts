@@ -38,7 +38,7 @@ const SIZE_MAX = 16 << 20;
 export function applySettings(fileSystem: FileSystem, settings: readonly Setting[]): string[] {
   const root = new AttributesSlot();
   unwrap(fileSystem.getattr(ROOT_NODE_ID, root), "stat", "/");
-  const files = new RootFiles(fileSystem, { uid: root.uid, gid: root.gid });
+  const files = new RootFiles(fileSystem, { uid: root.uid, gid: root.gid, umask: 0 });
   const old = files.read(AUTO_CONF_NAME) ?? "";
   const added = missingSettings(old, settings);
   if (added.length === 0) return [];

@@ -34,6 +34,8 @@ export interface MountedTree extends Disposable {
   readonly description: unknown;
   /** Name of the source in df and the mount table. */
   readonly fsname: string;
+  /** The kernel is to check access by the ACLs of the files. */
+  readonly mayHaveAcls: boolean;
 }
 
 /**
@@ -91,13 +93,17 @@ class TreeMountJob {
     await this.#sink?.flush();
   }
 
-  async #mountAndServe(mountPath: string, { description, fsname }: MountedTree): Promise<void> {
+  async #mountAndServe(
+    mountPath: string,
+    { description, fsname, mayHaveAcls }: MountedTree,
+  ): Promise<void> {
     const { workerCount, allowOther } = this.#request;
     const mounted = await mountFileSystem({
       mountPoint: mountPath,
       fsname,
       allowOther: chooseAllowOther(allowOther),
       readOnly: true,
+      posixAcls: mayHaveAcls,
       ...(workerCount === undefined ? {} : { workers: workerCount }),
       description,
       onFailure: (detail) => log.error("request failed", { detail }),
@@ -105,6 +111,9 @@ class TreeMountJob {
     log.info("mounted", { mnt: mounted.mountPoint, fsname, workers: mounted.workerCount });
     const { report, signals, card } = this.#voices;
     showMounted(card, mounted);
+    if (mayHaveAcls && !mounted.posixAcls) {
+      log.warn("kernel does not check ACLs: modes of files with ACLs are shown restricted");
+    }
     const served = serveUntilEnd({ mounted, signals, card });
     report.mounted();
     await served;

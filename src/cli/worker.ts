@@ -45,8 +45,8 @@ function open(description: MountDescription, context: WorkerContext): FileSystem
     case "backup":
       return openBackup(description, context);
     case "archive":
-      return openArchive(description);
+      return openArchive(description, context);
     case "snapshot":
-      return openSnapshotView(description);
+      return openSnapshotView(description, context);
   }
 }

@@ -60,8 +60,14 @@ export class AttributeOperations {
     return 0;
   }
 
-  setxattr(nodeId: number, name: string, value: Uint8Array, flags: number): number {
-    return this.#fileSystem.setxattr(nodeId, name, value, flags);
+  setxattr(
+    nodeId: number,
+    name: string,
+    value: Uint8Array,
+    flags: number,
+    killSgid: boolean,
+  ): number {
+    return this.#fileSystem.setxattr(nodeId, name, value, flags, killSgid);
   }
 
   /** `sizeMax` 0 asks for the length only. */

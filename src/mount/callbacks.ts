@@ -18,7 +18,7 @@ import type { OperationCallbacks } from "#ffi/libfuse3/operations_table.ts";
 import type { Replies } from "#ffi/libfuse3/replies.ts";
 import { FUSE_FILE_INFO_40, FUSE_FORGET_DATA, STAT } from "#ffi/libfuse3/structs.ts";
 import type { Operations } from "./operations.ts";
-import { NO_ANSWER } from "./fast_path.ts";
+import { NO_ANSWER, setxattr } from "./fast_path.ts";
 
 /** Where callbacks leave what became of the request, for the loop that had libfuse process it. */
 export interface CallbackOutcome {
@@ -184,12 +184,7 @@ export function makeCallbacks(
         () => directories.fsyncdir(Number(ino), handleOf(fi), (dataOnly & FSYNC_DATA_ONLY) !== 0),
       ),
 
-    setxattr: (req, ino, name, value, size, flags) =>
-      serveEmpty(req, () => {
-        const start = request.offsetOf(value);
-        const bytes = request.buffer.bytes.slice(start, start + Number(size));
-        return attributes.setxattr(Number(ino), nameAt(name), bytes, flags);
-      }),
+    setxattr: (req) => serveEmpty(req, () => setxattr(request, operations)),
     getxattr: (req, ino, name, size) =>
       serve(req, () => attributes.getxattr(Number(ino), nameAt(name), Number(size))),
     listxattr: (req, ino, size) =>

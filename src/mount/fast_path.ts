@@ -26,6 +26,8 @@ import {
   Rename2In,
   RenameIn,
   SetattrIn,
+  SETXATTR_ACL_KILL_SGID,
+  SetxattrIn,
   WRITE_KILL_SUIDGID,
   WriteIn,
 } from "#ffi/libfuse3/kernel.ts";
@@ -119,6 +121,8 @@ export function dispatchFast(request: Request, operations: Operations): number {
         request.name(IN + GetxattrIn.NAME),
         request.uint32(IN + GetxattrIn.SIZE_BYTES),
       );
+    case Opcode.SETXATTR:
+      return setxattr(request, operations);
     case Opcode.LSEEK:
       return files.lseek(
         nodeId,
@@ -180,6 +184,22 @@ function write(request: Request, operations: Operations): number {
     request.buffer,
     start,
     (request.uint32(IN + WriteIn.WRITE_FLAGS) & WRITE_KILL_SUIDGID) !== 0,
+  );
+}
+
+/** For libfuse's callbacks too: it knows only one of the two layouts. */
+export function setxattr(request: Request, operations: Operations): number {
+  const size = request.uint32(IN + SetxattrIn.SIZE_BYTES);
+  const name = IN + (operations.hasLongSetxattr ? SetxattrIn.SIZE : SetxattrIn.SHORT_SIZE);
+  const value = request.nameEnd(name) + 1;
+  if (value + size > request.size) return -Errno.EINVAL;
+  const kinds = operations.hasLongSetxattr ? request.uint32(IN + SetxattrIn.SETXATTR_FLAGS) : 0;
+  return operations.attributes.setxattr(
+    request.nodeId,
+    request.name(name),
+    request.buffer.bytes.slice(value, value + size),
+    request.uint32(IN + SetxattrIn.FLAGS),
+    (kinds & SETXATTR_ACL_KILL_SGID) !== 0,
   );
 }
 

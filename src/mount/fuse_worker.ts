@@ -30,6 +30,8 @@ export interface WorkerContext {
   readonly workerCount: number;
   /** Undefined where the kernel does not do passthrough. */
   readonly backing: BackingRegistry | undefined;
+  /** The kernel checks access by POSIX ACLs; where it does not, nobody may get more than they give. */
+  readonly posixAcls: boolean;
   /** Logs a failure through the main isolate, at a limited rate. */
   readonly reportFailure: (message: string) => void;
 }
@@ -79,6 +81,7 @@ function serve(
     index: start.index,
     workerCount: start.workerCount,
     backing: start.passthrough ? new BackingRegistry(deviceFd) : undefined,
+    posixAcls: start.posixAcls,
     reportFailure: (message) => failures.report(message),
   });
   const preloader = new DirectoryPreloader({
@@ -89,7 +92,7 @@ function serve(
   fileSystem.expireAttributes = (nodeId) => invalidateAttributes(deviceFd, nodeId);
   fileSystem.preloadDirectory = (nodeId, count) => preloader.request(nodeId, count);
   const request = new Request();
-  const operations = new Operations(fileSystem, request);
+  const operations = new Operations(fileSystem, request, start.hasLongSetxattr);
   const outcome = { result: 0 };
   const callbacks = makeCallbacks(
     operations,

@@ -10,7 +10,7 @@ import { abortConnection } from "#ffi/libfuse3/connection.ts";
 import { nativeBufferOf } from "#ffi/libc.ts";
 import { Errno, unwrap } from "#ffi/os_error.ts";
 import { type InitWish, negotiateInit, type Negotiation } from "#ffi/libfuse3/init.ts";
-import { initFlagNames } from "#ffi/libfuse3/kernel.ts";
+import { InitFlag, initFlagNames } from "#ffi/libfuse3/kernel.ts";
 import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { formatMountOptions } from "#ffi/libfuse3/mount_options.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
@@ -42,6 +42,8 @@ export interface MountFileSystemOptions {
   readonly allowOther: boolean;
   /** The kernel refuses all changes by itself. */
   readonly readOnly?: boolean;
+  /** Access is to be checked by the POSIX ACLs of files: costs a request for each. */
+  readonly posixAcls?: boolean;
   /** Threads that serve; default: {@link defaultWorkerCount}. */
   readonly workers?: number;
   /** Cloned to every worker for its file system factory. */
@@ -113,6 +115,8 @@ export class MountedFileSystem {
   readonly mountPoint: string;
   /** Names of the abilities agreed on with the kernel, such as `PASSTHROUGH`. */
   readonly kernelFeatures: readonly string[];
+  /** The kernel checks access by POSIX ACLs. */
+  readonly posixAcls: boolean;
   /** What the kernel reads and writes by itself. */
   readonly passthrough: PassthroughState;
   /** Workers that serve. */
@@ -149,6 +153,7 @@ export class MountedFileSystem {
     this.mountPoint = parts.mountPoint;
     this.kernelFeatures = initFlagNames(parts.negotiation.flags, parts.negotiation.flags2)
       .filter((name) => name !== "PASSTHROUGH" || parts.passthrough.isOn);
+    this.posixAcls = parts.negotiation.posixAcls;
     this.passthrough = parts.passthrough;
     this.workerCount = parts.pool.workerCount;
     this.repaired = parts.repaired;
@@ -281,7 +286,10 @@ export async function mountFileSystem(
     const deviceFd = session.fd;
     const { backingPaths = [] } = options;
     const stackDepth = backingPaths.length === 0 ? 0 : stackDepthFor(backingPaths);
-    const negotiation = answerInit(deviceFd, { stackDepth });
+    const negotiation = answerInit(deviceFd, {
+      stackDepth,
+      posixAcls: options.posixAcls ?? false,
+    });
     const passthrough = probePassthrough(deviceFd, backingPaths, negotiation.stackDepth);
     pool = options.launched ?? launchWorkers(options);
     const { workerCount } = pool;
@@ -291,6 +299,8 @@ export async function mountFileSystem(
         deviceFd,
         initReplay: negotiation.replay,
         passthrough: passthrough.isOn,
+        posixAcls: negotiation.posixAcls,
+        hasLongSetxattr: (negotiation.flags >>> InitFlag.SETXATTR_EXT & 1) === 1,
         mountPoint,
         mountOptions,
         libfusePath: options.libfusePath,

@@ -23,7 +23,12 @@ export class Operations {
   readonly files: FileOperations;
   readonly directories: DirectoryOperations;
 
-  constructor(fileSystem: FileSystem, readonly request: Request) {
+  /** @param hasLongSetxattr SETXATTR requests have the form of SETXATTR_EXT */
+  constructor(
+    fileSystem: FileSystem,
+    readonly request: Request,
+    readonly hasLongSetxattr: boolean,
+  ) {
     this.names = new NameOperations(fileSystem, this.answer, request);
     this.attributes = new AttributeOperations(fileSystem, this.answer);
     this.files = new FileOperations(fileSystem, this.answer, request);

@@ -5,7 +5,7 @@
  */
 
 import { allocateNativeBuffer } from "#ffi/libc.ts";
-import { InHeader } from "#ffi/libfuse3/kernel.ts";
+import { CreateIn, InHeader, MkdirIn, MknodIn, Opcode } from "#ffi/libfuse3/kernel.ts";
 import { TRANSFER_SIZE_MAX } from "#ffi/libfuse3/init.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { Caller } from "#src/tree/file_system.ts";
@@ -41,6 +41,20 @@ export class Request implements Caller {
 
   get gid(): number {
     return this.#view.getUint32(InHeader.GID, true);
+  }
+
+  get umask(): number {
+    const body = InHeader.SIZE;
+    switch (this.opcode) {
+      case Opcode.CREATE:
+        return this.uint32(body + CreateIn.UMASK);
+      case Opcode.MKDIR:
+        return this.uint32(body + MkdirIn.UMASK);
+      case Opcode.MKNOD:
+        return this.uint32(body + MknodIn.UMASK);
+      default:
+        return 0;
+    }
   }
 
   /** Half of the id that the answer must carry. */

@@ -5,6 +5,7 @@
  */
 
 import { Errno } from "#ffi/os_error.ts";
+import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import {
   type AttributesSlot,
@@ -43,6 +44,15 @@ const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
 const SEEK_DATA = 3;
 
+/** How a tree is served. */
+export interface TreeFileSystemOptions {
+  /**
+   * Nobody checks access by the ACLs of files: their modes are shown so that nobody gets more than the ACL gives. To tools that
+   * copy ACLs these are still to be had as extended attributes.
+   */
+  readonly showsRestrictedModes?: boolean;
+}
+
 /**
  * Serves a {@link Tree}. It has no state but caches: a node id is computed from the node's id in the tree, a
  * handle is never needed. So several instances over the same tree serve one mount together without sharing anything.
@@ -57,8 +67,12 @@ export class TreeFileSystem implements FileSystem {
   #listed: DirectoryEntry | undefined;
   #listedIn = 0;
 
-  constructor(tree: Tree) {
+  readonly #showsRestrictedModes: boolean;
+
+  /** @param options see {@link TreeFileSystemOptions} */
+  constructor(tree: Tree, options: TreeFileSystemOptions = {}) {
     this.#tree = tree;
+    this.#showsRestrictedModes = options.showsRestrictedModes ?? false;
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
@@ -85,7 +99,7 @@ export class TreeFileSystem implements FileSystem {
   getattr(nodeId: number, out: AttributesSlot): number {
     const node = this.#node(nodeId);
     if (node === undefined) return -Errno.ESTALE;
-    fillAttributes(out, node, nodeId);
+    this.#fillAttributes(out, node, nodeId);
     return 0;
   }
 
@@ -219,8 +233,15 @@ export class TreeFileSystem implements FileSystem {
 
   #fillEntry(out: EntrySlot, node: Node): number {
     out.nodeId = this.#nodeId(node);
-    fillAttributes(out.attributes, node, out.nodeId);
+    this.#fillAttributes(out.attributes, node, out.nodeId);
     return 0;
+  }
+
+  #fillAttributes(out: AttributesSlot, node: Node, nodeId: number): void {
+    fillAttributes(out, node, nodeId);
+    if (!this.#showsRestrictedModes) return;
+    const access = node.xattrs().get(XATTR_ACL_ACCESS);
+    if (access !== undefined) out.mode = restrictedMode(access, out.mode);
   }
 
   #notePossibleBurst(parentId: number, { entryCount }: DirectoryNode): void {
@@ -270,8 +291,8 @@ export class TreeFileSystem implements FileSystem {
 }
 
 /** Serves `tree` read-only; see {@link TreeFileSystem}. */
-export function treeFileSystem(tree: Tree): FileSystem {
-  return new TreeFileSystem(tree);
+export function treeFileSystem(tree: Tree, options: TreeFileSystemOptions = {}): FileSystem {
+  return new TreeFileSystem(tree, options);
 }
 
 function refuse(): number {

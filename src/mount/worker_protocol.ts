@@ -20,6 +20,10 @@ export interface StartMessage {
   readonly initReplay: Uint8Array<ArrayBuffer>;
   /** The kernel and this mount can do passthrough. */
   readonly passthrough: boolean;
+  /** The kernel checks access by POSIX ACLs. */
+  readonly posixAcls: boolean;
+  /** SETXATTR requests have the form of SETXATTR_EXT. */
+  readonly hasLongSetxattr: boolean;
   readonly mountPoint: string;
   readonly mountOptions: string;
   readonly libfusePath: string | undefined;

@@ -26,6 +26,8 @@ export interface OverlayOptions {
    * spares a server that writes one request for each write.
    */
   readonly extendedAttributes: boolean;
+  /** Whoever serves the files checks access by their POSIX ACLs; without that they cannot be set. */
+  readonly posixAcls?: boolean;
 }
 
 /** Tells the kernel of files that it may read and write itself. */

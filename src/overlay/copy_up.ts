@@ -11,6 +11,7 @@
  * @module
  */
 
+import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
 import { type FileNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
@@ -174,7 +175,10 @@ export class CopyUp {
       if (result < 0) return result;
       for (const [name, value] of node.xattrs()) {
         const set = host.setXattr(fd, name, value, 0);
-        if (set < 0 && set !== -Errno.EOPNOTSUPP && set !== -Errno.EPERM) return set;
+        if (set === 0) continue;
+        if (set !== -Errno.EOPNOTSUPP && set !== -Errno.EPERM) return set;
+        // Without its ACL the mode would give the owning group what is the mask for all.
+        if (name === XATTR_ACL_ACCESS) host.fchmod(fd, restrictedMode(value, mode) & 0o7777);
       }
     }
     const { seconds, nanoseconds } = mtime;

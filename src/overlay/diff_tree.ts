@@ -8,6 +8,7 @@
 
 import { crc32c } from "#src/bytes/crc32c.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
@@ -46,6 +47,7 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
   const dataFd = host.unwrap(host.open(`${diffPath}/data`, DIRECTORY_FLAGS), "open", "data");
   try {
     for (const entry of readHostDirectory(tmpFd)) removeHostTree(tmpFd, entry.name);
+    removeAcls(tmpFd);
     const marker = readRootMarker(dataFd);
     if (marker === undefined) prepareRoot(dataFd, tmpFd, options);
     else if (marker !== formatRootMarker(options.nonce)) {
@@ -83,6 +85,7 @@ function readRootMarker(dataFd: number): string | undefined {
 /** The root's marker comes last: it says that the root is complete. */
 function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOptions): void {
   setAttributes(dataFd, lower.root.attributes);
+  removeAcls(dataFd);
   const fd = host.openAt(tmpFd, "root", OpenFlag.WRONLY | OpenFlag.CREAT, 0o600);
   host.unwrap(fd, "create", "tmp/root");
   const content = host.nativeBufferOf(new TextEncoder().encode(formatRootMarker(nonce)));
@@ -97,6 +100,26 @@ function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOp
   const { seconds, nanoseconds } = lower.root.attributes.mtime;
   host.utimensAt(dataFd, "", seconds, nanoseconds, seconds, nanoseconds);
   host.unwrap(host.fsync(dataFd), "sync", "data");
+}
+
+/** What a directory of the diff inherits from the place where the diff was made is none of the mount's. */
+function removeAcls(fd: number): void {
+  for (const name of [XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT]) {
+    const removed = host.removeXattr(fd, name);
+    if (removed !== -Errno.ENODATA && removed !== -Errno.EOPNOTSUPP) {
+      host.unwrap(removed, "remove ACL of", "directory of the diff");
+    }
+  }
+}
+
+/** Copies extended attributes, ACLs with them, as far as both places have such. */
+function copyXattrs(from: number, to: number): void {
+  const names = host.listXattr(from);
+  if (typeof names === "number") return;
+  for (const name of decodeFileName(names).split("\0")) {
+    const value = name === "" ? -Errno.ENODATA : host.getXattr(from, name);
+    if (typeof value !== "number") host.setXattr(to, name, value, 0);
+  }
 }
 
 function setAttributes(fd: number, from: { uid: number; gid: number; mode: number }): void {
@@ -143,6 +166,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
     const to = host.unwrap(host.openAt(toFd, newName, DIRECTORY_FLAGS), "open", newName);
     for (const entry of readHostDirectory(from)) copyHostTree(from, entry.name, to, entry.name);
     setAttributes(to, { uid, gid, mode });
+    copyXattrs(from, to);
     host.close(from);
     host.close(to);
   } else if (type === FileType.FILE) {
@@ -157,6 +181,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
       done += count;
     }
     setAttributes(to, { uid, gid, mode });
+    copyXattrs(from, to);
     host.close(from);
     host.close(to);
   } else if (isWhiteout(stat)) {

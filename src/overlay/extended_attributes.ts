@@ -7,9 +7,10 @@
  */
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
-import type { OverlayContext } from "./context.ts";
+import type { OverlayContext, OverlayOptions } from "./context.ts";
 import type { CopyUp } from "./copy_up.ts";
 import { Flag } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
@@ -18,11 +19,19 @@ const { Errno } = host;
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
 
+const ModeBits = { SETGID: 0o2000, PERMISSIONS: 0o7777 } as const;
+
+/** An ACL that is kept but checked by nobody would be a promise that is not held. */
+function isUncheckedAcl(name: string, { posixAcls }: OverlayOptions): boolean {
+  return !posixAcls && (name === XATTR_ACL_ACCESS || name === XATTR_ACL_DEFAULT);
+}
+
 /** Reads and writes extended attributes for one thread. */
 export class ExtendedAttributes {
   readonly #context: OverlayContext;
   readonly #nodes: Nodes;
   readonly #copyUp: CopyUp;
+  readonly #stat = new host.HostStat();
 
   constructor(context: OverlayContext, nodes: Nodes, copyUp: CopyUp) {
     this.#context = context;
@@ -48,7 +57,9 @@ export class ExtendedAttributes {
     return decodeFileName(bytes).split("\0").filter((name) => name !== "");
   }
 
-  set(slot: number, name: string, value: Uint8Array, flags: number): number {
+  /** `killSgid`: the set-group-id bit goes, as with chmod(2) by somebody who is not in the group. */
+  set(slot: number, name: string, value: Uint8Array, flags: number, killSgid: boolean): number {
+    if (isUncheckedAcl(name, this.#context.options)) return -Errno.EOPNOTSUPP;
     if (!this.#context.table.has(slot, Flag.UPPER)) {
       const isThere = this.#lower(slot).has(name);
       if (isThere && (flags & XATTR_CREATE) !== 0) return -Errno.EEXIST;
@@ -56,10 +67,26 @@ export class ExtendedAttributes {
     }
     const ready = this.#copyUp.ensureUpper(slot);
     if (ready < 0) return ready;
-    return this.#use(
+    const result = this.#use(
       slot,
       (fd) => host.setXattr(fd, name, value, flags),
       (path) => host.setLinkXattr(path, name, value, flags),
+    );
+    return result === 0 && killSgid ? this.#killSgid(slot) : result;
+  }
+
+  #killSgid(slot: number): number {
+    const stat = this.#stat;
+    const dropFrom = (fd: number, path: string) => {
+      const { SETGID, PERMISSIONS } = ModeBits;
+      if ((stat.mode & SETGID) === 0) return 0;
+      const mode = stat.mode & PERMISSIONS & ~SETGID;
+      return path === "" ? host.fchmod(fd, mode) : host.chmodAt(fd, path, mode);
+    };
+    return this.#use(
+      slot,
+      (fd) => host.statFd(fd, stat) < 0 ? 0 : dropFrom(fd, ""),
+      (path) => host.statAt(host.At.FDCWD, path, stat) < 0 ? 0 : dropFrom(host.At.FDCWD, path),
     );
   }
 

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { inheritAcl, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { Caller } from "#src/tree/file_system.ts";
@@ -107,8 +108,10 @@ export class Namespace {
     keepOpen: boolean,
   ): number {
     const type = node.mode & FileType.MASK;
+    const defaults = this.#defaultAcl(parent, type);
+    const inherited = defaults === undefined ? undefined : inheritAcl(defaults, node.mode);
     let gid = caller.gid;
-    let permissions = node.mode & 0o7777;
+    let permissions = (inherited?.mode ?? node.mode & ~caller.umask) & 0o7777;
     if (host.statFd(this.#context.table.fd(parent), this.#stat) === 0) {
       if ((this.#stat.mode & SETGID) !== 0) {
         gid = this.#stat.gid;
@@ -125,10 +128,14 @@ export class Namespace {
         ? host.mkdirAt(directoryFd, name, permissions)
         : type === FileType.SYMLINK
         ? host.symlinkAt(node.target, directoryFd, name)
-        : host.mknodAt(directoryFd, name, node.mode, node.rdev);
+        : host.mknodAt(directoryFd, name, type | permissions, node.rdev);
       if (result < 0) return result;
     }
-    const owned = this.#setOwner(directoryFd, name, type, permissions, caller.uid, gid);
+    let owned = this.#setOwner(directoryFd, name, type, permissions, caller.uid, gid);
+    // What is made in its own directory has inherited from it; elsewhere nothing, or something else.
+    if (owned === 0 && defaults !== undefined && directoryFd === this.#context.tmpFd) {
+      owned = this.#setAcls(directoryFd, name, inherited!.access, type, defaults);
+    }
     if (owned < 0) {
       if (fd > 0) host.close(fd);
       if (type === FileType.DIRECTORY) host.rmdirAt(directoryFd, name);
@@ -143,6 +150,30 @@ export class Namespace {
       fd = 0;
     }
     return fd;
+  }
+
+  /** The default ACL of a directory, for what is about to be made in it. */
+  #defaultAcl(parent: number, type: number): Uint8Array | undefined {
+    const { options, table } = this.#context;
+    if (!options.extendedAttributes || type === FileType.SYMLINK) return undefined;
+    const value = host.getXattr(table.fd(parent), XATTR_ACL_DEFAULT);
+    return typeof value === "number" || value.length === 0 ? undefined : value;
+  }
+
+  #setAcls(
+    directoryFd: number,
+    name: string,
+    access: Uint8Array | undefined,
+    type: number,
+    defaults: Uint8Array,
+  ): number {
+    const path = `/proc/self/fd/${directoryFd}/${name}`;
+    if (access !== undefined) {
+      const result = host.setLinkXattr(path, XATTR_ACL_ACCESS, access, 0);
+      if (result < 0) return result;
+    }
+    if (type !== FileType.DIRECTORY) return 0;
+    return host.setLinkXattr(path, XATTR_ACL_DEFAULT, defaults, 0);
   }
 
   #setOwner(

@@ -111,7 +111,7 @@ export class Overlay implements FileSystem {
     this.#xattrs = context.options.extendedAttributes
       ? new ExtendedAttributes(context, this.#nodes, this.#copyUp)
       : undefined;
-    // Modes come from the kernel with the caller's umask applied.
+    // The caller's umask counts, not that of this process.
     host.setUmask(0);
     this.#table.lockNamespace();
     try {
@@ -542,8 +542,17 @@ export class Overlay implements FileSystem {
     return 0;
   }
 
-  setxattr(nodeId: number, name: string, value: Uint8Array, flags: number): number {
-    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.set(slot, name, value, flags));
+  setxattr(
+    nodeId: number,
+    name: string,
+    value: Uint8Array,
+    flags: number,
+    killSgid: boolean,
+  ): number {
+    return this.#withXattrs(
+      nodeId,
+      (xattrs, slot) => xattrs.set(slot, name, value, flags, killSgid),
+    );
   }
 
   getxattr(nodeId: number, name: string): Uint8Array | number {

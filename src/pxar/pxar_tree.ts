@@ -6,6 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type {
@@ -27,12 +28,7 @@ import {
   tailOffset,
 } from "./accessor.ts";
 import type { PxarEntry, PxarMetadata } from "./entry.ts";
-import {
-  encodeAccessAcl,
-  encodeDefaultAcl,
-  XATTR_ACL_ACCESS,
-  XATTR_ACL_DEFAULT,
-} from "./format/posix_acl.ts";
+import { encodeAccessAcl, encodeDefaultAcl } from "./format/posix_acl.ts";
 
 const XATTR_CAPABILITY = "security.capability";
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { NO_ACL, type PxarMetadata, type PxarXattr } from "#src/pxar/entry.ts";
-import { decodePosixAcl, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/pxar/format/posix_acl.ts";
+import { decodePosixAcl } from "#src/pxar/format/posix_acl.ts";
 
 const CAPABILITY = "security.capability";
 

@@ -74,6 +74,8 @@ export class StatfsSlot {
 export interface Caller {
   readonly uid: number;
   readonly gid: number;
+  /** Permissions that he does not want to give, unless a default ACL of the directory says what is given. */
+  readonly umask: number;
 }
 
 /** What a setattr changes; a field is meant only when its bit is in `mask`. */
@@ -135,7 +137,7 @@ export interface FileSystem {
   /** @returns the target, or a negative errno */
   readlink(nodeId: number): string | number;
 
-  /** Makes a file, FIFO, socket or device node. `mode` has the type bits and already respects the umask. */
+  /** Makes a file, FIFO, socket or device node. `mode` has the type bits; the caller's umask is still to be applied. */
   mknod(
     parentId: number,
     name: string,
@@ -212,8 +214,14 @@ export interface FileSystem {
   fsyncdir(nodeId: number, handle: number, dataOnly: boolean): number;
 
   statfs(out: StatfsSlot): number;
-  /** `flags`: XATTR_CREATE (1), XATTR_REPLACE (2). */
-  setxattr(nodeId: number, name: string, value: Uint8Array, flags: number): number;
+  /** `flags`: XATTR_CREATE (1), XATTR_REPLACE (2). `killSgid`: the set-group-id bit goes, as with chmod(2). */
+  setxattr(
+    nodeId: number,
+    name: string,
+    value: Uint8Array,
+    flags: number,
+    killSgid: boolean,
+  ): number;
   /** @returns the value, or a negative errno */
   getxattr(nodeId: number, name: string): Uint8Array | number;
   /** @returns the names, or a negative errno */

@@ -34,7 +34,7 @@ export interface HarnessOptions {
 }
 
 const NONCE = new Uint8Array(16).fill(7);
-const CALLER = { uid: 0, gid: 0 };
+const CALLER = { uid: 0, gid: 0, umask: 0 };
 
 /** An overlay over a diff in `diffPath`, served by several threads' instances in turn. */
 export class OverlayHarness {

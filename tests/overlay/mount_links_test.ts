@@ -87,7 +87,7 @@ Deno.test("Overlay keeps links that were made through the mount as they were wri
     const first = new OverlayHarness(treeAt("/mnt/one"), diffPath);
     first.unlink("links/inner");
     const made = ["/mnt/one/.pbkfs/spaces/inner", "PBKFSLNK:00:links/inner", "../x"];
-    const caller = { uid: 0, gid: 0 };
+    const caller = { uid: 0, gid: 0, umask: 0 };
     const entry = first.lookup("links");
     made.forEach((target, index) => {
       const name = index === 0 ? "inner" : `made${index}`;

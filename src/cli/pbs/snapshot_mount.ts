@@ -19,7 +19,7 @@ import {
 import { type MountedTree, runTreeMount, type TreeMountRequest } from "../tree_mount_job.ts";
 import { qualifiedName } from "./listing.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";
-import { countSnapshotLinks } from "./snapshot_links.ts";
+import { surveySnapshotArchive } from "./snapshot_survey.ts";
 import { isImageName, openSnapshotTree } from "./snapshot_tree.ts";
 
 /** Decoded chunks that all threads of a mount together keep. */
@@ -72,11 +72,12 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
       chunks,
       owner,
       size: storedSize(snapshot, archive),
-      linkCounts: countSnapshotLinks(snapshot, archive),
+      ...surveySnapshotArchive(snapshot, archive),
     };
     return {
       description,
       fsname: `pbkfs:${qualifiedName(id)}/${archive}`,
+      mayHaveAcls: description.mayHaveAcls,
       [Symbol.dispose]() {
         snapshot.close();
         store.close();

@@ -7,6 +7,7 @@
 import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
 import { UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
+import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts";
@@ -20,7 +21,10 @@ import { imageTree } from "./image_tree.ts";
 import type { SnapshotDescription } from "./snapshot_description.ts";
 
 /** Opens the view of this thread. */
-export function openSnapshotView(description: SnapshotDescription): FileSystem {
+export function openSnapshotView(
+  description: SnapshotDescription,
+  context: WorkerContext,
+): FileSystem {
   const { storePath, serverStore, snapshot, archive, key, chunks } = description;
   const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
   try {
@@ -30,7 +34,7 @@ export function openSnapshotView(description: SnapshotDescription): FileSystem {
       ...(key === undefined ? {} : { crypt: new CryptConfig(key) }),
     });
     const tree = openSnapshotTree(reader, archive, description.owner);
-    return serveTree(tree, description, () => {
+    return serveTree(tree, description, context, () => {
       reader.close();
       store.close();
     });

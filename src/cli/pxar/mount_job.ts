@@ -10,7 +10,7 @@ import type { ArchiveDescription } from "./archive_description.ts";
 import { openArchiveTree } from "./archive_file_system.ts";
 import { existingPayloadPath, realPath } from "./archive_files.ts";
 import { fileInput } from "./archive_input.ts";
-import { countLinks } from "./link_counts.ts";
+import { surveyArchive } from "./archive_survey.ts";
 
 /** A mount of an archive, as asked for. */
 export interface ArchiveMountRequest extends TreeMountRequest {
@@ -45,10 +45,11 @@ function openMountedArchive(request: ArchiveMountRequest): MountedTree {
     path,
     payloadPath,
     size: sizeOf(path) + (payloadPath === undefined ? 0 : sizeOf(payloadPath)),
-    linkCounts: countLinks(streams),
+    ...surveyArchive(streams),
   };
   // Every worker opens the files itself.
-  return { description, fsname: `pbkfs:${path}`, [Symbol.dispose]() {} };
+  const { mayHaveAcls } = description;
+  return { description, fsname: `pbkfs:${path}`, mayHaveAcls, [Symbol.dispose]() {} };
 }
 
 function sizeOf(path: string): number {

@@ -5,13 +5,14 @@
  */
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import * as metadata from "#src/io/host_metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarAcl, type PxarMetadata, type PxarXattr } from "../entry.ts";
 import { CHATTR_FLAGS, FAT_FLAGS, flagsOfAttributes } from "../format/flags.ts";
-import { decodePosixAcl, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "../format/posix_acl.ts";
+import { decodePosixAcl } from "../format/posix_acl.ts";
 import { featuresOf, type FileSystemFeatures } from "./file_systems.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import { type MetadataOptions, statMetadata } from "./source.ts";

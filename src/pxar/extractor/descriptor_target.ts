@@ -8,6 +8,7 @@
  * @module
  */
 
+import { XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { descriptorPath, openBeneath, setFileFlags } from "#src/io/host_extract.ts";
@@ -15,7 +16,6 @@ import { getFileFlags } from "#src/io/host_metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";
-import { XATTR_ACL_DEFAULT } from "../format/posix_acl.ts";
 import { ContentWriter } from "./content_writer.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { MetadataRestorer } from "./metadata_restorer.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import {
@@ -20,13 +21,7 @@ import { getFileFlags } from "#src/io/host_metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarMetadata } from "../entry.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";
-import {
-  encodeAccessAcl,
-  encodeDefaultAcl,
-  lacksGroupObject,
-  XATTR_ACL_ACCESS,
-  XATTR_ACL_DEFAULT,
-} from "../format/posix_acl.ts";
+import { encodeAccessAcl, encodeDefaultAcl, lacksGroupObject } from "../format/posix_acl.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";

@@ -1,16 +1,11 @@
 /**
- * POSIX ACLs: between the kernel's extended attributes and what an archive stores (format specification, sections 5 and 13).
- *
- * The value of `system.posix_acl_access` and `system.posix_acl_default`:
- *
- *     0  u32  version 2
- *     4  n × { u16 tag, u16 permissions, u32 id (0xFFFFFFFF unless the tag is USER or GROUP) }
- *
- * The access ACL's entries for owner, others and mask are not stored: the mode has them.
+ * POSIX ACLs: between the kernel's extended attributes (`bytes/posix_acl.ts`) and what an archive stores (format
+ * specification, sections 5 and 13). The access ACL's entries for owner, others and mask are not stored: the mode has them.
  *
  * @module
  */
 
+import { ACL_ENTRY_SIZE, ACL_HEADER_SIZE, ACL_VERSION, AclTag } from "#src/bytes/posix_acl.ts";
 import { FormatError } from "#src/errors.ts";
 import type { AclDefault, AclEntry } from "./acl.ts";
 
@@ -25,26 +20,9 @@ export interface StoredAcl {
   readonly defaultGroups: readonly AclEntry[];
 }
 
-/** Name of the xattr with the access ACL. */
-export const XATTR_ACL_ACCESS = "system.posix_acl_access";
-/** Name of the xattr with a directory's default ACL. */
-export const XATTR_ACL_DEFAULT = "system.posix_acl_default";
-
-const VERSION = 2;
-const HEADER_SIZE = 4;
-const ENTRY_SIZE = 8;
 const NO_ID = 0xffff_ffff;
 const PERMISSIONS_MAX = 7n;
 const ID_MAX = 0xffff_fffen;
-
-const Tag = {
-  USER_OBJECT: 0x01,
-  USER: 0x02,
-  GROUP_OBJECT: 0x04,
-  GROUP: 0x08,
-  MASK: 0x10,
-  OTHER: 0x20,
-} as const;
 
 /** An ACL xattr taken apart. */
 interface DecodedAcl {
@@ -69,22 +47,22 @@ function decode(value: Uint8Array): DecodedAcl {
     mask: undefined,
     other: undefined,
   };
-  if (value.length < HEADER_SIZE || (value.length - HEADER_SIZE) % ENTRY_SIZE !== 0) {
+  if (value.length < ACL_HEADER_SIZE || (value.length - ACL_HEADER_SIZE) % ACL_ENTRY_SIZE !== 0) {
     throw badAcl(`${value.length} bytes are not a header and entries`);
   }
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   const version = view.getUint32(0, true);
-  if (version !== VERSION) throw badAcl(`version ${version}, expected ${VERSION}`);
-  for (let offset = HEADER_SIZE; offset < value.length; offset += ENTRY_SIZE) {
+  if (version !== ACL_VERSION) throw badAcl(`version ${version}, expected ${ACL_VERSION}`);
+  for (let offset = ACL_HEADER_SIZE; offset < value.length; offset += ACL_ENTRY_SIZE) {
     const tag = view.getUint16(offset, true);
     const permissions = BigInt(view.getUint16(offset + 2, true));
     const id = BigInt(view.getUint32(offset + 4, true));
-    if (tag === Tag.USER) acl.users.push({ id, permissions });
-    else if (tag === Tag.GROUP) acl.groups.push({ id, permissions });
-    else if (tag === Tag.USER_OBJECT) acl.userObject = permissions;
-    else if (tag === Tag.GROUP_OBJECT) acl.groupObject = permissions;
-    else if (tag === Tag.MASK) acl.mask = permissions;
-    else if (tag === Tag.OTHER) acl.other = permissions;
+    if (tag === AclTag.USER) acl.users.push({ id, permissions });
+    else if (tag === AclTag.GROUP) acl.groups.push({ id, permissions });
+    else if (tag === AclTag.USER_OBJECT) acl.userObject = permissions;
+    else if (tag === AclTag.GROUP_OBJECT) acl.groupObject = permissions;
+    else if (tag === AclTag.MASK) acl.mask = permissions;
+    else if (tag === AclTag.OTHER) acl.other = permissions;
     else throw badAcl(`unknown tag ${tag}`);
   }
   acl.users.sort(compareEntries);
@@ -99,8 +77,8 @@ function compareEntries(a: AclEntry, b: AclEntry): number {
 /**
  * What an archive stores of a file's ACLs.
  *
- * @param access value of {@link XATTR_ACL_ACCESS}, undefined when there is none
- * @param defaults value of {@link XATTR_ACL_DEFAULT}, undefined when there is none
+ * @param access value of `system.posix_acl_access`, undefined when there is none
+ * @param defaults value of `system.posix_acl_default`, undefined when there is none
  * @returns undefined when there is neither
  * @throws {FormatError} with code `bad-acl`
  */
@@ -143,7 +121,7 @@ export function lacksGroupObject(acl: StoredAcl): boolean {
 }
 
 /**
- * The value of {@link XATTR_ACL_ACCESS} that restores an ACL.
+ * The value of `system.posix_acl_access` that restores an ACL.
  *
  * @param mode `st_mode` of the entry: its group bits are the mask
  * @returns undefined when the mode says everything
@@ -166,7 +144,7 @@ export function encodeAccessAcl(
 }
 
 /**
- * The value of {@link XATTR_ACL_DEFAULT} that restores a directory's default ACL. The kernel refuses one that lacks owner, group or others.
+ * The value of `system.posix_acl_default` that restores a directory's default ACL. The kernel refuses one that lacks owner, group or others.
  *
  * @returns undefined when there is none
  * @throws {FormatError} with code `bad-acl` when ids or permissions are none
@@ -196,17 +174,17 @@ interface AclToEncode {
 
 /** Entries in the only order that the kernel takes. */
 function encode(acl: AclToEncode): Uint8Array<ArrayBuffer> {
-  const sizeMax = HEADER_SIZE + (4 + acl.users.length + acl.groups.length) * ENTRY_SIZE;
+  const sizeMax = ACL_HEADER_SIZE + (4 + acl.users.length + acl.groups.length) * ACL_ENTRY_SIZE;
   const bytes = new Uint8Array(sizeMax);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, VERSION, true);
-  let offset = HEADER_SIZE;
+  view.setUint32(0, ACL_VERSION, true);
+  let offset = ACL_HEADER_SIZE;
   const add = (tag: number, permissions: bigint, id: number) => {
     if (permissions > PERMISSIONS_MAX) throw badAcl(`permissions ${permissions}`);
     view.setUint16(offset, tag, true);
     view.setUint16(offset + 2, Number(permissions), true);
     view.setUint32(offset + 4, id, true);
-    offset += ENTRY_SIZE;
+    offset += ACL_ENTRY_SIZE;
   };
   const addObject = (tag: number, permissions: bigint | undefined) => {
     if (permissions !== undefined) add(tag, permissions, NO_ID);
@@ -217,11 +195,11 @@ function encode(acl: AclToEncode): Uint8Array<ArrayBuffer> {
       add(tag, permissions, Number(id));
     }
   };
-  addObject(Tag.USER_OBJECT, acl.userObject);
-  addNamed(Tag.USER, acl.users);
-  addObject(Tag.GROUP_OBJECT, acl.groupObject);
-  addNamed(Tag.GROUP, acl.groups);
-  addObject(Tag.MASK, acl.mask);
-  addObject(Tag.OTHER, acl.other);
+  addObject(AclTag.USER_OBJECT, acl.userObject);
+  addNamed(AclTag.USER, acl.users);
+  addObject(AclTag.GROUP_OBJECT, acl.groupObject);
+  addNamed(AclTag.GROUP, acl.groups);
+  addObject(AclTag.MASK, acl.mask);
+  addObject(AclTag.OTHER, acl.other);
   return bytes.subarray(0, offset);
 }

@@ -24,7 +24,7 @@ function initRequest(
 }
 
 Deno.test("negotiateInit() answers Linux 6.18 with the recorded bytes", () => {
-  const { answer, stackDepth } = negotiateInit(initRequest(), { stackDepth: 1 });
+  const { answer, stackDepth } = negotiateInit(initRequest(), { stackDepth: 1, posixAcls: false });
   const view = new DataView(answer.buffer);
   assert.equal(stackDepth, 1);
   assert.equal(answer.length, OutHeader.SIZE + 64);
@@ -43,7 +43,7 @@ Deno.test("negotiateInit() answers Linux 6.18 with the recorded bytes", () => {
 });
 
 Deno.test("negotiateInit() leaves out what would lose data, cache or locks", () => {
-  const { flags, flags2 } = negotiateInit(initRequest(), { stackDepth: 0 });
+  const { flags, flags2 } = negotiateInit(initRequest(), { stackDepth: 0, posixAcls: false });
   const names = initFlagNames(flags, flags2);
   for (
     const left of [
@@ -65,11 +65,25 @@ Deno.test("negotiateInit() leaves out what would lose data, cache or locks", () 
   }
 });
 
+Deno.test("negotiateInit() takes POSIX ACLs with what belongs to them, or not at all", () => {
+  const wish = { stackDepth: 0, posixAcls: true };
+  const names = ["POSIX_ACL", "DONT_MASK", "SETXATTR_EXT"] as const;
+  const taken = negotiateInit(initRequest(), wish);
+  assert.equal(taken.posixAcls, true);
+  for (const name of names) assert.ok(initFlagNames(taken.flags, 0).includes(name), name);
+  for (const lacking of ["POSIX_ACL", "DONT_MASK"] as const) {
+    const flags = (FLAGS_6_18 & ~(1 << InitFlag[lacking])) >>> 0;
+    const left = negotiateInit(initRequest({ flags }), wish);
+    assert.equal(left.posixAcls, false);
+    for (const name of names) assert.ok(!initFlagNames(left.flags, 0).includes(name), name);
+  }
+});
+
 Deno.test("negotiateInit() takes nothing that the kernel does not offer", () => {
   const offered = 1 << InitFlag.ASYNC_READ | 1 << InitFlag.MAX_PAGES;
   const negotiation = negotiateInit(
     initRequest({ minor: 31, flags: offered, bodySize: 16 }),
-    { stackDepth: 1 },
+    { stackDepth: 1, posixAcls: false },
   );
   assert.equal(negotiation.flags, offered);
   assert.equal(negotiation.flags2, 0);
@@ -80,7 +94,7 @@ Deno.test("negotiateInit() takes nothing that the kernel does not offer", () => 
 
 Deno.test("negotiateInit() replays what was agreed on under an id the kernel does not know", () => {
   const request = initRequest();
-  const { replay, flags, flags2 } = negotiateInit(request, { stackDepth: 1 });
+  const { replay, flags, flags2 } = negotiateInit(request, { stackDepth: 1, posixAcls: false });
   const view = new DataView(replay.buffer);
   assert.equal(view.getBigUint64(8, true), 0xfffffffffffffff0n);
   assert.equal(view.getUint32(52, true), flags);
@@ -91,19 +105,19 @@ Deno.test("negotiateInit() replays what was agreed on under an id the kernel doe
 Deno.test("negotiateInit() refuses other requests, other protocols and every truncation", () => {
   const other = initRequest();
   new DataView(other.buffer).setUint32(4, Opcode.LOOKUP, true);
-  assert.throws(() => negotiateInit(other, { stackDepth: 0 }), SyntaxError);
+  assert.throws(() => negotiateInit(other, { stackDepth: 0, posixAcls: false }), SyntaxError);
   assert.throws(
-    () => negotiateInit(initRequest({ major: 8 }), { stackDepth: 0 }),
+    () => negotiateInit(initRequest({ major: 8 }), { stackDepth: 0, posixAcls: false }),
     /protocol 8\.45/,
   );
   assert.throws(
-    () => negotiateInit(initRequest({ minor: 26 }), { stackDepth: 0 }),
+    () => negotiateInit(initRequest({ minor: 26 }), { stackDepth: 0, posixAcls: false }),
     /protocol 7\.26/,
   );
   const complete = initRequest();
   for (let size = 0; size < InHeader.SIZE + 16; size++) {
     assert.throws(
-      () => negotiateInit(complete.slice(0, size), { stackDepth: 0 }),
+      () => negotiateInit(complete.slice(0, size), { stackDepth: 0, posixAcls: false }),
       SyntaxError,
     );
   }

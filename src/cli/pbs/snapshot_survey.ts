@@ -1,5 +1,5 @@
 /**
- * How many names the files of an archive in a snapshot have.
+ * What no table of an archive in a snapshot says.
  *
  * @module
  */
@@ -8,26 +8,25 @@ import { openArchive } from "#src/backup/archive_access.ts";
 import { defaultFileName } from "#src/pbs/format/archive_name.ts";
 import type { CatalogDirectory } from "#src/pbs/format/catalog.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { countLinks } from "../pxar/link_counts.ts";
+import { type ArchiveSurvey, surveyArchive } from "../pxar/archive_survey.ts";
 import { hasCatalog, openCatalog } from "./catalog_entries.ts";
 import { snapshotInput } from "./snapshot_input.ts";
 import { isImageName } from "./snapshot_tree.ts";
 
 /**
- * Number of names of each file with several, by the id of its node in the archive's tree. Where contents lie between metadata, all of it
- * would have to be loaded: there the catalog tells which entries are links, and only these are looked up.
+ * As {@link surveyArchive}. Where contents lie between metadata, all of it would have to be loaded: there the catalog tells
+ * which entries are links, only these are looked up, and nobody looks for ACLs.
  */
-export function countSnapshotLinks(
-  snapshot: SnapshotReader,
-  archive: string,
-): ReadonlyMap<number, number> {
-  if (isImageName(archive)) return new Map();
+export function surveySnapshotArchive(snapshot: SnapshotReader, archive: string): ArchiveSurvey {
+  if (isImageName(archive)) return { linkCounts: new Map(), mayHaveAcls: false };
   const top = hasCatalog(snapshot)
     ? openCatalog(snapshot).find([defaultFileName(archive)])
     : undefined;
-  if (top?.kind === "directory") return countByCatalog(snapshot, archive, top);
+  if (top?.kind === "directory") {
+    return { linkCounts: countByCatalog(snapshot, archive, top), mayHaveAcls: true };
+  }
   using streams = snapshotInput(snapshot, archive).openStreams();
-  return countLinks(streams);
+  return surveyArchive(streams);
 }
 
 function countByCatalog(
