@@ -10,41 +10,79 @@ import type {
   InstanceDescription,
 } from "#src/pgprobackup/describe.ts";
 import { type Column, formatSize, formatTable } from "./table.ts";
+import { wrapText } from "./wrapping.ts";
 
-const COLUMNS: readonly (Column & { readonly cell: (backup: BackupDescription) => string })[] = [
-  { title: "ID", cell: (backup) => backup.branch + backup.id },
+interface CatalogColumn extends Column {
+  readonly cell: (backup: BackupDescription) => string;
+  /** Left out where the terminal is too narrow: the higher, the earlier. */
+  readonly sacrifice?: number;
+}
+
+/** Stands in the lines that draw a chain while the table is made: they must not be broken. */
+const UNBROKEN_BLANK = "\u00a0";
+
+const COLUMNS: readonly CatalogColumn[] = [
+  {
+    title: "ID",
+    cell: (backup) => backup.branch.replaceAll(" ", UNBROKEN_BLANK) + backup.id,
+  },
   { title: "Recovery time", cell: (backup) => formatTime(backup.recovery_time ?? backup.end_time) },
   { title: "Mode", cell: (backup) => backup.mode ?? "-" },
-  { title: "WAL mode", cell: (backup) => formatWalMode(backup.stream) },
-  { title: "Version", cell: (backup) => backup.server_version ?? "-" },
+  { title: "WAL mode", cell: (backup) => formatWalMode(backup.stream), sacrifice: 1 },
+  { title: "Version", cell: (backup) => backup.server_version ?? "-", sacrifice: 4 },
   { title: "Data", align: "right", cell: (backup) => formatBytes(backup.data_bytes) },
-  { title: "WAL", align: "right", cell: (backup) => formatBytes(backup.wal_bytes) },
-  { title: "Cluster", align: "right", cell: (backup) => formatBytes(backup.pgdata_bytes) },
-  { title: "Compression", cell: formatCompression },
-  { title: "Tablespaces", cell: (backup) => String(backup.tablespaces.length) },
+  { title: "WAL", align: "right", cell: (backup) => formatBytes(backup.wal_bytes), sacrifice: 3 },
+  {
+    title: "Cluster",
+    align: "right",
+    cell: (backup) => formatBytes(backup.pgdata_bytes),
+    sacrifice: 2,
+  },
+  { title: "Compression", cell: formatCompression, sacrifice: 5 },
+  { title: "Tablespaces", cell: (backup) => String(backup.tablespaces.length), sacrifice: 6 },
   { title: "Status", cell: (backup) => backup.status },
   { title: "Mountable", cell: formatMountable },
 ];
 
-/** Formats a catalog: a table for each instance, each backup below its parent. */
-export function formatCatalog(catalog: CatalogDescription): string {
+/**
+ * Formats a catalog: a table for each instance, each backup below its parent.
+ *
+ * @param widthMax columns of the terminal: what does not fit is left out, the least needed first; undefined where nobody looks
+ */
+export function formatCatalog(catalog: CatalogDescription, widthMax = Infinity): string {
   if (catalog.instances.length === 0) return `No instances in "${catalog.store}"\n`;
-  return catalog.instances.map(formatInstance).join("\n");
+  return catalog.instances.map((each) => formatInstance(each, widthMax)).join("\n");
 }
 
-function formatInstance(instance: InstanceDescription): string {
+function formatInstance(instance: InstanceDescription, widthMax: number): string {
   const origin = instance.pgdata === undefined ? "" : ` (${escapeControls(instance.pgdata)})`;
   const lines = [`Instance ${escapeControls(instance.name)}${origin}\n`];
   if (instance.problem !== undefined) lines.push(`Problem: ${escapeControls(instance.problem)}\n`);
   if (instance.backups.length === 0) {
     if (instance.unreadable !== true) lines.push("No backups\n");
   } else {
-    const rows = instance.backups.map((backup) =>
-      COLUMNS.map(({ cell }) => escapeControls(cell(backup)))
-    );
-    lines.push(formatTable(COLUMNS, rows), ...instance.backups.flatMap(formatRemarks));
+    lines.push(formatBackups(instance.backups, widthMax));
+    lines.push(...instance.backups.flatMap(formatRemarks));
   }
   return lines.join("");
+}
+
+function formatBackups(backups: readonly BackupDescription[], widthMax: number): string {
+  let columns = COLUMNS;
+  while (true) {
+    const rows = backups.map((backup) => columns.map(({ cell }) => escapeControls(cell(backup))));
+    const table = formatTable(columns, rows);
+    const width = Math.max(...table.split("\n").map(({ length }) => length));
+    const leastNeeded = Math.max(...columns.map(({ sacrifice = 0 }) => sacrifice));
+    if (width > widthMax && leastNeeded > 0) {
+      columns = columns.filter(({ sacrifice }) => sacrifice !== leastNeeded);
+      continue;
+    }
+    const hidden = COLUMNS.filter((column) => !columns.includes(column)).map(({ title }) => title);
+    const note = `Not shown in this width: ${hidden.join(", ")}`;
+    return formatTable(columns, rows, widthMax).replaceAll(UNBROKEN_BLANK, " ") +
+      (hidden.length === 0 ? "" : wrapText(note, widthMax).join("\n") + "\n");
+  }
 }
 
 /** What few backups have, and what would make the table wide for all. */

@@ -7,7 +7,7 @@
 import { Command, CommanderError } from "commander";
 import type { CommandContext, CommandGroup, CommandModule, ProgramGroup } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
-import { addHelpNotes } from "./help.ts";
+import { addHelpNotes, formatHelpItem, formatHelpUsage } from "./help.ts";
 import { OutputClosed, processTerminal, type Terminal } from "./terminal.ts";
 import { versionLine } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
@@ -149,6 +149,7 @@ function prepare(command: Command, terminal: Terminal): Command {
   return command
     .exitOverride()
     .showSuggestionAfterError()
+    .configureHelp({ commandUsage: formatHelpUsage, formatItem: formatHelpItem })
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: () => {},

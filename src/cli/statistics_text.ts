@@ -39,7 +39,10 @@ function formatUptime(seconds: number): string {
   return parts.slice(first, first + 2).map(([value, unit]) => `${value} ${unit}`).join(" ");
 }
 
-function operationsTable(operations: Readonly<Record<string, OperationStatistics>>): string {
+function operationsTable(
+  operations: Readonly<Record<string, OperationStatistics>>,
+  widthMax: number | undefined,
+): string {
   const rows = Object.entries(operations)
     .sort(([, a], [, b]) => b.count - a.count)
     .map(([name, { count, negative, errors, bytes, p50_us, p99_us }]) => [
@@ -53,10 +56,13 @@ function operationsTable(operations: Readonly<Record<string, OperationStatistics
     ]);
   const titles = ["count", "negative", "failed", "data", "median", "99 % below"];
   const columns = titles.map((title) => ({ title, align: "right" as const }));
-  return formatTable([{ title: "requests" }, ...columns], rows);
+  return formatTable([{ title: "requests" }, ...columns], rows, widthMax);
 }
 
-function dataTable({ overlay, diff, index, cache, fuse }: StatisticsReport): string {
+function dataTable(
+  { overlay, diff, index, cache, fuse }: StatisticsReport,
+  widthMax: number | undefined,
+): string {
   const count = (thing: string, key: string) => formatNumberOf(thing, overlay[key]);
   const size = (key: string) => formatSize(overlay[key] ?? 0);
   const rows = [
@@ -79,11 +85,12 @@ function dataTable({ overlay, diff, index, cache, fuse }: StatisticsReport): str
   return formatTable(
     [{ title: "data" }, { title: "count", align: "right" }, { title: "size", align: "right" }],
     rows,
+    widthMax,
   );
 }
 
-/** The text form. */
-export function formatStatistics(report: StatisticsReport): string {
+/** The text form. @param widthMax columns of the terminal; undefined where nobody looks */
+export function formatStatistics(report: StatisticsReport, widthMax?: number): string {
   const { mount, operations, fuse, pid, uptime_s: uptime } = report;
   const hasPassthrough = mount.kernel_features.includes("PASSTHROUGH");
   const head = `${mount.fsname}: mounted for ${formatUptime(uptime)}, ` +
@@ -93,9 +100,9 @@ export function formatStatistics(report: StatisticsReport): string {
     `(such as "no such file"), ${formatCount(fuse["tasks_failed"] ?? 0)} failed\n`;
   const requests = Object.keys(operations).length === 0
     ? "no requests yet\n"
-    : operationsTable(operations) + total;
+    : operationsTable(operations, widthMax) + total;
   const passthrough = hasPassthrough
     ? "Not counted: what the kernel reads and writes by itself in files opened in passthrough.\n"
     : "";
-  return [head, requests, dataTable(report) + passthrough].join("\n");
+  return [head, requests, dataTable(report, widthMax) + passthrough].join("\n");
 }

@@ -5,12 +5,15 @@
  */
 
 import Table from "cli-table3";
+import { wrapCells } from "./wrapping.ts";
 
 /** A column's heading and side. */
 export interface Column {
   readonly title: string;
   readonly align?: "left" | "right";
 }
+
+const GAP = "  ";
 
 const NO_BORDERS = {
   "top": "",
@@ -27,21 +30,30 @@ const NO_BORDERS = {
   "mid-mid": "",
   "right": "",
   "right-mid": "",
-  "middle": "  ",
+  "middle": GAP,
 };
 
-/** Formats rows under headings; ends with a line feed. */
+/**
+ * Formats rows under headings; ends with a line feed.
+ *
+ * @param widthMax columns of the terminal: cells are broken so that the table fits; undefined where nobody looks
+ */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
+  widthMax = Infinity,
 ): string {
+  const available = widthMax - GAP.length * (columns.length - 1);
+  const [head, ...wrapped] = wrapCells([columns.map(({ title }) => title), ...rows], available)
+    .map((row) => row.map((lines) => lines.join("\n")));
+
   const table = new Table({
     chars: NO_BORDERS,
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
-    head: columns.map((column) => column.title),
+    head: head!,
     colAligns: columns.map((column) => column.align ?? "left"),
   });
-  for (const row of rows) table.push([...row]);
+  for (const row of wrapped) table.push(row);
   return table.toString().split("\n").map((line) => line.trimEnd()).join("\n") + "\n";
 }
 

@@ -56,7 +56,7 @@ export const showCommand: CommandModule<ShowOptions> = {
       context.terminal.out(JSON.stringify(catalog, null, 2) + "\n");
     } else {
       const { formatCatalog } = await import("../catalog_text.ts");
-      context.terminal.out(formatCatalog(catalog));
+      context.terminal.out(formatCatalog(catalog, context.terminal.columns));
     }
     const unreadable = catalog.instances.filter((instance) => instance.unreadable === true);
     if (unreadable.length === 0) return 0;

@@ -39,7 +39,7 @@ export const statCommand: CommandModule<StatOptions> = {
       terminal.out(JSON.stringify(report, null, 2) + "\n");
     } else {
       const { formatStatistics } = await import("../statistics_text.ts");
-      terminal.out(formatStatistics(report));
+      terminal.out(formatStatistics(report, terminal.columns));
     }
     return 0;
   },

@@ -5,6 +5,7 @@
  */
 
 import { type Column, formatTable } from "../table.ts";
+import { wrapCells } from "../wrapping.ts";
 
 /** A column's heading and side. */
 export type BoxColumn = Column;
@@ -13,6 +14,8 @@ export type BoxColumn = Column;
 export interface BoxTableStyle {
   readonly hasBorder: boolean;
   readonly hasHeader: boolean;
+  /** Columns of the terminal: cells are broken so that the table fits; undefined where nobody looks. */
+  readonly widthMax?: number | undefined;
 }
 
 /** Formats rows under headings; ends with a line feed. A table without rows is nothing. */
@@ -23,23 +26,31 @@ export function formatBoxTable(
 ): string {
   if (rows.length === 0) return "";
   if (!style.hasBorder) {
-    const text = formatTable(columns, rows);
+    const text = formatTable(columns, rows, style.widthMax);
     return style.hasHeader ? text : text.slice(text.indexOf("\n") + 1);
   }
   const titles = columns.map((column) => column.title);
-  const shown = style.hasHeader ? [titles, ...rows] : rows;
-  const widths = columns.map((_, index) => Math.max(...shown.map((row) => row[index]!.length)));
-  const line = (row: readonly string[]) => {
-    const cells = row.map((cell, index) =>
-      columns[index]!.align === "right"
-        ? cell.padStart(widths[index]!)
-        : cell.padEnd(widths[index]!)
-    );
-    return `│ ${cells.join(" │ ")} │\n`;
+  const available = (style.widthMax ?? Infinity) - 3 * columns.length - 1;
+  const shown = wrapCells(style.hasHeader ? [titles, ...rows] : rows, available);
+  const widths = columns.map((_, index) =>
+    Math.max(...shown.flatMap((row) => row[index]!.map(({ length }) => length)))
+  );
+  const line = (row: readonly (readonly string[])[]) => {
+    const height = Math.max(...row.map(({ length }) => length));
+    const lineAt = (y: number) => {
+      const cells = row.map((lines, index) => {
+        const text = lines[y] ?? "";
+        const width = widths[index]!;
+        return columns[index]!.align === "right" ? text.padStart(width) : text.padEnd(width);
+      });
+      return `│ ${cells.join(" │ ")} │\n`;
+    };
+    return Array.from({ length: height }, (_, y) => lineAt(y)).join("");
   };
   const rule = (left: string, fill: string, middle: string, right: string) =>
     left + widths.map((width) => fill.repeat(width + 2)).join(middle) + `${right}\n`;
-  const head = style.hasHeader ? line(titles) + rule("╞", "═", "╪", "╡") : "";
-  return rule("┌", "─", "┬", "┐") + head + rows.map(line).join(rule("├", "─", "┼", "┤")) +
+  const body = style.hasHeader ? shown.slice(1) : shown;
+  const head = style.hasHeader ? line(shown[0]!) + rule("╞", "═", "╪", "╡") : "";
+  return rule("┌", "─", "┬", "┐") + head + body.map(line).join(rule("├", "─", "┼", "┤")) +
     rule("└", "─", "┴", "┘");
 }

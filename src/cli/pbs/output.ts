@@ -133,7 +133,8 @@ export class Output {
     hasHeader: boolean,
   ): string {
     const hasBorder = !isSet(this.#context, "PROXMOX_OUTPUT_NO_BORDER");
-    return formatBoxTable(columns, rows, { hasBorder, hasHeader });
+    const widthMax = this.#context.terminal.columns;
+    return formatBoxTable(columns, rows, { hasBorder, hasHeader, widthMax });
   }
 
   #stringify(value: unknown): string {
