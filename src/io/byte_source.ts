@@ -19,7 +19,19 @@ export interface ByteSource {
    * @throws {UsageError} when the bytes do not fit into the target, or the offset is none
    */
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number;
+  /** Zeros that are known without reading; absent where reading is the only way. */
+  readonly zeros?: KnownZeros;
   close(): void;
+}
+
+/** Ranges of zeros in a {@link ByteSource}. */
+export interface KnownZeros {
+  /** Where data may begin from `offset` on; the source's size when nothing follows. */
+  nextData(offset: number): number;
+  /** Where zeros begin from `offset` on; the source's size when none do. */
+  nextHole(offset: number): number;
+  /** Bytes from `start` to `end` (exclusive) that may be other than zero. */
+  countData(start: number, end: number): number;
 }
 
 /**

@@ -22,6 +22,7 @@ import {
   type FileContent,
   FileType,
   type Node,
+  seekContent,
   type Tree,
 } from "#src/tree/node.ts";
 import { LookupBursts } from "./lookup_bursts.ts";
@@ -42,7 +43,7 @@ const PRELOADED_COUNT_MAX = 2048;
 const BLOCK_SIZE = 512;
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
-const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
 
 /** How a tree is served. */
 export interface TreeFileSystemOptions {
@@ -148,7 +149,10 @@ export class TreeFileSystem implements FileSystem {
     if (node === undefined) return -Errno.ESTALE;
     const { size } = node.attributes;
     if (offset >= size) return -Errno.ENXIO;
-    return whence === SEEK_DATA ? offset : size;
+    const content = this.#contents.get(nodeId) ?? this.#openContent(nodeId);
+    if (content === undefined) return -Errno.ESTALE;
+    const found = seekContent(content, offset, size, whence === SEEK_HOLE);
+    return found === size && whence !== SEEK_HOLE ? -Errno.ENXIO : found;
   }
 
   /** The kernel (5.1) takes this answer for success, and for that of all directories to come; it keeps entries then. */
@@ -304,7 +308,7 @@ function fillAttributes(out: AttributesSlot, node: Node, nodeId: number): void {
   const { mtime } = attributes;
   out.ino = nodeId;
   out.size = attributes.size;
-  out.blocks = Math.ceil(attributes.size / BLOCK_SIZE);
+  out.blocks = Math.ceil((attributes.dataBytes ?? attributes.size) / BLOCK_SIZE);
   out.mode = attributes.mode;
   out.nlink = attributes.nlink;
   out.uid = attributes.uid;

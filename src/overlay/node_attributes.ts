@@ -79,10 +79,10 @@ export class NodeAttributes {
     const { table, lower } = this.#context;
     const node = lower.nodeById(table.lowerId(slot));
     if (node === undefined) throw new OsError(Errno.EIO, "stat", `lower node of ${slot}`);
-    const { mode, uid, gid, size, mtime, nlink, rdev } = node.attributes;
+    const { mode, uid, gid, size, dataBytes, mtime, nlink, rdev } = node.attributes;
     out.ino = table.ino(slot);
     out.size = size;
-    out.blocks = Math.ceil(size / 512);
+    out.blocks = Math.ceil((dataBytes ?? size) / 512);
     out.mode = mode;
     out.nlink = table.has(slot, Flag.DELETED) ? 0 : node.kind === "directory" ? 1 : nlink;
     out.uid = uid;
@@ -105,7 +105,9 @@ export class NodeAttributes {
     out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
     if ((flags & Flag.PARTIAL) !== 0) {
       out.size = stat.size - table.dataOffset(slot);
-      out.blocks = Math.ceil(out.size / 512);
+      // What both layers may have, since to tell which blocks lie in which one the map would have to be read.
+      const lowerBlocks = Math.ceil(table.limit(slot) / 512);
+      out.blocks = Math.min(Math.ceil(out.size / 512), lowerBlocks + stat.blocks);
     } else {
       out.size = stat.size;
       out.blocks = stat.blocks;

@@ -151,9 +151,11 @@ export class LocalSnapshotReader implements SnapshotReader {
     const index = name.endsWith(".fidx") ? this.fixedIndex(name) : this.dynamicIndex(name);
     const { chunks } = this.#store;
     const shared = this.#shared;
+    const idKey = this.cryptMode === "encrypt" ? this.#crypt?.idKey : undefined;
     if (shared !== undefined) {
       return new ChunkedSource({
         index,
+        idKey,
         cache: shared,
         expect: (digest: ChunkDigest, size: number) => {
           if (!shared.expect(digest, size)) chunks.expect(digest);
@@ -164,6 +166,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     }
     return new ChunkedSource({
       index,
+      idKey,
       cache: this.#cache,
       expect: (digest: ChunkDigest, size: number) => {
         if (this.#cache.peek(digest, size) !== undefined) return;

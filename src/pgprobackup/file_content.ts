@@ -42,6 +42,19 @@ export class DataFileContent implements FileContent {
     return done;
   }
 
+  nextData(offset: number): number {
+    return this.#next(offset, true);
+  }
+
+  nextHole(offset: number): number {
+    return this.#next(offset, false);
+  }
+
+  #next(offset: number, isStored: boolean): number {
+    const block = this.#store.nextBlock(this.#file, Math.floor(offset / PAGE_SIZE), isStored);
+    return Math.max(offset, block * PAGE_SIZE);
+  }
+
   close(): void {}
 }
 
@@ -67,6 +80,14 @@ export class WholeFileContent implements FileContent {
     }
     target.bytes.fill(0, start + storedLength, start + length);
     return length;
+  }
+
+  nextData(offset: number): number {
+    return offset < this.#stored.size ? offset : this.#size;
+  }
+
+  nextHole(offset: number): number {
+    return Math.max(offset, this.#stored.size);
   }
 
   close(): void {}

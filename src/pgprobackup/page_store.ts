@@ -184,6 +184,20 @@ export class PageStore {
     return lengthFromHeaders(listed, streams, this.#builder);
   }
 
+  /** The first block from `block` on that is, or is not, stored by any backup; the number of blocks if there is none. */
+  nextBlock(file: DataFile, block: number, isStored: boolean): number {
+    if (!this.#indexes.has(file.id)) this.#buildIndex(file);
+    const range = this.#range;
+    for (let first = block; first < file.blockCount; first += RANGE_BLOCKS) {
+      const end = Math.min(first + RANGE_BLOCKS, file.blockCount);
+      this.#indexes.get(file.id, file.blockCount, first, end, range);
+      for (let each = first; each < end; each++) {
+        if ((range[2 * (each - first) + 1] !== 0) === isStored) return each;
+      }
+    }
+    return file.blockCount;
+  }
+
   #buildIndex(file: DataFile): void {
     const index = this.#builder.build(file.streams, file.blockCount);
     this.#indexes.set(file.id, index, file.blockCount);

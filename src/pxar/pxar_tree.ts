@@ -5,7 +5,7 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
@@ -27,7 +27,8 @@ import {
   type PxarNode,
   tailOffset,
 } from "./accessor.ts";
-import type { PxarEntry, PxarMetadata } from "./entry.ts";
+import { type ContentStreams, dataBytesOf, HoleSearch, knownHoles } from "./_content_holes.ts";
+import type { PxarEntry, PxarMetadata, PxarPayload } from "./entry.ts";
 import { encodeAccessAcl, encodeDefaultAcl } from "./format/posix_acl.ts";
 
 const XATTR_CAPABILITY = "security.capability";
@@ -48,41 +49,49 @@ const MINOR_MAX = 0xf_ffffn;
  * @throws {FormatError} what {@link PxarAccessor.open} throws; then nothing is closed
  */
 export function openPxarTree(source: ByteSource, options: PxarAccessorOptions = {}): Tree {
-  return new PxarTree(PxarAccessor.open(source, options), source, options.payload);
+  const accessor = PxarAccessor.open(source, options);
+  return new PxarTree({
+    accessor,
+    source,
+    payload: options.payload,
+    search: new HoleSearch(options.allocate ?? plainBuffer),
+  });
+}
+
+/** What all nodes of a tree share. */
+interface Archive extends ContentStreams {
+  readonly accessor: PxarAccessor;
+  readonly search: HoleSearch;
 }
 
 class PxarTree implements Tree {
   readonly countsLinks = false;
   readonly root: DirectoryNode;
-  readonly #accessor: PxarAccessor;
-  readonly #source: ByteSource;
-  readonly #payload: ByteSource | undefined;
+  readonly #archive: Archive;
 
-  constructor(accessor: PxarAccessor, source: ByteSource, payload: ByteSource | undefined) {
-    this.#accessor = accessor;
-    this.#source = source;
-    this.#payload = payload;
-    this.root = new PxarDirectory(accessor, accessor.root);
+  constructor(archive: Archive) {
+    this.#archive = archive;
+    this.root = new PxarDirectory(archive, archive.accessor.root);
   }
 
   nodeById(id: number): Node | undefined {
-    const found = this.#accessor.nodeAt(id);
-    return found === undefined ? undefined : makeNode(this.#accessor, found);
+    const found = this.#archive.accessor.nodeAt(id);
+    return found === undefined ? undefined : makeNode(this.#archive, found);
   }
 
   close(): void {
-    this.#source.close();
-    this.#payload?.close();
+    this.#archive.source.close();
+    this.#archive.payload?.close();
   }
 }
 
-function makeNode(accessor: PxarAccessor, node: PxarNode): Node {
+function makeNode(archive: Archive, node: PxarNode): Node {
   const { entry } = node;
   switch (entry.kind) {
     case "directory":
-      return new PxarDirectory(accessor, node);
+      return new PxarDirectory(archive, node);
     case "file":
-      return new PxarFile(accessor, node);
+      return new PxarFile(archive, node, entry.payload);
     case "symlink": {
       const size = encodeFileName(entry.target).length;
       return {
@@ -108,11 +117,11 @@ class PxarDirectory implements DirectoryNode {
   readonly id: number;
   readonly entryCount: number;
   readonly attributes: Attributes;
-  readonly #accessor: PxarAccessor;
+  readonly #archive: Archive;
   readonly #node: PxarNode;
 
-  constructor(accessor: PxarAccessor, node: PxarNode) {
-    this.#accessor = accessor;
+  constructor(archive: Archive, node: PxarNode) {
+    this.#archive = archive;
     this.#node = node;
     this.id = tailOffset(node);
     this.entryCount = node.table!.count;
@@ -124,17 +133,17 @@ class PxarDirectory implements DirectoryNode {
   }
 
   lookup(name: string): Node | undefined {
-    const found = this.#accessor.child(this.#node, name);
-    return found === undefined ? undefined : makeNode(this.#accessor, found);
+    const found = this.#archive.accessor.child(this.#node, name);
+    return found === undefined ? undefined : makeNode(this.#archive, found);
   }
 
   *entries(): Generator<DirectoryEntry> {
-    const accessor = this.#accessor;
+    const { accessor } = this.#archive;
     for (const child of accessor.readDirectory(this.#node)) {
       const node = child.entry.kind === "hardlink"
         ? accessor.resolveHardlink(child as PxarLinkNode)
         : child as PxarNode;
-      yield { name: child.name, node: makeNode(accessor, node) };
+      yield { name: child.name, node: makeNode(this.#archive, node) };
     }
   }
 }
@@ -143,15 +152,19 @@ class PxarFile implements FileNode {
   readonly kind = "file";
   readonly id: number;
   readonly attributes: Attributes;
-  readonly #accessor: PxarAccessor;
+  readonly #archive: Archive;
   readonly #node: PxarNode;
+  readonly #payload: PxarPayload;
 
-  constructor(accessor: PxarAccessor, node: PxarNode) {
-    this.#accessor = accessor;
+  constructor(archive: Archive, node: PxarNode, payload: PxarPayload) {
+    this.#archive = archive;
     this.#node = node;
+    this.#payload = payload;
     this.id = node.offset;
-    const size = node.entry.kind === "file" ? node.entry.payload.size : 0;
-    this.attributes = attributesOf(node.entry.metadata, size);
+    this.attributes = {
+      ...attributesOf(node.entry.metadata, payload.size),
+      dataBytes: dataBytesOf(payload, archive),
+    };
   }
 
   xattrs(): ReadonlyMap<string, Uint8Array> {
@@ -159,15 +172,15 @@ class PxarFile implements FileNode {
   }
 
   open(): FileContent {
-    const accessor = this.#accessor;
+    const { accessor, search } = this.#archive;
     const node = this.#node;
     accessor.locatePayload(node);
-    return {
-      readInto: (target: NativeBuffer, start: number, size: number, offset: number) => {
-        return accessor.readContent(node, offset, target, start, size);
-      },
-      close: () => {},
+    const readInto = (target: NativeBuffer, start: number, size: number, offset: number) => {
+      return accessor.readContent(node, offset, target, start, size);
     };
+    const holes = knownHoles(this.#payload, this.#archive) ??
+      search.in(readInto, this.#payload.size);
+    return { readInto, ...holes, close: () => {} };
   }
 }
 

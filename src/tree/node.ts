@@ -23,6 +23,8 @@ export interface Attributes {
   readonly gid: number;
   /** Length of a file or of a link's target, in bytes; 0 for the rest. */
   readonly size: number;
+  /** Bytes of a file that may be other than zero, as far as that is known without reading; default: all. */
+  readonly dataBytes?: number;
   readonly mtime: Timestamp;
   /** Number of names; 1 unless the format knows hard links, and where {@link Tree.countsLinks} is false. */
   readonly nlink: number;
@@ -93,7 +95,29 @@ export interface FileContent {
    * @throws a `Failure` that names file, offset and backup when the stored bytes are damaged
    */
   readInto(target: NativeBuffer, start: number, size: number, offset: number): number;
+  /** Where data may begin from `offset` on, behind known zeros; the file's size when nothing follows. Default: `offset`. */
+  nextData?(offset: number): number;
+  /** Where known zeros begin from `offset` on; the file's size when none do. Default: the size. */
+  nextHole?(offset: number): number;
   close(): void;
+}
+
+/**
+ * lseek(2) for SEEK_DATA and SEEK_HOLE inside a file of `size` bytes.
+ *
+ * @param isHoleWanted SEEK_HOLE rather than SEEK_DATA
+ * @returns an offset; `size` says that nothing but a hole follows
+ */
+export function seekContent(
+  content: FileContent,
+  offset: number,
+  size: number,
+  isHoleWanted: boolean,
+): number {
+  const found = isHoleWanted
+    ? content.nextHole?.(offset) ?? size
+    : content.nextData?.(offset) ?? offset;
+  return Math.min(Math.max(found, offset), size);
 }
 
 /** A backup as a directory tree. */

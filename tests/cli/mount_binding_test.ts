@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { crc32c } from "#src/bytes/crc32c.ts";
-import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { copyCatalog, pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { exists, LAST_ID, MountPlace, mountTest } from "./_mount_place.ts";
 import { runProgram } from "./_program.ts";
 
@@ -16,7 +16,7 @@ const FIXTURES = fileURLToPath(new URL("../../../shared/fixtures/pg_probackup", 
 async function writtenPlace(from: string, backupId = LAST_ID): Promise<MountPlace> {
   const place = new MountPlace("");
   const store = place.directory.join("catalog");
-  await copyCatalog(from, store);
+  copyCatalog(from, store);
   const { code, stderr } = await runProgram(
     [
       "mount",
@@ -37,11 +37,6 @@ async function writtenPlace(from: string, backupId = LAST_ID): Promise<MountPlac
   await place.shell("echo written >made && echo changed >>PG_VERSION");
   await place.mustUnmount();
   return place;
-}
-
-async function copyCatalog(from: string, to: string): Promise<void> {
-  const { success } = await new Deno.Command("cp", { args: ["-r", from, to] }).output();
-  assert.ok(success);
 }
 
 /** Mounts what the diff directory is bound to, with these arguments besides. */
@@ -190,7 +185,7 @@ const hasMerged = exists(`${FIXTURES}/g2-merged-full.tar.zst`);
 async function replaceCatalog(place: MountPlace, fixture: string): Promise<void> {
   const store = place.directory.join("catalog");
   Deno.removeSync(store, { recursive: true });
-  await copyCatalog((await pgprobackupFixture(fixture))!.catalog, store);
+  copyCatalog((await pgprobackupFixture(fixture))!.catalog, store);
 }
 
 Deno.test({

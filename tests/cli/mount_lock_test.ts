@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { getEffectiveUid, kill } from "#src/io/host.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
+import { copyCatalog } from "#tests/support/pgprobackup_fixtures.ts";
 import { waitUntil } from "#tests/support/process.ts";
 import { exists, LAST_ID, MountPlace, mountTest, SIGKILL } from "./_mount_place.ts";
 import { runProgram } from "./_program.ts";
@@ -12,11 +13,9 @@ import { runProgram } from "./_program.ts";
 const IDS = ["TOTXMX", "TOTXO5", "TOTXPE", LAST_ID];
 
 /** A mount place over a catalog of its own. */
-async function ownPlace(from: string): Promise<MountPlace> {
+function ownPlace(from: string): MountPlace {
   const place = new MountPlace(from);
-  const store = place.directory.join("catalog");
-  const { success } = await new Deno.Command("cp", { args: ["-r", from, store] }).output();
-  assert.ok(success);
+  copyCatalog(from, place.directory.join("catalog"));
   return place;
 }
 
@@ -51,7 +50,7 @@ const NOBODY = IDS.map(() => undefined);
 mountTest(
   "pbkfs mount holds pg_probackup's read lock on the chain until the unmount",
   async ({ catalog }) => {
-    await using place = await ownPlace(catalog);
+    await using place = ownPlace(catalog);
     await mustMount(place);
     const worker = findLockHolder(place.diff)!.pid!;
     assert.deepEqual(readers(place), IDS.map(() => [worker]));
@@ -67,7 +66,7 @@ mountTest(
 );
 
 mountTest("pbkfs mount --no-lock leaves the catalog as it is", async ({ catalog }) => {
-  await using place = await ownPlace(catalog);
+  await using place = ownPlace(catalog);
   const times = () => IDS.map((id) => Deno.statSync(directoryOf(place, id)).mtime?.getTime());
   const before = times();
   await mustMount(place, "--no-lock");
@@ -77,7 +76,7 @@ mountTest("pbkfs mount --no-lock leaves the catalog as it is", async ({ catalog 
 });
 
 mountTest("pbkfs mount goes on after a kill that left its lock", async ({ catalog }) => {
-  await using place = await ownPlace(catalog);
+  await using place = ownPlace(catalog);
   await mustMount(place);
   const killed = findLockHolder(place.diff)!.pid!;
   kill(killed, SIGKILL);
@@ -93,7 +92,7 @@ mountTest("pbkfs mount goes on after a kill that left its lock", async ({ catalo
 mountTest(
   "pbkfs mount refuses a chain that pg_probackup changes, unless told not to lock",
   async ({ catalog }) => {
-    await using place = await ownPlace(catalog);
+    await using place = ownPlace(catalog);
     const changer = new Deno.Command("sleep", { args: ["100"] }).spawn();
     try {
       Deno.writeTextFileSync(`${directoryOf(place, "TOTXPE")}/backup.pid`, `${changer.pid}\n`);
@@ -115,7 +114,7 @@ mountTest(
   "pbkfs mount takes a catalog that cannot be written, and the log says so",
   async ({ catalog }) => {
     if (getEffectiveUid() !== 0) return;
-    await using place = await ownPlace(catalog);
+    await using place = ownPlace(catalog);
     const store = place.directory.join("catalog");
     const run = async (...args: string[]) =>
       (await new Deno.Command(args[0]!, { args: args.slice(1) }).output()).success;
@@ -136,7 +135,7 @@ mountTest(
   "pbkfs mount as root locks another user's catalog by a process of that user",
   async ({ catalog }) => {
     if (getEffectiveUid() !== 0) return;
-    await using place = await ownPlace(catalog);
+    await using place = ownPlace(catalog);
     const { success } = await new Deno.Command("chown", {
       args: ["-R", "65534:65534", place.directory.join("catalog")],
     }).output();
@@ -158,7 +157,7 @@ mountTest(
 );
 
 mountTest("A chain that is removed under a mount is named in its log", async ({ catalog }) => {
-  await using place = await ownPlace(catalog);
+  await using place = ownPlace(catalog);
   await mustMount(place, "--no-lock");
   Deno.removeSync(directoryOf(place, "TOTXMX"), { recursive: true });
   await place.shell("cat base/*/* >/dev/null 2>&1 || true");

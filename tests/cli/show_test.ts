@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { copyCatalog, pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { runProgram } from "./_program.ts";
 
@@ -52,7 +52,7 @@ Deno.test("pbkfs show takes the catalog from BACKUP_PATH and from --backup-path"
 Deno.test("pbkfs show prints notes and until when backups are kept", async () => {
   using directory = new TempDirectory("show");
   const store = directory.join("catalog");
-  await new Deno.Command("cp", { args: ["-r", await catalog(), store] }).output();
+  copyCatalog(await catalog(), store);
   const path = `${store}/backups/main/TOTXPE/backup.control`;
   const more = "expire-time = '2027-01-02 03:04:05+00'\nnote = 'before the ''big''\tupgrade'\n";
   Deno.writeTextFileSync(path, more, { append: true });

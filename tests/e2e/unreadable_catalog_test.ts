@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
-import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { copyCatalog, pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { SERVER_USER } from "#tests/support/postgres.ts";
 import { type CommandResult, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -28,7 +28,7 @@ async function runOnEdited(
   // The user may enter neither the checkout nor root's caches.
   const [built] = pbkfsCommand([]);
   await runCommand(["cp", built!, program], { timeoutMs: TIMEOUT_MS });
-  await runCommand(["cp", "-r", fixture.catalog, store], { timeoutMs: TIMEOUT_MS });
+  copyCatalog(fixture.catalog, store);
   await runCommand(["chmod", "-R", "a+rX", directory.path], { timeoutMs: TIMEOUT_MS });
   edit(store);
   const user = ["setpriv", `--reuid=${SERVER_USER}`, `--regid=${SERVER_USER}`, "--init-groups"];

@@ -276,6 +276,14 @@ export class OverlayHarness {
     });
   }
 
+  /** lseek(2) for data or a hole. @returns undefined when only a hole follows */
+  seek(path: string, whence: number, offset: number): number | undefined {
+    return this.open(path, 0, (nodeId) => {
+      const found = this.overlay.lseek(nodeId, 0, offset, whence);
+      return found === -Errno.ENXIO ? undefined : unwrap(found, "seek", path);
+    });
+  }
+
   list(path: string): string[] {
     return this.with(path, (nodeId) => {
       const open = new OpenSlot();

@@ -2,6 +2,7 @@ import { equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { FormatError, IntegrityError, isFailure, StateError } from "#src/errors.ts";
 import {
+  copyCatalog,
   type PgProbackupFixture,
   pgprobackupFixture,
 } from "#tests/support/pgprobackup_fixtures.ts";
@@ -38,15 +39,6 @@ class EditableCatalog {
       path,
       line.test(text) ? text.replace(line, `${key} = ${value}`) : `${text}${key} = ${value}\n`,
     );
-  }
-}
-
-function copyTree(from: string, to: string): void {
-  Deno.mkdirSync(to);
-  for (const entry of Deno.readDirSync(from)) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (entry.isDirectory) copyTree(source, target);
-    else Deno.copyFileSync(source, target);
   }
 }
 
@@ -288,7 +280,7 @@ async function withCopy(run: (catalog: EditableCatalog) => void): Promise<void> 
   const directory = Deno.makeTempDirSync({ prefix: "pbkfs-broken-" });
   try {
     const store = join(directory, "catalog");
-    copyTree(fixture.catalog, store);
+    copyCatalog(fixture.catalog, store);
     run(new EditableCatalog(store));
   } finally {
     Deno.removeSync(directory, { recursive: true });

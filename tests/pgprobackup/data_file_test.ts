@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { IntegrityError, UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { openPgProbackupTree } from "#src/pgprobackup/mod.ts";
+import { checkHolesAreZeros, dataRanges } from "#tests/support/hole_checks.ts";
 import { CatalogWriter, type CompressionName, makePage, type Relation } from "./_catalog_writer.ts";
 import { type Access, BUILT_IN, fileAt, NATIVE, openTree, readAll } from "./_tree_support.ts";
 
@@ -249,4 +250,24 @@ Deno.test("DataFileContent builds an index again after the budget has pushed it 
       equal(tree.counters.indexFiles, 2);
     }
     tree.close();
+  }));
+
+Deno.test("DataFileContent knows blocks that no backup stores, and finds them by the index", () =>
+  withStore((writer) => {
+    const id = writeChain(writer, [
+      { blockCount: 600, pages: pages([0, 1, 2, 599], 1), compression: "zlib" },
+      { blockCount: 600, pages: pages([1, 300, 301], 2), compression: "none" },
+    ]);
+    const file = fileAt(openTree(writer.store, id), PATH);
+    const content = file.open();
+    const finder = {
+      nextData: (at: number) => content.nextData!(at),
+      nextHole: (at: number) => content.nextHole!(at),
+    };
+    const ranges = dataRanges(finder, file.attributes.size);
+    deepEqual(ranges, [[0, 3], [300, 302], [599, 600]].map(([a, b]) => [a! * 8192, b! * 8192]));
+    checkHolesAreZeros(ranges, readAll(file));
+    equal(content.nextData!(5 * 8192 + 7), 300 * 8192);
+    equal(content.nextHole!(100), 3 * 8192);
+    equal(content.nextHole!(4 * 8192 + 7), 4 * 8192 + 7);
   }));

@@ -66,6 +66,17 @@ export function fixtureBackupIds(fixture: PgProbackupFixture): string[] {
     .sort();
 }
 
+/** Copies a catalog, without the locks of mounts that other tests may have of it. */
+export function copyCatalog(from: string, to: string): void {
+  Deno.mkdirSync(to);
+  for (const entry of Deno.readDirSync(from)) {
+    if (/^backup(_ro)?\.pid/.test(entry.name)) continue;
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory) copyCatalog(source, target);
+    else Deno.copyFileSync(source, target);
+  }
+}
+
 async function unpack(archive: string, cache: string, directory: string): Promise<void> {
   Deno.mkdirSync(cache, { recursive: true });
   const partial = Deno.makeTempDirSync({ dir: cache, prefix: "unpacking-" });

@@ -33,13 +33,18 @@ export function imageTree(source: ByteSource, name: string, facts: ImageAttribut
   const file: FileNode = {
     kind: "file",
     id: FILE_ID,
-    attributes: attributes(FileType.FILE | 0o400, source.size),
+    attributes: {
+      ...attributes(FileType.FILE | 0o400, source.size),
+      dataBytes: source.zeros?.countData(0, source.size) ?? source.size,
+    },
     xattrs: () => NO_XATTRS,
     open: () => ({
       readInto(target, start, size, offset) {
         if (offset >= source.size) return 0;
         return source.readAt(target, start, Math.min(size, source.size - offset), offset);
       },
+      nextData: (offset) => source.zeros?.nextData(offset) ?? offset,
+      nextHole: (offset) => source.zeros?.nextHole(offset) ?? source.size,
       close() {},
     }),
   };

@@ -6,8 +6,9 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
+import { type ByteSource, checkRead, type KnownZeros } from "#src/io/byte_source.ts";
 import type { ChunkIndex } from "../format/chunk_index.ts";
+import { ZeroChunks } from "./zero_chunks.ts";
 
 /** Gives bytes of chunks, which it keeps for a while. */
 export interface DecodedChunks {
@@ -37,11 +38,14 @@ export interface ChunkedSourceParts {
   readonly aheadCount?: number;
   /** Reads that leave out so many bytes are still in order: others may read these. Default: 0. */
   readonly gapBytes?: number;
+  /** Goes into the digests of encrypted chunks. */
+  readonly idKey?: Uint8Array | undefined;
 }
 
 /** Random access to the stream of an index. */
 export class ChunkedSource implements ByteSource {
   readonly size: number;
+  readonly zeros: KnownZeros;
   readonly #parts: ChunkedSourceParts;
   /** The chunk of the last read. */
   #position = -1;
@@ -54,6 +58,7 @@ export class ChunkedSource implements ByteSource {
   constructor(parts: ChunkedSourceParts) {
     this.#parts = parts;
     this.size = parts.index.size;
+    this.zeros = new ZeroChunks(parts.index, parts.idKey);
   }
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {

@@ -31,7 +31,7 @@ export class BlockBuffer {
   }
 
   /** Reads the next `length` bytes of `content` to the beginning of the buffer. */
-  fill(content: EntryContent, length: number): void {
+  fill(content: Pick<EntryContent, "read">, length: number): void {
     let filled = 0;
     while (filled < length) filled += content.read(this.#buffer, filled, length - filled);
     this.#length = length;
