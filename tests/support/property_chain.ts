@@ -68,7 +68,7 @@ class RelationHistory {
   constructor(
     readonly path: string,
     readonly blocksMax: number,
-    /** The last backup has `blocksMax` blocks. */
+    /** The last backup has `blocksMax` blocks, and stores the last of them. */
     readonly isFull: boolean,
     /** Only one block in so many has ever been stored. */
     readonly sparseness = 1,
@@ -85,7 +85,9 @@ class RelationHistory {
     const share = random.between(0, 4);
     const pages = new Map<number, Uint8Array>();
     for (let block = 0; block < blockCount; block++) {
-      if (random.between(0, 4) >= share || !random.oneIn(this.sparseness)) continue;
+      const isEnd = isLast && this.isFull && block === blockCount - 1;
+      const isStored = random.between(0, 4) < share && random.oneIn(this.sparseness);
+      if (!isStored && !isEnd) continue;
       pages.set(block, makePage(random, segment * SEGMENT_BLOCKS + block));
     }
     for (const [block, page] of pages) this.#newest.set(block, page);
@@ -95,7 +97,9 @@ class RelationHistory {
   }
 
   content(): Uint8Array<ArrayBuffer> {
-    const content = new Uint8Array(this.#blockCount * PAGE_SIZE);
+    // A restore ends the file behind the last block that it has, however many the list counts.
+    const stored = [...this.#newest.keys()].filter((block) => block < this.#blockCount);
+    const content = new Uint8Array((Math.max(-1, ...stored) + 1) * PAGE_SIZE);
     for (const [block, page] of this.#newest) {
       if (block < this.#blockCount) content.set(page, block * PAGE_SIZE);
     }
