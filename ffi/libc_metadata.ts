@@ -182,6 +182,7 @@ export function writeFrom(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
   return count === -1 ? failed() : count;
 }
 
+const POLLIN = 1;
 const POLLOUT = 4;
 const pollBytes = new Uint8Array(8);
 const pollView = new DataView(pollBytes.buffer);
@@ -191,6 +192,13 @@ export function waitWritable(fd: number): number {
   pollView.setInt32(0, fd, true);
   pollView.setInt16(4, POLLOUT, true);
   return libc().poll(pollBytes, 1n, -1) === -1 ? failed() : 0;
+}
+
+/** poll(2): whether a descriptor has something to read at this moment. */
+export function isReadable(fd: number): boolean {
+  pollView.setInt32(0, fd, true);
+  pollView.setInt16(4, POLLIN, true);
+  return libc().poll(pollBytes, 1n, 0) === 1;
 }
 
 const sendOffset = new BigInt64Array(1);

@@ -6,7 +6,7 @@
 
 import * as libc from "../libc.ts";
 import { unwrap } from "../os_error.ts";
-import { InvalidateInodeOut, Notification, OutHeader } from "./kernel.ts";
+import { InvalidateInodeOut, Notification, OutHeader, RetrieveOut } from "./kernel.ts";
 
 const DEVICE = "/dev/fuse";
 
@@ -46,6 +46,23 @@ const backingIdView = new DataView(backingId.buffer);
 export function openBacking(deviceFd: number, fd: number): number {
   backingMapView.setInt32(0, fd, true);
   return libc.ioctl(deviceFd, IOC_BACKING_OPEN, backingMap);
+}
+
+const ROOT_NODE_ID = 1n;
+
+/** Asks the kernel for 0 bytes of what it keeps of the root. */
+const wakeUp = libc.nativeBufferOf(new Uint8Array(OutHeader.SIZE + RetrieveOut.SIZE));
+const wakeUpView = new DataView(wakeUp.bytes.buffer);
+wakeUpView.setUint32(OutHeader.LEN, wakeUp.bytes.length, true);
+wakeUpView.setInt32(OutHeader.ERROR, Notification.RETRIEVE, true);
+wakeUpView.setBigUint64(OutHeader.SIZE + RetrieveOut.NODEID, ROOT_NODE_ID, true);
+
+/**
+ * Wakes one thread that waits for requests of the mount: it gets a request NOTIFY_REPLY that wants no answer. Does not
+ * wait, and does nothing where all threads are busy.
+ */
+export function wakeReader(deviceFd: number): void {
+  libc.write(deviceFd, wakeUp.address, BigInt(wakeUp.bytes.length));
 }
 
 /** Gives up an id of {@link openBacking}; files that are open keep working. */

@@ -342,10 +342,13 @@ export const CopyFileRangeIn = {
 } as const;
 
 /** Codes of messages to the kernel that answer no request: `error` of a header whose `unique` is 0. */
-export const Notification = { INVALIDATE_INODE: 2 } as const;
+export const Notification = { INVALIDATE_INODE: 2, RETRIEVE: 5 } as const;
 
 /** struct fuse_notify_inval_inode_out. An offset below 0 means the attributes alone. */
 export const InvalidateInodeOut = { INO: 0, OFFSET: 8, LENGTH: 16, SIZE: 24 } as const;
+
+/** struct fuse_notify_retrieve_out. */
+export const RetrieveOut = { UNIQUE: 0, NODEID: 8, OFFSET: 16, SIZE_BYTES: 24, SIZE: 32 } as const;
 
 /** struct fuse_write_out, fuse_getxattr_out (a count and padding) and fuse_lseek_out (64 bits). */
 export const CountOut = { COUNT: 0, SIZE: 8 } as const;

@@ -219,6 +219,7 @@ class MountJob {
       shared: createSharedState(),
       skipFsync: request.skipFsync,
       materializeOnRead: request.materializeOnRead,
+      wholeCopyBytesMax: request.wholeCopyBytesMax,
       volatileDirectories,
       extendedAttributes: request.extendedAttributes,
     };

@@ -36,6 +36,7 @@ export interface MountOptions extends StoreOptions, FormatOptions, LogOptions {
   readonly xattrs?: boolean;
   readonly relativeTablespaces?: boolean;
   readonly workers?: string;
+  readonly wholeCopies?: string;
   /** Set in the background worker. */
   readonly handshake?: boolean;
 }
@@ -60,6 +61,8 @@ export interface MountRequest {
   /** Hold pg_probackup's read lock on the chain. */
   readonly lockCatalog: boolean;
   readonly materializeOnRead: boolean;
+  /** Total of the files that may be copied whole when they are opened for writing. */
+  readonly wholeCopyBytesMax: number;
   /** Undefined: as many as the host is good for. */
   readonly workerCount: number | undefined;
   /** Undefined: for root only. */
@@ -75,6 +78,10 @@ export interface MountRequest {
 }
 
 const WORKERS_MAX = 64;
+
+/** About a second of copying, all in all. */
+const WHOLE_COPIES_MEBIBYTES = 1024;
+const WHOLE_COPIES_MEBIBYTES_MAX = 2 ** 30;
 
 /** Checks the flags of a mount. @throws {UsageError} */
 export function parseMountRequest(options: MountOptions, context: CommandContext): MountRequest {
@@ -101,6 +108,10 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
     noWal: !options.wal,
     lockCatalog: options.lock,
     materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
+    wholeCopyBytesMax: 2 ** 20 *
+      (options.wholeCopies === undefined
+        ? WHOLE_COPIES_MEBIBYTES
+        : wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX)),
     workerCount: workers === undefined
       ? undefined
       : wholeNumber(workers, "--workers", 1, WORKERS_MAX),

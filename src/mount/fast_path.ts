@@ -133,6 +133,9 @@ export function dispatchFast(request: Request, operations: Operations): number {
     case Opcode.COPY_FILE_RANGE:
     case Opcode.COPY_FILE_RANGE_64:
       return copyFileRange(request, operations);
+    case Opcode.NOTIFY_REPLY:
+      // Of another thread's `wakeReader`: what it wants is looked at after every request.
+      return NO_ANSWER;
     case Opcode.INTERRUPT:
       // Requests are short: the one meant is answered as usual.
       return NO_ANSWER;

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { cloneDevice, invalidateAttributes } from "#ffi/libfuse3/device.ts";
+import { isReadable } from "#ffi/libc_metadata.ts";
+import { cloneDevice, invalidateAttributes, wakeReader } from "#ffi/libfuse3/device.ts";
 import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { Replies } from "#ffi/libfuse3/replies.ts";
@@ -91,6 +92,10 @@ function serve(
   });
   fileSystem.expireAttributes = (nodeId) => invalidateAttributes(deviceFd, nodeId);
   fileSystem.preloadDirectory = (nodeId, count) => preloader.request(nodeId, count);
+  fileSystem.callHelpers = () => {
+    for (let other = 1; other < start.workerCount; other++) wakeReader(deviceFd);
+  };
+  const isRequestWaiting = () => isReadable(deviceFd);
   const request = new Request();
   const operations = new Operations(fileSystem, request, start.hasLongSetxattr);
   const outcome = { result: 0 };
@@ -110,6 +115,7 @@ function serve(
     processWithLibfuse: (size) => session.process(request.buffer, size),
     outcome,
     fastPath: start.fastPath,
+    help: () => fileSystem.help?.(isRequestWaiting),
   });
   try {
     session.mount(`/dev/fd/${deviceFd}`);

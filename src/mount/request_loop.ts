@@ -29,6 +29,8 @@ export interface LoopParts {
   /** Where libfuse's callbacks leave their result. */
   readonly outcome: CallbackOutcome;
   readonly fastPath: boolean;
+  /** Does what other threads want done, as long as no request waits. */
+  readonly help: () => void;
 }
 
 /** Serves requests in the calling thread. */
@@ -45,13 +47,14 @@ export class RequestLoop {
    * @throws {OsError} when the device cannot be read any more for another reason
    */
   run(): void {
-    const { deviceFd, preloader, operations: { request } } = this.#parts;
+    const { deviceFd, preloader, help, operations: { request } } = this.#parts;
     while (true) {
       const size = read(deviceFd, request.buffer.address, request.capacity);
       if (size > 0) {
         request.size = size;
         this.#serve();
         preloader.run();
+        help();
       } else if (size === -Errno.ENODEV) {
         return;
       } else if (size !== -Errno.ENOENT && size !== -Errno.EINTR && size !== -Errno.EAGAIN) {

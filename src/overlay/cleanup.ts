@@ -8,6 +8,7 @@ import * as host from "#src/io/host.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { BINDING_FILE_NAME, parseBinding } from "./binding.ts";
+import { COPIES_FILE_NAME } from "./copy_mark.ts";
 import { acquireDiffLock, describeHolder, findLockHolder, LOCK_FILE_NAME } from "./diff_lock.ts";
 import { readSmallTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
@@ -23,6 +24,7 @@ import {
 const DEPTH_MAX = 400;
 
 const KNOWN_NAMES = new Set([
+  COPIES_FILE_NAME,
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
   DIRTY_FILE_NAME,

@@ -19,6 +19,8 @@ export interface OverlayOptions {
   readonly skipFsync: boolean;
   /** Blocks that were read from the lower tree are kept in the diff. */
   readonly materializeOnRead: boolean;
+  /** Files opened for writing are copied whole, up to this total; 0: none is. */
+  readonly wholeCopyBytesMax: number;
   /** Directories below the root whose changes are kept only while mounted, such as `pg_wal`. */
   readonly volatileDirectories: readonly string[];
   /**
@@ -60,7 +62,7 @@ export class OverlayContext {
   readonly #contents: LruCache<number, FileContent>;
 
   constructor(
-    diffPath: string,
+    readonly diffPath: string,
     readonly lower: Tree,
     readonly nonce: Uint8Array,
     readonly table: NodeTable,

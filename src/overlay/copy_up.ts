@@ -15,6 +15,7 @@ import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
 import { type FileNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { settleCopy } from "./copy_mark.ts";
 import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
 import { formatLinkReference } from "./link_reference.ts";
 import { Flag, noteMode, ROOT_SLOT } from "./node_table.ts";
@@ -56,22 +57,42 @@ export class CopyUp {
   }
 
   #copyInto(slot: number, node: Node, parent: number, isEmptied: boolean): number {
-    const { table, tmpFd } = this.#context;
     const temporary = this.#context.temporaryName();
     const made = this.#make(slot, node, temporary, isEmptied);
     if (made < 0) return made;
-    const parentFd = table.fd(parent);
-    // The directory looks the same afterwards: so must its times.
-    const hasTimes = host.statFd(parentFd, this.#stat) === 0;
-    const place = this.#nodes.hostPlace(parent, table.name(slot));
-    const renamed = host.renameAt(tmpFd, temporary, place.fd, place.name);
+    const renamed = this.#rename(slot, parent, temporary);
     if (renamed < 0) {
       this.#discard(node, temporary);
       if (made > 0) host.close(made);
       return renamed;
     }
-    if (hasTimes) this.#restoreTimes(parentFd);
-    return this.#adopt(slot, node, made, isEmptied);
+    const isPartial = node.kind === "file" && !isEmptied && !isCopiedWhole(node);
+    return this.#adopt(slot, node, made, isPartial ? Flag.PARTIAL : 0);
+  }
+
+  /**
+   * Puts a whole copy of a file, made under a temporary name and marked as such (`copy_mark.ts`), in the file's place.
+   *
+   * @param fd the copy's descriptor, which belongs to the node when this succeeds
+   * @returns 0 or a negative errno
+   */
+  placeCopy(slot: number, node: FileNode, temporary: string, fd: number): number {
+    const parent = this.#context.table.parent(slot);
+    let result = this.ensureUpper(parent);
+    if (result === 0) result = this.#copyAttributes(node, temporary, fd);
+    if (result === 0) result = this.#rename(slot, parent, temporary);
+    return result < 0 ? result : this.#adopt(slot, node, fd, Flag.COPY_UNSYNCED);
+  }
+
+  #rename(slot: number, parent: number, temporary: string): number {
+    const { table, tmpFd } = this.#context;
+    const parentFd = table.fd(parent);
+    // The directory looks the same afterwards: so must its times.
+    const hasTimes = host.statFd(parentFd, this.#stat) === 0;
+    const place = this.#nodes.hostPlace(parent, table.name(slot));
+    const renamed = host.renameAt(tmpFd, temporary, place.fd, place.name);
+    if (renamed === 0 && hasTimes) this.#restoreTimes(parentFd);
+    return renamed;
   }
 
   #restoreTimes(fd: number): void {
@@ -94,20 +115,19 @@ export class CopyUp {
     if (fd < 0) return fd;
     host.unlinkAt(this.#context.tmpFd, temporary);
     this.#context.table.setFlags(slot, Flag.PINNED);
-    return this.#adopt(slot, node, fd, isEmptied);
+    return this.#adopt(slot, node, fd, isEmptied || isCopiedWhole(node) ? 0 : Flag.PARTIAL);
   }
 
-  #adopt(slot: number, node: Node, fd: number, isEmptied: boolean): number {
+  /** @param kind {@link Flag} that says what kind of file of the diff it is */
+  #adopt(slot: number, node: Node, fd: number, kind: number): number {
     const { table, counters } = this.#context;
     const hasFd = node.kind === "directory" || node.kind === "file";
     const result = hasFd ? host.statFd(fd, this.#stat) : this.#statPlace(slot);
     if (result < 0) return result;
     table.setKey(slot, this.#stat.ino);
     noteMode(table, slot, this.#stat.mode);
-    let flags: number = Flag.UPPER | Flag.NAME_UNSYNCED;
-    if (node.kind === "file" && !isEmptied && !isCopiedWhole(node)) flags |= Flag.PARTIAL;
     if (hasFd) table.setFd(slot, fd);
-    table.setFlags(slot, flags);
+    table.setFlags(slot, Flag.UPPER | Flag.NAME_UNSYNCED | kind);
     // Nobody has it open: the descriptor would never be closed.
     if (node.kind === "file" && table.opens(slot) === 0 && !table.has(slot, Flag.PINNED)) {
       table.setFd(slot, -1);
@@ -143,7 +163,9 @@ export class CopyUp {
       fd = host.mknodAt(tmpFd, temporary, node.attributes.mode, node.attributes.rdev);
     }
     if (fd < 0) return fd;
-    const result = this.#copyAttributes(node, temporary, fd);
+    let result = this.#copyAttributes(node, temporary, fd);
+    const isSynced = node.kind === "file" && !this.#context.options.skipFsync;
+    if (result === 0 && isSynced) result = host.fdatasync(fd);
     if (result === 0) return fd;
     if (fd > 0) host.close(fd);
     this.#discard(node, temporary);
@@ -164,7 +186,7 @@ export class CopyUp {
   }
 
   #copyAttributes(node: Node, temporary: string, fd: number): number {
-    const { tmpFd, isRoot, options } = this.#context;
+    const { tmpFd, isRoot } = this.#context;
     const { uid, gid, mode, mtime } = node.attributes;
     if (isRoot) {
       const result = host.chownAt(tmpFd, temporary, uid, gid);
@@ -183,7 +205,6 @@ export class CopyUp {
     }
     const { seconds, nanoseconds } = mtime;
     host.utimensAt(tmpFd, temporary, seconds, nanoseconds, seconds, nanoseconds);
-    if (node.kind === "file" && !options.skipFsync) return host.fdatasync(fd);
     return 0;
   }
 
@@ -276,6 +297,32 @@ export class CopyUp {
     if (result === 0) result = host.renameAt(tmpFd, temporary, directoryFd, MARKER_NAME);
     if (result < 0) host.unlinkAt(tmpFd, temporary);
     return result;
+  }
+
+  /**
+   * Before a whole copy gets another name: makes it durable. What is not durable is removed after a power cut, and only
+   * under its first name the backup's file comes to light then.
+   *
+   * @returns 0 or a negative errno
+   */
+  settleBeforeNaming(slot: number): number {
+    const { table } = this.#context;
+    if (!table.has(slot, Flag.COPY_UNSYNCED)) return 0;
+    table.lockNode(slot);
+    try {
+      const wasOpen = table.fd(slot) >= 0;
+      const fd = this.#nodes.ensureFileFd(slot);
+      if (fd < 0) return fd;
+      const result = settleCopy(fd);
+      if (result === 0) table.clearFlags(slot, Flag.COPY_UNSYNCED);
+      if (!wasOpen && table.opens(slot) === 0) {
+        table.setFd(slot, -1);
+        host.close(fd);
+      }
+      return result;
+    } finally {
+      table.unlockNode(slot);
+    }
   }
 
   /**

@@ -14,6 +14,7 @@ import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
+import { discardLostCopies, isMarkedCopy, settleCopy, withdrawCopies } from "./copy_mark.ts";
 import { CONTROL_DIRECTORY_NAME, emptyTemporaryDirectory } from "./diff_directory.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
@@ -49,6 +50,7 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
     for (const entry of readHostDirectory(tmpFd)) removeHostTree(tmpFd, entry.name);
     removeAcls(tmpFd);
     const marker = readRootMarker(dataFd);
+    discardLostCopies(diffPath, dataFd, readBootId());
     if (marker === undefined) prepareRoot(dataFd, tmpFd, options);
     else if (marker !== formatRootMarker(options.nonce)) {
       throw new FormatError("Cannot use diff directory: its binding belongs to another tree", {
@@ -195,7 +197,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
  * directories goes first: it is not worth the disk's time.
  *
  * @param changedSince Unix seconds of the mount: where nothing has changed since, others' changes on that disk are not waited for
- * @returns how many files had blocks that were not yet durable
+ * @returns how many files had bytes that were not yet durable
  * @throws {OsError}
  */
 export function settleDiffTree(diffPath: string, nonce: Uint8Array, changedSince = 0): number {
@@ -206,10 +208,13 @@ export function settleDiffTree(diffPath: string, nonce: Uint8Array, changedSince
     settler.collect(dataFd);
     // Also where no map is to be written: new files, and names, are durable by this alone.
     if (settler.lastChange >= changedSince) host.unwrap(host.syncfs(dataFd), "sync", diffPath);
-    if (settler.files.length === 0) return 0;
-    settler.writeMaps();
-    host.unwrap(host.syncfs(dataFd), "sync", diffPath);
-    return settler.files.length;
+    settler.settleCopies();
+    if (settler.files.length > 0) {
+      settler.writeMaps();
+      host.unwrap(host.syncfs(dataFd), "sync", diffPath);
+    }
+    withdrawCopies(diffPath);
+    return settler.files.length + settler.copies.length;
   } finally {
     host.close(dataFd);
   }
@@ -224,6 +229,8 @@ class Settler {
   readonly files: UnsettledFile[] = [];
   /** Unix seconds of the last change of a file or directory of the mount, apart from the worker's own. */
   lastChange = 0;
+  /** Paths of whole copies that were not synced. */
+  readonly copies: (readonly string[])[] = [];
   readonly #nonce: Uint8Array;
   readonly #bootId = readBootId();
   readonly #header = host.allocateNativeBuffer(HEADER_SIZE_MAX);
@@ -234,7 +241,7 @@ class Settler {
     this.#nonce = nonce;
   }
 
-  /** Finds the partial files below a directory whose durable map lacks blocks. */
+  /** Finds the files below a directory that are not durable: by their durable map, or the mark of a copy. */
   collect(fd: number, path: readonly string[] = []): void {
     if (path.length === 0) this.#rootFd = fd;
     this.#noteChange(fd);
@@ -264,7 +271,11 @@ class Settler {
     this.#noteChange(fd);
     const { bytes, address } = this.#header;
     const length = host.preadFully(fd, address, HEADER_SIZE_MAX, 0);
-    if (length < 0 || !isPartialFile(bytes, length, this.#nonce)) return;
+    if (length < 0) return;
+    if (!isPartialFile(bytes, length, this.#nonce)) {
+      if (isMarkedCopy(fd)) this.copies.push(path);
+      return;
+    }
     host.unwrap(host.statFd(fd, this.#stat), "stat", path.join("/"));
     const header = this.#decode(length, path.join("/"));
     if (header === undefined) return;
@@ -286,6 +297,18 @@ class Settler {
     } catch (error) {
       if (error instanceof FormatError) return undefined;
       throw error;
+    }
+  }
+
+  /** Takes the marks off. */
+  settleCopies(): void {
+    for (const path of this.copies) {
+      const name = path.join("/");
+      const fd = host.openAt(this.#rootFd, name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+      host.unwrap(fd, "open", name);
+      const settled = settleCopy(fd);
+      host.close(fd);
+      host.unwrap(settled, "sync", name);
     }
   }
 

@@ -11,6 +11,7 @@ import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext, OverlayOptions } from "./context.ts";
+import { COPY_MARK_XATTR } from "./copy_mark.ts";
 import type { CopyUp } from "./copy_up.ts";
 import { Flag } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
@@ -40,6 +41,7 @@ export class ExtendedAttributes {
   }
 
   get(slot: number, name: string): Uint8Array | number {
+    if (name === COPY_MARK_XATTR) return -Errno.ENODATA;
     if (!this.#context.table.has(slot, Flag.UPPER)) {
       return this.#lower(slot).get(name) ?? -Errno.ENODATA;
     }
@@ -54,12 +56,15 @@ export class ExtendedAttributes {
     if (!this.#context.table.has(slot, Flag.UPPER)) return [...this.#lower(slot).keys()];
     const bytes = this.#use(slot, host.listXattr, host.listLinkXattr);
     if (typeof bytes === "number") return bytes;
-    return decodeFileName(bytes).split("\0").filter((name) => name !== "");
+    return decodeFileName(bytes).split("\0").filter((name) =>
+      name !== "" && name !== COPY_MARK_XATTR
+    );
   }
 
   /** `killSgid`: the set-group-id bit goes, as with chmod(2) by somebody who is not in the group. */
   set(slot: number, name: string, value: Uint8Array, flags: number, killSgid: boolean): number {
     if (isUncheckedAcl(name, this.#context.options)) return -Errno.EOPNOTSUPP;
+    if (name === COPY_MARK_XATTR) return -Errno.EPERM;
     if (!this.#context.table.has(slot, Flag.UPPER)) {
       const isThere = this.#lower(slot).has(name);
       if (isThere && (flags & XATTR_CREATE) !== 0) return -Errno.EEXIST;
@@ -91,6 +96,7 @@ export class ExtendedAttributes {
   }
 
   remove(slot: number, name: string): number {
+    if (name === COPY_MARK_XATTR) return -Errno.ENODATA;
     if (!this.#context.table.has(slot, Flag.UPPER) && !this.#lower(slot).has(name)) {
       return -Errno.ENODATA;
     }

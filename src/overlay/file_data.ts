@@ -9,6 +9,7 @@ import { seekContent } from "#src/tree/node.ts";
 import * as host from "#src/io/host.ts";
 import { BlockMaps } from "./block_map.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { settleCopy } from "./copy_mark.ts";
 import { Flag } from "./node_table.ts";
 import { BLOCK_SIZE } from "./partial_file.ts";
 
@@ -394,6 +395,10 @@ export class FileData {
     if (table.has(slot, Flag.PARTIAL)) {
       const result = this.#maps.settle(slot, fd);
       if (result < 0 || dataOnly) return result;
+    } else if (table.has(slot, Flag.COPY_UNSYNCED)) {
+      const result = settleCopy(fd);
+      if (result === 0) table.clearFlags(slot, Flag.COPY_UNSYNCED);
+      return result;
     } else if (dataOnly) {
       return host.fdatasync(fd);
     }

@@ -207,6 +207,7 @@ export class Namespace {
     if (table.has(slot, Flag.DELETED)) return -Errno.ENOENT;
     if (table.has(slot, Flag.VOLATILE) !== table.has(parent, Flag.VOLATILE)) return -Errno.EXDEV;
     let ready = this.#copyUp.ensureUpper(slot);
+    if (ready === 0) ready = this.#copyUp.settleBeforeNaming(slot);
     if (ready === 0) ready = this.#copyUp.ensureUpper(parent);
     if (ready < 0) return ready;
     const directoryFd = found.whiteout ? tmpFd : table.fd(parent);

@@ -58,6 +58,8 @@ const Header = {
   TEMPORARY_NAME: 7,
   NODE_COUNT: 8,
   OPEN_COUNT: 9,
+  /** 1: the diff has, or had, whole copies that were not synced. */
+  HAS_COPIES: 10,
   WORDS: 1024,
 } as const;
 
@@ -90,6 +92,8 @@ export const Flag = {
   SETID: 0x1000,
   /** The visible size in the header of the partial file is larger than the one that counts. */
   LIMIT_UNSAVED: 0x2000,
+  /** A whole copy whose bytes may not be on the disk yet (`copy_mark.ts`). */
+  COPY_UNSYNCED: 0x4000,
 } as const;
 
 /** Remembers whether a write must look for set-user-id and set-group-id bits. */
@@ -186,6 +190,15 @@ export class NodeTable {
   /** A number that no other call returns: for names in the diff's `tmp` directory. */
   nextTemporaryNumber(): number {
     return Atomics.add(this.#header, Header.TEMPORARY_NAME, 1);
+  }
+
+  /** Whether files of the diff may be whole copies that were not synced. */
+  get hasCopies(): boolean {
+    return Atomics.load(this.#header, Header.HAS_COPIES) !== 0;
+  }
+
+  noteCopies(): void {
+    Atomics.store(this.#header, Header.HAS_COPIES, 1);
   }
 
   /** Nodes known at present. */

@@ -14,6 +14,7 @@ import * as host from "#src/io/host.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import { type DirectoryNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
+import { areCopiesAnnounced } from "./copy_mark.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
 import { type Found, isWhiteout, volatileName } from "./found.ts";
 import { parseLinkReference } from "./link_reference.ts";
@@ -52,6 +53,7 @@ export class Nodes {
       "data",
     );
     host.unwrap(host.statFd(fd, this.#stat), "stat", "data");
+    if (areCopiesAnnounced(this.#context.diffPath)) table.noteCopies();
     const slot = table.allocate(this.#stat.ino, 1, DIRECTORY_TYPE, 0, "");
     table.setFd(slot, fd);
     table.setLowerId(slot, lower.root.id);
@@ -259,6 +261,7 @@ export class Nodes {
       table.setLowerId(slot, partial.lowerId);
       table.setPartial(slot, partial.dataOffset, partial.mapBlocks, partial.limit);
     }
+    if (this.#probe.isUnsyncedCopy) table.setFlags(slot, Flag.COPY_UNSYNCED);
     table.setFlags(slot, Flag.UPPER | (partial?.flags ?? 0) | (isLive ? Flag.LIVE : 0));
     noteMode(table, slot, stat.mode);
     return slot;

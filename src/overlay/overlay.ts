@@ -38,6 +38,7 @@ import { Nodes } from "./nodes.ts";
 import { OpenFiles } from "./open_files.ts";
 import { Renaming } from "./renaming.ts";
 import type { SharedState } from "./shared_state.ts";
+import { WholeCopies } from "./whole_copies.ts";
 
 const { Errno, OpenFlag } = host;
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
@@ -68,6 +69,7 @@ export function openOverlay(parts: OverlayParts): Overlay {
   const { lower, diffPath, nonce, backing } = parts;
   return new Overlay(
     new OverlayContext(diffPath, lower, nonce, table, counters, backing, parts),
+    parts.shared.copies,
   );
 }
 
@@ -84,13 +86,17 @@ export class Overlay implements FileSystem {
   readonly #data: FileData;
   readonly #changes: AttributeChanges;
   readonly #files: OpenFiles;
+  readonly #copies: WholeCopies;
   readonly #listings: Listings;
   /** Undefined where files have none. */
   readonly #xattrs: ExtendedAttributes | undefined;
   readonly #found = new Found();
   readonly #stat = new host.HostStat();
 
-  constructor(context: OverlayContext) {
+  /** Set by who serves it: wakes threads that have nothing to do, which then call {@link help}. */
+  callHelpers?: () => void;
+
+  constructor(context: OverlayContext, copyMemory: SharedArrayBuffer) {
     this.#context = context;
     this.#table = context.table;
     this.#nodes = new Nodes(context);
@@ -107,6 +113,7 @@ export class Overlay implements FileSystem {
       data: this.#data,
       changes: this.#changes,
     });
+    this.#copies = new WholeCopies(context, this.#copyUp, copyMemory);
     this.#listings = new Listings(context, this.#nodes);
     this.#xattrs = context.options.extendedAttributes
       ? new ExtendedAttributes(context, this.#nodes, this.#copyUp)
@@ -288,7 +295,17 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Takes part in what another thread wants done, until `isWanted` says that this one has something to do. */
+  help(isWanted: () => boolean): void {
+    this.#copies.jobs.help(isWanted);
+  }
+
   open(nodeId: number, flags: number, killSuidgid: boolean, out: OpenSlot): number {
+    const isEmptying = (flags & OpenFlag.TRUNC) !== 0;
+    if ((flags & OpenFlag.ACCESS_MASK) !== OpenFlag.RDONLY && !isEmptying) {
+      const slot = this.#table.slotOf(nodeId);
+      if (slot !== 0) this.#copies.prepare(slot, () => this.callHelpers?.());
+    }
     return this.#withNode(nodeId, (slot) => {
       const isEmptied = (flags & OpenFlag.TRUNC) !== 0;
       if (isEmptied) {

@@ -7,6 +7,7 @@
 import { FormatError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import type { Node, Tree } from "#src/tree/node.ts";
+import { isMarkedCopy } from "./copy_mark.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { Flag } from "./node_table.ts";
 import {
@@ -56,6 +57,9 @@ export class PartialProbe {
     this.#context = context;
   }
 
+  /** Whether the file read last, which is no partial one, is a whole copy that was not synced. */
+  isUnsyncedCopy = false;
+
   /**
    * What the header of a file of the diff says.
    *
@@ -64,8 +68,9 @@ export class PartialProbe {
    * @throws {OsError}
    */
   read(place: HostPlace, name: string, fileSize: number): PartialFacts | undefined {
-    const { nonce, mapBuffer, bootId } = this.#context;
-    if (fileSize < SIGNATURE_SIZE) return undefined;
+    const { nonce, mapBuffer, bootId, table } = this.#context;
+    this.isUnsyncedCopy = false;
+    if (fileSize < SIGNATURE_SIZE && !table.hasCopies) return undefined;
     const fd = host.unwrap(
       host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
       "open",
@@ -73,7 +78,10 @@ export class PartialProbe {
     );
     try {
       const length = host.preadFully(fd, mapBuffer.address, HEADER_SIZE_MAX, 0);
-      if (!isPartialFile(mapBuffer.bytes, length, nonce)) return undefined;
+      if (!isPartialFile(mapBuffer.bytes, length, nonce)) {
+        this.isUnsyncedCopy = table.hasCopies && isMarkedCopy(fd);
+        return undefined;
+      }
       const header = decodePartialHeader(mapBuffer.bytes, length, fileSize, name);
       const lower = resolveLower(this.#context.lower, header.lowerPath);
       const lowerSize = lower?.kind === "file" ? lower.attributes.size : -1;

@@ -103,6 +103,7 @@ export class Renaming {
       if (isDirectory && !this.#names.isEmpty(replaced)) return -Errno.ENOTEMPTY;
     }
     let result = this.#copyUp.ensureUpper(slot);
+    if (result === 0) result = this.#copyUp.settleBeforeNaming(slot);
     if (result === 0) result = this.#copyUp.ensureUpper(newParent);
     if (result === 0 && isDirectory) result = this.#keepLower(slot, parent, name, target);
     if (result < 0) return result;
@@ -160,6 +161,8 @@ export class Renaming {
     const { table } = this.#context;
     let result = this.#copyUp.ensureUpper(slot);
     if (result === 0) result = this.#copyUp.ensureUpper(other);
+    if (result === 0) result = this.#copyUp.settleBeforeNaming(slot);
+    if (result === 0) result = this.#copyUp.settleBeforeNaming(other);
     if (result === 0 && source.isDirectory) result = this.#keepLower(slot, parent, name, target);
     if (result === 0 && target.isDirectory) {
       result = this.#keepLower(other, newParent, newName, source);

@@ -5,17 +5,23 @@
  */
 
 import { type CounterName, createCounterMemory, sumCounters } from "./counters.ts";
+import { createCopyMemory } from "./copy_job.ts";
 import { createNodeTableMemory, NodeTable } from "./node_table.ts";
 
 /** Can be posted to a Worker. */
 export interface SharedState {
   readonly nodes: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  readonly copies: SharedArrayBuffer;
 }
 
 /** Makes the state of an overlay that is not yet mounted. */
 export function createSharedState(): SharedState {
-  return { nodes: createNodeTableMemory(), counters: createCounterMemory() };
+  return {
+    nodes: createNodeTableMemory(),
+    counters: createCounterMemory(),
+    copies: createCopyMemory(),
+  };
 }
 
 /** Sums of all threads, and how many nodes and handles there are. */

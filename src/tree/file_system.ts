@@ -127,6 +127,11 @@ export interface FileSystem {
    */
   expireAttributes?: (nodeId: number) => void;
 
+  /** Set by who serves it, where that is possible: has threads that wait for requests call {@link help}. */
+  callHelpers?: () => void;
+  /** Lets this thread do what others want done, until `isWanted` says that a request waits. */
+  help?(isWanted: () => boolean): void;
+
   /** Finds a name. Success with a `nodeId` other than 0 counts as one lookup, undone by {@link forget}. */
   lookup(parentId: number, name: string, out: EntrySlot): number;
   /** Undoes `count` lookups; a node without lookups, names and handles is forgotten. */

@@ -18,6 +18,8 @@ export class OverlayPlace {
   readonly #home = new TempDirectory("loopback");
   readonly lower: string = this.#home.join("lower");
   readonly diff: string;
+  /** See `OverlayOptions`. */
+  wholeCopyBytesMax = 0;
 
   /** @param diffParent directory in which the diff lies; by default it lies beside the lower directory */
   constructor(diffParent: string = this.#home.path) {
@@ -43,6 +45,7 @@ export class OverlayPlace {
       shared: createSharedState(),
       skipFsync: false,
       materializeOnRead: false,
+      wholeCopyBytesMax: this.wholeCopyBytesMax,
       volatileDirectories: [],
       extendedAttributes: true,
     };

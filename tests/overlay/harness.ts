@@ -7,6 +7,7 @@
 import { type AllocatedBuffer, allocateNativeBuffer } from "#ffi/libc.ts";
 import { Errno, OsError, unwrap } from "#ffi/os_error.ts";
 import {
+  type BackingRegistry,
   createSharedState,
   openOverlay,
   type Overlay,
@@ -30,6 +31,8 @@ import type { Tree } from "#src/tree/node.ts";
 export interface HarnessOptions {
   readonly threads?: number;
   readonly materializeOnRead?: boolean;
+  readonly wholeCopyBytesMax?: number;
+  readonly backing?: BackingRegistry;
   readonly volatileDirectories?: readonly string[];
 }
 
@@ -67,6 +70,8 @@ export class OverlayHarness {
         worker,
         skipFsync: false,
         materializeOnRead: this.options.materializeOnRead ?? false,
+        wholeCopyBytesMax: this.options.wholeCopyBytesMax ?? 0,
+        backing: this.options.backing,
         volatileDirectories,
         extendedAttributes: true,
       }));

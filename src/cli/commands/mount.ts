@@ -45,6 +45,10 @@ export const mountCommand: CommandModule<MountOptions> = {
       .option("--config <key=value>", "server setting, added in the diff; repeatable", collect)
       .option("--relative-tablespaces", "links to tablespaces that hold inside of a container too")
       .option("--xattrs", "keep extended attributes; a server needs none and is slower with them")
+      .option(
+        "--whole-copies <MiB>",
+        "copy files whole when a server opens them, up to this total; 0: none (default: 1024)",
+      )
       .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores")
       .addOption(new Option("--handshake").hideHelp())
       .addOption(formatOption());

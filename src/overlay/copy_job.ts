@@ -1,0 +1,155 @@
+/**
+ * Copying one file of the backup with all threads that have nothing else to do.
+ *
+ * There is at most one job at a time. Its owner publishes it in shared memory and takes piece after piece; other threads
+ * take pieces too, for as long as no request waits for them. Each reads by its own instance of the lower tree.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import type { OverlayContext } from "./context.ts";
+
+/** What is copied in one go: small enough for the processor's cache, and for a waiting request. */
+const PIECE_SIZE = 256 << 10;
+
+/** How long the owner waits for helpers with their last piece. */
+const HELPER_TIMEOUT_MS = 60_000;
+
+const Word = {
+  STATE: 0,
+  FD: 1,
+  /** Next piece to take. */
+  NEXT: 2,
+  PIECE_COUNT: 3,
+  /** Threads besides the owner that are at work. */
+  HELPERS: 4,
+  /** First negative errno. */
+  ERROR: 5,
+  SPENT_MEBIBYTES: 6,
+  COUNT: 8,
+} as const;
+
+const Double = { LOWER_ID: 0, SIZE: 1, COUNT: 2 } as const;
+
+const State = { IDLE: 0, OPEN: 1, CLOSING: 2 } as const;
+
+/** Makes the memory that the threads of one mount share. */
+export function createCopyMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(4 * Word.COUNT + 8 * Double.COUNT);
+}
+
+/** One thread's part in copying. */
+export class CopyJobs {
+  readonly #context: OverlayContext;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #doubles: Float64Array<SharedArrayBuffer>;
+
+  constructor(context: OverlayContext, memory: SharedArrayBuffer) {
+    this.#context = context;
+    this.#words = new Int32Array(memory, 0, Word.COUNT);
+    this.#doubles = new Float64Array(memory, 4 * Word.COUNT, Double.COUNT);
+  }
+
+  /** Takes so many bytes of a budget. @returns false when there are not so many left */
+  spend(sizeBytes: number, budgetBytes: number): boolean {
+    const mebibytes = Math.ceil(sizeBytes / 2 ** 20);
+    const spent = Atomics.add(this.#words, Word.SPENT_MEBIBYTES, mebibytes) + mebibytes;
+    if (spent * 2 ** 20 <= budgetBytes) return true;
+    Atomics.sub(this.#words, Word.SPENT_MEBIBYTES, mebibytes);
+    return false;
+  }
+
+  /** Gives back what was not used. */
+  giveBack(sizeBytes: number): void {
+    Atomics.sub(this.#words, Word.SPENT_MEBIBYTES, Math.ceil(sizeBytes / 2 ** 20));
+  }
+
+  /**
+   * Copies a file's content to the start of `fd`. Holds no lock, and returns when no thread uses `fd` any more.
+   *
+   * @param callHelpers wakes other threads, which then call {@link help}
+   * @returns 0, or a negative errno: EBUSY when another copy is being made
+   */
+  copy(lowerId: number, sizeBytes: number, fd: number, callHelpers: () => void): number {
+    const words = this.#words;
+    if (Atomics.compareExchange(words, Word.STATE, State.IDLE, State.CLOSING) !== State.IDLE) {
+      return -host.Errno.EBUSY;
+    }
+    this.#doubles[Double.LOWER_ID] = lowerId;
+    this.#doubles[Double.SIZE] = sizeBytes;
+    words[Word.FD] = fd;
+    words[Word.PIECE_COUNT] = Math.ceil(sizeBytes / PIECE_SIZE);
+    words[Word.ERROR] = 0;
+    Atomics.store(words, Word.NEXT, 0);
+    Atomics.store(words, Word.STATE, State.OPEN);
+    callHelpers();
+    this.#work(() => false);
+    Atomics.store(words, Word.STATE, State.CLOSING);
+    for (let count = Atomics.load(words, Word.HELPERS); count > 0;) {
+      if (Atomics.wait(words, Word.HELPERS, count, HELPER_TIMEOUT_MS) === "timed-out") {
+        // A thread that does not come back has the job; nobody copies any more.
+        return -host.Errno.ETIMEDOUT;
+      }
+      count = Atomics.load(words, Word.HELPERS);
+    }
+    const error = Atomics.load(words, Word.ERROR);
+    Atomics.store(words, Word.STATE, State.IDLE);
+    Atomics.notify(words, Word.STATE);
+    return error;
+  }
+
+  /** Takes part in the present job, if there is one, until it has no pieces left or `isWanted` says so. */
+  help(isWanted: () => boolean): void {
+    const words = this.#words;
+    if (Atomics.load(words, Word.STATE) !== State.OPEN) return;
+    Atomics.add(words, Word.HELPERS, 1);
+    try {
+      // The owner may have closed the job in between; while it is open and this thread counted, it stays.
+      if (Atomics.load(words, Word.STATE) === State.OPEN) this.#work(isWanted);
+    } finally {
+      Atomics.sub(words, Word.HELPERS, 1);
+      Atomics.notify(words, Word.HELPERS);
+    }
+  }
+
+  /** Helps with the copy of a file, if one is being made, and waits for its end. */
+  helpWith(lowerId: number): void {
+    const words = this.#words;
+    const state = Atomics.load(words, Word.STATE);
+    if (state === State.IDLE || this.#doubles[Double.LOWER_ID] !== lowerId) return;
+    this.help(() => false);
+    for (const left of [State.OPEN, State.CLOSING]) {
+      Atomics.wait(words, Word.STATE, left, HELPER_TIMEOUT_MS);
+    }
+  }
+
+  #work(isWanted: () => boolean): void {
+    const words = this.#words;
+    const fd = words[Word.FD]!;
+    const size = this.#doubles[Double.SIZE]!;
+    const lowerId = this.#doubles[Double.LOWER_ID]!;
+    while (Atomics.load(words, Word.ERROR) === 0 && !isWanted()) {
+      const piece = Atomics.add(words, Word.NEXT, 1);
+      if (piece >= words[Word.PIECE_COUNT]!) return;
+      const offset = piece * PIECE_SIZE;
+      const result = this.#copyPiece(lowerId, offset, Math.min(PIECE_SIZE, size - offset), fd);
+      if (result < 0) Atomics.compareExchange(words, Word.ERROR, 0, result);
+    }
+  }
+
+  #copyPiece(lowerId: number, offset: number, size: number, fd: number): number {
+    const { copyBuffer } = this.#context;
+    let count: number;
+    try {
+      count = this.#context.lowerContent(lowerId).readInto(copyBuffer, 0, size, offset);
+    } catch {
+      // Whoever reads the damaged place will be told; the rest of the file stays readable.
+      return -host.Errno.EIO;
+    }
+    if (count < size) return -host.Errno.EIO;
+    const written = host.pwriteFully(fd, copyBuffer.address, size, offset);
+    if (written < 0) return written;
+    return written < size ? -host.Errno.ENOSPC : 0;
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Whole copies: a file of the backup that is opened for writing is copied whole into the diff, so that from then on the
+ * kernel reads and writes it alone (passthrough).
+ *
+ * A write through this program costs the writer two switches between processes, twenty times a plain write, and
+ * the pages that the kernel keeps of a mounted file are slower than those of a plain one. Only a file that lies in the diff
+ * from its first to its last byte can be left to the kernel, and only from an open on that finds no other handle. Servers
+ * keep files open for hours; so it is the first open for writing that decides.
+ *
+ * What it costs is bounded: by a total size for one mount, and by the space that is free. The copy is made with no lock
+ * held, so that other requests go on.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import type { FileNode } from "#src/tree/node.ts";
+import type { OverlayContext } from "./context.ts";
+import { announceCopies, markCopy } from "./copy_mark.ts";
+import { CopyJobs } from "./copy_job.ts";
+import type { CopyUp } from "./copy_up.ts";
+import { Flag } from "./node_table.ts";
+
+const { Errno, OpenFlag } = host;
+
+/** Smaller files cost more to copy than their few requests do. */
+export const WHOLE_COPY_SIZE_MIN = 1 << 20;
+
+/** The disk must have so many times the size of a copy free: it belongs to the writes. */
+const FREE_SPACE_FACTOR = 4;
+
+/** Makes whole copies for one thread. */
+export class WholeCopies {
+  readonly jobs: CopyJobs;
+  readonly #context: OverlayContext;
+  readonly #copyUp: CopyUp;
+
+  constructor(context: OverlayContext, copyUp: CopyUp, memory: SharedArrayBuffer) {
+    this.#context = context;
+    this.#copyUp = copyUp;
+    this.jobs = new CopyJobs(context, memory);
+  }
+
+  /**
+   * Before a file is opened for writing: copies it when it is worth it. Takes the namespace lock at the end. Whatever
+   * does not work leaves the file as it was, to be changed by blocks.
+   *
+   * @param callHelpers wakes other threads
+   */
+  prepare(slot: number, callHelpers: () => void): void {
+    const node = this.#candidate(slot);
+    if (node === undefined) return;
+    this.jobs.helpWith(node.id);
+    // Another thread may have made it in the meantime.
+    if (!this.#isUntouched(slot)) return;
+    const { wholeCopyBytesMax } = this.#context.options;
+    const { size } = node.attributes;
+    if (!this.#hasSpace(size) || !this.jobs.spend(size, wholeCopyBytesMax)) return;
+    if (!this.#make(slot, node, callHelpers)) this.jobs.giveBack(size);
+  }
+
+  /** The lower file that is to be copied. */
+  #candidate(slot: number): FileNode | undefined {
+    const { backing, lower, options, table } = this.#context;
+    if (backing === undefined || options.wholeCopyBytesMax === 0) return undefined;
+    if (!this.#isUntouched(slot)) return undefined;
+    const node = lower.nodeById(table.lowerId(slot));
+    if (node?.kind !== "file") return undefined;
+    const { size } = node.attributes;
+    return size >= WHOLE_COPY_SIZE_MIN && size <= options.wholeCopyBytesMax ? node : undefined;
+  }
+
+  /** Whether the file stands in the backup alone, and nobody has it open. */
+  #isUntouched(slot: number): boolean {
+    const { table } = this.#context;
+    const changed = Flag.UPPER | Flag.DELETED | Flag.VOLATILE | Flag.SETID;
+    return (table.flags(slot) & changed) === 0 && table.opens(slot) === 0;
+  }
+
+  #hasSpace(sizeBytes: number): boolean {
+    const space = host.statvfs(this.#context.tmpFd);
+    return typeof space !== "number" &&
+      space.blocksAvailable * space.blockSizeBytes >= FREE_SPACE_FACTOR * sizeBytes;
+  }
+
+  /** @returns whether the file is now a whole copy */
+  #make(slot: number, node: FileNode, callHelpers: () => void): boolean {
+    const { tmpFd, bootId } = this.#context;
+    const temporary = this.#context.temporaryName();
+    const flags = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
+    const fd = host.openAt(tmpFd, temporary, flags, 0o600);
+    if (fd < 0) return false;
+    let result = markCopy(fd, bootId);
+    if (result === 0) result = this.jobs.copy(node.id, node.attributes.size, fd, callHelpers);
+    if (result === 0) result = this.#place(slot, node, temporary, fd);
+    if (result === 0) return true;
+    host.unlinkAt(tmpFd, temporary);
+    // A thread that never came back may still write to the descriptor.
+    if (result !== -Errno.ETIMEDOUT) host.close(fd);
+    return false;
+  }
+
+  /** Gives the copy its name, unless somebody has opened or changed the file meanwhile. */
+  #place(slot: number, node: FileNode, temporary: string, fd: number): number {
+    const { table, counters, bootId, diffPath } = this.#context;
+    table.lockNamespace();
+    try {
+      if (!this.#isUntouched(slot)) return -Errno.EBUSY;
+      if (!table.hasCopies) {
+        announceCopies(diffPath, bootId);
+        table.noteCopies();
+      }
+      const result = this.#copyUp.placeCopy(slot, node, temporary, fd);
+      if (result < 0) return result;
+      counters.add("wholeCopies", 1);
+      counters.add("bytesCopied", node.attributes.size);
+      return 0;
+    } catch (error) {
+      if (error instanceof host.OsError) return -error.errno;
+      throw error;
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+}
