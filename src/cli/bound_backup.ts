@@ -6,7 +6,14 @@
 
 import { OsError, StateError } from "#src/errors.ts";
 import type { Binding } from "#src/overlay/binding.ts";
-import { findBackup, type Instance, listInstances, readInstance } from "#src/pgprobackup/mod.ts";
+import {
+  type Chain,
+  findBackup,
+  type Instance,
+  listInstances,
+  readInstance,
+  resolveChain,
+} from "#src/pgprobackup/mod.ts";
 import { required } from "./command.ts";
 
 /** Where to look for what. */
@@ -16,22 +23,30 @@ export interface BackupQuestion {
   readonly isStoreRemembered: boolean;
   readonly instance: string | undefined;
   readonly backupId: string | undefined;
+  /** Take a chain that is only marked as damaged. */
+  readonly force: boolean;
   readonly binding: Binding | undefined;
 }
 
-/** A backup of a catalog, not yet read. */
+/** A backup of a catalog, whose file list is not yet read. */
 export interface BackupPlace {
   readonly instance: Instance;
-  readonly backupId: string;
+  readonly chain: Chain;
 }
 
 /**
  * Finds the backup. One that the diff directory is bound to may be in an instance of another name by now.
  *
  * @throws {UsageError} when neither the caller nor the diff directory says which one
- * @throws {StateError} `not-found`, with what probably became of it
+ * @throws {StateError} `not-found`, with what probably became of it; `chain-broken` or `chain-corrupt`
+ * @throws {FormatError} when it is of an unknown version
  */
 export function findBackupToMount(question: BackupQuestion): BackupPlace {
+  const { instance, backupId } = findBackupId(question);
+  return { instance, chain: resolveChain(instance, backupId, question.force) };
+}
+
+function findBackupId(question: BackupQuestion): { instance: Instance; backupId: string } {
   const { store, binding } = question;
   if (binding === undefined) {
     const instance = requiredUnlessBound(question.instance, "-I/--instance");

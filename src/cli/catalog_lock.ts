@@ -7,6 +7,7 @@
 import { OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { ownerOf } from "#src/io/small_file.ts";
+import type { BackupPlace } from "./bound_backup.ts";
 import { type Chain, lockChain, type LockReader } from "#src/pgprobackup/mod.ts";
 
 /** A lock, or the reason why there is none. */
@@ -22,14 +23,22 @@ const ATTEMPTS_MAX = 5;
  * Holds pg_probackup's read lock on a chain as long as this process lives or until it is released. Where it cannot be
  * had the mount goes on without.
  *
- * @param readChain reads what the chain is now
+ * @param find finds the backup as it is now
+ * @returns the lock, and the backup as it is since it is locked
  * @throws {StateError} `locked` when a backup is being changed
  */
-export function lockCatalog(readChain: () => Chain): CatalogLock {
+export function lockCatalog(find: () => BackupPlace): { lock: CatalogLock; place: BackupPlace } {
+  let place = find();
   for (let attempt = 1;; attempt++) {
-    const chain = readChain();
-    const lock = lockAsOwner(chain);
-    if (attempt >= ATTEMPTS_MAX || isSameChain(chain, readChain())) return lock;
+    const lock = lockAsOwner(place.chain);
+    try {
+      const before = place;
+      place = find();
+      if (attempt >= ATTEMPTS_MAX || isSameChain(before.chain, place.chain)) return { lock, place };
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
     lock.release();
   }
 }

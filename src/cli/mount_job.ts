@@ -32,13 +32,12 @@ import {
   type Chain,
   describeChainChange,
   identifyBackup,
-  openPgProbackupTree,
+  openChain,
   type PgProbackupTree,
-  resolveChain,
 } from "#src/pgprobackup/mod.ts";
 import { chooseAllowOther } from "./allow_other.ts";
 import type { BackupDescription } from "./backup_description.ts";
-import { findBackupToMount } from "./bound_backup.ts";
+import { type BackupPlace, findBackupToMount } from "./bound_backup.ts";
 import { type CatalogLock, lockCatalog } from "./catalog_lock.ts";
 import { refuseServedMount } from "./control/served_mount.ts";
 import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
@@ -146,41 +145,41 @@ class MountJob {
   async #prepare(diff: DiffDirectory): Promise<BackupDescription> {
     const request = this.#request;
     const owner = chooseOwner(request.owner, diff);
-    const find = () =>
-      findBackupToMount({
-        store: diff.storePath,
-        isStoreRemembered: request.storePath === undefined,
-        instance: request.instance,
-        backupId: request.backupId,
-        binding: diff.binding,
-      });
-    if (request.lockCatalog) {
-      this.#catalogLock = lockCatalog(() => {
-        const { instance, backupId } = find();
-        return resolveChain(instance, backupId, request.force);
-      });
-    }
-    const { instance, backupId } = find();
-    const lower = openPgProbackupTree({
-      store: diff.storePath,
-      instance: instance.name,
-      backupId,
-      force: request.force,
+    const { instance, chain } = this.#findBackup(diff);
+    const lower = openChain(chain, {
       mountPath: request.relativeTablespaces ? undefined : diff.mountPath,
       ...(owner === undefined ? {} : { owner }),
       openSource: openHostFileSource,
       codecs: nativeCodecs(),
     });
-    this.#chain = lower.chain;
+    this.#chain = chain;
     try {
       const former = diff.binding?.chain;
-      this.#bind(diff, instance.name, await identifyBackup(instance, lower.chain));
+      this.#bind(diff, instance.name, await identifyBackup(instance, chain));
       if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
       this.#logChain(former, diff.binding?.chain);
       return this.#prepareTree(diff, instance.name, lower);
     } finally {
       lower.close();
     }
+  }
+
+  /** Finds the backup, and locks it unless told not to. */
+  #findBackup(diff: DiffDirectory): BackupPlace {
+    const { storePath, instance, backupId, force } = this.#request;
+    const find = () =>
+      findBackupToMount({
+        store: diff.storePath,
+        isStoreRemembered: storePath === undefined,
+        instance,
+        backupId,
+        force,
+        binding: diff.binding,
+      });
+    if (!this.#request.lockCatalog) return find();
+    const { lock, place } = lockCatalog(find);
+    this.#catalogLock = lock;
+    return place;
   }
 
   #bind(diff: DiffDirectory, instance: string, backup: BackupIdentity): void {

@@ -11,6 +11,8 @@
 export {
   attachPgProbackupTree,
   INDEX_BUDGET_BYTES,
+  openChain,
+  type OpenChainOptions,
   type OpenedChain,
   openPgProbackupTree,
   type PgProbackupAccess,

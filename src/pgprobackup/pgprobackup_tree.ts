@@ -52,6 +52,10 @@ export interface PgProbackupAccess {
 /** Which backup to open, and by what. */
 export interface PgProbackupOptions extends PgProbackupTarget, PgProbackupAccess {}
 
+/** How to open a chain, and by what. */
+export interface OpenChainOptions
+  extends Pick<PgProbackupTarget, "owner" | "mountPath">, PgProbackupAccess {}
+
 /**
  * What is known of an opened backup: all of its lists. Can be posted to other threads, which {@link attachPgProbackupTree} then
  * gives the same tree at once, in the same memory.
@@ -94,7 +98,16 @@ export interface OpenedChain {
  */
 export function openPgProbackupTree(options: PgProbackupOptions): PgProbackupTree {
   const instance = readInstance(options.store, options.instance);
-  const chain = resolveChain(instance, options.backupId, options.force ?? false);
+  return openChain(resolveChain(instance, options.backupId, options.force ?? false), options);
+}
+
+/**
+ * Opens the backup whose chain this is; see {@link openPgProbackupTree}.
+ *
+ * @throws {FormatError} when a list is malformed
+ * @throws {IntegrityError} when a list has another checksum than its backup says
+ */
+export function openChain(chain: Chain, options: OpenChainOptions): PgProbackupTree {
   const owner = options.owner ?? ownerOf(chain[0]!.directory);
   const { mountPath } = options;
   return new PgProbackupTree({ chain, owner, mountPath, table: buildChainTable(chain) }, options);
