@@ -20,7 +20,7 @@ export * from "./mount_table.ts";
 export * from "./mount_users.ts";
 export * from "./fuse_worker.ts";
 export * from "./worker_source.ts";
-export { treeFileSystem } from "./tree_file_system.ts";
+export { treeFileSystem, type TreeFileSystemOptions } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
 export type { CommonStart, WorkerPool } from "./worker_pool.ts";
 export type { StartMessage } from "./worker_protocol.ts";
