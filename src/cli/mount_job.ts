@@ -187,6 +187,7 @@ class MountJob {
       instance,
       backup,
       noWal: this.#request.noWal,
+      extendedAttributes: this.#request.extendedAttributes,
       programVersion: PROGRAM_VERSION,
     });
     if (this.#request.skipFsync) diff.markDirty();
@@ -220,7 +221,7 @@ class MountJob {
       materializeOnRead: request.materializeOnRead,
       wholeCopyBytesMax: request.wholeCopyBytesMax,
       volatileDirectories,
-      extendedAttributes: request.extendedAttributes,
+      extendedAttributes: diff.hasExtendedAttributes,
     };
     if (request.settings.length > 0) {
       const fileSystem = openOverlay({ ...overlay, lower, worker: 0 });
@@ -275,7 +276,7 @@ class MountJob {
       allowOther: chooseAllowOther(this.#request.allowOther),
       launched: pool,
       description,
-      posixAcls: this.#request.extendedAttributes,
+      posixAcls: description.overlay.extendedAttributes,
       backingPaths: [`${diff.controlPath}/${PID_FILE_NAME}`],
     });
     log.info("mounted", {

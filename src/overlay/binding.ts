@@ -51,6 +51,7 @@ const BindingSchema = v.object({
   pbkfs_version: shortText,
   state: v.picklist(["Active", "Released", "Stale"]),
   no_wal_used: v.optional(v.boolean(), false),
+  xattrs_used: v.optional(v.boolean(), false),
   system_identifier: v.optional(v.pipe(v.string(), v.regex(/^\d{1,20}$/u, "is not a number"))),
   list_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u, "is not a SHA-256"))),
 });

@@ -62,6 +62,8 @@ export interface BindingFacts {
   readonly instance: string;
   readonly backup: BoundBackup;
   readonly noWal: boolean;
+  /** Files may get extended attributes from now on. */
+  readonly extendedAttributes: boolean;
   readonly programVersion: string;
 }
 
@@ -169,6 +171,14 @@ export class DiffDirectory {
     return this.#control!.path;
   }
 
+  /**
+   * Files may have extended attributes, since this or a former mount keeps them; needs a bound directory. Such a diff is
+   * never mounted without: the mode of a file with an ACL alone gives the owning group what the ACL gives to somebody else.
+   */
+  get hasExtendedAttributes(): boolean {
+    return this.#bound().xattrs_used;
+  }
+
   /** The bytes by which the diff's own files are recognised; needs a bound directory. */
   get nonce(): Uint8Array {
     return Uint8Array.fromHex(this.#bound().nonce);
@@ -202,6 +212,7 @@ export class DiffDirectory {
       pbkfs_version: facts.programVersion,
       state: "Active",
       no_wal_used: facts.noWal,
+      xattrs_used: facts.extendedAttributes || old?.xattrs_used === true,
       ...(cluster === undefined ? {} : { system_identifier: cluster }),
       list_sha256: backup.listDigest,
     });

@@ -161,7 +161,8 @@ Deno.test({
     };
     assert.equal(await shown(), expected);
     await place.unmount();
-    await place.mount({ ...request, options: ["--xattrs"] });
+    // The diff knows: without its ACLs, modes would give more than they do.
+    await place.mount({ store: request.store });
     assert.equal(await shown(), expected);
     await place.unmount();
   },

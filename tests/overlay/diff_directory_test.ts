@@ -30,6 +30,7 @@ const FACTS = {
   instance: "main",
   backup: BACKUP,
   noWal: false,
+  extendedAttributes: false,
   programVersion: "0.1.0",
 };
 

@@ -44,7 +44,7 @@ export const mountCommand: CommandModule<MountOptions> = {
       .option("--owner <user[:group]>", "owner of the files; default is the backup's, for root")
       .option("--config <key=value>", "server setting, added in the diff; repeatable", collect)
       .option("--relative-tablespaces", "links to tablespaces that hold inside of a container too")
-      .option("--xattrs", "keep extended attributes; a server needs none and is slower with them")
+      .option("--xattrs", "keep extended attributes, now and in later mounts; slows servers down")
       .option(
         "--whole-copies <MiB>",
         "copy files whole when a server opens them, up to this total; 0: none (default: 1024)",
