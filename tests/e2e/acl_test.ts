@@ -63,6 +63,8 @@ async function access(directory: string, isReadOnly = false): Promise<string> {
 async function makeFiles(home: TempDirectory): Promise<string> {
   const source = home.join("source");
   Deno.mkdirSync(source);
+  // Whatever mask the tests before have left.
+  Deno.chmodSync(source, 0o755);
   await sh(MAKE_FILES, source);
   return source;
 }
