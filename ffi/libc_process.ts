@@ -7,7 +7,7 @@
  */
 
 import { encodeCString, SCRATCH_A } from "./_cstring.ts";
-import { check, failed, libcWith } from "./_libc_library.ts";
+import { check, libcWith } from "./_libc_library.ts";
 import { Errno } from "./os_error.ts";
 
 const SYMBOLS = {
@@ -19,7 +19,6 @@ const SYMBOLS = {
   chdir: { parameters: ["buffer"], result: "i32" },
   setsid: { parameters: [], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
-  prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
   // long syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info, unsigned flags)
   syscall: { parameters: ["i64", "i32", "i32", "usize", "u32"], result: "i64" },
@@ -86,19 +85,7 @@ export function setUmask(mask: number): number {
   return libc().umask(mask);
 }
 
-const RLIMIT_NOFILE = 7;
-
 /** Gives memory that is free inside of the C library's heap back to the system. */
 export function trimHeap(): void {
   libc().malloc_trim(0n);
-}
-
-/** Raises the limit of open files to what the system allows. @returns the limit in force */
-export function raiseOpenFileLimit(): number {
-  const limits = new BigUint64Array(2);
-  const bytes = new Uint8Array(limits.buffer);
-  if (libc().prlimit64(0, RLIMIT_NOFILE, null, bytes) === -1) return failed();
-  limits[0] = limits[1]!;
-  if (libc().prlimit64(0, RLIMIT_NOFILE, bytes, null) === -1) return failed();
-  return Number(limits[0]!);
 }

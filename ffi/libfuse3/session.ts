@@ -5,6 +5,7 @@
  */
 
 import { Errno, OsError } from "../os_error.ts";
+import { mountFailure } from "./mount_failure.ts";
 import { nativeBufferOf } from "../libc.ts";
 import type { Libfuse3 } from "./load.ts";
 import type { OperationsTable } from "./operations_table.ts";
@@ -47,15 +48,13 @@ export class FuseSession {
   /**
    * Mounts, or takes over the open device when `path` is `/dev/fd/N`.
    *
-   * @throws {OsError} when the mount fails (libfuse or fusermount3 says why on stderr)
+   * @throws {OsError} when the mount fails, with what can be found out of the reason
    */
   mount(path: string): void {
     const pathBytes = cString(path);
     heldByC.push(pathBytes);
     if (this.#library.symbols.fuse_session_mount(this.#session, pathBytes) !== 0) {
-      throw new OsError(Errno.EPERM, "mount", path, {
-        hint: "It needs root, or /dev/fuse open to this user and fusermount3 (package fuse3)",
-      });
+      throw mountFailure(path);
     }
   }
 

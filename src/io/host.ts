@@ -6,6 +6,7 @@
 
 export * from "#ffi/libc.ts";
 export { describeErrno, Errno, errnoName, OsError, unwrap } from "#ffi/os_error.ts";
+export { openFileLimit, raiseOpenFileLimit } from "#ffi/libc_limits.ts";
 export { programInvocationName } from "#ffi/libc_program.ts";
 export {
   forwardSignal,

@@ -8,6 +8,7 @@ import type { WorkerMessage } from "./worker_protocol.ts";
 
 const WINDOW_MS = 1000;
 const MESSAGES_PER_WINDOW = 20;
+const NO_DESCRIPTORS_PAUSE_MS = 60_000;
 
 /** Sends messages to the main isolate, at most {@link MESSAGES_PER_WINDOW} a second. */
 export class FailureLog {
@@ -16,10 +17,22 @@ export class FailureLog {
   #windowStart = 0;
   #sent = 0;
   #suppressed = 0;
+  #noDescriptorsAt = -Infinity;
 
   constructor(index: number, post: (message: WorkerMessage) => void) {
     this.#index = index;
     this.#post = post;
+  }
+
+  /** Says once a minute that the process has as many files open as it may: that hits request after request. */
+  reportNoDescriptors(operation: string, errno: string, limit: number): void {
+    const now = performance.now();
+    if (now - this.#noDescriptorsAt < NO_DESCRIPTORS_PAUSE_MS) return;
+    this.#noDescriptorsAt = now;
+    this.report(
+      `${operation}: ${errno}: the worker may have ${limit} files open, and has: ` +
+        "raise the hard limit (ulimit -Hn) and mount again",
+    );
   }
 
   report(message: string): void {

@@ -5,6 +5,7 @@
  */
 
 import { read, write } from "#ffi/libc.ts";
+import { openFileLimit } from "#ffi/libc_limits.ts";
 import { Errno, errnoName, OsError } from "#ffi/os_error.ts";
 import { Opcode, OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
 import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
@@ -72,12 +73,19 @@ export class RequestLoop {
     const result = this.#answer(opcode);
     if (isTimed) statistics.latency(opcode, monotonicNanoseconds() - start);
     if (result < 0) {
-      if (result !== NO_ANSWER) statistics.error(opcode, -result);
+      if (result !== NO_ANSWER) this.#countError(opcode, -result);
     } else if (opcode === Opcode.READ) {
       statistics.bytes(opcode, result);
     } else if (opcode === Opcode.WRITE) {
       statistics.bytes(opcode, this.#parts.operations.answer.view.getUint32(BODY, true));
     }
+  }
+
+  #countError(opcode: number, errno: number): void {
+    this.#parts.statistics.error(opcode, errno);
+    if (errno !== Errno.EMFILE && errno !== Errno.ENFILE) return;
+    const operation = OPCODE_NAMES[opcode] ?? `opcode ${opcode}`;
+    this.#parts.failures.reportNoDescriptors(operation, errnoName(errno), openFileLimit());
   }
 
   /** Answers the present request. @returns its result, see {@link dispatchFast} */

@@ -145,6 +145,18 @@ Deno.test("an ordinary user's commands do not wait for a worker that is stopped 
   ], result.stderr);
 });
 
+Deno.test("mount tells root that there is no FUSE device", async () => {
+  const result = await inNamespace(`
+    mount -t tmpfs none /dev
+    for node in 'null 1 3' 'zero 1 5' 'random 1 8' 'urandom 1 9'; do
+      set -- $node; mknod -m 666 /dev/$1 c $2 $3
+    done
+    "$PBKFS" mount -B "$STORE" -I main -i TOTXQL -D "$MNT" -d "$DIFF" --wait 2>&1; say mount
+  `);
+  if (result === undefined) return;
+  assert.match(result.stdout, /Cannot open "\/dev\/fuse": ENOENT .*modprobe fuse.*\nmount: 1\n/s);
+});
+
 Deno.test("mount fails at once when the user may not open the device, told to wait or not", async () => {
   const result = await inNamespace(
     `
@@ -156,8 +168,7 @@ Deno.test("mount fails at once when the user may not open the device, told to wa
   );
   if (result === undefined) return;
   assert.equal(
-    result.stdout.match(/Cannot mount ".*": EPERM \(operation not permitted\): It needs root, or/g)
-      ?.length,
+    result.stdout.match(/Cannot open "\/dev\/fuse": EACCES .*: Open it to this user/g)?.length,
     2,
   );
   assert.match(result.stdout, /wait: 1\n/);

@@ -162,6 +162,32 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "stat answers when the disk of the diff directory is full",
+  ignore: Deno.uid() !== 0 || open("/dev/fuse", OpenFlag.RDWR) < 0,
+  fn: async () => {
+    await mountOnDisk(async (place, disk) => {
+      await place.mustMount();
+      await shell(`dd if=/dev/zero of=${disk}/ballast bs=1M count=100`);
+      await shell(`dd if=/dev/zero of=${disk}/rest bs=512 count=10000`);
+      assert.equal((await shell(`echo x >${place.mnt}/made`)).code, 1, "the disk is full");
+      for (let round = 0; round < 2; round++) {
+        const { code, stdout, stderr } = await answer([
+          "stat",
+          "-D",
+          place.mnt,
+          "--format",
+          "json",
+        ]);
+        assert.equal(code, 0, stderr);
+        assert.equal(JSON.parse(stdout).pid, place.workerPid);
+      }
+      await shell(`rm ${disk}/ballast ${disk}/rest`);
+      await place.mustUnmount();
+    });
+  },
+});
+
 /** A mount whose diff directory is on a disk of its own. */
 async function mountOnDisk(run: (place: MountPlace, disk: string) => Promise<void>): Promise<void> {
   const { pgprobackupFixture } = await import("#tests/support/pgprobackup_fixtures.ts");
@@ -169,7 +195,7 @@ async function mountOnDisk(run: (place: MountPlace, disk: string) => Promise<voi
   await using place = new MountPlace(fixture!.catalog);
   const disk = place.diff;
   Deno.mkdirSync(disk);
-  assert.equal((await shell(`mount -t tmpfs pbkfs ${disk}`)).code, 0);
+  assert.equal((await shell(`mount -t tmpfs -o size=64M pbkfs ${disk}`)).code, 0);
   try {
     await run(place, disk);
   } finally {
