@@ -98,9 +98,9 @@ function startKeeper({ uid, gid }: Omit<LockReader, "pid">): Keeper {
       stderr: "null",
     }).spawn();
   } catch (cause) {
-    throw new OsError(host.Errno.EAGAIN, "start a process of the catalog's owner", "/bin/sh", {
-      cause,
-    });
+    const isRefused = cause instanceof Deno.errors.PermissionDenied;
+    const errno = isRefused ? host.Errno.EPERM : host.Errno.EAGAIN;
+    throw new OsError(errno, "start a process of the catalog's owner", "/bin/sh", { cause });
   }
   child.unref();
   return { pid: child.pid, [Symbol.dispose]: () => void child.stdin.close().catch(() => {}) };

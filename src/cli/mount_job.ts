@@ -124,7 +124,7 @@ class MountJob {
 
   /** A worker says what is wrong with a file; whether its backup is still the one that was opened is seen here. */
   #logFailure(detail: string): void {
-    const cause = describeChainChange(this.#chain);
+    const cause = describeChainChange(this.#chain, detail);
     log.error("request failed", { detail, ...(cause === undefined ? {} : { cause }) });
   }
 

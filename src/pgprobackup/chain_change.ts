@@ -13,14 +13,18 @@ import { KEY_VALUES_SIZE_MAX } from "./format/key_values.ts";
 /**
  * Why files of an opened chain may be gone or changed, as its backups tell now.
  *
+ * @param failure what went wrong; where it names a file of the chain there is always an answer
  * @returns undefined when the backups are what they were
  */
-export function describeChainChange(chain: Chain): string | undefined {
+export function describeChainChange(chain: Chain, failure = ""): string | undefined {
   for (const member of chain) {
     const change = describeChange(member);
     if (change !== undefined) return `backup ${member.id} ${change}`;
   }
-  return undefined;
+  const owner = chain.find((member) => failure.includes(`${member.directory}/`));
+  return owner &&
+    `a file of backup ${owner.id} is damaged, or was changed by pg_probackup merge, delete or ` +
+      "retention while mounted; pg_probackup validate tells more";
 }
 
 function describeChange({ id, directory, control }: ChainMember): string | undefined {

@@ -156,6 +156,26 @@ mountTest(
   },
 );
 
+mountTest(
+  "A file of the chain that is gone or changed is named with the likely cause",
+  async ({ catalog }) => {
+    await using place = ownPlace(catalog);
+    await mustMount(place);
+    const file = `${directoryOf(place, "TOTXMX")}/database/base/5/16396`;
+    Deno.truncateSync(file, Deno.statSync(file).size - 5000);
+    Deno.removeSync(`${directoryOf(place, "TOTXMX")}/database/base/1/1255`);
+    await place.shell("cat base/*/* >/dev/null 2>&1 || true");
+    for (const path of ["base/5/16396", "base/1/1255"]) {
+      const line = place.log.split("\n").find((each) => each.includes(path));
+      assert.match(
+        line!,
+        /cause="a file of backup TOTXMX .*pg_probackup merge, delete or retention/,
+      );
+    }
+    await place.mustUnmount();
+  },
+);
+
 mountTest("A chain that is removed under a mount is named in its log", async ({ catalog }) => {
   await using place = ownPlace(catalog);
   await mustMount(place, "--no-lock");

@@ -38,7 +38,7 @@ Deno.test("pbkfs mount --help names every flag of the interface", async () => {
   const { stdout } = await runProgram(["mount", "--help"], NO_PERMISSIONS);
   const flags = "-B, --pbk-store|-D, --mnt-path|-d, --diff-dir|-I, --instance|-i, --backup-id|" +
     "--force|--console|--wait|--timeout|--perf-unsafe|--no-wal|--log-file|--log-format|--log-sink|" +
-    "--debug|--allow-other|--no-allow-other|--owner|--config|--workers";
+    "--debug|--allow-other|--no-allow-other|--owner|--config|--workers|--no-lock";
   for (const flag of flags.split("|")) assert.ok(stdout.includes(`  ${flag} `), flag);
 });
 

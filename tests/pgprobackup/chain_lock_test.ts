@@ -142,6 +142,9 @@ Deno.test("describeChainChange() says what pg_probackup did to a chain", () =>
   withPlace((place) => {
     const { chain } = place;
     equal(describeChainChange(chain), undefined);
+    equal(describeChainChange(chain, 'Cannot read "/elsewhere/file": EIO'), undefined);
+    const failure = `Cannot open stored file: ENOENT ("${place.directories[0]}/database/base/5/1")`;
+    ok(/a file of backup TOTXMX .* merge, delete or/.test(describeChainChange(chain, failure)!));
     const path = `${place.directories[0]}/backup.control`;
     const text = Deno.readTextFileSync(path);
     const changes: [string, RegExp][] = [
