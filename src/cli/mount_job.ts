@@ -155,9 +155,11 @@ class MountJob {
     this.#chain = chain;
     try {
       const former = diff.binding?.chain;
-      this.#bind(diff, instance.name, await identifyBackup(instance, chain));
+      const change = this.#bind(diff, instance.name, await identifyBackup(instance, chain));
       if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
-      this.#logChain(former, diff.binding?.chain);
+      if (change !== undefined) log.warn("backup has changed, mounted by force", { change });
+      else this.#logChain(former, diff.binding?.chain);
+      this.#logMissingLock();
       return this.#prepareTree(diff, instance.name, lower);
     } finally {
       lower.close();
@@ -182,8 +184,9 @@ class MountJob {
     return place;
   }
 
-  #bind(diff: DiffDirectory, instance: string, backup: BackupIdentity): void {
-    diff.bind({
+  /** @returns how the backup has changed, when that was forgiven */
+  #bind(diff: DiffDirectory, instance: string, backup: BackupIdentity): string | undefined {
+    const change = diff.bind({
       instance,
       backup,
       noWal: this.#request.noWal,
@@ -191,12 +194,16 @@ class MountJob {
       programVersion: PROGRAM_VERSION,
     });
     if (this.#request.skipFsync) diff.markDirty();
+    return change;
   }
 
   #logChain(former: readonly string[] | undefined, chain: readonly string[] | undefined): void {
     if (former !== undefined && former.join() !== chain?.join()) {
       log.warn("chain of the backup has changed since the last mount", { former, chain });
     }
+  }
+
+  #logMissingLock(): void {
     const reason = this.#catalogLock?.refusal;
     if (reason === undefined) return;
     log.warn("chain not locked: pg_probackup merge, delete or retention can take it away", {

@@ -167,9 +167,14 @@ export function checkBinding(binding: Binding, backupId: string | undefined): vo
  * since do not matter: what a backup shows is the same before and after.
  *
  * @param force accept a backup that was merged or changed since; never one of another cluster
+ * @returns what was accepted, as in "backup ID was merged"
  * @throws {StateError} `bound-elsewhere` for another backup, `backup-changed` for one that was merged or changed since
  */
-export function checkBoundBackup(binding: Binding, backup: BoundBackup, force: boolean): void {
+export function checkBoundBackup(
+  binding: Binding,
+  backup: BoundBackup,
+  force: boolean,
+): string | undefined {
   const { system_identifier: cluster, backup_id: id } = binding;
   if (!isSameBackupId(id, backup.backupId)) {
     throw boundElsewhere("backup id", id, backup.backupId);
@@ -178,8 +183,8 @@ export function checkBoundBackup(binding: Binding, backup: BoundBackup, force: b
     cluster !== undefined && backup.systemIdentifier !== undefined &&
     cluster !== backup.systemIdentifier
   ) throw boundElsewhere("system identifier", cluster, backup.systemIdentifier);
-  const change = force ? undefined : changeOf(binding, backup);
-  if (change === undefined) return;
+  const change = changeOf(binding, backup);
+  if (change === undefined || force) return change;
   throw new StateError(
     "backup-changed",
     `Cannot mount: backup ${id} ${change} since the diff directory was made over it`,

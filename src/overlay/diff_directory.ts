@@ -188,13 +188,14 @@ export class DiffDirectory {
    * Binds the directory, or renews its binding, as Active; makes what a mount needs in it; forgets lost writes
    * that were forgiven. Durable on return.
    *
+   * @returns how the backup has changed since the diff was made over it, when that was forgiven
    * @throws {StateError} `bound-elsewhere` or `backup-changed` when the diff was made over another backup
    * @throws {OsError}
    */
-  bind(facts: BindingFacts): void {
+  bind(facts: BindingFacts): string | undefined {
     const old = this.#binding;
     const { backup } = facts;
-    if (old !== undefined) checkBoundBackup(old, backup, this.#force);
+    const change = old === undefined ? undefined : checkBoundBackup(old, backup, this.#force);
     const cluster = backup.systemIdentifier ?? old?.system_identifier;
     this.#write({
       format_version: DIFF_FORMAT_VERSION,
@@ -218,6 +219,7 @@ export class DiffDirectory {
     });
     this.#makeTree();
     if (removeFile(`${this.path}/${DIRTY_FILE_NAME}`)) syncDirectory(this.path);
+    return change;
   }
 
   /** Leaves the marker that says that acknowledged writes may be lost until {@link clearDirty}. */

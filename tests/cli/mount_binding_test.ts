@@ -139,6 +139,7 @@ mountTest(
     editList(store, LAST_ID, (list) => list.replace(/.*"path":"postgresql.conf".*\n/, ""));
     await mustRefuse(place, /backup TOTXQL has got another file list since/);
     assert.equal((await remount(place, "--force")).code, 0);
+    assert.match(place.log, /mounted by force change="has got another file list"/);
     await checkWritten(place);
     await mustRemount(place);
   },
@@ -199,6 +200,8 @@ Deno.test({
     await replaceCatalog(place, "g2-merged-full");
     await mustRefuse(place, /backup TOTXQV was merged with its parents \(20.*Z\) since the diff/);
     assert.equal((await remount(place, "--force")).code, 0);
+    assert.match(place.log, /mounted by force change="was merged with its parents/);
+    assert.match(place.log, /mounted by force change="was merged with its parents/);
     await checkWritten(place);
     await mustRemount(place);
   },
