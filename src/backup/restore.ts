@@ -17,6 +17,7 @@ import {
   PxarDecoder,
 } from "#src/pxar/mod.ts";
 import { notOfKind, openArchive, openArchiveStreams, requireFiles } from "./archive_access.ts";
+import { knownEntriesOf } from "./catalog_access.ts";
 import { streamOf } from "./source_stream.ts";
 
 const PIECE_SIZE = 1 << 20;
@@ -46,8 +47,11 @@ export function restoreArchive(
     name,
     ...(payload === undefined ? {} : { payload: streamOf(payload) }),
   });
+  const knownEntries = knownEntriesOf(snapshot, name);
   return extractArchive(decoder, target, {
     openAccessor: () => opened.use(openArchive(snapshot, name)).accessor,
+    ...(knownEntries === undefined ? {} : { knownEntries }),
+    openTables: () => opened.use(openArchiveStreams(snapshot, name)).source,
     ...options,
   });
 }

@@ -22,6 +22,9 @@ export function streamOf(source: ByteSource): SequentialSource {
       position += count;
       return count;
     },
+    goTo: (offset) => {
+      position = offset;
+    },
   };
 }
 

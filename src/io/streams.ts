@@ -24,4 +24,6 @@ export interface SequentialSource {
   read(target: Uint8Array): number;
   /** Passes over bytes without reading them, where the source can. @returns how many; fewer only at the end */
   skip(size: number): number;
+  /** Goes to another place, from which the next bytes are read. Only there where the source can. */
+  goTo?(offset: number): void;
 }

@@ -6,6 +6,7 @@
  */
 
 import { FormatError } from "#src/errors.ts";
+import { isDamage } from "./_damage.ts";
 import {
   decodeContentSize,
   decodeItem,
@@ -105,11 +106,12 @@ export class ItemInput {
     this.consume(inside);
     if (inside === size) return size;
     const outside = size - inside;
-    if (outside <= READ_THROUGH_SIZE_MAX) return inside + this.#readThrough(outside);
-    const skipped = this.#feed.skip(outside, this.#position);
+    const through = outside <= READ_THROUGH_SIZE_MAX ? this.#readThrough(outside) : 0;
+    if (through === outside) return size;
+    const skipped = this.#feed.skip(outside - through, this.#position);
     this.restart(this.#position + skipped);
     this.#aheadSize = Math.min(AHEAD_SIZE_MIN, this.#aheadSizeMax);
-    return inside + skipped;
+    return inside + through + skipped;
   }
 
   /** Reads bytes of a content, from the window first. @returns the count, 0 at the end */
@@ -199,12 +201,22 @@ export class ItemInput {
 
   #readThrough(size: number): number {
     let done = 0;
-    while (done < size && this.ensure(1)) {
+    while (done < size && this.#hasMore()) {
       const count = Math.min(size - done, this.available);
       this.consume(count);
       done += count;
     }
     return done;
+  }
+
+  /** Bytes to be passed over may be damaged. @returns whether there are any in the window */
+  #hasMore(): boolean {
+    try {
+      return this.ensure(1);
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
+    }
   }
 
   #fill(size: number): boolean {

@@ -7,6 +7,7 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { isDamage } from "./_damage.ts";
 import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "./format/item.ts";
 
 /** References whose header was checked are remembered up to this number. */
@@ -21,7 +22,7 @@ export class PayloadSource {
   /** Size of the content by the offset of its header. */
   readonly #checked = new Map<number, number>();
 
-  /** Checks the start marker. @throws {FormatError} `truncated`, `bad-payload-stream` */
+  /** Checks the start marker, unless it is damaged. @throws {FormatError} `truncated`, `bad-payload-stream` */
   constructor(
     source: ByteSource,
     allocate: (size: number) => NativeBuffer,
@@ -31,7 +32,17 @@ export class PayloadSource {
     this.#name = name;
     this.#header = allocate(HEADER_SIZE);
     this.#view = new DataView(this.#header.bytes.buffer, this.#header.bytes.byteOffset);
-    if (!this.#readHeader(0)) this.#fail("truncated", "Cannot read payload stream: too short", 0);
+    this.#checkStart();
+  }
+
+  /** A marker that is damaged says nothing of the contents, which have headers of their own. */
+  #checkStart(): void {
+    try {
+      if (!this.#readHeader(0)) this.#fail("truncated", "Cannot read payload stream: too short", 0);
+    } catch (error) {
+      if (isDamage(error)) return;
+      throw error;
+    }
     if (!this.#isMarker(Item.PAYLOAD_START_MARKER)) {
       this.#fail("bad-payload-stream", "Cannot read payload stream: no start marker", 0);
     }

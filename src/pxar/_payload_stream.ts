@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isDamage } from "./_damage.ts";
 import { type ItemFeed, ItemInput } from "./_item_input.ts";
 import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "./format/item.ts";
 
@@ -50,13 +51,24 @@ export class PayloadStream {
     const skipped = Math.max(0, distance - HEADER_SIZE);
     if (input.skip(skipped) < skipped) this.#failReference(offset, size);
     const left = distance - skipped;
-    if (!input.ensure(left + HEADER_SIZE)) this.#failEnd(offset, size);
-    input.consume(left);
+    if (!this.#ensureBehind(left)) this.#failEnd(offset, size);
+    input.consume(offset - input.position);
     const { view, start } = input;
     const isHeader = decodeItem(view, start) === Item.PAYLOAD &&
       decodeContentSize(view, start) === size;
     if (!isHeader) this.#failReference(offset, size);
     input.consume(HEADER_SIZE);
+  }
+
+  /** Brings a header behind `left` bytes into the window, and these too unless they are damaged. */
+  #ensureBehind(left: number): boolean {
+    const input = this.#input;
+    try {
+      return input.ensure(left + HEADER_SIZE);
+    } catch (error) {
+      if (left === 0 || !isDamage(error)) throw error;
+      return input.skip(left) === left && input.ensure(HEADER_SIZE);
+    }
   }
 
   /** Reads from the content of which `left` bytes are left. @returns the count, 0 at the end */

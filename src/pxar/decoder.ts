@@ -7,6 +7,7 @@
 import type { SequentialSource } from "#src/io/streams.ts";
 import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
 import { type ItemFeed, ItemInput } from "./_item_input.ts";
+import { isDamage } from "./_damage.ts";
 import { PayloadStream } from "./_payload_stream.ts";
 import { checkDepth, readPrelude, readVersion } from "./_prologue.ts";
 import type { PxarEntry, PxarHardlink, PxarPayload } from "./entry.ts";
@@ -72,12 +73,17 @@ export class PxarDecoder {
   #payloadOf: PxarPayload | undefined;
   /** Bytes of the content that were not read yet. */
   #left = 0;
-  /** What {@link next} failed with: there is no way to go on behind it. */
+  /** What {@link next} failed with: there is no way to go on behind it but {@link resume}. */
   #failure: unknown;
+  /** Where the item begins that {@link next} reads. */
+  #nextOffset = 0;
+  readonly #source: SequentialSource;
+  #markerDamage: Error | undefined;
   readonly #readNext = (): PxarEvent | undefined => this.#next();
 
   /** Nothing is read before the first {@link next}. */
   constructor(source: SequentialSource, options: PxarDecoderOptions = {}) {
+    this.#source = source;
     this.#input = new ItemInput(feedOf(source), READ_AHEAD_SIZE, options.name);
     if (options.payload !== undefined) {
       this.#payload = new PayloadStream(feedOf(options.payload), options.name);
@@ -94,11 +100,38 @@ export class PxarDecoder {
     if (this.#failure !== undefined) throw this.#failure;
     try {
       this.skipContent();
+      this.#nextOffset = this.#input.position;
       return located(this.#input, this.#readNext);
     } catch (error) {
       this.#failure = error;
       throw error;
     }
+  }
+
+  /** Offset of what {@link next} failed to read. */
+  get failureOffset(): number {
+    return this.#nextOffset;
+  }
+
+  /** Why the start marker of the payload stream could not be read, which is no reason to stop. */
+  get markerDamage(): Error | undefined {
+    return this.#markerDamage;
+  }
+
+  /**
+   * Goes on at the entry at `offset`, which is in the directory that `depth - 1` directories are around; the deeper ones have ended.
+   * Needs a source that can go to any place.
+   *
+   * @param depth 0 ends the archive
+   */
+  resume(offset: number, depth: number): void {
+    if (depth > 0) this.#source.goTo!(offset);
+    this.#input.restart(offset);
+    this.#failure = this.#payloadOf = undefined;
+    this.#left = 0;
+    if (this.#paths.length === 0) this.#paths.push("/");
+    this.#paths.length = depth;
+    this.#state = depth === 0 ? "end" : "inside";
   }
 
   /**
@@ -149,9 +182,18 @@ export class PxarDecoder {
     this.#input.header();
     if (this.#input.item !== Item.FORMAT_VERSION) return this.#readRoot();
     const version = readVersion(this.#input);
-    if (version === 2) this.#payload?.checkStart();
+    if (version === 2) this.#checkPayloadStart();
     this.#state = version === 2 ? "versioned" : "root";
     return { type: "version", version };
+  }
+
+  #checkPayloadStart(): void {
+    try {
+      this.#payload?.checkStart();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#markerDamage = error;
+    }
   }
 
   #readAfterVersion(): PxarEvent {

@@ -5,12 +5,9 @@
  */
 
 import { openArchiveStreams } from "#src/backup/archive_access.ts";
+import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
 import { streamOf } from "#src/backup/source_stream.ts";
-import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { catalogBytes } from "#src/pbs/catalog_source.ts";
 import { CATALOG_TYPES, type CatalogEntry } from "#src/pbs/format/catalog.ts";
-import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
-import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
 import { FileType } from "#src/tree/node.ts";
@@ -28,16 +25,6 @@ export interface NamedEntry {
 }
 
 const METADATA_FILE = /\.mpxar\.didx$/u;
-
-/** Whether a snapshot has a catalog. */
-export function hasCatalog({ manifest }: SnapshotReader): boolean {
-  return manifest.files.some(({ filename }) => filename === CATALOG_NAME);
-}
-
-/** Opens the catalog of a snapshot; it must have one, and be open as long as it is read. @throws {FormatError} */
-export function openCatalog(snapshot: SnapshotReader): CatalogReader {
-  return new CatalogReader(catalogBytes(snapshot.openArchive(CATALOG_NAME), plainBuffer));
-}
 
 /** Everything, each directory before what is in it. @throws {FormatError} */
 export function* namedEntries(snapshot: SnapshotReader): Generator<NamedEntry> {

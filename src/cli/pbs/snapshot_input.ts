@@ -5,6 +5,7 @@
  */
 
 import { type ArchiveHolder, openArchiveStreams } from "#src/backup/archive_access.ts";
+import { knownEntriesOf } from "#src/backup/catalog_access.ts";
 import { streamOf } from "#src/backup/source_stream.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { ClosableSource } from "#src/io/fs_stream_source.ts";
@@ -14,7 +15,11 @@ import type { ArchiveInput } from "../pxar/archive_input.ts";
 
 /** The archive `name` of a directory. The snapshot must be open as long as it is used. */
 export function snapshotInput(snapshot: SnapshotReader, name: string): ArchiveInput {
-  return holderInput(snapshot, name, `${formatSnapshot(snapshot.id)}/${name}`);
+  const knownEntries = knownEntriesOf(snapshot, name);
+  return {
+    ...holderInput(snapshot, name, `${formatSnapshot(snapshot.id)}/${name}`),
+    ...(knownEntries === undefined ? {} : { knownEntries }),
+  };
 }
 
 /** As {@link snapshotInput}, of anything that has archives. @param fullName what messages call it */

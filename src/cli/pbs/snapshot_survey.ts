@@ -9,7 +9,7 @@ import { defaultFileName } from "#src/pbs/format/archive_name.ts";
 import type { CatalogDirectory } from "#src/pbs/format/catalog.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { type ArchiveSurvey, surveyArchive } from "../pxar/archive_survey.ts";
-import { hasCatalog, openCatalog } from "./catalog_entries.ts";
+import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
 import { snapshotInput } from "./snapshot_input.ts";
 import { isImageName } from "./snapshot_tree.ts";
 

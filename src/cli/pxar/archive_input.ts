@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { KnownEntry } from "#src/pxar/extractor/mod.ts";
 import { standardInputFile } from "#src/io/fs_file_source.ts";
 import {
   type ArchiveFiles,
@@ -26,6 +27,8 @@ export interface ArchiveInput {
    * @throws {UsageError} for a pipe
    */
   openFiles(): ArchiveFiles;
+  /** What is in a directory of it, as far as something else than the archive tells. */
+  readonly knownEntries?: (path: string) => readonly KnownEntry[];
   /** Opens it for reading in order. @throws {OsError} */
   openStreams(): ArchiveStreams;
 }

@@ -67,14 +67,19 @@ export function extractToTarget(
   using opened = new DisposableStack();
   const streams = opened.use(request.archive.openStreams());
   const { name, source, payload } = streams;
+  const { knownEntries } = request.archive;
   const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
   run(request, terminal, (optionsFor) =>
     extractArchive(decoder, openTarget(request, target), {
       ...optionsFor(target),
       patterns,
-      ...(request.archive.isPipe
-        ? {}
-        : { openAccessor: () => openAccessor(opened.use(request.archive.openFiles())) }),
+      ...(knownEntries === undefined ? {} : { knownEntries }),
+      ...(request.archive.isPipe ? {} : {
+        openAccessor: () => openAccessor(opened.use(request.archive.openFiles())),
+        ...(source.goTo === undefined
+          ? {}
+          : { openTables: () => opened.use(request.archive.openFiles()).source }),
+      }),
       onPrelude: (bytes) => writePrelude(request, bytes),
     }));
 }

@@ -5,18 +5,20 @@
  */
 
 import { isFailure } from "#src/errors.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
 import type { PxarAccessor } from "../accessor.ts";
 import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PxarHardlink } from "../entry.ts";
 import type { PathPattern } from "../exclude/mod.ts";
 import type { ExtractTarget } from "./extract_target.ts";
 import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
+import { type DamageHelp, DamagePath } from "./damage_path.ts";
 import { LinkedFiles } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 import { EntrySelection } from "./selection.ts";
 
 /** How a whole archive is extracted. */
-export interface ExtractArchiveOptions extends ExtractionOptions {
+export interface ExtractArchiveOptions extends ExtractionOptions, DamageHelp {
   /** Restores only what they select, and the directories on the way; see `selection.ts`. */
   readonly patterns?: readonly PathPattern[];
   /** Called with the prelude, if the archive has one. */
@@ -33,6 +35,7 @@ export interface ExtractArchiveOptions extends ExtractionOptions {
  * archive's root.
  *
  * @throws {FormatError} when the archive is broken; what is restored until there stays
+ * @throws {IntegrityError | StateError} when an entry is damaged, and there are no tables by which to go on
  * @throws {OsError} when it cannot be read
  * @throws in strict mode, the first error of an entry
  *
@@ -50,21 +53,36 @@ export function extractArchive(
   const selection = new EntrySelection(options.patterns ?? []);
   return new Extraction(target, options).run((extraction) => {
     const links = new SelectedLinks(extraction, selection, options.openAccessor);
+    const damage = new DamagePath(decoder, extraction, options);
     /** Whether the directories on the way are selected. */
     const selected: boolean[] = [];
+    const leave = () => {
+      selected.pop();
+      extraction.leaveDirectory();
+    };
     const read: ReadContent = ({ bytes }, start, size) => {
       const isWhole = start === 0 && size === bytes.length;
       return decoder.readContent(isWhole ? bytes : bytes.subarray(start, start + size));
     };
-    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+    const select = (path: string, isDirectory: boolean) => {
+      const isSelected = selection.selects(path, isDirectory, selected.at(-1) ?? false);
+      if (isDirectory) selected.push(isSelected);
+      return isSelected;
+    };
+    const next = () =>
+      damage.next((depth) => {
+        // The root itself is damaged: what is in it need not be.
+        if (selected.length === 0) {
+          select("/", true);
+          extraction.beginRoot(undefined);
+        }
+        while (selected.length > depth) leave();
+      });
+    for (let event = next(); event !== undefined; event = next()) {
       if (event.type === "prelude") options.onPrelude?.(event.bytes);
-      else if (event.type === "leave") {
-        selected.pop();
-        extraction.leaveDirectory();
-      } else if (event.type === "entry") {
-        const isDirectory = event.entry.kind === "directory";
-        const isSelected = selection.selects(event.path, isDirectory, selected.at(-1) ?? false);
-        if (isDirectory) selected.push(isSelected);
+      else if (event.type === "leave") leave();
+      else if (event.type === "entry") {
+        const isSelected = select(event.path, event.entry.kind === "directory");
         restore(extraction, event, isSelected, links, read);
       }
     }

@@ -5,8 +5,9 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError, IntegrityError, isFailure, type OsError, StateError } from "#src/errors.ts";
+import { FormatError, isFailure, type OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
+import { isDamage } from "../_damage.ts";
 import type { PxarEntry, PxarMetadata } from "../entry.ts";
 import { targetPathObjection } from "../format/name.ts";
 import type { EntryContent, ExtractTarget } from "./extract_target.ts";
@@ -300,12 +301,6 @@ function readSource(
   } catch (error) {
     throw new SourceFailure(error);
   }
-}
-
-/** Whether a piece of the archive is damaged or missing that others do not depend on: a chunk of a snapshot. */
-function isDamage(error: unknown): error is IntegrityError | StateError {
-  return error instanceof IntegrityError ||
-    error instanceof StateError && error.code === "not-found";
 }
 
 function stepOf(error: Error): string {

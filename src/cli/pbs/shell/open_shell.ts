@@ -12,7 +12,7 @@ import { compareNames, splitPath } from "#src/transfer/paths.ts";
 import { extractBelow, type ExtractRequest } from "../../pxar/extract_job.ts";
 import { openAccessor } from "../../pxar/listing.ts";
 import type { Terminal } from "../../terminal.ts";
-import { hasCatalog, openCatalog } from "../catalog_entries.ts";
+import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
 import { CatalogShell } from "./catalog_shell.ts";
 import { listByAccessor, type Listing } from "./listing.ts";
 
