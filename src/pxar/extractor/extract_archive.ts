@@ -5,7 +5,6 @@
  */
 
 import { isFailure } from "#src/errors.ts";
-import type { ByteSource } from "#src/io/byte_source.ts";
 import type { PxarAccessor } from "../accessor.ts";
 import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PxarHardlink } from "../entry.ts";
