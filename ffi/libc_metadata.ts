@@ -8,7 +8,7 @@
  */
 
 import { failed, libcWith } from "./_libc_library.ts";
-import { OpenFlag } from "./libc.ts";
+import { openAt, OpenFlag } from "./libc.ts";
 import { Errno } from "./os_error.ts";
 
 const SYMBOLS = {
@@ -113,6 +113,12 @@ export const OPEN_TMPFILE = 0o20000000 | OpenFlag.DIRECTORY;
 
 /** Flag of open(2): reading leaves the time of the last access alone. For owners and root only, else EPERM. */
 export const OPEN_NOATIME = 0o1000000;
+
+/** As `openAt`; reading then leaves the time of the last access alone, where that is allowed. */
+export function openQuietlyAt(directory: number, name: string, flags: number): number {
+  const fd = openAt(directory, name, flags | OPEN_NOATIME);
+  return fd === -Errno.EPERM ? openAt(directory, name, flags) : fd;
+}
 
 const FS_IOC_GETFLAGS = 0x8008_6601n;
 const FS_IOC_FSGETXATTR = 0x801c_581fn;

@@ -105,6 +105,8 @@ class MountJob {
       pool = launchWorkers({
         ...(workerCount === undefined ? {} : { workers: workerCount }),
         onFailure: (detail) => this.#logFailure(detail),
+        onReadOnly: () =>
+          log.error("disk of the diff is read-only: changes are refused", { diff: diff.path }),
       });
       const description = await this.#prepare(diff);
       if (isRepaired) log.warn("dead mount removed", { mnt: mountPath });
@@ -266,8 +268,7 @@ class MountJob {
       host.trimHeap();
       await served;
     } finally {
-      removeFile(`${controlPath}/${PID_FILE_NAME}`);
-      removeFile(`${controlPath}/${STAT_FILE_NAME}`);
+      removeWorkerFiles(controlPath);
     }
   }
 
@@ -308,6 +309,15 @@ class MountJob {
       throw unsettled(error, diff.path, this.#request.skipFsync);
     }
     log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
+  }
+}
+
+/** Files that are left say nothing untrue for long: the next mount writes them anew. */
+function removeWorkerFiles(controlPath: string): void {
+  try {
+    for (const name of [PID_FILE_NAME, STAT_FILE_NAME]) removeFile(`${controlPath}/${name}`);
+  } catch (error) {
+    log.warn("files of the worker not removed", { error });
   }
 }
 

@@ -7,7 +7,7 @@
 import * as host from "#src/io/host.ts";
 import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
 import type { CounterName } from "#src/overlay/counters.ts";
-import { measureDiff } from "#src/overlay/diff_usage.ts";
+import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";
 import { overlayStatistics, type SharedState } from "#src/overlay/shared_state.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 
@@ -56,6 +56,7 @@ export class StatisticsCollector {
       fuse: fuseSection(operations, counters, handlesOpen),
       diff: {
         ...measureDiff(diffPath),
+        read_only: isDiffReadOnly(diffPath),
         blocks_copied: counters.blocksCopied,
         bytes_copied: counters.bytesCopied,
       },

@@ -23,6 +23,8 @@ export interface StatisticsReport {
     /** Space that the diff takes on its disk. */
     readonly bytes: number;
     readonly files: number;
+    /** Its disk takes no changes. */
+    readonly read_only: boolean;
     readonly blocks_copied: number;
     readonly bytes_copied: number;
   };

@@ -104,5 +104,8 @@ export function formatStatistics(report: StatisticsReport, widthMax?: number): s
   const passthrough = hasPassthrough
     ? "Not counted: what the kernel reads and writes by itself in files opened in passthrough.\n"
     : "";
-  return [head, requests, dataTable(report, widthMax) + passthrough].join("\n");
+  const notice = report.diff.read_only
+    ? "The disk of the diff is read-only: changes are refused, what is there can be read.\n"
+    : "";
+  return [head + notice, requests, dataTable(report, widthMax) + passthrough].join("\n");
 }

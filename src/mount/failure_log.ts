@@ -18,6 +18,7 @@ export class FailureLog {
   #sent = 0;
   #suppressed = 0;
   #noDescriptorsAt = -Infinity;
+  #isReadOnlySaid = false;
 
   constructor(index: number, post: (message: WorkerMessage) => void) {
     this.#index = index;
@@ -33,6 +34,13 @@ export class FailureLog {
       `${operation}: ${errno}: the worker may have ${limit} files open, and has: ` +
         "raise the hard limit (ulimit -Hn) and mount again",
     );
+  }
+
+  /** Says that a change was refused with EROFS; from the second time on nothing. */
+  reportReadOnly(): void {
+    if (this.#isReadOnlySaid) return;
+    this.#isReadOnlySaid = true;
+    this.#post({ type: "read-only", index: this.#index });
   }
 
   report(message: string): void {

@@ -29,11 +29,11 @@ import { type PassthroughState, probePassthrough, stackDepthFor } from "./passth
 import { setReadAhead } from "./read_ahead.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
-import { WorkerPool } from "./worker_pool.ts";
+import { type PoolListeners, WorkerPool } from "./worker_pool.ts";
 import { workerUrl } from "./worker_source.ts";
 
 /** How to mount. */
-export interface MountFileSystemOptions {
+export interface MountFileSystemOptions extends PoolListeners {
   /** An existing, empty directory. */
   readonly mountPoint: string;
   /** Name of the source in df and the mount table. */
@@ -53,8 +53,6 @@ export interface MountFileSystemOptions {
    * and writes through to there. Without any nothing is passed through.
    */
   readonly backingPaths?: readonly string[];
-  /** Receives failures of requests and of workers, for the log. */
-  readonly onFailure?: (message: string) => void;
   /** Module of the workers; default: {@link workerUrl}. */
   readonly workerUrl?: string;
   /** Workers of {@link launchWorkers}; what is said of workers above counts there then. */
@@ -98,12 +96,12 @@ export function defaultWorkerCount(): number {
  * other things to prepare. Without a mount they must be ended by `terminate()`.
  */
 export function launchWorkers(
-  options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | "onFailure">,
+  options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | keyof PoolListeners>,
 ): WorkerPool {
   const pool = new WorkerPool(
     options.workerUrl ?? workerUrl(),
     options.workers ?? defaultWorkerCount(),
-    options.onFailure,
+    options,
   );
   pool.launch();
   return pool;

@@ -83,6 +83,7 @@ export class RequestLoop {
 
   #countError(opcode: number, errno: number): void {
     this.#parts.statistics.error(opcode, errno);
+    if (errno === Errno.EROFS) this.#parts.failures.reportReadOnly();
     if (errno !== Errno.EMFILE && errno !== Errno.ENFILE) return;
     const operation = OPCODE_NAMES[opcode] ?? `opcode ${opcode}`;
     this.#parts.failures.reportNoDescriptors(operation, errnoName(errno), openFileLimit());

@@ -5,6 +5,7 @@
  */
 
 import { Errno } from "#ffi/os_error.ts";
+import { encodeFileName } from "#src/bytes/file_name.ts";
 import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import {
@@ -39,6 +40,10 @@ const LISTINGS_MAX = 8;
 /** Numbers of entries with which a directory is worth preloading, and costs little. */
 const PRELOADED_COUNT_MIN = 6;
 const PRELOADED_COUNT_MAX = 2048;
+
+/** NAME_MAX: the longest name on Linux, in bytes. */
+const NAME_LENGTH_MAX = 255;
+const NAME_BYTES_PER_UNIT_MAX = 3;
 
 const BLOCK_SIZE = 512;
 const O_ACCMODE = 3;
@@ -88,6 +93,7 @@ export class TreeFileSystem implements FileSystem {
     this.#notePossibleBurst(parentId, parent);
     const node = parent.lookup(name);
     if (node === undefined) {
+      if (isLongerThanUsual(name)) return -Errno.ENAMETOOLONG;
       out.nodeId = 0;
       return 0;
     }
@@ -297,6 +303,12 @@ export class TreeFileSystem implements FileSystem {
 /** Serves `tree` read-only; see {@link TreeFileSystem}. */
 export function treeFileSystem(tree: Tree, options: TreeFileSystemOptions = {}): FileSystem {
   return new TreeFileSystem(tree, options);
+}
+
+/** Whether no file system of Linux would have such a name. What has one all the same is found. */
+function isLongerThanUsual(name: string): boolean {
+  return name.length * NAME_BYTES_PER_UNIT_MAX > NAME_LENGTH_MAX &&
+    encodeFileName(name).length > NAME_LENGTH_MAX;
 }
 
 function refuse(): number {

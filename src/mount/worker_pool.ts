@@ -10,6 +10,14 @@ import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_pro
 /** What all workers are started with. */
 export type CommonStart = Omit<StartMessage, "index" | "workerCount" | "states">;
 
+/** What is heard of workers. */
+export interface PoolListeners {
+  /** Receives failures of requests and of workers, for the log. */
+  readonly onFailure?: ((message: string) => void) | undefined;
+  /** Called once, when a change was refused because the file system beneath is read-only. */
+  readonly onReadOnly?: (() => void) | undefined;
+}
+
 /** How often the shared states are looked at, in case a message got lost. */
 const POLL_MS = 500;
 
@@ -17,18 +25,19 @@ const POLL_MS = 500;
 export class WorkerPool {
   readonly workerCount: number;
   readonly #url: string;
-  readonly #onFailure: (message: string) => void;
+  readonly #listeners: PoolListeners;
   readonly #states: Int32Array<SharedArrayBuffer>;
   readonly #workers: Worker[] = [];
   readonly #serving = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #hasFailed = false;
+  #isReadOnlySaid = false;
   #poll: ReturnType<typeof setInterval> | undefined;
 
-  constructor(url: string, workerCount: number, onFailure: (message: string) => void = () => {}) {
+  constructor(url: string, workerCount: number, listeners: PoolListeners = {}) {
     this.workerCount = workerCount;
     this.#url = url;
-    this.#onFailure = onFailure;
+    this.#listeners = listeners;
     this.#states = new Int32Array(
       new SharedArrayBuffer((workerCount + 1) * Int32Array.BYTES_PER_ELEMENT),
     );
@@ -94,11 +103,15 @@ export class WorkerPool {
   #receive(message: WorkerMessage): void {
     switch (message.type) {
       case "log":
-        this.#onFailure(
+        this.#listeners.onFailure?.(
           message.suppressed > 0
             ? `${message.message} (${message.suppressed} more messages left out)`
             : message.message,
         );
+        break;
+      case "read-only":
+        if (!this.#isReadOnlySaid) this.#listeners.onReadOnly?.();
+        this.#isReadOnlySaid = true;
         break;
       case "failed":
         this.#fail(message.index, message.message);
@@ -136,6 +149,6 @@ export class WorkerPool {
     });
     this.#serving.reject(error);
     this.#ended.reject(error);
-    this.#onFailure(error.message);
+    this.#listeners.onFailure?.(error.message);
   }
 }

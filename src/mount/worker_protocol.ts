@@ -39,6 +39,8 @@ export type WorkerMessage =
   | { readonly type: "serving"; readonly index: number }
   | { readonly type: "ended"; readonly index: number }
   | { readonly type: "failed"; readonly index: number; readonly message: string }
+  /** A change was refused because a file system beneath is read-only. At most once. */
+  | { readonly type: "read-only"; readonly index: number }
   | {
     readonly type: "log";
     readonly index: number;

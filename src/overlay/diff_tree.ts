@@ -10,6 +10,7 @@ import { crc32c } from "#src/bytes/crc32c.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#src/io/host.ts";
+import { openQuietlyAt } from "#src/io/host_metadata.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
@@ -172,7 +173,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
     host.close(from);
     host.close(to);
   } else if (type === FileType.FILE) {
-    const from = host.openAt(fromFd, name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+    const from = openQuietlyAt(fromFd, name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
     host.unwrap(from, "open", name);
     const flags = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL;
     const to = host.unwrap(host.openAt(toFd, newName, flags, 0o600), "create", newName);
@@ -251,7 +252,7 @@ class Settler {
       const isFile = type === FileType.FILE >> 12;
       if (!isDirectory && !isFile && type !== 0) continue;
       const flags = isDirectory ? DIRECTORY_FLAGS : OpenFlag.RDONLY | OpenFlag.NOFOLLOW;
-      const child = host.openAt(fd, name, flags);
+      const child = openQuietlyAt(fd, name, flags);
       if (child < 0) continue;
       try {
         if (isDirectory) this.collect(child, [...path, name]);
@@ -316,7 +317,7 @@ class Settler {
   writeMaps(): void {
     for (const { path, map } of this.files) {
       const name = path.join("/");
-      const fd = host.openAt(this.#rootFd, name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
+      const fd = openQuietlyAt(this.#rootFd, name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
       host.unwrap(fd, "open", name);
       try {
         const length = host.preadFully(fd, this.#header.address, HEADER_SIZE_MAX, 0);

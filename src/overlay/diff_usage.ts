@@ -6,7 +6,11 @@
 
 import * as host from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
-import { CONTROL_DIRECTORY_NAME, DATA_DIRECTORY_NAME } from "./diff_directory.ts";
+import {
+  CONTROL_DIRECTORY_NAME,
+  DATA_DIRECTORY_NAME,
+  TEMPORARY_DIRECTORY_NAME,
+} from "./diff_directory.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory } from "./host_directory.ts";
 
@@ -16,6 +20,16 @@ export interface DiffUsage {
   bytes: number;
   /** Regular files, whole or changed in part. */
   files: number;
+}
+
+/** Whether the disk of a diff takes no changes, be it that it was mounted so or that an error has made it so. */
+export function isDiffReadOnly(diffPath: string): boolean {
+  const fd = openDirectory(host.At.FDCWD, `${diffPath}/${TEMPORARY_DIRECTORY_NAME}`);
+  if (fd < 0) return fd === -host.Errno.EROFS;
+  // A time is a change that needs no space; nobody looks at that of this directory.
+  const touched = host.utimensAt(fd, "", 0, host.UTIME_NOW, 0, host.UTIME_NOW);
+  host.close(fd);
+  return touched === -host.Errno.EROFS;
 }
 
 /** Measures the upper tree, without the files of the worker. What vanishes meanwhile is left out. */

@@ -6,6 +6,7 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
+import { openQuietlyAt } from "#src/io/host_metadata.ts";
 
 const { OpenFlag } = host;
 
@@ -25,12 +26,14 @@ export interface HostEntry {
  * All entries of an open directory without `.` and `..`. The descriptor's position is used: one reader at a
  * time, so the caller opens the directory anew or holds the namespace lock.
  *
+ * @param isRead on behalf of a program that reads the directory: it counts as its last access
  * @throws {OsError}
  */
-export function readHostDirectory(fd: number): HostEntry[] {
+export function readHostDirectory(fd: number, isRead = false): HostEntry[] {
+  const open = isRead ? host.openAt : openQuietlyAt;
   // A descriptor of its own, since threads share the other one's position.
   const own = host.unwrap(
-    host.openAt(fd, ".", OpenFlag.RDONLY | OpenFlag.DIRECTORY),
+    open(fd, ".", OpenFlag.RDONLY | OpenFlag.DIRECTORY),
     "open",
     "directory of the diff",
   );

@@ -64,7 +64,7 @@ export class Listings {
     const lower = this.#nodes.lowerDirectory(slot);
     const fd = table.fd(slot);
     const hidden = new Set<string>();
-    for (const entry of fd >= 0 ? readHostDirectory(fd) : []) {
+    for (const entry of fd >= 0 ? readHostDirectory(fd, true) : []) {
       if (!this.#nodes.isListed(slot, entry.name)) continue;
       hidden.add(entry.name);
       let { type } = entry;

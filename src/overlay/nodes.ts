@@ -295,8 +295,8 @@ export class Nodes {
     if (open >= 0) return open;
     const place = this.hostPlace(table.parent(slot), table.name(slot));
     let fd = host.openAt(place.fd, place.name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
-    if (fd === -Errno.EACCES || fd === -Errno.EPERM) {
-      // The owner may have taken the write permission away from himself.
+    if (fd === -Errno.EACCES || fd === -Errno.EPERM || fd === -Errno.EROFS) {
+      // The owner may have taken the write permission away from himself, the disk may have been set read-only.
       fd = host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
       if (fd >= 0) table.setFlags(slot, Flag.READ_ONLY_FD);
     }

@@ -13,6 +13,10 @@ import type { FileData } from "./file_data.ts";
 import { Flag, IoMode } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 
+const { Errno, OpenFlag } = host;
+/** O_ACCMODE. */
+const ACCESS_MODE = 3;
+
 /** Opens and closes files for one thread. */
 export class OpenFiles {
   readonly #context: OverlayContext;
@@ -35,21 +39,26 @@ export class OpenFiles {
   /**
    * Opens a regular file. Wants the namespace lock, takes the node's.
    *
+   * @param flags those of open(2)
    * @param isEmptied its content is dropped; it stands in the diff already
    * @returns 0 or a negative errno
    */
-  open(slot: number, isEmptied: boolean, killSuidgid: boolean, out: OpenSlot): number {
+  open(
+    slot: number,
+    flags: number,
+    isEmptied: boolean,
+    killSuidgid: boolean,
+    out: OpenSlot,
+  ): number {
     const { table } = this.#context;
     table.lockNode(slot);
     try {
-      if (table.has(slot, Flag.UPPER)) {
-        const fd = this.#nodes.ensureFileFd(slot);
-        if (fd < 0) return fd;
-        if (isEmptied) {
-          const result = this.#data.truncate(slot, 0);
-          if (result < 0) return result;
-          if (killSuidgid) this.#changes.killSuidgid(slot, fd);
-        }
+      const ready = table.has(slot, Flag.UPPER)
+        ? this.#openUpper(slot, flags, isEmptied, killSuidgid)
+        : 0;
+      if (ready < 0) {
+        if (table.opens(slot) === 0) this.#close(slot);
+        return ready;
       }
       table.addOpens(slot, 1);
       this.#chooseIoMode(slot, out);
@@ -57,6 +66,22 @@ export class OpenFiles {
     } finally {
       table.unlockNode(slot);
     }
+  }
+
+  #openUpper(slot: number, flags: number, isEmptied: boolean, killSuidgid: boolean): number {
+    const { table } = this.#context;
+    const fd = this.#nodes.ensureFileFd(slot);
+    if (fd < 0) return fd;
+    const isForWriting = (flags & ACCESS_MODE) !== OpenFlag.RDONLY;
+    if (isForWriting && table.has(slot, Flag.READ_ONLY_FD)) {
+      // Other reasons show at the first write, if they are still there.
+      if (this.#nodes.reopenForWriting(slot) === -Errno.EROFS) return -Errno.EROFS;
+    }
+    if (!isEmptied) return 0;
+    const result = this.#data.truncate(slot, 0);
+    if (result < 0) return result;
+    if (killSuidgid) this.#changes.killSuidgid(slot, fd);
+    return 0;
   }
 
   /** The kernel wants one way of I/O, and one backing file, for an inode as long as it is open. */

@@ -312,7 +312,7 @@ export class Overlay implements FileSystem {
         const ready = this.#copyUp.ensureUpper(slot, true);
         if (ready < 0) return ready;
       }
-      return this.#files.open(slot, isEmptied, killSuidgid, out);
+      return this.#files.open(slot, flags, isEmptied, killSuidgid, out);
     });
   }
 
@@ -338,7 +338,7 @@ export class Overlay implements FileSystem {
       if (made > 0) this.#files.adopt(slot, made);
       const isEmptied = made < 0 && (flags & OpenFlag.TRUNC) !== 0;
       let opened = isEmptied ? this.#copyUp.ensureUpper(slot, true) : 0;
-      if (opened === 0) opened = this.#files.open(slot, isEmptied, false, open);
+      if (opened === 0) opened = this.#files.open(slot, flags, isEmptied, false, open);
       if (opened < 0) {
         this.#table.addLookups(slot, -1);
         this.#nodes.freeIfUnused(slot);

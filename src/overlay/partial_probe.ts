@@ -6,6 +6,7 @@
 
 import { FormatError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { openQuietlyAt } from "#src/io/host_metadata.ts";
 import type { Node, Tree } from "#src/tree/node.ts";
 import { isMarkedCopy } from "./copy_mark.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
@@ -72,7 +73,8 @@ export class PartialProbe {
     this.isUnsyncedCopy = false;
     if (fileSize < SIGNATURE_SIZE && !table.hasCopies) return undefined;
     const fd = host.unwrap(
-      host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
+      // Nobody has read the file: its last access is what it was.
+      openQuietlyAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW),
       "open",
       name,
     );

@@ -89,6 +89,17 @@ Deno.test("mountFileSystem() refuses changes of a read-only tree", async () => {
   });
 });
 
+Deno.test("a missing name longer than any on Linux is too long; one that is there is found", async () => {
+  await withMount({ workerUrl, description: MEMORY }, async ({ sh, try: attempt }) => {
+    const look = async (name: string) => (await attempt(`cat '${name}'`)).stderr;
+    assert.match(await look("m".repeat(255)), /No such file/);
+    assert.match(await look("m".repeat(256)), /File name too long/);
+    assert.match(await look("ö".repeat(127)), /No such file/);
+    assert.match(await look("ö".repeat(128)), /File name too long/);
+    assert.equal(await sh("cat $(ls | grep '^lengthy')"), "lengthy\n");
+  });
+});
+
 Deno.test("mountFileSystem() answers a missing name from the kernel's memory", async () => {
   await withMount({ workerUrl, description: MEMORY }, async ({ mount, ...test }) => {
     await test.try("cat missing; cat missing; cat missing");

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
+import { measureDiff } from "#src/overlay/diff_usage.ts";
 import { BOOT_ID_OFFSET } from "#src/overlay/partial_file.ts";
 import { prepareDiffTree } from "#src/overlay/mod.ts";
 import { OverlayHarness } from "./harness.ts";
@@ -90,6 +91,24 @@ Deno.test("Overlay leaves the times of a file alone when fsync writes the map", 
     const after = harness.stat("file");
     assert.equal(after.mtimeSeconds, before.mtimeSeconds);
     assert.equal(after.mtimeNanoseconds, before.mtimeNanoseconds);
+  });
+});
+
+Deno.test("Overlay leaves the last access of files and directories that nobody has read", () => {
+  withHarness((harness) => {
+    // Of the size that is looked at for the header of a partial file, and one that is a partial file.
+    harness.create("whole", new Uint8Array(100));
+    harness.write("file", BLOCK, NEW);
+    harness.mkdir("directory");
+    const paths = ["whole", "file", "directory"].map((name) => `${harness.diffPath}/data/${name}`);
+    for (const path of paths) Deno.utimeSync(path, 631_152_000, 1_000_000_000);
+    for (let round = 0; round < 2; round++) {
+      harness.remount();
+      measureDiff(harness.diffPath);
+      for (const name of ["whole", "file", "directory"]) {
+        assert.equal(harness.stat(name).atimeSeconds, 631_152_000, name);
+      }
+    }
   });
 });
 

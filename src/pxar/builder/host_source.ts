@@ -6,7 +6,7 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
-import { OPEN_NOATIME, preadInto } from "#src/io/host_metadata.ts";
+import { openQuietlyAt, preadInto } from "#src/io/host_metadata.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { HostMetadataReader } from "./host_metadata.ts";
 import type { BuildReportBuilder } from "./report.ts";
@@ -86,19 +86,13 @@ class HostSource implements BuildSource {
   }
 }
 
-/** Reading does not touch the time of the last access, where that is allowed. */
-function openQuietly(directory: number, name: string, flags: number): number {
-  const fd = host.openAt(directory, name, flags | OPEN_NOATIME);
-  return fd === -Errno.EPERM ? host.openAt(directory, name, flags) : fd;
-}
-
 function openDirectory(
   parent: number,
   name: string,
   stat: host.HostStat,
   reader: HostMetadataReader,
 ): SourceDirectory | number {
-  const fd = openQuietly(parent, name, DIRECTORY_FLAGS);
+  const fd = openQuietlyAt(parent, name, DIRECTORY_FLAGS);
   if (fd < 0) return fd;
   const result = host.statFd(fd, stat);
   if (result >= 0) return new HostDirectory(fd, stat.device, reader);
@@ -107,7 +101,7 @@ function openDirectory(
 }
 
 function openFileIn(directory: number, name: string, stat: host.HostStat): number {
-  const fd = openQuietly(directory, name, FILE_FLAGS);
+  const fd = openQuietlyAt(directory, name, FILE_FLAGS);
   if (fd < 0) return fd;
   const result = host.statFd(fd, stat);
   const isFile = stat.mode >> 12 === NameType.FILE;

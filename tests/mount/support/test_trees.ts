@@ -68,6 +68,8 @@ function makeMemoryTree(): MemoryTree {
     many: memoryDirectory(many),
     sub: memoryDirectory({ two: linked, deeper: memoryDirectory({ leaf: memoryFile("leaf\n") }) }),
     [LONG_NAME]: memoryFile("long\n"),
+    // Linux makes no such names, but archives can hold them.
+    [`lengthy${"y".repeat(300)}`]: memoryFile("lengthy\n"),
     [NON_UTF8_NAME]: memoryFile("bytes\n"),
     "grün-日本": memoryFile("unicode\n"),
   });
