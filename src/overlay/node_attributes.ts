@@ -22,8 +22,8 @@ export const CACHE_TIMEOUT_SECONDS = 86_400;
 
 /**
  * How long the kernel may keep attributes of a file that it may write by itself. It says nothing of what is stored through
- * a mapping of such a file, and the mapping may outlive every descriptor; so it must ask again for the times. `flush` and
- * `fsync` make it ask at once. To let it keep nothing would cost a database a request for every query, since the planner
+ * a mapping of such a file, and the mapping may outlive every descriptor; so it must ask again for the times. `open`,
+ * `flush` and `fsync` make it ask at once. To let it keep nothing would cost a database a request for every query, since the planner
  * asks for the sizes of tables.
  */
 const BACKED_TIMEOUT_SECONDS = 0.01;
@@ -34,19 +34,13 @@ export class NodeAttributes {
   readonly #nodes: Nodes;
   readonly #stat = new host.HostStat();
   readonly #plainTimeoutSeconds: number;
-  readonly #lowerFileTimeoutSeconds: number;
 
   constructor(context: OverlayContext, nodes: Nodes) {
     this.#context = context;
     this.#nodes = nodes;
-    const { backing, options } = context;
-    this.#plainTimeoutSeconds = backing === undefined
+    this.#plainTimeoutSeconds = context.backing === undefined
       ? CACHE_TIMEOUT_SECONDS
       : BACKED_TIMEOUT_SECONDS;
-    // A read may turn any of these files into a plain one of the diff, without the kernel's knowledge.
-    this.#lowerFileTimeoutSeconds = options.materializeOnRead
-      ? this.#plainTimeoutSeconds
-      : CACHE_TIMEOUT_SECONDS;
   }
 
   /**
@@ -91,9 +85,7 @@ export class NodeAttributes {
     out.blockSizeBytes = 4096;
     out.atimeSeconds = out.mtimeSeconds = out.ctimeSeconds = mtime.seconds;
     out.atimeNanoseconds = out.mtimeNanoseconds = out.ctimeNanoseconds = mtime.nanoseconds;
-    out.timeoutSeconds = node.kind === "file"
-      ? this.#lowerFileTimeoutSeconds
-      : CACHE_TIMEOUT_SECONDS;
+    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
   }
 
   /** Translates host attributes of a node of the diff. Needs no lock. */

@@ -14,8 +14,6 @@ import { Flag, IoMode } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno, OpenFlag } = host;
-/** O_ACCMODE. */
-const ACCESS_MODE = 3;
 
 /** Opens and closes files for one thread. */
 export class OpenFiles {
@@ -72,7 +70,7 @@ export class OpenFiles {
     const { table } = this.#context;
     const fd = this.#nodes.ensureFileFd(slot);
     if (fd < 0) return fd;
-    const isForWriting = (flags & ACCESS_MODE) !== OpenFlag.RDONLY;
+    const isForWriting = (flags & OpenFlag.ACCESS_MASK) !== OpenFlag.RDONLY;
     if (isForWriting && table.has(slot, Flag.READ_ONLY_FD)) {
       // Other reasons show at the first write, if they are still there.
       if (this.#nodes.reopenForWriting(slot) === -Errno.EROFS) return -Errno.EROFS;

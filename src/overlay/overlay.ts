@@ -312,7 +312,10 @@ export class Overlay implements FileSystem {
         const ready = this.#copyUp.ensureUpper(slot, true);
         if (ready < 0) return ready;
       }
-      return this.#files.open(slot, flags, isEmptied, killSuidgid, out);
+      const opened = this.#files.open(slot, flags, isEmptied, killSuidgid, out);
+      // What the kernel was told before the file was the kernel's own has a long life.
+      if (opened === 0) this.#expireIfBacked(nodeId, slot);
+      return opened;
     });
   }
 

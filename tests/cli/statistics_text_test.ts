@@ -30,7 +30,7 @@ const REPORT: StatisticsReport = {
     syncs: 4,
   },
   fuse: { handles_open: 7, tasks_total: 120, tasks_negative: 40, tasks_failed: 1 },
-  diff: { bytes: 40_960, files: 3, blocks_copied: 3, bytes_copied: 24_576 },
+  diff: { bytes: 40_960, files: 3, read_only: false, blocks_copied: 3, bytes_copied: 24_576 },
   index: { files: 1, bytes: 65_536 },
   operations: {
     read: { count: 20, errors: 1, negative: 0, bytes: 163_840, p50_us: 35.4, p99_us: 1234 },

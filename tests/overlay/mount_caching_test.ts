@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { countedOperations, type TestMount } from "#tests/mount/support/mounted.ts";
 import { OverlayPlace } from "#tests/overlay/_overlay_place.ts";
-import { runCommand } from "#tests/support/process.ts";
+import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -59,6 +59,20 @@ Deno.test("attributes of files that the kernel writes itself do not cost a reque
     const look = "exec 3<>f; stat -c %s $(yes f | head -n 1000) > /dev/null";
     const asked = await countDuring(test, "getattr", () => test.sh(look));
     assert.ok(asked <= 500, `${asked} requests for 1000 times the same`);
+  });
+});
+
+Deno.test("a store through a map changes the mtime of a file that was the backup's until it was opened", async () => {
+  using place = new OverlayPlace();
+  Deno.writeFileSync(`${place.lower}/f`, new Uint8Array(8192));
+  Deno.utimeSync(`${place.lower}/f`, 1_000_000_000, 1_000_000_000);
+  await place.mounted(2, async ({ path }) => {
+    const script = new URL("./_map_child.ts", import.meta.url).pathname;
+    const run = denoRunCommand(["--allow-ffi", "--allow-read", "--allow-sys"], script, [
+      `${path}/f`,
+    ]);
+    const { stdout } = await runCommand(run, { timeoutMs: TIMEOUT_MS });
+    assert.equal(stdout, "changed\n");
   });
 });
 
