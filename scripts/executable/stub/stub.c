@@ -28,8 +28,9 @@ struct config {
 extern const struct config config __attribute__((visibility("hidden")));
 
 #if defined(__x86_64__)
-enum { SYS_close = 3, SYS_write = 1, SYS_sendfile = 40, SYS_fcntl = 72, SYS_exit_group = 231,
-       SYS_openat = 257, SYS_memfd_create = 319 };
+enum { SYS_close = 3, SYS_write = 1, SYS_rt_sigaction = 13, SYS_sendfile = 40, SYS_fcntl = 72,
+       SYS_getcwd = 79, SYS_exit_group = 231, SYS_openat = 257, SYS_prlimit64 = 302,
+       SYS_memfd_create = 319 };
 
 static inline long call(long number, long a, long b, long c, long d) {
   long result;
@@ -41,8 +42,9 @@ static inline long call(long number, long a, long b, long c, long d) {
   return result;
 }
 #elif defined(__aarch64__)
-enum { SYS_fcntl = 25, SYS_openat = 56, SYS_close = 57, SYS_write = 64, SYS_sendfile = 71,
-       SYS_exit_group = 94, SYS_memfd_create = 279 };
+enum { SYS_getcwd = 17, SYS_fcntl = 25, SYS_openat = 56, SYS_close = 57, SYS_write = 64,
+       SYS_sendfile = 71, SYS_exit_group = 94, SYS_rt_sigaction = 134, SYS_prlimit64 = 261,
+       SYS_memfd_create = 279 };
 
 static inline long call(long number, long a, long b, long c, long d) {
   register long x8 __asm__("x8") = number;
@@ -59,6 +61,24 @@ static inline long call(long number, long a, long b, long c, long d) {
 
 enum { AT_FDCWD = -100, O_CLOEXEC = 02000000, MFD_CLOEXEC = 1, F_DUPFD_CLOEXEC = 1030, EINTR = 4 };
 enum { FIRST_FREE_FD = 3, CANNOT_EXECUTE = 126, PATH_SIZE = 40 };
+enum { RLIMIT_FSIZE = 1, RLIMIT_AS = 9, SIGXFSZ = 25, ENOENT = 2, PATH_MAX = 4096 };
+
+/* The runtime reserves this much address space, not memory, and aborts with a trace where it cannot. */
+static const word ADDRESS_SPACE_MIN = 33ul << 30;
+
+/* struct rlimit */
+struct limit {
+  word soft;
+  word hard;
+};
+
+/* struct sigaction of the kernel */
+struct action {
+  word handler;
+  word flags;
+  word restorer;
+  word mask;
+};
 
 static void __attribute__((noreturn)) fail(const char *message, word size) {
   call(SYS_write, 2, (long)message, (long)size, 0);
@@ -85,8 +105,43 @@ static const char *next_string(const char *text) {
   return text + 1;
 }
 
+static void get_limit(int resource, struct limit *limit) {
+  if (call(SYS_prlimit64, 0, resource, 0, (long)limit) != 0) limit->soft = limit->hard = ~0ul;
+}
+
+static void set_soft_limit(int resource, word soft, word hard) {
+  struct limit limit = {soft, hard};
+  call(SYS_prlimit64, 0, resource, (long)&limit, 0);
+}
+
+/* What the runtime would answer with a trace of its own. */
+static void check_surroundings(void) {
+  struct limit space;
+  get_limit(RLIMIT_AS, &space);
+  if (space.soft < ADDRESS_SPACE_MIN) {
+    if (space.hard < ADDRESS_SPACE_MIN)
+      FAIL("the limit of address space (ulimit -v) is too low: the program reserves 33 GiB, of which "
+           "it uses little; limit memory by a control group instead");
+    set_soft_limit(RLIMIT_AS, space.hard, space.hard);
+  }
+  char path[PATH_MAX];
+  long size = call(SYS_getcwd, (long)path, PATH_MAX, 0, 0);
+  /* That of a detached mount is "(unreachable)/...". */
+  if (size == -ENOENT || (size > 0 && path[0] != '/'))
+    FAIL("the working directory does not exist any more: change to another one, for example cd /");
+}
+
 /* A descriptor of the bundle in memory, closed on exec: children must not inherit it. */
 static long load_bundle(void) {
+  /* A file that gets longer than the limit is an error to report, no reason to be killed. */
+  struct action ignore = {1, 0, 0, 0};
+  call(SYS_rt_sigaction, SIGXFSZ, (long)&ignore, 0, sizeof(ignore.mask));
+  /* The limit is meant for files of the user: files in memory count, too. */
+  struct limit file_size;
+  get_limit(RLIMIT_FSIZE, &file_size);
+  if (file_size.hard < config.bundle_size)
+    FAIL("the limit of file sizes (ulimit -f) is too low: the program itself needs 4 MiB");
+  if (file_size.soft != file_size.hard) set_soft_limit(RLIMIT_FSIZE, file_size.hard, file_size.hard);
   long made = call(SYS_memfd_create, (long)"pbkfs.js", MFD_CLOEXEC, 0, 0);
   if (made < 0) FAIL("cannot create a memory file");
   /* With stdin closed the new descriptor would take its place. */
@@ -107,6 +162,7 @@ static long load_bundle(void) {
     left -= (word)sent;
   }
   call(SYS_close, self, 0, 0, 0);
+  if (file_size.soft != file_size.hard) set_soft_limit(RLIMIT_FSIZE, file_size.soft, file_size.hard);
   return bundle;
 }
 
@@ -130,6 +186,7 @@ __attribute__((used, visibility("hidden"))) word stub_block_size(const word *old
 
 /* Fills `block`, which has that many bytes, and returns the address to continue at. */
 __attribute__((used, visibility("hidden"))) word stub_fill(const word *old, word *block, word start) {
+  check_surroundings();
   word argument_count = old[0];
   const word *arguments = old + 1;
   const word *environment = arguments + argument_count + 1;
