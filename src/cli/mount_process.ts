@@ -5,6 +5,7 @@
  */
 
 import { isFailure } from "#src/errors.ts";
+import { keepHeapSmall } from "#src/io/host_memory.ts";
 import { logger } from "#src/log/logger.ts";
 import { type CardFailure, OwnCard } from "./control/worker_card.ts";
 import { ExitCode, exitCode } from "./exit_code.ts";
@@ -44,6 +45,7 @@ export async function runMountProcess(
   const report = isBackground ? pipeReport : consoleReport;
   // First of all: whoever wants this process to end can find it from now on.
   const card = OwnCard.publish(mountPath);
+  keepHeapSmall();
   const signals = new MountSignals();
   const steps = makeSteps({ report, signals, card });
   try {

@@ -5,3 +5,9 @@
  */
 
 export * from "#ffi/memory.ts";
+export {
+  type AddressRange,
+  cleanFileMappings,
+  keepHeapSmall,
+  releaseStartMemory,
+} from "#ffi/process_memory.ts";
