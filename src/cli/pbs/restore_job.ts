@@ -15,7 +15,8 @@ import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/mod.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "../pxar/archive_files.ts";
-import { openNowhere, openOutput } from "../pxar/output_files.ts";
+import { openNowhere, openOutput, type OutputFile } from "../pxar/output_files.ts";
+import { openSpecial } from "../pxar/special_file.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import { interruptible } from "./interruption.ts";
@@ -64,7 +65,12 @@ export async function restoreAsFile(
       text: `${request.name}: ${formatHumanBytes(bytes)} of ${formatHumanBytes(size)}`,
       fields: { archive: request.name, bytes, bytes_total: size },
     }));
-  const bytes = isSparse(request)
+  const special = request.target === STANDARD_STREAM
+    ? undefined
+    : openSpecial({ ...request, path: request.target, size: imageSize(snapshot, request.name) });
+  const bytes = special !== undefined
+    ? restoreInto(special, snapshot, request, onRestored)
+    : isSparse(request)
     ? restoreSparse(snapshot, request, onRestored)
     : await restorePlain(snapshot, request, onRestored);
   line.clear();
@@ -125,12 +131,29 @@ function contentOf(source: ByteSource, onRestored: OnRestored): EntryContent {
   };
 }
 
+/** Length of an image; undefined for anything else. */
+function imageSize(snapshot: SnapshotReader, name: string): number | undefined {
+  if (!defaultFileName(name).endsWith(".fidx")) return undefined;
+  const source = openImage(snapshot, name);
+  source.close();
+  return source.size;
+}
+
 async function restorePlain(
   snapshot: SnapshotReader,
   { name, target, isReplacing, isDryRun }: StreamRestore,
   onRestored: OnRestored,
 ): Promise<number> {
   const file = await (isDryRun ? openNowhere : openOutput)(target, isReplacing);
+  return restoreInto(file, snapshot, { name }, onRestored);
+}
+
+function restoreInto(
+  file: OutputFile,
+  snapshot: SnapshotReader,
+  { name }: Pick<StreamRestore, "name">,
+  onRestored: OnRestored,
+): number {
   try {
     const bytes = restoreStream(snapshot, name, file.sink, onRestored);
     file.finish();

@@ -5,9 +5,11 @@
  */
 
 import { join } from "node:path";
+import { OsError } from "#src/errors.ts";
 import { readAnyFile } from "#src/io/any_file.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { isDirectoryAt } from "#src/io/store_access.ts";
+import type { PxarEntry } from "#src/pxar/entry.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import {
   DescriptorTarget,
@@ -21,6 +23,8 @@ import {
   parseFilesFrom,
   parseIncludePatterns,
   PlainTarget,
+  REPLACE_SPECIAL,
+  SET_OWNER,
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
@@ -30,6 +34,9 @@ import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./listing.ts";
+import { openOutput, type OutputFile } from "./output_files.ts";
+import { openSpecial } from "./special_file.ts";
+import { SpecialTarget } from "./special_target.ts";
 import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to restore, and how. */
@@ -55,11 +62,11 @@ export interface ExtractRequest {
  * @throws {StateError} `partial` when entries could not be restored completely
  * @throws {FormatError} when the archive is damaged; what came before is restored
  */
-export function extractToTarget(
+export async function extractToTarget(
   request: ExtractRequest,
   target: string,
   terminal: Terminal,
-): void {
+): Promise<void> {
   const patterns = [
     ...parseIncludePatterns(request.patterns),
     ...(request.filesFrom === undefined ? [] : parseFilesFrom(readAnyFile(request.filesFrom))),
@@ -69,6 +76,8 @@ export function extractToTarget(
   const { name, source, payload } = streams;
   const { knownEntries } = request.archive;
   const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
+  const prelude = await openPrelude(request);
+  if (prelude !== undefined) opened.defer(() => prelude.abort());
   run(request, terminal, (optionsFor) =>
     extractArchive(decoder, openTarget(request, target), {
       ...optionsFor(target),
@@ -80,7 +89,10 @@ export function extractToTarget(
           ? {}
           : { openTables: () => opened.use(request.archive.openFiles()).source }),
       }),
-      onPrelude: (bytes) => writePrelude(request, bytes),
+      onPrelude(bytes) {
+        prelude?.sink.write(bytes);
+        prelude?.finish();
+      },
     }));
 }
 
@@ -106,8 +118,7 @@ export function extractPathsTo(
     if (wanted.length > 1) {
       return extractPaths(accessor, wanted, openTarget(request, output), optionsFor(output));
     }
-    const isDirectory = found[0]!.entry.kind === "directory";
-    return extractOne(request, accessor, wanted[0]!, isDirectory, output, optionsFor);
+    return extractOne(request, accessor, wanted[0]!, found[0]!.entry, output, optionsFor);
   });
 }
 
@@ -137,11 +148,22 @@ function extractOne(
   request: ExtractRequest,
   accessor: PxarAccessor,
   path: string,
-  isDirectory: boolean,
+  entry: PxarEntry,
   output: string,
   optionsFor: OptionsFor,
 ): ExtractReport {
-  if (isDirectory || output.endsWith("/") || isHostDirectory(output)) {
+  const special = entry.kind === "file"
+    ? openSpecial({
+      path: output,
+      size: entry.payload.size,
+      isReplacing: request.target.overwrite?.files === true,
+      isDryRun: request.isDryRun,
+    })
+    : undefined;
+  if (special !== undefined) {
+    return extractEntry(accessor, path, new SpecialTarget(special), optionsFor(output));
+  }
+  if (entry.kind === "directory" || output.endsWith("/") || isHostDirectory(output)) {
     return extractEntry(accessor, path, openTarget(request, output), optionsFor(output));
   }
   const slash = output.lastIndexOf("/");
@@ -171,12 +193,26 @@ function run(
     onProblem: ({ path, error, severity }) => {
       const code = errorCode(error);
       const place = code === "EEXIST" ? `, "${join(target, path)}"` : "";
-      problems.print({ path, severity, code, message: error.message + place });
+      const message = error.message + place + remedyFor(error);
+      problems.print({ path, severity, code, message });
     },
   }));
   progress.clear();
   if (request.report === "json") terminal.out(JSON.stringify(summary(report)) + "\n");
   if (report.isPartial) throw partialError(report.errorCount, "restored", problems.isInTheWay);
+}
+
+/** What helps with an entry that was not restored. */
+function remedyFor(error: Error): string {
+  if (!(error instanceof OsError)) return "";
+  const { code, call } = error;
+  if (code === "EPERM" && call === SET_OWNER) {
+    return "; this user cannot give away what follows either (--no-owner leaves owners out)";
+  }
+  if (code !== "EEXIST" || call === REPLACE_SPECIAL) return "";
+  return call === "make directory"
+    ? " (--allow-existing-dirs restores into it)"
+    : " (--overwrite replaces it)";
 }
 
 function summary(report: ExtractReport): Record<string, unknown> {
@@ -199,9 +235,13 @@ function openTarget(request: ExtractRequest, path: string): ExtractTarget {
     : PlainTarget.open(path, request.target);
 }
 
-function writePrelude({ preludeTarget, isDryRun }: ExtractRequest, bytes: Uint8Array): void {
-  if (preludeTarget === undefined || isDryRun) return;
-  Deno.writeFileSync(preludeTarget, bytes, { mode: 0o600 });
+/** Where the prelude goes; a file that is there already only with the same leave as any other. */
+async function openPrelude(request: ExtractRequest): Promise<OutputFile | undefined> {
+  const { preludeTarget: path, isDryRun, target } = request;
+  if (path === undefined || isDryRun) return undefined;
+  const isReplacing = target.overwrite?.files === true;
+  return openSpecial({ path, size: undefined, isReplacing, isDryRun }) ??
+    await openOutput(path, isReplacing);
 }
 
 function isHostDirectory(path: string): boolean {

@@ -16,6 +16,7 @@ export interface ExtractOptions {
   readonly filesFrom?: string;
   readonly overwrite?: boolean;
   readonly overwriteFiles?: boolean;
+  readonly overwriteDirectories?: boolean;
   readonly overwriteSymlinks?: boolean;
   readonly overwriteHardlinks?: boolean;
   readonly allowExistingDirs?: boolean;
@@ -41,8 +42,9 @@ export function addExtractOptions(command: Command): Command {
   return command
     .option("--pattern <pattern>", "restore what matches; repeatable", collect)
     .option("--files-from <file>", "file with one pattern a line")
-    .option("--overwrite", "replace files, links and special files")
+    .option("--overwrite", "replace files and links by whatever comes")
     .option("--overwrite-files", "replace by files")
+    .option("--overwrite-directories", "replace by directories")
     .option("--overwrite-symlinks", "replace by symbolic links")
     .option("--overwrite-hardlinks", "replace by hard links")
     .option("--allow-existing-dirs", "restore into directories that are there already")
@@ -98,6 +100,7 @@ export function extractRequest(
         hardlinks: isReplacing || options.overwriteHardlinks === true,
         specials: isReplacing,
         directories: options.allowExistingDirs === true,
+        byDirectories: isReplacing || options.overwriteDirectories === true,
       },
     },
   };

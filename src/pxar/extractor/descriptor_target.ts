@@ -20,8 +20,11 @@ import { ContentWriter } from "./content_writer.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { MetadataRestorer } from "./metadata_restorer.ts";
 import {
+  isSpecial,
   OVERWRITE_NOTHING,
   type OverwritePolicy,
+  REPLACE_BY_DIRECTORY,
+  REPLACE_SPECIAL,
   RESTORE_ALL,
   type RestoreFeatures,
   type TargetOptions,
@@ -38,6 +41,10 @@ const OBJECT_FLAGS = OpenFlag.PATH | OpenFlag.NOFOLLOW;
 const NEW_FILE_MODE = 0o600;
 const NEW_DIRECTORY_MODE = 0o700;
 
+/** What the owner of a directory needs to make names in it. */
+const OWNER_BITS = 0o700;
+const PERMISSION_BITS = 0o7777;
+
 /** How often a name that somebody else keeps making is replaced. */
 const REPLACE_ATTEMPTS_MAX = 8;
 
@@ -49,6 +56,8 @@ interface Level {
   readonly fd: number;
   /** It was not made here. */
   readonly wasThere: boolean;
+  /** Mode that it had, where its owner was not allowed to write to it; undefined where nothing was changed. */
+  readonly modeBefore: number | undefined;
   /** What is made in it gets an ACL from it. */
   readonly givesAcl: boolean;
   /** Names made in it; kept only where a second entry of a name would not fail by itself. */
@@ -67,12 +76,12 @@ export class DescriptorTarget implements ExtractTarget {
   readonly #levels: Level[] = [];
   #hasOpenat2 = true;
 
-  private constructor(fd: number, options: TargetOptions) {
+  private constructor(root: ExistingDirectory, options: TargetOptions) {
     this.features = options.features ?? RESTORE_ALL;
     this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;
     this.#keepsNames = Object.values(this.#overwrite).includes(true);
     this.#restorer = new MetadataRestorer(this.features);
-    this.#pushExisting(fd);
+    this.#pushExisting(root);
   }
 
   /**
@@ -85,29 +94,32 @@ export class DescriptorTarget implements ExtractTarget {
     // Every directory on the way to an entry is open at the same time.
     host.raiseOpenFileLimit();
     makeDirectories(path);
-    const fd = host.open(path, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
-    return new DescriptorTarget(host.unwrap(fd, "open directory", path), options);
+    return new DescriptorTarget(openWritable(host.At.FDCWD, path, 0, path), options);
   }
 
   enterDirectory(name: string, path: string): void {
     const parent = this.#current();
     this.#claim(name, path);
-    const made = host.mkdirAt(parent.fd, name, NEW_DIRECTORY_MODE);
-    const wasThere = made === -Errno.EEXIST && this.#overwrite.directories;
-    if (!wasThere) host.unwrap(made, "make directory", path);
-    const fd = host.unwrap(
-      host.openAt(parent.fd, name, DIRECTORY_FLAGS),
-      "open directory",
-      path,
-    );
-    if (wasThere) this.#pushExisting(fd);
-    else this.#push(fd, false, parent.givesAcl);
+    const make = () => host.mkdirAt(parent.fd, name, NEW_DIRECTORY_MODE);
+    const made = make();
+    if (made === -Errno.EEXIST && this.#isDirectory(name)) {
+      if (!this.#overwrite.directories) host.unwrap(made, "make directory", path);
+      this.#pushExisting(openWritable(parent.fd, name, OpenFlag.NOFOLLOW, path));
+      return;
+    }
+    if (made < 0) {
+      const step = made === -Errno.EEXIST ? REPLACE_BY_DIRECTORY : "make directory";
+      this.#make(name, path, step, this.#overwrite.byDirectories ?? false, make);
+    }
+    const opened = host.openAt(parent.fd, name, DIRECTORY_FLAGS);
+    this.#push(host.unwrap(opened, "open directory", path), false, parent.givesAcl);
   }
 
   leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
-    const { fd, wasThere, givesAcl } = this.#levels.pop()!;
+    const { fd, wasThere, givesAcl, modeBefore } = this.#levels.pop()!;
     const mayHaveAcl = wasThere || givesAcl;
     try {
+      if (modeBefore !== undefined) host.fchmod(fd, modeBefore);
       if (metadata !== undefined) {
         this.#restorer.restore({ fd, isPathOnly: false, mayHaveAcl, path }, metadata, problems);
       }
@@ -165,13 +177,17 @@ export class DescriptorTarget implements ExtractTarget {
     const type = entry.metadata.mode & FileType.MASK;
     const device = deviceOf(entry.device, path);
     this.#claim(name, path);
-    this.#make(
-      name,
-      path,
-      "create special file",
-      this.#overwrite.specials,
-      () => host.mknodAt(directory, name, type | NEW_FILE_MODE, device),
-    );
+    const isThere = this.#overwrite.specials && host.statAt(directory, name, stat) >= 0 &&
+      (stat.mode & FileType.MASK) === type && stat.rdev === device;
+    if (!isThere) {
+      this.#make(
+        name,
+        path,
+        "create special file",
+        this.#overwrite.specials,
+        () => host.mknodAt(directory, name, type | NEW_FILE_MODE, device),
+      );
+    }
     this.#restoreByPath(name, path, type, entry.metadata, problems);
   }
 
@@ -197,21 +213,29 @@ export class DescriptorTarget implements ExtractTarget {
   }
 
   close(): void {
-    for (const { fd } of this.#levels.splice(0)) host.close(fd);
+    for (const { fd, modeBefore } of this.#levels.splice(0)) {
+      if (modeBefore !== undefined) host.fchmod(fd, modeBefore);
+      host.close(fd);
+    }
   }
 
   #current(): Level {
     return this.#levels.at(-1)!;
   }
 
-  #push(fd: number, wasThere: boolean, givesAcl: boolean): void {
+  #push(fd: number, wasThere: boolean, givesAcl: boolean, modeBefore?: number): void {
     const names = this.#keepsNames ? new Set<string>() : undefined;
-    this.#levels.push({ fd, wasThere, givesAcl, names });
+    this.#levels.push({ fd, wasThere, modeBefore, givesAcl, names });
   }
 
-  #pushExisting(fd: number): void {
+  #isDirectory(name: string): boolean {
+    const found = host.statAt(this.#current().fd, name, stat);
+    return found >= 0 && (stat.mode & FileType.MASK) === FileType.DIRECTORY;
+  }
+
+  #pushExisting({ fd, modeBefore }: ExistingDirectory): void {
     const defaultAcl = this.features.acls ? host.getXattr(fd, XATTR_ACL_DEFAULT) : 0;
-    this.#push(fd, true, typeof defaultAcl !== "number");
+    this.#push(fd, true, typeof defaultAcl !== "number", modeBefore);
   }
 
   /** An entry must not take the place of an earlier one of the same archive, whatever may be overwritten. */
@@ -227,7 +251,7 @@ export class DescriptorTarget implements ExtractTarget {
     names.add(name);
   }
 
-  /** Makes a name, in the place of what is there if that is allowed. @returns what `make` returned */
+  /** Makes a name, in the place of a file or link that is there if that is allowed. @returns what `make` returned */
   #make(
     name: string,
     path: string,
@@ -237,6 +261,8 @@ export class DescriptorTarget implements ExtractTarget {
   ): number {
     let result = make();
     for (let i = 0; result === -Errno.EEXIST && mayReplace && i < REPLACE_ATTEMPTS_MAX; i++) {
+      const found = host.statAt(this.#current().fd, name, stat);
+      if (found >= 0 && isSpecial(stat.mode)) host.unwrap(result, REPLACE_SPECIAL, path);
       // Refuses a directory. A symbolic link is removed, not what it leads to.
       const removed = host.unlinkAt(this.#current().fd, name);
       if (removed !== -Errno.ENOENT) host.unwrap(removed, "replace", path);
@@ -279,6 +305,41 @@ export class DescriptorTarget implements ExtractTarget {
     } finally {
       host.close(fd);
     }
+  }
+}
+
+/** A directory that was there. */
+interface ExistingDirectory {
+  readonly fd: number;
+  /** See {@link Level.modeBefore}. */
+  readonly modeBefore: number | undefined;
+}
+
+/** Opens an existing directory. Its owner may write to it from now on, also where its mode says no: as when it was new. */
+function openWritable(
+  parent: number,
+  name: string,
+  flags: number,
+  path: string,
+): ExistingDirectory {
+  const step = "open directory";
+  const objectFlags = OpenFlag.PATH | OpenFlag.DIRECTORY | flags;
+  const object = host.unwrap(host.openAt(parent, name, objectFlags), step, path);
+  try {
+    host.unwrap(host.statFd(object, stat), step, path);
+    const mode = stat.mode & PERMISSION_BITS;
+    const uid = host.getEffectiveUid();
+    const isLocked = uid !== 0 && stat.uid === uid && (mode & OWNER_BITS) !== OWNER_BITS;
+    const place = descriptorPath(object);
+    if (isLocked) {
+      const changed = host.chmodAt(host.At.FDCWD, place, mode | OWNER_BITS);
+      host.unwrap(changed, "make writable", path);
+    }
+    const fd = host.open(place, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+    if (fd < 0 && isLocked) host.chmodAt(host.At.FDCWD, place, mode);
+    return { fd: host.unwrap(fd, step, path), modeBefore: isLocked ? mode : undefined };
+  } finally {
+    host.close(object);
   }
 }
 

@@ -22,7 +22,7 @@ import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarMetadata } from "../entry.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";
 import { encodeAccessAcl, encodeDefaultAcl, lacksGroupObject } from "../format/posix_acl.ts";
-import type { RestoreFeatures } from "./options.ts";
+import { type RestoreFeatures, SET_OWNER } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";
 
@@ -72,6 +72,8 @@ export class MetadataRestorer {
   readonly #features: RestoreFeatures;
   readonly #uid = host.getEffectiveUid();
   readonly #gid = host.getEffectiveGid();
+  /** Whether it has been reported that this user cannot give files away. */
+  #hasReportedOwner = false;
 
   constructor(features: RestoreFeatures) {
     this.#features = features;
@@ -126,7 +128,12 @@ export class MetadataRestorer {
     // This id means "leave it" to the kernel.
     const isPossible = uid !== host.KEEP_ID && gid !== host.KEEP_ID;
     const result = isPossible ? host.chownAt(object.fd, "", uid, gid) : -Errno.EINVAL;
-    report(result, "set owner of", object, problems);
+    // One user's lack of rights is one problem, not one of each entry.
+    const isLackOfRights = result === -Errno.EPERM && this.#uid !== 0;
+    if (!isLackOfRights || !this.#hasReportedOwner) {
+      report(result, SET_OWNER, object, problems);
+    }
+    this.#hasReportedOwner ||= isLackOfRights;
     return result >= 0;
   }
 

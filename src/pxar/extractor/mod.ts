@@ -25,8 +25,10 @@ export {
   OVERWRITE_ALL,
   OVERWRITE_NOTHING,
   type OverwritePolicy,
+  REPLACE_SPECIAL,
   RESTORE_ALL,
   type RestoreFeatures,
+  SET_OWNER,
   type TargetOptions,
 } from "./options.ts";
 export {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { FileType } from "#src/tree/node.ts";
+
 /** What of an archive is restored. Everything by default. */
 export interface RestoreFeatures {
   /** Owner and group. */
@@ -38,8 +40,9 @@ export const RESTORE_ALL: RestoreFeatures = {
 };
 
 /**
- * What may replace names that are there already; otherwise they are errors. A directory is never replaced, and
- * nothing is written through an existing name: the old name is removed first.
+ * What may replace names that are there already; otherwise they are errors. Only files and links are replaced: never a directory, and
+ * never a device, FIFO or socket, which stays where the entry is the very same and is an error else. Nothing is written through an
+ * existing name: the old name is removed first.
  */
 export interface OverwritePolicy {
   /** Regular files replace what is there. */
@@ -50,6 +53,8 @@ export interface OverwritePolicy {
   readonly specials: boolean;
   /** Existing directories are used, and get the metadata of the archive. */
   readonly directories: boolean;
+  /** Directories replace files and links. Default: false. */
+  readonly byDirectories?: boolean;
 }
 
 /** Everything that exists is an error. */
@@ -61,7 +66,7 @@ export const OVERWRITE_NOTHING: OverwritePolicy = {
   directories: false,
 };
 
-/** Replaces everything but directories. */
+/** Files, links and special files replace files and links. */
 export const OVERWRITE_ALL: OverwritePolicy = {
   files: true,
   symlinks: true,
@@ -74,4 +79,19 @@ export const OVERWRITE_ALL: OverwritePolicy = {
 export interface TargetOptions {
   readonly features?: RestoreFeatures;
   readonly overwrite?: OverwritePolicy;
+}
+
+/** Call of the error for a name that is never replaced. */
+export const REPLACE_SPECIAL = "replace the device, FIFO or socket";
+
+/** Call of the error for an owner that cannot be set. EPERM, to a user without rights, is told once for all entries. */
+export const SET_OWNER = "set owner of";
+
+/** Call of the error for a file or link that stands where a directory comes. */
+export const REPLACE_BY_DIRECTORY = "make directory in place of the file or link";
+
+/** Whether something of that mode is never replaced. */
+export function isSpecial(mode: number): boolean {
+  const type = mode & FileType.MASK;
+  return type !== FileType.FILE && type !== FileType.SYMLINK && type !== FileType.DIRECTORY;
 }

@@ -24,10 +24,14 @@ import type { PxarMetadata } from "../entry.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
 import {
+  isSpecial,
   OVERWRITE_NOTHING,
   type OverwritePolicy,
+  REPLACE_BY_DIRECTORY,
+  REPLACE_SPECIAL,
   RESTORE_ALL,
   type RestoreFeatures,
+  SET_OWNER,
   type TargetOptions,
 } from "./options.ts";
 import { reportUnsupported, setOpenTime } from "./plain_metadata.ts";
@@ -38,12 +42,16 @@ const NEW_FILE_FLAGS = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFl
 const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
 const PERMISSION_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
+/** What the owner of a directory needs to make names in it. */
+const OWNER_BITS = 0o700;
 
 /** A directory, and which one it is. */
 interface Level {
   readonly hostPath: string;
   readonly device: number;
   readonly inode: number;
+  /** Mode that it had, where its owner was not allowed to write to it. */
+  readonly modeBefore: number | undefined;
   /** Names made in it; kept only where a second entry of a name would not fail by itself. */
   readonly names: Set<string> | undefined;
 }
@@ -56,12 +64,14 @@ export class PlainTarget implements ExtractTarget {
   readonly #buffer = plainBuffer(BUFFER_SIZE);
   readonly #blocks = new BlockBuffer(this.#buffer);
   readonly #levels: Level[] = [];
+  /** Whether it has been reported that this user cannot give files away. */
+  #lacksRights = false;
 
   private constructor(hostPath: string, options: TargetOptions) {
     this.features = options.features ?? RESTORE_ALL;
     this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;
     this.#keepsNames = Object.values(this.#overwrite).includes(true);
-    this.#push(hostPath, "/");
+    this.#push(hostPath, "/", this.#unlock(hostPath));
   }
 
   /**
@@ -78,19 +88,28 @@ export class PlainTarget implements ExtractTarget {
 
   enterDirectory(name: string, path: string): void {
     const hostPath = this.#place(name, path);
+    const make = () => fs.mkdirSync(hostPath, { mode: 0o700 });
     try {
-      translating("make directory", path, () => fs.mkdirSync(hostPath, { mode: 0o700 }));
+      translating("make directory", path, make);
     } catch (error) {
-      const wasThere = error instanceof OsError && error.errno === Errno.EEXIST;
-      if (!wasThere || !this.#overwrite.directories) throw error;
+      if (!(error instanceof OsError) || error.errno !== Errno.EEXIST) throw error;
+      const found = translating("make directory", path, () => fs.lstatSync(hostPath));
+      if (found.isDirectory()) {
+        if (!this.#overwrite.directories) throw error;
+        this.#push(hostPath, path, this.#unlock(hostPath));
+        return;
+      }
+      const mayReplace = this.#overwrite.byDirectories ?? false;
+      this.#make(hostPath, path, REPLACE_BY_DIRECTORY, mayReplace, make);
     }
     this.#push(hostPath, path);
   }
 
   leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
     try {
-      if (metadata === undefined) return;
       this.#checkDirectory(path);
+      this.#lock(this.#levels.at(-1)!);
+      if (metadata === undefined) return;
       const { hostPath } = this.#levels.at(-1)!;
       const fd = translating("open directory", path, () => fs.openSync(hostPath, DIRECTORY_FLAGS));
       try {
@@ -149,7 +168,7 @@ export class PlainTarget implements ExtractTarget {
       }
     });
     if (this.features.owner) {
-      this.#step("set owner of", path, problems, () => {
+      this.#setOwner(path, problems, () => {
         fs.lchownSync(hostPath, metadata.uid, metadata.gid);
       });
     }
@@ -180,15 +199,32 @@ export class PlainTarget implements ExtractTarget {
   }
 
   close(): void {
-    this.#levels.length = 0;
+    for (const level of this.#levels.splice(0)) this.#lock(level);
+  }
+
+  /** The owner of an existing directory may write to it meanwhile. @returns its mode, if that had to be changed */
+  #unlock(hostPath: string): number | undefined {
+    const mode = fs.lstatSync(hostPath).mode & PERMISSION_BITS;
+    if ((mode & OWNER_BITS) === OWNER_BITS) return undefined;
+    try {
+      fs.chmodSync(hostPath, mode | OWNER_BITS);
+      return mode;
+    } catch {
+      // It belongs to somebody else, and may be writable all the same.
+      return undefined;
+    }
+  }
+
+  #lock({ hostPath, modeBefore }: Level): void {
+    if (modeBefore !== undefined) fs.chmodSync(hostPath, modeBefore);
   }
 
   /** Makes sure that `hostPath` is a directory, and makes it the current one. */
-  #push(hostPath: string, path: string): void {
+  #push(hostPath: string, path: string, modeBefore?: number): void {
     const stat = translating("open directory", path, () => fs.lstatSync(hostPath));
     if (!stat.isDirectory()) throw new OsError(Errno.ENOTDIR, "open directory", path);
     const names = this.#keepsNames ? new Set<string>() : undefined;
-    this.#levels.push({ hostPath, device: stat.dev, inode: stat.ino, names });
+    this.#levels.push({ hostPath, device: stat.dev, inode: stat.ino, modeBefore, names });
   }
 
   /** The host's path of a name in the current directory, which is still where it was. */
@@ -229,9 +265,11 @@ export class PlainTarget implements ExtractTarget {
     } catch (error) {
       const isTaken = error instanceof OsError && error.errno === Errno.EEXIST;
       if (!isTaken || !mayReplace) throw error;
-      if (fs.lstatSync(hostPath).isDirectory()) {
+      const { mode } = fs.lstatSync(hostPath);
+      if ((mode & FileType.MASK) === FileType.DIRECTORY) {
         throw new OsError(Errno.EISDIR, "replace", path, { cause: error });
       }
+      if (isSpecial(mode)) throw new OsError(Errno.EEXIST, REPLACE_SPECIAL, path, { cause: error });
       translating("replace", path, () => fs.unlinkSync(hostPath));
       return translating(step, path, make);
     }
@@ -272,7 +310,7 @@ export class PlainTarget implements ExtractTarget {
     const { uid, gid, mode } = metadata;
     let isOwned = false;
     if (this.features.owner) {
-      isOwned = this.#step("set owner of", path, problems, () => fs.fchownSync(fd, uid, gid));
+      isOwned = this.#setOwner(path, problems, () => fs.fchownSync(fd, uid, gid));
     }
     reportUnsupported(metadata, this.features, path, problems);
     // Before the mode, which may not allow to open the file again.
@@ -288,12 +326,24 @@ export class PlainTarget implements ExtractTarget {
     }
   }
 
+  /** Sets an owner. A user's lack of rights is one problem, not one of each entry. */
+  #setOwner(path: string, problems: ProblemSink, run: () => void): boolean {
+    if (!this.#lacksRights) return this.#step(SET_OWNER, path, problems, run);
+    try {
+      run();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   #step(step: string, path: string, problems: ProblemSink, run: () => void): boolean {
     try {
       translating(step, path, run);
       return true;
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
+      this.#lacksRights ||= step === SET_OWNER && error.errno === Errno.EPERM;
       problems.add(path, step, error, "error");
       return false;
     }

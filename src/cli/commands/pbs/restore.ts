@@ -47,6 +47,10 @@ export const restoreCommand: CommandModule<RestoreOptions> = {
           line: "pbkfs pbs restore host/db1 root.pxar /srv/restored --pattern '/etc/**/*.conf'",
         },
         { text: "A disk", line: "pbkfs pbs restore vm/100 drive-scsi0.img disk.raw" },
+        {
+          text: "A disk onto a disk of at least its size",
+          line: "pbkfs pbs restore vm/100 drive-scsi0.img /dev/sdb --overwrite",
+        },
         { text: "A file to standard output", line: "pbkfs pbs restore vm/100 vm.conf -" },
       ],
       environment: ARCHIVE_ENVIRONMENT,
@@ -80,7 +84,7 @@ async function restore(
     const { snapshotInput } = await import("../../pbs/snapshot_input.ts");
     const format = output.isJson ? "json" : "text";
     const request = extractRequest(snapshotInput(snapshot, name!), { ...options, format });
-    extractToTarget(request, target!, context.terminal);
+    await extractToTarget(request, target!, context.terminal);
     return;
   }
   if (options.pattern !== undefined || options.filesFrom !== undefined) {

@@ -77,7 +77,7 @@ async function extractAll(
   }
   const input = await chosenInput(archive!, options);
   const { extractToTarget } = await import("../../pxar/extract_job.ts");
-  extractToTarget(extractRequest(input, options), target, terminal);
+  await extractToTarget(extractRequest(input, options), target, terminal);
   return 0;
 }
 

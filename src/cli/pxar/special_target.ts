@@ -1,0 +1,62 @@
+/**
+ * One file of an archive written into a device or FIFO.
+ *
+ * @module
+ */
+
+import { plainBuffer } from "#src/bytes/native_buffer.ts";
+import { UsageError } from "#src/errors.ts";
+import type { EntryContent, ExtractTarget, RestoreFeatures } from "#src/pxar/extractor/mod.ts";
+import { RESTORE_ALL } from "#src/pxar/extractor/mod.ts";
+import type { PxarMetadata } from "#src/pxar/entry.ts";
+import type { OutputFile } from "./output_files.ts";
+
+const BUFFER_SIZE = 1 << 20;
+
+/** Takes the content of one file, and leaves the metadata of where it goes alone. */
+export class SpecialTarget implements ExtractTarget {
+  readonly features: RestoreFeatures = RESTORE_ALL;
+  readonly #file: OutputFile;
+  #isFinished = false;
+
+  constructor(file: OutputFile) {
+    this.#file = file;
+  }
+
+  createFile(_name: string, _path: string, _metadata: PxarMetadata, content: EntryContent): void {
+    const buffer = plainBuffer(BUFFER_SIZE);
+    for (let done = 0; done < content.size;) {
+      const count = content.read(buffer, 0, Math.min(BUFFER_SIZE, content.size - done));
+      this.#file.sink.write(buffer.bytes.subarray(0, count));
+      done += count;
+    }
+    this.#isFinished = true;
+    this.#file.finish();
+  }
+
+  leaveDirectory(): void {}
+
+  enterDirectory(): void {
+    this.#refuse();
+  }
+
+  createSymlink(): void {
+    this.#refuse();
+  }
+
+  createSpecial(): void {
+    this.#refuse();
+  }
+
+  createHardlink(): void {
+    this.#refuse();
+  }
+
+  close(): void {
+    if (!this.#isFinished) this.#file.abort();
+  }
+
+  #refuse(): never {
+    throw new UsageError("Only the content of a file is written into a device or FIFO");
+  }
+}
