@@ -7,10 +7,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { serverBinaries } from "#tests/support/postgres_binaries.ts";
 import { runCommand } from "#tests/support/process.ts";
-import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -27,10 +27,20 @@ function linesOf(title: string): string {
 const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
 /** A place that stands for the machine: `/srv` and other directories that the README names are in it. */
-class Machine {
-  readonly directory = new TempDirectory("readme");
+class Machine implements AsyncDisposable {
+  readonly directory: MemoryDisk;
 
-  constructor() {
+  private constructor(directory: MemoryDisk) {
+    this.directory = directory;
+  }
+
+  static async create(): Promise<Machine> {
+    const machine = new Machine(await MemoryDisk.create());
+    machine.#furnish();
+    return machine;
+  }
+
+  #furnish(): void {
     for (const name of ["srv", "mnt", "var/tmp", "home/alice", "etc/apt", "bin", "work"]) {
       Deno.mkdirSync(this.directory.join(name), { recursive: true });
     }
@@ -74,8 +84,8 @@ ${here}`;
     return stdout;
   }
 
-  [Symbol.dispose](): void {
-    this.directory[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.directory[Symbol.asyncDispose]();
   }
 }
 
@@ -83,7 +93,7 @@ Deno.test({
   name: "the five minutes of the README: a catalog is shown, mounted, served, and let go",
   ignore: Deno.uid() !== 0, // mounts for another user
   async fn() {
-    using machine = new Machine();
+    await using machine = await Machine.create();
     const binaries = await serverBinaries(15);
     const mnt = machine.directory.join("mnt/pg");
     const stop = `runuser -u postgres -- ${binaries}/pg_ctl -D ${mnt} -m immediate stop`;
@@ -99,7 +109,7 @@ Deno.test({
 });
 
 Deno.test("the archives of the README", async () => {
-  using machine = new Machine();
+  await using machine = await Machine.create();
   const mnt = machine.directory.join("mnt/home");
   const stdout = await machine.run(
     linesOf("pxar archives"),
@@ -116,7 +126,7 @@ Deno.test("the archives of the README", async () => {
 });
 
 Deno.test("the datastore of the README", async () => {
-  using machine = new Machine();
+  await using machine = await Machine.create();
   const mnt = machine.directory.join("mnt/etc");
   // A key asks for its password at a terminal.
   const lines = linesOf("Backups in Proxmox datastores").replace(/^pbkfs pbs key create.*$/m, "");
