@@ -50,7 +50,9 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
   if (error.code === "locked") {
     const { mountPath, diffPath } = error as Partial<DiffLockedError>;
     if (mountPath !== undefined) {
-      return { hint: `Run pbkfs unmount -D ${mountPath} -d ${diffPath} first` };
+      const flags = option === undefined ? undefined : flagsOf(command, FLAGS[option] ?? "");
+      const instead = flags === undefined ? "" : ` (or give ${flags})`;
+      return { hint: `Run pbkfs unmount -D ${mountPath} -d ${diffPath} first${instead}` };
     }
   }
   const known = option === undefined ? undefined : FLAGS[option];

@@ -9,7 +9,13 @@ import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { BINDING_FILE_NAME, parseBinding } from "./binding.ts";
 import { COPIES_FILE_NAME } from "./copy_mark.ts";
-import { acquireDiffLock, describeHolder, findLockHolder, LOCK_FILE_NAME } from "./diff_lock.ts";
+import {
+  acquireDiffLock,
+  describeHolder,
+  DiffLockedError,
+  findLockHolder,
+  LOCK_FILE_NAME,
+} from "./diff_lock.ts";
 import { readSmallTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import {
@@ -80,11 +86,9 @@ function removeLocked(fd: number, path: string): number {
 function checkUnused(path: string): void {
   const holder = findLockHolder(path);
   if (holder === undefined) return;
-  throw new StateError(
-    "locked",
-    `Cleanup blocked: diff directory in use by ${describeHolder(holder)}`,
-    { hint: "Unmount first, or empty it all the same", option: "force" },
-  );
+  const message = `Cleanup blocked: diff directory in use by ${describeHolder(holder)}`;
+  const wayOut = { hint: "Unmount it first, or empty it all the same", option: "force" };
+  throw new DiffLockedError(path, holder, message, wayOut);
 }
 
 /** Refuses to empty what is not known to be a diff directory: a slip in `-d` must not cost somebody's files. */

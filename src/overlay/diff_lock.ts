@@ -140,9 +140,14 @@ export class DiffLockedError extends StateError {
   /** Where it is mounted; undefined when its holder does not say. */
   readonly mountPath?: string;
 
-  constructor(diffPath: string, holder: LockHolder | undefined) {
-    const message = `diff directory already in use by ${describeHolder(holder)}`;
-    super("locked", `${message} ("${diffPath}")`, { hint: "Unmount it first" });
+  /** @param wayOut instead of unmounting it first */
+  constructor(
+    diffPath: string,
+    holder: LockHolder | undefined,
+    message = `diff directory already in use by ${describeHolder(holder)}`,
+    wayOut: { readonly hint: string; readonly option?: string } = { hint: "Unmount it first" },
+  ) {
+    super("locked", `${message} ("${diffPath}")`, wayOut);
     this.diffPath = diffPath;
     if (holder?.mountPath !== undefined) this.mountPath = holder.mountPath;
   }

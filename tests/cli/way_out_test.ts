@@ -50,6 +50,9 @@ Deno.test("wayOut() of what is there already offers to replace files, and files 
 Deno.test("wayOut() of a diff directory in use is the command that unmounts it", () => {
   const error = new DiffLockedError("/diff", { pid: 5, mountPath: "/mnt" });
   assert.equal(wayOut(error, FORCING).hint, "Run pbkfs unmount -D /mnt -d /diff first");
+  const wayOutOfCleanup = { hint: "Empty it all the same", option: "force" };
+  const busy = new DiffLockedError("/diff", { pid: 5, mountPath: "/mnt" }, "busy", wayOutOfCleanup);
+  assert.match(wayOut(busy, FORCING).hint!, /^Run pbkfs unmount .* first \(or give --force\)$/);
   const unknown = new DiffLockedError("/diff", undefined);
   assert.equal(wayOut(unknown, FORCING).hint, "Unmount it first");
 });
