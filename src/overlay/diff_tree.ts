@@ -152,12 +152,19 @@ function makeVolatile(
   const fd = host.unwrap(host.openAt(tmpFd, copyName, DIRECTORY_FLAGS), "open", copyName);
   try {
     setAttributes(fd, attributes);
+    const { seconds, nanoseconds } = attributes.mtime;
+    host.utimensAt(fd, "", seconds, nanoseconds, seconds, nanoseconds);
   } finally {
     host.close(fd);
   }
 }
 
-/** Copies files, directories and whiteouts of the host with their owners and modes. */
+function setTimes(fd: number, stat: host.HostStat): void {
+  const { atimeSeconds, atimeNanoseconds, mtimeSeconds, mtimeNanoseconds } = stat;
+  host.utimensAt(fd, "", atimeSeconds, atimeNanoseconds, mtimeSeconds, mtimeNanoseconds);
+}
+
+/** Copies files, directories and whiteouts of the host with their owners, modes and times. */
 function copyHostTree(fromFd: number, name: string, toFd: number, newName: string): void {
   const stat = new host.HostStat();
   host.unwrap(host.statAt(fromFd, name, stat), "stat", name);
@@ -170,6 +177,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
     for (const entry of readHostDirectory(from)) copyHostTree(from, entry.name, to, entry.name);
     setAttributes(to, { uid, gid, mode });
     copyXattrs(from, to);
+    setTimes(to, stat);
     host.close(from);
     host.close(to);
   } else if (type === FileType.FILE) {
@@ -185,6 +193,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
     }
     setAttributes(to, { uid, gid, mode });
     copyXattrs(from, to);
+    setTimes(to, stat);
     host.close(from);
     host.close(to);
   } else if (isWhiteout(stat)) {

@@ -1,6 +1,7 @@
 /** What is left in the diff after a kill, after a power cut, and after somebody damaged it. */
 
 import assert from "node:assert/strict";
+import { unwrap } from "#ffi/os_error.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import { measureDiff } from "#src/overlay/diff_usage.ts";
 import { BOOT_ID_OFFSET } from "#src/overlay/partial_file.ts";
@@ -230,6 +231,37 @@ Deno.test("Overlay keeps changes of a volatile directory out of the diff", () =>
     harness.remount();
     assert.deepEqual(harness.list("wal"), ["old"]);
     assert.deepEqual(harness.read("wal/old"), OLD);
+  } finally {
+    Deno.removeSync(diffPath, { recursive: true });
+  }
+});
+
+Deno.test("Overlay starts a volatile directory with the times and attributes that it has in the diff", () => {
+  const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-durability-" });
+  try {
+    const mtime = { seconds: 900_000_000, nanoseconds: 5 };
+    const wal = memoryDirectory({ old: memoryFile(OLD) }, { mtime });
+    const lower = new MemoryTree(memoryDirectory({ wal }));
+    const untouched = new OverlayHarness(lower, diffPath, { volatileDirectories: ["wal"] });
+    assert.equal(untouched.stat("wal").mtimeSeconds, 900_000_000);
+    untouched.unmount();
+    const kept = new OverlayHarness(lower, diffPath);
+    kept.create("wal/new", NEW);
+    kept.with("wal/new", (nodeId) => {
+      unwrap(kept.overlay.setxattr(nodeId, "user.note", NEW.subarray(0, 4), 0, false), "set", "");
+    });
+    for (const name of ["wal/new", "wal"]) {
+      Deno.utimeSync(`${diffPath}/data/${name}`, 631_152_000, 1_000_000_000);
+    }
+    kept.unmount();
+    const harness = new OverlayHarness(lower, diffPath, { volatileDirectories: ["wal"] });
+    for (const name of ["wal/new", "wal"]) {
+      const { atimeSeconds, mtimeSeconds } = harness.stat(name);
+      assert.deepEqual([atimeSeconds, mtimeSeconds], [631_152_000, 1_000_000_000], name);
+    }
+    const note = harness.with("wal/new", (id) => harness.overlay.getxattr(id, "user.note"));
+    assert.deepEqual(note, NEW.slice(0, 4));
+    harness.unmount();
   } finally {
     Deno.removeSync(diffPath, { recursive: true });
   }
