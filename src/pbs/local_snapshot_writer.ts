@@ -10,6 +10,7 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { isFailure, StateError, UsageError } from "#src/errors.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
+import { blobHeaderSize } from "./format/blob.ts";
 import type { ChunkIndex } from "./format/chunk_index.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import { DynamicIndex } from "./format/dynamic_index.ts";
@@ -43,7 +44,7 @@ import type {
   SnapshotSummary,
   SnapshotWriter,
 } from "./ports.ts";
-import { removeSnapshotDirectory } from "./snapshot_removal.ts";
+import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
@@ -54,6 +55,8 @@ import { startStoreThread } from "./store/store_threads.ts";
 export interface SnapshotPreparation {
   readonly id: SnapshotId;
   readonly previous: LocalSnapshotReader | undefined;
+  /** Whether the group was made for it. */
+  readonly isNewGroup: boolean;
   /** Gives back the locks of the group, the snapshot and the store. */
   readonly release: () => void;
 }
@@ -127,7 +130,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   keepChunk(digest: ChunkDigest): boolean {
     this.#checkRunning();
     // Garbage collection spares what was touched since the oldest writer of its process began.
-    return this.#store.chunks.touch(digest) > 0;
+    return this.#store.chunks.touch(digest) > blobHeaderSize(this.cryptMode === "encrypt");
   }
 
   finish(): SnapshotSummary {
@@ -147,6 +150,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     try {
       this.#pipeline?.abort();
       removeSnapshotDirectory(this.#store, this.id);
+      if (this.#preparation.isNewGroup) removeEmptyGroup(this.#store, this.id.group);
     } finally {
       this.#end();
     }

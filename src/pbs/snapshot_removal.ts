@@ -40,7 +40,7 @@ export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   try {
     const lock = locks.lockGroup(snapshot.group);
     try {
-      if (listSnapshots(store, snapshot.group).length === 0) removeGroup(store, snapshot.group);
+      removeEmptyGroup(store, snapshot.group);
     } finally {
       lock.release();
     }
@@ -153,6 +153,11 @@ function hasManifest(store: OpenStore, snapshot: SnapshotId): boolean {
 
 /** Files that belong to a group itself, the owner last; somebody may have been killed while writing them. */
 const GROUP_FILES = [`${NOTES_FILE}.tmp`, NOTES_FILE, `${OWNER_FILE}.tmp`, OWNER_FILE];
+
+/** Removes a group that the caller has locked, where there is no snapshot in it. @throws {OsError} */
+export function removeEmptyGroup(store: OpenStore, group: GroupId): void {
+  if (listSnapshots(store, group).length === 0) removeGroup(store, group);
+}
 
 /** Removes a group without snapshots. @returns the name of something else in it, because of which it stays */
 function removeGroup(store: OpenStore, group: GroupId): string | undefined {

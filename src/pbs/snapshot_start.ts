@@ -21,6 +21,7 @@ import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
 import { snapshotPath } from "./manifest_file.ts";
 import type { ObjectLock } from "./store/object_locks.ts";
+import { removeEmptyGroup } from "./snapshot_removal.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import {
   groupPath,
@@ -52,20 +53,24 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Lo
   requireNamespace(store, options.group.ns);
   const held: ObjectLock[] = [];
   let previous: LocalSnapshotReader | undefined;
+  let isNewGroup = false;
   const release = () => {
     for (const lock of held.splice(0).reverse()) lock.release();
   };
   try {
     // From before the base is read: its chunks must not be collected.
     held.push(processLock.acquireShared());
-    held.push(lockNewGroup(store, options));
+    const { lock, isNew } = lockNewGroup(store, options);
+    held.push(lock);
+    isNewGroup = isNew;
     const last = lastFinished(store, options.group);
     previous = last === undefined ? undefined : openBase(store, last, options);
     const id = makeSnapshotDirectory(store, options, last);
     held.push(locks.lockSnapshot(id, "exclusive"));
-    return new LocalSnapshotWriter(store, options, { id, previous, release });
+    return new LocalSnapshotWriter(store, options, { id, previous, isNewGroup, release });
   } catch (error) {
     previous?.close();
+    if (isNewGroup) removeEmptyGroup(store, options.group);
     release();
     throw error;
   }
@@ -90,7 +95,10 @@ function checkOptions({ crypt, cryptMode, owner, time }: NewSnapshotOptions): vo
 }
 
 /** Makes the group where it is not there, locks it and checks whose it is. */
-function lockNewGroup(store: OpenStore, options: NewSnapshotOptions): ObjectLock {
+function lockNewGroup(
+  store: OpenStore,
+  options: NewSnapshotOptions,
+): { readonly lock: ObjectLock; readonly isNew: boolean } {
   const { files, locks } = writableParts(store);
   const { group } = options;
   for (let attempt = 1;; attempt++) {
@@ -98,8 +106,7 @@ function lockNewGroup(store: OpenStore, options: NewSnapshotOptions): ObjectLock
     try {
       const lock = locks.lockGroup(group);
       try {
-        claimGroup(store, group, options.owner);
-        return lock;
+        return { lock, isNew: claimGroup(store, group, options.owner) };
       } catch (error) {
         lock.release();
         throw error;
@@ -111,7 +118,8 @@ function lockNewGroup(store: OpenStore, options: NewSnapshotOptions): ObjectLock
   }
 }
 
-function claimGroup(store: OpenStore, group: GroupId, owner: string | undefined): void {
+/** Checks whose group it is. @returns whether it was nobody's until now */
+function claimGroup(store: OpenStore, group: GroupId, owner: string | undefined): boolean {
   const present = readOwner(store, group);
   if (present === undefined) writeOwner(store, group, owner ?? OWNER_DEFAULT);
   else if (owner !== undefined && present !== owner) {
@@ -120,6 +128,7 @@ function claimGroup(store: OpenStore, group: GroupId, owner: string | undefined)
       `Cannot back up to ${formatGroup(group)}: it belongs to ${present}, not to ${owner}`,
     );
   }
+  return present === undefined;
 }
 
 /** Says whom a group belongs to. @throws {OsError} */

@@ -50,6 +50,38 @@ Deno.test("pbkfs pxar keygen asks twice for the password and does not show it", 
   assert.equal(unlockKey(file, new TextEncoder().encode("geheim"), keyCrypto).length, 32);
 });
 
+Deno.test("pbkfs pxar keygen locks the key with the password of the environment", async () => {
+  using home = new TempDirectory("keygen");
+  const password = home.join("password");
+  Deno.writeTextFileSync(password, "geheim\nmore\n");
+  const permissions = [...ALL_PERMISSIONS, "--allow-run", "--allow-env"];
+  const run = (name: string, env: Readonly<Record<string, string>>, ...args: string[]) => {
+    const words = ["pxar", "keygen", home.join(name), ...args];
+    const command = denoRunCommand(permissions, MAIN_MODULE, words);
+    return runCommand(command, { timeoutMs: TIMEOUT_MS, check: false, env });
+  };
+  const make = async (...args: Parameters<typeof run>) => {
+    const { code, stderr } = await run(...args);
+    assert.equal(code, 0, stderr);
+    return parseKeyFile(Deno.readTextFileSync(home.join(args[0])));
+  };
+  const variables: readonly Readonly<Record<string, string>>[] = [
+    { PBS_ENCRYPTION_PASSWORD: "geheim" },
+    { PBS_ENCRYPTION_PASSWORD_FILE: password },
+    { PBS_ENCRYPTION_PASSWORD_CMD: "echo geheim" },
+  ];
+  for (const [index, env] of variables.entries()) {
+    const file = await make(`key${index}`, env);
+    assert.equal(file.derivation.kind, "scrypt");
+    assert.equal(unlockKey(file, new TextEncoder().encode("geheim"), keyCrypto).length, 32);
+  }
+  const env = { PBS_ENCRYPTION_PASSWORD: "geheim" };
+  assert.equal((await make("plain", env, "--kdf", "none")).derivation.kind, "none");
+  const short = await run("x", { PBS_ENCRYPTION_PASSWORD: "abc" });
+  assert.equal(short.code, 2);
+  assert.throws(() => Deno.statSync(home.join("x")), Deno.errors.NotFound);
+});
+
 Deno.test("pbkfs pxar keygen makes no key when the passwords differ or are too short", async () => {
   using home = new TempDirectory("keygen");
   const path = home.join("key");

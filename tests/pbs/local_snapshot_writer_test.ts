@@ -7,7 +7,12 @@ import { Datastore } from "#src/pbs/datastore.ts";
 import type { SyncLevel } from "#src/pbs/datastore_types.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import { type ManifestFile, uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
-import { formatSnapshot, type GroupId, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
+import {
+  formatSnapshot,
+  type GroupId,
+  parseNamespace,
+  ROOT_NAMESPACE,
+} from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
 import { startStoreThreads } from "#src/pbs/store/store_threads.ts";
 import { runCommand } from "#tests/support/process.ts";
@@ -267,6 +272,65 @@ Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that 
   store.close();
 });
 
+Deno.test("LocalSnapshotWriter that is given up leaves no group that was made for it", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const path = `${store.path}/host/a`;
+  store.startSnapshot({ group: GROUP }).abort();
+  assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
+  assert.throws(() => store.startSnapshot({ group: GROUP, time: -1 }), UsageError);
+  assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
+  const first = store.startSnapshot({ group: GROUP, time: 1_700_000_000 });
+  first.addBlob("a.conf.blob", new Uint8Array(1));
+  first.finish();
+  store.startSnapshot({ group: GROUP }).abort();
+  assert.deepEqual(store.groupInfo(GROUP).snapshots, [first.id]);
+  store.close();
+});
+
+Deno.test("LocalSnapshotWriter writes chunks anew whose size shows that they are damaged", () => {
+  using directory = new TempDirectory("writer");
+  const store = openNew(directory);
+  const bytes = new Random(3).bytes(4096);
+  const backUp = (time: number, crypt?: CryptConfig) => {
+    const writer = store.startSnapshot({
+      group: GROUP,
+      time,
+      ...(crypt === undefined ? {} : { crypt }),
+    });
+    const image = writer.openFixed("disk.img.fidx", bytes.length, 4096);
+    image.write(bytes);
+    image.finish();
+    return writer.finish();
+  };
+  let time = 1_700_000_000;
+  for (const crypt of [undefined, CRYPT]) {
+    const reader = store.openSnapshot(
+      backUp(time++, crypt).id,
+      crypt === undefined ? {} : { crypt },
+    );
+    const digest = reader.fixedIndex("disk.img.fidx").digestOf(0);
+    reader.close();
+    const path = store.chunks.pathOf(digest);
+    const whole = Deno.readFileSync(path);
+    const header = crypt === undefined ? 12 : 44;
+    for (const size of [0, 1, header, whole.length + 1, 2 * whole.length]) {
+      const damaged = new Uint8Array(size);
+      damaged.set(whole.subarray(0, size));
+      Deno.writeFileSync(path, damaged);
+      assert.equal(backUp(time++, crypt).newChunkCount, 1, `${size} bytes`);
+      assert.equal(Deno.statSync(path).size, whole.length);
+    }
+    Deno.writeFileSync(path, whole.subarray(0, header));
+    const writer = store.startSnapshot({ group: GROUP, time, ...(crypt && { crypt }) });
+    assert.ok(!writer.keepChunk(digest));
+    writer.abort();
+    Deno.writeFileSync(path, whole);
+    assert.equal(backUp(time++, crypt).newChunkCount, 0);
+  }
+  store.close();
+});
+
 Deno.test("LocalSnapshotWriter dates no snapshot after one that is ahead of the clock", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
@@ -321,7 +385,7 @@ Deno.test("LocalSnapshotWriter leaves nothing of a snapshot that is given up", (
   assert.throws(() => writer.finish(), { name: "StateError", code: "busy" });
   writer.abort();
   writer.abort();
-  assert.deepEqual(store.snapshots(GROUP), []);
+  assert.deepEqual(store.groups(ROOT_NAMESPACE), []);
   assert.throws(() => writer.addBlob("a.conf.blob", new Uint8Array(1)), StateError);
   assert.equal(store.processLock.oldestSharedStart, undefined);
   const second = store.startSnapshot({ group: GROUP });
@@ -361,7 +425,9 @@ Deno.test("LocalSnapshotWriter refuses names that lead elsewhere or are there tw
 Deno.test("LocalSnapshotWriter keeps to the owner of a group where one is asked for", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
-  store.startSnapshot({ group: GROUP, owner: "me@pbs!token" }).abort();
+  const first = store.startSnapshot({ group: GROUP, time: 1, owner: "me@pbs!token" });
+  first.addBlob("a.conf.blob", new Uint8Array(1));
+  first.finish();
   assert.equal(store.groupInfo(GROUP).owner, "me@pbs!token");
   assert.throws(() => store.startSnapshot({ group: GROUP, owner: "you@pbs" }), {
     code: "foreign-owner",

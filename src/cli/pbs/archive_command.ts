@@ -11,7 +11,7 @@ import type { ArchiveInput } from "../pxar/archive_input.ts";
 import { KEY_PLACE_ENVIRONMENT } from "./key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "./secrets.ts";
 import { addFormatOptions, type FormatChoice, Output, OUTPUT_ENVIRONMENT } from "./output.ts";
-import { REPOSITORY_ENVIRONMENT } from "./repository.ts";
+import { STORE_ENVIRONMENT } from "./store.ts";
 import { addSnapshotOptions, type SnapshotOptions, withSnapshot } from "./snapshot_access.ts";
 
 /** Values of {@link addArchiveOptions}, and the arguments: snapshot, archive, more. */
@@ -21,7 +21,7 @@ export interface ArchiveOptions extends SnapshotOptions, FormatChoice {
 
 /** Environment variables of such commands, for their help. */
 export const ARCHIVE_ENVIRONMENT: Readonly<Record<string, string>> = {
-  ...REPOSITORY_ENVIRONMENT,
+  ...STORE_ENVIRONMENT,
   ...KEY_PASSWORD_ENVIRONMENT,
   ...KEY_PLACE_ENVIRONMENT,
   ...OUTPUT_ENVIRONMENT,

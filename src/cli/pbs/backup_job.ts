@@ -64,6 +64,7 @@ export function runBackup(
       cryptMode: keys.mode,
       ...(request.workers === 0 ? {} : { workers: { count: request.workers, spawn: spawnThread } }),
       ...(request.time === undefined ? {} : { time: request.time }),
+      ...(request.owner === undefined ? {} : { owner: request.owner }),
       ...(keys.crypt === undefined ? {} : { crypt: keys.crypt }),
     });
     const { id } = writer;

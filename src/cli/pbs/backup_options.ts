@@ -14,13 +14,14 @@ import {
   type GroupId,
   isBackupId,
   isBackupTime,
+  type Namespace,
   parseBackupTime,
 } from "#src/pbs/format/snapshot_path.ts";
 import type { BuildOptions } from "#src/pxar/builder/mod.ts";
 import { wholeNumber } from "../command.ts";
 import { addCreateOptions, buildOptions, type CreateOptions } from "../pxar/create_options.ts";
 import { addBackupKeyOptions, type BackupKeyOptions } from "./key_choice.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions } from "./store.ts";
+import { addStoreOptions, type StoreOptions } from "./store.ts";
 
 /** Values of {@link addBackupOptions}. */
 export interface BackupCommandOptions extends StoreOptions, BackupKeyOptions, CreateOptions {
@@ -28,6 +29,7 @@ export interface BackupCommandOptions extends StoreOptions, BackupKeyOptions, Cr
   readonly backupType: BackupType;
   readonly backupId?: string;
   readonly backupTime?: string;
+  readonly owner?: string;
   readonly changeDetectionMode: ChangeDetectionMode;
   readonly chunkSize?: string;
   readonly workers?: string;
@@ -41,6 +43,8 @@ export interface BackupRequest {
   readonly group: GroupId;
   /** Unix seconds; undefined: now. */
   readonly time: number | undefined;
+  /** Whom the group is to belong to; undefined: a new one to the default owner, another to whom it belongs. */
+  readonly owner: string | undefined;
   readonly mode: ChangeDetectionMode;
   /** Undefined: the usual one. */
   readonly chunkSize: number | undefined;
@@ -68,6 +72,10 @@ export function addBackupOptions(command: Command): Command {
       "--backup-time <time>",
       "time of the snapshot: 2024-01-10T10:00:00Z or seconds since 1970; default is now",
     );
+  command.option(
+    "--owner <auth-id>",
+    "user or token of a server that a new group belongs to, and an existing one must; default for a new one is root@pam",
+  );
   addStoreOptions(command)
     .addOption(
       new Option(
@@ -92,6 +100,7 @@ export function addBackupOptions(command: Command): Command {
 /** Checks the options. `hostName` tells the name of this host. @throws {UsageError} */
 export function parseBackupRequest(
   options: BackupCommandOptions,
+  ns: Namespace,
   hostName: () => string,
 ): BackupRequest {
   const specs = options.args.map(parseBackupSpec);
@@ -99,11 +108,12 @@ export function parseBackupRequest(
   return {
     specs,
     group: {
-      ns: namespaceOf(options),
+      ns,
       type: options.backupType,
       id: chooseId(options.backupId, hostName),
     },
     time: options.backupTime === undefined ? undefined : parseTime(options.backupTime),
+    owner: options.owner,
     mode: options.changeDetectionMode,
     chunkSize: options.chunkSize === undefined ? undefined : parseChunkSize(options.chunkSize),
     workers: options.workers === undefined

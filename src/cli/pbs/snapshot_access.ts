@@ -53,7 +53,7 @@ export async function findSnapshot(
   options: SnapshotOptions,
   context: CommandContext,
 ): Promise<FoundSnapshot> {
-  const id = snapshotOf(store, parseTarget(text, namespaceOf(options)));
+  const id = snapshotOf(store, parseTarget(text, namespaceOf(options, context)));
   return { id, crypt: await chooseKey(store, id, options, context) };
 }
 

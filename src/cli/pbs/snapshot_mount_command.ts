@@ -42,7 +42,7 @@ export async function mountSnapshot(
   const { id, key } = await withStore(options, context, "read", async (store) => {
     if (isBackground) {
       const { readKeyOfLauncher } = await import("./snapshot_mount.ts");
-      const id = snapshotOf(store, parseTarget(snapshot, namespaceOf(options)));
+      const id = snapshotOf(store, parseTarget(snapshot, namespaceOf(options, context)));
       return { id, key: readKeyOfLauncher() };
     }
     const { id, crypt } = await findSnapshot(store, snapshot, options, context);

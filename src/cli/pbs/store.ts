@@ -18,7 +18,12 @@ import {
 import type { CommandContext } from "../command.ts";
 import { qualifiedName } from "./listing.ts";
 import { type FormatChoice, Output } from "./output.ts";
-import { addRepositoryOptions, datastorePath, type RepositoryOptions } from "./repository.ts";
+import {
+  addRepositoryOptions,
+  datastorePath,
+  REPOSITORY_ENVIRONMENT,
+  type RepositoryOptions,
+} from "./repository.ts";
 
 /** Values of {@link addStoreOptions}. */
 export interface StoreOptions extends RepositoryOptions {
@@ -28,12 +33,21 @@ export interface StoreOptions extends RepositoryOptions {
 /** The options by which commands name the datastore and the namespace in it. */
 export function addStoreOptions(command: Command): Command {
   return addRepositoryOptions(command)
-    .option("--ns <namespace>", "namespace, such as team/sub; default is the root");
+    .option(
+      "--ns <namespace>",
+      "namespace, such as team/sub; else the value of PBS_NAMESPACE, else the root",
+    );
 }
 
-/** The namespace that was asked for. @throws {UsageError} */
-export function namespaceOf(options: StoreOptions): Namespace {
-  return parseNamespace(options.ns ?? "");
+/** Environment variables of commands that also need a namespace, for their help. */
+export const STORE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  ...REPOSITORY_ENVIRONMENT,
+  PBS_NAMESPACE: "namespace where --ns is not given",
+};
+
+/** The namespace of the command line or the environment. @throws {UsageError} */
+export function namespaceOf(options: StoreOptions, context: CommandContext): Namespace {
+  return parseNamespace(options.ns ?? context.environment("PBS_NAMESPACE") ?? "");
 }
 
 /**

@@ -12,6 +12,7 @@ import * as host from "#src/io/host.ts";
 import type { BlobCodec } from "../blob_codec.ts";
 import type { ChunkStore } from "../store/chunk_store.ts";
 import type { CryptConfig } from "../crypt_config.ts";
+import { blobHeaderSize } from "../format/blob.ts";
 import { withPath } from "../manifest_file.ts";
 import type { ChunkSource } from "../ports.ts";
 import { renameBadChunk } from "../store/bad_chunk.ts";
@@ -52,8 +53,8 @@ export class LocalChunkSource implements ChunkSource {
   }
 
   has(digest: ChunkDigest): boolean {
-    // An empty file is what a crash leaves of a chunk.
-    return this.#store.storedSize(digest) > 0;
+    // Empty or less than a header is what a crash leaves of a chunk.
+    return this.#store.storedSize(digest) > blobHeaderSize(this.#parts.isEncrypted);
   }
 
   #decode(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {

@@ -12,7 +12,12 @@ import * as host from "#src/io/host.ts";
 import * as named from "#src/io/host_named.ts";
 import { chunkDirectory, ChunkNames } from "./chunk_names.ts";
 import type { FileOwner, SyncLevel } from "../datastore_types.ts";
-import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE, parseBlobHeader } from "../format/blob.ts";
+import {
+  BLOB_DATA_SIZE_MAX,
+  BLOB_HEADER_SIZE,
+  ENCRYPTED_BLOB_HEADER_SIZE,
+  parseBlobHeader,
+} from "../format/blob.ts";
 import { FILE_MODE, neededOwner, processUmask, syncDirectory } from "./store_files.ts";
 
 /** Permissions of `.chunks` and of the directories in it. */
@@ -118,7 +123,8 @@ export class ChunkStore {
   insert(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): Insertion {
     const oldSize = this.touch(digest);
     if (
-      oldSize > 0 && (oldSize === size || !this.#replaces(digest, oldSize, encoded, start, size))
+      oldSize > BLOB_HEADER_SIZE &&
+      (oldSize === size || !this.#replaces(digest, oldSize, encoded, start, size))
     ) {
       return { isNew: false, storedSize: oldSize };
     }

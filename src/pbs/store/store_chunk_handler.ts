@@ -11,6 +11,7 @@ import { nativeCodecs } from "#src/codecs/mod.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import { ChunkStore, type ChunkWriting } from "./chunk_store.ts";
 import { CryptConfig } from "../crypt_config.ts";
+import { isPossibleBlobSize } from "../format/blob.ts";
 
 /** What another thread makes a {@link StoreChunkHandler} from. */
 export interface StoreChunkHandlerDescription extends ChunkWriting {
@@ -45,18 +46,23 @@ export class StoreChunkHandler implements ChunkHandler {
     if (!isGuessed) {
       // Touched in any case: the index that needs it from now on is not there yet.
       const knownSize = this.#store.touch(digest);
-      if (knownSize > 0) return this.#known(digest, knownSize);
+      if (this.#isPossible(knownSize, size)) return this.#known(digest, knownSize);
     }
     const encoded = this.#codec.encode(plain, start, size, { compress: true, crypt: this.#crypt });
     if (!isGuessed) {
       this.#store.write(digest, encoded.buffer, encoded.start, encoded.size);
     } else if (!this.#store.add(digest, encoded.buffer, encoded.start, encoded.size)) {
       const knownSize = this.#store.touch(digest);
-      if (knownSize > 0) return this.#known(digest, knownSize);
+      if (this.#isPossible(knownSize, size)) return this.#known(digest, knownSize);
       this.#store.write(digest, encoded.buffer, encoded.start, encoded.size);
     }
     this.#newCount++;
     return { digest, storedSize: encoded.size, isNew: true };
+  }
+
+  /** What is damaged so that its size shows it is written anew. */
+  #isPossible(storedSize: number, plainSize: number): boolean {
+    return isPossibleBlobSize(storedSize, plainSize, this.#crypt !== undefined);
   }
 
   #known(digest: ChunkDigest, storedSize: number): ChunkOutcome {

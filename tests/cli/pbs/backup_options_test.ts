@@ -6,13 +6,14 @@ import {
   parseBackupRequest,
 } from "#src/cli/pbs/backup_options.ts";
 import { UsageError } from "#src/errors.ts";
+import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 
 function parse(line: string) {
   const command = addBackupOptions(new Command("backup").argument("<spec...>"))
     .exitOverride().configureOutput({ writeErr: () => {} });
   command.parse(line.split(" "), { from: "user" });
   const options = { ...command.opts(), args: command.args } as BackupCommandOptions;
-  return parseBackupRequest(options, () => "elsa");
+  return parseBackupRequest(options, parseNamespace(options.ns ?? ""), () => "elsa");
 }
 
 Deno.test("parseBackupRequest() fills in what was left out", () => {

@@ -202,3 +202,16 @@ Deno.test("pbs says that a directory is no datastore", async () => {
   assert.equal(code, 1);
   assert.equal(JSON.parse(stderr).code, "not-found");
 });
+
+Deno.test("pbs commands take the namespace of PBS_NAMESPACE where --ns gives none", async () => {
+  const env = { PBS_NAMESPACE: "team/sub-1" };
+  const args = ["list", "--repository", goldenDatastore(), "--format", "json"];
+  const named = await mustPbs([...args, "--ns", "team/sub-1"]);
+  assert.notDeepEqual(JSON.parse(named), []);
+  assert.equal(await mustPbs(args, { env }), named);
+  const root = await mustPbs(args);
+  assert.notEqual(root, named);
+  assert.equal(await mustPbs([...args, "--ns", ""], { env }), root);
+  const wrong = await pbs(args, { env: { PBS_NAMESPACE: "a//b" } });
+  assert.equal(wrong.code, 2);
+});

@@ -19,10 +19,10 @@ import {
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
-import { datastorePath, REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
+import { datastorePath } from "../../pbs/repository.ts";
 import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
-import { withStore } from "../../pbs/store.ts";
+import { namespaceOf, STORE_ENVIRONMENT, withStore } from "../../pbs/store.ts";
 
 interface BackupOptions extends BackupCommandOptions, FormatChoice {}
 
@@ -52,7 +52,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
         },
       ],
       environment: {
-        ...REPOSITORY_ENVIRONMENT,
+        ...STORE_ENVIRONMENT,
         ...KEY_PASSWORD_ENVIRONMENT,
         ...KEY_PLACE_ENVIRONMENT,
         ...OUTPUT_ENVIRONMENT,
@@ -66,7 +66,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const { readHostName } = await import("../../pbs/host_name.ts");
-    const request = parseBackupRequest(options, readHostName);
+    const request = parseBackupRequest(options, namespaceOf(options, context), readHostName);
     datastorePath(options, context);
     const plan = planBackupKeys(options, defaultKeys(context));
     const told = { terminal: context.terminal, output };

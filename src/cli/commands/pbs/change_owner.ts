@@ -9,8 +9,13 @@ import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 
 interface ChangeOwnerOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -25,14 +30,14 @@ export const changeOwnerCommand: CommandModule<ChangeOwnerOptions> = {
       .argument("<owner>", "user or token, such as root@pam or backup@pbs!nightly");
     return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
       examples: [{ text: "Another owner", line: "pbkfs pbs change-owner host/db1 admin@pbs" }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
     const [name = "", owner = ""] = options.args;
-    const group = parseGroup(name, namespaceOf(options));
+    const group = parseGroup(name, namespaceOf(options, context));
     await withStore(options, context, "write", (store) => store.setOwner(group, owner));
     output.summary({ group: name, owner });
     return 0;

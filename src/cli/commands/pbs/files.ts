@@ -14,12 +14,12 @@ import {
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import {
   addStoreOptions,
   namespaceOf,
   parseTarget,
   snapshotOf,
+  STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
 } from "../../pbs/store.ts";
@@ -40,13 +40,13 @@ export function filesCommand(words: string): CommandModule<FilesOptions> {
           { text: "One snapshot", line: `pbkfs ${words} host/db1/2024-01-10T10:00:00Z` },
           { text: "The last snapshot of a group", line: `pbkfs ${words} host/db1` },
         ],
-        environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+        environment: { ...STORE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
       });
     },
 
     async run(options, context) {
       const output = new Output(options, context);
-      const target = parseTarget(options.args[0]!, namespaceOf(options));
+      const target = parseTarget(options.args[0]!, namespaceOf(options, context));
       await withStore(options, context, "read", (store) => {
         const info = store.snapshotInfo(snapshotOf(store, target));
         if (info.error !== undefined) output.problem(qualifiedName(info.id), info.error);

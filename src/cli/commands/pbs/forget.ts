@@ -11,11 +11,11 @@ import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { qualifiedName } from "../../pbs/listing.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import {
   addStoreOptions,
   namespaceOf,
   parseTarget,
+  STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
 } from "../../pbs/store.ts";
@@ -37,14 +37,14 @@ export function forgetCommand(words: string): CommandModule<ForgetOptions> {
           text: "Remove a snapshot",
           line: `pbkfs ${words} host/db1/2024-01-10T10:00:00Z`,
         }],
-        environment: REPOSITORY_ENVIRONMENT,
+        environment: STORE_ENVIRONMENT,
         exitStatus: { 1: "Failure, or one of several stayed: the reason is on standard error." },
       });
     },
 
     async run(options, context) {
       const output = new Output(options, context);
-      const ns = namespaceOf(options);
+      const ns = namespaceOf(options, context);
       const snapshots = options.args.map((name) => {
         const target = parseTarget(name, ns);
         if (target.kind === "snapshot") return target.snapshot;
@@ -82,14 +82,14 @@ export const forgetGroupCommand: CommandModule<ForgetOptions> = {
       .argument("<group>", "group");
     return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
       examples: [{ text: "Remove a group", line: "pbkfs pbs group forget host/db1" }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
       exitStatus: { 1: "Failure, or something stayed: the reason is on standard error." },
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
-    const group = parseGroup(options.args[0]!, namespaceOf(options));
+    const group = parseGroup(options.args[0]!, namespaceOf(options, context));
     const left = await withStore(
       options,
       context,

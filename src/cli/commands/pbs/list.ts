@@ -15,8 +15,13 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
 import { PartialListing } from "../../pbs/partial_listing.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 
 type ListOptions = StoreOptions & FormatChoice;
 
@@ -33,13 +38,13 @@ export const listGroupsCommand: CommandModule<ListOptions> = {
             `jq -r '.[] | select(."last-backup" < now - 86400) | ."backup-id"'`,
         },
       ],
-      environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+      environment: { ...STORE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
-    const ns = namespaceOf(options);
+    const ns = namespaceOf(options, context);
     await withStore(options, context, "read", (store) => {
       const listing = new PartialListing(output);
       const groups = sortedGroups(store, ns).flatMap((id) =>

@@ -9,12 +9,14 @@ import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandGroup, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
+import { addRepositoryOptions, type RepositoryOptions } from "../../pbs/repository.ts";
 import {
-  addRepositoryOptions,
-  REPOSITORY_ENVIRONMENT,
-  type RepositoryOptions,
-} from "../../pbs/repository.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 
 interface NamespaceOptions extends RepositoryOptions, FormatChoice {
   readonly args: readonly string[];
@@ -29,13 +31,13 @@ const listCommand: CommandModule<StoreOptions & FormatChoice> = {
         { text: "All namespaces", line: "pbkfs pbs namespace list --repository dir:/srv/store" },
         { text: "Those below one", line: "pbkfs pbs namespace list --ns team" },
       ],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
-    const below = namespaceOf(options);
+    const below = namespaceOf(options, context);
     const records = await withStore(
       options,
       context,
@@ -60,7 +62,7 @@ const createCommand: CommandModule<NamespaceOptions> = {
       .argument("<namespace>", "namespace, such as team/sub");
     return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
       examples: [{ text: "A namespace", line: "pbkfs pbs namespace create team" }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
@@ -87,7 +89,7 @@ const deleteCommand: CommandModule<NamespaceOptions> = {
           line: "pbkfs pbs namespace delete team --delete-groups",
         },
       ],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 

@@ -11,11 +11,11 @@ import type { CommandGroup, CommandModule } from "../../command.ts";
 import { showMessage } from "../../pxar/quoting.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import {
   addStoreOptions,
   namespaceOf,
   parseTarget,
+  STORE_ENVIRONMENT,
   type StoreOptions,
   type Target,
   withStore,
@@ -40,7 +40,7 @@ export const notesCommand: CommandModule<NotesOptions> = {
         { text: "Change them", line: 'pbkfs pbs notes host/db1 "the old database"' },
         { text: "Longer ones", line: "pbkfs pbs notes host/db1 - < notes.txt" },
       ],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
@@ -60,13 +60,13 @@ const showCommand: CommandModule<NotesOptions> = {
         text: "Show notes",
         line: "pbkfs pbs snapshot notes show host/db1/2024-01-10T10:00:00Z",
       }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
-    const target = parseTarget(options.args[0]!, namespaceOf(options));
+    const target = parseTarget(options.args[0]!, namespaceOf(options, context));
     const notes = await withStore(options, context, "read", (store) => notesOf(store, target));
     const shown = context.terminal.columns === undefined ? notes : notes && harmless(notes);
     output.value(notes ?? "", () => shown === undefined ? "" : `${shown.replace(/\n$/u, "")}\n`);
@@ -85,14 +85,14 @@ const updateCommand: CommandModule<NotesOptions> = {
         text: "Change notes",
         line: 'pbkfs pbs snapshot notes update host/db1/2024-01-10T10:00:00Z "before the upgrade"',
       }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
     const [name = "", text = ""] = options.args;
-    const target = parseTarget(name, namespaceOf(options));
+    const target = parseTarget(name, namespaceOf(options, context));
     const notes = text === "-" ? await notesOfInput() : text;
     await withStore(options, context, "write", (store) => {
       if (target.kind === "group") store.setGroupNotes(target.group, notes);

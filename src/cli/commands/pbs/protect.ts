@@ -9,8 +9,13 @@ import { parseSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandContext, CommandGroup, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 
 interface ProtectOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -32,7 +37,7 @@ export const protectCommand: CommandModule<ProtectOptions> = {
           line: "pbkfs pbs protect --off host/db1/2024-01-10T10:00:00Z",
         },
       ],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
@@ -49,13 +54,13 @@ const showCommand: CommandModule<ProtectOptions> = {
         text: "Whether it is protected",
         line: "pbkfs pbs snapshot protected show host/db1/2024-01-10T10:00:00Z",
       }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
   async run(options, context) {
     const output = new Output(options, context);
-    const snapshot = parseSnapshot(options.args[0]!, namespaceOf(options));
+    const snapshot = parseSnapshot(options.args[0]!, namespaceOf(options, context));
     const { isProtected } = await withStore(
       options,
       context,
@@ -81,7 +86,7 @@ const updateCommand: CommandModule<ProtectOptions> = {
         text: "Keep a snapshot",
         line: "pbkfs pbs snapshot protected update host/db1/2024-01-10T10:00:00Z true",
       }],
-      environment: REPOSITORY_ENVIRONMENT,
+      environment: STORE_ENVIRONMENT,
     });
   },
 
@@ -113,7 +118,7 @@ async function protect(
 ): Promise<number> {
   const output = new Output(options, context);
   const [name = ""] = options.args;
-  const snapshot = parseSnapshot(name, namespaceOf(options));
+  const snapshot = parseSnapshot(name, namespaceOf(options, context));
   await withStore(options, context, "write", (store) => {
     store.setProtected(snapshot, isProtected);
   });

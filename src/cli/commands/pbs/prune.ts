@@ -19,8 +19,13 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
 import { PRUNE_TABLE, pruneRecord } from "../../pbs/prune_report.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 import { partialError } from "../../pxar/problem_output.ts";
 
 interface PruneOptions extends StoreOptions, FormatChoice {
@@ -63,7 +68,7 @@ export const pruneCommand: CommandModule<PruneOptions> = {
         },
       ],
       environment: {
-        ...REPOSITORY_ENVIRONMENT,
+        ...STORE_ENVIRONMENT,
         ...OUTPUT_ENVIRONMENT,
         TZ: "time zone whose hours, days, weeks, months and years count",
       },
@@ -73,7 +78,7 @@ export const pruneCommand: CommandModule<PruneOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const ns = namespaceOf(options);
+    const ns = namespaceOf(options, context);
     const keep = retentionOf(options);
     const isDryRun = options.dryRun === true;
     const [name] = options.args;

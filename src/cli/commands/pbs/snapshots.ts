@@ -16,8 +16,13 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
 import { PartialListing } from "../../pbs/partial_listing.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 
 interface SnapshotsOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -38,13 +43,13 @@ export function snapshotsCommand(name: string, words: string): CommandModule<Sna
             line: `pbkfs ${words} host/db1 --format json | jq '.[]."backup-time"'`,
           },
         ],
-        environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+        environment: { ...STORE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
       });
     },
 
     async run(options, context) {
       const output = new Output(options, context);
-      const ns = namespaceOf(options);
+      const ns = namespaceOf(options, context);
       const [name] = options.args;
       await withStore(options, context, "read", (store) => {
         const listing = new PartialListing(output);

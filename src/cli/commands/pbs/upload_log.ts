@@ -11,9 +11,14 @@ import { addHelpNotes } from "../../help.ts";
 import { addKeyOptions, type KeyOptions } from "../../pbs/key_choice.ts";
 import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
-import { addStoreOptions, namespaceOf, type StoreOptions, withStore } from "../../pbs/store.ts";
+import {
+  addStoreOptions,
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../pbs/store.ts";
 
 interface UploadLogOptions extends StoreOptions, FormatChoice, KeyOptions {
   readonly args: readonly string[];
@@ -35,7 +40,7 @@ export const uploadLogCommand: CommandModule<UploadLogOptions> = {
         line: "pbkfs pbs snapshot upload-log host/db1/2024-01-10T10:00:00Z /var/log/backup.log",
       }],
       environment: {
-        ...REPOSITORY_ENVIRONMENT,
+        ...STORE_ENVIRONMENT,
         ...KEY_PASSWORD_ENVIRONMENT,
         ...KEY_PLACE_ENVIRONMENT,
       },
@@ -45,7 +50,7 @@ export const uploadLogCommand: CommandModule<UploadLogOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const [name = "", path = ""] = options.args;
-    const snapshot = parseSnapshot(name, namespaceOf(options));
+    const snapshot = parseSnapshot(name, namespaceOf(options, context));
     const { readSmallFile } = await import("#src/io/small_file.ts");
     const { readCryptConfig } = await import("../../pbs/crypt.ts");
     const log = readSmallFile(path, LOG_SIZE_MAX);

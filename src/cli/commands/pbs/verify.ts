@@ -14,12 +14,12 @@ import {
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
-import { REPOSITORY_ENVIRONMENT } from "../../pbs/repository.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
 import {
   addStoreOptions,
   namespaceOf,
   parseTarget,
+  STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
 } from "../../pbs/store.ts";
@@ -59,7 +59,7 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
         },
       ],
       environment: {
-        ...REPOSITORY_ENVIRONMENT,
+        ...STORE_ENVIRONMENT,
         ...KEY_PASSWORD_ENVIRONMENT,
         ...OUTPUT_ENVIRONMENT,
       },
@@ -71,7 +71,7 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const ns = namespaceOf(options);
+    const ns = namespaceOf(options, context);
     const [name] = options.args;
     const target = name === undefined ? undefined : parseTarget(name, ns);
     const outdatedAfterDays = options.outdatedAfter === undefined

@@ -15,10 +15,9 @@ import {
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { formatNow } from "../../local_time.ts";
-import { askNewPassword } from "../../password.ts";
+import { KEY_PASSWORD, KEY_PASSWORD_ENVIRONMENT, secretOf } from "../../pbs/secrets.ts";
+import { askNewPassword, checkNewPassword } from "../../password.ts";
 import { createFile } from "../../pxar/output_files.ts";
-
-const PASSWORD_VARIABLE = "PBS_ENCRYPTION_PASSWORD";
 
 interface KeygenOptions extends FormatOptions {
   readonly args: readonly string[];
@@ -38,7 +37,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       .addOption(
         new Option(
           "--kdf <kind>",
-          "how the password, which is asked for at the terminal, locks the key; default with one: scrypt",
+          "how the password, which is asked for at the terminal, locks the key; default with one: scrypt, without: none",
         )
           .choices(["none", "scrypt", "pbkdf2"]),
       )
@@ -55,13 +54,13 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
           line: "pbkfs pxar keygen backup.key --kdf scrypt",
         },
       ],
-      environment: { [PASSWORD_VARIABLE]: "password, where --kdf asks for one and none is given" },
+      environment: KEY_PASSWORD_ENVIRONMENT,
     });
   },
 
   async run(options, context) {
     const [path] = options.args;
-    const passphrase = choosePassphrase(options, context);
+    const passphrase = await choosePassphrase(options, context);
     const kind = options.kdf ?? (passphrase === undefined ? "none" : "scrypt");
     checkKind(kind, passphrase, options.hint);
     const { keyCrypto } = await import("#src/codecs/key_crypto.ts");
@@ -103,10 +102,11 @@ async function writeNewFile(path: string, text: string): Promise<void> {
   file.finish();
 }
 
-function choosePassphrase(
+/** A password that is given locks the key, unless --kdf says otherwise. */
+async function choosePassphrase(
   options: KeygenOptions,
   context: CommandContext,
-): Uint8Array | undefined {
+): Promise<Uint8Array | undefined> {
   if (options.password !== undefined && options.passwordFile !== undefined) {
     throw new UsageError("Cannot use both --password and --password-file", {
       option: "--password-file",
@@ -116,9 +116,11 @@ function choosePassphrase(
   const isWanted = kdf === undefined ? hint !== undefined : kdf !== "none";
   const text = options.password ??
     (options.passwordFile === undefined ? undefined : firstLine(options.passwordFile)) ??
-    (isWanted ? context.environment(PASSWORD_VARIABLE) : undefined) ??
+    (kdf === "none" ? undefined : await secretOf(KEY_PASSWORD, context)) ??
     (isWanted ? askNewPassword(context.terminal, "Encryption Key Password: ") : undefined);
-  return text === undefined ? undefined : new TextEncoder().encode(text);
+  if (text === undefined) return undefined;
+  checkNewPassword(text);
+  return new TextEncoder().encode(text);
 }
 
 function firstLine(path: string): string {
@@ -141,7 +143,7 @@ function checkKind(
   if (kind !== "none" && passphrase === undefined) {
     throw new UsageError(`Cannot use --kdf ${kind}: a password is required`, {
       option: "--kdf",
-      hint: `Give it at a terminal, with --password-file or ${PASSWORD_VARIABLE}`,
+      hint: `Give it at a terminal, with --password-file or ${KEY_PASSWORD}`,
     });
   }
 }
