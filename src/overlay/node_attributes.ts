@@ -9,22 +9,21 @@ import * as host from "#src/io/host.ts";
 import type { AttributesSlot } from "#src/tree/file_system.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
-import { Flag } from "./node_table.ts";
+import { Flag, IoMode } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;
 const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 const LINK_TYPE = FileType.SYMLINK >> 12;
-const FILE_TYPE = FileType.FILE >> 12;
 
 /** How long the kernel may keep names and attributes: the tree changes only through the mount. */
 export const CACHE_TIMEOUT_SECONDS = 86_400;
 
 /**
- * How long the kernel may keep attributes of a file that it may write by itself. It says nothing of what is stored through
- * a mapping of such a file, and the mapping may outlive every descriptor; so it must ask again for the times. `open`,
- * `flush` and `fsync` make it ask at once. To let it keep nothing would cost a database a request for every query, since the planner
- * asks for the sizes of tables.
+ * How long the kernel may keep attributes of a file that it reads and writes by itself. It says nothing of what is stored
+ * through a mapping of such a file, and the file counts as open until the last mapping is gone; so it must ask again for
+ * the times. `open`, `flush` and `fsync` make it ask at once. To let it keep nothing would cost a database a request for
+ * every query, since the planner asks for the sizes of tables.
  */
 const BACKED_TIMEOUT_SECONDS = 0.01;
 
@@ -33,14 +32,10 @@ export class NodeAttributes {
   readonly #context: OverlayContext;
   readonly #nodes: Nodes;
   readonly #stat = new host.HostStat();
-  readonly #plainTimeoutSeconds: number;
 
   constructor(context: OverlayContext, nodes: Nodes) {
     this.#context = context;
     this.#nodes = nodes;
-    this.#plainTimeoutSeconds = context.backing === undefined
-      ? CACHE_TIMEOUT_SECONDS
-      : BACKED_TIMEOUT_SECONDS;
   }
 
   /**
@@ -88,13 +83,21 @@ export class NodeAttributes {
     out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
   }
 
+  /** How long the kernel may keep the attributes of a node of the diff. */
+  timeoutSeconds(slot: number): number {
+    const { table } = this.#context;
+    if (table.has(slot, Flag.LIVE)) return 0;
+    return table.ioMode(slot) === IoMode.PASSTHROUGH
+      ? BACKED_TIMEOUT_SECONDS
+      : CACHE_TIMEOUT_SECONDS;
+  }
+
   /** Translates host attributes of a node of the diff. Needs no lock. */
   fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
     const { table, lower } = this.#context;
     const flags = table.flags(slot);
     const type = table.type(slot);
     out.ino = table.ino(slot);
-    out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
     if ((flags & Flag.PARTIAL) !== 0) {
       out.size = stat.size - table.dataOffset(slot);
       // What both layers may have, since to tell which blocks lie in which one the map would have to be read.
@@ -103,12 +106,10 @@ export class NodeAttributes {
     } else {
       out.size = stat.size;
       out.blocks = stat.blocks;
-      if (type === FILE_TYPE) out.timeoutSeconds = this.#plainTimeoutSeconds;
     }
     if (type === LINK_TYPE && table.lowerId(slot) !== 0) {
       out.size = lower.nodeById(table.lowerId(slot))?.attributes.size ?? 0;
     }
-    if ((flags & Flag.LIVE) !== 0) out.timeoutSeconds = 0;
     out.mode = stat.mode;
     out.nlink = type === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
     out.uid = stat.uid;
@@ -121,5 +122,6 @@ export class NodeAttributes {
     out.mtimeNanoseconds = stat.mtimeNanoseconds;
     out.ctimeSeconds = stat.ctimeSeconds;
     out.ctimeNanoseconds = stat.ctimeNanoseconds;
+    out.timeoutSeconds = this.timeoutSeconds(slot);
   }
 }

@@ -342,6 +342,8 @@ export class Overlay implements FileSystem {
       const isEmptied = made < 0 && (flags & OpenFlag.TRUNC) !== 0;
       let opened = isEmptied ? this.#copyUp.ensureUpper(slot, true) : 0;
       if (opened === 0) opened = this.#files.open(slot, flags, isEmptied, false, open);
+      // Now it is open: its attributes may have a shorter life than when they were read.
+      entry.attributes.timeoutSeconds = this.#attributes.timeoutSeconds(slot);
       if (opened < 0) {
         this.#table.addLookups(slot, -1);
         this.#nodes.freeIfUnused(slot);

@@ -56,6 +56,10 @@ Deno.test("attributes of files that the kernel writes itself do not cost a reque
   using place = new OverlayPlace();
   await place.mounted(2, async (test) => {
     await test.sh("head -c 8192 /dev/zero > f");
+    const closed =
+      "stat f > /dev/null; for r in 1 2 3 4 5; do sleep 0.03; stat f > /dev/null; done";
+    const again = await countDuring(test, "getattr", () => test.sh(closed));
+    assert.ok(again <= 3, `${again} requests for 6 times the same, with nobody to write it`);
     const look = "exec 3<>f; stat -c %s $(yes f | head -n 1000) > /dev/null";
     const asked = await countDuring(test, "getattr", () => test.sh(look));
     assert.ok(asked <= 500, `${asked} requests for 1000 times the same`);
