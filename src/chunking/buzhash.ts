@@ -19,7 +19,13 @@
  */
 
 import { BUZHASH_TABLE } from "./buzhash_table.ts";
-import { type Code, compile, instantiate, wasm, type WasmFunction } from "./wasm_assembler.ts";
+import {
+  type Code,
+  compile,
+  instantiate,
+  wasm,
+  type WasmFunction,
+} from "#src/bytes/wasm_assembler.ts";
 
 /** Bytes that the hash depends on. */
 export const WINDOW_SIZE = 64;

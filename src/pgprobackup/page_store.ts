@@ -10,7 +10,13 @@ import type { Codecs } from "#src/codecs/mod.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { SourcePool } from "#src/io/source_pool.ts";
 import { PAGE_COMPRESSION_NAMES, PageCompression } from "./format/content.ts";
-import { PageVerdict, verifyPage } from "./format/page_checksum.ts";
+import {
+  makeVectorChecksum,
+  type PageChecksum,
+  pageChecksum,
+  PageVerdict,
+  verifyPage,
+} from "./format/page_checksum.ts";
 import { PAYLOAD_SIZE_BITS, PAYLOAD_SIZE_MASK } from "./format/page_map.ts";
 import {
   isPayloadSize,
@@ -70,6 +76,8 @@ export class PageStore {
   #pageFile = 0;
   #pageBlock = 0;
   #viewed: NativeBuffer | undefined;
+  /** Made for the first page that is read. */
+  #checksum: PageChecksum | undefined;
   #words = new Int32Array(0);
   readonly #counters: PageCounters = { indexFiles: 0, indexBytes: 0, pageHits: 0, pageMisses: 0 };
 
@@ -157,6 +165,7 @@ export class PageStore {
             this.#wordsOf(target),
             word,
             file.segment * SEGMENT_BLOCKS_MAX + block,
+            this.#checksum ??= makeVectorChecksum() ?? pageChecksum,
           );
           if (verdict !== PageVerdict.GOOD) {
             refusePage(stream, position + recordStart, block, verdict);

@@ -65,6 +65,11 @@ export const wasm = {
   vectorOf: vector(0x11),
   vectorOr: vector(0x50),
   vectorXor: vector(0x51),
+  vectorMultiply: vector(0xb5),
+  /** By the same number of bits each, zeros come in. */
+  vectorShiftRight: vector(0xad),
+  /** One of the four integers. */
+  vectorLane: (lane: number): Code => [...vector(0x1b), lane],
   vectorMaximum: vector(0xb9),
   vectorGreaterUnsigned: vector(0x3c),
   /** Whether any bit of a vector is set. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compile, instantiate, wasm } from "#src/chunking/wasm_assembler.ts";
+import { compile, instantiate, wasm } from "#src/bytes/wasm_assembler.ts";
 
 const MEMORY = new WebAssembly.Memory({ initial: 1, maximum: 1 });
 
