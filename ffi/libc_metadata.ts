@@ -207,6 +207,19 @@ export function isReadable(fd: number): boolean {
   return libc().poll(pollBytes, 1n, 0) === 1;
 }
 
+/**
+ * poll(2): waits up to `timeoutMs` for something to read, or the end of a stream whose other side has gone; on a FIFO for
+ * the other side to come.
+ *
+ * @returns 1 when there is, 0 when the time is over
+ */
+export function waitReadable(fd: number, timeoutMs: number): number {
+  pollView.setInt32(0, fd, true);
+  pollView.setInt16(4, POLLIN, true);
+  const count = libc().poll(pollBytes, 1n, timeoutMs);
+  return count === -1 ? failed() : count;
+}
+
 const sendOffset = new BigInt64Array(1);
 const sendOffsetBytes = new Uint8Array(sendOffset.buffer);
 

@@ -19,6 +19,7 @@ import {
 import { readBlobSource } from "./blob_source.ts";
 import { checkDirectory, DirectoryBackup } from "./directory_backup.ts";
 import { ImageSource } from "./image_source.ts";
+import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
 
 /**
  * Makes the archives, in the order of `specs`, and finishes the snapshot; after an exception it is given up.
@@ -105,6 +106,10 @@ function checkSource(spec: BackupSpec): void {
 
 function sizeOf({ kind, path }: BackupSpec): number {
   if (kind === "blob") return readBlobSource(path).length;
+  if (isImageStream(path)) {
+    if (isStandardInput(path)) ImageStream.open(path)[Symbol.dispose]();
+    return 0;
+  }
   using image = ImageSource.open(path);
   return image.size;
 }
@@ -138,9 +143,16 @@ function addArchive(
 }
 
 function addImage(writer: SnapshotWriter, spec: BackupSpec, options: BackupOptions): Outcome {
+  const chunkSize = options.chunkSize ?? CHUNK_SIZE_DEFAULT;
+  if (isImageStream(spec.path)) {
+    using image = ImageStream.open(spec.path);
+    const stream = writer.openFixed(`${spec.name}.fidx`, undefined, chunkSize);
+    image.writeTo(stream, (position) => options.onImage?.(position, undefined));
+    const { size, newBytes, newStoredBytes } = stream.finish();
+    return { size, newBytes, newStoredBytes, build: undefined, reuse: undefined };
+  }
   using image = ImageSource.open(spec.path);
   const { size } = image;
-  const chunkSize = options.chunkSize ?? CHUNK_SIZE_DEFAULT;
   const stream = writer.openFixed(`${spec.name}.fidx`, size, chunkSize);
   image.writeTo(stream, (position) => options.onImage?.(position, size));
   const { newBytes, newStoredBytes } = stream.finish();

@@ -31,8 +31,8 @@ export interface BackupOptions {
   readonly waitingCountMax?: number;
   /** Called before every archive. */
   readonly onArchive?: (archive: PlannedArchive) => void;
-  /** Called with how far an image is. */
-  readonly onImage?: (doneBytes: number, allBytes: number) => void;
+  /** Called with how far an image is; of one that comes through a pipe nobody knows how many bytes there are. */
+  readonly onImage?: (doneBytes: number, allBytes: number | undefined) => void;
   /** Called when the previous snapshot cannot be used to find what has changed: all files are read then. */
   readonly onPreviousUnusable?: (archive: BackupSpec, error: Error) => void;
 }
@@ -46,7 +46,7 @@ export interface PlannedArchive {
 
 /** What became of an archive. */
 export interface ArchiveReport extends PlannedArchive {
-  /** Bytes of its streams, or of the plain content of a blob; for a plan those of the files. */
+  /** Bytes of its streams, or of the plain content of a blob; for a plan those of the files, 0 for what comes through a pipe. */
   readonly size: number;
   /** Bytes of the chunks that the store did not have, and what they take there. */
   readonly newBytes: number;

@@ -5,6 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import { isStandardInput } from "./image_stream.ts";
 import { CLIENT_LOG_NAME } from "#src/pbs/format/manifest.ts";
 
 /** Kinds of archives in a snapshot. */
@@ -15,7 +16,7 @@ export interface BackupSpec {
   readonly kind: ArchiveKind;
   /** Name of the archive with its extension: `root.pxar`, `disk.img`, `vm.conf`. */
   readonly name: string;
-  /** The directory, image or file. */
+  /** The directory, image or file; `-` is standard input. */
   readonly path: string;
 }
 
@@ -42,6 +43,7 @@ export function parseBackupSpec(text: string): BackupSpec {
 /** Checks that no archive is there twice. @throws {UsageError} when there is none, one twice, or one of a name that is taken */
 export function checkBackupSpecs(specs: readonly BackupSpec[]): void {
   if (specs.length === 0) throw new UsageError("Cannot back up: no archive is named");
+  checkStandardInput(specs);
   const seen = new Set<string>();
   for (const { name } of specs) {
     if (`${name}.blob` === CLIENT_LOG_NAME) {
@@ -52,6 +54,18 @@ export function checkBackupSpecs(specs: readonly BackupSpec[]): void {
     if (seen.has(name)) throw new UsageError(`Cannot back up: got target twice: "${name}"`);
     seen.add(name);
   }
+}
+
+/** Only an image can be what comes through a pipe, and only one. */
+function checkStandardInput(specs: readonly BackupSpec[]): void {
+  const [first, second] = specs.filter(({ path }) => isStandardInput(path));
+  if (second !== undefined) {
+    throw new UsageError(`Cannot back up standard input twice: "${first!.name}", "${second.name}"`);
+  }
+  if (first === undefined || first.kind === "image") return;
+  throw new UsageError(`Cannot back up "${first.name}" from standard input: it needs a size`, {
+    hint: "Give a directory or file for it, or take NAME.img:- for what comes through a pipe",
+  });
 }
 
 /** Name of an archive without its extension. */

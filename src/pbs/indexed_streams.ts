@@ -44,16 +44,21 @@ export interface StreamOwner {
 interface IndexBuilder {
   readonly count: number;
   add(digest: ChunkDigest, endOffset: number): void;
-  finish(stamp: IndexStamp): EncodedIndex;
+  /** @param size bytes of the stream */
+  finish(stamp: IndexStamp, size: number): EncodedIndex;
 }
 
-/** A stream of known size in chunks of one size. */
+/** A stream in chunks of one size. Its own size may turn out at its end. */
 export function openFixedStream(
   owner: StreamOwner,
   name: string,
-  size: number,
+  size: number | undefined,
   chunkSize: number,
 ): IndexedStream {
+  if (size === undefined) {
+    const rule = { kind: "fixed", chunkSize } as const;
+    return new StoredStream(owner, name, rule, new LateFixedIndex(chunkSize), undefined);
+  }
   const builder = new FixedIndexBuilder(size, chunkSize);
   return new StoredStream(owner, name, { kind: "fixed", chunkSize }, {
     get count() {
@@ -62,6 +67,30 @@ export function openFixedStream(
     add: (digest) => builder.add(digest),
     finish: (stamp) => builder.finish(stamp, sha256Of),
   }, size);
+}
+
+/** The chunks of an image whose size is known at its end, where an index begins with it. */
+class LateFixedIndex implements IndexBuilder {
+  readonly #chunkSize: number;
+  readonly #digests: ChunkDigest[] = [];
+
+  constructor(chunkSize: number) {
+    this.#chunkSize = chunkSize;
+  }
+
+  get count(): number {
+    return this.#digests.length;
+  }
+
+  add(digest: ChunkDigest): void {
+    this.#digests.push(digest);
+  }
+
+  finish(stamp: IndexStamp, size: number): EncodedIndex {
+    const builder = new FixedIndexBuilder(size, this.#chunkSize);
+    for (const digest of this.#digests) builder.add(digest);
+    return builder.finish(stamp, sha256Of);
+  }
 }
 
 /** A stream that is cut by content. */
@@ -147,7 +176,7 @@ class StoredStream implements IndexedStream {
     }
     this.#isFinished = true;
     const uuid = crypto.getRandomValues(new Uint8Array(UUID_SIZE));
-    const index = this.#builder.finish({ uuid, ctime: currentSeconds() });
+    const index = this.#builder.finish({ uuid, ctime: currentSeconds() }, size);
     const summary = {
       name: this.#name,
       size,

@@ -104,7 +104,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     });
   }
 
-  openFixed(name: string, size: number, chunkSize: number): IndexedStream {
+  openFixed(name: string, size: number | undefined, chunkSize: number): IndexedStream {
     this.#take(name, ".fidx");
     return this.#opened(() => {
       const owner = this.#ownerOf(name, (previous) => previous.fixedIndex(name));

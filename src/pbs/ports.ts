@@ -160,10 +160,11 @@ export interface SnapshotWriter {
   /**
    * Starts `<image>.fidx` of exactly `size` bytes.
    *
+   * @param size undefined: what turns out at the end, more than 0
    * @param chunkSize bytes, a power of two
    * @throws as {@link openDynamic}
    */
-  openFixed(name: string, size: number, chunkSize: number): IndexedStream;
+  openFixed(name: string, size: number | undefined, chunkSize: number): IndexedStream;
   /**
    * Writes a `*.blob` file and lists it in the manifest. The client's log (`client.log.blob`) is written but not listed.
    *

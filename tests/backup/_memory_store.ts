@@ -127,7 +127,7 @@ export class MemoryWriter implements SnapshotWriter {
     return openDynamicStream(this.#owner, name, options);
   }
 
-  openFixed(name: string, size: number, chunkSize: number): IndexedStream {
+  openFixed(name: string, size: number | undefined, chunkSize: number): IndexedStream {
     return openFixedStream(this.#owner, name, size, chunkSize);
   }
 

@@ -33,7 +33,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
       .description("Back up directories, images and files as one snapshot")
       .argument(
         "<spec...>",
-        "NAME.pxar:/directory, NAME.img:/file-or-device, NAME.conf:/file or NAME.log:/file",
+        "NAME.pxar:/directory, NAME.img:/file-or-device (- is standard input), NAME.conf:/file or NAME.log:/file",
       );
     return addHelpNotes(addFormatOptions(addBackupOptions(command)), {
       examples: [
@@ -44,6 +44,10 @@ export const backupCommand: CommandModule<BackupOptions> = {
         {
           text: "Only what has changed is read",
           line: "pbkfs pbs backup home.pxar:/home --change-detection-mode metadata",
+        },
+        {
+          text: "A dump that never lies on a disk",
+          line: "pg_dumpall | pbkfs pbs backup dump.img:- --backup-id db1",
         },
         {
           text: "A disk and its description, encrypted",
