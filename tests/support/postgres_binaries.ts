@@ -81,7 +81,15 @@ async function install(version: PostgresVersion): Promise<string> {
         "--no-lock",
         `npm:${name}@${packageVersion}`,
       ],
-      { timeoutMs: INSTALL_TIMEOUT_MS, cwd: scratch, env: { DENO_DIR: `${scratch}/cache` } },
+      {
+        timeoutMs: INSTALL_TIMEOUT_MS,
+        cwd: scratch,
+        env: {
+          DENO_DIR: `${scratch}/cache`,
+          // As in scripts/environment, for whoever runs this without it.
+          DENO_TLS_CA_STORE: Deno.env.get("DENO_TLS_CA_STORE") ?? "system,mozilla",
+        },
+      },
     );
     const native = Deno.realPathSync(`${scratch}/node_modules/${name}/native`);
     makeLinks(native);
