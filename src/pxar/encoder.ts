@@ -15,6 +15,7 @@ import {
   writePayloadReference,
 } from "./_entry_writer.ts";
 import { OutputBuffer, type PxarContent } from "./_output_buffer.ts";
+import { NameCheck } from "./_name_check.ts";
 import type { PxarMetadata } from "./entry.ts";
 import { filenameHash } from "./format/filename_hash.ts";
 import { GoodbyeBuilder } from "./format/goodbye.ts";
@@ -48,6 +49,7 @@ export interface PxarSizes {
 /** A directory that is not finished. */
 interface OpenDirectory {
   readonly goodbye: GoodbyeBuilder;
+  readonly names: NameCheck;
   /** Offset of its FILENAME header, and the hash of its name. */
   readonly start: number;
   readonly hashHigh: number;
@@ -60,7 +62,7 @@ interface OpenDirectory {
 
 /**
  * Encodes one archive. Entries go to the sinks in the order of the calls; the memory in use is that of the tables
- * of the open directories. Children should come in the byte order of their names. After an exception that is not a
+ * of the open directories and the names in them. Children should come in the byte order of their names, each once. After an exception that is not a
  * `UsageError` of the first check, the archive cannot be continued.
  */
 export class PxarEncoder {
@@ -321,7 +323,15 @@ export class PxarEncoder {
     pathSize: number,
   ): void {
     const goodbye = new GoodbyeBuilder();
-    this.#open.push({ goodbye, start, hashHigh, hashLow, entryOffset, pathSize });
+    this.#open.push({
+      goodbye,
+      names: new NameCheck(),
+      start,
+      hashHigh,
+      hashLow,
+      entryOffset,
+      pathSize,
+    });
   }
 
   #writeGoodbye(directory: OpenDirectory, tailTarget: number): void {
@@ -374,6 +384,11 @@ export class PxarEncoder {
     const bytes = encodeName(name);
     if (this.#top.pathSize + 1 + bytes.length > PATH_SIZE_MAX) {
       throw new LimitError(`Cannot store "${name}": its path has more than ${PATH_SIZE_MAX} bytes`);
+    }
+    if (!this.#top.names.add(name, bytes)) {
+      throw new UsageError(`Cannot store "${name}": its directory has an entry of this name`, {
+        code: "duplicate-name",
+      });
     }
     this.#isReady = false;
     const start = this.#output.position;

@@ -8,7 +8,7 @@ import { FormatError, UsageError } from "#src/errors.ts";
 import type { PxarDecoder, PxarEntryEvent } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
 import type { TransferProgress } from "./write_tree.ts";
-import type { TreeWriter } from "./writer.ts";
+import { faultingDuplicates, type TreeWriter } from "./writer.ts";
 
 /** What of a stream is copied. */
 export interface StreamCopyOptions {
@@ -43,7 +43,7 @@ export function copyStream(
   writer: TreeWriter,
   options: StreamCopyOptions = {},
 ): void {
-  new StreamCopy(decoder, writer, options).run();
+  faultingDuplicates(() => new StreamCopy(decoder, writer, options).run());
 }
 
 class StreamCopy {

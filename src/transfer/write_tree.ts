@@ -14,7 +14,7 @@ import type {
 } from "./reader.ts";
 import { FirstNames } from "./first_names.ts";
 import { childPath } from "./paths.ts";
-import type { TreeWriter } from "./writer.ts";
+import { faultingDuplicates, type TreeWriter } from "./writer.ts";
 
 /** Patterns given on the command line of the tool that made the archive. */
 const PATTERN_FILE = ".pxarexclude-cli";
@@ -47,6 +47,10 @@ export function writeTree(
   writer: TreeWriter,
   progress: TransferProgress = {},
 ): void {
+  faultingDuplicates(() => write(reader, writer, progress));
+}
+
+function write(reader: TreeReader, writer: TreeWriter, progress: TransferProgress): void {
   const written = new FirstNames();
   writer.startRoot(reader.root.metadata, reader.prelude);
   progress.entry?.("/", "directory");

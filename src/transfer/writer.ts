@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { FormatError, UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { type PxarContent, PxarEncoder, type PxarSizes } from "#src/pxar/encoder.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
@@ -134,5 +134,15 @@ export class ArchiveWriter implements TreeWriter {
   get #open(): PxarEncoder {
     if (this.#encoder === undefined) throw new UsageError("Cannot write: the root is not started");
     return this.#encoder;
+  }
+}
+
+/** Runs a copy, in which a name that comes twice is a fault of what is copied. @throws {FormatError} `duplicate-name` */
+export function faultingDuplicates(copy: () => void): void {
+  try {
+    copy();
+  } catch (error) {
+    if (!(error instanceof UsageError) || error.code !== "duplicate-name") throw error;
+    throw new FormatError(error.message, { code: error.code, cause: error });
   }
 }

@@ -18,7 +18,7 @@ import { build, type Built, checkArchive, entryAt, makeTree } from "./_build_sup
 
 /** What fails: the call, the path, and from which offset to which for reads. */
 interface Fault {
-  readonly call: "open" | "openDirectory" | "list" | "stat" | "readLink" | "read";
+  readonly call: "twice" | "open" | "openDirectory" | "list" | "stat" | "readLink" | "read";
   readonly path: string;
   readonly errno: number;
   readonly from?: number;
@@ -37,9 +37,11 @@ function failing(faults: readonly Fault[], counts = { reads: 0 }): MakeBuildSour
     const wrap = (directory: SourceDirectory, at: string): SourceDirectory => ({
       list(take) {
         const fault = find("list", at);
+        const isTwice = find("twice", at) !== undefined;
         let left = fault?.from ?? (fault === undefined ? Infinity : 0);
         const result = directory.list((name, type) => {
           if (left-- > 0) take(name, type);
+          if (isTwice) take(name, type);
         });
         return fault === undefined ? result : -fault.errno;
       },
@@ -181,7 +183,7 @@ Deno.test("buildArchive() keeps of a file what can be read around a bad sector",
     assert.equal(stored.indexOf(0), 65_536);
     assert.equal(stored.length, content.length);
     assert.deepEqual(problemsOf(built), ["error incomplete /bad"]);
-    assert.match(built.report.problems[0]!.message, /offset 65536: EIO, 4096 of 900000 bytes/);
+    assert.match(built.report.problems[0]!.message, /offset 65536: EIO .*, 4096 of 900000 bytes/);
     assert.equal(built.entries.get("/z")!.content.length, 4);
     await checkArchive(built);
   }
@@ -247,4 +249,13 @@ Deno.test("an exclude file that cannot be read is reported, and its directory ar
     "error incomplete /.pxarexclude",
   ]);
   assert.ok(built.entries.has("/a"));
+});
+
+Deno.test("a name that is listed twice is archived once", () => {
+  using scratch = new TempDirectory("twice");
+  makeTree(scratch.path, { a: "1", "b/x": "2", "\u{1F600}": "3" });
+  const built = build(scratch.path, {
+    makeSource: failing([{ call: "twice", path: "", errno: 0 }]),
+  });
+  assert.deepEqual([...built.entries.keys()], ["/", "/a", "/b", "/b/x", "/\u{1F600}"]);
 });

@@ -334,3 +334,52 @@ if (CHECK_PXAR !== undefined) {
     }
   });
 }
+
+Deno.test("PxarEncoder refuses a second entry of a name, in whichever order, and can go on", () => {
+  const sink = new MemorySink();
+  const encoder = new PxarEncoder(sink, { root: DIRECTORY });
+  const add = (name: string) => encoder.addFile(name, FILE, 0, new Uint8Array());
+  const isRefused = (run: () => void) =>
+    assert.throws(
+      run,
+      (error) => error instanceof UsageError && /of this name/.test(error.message),
+    );
+  const first = add("b");
+  isRefused(() => add("b"));
+  add("c");
+  isRefused(() => encoder.startDirectory("c", DIRECTORY));
+  add("a");
+  for (const name of ["a", "b", "c"]) {
+    isRefused(() => add(name));
+    isRefused(() => encoder.startDirectory(name, DIRECTORY));
+    isRefused(() => encoder.addSymlink(name, SYMLINK, "x"));
+    isRefused(() => encoder.addHardlink(name, "b", first));
+  }
+  // Names of a directory are its own, also after another was inside.
+  encoder.startDirectory("d", DIRECTORY);
+  add("a");
+  isRefused(() => add("a"));
+  encoder.finishDirectory();
+  isRefused(() => add("d"));
+  add("é");
+  // The same bytes, escaped one by one.
+  isRefused(() => add("\udcc3\udca9"));
+  add("\u{1F600}");
+  add("\ufffd");
+  isRefused(() => add("\u{1F600}"));
+  encoder.finish();
+  const accessor = PxarAccessor.open(new MemorySource(sink.bytes()));
+  const names = [...accessor.readDirectory(accessor.root)].map(({ name }) => name);
+  assert.deepEqual(names, ["b", "c", "a", "d", "é", "\u{1F600}", "\ufffd"]);
+});
+
+Deno.test("PxarEncoder looks at many names in any order once each", () => {
+  // Comparing each with all others would take hours.
+  const count = 300_000;
+  const encoder = new PxarEncoder({ write() {} }, { root: DIRECTORY });
+  for (let i = 0; i < count; i++) {
+    encoder.addFile(`${i * 7919 % count}`, FILE, 0, new Uint8Array());
+  }
+  assert.throws(() => encoder.addFile("0", FILE, 0, new Uint8Array()), UsageError);
+  encoder.finish();
+});

@@ -130,31 +130,35 @@ function replaced(from: string, to: string, make: (text: string) => Uint8Array):
 /** Archives that plant a link and then use its name. */
 const PLANTED: Readonly<Record<string, (outside: string) => Uint8Array>> = {
   "a symbolic link and then a directory of its name": (outside) =>
-    archiveOf((encoder) => {
-      encoder.addSymlink("l", SYMLINK(), outside);
-      encoder.startDirectory("l", DIRECTORY({ mode: 0o040777 }));
-      encoder.addFile("victim", FILE(), 4, text("evil"));
-      encoder.addSymlink("planted", SYMLINK(), "x");
-      encoder.addFifo("fifo", metadata(0o010666));
-      encoder.finishDirectory();
-    }),
+    replaced("LINK", "link", (second) =>
+      archiveOf((encoder) => {
+        encoder.addSymlink("link", SYMLINK(), outside);
+        encoder.startDirectory(second, DIRECTORY({ mode: 0o040777 }));
+        encoder.addFile("victim", FILE(), 4, text("evil"));
+        encoder.addSymlink("planted", SYMLINK(), "x");
+        encoder.addFifo("fifo", metadata(0o010666));
+        encoder.finishDirectory();
+      })),
   "a symbolic link and then a file of its name": (outside) =>
-    archiveOf((encoder) => {
-      encoder.addSymlink("l", SYMLINK(), `${outside}/victim`);
-      encoder.addFile("l", FILE({ mode: 0o100777 }), 4, text("evil"));
-    }),
+    replaced("LINK", "link", (second) =>
+      archiveOf((encoder) => {
+        encoder.addSymlink("link", SYMLINK(), `${outside}/victim`);
+        encoder.addFile(second, FILE({ mode: 0o100777 }), 4, text("evil"));
+      })),
   "a symbolic link and then a FIFO of its name": (outside) =>
-    archiveOf((encoder) => {
-      encoder.addSymlink("l", SYMLINK(), `${outside}/victim`);
-      encoder.addFifo("l", metadata(0o010777));
-    }),
+    replaced("LINK", "link", (second) =>
+      archiveOf((encoder) => {
+        encoder.addSymlink("link", SYMLINK(), `${outside}/victim`);
+        encoder.addFifo(second, metadata(0o010777));
+      })),
   "a hard link through a symbolic link": (outside) =>
-    archiveOf((encoder) => {
-      encoder.addSymlink("l", SYMLINK(), outside);
-      const first = encoder.addFile("m", FILE(), 1, text("m"));
-      encoder.addHardlink("stolen", "l/victim", first);
-      encoder.addFile("stolen", FILE({ mode: 0o100777 }), 4, text("evil"));
-    }),
+    replaced("STOLEN", "stolen", (second) =>
+      archiveOf((encoder) => {
+        encoder.addSymlink("l", SYMLINK(), outside);
+        const first = encoder.addFile("m", FILE(), 1, text("m"));
+        encoder.addHardlink("stolen", "l/victim", first);
+        encoder.addFile(second, FILE({ mode: 0o100777 }), 4, text("evil"));
+      })),
   "a hard link to a symbolic link": (outside) =>
     archiveOf((encoder) => {
       encoder.addSymlink("l", SYMLINK(), `${outside}/victim`);
@@ -179,16 +183,17 @@ const PLANTED: Readonly<Record<string, (outside: string) => Uint8Array>> = {
       encoder.addHardlink("x", "x", first);
     }),
   "a deep path through a symbolic link": (outside) =>
-    archiveOf((encoder) => {
-      encoder.startDirectory("d", DIRECTORY());
-      encoder.addSymlink("l", SYMLINK(), outside);
-      encoder.startDirectory("l", DIRECTORY());
-      encoder.startDirectory("sub", DIRECTORY({ mode: 0o040777 }));
-      encoder.addFile("f", FILE(), 4, text("evil"));
-      encoder.finishDirectory();
-      encoder.finishDirectory();
-      encoder.finishDirectory();
-    }),
+    replaced("LINK", "link", (second) =>
+      archiveOf((encoder) => {
+        encoder.startDirectory("d", DIRECTORY());
+        encoder.addSymlink("link", SYMLINK(), outside);
+        encoder.startDirectory(second, DIRECTORY());
+        encoder.startDirectory("sub", DIRECTORY({ mode: 0o040777 }));
+        encoder.addFile("f", FILE(), 4, text("evil"));
+        encoder.finishDirectory();
+        encoder.finishDirectory();
+        encoder.finishDirectory();
+      })),
 };
 
 for (const [name, make] of Object.entries(PLANTED)) {
@@ -282,21 +287,27 @@ Deno.test("DryTarget makes nothing and counts everything", () => {
 
 Deno.test("extractArchive does not merge two entries of one name", () => {
   using scratch = new TempDirectory("planted");
-  const archive = archiveOf((encoder) => {
-    encoder.startDirectory("d", DIRECTORY());
-    encoder.finishDirectory();
-    encoder.startDirectory("d", DIRECTORY());
-    encoder.finishDirectory();
-    encoder.addFile("f", FILE(), 1, text("1"));
-    encoder.addFile("f", FILE(), 1, text("2"));
-  });
+  const archive = replaced(
+    "DIR",
+    "dir",
+    (directory) =>
+      replaced("FILE", "file", (file) =>
+        archiveOf((encoder) => {
+          encoder.startDirectory("dir", DIRECTORY());
+          encoder.finishDirectory();
+          encoder.startDirectory(directory, DIRECTORY());
+          encoder.finishDirectory();
+          encoder.addFile("file", FILE(), 1, text("1"));
+          encoder.addFile(file, FILE(), 1, text("2"));
+        })),
+  );
   const target = DescriptorTarget.open(scratch.join("t"), { overwrite: EVERYTHING_ALLOWED });
   const report = extractArchive(decoderOf(archive), target);
   assert.deepEqual(
     report.problems.map(({ path, error }) => [path, "code" in error && error.code]),
-    [["/d", "duplicate-name"], ["/f", "duplicate-name"]],
+    [["/dir", "duplicate-name"], ["/file", "duplicate-name"]],
   );
-  assert.equal(Deno.readTextFileSync(scratch.join("t", "f")), "1");
+  assert.equal(Deno.readTextFileSync(scratch.join("t", "file")), "1");
 });
 
 Deno.test("openStepwise finds files below a directory and follows no link", () => {

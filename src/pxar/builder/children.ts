@@ -80,8 +80,9 @@ export class ChildLister {
       names.push({ name, type });
     });
     if (result < 0) this.#reportCut(result, path, names.length);
-    this.#held += names.length;
-    return sortNames(names);
+    const sorted = sortNames(names);
+    this.#held += sorted.length;
+    return sorted;
   }
 
   /** A directory is left: its names and patterns go. */
@@ -164,14 +165,20 @@ export class ChildLister {
 
 const SURROGATE = /[\ud800-\udfff]/;
 
+/** Each name once: a directory that is changed while it is listed may give one twice. */
+function withoutTwins(sorted: SourceName[]): SourceName[] {
+  const hasTwins = sorted.some(({ name }, index) => name === sorted[index - 1]?.name);
+  return hasTwins ? sorted.filter(({ name }, index) => name !== sorted[index - 1]?.name) : sorted;
+}
+
 /** Sorts by the bytes of the names. Their strings have the same order unless there are characters of two code units, or escaped bytes. */
 function sortNames(names: SourceName[]): SourceName[] {
   if (!names.some(({ name }) => SURROGATE.test(name))) {
-    return names.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return withoutTwins(names.sort((a, b) => (a.name < b.name ? -1 : 1)));
   }
   const keyed = names.map((item) => ({ item, bytes: encodeFileName(item.name) }));
   keyed.sort((a, b) => compareBytes(a.bytes, b.bytes));
-  return keyed.map(({ item }) => item);
+  return withoutTwins(keyed.map(({ item }) => item));
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
