@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { getEffectiveUid, kill } from "#src/io/host.ts";
+import { getEffectiveUid, kill, readSmallFile } from "#src/io/host.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { copyCatalog } from "#tests/support/pgprobackup_fixtures.ts";
 import { waitUntil } from "#tests/support/process.ts";
@@ -45,6 +45,12 @@ function readers(place: MountPlace): (number[] | undefined)[] {
   });
 }
 
+/** Whether a process is gone, or waits to be reaped. */
+function hasEnded(pid: number): boolean {
+  const status = readSmallFile(`/proc/${pid}/stat`);
+  return typeof status === "number" || / Z /.test(new TextDecoder().decode(status));
+}
+
 const NOBODY = IDS.map(() => undefined);
 
 mountTest(
@@ -80,7 +86,8 @@ mountTest("pbkfs mount goes on after a kill that left its lock", async ({ catalo
   await mustMount(place);
   const killed = findLockHolder(place.diff)!.pid!;
   kill(killed, SIGKILL);
-  await waitUntil(() => findLockHolder(place.diff) === undefined, 10_000, () => "still locked");
+  // The kernel frees the diff's lock a moment before the process is gone.
+  await waitUntil(() => hasEnded(killed), 60_000, () => `process ${killed} lives`);
   assert.deepEqual(readers(place), IDS.map(() => [killed]));
   await mustMount(place);
   const worker = findLockHolder(place.diff)!.pid!;
@@ -149,7 +156,8 @@ mountTest(
     assert.equal(new TextDecoder().decode(stdout), "65534:65534\n65534:65534\n");
     // It ends with the worker, however that ends.
     kill(findLockHolder(place.diff)!.pid!, SIGKILL);
-    await waitUntil(() => kill(keeper!, 0) < 0, 10_000, () => `process ${keeper} lives`, 10);
+    await waitUntil(() => hasEnded(keeper!), 60_000, () => `process ${keeper} lives`);
+    await waitUntil(() => findLockHolder(place.diff) === undefined, 60_000, () => "still locked");
     await mustMount(place);
     await place.mustUnmount();
     assert.deepEqual(readers(place), NOBODY);

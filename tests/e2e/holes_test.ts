@@ -14,8 +14,8 @@ import { ArchiveMount, pbkfs } from "./_archive_mount.ts";
 import { PbsStore } from "./_pbs_store.ts";
 
 const TIMEOUT_MS = 120_000;
-const SIZE = 1 << 30;
-const DATA_OFFSET = 500_000_000;
+const SIZE = 1 << 29;
+const DATA_OFFSET = 300_000_000;
 /** Chunks of zeros are holes, and those at both ends of a hole are cut where the content says. */
 const CHUNK_SLACK = 64 << 20;
 
