@@ -9,6 +9,7 @@
 
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { buildKind } from "./build_kind.ts";
+import { unmountCommand } from "./control/shell_command.ts";
 import {
   HANDSHAKE_FLAG,
   type HandshakeError,
@@ -176,7 +177,7 @@ class Interruption {
 function stillInProgress(reason: "timeout" | "interrupted", mountPath: string): StateError {
   const why = reason === "timeout" ? "no answer in the given time" : "waiting was interrupted";
   return new StateError("timeout", `mount still in progress (${why})`, {
-    hint: `The worker goes on; see its log, or end it with pbkfs unmount -D ${mountPath}`,
+    hint: `The worker goes on; see its log, or end it with ${unmountCommand(mountPath)}`,
   });
 }
 

@@ -11,6 +11,7 @@ import { probeMountPoint } from "#src/mount/mod.ts";
 import { pause, requireRunning, signalWorker } from "./control/end_worker.ts";
 import { findMountAt, type FoundMount, type Worker } from "./control/find_worker.ts";
 import { notMounted, unansweringMount } from "./control/mount_errors.ts";
+import { unmountCommand } from "./control/shell_command.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 
 const SIGUSR2 = 12;
@@ -35,7 +36,7 @@ export async function requestStatistics(
   if (state === "starting") throw stillStarting(worker);
   requireRunning(worker, mount.mountPath);
   if (diffPath === undefined) throw noStatistics(mount.mountPath);
-  return await askWorker(worker, options.reset);
+  return await askWorker(worker, mount.mountPath, options.reset);
 }
 
 /** The error for a mount whose worker is not to be found. */
@@ -55,7 +56,7 @@ async function noWorker({ mountPath, entry }: FoundMount): Promise<Error> {
     }
     case "dead":
       return new StateError("not-found", "mount process not running (its mount is left)", {
-        hint: `Repair it with pbkfs unmount -D ${mountPath}`,
+        hint: `Repair it with ${unmountCommand(mountPath)}`,
       });
   }
 }
@@ -71,7 +72,11 @@ function noStatistics(mountPath: string): StateError {
   return new StateError("not-found", `Cannot read statistics of "${mountPath}": it is an archive`);
 }
 
-async function askWorker(worker: Worker, reset: boolean): Promise<StatisticsReport> {
+async function askWorker(
+  worker: Worker,
+  mountPath: string,
+  reset: boolean,
+): Promise<StatisticsReport> {
   const before = worker.card.read().statistics?.number;
   signalWorker(worker, reset ? SIGUSR2 : host.SIGUSR1);
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
@@ -81,15 +86,18 @@ async function askWorker(worker: Worker, reset: boolean): Promise<StatisticsRepo
       // It is proved to be a worker of this program, and of this user or one whom this user may signal.
       return statistics.report as StatisticsReport;
     }
-    if (performance.now() > deadline) throw noAnswer(worker);
+    if (performance.now() > deadline) throw noAnswer(worker, mountPath);
     await pause(POLL_MS);
   }
 }
 
-function noAnswer({ pid, process }: Worker): StateError {
-  const isGone = process.state === "ended";
-  const message = isGone ? `worker ${pid} has ended` : `worker ${pid} does not answer`;
-  return new StateError("timeout", `failed to read fresh stats (timeout): ${message}`, {
-    hint: "See its log",
-  });
+function noAnswer({ pid, process }: Worker, mountPath: string): StateError {
+  const state = process.state;
+  const message = state === "ended" ? `worker ${pid} has ended` : `worker ${pid} does not answer`;
+  const hint = state === "blocked"
+    ? `It waits in the kernel, for a disk or a network; end it with ${
+      unmountCommand(mountPath, "--force")
+    }`
+    : "See its log";
+  return new StateError("timeout", `failed to read fresh stats (timeout): ${message}`, { hint });
 }

@@ -7,6 +7,7 @@
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import {
+  findMount,
   findMountHolders,
   findMountUsers,
   type MountHolder,
@@ -28,7 +29,13 @@ import {
   signalWorker,
   waitUntilGone,
 } from "./control/end_worker.ts";
-import { findMountAt, type FoundMount, MOUNT_TYPE, type Worker } from "./control/find_worker.ts";
+import {
+  findMountAt,
+  findWorkerByDevice,
+  type FoundMount,
+  MOUNT_TYPE,
+  type Worker,
+} from "./control/find_worker.ts";
 import {
   busyMount,
   diskInUse,
@@ -37,6 +44,7 @@ import {
   unansweringMount,
 } from "./control/mount_errors.ts";
 import { PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
+import { unmountCommand } from "./control/shell_command.ts";
 
 const POLL_MS = 10;
 /** What still uses a mount for a moment after a server has stopped is given this time to go. */
@@ -84,7 +92,7 @@ export async function unmount(request: UnmountRequest): Promise<UnmountOutcome> 
   if (request.force) return await killAndDetach(mount);
   if (worker === undefined) {
     return await unmountUnseen(mount);
-  } else if (entry === undefined) {
+  } else if (entry === undefined || worker.card.read().state === "starting") {
     await endUnmounted(worker, mountPath);
   } else {
     requireRunning(worker, mountPath);
@@ -101,6 +109,8 @@ async function unmountWhenFree(mountPath: string): Promise<void> {
       unmountPath(mountPath);
       return;
     } catch (error) {
+      // Others may have been quicker.
+      if (error instanceof StateError && error.code === "not-mounted") return;
       if (!(error instanceof StateError) || error.code !== "busy") throw error;
       if (performance.now() > deadline) throw busyMount(mountPath, usersOf(mountPath), error);
     }
@@ -141,7 +151,8 @@ async function waitWhile(
   const start = performance.now();
   while (worker.process.state !== "ended") {
     const passedMs = performance.now() - start;
-    const { state } = worker.card.read();
+    const { state, mount_path: mountPath } = worker.card.read();
+    requireRunning(worker, mountPath);
     if (state === "mounted" && judge(passedMs) === "done") return;
     if (passedMs > END_TIMEOUT_MS) throw stillSettling(worker);
     await pause(passedMs > NOTICE_TIMEOUT_MS ? BUSY_PAUSE_MS : POLL_MS);
@@ -153,14 +164,15 @@ async function waitWhile(
 function stillUsed({ pid }: Worker, mountPath: string): StateError {
   const message = `unmounted from ${mountPath}, but worker ${pid} still serves it`;
   return new StateError("busy", `${message}, in a mount namespace that cannot be seen from here`, {
-    hint: `Stop the programs that use it there, or run pbkfs unmount -D ${mountPath} --force`,
+    hint: `Stop the programs that use it there, or run ${unmountCommand(mountPath, "--force")}`,
   });
 }
 
 function toldButUsed({ pid }: Worker, mountPath: string): StateError {
   return new StateError("busy", `target is busy: worker ${pid} ends when nobody uses it any more`, {
-    hint:
-      `Stop the programs that use it, or end it at once with pbkfs unmount -D ${mountPath} --force`,
+    hint: `Stop the programs that use it, or end it at once with ${
+      unmountCommand(mountPath, "--force")
+    }`,
   });
 }
 
@@ -175,8 +187,7 @@ async function endUnmounted(worker: Worker, mountPath: string): Promise<void> {
   const { state, device } = worker.card.read();
   if (state === "starting") {
     await endStarting(worker);
-    // It may have been quicker.
-    if (isMountedAt(mountPath, worker)) unmountPath(mountPath, { lazy: true });
+    removeDeadMount(mountPath);
     return;
   }
   requireRunning(worker, mountPath);
@@ -190,11 +201,12 @@ async function endUnmounted(worker: Worker, mountPath: string): Promise<void> {
   await waitForToldEnd(worker, mountPath);
 }
 
-function isMountedAt(mountPath: string, worker: Worker): boolean {
-  const { device } = worker.card.read();
-  return readMountTable().some((entry) =>
-    entry.mountPoint === mountPath && entry.device === device
-  );
+/** What a worker that was killed had mounted in the last moment. */
+function removeDeadMount(mountPath: string): void {
+  const entry = findMount(mountPath);
+  if (entry?.type !== MOUNT_TYPE) return;
+  using worker = findWorkerByDevice(entry.device);
+  if (worker === undefined) detach(mountPath, false);
 }
 
 /** A mount whose worker is gone, or in a place where this user cannot see it. */

@@ -11,6 +11,7 @@ import type { Command } from "commander";
 import { dirname } from "node:path";
 import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
+import { shellWord, unmountCommand } from "./control/shell_command.ts";
 
 /** Flags of the options that errors name. */
 const FLAGS: Readonly<Record<string, string>> = {
@@ -52,7 +53,8 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
     if (mountPath !== undefined) {
       const flags = option === undefined ? undefined : flagsOf(command, FLAGS[option] ?? "");
       const instead = flags === undefined ? "" : ` (or give ${flags})`;
-      return { hint: `Run pbkfs unmount -D ${mountPath} -d ${diffPath} first${instead}` };
+      const way = diffPath === undefined ? [] : ["-d", shellWord(diffPath)];
+      return { hint: `Run ${unmountCommand(mountPath, ...way)} first${instead}` };
     }
   }
   const known = option === undefined ? undefined : FLAGS[option];

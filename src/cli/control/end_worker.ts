@@ -7,6 +7,7 @@
 import { OsError, ProtocolError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import type { Worker } from "./find_worker.ts";
+import { unmountCommand } from "./shell_command.ts";
 
 const SIGKILL = 9;
 const POLL_MS = 10;
@@ -34,7 +35,7 @@ export function signalWorker({ process }: Worker, signal: number): void {
 export function requireRunning(
   { pid, process }: Worker,
   mountPath: string,
-  endCommand = `pbkfs unmount -D ${mountPath} --force`,
+  endCommand = unmountCommand(mountPath, "--force"),
 ): void {
   if (process.state !== "stopped") return;
   throw new StateError("stopped", `worker ${pid} of ${mountPath} is stopped`, {

@@ -13,7 +13,7 @@ import { findMount, type MountTableEntry, resolveMountPoint } from "#src/mount/m
 import { realPathOfMissing } from "#src/overlay/diff_directory.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { HANDSHAKE_FLAG } from "../handshake.ts";
-import { WorkerCard } from "./worker_card.ts";
+import { type CardContent, WorkerCard } from "./worker_card.ts";
 
 /** Type of our mounts in the kernel's table. */
 export const MOUNT_TYPE = "fuse.pbkfs";
@@ -72,22 +72,38 @@ export async function findMountAt(path: string, diffHint?: string): Promise<Foun
   const diffPath = diffHint === undefined ? undefined : realPathOfMissing(diffHint);
   const deadline = performance.now() + CARD_TIMEOUT_MS;
   let found = look(mountPath, diffPath);
-  while (found.worker === undefined && found.entry === undefined) {
-    // Asked first: one that has its card by now is found then.
-    const isStarting = isAnyStarting();
-    found = look(mountPath, diffPath);
-    if (!isStarting || performance.now() > deadline) break;
+  while (performance.now() < deadline) {
+    if (found.entry === undefined && found.worker === undefined) {
+      // Asked before the next look: one that has its card by now is found then.
+      const isStarting = isAnyStarting();
+      found = look(mountPath, diffPath);
+      if (!isStarting || found.worker !== undefined) break;
+    } else if (isJustMounted(found)) {
+      found[Symbol.dispose]();
+      found = look(mountPath, diffPath);
+    } else {
+      break;
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return found;
 }
 
+/** The worker is about to say so. */
+function isJustMounted({ entry, worker }: FoundMount): boolean {
+  return entry !== undefined && worker?.card.read().state === "starting";
+}
+
 function look(mountPath: string, diffPath: string | undefined): FoundMount {
   const mounted = findMount(mountPath);
   const entry = mounted?.type === MOUNT_TYPE ? mounted : undefined;
-  const { worker, elsewhere } = entry === undefined
-    ? findUnmounted(mountPath, diffPath)
-    : { worker: findWorkerByDevice(entry.device), elsewhere: [] };
+  const byDevice = entry === undefined ? undefined : findWorkerByDevice(entry.device);
+  // What has just been mounted is on no card for a moment.
+  const isWanted = (card: CardContent) =>
+    entry === undefined || card.device === entry.device || card.state === "starting";
+  const { worker, elsewhere } = byDevice === undefined
+    ? findByPlace(mountPath, diffPath, isWanted)
+    : { worker: byDevice, elsewhere: [] };
   return {
     mountPath,
     entry,
@@ -110,15 +126,20 @@ function findWorkerByDiff(diffPath: string): Worker | undefined {
 }
 
 /** The worker that is going to mount at a path, or has mounted there and lost its place. */
-function findUnmounted(
+function findByPlace(
   mountPath: string,
   diffPath: string | undefined,
+  isWanted: (card: CardContent) => boolean,
 ): Pick<FoundMount, "worker" | "elsewhere"> {
+  const isThere = ({ card }: Worker) => {
+    const content = card.read();
+    return content.mount_path === mountPath && isWanted(content);
+  };
   const byDiff = diffPath === undefined ? undefined : findWorkerByDiff(diffPath);
-  if (byDiff?.card.read().mount_path === mountPath) return { worker: byDiff, elsewhere: [] };
+  if (byDiff !== undefined && isThere(byDiff)) return { worker: byDiff, elsewhere: [] };
   byDiff?.[Symbol.dispose]();
   using own = ownProcess();
-  const workers = findWorkers(({ card }) => card.read().mount_path === mountPath);
+  const workers = findWorkers(isThere);
   const namespace = own.mountNamespace;
   const worker = workers.find(({ process }) => process.mountNamespace === namespace);
   const others = workers.filter((other) => other !== worker);

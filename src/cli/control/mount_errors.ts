@@ -7,6 +7,7 @@
 import { StateError } from "#src/errors.ts";
 import type { MountHolder, MountUser } from "#src/mount/mod.ts";
 import type { FoundMount } from "./find_worker.ts";
+import { shellWord, unmountCommand } from "./shell_command.ts";
 
 /** More places than this are counted, not listed. */
 const PLACES_MAX = 5;
@@ -17,8 +18,8 @@ export function notMounted({ mountPath, elsewhere }: FoundMount): StateError {
   const [other] = elsewhere;
   if (other === undefined) return new StateError("not-mounted", message);
   const hint = other.diffPath === undefined
-    ? `End it with nsenter -t ${other.pid} -m umount ${mountPath}`
-    : `End it with pbkfs unmount -D ${mountPath} -d ${other.diffPath}`;
+    ? `End it with nsenter -t ${other.pid} -m umount ${shellWord(mountPath)}`
+    : `End it with ${unmountCommand(mountPath, "-d", shellWord(other.diffPath))}`;
   return new StateError(
     "not-mounted",
     `${message}; worker ${other.pid} has it in another mount namespace`,
@@ -36,7 +37,7 @@ export function busyMount(
   const ways = new Set(users.map(wayToFree));
   const first = ways.size === 0 ? "Stop what uses it" : `First ${list([...ways], String)}`;
   return new StateError("busy", `target is busy: ${mountPath}${usedBy}`, {
-    hint: `${first}; or end it at once with pbkfs unmount -D ${mountPath} --force`,
+    hint: `${first}; or end it at once with ${unmountCommand(mountPath, "--force")}`,
     cause,
   });
 }
@@ -65,7 +66,7 @@ function wayToFree(user: MountUser): string {
     case "process":
       return "stop the programs";
     case "mount":
-      return `umount ${user.mountPoint}`;
+      return `umount ${shellWord(user.mountPoint)}`;
     case "loop device":
       return `losetup -d ${user.device}`;
   }
@@ -80,13 +81,13 @@ function list<T>(items: readonly T[], describe: (item: T) => string): string {
 
 /** The error for a mount that is gone from its mount point and goes on at others. */
 export function heldElsewhere(mountPath: string, holders: readonly MountHolder[]): StateError {
-  const ways = holders.slice(0, PLACES_MAX).map(unmountCommand);
+  const ways = holders.slice(0, PLACES_MAX).map(umountCommand);
   return new StateError(
     "busy",
     `unmounted from ${mountPath}, but still mounted at ${list(holders, describeHolder)}`,
     {
       hint: `The worker ends when it is unmounted there too (${ways.join("; ")}), ` +
-        `or with pbkfs unmount -D ${mountPath} --force`,
+        `or with ${unmountCommand(mountPath, "--force")}`,
     },
   );
 }
@@ -96,14 +97,14 @@ function describeHolder({ mountPoint, process }: MountHolder): string {
   return `${mountPoint} in the mount namespace of process ${process.pid} (${process.name})`;
 }
 
-function unmountCommand({ mountPoint, process }: MountHolder): string {
+function umountCommand({ mountPoint, process }: MountHolder): string {
   const enter = process === undefined ? "" : `nsenter -t ${process.pid} -m `;
-  return `${enter}umount ${mountPoint}`;
+  return `${enter}umount ${shellWord(mountPoint)}`;
 }
 
 /** The error for a mount that nobody answers for, and whose worker cannot be seen. */
 export function unansweringMount(mountPath: string): StateError {
   return new StateError("timeout", `mount does not answer: ${mountPath}`, {
-    hint: `End it with pbkfs unmount -D ${mountPath} --force`,
+    hint: `End it with ${unmountCommand(mountPath, "--force")}`,
   });
 }

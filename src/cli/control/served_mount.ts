@@ -7,6 +7,7 @@
 import { StateError } from "#src/errors.ts";
 import { findMount } from "#src/mount/mod.ts";
 import { findWorkerByDevice, MOUNT_TYPE } from "./find_worker.ts";
+import { unmountCommand } from "./shell_command.ts";
 
 /**
  * Refuses a mount point that a live worker serves. It is not asked: it may have stopped.
@@ -23,8 +24,8 @@ export function refuseServedMount(mountPath: string): void {
     "busy",
     `Mount point "${mountPath}" is already mounted by worker ${worker.pid}${state}`,
     {
-      hint: `Give another directory, or unmount that one first: pbkfs unmount -D ${mountPath}` +
-        (state === "" ? "" : " --force"),
+      hint: `Give another directory, or unmount that one first: ` +
+        unmountCommand(mountPath, ...(state === "" ? [] : ["--force"])),
     },
   );
 }

@@ -5,13 +5,15 @@
 
 import assert from "node:assert/strict";
 import { kill, open, OpenFlag } from "#src/io/host.ts";
-import { HostProcess } from "#src/io/host_process.ts";
+import { HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { findLockHolder, LOCK_FILE_NAME } from "#src/overlay/diff_lock.ts";
 import { isMounted } from "#src/mount/mod.ts";
 import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { LAST_ID, MountPlace, mountTest, SIGKILL } from "../_mount_place.ts";
 import { MAIN_MODULE, MOUNT_PERMISSIONS, runProgram } from "../_program.ts";
 
+/** For commands on archives. */
+const ALL = { permissions: [...MOUNT_PERMISSIONS, "--allow-write"] };
 const SIGTERM = 15;
 const SIGCONT = 18;
 const SIGSTOP = 19;
@@ -120,6 +122,47 @@ mountTest("a worker in another PID namespace is found, asked and ended", async (
   }
 });
 
+mountTest("a worker that cannot be seen is not waited for, and it is said so", async (place) => {
+  await place.mustMount();
+  const program = [Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only"]
+    .concat(MOUNT_PERMISSIONS, MAIN_MODULE).join(" ");
+  const script = `${program} stat -D ${place.mnt}; echo stat $?
+    ${program} unmount -D ${place.mnt}; echo unmount $?; cat /proc/mounts`;
+  // A container that has the mount, and a /proc without the worker.
+  const { stdout, stderr } = await runCommand(
+    ["unshare", "--fork", "--pid", "--mount", "--mount-proc", "sh", "-c", script],
+    { timeoutMs: 60_000, check: false },
+  );
+  assert.match(stdout, /^stat 1\nunmount 0\n/);
+  assert.match(stderr, /the worker of .* cannot be seen from here: .*user_id=/);
+  assert.match(stderr, /^warning: the process that served .* cannot be seen from here/m);
+  assert.ok(!stdout.includes(place.mnt));
+  await place.mustUnmount();
+});
+
+mountTest("unmount ends a worker that waits for its catalog", async (place) => {
+  const archive = place.directory.join("catalog.pxar");
+  const store = place.directory.join("store");
+  Deno.mkdirSync(store);
+  assert.equal((await runProgram(["pxar", "create", archive, place.catalog], ALL)).code, 0);
+  const mounted = await runProgram(["pxar", "mount", archive, store, "--format", "json"], ALL);
+  const { pid } = JSON.parse(mounted.stdout);
+  try {
+    kill(pid, SIGSTOP);
+    const mount = await answer(
+      ["mount", "-B", store, "-D", place.mnt, "-d", place.diff, "-I", "main", "-i", LAST_ID]
+        .concat("--timeout", "1"),
+    );
+    assert.match(mount.stderr, /still in progress/);
+    const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+    assert.equal(code, 0, stderr);
+  } finally {
+    kill(pid, SIGCONT);
+    await runProgram(["unmount", "-D", store]);
+  }
+  await place.mustMount();
+});
+
 mountTest("unmount tells what could not be made durable", async (place) => {
   await place.mustMount();
   await place.shell("echo changed >made");
@@ -134,12 +177,25 @@ mountTest("unmount tells what could not be made durable", async (place) => {
   assert.equal(await place.shell("cat made"), "changed\n");
 });
 
+/** Whether an unmount has found the worker: it has the card open. */
+function isWatched(mountPath: string): boolean {
+  return listProcesses().some((pid) => {
+    using process = HostProcess.open(pid);
+    const words = process?.commandLine ?? [];
+    if (process === undefined || !words.includes("unmount") || !words.includes(mountPath)) {
+      return false;
+    }
+    return process.descriptors().some(({ target }) => target.includes("memfd:pbkfs-worker"));
+  });
+}
+
 mountTest("unmount tells that the worker was killed before the end", async (place) => {
   await place.mustMount();
   const holder = new RunningCommand(["sleep", "60"], { cwd: place.mnt });
   const unmounting = answer(["unmount", "-D", place.mnt]);
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  kill(place.workerPid, SIGKILL);
+  const pid = place.workerPid;
+  await waitUntil(() => isWatched(place.mnt), 20_000, () => "unmount does not start", 5);
+  kill(pid, SIGKILL);
   holder.signalGroup("SIGKILL");
   await holder.wait(10_000);
   const { code, stderr } = await unmounting;
