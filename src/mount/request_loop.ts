@@ -84,7 +84,7 @@ export class RequestLoop {
   #countError(opcode: number, errno: number): void {
     this.#parts.statistics.error(opcode, errno);
     if (errno === Errno.EROFS) this.#parts.failures.reportReadOnly();
-    if (errno !== Errno.EMFILE && errno !== Errno.ENFILE) return;
+    if (!lacksDescriptors(errno)) return;
     const operation = OPCODE_NAMES[opcode] ?? `opcode ${opcode}`;
     this.#parts.failures.reportNoDescriptors(operation, errnoName(errno), openFileLimit());
   }
@@ -134,9 +134,15 @@ export class RequestLoop {
   handleException(error: unknown): number {
     const { operations: { request }, failures } = this.#parts;
     const errno = errnoOf(error);
+    if (lacksDescriptors(errno)) return -errno;
     const operation = OPCODE_NAMES[request.opcode] ?? `opcode ${request.opcode}`;
     const message = error instanceof Error ? error.message : String(error);
     failures.report(`${operation} of node ${request.nodeId}: ${message}: ${errnoName(errno)}`);
     return -errno;
   }
+}
+
+/** Such errors come by the thousand: they are told in words of their own, where they are counted. */
+function lacksDescriptors(errno: number): boolean {
+  return errno === Errno.EMFILE || errno === Errno.ENFILE;
 }

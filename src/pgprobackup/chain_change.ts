@@ -46,6 +46,8 @@ function describeChange({ id, directory, control }: ChainMember): string | undef
     if (now.contentCrc !== control.contentCrc) return "has got another file list";
   } catch (error) {
     if (!isFailure(error)) throw error;
+    // The process has no room for one more open file: that says nothing of the backup.
+    if (error.code === "EMFILE" || error.code === "ENFILE") return undefined;
     return `cannot be read any more (${error.message}): pg_probackup delete, merge or retention?`;
   }
   return undefined;

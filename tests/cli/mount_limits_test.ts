@@ -38,9 +38,14 @@ mountTest("mount logs that it may not open more files, once", async (place) => {
   for (let round = 0; round < 3; round++) {
     const { stderr } = await runCommand(open, { timeoutMs: TIMEOUT_MS, check: false });
     assert.match(stderr, /Too many open files/);
+    await runCommand(["sh", "-c", 'echo x >"$1/other"', "sh", place.mnt], {
+      timeoutMs: TIMEOUT_MS,
+      check: false,
+    });
   }
   const lines = () => place.log.match(/EMFILE: the worker may have 120 files open/g)?.length ?? 0;
   await waitUntil(() => lines() > 0, 10_000, () => place.log);
+  assert.doesNotMatch(place.log, /cause=|of node/, "it is not taken for a fault of the backup");
   // Once a thread.
   assert.ok(lines() <= 4, place.log);
   await runCommand(["prlimit", "--pid", pid, "--nofile=1000:"], { timeoutMs: TIMEOUT_MS });
