@@ -6,6 +6,7 @@
 
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
+import { directoryBehind } from "#src/io/store_access.ts";
 import type { SnapshotSummary, SnapshotWriter } from "#src/pbs/ports.ts";
 import { planArchive } from "#src/pxar/mod.ts";
 import { archiveStem, type BackupSpec, checkBackupSpecs } from "./backup_spec.ts";
@@ -76,7 +77,9 @@ export function planBackup(
   const archives = specs.map((spec): ArchiveReport => {
     const planned = { spec, files: filesOf(spec, options) };
     options.onArchive?.(planned);
-    const build = spec.kind === "pxar" ? planArchive(spec.path, options.build) : undefined;
+    const build = spec.kind === "pxar"
+      ? planArchive(directoryBehind(spec.path), options.build)
+      : undefined;
     const size = build?.contentBytes ?? sizeOf(spec);
     return { ...planned, size, newBytes: 0, newStoredBytes: 0, build, reuse: undefined };
   });

@@ -6,6 +6,7 @@
 
 import { isFailure, UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { directoryBehind } from "#src/io/store_access.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
 import {
@@ -33,10 +34,10 @@ import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 import { watchedSink } from "./watched_sink.ts";
 
-/** Checks that there is a directory. @throws {UsageError} when there is something else @throws {OsError} when there is nothing */
+/** Checks that there is a directory, or a link to one. @throws {UsageError} when there is something else @throws {OsError} when there is nothing */
 export function checkDirectory(path: string): void {
   const stat = new host.HostStat();
-  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "access", path);
+  host.unwrap(host.statAt(host.At.FDCWD, path, stat, true), "access", path);
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
     throw new UsageError(`Cannot back up "${path}": got unexpected file type (expected directory)`);
   }
@@ -124,7 +125,7 @@ export class DirectoryBackup {
   }
 
   #build(spec: BackupSpec, isSplit: boolean, start: StartArchive): BuildReport {
-    return buildInto(spec.path, start, isSplit, this.#options.build ?? {});
+    return buildInto(directoryBehind(spec.path), start, isSplit, this.#options.build ?? {});
   }
 
   /** The archive of the same name in the previous snapshot, when it can be used. */

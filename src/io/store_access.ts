@@ -102,6 +102,11 @@ export function realDirectory(path: string): string {
   return decodeFileName(target);
 }
 
+/** What a symbolic link at `path` leads to, if there is one and that is a directory; else the path as it is. @throws {OsError} */
+export function directoryBehind(path: string): string {
+  return statusOf(path, false)?.kind === "symlink" ? realDirectory(path) : path;
+}
+
 function hostStatus(path: string, followsLink: boolean): FileStatus {
   const stat = new host.HostStat();
   host.unwrap(host.statAt(host.At.FDCWD, path, stat, followsLink), "stat", path);

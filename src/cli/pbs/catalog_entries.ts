@@ -10,7 +10,7 @@ import { streamOf } from "#src/backup/source_stream.ts";
 import { CATALOG_TYPES, type CatalogEntry } from "#src/pbs/format/catalog.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
-import { FileType } from "#src/tree/node.ts";
+import { FileType, type Timestamp } from "#src/tree/node.ts";
 
 /** An entry of any archive of a snapshot. */
 export interface NamedEntry {
@@ -53,7 +53,7 @@ function entryOfEvent({ entry }: PxarEntryEvent, names: readonly string[]): Name
     case "file":
       return named("file", names, {
         size: entry.payload.size,
-        mtime: entry.metadata.mtime.seconds,
+        mtime: wholeSeconds(entry.metadata.mtime),
       });
     case "device": {
       const isBlock = (entry.metadata.mode & FileType.MASK) === FileType.BLOCK_DEVICE;
@@ -62,6 +62,11 @@ function entryOfEvent({ entry }: PxarEntryEvent, names: readonly string[]): Name
     default:
       return named(entry.kind, names);
   }
+}
+
+/** Towards 1970, as the real client prints times of split archives; in catalogs they are as stat(2) has them. */
+function wholeSeconds({ seconds, nanoseconds }: Timestamp): number {
+  return seconds < 0 && nanoseconds > 0 ? seconds + 1 : seconds;
 }
 
 function named(

@@ -5,6 +5,7 @@
  */
 
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { directoryBehind } from "#src/io/store_access.ts";
 import {
   buildArchive,
   type BuildOptions,
@@ -53,10 +54,11 @@ export async function createArchive(request: CreateRequest, terminal: Terminal):
 
 async function build(request: CreateRequest, options: BuildOptions): Promise<BuildReport> {
   using output = await openOutputArchive(request.output);
-  if (request.output.isDryRun) return planArchive(request.source, options);
+  const source = directoryBehind(request.source);
+  if (request.output.isDryRun) return planArchive(source, options);
   const { metadata, payload } = output;
   const sinks = { metadata, ...(payload === undefined ? {} : { payload }) };
-  const report = buildArchive(request.source, sinks, options);
+  const report = buildArchive(source, sinks, options);
   output.finish();
   return report;
 }

@@ -12,7 +12,6 @@ import { quoteName } from "./quoting.ts";
 const OWNER_WIDTH = 13;
 const TIME_WIDTH = 19;
 const SIZE_WIDTH = 8;
-const UNKNOWN = "-";
 
 const TYPE_LETTERS: Readonly<Record<number, string>> = {
   [FileType.FILE]: "-",
@@ -30,13 +29,14 @@ const TYPE_LETTERS: Readonly<Record<number, string>> = {
  */
 export function formatLongEntry(path: string, entry: PxarEntry | PxarHardlink): string {
   if (entry.kind === "hardlink") {
+    // An archive has no metadata of its own for it: the reference prints zeros, and the target as it is stored.
     const columns = [
       "L---------  ",
-      UNKNOWN.padEnd(OWNER_WIDTH),
-      UNKNOWN.padEnd(TIME_WIDTH),
-      UNKNOWN.padStart(SIZE_WIDTH),
+      "0/0".padEnd(OWNER_WIDTH),
+      formatTime({ seconds: 0, nanoseconds: 0 }).padEnd(TIME_WIDTH),
+      "0".padStart(SIZE_WIDTH),
     ];
-    return `${columns.join(" ")} ${quoteName(path)} -> ${quoteName(`/${entry.targetPath}`)}`;
+    return `${columns.join(" ")} ${quoteName(path)} -> ${quoteName(entry.targetPath)}`;
   }
   const { metadata } = entry;
   const flags = (hasAcl(metadata) ? "+" : " ") + (metadata.xattrs.length > 0 ? "+" : " ");

@@ -17,6 +17,7 @@ import { makeHostSource } from "./host_source.ts";
 import type { BuildOptions } from "./options.ts";
 import { type BuildReport, BuildReportBuilder } from "./report.ts";
 import type { MetadataOptions } from "./source.ts";
+import { reportUnmatchable } from "./unmatchable.ts";
 
 /** Where an archive goes. */
 export interface ArchiveSinks {
@@ -103,6 +104,7 @@ export function buildInto(
   const stat = new HostStat();
   const directory = source.openRoot(path, stat);
   if (typeof directory === "number") throw new OsError(-directory, "open", path);
+  reportUnmatchable(options.exclude ?? [], path, directory, report);
   const walk = new DirectoryWalk(path, source, report, patterns, options);
   const text = patterns.length === 0 ? undefined : formatPatterns(patterns);
   const root = walk.enterRoot(directory, stat);

@@ -37,6 +37,8 @@ export type BuildProblemKind =
   | "attribute"
   /** A line of a `.pxarexclude` file, or the file, was not understood. */
   | "exclude-file"
+  /** A pattern of the caller can match nothing. */
+  | "exclude-pattern"
   /** Directory of another file system: stored without its content, as asked for. */
   | "mount-point";
 
@@ -82,6 +84,7 @@ const SEVERITIES: Readonly<Record<BuildProblemKind, BuildProblem["severity"]>> =
   grown: "warning",
   attribute: "warning",
   "exclude-file": "warning",
+  "exclude-pattern": "warning",
   "mount-point": "notice",
 };
 

@@ -12,4 +12,5 @@ export {
   EXCLUDE_FILE_SIZE_MAX,
   type ParsedExcludeFile,
   parseExcludeFile,
+  withoutByteOrderMark,
 } from "./pxarexclude_file.ts";

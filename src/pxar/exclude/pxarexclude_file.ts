@@ -21,6 +21,7 @@ export interface ParsedExcludeFile {
   readonly problems: readonly string[];
 }
 
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const NEWLINE = 0x0a;
 const HASH = 0x23;
 const EXCLAMATION_MARK = 0x21;
@@ -35,20 +36,26 @@ const DOT = 0x2e;
 export function parseExcludeFile(content: Uint8Array, directory: Uint8Array): ParsedExcludeFile {
   const patterns: PathPattern[] = [];
   const problems: string[] = [];
-  for (const line of lines(content)) {
+  const text = withoutByteOrderMark(content);
+  if (text !== content) {
+    problems.push(
+      "It begins with a byte order mark, which other programs take for a part of the first pattern",
+    );
+  }
+  for (const line of lines(text)) {
     if (line.length === 0 || line[0] === HASH) continue;
     const action = line[0] === EXCLAMATION_MARK ? "include" : "exclude";
     const written = action === "include" ? line.subarray(1) : line;
-    const text = withoutDots(written);
-    if (text.length < written.length) {
-      const left = text.length === 0 ? "nothing is left of it" : "they are left out";
+    const kept = withoutDots(written);
+    if (kept.length < written.length) {
+      const left = kept.length === 0 ? "nothing is left of it" : "they are left out";
       problems.push(`Pattern ${quote(written)} has "." or ".." segments: ${left}`);
-      if (text.length === 0) continue;
+      if (kept.length === 0) continue;
     }
     try {
-      const isAnchored = text[0] === SLASH;
+      const isAnchored = kept[0] === SLASH;
       patterns.push(
-        PathPattern.parse(text, isAnchored ? { action, below: directory } : { action }),
+        PathPattern.parse(kept, isAnchored ? { action, below: directory } : { action }),
       );
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -56,6 +63,12 @@ export function parseExcludeFile(content: Uint8Array, directory: Uint8Array): Pa
     }
   }
   return { patterns, problems };
+}
+
+/** The text behind the mark that some editors put in front of UTF-8. */
+export function withoutByteOrderMark(content: Uint8Array): Uint8Array {
+  const isMarked = BYTE_ORDER_MARK.every((byte, index) => content[index] === byte);
+  return isMarked ? content.subarray(BYTE_ORDER_MARK.length) : content;
 }
 
 /** Lines without ASCII white space at their ends. */

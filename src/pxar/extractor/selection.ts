@@ -5,7 +5,7 @@
  */
 
 import { encodeFileNameInto } from "#src/bytes/file_name.ts";
-import { PathPattern, PatternList } from "../exclude/mod.ts";
+import { PathPattern, PatternList, withoutByteOrderMark } from "../exclude/mod.ts";
 import { PATH_SIZE_MAX } from "../format/limits.ts";
 
 const LINE_FEED = 0x0a;
@@ -50,7 +50,8 @@ export function parseIncludePatterns(patterns: readonly string[]): PathPattern[]
  *
  * @throws {UsageError} with code `bad-pattern`
  */
-export function parseFilesFrom(bytes: Uint8Array): PathPattern[] {
+export function parseFilesFrom(content: Uint8Array): PathPattern[] {
+  const bytes = withoutByteOrderMark(content);
   const patterns: PathPattern[] = [];
   for (let start = 0; start < bytes.length;) {
     const found = bytes.indexOf(LINE_FEED, start);
