@@ -176,7 +176,8 @@ export type StateCode =
   | "foreign-owner"
   | "access-times"
   | "future-snapshot"
-  | "maintenance";
+  | "maintenance"
+  | "object-storage";
 
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
 export class StateError extends Error implements Failure {

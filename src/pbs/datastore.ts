@@ -33,9 +33,10 @@ import {
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import { findLocalServer } from "./local_server.ts";
+import { findLocalServer, foreignBackend } from "./local_server.ts";
 import { loadManifest, snapshotPath, updateManifest } from "./manifest_file.ts";
 import { createNamespace, removeNamespace } from "./namespaces.ts";
+import { cacheError, signOfCache } from "./object_storage_cache.ts";
 import { ObjectLocks } from "./store/object_locks.ts";
 import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
 import { ProcessLock } from "./store/process_lock.ts";
@@ -69,9 +70,17 @@ export class Datastore {
   readonly warnings: readonly string[];
   readonly #store: OpenStore;
   readonly #chunks: ChunksOnDemand;
+  #signOfCache: string | undefined;
+  #isCacheKnown = false;
 
-  private constructor(store: OpenStore, chunks: ChunksOnDemand, warnings: readonly string[]) {
+  private constructor(
+    store: OpenStore,
+    chunks: ChunksOnDemand,
+    warnings: readonly string[],
+    signOfCache: string | undefined,
+  ) {
     this.#store = store;
+    this.#signOfCache = signOfCache;
     this.#chunks = chunks;
     this.path = store.path;
     this.access = store.isWritable ? "write" : "read";
@@ -87,7 +96,8 @@ export class Datastore {
    * Opens a datastore.
    *
    * @throws {StateError} `not-found` when the directory is none, or a server's locks are asked for that are not there;
-   *     `maintenance` when its server allows no access at the moment, or no writing
+   *     `maintenance` when its server allows no access at the moment, or no writing; `object-storage` when it is to be written
+   *     to, but is only a server's cache
    * @throws {UsageError} when it is to be written to, but FFI is not allowed, or it is not what its server has of that name
    * @throws {OsError}
    */
@@ -108,6 +118,9 @@ export class Datastore {
     const syncLevel = options.syncLevel ?? "filesystem";
     const codecs = isNative ? nativeCodecs() : builtInCodecs();
     const server = findLocalServer(storePath, options);
+    const backend = foreignBackend(server);
+    const sign = backend === undefined ? undefined : `its server keeps the chunks in "${backend}"`;
+    if (sign !== undefined && isWritable) throw cacheError(storePath, sign);
     const chunks = new ChunksOnDemand(storePath, isWritable ? { owner, syncLevel } : undefined);
     const store: OpenStore = {
       path: storePath,
@@ -121,7 +134,7 @@ export class Datastore {
       host: isNative ? openHostParts(storePath, owner, options, server.locksPath) : undefined,
       isWritable,
     };
-    return new Datastore(store, chunks, server.warnings);
+    return new Datastore(store, chunks, server.warnings, sign);
   }
 
   /**
@@ -132,6 +145,17 @@ export class Datastore {
    */
   static create(path: string, options: CreateOptions = {}): void {
     createDatastore(path, options);
+  }
+
+  /**
+   * Checks that the directory is a whole datastore, for what is decided by the chunks in it.
+   *
+   * @throws {StateError} `object-storage` when it is the cache of one whose chunks are in object storage
+   */
+  requireOwnChunks(): void {
+    if (!this.#isCacheKnown) this.#signOfCache ??= signOfCache(this.#store);
+    this.#isCacheKnown = true;
+    if (this.#signOfCache !== undefined) throw cacheError(this.path, this.#signOfCache);
   }
 
   /** The lock that writers share and garbage collection has alone. @throws {UsageError} when open for reading only */
@@ -298,8 +322,9 @@ export class Datastore {
     return forgetGroup(this.#store, group);
   }
 
-  /** What pruning a group would remove and why; newest first. @throws {StateError} `not-found` @throws {UsageError} for bad counts */
+  /** What pruning a group would remove and why; newest first. @throws {StateError} `not-found`, `object-storage` @throws {UsageError} for bad counts */
   planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
+    this.requireOwnChunks();
     const snapshots = this.snapshots(group).map((id) => ({
       id,
       time: id.time,

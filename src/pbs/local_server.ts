@@ -17,6 +17,14 @@ const CONFIG_PATH = "/etc/proxmox-backup/datastore.cfg";
 const CONFIG_SIZE_MAX = 4 << 20;
 const STORE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 
+/** Where a datastore's chunks are that is whole. */
+const OWN_BACKEND = "filesystem";
+
+/** What a server keeps the chunks in of which the directory is only a cache; undefined where it is a whole datastore. */
+export function foreignBackend({ entry }: LocalServer): string | undefined {
+  return entry === undefined || entry.backend === OWN_BACKEND ? undefined : entry.backend;
+}
+
 /** What there is of a server. */
 export interface LocalServer {
   /** Folder with its lock files of the datastore; undefined where there is none, or its name for the datastore is not known. */

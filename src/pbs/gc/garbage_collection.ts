@@ -69,7 +69,7 @@ export interface GarbageCollectionOptions {
  * Marks what the indexes name, then removes chunks that were not used for long, and writes `.gc-status`.
  *
  * @param datastore open for writing
- * @throws {StateError} `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
+ * @throws {StateError} `object-storage` when the directory is a cache of such a datastore; `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
  *   system does not tell when chunks were used last; `not-found` when a symbolic link leads nowhere; `busy` when snapshots are moved
  *   about all the time
  * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is removed
@@ -85,6 +85,7 @@ export function collectGarbage(
   if (datastore.access !== "write") {
     throw new UsageError("Cannot collect garbage: the datastore is open for reading only");
   }
+  datastore.requireOwnChunks();
   const { chunks, processLock } = datastore;
   const lock = processLock.acquireExclusive();
   try {

@@ -65,6 +65,12 @@ export class LocalChunkSource implements ChunkSource {
         hint: "A verification of the datastore tells which snapshots need it",
       });
     }
+    if (storedSize === 0) {
+      throw new IntegrityError("Cannot use chunk: it is empty", {
+        code: "empty",
+        hint: "It is lost, or in object storage where this directory is a server's cache",
+      });
+    }
     codec.decodeInto(this.#store.buffer, 0, storedSize, target, start, size, {
       crypt: isEncrypted ? crypt : undefined,
       digest,
@@ -89,6 +95,10 @@ export class LocalChunkSource implements ChunkSource {
 
   #translate(error: unknown, digest: ChunkDigest, size: number): unknown {
     const path = this.#store.pathOf(digest);
+    // Damage of a chunk, not of what is made of chunks.
+    if (error instanceof FormatError) {
+      return new IntegrityError(error.message, { code: error.code, path, cause: error });
+    }
     if (!(error instanceof LimitError)) return withPath(error, path);
     return new IntegrityError(`Cannot use chunk: it has more than ${size} bytes`, {
       code: "length",

@@ -35,6 +35,7 @@ export function verifyStore(
   options: VerifyOptions = {},
 ): VerifyReport {
   if (!mayUseFfi()) throw new UsageError("Cannot verify a datastore without --allow-ffi");
+  datastore.requireOwnChunks();
   const snapshots = snapshotsOf(datastore, scope);
   const ignoreVerified = options.ignoreVerified ?? scope.kind !== "snapshot";
   const run = new SnapshotVerifier(datastore, { ...options, ignoreVerified });

@@ -133,6 +133,8 @@ class PruneJob {
       return run();
     } catch (error) {
       if (!isFailure(error) || error instanceof UsageError) throw error;
+      // It is the datastore, not the group.
+      if (error.code === "object-storage") throw error;
       if (error.code === "not-found") return undefined;
       this.#failureCount++;
       this.#output.problem(qualifiedName(id), error);
