@@ -14,7 +14,7 @@ import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { shellWord, unmountCommand } from "./control/shell_command.ts";
 
 /** Flags of the options that errors name. */
-const FLAGS: Readonly<Record<string, string>> = {
+export const FLAGS: Readonly<Record<string, string>> = {
   conflict: "--conflict",
   crypt: "--keyfile",
   diffPath: "--diff-dir",

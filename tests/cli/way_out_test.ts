@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { wayOut } from "#src/cli/way_out.ts";
+import { FLAGS, wayOut } from "#src/cli/way_out.ts";
 import { Errno, LimitError, OsError, StateError } from "#src/errors.ts";
 import { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -30,6 +31,20 @@ Deno.test("wayOut() names the flag of the command that failed, and no flag that 
 Deno.test("wayOut() never shows the library's name of an option", () => {
   const error = new LimitError("Too many", { hint: "Allow more", option: "entriesMax" });
   assert.deepEqual(wayOut(error, PLAIN), { hint: "Allow more" });
+});
+
+Deno.test("the command line has a flag for every option that errors of the library name", () => {
+  const source = fileURLToPath(new URL("../../src/", import.meta.url));
+  const named = (directory: string): string[] =>
+    [...Deno.readDirSync(directory)].flatMap(({ name, isDirectory }) => {
+      const path = `${directory}/${name}`;
+      if (isDirectory) return path === `${source}/cli` ? [] : named(path);
+      const text = Deno.readTextFileSync(path);
+      return [...text.matchAll(/\boption: "([^"]+)"/g)].map(([, option]) => option!);
+    });
+  const options = new Set(named(source));
+  assert.ok(options.has("force") && options.has("diffPath"));
+  for (const option of options) assert.match(FLAGS[option] ?? "none", /^--[a-z]/, option);
 });
 
 Deno.test("wayOut() of what is there already offers to replace files, and files only", () => {
