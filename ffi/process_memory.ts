@@ -64,10 +64,10 @@ export function cleanFileMappings(maps: string): AddressRange[] {
 }
 
 /**
- * Gives back what a process needed to start and may never need again: free memory inside of the C library's heap, and its
+ * Gives back what a process needed once and may never need again: free memory inside of the C library's heap, and its
  * hold on the pages of its own code. These stay in the kernel's page cache, and come back one by one when they are run.
  */
-export function releaseStartMemory(): void {
+export function releaseUnusedMemory(): void {
   trimHeap();
   const maps = readSmallFile(MAPS, MAPS_SIZE_MAX);
   if (typeof maps === "number") return;

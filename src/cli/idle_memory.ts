@@ -4,15 +4,27 @@
  * @module
  */
 
-import { releaseStartMemory } from "#src/io/host_memory.ts";
+import { releaseUnusedMemory } from "#src/io/host_memory.ts";
 
-/** What comes right after the mount still runs code of the start. */
-const SETTLING_MS = 1000;
+const LOOK_EVERY_MS = 1000;
 
 /**
- * Gives back what the start of a mount took: lists of the backup were large, half of the runtime's code is never run
- * again, and from now on the main thread only waits. Does not keep the process alive.
+ * Gives memory back whenever no request has come for a second, once each time: what the start of a mount took, since lists
+ * of the backup were large and half of the runtime's code is never run again, and what a burst of requests left. Does not
+ * keep the process alive.
+ *
+ * @param requestCount requests so far
  */
-export function releaseMemorySoon(): void {
-  Deno.unrefTimer(setTimeout(releaseStartMemory, SETTLING_MS));
+export function releaseMemoryWhenIdle(requestCount: () => number): void {
+  let last = -1;
+  let released = -1;
+  const look = () => {
+    const count = requestCount();
+    if (count === last && count !== released) {
+      released = count;
+      releaseUnusedMemory();
+    }
+    last = count;
+  };
+  Deno.unrefTimer(setInterval(look, LOOK_EVERY_MS));
 }

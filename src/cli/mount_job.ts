@@ -42,7 +42,7 @@ import { type CatalogLock, lockCatalog } from "./catalog_lock.ts";
 import { refuseServedMount } from "./control/served_mount.ts";
 import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
 import { type MountVoices, runMountProcess } from "./mount_process.ts";
-import { releaseMemorySoon } from "./idle_memory.ts";
+import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
 import { LOG_FILE_NAME, type MountRequest } from "./mount_request.ts";
 import { StatisticsCollector } from "./mount_statistics.ts";
@@ -265,7 +265,7 @@ class MountJob {
       const statistics = { collector, controlPath };
       const served = serveUntilEnd({ mounted, signals, card, statistics });
       report.mounted();
-      releaseMemorySoon();
+      releaseMemoryWhenIdle(() => mounted.statistics.requestCount);
       await served;
     } finally {
       removeWorkerFiles(controlPath);

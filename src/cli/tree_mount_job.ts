@@ -11,7 +11,7 @@ import { mountFileSystem, prepareMountPoint, resolveMountPoint } from "#src/moun
 import { chooseAllowOther } from "./allow_other.ts";
 import { refuseServedMount } from "./control/served_mount.ts";
 import type { LogRequest } from "./log_options.ts";
-import { releaseMemorySoon } from "./idle_memory.ts";
+import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
 import { type MountVoices, runMountProcess } from "./mount_process.ts";
 import { serveUntilEnd, showMounted } from "./mounted_job.ts";
@@ -117,7 +117,7 @@ class TreeMountJob {
     }
     const served = serveUntilEnd({ mounted, signals, card });
     report.mounted();
-    releaseMemorySoon();
+    releaseMemoryWhenIdle(() => mounted.statistics.requestCount);
     await served;
   }
 }

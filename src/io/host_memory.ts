@@ -9,5 +9,5 @@ export {
   type AddressRange,
   cleanFileMappings,
   keepHeapSmall,
-  releaseStartMemory,
+  releaseUnusedMemory,
 } from "#ffi/process_memory.ts";

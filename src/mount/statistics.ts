@@ -121,6 +121,15 @@ export class MountStatistics {
     this.#workerCount = workerCount;
   }
 
+  /** Requests of all kinds since the mount was made. */
+  get requestCount(): number {
+    let count = 0;
+    for (let cell = COUNT; cell < this.#workerCount * WORKER_CELLS; cell += OPERATION_CELLS) {
+      count += this.#cells[cell]!;
+    }
+    return count;
+  }
+
   /** Every kind of request seen since the last reset, by name. */
   operations(): Record<string, OperationStatistics> {
     const sums = this.#sums();

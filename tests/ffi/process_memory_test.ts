@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cleanFileMappings, releaseStartMemory } from "#ffi/process_memory.ts";
+import { cleanFileMappings, releaseUnusedMemory } from "#ffi/process_memory.ts";
 import { readSmallFile } from "#ffi/libc.ts";
 
 const MAPS = `55b6d4e7f000-55b6d6a0d000 r--p 00000000 fe:00 10012229    /usr/bin/program name
@@ -25,9 +25,9 @@ function residentKibibytes(): number {
   return Number(/^RssFile:\s+(\d+) kB/m.exec(new TextDecoder().decode(status))?.[1]);
 }
 
-Deno.test("releaseStartMemory() lets go of the program's code, which runs on", () => {
+Deno.test("releaseUnusedMemory() lets go of the program's code, which runs on", () => {
   const before = residentKibibytes();
-  releaseStartMemory();
+  releaseUnusedMemory();
   const after = residentKibibytes();
   assert.ok(after < before * 0.7, `${before} KiB before, ${after} after`);
   assert.equal([3, 1, 2].sort().join(), "1,2,3");
