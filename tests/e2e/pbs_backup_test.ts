@@ -211,7 +211,7 @@ Deno.test("pbs backup --dry-run writes nothing", async () => {
   const place = ["--backup-id", "a", "--backup-time"];
   await store.must(["backup", "a.conf:/etc/hostname", ...place, "1704967200"]);
   const late = await store.run([...args, ...place, "1704967200"]);
-  assert.match(late.stderr, /it exists \(host\/a\/2024-01-11T10:00:00Z\)/);
+  assert.match(late.stderr, /host\/a\/2024-01-11T10:00:00Z: it exists/);
   assert.equal(late.code, 1);
 });
 
