@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FormatError, IntegrityError, StateError } from "#src/errors.ts";
+import { IntegrityError, StateError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
@@ -93,7 +93,7 @@ Deno.test("ReadAhead leaves what is wrong with a chunk to be said by the one who
       () => Deno.writeFileSync(path, good.map((byte, offset) => offset === 99 ? byte ^ 1 : byte)),
       IntegrityError,
     ],
-    [() => Deno.writeFileSync(path, good.subarray(0, 7)), FormatError],
+    [() => Deno.writeFileSync(path, good.subarray(0, 7)), IntegrityError],
     [() => Deno.removeSync(path), StateError],
   ];
   for (const [damage, kind] of damages) {
