@@ -184,7 +184,13 @@ mountTest("pbkfs mount never writes into the diff on read unless told", async (p
   const statistics = async () =>
     JSON.parse((await runProgram(["stat", "-D", place.mnt, "--format", "json"])).stdout).diff;
   const usage = async () => (await statistics()).bytes;
-  assert.deepEqual(await statistics(), { bytes: 0, files: 0, blocks_copied: 0, bytes_copied: 0 });
+  assert.deepEqual(await statistics(), {
+    bytes: 0,
+    files: 0,
+    blocks_copied: 0,
+    bytes_copied: 0,
+    read_only: false,
+  });
   assert.deepEqual(
     [...Deno.readDirSync(`${place.diff}/data`)].map((entry) => entry.name).sort(),
     [".pbkfs", ".pbkfs-directory"],
