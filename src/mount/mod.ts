@@ -22,7 +22,7 @@ export * from "./fuse_worker.ts";
 export * from "./worker_source.ts";
 export { treeFileSystem, type TreeFileSystemOptions } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
-export type { CommonStart, WorkerPool } from "./worker_pool.ts";
+export type { CommonStart, PoolListeners, WorkerPool } from "./worker_pool.ts";
 export type { StartMessage } from "./worker_protocol.ts";
 export type { PassthroughState } from "./passthrough.ts";
 export type { BackingRegistry } from "./backing_registry.ts";
