@@ -364,22 +364,37 @@ function refuseForeign(path: string): Binding | undefined {
   const bindingPath = `${path}/${BINDING_FILE_NAME}`;
   const text = readSmallTextFile(bindingPath);
   if (text !== undefined) return parseBinding(text, bindingPath);
-  const stranger = firstName(`${path}/${DATA_DIRECTORY_NAME}`);
+  const stranger = findStranger(path);
   if (stranger === undefined) return undefined;
   throw new StateError(
     "foreign-diff",
-    `Cannot use diff directory "${path}": it has no binding, but "data/${stranger}" is there`,
-    { hint: "Give another diff directory; this one is left untouched", option: "diffPath" },
+    `Cannot use diff directory "${path}": it has no binding, but "${stranger}" is there`,
+    { hint: "Give an empty directory; this one is left untouched", option: "diffPath" },
   );
 }
 
-function firstName(path: string): string | undefined {
-  try {
-    for (const entry of Deno.readDirSync(path)) return entry.name;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+/** What is somebody's in a directory that was never bound: mounting would empty `tmp/`, and cleaning up everything. */
+function findStranger(path: string): string | undefined {
+  for (const name of namesIn(path)) {
+    if (name.startsWith(CONTROL_DIRECTORY_NAME) || name === "lost+found") continue;
+    if (name !== DATA_DIRECTORY_NAME && name !== TEMPORARY_DIRECTORY_NAME) return name;
+    const [inner] = namesIn(`${path}/${name}`);
+    if (inner !== undefined) return `${name}/${inner}`;
   }
   return undefined;
+}
+
+function namesIn(path: string): string[] {
+  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY;
+  const fd = host.open(path, flags);
+  // What is no directory is for `makeDirectory` to refuse.
+  if (fd === -host.Errno.ENOENT || fd === -host.Errno.ENOTDIR) return [];
+  host.unwrap(fd, "open directory", path);
+  try {
+    return readHostDirectory(fd).map(({ name }) => name);
+  } finally {
+    host.close(fd);
+  }
 }
 
 function probeWritable(path: string): void {

@@ -317,6 +317,12 @@ Deno.test("openDiffDirectory() refuses another tool's directory and leaves it un
       Deno.mkdirSync(`${diff}/data/base/5`, { recursive: true });
       Deno.writeTextFileSync(`${diff}/data/base/5/1.patch`, "PBKPATCH");
     },
+    "somebody's files": (diff) => Deno.writeTextFileSync(`${diff}/thesis.tex`, "x"),
+    "somebody's directory": (diff) => Deno.mkdirSync(`${diff}/src`),
+    "something in tmp, which would be emptied": (diff) => {
+      Deno.mkdirSync(`${diff}/tmp`);
+      Deno.writeTextFileSync(`${diff}/tmp/kept`, "x");
+    },
     "whiteouts": (diff) => {
       Deno.mkdirSync(`${diff}/data`, { recursive: true });
       Deno.writeTextFileSync(`${diff}/data/.wh.PG_VERSION`, "");
@@ -330,6 +336,15 @@ Deno.test("openDiffDirectory() refuses another tool's directory and leaves it un
     assert.throws(() => place.open({ force: true }), failsWith("foreign-diff"), what);
     assert.equal(Deno.statSync(place.diff).mtime?.getTime(), before, what);
   }
+});
+
+Deno.test("openDiffDirectory() takes an empty file system, and what an interrupted start has left", () => {
+  using place = new Place();
+  Deno.mkdirSync(`${place.diff}/lost+found`, { recursive: true });
+  Deno.writeTextFileSync(`${place.diff}/.pbkfs-lock`, "");
+  Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json.new`, "{");
+  place.open().abandon();
+  assert.ok(Deno.statSync(`${place.diff}/lost+found`).isDirectory);
 });
 
 Deno.test("openDiffDirectory() refuses links in place of its own files", () => {
