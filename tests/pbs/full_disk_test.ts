@@ -133,7 +133,7 @@ Deno.test("A backup with threads to a full disk fails with ENOSPC, and leaves no
   }, (error) => error instanceof OsError && error.errno === Errno.ENOSPC);
   writer.abort();
   assertNoTraces(path);
-  assert.deepEqual(store.snapshots(groupOf("a")), []);
+  assert.deepEqual(store.groups(ROOT_NAMESPACE), []);
   const status = collectGarbage(store, { keepMinutes: 0 });
   assert.ok(status.removedChunks + status.diskChunks > 40);
   store.close();
