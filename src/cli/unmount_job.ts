@@ -128,6 +128,8 @@ async function waitForEnd(worker: Worker, mountPath: string): Promise<void> {
     if (passedMs < NOTICE_TIMEOUT_MS) return;
     const { device, mount_path: ownPath } = worker.card.read();
     const holders = findMountHolders(device!, HOLDERS_TIMEOUT_MS);
+    // The number of a mount that has ended meanwhile may be another one's by now.
+    if (worker.card.read().state !== "mounted") return;
     // What was taken away was one more mount of it.
     if (mountPath !== ownPath && holders.some((each) => each.mountPoint === ownPath)) return "done";
     if (holders.length > 0) throw heldElsewhere(mountPath, holders);
@@ -216,7 +218,10 @@ async function unmountUnseen(mount: FoundMount): Promise<UnmountOutcome> {
   if (answer === "dead") {
     // What still refers to a mount whose worker is gone gets nothing but errors.
     unmountPath(mountPath, { lazy: true });
-    return { warning: undefined };
+    return {
+      warning: `the process that served "${mountPath}" had ended before: what programs had ` +
+        "not synced is lost if the system goes down before it is on the disk",
+    };
   }
   if (answer === "silent") throw unansweringMount(mountPath);
   await unmountWhenFree(mountPath);

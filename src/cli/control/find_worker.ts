@@ -100,7 +100,7 @@ function look(mountPath: string, diffPath: string | undefined): FoundMount {
   const byDevice = entry === undefined ? undefined : findWorkerByDevice(entry.device);
   // What has just been mounted is on no card for a moment.
   const isWanted = (card: CardContent) =>
-    entry === undefined || card.device === entry.device || card.state === "starting";
+    entry === undefined || servesDevice(card, entry.device) || card.state === "starting";
   const { worker, elsewhere } = byDevice === undefined
     ? findByPlace(mountPath, diffPath, isWanted)
     : { worker: byDevice, elsewhere: [] };
@@ -116,7 +116,12 @@ function look(mountPath: string, diffPath: string | undefined): FoundMount {
 
 /** The worker that serves a mount. @param device `major:minor` of the mount */
 export function findWorkerByDevice(device: string): Worker | undefined {
-  return findWorkers((worker) => worker.card.read().device === device)[0];
+  return findWorkers(({ card }) => servesDevice(card.read(), device))[0];
+}
+
+/** The kernel gives the number of a mount that has ended to the next one, whose worker is another. */
+function servesDevice(card: CardContent, device: string): boolean {
+  return card.state === "mounted" && card.device === device;
 }
 
 /** The worker that has locked a diff directory. */
