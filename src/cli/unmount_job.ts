@@ -30,6 +30,7 @@ import {
   waitUntilGone,
 } from "./control/end_worker.ts";
 import {
+  deviceServedBy,
   findMountAt,
   findWorkerByDevice,
   type FoundMount,
@@ -237,8 +238,8 @@ async function killAndDetach(mount: FoundMount): Promise<UnmountOutcome> {
   const { entry, worker, diffPath, mountPath } = mount;
   // What the kernel reads and writes itself for an open file it goes on with after the end of the mount.
   const users = diffPath === undefined ? [] : usersOf(mountPath);
+  const device = entry?.device ?? (worker && deviceServedBy(worker.card.read()));
   const hasEnded = worker === undefined || await killWorker(worker);
-  const device = entry?.device ?? worker?.card.read().device;
   // A connection that nobody serves ends by itself; otherwise it is ended here.
   const isServed = worker === undefined || !hasEnded;
   for (const { mountPoint } of ownMounts(device)) detach(mountPoint, isServed);
@@ -249,6 +250,7 @@ async function killAndDetach(mount: FoundMount): Promise<UnmountOutcome> {
 
 /** All mounts of a file system in this namespace, the uppermost first. */
 function ownMounts(device: string | undefined): Pick<MountHolder, "mountPoint">[] {
+  if (device === undefined) return [];
   return readMountTable().filter((each) => each.device === device && each.type === MOUNT_TYPE)
     .reverse();
 }

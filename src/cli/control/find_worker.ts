@@ -119,9 +119,16 @@ export function findWorkerByDevice(device: string): Worker | undefined {
   return findWorkers(({ card }) => servesDevice(card.read(), device))[0];
 }
 
-/** The kernel gives the number of a mount that has ended to the next one, whose worker is another. */
 function servesDevice(card: CardContent, device: string): boolean {
-  return card.state === "mounted" && card.device === device;
+  return deviceServedBy(card) === device;
+}
+
+/**
+ * `major:minor` of the mount that a worker serves now; undefined where it serves none yet, or none any more: the kernel gives
+ * the number of a mount that has ended to the next one, whose worker is another.
+ */
+export function deviceServedBy(card: CardContent): string | undefined {
+  return card.state === "mounted" ? card.device : undefined;
 }
 
 /** The worker that has locked a diff directory. */
