@@ -238,8 +238,9 @@ async function killAndDetach(mount: FoundMount): Promise<UnmountOutcome> {
   const { entry, worker, diffPath, mountPath } = mount;
   // What the kernel reads and writes itself for an open file it goes on with after the end of the mount.
   const users = diffPath === undefined ? [] : usersOf(mountPath);
-  const device = entry?.device ?? (worker && deviceServedBy(worker.card.read()));
   const hasEnded = worker === undefined || await killWorker(worker);
+  // A worker that was just starting may have mounted before it was killed.
+  const device = entry?.device ?? (worker && deviceServedBy(worker.card.read()));
   // A connection that nobody serves ends by itself; otherwise it is ended here.
   const isServed = worker === undefined || !hasEnded;
   for (const { mountPoint } of ownMounts(device)) detach(mountPoint, isServed);
