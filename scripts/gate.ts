@@ -45,8 +45,16 @@ function check(name: string, ...args: string[]): Part {
   return { name, group: "checks", args, usualMinutes: 0.2, timeoutMs: 5 * MINUTE_MS };
 }
 
-/** Tests that take memory or address space for long, or much of it: in a process of their own they harm no others. */
-const HEAVY_TESTS = ["tests/pxar/fuzz_test.ts", "tests/overlay"];
+/**
+ * Tests that run by themselves, since others beside them would notice: they take memory or address space for long, or make
+ * mount namespaces, in which the mounts of all others live on.
+ */
+const TESTS_ALONE = [
+  "tests/pxar/fuzz_test.ts",
+  "tests/overlay",
+  "tests/cli/control",
+  "tests/io/local_time_test.ts",
+];
 
 const PARTS: readonly Part[] = [
   check("format", "fmt", "--check"),
@@ -61,13 +69,13 @@ const PARTS: readonly Part[] = [
       "test",
       "--parallel",
       ...TEST_PERMISSIONS,
-      `--ignore=${["tests/e2e", ...HEAVY_TESTS].join(",")}`,
+      `--ignore=${["tests/e2e", ...TESTS_ALONE].join(",")}`,
       "tests",
     ],
     usualMinutes: 7,
     timeoutMs: 15 * MINUTE_MS,
   },
-  ...HEAVY_TESTS.map((path): Part => ({
+  ...TESTS_ALONE.map((path): Part => ({
     name: path,
     group: "unit",
     args: ["test", ...TEST_PERMISSIONS, path],
