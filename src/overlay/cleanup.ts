@@ -86,9 +86,9 @@ function removeLocked(fd: number, path: string): number {
 function checkUnused(path: string): void {
   const holder = findLockHolder(path);
   if (holder === undefined) return;
+  // To empty it under its worker (`force`) would take what is written from whoever uses the mount: no way to be pointed to.
   const message = `Cleanup blocked: diff directory in use by ${describeHolder(holder)}`;
-  const wayOut = { hint: "Unmount it first, or empty it all the same", option: "force" };
-  throw new DiffLockedError(path, holder, message, wayOut);
+  throw new DiffLockedError(path, holder, message);
 }
 
 /** Refuses to empty what is not known to be a diff directory: a slip in `-d` must not cost somebody's files. */

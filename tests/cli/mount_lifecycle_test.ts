@@ -106,6 +106,8 @@ mountTest("pbkfs mount refuses a diff directory in use", async (place) => {
   const cleanup = await runProgram(["cleanup", "-d", place.diff]);
   assert.equal(cleanup.code, 1);
   assert.match(cleanup.stderr, /Cleanup blocked: diff directory in use by process/);
+  assert.match(cleanup.stderr, /Run pbkfs unmount/);
+  assert.doesNotMatch(cleanup.stderr, /--force/);
 });
 
 mountTest("pbkfs mount refuses mount points that cannot be used", async (place) => {
