@@ -175,8 +175,12 @@ export class MountedFileSystem {
   async unmount(options: EndOptions = { whenBusy: "detach" }): Promise<void> {
     if (!this.#isDetached) {
       // In the first case the session is unmounted when the workers are done: the mount may still end a moment later.
-      if (options.whenBusy === "refuse") unmountPath(this.mountPoint);
-      else this.#unmountSession();
+      if (options.whenBusy === "refuse") {
+        using _paused = await this.#pool.pausePreloading();
+        unmountPath(this.mountPoint);
+      } else {
+        this.#unmountSession();
+      }
       this.#isDetached = true;
     }
     if (!await this.#hasEnded()) {

@@ -21,6 +21,10 @@ export interface PoolListeners {
 /** How often the shared states are looked at, in case a message got lost. */
 const POLL_MS = 500;
 
+/** How often it is looked whether a worker still preloads, and how long at most. */
+const PRELOAD_POLL_MS = 1;
+const PRELOAD_TIMEOUT_MS = 1000;
+
 /** Starts workers and follows what becomes of them. */
 export class WorkerPool {
   readonly workerCount: number;
@@ -98,6 +102,21 @@ export class WorkerPool {
   terminate(): void {
     clearInterval(this.#poll);
     for (const worker of this.#workers) worker.terminate();
+  }
+
+  /**
+   * Keeps workers from using the mount themselves, as preloading of directories does (`directory_preloader.ts`), until the result
+   * is disposed of. One that does so right now is waited for: it keeps the mount busy for a moment.
+   */
+  async pausePreloading(): Promise<Disposable> {
+    const lock = this.workerCount;
+    const deadline = performance.now() + PRELOAD_TIMEOUT_MS;
+    while (Atomics.compareExchange(this.#states, lock, 0, 1) !== 0) {
+      // It waits for a worker that hangs: whether the mount is free is then the kernel's to say.
+      if (performance.now() > deadline) return { [Symbol.dispose]: () => {} };
+      await new Promise((resolve) => setTimeout(resolve, PRELOAD_POLL_MS));
+    }
+    return { [Symbol.dispose]: () => void Atomics.store(this.#states, lock, 0) };
   }
 
   #receive(message: WorkerMessage): void {
