@@ -1,11 +1,10 @@
 /**
- * The bytes of files: reading through diff and lower tree, copy-on-write by block, truncation, holes, fsync.
+ * The bytes of files: reading through diff and lower tree, copy-on-write by block, truncation, fsync.
  *
  * @module
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { seekContent } from "#src/tree/node.ts";
 import * as host from "#src/io/host.ts";
 import { BlockMaps } from "./block_map.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
@@ -14,9 +13,6 @@ import { Flag } from "./node_table.ts";
 import { BLOCK_SIZE } from "./partial_file.ts";
 
 const { Errno } = host;
-
-/** Blocks of a map that are looked at in one go when holes are looked for. */
-const SEEK_BLOCKS = 64;
 
 /** Reads and writes files for one thread. The nodes are open, or their lock is held. */
 export class FileData {
@@ -403,70 +399,6 @@ export class FileData {
       return host.fdatasync(fd);
     }
     return host.fsync(fd);
-  }
-
-  /** lseek(2) for SEEK_DATA and SEEK_HOLE. */
-  seek(slot: number, offset: number, whence: number, fileSize: number): number {
-    const { table } = this.#context;
-    const flags = table.flags(slot);
-    if ((flags & Flag.UPPER) !== 0 && (flags & Flag.PARTIAL) === 0) {
-      return host.lseek(table.fd(slot), offset, whence);
-    }
-    if (whence !== host.Seek.DATA && whence !== host.Seek.HOLE) return -Errno.EINVAL;
-    if (offset >= fileSize) return -Errno.ENXIO;
-    const isHoleWanted = whence === host.Seek.HOLE;
-    const found = (flags & Flag.UPPER) === 0
-      ? this.#seekLower(slot, offset, fileSize, isHoleWanted)
-      : this.#seekPartial(slot, offset, fileSize, isHoleWanted);
-    return found === fileSize && !isHoleWanted ? -Errno.ENXIO : found;
-  }
-
-  /** @returns an offset up to `end`, or a negative errno */
-  #seekLower(slot: number, offset: number, end: number, isHoleWanted: boolean): number {
-    const content = this.#context.lowerContent(this.#context.table.lowerId(slot));
-    return seekContent(content, offset, end, isHoleWanted);
-  }
-
-  /** Goes through the runs of blocks of either layer. @returns an offset up to `fileSize`, or a negative errno */
-  #seekPartial(slot: number, offset: number, fileSize: number, isHoleWanted: boolean): number {
-    const { table } = this.#context;
-    const fd = table.fd(slot);
-    const mapEnd = Math.min(table.mapBlocks(slot) * BLOCK_SIZE, fileSize);
-    let position = offset;
-    while (position < mapEnd) {
-      const first = Math.floor(position / BLOCK_SIZE);
-      const last = Math.min(first + SEEK_BLOCKS, table.mapBlocks(slot)) - 1;
-      const loaded = this.#maps.load(slot, fd, first, last);
-      if (loaded < 0) return loaded;
-      const isInDiff = this.#maps.isInDiff(first);
-      let next = first + 1;
-      while (next <= last && this.#maps.isInDiff(next) === isInDiff) next += 1;
-      const end = Math.min(next * BLOCK_SIZE, mapEnd);
-      const found = isInDiff
-        ? this.#seekDiff(slot, position, end, isHoleWanted)
-        : this.#seekVisible(slot, position, end, isHoleWanted);
-      if (found < end) return found;
-      position = end;
-    }
-    return position < fileSize ? this.#seekDiff(slot, position, fileSize, isHoleWanted) : fileSize;
-  }
-
-  /** In bytes that are in the diff: what its file system knows. @returns an offset up to `end`, or a negative errno */
-  #seekDiff(slot: number, offset: number, end: number, isHoleWanted: boolean): number {
-    const { table } = this.#context;
-    const { DATA, HOLE } = host.Seek;
-    const dataOffset = table.dataOffset(slot);
-    const found = host.lseek(table.fd(slot), dataOffset + offset, isHoleWanted ? HOLE : DATA);
-    if (found === -Errno.ENXIO) return end;
-    return found < 0 ? found : Math.min(found - dataOffset, end);
-  }
-
-  /** In bytes of the lower file; what is not visible any more is a hole. @returns an offset up to `end` */
-  #seekVisible(slot: number, offset: number, end: number, isHoleWanted: boolean): number {
-    const visibleEnd = Math.min(this.#context.table.limit(slot), end);
-    if (offset >= visibleEnd) return isHoleWanted ? offset : end;
-    const found = this.#seekLower(slot, offset, visibleEnd, isHoleWanted);
-    return !isHoleWanted && found === visibleEnd ? end : found;
   }
 
   /** Copies between two open files; the target stands in the diff. @returns the number of bytes copied */

@@ -31,6 +31,7 @@ import { ExtendedAttributes } from "./extended_attributes.ts";
 import { FileData } from "./file_data.ts";
 import { Listings } from "./listing.ts";
 import { Namespace } from "./namespace.ts";
+import { Holes } from "./holes.ts";
 import { Flag, IoMode, NodeTable } from "./node_table.ts";
 import { Found } from "./found.ts";
 import { CACHE_TIMEOUT_SECONDS, NodeAttributes } from "./node_attributes.ts";
@@ -84,6 +85,7 @@ export class Overlay implements FileSystem {
   readonly #namespace: Namespace;
   readonly #renaming: Renaming;
   readonly #data: FileData;
+  readonly #holes: Holes;
   readonly #changes: AttributeChanges;
   readonly #files: OpenFiles;
   readonly #copies: WholeCopies;
@@ -106,6 +108,7 @@ export class Overlay implements FileSystem {
     this.#namespace = new Namespace(context, this.#nodes, this.#copyUp, names);
     this.#renaming = new Renaming(context, this.#nodes, this.#copyUp, names);
     this.#data = new FileData(context);
+    this.#holes = new Holes(context);
     this.#changes = new AttributeChanges(context, this.#nodes, this.#data);
     this.#files = new OpenFiles(context, {
       nodes: this.#nodes,
@@ -474,7 +477,7 @@ export class Overlay implements FileSystem {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
     const size = this.#fileSize(slot);
-    return size < 0 ? size : this.#data.seek(slot, offset, whence, size);
+    return size < 0 ? size : this.#holes.seek(slot, offset, whence, size);
   }
 
   #fileSize(slot: number): number {
