@@ -1,5 +1,6 @@
 /**
- * Runs checks and tests part by part and sums up: the last line is `N passed, N failed[, N skipped]`.
+ * Runs checks and tests part by part and sums up: the last line is `N passed, N failed[, N skipped]`. Right before the counts
+ * stands what failed, for whoever sees only the end.
  *
  *     deno run --allow-read --allow-write=dist --allow-run scripts/gate.ts [checks] [unit] [e2e]
  *
@@ -7,6 +8,15 @@
  *
  * @module
  */
+
+import {
+  type Failure,
+  formatFailures,
+  LastLines,
+  lastWords,
+  reportedFailures,
+  uncaughtErrors,
+} from "./gate_failures.ts";
 
 /** Outcome of one part, or of all. */
 export interface Counts {
@@ -16,7 +26,7 @@ export interface Counts {
 }
 
 /** One child process of the gate. */
-interface Part {
+export interface Part {
   readonly name: string;
   readonly group: "checks" | "unit" | "e2e";
   readonly args: readonly string[];
@@ -165,21 +175,65 @@ export function describePart(
   return `── ${index + 1} of ${parts.length}: ${parts[index]!.name} (${left} left)`;
 }
 
-async function runPart(part: Part, report: string): Promise<Counts> {
+/** How long output is waited for after a part has ended: what it has left behind may hold the pipe for ever. */
+const LATE_OUTPUT_MS = 2_000;
+
+/** Counts and failures of a part that was run; its output goes to ours. */
+export async function runPart(
+  part: Part,
+  report: string,
+): Promise<{ counts: Counts; failures: Failure[] }> {
   const isTest = part.args[0] === "test";
   const extra = isTest ? [`--junit-path=${report}`] : [];
   const child = new Deno.Command("deno", {
     args: [part.args[0]!, ...extra, ...part.args.slice(1)],
     stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
+  const output = new LastLines();
+  const streams = [
+    copyOutput(child.stdout.getReader(), Deno.stdout, output),
+    copyOutput(child.stderr.getReader(), Deno.stderr, output),
+  ];
+  let isTooLate = false;
   const timer = setTimeout(() => {
-    console.error(`${part.name}: not done after ${part.timeoutMs / MINUTE_MS} minutes, stopped`);
+    isTooLate = true;
     child.kill("SIGKILL");
   }, part.timeoutMs);
-  const { success } = await child.status;
+  const { success, code, signal } = await child.status;
   clearTimeout(timer);
+  const lateTimer = setTimeout(() => streams.forEach(({ stop }) => stop()), LATE_OUTPUT_MS);
+  await Promise.all(streams.map(({ done }) => done));
+  clearTimeout(lateTimer);
+
   const text = await Deno.readTextFile(report).catch(() => undefined);
-  return judge(success, text, isTest);
+  const counts = judge(success, text, isTest);
+  if (success && counts.failed === 0) return { counts, failures: [] };
+  const failures = [...reportedFailures(text ?? ""), ...uncaughtErrors(output.lines)];
+  const end = isTooLate
+    ? `not done after ${part.timeoutMs / MINUTE_MS} minutes, stopped`
+    : `ended with ${signal ?? `status ${code}`}`;
+  // A part that has not come to its end says by its last lines where it was, whatever had failed until then.
+  const isCut = isTooLate || signal !== null || failures.length === 0;
+  if (isCut) failures.push(lastWords(`${part.name}: ${end}; its last lines:`, output.lines));
+  return { counts, failures };
+}
+
+function copyOutput(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  to: { writeSync(bytes: Uint8Array): number },
+  output: LastLines,
+): { done: Promise<void>; stop: () => void } {
+  const copy = async () => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      output.add(value);
+      for (let rest = value; rest.length > 0;) rest = rest.subarray(to.writeSync(rest));
+    }
+  };
+  return { done: copy(), stop: () => void reader.cancel() };
 }
 
 async function main(groups: readonly string[]): Promise<number> {
@@ -188,17 +242,20 @@ async function main(groups: readonly string[]): Promise<number> {
   const directory = await Deno.makeTempDir({ dir: "dist", prefix: ".gate-" });
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const summary: string[] = [];
+  const allFailures: Failure[] = [];
   try {
     console.log(describePlan(selected));
     for (const [index, part] of selected.entries()) {
       console.log(`\n${describePart(selected, index)}`);
-      const counts = await runPart(part, `${directory}/${index}.xml`);
+      const { counts, failures } = await runPart(part, `${directory}/${index}.xml`);
+      allFailures.push(...failures);
       summary.push(`${part.name}: ${formatCounts(counts)}`);
       total = addCounts(total, counts);
     }
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+  if (allFailures.length > 0) console.log(`\n${formatFailures(allFailures)}`);
   console.log(`\n${summary.join("\n")}\n${formatCounts(total)}`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
