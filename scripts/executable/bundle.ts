@@ -16,7 +16,7 @@ const WORKER_MODULE = "src/cli/worker.ts";
 /** The whole program but its start. */
 function programModule(kind: BuildKind): string {
   return `import { setBuildKind } from "#src/cli/build_kind.ts";
-export { embedWorkerSource } from "#src/mount/worker_source.ts";
+export { embedWorkerSource } from "#src/cli/threads.ts";
 export { main as start } from "./main.ts";
 
 setBuildKind(${JSON.stringify(kind)});

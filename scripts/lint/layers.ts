@@ -3,7 +3,7 @@
  * A lint plugin that keeps the dependency direction of docs/architecture.md:
  *
  *     cli → {mount, backup, transfer, postgres} → {overlay, pgprobackup, pxar, pbs, chunking}
- *         → {tree, codecs, io, log} → bytes
+ *         → {tree, codecs, io, log, threads} → bytes
  *
  * with `ffi` below all of it. Type imports count like others: what matters is what a module knows of.
  * Import cycles need the whole graph; `scripts/tidy.ts` looks for them.
@@ -18,7 +18,7 @@ const BASE = ["bytes", "errors"];
 const VOCABULARY = ["tree", "codecs", "io", "log"];
 const FORMATS = ["pgprobackup", "pxar", "pbs", "chunking"];
 const USE_CASES = ["mount", "backup", "transfer", "postgres"];
-const ALL_OF_SRC = [...BASE, ...VOCABULARY, "overlay", ...FORMATS, ...USE_CASES, "cli"];
+const ALL_OF_SRC = [...BASE, ...VOCABULARY, "threads", "overlay", ...FORMATS, ...USE_CASES, "cli"];
 
 /** What each layer may import besides itself. A layer that is not listed may import anything. */
 const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
@@ -31,12 +31,13 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   codecs: [...BASE, ...VOCABULARY, "ffi"],
   io: [...BASE, ...VOCABULARY, "ffi"],
   log: [...BASE, ...VOCABULARY, "ffi"],
-  overlay: [...BASE, ...VOCABULARY],
-  pgprobackup: [...BASE, ...VOCABULARY, "format"],
+  threads: BASE,
+  overlay: [...BASE, ...VOCABULARY, "threads"],
+  pgprobackup: [...BASE, ...VOCABULARY, "threads", "format"],
   pxar: [...BASE, ...VOCABULARY, "format"],
-  chunking: [...BASE, ...VOCABULARY, "format"],
-  pbs: [...BASE, ...VOCABULARY, "format", "chunking", "pxar"],
-  mount: [...BASE, ...VOCABULARY, "overlay", "ffi", "ffi/libfuse3"],
+  chunking: [...BASE, ...VOCABULARY, "threads", "format"],
+  pbs: [...BASE, ...VOCABULARY, "threads", "format", "chunking", "pxar"],
+  mount: [...BASE, ...VOCABULARY, "threads", "overlay", "ffi", "ffi/libfuse3"],
   backup: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format", "transfer"],
   transfer: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format"],
   postgres: [...BASE, ...VOCABULARY, "overlay"],
@@ -192,6 +193,44 @@ const dlopen: Deno.lint.Rule = {
   },
 };
 
-const plugin: Deno.lint.Plugin = { name: "layers", rules: { direction, purity, dlopen } };
+/** Protocols of their own. */
+const NOT_MOVED = [
+  "src/chunking/job_queue.ts",
+  "src/pbs/reading/read_ahead.ts",
+  "src/pbs/verify/batch.ts",
+];
+
+/**
+ * Threads wait for each other in one place, which has a limit for every wait; and where their code comes from is handed in.
+ * Other modules may have a class of their own with the name `Worker`.
+ */
+const threads: Deno.lint.Rule = {
+  create(context) {
+    const path = relativePath(context.filename);
+    if (!/^(?:main\.ts$|src\/)/u.test(path) || path.startsWith("src/threads/")) return {};
+    if (NOT_MOVED.includes(path)) return {};
+    const report = (node: Deno.lint.Node) =>
+      context.report({ node, message: "Threads start, sleep and wake in src/threads/ only" });
+    let isOwnName = false;
+    const started: Deno.lint.Node[] = [];
+    return {
+      'MemberExpression[object.name="Atomics"][property.name=/^(wait|waitAsync|notify)$/]': report,
+      'NewExpression[callee.name="Worker"]'(node: Deno.lint.Node) {
+        started.push(node);
+      },
+      ':matches(ClassDeclaration[id.name="Worker"], ImportSpecifier[local.name="Worker"])'() {
+        isOwnName = true;
+      },
+      "Program:exit"() {
+        if (!isOwnName) started.forEach(report);
+      },
+    };
+  },
+};
+
+const plugin: Deno.lint.Plugin = {
+  name: "layers",
+  rules: { direction, purity, dlopen, threads },
+};
 
 export default plugin;

@@ -49,6 +49,7 @@ import { StatisticsCollector } from "./mount_statistics.ts";
 import { serveUntilEnd, showMounted } from "./mounted_job.ts";
 import { type Owner, parseOwner } from "./owner.ts";
 import { applySettings } from "./server_settings.ts";
+import { workerUrl } from "./threads.ts";
 import { PROGRAM_VERSION } from "./version.ts";
 
 /** Directory of a data directory whose changes `--no-wal` forgets. */
@@ -104,6 +105,7 @@ class MountJob {
       const isRepaired = await prepareMountPoint(mountPath);
       const { workerCount } = this.#request;
       pool = launchWorkers({
+        workerUrl: workerUrl(),
         ...(workerCount === undefined ? {} : { workers: workerCount }),
         onFailure: (detail) => this.#logFailure(detail),
         onReadOnly: () =>

@@ -1,12 +1,32 @@
 /**
- * Threads of this program, for what they do besides serving mounts.
+ * The threads of this program. From sources their code is a file; inside the single executable there are no files, and the
+ * text that the build embeds is turned into a URL.
  *
  * @module
  */
 
-import { workerUrl } from "#src/mount/worker_source.ts";
+import { threadsFrom } from "#src/threads/thread.ts";
+
+let embeddedText: string | undefined;
+let embeddedUrl: string | undefined;
+
+/** Says that threads run `text` (one bundled module) instead of the source file. */
+export function embedWorkerSource(text: string): void {
+  embeddedText = text;
+}
+
+/** The module of all threads. In a thread of the single executable, which has no text, it is the thread's own. */
+export function workerUrl(): string {
+  if (embeddedText === undefined) {
+    const own = globalThis.location?.href;
+    return own?.startsWith("blob:") ? own : new URL("./worker.ts", import.meta.url).href;
+  }
+  return embeddedUrl ??= URL.createObjectURL(
+    new Blob([embeddedText], { type: "application/javascript" }),
+  );
+}
 
 /** Starts a thread; what it does depends on its name (`worker.ts`). */
 export function spawnThread(name: string): Worker {
-  return new Worker(workerUrl(), { type: "module", name });
+  return threadsFrom(workerUrl())(name);
 }

@@ -15,6 +15,7 @@ import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
 import { type MountVoices, runMountProcess } from "./mount_process.ts";
 import { serveUntilEnd, showMounted } from "./mounted_job.ts";
+import { workerUrl } from "./threads.ts";
 
 const log = logger("mount");
 
@@ -106,6 +107,7 @@ class TreeMountJob {
       readOnly: true,
       posixAcls: mayHaveAcls,
       ...(workerCount === undefined ? {} : { workers: workerCount }),
+      workerUrl: workerUrl(),
       description,
       onFailure: (detail) => log.error("request failed", { detail }),
     });

@@ -19,7 +19,6 @@ export * from "./mount_point.ts";
 export * from "./mount_table.ts";
 export * from "./mount_users.ts";
 export * from "./fuse_worker.ts";
-export * from "./worker_source.ts";
 export { treeFileSystem, type TreeFileSystemOptions } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
 export type { CommonStart, PoolListeners, WorkerPool } from "./worker_pool.ts";

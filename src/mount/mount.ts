@@ -15,7 +15,7 @@ import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { formatMountOptions } from "#ffi/libfuse3/mount_options.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { FuseSession } from "#ffi/libfuse3/session.ts";
-import { StateError } from "#src/errors.ts";
+import { StateError, UsageError } from "#src/errors.ts";
 import { findMountHolders, type MountHolder } from "./mount_holders.ts";
 import {
   prepareMountPoint,
@@ -30,7 +30,6 @@ import { setReadAhead } from "./read_ahead.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
 import { type PoolListeners, WorkerPool } from "./worker_pool.ts";
-import { workerUrl } from "./worker_source.ts";
 
 /** How to mount. */
 export interface MountFileSystemOptions extends PoolListeners {
@@ -53,7 +52,7 @@ export interface MountFileSystemOptions extends PoolListeners {
    * and writes through to there. Without any nothing is passed through.
    */
   readonly backingPaths?: readonly string[];
-  /** Module of the workers; default: {@link workerUrl}. */
+  /** Module that the workers start from, which calls `serveWorker`; needed unless they are {@link launched}. */
   readonly workerUrl?: string;
   /** Workers of {@link launchWorkers}; what is said of workers above counts there then. */
   readonly launched?: WorkerPool;
@@ -94,15 +93,17 @@ export function defaultWorkerCount(): number {
 /**
  * Starts the threads of a mount before {@link mountFileSystem}, so that they load their code while the caller has
  * other things to prepare. Without a mount they must be ended by `terminate()`.
+ *
+ * @throws {UsageError} without a module
  */
 export function launchWorkers(
   options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | keyof PoolListeners>,
 ): WorkerPool {
-  const pool = new WorkerPool(
-    options.workerUrl ?? workerUrl(),
-    options.workers ?? defaultWorkerCount(),
-    options,
-  );
+  const { workerUrl, workers = defaultWorkerCount() } = options;
+  if (workerUrl === undefined) {
+    throw new UsageError("Cannot start workers: no module is given", { option: "workerUrl" });
+  }
+  const pool = new WorkerPool(workerUrl, workers, options);
   pool.launch();
   return pool;
 }

@@ -5,6 +5,7 @@
  */
 
 import { ProtocolError, StateError } from "#src/errors.ts";
+import { threadsFrom } from "#src/threads/thread.ts";
 import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_protocol.ts";
 
 /** What all workers are started with. */
@@ -53,7 +54,7 @@ export class WorkerPool {
   /** Starts the threads, which load their code and then wait for {@link start}. Nothing happens the second time. */
   launch(): void {
     for (let index = this.#workers.length; index < this.workerCount; index++) {
-      const worker = new Worker(this.#url, { type: "module", name: `fuse-${index}` });
+      const worker = threadsFrom(this.#url)(`fuse-${index}`);
       worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
       worker.onerror = (event) => {
         // Otherwise the main isolate ends with the error.

@@ -8,6 +8,7 @@
  */
 
 import * as host from "#src/io/host.ts";
+import { addAndWake, storeAndWake, waitWhile } from "#src/threads/waiting.ts";
 import type { OverlayContext } from "./context.ts";
 
 /** What is copied in one go: small enough for the processor's cache, and for a waiting request. */
@@ -87,15 +88,14 @@ export class CopyJobs {
     this.#work(() => false);
     Atomics.store(words, Word.STATE, State.CLOSING);
     for (let count = Atomics.load(words, Word.HELPERS); count > 0;) {
-      if (Atomics.wait(words, Word.HELPERS, count, HELPER_TIMEOUT_MS) === "timed-out") {
+      if (!waitWhile(words, Word.HELPERS, count, HELPER_TIMEOUT_MS)) {
         // A thread that does not come back has the job; nobody copies any more.
         return -host.Errno.ETIMEDOUT;
       }
       count = Atomics.load(words, Word.HELPERS);
     }
     const error = Atomics.load(words, Word.ERROR);
-    Atomics.store(words, Word.STATE, State.IDLE);
-    Atomics.notify(words, Word.STATE);
+    storeAndWake(words, Word.STATE, State.IDLE);
     return error;
   }
 
@@ -108,8 +108,7 @@ export class CopyJobs {
       // The owner may have closed the job in between; while it is open and this thread counted, it stays.
       if (Atomics.load(words, Word.STATE) === State.OPEN) this.#work(isWanted);
     } finally {
-      Atomics.sub(words, Word.HELPERS, 1);
-      Atomics.notify(words, Word.HELPERS);
+      addAndWake(words, Word.HELPERS, -1);
     }
   }
 
@@ -120,7 +119,7 @@ export class CopyJobs {
     if (state === State.IDLE || this.#doubles[Double.LOWER_ID] !== lowerId) return;
     this.help(() => false);
     for (const left of [State.OPEN, State.CLOSING]) {
-      Atomics.wait(words, Word.STATE, left, HELPER_TIMEOUT_MS);
+      waitWhile(words, Word.STATE, left, HELPER_TIMEOUT_MS);
     }
   }
 

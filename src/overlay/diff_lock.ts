@@ -11,6 +11,7 @@
 import * as host from "#src/io/host.ts";
 import { HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { StateError } from "#src/errors.ts";
+import { sleep } from "#src/threads/waiting.ts";
 import { readSmallTextFile, writeText } from "./durable_file.ts";
 
 /** Name of the lock file in the diff directory. */
@@ -186,8 +187,4 @@ function parseLockRecord(text: string): Pick<LockHolder, "pid" | "mountPath"> {
     pid: Number.isSafeInteger(pid) && (pid as number) > 1 ? pid as number : undefined,
     mountPath: typeof mountPath === "string" ? mountPath : undefined,
   };
-}
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -35,8 +35,8 @@
  * @module
  */
 
-import { LimitError } from "#src/errors.ts";
-import { lock, unlock } from "./mutex.ts";
+import { LimitError, StateError } from "#src/errors.ts";
+import { acquireLock, releaseLock } from "#src/threads/lock.ts";
 import { NAME_ARENA_BYTES, NameStore } from "./name_store.ts";
 
 /** Most nodes the kernel may know at one time. Only those in use take memory. */
@@ -46,6 +46,9 @@ const GENERATION_MAX = (1 << 21) - 1;
 
 const RECORD_WORDS = 32;
 const RECORD_BYTES = RECORD_WORDS * 4;
+
+/** How long a request waits for a lock before it fails with EIO: far beyond any host call that ends. */
+const LOCK_TIMEOUT_MS = 60_000;
 
 /** Words at the start of the shared state that belong to no node. */
 const Header = {
@@ -150,7 +153,11 @@ export function createNodeTableMemory(): SharedArrayBuffer {
   return memory;
 }
 
-/** One thread's view of the shared table. Methods that change the table's shape want the namespace lock. */
+/**
+ * One thread's view of the shared table. Methods that change the table's shape want the namespace lock.
+ *
+ * Lock order: namespace, then node. Neither is held while another worker is waited for.
+ */
 export class NodeTable {
   readonly #header: Int32Array<SharedArrayBuffer>;
   readonly #hash: Int32Array<SharedArrayBuffer>;
@@ -171,20 +178,24 @@ export class NodeTable {
     });
   }
 
+  /** @throws {StateError} `timeout` when the holder does not let go */
   lockNamespace(): void {
-    lock(this.#header, Header.NAMESPACE_MUTEX);
+    if (acquireLock(this.#header, Header.NAMESPACE_MUTEX, LOCK_TIMEOUT_MS)) return;
+    throw new StateError("timeout", "Cannot lock the names of a mount: the holder does not let go");
   }
 
   unlockNamespace(): void {
-    unlock(this.#header, Header.NAMESPACE_MUTEX);
+    releaseLock(this.#header, Header.NAMESPACE_MUTEX);
   }
 
+  /** @throws {StateError} `timeout` when the holder does not let go */
   lockNode(slot: number): void {
-    lock(this.#words, slot * RECORD_WORDS + Word.MUTEX);
+    if (acquireLock(this.#words, slot * RECORD_WORDS + Word.MUTEX, LOCK_TIMEOUT_MS)) return;
+    throw new StateError("timeout", `Cannot lock node ${slot}: the holder does not let go`);
   }
 
   unlockNode(slot: number): void {
-    unlock(this.#words, slot * RECORD_WORDS + Word.MUTEX);
+    releaseLock(this.#words, slot * RECORD_WORDS + Word.MUTEX);
   }
 
   /** A number that no other call returns: for names in the diff's `tmp` directory. */

@@ -9,6 +9,7 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { readFile } from "#src/io/store_access.ts";
+import { threadsFrom } from "#src/threads/thread.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkCache } from "./reading/chunk_cache.ts";
 import { ChunkLoader } from "./reading/chunk_loader.ts";
@@ -277,12 +278,5 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 }
 
-function spawnWorker(name: string): Worker {
-  const url = new URL("./reading/read_ahead_worker.ts", import.meta.url).href;
-  return new Worker(url, { type: "module", name });
-}
-
-function spawnLoader(name: string): Worker {
-  const url = new URL("./reading/chunk_loader_worker.ts", import.meta.url).href;
-  return new Worker(url, { type: "module", name });
-}
+const spawnWorker = threadsFrom(new URL("./reading/read_ahead_worker.ts", import.meta.url).href);
+const spawnLoader = threadsFrom(new URL("./reading/chunk_loader_worker.ts", import.meta.url).href);

@@ -17,6 +17,7 @@
 
 import { isFailure, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { sleep } from "#src/threads/waiting.ts";
 import type { Chain, ChainMember } from "./chain.ts";
 
 const { Errno, OpenFlag } = host;
@@ -164,7 +165,7 @@ class LockDirectory {
         if (holder !== undefined || waitMs === 0) return holder ?? 0;
         host.unlinkAt(this.#fd, WRITER_FILE);
       } else {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+        sleep(PAUSE_MS);
       }
     }
   }

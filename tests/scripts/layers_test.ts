@@ -22,6 +22,7 @@ const ALLOWED: readonly [string, string][] = [
   ["src/codecs/zlib.ts", "#ffi/libz.ts"],
   ["src/codecs/zlib.ts", "node:zlib"],
   ["src/io/host.ts", "#ffi/libc.ts"],
+  ["src/overlay/node_table.ts", "#src/threads/lock.ts"],
   ["src/errors.ts", "#ffi/os_error.ts"],
   ["ffi/libfuse3/session.ts", "#ffi/libc.ts"],
   ["ffi/libfuse3/session.ts", "../libc.ts"],
@@ -46,6 +47,8 @@ const REFUSED: readonly [string, string][] = [
   ["src/pgprobackup/format/pglz.ts", "#src/pxar/format/header.ts"],
   ["src/pgprobackup/chain.ts", "#src/pxar/format/header.ts"],
   ["src/pgprobackup/chain.ts", "#tests/support/temp.ts"],
+  ["src/threads/lock.ts", "#src/io/host.ts"],
+  ["src/tree/walk.ts", "#src/threads/waiting.ts"],
   ["src/errors.ts", "#ffi/libc.ts"],
   ["ffi/libc.ts", "#src/errors.ts"],
   ["ffi/libc.ts", "#ffi/libfuse3/session.ts"],
@@ -97,4 +100,26 @@ Deno.test("layers/dlopen refuses libraries outside of ffi", () => {
   const source = 'Deno.dlopen("libc.so.6", {});';
   assert.equal(complaints("src/io/host.ts", source).length, 1);
   assert.equal(complaints("ffi/libc.ts", source).length, 0);
+});
+
+Deno.test("layers/threads refuses threads and waits outside of src/threads", () => {
+  for (
+    const source of [
+      "new Worker(url, { type: 'module' });",
+      "Atomics.wait(cells, 0, 0);",
+      "await Atomics.waitAsync(cells, 0, 0).value;",
+      "Atomics.notify(cells, 0);",
+    ]
+  ) {
+    assert.equal(complaints("src/overlay/copy_job.ts", source).length, 1, source);
+    assert.equal(complaints("src/threads/thread.ts", source).length, 0, source);
+    assert.equal(complaints("tests/threads/thread_test.ts", source).length, 0, source);
+  }
+  for (
+    const source of [
+      "Atomics.store(cells, 0, 1);",
+      "class Worker {}\nconst worker = new Worker();",
+      'import { Worker } from "./worker_class.ts";\nconst worker = new Worker();',
+    ]
+  ) assert.equal(complaints("src/cli/find.ts", source).length, 0, source);
 });

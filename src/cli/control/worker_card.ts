@@ -18,6 +18,7 @@
 import * as v from "valibot";
 import * as host from "#src/io/host.ts";
 import { type HostProcess, ownProcess } from "#src/io/host_process.ts";
+import { sleep } from "#src/threads/waiting.ts";
 
 /** Name by which the kernel shows the file. */
 const FILE_NAME = "pbkfs-worker";
@@ -204,7 +205,7 @@ function readContent(fd: number): CardContent | undefined {
   for (let attempt = 1; attempt <= READ_ATTEMPTS_MAX; attempt++) {
     const content = parseCard(readText(fd));
     if (content !== undefined) return content;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_PAUSE_MS);
+    sleep(RETRY_PAUSE_MS);
   }
   return undefined;
 }

@@ -9,6 +9,7 @@ import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
+import { sleep } from "#src/threads/waiting.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import type { ChunkStore } from "../store/chunk_store.ts";
 import { isDiskFull } from "../store/store_files.ts";
@@ -87,8 +88,4 @@ function accessTime(path: string): bigint {
   const stat = new host.HostStat();
   host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
   return BigInt(stat.atimeSeconds) * 1_000_000_000n + BigInt(stat.atimeNanoseconds);
-}
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -69,14 +69,14 @@ export class SharedChunkCache implements DecodedChunks {
     const { startLoader, startBytes = START_SIZE_DEFAULT } = this.#parts;
     if (startLoader === undefined || this.#slots.countInOrder(size) < startBytes) return false;
     const slots = this.#slots;
-    if (!slots.lock.acquire()) return false;
+    if (!slots.lock()) return false;
     try {
       if (slots.find(digest, size) >= 0) return true;
       const slot = reserveSlot(slots, digest, size);
       if (slot < 0) return false;
       slots.setState(slot, SlotState.WANTED);
     } finally {
-      slots.lock.release();
+      slots.unlock();
     }
     slots.call();
     if (slots.becomeLoaderOwner()) startQuietly(startLoader);
@@ -110,7 +110,7 @@ export class SharedChunkCache implements DecodedChunks {
   /** Looks for a chunk. Unless another thread loads it or there is no room, {@link #slot} is pinned then. */
   #find(digest: ChunkDigest, size: number): Found {
     const slots = this.#slots;
-    if (!slots.lock.acquire()) return Found.NO_ROOM;
+    if (!slots.lock()) return Found.NO_ROOM;
     try {
       const known = slots.find(digest, size);
       this.#slot = known >= 0 ? known : reserveSlot(slots, digest, size);
@@ -123,7 +123,7 @@ export class SharedChunkCache implements DecodedChunks {
       slots.setState(this.#slot, SlotState.LOADING);
       return Found.TO_LOAD;
     } finally {
-      slots.lock.release();
+      slots.unlock();
     }
   }
 
@@ -137,12 +137,12 @@ export class SharedChunkCache implements DecodedChunks {
   /** Lets nobody else wait for a thread that does not come to an end with loading. */
   #abandon(digest: ChunkDigest, size: number): void {
     const slots = this.#slots;
-    if (!slots.lock.acquire()) return;
+    if (!slots.lock()) return;
     const slot = slots.find(digest, size);
     if (slot >= 0 && slots.stateOf(slot) === SlotState.LOADING) {
       slots.setState(slot, SlotState.ABANDONED);
     }
-    slots.lock.release();
+    slots.unlock();
   }
 
   #copyUnshared(
@@ -175,13 +175,13 @@ function startQuietly(startLoader: () => void): void {
  * @returns whether there was one
  */
 export function loadWanted(slots: ChunkSlots, chunks: ChunkSource): boolean {
-  if (!slots.lock.acquire()) return false;
+  if (!slots.lock()) return false;
   const slot = slots.findWanted();
   if (slot >= 0) {
     slots.pin(slot);
     slots.setState(slot, SlotState.LOADING);
   }
-  slots.lock.release();
+  slots.unlock();
   if (slot < 0) return false;
   try {
     loadSlot(slots, slot, chunks, false);

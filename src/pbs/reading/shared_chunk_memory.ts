@@ -11,13 +11,16 @@ import { type ChunkDigest, DIGEST_SIZE, digestBytes, digestOf } from "#src/bytes
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { nativeBufferOf } from "#src/io/host.ts";
 import { bufferAt, discardMemory } from "#src/io/host_memory.ts";
-import { SharedLock } from "./shared_lock.ts";
+import { acquireLock, breakLock, releaseLock } from "#src/threads/lock.ts";
+import { addAndWake, storeAndWake, waitWhile } from "#src/threads/waiting.ts";
 
 /** The largest chunks that backups are cut into. Larger ones are not kept. */
 export const KEPT_CHUNK_SIZE_MAX = 16 << 20;
 /** With chunks of the usual size the budget is used up before the slots. */
 export const SLOT_COUNT = 32;
 const PAGE_SIZE = 4096;
+/** Nobody who lives holds the lock for so long. */
+const LOCK_TIMEOUT_MS = 5000;
 
 const Cell = {
   LOCK: 0,
@@ -65,7 +68,6 @@ export function createSharedChunkMemory(budgetBytes: number): SharedChunkMemory 
 
 /** The memory as one thread sees it. Methods that say so are called with {@link lock} held. */
 export class ChunkSlots {
-  readonly lock: SharedLock;
   readonly #memory: SharedChunkMemory;
   readonly #cells: Int32Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
@@ -81,9 +83,20 @@ export class ChunkSlots {
     this.#cells = new Int32Array(memory.control);
     this.#bytes = new Uint8Array(memory.control);
     this.#slotSize = slotSizeFor(memory.budgetBytes);
-    this.lock = new SharedLock(this.#cells, Cell.LOCK);
     const data = new Uint8Array(memory.data as unknown as ArrayBuffer);
     this.#address = roundUp(nativeBufferOf(data).address);
+  }
+
+  /** Takes the lock. @returns false when a thread has ended with it: nothing that it guards may be touched any more */
+  lock(): boolean {
+    if (acquireLock(this.#cells, Cell.LOCK, LOCK_TIMEOUT_MS)) return true;
+    breakLock(this.#cells, Cell.LOCK);
+    return false;
+  }
+
+  /** Gives the lock back. */
+  unlock(): void {
+    releaseLock(this.#cells, Cell.LOCK);
   }
 
   /** Bytes of memory that slots take. */
@@ -192,15 +205,12 @@ export class ChunkSlots {
 
   /** Under the lock, or by the thread that loads the slot. Whoever waits for the slot wakes up. */
   setState(slot: number, state: number): void {
-    const cell = cellOf(slot) + Slot.STATE;
-    Atomics.store(this.#cells, cell, state);
-    Atomics.notify(this.#cells, cell);
+    storeAndWake(this.#cells, cellOf(slot) + Slot.STATE, state);
   }
 
   /** Sleeps until a slot is no longer being loaded. @returns false when the time was over before */
   waitWhileLoading(slot: number, timeoutMs: number): boolean {
-    const cell = cellOf(slot) + Slot.STATE;
-    return Atomics.wait(this.#cells, cell, SlotState.LOADING, timeoutMs) !== "timed-out";
+    return waitWhile(this.#cells, cellOf(slot) + Slot.STATE, SlotState.LOADING, timeoutMs);
   }
 
   /** Counts bytes that were read in order. @returns all of them */
@@ -221,13 +231,12 @@ export class ChunkSlots {
 
   /** Wakes who loads what is wanted. */
   call(): void {
-    Atomics.add(this.#cells, Cell.CALL, 1);
-    Atomics.notify(this.#cells, Cell.CALL);
+    addAndWake(this.#cells, Cell.CALL, 1);
   }
 
   /** Sleeps until there was a call after the one with number `seen`. */
   waitForCall(seen: number): void {
-    Atomics.wait(this.#cells, Cell.CALL, seen);
+    waitWhile(this.#cells, Cell.CALL, seen);
   }
 
   get isStopped(): boolean {

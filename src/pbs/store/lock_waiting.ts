@@ -5,9 +5,9 @@
  */
 
 import { Errno } from "#src/errors.ts";
+import { sleep } from "#src/threads/waiting.ts";
 
 const PAUSE_MS = 20;
-const clock = new Int32Array(new SharedArrayBuffer(4));
 
 /** Whether a host call failed because somebody else has the lock. */
 export function isLockTaken(result: number): boolean {
@@ -27,6 +27,6 @@ export function tryFor<Result>(
   while (true) {
     const result = attempt();
     if (result !== undefined || performance.now() >= end) return result;
-    Atomics.wait(clock, 0, 0, PAUSE_MS);
+    sleep(PAUSE_MS);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { ChunkThreadPool } from "#src/chunking/thread_pool.ts";
+import { threadsFrom } from "#src/threads/thread.ts";
 
 /**
  * Starts threads that serve one backup after the other, for {@link NewSnapshotOptions.workers}. To be disposed of. The sources of
@@ -17,7 +18,6 @@ export function startStoreThreads(count = navigator.hardwareConcurrency - 1): Ch
 }
 
 /** Starts a thread that serves a backup. */
-export function startStoreThread(name: string): Worker {
-  const url = new URL("./store_chunk_worker.ts", import.meta.url).href;
-  return new Worker(url, { type: "module", name });
-}
+export const startStoreThread = threadsFrom(
+  new URL("./store_chunk_worker.ts", import.meta.url).href,
+);

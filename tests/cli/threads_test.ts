@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { embedWorkerSource, workerUrl } from "#src/mount/worker_source.ts";
+import { embedWorkerSource, workerUrl } from "#src/cli/threads.ts";
 
 Deno.test("workerUrl() is the source file until a bundle is embedded", async () => {
   assert.match(workerUrl(), /\/src\/cli\/worker\.ts$/);
