@@ -278,5 +278,5 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 }
 
-const spawnWorker = threadsFrom(new URL("./reading/read_ahead_worker.ts", import.meta.url).href);
-const spawnLoader = threadsFrom(new URL("./reading/chunk_loader_worker.ts", import.meta.url).href);
+const spawnWorker = threadsFrom(() => new URL("./reading/read_ahead_worker.ts", import.meta.url));
+const spawnLoader = threadsFrom(() => new URL("./reading/chunk_loader_worker.ts", import.meta.url));

@@ -8,7 +8,10 @@
 /** Starts a thread with a name. */
 export type SpawnThread = (name: string) => Worker;
 
-/** Threads that run the module at a URL. */
-export function threadsFrom(url: string): SpawnThread {
-  return (name) => new Worker(url, { type: "module", name });
+/**
+ * Threads that run the module at a URL. A function is asked when a thread starts: what is relative to `import.meta.url`
+ * has no place in the executable, which hands in its own.
+ */
+export function threadsFrom(url: string | (() => URL)): SpawnThread {
+  return (name) => new Worker(typeof url === "string" ? url : url(), { type: "module", name });
 }

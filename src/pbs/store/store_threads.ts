@@ -19,5 +19,5 @@ export function startStoreThreads(count = navigator.hardwareConcurrency - 1): Ch
 
 /** Starts a thread that serves a backup. */
 export const startStoreThread = threadsFrom(
-  new URL("./store_chunk_worker.ts", import.meta.url).href,
+  () => new URL("./store_chunk_worker.ts", import.meta.url),
 );
