@@ -14,7 +14,7 @@ import {
   RESTORE_ALL,
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
-import { openStepwise } from "#src/pxar/extractor/descriptor_target.ts";
+import { openStepwise } from "#src/pxar/extractor/further_names.ts";
 import * as host from "#src/io/host.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {

@@ -12,6 +12,7 @@ import { isDirectoryAt } from "#src/io/store_access.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import {
+  CREATE_HARDLINK,
   DescriptorTarget,
   DryTarget,
   extractArchive,
@@ -20,10 +21,10 @@ import {
   extractPaths,
   type ExtractReport,
   type ExtractTarget,
+  InTheWayError,
   parseFilesFrom,
   parseIncludePatterns,
   PlainTarget,
-  REPLACE_SPECIAL,
   SET_OWNER,
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
@@ -33,6 +34,7 @@ import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import type { ArchiveInput } from "./archive_input.ts";
+import { ObstacleSummary, optionFor, remedyFor } from "./in_the_way.ts";
 import { notFound, openAccessor } from "./listing.ts";
 import { openOutput, type OutputFile } from "./output_files.ts";
 import { openSpecial } from "./special_file.ts";
@@ -183,36 +185,57 @@ function run(
 ): void {
   using progress = new Progress(terminal, "Restored");
   const problems = new ProblemOutput(terminal, request.report, progress);
-  const report = extract((target) => ({
-    isStrict: request.isStrict,
-    ignoresDeviceErrors: request.ignoresDeviceErrors,
-    onProgress: ({ path, entryCount, contentBytes }) => {
-      if (request.isVerbose) problems.printPath(path);
-      progress.set(entryCount, contentBytes);
-    },
-    onProblem: ({ path, error, severity }) => {
-      const code = errorCode(error);
-      const place = code === "EEXIST" ? `, "${join(target, path)}"` : "";
-      const message = error.message + place + remedyFor(error);
-      problems.print({ path, severity, code, message });
-    },
-  }));
+  const obstacles = new ObstacleSummary();
+  const report = telling(() =>
+    extract((target) => ({
+      isStrict: request.isStrict,
+      ignoresDeviceErrors: request.ignoresDeviceErrors,
+      onProgress: ({ path, entryCount, contentBytes }) => {
+        if (request.isVerbose) problems.printPath(path);
+        progress.set(entryCount, contentBytes);
+      },
+      onProblem: ({ path, error, severity }) => {
+        const code = errorCode(error);
+        const isInTheWay = error instanceof InTheWayError;
+        if (isInTheWay) obstacles.add(error);
+        const place = isInTheWay ? `, "${join(target, path)}" (${remedyFor(error)})` : "";
+        const message = error.message + place + explain(error, severity);
+        const option = isInTheWay ? optionFor(error) : undefined;
+        problems.print({ path, severity, code, message, option });
+      },
+    }))
+  );
   progress.clear();
   if (request.report === "json") terminal.out(JSON.stringify(summary(report)) + "\n");
-  if (report.isPartial) throw partialError(report.errorCount, "restored", problems.isInTheWay);
+  if (report.isPartial) throw partialError(report.errorCount, "restored", obstacles);
 }
 
-/** What helps with an entry that was not restored. */
-function remedyFor(error: Error): string {
+/** Runs what may stop at the first entry that is not restored, and says then what to do about it. */
+function telling<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof InTheWayError)) throw error;
+    const { errno, call, path } = error;
+    const option = optionFor(error);
+    throw new OsError(errno, call, path, {
+      hint: remedyFor(error),
+      ...(option === undefined ? {} : { option }),
+      cause: error,
+    });
+  }
+}
+
+/** What else to say of a problem. */
+function explain(error: Error, severity: "error" | "warning"): string {
   if (!(error instanceof OsError)) return "";
   const { code, call } = error;
   if (code === "EPERM" && call === SET_OWNER) {
     return "; this user cannot give away what follows either (--no-owner leaves owners out)";
   }
-  if (code !== "EEXIST" || call === REPLACE_SPECIAL) return "";
-  return call === "make directory"
-    ? " (--allow-existing-dirs restores into it)"
-    : " (--overwrite replaces it)";
+  return call === CREATE_HARDLINK && severity === "warning"
+    ? "; it becomes a copy of the file instead"
+    : "";
 }
 
 function summary(report: ExtractReport): Record<string, unknown> {

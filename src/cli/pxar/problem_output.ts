@@ -17,6 +17,8 @@ export interface EntryProblem {
   readonly code: string;
   /** What was tried, or found. */
   readonly message: string;
+  /** The flag that helps. */
+  readonly option?: string | undefined;
 }
 
 /** A line that shows progress, and must go away before anything else is printed. */
@@ -29,7 +31,6 @@ export class ProblemOutput {
   readonly #terminal: Terminal;
   readonly #format: OutputFormat;
   readonly #progress: LineOnTerminal;
-  #isInTheWay = false;
 
   constructor(terminal: Terminal, format: OutputFormat, progress: LineOnTerminal) {
     this.#terminal = terminal;
@@ -40,7 +41,6 @@ export class ProblemOutput {
   /** Prints one. */
   print(problem: EntryProblem): void {
     this.#progress.clear();
-    this.#isInTheWay ||= problem.code === "EEXIST";
     if (this.#format === "json") {
       this.#terminal.err(JSON.stringify({ type: "problem", ...problem }) + "\n");
     } else {
@@ -48,11 +48,6 @@ export class ProblemOutput {
       const place = message.includes(path) ? "" : `${quoteName(path)}: `;
       this.#terminal.err(`${severity}: ${place}${showMessage(message)}\n`);
     }
-  }
-
-  /** Whether something could not be made because of what was there. */
-  get isInTheWay(): boolean {
-    return this.#isInTheWay;
   }
 
   /** Prints the path of an entry that is being done. */
@@ -71,13 +66,17 @@ export function errorCode(error: Error): string {
  * The error at the end when entries are missing.
  *
  * @param what what became of them: `archived`
- * @param isInTheWay files that are there kept some from being made
+ * @param way what else to say of a way out
  */
-export function partialError(count: number, what: string, isInTheWay = false): StateError {
+export function partialError(
+  count: number,
+  what: string,
+  way: { readonly hint?: string | undefined; readonly option?: string | undefined } = {},
+): StateError {
   const entries = count === 1 ? "1 problem" : `${count} problems`;
   return new StateError("partial", `Not everything was ${what}: ${entries}`, {
     hint: "What is missing is listed above; the rest is done" +
-      (isInTheWay ? ". What is in the way can be replaced" : ""),
-    ...(isInTheWay ? { option: "overwrite" } : {}),
+      (way.hint === undefined ? "" : `. ${way.hint}`),
+    ...(way.option === undefined ? {} : { option: way.option }),
   });
 }

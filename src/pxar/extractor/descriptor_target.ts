@@ -11,20 +11,25 @@
 import { XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { descriptorPath, openBeneath, setFileFlags } from "#src/io/host_extract.ts";
-import { getFileFlags } from "#src/io/host_metadata.ts";
+import { openBeneath } from "#src/io/host_extract.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";
 import { ContentWriter } from "./content_writer.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
+import {
+  type ExistingDirectory,
+  makeDirectories,
+  NEW_DIRECTORY_MODE,
+  openWritable,
+} from "./existing_directory.ts";
+import { linkDescriptor, openStepwise } from "./further_names.ts";
+import { InTheWayError, leaveFor, type OverwriteLeave } from "./in_the_way.ts";
 import { MetadataRestorer } from "./metadata_restorer.ts";
 import {
-  isSpecial,
+  CREATE_HARDLINK,
   OVERWRITE_NOTHING,
   type OverwritePolicy,
-  REPLACE_BY_DIRECTORY,
-  REPLACE_SPECIAL,
   RESTORE_ALL,
   type RestoreFeatures,
   type TargetOptions,
@@ -37,31 +42,37 @@ const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW
 const NEW_FILE_FLAGS = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
 const OBJECT_FLAGS = OpenFlag.PATH | OpenFlag.NOFOLLOW;
 
-/** Nobody else may look at an entry before its owner and mode are restored. */
+/** Nobody else may look at a file before its owner and mode are restored. */
 const NEW_FILE_MODE = 0o600;
-const NEW_DIRECTORY_MODE = 0o700;
-
-/** What the owner of a directory needs to make names in it. */
-const OWNER_BITS = 0o700;
-const PERMISSION_BITS = 0o7777;
 
 /** How often a name that somebody else keeps making is replaced. */
 const REPLACE_ATTEMPTS_MAX = 8;
-
-/** Attributes of chattr(1) that refuse further names of a file: immutable, append only. */
-const UNLINKABLE_ATTRIBUTES = 0x10 | 0x20;
 
 /** An open directory. */
 interface Level {
   readonly fd: number;
   /** It was not made here. */
   readonly wasThere: boolean;
-  /** Mode that it had, where its owner was not allowed to write to it; undefined where nothing was changed. */
+  /** See {@link ExistingDirectory.modeBefore}. */
   readonly modeBefore: number | undefined;
   /** What is made in it gets an ACL from it. */
   readonly givesAcl: boolean;
   /** Names made in it; kept only where a second entry of a name would not fail by itself. */
   readonly names: Set<string> | undefined;
+}
+
+/** What is to get a name. */
+interface NewEntry {
+  readonly name: string;
+  readonly path: string;
+  /** For messages. */
+  readonly step: string;
+  /** The leave that it needs to replace a file or link. */
+  readonly coming: OverwriteLeave;
+  /** What is there is the device, FIFO or socket that comes. */
+  readonly isSame?: boolean;
+  /** Of the file that gets a further name. */
+  readonly targetPath?: string;
 }
 
 const stat = new host.HostStat();
@@ -74,6 +85,8 @@ export class DescriptorTarget implements ExtractTarget {
   readonly #restorer: MetadataRestorer;
   readonly #writer = new ContentWriter();
   readonly #levels: Level[] = [];
+  /** Where files came in the place of one of several names, by what that was: {@link fileId}. */
+  readonly #replaced = new Map<string, string>();
   #hasOpenat2 = true;
 
   private constructor(root: ExistingDirectory, options: TargetOptions) {
@@ -99,18 +112,13 @@ export class DescriptorTarget implements ExtractTarget {
 
   enterDirectory(name: string, path: string): void {
     const parent = this.#current();
-    this.#claim(name, path);
     const make = () => host.mkdirAt(parent.fd, name, NEW_DIRECTORY_MODE);
-    const made = make();
-    if (made === -Errno.EEXIST && this.#isDirectory(name)) {
-      if (!this.#overwrite.directories) host.unwrap(made, "make directory", path);
+    if (this.#overwrite.directories && this.#isDirectory(name)) {
+      this.#claim(name, path);
       this.#pushExisting(openWritable(parent.fd, name, OpenFlag.NOFOLLOW, path));
       return;
     }
-    if (made < 0) {
-      const step = made === -Errno.EEXIST ? REPLACE_BY_DIRECTORY : "make directory";
-      this.#make(name, path, step, this.#overwrite.byDirectories ?? false, make);
-    }
+    this.#make({ name, path, step: "make directory", coming: "byDirectories" }, make);
     const opened = host.openAt(parent.fd, name, DIRECTORY_FLAGS);
     this.#push(host.unwrap(opened, "open directory", path), false, parent.givesAcl);
   }
@@ -136,12 +144,8 @@ export class DescriptorTarget implements ExtractTarget {
     problems: ProblemSink,
   ): void {
     const { fd: directory, givesAcl: mayHaveAcl } = this.#current();
-    this.#claim(name, path);
     const fd = this.#make(
-      name,
-      path,
-      "create file",
-      this.#overwrite.files,
+      { name, path, step: "create file", coming: "files" },
       () => host.openAt(directory, name, NEW_FILE_FLAGS, NEW_FILE_MODE),
     );
     try {
@@ -161,12 +165,8 @@ export class DescriptorTarget implements ExtractTarget {
     problems: ProblemSink,
   ): void {
     const directory = this.#current().fd;
-    this.#claim(name, path);
     this.#make(
-      name,
-      path,
-      "create symbolic link",
-      this.#overwrite.symlinks,
+      { name, path, step: "create symbolic link", coming: "symlinks" },
       () => host.symlinkAt(target, directory, name),
     );
     this.#restoreByPath(name, path, FileType.SYMLINK, metadata, problems);
@@ -176,37 +176,27 @@ export class DescriptorTarget implements ExtractTarget {
     const directory = this.#current().fd;
     const type = entry.metadata.mode & FileType.MASK;
     const device = deviceOf(entry.device, path);
-    this.#claim(name, path);
-    const isThere = this.#overwrite.specials && host.statAt(directory, name, stat) >= 0 &&
-      (stat.mode & FileType.MASK) === type && stat.rdev === device;
-    if (!isThere) {
-      this.#make(
-        name,
-        path,
-        "create special file",
-        this.#overwrite.specials,
-        () => host.mknodAt(directory, name, type | NEW_FILE_MODE, device),
-      );
+    // Something of several names would be refused by what restores its metadata.
+    const isSame = host.statAt(directory, name, stat) >= 0 &&
+      (stat.mode & FileType.MASK) === type && stat.rdev === device && stat.nlink === 1;
+    if (isSame && this.#overwrite.specials) this.#claim(name, path);
+    else {
+      const make = () => host.mknodAt(directory, name, type | NEW_FILE_MODE, device);
+      this.#make({ name, path, step: "create special file", coming: "specials", isSame }, make);
     }
     this.#restoreByPath(name, path, type, entry.metadata, problems);
   }
 
   createHardlink(name: string, path: string, targetPath: string): void {
     const directory = this.#current().fd;
-    this.#claim(name, path);
     const target = host.unwrap(this.#openTarget(targetPath), "find hard link's target for", path);
     try {
       host.unwrap(host.statFd(target, stat), "stat", path);
       if ((stat.mode & FileType.MASK) !== FileType.FILE) {
         throw new OsError(Errno.EINVAL, "link to something that is no regular file", path);
       }
-      this.#make(
-        name,
-        path,
-        "create hard link",
-        this.#overwrite.hardlinks,
-        () => linkDescriptor(target, directory, name),
-      );
+      const make = () => linkDescriptor(target, directory, name);
+      this.#make({ name, path, step: CREATE_HARDLINK, coming: "hardlinks", targetPath }, make);
     } finally {
       host.close(target);
     }
@@ -239,36 +229,56 @@ export class DescriptorTarget implements ExtractTarget {
   }
 
   /** An entry must not take the place of an earlier one of the same archive, whatever may be overwritten. */
-  #claim(name: string, path: string): void {
-    const { names } = this.#current();
-    if (names === undefined) return;
-    if (names.has(name)) {
-      throw new FormatError("The archive has two entries of this name", {
-        code: "duplicate-name",
-        path,
-      });
-    }
-    names.add(name);
+  #checkUnclaimed(name: string, path: string): void {
+    if (!this.#current().names?.has(name)) return;
+    throw new FormatError("The archive has two entries of this name", {
+      code: "duplicate-name",
+      path,
+    });
   }
 
-  /** Makes a name, in the place of a file or link that is there if that is allowed. @returns what `make` returned */
-  #make(
-    name: string,
-    path: string,
-    step: string,
-    mayReplace: boolean,
-    make: () => number,
-  ): number {
+  /** Takes what is there for an entry. */
+  #claim(name: string, path: string): void {
+    this.#checkUnclaimed(name, path);
+    this.#current().names?.add(name);
+  }
+
+  /**
+   * Makes a name, in the place of a file or link that is there if that is allowed.
+   *
+   * @returns what `make` returned
+   * @throws {InTheWayError}
+   */
+  #make(entry: NewEntry, make: () => number): number {
+    const { name, path, step } = entry;
+    this.#checkUnclaimed(name, path);
     let result = make();
-    for (let i = 0; result === -Errno.EEXIST && mayReplace && i < REPLACE_ATTEMPTS_MAX; i++) {
+    for (let i = 0; result === -Errno.EEXIST && i < REPLACE_ATTEMPTS_MAX; i++) {
       const found = host.statAt(this.#current().fd, name, stat);
-      if (found >= 0 && isSpecial(stat.mode)) host.unwrap(result, REPLACE_SPECIAL, path);
-      // Refuses a directory. A symbolic link is removed, not what it leads to.
-      const removed = host.unlinkAt(this.#current().fd, name);
-      if (removed !== -Errno.ENOENT) host.unwrap(removed, "replace", path);
+      if (found !== -Errno.ENOENT) {
+        host.unwrap(found, step, path);
+        this.#remove(entry, stat);
+      }
       result = make();
     }
-    return host.unwrap(result, step, path);
+    host.unwrap(result, step, path);
+    this.#current().names?.add(name);
+    return result;
+  }
+
+  /** Removes the file or link that was found at a name, if it may be replaced. @throws {InTheWayError} */
+  #remove({ name, path, step, coming, isSame, targetPath }: NewEntry, found: host.HostStat): void {
+    const leave = leaveFor(coming, found.mode, isSame);
+    const id = fileId(found);
+    // A name of the file that was replaced at the first name goes with it.
+    const isFollowing = targetPath !== undefined && this.#replaced.get(id) === targetPath;
+    if (leave !== coming || !(this.#overwrite[coming] || isFollowing)) {
+      throw new InTheWayError(step, path, coming, found.mode, isSame);
+    }
+    if (coming === "files" && found.nlink > 1) this.#replaced.set(id, path.slice(1));
+    // A symbolic link is removed, not what it leads to.
+    const removed = host.unlinkAt(this.#current().fd, name);
+    if (removed !== -Errno.ENOENT) host.unwrap(removed, "replace", path);
   }
 
   /** Opens what a path below the target directory names, never through a symbolic link. */
@@ -308,78 +318,6 @@ export class DescriptorTarget implements ExtractTarget {
   }
 }
 
-/** A directory that was there. */
-interface ExistingDirectory {
-  readonly fd: number;
-  /** See {@link Level.modeBefore}. */
-  readonly modeBefore: number | undefined;
-}
-
-/** Opens an existing directory. Its owner may write to it from now on, also where its mode says no: as when it was new. */
-function openWritable(
-  parent: number,
-  name: string,
-  flags: number,
-  path: string,
-): ExistingDirectory {
-  const step = "open directory";
-  const objectFlags = OpenFlag.PATH | OpenFlag.DIRECTORY | flags;
-  const object = host.unwrap(host.openAt(parent, name, objectFlags), step, path);
-  try {
-    host.unwrap(host.statFd(object, stat), step, path);
-    const mode = stat.mode & PERMISSION_BITS;
-    const uid = host.getEffectiveUid();
-    const isLocked = uid !== 0 && stat.uid === uid && (mode & OWNER_BITS) !== OWNER_BITS;
-    const place = descriptorPath(object);
-    if (isLocked) {
-      const changed = host.chmodAt(host.At.FDCWD, place, mode | OWNER_BITS);
-      host.unwrap(changed, "make writable", path);
-    }
-    const fd = host.open(place, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
-    if (fd < 0 && isLocked) host.chmodAt(host.At.FDCWD, place, mode);
-    return { fd: host.unwrap(fd, step, path), modeBefore: isLocked ? mode : undefined };
-  } finally {
-    host.close(object);
-  }
-}
-
-/** Opens one name after the other, for kernels without openat2(2). @returns a descriptor of O_PATH or a negative errno */
-export function openStepwise(root: number, path: string): number {
-  let directory = root;
-  const names = path.split("/");
-  const last = names.pop()!;
-  for (const name of names) {
-    const next = host.openAt(directory, name, OBJECT_FLAGS | OpenFlag.DIRECTORY);
-    if (directory !== root) host.close(directory);
-    if (next < 0) return next;
-    directory = next;
-  }
-  const fd = host.openAt(directory, last, OBJECT_FLAGS);
-  if (directory !== root) host.close(directory);
-  return fd;
-}
-
-/** Makes a further name of the file that `target`, a descriptor of O_PATH, stands for. */
-function linkDescriptor(target: number, directory: number, name: string): number {
-  const path = descriptorPath(target);
-  const link = () => host.linkAt(host.At.FDCWD, path, directory, name, true);
-  const result = link();
-  if (result !== -Errno.EPERM) return result;
-  // The file may have been restored with attributes that allow no further name.
-  const fd = host.open(path, OpenFlag.RDONLY | OpenFlag.NONBLOCK);
-  if (fd < 0) return result;
-  try {
-    const attributes = getFileFlags(fd);
-    if (attributes < 0 || (attributes & UNLINKABLE_ATTRIBUTES) === 0) return result;
-    if (setFileFlags(fd, attributes & ~UNLINKABLE_ATTRIBUTES) < 0) return result;
-    const second = link();
-    const restored = setFileFlags(fd, attributes);
-    return second < 0 ? second : restored;
-  } finally {
-    host.close(fd);
-  }
-}
-
 /** The number that mknod(2) takes. */
 function deviceOf(device: DeviceNumber | undefined, path: string): number {
   if (device === undefined) return 0;
@@ -394,13 +332,7 @@ function deviceOf(device: DeviceNumber | undefined, path: string): number {
   return Number(number);
 }
 
-/** mkdir -p, with mode 0700 for what is made. */
-function makeDirectories(path: string): void {
-  const made = host.mkdirAt(host.At.FDCWD, path, NEW_DIRECTORY_MODE);
-  if (made >= 0 || made === -Errno.EEXIST) return;
-  const parentEnd = path.replace(/\/+$/, "").lastIndexOf("/");
-  if (made !== -Errno.ENOENT || parentEnd <= 0) host.unwrap(made, "make directory", path);
-  makeDirectories(path.slice(0, parentEnd));
-  const second = host.mkdirAt(host.At.FDCWD, path, NEW_DIRECTORY_MODE);
-  if (second !== -Errno.EEXIST) host.unwrap(second, "make directory", path);
+/** Which file it is, whatever its name. */
+function fileId({ device, ino }: host.HostStat): string {
+  return `${device}:${ino}`;
 }

@@ -23,8 +23,8 @@ export interface ExtractArchiveOptions extends ExtractionOptions, DamageHelp {
   /** Called with the prelude, if the archive has one. */
   readonly onPrelude?: (bytes: Uint8Array) => void;
   /**
-   * Gives random access to the same archive, where that can be had: called at most once, for a hard link whose file is not selected, which
-   * then gets the content. Without it such a link is an error.
+   * Gives random access to the same archive, where that can be had: called at most once, for a hard link whose file is not selected, or
+   * cannot be linked to, which then gets the content. Without it such a link is an error.
    */
   readonly openAccessor?: () => PxarAccessor;
 }
@@ -136,12 +136,16 @@ class SelectedLinks {
   restore(link: SelectedLink): void {
     const { name, path, entry: { targetPath } } = link;
     const isSelected = this.#selection.selectsFile(`/${targetPath}`);
-    if (isSelected || this.#openAccessor === undefined) {
-      this.#extraction.restoreHardlink(name, path, targetPath, isSelected);
-      return;
-    }
+    const openAccessor = this.#openAccessor;
+    const mayCopy = openAccessor !== undefined;
+    const isDone = (isSelected || !mayCopy) &&
+      this.#extraction.restoreHardlink(name, path, targetPath, {
+        isTargetSelected: isSelected,
+        mayCopy,
+      });
+    if (isDone || openAccessor === undefined) return;
     try {
-      this.#opened ??= this.#open(this.#openAccessor);
+      this.#opened ??= this.#open(openAccessor);
       const { accessor, files } = this.#opened;
       files.restore(accessor.resolveHardlink(link), name, path.slice(1));
     } catch (error) {

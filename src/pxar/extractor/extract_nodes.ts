@@ -190,8 +190,10 @@ class Walk {
   #link(link: PxarLinkNode, name: string, path: string): void {
     const file = this.#accessor.resolveHardlink(link);
     const place = this.#files.placeOf(file) === undefined ? this.#placeOf(link, file) : undefined;
-    if (place === undefined) this.#files.restore(file, name, path);
-    else this.#extraction.restoreHardlink(name, `/${path}`, place, true);
+    const leave = { isTargetSelected: true, mayCopy: true };
+    if (
+      place === undefined || !this.#extraction.restoreHardlink(name, `/${path}`, place, leave)
+    ) this.#files.restore(file, name, path);
   }
 
   /** Where a link's file was restored; its path and its offset must speak of the same entry. */

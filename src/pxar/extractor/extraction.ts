@@ -5,12 +5,14 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError, isFailure, type OsError, StateError } from "#src/errors.ts";
+import { Errno, FormatError, isFailure, OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { isDamage } from "../_damage.ts";
 import type { PxarEntry, PxarMetadata } from "../entry.ts";
 import { targetPathObjection } from "../format/name.ts";
 import type { EntryContent, ExtractTarget } from "./extract_target.ts";
+import { InTheWayError } from "./in_the_way.ts";
+import { CREATE_HARDLINK } from "./options.ts";
 import { type ExtractProblem, type ExtractReport, ReportBuilder, StrictStop } from "./report.ts";
 
 /** How far an extraction is. */
@@ -47,6 +49,22 @@ const TYPE_OF_KIND: Readonly<Record<PxarEntry["kind"], readonly number[]>> = {
   socket: [FileType.SOCKET],
 };
 
+const UNLINKABLE: ReadonlySet<number> = new Set([
+  Errno.EXDEV,
+  Errno.EMLINK,
+  Errno.EPERM,
+  Errno.EOPNOTSUPP,
+  Errno.ENOSYS,
+]);
+
+/** What may become of a hard link. */
+export interface LinkLeave {
+  /** Its file was to be restored. */
+  readonly isTargetSelected: boolean;
+  /** It may become a copy: the archive can be read at random. */
+  readonly mayCopy: boolean;
+}
+
 /** An error of the archive or of reading it, which no further entry can mend. */
 class SourceFailure extends Error {
   override readonly name = "SourceFailure";
@@ -76,7 +94,8 @@ export class Extraction {
   readonly #options: ExtractionOptions;
   readonly #report: ReportBuilder;
   readonly #levels: Level[] = [];
-  readonly #failedFiles = new Set<string>();
+  /** Regular files and directories that are not there as the archive has them, and why; without a leading slash. */
+  readonly #missing = new Map<string, Error>();
   #nextProgress = PROGRESS_STEP_BYTES;
 
   constructor(target: ExtractTarget, options: ExtractionOptions) {
@@ -134,8 +153,9 @@ export class Extraction {
     this.#report.skippedCount++;
   }
 
-  /** Counts an error that is not one of restoring. */
+  /** Counts an error that is not one of restoring. The entry, and what is in it, is not restored. */
   fail(path: string, error: Error): void {
+    if (path !== "/") this.#missing.set(path.slice(1), error);
     this.#report.add(path, "find", error, "error");
   }
 
@@ -150,7 +170,7 @@ export class Extraction {
       return false;
     }
     const severity = kind === "device" && this.#options.ignoresDeviceErrors ? "warning" : "error";
-    const isDone = this.#attempt(path, severity, () => {
+    const failure = this.#attempt(path, severity, () => {
       checkName(name, path);
       checkType(kind, metadata, path);
       if (entry.kind === "file") {
@@ -169,58 +189,65 @@ export class Extraction {
         this.#target.createSpecial(name, path, { metadata }, this.#report);
       }
     });
-    if (isDone) this.#report.done(kind);
-    else if (kind === "file") this.#failedFiles.add(path.slice(1));
+    if (failure === undefined) this.#report.done(kind);
+    else if (kind === "file") this.#missing.set(path.slice(1), failure);
     this.#showProgress(path);
-    return isDone;
+    return failure === undefined;
   }
 
   /**
-   * Restores a further name of the regular file that was restored at `targetPath`, relative to the target directory.
+   * Restores a further name of the regular file that was restored at `targetPath`, relative to the target directory. What
+   * stands there instead of that file is never linked.
    *
-   * @param isTargetSelected whether that file was to be restored at all
+   * @returns false when the name can only get a copy of the content, and that is in the link's leave: nothing is there then
    */
-  restoreHardlink(
-    name: string,
-    path: string,
-    targetPath: string,
-    isTargetSelected: boolean,
-  ): void {
-    if (!this.#openDirectories()) return this.skip();
-    const isDone = this.#attempt(path, "error", () => {
+  restoreHardlink(name: string, path: string, targetPath: string, leave: LinkLeave): boolean {
+    if (!this.#openDirectories()) {
+      this.skip();
+      return true;
+    }
+    let needsCopy = false;
+    const failure = this.#attempt(path, "error", () => {
       checkName(name, path);
-      this.#checkLink(path, targetPath, isTargetSelected);
-      this.#target.createHardlink(name, path, targetPath);
+      checkTargetPath(path, targetPath);
+      const target = JSON.stringify(`/${targetPath}`);
+      if (!leave.isTargetSelected) {
+        throw lacksContent(path, `${target}, which is not selected; select that too`);
+      }
+      const reason = this.#whyMissing(targetPath);
+      needsCopy = leave.mayCopy && reason instanceof OsError;
+      if (needsCopy) return;
+      if (reason instanceof InTheWayError) {
+        throw lacksContent(path, `${target}, where a ${reason.found} is in the way; make way`);
+      }
+      if (reason !== undefined) {
+        throw new FormatError(
+          `Cannot create hard link: its target ${target} could not be restored`,
+          { code: "bad-hardlink", path },
+        );
+      }
+      try {
+        this.#target.createHardlink(name, path, targetPath);
+      } catch (error) {
+        needsCopy = leave.mayCopy && isUnlinkable(error);
+        if (!needsCopy) throw error;
+        this.#report.add(path, CREATE_HARDLINK, error as OsError, "warning");
+      }
     });
-    if (isDone) this.#report.done("hardlink");
+    if (needsCopy) return false;
+    if (failure === undefined) this.#report.done("hardlink");
     this.#showProgress(path);
+    return true;
   }
 
-  #checkLink(path: string, targetPath: string, isTargetSelected: boolean): void {
-    const objection = targetPathObjection(targetPath);
-    if (objection !== undefined) {
-      throw new FormatError(
-        `Cannot follow hard link to ${JSON.stringify(targetPath)}: ${objection}`,
-        { code: "path-escape", path },
-      );
+  /** Why a file is not there as the archive has it; undefined when it is, as far as this extraction knows. */
+  #whyMissing(path: string): Error | undefined {
+    if (this.#missing.size === 0) return undefined;
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+      const reason = this.#missing.get(path.slice(0, end));
+      if (reason !== undefined) return reason;
     }
-    if (path === `/${targetPath}`) {
-      throw new FormatError("Cannot create hard link to itself", { code: "bad-hardlink", path });
-    }
-    const target = JSON.stringify(`/${targetPath}`);
-    if (!isTargetSelected) {
-      throw new StateError(
-        "not-found",
-        `Cannot restore "${path}": it is a hard link, and its content lies before it as ${target}, ` +
-          "which is not selected; select that too, or read the archive from a file, not a pipe",
-      );
-    }
-    if (this.#failedFiles.has(targetPath)) {
-      throw new FormatError(
-        `Cannot create hard link: its target ${target} could not be restored`,
-        { code: "bad-hardlink", path },
-      );
-    }
+    return undefined;
   }
 
   /** Makes the directories on the way that are not there yet. @returns false when one of them failed */
@@ -230,12 +257,13 @@ export class Extraction {
     let isFailed = false;
     for (const level of this.#levels) {
       if (level.state === "pending" && !isFailed) {
-        const isDone = this.#attempt(level.path, "error", () => {
+        const failure = this.#attempt(level.path, "error", () => {
           checkName(level.name, level.path);
           checkType("directory", level.metadata, level.path);
           this.#target.enterDirectory(level.name, level.path);
         });
-        level.state = isDone ? "open" : "failed";
+        level.state = failure === undefined ? "open" : "failed";
+        if (failure !== undefined) this.#missing.set(level.path.slice(1), failure);
       }
       if (isFailed) level.state = "failed";
       isFailed = level.state === "failed";
@@ -273,11 +301,15 @@ export class Extraction {
     this.#options.onProgress?.({ path, entryCount, contentBytes });
   }
 
-  /** Runs a step of an entry. @returns whether it succeeded; if not, the failure is in the report */
-  #attempt(path: string, severity: ExtractProblem["severity"], run: () => void): boolean {
+  /** Runs a step of an entry. @returns the failure, which is in the report then */
+  #attempt(
+    path: string,
+    severity: ExtractProblem["severity"],
+    run: () => void,
+  ): Error | undefined {
     try {
       run();
-      return true;
+      return undefined;
     } catch (thrown) {
       const error = thrown instanceof SourceFailure && isDamage(thrown.cause)
         ? thrown.cause
@@ -285,7 +317,7 @@ export class Extraction {
       if (error instanceof SourceFailure || error instanceof StrictStop) throw error;
       if (!isFailure(error)) throw error;
       this.#report.add(path, stepOf(error), error, severity);
-      return false;
+      return error;
     }
   }
 }
@@ -319,6 +351,33 @@ function checkType(
     code: "type-mismatch",
     path,
   });
+}
+
+function checkTargetPath(path: string, targetPath: string): void {
+  const objection = targetPathObjection(targetPath);
+  if (objection !== undefined) {
+    throw new FormatError(
+      `Cannot follow hard link to ${JSON.stringify(targetPath)}: ${objection}`,
+      { code: "path-escape", path },
+    );
+  }
+  if (path === `/${targetPath}`) {
+    throw new FormatError("Cannot create hard link to itself", { code: "bad-hardlink", path });
+  }
+}
+
+function lacksContent(path: string, where: string): StateError {
+  return new StateError(
+    "not-found",
+    `Cannot restore "${path}": it is a hard link, and its content lies before it as ${where}, ` +
+      "or read the archive from a file, not a pipe",
+  );
+}
+
+/** Whether the file that is there can have no further name here: on another file system, or on one without hard links. */
+function isUnlinkable(error: unknown): boolean {
+  return error instanceof OsError && error.call === CREATE_HARDLINK &&
+    UNLINKABLE.has(error.errno);
 }
 
 /** Readers check names too; here it is what keeps an archive inside of the target. */

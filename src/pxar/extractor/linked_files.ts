@@ -1,11 +1,14 @@
 /**
- * Files that are restored under the name of a hard link, because their first name is not among what is restored.
+ * Files that are restored under the name of a hard link, because their first name is not among what is restored, or cannot
+ * be linked to.
  *
  * @module
  */
 
 import type { PxarAccessor, PxarNode } from "../accessor.ts";
-import type { Extraction, ReadContent } from "./extraction.ts";
+import type { Extraction, LinkLeave, ReadContent } from "./extraction.ts";
+
+const LINK: LinkLeave = { isTargetSelected: true, mayCopy: true };
 
 /** Restores such files: the first name that is asked for gets the content, the others become links to it. */
 export class LinkedFiles {
@@ -27,13 +30,12 @@ export class LinkedFiles {
   /** Restores a name of `file` at `path` below the target directory. */
   restore(file: PxarNode, name: string, path: string): void {
     const place = this.placeOf(file);
-    if (place !== undefined) {
-      this.#extraction.restoreHardlink(name, `/${path}`, place, true);
-    } else if (
-      this.#extraction.restoreEntry(name, `/${path}`, file.entry, readerOf(this.#accessor, file))
-    ) {
-      this.#restored.set(file.offset, path);
+    if (place !== undefined && this.#extraction.restoreHardlink(name, `/${path}`, place, LINK)) {
+      return;
     }
+    const read = readerOf(this.#accessor, file);
+    const isDone = this.#extraction.restoreEntry(name, `/${path}`, file.entry, read);
+    if (isDone) this.#restored.set(file.offset, path);
   }
 }
 

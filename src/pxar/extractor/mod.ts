@@ -21,11 +21,12 @@ export {
 } from "./extract_nodes.ts";
 export type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 export type { ExtractionOptions, ExtractProgress } from "./extraction.ts";
+export { InTheWayError, type OverwriteLeave } from "./in_the_way.ts";
 export {
+  CREATE_HARDLINK,
   OVERWRITE_ALL,
   OVERWRITE_NOTHING,
   type OverwritePolicy,
-  REPLACE_SPECIAL,
   RESTORE_ALL,
   type RestoreFeatures,
   SET_OWNER,

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { FileType } from "#src/tree/node.ts";
-
 /** What of an archive is restored. Everything by default. */
 export interface RestoreFeatures {
   /** Owner and group. */
@@ -81,17 +79,8 @@ export interface TargetOptions {
   readonly overwrite?: OverwritePolicy;
 }
 
-/** Call of the error for a name that is never replaced. */
-export const REPLACE_SPECIAL = "replace the device, FIFO or socket";
-
 /** Call of the error for an owner that cannot be set. EPERM, to a user without rights, is told once for all entries. */
 export const SET_OWNER = "set owner of";
 
-/** Call of the error for a file or link that stands where a directory comes. */
-export const REPLACE_BY_DIRECTORY = "make directory in place of the file or link";
-
-/** Whether something of that mode is never replaced. */
-export function isSpecial(mode: number): boolean {
-  const type = mode & FileType.MASK;
-  return type !== FileType.FILE && type !== FileType.SYMLINK && type !== FileType.DIRECTORY;
-}
+/** Call of the error for a further name that a file cannot get. As a warning: the name got a copy of the content. */
+export const CREATE_HARDLINK = "create hard link";

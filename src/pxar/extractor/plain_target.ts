@@ -23,12 +23,11 @@ import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
+import { InTheWayError, leaveFor, type OverwriteLeave } from "./in_the_way.ts";
 import {
-  isSpecial,
+  CREATE_HARDLINK,
   OVERWRITE_NOTHING,
   type OverwritePolicy,
-  REPLACE_BY_DIRECTORY,
-  REPLACE_SPECIAL,
   RESTORE_ALL,
   type RestoreFeatures,
   SET_OWNER,
@@ -56,6 +55,19 @@ interface Level {
   readonly names: Set<string> | undefined;
 }
 
+/** What is to get a name. */
+interface NewEntry {
+  readonly name: string;
+  readonly hostPath: string;
+  readonly path: string;
+  /** For messages. */
+  readonly step: string;
+  /** The leave that it needs to replace a file or link. */
+  readonly coming: OverwriteLeave;
+  /** Of the file that gets a further name. */
+  readonly targetPath?: string;
+}
+
 /** A target directory without FFI. */
 export class PlainTarget implements ExtractTarget {
   readonly features: RestoreFeatures;
@@ -64,6 +76,8 @@ export class PlainTarget implements ExtractTarget {
   readonly #buffer = plainBuffer(BUFFER_SIZE);
   readonly #blocks = new BlockBuffer(this.#buffer);
   readonly #levels: Level[] = [];
+  /** Where files came in the place of one of several names, by device and inode of what that was. */
+  readonly #replaced = new Map<string, string>();
   /** Whether it has been reported that this user cannot give files away. */
   #lacksRights = false;
 
@@ -88,20 +102,15 @@ export class PlainTarget implements ExtractTarget {
 
   enterDirectory(name: string, path: string): void {
     const hostPath = this.#place(name, path);
-    const make = () => fs.mkdirSync(hostPath, { mode: 0o700 });
-    try {
-      translating("make directory", path, make);
-    } catch (error) {
-      if (!(error instanceof OsError) || error.errno !== Errno.EEXIST) throw error;
-      const found = translating("make directory", path, () => fs.lstatSync(hostPath));
-      if (found.isDirectory()) {
-        if (!this.#overwrite.directories) throw error;
-        this.#push(hostPath, path, this.#unlock(hostPath));
-        return;
-      }
-      const mayReplace = this.#overwrite.byDirectories ?? false;
-      this.#make(hostPath, path, REPLACE_BY_DIRECTORY, mayReplace, make);
+    if (this.#overwrite.directories && isDirectoryThere(hostPath, path)) {
+      this.#claim(name);
+      this.#push(hostPath, path, this.#unlock(hostPath));
+      return;
     }
+    this.#make(
+      { name, hostPath, path, step: "make directory", coming: "byDirectories" },
+      () => fs.mkdirSync(hostPath, { mode: 0o700 }),
+    );
     this.#push(hostPath, path);
   }
 
@@ -131,10 +140,7 @@ export class PlainTarget implements ExtractTarget {
   ): void {
     const hostPath = this.#place(name, path);
     const fd = this.#make(
-      hostPath,
-      path,
-      "create file",
-      this.#overwrite.files,
+      { name, hostPath, path, step: "create file", coming: "files" },
       () => fs.openSync(hostPath, NEW_FILE_FLAGS, 0o600),
     );
     try {
@@ -156,12 +162,13 @@ export class PlainTarget implements ExtractTarget {
   ): void {
     checkText(target, path);
     const hostPath = this.#place(name, path);
-    this.#make(hostPath, path, "create symbolic link", this.#overwrite.symlinks, () => {
+    const step = "create symbolic link";
+    this.#make({ name, hostPath, path, step, coming: "symlinks" }, () => {
       try {
         fs.symlinkSync(target, hostPath);
       } catch (error) {
         if (!(error instanceof Deno.errors.NotCapable)) throw error;
-        throw new OsError(Errno.EPERM, "create symbolic link", path, {
+        throw new OsError(Errno.EPERM, step, path, {
           hint: "Allow FFI, or reading and writing everywhere",
           cause: error,
         });
@@ -173,8 +180,8 @@ export class PlainTarget implements ExtractTarget {
       });
     }
     reportUnsupported(metadata, this.features, path, problems);
-    const step = "set time of";
-    problems.add(path, step, new OsError(Errno.EOPNOTSUPP, step, path), "warning");
+    const lost = "set time of";
+    problems.add(path, lost, new OsError(Errno.EOPNOTSUPP, lost, path), "warning");
   }
 
   createSpecial(_name: string, path: string, _entry: SpecialEntry): void {
@@ -190,10 +197,7 @@ export class PlainTarget implements ExtractTarget {
       throw new OsError(Errno.EINVAL, "link to something that is no regular file", path);
     }
     this.#make(
-      hostPath,
-      path,
-      "create hard link",
-      this.#overwrite.hardlinks,
+      { name, hostPath, path, step: CREATE_HARDLINK, coming: "hardlinks", targetPath },
       () => fs.linkSync(found, hostPath),
     );
   }
@@ -238,8 +242,11 @@ export class PlainTarget implements ExtractTarget {
         path,
       });
     }
-    names?.add(name);
     return `${hostPath}/${name}`;
+  }
+
+  #claim(name: string): void {
+    this.#levels.at(-1)!.names?.add(name);
   }
 
   /**
@@ -253,26 +260,32 @@ export class PlainTarget implements ExtractTarget {
     throw new OsError(Errno.ESTALE, "use the exchanged directory of", path);
   }
 
-  #make<Result>(
-    hostPath: string,
-    path: string,
-    step: string,
-    mayReplace: boolean,
-    make: () => Result,
-  ): Result {
+  /** Makes a name, in the place of a file or link that is there if that is allowed. @throws {InTheWayError} */
+  #make<Result>(entry: NewEntry, make: () => Result): Result {
+    const { name, hostPath, path, step } = entry;
+    let result: Result;
     try {
-      return translating(step, path, make);
+      result = translating(step, path, make);
     } catch (error) {
-      const isTaken = error instanceof OsError && error.errno === Errno.EEXIST;
-      if (!isTaken || !mayReplace) throw error;
-      const { mode } = fs.lstatSync(hostPath);
-      if ((mode & FileType.MASK) === FileType.DIRECTORY) {
-        throw new OsError(Errno.EISDIR, "replace", path, { cause: error });
-      }
-      if (isSpecial(mode)) throw new OsError(Errno.EEXIST, REPLACE_SPECIAL, path, { cause: error });
-      translating("replace", path, () => fs.unlinkSync(hostPath));
-      return translating(step, path, make);
+      if (!(error instanceof OsError) || error.errno !== Errno.EEXIST) throw error;
+      this.#remove(entry, translating(step, path, () => fs.lstatSync(hostPath)));
+      result = translating(step, path, make);
     }
+    this.#claim(name);
+    return result;
+  }
+
+  /** Removes the file or link that was found at a name, if it may be replaced. @throws {InTheWayError} */
+  #remove({ hostPath, path, step, coming, targetPath }: NewEntry, found: fs.Stats): void {
+    const leave = leaveFor(coming, found.mode);
+    const id = `${found.dev}:${found.ino}`;
+    // A name of the file that was replaced at the first name goes with it.
+    const isFollowing = targetPath !== undefined && this.#replaced.get(id) === targetPath;
+    if (leave !== coming || !(this.#overwrite[coming] || isFollowing)) {
+      throw new InTheWayError(step, path, coming, found.mode);
+    }
+    if (coming === "files" && found.nlink > 1) this.#replaced.set(id, path.slice(1));
+    translating("replace", path, () => fs.unlinkSync(hostPath));
   }
 
   #write(fd: number, content: EntryContent, path: string): void {
@@ -348,6 +361,15 @@ export class PlainTarget implements ExtractTarget {
       return false;
     }
   }
+}
+
+function isDirectoryThere(hostPath: string, path: string): boolean {
+  const step = "make directory";
+  return translating(
+    step,
+    path,
+    () => fs.lstatSync(hostPath, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  );
 }
 
 /** The runtime takes names as text: other bytes would become other names. */
