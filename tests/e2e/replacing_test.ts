@@ -160,7 +160,10 @@ Deno.test("a link or file where a directory comes is named, and replaced where t
   assert.equal(refused.code, 1);
   const [a, b] = refused.stderr.split("\n");
   for (const [name, line] of [["a", a], ["b", b]] as const) {
-    assert.match(line!, /^error: Cannot make directory in place of the (file|symbolic link) .*EEXIST/);
+    assert.match(
+      line!,
+      /^error: Cannot make directory in place of the (file|symbolic link) .*EEXIST/,
+    );
     assert.ok(line!.includes(`"${target}/${name}"`), line);
     assert.match(line!, /--overwrite replaces it/);
   }
