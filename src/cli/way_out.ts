@@ -72,10 +72,18 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
 function wayAround({ code, call, path }: OsError, command: Command | undefined): WayOut {
   if (code === "EEXIST") {
     const option = "--overwrite";
-    if (!isRegularFile(path)) return { hint: "Give another name" };
+    const found = whatIsAt(path);
+    if (!found?.isFile) return { hint: `Give another name${wayAroundOther(found)}` };
     return flagsOf(command, option) === undefined
       ? { hint: "Give another name, or remove what is there" }
       : { hint: `Give another name, or replace what is there (${option})`, option };
+  }
+  if (call === "open directory" && (code === "ENOTDIR" || code === "ENOENT")) {
+    const found = whatIsAt(path);
+    if (found?.isSymlink && code === "ENOENT") {
+      return { hint: "A link is there that leads nowhere: give another name, or remove it" };
+    }
+    if (found !== undefined) return { hint: "Give a directory, or a name that is not taken" };
   }
   if (code === "ENOENT" && /^(create|make)\b/u.test(call)) {
     return { hint: `Make the directory "${dirname(path)}" first` };
@@ -83,12 +91,20 @@ function wayAround({ code, call, path }: OsError, command: Command | undefined):
   return {};
 }
 
-/** Only regular files are replaced. */
-function isRegularFile(path: string): boolean {
+/** What else helps where something is that no option replaces. */
+function wayAroundOther(found: Deno.FileInfo | undefined): string {
+  if (found === undefined) return "";
+  if (found.isDirectory) return ", or rename the directory that is there";
+  if (found.isSymlink) return ", or remove the link that is there";
+  return ": devices, FIFOs and sockets are never replaced";
+}
+
+function whatIsAt(path: string): Deno.FileInfo | undefined {
   try {
-    return Deno.lstatSync(path).isFile;
+    // With a slash at its end, a link would be followed.
+    return Deno.lstatSync(path.replace(/(?<=.)\/+$/u, ""));
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -51,6 +51,8 @@ Deno.test("wayOut() of what is there already offers to replace files, and files 
   using directory = new TempDirectory("way-out");
   const path = directory.join("file");
   Deno.writeTextFileSync(path, "");
+  const link = directory.join("link");
+  Deno.symlinkSync("nowhere", link);
   const replacing = new Command("create").option("--overwrite");
   const inTheWay = (place: string) => new OsError(Errno.EEXIST, "create", place);
   assert.deepEqual(wayOut(inTheWay(path), replacing), {
@@ -58,8 +60,21 @@ Deno.test("wayOut() of what is there already offers to replace files, and files 
     option: "--overwrite",
   });
   assert.equal(wayOut(inTheWay(path), PLAIN).hint, "Give another name, or remove what is there");
-  assert.equal(wayOut(inTheWay(directory.path), replacing).hint, "Give another name");
-  assert.equal(wayOut(inTheWay("/dev/null"), replacing).hint, "Give another name");
+  const none = { hint: "Give another name" };
+  assert.deepEqual(wayOut(inTheWay(directory.join("gone")), replacing), none);
+  for (
+    const [place, words] of [
+      [directory.path, ", or rename the directory that is there"],
+      [link, ", or remove the link that is there"],
+      ["/dev/null", ": devices, FIFOs and sockets are never replaced"],
+    ] as const
+  ) {
+    assert.deepEqual(wayOut(inTheWay(place), replacing), { hint: none.hint + words });
+  }
+  const target = (errno: number, place: string) =>
+    wayOut(new OsError(errno, "open directory", place), replacing).hint;
+  assert.match(target(Errno.ENOTDIR, path)!, /a directory, or a name that is not taken/);
+  assert.match(target(Errno.ENOENT, `${link}/`)!, /leads nowhere/);
 });
 
 Deno.test("wayOut() of a diff directory in use is the command that unmounts it", () => {

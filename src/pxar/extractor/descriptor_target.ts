@@ -127,11 +127,13 @@ export class DescriptorTarget implements ExtractTarget {
     const { fd, wasThere, givesAcl, modeBefore } = this.#levels.pop()!;
     const mayHaveAcl = wasThere || givesAcl;
     try {
-      if (modeBefore !== undefined) host.fchmod(fd, modeBefore);
       if (metadata !== undefined) {
         this.#restorer.restore({ fd, isPathOnly: false, mayHaveAcl, path }, metadata, problems);
       }
     } finally {
+      // Not before: who may not write to a directory cannot set its xattrs.
+      const hasMode = metadata !== undefined && this.features.permissions;
+      if (modeBefore !== undefined && !hasMode) host.fchmod(fd, modeBefore);
       host.close(fd);
     }
   }
