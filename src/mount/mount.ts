@@ -101,7 +101,7 @@ export function launchWorkers(
 ): WorkerPool {
   const { workerUrl, workers = defaultWorkerCount() } = options;
   if (workerUrl === undefined) {
-    throw new UsageError("Cannot start workers: no module is given", { option: "workerUrl" });
+    throw new UsageError("Cannot start workers: no module is given");
   }
   const pool = new WorkerPool(workerUrl, workers, options);
   pool.launch();
