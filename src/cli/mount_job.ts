@@ -44,6 +44,7 @@ import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker
 import { type MountVoices, runMountProcess } from "./mount_process.ts";
 import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
+import { unsettled } from "./unsettled.ts";
 import { LOG_FILE_NAME, type MountRequest } from "./mount_request.ts";
 import { StatisticsCollector } from "./mount_statistics.ts";
 import { serveUntilEnd, showMounted } from "./mounted_job.ts";
@@ -304,6 +305,7 @@ class MountJob {
   /** Makes everything durable, and only then says so. */
   #settle(diff: DiffDirectory, startSeconds: number): void {
     try {
+      diff.requireInPlace();
       settleDiffTree(diff.path, diff.nonce, startSeconds);
       diff.clearDirty();
       diff.release();
@@ -326,19 +328,6 @@ function removeWorkerFiles(controlPath: string): void {
 function logPassthrough({ isOn, stackDepth, refusal }: PassthroughState): void {
   if (isOn) log.info("kernel serves plain files of the diff itself", { stack_depth: stackDepth });
   else log.info("kernel does not serve files of the diff itself", { reason: refusal });
-}
-
-/** What a diff directory whose last sync failed is still good for. */
-function unsettled(error: unknown, diffPath: string, skipFsync: boolean): unknown {
-  if (!(error instanceof host.OsError)) return error;
-  const safe = skipFsync
-    ? "With --perf-unsafe nothing that was written since the mount is safe"
-    : "What programs had synced (fsync, a checkpoint) is safe, later changes may be lost";
-  return new host.OsError(error.errno, "make all changes durable in", diffPath, {
-    hint:
-      `${safe}. Make room or repair the disk, then mount the diff directory and unmount it again`,
-    cause: error,
-  });
 }
 
 /**

@@ -89,6 +89,8 @@ export interface UnmountOutcome {
 export async function unmount(request: UnmountRequest): Promise<UnmountOutcome> {
   using mount = await findMountAt(request.mountPath, request.diffPath);
   const { entry, worker, mountPath } = mount;
+  // All paths are absolute by now, and this process is not to be in its own way.
+  host.changeDirectory("/");
   if (entry === undefined && worker === undefined) throw notMounted(mount);
   if (request.force) return await killAndDetach(mount);
   if (worker === undefined) {

@@ -60,6 +60,12 @@ export class HostProcess implements Disposable {
     return this.#statFields() === undefined;
   }
 
+  /** The process that started it, or has taken it over; 0 for one of another PID namespace. */
+  get parentPid(): number | undefined {
+    const text = this.#statFields()?.[PARENT_FIELD];
+    return text === undefined ? undefined : Number(text);
+  }
+
   /** When it was started, in clock ticks since the system's start: the same in every namespace. */
   get startTicks(): number | undefined {
     const text = this.#statFields()?.[START_TIME_FIELD];
@@ -161,6 +167,7 @@ export class HostProcess implements Disposable {
 
 const TEXT_SIZE_MAX = 16 << 20;
 // proc(5) counts from 1, and these from the state, which is the third.
+const PARENT_FIELD = 4 - 3;
 const THREAD_COUNT_FIELD = 20 - 3;
 const START_TIME_FIELD = 22 - 3;
 
@@ -171,6 +178,19 @@ export function ownProcess(): HostProcess {
   const own = HostProcess.open(pid);
   if (own === undefined) throw new host.OsError(host.Errno.ENOENT, "open", "/proc/self");
   return own;
+}
+
+/** Numbers of the processes that this one was called by, down to the first that /proc shows. */
+export function callersOfThis(): number[] {
+  const callers: number[] = [];
+  using own = ownProcess();
+  let pid = own.parentPid;
+  while (pid !== undefined && pid > 0 && !callers.includes(pid)) {
+    callers.push(pid);
+    using process = HostProcess.open(pid);
+    pid = process?.parentPid;
+  }
+  return callers;
 }
 
 /** Numbers of all processes that /proc shows, oldest first. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { HostProcess, listProcesses } from "#src/io/host_process.ts";
+import { callersOfThis, HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { listLoopDevices } from "#src/io/loop_device.ts";
 import { readMountTable } from "./mount_table.ts";
 
@@ -16,6 +16,8 @@ export interface MountProcess {
   readonly name: string;
   /** It has files of the mount open, and does not only work or run there. */
   readonly hasOpenFiles: boolean;
+  /** This process was called by it, such as the shell of whoever asks. */
+  readonly isCaller: boolean;
 }
 
 /** One who uses a mount. */
@@ -41,6 +43,7 @@ export function findMountUsers(mountPath: string, timeoutMs: number): MountUser[
   for (const { path, file } of listLoopDevices()) {
     if (isWithin(file)) users.push({ kind: "loop device", device: path });
   }
+  const callers = callersOfThis();
   const deadline = performance.now() + timeoutMs;
   for (const pid of listProcesses()) {
     if (performance.now() > deadline) break;
@@ -48,7 +51,8 @@ export function findMountUsers(mountPath: string, timeoutMs: number): MountUser[
     if (process === undefined) continue;
     const hasOpenFiles = process.descriptors().some(({ target }) => isWithin(target));
     if (hasOpenFiles || process.places().some(isWithin)) {
-      users.push({ kind: "process", pid, name: process.name ?? "?", hasOpenFiles });
+      const isCaller = callers.includes(pid);
+      users.push({ kind: "process", pid, name: process.name ?? "?", hasOpenFiles, isCaller });
     }
   }
   return users;

@@ -11,7 +11,7 @@
 import { close, open, OpenFlag } from "#ffi/libc.ts";
 import { getFileSystemMagic } from "#ffi/libc_metadata.ts";
 import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
-import { errnoName, OsError } from "#ffi/os_error.ts";
+import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 
 /** `f_type` of file systems that stand on others. */
 const STACKED_FILE_SYSTEMS: ReadonlySet<number> = new Set([
@@ -53,10 +53,10 @@ export function probePassthrough(
   paths: readonly string[],
   stackDepth: number,
 ): PassthroughState {
-  if (stackDepth === 0) return { isOn: false, stackDepth, refusal: "ENOSYS" };
+  if (stackDepth === 0) return { isOn: false, stackDepth, refusal: describeErrno(Errno.ENOSYS) };
   for (const path of paths) {
     const id = withFile(path, (fd) => openBacking(deviceFd, fd));
-    if (id <= 0) return { isOn: false, stackDepth, refusal: errnoName(-id) };
+    if (id <= 0) return { isOn: false, stackDepth, refusal: describeErrno(-id) };
     closeBacking(deviceFd, id);
   }
   return { isOn: true, stackDepth };

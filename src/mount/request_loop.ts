@@ -6,7 +6,7 @@
 
 import { read, write } from "#ffi/libc.ts";
 import { openFileLimit } from "#ffi/libc_limits.ts";
-import { Errno, errnoName, OsError } from "#ffi/os_error.ts";
+import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 import { Opcode, OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
 import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
 import { BODY } from "./answer.ts";
@@ -86,7 +86,7 @@ export class RequestLoop {
     if (errno === Errno.EROFS) this.#parts.failures.reportReadOnly();
     if (!lacksDescriptors(errno)) return;
     const operation = OPCODE_NAMES[opcode] ?? `opcode ${opcode}`;
-    this.#parts.failures.reportNoDescriptors(operation, errnoName(errno), openFileLimit());
+    this.#parts.failures.reportNoDescriptors(operation, describeErrno(errno), openFileLimit());
   }
 
   /** Answers the present request. @returns its result, see {@link dispatchFast} */
@@ -125,7 +125,7 @@ export class RequestLoop {
     // ENOENT: the requester is gone. ENODEV: the mount is.
     if (written !== -Errno.ENOENT && written !== -Errno.ENODEV) {
       this.#parts.failures.report(
-        `Cannot answer ${OPCODE_NAMES[opcode]}: ${errnoName(-written)}`,
+        `Cannot answer ${OPCODE_NAMES[opcode]}: ${describeErrno(-written)}`,
       );
     }
   }
@@ -137,7 +137,9 @@ export class RequestLoop {
     if (lacksDescriptors(errno)) return -errno;
     const operation = OPCODE_NAMES[request.opcode] ?? `opcode ${request.opcode}`;
     const message = error instanceof Error ? error.message : String(error);
-    failures.report(`${operation} of node ${request.nodeId}: ${message}: ${errnoName(errno)}`);
+    // A failed system call has said so itself.
+    const answer = error instanceof OsError ? "" : `: ${describeErrno(errno)}`;
+    failures.report(`${operation} of node ${request.nodeId}: ${message}${answer}`);
     return -errno;
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import * as host from "#src/io/host.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
@@ -40,7 +41,10 @@ const KNOWN_NAMES = new Set([
 /**
  * Removes everything inside a diff directory and keeps the directory. Links are removed, not followed.
  *
- * @param options.force remove although the directory is in use, or not known to be a diff directory of ours
+ * What a live worker has mounted is not removed, whatever is asked for: not the directory itself, nor a part of it, nor one
+ * in it. Its programs would go on with files that are gone.
+ *
+ * @param options.force remove although the directory is not known to be a diff directory of ours
  * @returns the number of entries removed
  * @throws {UsageError} for the root directory
  * @throws {StateError} `locked` when it is in use, `foreign-diff` when it is not a diff directory of ours
@@ -57,18 +61,18 @@ export function cleanupDiffDirectory(path: string, options: { force: boolean }):
   const fd = openDirectory(host.At.FDCWD, absolute);
   host.unwrap(fd, "open diff directory", absolute);
   try {
-    if (options.force) return removeAll(fd, absolute);
-    checkUnused(absolute);
+    for (let outer = absolute; outer !== "/"; outer = dirname(outer)) requireUnused(outer);
     const names = readHostDirectory(fd).map((entry) => entry.name);
     if (names.length === 0) return 0;
-    checkIsDiff(absolute, names);
-    return removeLocked(fd, absolute);
+    if (!options.force) checkIsDiff(absolute, names);
+    return removeLocked(fd, absolute, names.includes(LOCK_FILE_NAME));
   } finally {
     host.close(fd);
   }
 }
 
-function removeLocked(fd: number, path: string): number {
+/** @param hadLockFile one that nobody held goes too, and is counted */
+function removeLocked(fd: number, path: string, hadLockFile: boolean): number {
   // Held while removing, so that no mount starts on what is half gone.
   const lock = acquireDiffLock(path, {
     pid: host.getPid(),
@@ -77,16 +81,16 @@ function removeLocked(fd: number, path: string): number {
     mountPath: "",
   });
   try {
-    return removeAll(fd, path);
+    return removeAll(fd, path) + (hadLockFile ? 1 : 0);
   } finally {
     lock.release();
   }
 }
 
-function checkUnused(path: string): void {
+/** @throws {StateError} `locked` when a live worker has the directory */
+function requireUnused(path: string): void {
   const holder = findLockHolder(path);
   if (holder === undefined) return;
-  // To empty it under its worker (`force`) would take what is written from whoever uses the mount: no way to be pointed to.
   const message = `Cleanup blocked: diff directory in use by ${describeHolder(holder)}`;
   throw new DiffLockedError(path, holder, message);
 }
@@ -136,7 +140,12 @@ function removeContents(fd: number, path: string, device: number, depth: number)
   if (depth > DEPTH_MAX) throw new OsError(host.Errno.ELOOP, "remove", path);
   let removed = 0;
   const stat = new host.HostStat();
-  for (const { name } of readHostDirectory(fd)) {
+  const entries = readHostDirectory(fd);
+  const hasLockFile = entries.some(({ name }) => name === LOCK_FILE_NAME);
+  if (depth > 0 && hasLockFile) requireUnused(path);
+  for (const { name } of entries) {
+    // The lock that is held meanwhile goes last.
+    if (depth === 0 && name === LOCK_FILE_NAME) continue;
     const inner = `${path}/${name}`;
     host.unwrap(host.statAt(fd, name, stat), "stat", inner);
     if (stat.device !== device) {

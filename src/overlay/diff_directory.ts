@@ -222,6 +222,15 @@ export class DiffDirectory {
     return change;
   }
 
+  /**
+   * Sees to it that what is at the path is still what was mounted.
+   *
+   * @throws {OsError} `ENOENT` when it was moved or removed, `ESTALE` when something else has its path
+   */
+  requireInPlace(): void {
+    this.#control?.requireInPlace();
+  }
+
   /** Leaves the marker that says that acknowledged writes may be lost until {@link clearDirty}. */
   markDirty(): void {
     const text = `perf-unsafe mount ${this.#bound().binding_id}\n`;
@@ -291,6 +300,8 @@ export class DiffDirectory {
 export interface ControlDirectory {
   /** A path by which this process reaches it, whatever becomes of its name. */
   readonly path: string;
+  /** @throws {OsError} `ENOENT` when it is gone from the diff, `ESTALE` when another one is there */
+  requireInPlace(): void;
   close(): void;
 }
 
@@ -304,7 +315,20 @@ export function openControlDirectory(diffPath: string): ControlDirectory {
   const path = `${diffPath}/${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY | host.OpenFlag.NOFOLLOW;
   const fd = host.unwrap(host.open(path, flags), "open", path);
-  return { path: `/proc/self/fd/${fd}`, close: () => host.close(fd) };
+  return {
+    path: `/proc/self/fd/${fd}`,
+    requireInPlace: () => requireSameDirectory(fd, path),
+    close: () => host.close(fd),
+  };
+}
+
+function requireSameDirectory(fd: number, path: string): void {
+  const opened = new host.HostStat();
+  const named = new host.HostStat();
+  host.unwrap(host.statFd(fd, opened), "stat", path);
+  host.unwrap(host.statAt(host.At.FDCWD, path, named), "find", path);
+  if (opened.ino === named.ino && opened.device === named.device) return;
+  throw new OsError(host.Errno.ESTALE, "find", path);
 }
 
 /** Absolute path without links, of something that need not exist or answer. */

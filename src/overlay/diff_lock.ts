@@ -50,8 +50,9 @@ export class DiffLock {
   /** Removes the lock file and frees the lock. */
   release(): void {
     if (this.#fd < 0) return;
-    // Removed while still held: whoever opened the old file sees that it is gone and starts anew.
-    host.unlinkAt(host.At.FDCWD, this.#path);
+    // Removed while still held: whoever opened the old file sees that it is gone and starts anew. Where the directory was moved
+    // away, what has that path now may be the lock of somebody else.
+    if (isStillNamed(this.#fd, this.#path)) host.unlinkAt(host.At.FDCWD, this.#path);
     host.close(this.#fd);
     this.#fd = -1;
   }

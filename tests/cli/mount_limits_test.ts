@@ -43,7 +43,9 @@ mountTest("mount logs that it may not open more files, once", async (place) => {
       check: false,
     });
   }
-  const lines = () => place.log.match(/EMFILE: the worker may have 120 files open/g)?.length ?? 0;
+  const lines = () =>
+    place.log.match(/EMFILE \(too many open files\): the worker may have 120 files open/g)
+      ?.length ?? 0;
   await waitUntil(() => lines() > 0, 10_000, () => place.log);
   assert.doesNotMatch(place.log, /cause=|of node/, "it is not taken for a fault of the backup");
   // Once a thread.

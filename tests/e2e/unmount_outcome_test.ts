@@ -62,8 +62,12 @@ for (const [what, script] of WRITES) {
         assert.equal(code, 1, stderr);
         const error = JSON.parse(stderr);
         assert.match(error.code, /^(?:EIO|ENOSPC)$/);
-        assert.match(error.message, /^unmounted, but Cannot make all changes durable in/);
-        assert.match(error.hint, /had synced .*is safe/);
+        assert.match(error.message, /^unmounted, but cannot make all changes durable in/);
+        const [safe, repair] = error.code === "ENOSPC"
+          ? [/had synced .*is safe/, /Make room on its disk/]
+          : [/had synced .*is as safe as the disk/, /Repair its disk/];
+        assert.match(error.hint, safe);
+        assert.match(error.hint, repair);
         assert.equal((await sh('umount "$1"', disk)).stderr, "", "the disk is free");
       });
     },

@@ -479,6 +479,25 @@ Deno.test("cleanupDiffDirectory() empties the directory and keeps it", () => {
   assert.equal(cleanupDiffDirectory(place.diff, { force: false }), 0);
 });
 
+Deno.test("cleanupDiffDirectory() leaves alone what a live process holds, by force too", async () => {
+  using place = new Place();
+  place.bindOnce();
+  const holder = await holdLock(place);
+  try {
+    // Neither itself, nor a part of it, nor inside of another one.
+    for (const path of [place.diff, `${place.diff}/data`, place.directory.path]) {
+      const inUse = new RegExp(`in use by process ${holder.pid} \\("${place.diff}"\\)`);
+      assert.throws(() => cleanupDiffDirectory(path, { force: true }), inUse, path);
+      assert.ok(Deno.statSync(`${place.diff}/data/.pbkfs`).isDirectory, path);
+    }
+  } finally {
+    holder.signalGroup("SIGKILL");
+    await holder.wait(10_000);
+  }
+  assert.ok(cleanupDiffDirectory(place.diff, { force: true }) > 0);
+  assert.deepEqual([...Deno.readDirSync(place.diff)], []);
+});
+
 Deno.test("cleanupDiffDirectory() does not follow links", () => {
   using place = new Place();
   place.bindOnce();

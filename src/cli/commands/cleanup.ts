@@ -19,7 +19,7 @@ export const cleanupCommand: CommandModule<CleanupOptions> = {
     const command = new Command("cleanup")
       .description("Remove everything inside a diff directory that is not in use")
       .option("-d, --diff-dir <path>", "diff directory; itself is kept")
-      .option("--force", "clean up although it is in use or not known to be a diff directory")
+      .option("--force", "clean up although it is not known to be a diff directory")
       .addOption(formatOption());
     return addHelpNotes(command, {
       examples: [{ text: "Discard all changes", line: "pbkfs cleanup -d /var/tmp/diff" }],

@@ -92,7 +92,7 @@ export function checkOutcome({ pid, card }: Worker): void {
   if (state === "ended") return;
   if (state === "failed" && failure !== undefined) {
     const { code, hint } = failure;
-    throw new ProtocolError(`unmounted, but ${failure.message}`, {
+    throw new ProtocolError(`unmounted, but ${withinSentence(failure.message)}`, {
       code,
       ...(hint === undefined ? {} : { hint }),
     });
@@ -102,6 +102,11 @@ export function checkOutcome({ pid, card }: Worker): void {
     hint: "What programs had synced is safe, later changes are if the system does not go down: " +
       "mount the diff directory again and unmount it",
   });
+}
+
+/** A message as part of a longer one. Only a word can begin it in lower case, not an abbreviation. */
+function withinSentence(message: string): string {
+  return message.replace(/^\p{Lu}(?=\p{Ll}|\s)/u, (letter) => letter.toLowerCase());
 }
 
 /** Waits. */

@@ -53,7 +53,9 @@ export function diskInUse(users: readonly MountUser[]): string | undefined {
 function describeUser(user: MountUser): string {
   switch (user.kind) {
     case "process":
-      return `${user.name} (process ${user.pid})`;
+      return isOwnPlace(user)
+        ? `${user.name} (process ${user.pid}), which called this command from inside`
+        : `${user.name} (process ${user.pid})`;
     case "mount":
       return `the mount at ${user.mountPoint}`;
     case "loop device":
@@ -61,10 +63,15 @@ function describeUser(user: MountUser): string {
   }
 }
 
+/** One that is only in the way because its working directory is inside. */
+function isOwnPlace(user: MountUser): boolean {
+  return user.kind === "process" && user.isCaller && !user.hasOpenFiles;
+}
+
 function wayToFree(user: MountUser): string {
   switch (user.kind) {
     case "process":
-      return "stop the programs";
+      return isOwnPlace(user) ? "cd / in the shell that called this command" : "stop the programs";
     case "mount":
       return `umount ${shellWord(user.mountPoint)}`;
     case "loop device":

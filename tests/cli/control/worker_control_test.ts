@@ -170,11 +170,63 @@ mountTest("unmount tells what could not be made durable", async (place) => {
   const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
   Deno.renameSync(`${place.diff}-away`, place.diff);
   assert.equal(code, 1);
-  assert.match(stderr, /^pbkfs error: unmounted, but Cannot make all changes durable in ".*ENOENT/);
-  assert.match(stderr, /had synced .*is safe, later changes may be lost/);
+  assert.match(stderr, /^pbkfs error: unmounted, but cannot make all changes durable in ".*ENOENT/);
+  assert.match(stderr, /What was removed is lost, synced or not\. If it was moved, what .*is safe/);
+  assert.doesNotMatch(stderr, /[Rr]oom|[Rr]epair/);
   assert.ok(!isMounted(place.mnt));
   await place.mustMount();
   assert.equal(await place.shell("cat made"), "changed\n");
+});
+
+mountTest("unmount leaves alone what has the path of a diff that was moved away", async (place) => {
+  await place.mustMount();
+  await place.mustUnmount();
+  const copy = `${place.diff}-copy`;
+  assert.equal((await shell(`cp -a ${place.diff} ${copy}`)).code, 0);
+  await place.mustMount();
+  await place.shell("echo changed >made");
+  Deno.renameSync(place.diff, `${place.diff}-away`);
+  Deno.renameSync(copy, place.diff);
+  Deno.writeTextFileSync(`${place.diff}/${LOCK_FILE_NAME}`, "of another mount");
+  const { code, stderr } = await answer(["unmount", "-D", place.mnt]);
+  assert.equal(code, 1);
+  assert.match(stderr, /ESTALE \(no longer there\).*What was removed is lost/s);
+  assert.equal(Deno.readTextFileSync(`${place.diff}/${LOCK_FILE_NAME}`), "of another mount");
+});
+
+mountTest("cleanup leaves a live diff alone, whatever it is told", async (place) => {
+  await place.mustMount();
+  await place.shell("echo changed >made");
+  const link = place.directory.join("link");
+  Deno.symlinkSync(place.diff, link);
+  const ways: Record<string, string> = {
+    "the diff": place.diff,
+    "a link to it": link,
+    "a part of it": `${place.diff}/data`,
+  };
+  for (const [what, path] of Object.entries(ways)) {
+    const { code, stderr } = await answer(["cleanup", "-d", path, "--force"]);
+    assert.equal(code, 1, what);
+    assert.match(stderr, new RegExp(`diff directory in use by process ${place.workerPid} `), what);
+    assert.ok(stderr.includes(`Run pbkfs unmount -D ${place.mnt} -d ${place.diff} first`), stderr);
+    assert.doesNotMatch(stderr, /--force/, what);
+  }
+  assert.equal(await place.shell("cat made PG_VERSION"), "changed\n15\n");
+  await place.mustUnmount();
+  assert.equal((await answer(["cleanup", "-d", place.diff, "--force"])).code, 0);
+  assert.deepEqual([...Deno.readDirSync(place.diff)], []);
+});
+
+mountTest("unmount from inside says that it is its caller who is in the way", async (place) => {
+  await place.mustMount();
+  const program = [Deno.execPath(), "run", "--quiet", "--no-prompt", "--cached-only"]
+    .concat(MOUNT_PERMISSIONS, MAIN_MODULE).join(" ");
+  const { code, stderr } = await shell(`cd ${place.mnt} && ${program} unmount . ; exit $?`);
+  assert.equal(code, 1);
+  assert.match(stderr, /used by sh \(process \d+\), which called this command from inside: /);
+  assert.match(stderr, /First cd \/ in the shell that called this command; or/);
+  assert.doesNotMatch(stderr, /deno|stop the programs/);
+  await place.mustUnmount();
 });
 
 /** Whether an unmount has found the worker: it has the card open. */
