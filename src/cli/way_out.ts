@@ -12,6 +12,7 @@ import { dirname } from "node:path";
 import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { shellWord, unmountCommand } from "./control/shell_command.ts";
+import { datastoreWayOut } from "./pbs/way_out.ts";
 
 /** Flags of the options that errors name. */
 export const FLAGS: Readonly<Record<string, string>> = {
@@ -46,7 +47,8 @@ export interface WayOut {
  * @param command the command that failed, undefined when it is not known
  */
 export function wayOut(error: Failure, command: Command | undefined): WayOut {
-  const { hint, option } = error;
+  const { option } = error;
+  const hint = datastoreWayOut(error, command) ?? error.hint;
   if (hint === undefined && error instanceof OsError) return wayAround(error, command);
   if (error.code === "locked") {
     const { mountPath, diffPath } = error as Partial<DiffLockedError>;

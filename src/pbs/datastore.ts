@@ -34,7 +34,7 @@ import {
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
 import { findLocalServer, foreignBackend } from "./local_server.ts";
-import { loadManifest, snapshotPath, updateManifest } from "./manifest_file.ts";
+import { loadManifest, updateManifest } from "./manifest_file.ts";
 import { createNamespace, removeNamespace } from "./namespaces.ts";
 import { cacheError, signOfCache } from "./object_storage_cache.ts";
 import { ObjectLocks } from "./store/object_locks.ts";
@@ -48,7 +48,6 @@ import {
   checkNotes,
   describeGroup,
   describeSnapshot,
-  groupPath,
   isFinished,
   isProtected,
   listGroups,
@@ -56,9 +55,9 @@ import {
   listSnapshots,
   NOTES_FILE,
   PROTECTED_FILE,
-  requireGroup,
-  requireSnapshot,
 } from "./store_listing.ts";
+import { NoDatastoreError } from "./state_errors.ts";
+import { groupPath, requireGroup, requireSnapshot, snapshotPath } from "./store_places.ts";
 
 const LOCK_TIMEOUT_MS = 10_000;
 
@@ -108,9 +107,7 @@ export class Datastore {
       throw new UsageError(`Cannot write to datastore "${path}" without --allow-ffi`);
     }
     if (!isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
-      throw new StateError("not-found", `Cannot open datastore: there is none in "${path}"`, {
-        hint: "A datastore is a directory with `.chunks` in it; one has to be made before",
-      });
+      throw new NoDatastoreError(path);
     }
     const storePath = realDirectory(path);
     const { uid = 0, gid = 0 } = statusOf(`${storePath}/${CHUNKS_DIRECTORY}`) ?? {};
@@ -196,6 +193,7 @@ export class Datastore {
   /** Changes the owner of a group. @throws {StateError} `not-found`, or `locked` @throws {UsageError} when it cannot be one */
   setOwner(group: GroupId, owner: string): void {
     checkOwner(owner);
+    requireGroup(this.#store, group);
     const lock = writableParts(this.#store).locks.lockGroup(group);
     try {
       writeOwner(this.#store, group, owner);
@@ -264,6 +262,7 @@ export class Datastore {
 
   /** Protects a snapshot from removal, or ends that. @throws {StateError} `not-found`, or `locked` */
   setProtected(snapshot: SnapshotId, isProtected: boolean): void {
+    requireSnapshot(this.#store, snapshot);
     const { files, locks } = writableParts(this.#store);
     const lock = locks.lockSnapshot(snapshot, "exclusive");
     try {

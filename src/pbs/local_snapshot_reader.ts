@@ -31,7 +31,8 @@ import {
 } from "./format/manifest.ts";
 import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
 import { LocalChunkSource } from "./reading/local_chunk_source.ts";
-import { BLOB_FILE_SIZE_MAX, loadManifest, located, snapshotPath } from "./manifest_file.ts";
+import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
+import { snapshotPath } from "./store_places.ts";
 import { checkManifest, requireKey } from "./manifest_signature.ts";
 import type { ObjectLock } from "./store/object_locks.ts";
 import type { OpenStore } from "./open_store.ts";

@@ -33,7 +33,8 @@ import {
   type StreamOwner,
 } from "./indexed_streams.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
-import { encodeManifest, finishSnapshot, snapshotPath } from "./manifest_file.ts";
+import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
+import { snapshotPath } from "./store_places.ts";
 import { signManifest } from "./manifest_signature.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import type {

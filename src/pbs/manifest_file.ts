@@ -12,22 +12,18 @@ import {
   OsError,
   StateError,
 } from "#src/errors.ts";
-import { isDirectoryAt, readFile } from "#src/io/store_access.ts";
+import { readFile } from "#src/io/store_access.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "./format/blob.ts";
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./format/manifest.ts";
-import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
+import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
+import { requireSnapshot, snapshotPath } from "./store_places.ts";
 import { syncDirectory, syncFileSystem } from "./store/store_files.ts";
 
 /** Largest blob file that is read. */
 export const BLOB_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;
 /** A manifest that has not got its name yet: no server takes it for a file of the snapshot. */
 const TEMPORARY_NAME = "index.json.tmp";
-
-/** Directory of a snapshot. */
-export function snapshotPath(store: Pick<OpenStore, "path">, snapshot: SnapshotId): string {
-  return `${store.path}/${snapshotDirectory(snapshot)}`;
-}
 
 /**
  * Reads the manifest of a finished snapshot. Its signature is not looked at.
@@ -62,11 +58,12 @@ function readManifestFile(
     return readFile(path, BLOB_FILE_SIZE_MAX);
   } catch (error) {
     if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
-    const name = formatSnapshot(snapshot);
-    const problem = isDirectoryAt(snapshotPath(store, snapshot))
-      ? `snapshot ${name} is unfinished`
-      : `there is no snapshot ${name}`;
-    throw new StateError("not-found", `Cannot open snapshot: ${problem}`, { cause: error });
+    requireSnapshot(store, snapshot);
+    throw new StateError(
+      "not-found",
+      `Cannot open snapshot: snapshot ${formatSnapshot(snapshot)} is unfinished`,
+      { cause: error },
+    );
   }
 }
 
@@ -81,6 +78,7 @@ export function updateManifest(
   snapshot: SnapshotId,
   change: (manifest: Manifest) => Manifest,
 ): void {
+  requireSnapshot(store, snapshot);
   const lock = writableParts(store).locks.lockManifest(snapshot);
   try {
     const manifest = change(loadManifest(store, snapshot));

@@ -13,13 +13,8 @@ import {
 } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { forgetGroup, removeDirectory } from "./snapshot_removal.ts";
-import {
-  listGroups,
-  listNamespaces,
-  namesIn,
-  namespacePath,
-  requireNamespace,
-} from "./store_listing.ts";
+import { listGroups, listNamespaces, namesIn } from "./store_listing.ts";
+import { namespacePath, requireNamespace } from "./store_places.ts";
 
 /** Makes a namespace. @throws {StateError} `exists`, or `not-found` when its parent does not @throws {OsError} */
 export function createNamespace(store: OpenStore, ns: Namespace): void {

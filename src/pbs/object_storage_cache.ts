@@ -11,7 +11,7 @@ import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
 import { isIndexName, scanIndex } from "./index_scan.ts";
-import { snapshotPath } from "./manifest_file.ts";
+import { snapshotPath } from "./store_places.ts";
 import type { OpenStore } from "./open_store.ts";
 import { listGroups, listNamespaces, listSnapshots, namesIn } from "./store_listing.ts";
 

@@ -7,25 +7,12 @@
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { MANIFEST_NAME } from "./format/manifest.ts";
-import {
-  formatGroup,
-  formatSnapshot,
-  type GroupId,
-  type SnapshotId,
-} from "./format/snapshot_path.ts";
-import { snapshotPath } from "./manifest_file.ts";
+import { formatGroup, type GroupId, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
+import { ProtectedSnapshotError } from "./state_errors.ts";
 import { removeFile } from "./store/store_files.ts";
-import {
-  groupPath,
-  isProtected,
-  listSnapshots,
-  namesIn,
-  NOTES_FILE,
-  OWNER_FILE,
-  requireGroup,
-  requireSnapshot,
-} from "./store_listing.ts";
+import { isProtected, listSnapshots, namesIn, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
+import { groupPath, requireGroup, requireSnapshot, snapshotPath } from "./store_places.ts";
 
 /**
  * Removes a snapshot, and its group when that is empty then.
@@ -102,11 +89,7 @@ function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
     const manifestLock = hasManifest(store, snapshot) ? locks.lockManifest(snapshot) : undefined;
     try {
       if (isProtected(store, snapshot)) {
-        throw new StateError(
-          "protected",
-          `Cannot remove ${formatSnapshot(snapshot)}: it is protected`,
-          { hint: "End its protection first" },
-        );
+        throw new ProtectedSnapshotError(snapshot);
       }
       removeSnapshotDirectory(store, snapshot);
       locks.forgetSnapshot(snapshot);

@@ -9,7 +9,6 @@ import { currentSeconds, isAheadOf } from "./clock.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
 import { keyFingerprintOf, verifyStateOf } from "./format/manifest.ts";
 import {
-  formatBackupTime,
   formatGroup,
   formatSnapshot,
   groupDirectory,
@@ -19,18 +18,12 @@ import {
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import { snapshotPath } from "./manifest_file.ts";
 import type { ObjectLock } from "./store/object_locks.ts";
+import { FutureSnapshotError } from "./state_errors.ts";
 import { removeEmptyGroup } from "./snapshot_removal.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import {
-  groupPath,
-  isFinished,
-  listSnapshots,
-  OWNER_FILE,
-  readOwner,
-  requireNamespace,
-} from "./store_listing.ts";
+import { isFinished, listSnapshots, OWNER_FILE, readOwner } from "./store_listing.ts";
+import { groupPath, requireNamespace, snapshotPath } from "./store_places.ts";
 
 /** Owner of groups where nothing else is said. */
 const OWNER_DEFAULT = "root@pam";
@@ -65,7 +58,7 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Lo
     isNewGroup = isNew;
     const last = lastFinished(store, options.group);
     previous = last === undefined ? undefined : openBase(store, last, options);
-    const id = makeSnapshotDirectory(store, options, last);
+    const id = makeSnapshotDirectory(store, options);
     held.push(locks.lockSnapshot(id, "exclusive"));
     return new LocalSnapshotWriter(store, options, { id, previous, isNewGroup, release });
   } catch (error) {
@@ -169,10 +162,9 @@ function openBase(
 function makeSnapshotDirectory(
   store: OpenStore,
   { group, time }: NewSnapshotOptions,
-  last: SnapshotId | undefined,
 ): SnapshotId {
   const { files } = writableParts(store);
-  for (let id = idAfter(last, group, time);; id = { group, time: id.time + 1 }) {
+  for (let id = nextId(store, group, time);; id = { group, time: id.time + 1 }) {
     if (files.makeDirectory(snapshotPath(store, id))) return id;
     if (time === undefined) continue;
     throw new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: it exists`, {
@@ -187,7 +179,7 @@ function makeSnapshotDirectory(
  *
  * @param time unix seconds; undefined: the present, or the next second that is free
  * @throws {StateError} `not-found` when there is no such namespace, `exists` when the time is not after the last snapshot's,
- *     `future-snapshot` when no time is given and the last snapshot is of the future
+ *     `future-snapshot` when the last one is ahead of the clock and no time is given
  */
 export function plannedSnapshot(
   store: OpenStore,
@@ -195,37 +187,28 @@ export function plannedSnapshot(
   time: number | undefined,
 ): SnapshotId {
   requireNamespace(store, group.ns);
-  return idAfter(lastFinished(store, group), group, time);
+  return nextId(store, group, time);
 }
 
 function lastFinished(store: OpenStore, group: GroupId): SnapshotId | undefined {
   return listSnapshots(store, group).findLast((id) => isFinished(store, id));
 }
 
-function idAfter(
-  last: SnapshotId | undefined,
-  group: GroupId,
-  time: number | undefined,
-): SnapshotId {
-  if (last === undefined) return { group, time: time ?? currentSeconds() };
-  if (time === undefined) {
-    const now = currentSeconds();
-    // Dated after it, this one and all to come would be of that future, too, and of a day each when they are pruned.
-    if (isAheadOf(last.time, now)) throw aheadOfClock(last, now);
-    return { group, time: Math.max(now, last.time + 1) };
+/** @throws {StateError} when there can be no snapshot of that time after those of the group */
+function nextId(store: OpenStore, group: GroupId, time: number | undefined): SnapshotId {
+  const last = lastFinished(store, group);
+  if (time !== undefined) {
+    if (last !== undefined && time <= last.time) throw notAfter({ group, time }, last);
+    return { group, time };
   }
-  if (time > last.time) return { group, time };
-  throw notAfter({ group, time }, last);
-}
-
-function aheadOfClock(last: SnapshotId, now: number): StateError {
-  const group = formatGroup(last.group);
-  return new StateError(
-    "future-snapshot",
-    `Cannot make a snapshot of ${group}: the last one, ${formatSnapshot(last)}, is ahead of the ` +
-      `clock, which says ${formatBackupTime(now)}`,
-    { hint: "Set the clock if it is wrong; otherwise forget that snapshot, and all like it" },
-  );
+  const now = currentSeconds();
+  if (last === undefined) return { group, time: now };
+  // Dated after it, this one and all to come would be of that future, too, and of a day each when they are pruned.
+  if (isAheadOf(last.time, now)) {
+    const isFuture = (id: SnapshotId) => isAheadOf(id.time, now) && isFinished(store, id);
+    throw new FutureSnapshotError(listSnapshots(store, group).filter(isFuture), now);
+  }
+  return { group, time: Math.max(now, last.time + 1) };
 }
 
 function notAfter(id: SnapshotId, last: SnapshotId): StateError {

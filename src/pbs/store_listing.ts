@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, LimitError, StateError } from "#src/errors.ts";
+import { isFailure, LimitError } from "#src/errors.ts";
 import {
   type DirectoryEntry,
   entriesOf,
@@ -25,22 +25,26 @@ import {
 } from "./format/manifest.ts";
 import {
   BACKUP_TYPES,
-  formatGroup,
-  formatSnapshot,
-  groupDirectory,
   type GroupId,
   isBackupId,
   isNamespaceName,
   type Namespace,
   NAMESPACE_DEPTH_MAX,
-  namespaceDirectory,
   namespaceNames,
   parseBackupTime,
   ROOT_NAMESPACE,
   type SnapshotId,
 } from "./format/snapshot_path.ts";
-import { loadManifest, snapshotPath } from "./manifest_file.ts";
+import { loadManifest } from "./manifest_file.ts";
 import type { OpenStore } from "./open_store.ts";
+import {
+  groupPath,
+  namespacePath,
+  requireGroup,
+  requireNamespace,
+  requireSnapshot,
+  snapshotPath,
+} from "./store_places.ts";
 
 /** File of a group that says whose it is. */
 export const OWNER_FILE = "owner";
@@ -51,16 +55,6 @@ export const PROTECTED_FILE = ".protected";
 
 const OWNER_SIZE_MAX = 4096;
 const NOTES_SIZE_MAX = 1 << 20;
-
-/** Directory of a namespace. */
-export function namespacePath(store: Pick<OpenStore, "path">, ns: Namespace): string {
-  return ns === ROOT_NAMESPACE ? store.path : `${store.path}/${namespaceDirectory(ns)}`;
-}
-
-/** Directory of a group. */
-export function groupPath(store: Pick<OpenStore, "path">, group: GroupId): string {
-  return `${store.path}/${groupDirectory(group)}`;
-}
 
 /**
  * Namespaces at and below `below`, parents first.
@@ -77,33 +71,6 @@ export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] 
     found.push(...listNamespaces(store, child));
   }
   return found;
-}
-
-/** Checks that a namespace is there. @throws {StateError} `not-found` */
-export function requireNamespace(store: OpenStore, ns: Namespace): void {
-  if (isDirectoryAt(namespacePath(store, ns))) return;
-  throw new StateError("not-found", `Cannot find namespace "${ns}" in "${store.path}"`, {
-    hint: "A namespace has to be made before it is used",
-  });
-}
-
-/** Checks that a group is there. @throws {StateError} `not-found` */
-export function requireGroup(store: OpenStore, group: GroupId): void {
-  if (isDirectoryAt(groupPath(store, group))) return;
-  throw notFound(store, `group ${formatGroup(group)}`, group.ns);
-}
-
-/** Checks that a snapshot is there. @throws {StateError} `not-found` */
-export function requireSnapshot(store: OpenStore, snapshot: SnapshotId): void {
-  if (isDirectoryAt(snapshotPath(store, snapshot))) return;
-  throw notFound(store, `snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
-}
-
-/** Says that the namespace is missing where that is the reason. */
-function notFound(store: OpenStore, what: string, ns: Namespace): StateError {
-  requireNamespace(store, ns);
-  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
-  return new StateError("not-found", `Cannot find ${what}${place}`);
 }
 
 /** Groups of a namespace, by type and id. @throws {StateError} `not-found` */

@@ -53,8 +53,13 @@ export interface SnapshotRecord {
   readonly owner?: string;
   readonly protected: boolean;
   readonly size?: number;
+  /** There is no manifest: the backup runs, or has ended before its end. Left out where there is one, as by servers. */
+  readonly unfinished?: true;
   readonly verification?: { readonly state: string; readonly upid: string };
 }
+
+/** What is said of a snapshot without manifest. */
+export const UNFINISHED = "unfinished: its backup still runs, or has been ended before it was done";
 
 const MANIFEST_NAME = "index.json.blob";
 
@@ -85,7 +90,7 @@ export const SNAPSHOT_TABLE: RecordTable<SnapshotRecord> = {
     const group = `${record["backup-type"]}/${record["backup-id"]}`;
     return [
       `${group}/${formatBackupTime(record["backup-time"])}`,
-      record.size === undefined ? "" : formatHumanBytes(record.size),
+      record.unfinished ? "unfinished" : formatSize(record.size),
       shortNames(record.files.map((file) => file.filename)),
     ];
   },
@@ -133,6 +138,7 @@ export function snapshotRecord(info: SnapshotInfo): SnapshotRecord {
     ...(info.owner === undefined ? {} : { owner: info.owner }),
     protected: info.isProtected,
     ...(files.some((file) => file.size !== undefined) ? { size } : {}),
+    ...(info.isFinished ? {} : { unfinished: true }),
     ...(info.verifyState === undefined ? {} : { verification: info.verifyState }),
   };
 }
@@ -163,6 +169,10 @@ export function compareText(a: string, b: string): number {
 function modeOf(file: SnapshotFile, info: SnapshotInfo): CryptMode | undefined {
   if (file.name !== MANIFEST_NAME || info.error !== undefined) return file.cryptMode;
   return info.keyFingerprint === undefined ? "none" : "sign-only";
+}
+
+function formatSize(bytes: number | undefined): string {
+  return bytes === undefined ? "" : formatHumanBytes(bytes);
 }
 
 function shortNames(files: readonly string[]): string {

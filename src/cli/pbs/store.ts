@@ -15,6 +15,7 @@ import {
   parseSnapshot,
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
+import { NoNamespaceError } from "#src/pbs/state_errors.ts";
 import type { CommandContext } from "../command.ts";
 import { qualifiedName } from "./listing.ts";
 import { type FormatChoice, Output } from "./output.ts";
@@ -103,7 +104,7 @@ export function snapshotOf(store: Datastore, target: Target): SnapshotId {
   if (last !== undefined) return last;
   throw new StateError(
     "not-found",
-    `backup group ${qualifiedName(target.group)} does not contain any snapshots.`,
+    `backup group ${qualifiedName(target.group)} does not contain any snapshots`,
     { hint: "pbkfs pbs list shows all groups" },
   );
 }
@@ -112,7 +113,8 @@ function lastSnapshot(store: Datastore, group: GroupId): SnapshotId | undefined 
   try {
     return store.groupInfo(group).last;
   } catch (error) {
-    if (error instanceof StateError && error.code === "not-found") return undefined;
+    const isNoGroup = error instanceof StateError && error.code === "not-found";
+    if (isNoGroup && !(error instanceof NoNamespaceError)) return undefined;
     throw error;
   }
 }

@@ -147,7 +147,7 @@ export class FixedIndexBuilder {
     const count = Math.ceil(size / chunkSize);
     if (count > COUNT_MAX) {
       throw new LimitError(`Cannot index an image of ${count} chunks: more than ${COUNT_MAX}`, {
-        hint: "Larger chunks are fewer.",
+        hint: "Larger chunks are fewer",
       });
     }
     this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + count * ENTRY_SIZE);

@@ -78,7 +78,7 @@ export function parseNamespace(text: string): Namespace {
     !names.every(isNamespaceName)
   ) {
     throw new UsageError(`Cannot use "${text}" as a namespace`, {
-      hint: "A namespace is up to 7 names of letters, digits, `_`, `.` and `-`, separated by `/`.",
+      hint: "A namespace is up to 7 names of letters, digits, `_`, `.` and `-`, separated by `/`",
     });
   }
   return text as Namespace;
@@ -131,7 +131,7 @@ export function parseGroup(text: string, ns: Namespace): GroupId {
   const [type, id, ...more] = text.split("/");
   if (id === undefined || more.length > 0 || !isBackupType(type!) || !isBackupId(id)) {
     throw new UsageError(`Cannot parse backup group "${text}"`, {
-      hint: "A group is `host/ID`, `vm/ID` or `ct/ID`.",
+      hint: "A group is `host/ID`, `vm/ID` or `ct/ID`",
     });
   }
   return { ns, type, id };
@@ -147,7 +147,7 @@ export function parseSnapshot(text: string, ns: Namespace): SnapshotId {
   const time = parseBackupTime(text.slice(end + 1));
   if (end < 0 || time === undefined) {
     throw new UsageError(`Cannot parse backup snapshot path "${text}"`, {
-      hint: "A snapshot is `TYPE/ID/TIME`, such as `host/elsa/2024-01-10T10:00:00Z`.",
+      hint: "A snapshot is `TYPE/ID/TIME`, such as `host/elsa/2024-01-10T10:00:00Z`",
     });
   }
   return { group: parseGroup(text.slice(0, end), ns), time };

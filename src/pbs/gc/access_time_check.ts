@@ -37,7 +37,7 @@ export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): 
     throw new StateError(
       "access-times",
       `Cannot collect garbage: the file system's clock differs by ${Math.round(difference)} s`,
-      { hint: "Set the clocks of this machine and of the one that has the file system." },
+      { hint: "Set the clocks of this machine and of the one that has the file system" },
     );
   }
   let waited = 0;
@@ -50,7 +50,7 @@ export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): 
   throw new StateError(
     "access-times",
     "Cannot collect garbage: the file system does not keep access times",
-    { hint: "Chunks in use would look unused. Move the datastore to another file system." },
+    { hint: "Chunks in use would look unused: move the datastore to another file system" },
   );
 }
 

@@ -24,7 +24,8 @@ import {
 import { formatSnapshot, type SnapshotId } from "../format/snapshot_path.ts";
 import { parseUpid } from "../format/upid.ts";
 import { isIndexName, scanIndex } from "../index_scan.ts";
-import { BLOB_FILE_SIZE_MAX, snapshotPath } from "../manifest_file.ts";
+import { BLOB_FILE_SIZE_MAX } from "../manifest_file.ts";
+import { snapshotPath } from "../store_places.ts";
 import { checkManifest } from "../manifest_signature.ts";
 import { newTask, storeNameOf } from "../task.ts";
 import {

@@ -5,11 +5,14 @@
  */
 
 import { Command } from "commander";
+import { currentSeconds, isAheadOf } from "#src/pbs/clock.ts";
+import { formatBackupTime, formatGroup, formatSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import {
   addBackupOptions,
   type BackupCommandOptions,
+  type BackupRequest,
   parseBackupRequest,
 } from "../../pbs/backup_options.ts";
 import { defaultKeys, planBackupKeys } from "../../pbs/key_choice.ts";
@@ -22,7 +25,8 @@ import {
 import { datastorePath } from "../../pbs/repository.ts";
 import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
-import { namespaceOf, STORE_ENVIRONMENT, withStore } from "../../pbs/store.ts";
+import { snapshotCommand } from "../../pbs/way_out.ts";
+import { namespaceOf, STORE_ENVIRONMENT, type StoreOptions, withStore } from "../../pbs/store.ts";
 
 interface BackupOptions extends BackupCommandOptions, FormatChoice {}
 
@@ -73,6 +77,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
     const request = parseBackupRequest(options, namespaceOf(options, context), readHostName);
     datastorePath(options, context);
     const plan = planBackupKeys(options, defaultKeys(context));
+    warnOfFuture(request, options, output);
     const told = { terminal: context.terminal, output };
     const { runBackup, runBackupPlan } = await import("../../pbs/backup_job.ts");
     if (request.isDryRun) {
@@ -87,3 +92,17 @@ export const backupCommand: CommandModule<BackupOptions> = {
     return 0;
   },
 };
+
+/** A time of the future is taken, as by servers, but then it stands in the way of all that comes before that day. */
+function warnOfFuture({ group, time }: BackupRequest, options: StoreOptions, output: Output): void {
+  const now = currentSeconds();
+  if (time === undefined || !isAheadOf(time, now)) return;
+  const name = formatSnapshot({ group, time });
+  const removal = snapshotCommand(options, ["forget"], [{ group, time }]);
+  output.warning(
+    `${name} is ahead of the clock, which says ${
+      formatBackupTime(now)
+    }: until that day no backup ` +
+      `to ${formatGroup(group)} gets the present time; ${removal} removes it`,
+  );
+}

@@ -7,7 +7,13 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { compareText, FILE_TABLE, fileRecords, qualifiedName } from "../../pbs/listing.ts";
+import {
+  compareText,
+  FILE_TABLE,
+  fileRecords,
+  qualifiedName,
+  UNFINISHED,
+} from "../../pbs/listing.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -50,6 +56,7 @@ export function filesCommand(words: string): CommandModule<FilesOptions> {
       await withStore(options, context, "read", (store) => {
         const info = store.snapshotInfo(snapshotOf(store, target));
         if (info.error !== undefined) output.problem(qualifiedName(info.id), info.error);
+        if (!info.isFinished) output.warning(`${qualifiedName(info.id)}: ${UNFINISHED}`);
         const files = fileRecords(info);
         if (!output.isJson) files.sort((a, b) => compareText(a.filename, b.filename));
         output.records(files, FILE_TABLE);
