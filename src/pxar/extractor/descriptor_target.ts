@@ -15,6 +15,7 @@ import { openBeneath } from "#src/io/host_extract.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";
+import { ClaimedNames, sameNameError } from "./claimed_names.ts";
 import { ContentWriter } from "./content_writer.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import {
@@ -57,8 +58,8 @@ interface Level {
   readonly modeBefore: number | undefined;
   /** What is made in it gets an ACL from it. */
   readonly givesAcl: boolean;
-  /** Names made in it; kept only where a second entry of a name would not fail by itself. */
-  readonly names: Set<string> | undefined;
+  /** Undefined where whatever is in it can only have come from the archive. */
+  readonly names: ClaimedNames | undefined;
 }
 
 /** What is to get a name. */
@@ -76,12 +77,13 @@ interface NewEntry {
 }
 
 const stat = new host.HostStat();
+const otherStat = new host.HostStat();
 
 /** A target directory with everything that Linux can restore. */
 export class DescriptorTarget implements ExtractTarget {
   readonly features: RestoreFeatures;
   readonly #overwrite: OverwritePolicy;
-  readonly #keepsNames: boolean;
+  readonly #mayReplace: boolean;
   readonly #restorer: MetadataRestorer;
   readonly #writer = new ContentWriter();
   readonly #levels: Level[] = [];
@@ -92,7 +94,7 @@ export class DescriptorTarget implements ExtractTarget {
   private constructor(root: ExistingDirectory, options: TargetOptions) {
     this.features = options.features ?? RESTORE_ALL;
     this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;
-    this.#keepsNames = Object.values(this.#overwrite).includes(true);
+    this.#mayReplace = Object.values(this.#overwrite).includes(true);
     this.#restorer = new MetadataRestorer(this.features);
     this.#pushExisting(root);
   }
@@ -216,7 +218,7 @@ export class DescriptorTarget implements ExtractTarget {
   }
 
   #push(fd: number, wasThere: boolean, givesAcl: boolean, modeBefore?: number): void {
-    const names = this.#keepsNames ? new Set<string>() : undefined;
+    const names = wasThere || this.#mayReplace ? new ClaimedNames() : undefined;
     this.#levels.push({ fd, wasThere, modeBefore, givesAcl, names });
   }
 
@@ -230,19 +232,23 @@ export class DescriptorTarget implements ExtractTarget {
     this.#push(fd, true, typeof defaultAcl !== "number", modeBefore);
   }
 
-  /** An entry must not take the place of an earlier one of the same archive, whatever may be overwritten. */
-  #checkUnclaimed(name: string, path: string): void {
-    if (!this.#current().names?.has(name)) return;
-    throw new FormatError("The archive has two entries of this name", {
-      code: "duplicate-name",
-      path,
-    });
+  /** Takes what is there, of which {@link stat} tells, for an entry. */
+  #claim(name: string, path: string): void {
+    const { names } = this.#current();
+    names?.check(name, path);
+    this.#checkDistinct(name, path, stat);
+    names?.add(name);
   }
 
-  /** Takes what is there for an entry. */
-  #claim(name: string, path: string): void {
-    this.#checkUnclaimed(name, path);
-    this.#current().names?.add(name);
+  /** Makes sure that what was found at a name is no earlier entry of the archive under another name. @throws {StateError} */
+  #checkDistinct(name: string, path: string, found: host.HostStat): void {
+    const { fd, names } = this.#current();
+    if (names === undefined) throw sameNameError(path);
+    for (const other of names.similar(name)) {
+      if (host.statAt(fd, other, otherStat) >= 0 && fileId(otherStat) === fileId(found)) {
+        throw sameNameError(path, other);
+      }
+    }
   }
 
   /**
@@ -253,18 +259,20 @@ export class DescriptorTarget implements ExtractTarget {
    */
   #make(entry: NewEntry, make: () => number): number {
     const { name, path, step } = entry;
-    this.#checkUnclaimed(name, path);
+    const { fd, names } = this.#current();
+    names?.check(name, path);
     let result = make();
     for (let i = 0; result === -Errno.EEXIST && i < REPLACE_ATTEMPTS_MAX; i++) {
-      const found = host.statAt(this.#current().fd, name, stat);
+      const found = host.statAt(fd, name, stat);
       if (found !== -Errno.ENOENT) {
         host.unwrap(found, step, path);
+        this.#checkDistinct(name, path, stat);
         this.#remove(entry, stat);
       }
       result = make();
     }
     host.unwrap(result, step, path);
-    this.#current().names?.add(name);
+    names?.add(name);
     return result;
   }
 

@@ -215,7 +215,7 @@ export class Extraction {
         throw lacksContent(path, `${target}, which is not selected; select that too`);
       }
       const reason = this.#whyMissing(targetPath);
-      needsCopy = leave.mayCopy && reason instanceof OsError;
+      needsCopy = leave.mayCopy && reason !== undefined && !isFaultOfArchive(reason);
       if (needsCopy) return;
       if (reason instanceof InTheWayError) {
         throw lacksContent(path, `${target}, where a ${reason.found} is in the way; make way`);
@@ -364,6 +364,11 @@ function checkTargetPath(path: string, targetPath: string): void {
   if (path === `/${targetPath}`) {
     throw new FormatError("Cannot create hard link to itself", { code: "bad-hardlink", path });
   }
+}
+
+/** Whether a file is missing for what the archive is, not for where it is restored. */
+function isFaultOfArchive(reason: Error): boolean {
+  return reason instanceof FormatError || isDamage(reason);
 }
 
 function lacksContent(path: string, where: string): StateError {

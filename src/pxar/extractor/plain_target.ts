@@ -21,6 +21,7 @@ import { translating } from "#src/io/fs_file_source.ts";
 import { Errno, OpenFlag } from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
+import { ClaimedNames, sameNameError } from "./claimed_names.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
 import { InTheWayError, leaveFor, type OverwriteLeave } from "./in_the_way.ts";
@@ -51,8 +52,8 @@ interface Level {
   readonly inode: number;
   /** Mode that it had, where its owner was not allowed to write to it. */
   readonly modeBefore: number | undefined;
-  /** Names made in it; kept only where a second entry of a name would not fail by itself. */
-  readonly names: Set<string> | undefined;
+  /** Undefined where whatever is in it can only have come from the archive. */
+  readonly names: ClaimedNames | undefined;
 }
 
 /** What is to get a name. */
@@ -72,7 +73,7 @@ interface NewEntry {
 export class PlainTarget implements ExtractTarget {
   readonly features: RestoreFeatures;
   readonly #overwrite: OverwritePolicy;
-  readonly #keepsNames: boolean;
+  readonly #mayReplace: boolean;
   readonly #buffer = plainBuffer(BUFFER_SIZE);
   readonly #blocks = new BlockBuffer(this.#buffer);
   readonly #levels: Level[] = [];
@@ -84,8 +85,8 @@ export class PlainTarget implements ExtractTarget {
   private constructor(hostPath: string, options: TargetOptions) {
     this.features = options.features ?? RESTORE_ALL;
     this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;
-    this.#keepsNames = Object.values(this.#overwrite).includes(true);
-    this.#push(hostPath, "/", this.#unlock(hostPath));
+    this.#mayReplace = Object.values(this.#overwrite).includes(true);
+    this.#push(hostPath, "/", true, this.#unlock(hostPath));
   }
 
   /**
@@ -102,16 +103,18 @@ export class PlainTarget implements ExtractTarget {
 
   enterDirectory(name: string, path: string): void {
     const hostPath = this.#place(name, path);
-    if (this.#overwrite.directories && isDirectoryThere(hostPath, path)) {
+    const found = this.#overwrite.directories ? statusOf(hostPath, path) : undefined;
+    if (found?.isDirectory()) {
+      this.#checkDistinct(name, path, found);
       this.#claim(name);
-      this.#push(hostPath, path, this.#unlock(hostPath));
+      this.#push(hostPath, path, true, this.#unlock(hostPath));
       return;
     }
     this.#make(
       { name, hostPath, path, step: "make directory", coming: "byDirectories" },
       () => fs.mkdirSync(hostPath, { mode: 0o700 }),
     );
-    this.#push(hostPath, path);
+    this.#push(hostPath, path, false);
   }
 
   leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
@@ -224,10 +227,10 @@ export class PlainTarget implements ExtractTarget {
   }
 
   /** Makes sure that `hostPath` is a directory, and makes it the current one. */
-  #push(hostPath: string, path: string, modeBefore?: number): void {
+  #push(hostPath: string, path: string, wasThere: boolean, modeBefore?: number): void {
     const stat = translating("open directory", path, () => fs.lstatSync(hostPath));
     if (!stat.isDirectory()) throw new OsError(Errno.ENOTDIR, "open directory", path);
-    const names = this.#keepsNames ? new Set<string>() : undefined;
+    const names = wasThere || this.#mayReplace ? new ClaimedNames() : undefined;
     this.#levels.push({ hostPath, device: stat.dev, inode: stat.ino, modeBefore, names });
   }
 
@@ -236,17 +239,22 @@ export class PlainTarget implements ExtractTarget {
     checkText(name, path);
     this.#checkDirectory(path);
     const { hostPath, names } = this.#levels.at(-1)!;
-    if (names?.has(name)) {
-      throw new FormatError("The archive has two entries of this name", {
-        code: "duplicate-name",
-        path,
-      });
-    }
+    names?.check(name, path);
     return `${hostPath}/${name}`;
   }
 
   #claim(name: string): void {
     this.#levels.at(-1)!.names?.add(name);
+  }
+
+  /** Makes sure that what was found at a name is no earlier entry of the archive under another name. @throws {StateError} */
+  #checkDistinct(name: string, path: string, { dev, ino }: fs.Stats): void {
+    const { hostPath, names } = this.#levels.at(-1)!;
+    if (names === undefined) throw sameNameError(path);
+    for (const other of names.similar(name)) {
+      const made = statusOf(`${hostPath}/${other}`, path);
+      if (made?.dev === dev && made.ino === ino) throw sameNameError(path, other);
+    }
   }
 
   /**
@@ -268,7 +276,9 @@ export class PlainTarget implements ExtractTarget {
       result = translating(step, path, make);
     } catch (error) {
       if (!(error instanceof OsError) || error.errno !== Errno.EEXIST) throw error;
-      this.#remove(entry, translating(step, path, () => fs.lstatSync(hostPath)));
+      const found = translating(step, path, () => fs.lstatSync(hostPath));
+      this.#checkDistinct(name, path, found);
+      this.#remove(entry, found);
       result = translating(step, path, make);
     }
     this.#claim(name);
@@ -363,13 +373,9 @@ export class PlainTarget implements ExtractTarget {
   }
 }
 
-function isDirectoryThere(hostPath: string, path: string): boolean {
-  const step = "make directory";
-  return translating(
-    step,
-    path,
-    () => fs.lstatSync(hostPath, { throwIfNoEntry: false })?.isDirectory() ?? false,
-  );
+/** What is at a path, if there is something. */
+function statusOf(hostPath: string, path: string): fs.Stats | undefined {
+  return translating("look at", path, () => fs.lstatSync(hostPath, { throwIfNoEntry: false }));
 }
 
 /** The runtime takes names as text: other bytes would become other names. */
