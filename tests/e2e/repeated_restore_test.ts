@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import * as host from "#src/io/host.ts";
+import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { type CommandResult, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -188,4 +189,29 @@ Deno.test("a restore over a tree that was changed replaces what is allowed, and 
   assert.equal(code, 0, stderr);
   await checkEqual(scratch, archive, target, "changed");
   assert.equal(await bash('cd "$1"; cat f1 other; ls', outside), "kept\nkept\nf1\nother\n");
+});
+
+Deno.test({
+  name:
+    "what the disk has no space for is left out, not left in part, and comes when there is space",
+  ignore: !IS_ROOT,
+  async fn() {
+    using scratch = new TempDirectory("full");
+    await using disk = await MemoryDisk.create(4);
+    const tree = scratch.join("tree");
+    await bash('mkdir "$1"; cd "$1"; head -c 2M /dev/urandom > a; ln a b; echo 1 > c', tree);
+    const archive = scratch.join("home.pxar");
+    await pbkfs(["pxar", "create", archive, tree], true);
+    await bash('head -c 3M /dev/zero > "$1"', disk.join("ballast"));
+    const target = disk.join("out");
+    const full = await extract(SELF, archive, target, []);
+    assert.equal(full.code, 1);
+    const problems = full.stderr.split("\n").filter((line) => line.includes('"problem"'));
+    assert.deepEqual(problems.map((line) => JSON.parse(line).code), ["ENOSPC", "ENOSPC"]);
+    assert.deepEqual([...Deno.readDirSync(target)].map(({ name }) => name), ["c"]);
+    Deno.removeSync(disk.join("ballast"));
+    const again = await extract(SELF, archive, target, ["--overwrite"]);
+    assert.equal(again.code, 0, again.stderr);
+    await bash('cmp "$1/a" "$2/a"; test "$2/a" -ef "$2/b"', tree, target);
+  },
 });

@@ -154,7 +154,12 @@ export class DescriptorTarget implements ExtractTarget {
     );
     try {
       this.#restorer.restoreInitialFlags(fd, metadata.flags);
-      this.#writer.write(fd, content, path);
+      try {
+        this.#writer.write(fd, content, path);
+      } catch (error) {
+        if (error instanceof OsError) this.#removeUnfinished(fd, name);
+        throw error;
+      }
       this.#restorer.restore({ fd, isPathOnly: false, mayHaveAcl, path }, metadata, problems);
     } finally {
       host.close(fd);
@@ -289,6 +294,13 @@ export class DescriptorTarget implements ExtractTarget {
     // A symbolic link is removed, not what it leads to.
     const removed = host.unlinkAt(this.#current().fd, name);
     if (removed !== -Errno.ENOENT) host.unwrap(removed, "replace", path);
+  }
+
+  /** Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner or later. */
+  #removeUnfinished(fd: number, name: string): void {
+    const { fd: directory } = this.#current();
+    const isThere = host.statFd(fd, stat) >= 0 && host.statAt(directory, name, otherStat) >= 0;
+    if (isThere && fileId(stat) === fileId(otherStat)) host.unlinkAt(directory, name);
   }
 
   /** Opens what a path below the target directory names, never through a symbolic link. */

@@ -16,7 +16,7 @@
 
 import * as fs from "node:fs";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError, OsError } from "#src/errors.ts";
+import { OsError } from "#src/errors.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 import { Errno, OpenFlag } from "#src/io/host.ts";
 import { FileType } from "#src/tree/node.ts";
@@ -149,7 +149,12 @@ export class PlainTarget implements ExtractTarget {
     try {
       // Had a directory been exchanged just now, the file would be elsewhere, empty: nothing is put into it then.
       this.#checkDirectory(path);
-      this.#write(fd, content, path);
+      try {
+        this.#write(fd, content, path);
+      } catch (error) {
+        if (error instanceof OsError) this.#removeUnfinished(fd, hostPath, path);
+        throw error;
+      }
       this.#restore(fd, hostPath, path, metadata, problems);
     } finally {
       fs.closeSync(fd);
@@ -296,6 +301,14 @@ export class PlainTarget implements ExtractTarget {
     }
     if (coming === "files" && found.nlink > 1) this.#replaced.set(id, path.slice(1));
     translating("replace", path, () => fs.unlinkSync(hostPath));
+  }
+
+  /** Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner or later. */
+  #removeUnfinished(fd: number, hostPath: string, path: string): void {
+    const { dev, ino } = fs.fstatSync(fd);
+    const there = statusOf(hostPath, path);
+    if (there?.dev !== dev || there.ino !== ino) return;
+    translating("remove", path, () => fs.unlinkSync(hostPath));
   }
 
   #write(fd: number, content: EntryContent, path: string): void {
