@@ -71,7 +71,9 @@ Deno.test("readDirectory() refuses what is no directory, leaves nothing open and
   assert.equal(code(() => readDirectory(place.join("nothing"))), "ENOENT");
   const open = async () => {
     const command = ["sh", "-c", 'ls -l "/proc/$1/fd"', "sh", String(Deno.pid)];
-    const { stdout } = await runCommand(command, { timeoutMs: 5000 });
+    // Fails when a descriptor of anything else in this process is closed between listing and look.
+    const { stdout } = await runCommand(command, { timeoutMs: 5000, check: false });
+    assert.match(stdout, /-> /);
     return stdout.split("\n").filter((line) => line.includes(place.path));
   };
   const reader = readDirectory(place.path);
