@@ -8,7 +8,7 @@ import { allocateNativeBuffer } from "#src/io/host.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
-import { DescriptorTarget } from "#src/pxar/mod.ts";
+import { DescriptorTarget, OVERWRITE_ALL } from "#src/pxar/mod.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -37,9 +37,10 @@ class Fixture implements Disposable {
   readonly snapshot: SnapshotId;
   readonly files: Map<string, string>;
 
-  constructor(mode: "legacy" | "data") {
+  constructor(mode: "legacy" | "data", complete?: (tree: string) => void) {
     const tree = this.#home.join("tree");
     this.files = makeTree(tree);
+    complete?.(tree);
     Deno.mkdirSync(this.#home.join("store/.chunks"), { recursive: true });
     this.store = Datastore.open(this.#home.join("store"), { access: "write", syncLevel: "none" });
     const group = { ns: ROOT_NAMESPACE, type: "host", id: "a" } as const;
@@ -107,6 +108,17 @@ class Fixture implements Disposable {
     }
   }
 
+  /** Restores over what is in a directory. */
+  restoreOver(target: string): void {
+    const reader = this.store.openSnapshot(this.snapshot);
+    const overwrite = { ...OVERWRITE_ALL, directories: true };
+    try {
+      restoreArchive(reader, "root.pxar", DescriptorTarget.open(target, { overwrite }));
+    } finally {
+      reader.close();
+    }
+  }
+
   [Symbol.dispose](): void {
     this.store.close();
     this.#home[Symbol.dispose]();
@@ -163,4 +175,57 @@ Deno.test("restoreArchive gives all that a lost chunk of a split archive leaves"
     assert.ok(isPartial && named.size > 0);
     assert.deepEqual(fixture.readable().filter((path) => !restored.includes(path)), []);
   });
+});
+
+/** Second names of the small files. */
+function linkSmall(tree: string): void {
+  Deno.mkdirSync(`${tree}/z`);
+  for (let number = 0; number < 60; number++) {
+    Deno.linkSync(`${tree}/a/small/${number}`, `${tree}/z/${number}`);
+  }
+}
+
+Deno.test("restoreArchive links no second name to what stood in the place of a lost file", () => {
+  using fixture = new Fixture("legacy", linkSmall);
+  const foreign = "of somebody else";
+  let lostCount = 0;
+  losingEach(fixture.chunksOf("root.pxar.didx"), () => {
+    using scratch = new TempDirectory("foreign");
+    Deno.mkdirSync(scratch.join("a/small"), { recursive: true });
+    for (let number = 0; number < 60; number++) {
+      Deno.writeTextFileSync(scratch.join(`a/small/${number}`), foreign);
+    }
+    fixture.restoreOver(scratch.path);
+    for (let number = 0; number < 60; number++) {
+      const first = scratch.join(`a/small/${number}`);
+      if (Deno.readTextFileSync(first) !== foreign) continue;
+      lostCount++;
+      assert.equal(Deno.statSync(first).nlink, 1, `${number}`);
+    }
+  });
+  assert.ok(lostCount > 0);
+});
+
+Deno.test("restoreArchive links second names to all files that are there of a directory with damage", () => {
+  using fixture = new Fixture("legacy", linkSmall);
+  // Without a catalog nobody knows the names of what is lost.
+  Deno.removeSync(fixture.chunksOf(CATALOG_NAME)[0]!);
+  let lostCount = 0;
+  losingEach(fixture.chunksOf("root.pxar.didx"), () => {
+    using scratch = new TempDirectory("links");
+    fixture.restoreOver(scratch.path);
+    const isThere = (name: string) => {
+      try {
+        return Deno.statSync(scratch.join(name)).size === 3000;
+      } catch {
+        return false;
+      }
+    };
+    const numbers = Array.from({ length: 60 }, (_, number) => number);
+    const whole = numbers.filter((number) => isThere(`a/small/${number}`));
+    if (whole.length === 60) return;
+    lostCount++;
+    assert.deepEqual(whole.filter((number) => !isThere(`z/${number}`)), []);
+  });
+  assert.ok(lostCount > 0);
 });

@@ -120,7 +120,7 @@ export class DamagePath {
     const path = directory === "/" ? `/${name}` : `${directory}/${name}`;
     // A hostile list may be endless.
     if (this.#namedCount++ >= NAMED_MAX) return 0;
-    this.#extraction.fail(path, error);
+    this.#extraction.lose(path, error);
     if (!isDirectory) return 1;
     return this.#known(path).reduce((sum, entry) => sum + this.#tellOf(path, entry, error), 1);
   }

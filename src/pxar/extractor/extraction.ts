@@ -153,10 +153,15 @@ export class Extraction {
     this.#report.skippedCount++;
   }
 
-  /** Counts an error that is not one of restoring. The entry, and what is in it, is not restored. */
+  /** Counts an error that is not one of restoring. */
   fail(path: string, error: Error): void {
-    if (path !== "/") this.#missing.set(path.slice(1), error);
     this.#report.add(path, "find", error, "error");
+  }
+
+  /** Counts an entry that cannot be read, with all that is in it. No hard link is made to what stands there. */
+  lose(path: string, error: Error): void {
+    this.#missing.set(path.slice(1), error);
+    this.fail(path, error);
   }
 
   /** Restores anything but a directory or a hard link. @returns whether it is there now */
