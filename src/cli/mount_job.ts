@@ -91,6 +91,26 @@ class MountJob {
     // The caller's umask counts, not that of this process.
     host.setUmask(0);
     host.raiseOpenFileLimit();
+    const { workerCount } = this.#request;
+    // First of all: it loads its code while everything else is looked at.
+    const pool = launchWorkers({
+      workerUrl: workerUrl(),
+      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      onFailure: (detail) => this.#logFailure(detail),
+      onReadOnly: () =>
+        log.error("disk of the diff is read-only: changes are refused", {
+          diff: this.#request.diffPath,
+        }),
+    });
+    try {
+      await this.#runWith(pool);
+    } catch (error) {
+      pool.terminate();
+      throw error;
+    }
+  }
+
+  async #runWith(pool: WorkerPool): Promise<void> {
     if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
     const mountPath = resolveMountPoint(this.#request.mountPath);
     const { card } = this.#voices;
@@ -99,19 +119,10 @@ class MountJob {
     const startSeconds = Math.floor(Date.now() / 1000) - 1;
     const diff = openDiffDirectory(this.#request.diffPath, { ...this.#request, mountPath });
     card.update({ diff_dir: diff.path });
-    let pool: WorkerPool | undefined;
     try {
       // Not before it is known that the directories do not overlap: a dead mount there is removed.
       refuseServedMount(mountPath);
       const isRepaired = await prepareMountPoint(mountPath);
-      const { workerCount } = this.#request;
-      pool = launchWorkers({
-        workerUrl: workerUrl(),
-        ...(workerCount === undefined ? {} : { workers: workerCount }),
-        onFailure: (detail) => this.#logFailure(detail),
-        onReadOnly: () =>
-          log.error("disk of the diff is read-only: changes are refused", { diff: diff.path }),
-      });
       const description = await this.#prepare(diff);
       if (isRepaired) log.warn("dead mount removed", { mnt: mountPath });
       host.changeDirectory("/");
@@ -120,7 +131,6 @@ class MountJob {
       card.update({ state: "settling" });
       this.#settle(diff, startSeconds);
     } catch (error) {
-      pool?.terminate();
       diff.abandon();
       throw error;
     } finally {

@@ -49,7 +49,10 @@ export class DirectoryPreloader {
     this.#states = states;
   }
 
-  /** Asks for the directory with that node id and number of entries, to be listed when the present request is answered. */
+  /**
+   * Asks for the directory with that node id and number of entries, to be listed when the present request is answered, or a
+   * later one by when another worker serves.
+   */
   request(nodeId: number, entryCount: number): void {
     this.#nodeId = nodeId;
     this.#entryCount = entryCount;
@@ -57,10 +60,10 @@ export class DirectoryPreloader {
 
   /** Lists the directory that was asked for last, if any. */
   run(): void {
-    if (this.#nodeId === 0) return;
+    if (this.#nodeId === 0 || !this.#isOtherServing()) return;
     const nodeId = this.#nodeId;
     this.#nodeId = 0;
-    if (this.#isOff || !this.#isOtherServing()) return;
+    if (this.#isOff) return;
     const lock = this.#states.length - 1;
     if (Atomics.compareExchange(this.#states, lock, 0, 1) !== 0) return;
     try {

@@ -6,6 +6,7 @@
  */
 
 import { close, read, write } from "#ffi/libc.ts";
+import { cloneDevice } from "#ffi/libfuse3/device.ts";
 import { abortConnection } from "#ffi/libfuse3/connection.ts";
 import { nativeBufferOf } from "#ffi/libc.ts";
 import { Errno, unwrap } from "#ffi/os_error.ts";
@@ -74,7 +75,7 @@ export interface EndOptions {
 /** How long an ending mount may go on serving open files, in milliseconds. */
 export const END_TIMEOUT_MS = 5000;
 
-/** How long workers may take to be ready, in milliseconds. */
+/** How long the first worker may take to be ready, in milliseconds. */
 const START_TIMEOUT_MS = 30_000;
 
 /** Time in which other places of a mount are looked for. */
@@ -91,7 +92,7 @@ export function defaultWorkerCount(): number {
 }
 
 /**
- * Starts the threads of a mount before {@link mountFileSystem}, so that they load their code while the caller has
+ * Starts the first thread of a mount before {@link mountFileSystem}, so that it loads its code while the caller has
  * other things to prepare. Without a mount they must be ended by `terminate()`.
  *
  * @throws {UsageError} without a module
@@ -129,6 +130,8 @@ export class MountedFileSystem {
    * outside or an abort; rejected when a worker failed.
    */
   readonly closed: Promise<void>;
+  /** Settles when all workers serve, or the mount has ended before: at first one does. Rejected when a worker failed. */
+  readonly complete: Promise<void>;
 
   /** `major:minor` of the file system, as in the kernel's tables of mounts. */
   readonly device: string | undefined;
@@ -161,6 +164,7 @@ export class MountedFileSystem {
     this.#pool = parts.pool;
     this.device = findMount(parts.mountPoint)?.device;
     if (this.device !== undefined) setReadAhead(this.device);
+    this.complete = parts.pool.complete();
     this.closed = this.#waitForEnd();
     // Whoever does not look at `closed` learns of the failure through `onFailure`.
     this.closed.catch(() => {});
@@ -285,6 +289,7 @@ export async function mountFileSystem(
   const session = new FuseSession(library, mountOptions, makeOperationsTable());
   mountReserved(session, mountPoint);
   let pool: WorkerPool | undefined;
+  let workersFd = -1;
   try {
     const deviceFd = session.fd;
     const { backingPaths = [] } = options;
@@ -296,10 +301,12 @@ export async function mountFileSystem(
     const passthrough = probePassthrough(deviceFd, backingPaths, negotiation.stackDepth);
     pool = options.launched ?? launchWorkers(options);
     const { workerCount } = pool;
+    // Workers may still be starting when an unmount has closed the session's own.
+    workersFd = cloneDevice(deviceFd);
     const statistics = allocateStatistics(workerCount);
     await pool.start(
       {
-        deviceFd,
+        deviceFd: workersFd,
         initReplay: negotiation.replay,
         passthrough: passthrough.isOn,
         posixAcls: negotiation.posixAcls,
@@ -313,6 +320,8 @@ export async function mountFileSystem(
       } satisfies Partial<StartMessage>,
       START_TIMEOUT_MS,
     );
+    // After a failure one may still want it: then it stays open, as long as this process lives.
+    pool.complete().then(() => close(workersFd), () => {});
     return new MountedFileSystem({
       mountPoint,
       negotiation,
@@ -327,6 +336,7 @@ export async function mountFileSystem(
     session.unmount();
     pool?.terminate();
     session.destroy();
+    if (workersFd >= 0) close(workersFd);
     throw error;
   }
 }

@@ -1,6 +1,10 @@
 /**
  * The workers of one mount, seen from the main isolate.
  *
+ * A mount answers as soon as one worker serves. The others are started behind that: each holds up the main isolate until its
+ * thread has an isolate of its own, 10 ms, and to load the program takes each 50 ms of processor time, for which nobody who
+ * waits for a mount need wait.
+ *
  * @module
  */
 
@@ -34,10 +38,14 @@ export class WorkerPool {
   readonly #states: Int32Array<SharedArrayBuffer>;
   readonly #workers: Worker[] = [];
   readonly #serving = Promise.withResolvers<void>();
+  readonly #complete = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #hasFailed = false;
   #isReadOnlySaid = false;
+  #isOver = false;
   #poll: ReturnType<typeof setInterval> | undefined;
+  /** The next worker is to be started. */
+  #launching: ReturnType<typeof setTimeout> | undefined;
 
   constructor(url: string, workerCount: number, listeners: PoolListeners = {}) {
     this.workerCount = workerCount;
@@ -46,43 +54,26 @@ export class WorkerPool {
     this.#states = new Int32Array(
       new SharedArrayBuffer((workerCount + 1) * Int32Array.BYTES_PER_ELEMENT),
     );
-    // Either promise may be rejected before anybody waits for it.
+    // Each may be rejected before anybody waits for it, or when nobody does.
     this.#serving.promise.catch(() => {});
+    this.#complete.promise.catch(() => {});
     this.#ended.promise.catch(() => {});
   }
 
-  /** Starts the threads, which load their code and then wait for {@link start}. Nothing happens the second time. */
+  /** Starts the first thread, which loads its code and then waits for {@link start}. Nothing happens the second time. */
   launch(): void {
-    for (let index = this.#workers.length; index < this.workerCount; index++) {
-      const worker = threadsFrom(this.#url)(`fuse-${index}`);
-      worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
-      worker.onerror = (event) => {
-        // Otherwise the main isolate ends with the error.
-        event.preventDefault();
-        this.#fail(index, event.message);
-      };
-      this.#workers.push(worker);
-    }
+    if (this.#workers.length === 0) this.#launchNext();
   }
 
   /**
-   * Lets all workers serve and waits until each does.
+   * Lets the first worker serve and waits until it does; the others follow by themselves.
    *
-   * @throws {ProtocolError} when one fails
-   * @throws {StateError} `timeout` when one does not answer
+   * @throws {ProtocolError} when it fails
+   * @throws {StateError} `timeout` when it does not answer
    */
   async start(common: CommonStart, timeoutMs: number): Promise<void> {
     this.launch();
-    this.#workers.forEach((worker, index) => {
-      worker.postMessage(
-        {
-          ...common,
-          index,
-          workerCount: this.workerCount,
-          states: this.#states.buffer,
-        } satisfies StartMessage,
-      );
-    });
+    this.#post(0, common);
     const timer = setTimeout(() => {
       this.#serving.reject(new StateError("timeout", "FUSE workers did not start"));
     }, timeoutMs);
@@ -91,17 +82,24 @@ export class WorkerPool {
     } finally {
       clearTimeout(timer);
     }
+    if (this.#isOver) return;
     this.#poll = setInterval(() => this.#checkStates(), POLL_MS);
+    this.#launchLater(common);
   }
 
-  /** Fulfilled when all workers have ended by themselves; rejected as soon as one fails. */
+  /** Fulfilled when no worker is being started any more: all serve, or the mount has ended; rejected when one fails before. */
+  complete(): Promise<void> {
+    return this.#complete.promise;
+  }
+
+  /** Fulfilled when all workers that were started have ended by themselves; rejected as soon as one fails. */
   firstFailure(): Promise<void> {
     return this.#ended.promise;
   }
 
   /** Gives up workers that do not serve yet. One that is blocked in the kernel cannot be stopped like this. */
   terminate(): void {
-    clearInterval(this.#poll);
+    this.#stop();
     for (const worker of this.#workers) worker.terminate();
   }
 
@@ -118,6 +116,51 @@ export class WorkerPool {
       await new Promise((resolve) => setTimeout(resolve, PRELOAD_POLL_MS));
     }
     return { [Symbol.dispose]: () => void Atomics.store(this.#states, lock, 0) };
+  }
+
+  #launchNext(): void {
+    const index = this.#workers.length;
+    const worker = threadsFrom(this.#url)(`fuse-${index}`);
+    worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
+    worker.onerror = (event) => {
+      // Otherwise the main isolate ends with the error.
+      event.preventDefault();
+      this.#fail(index, event.message);
+    };
+    this.#workers.push(worker);
+  }
+
+  #post(index: number, common: CommonStart): void {
+    this.#workers[index]!.postMessage(
+      {
+        ...common,
+        index,
+        workerCount: this.workerCount,
+        states: this.#states.buffer,
+      } satisfies StartMessage,
+    );
+  }
+
+  /** One a turn: signals and the news that the mount is there come between. */
+  #launchLater(common: CommonStart): void {
+    const index = this.#workers.length;
+    if (index === this.workerCount) return;
+    this.#launching = setTimeout(() => {
+      try {
+        this.#launchNext();
+        this.#post(index, common);
+        this.#launchLater(common);
+      } catch (error) {
+        this.#fail(index, error instanceof Error ? error.message : String(error));
+      }
+    }, 0);
+  }
+
+  /** Nothing is started or looked at any more. */
+  #stop(): void {
+    this.#isOver = true;
+    clearInterval(this.#poll);
+    clearTimeout(this.#launching);
   }
 
   #receive(message: WorkerMessage): void {
@@ -152,22 +195,25 @@ export class WorkerPool {
       if (state === WorkerState.SERVING || state === WorkerState.ENDED) servingCount++;
       if (state === WorkerState.FAILED) this.#fail(index, "ended with an error");
     }
-    if (servingCount === this.workerCount) this.#serving.resolve();
-    if (endedCount === this.workerCount) {
-      clearInterval(this.#poll);
+    if (servingCount > 0) this.#serving.resolve();
+    if (servingCount === this.workerCount) this.#complete.resolve();
+    if (endedCount > 0 && endedCount === this.#workers.length) {
+      this.#stop();
+      this.#complete.resolve();
       this.#ended.resolve();
     }
   }
 
   /** Only the first failure counts: the others follow from the end of the mount. */
   #fail(index: number, message: string): void {
-    clearInterval(this.#poll);
+    this.#stop();
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     const error = new ProtocolError(`FUSE worker ${index} failed: ${message}`, {
       code: "worker-failed",
     });
     this.#serving.reject(error);
+    this.#complete.reject(error);
     this.#ended.reject(error);
     this.#listeners.onFailure?.(error.message);
   }

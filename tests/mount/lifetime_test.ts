@@ -163,23 +163,52 @@ for (const fails of ["fails to open", "second fails to open"]) {
   Deno.test(`mountFileSystem() leaves nothing behind when a worker ${fails}`, async () => {
     const path = await Deno.makeTempDir({ prefix: "pbkfs-start-" });
     try {
-      await assert.rejects(
-        mountFileSystem({
+      const mountUntilEnd = async () => {
+        const mount = await mountFileSystem({
           mountPoint: path,
           fsname: "x",
           allowOther: false,
           workers: 2,
           description: fails,
           workerUrl: faultUrl,
-        }),
-        /no such backup/,
-      );
+        });
+        // The first one served.
+        await assert.rejects(mount.complete, /no such backup/);
+        await mount.closed;
+      };
+      await assert.rejects(mountUntilEnd(), /no such backup/);
       assert.equal(isMounted(path), false);
     } finally {
       await Deno.remove(path);
     }
   });
 }
+
+Deno.test("MountedFileSystem.unmount() ends a mount whose other workers are still to be started", async () => {
+  for (const afterMs of [0, 20, 60]) {
+    const path = await Deno.makeTempDir({ prefix: "pbkfs-early-" });
+    try {
+      const failures: string[] = [];
+      const mount = await mountFileSystem({
+        mountPoint: path,
+        fsname: "x",
+        allowOther: false,
+        workers: 4,
+        description,
+        workerUrl,
+        onFailure: (message) => failures.push(message),
+      });
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      await mount.unmount();
+      await mount.closed;
+      await mount.complete;
+      assert.equal(isMounted(path), false);
+      assert.deepEqual(failures, []);
+    } finally {
+      await Deno.remove(path);
+    }
+  }
+});
 
 for (const fastPath of [true, false]) {
   const label = fastPath ? "fast path" : "callbacks";

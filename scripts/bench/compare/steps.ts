@@ -65,8 +65,10 @@ export async function measureStep(step: Step, side: Side, relation: string): Pro
 
 /** Proportional set size: pages that several processes share count in part. */
 async function idleMebibytes(side: Side): Promise<number> {
+  // Asked of the mount itself, so before: every request brings code back into memory.
+  const pid = await side.workerPid();
   await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-  const { stdout } = await runCommand(["cat", `/proc/${await side.workerPid()}/smaps_rollup`], {
+  const { stdout } = await runCommand(["cat", `/proc/${pid}/smaps_rollup`], {
     timeoutMs: 10_000,
   });
   return Number(/^Pss:\s+(\d+) kB/m.exec(stdout)?.[1]) / 1024;

@@ -40,7 +40,7 @@ export function workerModule(name: string): string {
   return new URL(name, import.meta.url).href;
 }
 
-/** Mounts on a fresh directory, runs `body`, unmounts and removes. */
+/** Mounts on a fresh directory, runs `body` when all workers serve, unmounts and removes. */
 export async function withMount(
   options: Partial<MountFileSystemOptions> & { workerUrl: string },
   body: (test: TestMount) => Promise<void>,
@@ -57,6 +57,7 @@ export async function withMount(
       ...options,
     });
     try {
+      await mount.complete;
       const attempt = (script: string) =>
         runCommand(["sh", "-c", script], { timeoutMs: TIMEOUT_MS, check: false, cwd: path });
       await body({
