@@ -4,7 +4,8 @@
  * Deno loads its implementation of a `node:` module on import: `node:fs` alone takes 19 ms of start-up. The
  * command-line library imports several that most runs never touch. A bundler must hoist such imports; this
  * rewrite turns namespaces and tables of constants into objects, and functions into functions, that load the module on
- * first use.
+ * first use. A class cannot be made so, since whatever extends it wants it at once; the one that every run needs, because
+ * the command-line library's commands are event emitters, is replaced by a small one with the methods that these use.
  *
  * Works on the text of an unminified bundle, whose imports stand on lines of their own.
  *
@@ -52,6 +53,24 @@ var __lazyFunction = (id, name) => {
 };
 `;
 
+/** The import of a class, and what stands for it: 5 ms less. */
+const EMITTER_IMPORT = /^import \{ EventEmitter(?: as ([\w$]+))? \} from "node:events";$/m;
+const EMITTER_CLASS = `class {
+  #listeners = new Map();
+  on(name, listener) {
+    this.#listeners.set(name, [...this.#listeners.get(name) ?? [], listener]);
+    return this;
+  }
+  emit(name, ...args) {
+    const listeners = this.#listeners.get(name) ?? [];
+    for (const listener of listeners) listener.apply(this, args);
+    return listeners.length > 0;
+  }
+  listenerCount(name) {
+    return this.#listeners.get(name)?.length ?? 0;
+  }
+}`;
+
 /** The function of the prelude that stands for an export; undefined where it has to be there from the start. */
 function lazyFormOf(module: string, name: string): string | undefined {
   const namespace = process.getBuiltinModule(`node:${module}`) as
@@ -81,7 +100,7 @@ function lazyNamedImport(line: string, list: string, module: string): string {
     .join("\n");
 }
 
-/** The bundle with its imports of `node:` namespaces, functions and tables made lazy. Classes are imported as before. */
+/** The bundle with its imports of `node:` namespaces, functions and tables made lazy. Classes other than that of event emitters are imported as before. */
 export function makeBuiltinsLazy(bundle: string): string {
   let text = bundle;
   // What CommonJS packages require() are builtins only: everything else is inside of the bundle.
@@ -99,5 +118,9 @@ export function makeBuiltinsLazy(bundle: string): string {
       NAMESPACE_BUILTINS.has(module) ? `var ${name} = __lazyBuiltin("node:${module}");` : line,
   );
   text = text.replace(NAMED_IMPORT, lazyNamedImport);
+  text = text.replace(
+    EMITTER_IMPORT,
+    (_, name = "EventEmitter") => `var ${name} = ${EMITTER_CLASS};`,
+  );
   return text.includes("__lazy") ? PRELUDE + text : text;
 }
