@@ -4,8 +4,6 @@
  * @module
  */
 
-import { Failure, type FailureOptions } from "./failure.ts";
-
 /** The errno values this program names. */
 export const Errno = {
   EPERM: 1,
@@ -122,34 +120,25 @@ export function describeErrno(errno: number): string {
   return words === undefined ? name : `${name} (${words})`;
 }
 
-/** Conditions that pass by themselves. */
-const TEMPORARY: ReadonlySet<number> = new Set([
-  Errno.EINTR,
-  Errno.EAGAIN,
-  Errno.EBUSY,
-  Errno.ECONNABORTED,
-  Errno.ETIMEDOUT,
-  Errno.EHOSTDOWN,
-  Errno.EHOSTUNREACH,
-]);
-
 /** A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number. */
-export class OsError extends Failure {
+export class OsError extends Error {
   override readonly name = "OsError";
   readonly code: string;
+  /** What the user can do about it. */
+  readonly hint?: string;
+  /** The option of the function that was called which is a way out, such as `overwrite`. */
+  readonly option?: string;
 
   constructor(
     readonly errno: number,
     readonly call: string,
     readonly path: string,
-    options?: FailureOptions,
+    options?: { hint?: string; option?: string; cause?: unknown },
   ) {
-    super(`Cannot ${call} "${path}": ${describeErrno(errno)}`, options);
+    super(`Cannot ${call} "${path}": ${describeErrno(errno)}`, { cause: options?.cause });
     this.code = errnoName(errno);
-  }
-
-  override get isTemporary(): boolean {
-    return TEMPORARY.has(this.errno);
+    if (options?.hint !== undefined) this.hint = options.hint;
+    if (options?.option !== undefined) this.option = options.option;
   }
 }
 

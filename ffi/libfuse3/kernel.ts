@@ -326,6 +326,15 @@ export const BatchForgetIn = {
 /** struct fuse_flush_in. */
 export const FlushIn = { FH: 0, SIZE: 24 } as const;
 
+/** struct fuse_interrupt_in: the id of the request that is meant. */
+export const InterruptIn = { UNIQUE: 0, SIZE: 8 } as const;
+
+/** struct fuse_link_in; the new name follows. */
+export const LinkIn = { OLDNODEID: 0, NAME: 8 } as const;
+
+/** struct fuse_fallocate_in. */
+export const FallocateIn = { FH: 0, OFFSET: 8, LENGTH: 16, MODE: 24, SIZE: 32 } as const;
+
 /** struct fuse_lseek_in. */
 export const LseekIn = { FH: 0, OFFSET: 8, WHENCE: 16, SIZE: 24 } as const;
 

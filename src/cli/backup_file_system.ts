@@ -6,6 +6,7 @@
 
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openGated } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { openOverlay, type Overlay } from "#src/overlay/overlay.ts";
 import {
@@ -20,7 +21,7 @@ import type { BackupDescription } from "./backup_description.ts";
 export function openBackup(description: BackupDescription, context: WorkerContext): FileSystem {
   const lower = attachPgProbackupTree(description.backup, {
     indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / context.workerCount),
-    openSource: openHostFileSource,
+    openSource: openGated(openHostFileSource, context.gate),
     codecs: nativeCodecs(),
   });
   const overlay = openOverlay({
@@ -29,6 +30,7 @@ export function openBackup(description: BackupDescription, context: WorkerContex
     worker: context.index,
     backing: context.backing,
     posixAcls: context.posixAcls,
+    gate: context.gate,
   });
   publishIndexUse(overlay, lower);
   return overlay;

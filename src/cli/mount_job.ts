@@ -49,6 +49,7 @@ import { LOG_FILE_NAME, type MountRequest } from "./mount_request.ts";
 import { StatisticsCollector } from "./mount_statistics.ts";
 import { serveUntilEnd, showMounted } from "./mounted_job.ts";
 import { type Owner, parseOwner } from "./owner.ts";
+import { WAIT_LOG } from "./wait_log.ts";
 import { applySettings } from "./server_settings.ts";
 import { workerUrl } from "./threads.ts";
 import { PROGRAM_VERSION } from "./version.ts";
@@ -96,6 +97,7 @@ class MountJob {
     const pool = launchWorkers({
       workerUrl: workerUrl(),
       ...(workerCount === undefined ? {} : { workers: workerCount }),
+      ...WAIT_LOG,
       onFailure: (detail) => this.#logFailure(detail),
       onReadOnly: () =>
         log.error("disk of the diff is read-only: changes are refused", {

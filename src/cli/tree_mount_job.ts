@@ -14,6 +14,7 @@ import type { LogRequest } from "./log_options.ts";
 import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
 import { type MountVoices, runMountProcess } from "./mount_process.ts";
+import { WAIT_LOG } from "./wait_log.ts";
 import { serveUntilEnd, showMounted } from "./mounted_job.ts";
 import { workerUrl } from "./threads.ts";
 
@@ -109,6 +110,7 @@ class TreeMountJob {
       ...(workerCount === undefined ? {} : { workers: workerCount }),
       workerUrl: workerUrl(),
       description,
+      ...WAIT_LOG,
       onFailure: (detail) => log.error("request failed", { detail }),
     });
     log.info("mounted", { mnt: mounted.mountPoint, fsname, workers: mounted.workerCount });

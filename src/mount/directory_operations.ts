@@ -7,6 +7,7 @@
 import { Dirent, DirentPlus, EntryOut } from "#ffi/libfuse3/kernel.ts";
 import { TRANSFER_SIZE_MAX } from "#ffi/libfuse3/init.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
+import { isAboutWaiting } from "#src/io/wait_gate.ts";
 import { type EmitEntry, EntrySlot, type FileSystem, OpenSlot } from "#src/tree/file_system.ts";
 import { type Answer, BODY } from "./answer.ts";
 import { resetOpenSlot } from "./file_operations.ts";
@@ -113,7 +114,8 @@ export class DirectoryOperations {
   #lookup(name: string): boolean {
     try {
       return this.#fileSystem.lookup(this.#directoryId, name, this.#entry) >= 0;
-    } catch {
+    } catch (error) {
+      if (isAboutWaiting(error)) throw error;
       return false;
     }
   }

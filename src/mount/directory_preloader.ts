@@ -13,6 +13,7 @@
 
 import { close, getdents, openAt, OpenFlag } from "#ffi/libc.ts";
 import { cloneMount, openDirectoryByNodeId } from "#ffi/libc_handles.ts";
+import type { WaitGate } from "#src/io/wait_gate.ts";
 import { WorkerState } from "./worker_protocol.ts";
 
 const LISTING_SIZE = 64 << 10;
@@ -30,6 +31,8 @@ export interface PreloaderParts {
   readonly index: number;
   /** {@link WorkerState} of each worker, then the cell that tells whether one preloads. */
   readonly states: Int32Array;
+  /** Whoever lists its own mount waits for the other threads, and they may wait for the source. */
+  readonly gate: WaitGate;
 }
 
 /** Lists directories for one worker. Does nothing where that needs rights which the process does not have. */
@@ -37,16 +40,18 @@ export class DirectoryPreloader {
   readonly #mountPoint: string;
   readonly #index: number;
   readonly #states: Int32Array;
+  readonly #gate: WaitGate;
   readonly #listing = new Uint8Array(LISTING_SIZE);
   readonly #view = new DataView(this.#listing.buffer);
   #nodeId = 0;
   #entryCount = 0;
   #isOff = false;
 
-  constructor({ mountPoint, index, states }: PreloaderParts) {
+  constructor({ mountPoint, index, states, gate }: PreloaderParts) {
     this.#mountPoint = mountPoint;
     this.#index = index;
     this.#states = states;
+    this.#gate = gate;
   }
 
   /**
@@ -63,7 +68,7 @@ export class DirectoryPreloader {
     if (this.#nodeId === 0 || !this.#isOtherServing()) return;
     const nodeId = this.#nodeId;
     this.#nodeId = 0;
-    if (this.#isOff) return;
+    if (this.#isOff || !this.#gate.tryAdmit()) return;
     const lock = this.#states.length - 1;
     if (Atomics.compareExchange(this.#states, lock, 0, 1) !== 0) return;
     try {

@@ -1,6 +1,6 @@
 /**
- * Reads the frequent requests straight from the device's bytes and calls the operations. The rest goes to libfuse, which
- * calls `callbacks.ts`.
+ * Reads requests straight from the device's bytes and calls the operations: the frequent ones, and all that may have to
+ * wait, since what libfuse has begun only libfuse can answer. The rest goes to libfuse, which calls `callbacks.ts`.
  *
  * @module
  */
@@ -10,14 +10,18 @@ import {
   BatchForgetIn,
   CopyFileRangeIn,
   CreateIn,
+  FallocateIn,
   FlushIn,
   ForgetIn,
   FSYNC_DATA_ONLY,
   FsyncIn,
   GetxattrIn,
   InHeader,
+  InterruptIn,
+  LinkIn,
   LseekIn,
   MkdirIn,
+  MknodIn,
   Opcode,
   OPEN_KILL_SUIDGID,
   OpenIn,
@@ -123,6 +127,35 @@ export function dispatchFast(request: Request, operations: Operations): number {
       );
     case Opcode.SETXATTR:
       return setxattr(request, operations);
+    case Opcode.LISTXATTR:
+      return attributes.listxattr(nodeId, request.uint32(IN + GetxattrIn.SIZE_BYTES));
+    case Opcode.REMOVEXATTR:
+      return attributes.removexattr(nodeId, request.name(IN));
+    case Opcode.STATFS:
+      return attributes.statfs();
+    case Opcode.MKNOD:
+      return names.mknod(
+        nodeId,
+        request.name(IN + MknodIn.NAME),
+        request.uint32(IN + MknodIn.MODE),
+        request.uint32(IN + MknodIn.RDEV),
+      );
+    case Opcode.SYMLINK:
+      return names.symlink(nodeId, request.name(IN), request.name(request.nameEnd(IN) + 1));
+    case Opcode.LINK:
+      return names.link(
+        request.uint64(IN + LinkIn.OLDNODEID),
+        nodeId,
+        request.name(IN + LinkIn.NAME),
+      );
+    case Opcode.FALLOCATE:
+      return files.fallocate(
+        nodeId,
+        request.uint64(IN + FallocateIn.FH),
+        request.uint32(IN + FallocateIn.MODE),
+        request.uint64(IN + FallocateIn.OFFSET),
+        request.uint64(IN + FallocateIn.LENGTH),
+      );
     case Opcode.LSEEK:
       return files.lseek(
         nodeId,
@@ -137,7 +170,10 @@ export function dispatchFast(request: Request, operations: Operations): number {
       // Of another thread's `wakeReader`: what it wants is looked at after every request.
       return NO_ANSWER;
     case Opcode.INTERRUPT:
-      // Requests are short: the one meant is answered as usual.
+      operations.interrupt(
+        request.uint32(IN + InterruptIn.UNIQUE),
+        request.uint32(IN + InterruptIn.UNIQUE + 4),
+      );
       return NO_ANSWER;
     default:
       return NOT_HANDLED;
@@ -150,13 +186,16 @@ function isDataOnly(request: Request): boolean {
 
 function batchForget(request: Request, operations: Operations): number {
   const count = request.uint32(IN + BatchForgetIn.COUNT);
-  let record = IN + BatchForgetIn.RECORDS;
-  for (let i = 0; i < count && record + BatchForgetIn.RECORD_SIZE <= request.size; i++) {
+  const records = IN + BatchForgetIn.RECORDS;
+  const known = Math.floor((request.size - records) / BatchForgetIn.RECORD_SIZE);
+  for (let left = Math.min(count, known); left > 0; left--) {
+    // From the last to the first, so that what is left is a request, too, if the next one has to wait.
+    const record = records + (left - 1) * BatchForgetIn.RECORD_SIZE;
+    request.setUint32(IN + BatchForgetIn.COUNT, left);
     operations.names.forget(
       request.uint64(record + BatchForgetIn.NODEID),
       request.uint64(record + BatchForgetIn.NLOOKUP),
     );
-    record += BatchForgetIn.RECORD_SIZE;
   }
   return NO_ANSWER;
 }

@@ -12,23 +12,41 @@ import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { Replies } from "#ffi/libfuse3/replies.ts";
 import { FuseSession } from "#ffi/libfuse3/session.ts";
 import { endNativeCodecs } from "#src/codecs/mod.ts";
+import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { BackingRegistry } from "./backing_registry.ts";
 import { makeCallbacks } from "./callbacks.ts";
 import { DirectoryPreloader } from "./directory_preloader.ts";
 import { FailureLog } from "./failure_log.ts";
 import { Operations } from "./operations.ts";
+import { RequestGate } from "./pending/request_gate.ts";
+import { WaitTable } from "./pending/wait_table.ts";
 import { Request } from "./request.ts";
 import { RequestLoop } from "./request_loop.ts";
 import { WorkerStatistics } from "./statistics.ts";
-import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_protocol.ts";
+import {
+  type StartMessage,
+  stateCell,
+  type WorkerMessage,
+  WorkerState,
+} from "./worker_protocol.ts";
+
+/** More permits than there are threads. */
+const UNLIMITED = 1000;
 
 /** What a file system gets to know about the worker it runs in. */
 export interface WorkerContext {
   /** From 0 to `workerCount - 1`. */
   readonly index: number;
-  /** Workers that serve the mount together. */
+  /** Workers that serve the mount together; the reserve, whose index is this, is not counted. */
   readonly workerCount: number;
+  /**
+   * This thread was started because the others wait for the source: what it has to read of that before it can serve, it must
+   * read when a request needs it, and through {@link gate}.
+   */
+  readonly isReserve: boolean;
+  /** To be told of every wait for the source. */
+  readonly gate: WaitGate;
   /** Undefined where the kernel does not do passthrough. */
   readonly backing: BackingRegistry | undefined;
   /** The kernel checks access by POSIX ACLs; where it does not, nobody may get more than they give. */
@@ -56,13 +74,14 @@ export function serveWorker(openFileSystem: FileSystemFactory): void {
   scope.onmessage = (event) => {
     const start = event.data as StartMessage;
     const states = new Int32Array(start.states);
+    const cell = stateCell(start.index, start.workerCount);
     try {
       serve(start, openFileSystem, scope, states);
-      Atomics.store(states, start.index, WorkerState.ENDED);
+      Atomics.store(states, cell, WorkerState.ENDED);
       scope.postMessage({ type: "ended", index: start.index });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      Atomics.store(states, start.index, WorkerState.FAILED);
+      Atomics.store(states, cell, WorkerState.FAILED);
       scope.postMessage({ type: "failed", index: start.index, message });
     }
     scope.close();
@@ -78,26 +97,44 @@ function serve(
   const failures = new FailureLog(start.index, (message) => scope.postMessage(message));
   const library = loadLibfuse3(start.libfusePath);
   const deviceFd = cloneDevice(start.deviceFd);
+  const request = new Request();
+  const table = new WaitTable(start.waits);
+  const { index, workerCount } = start;
+  const gate = new RequestGate({
+    table,
+    index,
+    deviceFd,
+    request,
+    alarm: () => scope.postMessage({ type: "alarm", index }),
+  });
+  const isReserve = index >= workerCount;
   const fileSystem = openFileSystem(start.description, {
-    index: start.index,
-    workerCount: start.workerCount,
+    index,
+    workerCount,
+    isReserve,
+    gate,
     backing: start.passthrough ? new BackingRegistry(deviceFd) : undefined,
     posixAcls: start.posixAcls,
     reportFailure: (message) => failures.report(message),
   });
   const preloader = new DirectoryPreloader({
     mountPoint: start.mountPoint,
-    index: start.index,
-    states,
+    index,
+    states: states.subarray(0, workerCount + 1),
+    gate,
   });
   fileSystem.expireAttributes = (nodeId) => invalidateAttributes(deviceFd, nodeId);
   fileSystem.preloadDirectory = (nodeId, count) => preloader.request(nodeId, count);
   fileSystem.callHelpers = () => {
-    for (let other = 1; other < start.workerCount; other++) wakeReader(deviceFd);
+    for (let other = 1; other < workerCount; other++) wakeReader(deviceFd);
   };
   const isRequestWaiting = () => isReadable(deviceFd);
-  const request = new Request();
-  const operations = new Operations(fileSystem, request, start.hasLongSetxattr);
+  const operations = new Operations(
+    fileSystem,
+    request,
+    start.hasLongSetxattr,
+    (low, high) => table.interrupt(low, high),
+  );
   const outcome = { result: 0 };
   const callbacks = makeCallbacks(
     operations,
@@ -109,9 +146,11 @@ function serve(
   const loop = new RequestLoop({
     deviceFd,
     operations,
-    statistics: new WorkerStatistics(start.statistics, start.index),
+    statistics: new WorkerStatistics(start.statistics, index),
     failures,
     preloader,
+    gate,
+    rest: isReserve ? () => table.rest() : () => {},
     processWithLibfuse: (size) => session.process(request.buffer, size),
     outcome,
     fastPath: start.fastPath,
@@ -121,8 +160,10 @@ function serve(
     session.mount(`/dev/fd/${deviceFd}`);
     request.buffer.bytes.set(start.initReplay);
     session.process(request.buffer, start.initReplay.length);
-    Atomics.store(states, start.index, WorkerState.SERVING);
-    scope.postMessage({ type: "serving", index: start.index });
+    // What libfuse reads only its own session can answer: it cannot be put off.
+    if (!isReserve) table.addPermits(start.fastPath ? 1 : UNLIMITED);
+    Atomics.store(states, stateCell(index, workerCount), WorkerState.SERVING);
+    scope.postMessage({ type: "serving", index });
     loop.run();
   } finally {
     // Closes the device too: what this worker had in hand is answered ECONNABORTED then.

@@ -28,6 +28,8 @@ import {
 import { findMount } from "./mount_table.ts";
 import { type PassthroughState, probePassthrough, stackDepthFor } from "./passthrough.ts";
 import { setReadAhead } from "./read_ahead.ts";
+import type { WaitReport } from "./pending/wait_guard.ts";
+import { RESERVE_COUNT } from "./pending/wait_table.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
 import { type PoolListeners, WorkerPool } from "./worker_pool.ts";
@@ -46,6 +48,10 @@ export interface MountFileSystemOptions extends PoolListeners {
   readonly posixAcls?: boolean;
   /** Threads that serve; default: {@link defaultWorkerCount}. */
   readonly workers?: number;
+  /**
+   * How long a request may wait for its source before it fails with EIO, in milliseconds; default: for ever, as on a disk.
+   */
+  readonly requestTimeoutMs?: number | undefined;
   /** Cloned to every worker for its file system factory. */
   readonly description: unknown;
   /**
@@ -208,6 +214,11 @@ export class MountedFileSystem {
     this.#isDetached = true;
   }
 
+  /** What waits for the source now. */
+  waitReport(): WaitReport | undefined {
+    return this.#pool.waitReport();
+  }
+
   /** Other places at which the mount can be seen, as {@link findMountHolders} does. */
   holders(): MountHolder[] {
     return this.device === undefined ? [] : findMountHolders(this.device, HOLDERS_TIMEOUT_MS);
@@ -303,7 +314,7 @@ export async function mountFileSystem(
     const { workerCount } = pool;
     // Workers may still be starting when an unmount has closed the session's own.
     workersFd = cloneDevice(deviceFd);
-    const statistics = allocateStatistics(workerCount);
+    const statistics = allocateStatistics(workerCount + RESERVE_COUNT);
     await pool.start(
       {
         deviceFd: workersFd,
@@ -319,16 +330,17 @@ export async function mountFileSystem(
         statistics,
       } satisfies Partial<StartMessage>,
       START_TIMEOUT_MS,
+      options.requestTimeoutMs,
     );
-    // After a failure one may still want it: then it stays open, as long as this process lives.
-    pool.complete().then(() => close(workersFd), () => {});
+    // The reserve may want it at any time. After a failure others may: then it stays open, as long as this process lives.
+    pool.firstFailure().then(() => close(workersFd), () => {});
     return new MountedFileSystem({
       mountPoint,
       negotiation,
       passthrough,
       session,
       pool,
-      statistics: new MountStatistics(statistics, workerCount),
+      statistics: new MountStatistics(statistics, workerCount + RESERVE_COUNT),
       repaired,
     });
   } catch (error) {

@@ -23,11 +23,15 @@ export class Operations {
   readonly files: FileOperations;
   readonly directories: DirectoryOperations;
 
-  /** @param hasLongSetxattr SETXATTR requests have the form of SETXATTR_EXT */
+  /**
+   * @param hasLongSetxattr SETXATTR requests have the form of SETXATTR_EXT
+   * @param interrupt ends the request with that id, if it waits
+   */
   constructor(
     fileSystem: FileSystem,
     readonly request: Request,
     readonly hasLongSetxattr: boolean,
+    readonly interrupt: (uniqueLow: number, uniqueHigh: number) => void = () => {},
   ) {
     this.names = new NameOperations(fileSystem, this.answer, request);
     this.attributes = new AttributeOperations(fileSystem, this.answer);

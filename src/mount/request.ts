@@ -71,6 +71,10 @@ export class Request implements Caller {
     return this.#view.getUint32(offset, true);
   }
 
+  setUint32(offset: number, value: number): void {
+    this.#view.setUint32(offset, value, true);
+  }
+
   /** An unsigned integer; above 2^53 the nearest number. */
   uint64(offset: number): number {
     const low = this.#view.getUint32(offset, true);

@@ -9,6 +9,7 @@ import { openFileLimit } from "#ffi/libc_limits.ts";
 import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 import { Opcode, OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
 import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
+import { isAboutWaiting, WaitRefused } from "#src/io/wait_gate.ts";
 import { BODY } from "./answer.ts";
 import type { CallbackOutcome } from "./callbacks.ts";
 import { errnoOf } from "./errno.ts";
@@ -16,6 +17,7 @@ import type { DirectoryPreloader } from "./directory_preloader.ts";
 import { dispatchFast, NO_ANSWER, NOT_HANDLED } from "./fast_path.ts";
 import type { FailureLog } from "./failure_log.ts";
 import type { Operations } from "./operations.ts";
+import type { RequestGate } from "./pending/request_gate.ts";
 import type { WorkerStatistics } from "./statistics.ts";
 
 /** What the loop works with. */
@@ -25,6 +27,10 @@ export interface LoopParts {
   readonly statistics: WorkerStatistics;
   readonly failures: FailureLog;
   readonly preloader: DirectoryPreloader;
+  /** This thread's part in who may wait. */
+  readonly gate: RequestGate;
+  /** Blocks as long as this thread is not needed. */
+  readonly rest: () => void;
   /** Has libfuse handle the present request. */
   readonly processWithLibfuse: (size: number) => void;
   /** Where libfuse's callbacks leave their result. */
@@ -37,9 +43,15 @@ export interface LoopParts {
 /** Serves requests in the calling thread. */
 export class RequestLoop {
   readonly #parts: LoopParts;
+  /** What a thread does between two requests. */
+  readonly #betweenRequests: () => void;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
+    this.#betweenRequests = () => {
+      parts.preloader.run();
+      parts.help();
+    };
   }
 
   /**
@@ -48,14 +60,16 @@ export class RequestLoop {
    * @throws {OsError} when the device cannot be read any more for another reason
    */
   run(): void {
-    const { deviceFd, preloader, help, operations: { request } } = this.#parts;
+    const { deviceFd, gate, rest, operations: { request } } = this.#parts;
     while (true) {
+      // Before the rest: whoever puts a request off looks again whether it may wait after all, since others may have gone on.
+      while (gate.takeOver()) this.#finish(request.opcode, this.#answer(request.opcode));
+      rest();
       const size = read(deviceFd, request.buffer.address, request.capacity);
       if (size > 0) {
         request.size = size;
         this.#serve();
-        preloader.run();
-        help();
+        gate.runTask(this.#betweenRequests);
       } else if (size === -Errno.ENODEV) {
         return;
       } else if (size !== -Errno.ENOENT && size !== -Errno.EINTR && size !== -Errno.EAGAIN) {
@@ -70,8 +84,15 @@ export class RequestLoop {
     const { opcode } = request;
     const isTimed = statistics.begin(opcode);
     const start = isTimed ? monotonicNanoseconds() : 0;
+    this.#parts.gate.begin();
     const result = this.#answer(opcode);
     if (isTimed) statistics.latency(opcode, monotonicNanoseconds() - start);
+    this.#finish(opcode, result);
+  }
+
+  /** Counts what became of a request. */
+  #finish(opcode: number, result: number): void {
+    const { statistics } = this.#parts;
     if (result < 0) {
       if (result !== NO_ANSWER) this.#countError(opcode, -result);
     } else if (opcode === Opcode.READ) {
@@ -91,7 +112,7 @@ export class RequestLoop {
 
   /** Answers the present request. @returns its result, see {@link dispatchFast} */
   #answer(opcode: number): number {
-    const { operations, fastPath } = this.#parts;
+    const { operations, fastPath, gate } = this.#parts;
     let result = NOT_HANDLED;
     if (fastPath) {
       try {
@@ -100,8 +121,14 @@ export class RequestLoop {
         result = this.handleException(error);
       }
     }
-    if (result === NOT_HANDLED) return this.#answerWithLibfuse();
-    if (result !== NO_ANSWER) this.#send(opcode, result);
+    if (result === NOT_HANDLED) {
+      result = this.#answerWithLibfuse();
+      gate.finish();
+      return result;
+    }
+    const { deviceFd } = gate;
+    if (gate.finish()) this.#undo(opcode, result);
+    else if (result !== NO_ANSWER) this.#send(opcode, result, deviceFd);
     return result;
   }
 
@@ -114,14 +141,14 @@ export class RequestLoop {
     return outcome.result;
   }
 
-  #send(opcode: number, result: number): void {
-    const { operations, deviceFd } = this.#parts;
-    const { answer, request } = operations;
+  /** @param deviceFd the descriptor that the request came from */
+  #send(opcode: number, result: number, deviceFd: number): void {
+    const { answer, request } = this.#parts.operations;
     const size = result < 0 ? BODY : BODY + result;
     answer.setHeader(size, Math.min(result, 0), request.uniqueLow, request.uniqueHigh);
     const written = write(deviceFd, answer.buffer.address, BigInt(size));
     if (written === size) return;
-    if (result >= 0) operations.undoAnswer(opcode, request.nodeId, result);
+    this.#undo(opcode, result);
     // ENOENT: the requester is gone. ENODEV: the mount is.
     if (written !== -Errno.ENOENT && written !== -Errno.ENODEV) {
       this.#parts.failures.report(
@@ -130,9 +157,16 @@ export class RequestLoop {
     }
   }
 
-  /** Logs an exception of the present request. @returns the negative errno to answer */
+  /** Takes back what an answer granted that the kernel does not have. */
+  #undo(opcode: number, result: number): void {
+    const { operations } = this.#parts;
+    if (result >= 0) operations.undoAnswer(opcode, operations.request.nodeId, result);
+  }
+
+  /** Logs an exception of the present request. @returns the negative errno to answer, or {@link NO_ANSWER} */
   handleException(error: unknown): number {
     const { operations: { request }, failures } = this.#parts;
+    if (isAboutWaiting(error)) return this.#stopWaiting(error);
     const errno = errnoOf(error);
     if (lacksDescriptors(errno)) return -errno;
     const operation = OPCODE_NAMES[request.opcode] ?? `opcode ${request.opcode}`;
@@ -141,6 +175,15 @@ export class RequestLoop {
     const answer = error instanceof OsError ? "" : `: ${describeErrno(errno)}`;
     failures.report(`${operation} of node ${request.nodeId}: ${message}${answer}`);
     return -errno;
+  }
+
+  /** The present request must not wait in this thread, or nobody waits for it any more. */
+  #stopWaiting(error: unknown): number {
+    if (!(error instanceof WaitRefused)) return -Errno.EINTR;
+    if (this.#parts.gate.putOff()) return NO_ANSWER;
+    const { operations: { request }, failures } = this.#parts;
+    failures.report(`${OPCODE_NAMES[request.opcode]}: ENOMEM: too many requests wait`);
+    return -Errno.ENOMEM;
   }
 }
 

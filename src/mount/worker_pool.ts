@@ -3,20 +3,27 @@
  *
  * A mount answers as soon as one worker serves. The others are started behind that: each holds up the main isolate until its
  * thread has an isolate of its own, 10 ms, and to load the program takes each 50 ms of processor time, for which nobody who
- * waits for a mount need wait.
+ * waits for a mount need wait. One more, the reserve, is started when all others wait for the source (`pending/wait_table.ts`).
  *
  * @module
  */
 
 import { ProtocolError, StateError } from "#src/errors.ts";
 import { threadsFrom } from "#src/threads/thread.ts";
-import { type StartMessage, type WorkerMessage, WorkerState } from "./worker_protocol.ts";
+import { WaitGuard, type WaitListeners, type WaitReport } from "./pending/wait_guard.ts";
+import { createWaitMemory, RESERVE_COUNT, WaitTable } from "./pending/wait_table.ts";
+import {
+  type StartMessage,
+  stateCell,
+  type WorkerMessage,
+  WorkerState,
+} from "./worker_protocol.ts";
 
 /** What all workers are started with. */
-export type CommonStart = Omit<StartMessage, "index" | "workerCount" | "states">;
+export type CommonStart = Omit<StartMessage, "index" | "workerCount" | "states" | "waits">;
 
 /** What is heard of workers. */
-export interface PoolListeners {
+export interface PoolListeners extends WaitListeners {
   /** Receives failures of requests and of workers, for the log. */
   readonly onFailure?: ((message: string) => void) | undefined;
   /** Called once, when a change was refused because the file system beneath is read-only. */
@@ -37,6 +44,10 @@ export class WorkerPool {
   readonly #listeners: PoolListeners;
   readonly #states: Int32Array<SharedArrayBuffer>;
   readonly #workers: Worker[] = [];
+  #reserve: Worker | undefined;
+  #isReserveServing = false;
+  readonly #waits;
+  #guard: WaitGuard | undefined;
   readonly #serving = Promise.withResolvers<void>();
   readonly #complete = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
@@ -52,8 +63,9 @@ export class WorkerPool {
     this.#url = url;
     this.#listeners = listeners;
     this.#states = new Int32Array(
-      new SharedArrayBuffer((workerCount + 1) * Int32Array.BYTES_PER_ELEMENT),
+      new SharedArrayBuffer((workerCount + 1 + RESERVE_COUNT) * Int32Array.BYTES_PER_ELEMENT),
     );
+    this.#waits = createWaitMemory(workerCount + RESERVE_COUNT);
     // Each may be rejected before anybody waits for it, or when nobody does.
     this.#serving.promise.catch(() => {});
     this.#complete.promise.catch(() => {});
@@ -62,18 +74,25 @@ export class WorkerPool {
 
   /** Starts the first thread, which loads its code and then waits for {@link start}. Nothing happens the second time. */
   launch(): void {
-    if (this.#workers.length === 0) this.#launchNext();
+    if (this.#workers.length === 0) this.#workers.push(this.#spawn(0));
   }
 
   /**
    * Lets the first worker serve and waits until it does; the others follow by themselves.
    *
+   * @param requestTimeoutMs how long a request may wait for its source; undefined: for ever
    * @throws {ProtocolError} when it fails
    * @throws {StateError} `timeout` when it does not answer
    */
-  async start(common: CommonStart, timeoutMs: number): Promise<void> {
+  async start(common: CommonStart, timeoutMs: number, requestTimeoutMs?: number): Promise<void> {
     this.launch();
-    this.#post(0, common);
+    const guard = this.#guard = new WaitGuard({
+      table: new WaitTable(this.#waits),
+      timeoutMs: requestTimeoutMs,
+      startReserve: () => this.#startReserve(common),
+      listeners: this.#listeners,
+    });
+    this.#post(this.#workers[0]!, 0, common);
     const timer = setTimeout(() => {
       this.#serving.reject(new StateError("timeout", "FUSE workers did not start"));
     }, timeoutMs);
@@ -83,8 +102,16 @@ export class WorkerPool {
       clearTimeout(timer);
     }
     if (this.#isOver) return;
-    this.#poll = setInterval(() => this.#checkStates(), POLL_MS);
+    this.#poll = setInterval(() => {
+      this.#checkStates();
+      guard.look();
+    }, POLL_MS);
     this.#launchLater(common);
+  }
+
+  /** What waits for the source, or for a thread, now; undefined before {@link start}. */
+  waitReport(): WaitReport | undefined {
+    return this.#guard?.report();
   }
 
   /** Fulfilled when no worker is being started any more: all serve, or the mount has ended; rejected when one fails before. */
@@ -101,6 +128,7 @@ export class WorkerPool {
   terminate(): void {
     this.#stop();
     for (const worker of this.#workers) worker.terminate();
+    this.#reserve?.terminate();
   }
 
   /**
@@ -118,8 +146,7 @@ export class WorkerPool {
     return { [Symbol.dispose]: () => void Atomics.store(this.#states, lock, 0) };
   }
 
-  #launchNext(): void {
-    const index = this.#workers.length;
+  #spawn(index: number): Worker {
     const worker = threadsFrom(this.#url)(`fuse-${index}`);
     worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
     worker.onerror = (event) => {
@@ -127,16 +154,17 @@ export class WorkerPool {
       event.preventDefault();
       this.#fail(index, event.message);
     };
-    this.#workers.push(worker);
+    return worker;
   }
 
-  #post(index: number, common: CommonStart): void {
-    this.#workers[index]!.postMessage(
+  #post(worker: Worker, index: number, common: CommonStart): void {
+    worker.postMessage(
       {
         ...common,
         index,
         workerCount: this.workerCount,
         states: this.#states.buffer,
+        waits: this.#waits,
       } satisfies StartMessage,
     );
   }
@@ -147,8 +175,9 @@ export class WorkerPool {
     if (index === this.workerCount) return;
     this.#launching = setTimeout(() => {
       try {
-        this.#launchNext();
-        this.#post(index, common);
+        const worker = this.#spawn(index);
+        this.#workers.push(worker);
+        this.#post(worker, index, common);
         this.#launchLater(common);
       } catch (error) {
         this.#fail(index, error instanceof Error ? error.message : String(error));
@@ -156,9 +185,16 @@ export class WorkerPool {
     }, 0);
   }
 
+  #startReserve(common: CommonStart): void {
+    if (this.#isOver) return;
+    this.#reserve = this.#spawn(this.workerCount);
+    this.#post(this.#reserve, this.workerCount, common);
+  }
+
   /** Nothing is started or looked at any more. */
   #stop(): void {
     this.#isOver = true;
+    this.#guard?.stop();
     clearInterval(this.#poll);
     clearTimeout(this.#launching);
   }
@@ -179,7 +215,13 @@ export class WorkerPool {
       case "failed":
         this.#fail(message.index, message.message);
         break;
+      case "alarm":
+        this.#guard?.wake();
+        break;
       case "serving":
+        if (message.index === this.workerCount) this.#isReserveServing = true;
+        this.#checkStates();
+        break;
       case "ended":
         this.#checkStates();
         break;
@@ -197,15 +239,29 @@ export class WorkerPool {
     }
     if (servingCount > 0) this.#serving.resolve();
     if (servingCount === this.workerCount) this.#complete.resolve();
-    if (endedCount > 0 && endedCount === this.#workers.length) {
+    // The reserve may be at rest, and not see that the mount is gone.
+    if (endedCount > 0) this.#guard?.stop();
+    const hasReserveEnded = this.#reserve === undefined ||
+      this.#reserveState() === WorkerState.ENDED;
+    if (endedCount > 0 && endedCount === this.#workers.length && hasReserveEnded) {
       this.#stop();
       this.#complete.resolve();
       this.#ended.resolve();
     }
   }
 
+  #reserveState(): number {
+    return Atomics.load(this.#states, stateCell(this.workerCount, this.workerCount));
+  }
+
   /** Only the first failure counts: the others follow from the end of the mount. */
   #fail(index: number, message: string): void {
+    if (index === this.workerCount && !this.#isReserveServing) {
+      // It has no request in hand: all goes on, but that all threads may wait.
+      this.#reserve = undefined;
+      this.#listeners.onFailure?.(`Reserve thread did not start: ${message}`);
+      return;
+    }
     this.#stop();
     if (this.#hasFailed) return;
     this.#hasFailed = true;

@@ -4,11 +4,18 @@
  * @module
  */
 
+import type { WaitMemory } from "./pending/wait_table.ts";
+
 /**
  * States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does not. One more cell is 1
- * while a worker preloads (`directory_preloader.ts`).
+ * while a worker preloads (`directory_preloader.ts`); behind it comes the reserve's, see {@link stateCell}.
  */
 export const WorkerState = { STARTING: 0, SERVING: 1, ENDED: 2, FAILED: 3 } as const;
+
+/** Cell of a thread's state: the reserve's is behind that of preloading. */
+export function stateCell(index: number, workerCount: number): number {
+  return index < workerCount ? index : index + 1;
+}
 
 /** Sent to a worker once; it serves from then on and reads no further message. */
 export interface StartMessage {
@@ -32,6 +39,7 @@ export interface StartMessage {
   readonly description: unknown;
   readonly states: SharedArrayBuffer;
   readonly statistics: SharedArrayBuffer;
+  readonly waits: WaitMemory;
 }
 
 /** Sent by a worker. */
@@ -39,6 +47,8 @@ export type WorkerMessage =
   | { readonly type: "serving"; readonly index: number }
   | { readonly type: "ended"; readonly index: number }
   | { readonly type: "failed"; readonly index: number; readonly message: string }
+  /** All threads that may wait are in requests that may. */
+  | { readonly type: "alarm"; readonly index: number }
   /** A change was refused because a file system beneath is read-only. At most once. */
   | { readonly type: "read-only"; readonly index: number }
   | {

@@ -8,6 +8,7 @@
  */
 
 import * as host from "#src/io/host.ts";
+import { waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import { addAndWake, storeAndWake, waitWhile } from "#src/threads/waiting.ts";
 import type { OverlayContext } from "./context.ts";
 
@@ -43,11 +44,14 @@ export function createCopyMemory(): SharedArrayBuffer {
 /** One thread's part in copying. */
 export class CopyJobs {
   readonly #context: OverlayContext;
+  readonly #gate: WaitGate;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #doubles: Float64Array<SharedArrayBuffer>;
 
-  constructor(context: OverlayContext, memory: SharedArrayBuffer) {
+  /** @param gate is asked, and told, before a thread begins to read the lower tree, or waits for others that do */
+  constructor(context: OverlayContext, memory: SharedArrayBuffer, gate: WaitGate) {
     this.#context = context;
+    this.#gate = gate;
     this.#words = new Int32Array(memory, 0, Word.COUNT);
     this.#doubles = new Float64Array(memory, 4 * Word.COUNT, Double.COUNT);
   }
@@ -70,10 +74,11 @@ export class CopyJobs {
    * Copies a file's content to the start of `fd`. Holds no lock, and returns when no thread uses `fd` any more.
    *
    * @param callHelpers wakes other threads, which then call {@link help}
-   * @returns 0, or a negative errno: EBUSY when another copy is being made
+   * @returns 0, or a negative errno: EBUSY when another copy is being made, or this thread must not wait
    */
   copy(lowerId: number, sizeBytes: number, fd: number, callHelpers: () => void): number {
     const words = this.#words;
+    if (!this.#gate.tryAdmit()) return -host.Errno.EBUSY;
     if (Atomics.compareExchange(words, Word.STATE, State.IDLE, State.CLOSING) !== State.IDLE) {
       return -host.Errno.EBUSY;
     }
@@ -102,7 +107,7 @@ export class CopyJobs {
   /** Takes part in the present job, if there is one, until it has no pieces left or `isWanted` says so. */
   help(isWanted: () => boolean): void {
     const words = this.#words;
-    if (Atomics.load(words, Word.STATE) !== State.OPEN) return;
+    if (Atomics.load(words, Word.STATE) !== State.OPEN || !this.#gate.tryAdmit()) return;
     Atomics.add(words, Word.HELPERS, 1);
     try {
       // The owner may have closed the job in between; while it is open and this thread counted, it stays.
@@ -117,10 +122,12 @@ export class CopyJobs {
     const words = this.#words;
     const state = Atomics.load(words, Word.STATE);
     if (state === State.IDLE || this.#doubles[Double.LOWER_ID] !== lowerId) return;
-    this.help(() => false);
-    for (const left of [State.OPEN, State.CLOSING]) {
-      waitWhile(words, Word.STATE, left, HELPER_TIMEOUT_MS);
-    }
+    waitAt(this.#gate, () => {
+      this.help(() => false);
+      for (const left of [State.OPEN, State.CLOSING]) {
+        waitWhile(words, Word.STATE, left, HELPER_TIMEOUT_MS);
+      }
+    });
   }
 
   #work(isWanted: () => boolean): void {

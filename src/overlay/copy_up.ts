@@ -6,7 +6,7 @@
  * that the kernel can serve alone. Everything is made under a temporary name, made durable and then renamed, so
  * that a name in the diff never leads to something half made.
  *
- * All methods want the namespace lock.
+ * Unless they say otherwise, methods want the namespace lock.
  *
  * @module
  */
@@ -36,6 +36,25 @@ export class CopyUp {
   constructor(context: OverlayContext, nodes: Nodes) {
     this.#context = context;
     this.#nodes = nodes;
+  }
+
+  /**
+   * Reads what {@link ensureUpper} needs of a file: a lower tree that does not answer then does so before a lock is
+   * held that all others want. Needs no lock itself.
+   *
+   * @param slot 0 for a node that is gone
+   */
+  fetch(slot: number): void {
+    const { table, lower, copyBuffer } = this.#context;
+    if (slot === 0 || table.has(slot, Flag.UPPER)) return;
+    const node = lower.nodeById(table.lowerId(slot));
+    if (node?.kind !== "file") return;
+    const { size } = node.attributes;
+    if (!isCopiedWhole(node)) return;
+    for (let done = 0; done < size; done += COPY_SIZE) {
+      const count = Math.min(COPY_SIZE, size - done);
+      this.#context.lowerContent(node.id).readInto(copyBuffer, 0, count, done);
+    }
   }
 
   /**
@@ -217,13 +236,18 @@ export class CopyUp {
       0o600,
     );
     if (fd < 0 || isEmptied) return fd;
-    const result = isCopiedWhole(node)
-      ? this.#copyContent(node, fd)
-      : this.#writeHeader(slot, node, fd);
-    if (result >= 0) return fd;
-    host.close(fd);
-    host.unlinkAt(tmpFd, temporary);
-    return result;
+    let result: number = -Errno.EIO;
+    try {
+      result = isCopiedWhole(node)
+        ? this.#copyContent(node, fd)
+        : this.#writeHeader(slot, node, fd);
+      return result >= 0 ? fd : result;
+    } finally {
+      if (result < 0) {
+        host.close(fd);
+        host.unlinkAt(tmpFd, temporary);
+      }
+    }
   }
 
   #copyContent(node: FileNode, fd: number): number {

@@ -27,8 +27,8 @@ const NAMES = [
 /** Name of a counter. The last four are gauges that the opener of the lower tree sets. */
 export type CounterName = typeof NAMES[number];
 
-/** Most threads that count. */
-const WORKER_COUNT_MAX = 64;
+/** Most threads that count: 64 workers and a reserve. */
+const WORKER_COUNT_MAX = 65;
 
 /** Makes the memory of all counters. */
 export function createCounterMemory(): SharedArrayBuffer {

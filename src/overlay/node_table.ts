@@ -36,7 +36,9 @@
  */
 
 import { LimitError, StateError } from "#src/errors.ts";
+import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import { acquireLock, releaseLock } from "#src/threads/lock.ts";
+import type { SharedCells } from "#src/threads/waiting.ts";
 import { NAME_ARENA_BYTES, NameStore } from "./name_store.ts";
 
 /** Most nodes the kernel may know at one time. Only those in use take memory. */
@@ -164,8 +166,11 @@ export class NodeTable {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #doubles: Float64Array<SharedArrayBuffer>;
   readonly #names: NameStore;
+  readonly #gate: WaitGate;
 
-  constructor(memory: SharedArrayBuffer) {
+  /** @param gate is told of waits for locks that other threads have */
+  constructor(memory: SharedArrayBuffer, gate: WaitGate = NO_WAIT_GATE) {
+    this.#gate = gate;
     this.#header = new Int32Array(memory, 0, Header.WORDS);
     this.#hash = new Int32Array(memory, HEADER_BYTES, HASH_SIZE);
     this.#words = new Int32Array(memory, NODES_OFFSET, NODE_COUNT_MAX * RECORD_WORDS);
@@ -180,8 +185,22 @@ export class NodeTable {
 
   /** @throws {StateError} `timeout` when the holder does not let go */
   lockNamespace(): void {
-    if (acquireLock(this.#header, Header.NAMESPACE_MUTEX, LOCK_TIMEOUT_MS)) return;
+    if (this.#lock(this.#header, Header.NAMESPACE_MUTEX)) return;
     throw new StateError("timeout", "Cannot lock the names of a mount: the holder does not let go");
+  }
+
+  #lock(cells: SharedCells, cell: number): boolean {
+    if (acquireLock(cells, cell, 0)) return true;
+    // The holder may itself wait for the lower tree.
+    this.#gate.enter();
+    const isHeld = acquireLock(cells, cell, LOCK_TIMEOUT_MS);
+    try {
+      this.#gate.leave();
+    } catch (error) {
+      if (isHeld) releaseLock(cells, cell);
+      throw error;
+    }
+    return isHeld;
   }
 
   unlockNamespace(): void {
@@ -190,7 +209,7 @@ export class NodeTable {
 
   /** @throws {StateError} `timeout` when the holder does not let go */
   lockNode(slot: number): void {
-    if (acquireLock(this.#words, slot * RECORD_WORDS + Word.MUTEX, LOCK_TIMEOUT_MS)) return;
+    if (this.#lock(this.#words, slot * RECORD_WORDS + Word.MUTEX)) return;
     throw new StateError("timeout", `Cannot lock node ${slot}: the holder does not let go`);
   }
 

@@ -43,6 +43,11 @@ export class Nodes {
     this.#probe = new PartialProbe(context);
   }
 
+  /** Whether the root is there, and complete. Needs no lock. */
+  get hasRoot(): boolean {
+    return this.#context.table.has(ROOT_SLOT, Flag.UPPER);
+  }
+
   /** Makes the root node. Only the first of all threads does something. */
   ensureRoot(): void {
     const { table, lower, dataFd } = this.#context;

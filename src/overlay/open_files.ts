@@ -126,6 +126,7 @@ export class OpenFiles {
     const { table } = this.#context;
     const isReady = (table.flags(slot) & (Flag.UPPER | Flag.READ_ONLY_FD)) === Flag.UPPER;
     if (isReady && table.fd(slot) >= 0) return 0;
+    this.#copyUp.fetch(slot);
     table.lockNamespace();
     try {
       const result = this.#copyUp.ensureUpper(slot);

@@ -10,6 +10,7 @@
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import * as host from "#src/io/host.ts";
+import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import {
   type AttributeChange,
   type AttributesSlot,
@@ -24,6 +25,7 @@ import {
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { AttributeChanges } from "./attribute_changes.ts";
 import { type BackingRegistry, OverlayContext, type OverlayOptions } from "./context.ts";
+import { CopyJobs } from "./copy_job.ts";
 import { CopyUp } from "./copy_up.ts";
 import { OverlayCounters } from "./counters.ts";
 import { DiffNames } from "./diff_names.ts";
@@ -57,6 +59,8 @@ export interface OverlayParts extends OverlayOptions {
   readonly worker: number;
   /** Kernel passthrough, where it works. */
   readonly backing?: BackingRegistry | undefined;
+  /** Is told of waits for other threads; what {@link lower} is read from must have the same. */
+  readonly gate?: WaitGate;
 }
 
 /**
@@ -65,12 +69,14 @@ export interface OverlayParts extends OverlayOptions {
  * @throws {OsError} when the diff directory cannot be opened
  */
 export function openOverlay(parts: OverlayParts): Overlay {
-  const table = new NodeTable(parts.shared.nodes);
+  const { gate = NO_WAIT_GATE } = parts;
+  const table = new NodeTable(parts.shared.nodes, gate);
   const counters = new OverlayCounters(parts.shared.counters, parts.worker);
   const { lower, diffPath, nonce, backing } = parts;
   return new Overlay(
     new OverlayContext(diffPath, lower, nonce, table, counters, backing, parts),
     parts.shared.copies,
+    gate,
   );
 }
 
@@ -94,11 +100,13 @@ export class Overlay implements FileSystem {
   readonly #xattrs: ExtendedAttributes | undefined;
   readonly #found = new Found();
   readonly #stat = new host.HostStat();
+  /** Node of the lower tree whose attributes {@link lookup} has still to fill in. */
+  #lateSlot = 0;
 
   /** Set by who serves it: wakes threads that have nothing to do, which then call {@link help}. */
   callHelpers?: () => void;
 
-  constructor(context: OverlayContext, copyMemory: SharedArrayBuffer) {
+  constructor(context: OverlayContext, copyMemory: SharedArrayBuffer, gate: WaitGate) {
     this.#context = context;
     this.#table = context.table;
     this.#nodes = new Nodes(context);
@@ -116,13 +124,18 @@ export class Overlay implements FileSystem {
       data: this.#data,
       changes: this.#changes,
     });
-    this.#copies = new WholeCopies(context, this.#copyUp, copyMemory);
+    this.#copies = new WholeCopies(context, this.#copyUp, new CopyJobs(context, copyMemory, gate));
     this.#listings = new Listings(context, this.#nodes);
     this.#xattrs = context.options.extendedAttributes
       ? new ExtendedAttributes(context, this.#nodes, this.#copyUp)
       : undefined;
     // The caller's umask counts, not that of this process.
     host.setUmask(0);
+    // A thread that starts because the others wait must not wait for their locks.
+    if (!this.#nodes.hasRoot) this.#makeRoot();
+  }
+
+  #makeRoot(): void {
     this.#table.lockNamespace();
     try {
       this.#nodes.ensureRoot();
@@ -141,27 +154,53 @@ export class Overlay implements FileSystem {
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
-    return this.#withNode(parentId, (parent) => {
-      const result = this.#lookup(parent, name, out);
+    this.#lateSlot = 0;
+    const found = this.#withNode(parentId, (parent) => {
+      const result = this.#lookup(parent, name, out, true);
       // Names that this program makes by itself may come at any time; the others only through the kernel.
       if (result !== -Errno.ENOENT || this.#nodes.isControlDirectory(parent)) return result;
       out.nodeId = 0;
       out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
       return 0;
     });
+    if (found === 0 && this.#lateSlot !== 0) this.#fillLate(this.#lateSlot, out.attributes);
+    return found;
   }
 
-  /** Finds a name, and takes one lookup. @returns 0, or -ENOENT or another negative errno */
-  #lookup(parent: number, name: string, out: EntrySlot): number {
+  /** Fills in what {@link #enter} left out. */
+  #fillLate(slot: number, out: AttributesSlot): void {
+    try {
+      this.#attributes.fromLower(slot, out);
+    } catch (error) {
+      // Nobody heard of the node. Its slot is kept for the next one who asks for the name.
+      this.#table.addLookups(slot, -1);
+      throw error;
+    }
+  }
+
+  /**
+   * Finds a name, and takes one lookup.
+   *
+   * @param mayBeLate see {@link #enter}
+   * @returns 0, or -ENOENT or another negative errno
+   */
+  #lookup(parent: number, name: string, out: EntrySlot, mayBeLate = false): number {
     const result = this.#nodes.find(parent, name, this.#found);
     if (result < 0) return result === -Errno.EPERM ? -Errno.ENOENT : result;
     if (!this.#found.exists) return -Errno.ENOENT;
-    return this.#enter(this.#nodes.slotFor(parent, name, this.#found), out);
+    return this.#enter(this.#nodes.slotFor(parent, name, this.#found), out, mayBeLate);
   }
 
-  /** Fills `out` and takes one lookup. */
-  #enter(slot: number, out: EntrySlot): number {
-    const result = this.#attributes.read(slot, out.attributes);
+  /**
+   * Fills `out` and takes one lookup.
+   *
+   * @param mayBeLate the caller fills in attributes from the lower tree when it holds no lock any more, since that may have to wait
+   *   for its source
+   */
+  #enter(slot: number, out: EntrySlot, mayBeLate: boolean): number {
+    const isLate = mayBeLate && !this.#table.has(slot, Flag.UPPER);
+    if (isLate) this.#lateSlot = slot;
+    const result = isLate ? 0 : this.#attributes.read(slot, out.attributes);
     if (result < 0) {
       this.#nodes.freeIfUnused(slot);
       return result;
@@ -212,8 +251,9 @@ export class Overlay implements FileSystem {
   }
 
   setattr(nodeId: number, change: AttributeChange, out: AttributesSlot): number {
+    const isEmptied = (change.mask & Change.SIZE) !== 0 && change.size === 0;
+    if (!isEmptied) this.#copyUp.fetch(this.#table.slotOf(nodeId));
     return this.#withNode(nodeId, (slot) => {
-      const isEmptied = (change.mask & Change.SIZE) !== 0 && change.size === 0;
       let result = this.#copyUp.ensureUpper(slot, isEmptied);
       if (result === 0) result = this.#changes.apply(slot, change);
       return result < 0 ? result : this.#attributes.read(slot, out);
@@ -263,6 +303,7 @@ export class Overlay implements FileSystem {
     const parent = this.#table.slotOf(newParentId);
     if (slot === 0 || parent === 0) return -Errno.ESTALE;
     if (this.#table.type(slot) === DIRECTORY_TYPE) return -Errno.EPERM;
+    this.#copyUp.fetch(slot);
     this.#table.lockNamespace();
     try {
       const result = this.#namespace.link(slot, parent, newName);
@@ -574,6 +615,7 @@ export class Overlay implements FileSystem {
     flags: number,
     killSgid: boolean,
   ): number {
+    if (this.#xattrs !== undefined) this.#copyUp.fetch(this.#table.slotOf(nodeId));
     return this.#withXattrs(
       nodeId,
       (xattrs, slot) => xattrs.set(slot, name, value, flags, killSgid),

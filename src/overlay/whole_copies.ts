@@ -17,7 +17,7 @@ import * as host from "#src/io/host.ts";
 import type { FileNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { announceCopies, markCopy } from "./copy_mark.ts";
-import { CopyJobs } from "./copy_job.ts";
+import type { CopyJobs } from "./copy_job.ts";
 import type { CopyUp } from "./copy_up.ts";
 import { Flag } from "./node_table.ts";
 
@@ -35,10 +35,10 @@ export class WholeCopies {
   readonly #context: OverlayContext;
   readonly #copyUp: CopyUp;
 
-  constructor(context: OverlayContext, copyUp: CopyUp, memory: SharedArrayBuffer) {
+  constructor(context: OverlayContext, copyUp: CopyUp, jobs: CopyJobs) {
     this.#context = context;
     this.#copyUp = copyUp;
-    this.jobs = new CopyJobs(context, memory);
+    this.jobs = jobs;
   }
 
   /**
@@ -90,14 +90,24 @@ export class WholeCopies {
     const flags = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
     const fd = host.openAt(tmpFd, temporary, flags, 0o600);
     if (fd < 0) return false;
-    let result = markCopy(fd, bootId);
-    if (result === 0) result = this.jobs.copy(node.id, node.attributes.size, fd, callHelpers);
-    if (result === 0) result = this.#place(slot, node, temporary, fd);
-    if (result === 0) return true;
+    let result: number;
+    try {
+      result = markCopy(fd, bootId);
+      if (result === 0) result = this.jobs.copy(node.id, node.attributes.size, fd, callHelpers);
+      if (result === 0) result = this.#place(slot, node, temporary, fd);
+    } catch (error) {
+      this.#drop(temporary, fd, -Errno.EIO);
+      throw error;
+    }
+    if (result !== 0) this.#drop(temporary, fd, result);
+    return result === 0;
+  }
+
+  #drop(temporary: string, fd: number, result: number): void {
+    const { tmpFd } = this.#context;
     host.unlinkAt(tmpFd, temporary);
     // A thread that never came back may still write to the descriptor.
     if (result !== -Errno.ETIMEDOUT) host.close(fd);
-    return false;
   }
 
   /** Gives the copy its name, unless somebody has opened or changed the file meanwhile. */

@@ -28,7 +28,6 @@ export function contextOf(
       outBytes: (bytes) => void (printed.out += new TextDecoder().decode(bytes)),
       err: (text) => void (printed.err += text),
       isWatched,
-      isTerminal: false,
       columns: undefined,
     },
   };

@@ -1,0 +1,238 @@
+/**
+ * The main isolate's eye on waiting requests: calls the reserve when all threads wait, ends requests whose time is
+ * over, and tells of both.
+ *
+ * It looks twice a second; more often while a worker has raised the alarm, which one does when it takes the last permit. So
+ * a mount that nobody uses costs nothing, and one whose source hangs has a free thread again after a moment.
+ *
+ * @module
+ */
+
+import { OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
+import { Errno } from "#ffi/os_error.ts";
+import type { PendingRequest } from "./pending_queue.ts";
+import { Duty, monotonicMs, type WaitTable } from "./wait_table.ts";
+
+/** How often it is looked after an alarm. */
+const LOOK_MS = 50;
+/** A thread that has not moved for so long is taken for one that waits for a source that does not answer. */
+const STUCK_MS = 100;
+/** After so long without such a moment the guard looks rarely again. */
+const CALM_MS = 1000;
+/** After so long the reserve is dismissed. */
+const REST_MS = 10_000;
+/** Short waits, as those for a disk that spins up, are not worth a line in the log. */
+const TOLD_MS = 2000;
+
+/** What a guard is made of. */
+export interface WaitGuardParts {
+  readonly table: WaitTable;
+  /** How long a request may wait before it fails with EIO; undefined: for ever. */
+  readonly timeoutMs: number | undefined;
+  /** Starts the reserve; is called once. */
+  readonly startReserve: () => void;
+  readonly listeners: WaitListeners;
+}
+
+/** What is told of waiting. */
+export interface WaitListeners {
+  /** All threads have waited for a while now. */
+  readonly onWaiting?: ((report: WaitReport) => void) | undefined;
+  /** They do no more. */
+  readonly onWaitOver?: ((waitedMs: number) => void) | undefined;
+  /** So many requests of a kind were ended, since their time was over. */
+  readonly onTimeout?: ((operation: string, count: number) => void) | undefined;
+}
+
+/** What waits at a moment. Keys are part of the command line's interface. */
+export interface WaitReport {
+  /** Requests that wait for their source, or for a thread that may. */
+  readonly requests: number;
+  /** Of these, by kind. */
+  readonly operations: Readonly<Record<string, number>>;
+  /** How long the oldest of them has waited, in seconds. */
+  readonly longest_s: number;
+  /** Threads that wait for the source. */
+  readonly threads: number;
+  /** Ended by an interrupt since the mount was made. */
+  readonly interrupted: number;
+  /** Ended with EIO since the mount was made, because their time was over. */
+  readonly timed_out: number;
+}
+
+/** What was last seen of a thread. */
+interface Sight {
+  moment: number;
+  /** Since when that has not changed. */
+  momentMs: number;
+  request: PendingRequest;
+  /** Since when it is in that request. */
+  requestMs: number;
+}
+
+/** See the module. Times are those of `performance.now()`, but for those of requests. */
+export class WaitGuard {
+  readonly #parts: WaitGuardParts;
+  readonly #sights: (Sight | undefined)[];
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isReserveStarted = false;
+  /** Last time that all permits were with threads that did not move. */
+  #blockedMs = -Infinity;
+  /** Since when that is so without a break. */
+  #blockedSinceMs: number | undefined;
+  #isTold = false;
+  #alarmMs = -Infinity;
+
+  constructor(parts: WaitGuardParts) {
+    this.#parts = parts;
+    this.#sights = Array.from({ length: parts.table.threadCount });
+  }
+
+  /** Looks often for a while. */
+  wake(): void {
+    this.#alarmMs = performance.now();
+    this.#timer ??= setInterval(() => this.look(), LOOK_MS);
+  }
+
+  /** Looks no more. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#parts.table.duty = Duty.END;
+  }
+
+  /** Does what is to be done now. */
+  look(): void {
+    const { table } = this.#parts;
+    if (table.duty === Duty.END) return;
+    if (table.permitsTaken === 0 && table.queue.count === 0 && this.#blockedSinceMs === undefined) {
+      this.#sights.fill(undefined);
+      this.#relax(performance.now());
+      return;
+    }
+    const now = performance.now();
+    this.#observe(now);
+    this.#judge(now);
+    this.#endOld(now);
+    this.#relax(now);
+  }
+
+  /** What waits now. */
+  report(): WaitReport {
+    const now = performance.now();
+    this.#observe(now);
+    const { table } = this.#parts;
+    const operations: Record<string, number> = {};
+    let longestMs = 0;
+    let threads = 0;
+    const count = (opcode: number, waitedMs: number) => {
+      const name = OPCODE_NAMES[opcode] ?? `opcode_${opcode}`;
+      operations[name] = (operations[name] ?? 0) + 1;
+      longestMs = Math.max(longestMs, waitedMs);
+    };
+    for (const sight of this.#sights) {
+      if (sight === undefined || !this.#isStuck(sight, now)) continue;
+      threads++;
+      if (sight.request.opcode !== 0) count(sight.request.opcode, waitedMs(sight, now));
+    }
+    const queued = table.queue.list();
+    for (const { opcode, sinceMs } of queued) count(opcode, (monotonicMs() - sinceMs) | 0);
+    const { interrupted, timedOut } = table.ended;
+    return {
+      requests: Object.values(operations).reduce((sum, each) => sum + each, 0),
+      operations,
+      longest_s: Math.round(longestMs / 100) / 10,
+      threads,
+      interrupted,
+      timed_out: timedOut,
+    };
+  }
+
+  #observe(now: number): void {
+    const { table } = this.#parts;
+    for (let index = 0; index < table.threadCount; index++) {
+      if (table.isIdle(index)) {
+        this.#sights[index] = undefined;
+        continue;
+      }
+      const moment = table.momentOf(index);
+      const request = table.requestOf(index);
+      const sight = this.#sights[index];
+      if (sight === undefined || !isSame(sight.request, request)) {
+        this.#sights[index] = { moment, momentMs: now, request, requestMs: now };
+      } else if (sight.moment !== moment) {
+        sight.moment = moment;
+        sight.momentMs = now;
+      }
+    }
+  }
+
+  #isStuck(sight: Sight, now: number): boolean {
+    return now - sight.momentMs >= STUCK_MS;
+  }
+
+  /** Calls the reserve, tells that all wait, or that this is over. */
+  #judge(now: number): void {
+    const { table, listeners } = this.#parts;
+    const stuck = this.#sights.filter((sight) => sight !== undefined && this.#isStuck(sight, now));
+    if (stuck.length < table.permitCount) {
+      if (this.#isTold) listeners.onWaitOver?.(now - this.#blockedSinceMs!);
+      this.#isTold = false;
+      this.#blockedSinceMs = undefined;
+      return;
+    }
+    this.#blockedMs = now;
+    this.#blockedSinceMs ??= now - STUCK_MS;
+    if (table.duty === Duty.REST) this.#callReserve();
+    if (this.#isTold || now - this.#blockedSinceMs < TOLD_MS) return;
+    this.#isTold = true;
+    listeners.onWaiting?.(this.report());
+  }
+
+  #callReserve(): void {
+    const { table, startReserve } = this.#parts;
+    table.duty = Duty.SERVE;
+    if (this.#isReserveStarted) return;
+    this.#isReserveStarted = true;
+    startReserve();
+  }
+
+  #endOld(now: number): void {
+    const { table, timeoutMs, listeners } = this.#parts;
+    if (timeoutMs === undefined) return;
+    const ended = new Map<number, number>();
+    const count = ({ opcode }: PendingRequest) => ended.set(opcode, (ended.get(opcode) ?? 0) + 1);
+    this.#sights.forEach((sight, index) => {
+      if (sight === undefined || waitedMs(sight, now) < timeoutMs) return;
+      const request = table.endWaiting(index, Errno.EIO, (each) => isSame(each, sight.request));
+      if (request !== undefined) count(request);
+    });
+    const untilMs = (monotonicMs() - timeoutMs) | 0;
+    for (let old = table.endOld(untilMs); old !== undefined; old = table.endOld(untilMs)) {
+      count(old);
+    }
+    for (const [opcode, times] of ended) {
+      listeners.onTimeout?.(OPCODE_NAMES[opcode] ?? `opcode ${opcode}`, times);
+    }
+  }
+
+  /** Goes back to looking rarely, and lets the reserve rest, when there was nothing for a while. */
+  #relax(now: number): void {
+    const { table } = this.#parts;
+    if (table.queue.count > 0) return;
+    if (table.duty === Duty.SERVE && now - this.#blockedMs > REST_MS) table.duty = Duty.REST;
+    if (now - Math.max(this.#blockedMs, this.#alarmMs) < CALM_MS) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    table.calm();
+  }
+}
+
+/** Of the kernel's ids none is used twice. */
+function isSame(one: PendingRequest, other: PendingRequest): boolean {
+  return one.uniqueLow === other.uniqueLow && one.uniqueHigh === other.uniqueHigh;
+}
+
+function waitedMs({ request, requestMs }: Sight, now: number): number {
+  return request.sinceMs === 0 ? now - requestMs : (monotonicMs() - request.sinceMs) | 0;
+}
