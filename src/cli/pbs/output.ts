@@ -94,13 +94,11 @@ export class Output {
   }
 
   /**
-   * Tells programs of something that happens: among the results for `jsonl`, else on standard error. People are told
-   * by other means.
+   * Tells programs of something that happens: among the results for `jsonl`. In the one document of the other forms all
+   * of it stands at the end, and people are told by other means.
    */
   event(event: { readonly type: string; readonly [name: string]: unknown }): void {
-    const { terminal } = this.#context;
-    if (this.form === "jsonl") terminal.out(JSON.stringify(event) + "\n");
-    else if (this.form !== "text") terminal.err(JSON.stringify(event) + "\n");
+    if (this.form === "jsonl") this.#context.terminal.out(JSON.stringify(event) + "\n");
   }
 
   /** Tells programs what a command did that has nothing to say to people. */

@@ -154,10 +154,7 @@ Deno.test("pbs prune removes every group's old snapshots", async () => {
   using copy = await Copy.make();
   const { code, stdout, stderr } = await copy.run("prune --keep-last 1 --format json");
   assert.equal(code, 0);
-  assert.deepEqual(JSON.parse(stderr.split("\n")[0]!), {
-    type: "removed",
-    snapshot: "host/alpha/2024-01-10T10:00:00Z",
-  });
+  assert.equal(stderr, "");
   const records = JSON.parse(stdout);
   assert.equal(records.filter((record: { keep: boolean }) => record.keep).length, 10);
   assert.equal((await copy.json("snapshots")).length, 10);
