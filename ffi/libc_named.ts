@@ -100,7 +100,7 @@ export function sizeNamed(directory: number, name: CName): number {
 
 const POSIX_FADV_WILLNEED = 3;
 
-/** posix_fadvise(3): the system reads the whole file ahead. */
-export function adviseWanted(fd: number): number {
-  return -libc().posix_fadvise(fd, 0n, 0n, POSIX_FADV_WILLNEED);
+/** posix_fadvise(3): the system reads a range ahead, the whole file unless told. */
+export function adviseWanted(fd: number, offset = 0, size = 0): number {
+  return -libc().posix_fadvise(fd, BigInt(offset), BigInt(size), POSIX_FADV_WILLNEED);
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Failure, type FailureOptions } from "./failure.ts";
+
 /** The errno values this program names. */
 export const Errno = {
   EPERM: 1,
@@ -120,25 +122,34 @@ export function describeErrno(errno: number): string {
   return words === undefined ? name : `${name} (${words})`;
 }
 
+/** Conditions that pass by themselves. */
+const TEMPORARY: ReadonlySet<number> = new Set([
+  Errno.EINTR,
+  Errno.EAGAIN,
+  Errno.EBUSY,
+  Errno.ECONNABORTED,
+  Errno.ETIMEDOUT,
+  Errno.EHOSTDOWN,
+  Errno.EHOSTUNREACH,
+]);
+
 /** A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number. */
-export class OsError extends Error {
+export class OsError extends Failure {
   override readonly name = "OsError";
   readonly code: string;
-  /** What the user can do about it. */
-  readonly hint?: string;
-  /** The option of the function that was called which is a way out, such as `overwrite`. */
-  readonly option?: string;
 
   constructor(
     readonly errno: number,
     readonly call: string,
     readonly path: string,
-    options?: { hint?: string; option?: string; cause?: unknown },
+    options?: FailureOptions,
   ) {
-    super(`Cannot ${call} "${path}": ${describeErrno(errno)}`, { cause: options?.cause });
+    super(`Cannot ${call} "${path}": ${describeErrno(errno)}`, options);
     this.code = errnoName(errno);
-    if (options?.hint !== undefined) this.hint = options.hint;
-    if (options?.option !== undefined) this.option = options.option;
+  }
+
+  override get isTemporary(): boolean {
+    return TEMPORARY.has(this.errno);
   }
 }
 

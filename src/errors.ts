@@ -1,44 +1,30 @@
 /**
- * The seven kinds of failure (docs/architecture.md, "Errors"). Every one has a stable `code` that scripts
- * read from `--format json`, and may carry a `hint` that tells a person what to do.
+ * The eight kinds of failure (docs/architecture.md, "Errors"). Every one has a stable `code` that scripts
+ * read from `--format json`, may carry a `hint` that tells a person what to do, and says whether the same may
+ * be tried again later.
  *
- * Pure: imported by every layer, imports nothing but the other error class.
+ * Pure: imported by every layer, imports nothing but the base and the error of system calls.
  *
  * @module
  */
 
+export { Failure, type FailureOptions } from "#ffi/failure.ts";
 export { Errno, OsError } from "#ffi/os_error.ts";
-import { OsError } from "#ffi/os_error.ts";
+import { Failure, type FailureOptions } from "#ffi/failure.ts";
 
-/** What all errors of this program have in common. */
-export interface Failure {
-  /** Stable, documented identifier of the condition, such as `chain-broken` or `ENOENT`. */
-  readonly code: string;
-  /** What can be done about it, in words that fit a program as well as a person: no flags, no commands. */
-  readonly hint?: string;
-  /**
-   * The option that is wrong, or that is a way out: the name that the function called has for it, such as `force`. The command
-   * line says which flag that is.
-   */
-  readonly option?: string;
-}
-
-/** What errors have besides their message. */
-export interface FailureOptions {
-  code?: string;
-  hint?: string;
-  option?: string;
-  cause?: unknown;
+/** What an error may have whose kind has several codes. */
+export interface CodedFailureOptions extends FailureOptions {
+  code?: string | undefined;
 }
 
 /** Where bytes are. */
 export interface Place {
   /** File in which the bytes are. */
-  path?: string;
+  path?: string | undefined;
   /** Byte offset in that file. */
-  offset?: number;
+  offset?: number | undefined;
   /** Backup, snapshot or archive the file belongs to. */
-  backupId?: string;
+  backupId?: string | undefined;
 }
 
 /** `file, offset N, backup ID`: the parts of a place that are known, for a message. */
@@ -56,101 +42,77 @@ function withPlace(message: string, place: Place): string {
 }
 
 /** The command line or an argument is wrong. Exit code 2. */
-export class UsageError extends TypeError implements Failure {
+export class UsageError extends Failure {
   override readonly name = "UsageError";
   readonly code: string;
-  readonly hint?: string;
-  readonly option?: string;
 
-  constructor(message: string, options: FailureOptions = {}) {
-    super(message, { cause: options.cause });
+  constructor(message: string, options: CodedFailureOptions = {}) {
+    super(message, options);
     this.code = options.code ?? "usage";
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.option !== undefined) this.option = options.option;
+  }
+}
+
+/** Bytes somewhere are not what they should be. */
+export abstract class ContentError extends Failure {
+  readonly path?: string | undefined;
+  readonly offset?: number | undefined;
+  readonly backupId?: string | undefined;
+
+  constructor(message: string, options: FailureOptions & Place) {
+    super(withPlace(message, options), options);
+    this.path = options.path;
+    this.offset = options.offset;
+    this.backupId = options.backupId;
   }
 }
 
 /** Bytes are not what the format says. `code` is `unsupported` for what a newer writer may add. */
-export class FormatError extends SyntaxError implements Failure {
+export class FormatError extends ContentError {
   override readonly name = "FormatError";
   readonly code: string;
-  readonly hint?: string;
-  readonly option?: string;
-  readonly path?: string;
-  readonly offset?: number;
-  readonly backupId?: string;
 
-  constructor(message: string, options: FailureOptions & Place = {}) {
-    super(withPlace(message, options), { cause: options.cause });
+  constructor(message: string, options: CodedFailureOptions & Place = {}) {
+    super(message, options);
     this.code = options.code ?? "corrupt";
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.option !== undefined) this.option = options.option;
-    if (options.path !== undefined) this.path = options.path;
-    if (options.offset !== undefined) this.offset = options.offset;
-    if (options.backupId !== undefined) this.backupId = options.backupId;
   }
 }
 
 /** A checksum, digest, MAC or promised length differs from what is there. */
-export class IntegrityError extends Error implements Failure {
+export class IntegrityError extends ContentError {
   override readonly name = "IntegrityError";
   readonly code: string;
-  readonly hint?: string;
-  readonly option?: string;
-  readonly path?: string;
-  readonly offset?: number;
-  readonly backupId?: string;
 
-  constructor(message: string, options: FailureOptions & Place = {}) {
-    super(withPlace(message, options), { cause: options.cause });
+  constructor(message: string, options: CodedFailureOptions & Place = {}) {
+    super(message, options);
     this.code = options.code ?? "integrity";
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.option !== undefined) this.option = options.option;
-    if (options.path !== undefined) this.path = options.path;
-    if (options.offset !== undefined) this.offset = options.offset;
-    if (options.backupId !== undefined) this.backupId = options.backupId;
   }
 }
 
 /** A named maximum is exceeded. */
-export class LimitError extends RangeError implements Failure {
+export class LimitError extends Failure {
   override readonly name = "LimitError";
   readonly code = "limit";
-  readonly hint?: string;
-  readonly option?: string;
-
-  constructor(message: string, options: Omit<FailureOptions, "code"> = {}) {
-    super(message, { cause: options.cause });
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.option !== undefined) this.option = options.option;
-  }
 }
 
 /** Credentials, fingerprint, key or password are wrong. */
-export class AuthError extends Error implements Failure {
+export class AuthError extends Failure {
   override readonly name = "AuthError";
   readonly code: string;
-  readonly hint?: string;
-  readonly option?: string;
 
-  constructor(message: string, options: FailureOptions = {}) {
-    super(message, { cause: options.cause });
+  constructor(message: string, options: CodedFailureOptions = {}) {
+    super(message, options);
     this.code = options.code ?? "auth";
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.option !== undefined) this.option = options.option;
   }
 }
 
 /** A peer (server, background worker) said no or nonsense, or the connection was lost. */
-export class ProtocolError extends Error implements Failure {
+export class ProtocolError extends Failure {
   override readonly name = "ProtocolError";
   readonly code: string;
-  readonly hint?: string;
 
-  constructor(message: string, options: FailureOptions = {}) {
-    super(message, { cause: options.cause });
+  constructor(message: string, options: CodedFailureOptions = {}) {
+    super(message, options);
     this.code = options.code ?? "protocol";
-    if (options.hint !== undefined) this.hint = options.hint;
   }
 }
 
@@ -179,27 +141,18 @@ export type StateCode =
   | "maintenance"
   | "object-storage";
 
+/** States that pass by themselves. */
+const TEMPORARY_STATES: ReadonlySet<StateCode> = new Set(["locked", "busy", "timeout"]);
+
 /** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
-export class StateError extends Error implements Failure {
+export class StateError extends Failure {
   override readonly name = "StateError";
-  readonly hint?: string;
-  readonly option?: string;
 
-  constructor(
-    readonly code: StateCode,
-    message: string,
-    options: Omit<FailureOptions, "code"> = {},
-  ) {
-    super(message, { cause: options.cause });
-    if (options.hint !== undefined) this.hint = options.hint;
-    if (options.option !== undefined) this.option = options.option;
+  constructor(readonly code: StateCode, message: string, options: FailureOptions = {}) {
+    super(message, options);
   }
-}
 
-/** Whether `error` is one of this program's own kinds. */
-export function isFailure(error: unknown): error is Error & Failure {
-  return error instanceof UsageError || error instanceof FormatError ||
-    error instanceof IntegrityError || error instanceof LimitError ||
-    error instanceof AuthError || error instanceof ProtocolError ||
-    error instanceof StateError || error instanceof OsError;
+  override get isTemporary(): boolean {
+    return TEMPORARY_STATES.has(this.code);
+  }
 }

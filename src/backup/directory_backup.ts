@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { directoryBehind } from "#src/io/store_access.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
@@ -151,7 +151,7 @@ export class DirectoryBackup {
       const kept = opened.move();
       return { archive, reuse, [Symbol.dispose]: () => kept.dispose() };
     } catch (error) {
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       onFailure(error);
       return undefined;
     }

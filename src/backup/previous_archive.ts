@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
 import type { PxarDecoder, PxarEntryEvent, PxarEvent, SourceFile } from "#src/pxar/mod.ts";
 import { compareNames } from "#src/transfer/paths.ts";
@@ -90,7 +90,7 @@ export class PreviousArchive {
     try {
       this.#next = this.#decoder.next();
     } catch (error) {
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       this.#isDamaged = true;
       this.#next = undefined;
       this.#onFailure(error);

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import { showMessage } from "./pxar/quoting.ts";
 import { wayOut } from "./way_out.ts";
 
@@ -64,11 +64,12 @@ export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
 ];
 
 function describe(error: unknown, command: Command | undefined): ErrorDescription {
-  if (isFailure(error)) {
+  if (error instanceof Failure) {
     const description: ErrorDescription = { code: error.code, message: error.message };
     const { hint, option } = wayOut(error, command);
     if (hint !== undefined) description.hint = hint;
     if (option !== undefined) description["option"] = option;
+    if (error.isTemporary) description["temporary"] = true;
     for (const [field, name] of ERROR_FIELDS) {
       const value = (error as unknown as Record<string, unknown>)[field];
       if (value !== undefined && field !== "option") description[name] = value;
@@ -93,7 +94,7 @@ function isEnvironmentError(error: unknown): boolean {
 
 /** Only a bug is worth a stack trace. */
 function stackOfBug(error: unknown): string {
-  if (isFailure(error) || isEnvironmentError(error)) return "";
+  if (error instanceof Failure || isEnvironmentError(error)) return "";
   if (!(error instanceof Error) || error.stack === undefined) return "";
   return `${error.stack}\n`;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import { keepHeapSmall } from "#src/io/host_memory.ts";
 import { logger } from "#src/log/logger.ts";
 import { type CardFailure, OwnCard } from "./control/worker_card.ts";
@@ -66,7 +66,7 @@ export async function runMountProcess(
 
 function describeFailure(error: unknown): CardFailure {
   const message = error instanceof Error ? error.message : String(error);
-  if (!isFailure(error)) return { code: "internal", message };
+  if (!(error instanceof Failure)) return { code: "internal", message };
   const { code, hint } = error;
   return { code, message, ...(hint === undefined ? {} : { hint }) };
 }

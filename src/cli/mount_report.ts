@@ -5,7 +5,7 @@
  */
 
 import * as host from "#src/io/host.ts";
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import { ERROR_FIELDS } from "./exit_code.ts";
 import { formatHandshake, type HandshakeMessage } from "./handshake.ts";
 
@@ -51,7 +51,7 @@ function send(message: HandshakeMessage): void {
 function describe(error: unknown): Extract<HandshakeMessage, { type: "failed" }>["error"] {
   const message = error instanceof Error ? error.message : String(error);
   const isUsage = error instanceof UsageError;
-  if (!isFailure(error)) return { code: "internal", message, isUsage };
+  if (!(error instanceof Failure)) return { code: "internal", message, isUsage };
   const { code, hint } = error;
   const details = placeOf(error);
   return { code, message, isUsage, details, ...(hint === undefined ? {} : { hint }) };

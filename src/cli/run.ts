@@ -40,7 +40,7 @@ const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup];
  * @returns the exit code
  */
 export async function runProgram(args: readonly string[], calledAs = "pbkfs"): Promise<number> {
-  const terminal = processTerminal();
+  const terminal = processTerminal(environment("COLUMNS"));
   const group = GROUPS.find((candidate) => candidate.name === calledAs);
   // What a background worker is started with: it is called by the executable's own name.
   const fullArgs = group === undefined ? args : [calledAs, ...args];

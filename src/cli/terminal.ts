@@ -22,12 +22,19 @@ export interface Terminal {
   err(text: string): void;
   /** Standard error is a terminal: somebody is looking. */
   readonly isWatched: boolean;
-  /** Columns of the terminal, or undefined when standard output is none. */
+  /** Standard output is a terminal, which would do what a name tells it to do. */
+  readonly isTerminal: boolean;
+  /** Columns that texts are to fit in; undefined where nobody has said so. */
   readonly columns: number | undefined;
 }
 
-/** The terminal of this process. */
-export function processTerminal(): Terminal {
+/**
+ * The terminal of this process.
+ *
+ * @param columnsWanted value of `COLUMNS`: as POSIX has it, it counts more than what the terminal says, and without one too
+ */
+export function processTerminal(columnsWanted?: string): Terminal {
+  const wanted = /^[1-9]\d{0,5}$/u.test(columnsWanted ?? "") ? Number(columnsWanted) : undefined;
   return {
     out: (text) => void writeAll("output", new TextEncoder().encode(text)),
     outBytes: (bytes) => {
@@ -37,8 +44,13 @@ export function processTerminal(): Terminal {
     get isWatched() {
       return Deno.stderr.isTerminal();
     },
+    get isTerminal() {
+      return Deno.stdout.isTerminal();
+    },
     get columns() {
-      return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+      if (wanted !== undefined) return wanted;
+      // A terminal that does not know says 0.
+      return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || undefined : undefined;
     },
   };
 }

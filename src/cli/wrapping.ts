@@ -4,12 +4,7 @@
  * @module
  */
 
-/** A column is not made narrower than this. */
-const COLUMN_WIDTH_MIN = 8;
-
-/**
- * Breaks a line at its blanks so that no part is longer than `width`; a word that is longer is broken where the width ends.
- */
+/** Breaks a line at its blanks so that no part is longer than `width`; a word that is longer stays whole, so that it can be copied. */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const paragraph of text.split("\n")) {
@@ -27,7 +22,6 @@ export function wrapText(text: string, width: number): string[] {
       }
       if (line !== "") lines.push(line);
       line = word;
-      for (; line.length > width; line = line.slice(width)) lines.push(line.slice(0, width));
     }
     lines.push(line);
   }
@@ -52,27 +46,30 @@ export function wrapCommandLine(line: string, width: number): string[] {
 }
 
 /**
- * Breaks cells so that a table fits: at blanks as long as that helps, the widest columns first, none to less than
- * {@link COLUMN_WIDTH_MIN}.
+ * Breaks cells at blanks so that a table fits, the widest columns first. Words are never broken: they are ids, names and numbers
+ * that somebody copies.
  *
  * @param rows cells of all rows, headings too, with the same number of columns
  * @param available columns of the terminal for cells, without what stands between them
- * @returns the lines of each cell
+ * @param isWhole of each column, whether its cells are not broken at all
+ * @returns the lines of each cell; undefined where the table cannot fit
  */
-export function wrapCells(rows: readonly (readonly string[])[], available: number): string[][][] {
+export function wrapCells(
+  rows: readonly (readonly string[])[],
+  available: number,
+  isWhole: readonly boolean[],
+): string[][][] | undefined {
   const columns = (rows[0] ?? []).map((_, index) => rows.map((row) => row[index]!));
   const widths = columns.map(longest);
-  const wordWidths = columns.map((cells) => longest(cells.flatMap((cell) => cell.split(" "))));
-  for (const floors of [wordWidths, columns.map(() => 0)]) {
-    let excess = widths.reduce((sum, width) => sum + width, 0) - available;
-    while (excess-- > 0) {
-      const free = widths.map((width, index) =>
-        width > Math.max(floors[index]!, COLUMN_WIDTH_MIN) ? width : 0
-      );
-      const widest = longestIndex(free);
-      if (free[widest] === 0) break;
-      widths[widest]!--;
-    }
+  const floors = columns.map((cells, index) =>
+    isWhole[index] ? widths[index]! : longest(cells.flatMap((cell) => cell.split(" ")))
+  );
+  let excess = widths.reduce((sum, width) => sum + width, 0) - available;
+  for (; excess > 0; excess--) {
+    const free = widths.map((width, index) => width > floors[index]! ? width : 0);
+    const widest = longestIndex(free);
+    if (free[widest] === 0 || free.length === 0) return undefined;
+    widths[widest]!--;
   }
   return rows.map((row) => row.map((cell, index) => wrapText(cell, widths[index]!)));
 }

@@ -19,6 +19,8 @@ export interface ByteSource {
    * @throws {UsageError} when the bytes do not fit into the target, or the offset is none
    */
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number;
+  /** Says that a range will be read soon; does not wait for it. Absent where nothing can be read ahead. */
+  willRead?(offset: number, size: number): void;
   /** Zeros that are known without reading; absent where reading is the only way. */
   readonly zeros?: KnownZeros;
   close(): void;

@@ -8,6 +8,7 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "./byte_source.ts";
 import * as host from "./host.ts";
+import { adviseWanted } from "./host_named.ts";
 
 /** `st_mode >> 12` of a regular file. */
 const TYPE_REGULAR = 0o10;
@@ -34,6 +35,10 @@ class HostFileSource implements ByteSource {
     }
     const count = host.preadFully(this.#fd, target.address + BigInt(start), size, offset);
     return host.unwrap(count, "read", this.#path);
+  }
+
+  willRead(offset: number, size: number): void {
+    adviseWanted(this.#fd, offset, size);
   }
 
   close(): void {

@@ -12,7 +12,7 @@ import {
 } from "#ffi/libc_time.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { isZoneFile, isZoneRule } from "#src/bytes/time_zone.ts";
-import { isFailure, OsError, UsageError } from "#src/errors.ts";
+import { Failure, OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "./ffi_permission.ts";
 import * as host from "./host.ts";
 import { readFile, statusOf } from "./store_access.ts";
@@ -133,7 +133,7 @@ function readIfThere(path: string): Uint8Array | undefined {
   try {
     return readFile(path, ZONE_FILE_SIZE_MAX);
   } catch (error) {
-    if (isFailure(error) || error instanceof Deno.errors.NotCapable) return undefined;
+    if (error instanceof Failure || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, readFile, realDirectory } from "#src/io/store_access.ts";
@@ -97,7 +97,7 @@ function readConfig(path: string): ServedDatastore[] | undefined {
   try {
     return parseDatastoreConfig(new TextDecoder().decode(readFile(path, CONFIG_SIZE_MAX)));
   } catch (error) {
-    if (isFailure(error) || error instanceof Deno.errors.NotCapable) return undefined;
+    if (error instanceof Failure || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }
@@ -111,7 +111,7 @@ function isSameDirectory(path: string, storePath: string): boolean | undefined {
       ? identityOf(path) === identityOf(storePath)
       : realDirectory(path) === storePath;
   } catch (error) {
-    if (isFailure(error) || error instanceof Deno.errors.NotCapable) return undefined;
+    if (error instanceof Failure || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }

@@ -7,7 +7,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { Failure, StateError, UsageError } from "#src/errors.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
 import { blobHeaderSize } from "./format/blob.ts";
@@ -198,7 +198,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
           return indexOf(previous);
         } catch (error) {
           // Damaged: a client sends everything then. It is for the numbers in the manifest only.
-          if (isFailure(error)) return undefined;
+          if (error instanceof Failure) return undefined;
           throw error;
         }
       },

@@ -6,7 +6,7 @@
  */
 
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
-import { isFailure, StateError } from "#src/errors.ts";
+import { Failure, StateError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
@@ -52,7 +52,7 @@ export function signOfCache(store: OpenStore): string | undefined {
     }
   } catch (error) {
     // Whoever needs what cannot be read says so.
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
   }
   return empty >= EMPTY_MIN && empty * EMPTY_SHARE >= seen
     ? `${empty} of ${seen} chunks that were looked at are empty (where a crash left them so, remove ` +

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { currentSeconds, isAheadOf } from "./clock.ts";
 import type { NewSnapshotOptions } from "./datastore_types.ts";
 import { keyFingerprintOf, verifyStateOf } from "./format/manifest.ts";
@@ -147,7 +147,7 @@ function openBase(
   } catch (error) {
     if (error instanceof StateError && error.code === "locked") throw error;
     // Made with another key, or damaged: then everything is stored anew.
-    if (isFailure(error)) return undefined;
+    if (error instanceof Failure) return undefined;
     throw error;
   }
   const { manifest } = reader;

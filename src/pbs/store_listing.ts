@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, LimitError } from "#src/errors.ts";
+import { Failure, LimitError } from "#src/errors.ts";
 import {
   type DirectoryEntry,
   entriesOf,
@@ -137,7 +137,7 @@ function attempt<Value>(read: () => Value): { readonly value?: Value; readonly e
   try {
     return { value: read() };
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return { error };
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isFailure, StateError, UsageError } from "#src/errors.ts";
+import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { isDirectory, listDirectories, readSmallFile } from "#src/io/small_file.ts";
 import { canonicalBackupId, formatBackupId } from "./format/backup_id.ts";
 import { type BackupControl, type BackupStatus, parseBackupControl } from "./format/control.ts";
@@ -92,7 +92,7 @@ function readBackup(directory: string, name: string): Backup {
     const control = parseBackupControl(bytes, { path, backupId: nameId });
     return { id: formatBackupId(control.startTime), directory, status: control.status, control };
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return { id: nameId, directory, status: "UNKNOWN", problem: error.message };
   }
 }
@@ -102,7 +102,7 @@ function readConfig(directory: string): { config: InstanceConfig } | { problem: 
   try {
     return { config: parseInstanceConfig(readSmallFile(path, KEY_VALUES_SIZE_MAX), { path }) };
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return { problem: error.message };
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
 import type { Chain, ChainMember } from "./chain.ts";
 import { parseBackupControl } from "./format/control.ts";
@@ -45,7 +45,7 @@ function describeChange({ id, directory, control }: ChainMember): string | undef
     }
     if (now.contentCrc !== control.contentCrc) return "has got another file list";
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     // The process has no room for one more open file: that says nothing of the backup.
     if (error.code === "EMFILE" || error.code === "ENFILE") return undefined;
     return `cannot be read any more (${error.message}): pg_probackup delete, merge or retention?`;

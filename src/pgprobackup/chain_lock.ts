@@ -15,7 +15,7 @@
  * @module
  */
 
-import { isFailure, OsError, StateError } from "#src/errors.ts";
+import { Failure, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import type { Chain, ChainMember } from "./chain.ts";
@@ -58,7 +58,7 @@ export class ChainLock {
       try {
         leave(directory, this.#reader);
       } catch (error) {
-        if (!isFailure(error)) throw error;
+        if (!(error instanceof Failure)) throw error;
       }
     }
   }

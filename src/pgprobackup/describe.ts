@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isFailure, OsError, StateError } from "#src/errors.ts";
+import { Failure, OsError, StateError } from "#src/errors.ts";
 import {
   type Backup,
   findBackup,
@@ -285,7 +285,7 @@ function summarizeList(backup: Backup): ListSummary {
       compressionMix[name] = (compressionMix[name] ?? 0) + 1;
     });
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return { tablespaceOids: [], problem: error.message };
   }
   return { tablespaceOids: [...tablespaceOids].sort((a, b) => a - b), files, compressionMix };

@@ -14,6 +14,7 @@
 import type { Codecs } from "#src/codecs/mod.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { ownerOf } from "#src/io/small_file.ts";
+import { readingAround } from "#src/io/read_around.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
 import type { DirectoryNode, Node, Tree } from "#src/tree/node.ts";
 import { readInstance } from "./catalog.ts";
@@ -134,7 +135,7 @@ export class PgProbackupTree implements Tree {
     const { chain, owner, mountPath } = opened;
     const { control } = chain[0]!;
     const table = ChainTable.of(opened.table);
-    const pool = new SourcePool(access.openSource);
+    const pool = new SourcePool(readingAround(access.openSource));
     this.opened = opened;
     this.#nodes = new Array(table.nodeCount);
     this.#context = {

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { Version } from "./chain_table.ts";
 import type { PageIndexBuilder, PageStream } from "./page_index.ts";
 
@@ -54,7 +54,7 @@ export function lengthFromHeaders(
       if (stored === listed) break;
     }
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return listed;
   }
   return stored;

@@ -9,7 +9,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { PxarPayload } from "./entry.ts";
 import { BlockBuffer, HOLE_BLOCK_SIZE } from "./extractor/holes.ts";
@@ -122,7 +122,7 @@ export class HoleSearch {
       }, length);
     } catch (error) {
       // Whoever reads it hears of the damage; so it is data.
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       return isHoleWanted ? length : 0;
     }
     return isHoleWanted ? blocks.nextHole(0) : blocks.nextData(0);

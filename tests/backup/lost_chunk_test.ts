@@ -3,7 +3,7 @@ import { backup } from "#src/backup/backup.ts";
 import { parseBackupSpec } from "#src/backup/backup_spec.ts";
 import { openArchive } from "#src/backup/archive_access.ts";
 import { restoreArchive } from "#src/backup/restore.ts";
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
@@ -70,12 +70,12 @@ class Fixture implements Disposable {
           archive.accessor.readContent(node, 0, buffer, 0, content.length / 2);
           return buffer.bytes.toHex() === content;
         } catch (error) {
-          if (!isFailure(error)) throw error;
+          if (!(error instanceof Failure)) throw error;
           return false;
         }
       }).map(([path]) => path);
     } catch (error) {
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       return [];
     } finally {
       reader.close();

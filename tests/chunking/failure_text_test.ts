@@ -16,7 +16,7 @@ const FAILURES: readonly Error[] = [
 Deno.test("parseFailure() makes the failure of which formatFailure() made the text", () => {
   for (const failure of FAILURES) {
     const copy = parseFailure(formatFailure(failure));
-    assert.ok(errors.isFailure(copy));
+    assert.ok(copy instanceof errors.Failure);
     assert.equal(copy.constructor, failure.constructor);
     assert.equal(copy.message, failure.message);
     assert.equal(copy.stack, failure.stack);
@@ -30,7 +30,7 @@ Deno.test("parseFailure() makes a plain error of everything else", () => {
   const copy = parseFailure(formatFailure(new RangeError("far")));
   assert.ok(copy instanceof Error);
   assert.equal(copy.message, "far");
-  assert.equal(errors.isFailure(copy), false);
+  assert.equal(copy instanceof errors.Failure, false);
   assert.equal(parseFailure(formatFailure("text")).message, "text");
   assert.equal(parseFailure(formatFailure(undefined)).message, "undefined");
 });

@@ -3,7 +3,7 @@ import type { ChunkHandler } from "#src/chunking/chunk_handler.ts";
 import type { CutRule } from "#src/chunking/chunk_stream.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import type { ChunkWorkers } from "#src/chunking/worker_threads.ts";
-import { isFailure, OsError, StateError } from "#src/errors.ts";
+import { Failure, OsError, StateError } from "#src/errors.ts";
 import { expectedChunks, openHeard, writeInPieces } from "./support/cut_streams.ts";
 import {
   Count,
@@ -157,7 +157,7 @@ Deno.test("ChunkPipeline throws what a worker's handler threw, with class, code 
     [
       "integrity",
       (error: unknown) =>
-        isFailure(error) && error.name === "IntegrityError" && error.code === "integrity" &&
+        error instanceof Failure && error.name === "IntegrityError" && error.code === "integrity" &&
         error.hint === "Look" && "offset" in error && error.offset === 7 &&
         error.message === 'Bad chunk ("/x", offset 7)',
     ],

@@ -87,7 +87,12 @@ async function checkTable(scratch: TempDirectory, tree: string, restore: Restore
     const target = scratch.join(`out${i}`);
     makeObstacles(target);
     const before = new Map(ENCOUNTERS.map(({ name }) => [name, identify(`${target}/${name}`)]));
+    const dry = await restore(target, [...options, "--dry-run"]);
+    for (const { name } of ENCOUNTERS) {
+      assert.equal(identify(`${target}/${name}`), before.get(name), `${name} after --dry-run`);
+    }
     const result = await restore(target, options);
+    assert.equal(dry.stderr, result.stderr, `${options} --dry-run`);
     const { problems, end } = problemsOf(result);
     const stays = ENCOUNTERS.filter((each) => !waysPast(each).some((way) => options.includes(way)));
     for (const encounter of ENCOUNTERS) {

@@ -210,6 +210,33 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a file that attributes protect stays, and the message says how to see them",
+  ignore: !IS_ROOT || !canProtect(),
+  async fn() {
+    using scratch = new TempDirectory("immutable");
+    const archive = await archiveOf(scratch, "echo new > file");
+    const target = scratch.join("out");
+    await bash('mkdir "$1"; echo old > "$1/file"; chattr +i "$1/file"', target);
+    try {
+      const { code, stderr } = await pbkfs(["pxar", "extract", archive, target, "--overwrite"]);
+      assert.equal(code, 1);
+      assert.match(stderr, /Cannot replace "\/file": EPERM .*chattr -i -a/);
+      assert.equal(Deno.readTextFileSync(`${target}/file`), "old\n");
+    } finally {
+      await bash('chattr -i "$1/file"', target);
+    }
+  },
+});
+
+/** Whether files can be made immutable here. */
+function canProtect(): boolean {
+  using scratch = new TempDirectory("attributes");
+  const script = 'touch "$1" && chattr +i "$1" && chattr -i "$1"';
+  const args = ["-c", script, "sh", scratch.join("file")];
+  return new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).outputSync().success;
+}
+
 function hasLoopDevices(): boolean {
   return new Deno.Command("sh", { args: ["-c", "losetup --find"], stdout: "null", stderr: "null" })
     .outputSync().success;

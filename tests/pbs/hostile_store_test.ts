@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { FormatError, IntegrityError, isFailure } from "#src/errors.ts";
+import { Failure, FormatError, IntegrityError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import { ChunkStore } from "#src/pbs/store/chunk_store.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
@@ -78,7 +78,7 @@ for (const [what, plant] of IMPOSTORS) {
     const source = reader.openArchive("disk.img.fidx");
     assert.throws(
       () => source.readAt(target, 0, BLOCK_SIZE, 0),
-      (error) => error instanceof FormatError || isFailure(error),
+      (error) => error instanceof FormatError || error instanceof Failure,
     );
     reader.close();
     if (what !== "a directory") {
@@ -116,12 +116,12 @@ for (const [what, plant] of IMPOSTORS) {
       // The manifest may be a link, as any reader would have it; where it leads nowhere there is none.
       if (name === "disk.img.fidx") assert.equal(result!.result, "failed");
       if (name === "disk.img.fidx" && what !== "a directory") {
-        assert.throws(() => collectGarbage(store, { checkAccessTimes: false }), isFailure);
+        assert.throws(() => collectGarbage(store, { checkAccessTimes: false }), Failure);
       }
       try {
         store.openSnapshot(snapshot).close();
       } catch (error) {
-        assert.ok(isFailure(error), `${error}`);
+        assert.ok(error instanceof Failure, `${error}`);
       }
       store.snapshotInfo(snapshot);
       store.groupInfo(snapshot.group);
@@ -140,7 +140,7 @@ Deno.test("A snapshot that is a link elsewhere is not removed through it", () =>
   Deno.renameSync(snapshotPath, elsewhere);
   Deno.symlinkSync(elsewhere, snapshotPath);
   const names = [...Deno.readDirSync(elsewhere)].map(({ name }) => name).sort();
-  assert.throws(() => store.forget(snapshot), isFailure);
+  assert.throws(() => store.forget(snapshot), Failure);
   assert.deepEqual([...Deno.readDirSync(elsewhere)].map(({ name }) => name).sort(), names);
   // But its chunks are kept, since it may be read.
   const old = Math.floor(Date.now() / 1000) - 10 * 86_400;

@@ -1,6 +1,6 @@
 import { equal, ok } from "node:assert/strict";
 import { join } from "node:path";
-import { FormatError, IntegrityError, isFailure, StateError } from "#src/errors.ts";
+import { Failure, FormatError, IntegrityError, StateError } from "#src/errors.ts";
 import {
   copyCatalog,
   type PgProbackupFixture,
@@ -263,7 +263,7 @@ function check(catalog: EditableCatalog, expected: Expected, failure: unknown): 
     return;
   }
   ok(failure instanceof expected.error, String(failure));
-  ok(isFailure(failure));
+  ok(failure instanceof Failure);
   if (expected.code !== undefined) equal(failure.code, expected.code);
   ok(expected.says?.test(failure.message) ?? true, failure.message);
   if (expected.file === undefined) return;

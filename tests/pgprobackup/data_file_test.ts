@@ -234,6 +234,40 @@ Deno.test("DataFileContent reads the header map once, then one record for one bl
     tree.close();
   }));
 
+Deno.test("DataFileContent fetches the neighbours of a page that is read at random, once", () =>
+  withStore((writer) => {
+    const id = writeChain(writer, [
+      { blockCount: 100, pages: pages(range(100), 1), compression: "none" },
+    ]);
+    const fetched: string[] = [];
+    const tree = openPgProbackupTree({
+      store: writer.store,
+      instance: "main",
+      backupId: id,
+      openSource: (path) => {
+        const source = NATIVE.openSource(path);
+        return {
+          size: source.size,
+          readAt: (target, start, size, offset) => source.readAt(target, start, size, offset),
+          willRead: (offset, size) => {
+            fetched.push(`${path.slice(path.lastIndexOf("/") + 1)} ${offset} ${size}`);
+            source.willRead?.(offset, size);
+          },
+          close: () => source.close(),
+        };
+      },
+      codecs: NATIVE.codecs,
+    });
+    const content = fileAt(tree, PATH).open();
+    const buffer = NATIVE.codecs.allocate(8192);
+    for (const block of [90, 3, 85, 10, 95]) {
+      equal(content.readInto(buffer, 0, 8192, block * 8192), 8192);
+      deepEqual(buffer.bytes.subarray(0, 8192), makePage(block, 1));
+    }
+    deepEqual(fetched, ["16384 655360 131072", "16384 0 131072"]);
+    tree.close();
+  }));
+
 Deno.test("DataFileContent builds an index again after the budget has pushed it out", () =>
   withStore((writer) => {
     const entries = range(4).map((index) => ({

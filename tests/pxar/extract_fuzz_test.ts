@@ -1,7 +1,7 @@
 /** Damaged archives, many of them: nothing but typed errors, and nothing outside of the target. */
 
 import assert from "node:assert/strict";
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import {
   DescriptorTarget,
   extractArchive,
@@ -82,7 +82,7 @@ Deno.test("extractArchive of damaged archives ends in typed errors and changes n
       });
       restored += extractArchive(decoderOf(bytes), target).entryCount;
     } catch (error) {
-      assert.ok(isFailure(error), `run ${run}: ${error}`);
+      assert.ok(error instanceof Failure, `run ${run}: ${error}`);
     }
     clearAttributes(directory);
     assert.deepEqual(snapshot(outside), before, `run ${run}`);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import {
   DescriptorTarget,
   DryTarget,
@@ -53,7 +53,7 @@ function outcome(run: () => ExtractReport): string {
   try {
     return run().isPartial ? "partial" : "ok";
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return error.code;
   }
 }

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
 import {
   openPxarTree,
@@ -116,7 +116,7 @@ function surviving<Result>(run: () => Result): Result | undefined {
   try {
     return run();
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return undefined;
   } finally {
     assert.ok(performance.now() - start < TIME_MAX_MS, "a reader takes too long");

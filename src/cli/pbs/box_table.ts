@@ -4,8 +4,7 @@
  * @module
  */
 
-import { type Column, formatTable } from "../table.ts";
-import { wrapCells } from "../wrapping.ts";
+import { type Column, formatParagraphs, formatTable, wrapTable } from "../table.ts";
 
 /** A column's heading and side. */
 export type BoxColumn = Column;
@@ -14,7 +13,7 @@ export type BoxColumn = Column;
 export interface BoxTableStyle {
   readonly hasBorder: boolean;
   readonly hasHeader: boolean;
-  /** Columns of the terminal: cells are broken so that the table fits; undefined where nobody looks. */
+  /** Columns of the terminal: cells are broken at blanks so that the table fits; undefined where nobody looks. */
   readonly widthMax?: number | undefined;
 }
 
@@ -26,12 +25,14 @@ export function formatBoxTable(
 ): string {
   if (rows.length === 0) return "";
   if (!style.hasBorder) {
-    const text = formatTable(columns, rows, style.widthMax);
-    return style.hasHeader ? text : text.slice(text.indexOf("\n") + 1);
+    return formatTable(columns, rows, style.widthMax, style.hasHeader);
   }
   const titles = columns.map((column) => column.title);
   const available = (style.widthMax ?? Infinity) - 3 * columns.length - 1;
-  const shown = wrapCells(style.hasHeader ? [titles, ...rows] : rows, available);
+  const shown = wrapTable(columns, style.hasHeader ? [titles, ...rows] : rows, available);
+  if (shown === undefined) {
+    return formatParagraphs(style.hasHeader ? titles : undefined, rows, style.widthMax!);
+  }
   const widths = columns.map((_, index) =>
     Math.max(...shown.flatMap((row) => row[index]!.map(({ length }) => length)))
   );

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Errno, isFailure, OsError, StateError } from "#src/errors.ts";
+import { Errno, Failure, OsError, StateError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import * as host from "#src/io/host.ts";
 import {
@@ -72,7 +72,7 @@ export function tryAttach(file: string): LoopAttempt {
   try {
     return { device: attachLoopDevice(file) };
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     return { device: undefined, reason: error.message };
   }
 }

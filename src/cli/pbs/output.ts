@@ -6,7 +6,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
 import { showMessage } from "../pxar/quoting.ts";
 import { type BoxColumn, formatBoxTable } from "./box_table.ts";
@@ -109,7 +109,7 @@ export class Output {
   /** Tells on standard error that something is not as asked for; the rest goes on. */
   problem(path: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    const code = isFailure(error) ? error.code : "internal";
+    const code = error instanceof Failure ? error.code : "internal";
     const problem = { type: "problem", path, severity: "warning", code, message };
     this.#context.terminal.err(
       this.isJson ? JSON.stringify(problem) + "\n" : `warning: ${path}: ${showMessage(message)}\n`,

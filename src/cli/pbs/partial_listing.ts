@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { GroupId, SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { partialError } from "../pxar/problem_output.ts";
 import { qualifiedName } from "./listing.ts";
@@ -24,7 +24,7 @@ export class PartialListing {
     try {
       return list();
     } catch (error) {
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       if (error.code === "not-found") return [];
       this.#omittedCount++;
       this.#output.problem(qualifiedName(id), error);

@@ -9,7 +9,7 @@ import type { Output } from "./output.ts";
 
 const LINE_INTERVAL_MS = 100;
 const EVENT_INTERVAL_MS = 1000;
-/** Of a terminal that does not say, or says 0. */
+/** Of a terminal that does not say. */
 const COLUMNS_DEFAULT = 80;
 
 /** Something that is told now and then. */
@@ -45,7 +45,7 @@ export class ProgressLine implements Disposable {
     } else {
       this.#hasLine = true;
       // A line that the terminal folds could not be taken away again.
-      const width = (this.#terminal.columns || COLUMNS_DEFAULT) - 1;
+      const width = (this.#terminal.columns ?? COLUMNS_DEFAULT) - 1;
       this.#terminal.err(`\r\x1b[K${text.slice(0, width)}`);
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import { readSmallFile } from "#src/io/small_file.ts";
 import type { CommandContext } from "../command.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
@@ -96,7 +96,7 @@ function firstLine(text: string): string {
 }
 
 function unreadable(what: string, option: string | undefined, cause: unknown): unknown {
-  if (!isFailure(cause)) return cause;
+  if (!(cause instanceof Failure)) return cause;
   if (option === undefined) return new UsageError(cause.message, { cause });
   return new UsageError(`Cannot read ${what} of ${option}: ${cause.message}`, { option, cause });
 }

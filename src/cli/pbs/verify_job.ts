@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import {
@@ -94,7 +94,7 @@ function faultFields({ snapshot, file, message, error, renamedTo }: VerifyFault)
   return {
     snapshot: qualifiedName(snapshot),
     file: file ?? null,
-    code: isFailure(error) ? error.code : "internal",
+    code: error instanceof Failure ? error.code : "internal",
     message,
     ...(renamedTo === undefined ? {} : { renamed_to: renamedTo }),
   };

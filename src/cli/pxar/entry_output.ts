@@ -24,7 +24,7 @@ export class EntryOutput implements Disposable {
   constructor(terminal: Terminal, form: EntryForm) {
     this.#output = new BufferedOutput(terminal);
     this.#form = form;
-    this.#isTerminal = terminal.columns !== undefined;
+    this.#isTerminal = terminal.isTerminal;
   }
 
   /** Prints one entry; `name` is what the form `names` shows of it. */

@@ -233,6 +233,9 @@ function explain(error: Error, severity: "error" | "warning"): string {
   if (code === "EPERM" && call === SET_OWNER) {
     return "; this user cannot give away what follows either (--no-owner leaves owners out)";
   }
+  if (code === "EPERM" && call === "replace") {
+    return "; attributes forbid it (lsattr shows them, chattr -i -a removes them), or its directory is sticky";
+  }
   return call === CREATE_HARDLINK && severity === "warning"
     ? "; it becomes a copy of the file instead"
     : "";
@@ -252,7 +255,7 @@ function summary(report: ExtractReport): Record<string, unknown> {
 
 /** Where the C library may be used it restores more, and nothing can lead out of the target. */
 function openTarget(request: ExtractRequest, path: string): ExtractTarget {
-  if (request.isDryRun) return new DryTarget(request.target);
+  if (request.isDryRun) return new DryTarget(request.target, path);
   return mayUseFfi()
     ? DescriptorTarget.open(path, request.target)
     : PlainTarget.open(path, request.target);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, StateError } from "#src/errors.ts";
+import { Failure, StateError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
 import { quoteName, showMessage } from "./quoting.ts";
@@ -59,7 +59,7 @@ export class ProblemOutput {
 
 /** Stable identifier of an error. */
 export function errorCode(error: Error): string {
-  return isFailure(error) ? error.code : "internal";
+  return error instanceof Failure ? error.code : "internal";
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure, OsError } from "#src/errors.ts";
+import { Failure, OsError } from "#src/errors.ts";
 import { verifyArchive, type VerifyFinding } from "#src/pxar/verify.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { quoteName } from "./quoting.ts";
@@ -38,7 +38,7 @@ export function verifyFiles(
     }
   } catch (error) {
     // Nothing to go on with is a finding too; a disk that cannot be read is not the archive's fault.
-    if (!isFailure(error) || error instanceof OsError) throw error;
+    if (!(error instanceof Failure) || error instanceof OsError) throw error;
     const { code, message } = error;
     findings.push({ code, message, path: undefined, offset: undefined });
   }

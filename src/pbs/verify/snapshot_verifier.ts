@@ -8,7 +8,7 @@ import { nativeCodecs } from "#src/codecs/mod.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
-import { AuthError, IntegrityError, isFailure, LimitError, StateError } from "#src/errors.ts";
+import { AuthError, Failure, IntegrityError, LimitError, StateError } from "#src/errors.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import { ChunkVerifier } from "./chunk_verifier.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
@@ -102,7 +102,7 @@ export class SnapshotVerifier {
     } catch (error) {
       if (error instanceof StateError && error.code === "locked") return skipped("locked");
       if (error instanceof StateError && error.code === "not-found") return skipped("unfinished");
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       // Without a manifest there is no place for the result.
       faults.add(undefined, error);
       return faults.result();
@@ -208,7 +208,7 @@ export class SnapshotVerifier {
       );
     } catch (error) {
       // The disk may be full, or the snapshot removed as soon as it was not locked any more. Others are verified all the same.
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       const name = formatSnapshot(snapshot);
       this.#options.onWarning?.(`The result of ${name} was not saved: ${error.message}`);
     }
@@ -245,7 +245,7 @@ class Faults {
     try {
       check();
     } catch (error) {
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       this.add(file, error);
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { isDamage } from "../_damage.ts";
 import { type GuidedEntry, TableGuide } from "../_table_guide.ts";
@@ -129,7 +129,7 @@ export class DamagePath {
     try {
       return this.#help.knownEntries?.(path) ?? [];
     } catch (error) {
-      if (isFailure(error)) return [];
+      if (error instanceof Failure) return [];
       throw error;
     }
   }

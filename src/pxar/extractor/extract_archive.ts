@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { PxarAccessor } from "../accessor.ts";
 import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PxarHardlink } from "../entry.ts";
@@ -149,7 +149,7 @@ class SelectedLinks {
       const { accessor, files } = this.#opened;
       files.restore(accessor.resolveHardlink(link), name, path.slice(1));
     } catch (error) {
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       this.#extraction.fail(path, error);
     }
   }

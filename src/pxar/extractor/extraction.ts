@@ -5,7 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { Errno, FormatError, isFailure, OsError, StateError } from "#src/errors.ts";
+import { Errno, Failure, FormatError, OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { isDamage } from "../_damage.ts";
 import type { PxarEntry, PxarMetadata } from "../entry.ts";
@@ -320,7 +320,7 @@ export class Extraction {
         ? thrown.cause
         : thrown;
       if (error instanceof SourceFailure || error instanceof StrictStop) throw error;
-      if (!isFailure(error)) throw error;
+      if (!(error instanceof Failure)) throw error;
       this.#report.add(path, stepOf(error), error, severity);
       return error;
     }

@@ -28,6 +28,7 @@ export function contextOf(
       outBytes: (bytes) => void (printed.out += new TextDecoder().decode(bytes)),
       err: (text) => void (printed.err += text),
       isWatched,
+      isTerminal: false,
       columns: undefined,
     },
   };

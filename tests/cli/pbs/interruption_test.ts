@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isFailure, StateError } from "#src/errors.ts";
+import { Failure, StateError } from "#src/errors.ts";
 import { interruptible } from "#src/cli/pbs/interruption.ts";
 
 const PAUSE_MS = 10;
@@ -40,7 +40,7 @@ Deno.test("interruptible() stops a run by an error that nobody takes for damage"
         try {
           signal.throwIfAborted();
         } catch (error) {
-          assert.ok(!isFailure(error));
+          assert.ok(!(error instanceof Failure));
           throw error;
         }
       }

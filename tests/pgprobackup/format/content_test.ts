@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { FormatError, isFailure } from "#src/errors.ts";
+import { Failure, FormatError } from "#src/errors.ts";
 import { ContentEntry, parseContentList } from "#src/pgprobackup/format/content.ts";
 
 const PLACE = { path: "backup_content.control", backupId: "TOTXO5" };
@@ -138,7 +138,7 @@ Deno.test("parseContentList() gives entries or one of our errors for every flipp
     try {
       parse(damaged);
     } catch (error) {
-      ok(isFailure(error), String(error));
+      ok(error instanceof Failure, String(error));
     }
   }
 });

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { FormatError, isFailure } from "#src/errors.ts";
+import { Failure, FormatError } from "#src/errors.ts";
 import { parseBackupControl } from "#src/pgprobackup/format/control.ts";
 import { parseInstanceConfig } from "#src/pgprobackup/format/instance_config.ts";
 import { parseKeyValues } from "#src/pgprobackup/format/key_values.ts";
@@ -105,7 +105,7 @@ Deno.test("parseBackupControl() gives a value or one of our errors for every cut
     try {
       parseBackupControl(input, PLACE);
     } catch (error) {
-      ok(isFailure(error), String(error));
+      ok(error instanceof Failure, String(error));
     }
   };
   for (let length = 0; length < bytes.length; length++) attempt(bytes.subarray(0, length));

@@ -5,7 +5,7 @@
  */
 
 import { Command } from "commander";
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
@@ -61,7 +61,7 @@ export function forgetCommand(words: string): CommandModule<ForgetOptions> {
             removed.push(name);
           } catch (error) {
             // One of several is no reason to keep the others.
-            if (snapshots.length === 1 || !isFailure(error)) throw error;
+            if (snapshots.length === 1 || !(error instanceof Failure)) throw error;
             output.problem(name, error);
           }
         }

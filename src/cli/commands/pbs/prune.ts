@@ -6,7 +6,7 @@
 
 import { Command, Option } from "commander";
 import type { Datastore } from "#src/pbs/datastore.ts";
-import { isFailure, UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import { type GroupId, parseGroup, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { PruneDecision, RetentionOptions } from "#src/pbs/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
@@ -132,7 +132,7 @@ class PruneJob {
     try {
       return run();
     } catch (error) {
-      if (!isFailure(error) || error instanceof UsageError) throw error;
+      if (!(error instanceof Failure) || error instanceof UsageError) throw error;
       // It is the datastore, not the group.
       if (error.code === "object-storage") throw error;
       if (error.code === "not-found") return undefined;

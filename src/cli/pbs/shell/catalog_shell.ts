@@ -337,7 +337,7 @@ export class CatalogShell {
 
   /** A terminal would do what a name tells it to do. */
   #shown(text: string): string {
-    return this.#parts.terminal.columns === undefined ? text : showName(text);
+    return this.#parts.terminal.isTerminal ? showName(text) : text;
   }
 }
 

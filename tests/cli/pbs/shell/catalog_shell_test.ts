@@ -24,6 +24,7 @@ function inShell(lines: readonly string[]) {
       outBytes: (bytes) => printed.push(new TextDecoder().decode(bytes)),
       err: () => {},
       isWatched: false,
+      isTerminal: false,
       columns: undefined,
     },
   });
@@ -92,7 +93,14 @@ Deno.test("CatalogShell completes commands, flags and paths", () => {
     accessor,
     listing: listByAccessor(accessor),
     restore: () => {},
-    terminal: { out() {}, outBytes() {}, err() {}, isWatched: false, columns: undefined },
+    terminal: {
+      out() {},
+      outBytes() {},
+      err() {},
+      isWatched: false,
+      isTerminal: false,
+      columns: undefined,
+    },
   });
   const complete = (line: string) => shell.complete(line).candidates;
   assert.deepEqual(complete("res"), ["restore ", "restore-selected "]);

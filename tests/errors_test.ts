@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import * as errors from "#src/errors.ts";
+import { Errno, Failure, OsError, StateError } from "#src/errors.ts";
+import { formatError } from "#src/cli/exit_code.ts";
+
+const SAMPLES: readonly Failure[] = [
+  new errors.UsageError("a", { hint: "h", option: "o" }),
+  new errors.FormatError("a", { hint: "h", option: "o", path: "/p", offset: 7 }),
+  new errors.IntegrityError("a", { hint: "h", option: "o", backupId: "B" }),
+  new errors.LimitError("a", { hint: "h", option: "o" }),
+  new errors.AuthError("a", { hint: "h", option: "o" }),
+  new errors.ProtocolError("a", { hint: "h", option: "o" }),
+  new StateError("exists", "a", { hint: "h", option: "o" }),
+  new OsError(Errno.EIO, "read", "/p", { hint: "h", option: "o" }),
+];
+
+Deno.test("all kinds of errors have one base, a name, a code, a hint and an option", () => {
+  for (const error of SAMPLES) {
+    assert.ok(error instanceof Failure && error instanceof Error);
+    assert.equal(error.name, error.constructor.name);
+    assert.match(error.code, /^[a-zA-Z-]+$/);
+    assert.deepEqual([error.hint, error.option, error.isTemporary], ["h", "o", false]);
+  }
+});
+
+Deno.test("errors of content end with the place in the message", () => {
+  assert.match(SAMPLES[1]!.message, /^a \("\/p", offset 7\)$/);
+  assert.match(SAMPLES[2]!.message, /^a \(backup B\)$/);
+});
+
+Deno.test("what passes by itself is temporary, and JSON says so", () => {
+  const json = (error: unknown) => JSON.parse(formatError(error, "json"));
+  for (const code of ["locked", "busy", "timeout"] as const) {
+    assert.equal(json(new StateError(code, "a")).temporary, true, code);
+  }
+  for (const errno of [Errno.EAGAIN, Errno.EINTR, Errno.ETIMEDOUT, Errno.EBUSY]) {
+    assert.equal(json(new OsError(errno, "open", "/p")).temporary, true);
+  }
+  assert.equal(json(new OsError(Errno.ENOENT, "open", "/p")).temporary, undefined);
+  assert.equal(json(new StateError("exists", "a")).temporary, undefined);
+});
