@@ -80,6 +80,8 @@ function leaveOrClose(gate: WaitGate, source: ByteSource | undefined): void {
 
 class GatedSource implements ByteSource {
   readonly size: number;
+  /** As the source's: to have something read may wait as reading does. */
+  readonly willRead?: (offset: number, size: number) => void;
   readonly #source: ByteSource;
   readonly #gate: WaitGate;
 
@@ -87,6 +89,9 @@ class GatedSource implements ByteSource {
     this.size = source.size;
     this.#source = source;
     this.#gate = gate;
+    if (source.willRead !== undefined) {
+      this.willRead = (offset, size) => waitAt(gate, () => source.willRead!(offset, size));
+    }
   }
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
