@@ -7,6 +7,8 @@
  * @module
  */
 
+import { type Layer, layerOf, MAY_IMPORT } from "./lint/layer_table.ts";
+
 /** Modules by path inside the checkout, each with the modules it imports. */
 export type ModuleGraph = ReadonlyMap<string, readonly string[]>;
 
@@ -46,6 +48,35 @@ export function importCycles(graph: ModuleGraph): string[][] {
     cycles.push(group.toSorted());
   }
   return cycles;
+}
+
+/** Layers that may import another one, and do not: the table promises more than the house needs. */
+export function unusedAllowances(
+  graph: ModuleGraph,
+  table: Readonly<Record<Layer, readonly Layer[]>> = MAY_IMPORT,
+): string[] {
+  const used = new Set<string>();
+  for (const [path, imported] of graph) {
+    for (const target of imported) used.add(`${layerOf(path)} → ${layerOf(target)}`);
+  }
+  return Object.entries(table)
+    .flatMap(([from, targets]) => targets.map((to) => `${from} → ${to}`))
+    .filter((allowance) => !used.has(allowance))
+    .map((allowance) => `scripts/lint/layer_table.ts: nothing uses ${allowance}`);
+}
+
+/** Packages of the import map that no module imports. */
+export function unusedPackages(
+  imports: Readonly<Record<string, string>>,
+  texts: ReadonlyMap<string, string>,
+): string[] {
+  const all = [...texts.values()];
+  return Object.entries(imports)
+    .filter(([, target]) => target.startsWith("npm:"))
+    .filter(([name]) =>
+      !all.some((text) => text.includes(`"${name}"`) || text.includes(`"${name}/`))
+    )
+    .map(([name]) => `deno.json: no module imports ${name}`);
 }
 
 /** What is wrong with the text of one module. */
@@ -119,7 +150,7 @@ async function loadGraph(modules: readonly string[]): Promise<ModuleGraph> {
       if (!module.specifier.startsWith(CHECKOUT.href)) continue;
       const imported = (module.dependencies ?? [])
         .flatMap((dependency) => [dependency.code?.specifier, dependency.type?.specifier])
-        .filter((specifier) => specifier?.startsWith(CHECKOUT.href) && specifier.endsWith(".ts"))
+        .filter((specifier) => specifier?.startsWith(CHECKOUT.href))
         .map((specifier) => specifier!.slice(CHECKOUT.href.length));
       graph.set(module.specifier.slice(CHECKOUT.href.length), imported);
     }
@@ -169,10 +200,13 @@ async function main(): Promise<number> {
     path.slice(2)
   );
 
+  const graph = await loadGraph(modules);
   const faults = [
+    ...unusedPackages(config.imports, texts),
+    ...unusedAllowances(graph),
     ...exported.filter((path) => !texts.has(path)).map((path) => `${path}: exported but not there`),
     ...[...texts].flatMap(([path, text]) => textFaults(path, text)),
-    ...graphFaults(await loadGraph(modules), texts, exported),
+    ...graphFaults(graph, texts, exported),
   ];
   for (const [path, text] of texts) {
     const lines = text.split("\n").length;

@@ -1,49 +1,13 @@
 /// <reference lib="deno.unstable" />
 /**
- * A lint plugin that keeps the dependency direction of docs/architecture.md:
- *
- *     cli → {mount, backup, transfer, postgres} → {overlay, pgprobackup, pxar, pbs, chunking}
- *         → {tree, codecs, io, log, threads} → bytes
- *
- * with `ffi` below all of it. Type imports count like others: what matters is what a module knows of.
+ * A lint plugin that keeps the dependency direction of docs/architecture.md; the table is in `layer_table.ts`.
+ * Type imports count like others: what matters is what a module knows of.
  * Import cycles need the whole graph; `scripts/tidy.ts` looks for them.
  *
  * @module
  */
 
-/** A folder with rules of its own; `ffi/libfuse3` and `src/x/format` stand for themselves. */
-type Layer = string;
-
-const BASE = ["bytes", "errors"];
-const VOCABULARY = ["tree", "codecs", "io", "log"];
-const FORMATS = ["pgprobackup", "pxar", "pbs", "chunking"];
-const USE_CASES = ["mount", "backup", "transfer", "postgres"];
-const ALL_OF_SRC = [...BASE, ...VOCABULARY, "threads", "overlay", ...FORMATS, ...USE_CASES, "cli"];
-
-/** What each layer may import besides itself. A layer that is not listed may import anything. */
-const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
-  ffi: [],
-  "ffi/libfuse3": ["ffi"],
-  errors: [],
-  bytes: ["errors"],
-  format: BASE,
-  tree: [...BASE, ...VOCABULARY],
-  codecs: [...BASE, ...VOCABULARY, "ffi"],
-  io: [...BASE, ...VOCABULARY, "ffi"],
-  log: [...BASE, ...VOCABULARY, "ffi"],
-  threads: BASE,
-  overlay: [...BASE, ...VOCABULARY, "threads"],
-  pgprobackup: [...BASE, ...VOCABULARY, "threads", "format"],
-  pxar: [...BASE, ...VOCABULARY, "format"],
-  chunking: [...BASE, ...VOCABULARY, "threads", "format"],
-  pbs: [...BASE, ...VOCABULARY, "threads", "format", "chunking", "pxar"],
-  mount: [...BASE, ...VOCABULARY, "threads", "overlay", "ffi", "ffi/libfuse3"],
-  backup: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format", "transfer"],
-  transfer: [...BASE, ...VOCABULARY, "overlay", ...FORMATS, "format"],
-  postgres: [...BASE, ...VOCABULARY, "overlay"],
-  cli: [...ALL_OF_SRC, "format", "version"],
-  main: ["cli", "errors"],
-};
+import { layerOf, MAY_IMPORT } from "./layer_table.ts";
 
 /** What `src/errors.ts` builds on. */
 const ERROR_CLASSES: ReadonlySet<string> = new Set(["ffi/failure.ts", "ffi/os_error.ts"]);
@@ -67,18 +31,6 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** Path inside the checkout; a name without the checkout's prefix is taken as it is. */
 function relativePath(filename: string): string {
   return filename.startsWith(ROOT) ? filename.slice(ROOT.length) : filename;
-}
-
-/** The layer of a path inside the checkout, or undefined where no rule applies (tests, scripts). */
-function layerOf(path: string): Layer | undefined {
-  if (path === "main.ts") return "main";
-  if (path === "deno.json") return "version";
-  if (path === "src/errors.ts") return "errors";
-  if (path.startsWith("ffi/libfuse3/")) return "ffi/libfuse3";
-  if (path.startsWith("ffi/")) return "ffi";
-  const [, folder, rest] = /^src\/([^/]+)\/(.*)$/.exec(path) ?? [];
-  if (folder === undefined) return undefined;
-  return rest!.startsWith("format/") ? "format" : folder;
 }
 
 function isPure(path: string): boolean {

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { importCycles, type ModuleGraph, reachable, textFaults } from "../../scripts/tidy.ts";
+import {
+  importCycles,
+  type ModuleGraph,
+  reachable,
+  textFaults,
+  unusedAllowances,
+  unusedPackages,
+} from "../../scripts/tidy.ts";
 
 const GRAPH: ModuleGraph = new Map([
   ["main.ts", ["a.ts"]],
@@ -31,4 +38,20 @@ Deno.test("textFaults() names file and line of markers, silent tests and empty n
   assert.equal(textFaults("src/utils/a.ts", "").length, 1);
   assert.equal(textFaults("tests/a_test.ts", ["Deno.test", "only(x)"].join(".")).length, 1);
   assert.deepEqual(textFaults("src/a.ts", "export class Mount {}\nconst todo = 1;"), []);
+});
+
+Deno.test("unusedAllowances() names what a layer may import and does not", () => {
+  const graph: ModuleGraph = new Map([
+    ["src/io/host.ts", ["ffi/libc.ts"]],
+    ["src/io/path.ts", ["src/io/host.ts"]],
+  ]);
+  assert.deepEqual(unusedAllowances(graph, { io: ["ffi", "bytes"], bytes: [] }), [
+    "scripts/lint/layer_table.ts: nothing uses io → bytes",
+  ]);
+});
+
+Deno.test("unusedPackages() names packages of the import map that no module imports", () => {
+  const imports = { "#src/": "./src/", used: "npm:used@1", deep: "npm:deep@1", idle: "npm:idle@1" };
+  const texts = new Map([["a.ts", 'import "used";'], ["b.ts", 'import x from "deep/part";']]);
+  assert.deepEqual(unusedPackages(imports, texts), ["deno.json: no module imports idle"]);
 });

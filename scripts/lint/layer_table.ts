@@ -1,0 +1,72 @@
+/**
+ * Which folder may import which. Kept by `layers.ts` in every module; `scripts/tidy.ts` refuses what nothing uses
+ * any more, so that the table shows the house as it stands.
+ *
+ * @module
+ */
+
+/** A folder with rules of its own; `ffi/libfuse3` and `src/x/format` stand for themselves. */
+export type Layer = string;
+
+/** What each layer may import besides itself. A layer that is not listed may import anything. */
+export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
+  // C libraries know nothing of this program, libfuse's sessions only the C library.
+  ffi: [],
+  "ffi/libfuse3": ["ffi"],
+  // Imported by all; the base classes are in `ffi`, where calls of the system fail.
+  errors: [],
+  // Pure: bytes in, values out.
+  bytes: ["errors"],
+  format: ["bytes", "errors"],
+  // What the rest speaks in.
+  tree: ["bytes"],
+  codecs: ["bytes", "errors", "io", "ffi"],
+  io: ["bytes", "errors", "ffi"],
+  log: ["errors", "io", "ffi"],
+  threads: [],
+  // Blocks over any tree: no format.
+  overlay: ["bytes", "errors", "io", "threads", "tree"],
+  // A format each. Only a backup of Proxmox is made of chunks.
+  pgprobackup: ["bytes", "errors", "codecs", "io", "threads", "tree", "format"],
+  pxar: ["bytes", "errors", "io", "tree", "format"],
+  chunking: ["bytes", "errors", "codecs", "io"],
+  pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "format"],
+  // The kernel's side: knows file systems, not what is below them.
+  mount: ["bytes", "errors", "codecs", "io", "threads", "tree", "ffi", "ffi/libfuse3"],
+  // What is done with archives and snapshots. A directory's backup is an archive in chunks.
+  transfer: ["bytes", "errors", "io", "tree", "pxar", "format"],
+  backup: ["bytes", "errors", "io", "tree", "chunking", "pbs", "pxar", "transfer", "format"],
+  // Puts all of them together.
+  cli: [
+    "bytes",
+    "errors",
+    "tree",
+    "codecs",
+    "io",
+    "log",
+    "threads",
+    "overlay",
+    "pgprobackup",
+    "pxar",
+    "chunking",
+    "pbs",
+    "mount",
+    "backup",
+    "transfer",
+    "format",
+    "version",
+  ],
+  main: ["cli"],
+};
+
+/** The layer of a path inside the checkout, or undefined where no rule applies (tests, scripts). */
+export function layerOf(path: string): Layer | undefined {
+  if (path === "main.ts") return "main";
+  if (path === "deno.json") return "version";
+  if (path === "src/errors.ts") return "errors";
+  if (path.startsWith("ffi/libfuse3/")) return "ffi/libfuse3";
+  if (path.startsWith("ffi/")) return "ffi";
+  const [, folder, rest] = /^src\/([^/]+)\/(.*)$/.exec(path) ?? [];
+  if (folder === undefined) return undefined;
+  return rest!.startsWith("format/") ? "format" : folder;
+}
