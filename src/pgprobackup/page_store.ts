@@ -36,6 +36,12 @@ import { readStored } from "./stored_file.ts";
 /** Bytes fetched with one read: at least 31 records, small enough to stay in the processor's cache. */
 const RUN_SIZE_MAX = 256 * 1024;
 
+/** Bytes between two wanted records that are rather read, too, than left out by a read of their own. */
+const GAP_SIZE_MAX = RECORD_SIZE_MAX;
+
+/** In the place of a block's index word: its page has been read. No word of an index, where no payload is so long. */
+const READ = 0xffff_ffff;
+
 /** Blocks whose index is looked at in one go. */
 const RANGE_BLOCKS = 256;
 
@@ -91,7 +97,7 @@ export class PageStore {
     this.#hasChecksums = options.hasChecksums;
     this.#builder = new PageIndexBuilder(pool, codecs);
     this.#indexes = new PageIndexCache(options.indexBudgetBytes, options.fileMax);
-    this.#stored = codecs.allocate(RUN_SIZE_MAX + RECORD_SIZE_MAX);
+    this.#stored = codecs.allocate(RUN_SIZE_MAX);
     this.#page = codecs.allocate(PAGE_SIZE);
   }
 
@@ -137,41 +143,60 @@ export class PageStore {
     target: NativeBuffer,
     start: number,
   ): void {
-    const range = this.#range;
-    let at = 0;
-    while (at < count) {
-      const packed = range[2 * at + 1]!;
+    for (let at = 0; at < count; at++) {
+      const packed = this.#range[2 * at + 1]!;
       if (packed === 0) {
         const pageStart = start + at * PAGE_SIZE;
         target.bytes.fill(0, pageStart, pageStart + PAGE_SIZE);
-        at += 1;
-        continue;
+      } else if (packed !== READ) {
+        this.#readRun(file, firstBlock, at, count, target, start);
       }
-      const position = range[2 * at]!;
-      const runEnd = runEndOf(range, at, count);
-      const size = range[2 * (runEnd - 1)]! - position + RECORD_HEADER_SIZE +
-        (range[2 * runEnd - 1]! & PAYLOAD_SIZE_MASK);
-      const stream = file.streams[packed >>> PAYLOAD_SIZE_BITS]!;
-      readStored(this.#pool, stream, this.#stored, 0, size, position);
-      for (; at < runEnd; at++) {
-        const block = firstBlock + at;
-        const pageStart = start + at * PAGE_SIZE;
-        const recordStart = range[2 * at]! - position;
-        const payloadSize = range[2 * at + 1]! & PAYLOAD_SIZE_MASK;
-        this.#expand(stream, recordStart, position, block, payloadSize, target, pageStart);
-        if (this.#hasChecksums) {
-          const word = (target.bytes.byteOffset + pageStart) >> 2;
-          const verdict = verifyPage(
-            this.#wordsOf(target),
-            word,
-            file.segment * SEGMENT_BLOCKS_MAX + block,
-            this.#checksum ??= makeVectorChecksum() ?? pageChecksum,
-          );
-          if (verdict !== PageVerdict.GOOD) {
-            refusePage(stream, position + recordStart, block, verdict);
-          }
+    }
+  }
+
+  /** Reads the page at `at` of the range, and what the same read of its stored file can bring of those behind. */
+  #readRun(
+    file: DataFile,
+    firstBlock: number,
+    at: number,
+    count: number,
+    target: NativeBuffer,
+    start: number,
+  ): void {
+    const range = this.#range;
+    const position = range[2 * at]!;
+    const layer = range[2 * at + 1]! >>> PAYLOAD_SIZE_BITS;
+    const stream = file.streams[layer]!;
+    const run = findRun(range, at, count);
+    readStored(this.#pool, stream, this.#stored, 0, run.sizeBytes, position);
+    for (let each = at; each < run.end; each++) {
+      const packed = range[2 * each + 1]!;
+      if (packed === 0 || packed === READ || packed >>> PAYLOAD_SIZE_BITS !== layer) continue;
+      const block = firstBlock + each;
+      const pageStart = start + each * PAGE_SIZE;
+      const recordStart = range[2 * each]! - position;
+      this.#expand(
+        stream,
+        recordStart,
+        position,
+        block,
+        packed & PAYLOAD_SIZE_MASK,
+        target,
+        pageStart,
+      );
+      if (this.#hasChecksums) {
+        const word = (target.bytes.byteOffset + pageStart) >> 2;
+        const verdict = verifyPage(
+          this.#wordsOf(target),
+          word,
+          file.segment * SEGMENT_BLOCKS_MAX + block,
+          this.#checksum ??= makeVectorChecksum() ?? pageChecksum,
+        );
+        if (verdict !== PageVerdict.GOOD) {
+          refusePage(stream, position + recordStart, block, verdict);
         }
       }
+      range[2 * each + 1] = READ;
     }
   }
 
@@ -275,20 +300,33 @@ export function isAligned(target: NativeBuffer, start: number): boolean {
   return ((target.bytes.byteOffset + start) & 3) === 0;
 }
 
-/** End of the run of blocks from `block` on whose records follow one another in one stored file. */
-function runEndOf(words: Uint32Array, block: number, blockEnd: number): number {
-  const first = words[2 * block]!;
-  const layer = words[2 * block + 1]! >>> PAYLOAD_SIZE_BITS;
-  let end = first + RECORD_HEADER_SIZE + (words[2 * block + 1]! & PAYLOAD_SIZE_MASK);
-  let next = block + 1;
-  while (next < blockEnd && end - first < RUN_SIZE_MAX) {
+/** What one read brings: always the same object. */
+const foundRun = { end: 0, sizeBytes: 0 };
+
+/**
+ * The blocks from `at` on, up to `count`, that one read of the stored file of the first of them brings. Between them may be blocks of
+ * other layers, and between their records those that newer backups have replaced: in a chain both alternate from block to block.
+ *
+ * @returns the end of these blocks, and how many bytes they take from the first record on
+ */
+function findRun(words: Uint32Array, at: number, count: number): Readonly<typeof foundRun> {
+  const position = words[2 * at]!;
+  const layer = words[2 * at + 1]! >>> PAYLOAD_SIZE_BITS;
+  let recordsEnd = position + RECORD_HEADER_SIZE + (words[2 * at + 1]! & PAYLOAD_SIZE_MASK);
+  let end = at + 1;
+  for (let next = end; next < count; next++) {
     const packed = words[2 * next + 1]!;
-    // A block without a record has position 0, which follows nothing.
-    if (words[2 * next] !== end || packed >>> PAYLOAD_SIZE_BITS !== layer) break;
-    end += RECORD_HEADER_SIZE + (packed & PAYLOAD_SIZE_MASK);
-    next += 1;
+    if (packed === 0 || packed === READ || packed >>> PAYLOAD_SIZE_BITS !== layer) continue;
+    const recordStart = words[2 * next]!;
+    const recordEnd = recordStart + RECORD_HEADER_SIZE + (packed & PAYLOAD_SIZE_MASK);
+    const isNear = recordStart >= recordsEnd && recordStart - recordsEnd <= GAP_SIZE_MAX;
+    if (!isNear || recordEnd - position > RUN_SIZE_MAX) break;
+    recordsEnd = recordEnd;
+    end = next + 1;
   }
-  return next;
+  foundRun.end = end;
+  foundRun.sizeBytes = recordsEnd - position;
+  return foundRun;
 }
 
 function refuseHeader(

@@ -234,6 +234,39 @@ Deno.test("DataFileContent reads the header map once, then one record for one bl
     tree.close();
   }));
 
+Deno.test("DataFileContent reads each backup's share of a range at once where blocks alternate", () =>
+  withStore((writer) => {
+    const newer = [1, 3, 5, 7, 9, 11, 12, 13, 15];
+    const id = writeChain(writer, [
+      { blockCount: 16, pages: pages(range(16), 1), compression: "none" },
+      { blockCount: 16, pages: pages(newer, 2), compression: "none" },
+    ]);
+    const counting = new Counting(NATIVE);
+    const tree = openPgProbackupTree({
+      store: writer.store,
+      instance: "main",
+      backupId: id,
+      openSource: counting.open,
+      codecs: NATIVE.codecs,
+    });
+    const content = fileAt(tree, PATH).open();
+    const buffer = NATIVE.codecs.allocate(16 * 8192);
+    content.readInto(buffer, 0, 16 * 8192, 0);
+    for (const block of range(16)) {
+      const page = buffer.bytes.subarray(block * 8192, (block + 1) * 8192);
+      deepEqual(page, makePage(block, newer.includes(block) ? 2 : 1));
+    }
+    deepEqual(
+      counting.reads.filter(({ path }) => path === "16384").map(({ size, offset }) => [
+        size / 8200,
+        offset / 8200,
+      ]),
+      // One replaced record is read too; three are left out.
+      [[11, 0], [9, 0], [1, 14]],
+    );
+    tree.close();
+  }));
+
 Deno.test("DataFileContent fetches the neighbours of a page that is read at random, once", () =>
   withStore((writer) => {
     const id = writeChain(writer, [
