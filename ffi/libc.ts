@@ -313,6 +313,24 @@ export function statAt(directory: number, name: string, out: HostStat, follow = 
   return 0;
 }
 
+/** From Linux 6.8 on. */
+const STATX_MNT_ID_UNIQUE = 0x4000;
+
+/**
+ * The id of the mount at a path, which no other mount has until the next boot; later mounts have larger ones. Asks the
+ * kernel alone, never who serves the mount.
+ *
+ * @returns undefined where the kernel has no such ids, or the mount is closed to this user
+ */
+export function uniqueMountIdAt(path: string): number | undefined {
+  const buffer = encodeCString(path, SCRATCH_A);
+  const flags = At.SYMLINK_NOFOLLOW | At.STATX_DONT_SYNC;
+  if (buffer === undefined) return undefined;
+  const result = libc().statx(At.FDCWD, buffer, flags, STATX_MNT_ID_UNIQUE, statxBytes);
+  const isKnown = result === 0 && (statxView.getUint32(0, true) & STATX_MNT_ID_UNIQUE) !== 0;
+  return isKnown ? uint64(144) : undefined;
+}
+
 /** fchmod(2). */
 export function fchmod(fd: number, mode: number): number {
   return check(libc().fchmod(fd, mode));

@@ -30,6 +30,8 @@ export const At = {
   REMOVEDIR: 0x200,
   SYMLINK_FOLLOW: 0x400,
   EMPTY_PATH: 0x1000,
+  /** statx(2): what is known suffices; nobody is asked. */
+  STATX_DONT_SYNC: 0x4000,
 } as const;
 
 /** Flags of renameat2(2). */

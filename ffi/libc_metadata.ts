@@ -190,6 +190,7 @@ export function writeFrom(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
 
 const POLLIN = 1;
 const POLLOUT = 4;
+const POLLERR = 8;
 const pollBytes = new Uint8Array(8);
 const pollView = new DataView(pollBytes.buffer);
 
@@ -198,6 +199,13 @@ export function waitWritable(fd: number): number {
   pollView.setInt32(0, fd, true);
   pollView.setInt16(4, POLLOUT, true);
   return libc().poll(pollBytes, 1n, -1) === -1 ? failed() : 0;
+}
+
+/** poll(2): whether what a descriptor belongs to has failed or ended, such as the connection of a mount. */
+export function hasFailed(fd: number): boolean {
+  pollView.setInt32(0, fd, true);
+  pollView.setInt32(4, 0, true);
+  return libc().poll(pollBytes, 1n, 0) === 1 && (pollView.getInt16(6, true) & POLLERR) !== 0;
 }
 
 /** poll(2): whether a descriptor has something to read at this moment. */

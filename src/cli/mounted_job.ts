@@ -66,8 +66,8 @@ export async function serveUntilEnd(parts: LiveParts): Promise<void> {
 }
 
 /** Lets others find the mount. */
-export function showMounted(card: OwnCard, { device }: MountedFileSystem): void {
-  card.update({ state: "mounted", ...(device === undefined ? {} : { device }) });
+export function showMounted(card: OwnCard, { identity }: MountedFileSystem): void {
+  card.update({ state: "mounted", ...(identity === undefined ? {} : { mount: identity }) });
 }
 
 /** Gives statistics to whoever asks. */

@@ -11,6 +11,7 @@ import {
   findMountHolders,
   findMountUsers,
   type MountHolder,
+  type MountIdentity,
   type MountUser,
   probeMountPoint,
   readMountTable,
@@ -30,11 +31,11 @@ import {
   waitUntilGone,
 } from "./control/end_worker.ts";
 import {
-  deviceServedBy,
   findMountAt,
-  findWorkerByDevice,
+  findWorkerOf,
   type FoundMount,
   MOUNT_TYPE,
+  mountServedBy,
   type Worker,
 } from "./control/find_worker.ts";
 import {
@@ -63,6 +64,9 @@ const ABORT_TIMEOUT_MS = 15_000;
 const USERS_TIMEOUT_MS = 1000;
 /** Time in which others who have the mount are looked for. */
 const HOLDERS_TIMEOUT_MS = 1000;
+
+/** A file system, at whatever place. */
+type Served = Pick<MountIdentity, "device" | "source">;
 
 /** How to unmount. */
 export interface UnmountRequest {
@@ -129,8 +133,8 @@ function usersOf(mountPath: string): MountUser[] {
 async function waitForEnd(worker: Worker, mountPath: string): Promise<void> {
   await waitWhile(worker, (passedMs) => {
     if (passedMs < NOTICE_TIMEOUT_MS) return;
-    const { device, mount_path: ownPath } = worker.card.read();
-    const holders = findMountHolders(device!, HOLDERS_TIMEOUT_MS);
+    const { mount, mount_path: ownPath } = worker.card.read();
+    const holders = findMountHolders(mount!, HOLDERS_TIMEOUT_MS);
     // The number of a mount that has ended meanwhile may be another one's by now.
     if (worker.card.read().state !== "mounted") return;
     // What was taken away was one more mount of it.
@@ -168,17 +172,25 @@ async function waitWhile(
 
 function stillUsed({ pid }: Worker, mountPath: string): StateError {
   const message = `unmounted from ${mountPath}, but worker ${pid} still serves it`;
-  return new StateError("busy", `${message}, in a mount namespace that cannot be seen from here`, {
-    hint: `Stop the programs that use it there, or run ${unmountCommand(mountPath, "--force")}`,
-  });
+  return new StateError(
+    "busy",
+    `${message}: it hangs, or is used in a mount namespace that cannot be seen`,
+    {
+      hint: `Stop the programs that use it there, or run ${unmountCommand(mountPath, "--force")}`,
+    },
+  );
 }
 
 function toldButUsed({ pid }: Worker, mountPath: string): StateError {
-  return new StateError("busy", `target is busy: worker ${pid} ends when nobody uses it any more`, {
-    hint: `Stop the programs that use it, or end it at once with ${
-      unmountCommand(mountPath, "--force")
-    }`,
-  });
+  return new StateError(
+    "busy",
+    `target is busy: worker ${pid} hangs, or ends when nobody uses it any more`,
+    {
+      hint: `Stop the programs that use it, or end it at once with ${
+        unmountCommand(mountPath, "--force")
+      }`,
+    },
+  );
 }
 
 function stillSettling({ pid }: Worker): StateError {
@@ -189,7 +201,7 @@ function stillSettling({ pid }: Worker): StateError {
 
 /** A worker that has not mounted yet, or whose mount point was taken away. */
 async function endUnmounted(worker: Worker, mountPath: string): Promise<void> {
-  const { state, device } = worker.card.read();
+  const { state, mount } = worker.card.read();
   if (state === "starting") {
     await endStarting(worker);
     removeDeadMount(mountPath);
@@ -198,7 +210,7 @@ async function endUnmounted(worker: Worker, mountPath: string): Promise<void> {
   requireRunning(worker, mountPath);
   if (state === "mounted") {
     const ownNamespace = worker.process.mountNamespace;
-    const others = findMountHolders(device!, HOLDERS_TIMEOUT_MS)
+    const others = findMountHolders(mount!, HOLDERS_TIMEOUT_MS)
       .filter((each) => each.namespace !== ownNamespace || each.mountPoint !== mountPath);
     if (others.length > 0) throw heldElsewhere(mountPath, others);
     signalWorker(worker, host.SIGTERM);
@@ -210,7 +222,7 @@ async function endUnmounted(worker: Worker, mountPath: string): Promise<void> {
 function removeDeadMount(mountPath: string): void {
   const entry = findMount(mountPath);
   if (entry?.type !== MOUNT_TYPE) return;
-  using worker = findWorkerByDevice(entry.device);
+  using worker = findWorkerOf(entry);
   if (worker === undefined) detach(mountPath, false);
 }
 
@@ -228,7 +240,7 @@ async function unmountUnseen(mount: FoundMount): Promise<UnmountOutcome> {
   }
   if (answer === "silent") throw unansweringMount(mountPath);
   await unmountWhenFree(mountPath);
-  const holders = findMountHolders(entry!.device, HOLDERS_TIMEOUT_MS);
+  const holders = findMountHolders(entry!, HOLDERS_TIMEOUT_MS);
   if (holders.length > 0) throw heldElsewhere(mountPath, holders);
   return {
     warning: `the process that served "${mountPath}" cannot be seen from here: only its log says ` +
@@ -242,20 +254,21 @@ async function killAndDetach(mount: FoundMount): Promise<UnmountOutcome> {
   const users = diffPath === undefined ? [] : usersOf(mountPath);
   const hasEnded = worker === undefined || await killWorker(worker);
   // A worker that was just starting may have mounted before it was killed.
-  const device = entry?.device ?? (worker && deviceServedBy(worker.card.read()));
+  const served = entry ?? (worker && mountServedBy(worker.card.read()));
   // A connection that nobody serves ends by itself; otherwise it is ended here.
   const isServed = worker === undefined || !hasEnded;
-  for (const { mountPoint } of ownMounts(device)) detach(mountPoint, isServed);
+  for (const { mountPoint } of ownMounts(served)) detach(mountPoint, isServed);
   if (!hasEnded) throw notEnding(worker);
   if (diffPath !== undefined) removeWorkerFiles(diffPath);
   return { warning: diskInUse(users) };
 }
 
 /** All mounts of a file system in this namespace, the uppermost first. */
-function ownMounts(device: string | undefined): Pick<MountHolder, "mountPoint">[] {
-  if (device === undefined) return [];
-  return readMountTable().filter((each) => each.device === device && each.type === MOUNT_TYPE)
-    .reverse();
+function ownMounts(served: Served | undefined): Pick<MountHolder, "mountPoint">[] {
+  if (served === undefined) return [];
+  return readMountTable().filter(({ device, source, type }) =>
+    type === MOUNT_TYPE && device === served.device && source === served.source
+  ).reverse();
 }
 
 function detach(mountPoint: string, force: boolean): void {

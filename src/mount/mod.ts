@@ -15,6 +15,7 @@
 
 export * from "./mount.ts";
 export * from "./mount_holders.ts";
+export * from "./mount_identity.ts";
 export * from "./mount_point.ts";
 export * from "./mount_table.ts";
 export * from "./mount_users.ts";

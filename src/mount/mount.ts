@@ -5,6 +5,7 @@
  * @module
  */
 
+import { hasFailed } from "#ffi/libc_metadata.ts";
 import { close, read, write } from "#ffi/libc.ts";
 import { cloneDevice } from "#ffi/libfuse3/device.ts";
 import { abortConnection } from "#ffi/libfuse3/connection.ts";
@@ -25,7 +26,7 @@ import {
   type UnmountOptions,
   unmountPath,
 } from "./mount_point.ts";
-import { findMount } from "./mount_table.ts";
+import { identifyMount, isSameMount, type MountIdentity } from "./mount_identity.ts";
 import { type PassthroughState, probePassthrough, stackDepthFor } from "./passthrough.ts";
 import { setReadAhead } from "./read_ahead.ts";
 import type { WaitReport } from "./pending/wait_guard.ts";
@@ -139,8 +140,8 @@ export class MountedFileSystem {
   /** Settles when all workers serve, or the mount has ended before: at first one does. Rejected when a worker failed. */
   readonly complete: Promise<void>;
 
-  /** `major:minor` of the file system, as in the kernel's tables of mounts. */
-  readonly device: string | undefined;
+  /** By which it is known in the kernel's tables of mounts; undefined when it has ended at once. */
+  readonly identity: MountIdentity | undefined;
 
   readonly #session: FuseSession;
   readonly #pool: WorkerPool;
@@ -168,8 +169,8 @@ export class MountedFileSystem {
     this.statistics = parts.statistics;
     this.#session = parts.session;
     this.#pool = parts.pool;
-    this.device = findMount(parts.mountPoint)?.device;
-    if (this.device !== undefined) setReadAhead(this.device);
+    this.identity = identifyMount(parts.mountPoint);
+    if (this.identity !== undefined) setReadAhead(this.identity.device);
     this.complete = parts.pool.complete();
     this.closed = this.#waitForEnd();
     // Whoever does not look at `closed` learns of the failure through `onFailure`.
@@ -207,10 +208,7 @@ export class MountedFileSystem {
    * @throws {StateError} `busy` when it is in use there
    */
   leaveMountPoint(options: UnmountOptions = {}): void {
-    // What is there by now may be a mount of somebody else.
-    if (this.device !== undefined && findMount(this.mountPoint)?.device === this.device) {
-      unmountPath(this.mountPoint, options);
-    }
+    if (this.#isAtMountPoint()) unmountPath(this.mountPoint, options);
     this.#isDetached = true;
   }
 
@@ -221,7 +219,7 @@ export class MountedFileSystem {
 
   /** Other places at which the mount can be seen, as {@link findMountHolders} does. */
   holders(): MountHolder[] {
-    return this.device === undefined ? [] : findMountHolders(this.device, HOLDERS_TIMEOUT_MS);
+    return this.identity === undefined ? [] : findMountHolders(this.identity, HOLDERS_TIMEOUT_MS);
   }
 
   /** Whether the mount ends within a time. Rejects as {@link closed} does. */
@@ -263,9 +261,17 @@ export class MountedFileSystem {
     this.#session.unmount();
   }
 
+  /** What is at the mount point by now may be a mount of somebody else. */
+  #isAtMountPoint(): boolean {
+    const there = identifyMount(this.mountPoint);
+    return there !== undefined && this.identity !== undefined && isSameMount(there, this.identity);
+  }
+
   /** Ends the connection: requests in flight and open files fail from now on. Needs root, else nothing happens. */
   #abort(): void {
-    if (!this.#isDetached) {
+    // Its number may be that of another one by then.
+    if (hasFailed(this.#session.fd)) return;
+    if (!this.#isDetached && this.#isAtMountPoint()) {
       try {
         unmountPath(this.mountPoint, { lazy: true, force: true });
         return;
@@ -273,7 +279,7 @@ export class MountedFileSystem {
         // Not mounted there any more: the kernel's control file is left.
       }
     }
-    const [, connection] = this.device?.split(":") ?? [];
+    const [, connection] = this.identity?.device.split(":") ?? [];
     if (connection !== undefined) abortConnection(connection);
   }
 }

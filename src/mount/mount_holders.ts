@@ -8,7 +8,8 @@
  */
 
 import { HostProcess, listProcesses, ownProcess } from "#src/io/host_process.ts";
-import { parseMountTable, readMountTable } from "./mount_table.ts";
+import type { MountIdentity } from "./mount_identity.ts";
+import { type MountTableEntry, parseMountTable, readMountTable } from "./mount_table.ts";
 
 /** One more place of a mount. */
 export interface MountHolder {
@@ -23,14 +24,19 @@ export interface MountHolder {
 /**
  * All places at which a file system is mounted, as far as this user may know them: those in the own namespace first.
  *
- * @param device `major:minor` of the file system
+ * @param mount the file system, at whatever place
  * @param timeoutMs namespaces that have not been looked at by then are left out
  */
-export function findMountHolders(device: string, timeoutMs: number): MountHolder[] {
+export function findMountHolders(
+  mount: Pick<MountIdentity, "device" | "source">,
+  timeoutMs: number,
+): MountHolder[] {
+  const isWanted = ({ device, source }: MountTableEntry) =>
+    device === mount.device && source === mount.source;
   const deadline = performance.now() + timeoutMs;
   using own = ownProcess();
   const ownNamespace = own.mountNamespace;
-  const holders: MountHolder[] = readMountTable().filter((entry) => entry.device === device)
+  const holders: MountHolder[] = readMountTable().filter(isWanted)
     .map(({ mountPoint }) => ({ mountPoint, namespace: ownNamespace, process: undefined }));
   const seen = new Set([ownNamespace]);
   for (const pid of listProcesses()) {
@@ -40,7 +46,7 @@ export function findMountHolders(device: string, timeoutMs: number): MountHolder
     if (process === undefined || namespace === undefined || seen.has(namespace)) continue;
     seen.add(namespace);
     for (const entry of parseMountTable(process.mountTable ?? "")) {
-      if (entry.device !== device) continue;
+      if (!isWanted(entry)) continue;
       holders.push({
         mountPoint: entry.mountPoint,
         namespace,

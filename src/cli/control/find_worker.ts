@@ -9,7 +9,14 @@
  */
 
 import { HostProcess, listProcesses, ownProcess } from "#src/io/host_process.ts";
-import { findMount, type MountTableEntry, resolveMountPoint } from "#src/mount/mod.ts";
+import {
+  findMount,
+  identityOf,
+  isSameMount,
+  type MountIdentity,
+  type MountTableEntry,
+  resolveMountPoint,
+} from "#src/mount/mod.ts";
 import { realPathOfMissing } from "#src/overlay/diff_directory.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { HANDSHAKE_FLAG } from "../handshake.ts";
@@ -97,13 +104,15 @@ function isJustMounted({ entry, worker }: FoundMount): boolean {
 function look(mountPath: string, diffPath: string | undefined): FoundMount {
   const mounted = findMount(mountPath);
   const entry = mounted?.type === MOUNT_TYPE ? mounted : undefined;
-  const byDevice = entry === undefined ? undefined : findWorkerByDevice(entry.device);
-  // What has just been mounted is on no card for a moment.
+  const mount = entry === undefined ? undefined : identityOf(entry);
+  const serving = entry === undefined ? undefined : findWorkerOf(entry, mount);
+  // What has just been mounted is on no card for a moment; with the number of another one that has ended it may be taken for
+  // another place of that.
   const isWanted = (card: CardContent) =>
-    entry === undefined || servesDevice(card, entry.device) || card.state === "starting";
-  const { worker, elsewhere } = byDevice === undefined
-    ? findByPlace(mountPath, diffPath, isWanted)
-    : { worker: byDevice, elsewhere: [] };
+    mount === undefined || card.state === "starting" || mayServe(card, mount, true);
+  const { worker, elsewhere } = serving?.card.read().mount_path === mountPath
+    ? { worker: serving, elsewhere: [] }
+    : firstOf(findByPlace(mountPath, diffPath, isWanted), serving);
   return {
     mountPath,
     entry,
@@ -114,21 +123,56 @@ function look(mountPath: string, diffPath: string | undefined): FoundMount {
   };
 }
 
-/** The worker that serves a mount. @param device `major:minor` of the mount */
-export function findWorkerByDevice(device: string): Worker | undefined {
-  return findWorkers(({ card }) => servesDevice(card.read(), device))[0];
+/** The worker of a place if there is one, else the one that serves what is there. */
+function firstOf(
+  byPlace: Pick<FoundMount, "worker" | "elsewhere">,
+  serving: Worker | undefined,
+): Pick<FoundMount, "worker" | "elsewhere"> {
+  if (byPlace.worker === undefined) return { ...byPlace, worker: serving };
+  serving?.[Symbol.dispose]();
+  return byPlace;
 }
 
-function servesDevice(card: CardContent, device: string): boolean {
-  return deviceServedBy(card) === device;
+/** The worker that serves a mount of the own namespace, at its first place or at another one. */
+export function findWorkerOf(
+  entry: MountTableEntry,
+  mount = identityOf(entry),
+): Worker | undefined {
+  using own = ownProcess();
+  const namespace = own.mountNamespace;
+  const workers = findWorkers(({ card, process }) => {
+    const content = card.read();
+    const isItsPlace = content.mount_path === entry.mountPoint &&
+      process.mountNamespace === namespace;
+    return mayServe(content, mount, isItsPlace);
+  });
+  const best = workers.toSorted((one, other) => idOf(other) - idOf(one))[0];
+  for (const worker of workers) if (worker !== best) worker[Symbol.dispose]();
+  return best;
 }
 
 /**
- * `major:minor` of the mount that a worker serves now; undefined where it serves none yet, or none any more: the kernel gives
- * the number of a mount that has ended to the next one, whose worker is another.
+ * Whether a worker may be the one that serves a mount. The card of a worker that has stopped, or has not taken note of the end of
+ * its mount, names a device that may be another mount's by now. Of those that may, it is the one that has mounted last.
+ *
+ * @param isItsPlace the worker mounts at the very place
  */
-export function deviceServedBy(card: CardContent): string | undefined {
-  return card.state === "mounted" ? card.device : undefined;
+export function mayServe(card: CardContent, mount: MountIdentity, isItsPlace: boolean): boolean {
+  const served = mountServedBy(card);
+  if (served === undefined) return false;
+  if (isSameMount(served, mount)) return true;
+  if (isItsPlace || served.device !== mount.device || served.source !== mount.source) return false;
+  // Another place of a mount is younger than the first.
+  return served.id! < mount.id!;
+}
+
+function idOf({ card }: Worker): number {
+  return card.read().mount?.id ?? 0;
+}
+
+/** The mount that a worker serves now, for all it knows; undefined where it serves none yet, or none any more. */
+export function mountServedBy({ state, mount }: CardContent): MountIdentity | undefined {
+  return state === "mounted" && mount !== undefined ? { id: undefined, ...mount } : undefined;
 }
 
 /** The worker that has locked a diff directory. */

@@ -6,7 +6,7 @@
 
 import { StateError } from "#src/errors.ts";
 import { findMount } from "#src/mount/mod.ts";
-import { findWorkerByDevice, MOUNT_TYPE } from "./find_worker.ts";
+import { findWorkerOf, MOUNT_TYPE } from "./find_worker.ts";
 import { unmountCommand } from "./shell_command.ts";
 
 /**
@@ -17,7 +17,7 @@ import { unmountCommand } from "./shell_command.ts";
 export function refuseServedMount(mountPath: string): void {
   const entry = findMount(mountPath);
   if (entry?.type !== MOUNT_TYPE) return;
-  using worker = findWorkerByDevice(entry.device);
+  using worker = findWorkerOf(entry);
   if (worker === undefined) return;
   const state = worker.process.state === "stopped" ? ", which is stopped" : "";
   throw new StateError(

@@ -39,6 +39,14 @@ const FailureSchema = v.object({
   hint: v.optional(v.string()),
 });
 
+const MountSchema = v.object({
+  /** `major:minor` of the file system. */
+  device: v.string(),
+  source: v.string(),
+  /** Number that no other mount has, where the kernel has such. */
+  id: v.optional(v.number()),
+});
+
 const CardSchema = v.object({
   edition: v.number(),
   /** Clock ticks since the system's start. */
@@ -52,8 +60,8 @@ const CardSchema = v.object({
   state: v.picklist(["starting", "mounted", "settling", "ended", "failed"]),
   /** Absolute path without links, in the worker's mount namespace. */
   mount_path: v.string(),
-  /** `major:minor` of the mount, once there is one. */
-  device: v.optional(v.string()),
+  /** The mount, once there is one, at its first place. */
+  mount: v.optional(MountSchema),
   /** Absolute path of the diff directory, where there is one. */
   diff_dir: v.optional(v.string()),
   failure: v.optional(FailureSchema),
@@ -69,7 +77,7 @@ export type CardContent = Omit<CardText, "last_edition">;
 
 /** What changes in the life of a worker. */
 export type CardChange = Partial<
-  Pick<CardContent, "state" | "mount_path" | "device" | "diff_dir" | "failure">
+  Pick<CardContent, "state" | "mount_path" | "mount" | "diff_dir" | "failure">
 >;
 
 /** Why a worker ended without having done everything. */

@@ -15,7 +15,7 @@ import {
 } from "#src/io/loop_device.ts";
 import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
 import { requireRunning } from "../control/end_worker.ts";
-import { findWorkerByDevice, MOUNT_TYPE } from "../control/find_worker.ts";
+import { findWorkerOf, MOUNT_TYPE } from "../control/find_worker.ts";
 import { unmount } from "../unmount_job.ts";
 
 /** Where mounts are made that nobody has named a place for. */
@@ -127,7 +127,8 @@ export async function unmapImage(name: string, force: boolean): Promise<void> {
 }
 
 function requireRunningMount(mountPath: string, endCommand: string): void {
-  using worker = findWorkerByDevice(findMount(mountPath)?.device ?? "");
+  const entry = findMount(mountPath);
+  using worker = entry === undefined ? undefined : findWorkerOf(entry);
   if (worker !== undefined) requireRunning(worker, mountPath, endCommand);
 }
 

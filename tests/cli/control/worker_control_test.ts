@@ -4,10 +4,10 @@
  */
 
 import assert from "node:assert/strict";
-import { kill, open, OpenFlag } from "#src/io/host.ts";
+import { kill, open, OpenFlag, umount } from "#src/io/host.ts";
 import { HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { findLockHolder, LOCK_FILE_NAME } from "#src/overlay/diff_lock.ts";
-import { isMounted } from "#src/mount/mod.ts";
+import { findMount, isMounted } from "#src/mount/mod.ts";
 import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { LAST_ID, MountPlace, mountTest, SIGKILL } from "../_mount_place.ts";
 import { MAIN_MODULE, MOUNT_PERMISSIONS, runProgram } from "../_program.ts";
@@ -62,6 +62,60 @@ mountTest("no command waits for a worker that is stopped, and --force ends it", 
   assert.ok(!isMounted(place.mnt));
   assert.equal(findLockHolder(place.diff), undefined);
 });
+
+/** Mounts the same backup once more, with a diff directory of its own. */
+async function mountAgain(place: MountPlace, mountPath: string): Promise<number> {
+  const diff = `${place.diff}2`;
+  const places = ["-B", place.catalog, "-D", mountPath, "-d", diff, "--no-lock"];
+  const { code, stderr } = await answer(
+    ["mount", ...places, "-I", "main", "-i", LAST_ID, "--wait"],
+  );
+  assert.equal(code, 0, stderr);
+  return findLockHolder(diff)!.pid!;
+}
+
+/** Stops the worker of a place and ends its mount, of which it cannot take note. */
+async function mountAndStopUnmounted(place: MountPlace): Promise<{ pid: number; device: string }> {
+  await place.mustMount();
+  const pid = place.workerPid;
+  const device = findMount(place.mnt)!.device;
+  kill(pid, SIGSTOP);
+  // umount(8) would look into the mount first.
+  assert.equal(umount(place.mnt, 0), 0);
+  return { pid, device };
+}
+
+for (const where of ["at another path", "at the same path"]) {
+  mountTest(
+    `a worker is not taken for that of a later mount with its number: ${where}`,
+    async (place) => {
+      const former = await mountAndStopUnmounted(place);
+      const mnt = where === "at the same path" ? place.mnt : `${place.mnt}2`;
+      if (mnt !== place.mnt) Deno.mkdirSync(mnt);
+      for (const options of [[], ["--force"]]) {
+        const pid = await mountAgain(place, mnt);
+        assert.notEqual(pid, former.pid);
+        // The kernel gives the lowest number that is free; a mount of a test beside this one may have been quicker.
+        if (findMount(mnt)!.device !== former.device) console.log("the number was not used again");
+        const stat = await answer(["stat", "-D", mnt, "--format", "json"]);
+        assert.equal(JSON.parse(stat.stdout).pid, pid, stat.stderr);
+        const unmount = await answer(["unmount", "-D", mnt, ...options]);
+        assert.deepEqual([unmount.code, unmount.stderr], [0, ""]);
+        assert.ok(!isMounted(mnt));
+        assert.ok(!isAlive(pid), "it has ended");
+        assert.ok(isAlive(former.pid), "the other one was left alone");
+      }
+      // When it goes on, it ends by itself, and takes away nothing but its own.
+      await mountAgain(place, mnt);
+      kill(former.pid, SIGTERM);
+      kill(former.pid, SIGCONT);
+      await waitUntil(() => !isAlive(former.pid), 20_000, () => "the worker lives");
+      assert.equal(place.binding["state"], "Released");
+      assert.ok(isMounted(mnt), "the later mount is there");
+      assert.equal((await answer(["unmount", "-D", mnt])).code, 0);
+    },
+  );
+}
 
 mountTest("unmount works again when a stopped worker goes on", async (place) => {
   await place.mustMount();
