@@ -146,7 +146,10 @@ export class CopyUp {
     table.setKey(slot, this.#stat.ino);
     noteMode(table, slot, this.#stat.mode);
     if (hasFd) table.setFd(slot, fd);
-    table.setFlags(slot, Flag.UPPER | Flag.NAME_UNSYNCED | kind);
+    // Directories are known again by their name or marker, and partial files by their header.
+    const isRecorded = node.kind === "directory" || (kind & Flag.PARTIAL) !== 0;
+    const origin = isRecorded ? 0 : Flag.INO_UNRECORDED;
+    table.setFlags(slot, Flag.UPPER | Flag.NAME_UNSYNCED | origin | kind);
     // Nobody has it open: the descriptor would never be closed.
     if (node.kind === "file" && table.opens(slot) === 0 && !table.has(slot, Flag.PINNED)) {
       table.setFd(slot, -1);

@@ -99,7 +99,12 @@ export const Flag = {
   LIMIT_UNSAVED: 0x2000,
   /** A whole copy whose bytes may not be on the disk yet (`copy_mark.ts`). */
   COPY_UNSYNCED: 0x4000,
+  /** Came from the lower tree, and nothing in the diff says so: forgotten, it would come back with another inode number. */
+  INO_UNRECORDED: 0x8000,
 } as const;
+
+/** With more nodes than this, those are forgotten too that are kept only for their inode numbers. */
+const KEPT_NODE_COUNT_MAX = NODE_COUNT_MAX / 4;
 
 /** Remembers whether a write must look for set-user-id and set-group-id bits. */
 export function noteMode(table: NodeTable, slot: number, mode: number): void {
@@ -234,6 +239,12 @@ export class NodeTable {
   /** Nodes known at present. */
   get nodeCount(): number {
     return Atomics.load(this.#header, Header.NODE_COUNT);
+  }
+
+  /** Whether a node stays when the kernel has forgotten it, so that its file keeps its inode number for the life of the mount. */
+  isKept(slot: number): boolean {
+    const flags = this.flags(slot) & (Flag.INO_UNRECORDED | Flag.DELETED);
+    return flags === Flag.INO_UNRECORDED && this.nodeCount <= KEPT_NODE_COUNT_MAX;
   }
 
   /** Handles open at present. */

@@ -353,7 +353,7 @@ export class Nodes {
     if (fd >= 0) table.setFd(slot, fd);
   }
 
-  /** Forgets a node that nobody needs any more, and then perhaps its parents. */
+  /** Forgets a node that nobody needs any more, unless it is to be kept, and then perhaps its parents. */
   freeIfUnused(slot: number): void {
     const { table } = this.#context;
     let current = slot;
@@ -363,6 +363,11 @@ export class Nodes {
     ) {
       const fd = table.fd(current);
       if (fd >= 0) host.close(fd);
+      if (table.isKept(current)) {
+        table.setFd(current, -1);
+        table.clearFlags(current, Flag.READ_ONLY_FD | Flag.PINNED);
+        return;
+      }
       const parent = table.parent(current);
       table.free(current);
       current = parent;
