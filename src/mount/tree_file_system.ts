@@ -67,7 +67,7 @@ export class TreeFileSystem implements FileSystem {
   preloadDirectory?: (nodeId: number, entryCount: number) => void;
   readonly #tree: Tree;
   readonly #contents = new Map<number, FileContent>();
-  readonly #listings = new Map<number, readonly DirectoryEntry[]>();
+  readonly #listings = new Map<number, Listing>();
   readonly #bursts = new LookupBursts();
   /** The entry that is being listed, which is looked up at once when attributes are wanted too, and its directory. */
   #listed: DirectoryEntry | undefined;
@@ -172,7 +172,9 @@ export class TreeFileSystem implements FileSystem {
     const { entryCount } = directory;
     // The last question of a lister may reach another worker, which has no list yet and needs none.
     if (entryCount !== undefined && cookie >= entryCount + 2) return 0;
-    const entries = this.#listing(nodeId, directory);
+    const { entries, damage } = this.#listing(nodeId, directory);
+    // The lister has all that there is, and must not take it for everything.
+    if (damage !== undefined && cookie >= entries.length + 2) throw damage;
     this.#listedIn = nodeId;
     try {
       // Cookies are positions in the list; the first two are "." and "..".
@@ -273,15 +275,15 @@ export class TreeFileSystem implements FileSystem {
     return content;
   }
 
-  #listing(nodeId: number, directory: DirectoryNode): readonly DirectoryEntry[] {
+  #listing(nodeId: number, directory: DirectoryNode): Listing {
     const known = this.#listings.get(nodeId);
     if (known !== undefined) return known;
     if (this.#listings.size >= LISTINGS_MAX) {
       this.#listings.delete(this.#listings.keys().next().value!);
     }
-    const entries = [...directory.entries()];
-    this.#listings.set(nodeId, entries);
-    return entries;
+    const listing = listOf(directory);
+    this.#listings.set(nodeId, listing);
+    return listing;
   }
 
   #emitAt(
@@ -303,6 +305,24 @@ export class TreeFileSystem implements FileSystem {
 /** Serves `tree` read-only; see {@link TreeFileSystem}. */
 export function treeFileSystem(tree: Tree, options: TreeFileSystemOptions = {}): FileSystem {
   return new TreeFileSystem(tree, options);
+}
+
+/** What a directory is seen to hold. */
+interface Listing {
+  readonly entries: readonly DirectoryEntry[];
+  /** Why there may be more. */
+  readonly damage: Error | undefined;
+}
+
+function listOf(directory: DirectoryNode): Listing {
+  const entries: DirectoryEntry[] = [];
+  try {
+    for (const entry of directory.entries()) entries.push(entry);
+    return { entries, damage: undefined };
+  } catch (error) {
+    if (entries.length === 0 || !(error instanceof Error)) throw error;
+    return { entries, damage: error };
+  }
 }
 
 /** Whether no file system of Linux would have such a name. What has one all the same is found. */

@@ -4,17 +4,28 @@
  * @module
  */
 
-import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError } from "#src/errors.ts";
-import type { ByteSource } from "#src/io/byte_source.ts";
 import { located, readEntry } from "./_entry_reader.ts";
 import type { ItemInput } from "./_item_input.ts";
 import { readPrelude, readVersion } from "./_prologue.ts";
 import type { RandomInput } from "./_random_input.ts";
-import { SourceCursor } from "./_source_cursor.ts";
-import type { PxarNode } from "./archive_node.ts";
-import { PxarDecoder } from "./decoder.ts";
+import { isDamage } from "./_damage.ts";
+import { isTableDamage, type TableRebuilder } from "./_table_rebuilder.ts";
+import type { PxarNode, PxarTable } from "./archive_node.ts";
+import { NO_ACL, type PxarEntry, type PxarMetadata } from "./entry.ts";
 import { Item } from "./format/item.ts";
+
+/** Of a root of which nothing can be read: nobody gets more than he had. */
+const LOST_METADATA: PxarMetadata = {
+  mode: 0o40700,
+  flags: 0n,
+  uid: 0,
+  gid: 0,
+  mtime: { seconds: 0, nanoseconds: 0 },
+  xattrs: [],
+  acl: NO_ACL,
+  fcaps: undefined,
+  projectId: 0n,
+};
 
 /** What an archive begins and ends with. */
 export interface ArchiveOpening {
@@ -24,32 +35,80 @@ export interface ArchiveOpening {
 }
 
 /**
- * Finds the root directory. When its table is not at the end, the archive is read in order, to tell an archive that is
- * cut off or damaged in between from one with a wrong table.
+ * Finds the root directory. When its table is not at the end, the archive is read in order: it may be cut off or damaged.
  *
+ * @param version to assume where the beginning cannot be read
  * @throws {FormatError}
+ * @throws what a rebuilt table says, when nothing was found
  */
 export function openArchive(
   random: RandomInput,
-  source: ByteSource,
-  allocate: (size: number) => NativeBuffer,
-  name: string | undefined,
+  size: number,
+  tables: TableRebuilder,
+  version: 1 | 2,
 ): ArchiveOpening {
+  const opening = readBeginning(random, size, version);
+  const { table, reason } = opening;
+  if (reason === undefined) return openingOf(opening, table, size);
+  const { entryOffset, childrenOffset } = table;
+  const place = { offset: entryOffset, childrenOffset, limit: size };
+  const rebuilt = tables.rebuild(place, reason);
+  if (rebuilt.count === 0) throw rebuilt.damage;
+  const { offset, count } = rebuilt;
+  return openingOf(opening, { ...table, offset, count, rebuilt }, size);
+}
+
+function readBeginning(random: RandomInput, size: number, version: 1 | 2): Beginning {
   try {
-    return located(random.goTo(0, source.size), (input) => readOpening(random, input, source.size));
+    return located(random.goTo(0, size), (input) => readOpening(random, input, size));
   } catch (error) {
-    if (error instanceof FormatError && error.code === "bad-goodbye") {
-      const decoder = new PxarDecoder(
-        new SourceCursor(source, allocate),
-        name === undefined ? {} : { name },
-      );
-      while (decoder.next() !== undefined);
-    }
-    throw error;
+    if (!isDamage(error)) throw error;
+    return readEnd(random, size, version, error);
   }
 }
 
-function readOpening(random: RandomInput, input: ItemInput, size: number): ArchiveOpening {
+/** The root by its table alone. What is stored of itself is lost with the beginning. */
+function readEnd(random: RandomInput, size: number, version: 1 | 2, damage: Error): Beginning {
+  let place: { offset: number; count: number; tailTarget: number };
+  let childrenOffset: number;
+  try {
+    place = random.tableBefore(size);
+    childrenOffset = place.offset;
+    for (let index = 0; index < place.count; index++) {
+      childrenOffset = Math.min(
+        childrenOffset,
+        place.offset - random.tableItem(place, index).offset,
+      );
+    }
+  } catch (error) {
+    if (isTableDamage(error)) throw damage;
+    throw error;
+  }
+  const { offset, count, tailTarget } = place;
+  if (childrenOffset <= tailTarget) throw damage;
+  const table = { entryOffset: tailTarget, childrenOffset, offset, count, depth: 0 };
+  const entry = { kind: "directory", metadata: LOST_METADATA } as const;
+  return { version, prelude: undefined, entry, table, reason: undefined };
+}
+
+/** What was read at the beginning, and where the table is or why it is not. */
+interface Beginning {
+  readonly version: 1 | 2;
+  readonly prelude: Uint8Array | undefined;
+  readonly entry: PxarEntry;
+  readonly table: PxarTable;
+  readonly reason: Error | undefined;
+}
+
+function openingOf(
+  { version, prelude, entry }: Beginning,
+  table: PxarTable,
+  end: number,
+): ArchiveOpening {
+  return { version, prelude, root: { name: "", offset: table.entryOffset, end, entry, table } };
+}
+
+function readOpening(random: RandomInput, input: ItemInput, size: number): Beginning {
   input.header();
   let version: 1 | 2 = 1;
   let prelude: Uint8Array | undefined;
@@ -68,12 +127,19 @@ function readOpening(random: RandomInput, input: ItemInput, size: number): Archi
     input.fail("unexpected-item", "Cannot read archive: its root is no directory", entryOffset);
   }
   const childrenOffset = input.position;
-  const { offset, count, tailTarget } = random.tableBefore(size);
-  // In version 2 the reference counts from the beginning of the stream.
-  const isTarget = tailTarget === entryOffset || (isVersioned && tailTarget === 0);
-  if (!isTarget || offset < childrenOffset) {
-    input.fail("bad-goodbye", "Cannot read goodbye table: it is not the root's", offset);
+  const place = { entryOffset, childrenOffset, depth: 0 };
+  try {
+    const { offset, count, tailTarget } = random.tableBefore(size);
+    // In version 2 the reference counts from the beginning of the stream.
+    const isTarget = tailTarget === entryOffset || (isVersioned && tailTarget === 0);
+    if (!isTarget || offset < childrenOffset) {
+      input.fail("bad-goodbye", "Cannot read goodbye table: it is not the root's", offset);
+    }
+    const table = { ...place, offset, count };
+    return { version, prelude, entry, table, reason: undefined };
+  } catch (error) {
+    if (!isTableDamage(error)) throw error;
+    const table = { ...place, offset: childrenOffset, count: 0 };
+    return { version, prelude, entry, table, reason: error };
   }
-  const table = { entryOffset, childrenOffset, offset, count, depth: 0 };
-  return { version, prelude, root: { name: "", offset: entryOffset, end: size, entry, table } };
 }

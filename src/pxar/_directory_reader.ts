@@ -5,6 +5,7 @@
  */
 
 import { LimitError } from "#src/errors.ts";
+import { isDamage } from "./_damage.ts";
 import type { RandomInput } from "./_random_input.ts";
 import type { PxarChild, PxarTable } from "./archive_node.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";
@@ -23,22 +24,30 @@ const SMALL_COUNT_MAX = 1000;
 
 /**
  * The children. A table lists what the directory holds without gaps, each name once: everything else is refused, since
- * something would be missing or there twice.
+ * something would be missing or there twice. Children in a part of the archive that is damaged are passed over.
+ *
+ * @returns the damage
  */
 export function* readChildren(
   random: RandomInput,
   table: PxarTable,
   decode: (item: GoodbyeItem) => PxarChild,
-): Generator<PxarChild> {
+): Generator<PxarChild, Error | undefined, undefined> {
   const items = readItems(random, table, decode);
   if (!items.isSorted) fail(random, table, "its items are not in the order of a search tree");
   const seen = new Map<string, ChildKind>();
   let expected = table.childrenOffset;
+  let damage: Error | undefined;
   for (const index of items.order) {
     const item = items.at(index);
     const start = table.offset - item.offset;
     if (start > expected) failGap(random, table, expected);
-    const child = decode(item);
+    const child = attempt(() => decode(item));
+    if (child instanceof Error) {
+      damage ??= child;
+      expected = start + item.size;
+      continue;
+    }
     if (start < expected) {
       fail(random, table, `"${child.name}" overlaps another entry`);
     }
@@ -50,7 +59,18 @@ export function* readChildren(
     expected = child.end;
     yield child;
   }
-  if (expected !== table.offset) failGap(random, table, expected);
+  if (damage === undefined && expected !== table.offset) failGap(random, table, expected);
+  return damage;
+}
+
+/** The damage where a child itself is damaged, which says nothing of the others. */
+function attempt(decode: () => PxarChild): PxarChild | Error {
+  try {
+    return decode();
+  } catch (error) {
+    if (isDamage(error)) return error;
+    throw error;
+  }
 }
 
 /** The items of a table, compactly. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isDamage } from "./_damage.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 
@@ -47,11 +48,24 @@ export class PageCache {
       const page = Math.floor((offset + done) / PAGE_SIZE);
       const first = (offset + done) - page * PAGE_SIZE;
       const count = Math.min(wanted - done, PAGE_SIZE - first);
-      const index = this.#slotOf(page) * PAGE_SIZE + first;
+      const index = this.#find(page, first, count);
       copy(this.#arena.bytes, index, target, start + done, count);
       done += count;
     }
     return done;
+  }
+
+  /** Where in the arena a part of a page is. Beside what is damaged, that part alone is read. */
+  #find(page: number, first: number, size: number): number {
+    try {
+      return this.#slotOf(page) * PAGE_SIZE + first;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const index = this.#takeSlot() * PAGE_SIZE;
+      const count = this.#source.readAt(this.#arena, index, size, page * PAGE_SIZE + first);
+      if (count < size) throw error;
+      return index;
+    }
   }
 
   #slotOf(page: number): number {

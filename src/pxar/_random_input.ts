@@ -4,8 +4,10 @@
  * @module
  */
 
+import { readSound } from "./_damage.ts";
 import { ItemInput } from "./_item_input.ts";
 import type { PageCache } from "./_page_cache.ts";
+import type { PxarTable } from "./archive_node.ts";
 import {
   decodeGoodbyeItem,
   GOODBYE_ITEM_SIZE,
@@ -43,7 +45,8 @@ export class RandomInput {
     this.input = new ItemInput(
       {
         read: (target, start, size, offset) => {
-          return pages.read(target, start, Math.min(size, this.#limit - offset), offset);
+          const wanted = Math.min(size, this.#limit - offset);
+          return readSound((count) => pages.read(target, start, count, offset), wanted);
         },
         skip: (size, offset) => Math.max(0, Math.min(size, this.#limit - offset)),
       },
@@ -65,7 +68,11 @@ export class RandomInput {
   }
 
   /** Item `index` of a table. */
-  tableItem(table: { readonly offset: number }, index: number): GoodbyeItem {
+  tableItem(table: Pick<PxarTable, "offset" | "rebuilt">, index: number): GoodbyeItem {
+    const { rebuilt } = table;
+    if (rebuilt !== undefined) {
+      return decodeGoodbyeItem(rebuilt.view, HEADER_SIZE + index * GOODBYE_ITEM_SIZE);
+    }
     const offset = table.offset + HEADER_SIZE + index * GOODBYE_ITEM_SIZE;
     if (!this.#readAt(offset, GOODBYE_ITEM_SIZE)) {
       this.input.fail("truncated", "Cannot read goodbye table: the stream ends", offset);

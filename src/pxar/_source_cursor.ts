@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readSound } from "./_damage.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
@@ -25,10 +26,16 @@ export class SourceCursor implements SequentialSource {
   read(target: Uint8Array): number {
     const size = Math.min(target.length, BUFFER_SIZE, this.#source.size - this.#offset);
     if (size <= 0) return 0;
-    const count = this.#source.readAt(this.#buffer, 0, size, this.#offset);
+    const read = (part: number) => this.#source.readAt(this.#buffer, 0, part, this.#offset);
+    const count = readSound(read, size);
     target.set(this.#buffer.bytes.subarray(0, count));
     this.#offset += count;
     return count;
+  }
+
+  /** See {@link SequentialSource.goTo}. */
+  goTo(offset: number): void {
+    this.#offset = offset;
   }
 
   /** See {@link SequentialSource.skip}. */

@@ -9,18 +9,21 @@ import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import { readChildren } from "./_directory_reader.ts";
 import { openArchive } from "./_archive_opening.ts";
+import { isDamage } from "./_damage.ts";
 import { readLinkTargets } from "./_link_targets.ts";
 import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
 import { PageCache } from "./_page_cache.ts";
 import { PayloadSource } from "./_payload_source.ts";
 import { RecentEntries } from "./_recent_entries.ts";
+import { isTableDamage, TableRebuilder } from "./_table_rebuilder.ts";
 import { RandomInput } from "./_random_input.ts";
 import {
+  directoryPlace,
   type PxarChild,
   type PxarLinkNode,
   type PxarNode,
   type PxarTable,
-  tailOffset,
+  type RebuiltTable,
 } from "./archive_node.ts";
 import type { PxarEntry, PxarHardlink } from "./entry.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";
@@ -30,11 +33,11 @@ import { DEPTH_MAX, STREAM_SIZE_MAX } from "./format/limits.ts";
 import { targetPathObjection } from "./format/name.ts";
 
 export {
+  directoryPlace,
   type PxarChild,
   type PxarLinkNode,
   type PxarNode,
   type PxarTable,
-  tailOffset,
 } from "./archive_node.ts";
 
 /** How an archive is opened. */
@@ -62,6 +65,7 @@ export class PxarAccessor {
   readonly #allocate: (size: number) => NativeBuffer;
   readonly #name: string | undefined;
   readonly #random: RandomInput;
+  readonly #tables: TableRebuilder;
   readonly #payload: PayloadSource | undefined;
   /** By the offset of the FILENAME header; directories also by that of their table's tail. */
   readonly #nodes = new RecentEntries();
@@ -75,7 +79,13 @@ export class PxarAccessor {
     this.#allocate = allocate;
     this.#name = options.name;
     this.#random = new RandomInput(new PageCache(source, allocate), options.name);
-    const opening = openArchive(this.#random, source, allocate, options.name);
+    this.#tables = new TableRebuilder(source, allocate, this.#random, options.name);
+    const opening = openArchive(
+      this.#random,
+      source.size,
+      this.#tables,
+      options.payload === undefined ? 1 : 2,
+    );
     this.root = opening.root;
     this.version = opening.version;
     this.prelude = opening.prelude;
@@ -130,13 +140,54 @@ export class PxarAccessor {
   }
 
   /**
-   * The children of a directory in the order of the archive.
+   * The children of a directory in the order of the archive. Where something of it is damaged or missing, all that can
+   * be read comes first.
    *
+   * @param onDamage hears once of what may be missing, behind the last child; unless given, that is thrown
    * @throws {FormatError} also for a table that does not list exactly what the directory holds
    */
-  readDirectory(directory: PxarNode): Iterable<PxarChild> {
-    const table = requireTable(directory);
-    return readChildren(this.#random, table, (item) => this.#childAt(table, item));
+  readDirectory(
+    directory: PxarNode,
+    onDamage: (damage: Error) => void = rethrow,
+  ): Generator<PxarChild, void, undefined> {
+    return this.#told(requireTable(directory), directory, onDamage);
+  }
+
+  *#told(
+    table: PxarTable,
+    directory: PxarNode,
+    onDamage: (damage: Error) => void,
+  ): Generator<PxarChild, void, undefined> {
+    const damage = yield* this.#readable(directory, table);
+    if (damage !== undefined) onDamage(damage);
+  }
+
+  /** The children that can be read. @returns why there may be more */
+  *#readable(
+    directory: PxarNode,
+    table: PxarTable,
+  ): Generator<PxarChild, Error | undefined, undefined> {
+    const children = (from: PxarTable) =>
+      readChildren(this.#random, from, (item) => this.#childAt(from, item));
+    let isBegun = false;
+    try {
+      const stored = children(table);
+      for (let next = stored.next();; next = stored.next()) {
+        isBegun = true;
+        if (next.done === true) return next.value ?? table.rebuilt?.damage;
+        yield next.value;
+      }
+    } catch (error) {
+      if (isBegun || table.rebuilt !== undefined || !isDamage(error)) throw error;
+      const rebuilt = this.#rebuiltOf(directory, table, error);
+      yield* children({ ...table, offset: rebuilt.offset, count: rebuilt.count, rebuilt });
+      return rebuilt.damage;
+    }
+  }
+
+  #rebuiltOf({ offset }: PxarNode, table: PxarTable, reason: Error): RebuiltTable {
+    const { childrenOffset, offset: limit } = table;
+    return this.#tables.rebuild({ offset, childrenOffset, limit: limit + 1 }, reason);
   }
 
   /** The child called `name`; a hard link is resolved. */
@@ -148,6 +199,21 @@ export class PxarAccessor {
   /** The child called `name` as it is stored: a hard link is returned as such. */
   storedChild(directory: PxarNode, name: string): PxarChild | undefined {
     const table = requireTable(directory);
+    try {
+      const found = this.#find(table, name);
+      if (found === undefined && table.rebuilt !== undefined) throw table.rebuilt.damage;
+      return found;
+    } catch (error) {
+      if (table.rebuilt !== undefined || !isDamage(error)) throw error;
+      const rebuilt = this.#rebuiltOf(directory, table, error);
+      const { offset, count } = rebuilt;
+      const found = this.#find({ ...table, offset, count, rebuilt }, name);
+      if (found === undefined) throw error;
+      return found;
+    }
+  }
+
+  #find(table: PxarTable, name: string): PxarChild | undefined {
     hashFileName(name);
     return findInGoodbye(
       table.count,
@@ -205,10 +271,10 @@ export class PxarAccessor {
 
   /**
    * The entry whose FILENAME header is at `offset`, or the directory whose table's tail is there. For offsets that
-   * {@link PxarNode.offset} and {@link tailOffset} gave.
+   * {@link PxarNode.offset} and {@link directoryPlace} gave.
    */
   nodeAt(offset: number): PxarNode | undefined {
-    if (offset === tailOffset(this.root)) return this.root;
+    if (offset === directoryPlace(this.root)) return this.root;
     const item = this.#random.itemAt(offset);
     if (item === Item.FILENAME) {
       const found = this.#decoded(offset, this.#source.size, 0);
@@ -353,12 +419,20 @@ export class PxarAccessor {
     if (depth > DEPTH_MAX) {
       input.fail("deep-nesting", `Cannot read "${name}": more than ${DEPTH_MAX} directories`);
     }
-    const range = this.#random.tableBefore(limit);
-    if (range.tailTarget !== entryOffset || range.offset < childrenOffset) {
-      input.fail("bad-goodbye", `Cannot read goodbye table of "${name}": it is another's`);
+    const place = { entryOffset, childrenOffset, depth };
+    try {
+      const range = this.#random.tableBefore(limit);
+      if (range.tailTarget !== entryOffset || range.offset < childrenOffset) {
+        input.fail("bad-goodbye", `Cannot read goodbye table of "${name}": it is another's`);
+      }
+      const table = { ...place, offset: range.offset, count: range.count };
+      return { name, offset, end: limit, entry, table };
+    } catch (error) {
+      if (!isTableDamage(error)) throw error;
+      const rebuilt = this.#tables.rebuild({ offset, childrenOffset, limit }, error);
+      const table = { ...place, offset: rebuilt.offset, count: rebuilt.count, rebuilt };
+      return { name, offset, end: limit, entry, table };
     }
-    const table = { entryOffset, childrenOffset, offset: range.offset, count: range.count, depth };
-    return { name, offset, end: limit, entry, table };
   }
 
   /** The directory whose table's tail is at `tail`. Its name is not known from there. */
@@ -382,6 +456,10 @@ export class PxarAccessor {
     this.#nodes.set(tail, node);
     return node;
   }
+}
+
+function rethrow(damage: Error): never {
+  throw damage;
 }
 
 function requireTable(directory: PxarNode): PxarTable {

@@ -7,6 +7,18 @@
 import type { PxarEntry, PxarHardlink } from "./entry.ts";
 import { GOODBYE_ITEM_SIZE } from "./format/goodbye.ts";
 
+/** A table made of what was seen of a directory whose own cannot be read. */
+export interface RebuiltTable {
+  /** As the table would be stored. */
+  readonly view: DataView;
+  /** Number of children seen. */
+  readonly count: number;
+  /** Where they end. */
+  readonly offset: number;
+  /** Why the directory may hold more. */
+  readonly damage: Error;
+}
+
 /** Where a directory's children and its table are. */
 export interface PxarTable {
   /** Offset of the directory's ENTRY header. */
@@ -17,6 +29,8 @@ export interface PxarTable {
   readonly offset: number;
   /** Number of children. */
   readonly count: number;
+  /** Takes the place of the table that is stored. */
+  readonly rebuilt?: RebuiltTable;
   /** Directories above this one; 0 for the root, and unknown (0) where it was found by its table. */
   readonly depth: number;
 }
@@ -47,7 +61,9 @@ export interface PxarLinkNode {
 /** What a directory holds. `entry.kind` tells them apart. */
 export type PxarChild = PxarNode | PxarLinkNode;
 
-/** Offset of the last item of a directory's table. */
-export function tailOffset(directory: PxarNode): number {
+/** What a directory is found again by: the offset of its table's last item, or its own where there is no such table. */
+export function directoryPlace(directory: PxarNode): number {
+  const isRoot = directory.table?.depth === 0 && directory.name === "";
+  if (directory.table?.rebuilt !== undefined && !isRoot) return directory.offset;
   return directory.end - GOODBYE_ITEM_SIZE;
 }

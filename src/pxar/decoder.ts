@@ -108,8 +108,8 @@ export class PxarDecoder {
     }
   }
 
-  /** Offset of what {@link next} failed to read. */
-  get failureOffset(): number {
+  /** Offset of what {@link next} has read, or failed to read. */
+  get itemOffset(): number {
     return this.#nextOffset;
   }
 

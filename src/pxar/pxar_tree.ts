@@ -21,11 +21,11 @@ import type {
   Tree,
 } from "#src/tree/node.ts";
 import {
+  directoryPlace,
   PxarAccessor,
   type PxarAccessorOptions,
   type PxarLinkNode,
   type PxarNode,
-  tailOffset,
 } from "./accessor.ts";
 import { type ContentStreams, dataBytesOf, HoleSearch, knownHoles } from "./_content_holes.ts";
 import type { PxarEntry, PxarMetadata, PxarPayload } from "./entry.ts";
@@ -115,7 +115,7 @@ function makeNode(archive: Archive, node: PxarNode): Node {
 class PxarDirectory implements DirectoryNode {
   readonly kind = "directory";
   readonly id: number;
-  readonly entryCount: number;
+  readonly entryCount?: number;
   readonly attributes: Attributes;
   readonly #archive: Archive;
   readonly #node: PxarNode;
@@ -123,8 +123,10 @@ class PxarDirectory implements DirectoryNode {
   constructor(archive: Archive, node: PxarNode) {
     this.#archive = archive;
     this.#node = node;
-    this.id = tailOffset(node);
-    this.entryCount = node.table!.count;
+    this.id = directoryPlace(node);
+    const { count, rebuilt } = node.table!;
+    // Of one that may hold more than can be read nobody is to believe that he has all.
+    if (rebuilt === undefined) this.entryCount = count;
     this.attributes = attributesOf(node.entry.metadata, 0);
   }
 

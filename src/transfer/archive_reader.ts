@@ -201,9 +201,9 @@ class ArchiveDirectory implements ReaderDirectory {
     return this.origin.lookup(this.#node, name);
   }
 
-  children(): readonly NamedEntry[] {
+  children(onDamage?: (damage: Error) => void): readonly NamedEntry[] {
     const children: NamedEntry[] = [];
-    for (const child of this.origin.accessor.readDirectory(this.#node)) {
+    for (const child of this.origin.accessor.readDirectory(this.#node, onDamage)) {
       children.push(this.origin.childOf(child));
     }
     return children.sort((a, b) => compareNames(a.name, b.name));

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { isFailure } from "#src/errors.ts";
 import { isSameContent } from "./content.ts";
 import { FirstNames } from "./first_names.ts";
 import { type FieldComparison, fieldComparisons } from "./metadata_fields.ts";
 import { childPath, compareNames } from "./paths.ts";
 import {
+  childrenSeen,
   METADATA_FIELDS,
   type MetadataField,
   type NamedEntry,
@@ -49,6 +51,13 @@ export type Difference =
 export interface DiffOptions {
   /** Whether to read the bytes of files of equal size; true unless given. */
   readonly compareContents?: boolean;
+  /**
+   * Hears of what cannot be compared, since one side of it cannot be read; the rest is compared all the same. Unless given,
+   * that ends the comparison.
+   */
+  readonly onDamage?: (path: string, damage: Error) => void;
+  /** Names in the roots that are left out on both sides: what a format adds to them. */
+  readonly ignoredRootNames?: ReadonlySet<string>;
   /** Fields to leave out, beside those that one of the readers does not know. */
   readonly ignoredFields?: ReadonlySet<MetadataField>;
 }
@@ -73,6 +82,27 @@ export function* diffTrees(
 ): Generator<Difference, void, undefined> {
   const comparison = new Comparison(left, right, options);
   yield* comparison.compare("/", "", left.root, right.root);
+  const { onDamage, ignoredRootNames } = options;
+  const childrenOf = (path: string, entry: ReaderEntry | undefined): readonly NamedEntry[] => {
+    if (entry?.kind !== "directory") return [];
+    const directory = entry as ReaderDirectory;
+    const children = onDamage === undefined
+      ? directory.children()
+      : childrenSeen(directory, (damage) => onDamage(path, damage));
+    if (path !== "/" || ignoredRootNames === undefined) return children;
+    return children.filter(({ name }) => !ignoredRootNames.has(name));
+  };
+  const openLevel = (
+    path: string,
+    one: ReaderEntry | undefined,
+    other: ReaderEntry | undefined,
+  ): Level => ({
+    path,
+    left: childrenOf(path, one),
+    right: childrenOf(path, other),
+    nextLeft: 0,
+    nextRight: 0,
+  });
   const stack = [openLevel("/", left.root, right.root)];
   while (true) {
     const level = stack.at(-1);
@@ -91,29 +121,25 @@ export function* diffTrees(
     if (order <= 0) level.nextLeft++;
     if (order >= 0) level.nextRight++;
     const { name } = (order <= 0 ? leftChild : rightChild)!;
-    const leftEntry = order <= 0 ? leftChild!.entry : undefined;
-    const rightEntry = order >= 0 ? rightChild!.entry : undefined;
+    const path = childPath(level.path, name);
+    const pair = comparison.readable(path, () => ({
+      left: order <= 0 ? leftChild!.entry : undefined,
+      right: order >= 0 ? rightChild!.entry : undefined,
+    }));
+    if (pair === undefined) continue;
+    const { left: leftEntry, right: rightEntry } = pair;
     yield* comparison.compare(level.path, name, leftEntry, rightEntry);
     if (leftEntry?.kind === "directory" || rightEntry?.kind === "directory") {
-      stack.push(openLevel(childPath(level.path, name), leftEntry, rightEntry));
+      stack.push(openLevel(path, leftEntry, rightEntry));
     }
   }
-}
-
-function openLevel(
-  path: string,
-  left: ReaderEntry | undefined,
-  right: ReaderEntry | undefined,
-): Level {
-  const children = (entry: ReaderEntry | undefined) =>
-    entry?.kind === "directory" ? (entry as ReaderDirectory).children() : [];
-  return { path, left: children(left), right: children(right), nextLeft: 0, nextRight: 0 };
 }
 
 /** Compares entries of two trees, each pair once and in order. */
 class Comparison {
   readonly #comparisons: readonly [MetadataField, FieldComparison][];
   readonly #comparesContents: boolean;
+  readonly #onDamage: ((path: string, damage: Error) => void) | undefined;
   readonly #leftNames: FirstNames | undefined;
   readonly #rightNames: FirstNames | undefined;
 
@@ -127,9 +153,21 @@ class Comparison {
       field !== "links" && isCompared(field) ? [[field, byField[field]]] : []
     );
     this.#comparesContents = options.compareContents ?? true;
+    this.#onDamage = options.onDamage;
     if (isCompared("links")) {
       this.#leftNames = new FirstNames();
       this.#rightNames = new FirstNames();
+    }
+  }
+
+  /** What `read` gives, or undefined where that cannot be read, which is told. */
+  readable<Result>(path: string, read: () => Result): Result | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (this.#onDamage === undefined || !isFailure(error)) throw error;
+      this.#onDamage(path, error);
+      return undefined;
     }
   }
 
@@ -155,7 +193,9 @@ class Comparison {
       .filter(([, isSame]) => !isSame(left.metadata, right.metadata))
       .map(([field]) => field);
     if (leftName !== rightName) fields.push("links");
-    const isContentChanged = this.#isContentChanged(left, right);
+    // What cannot be read is told of, and is no difference.
+    const isContentChanged = this.readable(path, () => this.#isContentChanged(left, right)) ??
+      false;
     if (fields.length === 0 && !isContentChanged) return;
     const isSameSize = left.kind !== "file" || left.size === (right as typeof left).size;
     const isHidden = isContentChanged && fields.length === 0 && isSameSize;

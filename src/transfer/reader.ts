@@ -7,6 +7,7 @@
  * @module
  */
 
+import { isFailure } from "#src/errors.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
 
 /** A part of what is known of an entry beside its content. */
@@ -62,8 +63,12 @@ export interface ReaderDirectory extends ReaderEntryBase {
   readonly kind: "directory";
   /** The entry called `name`, or undefined. */
   lookup(name: string): ReaderEntry | undefined;
-  /** All entries in ascending byte order of their names. */
-  children(): readonly NamedEntry[];
+  /**
+   * All entries in ascending byte order of their names.
+   *
+   * @param onDamage hears why there may be more than could be read; unless given, that is thrown
+   */
+  children(onDamage?: (damage: Error) => void): readonly NamedEntry[];
 }
 
 /** A regular file. */
@@ -126,4 +131,18 @@ export interface TreeReader {
   readonly mtimePrecisionNs: number;
   /** The prelude of a split archive. */
   readonly prelude: Uint8Array | undefined;
+}
+
+/** The children of a directory that can be read, none where it cannot be. @param onDamage hears once of what may be missing */
+export function childrenSeen(
+  directory: ReaderDirectory,
+  onDamage: (damage: Error) => void,
+): readonly NamedEntry[] {
+  try {
+    return directory.children(onDamage);
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    onDamage(error);
+    return [];
+  }
 }

@@ -7,7 +7,13 @@
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { PathPattern } from "#src/pxar/exclude/mod.ts";
 import { childPath, joinPath, requireEntry, splitPath } from "./paths.ts";
-import type { NamedEntry, ReaderEntry, TreeReader } from "./reader.ts";
+import {
+  childrenSeen,
+  type NamedEntry,
+  type ReaderDirectory,
+  type ReaderEntry,
+  type TreeReader,
+} from "./reader.ts";
 
 /** Types of entries as bits of {@link WalkOptions.types}. */
 export const EntryTypes = {
@@ -39,6 +45,11 @@ export interface WalkOptions {
   readonly glob?: string;
   /** Shows entries for which this is true. */
   readonly filter?: (path: string, entry: ReaderEntry) => boolean;
+  /**
+   * Hears of a directory that may hold more than could be read, or of an entry that cannot be read; unless given, that ends the
+   * walk.
+   */
+  readonly onDamage?: (path: string, damage: Error) => void;
   /** Passes over this many of the entries that would be shown. */
   readonly skip?: number;
 }
@@ -84,6 +95,11 @@ export function* walkEntries(
   options: WalkOptions = {},
 ): Generator<WalkStep, void, undefined> {
   const isShown = makeFilter(options);
+  const childrenOf = (path: string, entry: ReaderDirectory) => {
+    const { onDamage } = options;
+    if (onDamage === undefined) return entry.children();
+    return childrenSeen(entry, (damage) => onDamage(path, damage));
+  };
   const names = splitPath(options.from ?? "/");
   const start = requireEntry(reader, joinPath(names));
   let toSkip = options.skip ?? 0;
@@ -98,7 +114,7 @@ export function* walkEntries(
       yield { path, name, depth, entry, skipChildren: () => descends = false };
     }
     if (entry.kind === "directory" && descends) {
-      stack.push({ path, depth, children: entry.children(), next: 0 });
+      stack.push({ path, depth, children: childrenOf(path, entry), next: 0 });
     }
     while (stack.length > 0 && stack.at(-1)!.next === stack.at(-1)!.children.length) stack.pop();
     const level = stack.at(-1);

@@ -143,7 +143,8 @@ Deno.test("restoreArchive gives all that one lost chunk leaves, and names every 
     assert.ok(isPartial);
     const missing = [...fixture.files.keys()].filter((path) => !restored.includes(path));
     assert.deepEqual(missing.filter((path) => !named.has(path)), []);
-    assert.deepEqual(fixture.readable().filter((path) => !restored.includes(path)), []);
+    // Tables of directories may be gone too: what they would say is found out.
+    assert.deepEqual(fixture.readable(), restored);
     assert.ok(restored.length >= fixture.files.size / 4, `${restored.length}`);
   });
   // Without a catalog there may be no names, but as many files.

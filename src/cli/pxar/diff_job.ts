@@ -5,18 +5,25 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import { EXCLUDE_OPTIONS_NAME } from "#src/pxar/builder/children.ts";
 import { diffTrees } from "#src/transfer/diff.ts";
 import { METADATA_FIELDS, type MetadataField } from "#src/transfer/reader.ts";
-import type { EntryFormat } from "../exit_code.ts";
+import { type EntryFormat, ExitCode } from "../exit_code.ts";
 import { OutputClosed, type Terminal } from "../terminal.ts";
+import { DamageOutput } from "./damage_output.ts";
 import type { DiffOptions } from "./diff_options.ts";
 import { DifferenceOutput } from "./difference_output.ts";
 import type { OpenReader } from "./readers.ts";
 
+/** Exit code when something could not be compared, as of diff(1): 1 says that something differs. */
+const NOT_COMPARED = 2;
+/** What archives hold and directories do not. */
+const FORMAT_NAMES: ReadonlySet<string> = new Set([EXCLUDE_OPTIONS_NAME]);
+
 /**
  * Prints what differs between two trees, which are opened here.
  *
- * @returns how many entries differ
+ * @returns the exit code
  * @throws {UsageError} for fields that nothing has
  */
 export function printDifferences(
@@ -29,9 +36,12 @@ export function printDifferences(
   using left = openLeft();
   using right = openRight();
   using output = new DifferenceOutput(terminal, options.format);
+  const damages = new DamageOutput(terminal, options.format);
   const differences = diffTrees(left.reader, right.reader, {
     compareContents: options.contents,
     ignoredFields,
+    ignoredRootNames: FORMAT_NAMES,
+    onDamage: (path, damage) => damages.print(path, damage),
   });
   try {
     for (const difference of differences) output.print(difference);
@@ -39,7 +49,8 @@ export function printDifferences(
     // That something differs is known all the same.
     if (!(error instanceof OutputClosed)) throw error;
   }
-  return output.count;
+  if (damages.count > 0) return NOT_COMPARED;
+  return output.count === 0 ? ExitCode.SUCCESS : ExitCode.FAILURE;
 }
 
 function parseFields(values: readonly string[]): ReadonlySet<MetadataField> {

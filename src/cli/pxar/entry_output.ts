@@ -7,6 +7,7 @@
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { BufferedOutput } from "../buffered_output.ts";
 import type { Terminal } from "../terminal.ts";
+import { DamageOutput } from "./damage_output.ts";
 import { entryToJson } from "./entry_json.ts";
 import { formatLongEntry } from "./entry_text.ts";
 import { quoteName, showName } from "./quoting.ts";
@@ -16,6 +17,8 @@ export type EntryForm = "names" | "quoted" | "long" | "json" | "jsonl";
 
 /** Prints entries. Must be disposed of: a JSON array has an end. */
 export class EntryOutput implements Disposable {
+  /** What cannot be read of that which is to be printed. */
+  readonly damages: DamageOutput;
   readonly #output: BufferedOutput;
   readonly #form: EntryForm;
   readonly #isTerminal: boolean;
@@ -25,6 +28,7 @@ export class EntryOutput implements Disposable {
     this.#output = new BufferedOutput(terminal);
     this.#form = form;
     this.#isTerminal = terminal.isTerminal;
+    this.damages = new DamageOutput(terminal, form.startsWith("json") ? "json" : "text");
   }
 
   /** Prints one entry; `name` is what the form `names` shows of it. */

@@ -39,10 +39,12 @@ export function printFound(
   using output = new EntryOutput(terminal, form);
   const walk = walkEntries(open.reader, {
     from: path,
+    onDamage: (path, damage) => output.damages.print(path, damage),
     ...(options.name === undefined ? {} : { glob: options.name }),
     filter: (_path, entry) => filter(entry),
   });
   for (const step of walk) output.print(step.path, step.path, printableEntry(step.entry));
+  output.damages.finish("searched");
 }
 
 function makeFilter(options: FindOptions): EntryFilter {

@@ -110,6 +110,7 @@ export function listByTables(
   request: Pick<ListingRequest, "paths" | "isRecursive">,
   output: EntryOutput,
 ): void {
+  const { damages } = output;
   const paths = request.paths.map((path) => joinPath(splitPath(path)));
   const found = paths.map((path) => accessor.lookupChild(path));
   const missing = found.indexOf(undefined);
@@ -119,12 +120,15 @@ export function listByTables(
     if (child!.entry.kind !== "directory") output.print(path, child!.name, child!.entry);
     else if (request.isRecursive) printTree(accessor, path, child as PxarNode, output);
     else {
-      const lines = Array.from(accessor.readDirectory(child as PxarNode), ({ name, entry }) => {
+      const onDamage = (damage: Error) => damages.print(path, damage);
+      const children = accessor.readDirectory(child as PxarNode, onDamage);
+      const lines = Array.from(children, ({ name, entry }) => {
         return { key: name, text: output.text(childPath(path, name), name, entry) };
       });
       printSorted(lines, output);
     }
   });
+  damages.finish("listed");
 }
 
 /** Opens the tables of an archive. @throws {FormatError} */
@@ -144,14 +148,13 @@ function printTree(
     const { path, child } = next;
     output.print(path, path, child.entry);
     if (child.entry.kind !== "directory") continue;
-    for (const entry of sortedChildren(accessor, child as PxarNode).reverse()) {
+    const onDamage = (damage: Error) => output.damages.print(path, damage);
+    const children = [...accessor.readDirectory(child as PxarNode, onDamage)]
+      .sort((a, b) => compareNames(b.name, a.name));
+    for (const entry of children) {
       stack.push({ path: childPath(path, entry.name), child: entry });
     }
   }
-}
-
-function sortedChildren(accessor: PxarAccessor, directory: PxarNode): PxarChild[] {
-  return [...accessor.readDirectory(directory)].sort((a, b) => compareNames(a.name, b.name));
 }
 
 function childPath(path: string, name: string): string {

@@ -45,7 +45,8 @@ export class ProblemOutput {
       this.#terminal.err(JSON.stringify({ type: "problem", ...problem }) + "\n");
     } else {
       const { severity, path, message } = problem;
-      const place = message.includes(path) ? "" : `${quoteName(path)}: `;
+      const name = quoteName(path);
+      const place = message.includes(name) ? "" : `${name}: `;
       this.#terminal.err(`${severity}: ${place}${showMessage(message)}\n`);
     }
   }

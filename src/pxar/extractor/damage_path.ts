@@ -91,7 +91,7 @@ export class DamagePath {
   #pass(error: Error, guide: TableGuide): number {
     if (this.#open.length === 0) this.#open.push({ path: "/", offset: 0, last: undefined });
     const directories = this.#open.slice(1).map(({ offset }) => offset);
-    const found = guide.next(directories, this.#decoder.failureOffset);
+    const found = guide.next(directories, this.#decoder.itemOffset);
     const depth = found?.depth ?? 0;
     this.#tellOfLost(error, found);
     this.#open.length = depth;

@@ -182,7 +182,8 @@ class Walk {
 
   /** Everything in a directory. */
   content(directory: PxarNode, path: string): void {
-    for (const child of this.#accessor.readDirectory(directory)) {
+    const onDamage = (damage: Error) => this.#extraction.fail(`/${path}`, damage);
+    for (const child of this.#accessor.readDirectory(directory, onDamage)) {
       this.entry(child, child.name, join(path, child.name));
     }
   }

@@ -42,6 +42,7 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
       exitStatus: {
         0: "Nothing differs.",
         1: "Something differs, and is on standard output; or failure, on standard error.",
+        2: "Something could not be compared, and is on standard error; or wrong usage.",
       },
     });
   },
@@ -53,7 +54,7 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
     const { openArchiveReader, openReader } = await import("../../pxar/readers.ts");
     const { snapshotInput } = await import("../../pbs/snapshot_input.ts");
     const { archiveInput } = await import("../../pxar/named_archive.ts");
-    const count = await withStore(options, context, "read", async (store) => {
+    return await withStore(options, context, "read", async (store) => {
       const open = (text: string) => openFoundSnapshot(store, text, options, context);
       const a = await open(left!);
       const b = PATH.test(right!) ? undefined : await open(right!);
@@ -72,6 +73,5 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
         a.close();
       }
     });
-    return count === 0 ? 0 : 1;
   },
 };

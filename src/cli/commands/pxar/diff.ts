@@ -36,6 +36,7 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
       exitStatus: {
         0: "Nothing differs.",
         1: "Something differs, and is on standard output; or failure, on standard error.",
+        2: "Something could not be compared, and is on standard error; or wrong usage.",
       },
     });
   },
@@ -49,12 +50,11 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
       await archiveInput(left!, payloadOf(options)),
       await archiveInput(right!, options.payloadB),
     ] as const;
-    const count = printDifferences(
+    return printDifferences(
       () => openReader(inputs[0]),
       () => openReader(inputs[1]),
       options,
       terminal,
     );
-    return count === 0 ? 0 : 1;
   },
 };

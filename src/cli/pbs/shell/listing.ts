@@ -28,8 +28,11 @@ export interface WalkedEntry {
   readonly isDirectory: boolean;
 }
 
-/** Directories by the tables of the archive itself. */
-export function listByAccessor(accessor: PxarAccessor): Listing {
+/** Directories by the tables of the archive itself. @param onDamage hears of those that may hold more than is listed */
+export function listByAccessor(
+  accessor: PxarAccessor,
+  onDamage: (path: string, damage: Error) => void,
+): Listing {
   return {
     isDirectory(path) {
       const child = accessor.lookupChild(path);
@@ -37,7 +40,7 @@ export function listByAccessor(accessor: PxarAccessor): Listing {
     },
     list(path) {
       const directory = accessor.lookupChild(path) as PxarNode;
-      return [...accessor.readDirectory(directory)]
+      return [...accessor.readDirectory(directory, (damage) => onDamage(path, damage))]
         .map(({ name, entry }) => ({ name, isDirectory: entry.kind === "directory" }))
         .sort((a, b) => compareNames(a.name, b.name));
     },

@@ -9,6 +9,7 @@ import type { CatalogEntry } from "#src/pbs/format/catalog.ts";
 import type { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { compareNames, splitPath } from "#src/transfer/paths.ts";
+import { DamageOutput } from "../../pxar/damage_output.ts";
 import { extractBelow, type ExtractRequest } from "../../pxar/extract_job.ts";
 import { openAccessor } from "../../pxar/listing.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -37,10 +38,12 @@ export function openShell(
   const files = request.archive.openFiles();
   try {
     const accessor = openAccessor(files);
+    const damages = new DamageOutput(terminal, "text");
     const shell = new CatalogShell({
       name: files.name,
       accessor,
-      listing: catalogListing(snapshot, name) ?? listByAccessor(accessor),
+      listing: catalogListing(snapshot, name) ??
+        listByAccessor(accessor, (path, damage) => damages.print(path, damage)),
       restore: (from, paths, target) =>
         extractBelow(request, accessor, from, paths, target, terminal),
       terminal,

@@ -17,7 +17,7 @@ function inShell(lines: readonly string[]) {
   const shell = new CatalogShell({
     name: "hardlinks.pxar",
     accessor,
-    listing: listByAccessor(accessor),
+    listing: listByAccessor(accessor, () => {}),
     restore: (...call) => restored.push(call),
     terminal: {
       out: (text) => printed.push(text),
@@ -91,7 +91,7 @@ Deno.test("CatalogShell completes commands, flags and paths", () => {
   const shell = new CatalogShell({
     name: "x",
     accessor,
-    listing: listByAccessor(accessor),
+    listing: listByAccessor(accessor, () => {}),
     restore: () => {},
     terminal: {
       out() {},
