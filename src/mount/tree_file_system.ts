@@ -8,6 +8,7 @@ import { Errno } from "#ffi/os_error.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { Failure } from "#src/errors.ts";
 import {
   type AttributesSlot,
   type EmitEntry,
@@ -320,7 +321,7 @@ function listOf(directory: DirectoryNode): Listing {
     for (const entry of directory.entries()) entries.push(entry);
     return { entries, damage: undefined };
   } catch (error) {
-    if (entries.length === 0 || !(error instanceof Error)) throw error;
+    if (entries.length === 0 || !(error instanceof Failure)) throw error;
     return { entries, damage: error };
   }
 }

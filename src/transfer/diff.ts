@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import { isSameContent } from "./content.ts";
 import { FirstNames } from "./first_names.ts";
 import { type FieldComparison, fieldComparisons } from "./metadata_fields.ts";
@@ -165,7 +165,7 @@ class Comparison {
     try {
       return read();
     } catch (error) {
-      if (this.#onDamage === undefined || !isFailure(error)) throw error;
+      if (this.#onDamage === undefined || !(error instanceof Failure)) throw error;
       this.#onDamage(path, error);
       return undefined;
     }

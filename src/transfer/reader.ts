@@ -7,7 +7,7 @@
  * @module
  */
 
-import { isFailure } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
 
 /** A part of what is known of an entry beside its content. */
@@ -141,7 +141,7 @@ export function childrenSeen(
   try {
     return directory.children(onDamage);
   } catch (error) {
-    if (!isFailure(error)) throw error;
+    if (!(error instanceof Failure)) throw error;
     onDamage(error);
     return [];
   }
