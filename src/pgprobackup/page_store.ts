@@ -42,6 +42,12 @@ const GAP_SIZE_MAX = RECORD_SIZE_MAX;
 /** In the place of a block's index word: its page has been read. No word of an index, where no payload is so long. */
 const READ = 0xffff_ffff;
 
+/**
+ * Pages that are checked without the vector function. To compile it takes 1 ms, and 8 ms where the compiler itself has to be read
+ * from the disk first: too much for who waits for the first page, or reads only a few.
+ */
+const PLAIN_CHECKSUMS = 256;
+
 /** Blocks whose index is looked at in one go. */
 const RANGE_BLOCKS = 256;
 
@@ -82,8 +88,9 @@ export class PageStore {
   #pageFile = 0;
   #pageBlock = 0;
   #viewed: NativeBuffer | undefined;
-  /** Made for the first page that is read. */
-  #checksum: PageChecksum | undefined;
+  /** Pages whose checksum has been computed the plain way, up to {@link PLAIN_CHECKSUMS}. */
+  #plainChecksums = 0;
+  #vectorChecksum: PageChecksum | undefined;
   #words = new Int32Array(0);
   readonly #counters: PageCounters = { indexFiles: 0, indexBytes: 0, pageHits: 0, pageMisses: 0 };
 
@@ -190,7 +197,7 @@ export class PageStore {
           this.#wordsOf(target),
           word,
           file.segment * SEGMENT_BLOCKS_MAX + block,
-          this.#checksum ??= makeVectorChecksum() ?? pageChecksum,
+          this.#checksumFunction(),
         );
         if (verdict !== PageVerdict.GOOD) {
           refusePage(stream, position + recordStart, block, verdict);
@@ -198,6 +205,14 @@ export class PageStore {
       }
       range[2 * each + 1] = READ;
     }
+  }
+
+  #checksumFunction(): PageChecksum {
+    if (this.#plainChecksums < PLAIN_CHECKSUMS) {
+      this.#plainChecksums += 1;
+      return pageChecksum;
+    }
+    return this.#vectorChecksum ??= makeVectorChecksum() ?? pageChecksum;
   }
 
   /** One page in a buffer of the store, valid until the next call. Asking again for the page expanded last is free. */

@@ -121,6 +121,27 @@ Deno.test("DataFileContent checks pages with their absolute block number", () =>
     throws(() => readAll(fileAt(bad, path)), IntegrityError);
   }));
 
+Deno.test("DataFileContent checks the first page it reads and the thousandth", () =>
+  withStore((writer) => {
+    const stored = pages(range(1000), 1);
+    const damaged = [0, 999];
+    for (const block of damaged) {
+      const page = makePage(block, 1);
+      page[4000]! ^= 1;
+      stored.set(block, page);
+    }
+    const entries = [{ path: PATH, blockCount: 1000, pages: stored }];
+    const tree = openTree(writer.store, writer.write({ startTime: START, entries }));
+    const content = fileAt(tree, PATH).open();
+    const buffer = NATIVE.codecs.allocate(8192);
+    for (const block of range(1000)) {
+      const read = () => content.readInto(buffer, 0, 8192, block * 8192);
+      if (damaged.includes(block)) throws(read, /block (0|999): wrong page checksum/);
+      else equal(read(), 8192);
+    }
+    tree.close();
+  }));
+
 Deno.test("DataFileContent does not check pages of a cluster without checksums", () =>
   withStore((writer) => {
     const page = makePage(0, 1);
