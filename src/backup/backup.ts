@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Errno, OsError, StateError } from "#src/errors.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import { directoryBehind } from "#src/io/store_access.ts";
@@ -90,7 +91,13 @@ function reportOf(
   archives: readonly ArchiveReport[],
   snapshot: SnapshotSummary | undefined,
 ): BackupReport {
-  return { archives, snapshot, isPartial: archives.some(({ build }) => build?.isPartial === true) };
+  return {
+    archives,
+    snapshot,
+    isPartial: archives.some((archive) =>
+      archive.build?.isPartial === true || (archive.unreadableCount ?? 0) > 0
+    ),
+  };
 }
 
 function filesOf({ kind, name }: BackupSpec, options: BackupOptions): string[] {
@@ -108,7 +115,10 @@ function checkSource(spec: BackupSpec): void {
 }
 
 function sizeOf({ kind, path }: BackupSpec): number {
-  if (kind === "blob") return readBlobSource(path).length;
+  if (kind === "blob") {
+    const content = unlessUnreadable(() => readBlobSource(path));
+    return content instanceof OsError ? 0 : content.length;
+  }
   if (isImageStream(path)) {
     if (isStandardInput(path)) ImageStream.open(path)[Symbol.dispose]();
     return 0;
@@ -131,7 +141,8 @@ function addArchive(
     case "image":
       return addImage(writer, spec, options);
     case "blob": {
-      const content = readBlobSource(spec.path);
+      const content = unlessUnreadable(() => readBlobSource(spec.path));
+      if (content instanceof OsError) return lostBlob(spec, content, options);
       const stored = writer.addBlob(`${spec.name}.blob`, content);
       const { length } = content;
       return {
@@ -157,7 +168,39 @@ function addImage(writer: SnapshotWriter, spec: BackupSpec, options: BackupOptio
   using image = ImageSource.open(spec.path);
   const { size } = image;
   const stream = writer.openFixed(`${spec.name}.fidx`, size, chunkSize);
-  image.writeTo(stream, (position) => options.onImage?.(position, size));
+  let unreadableCount = 0;
+  image.writeTo(stream, (position) => options.onImage?.(position, size), (offset, length) => {
+    unreadableCount++;
+    const message = `Cannot read ${length} bytes at offset ${offset}: EIO, zeros in their place`;
+    tellUnreadable(spec, message, options);
+  });
   const { newBytes, newStoredBytes } = stream.finish();
-  return { size, newBytes, newStoredBytes, build: undefined, reuse: undefined };
+  return { size, newBytes, newStoredBytes, build: undefined, unreadableCount, reuse: undefined };
+}
+
+/** What `read` gives, or the error of a bad sector. */
+function unlessUnreadable<Result>(read: () => Result): Result | OsError {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.EIO) return error;
+    throw error;
+  }
+}
+
+/** Half a configuration file is worse than none: it is left out. */
+function lostBlob(spec: BackupSpec, error: OsError, options: BackupOptions): Outcome {
+  tellUnreadable(spec, `${error.message}, left out`, options);
+  const none = { size: 0, newBytes: 0, newStoredBytes: 0 };
+  return { ...none, build: undefined, unreadableCount: 1, reuse: undefined };
+}
+
+/** @throws {StateError} `partial` when nothing may be missing */
+function tellUnreadable(spec: BackupSpec, message: string, options: BackupOptions): void {
+  options.onUnreadable?.(spec, message);
+  if (options.build?.isStrict !== true) return;
+  throw new StateError(
+    "partial",
+    `Stopped at "${spec.path}", which would be missing or incomplete`,
+  );
 }

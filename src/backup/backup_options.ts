@@ -33,6 +33,8 @@ export interface BackupOptions {
   readonly onArchive?: (archive: PlannedArchive) => void;
   /** Called with how far an image is; of one that comes through a pipe nobody knows how many bytes there are. */
   readonly onImage?: (doneBytes: number, allBytes: number | undefined) => void;
+  /** Called with each part of an image or blob that cannot be read: a range of an image is zeros then, a blob is left out. */
+  readonly onUnreadable?: (archive: BackupSpec, message: string) => void;
   /** Called when the previous snapshot cannot be used to find what has changed: all files are read then. */
   readonly onPreviousUnusable?: (archive: BackupSpec, error: Error) => void;
 }
@@ -53,6 +55,8 @@ export interface ArchiveReport extends PlannedArchive {
   readonly newStoredBytes: number;
   /** What a directory's archive was made of. */
   readonly build: BuildReport | undefined;
+  /** Parts of an image or blob that could not be read. */
+  readonly unreadableCount?: number;
   /** What was reused, in metadata mode with a usable previous snapshot. */
   readonly reuse: ReuseStatistics | undefined;
 }

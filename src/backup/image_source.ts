@@ -14,8 +14,12 @@ import { openSource } from "./open_source.ts";
 const { Seek, Errno } = host;
 
 const PIECE_SIZE = 1 << 20;
+/** What reading a bad sector gives. */
+const UNREADABLE = -Errno.EIO;
 /** What is copied between two reports. */
 const COPY_SIZE = 32 << 20;
+/** What is passed over where nothing can be read: the kernel reads pages; further failures in a row pass over four times as much each. */
+const PAGE_SIZE = 4096;
 const ZEROS = new Uint8Array(PIECE_SIZE);
 
 /** An open image. Its size does not change, whatever happens to the file. */
@@ -24,6 +28,7 @@ export class ImageSource implements Disposable {
   readonly #fd: number;
   readonly #path: string;
   readonly #hasHoles: boolean;
+  #passedSize = PAGE_SIZE;
 
   private constructor(fd: number, path: string, size: number, hasHoles: boolean) {
     this.#fd = fd;
@@ -52,13 +57,18 @@ export class ImageSource implements Disposable {
   }
 
   /**
-   * Writes the whole image. Holes are not read.
+   * Writes the whole image. Holes are not read; what cannot be read, as a bad sector, becomes zeros.
    *
    * @param onContent is called with the position now and then
+   * @param onUnreadable is called with each range that became zeros
    * @throws {OsError} when the image cannot be read
    * @throws {IntegrityError} when it has become shorter
    */
-  writeTo(stream: IndexedStream, onContent: (position: number) => void): void {
+  writeTo(
+    stream: IndexedStream,
+    onContent: (position: number) => void,
+    onUnreadable: (offset: number, size: number) => void,
+  ): void {
     for (let position = 0; position < this.size;) {
       const data = this.#hasHoles ? this.#nextData(position) : position;
       const hole = Math.min(data - position, COPY_SIZE);
@@ -67,7 +77,7 @@ export class ImageSource implements Disposable {
         position += hole;
       } else {
         const end = this.#hasHoles ? this.#nextHole(position) : this.size;
-        position += this.#copy(stream, position, Math.min(end - position, COPY_SIZE));
+        position += this.#copy(stream, position, Math.min(end - position, COPY_SIZE), onUnreadable);
       }
       onContent(position);
     }
@@ -95,15 +105,30 @@ export class ImageSource implements Disposable {
     }
   }
 
-  #copy(stream: IndexedStream, offset: number, size: number): number {
+  #copy(
+    stream: IndexedStream,
+    offset: number,
+    size: number,
+    onUnreadable: (offset: number, size: number) => void,
+  ): number {
     const taken = stream.copyFrom(this.#fd, offset, size);
-    return taken > 0 ? taken : this.#read(stream, offset, size);
+    const count = taken > 0 ? taken : this.#read(stream, offset, size);
+    if (count !== UNREADABLE) {
+      if (count > 0) this.#passedSize = PAGE_SIZE;
+      return count;
+    }
+    const passed = Math.min(size, this.#passedSize - offset % PAGE_SIZE);
+    this.#passedSize = Math.min(4 * this.#passedSize, PIECE_SIZE);
+    this.#writeZeros(stream, passed);
+    onUnreadable(offset, passed);
+    return passed;
   }
 
   #read(stream: IndexedStream, offset: number, size: number): number {
     const buffer = new Uint8Array(Math.min(PIECE_SIZE, size));
     const count = preadInto(this.#fd, buffer, offset);
     if (count === -Errno.EINTR) return 0;
+    if (count === UNREADABLE) return UNREADABLE;
     if (count < 0) throw new OsError(-count, "read", this.#path);
     if (count === 0) {
       throw new IntegrityError(`Cannot read "${this.#path}": it has become shorter`, {

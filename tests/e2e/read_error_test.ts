@@ -202,3 +202,21 @@ function isAnswering(path: string): boolean {
     return false;
   }
 }
+
+Deno.test("an unreadable part of an image becomes zeros, and a blob with one is left out", async () => {
+  await using store = await PbsStore.create();
+  await using bad = await BadSector.make(store);
+  const sources = [`b.img:${bad.root}/bad`, `c.conf:${bad.root}/bad`, `d.conf:${bad.root}/zgood`];
+  const made = await store.run(["backup", ...sources, "--backup-id", "img", "--format", "json"]);
+  assert.equal(made.code, 1, made.stderr);
+  assert.equal(JSON.parse(made.stdout).incomplete, true);
+  assert.match(made.stderr, /"path":"b\.img".*at offset \d+: EIO/);
+  assert.match(made.stderr, /"path":"c\.conf".*left out/);
+  const image = bad.home.join("b");
+  await store.must(["restore", "host/img", "b.img", image]);
+  bad.checkZeros(Deno.readFileSync(image));
+  assert.equal(await store.must(["restore", "host/img", "d.conf", "-"]), "good\n");
+  const strict = ["--error-on-incomplete", "--backup-id", "strict"];
+  assert.equal((await store.run(["backup", sources[0]!, ...strict])).code, 1);
+  assert.doesNotMatch(await store.must(["snapshots"]), /host\/strict/);
+});

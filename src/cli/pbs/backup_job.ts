@@ -114,7 +114,10 @@ function finish(finished: FinishedBackup, { output }: BackupOutput): void {
   const { archives, isPartial } = finished.report;
   if (!isPartial) return;
   throw partialError(
-    archives.reduce((sum, { build }) => sum + (build?.errorCount ?? 0), 0),
+    archives.reduce(
+      (sum, { build, unreadableCount = 0 }) => sum + (build?.errorCount ?? 0) + unreadableCount,
+      0,
+    ),
     "backed up",
   );
 }
@@ -184,6 +187,10 @@ function tellingOf(
     onImage: (bytes) => {
       contentBytes = bytes;
       show(1, bytes);
+    },
+    onUnreadable: ({ name }, message) => {
+      log.add(`error: ${name}: ${message}`);
+      problems.print({ path: name, severity: "error", code: "incomplete", message });
     },
     onPreviousUnusable: (spec, error) => {
       const hint = error instanceof IntegrityError ? DAMAGE_HINT : "";

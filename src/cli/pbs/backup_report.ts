@@ -129,7 +129,7 @@ function totalsOf(archives: readonly ArchiveReport[]): Totals {
     files: sum(({ build }) => build?.counts.file ?? 1),
     bytes: sum(({ size }) => size),
     newBytes: sum(({ newBytes }) => newBytes),
-    errors: sum(({ build }) => build?.errorCount ?? 0),
+    errors: sum(({ build, unreadableCount = 0 }) => (build?.errorCount ?? 0) + unreadableCount),
     warnings: sum(({ build }) => build?.warningCount ?? 0),
   };
 }
