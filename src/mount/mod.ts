@@ -23,6 +23,8 @@ export * from "./fuse_worker.ts";
 export { treeFileSystem, type TreeFileSystemOptions } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
 export type { CommonStart, PoolListeners, WorkerPool } from "./worker_pool.ts";
+export type { WaitListeners, WaitReport } from "./pending/wait_guard.ts";
+export type { WaitMemory } from "./pending/wait_table.ts";
 export type { StartMessage } from "./worker_protocol.ts";
 export type { PassthroughState } from "./passthrough.ts";
 export type { BackingRegistry } from "./backing_registry.ts";

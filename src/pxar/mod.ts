@@ -10,6 +10,7 @@ export * from "./encoder.ts";
 export * from "./entry.ts";
 export type { DeviceNumber } from "./format/device.ts";
 export type { ReportCounter } from "./_report_counter.ts";
+export type { RebuiltTable } from "./archive_node.ts";
 export { openPxarTree } from "./pxar_tree.ts";
 export { verifyArchive, type VerifyFinding } from "./verify.ts";
 export * from "./builder/mod.ts";
