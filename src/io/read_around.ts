@@ -15,6 +15,12 @@ import type { ByteSource, OpenSource } from "./byte_source.ts";
 export const PIECE_SIZE = 128 << 10;
 
 /**
+ * Who goes on at most so many pieces further is taken to read in order, perhaps by turns with other threads: there the kernel reads
+ * ahead better by itself.
+ */
+const NEAR_PIECES = 8;
+
+/**
  * Makes sources fetch the piece of the file in which something is read, once as long as the file is open. Sources that know no
  * {@link ByteSource.willRead} stay as they are.
  */
@@ -41,8 +47,8 @@ class ReadAroundSource implements ByteSource {
 
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number {
     const piece = Math.floor(offset / PIECE_SIZE);
-    // Who goes on into the next piece reads in order, and the kernel reads ahead better by itself.
-    const isNear = piece === this.#lastPiece || piece === this.#lastPiece + 1;
+    const ahead = piece - this.#lastPiece;
+    const isNear = ahead >= 0 && ahead <= NEAR_PIECES;
     this.#lastPiece = Math.floor((offset + size) / PIECE_SIZE);
     if (!isNear && this.#isFetched[piece] === 0) {
       this.#isFetched[piece] = 1;

@@ -291,7 +291,7 @@ Deno.test("DataFileContent reads each backup's share of a range at once where bl
 Deno.test("DataFileContent fetches the neighbours of a page that is read at random, once", () =>
   withStore((writer) => {
     const id = writeChain(writer, [
-      { blockCount: 100, pages: pages(range(100), 1), compression: "none" },
+      { blockCount: 200, pages: pages(range(200), 1), compression: "none" },
     ]);
     const fetched: string[] = [];
     const tree = openPgProbackupTree({
@@ -314,11 +314,11 @@ Deno.test("DataFileContent fetches the neighbours of a page that is read at rand
     });
     const content = fileAt(tree, PATH).open();
     const buffer = NATIVE.codecs.allocate(8192);
-    for (const block of [90, 3, 85, 10, 95]) {
+    for (const block of [190, 3, 185, 10, 191]) {
       equal(content.readInto(buffer, 0, 8192, block * 8192), 8192);
       deepEqual(buffer.bytes.subarray(0, 8192), makePage(block, 1));
     }
-    deepEqual(fetched, ["16384 655360 131072", "16384 0 131072"]);
+    deepEqual(fetched, ["16384 1441792 131072", "16384 0 131072"]);
     tree.close();
   }));
 
