@@ -81,7 +81,9 @@ export function serveWorker(openFileSystem: FileSystemFactory): void {
       scope.postMessage({ type: "ended", index: start.index });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      Atomics.store(states, cell, WorkerState.FAILED);
+      const { STARTING, NOT_STARTED, FAILED } = WorkerState;
+      const hasServed = Atomics.load(states, cell) !== STARTING;
+      Atomics.store(states, cell, hasServed ? FAILED : NOT_STARTED);
       scope.postMessage({ type: "failed", index: start.index, message });
     }
     scope.close();

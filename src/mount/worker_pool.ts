@@ -3,7 +3,7 @@
  *
  * A mount answers as soon as one worker serves. The others are started behind that: each holds up the main isolate until its
  * thread has an isolate of its own, 10 ms, and to load the program takes each 50 ms of processor time, for which nobody who
- * waits for a mount need wait. One more, the reserve, is started when all others wait for the source (`pending/wait_table.ts`).
+ * waits for a mount need wait. One of them that cannot start costs a message and not the mount. One more, the reserve, is started when all others wait for the source (`pending/wait_table.ts`).
  *
  * @module
  */
@@ -51,6 +51,8 @@ export class WorkerPool {
   readonly #serving = Promise.withResolvers<void>();
   readonly #complete = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
+  /** How many there are to be: fewer where a thread cannot be started. */
+  #wantedCount: number;
   #hasFailed = false;
   #isReadOnlySaid = false;
   #isOver = false;
@@ -60,6 +62,7 @@ export class WorkerPool {
 
   constructor(url: string, workerCount: number, listeners: PoolListeners = {}) {
     this.workerCount = workerCount;
+    this.#wantedCount = workerCount;
     this.#url = url;
     this.#listeners = listeners;
     this.#states = new Int32Array(
@@ -180,7 +183,8 @@ export class WorkerPool {
         this.#post(worker, index, common);
         this.#launchLater(common);
       } catch (error) {
-        this.#fail(index, error instanceof Error ? error.message : String(error));
+        this.#wantedCount = this.#workers.length;
+        this.#tellNotStarted(index, error instanceof Error ? error.message : String(error));
       }
     }, 0);
   }
@@ -213,7 +217,8 @@ export class WorkerPool {
         this.#isReadOnlySaid = true;
         break;
       case "failed":
-        this.#fail(message.index, message.message);
+        if (this.#isMissing(message.index)) this.#tellNotStarted(message.index, message.message);
+        else this.#fail(message.index, message.message);
         break;
       case "alarm":
         this.#guard?.wake();
@@ -231,23 +236,39 @@ export class WorkerPool {
   #checkStates(): void {
     let servingCount = 0;
     let endedCount = 0;
+    let missingCount = 0;
     for (let index = 0; index < this.workerCount; index++) {
       const state = Atomics.load(this.#states, index);
       if (state === WorkerState.ENDED) endedCount++;
       if (state === WorkerState.SERVING || state === WorkerState.ENDED) servingCount++;
+      if (this.#isMissing(index)) missingCount++;
       if (state === WorkerState.FAILED) this.#fail(index, "ended with an error");
     }
     if (servingCount > 0) this.#serving.resolve();
-    if (servingCount === this.workerCount) this.#complete.resolve();
+    if (servingCount + missingCount === this.#wantedCount) this.#complete.resolve();
     // The reserve may be at rest, and not see that the mount is gone.
     if (endedCount > 0) this.#guard?.stop();
     const hasReserveEnded = this.#reserve === undefined ||
       this.#reserveState() === WorkerState.ENDED;
-    if (endedCount > 0 && endedCount === this.#workers.length && hasReserveEnded) {
+    const hasAllEnded = endedCount + missingCount === this.#workers.length;
+    if (endedCount > 0 && hasAllEnded && hasReserveEnded) {
       this.#stop();
       this.#complete.resolve();
       this.#ended.resolve();
     }
+  }
+
+  /** Whether a worker failed before it served, and the others serve without it. The first one cannot be done without. */
+  #isMissing(index: number): boolean {
+    return index > 0 && index < this.workerCount &&
+      Atomics.load(this.#states, index) === WorkerState.NOT_STARTED;
+  }
+
+  #tellNotStarted(index: number, message: string): void {
+    this.#listeners.onFailure?.(
+      `FUSE worker ${index} has not started, others serve without it: ${message}`,
+    );
+    this.#checkStates();
   }
 
   #reserveState(): number {

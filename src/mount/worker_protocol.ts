@@ -10,7 +10,15 @@ import type { WaitMemory } from "./pending/wait_table.ts";
  * States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does not. One more cell is 1
  * while a worker preloads (`directory_preloader.ts`); behind it comes the reserve's, see {@link stateCell}.
  */
-export const WorkerState = { STARTING: 0, SERVING: 1, ENDED: 2, FAILED: 3 } as const;
+export const WorkerState = {
+  STARTING: 0,
+  SERVING: 1,
+  ENDED: 2,
+  /** While it served: what it had in hand is never answered. */
+  FAILED: 3,
+  /** Failed before it served. */
+  NOT_STARTED: 4,
+} as const;
 
 /** Cell of a thread's state: the reserve's is behind that of preloading. */
 export function stateCell(index: number, workerCount: number): number {

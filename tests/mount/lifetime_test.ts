@@ -159,30 +159,37 @@ Deno.test("unmountPath() says when nothing is mounted", async () => {
   }
 });
 
-for (const fails of ["fails to open", "second fails to open"]) {
-  Deno.test(`mountFileSystem() leaves nothing behind when a worker ${fails}`, async () => {
-    const path = await Deno.makeTempDir({ prefix: "pbkfs-start-" });
-    try {
-      const mountUntilEnd = async () => {
-        const mount = await mountFileSystem({
-          mountPoint: path,
-          fsname: "x",
-          allowOther: false,
-          workers: 2,
-          description: fails,
-          workerUrl: faultUrl,
-        });
-        // The first one served.
-        await assert.rejects(mount.complete, /no such backup/);
-        await mount.closed;
-      };
-      await assert.rejects(mountUntilEnd(), /no such backup/);
-      assert.equal(isMounted(path), false);
-    } finally {
-      await Deno.remove(path);
-    }
+Deno.test("mountFileSystem() leaves nothing behind when its first worker fails to open", async () => {
+  const path = await Deno.makeTempDir({ prefix: "pbkfs-start-" });
+  try {
+    await assert.rejects(
+      mountFileSystem({
+        mountPoint: path,
+        fsname: "x",
+        allowOther: false,
+        workers: 2,
+        description: "fails to open",
+        workerUrl: faultUrl,
+      }),
+      /no such backup/,
+    );
+    assert.equal(isMounted(path), false);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("a worker that cannot start later is told of, and the mount goes on without it", async () => {
+  const parts = { workerUrl: faultUrl, workers: 2, description: "second fails to open" };
+  await withMount(parts, async ({ mount, path, failures }) => {
+    assert.equal(failures.length, 1);
+    assert.match(failures[0]!, /^FUSE worker 1 has not started, .*no such backup/);
+    assert.equal(isMounted(path), true);
+    await mount.unmount();
+    await mount.closed;
+    assert.equal(isMounted(path), false);
   });
-}
+});
 
 Deno.test("MountedFileSystem.unmount() ends a mount whose other workers are still to be started", async () => {
   for (const afterMs of [0, 20, 60]) {
