@@ -5,6 +5,7 @@
  */
 
 import type { ChunkThread } from "#src/chunking/worker_threads.ts";
+import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { CryptConfig } from "./crypt_config.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import type { SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
@@ -115,6 +116,8 @@ export interface SharedChunks {
   readonly memory: SharedChunkMemory;
   /** The thread that reads ahead for all; `spawn` needs a module like `chunk_loader_worker.ts`. Default: none. */
   readonly loader?: ReadAheadThread;
+  /** Is told of waits for the datastore. Default: none. */
+  readonly gate?: WaitGate;
 }
 
 /** How a reader gets a thread, which is started when much is read in order. */

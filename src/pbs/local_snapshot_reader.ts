@@ -35,6 +35,7 @@ import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
 import { snapshotPath } from "./store_places.ts";
 import { checkManifest, requireKey } from "./manifest_signature.ts";
 import type { ObjectLock } from "./store/object_locks.ts";
+import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
 import { READ_AHEAD_COUNT, ReadAhead, type ReadAheadSource } from "./reading/read_ahead.ts";
@@ -66,6 +67,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   readonly #cache: ChunkCache;
   readonly #ahead: ReadAhead | undefined;
   readonly #shared: SharedChunkCache | undefined;
+  readonly #gate: WaitGate;
   #loader: ChunkLoader | undefined;
   readonly #lock: ObjectLock | undefined;
 
@@ -93,6 +95,7 @@ export class LocalSnapshotReader implements SnapshotReader {
       crypt: options.crypt,
       setsCorruptAside: options.isBase === true,
     });
+    this.#gate = options.shared?.gate ?? NO_WAIT_GATE;
     this.#shared = this.#makeShared(options.shared);
     this.#cache = new ChunkCache(
       this.chunks,
@@ -160,7 +163,8 @@ export class LocalSnapshotReader implements SnapshotReader {
         idKey,
         cache: shared,
         expect: (digest: ChunkDigest, size: number) => {
-          if (!shared.expect(digest, size)) chunks.expect(digest);
+          if (shared.expect(digest, size) || !this.#gate.tryAdmit()) return;
+          waitAt(this.#gate, () => chunks.expect(digest));
         },
         aheadCount: READ_AHEAD_COUNT,
         gapBytes: SHARED_GAP_SIZE,
@@ -200,7 +204,7 @@ export class LocalSnapshotReader implements SnapshotReader {
 
   #makeShared(shared: SharedChunks | undefined): SharedChunkCache | undefined {
     if (shared === undefined) return undefined;
-    const { memory, loader } = shared;
+    const { memory, loader, gate } = shared;
     const spawn = loader?.spawn ?? spawnLoader;
     return new SharedChunkCache({
       memory,
@@ -210,6 +214,7 @@ export class LocalSnapshotReader implements SnapshotReader {
         this.#loader = new ChunkLoader(this.#source, memory, spawn);
       }),
       startBytes: loader?.startBytes,
+      gate,
     });
   }
 

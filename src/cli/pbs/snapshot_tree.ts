@@ -7,6 +7,7 @@
 import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
 import { UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
+import { waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
@@ -14,6 +15,7 @@ import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts"
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
+import { LateTree } from "#src/tree/late_tree.ts";
 import type { Tree } from "#src/tree/node.ts";
 import { serveTree } from "../served_tree.ts";
 import { spawnThread } from "../threads.ts";
@@ -25,19 +27,35 @@ export function openSnapshotView(
   description: SnapshotDescription,
   context: WorkerContext,
 ): FileSystem {
+  const { gate } = context;
+  let close = () => {};
+  const open = () => {
+    const opened = openTree(description, gate);
+    close = opened.close;
+    return opened.tree;
+  };
+  const tree = context.isReserve ? new LateTree(() => waitAt(gate, open)) : open();
+  return serveTree(tree, description, context, () => close());
+}
+
+/** The tree, and what closes what it is read from. */
+function openTree(description: SnapshotDescription, gate: WaitGate): {
+  readonly tree: Tree;
+  readonly close: () => void;
+} {
   const { storePath, serverStore, snapshot, archive, key, chunks } = description;
   const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
   try {
     const loader = navigator.hardwareConcurrency > 1 ? { spawn: spawnThread } : undefined;
     const reader = store.openSnapshot(snapshot, {
-      shared: { memory: chunks, ...(loader === undefined ? {} : { loader }) },
+      shared: { memory: chunks, gate, ...(loader === undefined ? {} : { loader }) },
       ...(key === undefined ? {} : { crypt: new CryptConfig(key) }),
     });
-    const tree = openSnapshotTree(reader, archive, description.owner);
-    return serveTree(tree, description, context, () => {
+    const close = () => {
       reader.close();
       store.close();
-    });
+    };
+    return { tree: openSnapshotTree(reader, archive, description.owner), close };
   } catch (error) {
     store.close();
     throw error;

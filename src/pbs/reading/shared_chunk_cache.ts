@@ -6,9 +6,11 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import { reserveSlot } from "./chunk_slot_room.ts";
 import type { DecodedChunks } from "./chunked_source.ts";
 import type { ChunkSource } from "../ports.ts";
+import { GatedChunks } from "./gated_chunks.ts";
 import { ChunkSlots, type SharedChunkMemory, SlotState } from "./shared_chunk_memory.ts";
 
 /** Before so many bytes were read in order, a thread that reads ahead costs more than it helps. */
@@ -26,6 +28,8 @@ export interface SharedChunkCacheParts {
   readonly startLoader?: (() => void) | undefined;
   /** So many bytes are read in order before that. Default: 24 MiB. */
   readonly startBytes?: number | undefined;
+  /** Is told of waits for chunks, whether this thread loads them or another one. */
+  readonly gate?: WaitGate | undefined;
   /** How long another thread's loading is waited for. Default: 5,000. */
   readonly loadTimeoutMs?: number | undefined;
 }
@@ -38,12 +42,18 @@ type Found = (typeof Found)[keyof typeof Found];
 export class SharedChunkCache implements DecodedChunks {
   readonly #parts: SharedChunkCacheParts;
   readonly #slots: ChunkSlots;
+  readonly #gate: WaitGate;
+  readonly #chunks: ChunkSource;
   /** The slot that {@link #find} found. */
   #slot = -1;
 
   constructor(parts: SharedChunkCacheParts) {
     this.#parts = parts;
     this.#slots = new ChunkSlots(parts.memory);
+    this.#gate = parts.gate ?? NO_WAIT_GATE;
+    this.#chunks = parts.gate === undefined
+      ? parts.chunks
+      : new GatedChunks(parts.chunks, parts.gate);
   }
 
   copy(
@@ -96,11 +106,11 @@ export class SharedChunkCache implements DecodedChunks {
         case Found.NO_ROOM:
           return -1;
         case Found.TO_LOAD:
-          loadSlot(this.#slots, slot, this.#parts.chunks, true);
+          loadSlot(this.#slots, slot, this.#chunks, true);
           return slot;
         case Found.LOADING:
           deadline ??= performance.now() + loadTimeoutMs;
-          if (this.#wait(slot, deadline)) break;
+          if (this.#waitForOther(slot, deadline)) break;
           this.#abandon(digest, size);
           return -1;
       }
@@ -128,10 +138,12 @@ export class SharedChunkCache implements DecodedChunks {
   }
 
   /** Waits for another thread to load a slot; loads what is wanted next meanwhile. @returns false when the time is over */
-  #wait(slot: number, deadline: number): boolean {
-    if (loadWanted(this.#slots, this.#parts.chunks)) return true;
-    const rest = deadline - performance.now();
-    return rest > 0 && this.#slots.waitWhileLoading(slot, rest);
+  #waitForOther(slot: number, deadline: number): boolean {
+    return waitAt(this.#gate, () => {
+      if (loadWanted(this.#slots, this.#chunks)) return true;
+      const rest = deadline - performance.now();
+      return rest > 0 && this.#slots.waitWhileLoading(slot, rest);
+    });
   }
 
   /** Lets nobody else wait for a thread that does not come to an end with loading. */
@@ -153,9 +165,8 @@ export class SharedChunkCache implements DecodedChunks {
     target: NativeBuffer,
     start: number,
   ): void {
-    const { chunks, allocate } = this.#parts;
-    const buffer = allocate(size);
-    chunks.load(digest, size, buffer, 0);
+    const buffer = this.#parts.allocate(size);
+    this.#chunks.load(digest, size, buffer, 0);
     target.bytes.set(buffer.bytes.subarray(from, from + count), start);
   }
 }
