@@ -298,6 +298,7 @@ class MountJob {
       fsname,
       allowOther: chooseAllowOther(this.#request.allowOther),
       launched: pool,
+      requestTimeoutMs: this.#request.ioTimeoutMs,
       description,
       posixAcls: description.overlay.extendedAttributes,
       backingPaths: [`${diff.controlPath}/${PID_FILE_NAME}`],

@@ -14,10 +14,11 @@ import {
   type StoreOptions,
   wholeNumber,
 } from "./command.ts";
+import { type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import { type LogOptions, type LogRequest, parseLogRequest } from "./log_options.ts";
 
 /** Values of the flags, as commander gives them. */
-export interface MountOptions extends StoreOptions, FormatOptions, LogOptions {
+export interface MountOptions extends StoreOptions, FormatOptions, LogOptions, IoTimeoutOption {
   readonly mntPath?: string;
   readonly diffDir?: string;
   readonly instance?: string;
@@ -65,6 +66,8 @@ export interface MountRequest {
   readonly wholeCopyBytesMax: number;
   /** Undefined: as many as the host is good for. */
   readonly workerCount: number | undefined;
+  /** How long a request may wait for the backup. Undefined: for ever. */
+  readonly ioTimeoutMs: number | undefined;
   /** Undefined: for root only. */
   readonly allowOther: boolean | undefined;
   readonly owner: string | undefined;
@@ -115,6 +118,7 @@ export function parseMountRequest(options: MountOptions, context: CommandContext
     workerCount: workers === undefined
       ? undefined
       : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
+    ioTimeoutMs: parseIoTimeout(options),
     allowOther: options.allowOther,
     owner: options.owner,
     settings: (options.config ?? []).map(parseSetting),

@@ -52,6 +52,7 @@ export class StatisticsCollector {
         workers: this.#mounted.workerCount,
         kernel_features: this.#mounted.kernelFeatures,
       },
+      waiting: this.#mounted.waitReport(),
       overlay: overlaySection(counters),
       fuse: fuseSection(operations, counters, handlesOpen),
       diff: {

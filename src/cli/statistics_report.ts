@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OperationStatistics } from "#src/mount/mod.ts";
+import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
 
 /** One object over all workers of a mount. Keys are part of the command line's interface. */
 export interface StatisticsReport {
@@ -17,6 +17,8 @@ export interface StatisticsReport {
     readonly workers: number;
     readonly kernel_features: readonly string[];
   };
+  /** What waits for the storage of the backup. */
+  readonly waiting: WaitReport;
   readonly overlay: Readonly<Record<string, number>>;
   readonly fuse: Readonly<Record<string, number>>;
   readonly diff: {

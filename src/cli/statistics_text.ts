@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OperationStatistics } from "#src/mount/mod.ts";
+import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 import { formatSize, formatTable } from "./table.ts";
 
@@ -89,6 +89,16 @@ function dataTable(
   );
 }
 
+/** Says what waits, and for what; nothing where nothing does. */
+function waitingNotice({ requests, operations, longest_s, files }: WaitReport): string {
+  if (requests === 0) return "";
+  const kinds = Object.entries(operations).map(([name, count]) => `${count} ${name}`).join(", ");
+  const at = files.map((file) => `  waited for: ${file}\n`).join("");
+  const verb = requests === 1 ? "waits" : "wait";
+  return `${formatNumberOf("request", requests)} ${verb} for the storage of the backup ` +
+    `(${kinds}), the oldest for ${formatUptime(longest_s)}.\n${at}`;
+}
+
 /** The text form. @param widthMax columns of the terminal; undefined where nobody looks */
 export function formatStatistics(report: StatisticsReport, widthMax?: number): string {
   const { mount, operations, fuse, pid, uptime_s: uptime } = report;
@@ -107,5 +117,6 @@ export function formatStatistics(report: StatisticsReport, widthMax?: number): s
   const notice = report.diff.read_only
     ? "The disk of the diff is read-only: changes are refused, what is there can be read.\n"
     : "";
-  return [head + notice, requests, dataTable(report, widthMax) + passthrough].join("\n");
+  const waiting = waitingNotice(report.waiting);
+  return [head + notice + waiting, requests, dataTable(report, widthMax) + passthrough].join("\n");
 }

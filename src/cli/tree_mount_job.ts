@@ -27,6 +27,8 @@ export interface TreeMountRequest {
   readonly allowOther: boolean | undefined;
   /** Undefined: as many as the host is good for. */
   readonly workerCount: number | undefined;
+  /** How long a request may wait for what is mounted. Undefined: for ever. */
+  readonly ioTimeoutMs: number | undefined;
   /** A log to a file that has no name is no log. */
   readonly log: LogRequest;
 }
@@ -100,7 +102,7 @@ class TreeMountJob {
     mountPath: string,
     { description, fsname, mayHaveAcls }: MountedTree,
   ): Promise<void> {
-    const { workerCount, allowOther } = this.#request;
+    const { workerCount, allowOther, ioTimeoutMs } = this.#request;
     const mounted = await mountFileSystem({
       mountPoint: mountPath,
       fsname,
@@ -109,6 +111,7 @@ class TreeMountJob {
       posixAcls: mayHaveAcls,
       ...(workerCount === undefined ? {} : { workers: workerCount }),
       workerUrl: workerUrl(),
+      requestTimeoutMs: ioTimeoutMs,
       description,
       ...WAIT_LOG,
       onFailure: (detail) => log.error("request failed", { detail }),

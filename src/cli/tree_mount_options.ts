@@ -7,6 +7,7 @@
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type Command, Option } from "commander";
 import { type CommandContext, wholeNumber } from "./command.ts";
+import { addIoTimeout, type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
 import type { TreeMountRequest } from "./tree_mount_job.ts";
 
@@ -19,7 +20,7 @@ export const TREE_MOUNT_ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 
 /** Values of {@link addTreeMountOptions}. */
-export interface TreeMountOptions extends LogOptions {
+export interface TreeMountOptions extends LogOptions, IoTimeoutOption {
   readonly allowOther?: boolean;
   readonly workers?: string;
   readonly verbose?: boolean;
@@ -35,6 +36,7 @@ export function addTreeMountOptions(command: Command): Command {
     .option("--allow-other", "let other users enter (default for root)")
     .option("--no-allow-other", "let only the mounting user enter (default for others)")
     .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores");
+  addIoTimeout(command);
   return addLogOptions(command, "without it a mount in the background does not log")
     .addOption(new Option("--handshake").hideHelp());
 }
@@ -55,6 +57,7 @@ export function parseTreeMount(
     workerCount: workers === undefined
       ? undefined
       : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
+    ioTimeoutMs: parseIoTimeout(options),
     log: parseLogRequest(logOptions, context),
   };
 }

@@ -11,8 +11,8 @@ const log = logger("mount");
 
 /** Writes to the log that all threads wait, that they do no more, and which requests were given up. */
 export const WAIT_LOG: Pick<PoolListeners, "onWaiting" | "onWaitOver" | "onTimeout"> = {
-  onWaiting: ({ requests, operations }) =>
-    log.warn("requests wait for their source", { requests, ...operations }),
+  onWaiting: ({ requests, operations, files }) =>
+    log.warn("requests wait for their source", { requests, ...operations, files }),
   onWaitOver: (waitedMs) => log.info("source answers again", { after_s: seconds(waitedMs) }),
   onTimeout: (operation, count) =>
     log.error("source did not answer in time: EIO", { request: operation, count }),

@@ -21,6 +21,7 @@ import { FailureLog } from "./failure_log.ts";
 import { Operations } from "./operations.ts";
 import { RequestGate } from "./pending/request_gate.ts";
 import { WaitTable } from "./pending/wait_table.ts";
+import { ownThreadId } from "./pending/waited_file.ts";
 import { Request } from "./request.ts";
 import { RequestLoop } from "./request_loop.ts";
 import { WorkerStatistics } from "./statistics.ts";
@@ -102,6 +103,7 @@ function serve(
   const request = new Request();
   const table = new WaitTable(start.waits);
   const { index, workerCount } = start;
+  table.setThreadId(index, ownThreadId());
   const gate = new RequestGate({
     table,
     index,

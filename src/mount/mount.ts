@@ -213,7 +213,7 @@ export class MountedFileSystem {
   }
 
   /** What waits for the source now. */
-  waitReport(): WaitReport | undefined {
+  waitReport(): WaitReport {
     return this.#pool.waitReport();
   }
 

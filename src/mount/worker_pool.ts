@@ -112,9 +112,9 @@ export class WorkerPool {
     this.#launchLater(common);
   }
 
-  /** What waits for the source, or for a thread, now; undefined before {@link start}. */
-  waitReport(): WaitReport | undefined {
-    return this.#guard?.report();
+  /** What waits for the source, or for a thread, now. Not before {@link start}. */
+  waitReport(): WaitReport {
+    return this.#guard!.report();
   }
 
   /** Fulfilled when no worker is being started any more: all serve, or the mount has ended; rejected when one fails before. */

@@ -16,6 +16,15 @@ const REPORT: StatisticsReport = {
     workers: 2,
     kernel_features: ["PASSTHROUGH"],
   },
+  waiting: {
+    requests: 0,
+    operations: {},
+    longest_s: 0,
+    threads: 0,
+    files: [],
+    interrupted: 0,
+    timed_out: 0,
+  },
   overlay: {
     reads_from_lower: 1_234_567,
     bytes_from_lower: 300 << 20,
@@ -67,12 +76,29 @@ Deno.test("pbkfs stat says so when there was no request", () => {
   assert.match(formatStatistics({ ...REPORT, operations: {} }), /^no requests yet$/m);
 });
 
+Deno.test("pbkfs stat says what waits, and for which files", () => {
+  const waiting = {
+    ...REPORT.waiting,
+    requests: 12,
+    operations: { read: 10, lookup: 2 },
+    longest_s: 75.4,
+    files: ["/backups/a", "/backups/b"],
+  };
+  const lines = formatStatistics({ ...REPORT, waiting }).split("\n");
+  assert.deepEqual(lines.slice(1, 4), [
+    "12 requests wait for the storage of the backup (10 read, 2 lookup), the oldest for 1 min 15 s.",
+    "  waited for: /backups/a",
+    "  waited for: /backups/b",
+  ]);
+});
+
 Deno.test("docs/statistics.md explains every counter that there is", () => {
   using diff = new TempDirectory("statistics");
   const mounted = {
     workerCount: 2,
     kernelFeatures: [],
     statistics: { operations: () => REPORT.operations, reset: () => {} },
+    waitReport: () => REPORT.waiting,
   };
   const backup = { instance: "i", backupId: "B", fsname: "pbkfs:i/B", diffPath: diff.path };
   const collector = new StatisticsCollector(mounted as never, backup, createSharedState());

@@ -19,7 +19,7 @@ import { pbkfs } from "./_archive_mount.ts";
 
 const TIMEOUT_MS = 60_000;
 /** For what takes milliseconds on a machine that has nothing else to do. */
-const PROMPT_MS = 5000;
+const PROMPT_MS = 20_000;
 const FILES = 100;
 const FILE_SIZE = 300_000;
 const ENDED_BY_SIGINT = 130;
@@ -214,6 +214,26 @@ Deno.test({
         'dd if="$1/relation-38" of=/dev/null bs=8192 skip=5 count=3 iflag=direct',
     );
 
+    // All that wait, and what for.
+    let stat = "";
+    const statistics = async () => {
+      stat = (await pbkfs(["stat", "-D", scene.upper, "--format", "json"], true)).stdout;
+      return JSON.parse(stat).waiting;
+    };
+    await waitUntil(
+      async () => {
+        const { operations } = await statistics();
+        return operations.read >= 30 && operations.write === 2;
+      },
+      TIMEOUT_MS,
+      () => stat,
+    );
+    const waiting = await statistics();
+    assert.equal(waiting.requests, waiting.operations.read + waiting.operations.write);
+    assert.equal(waiting.threads, 2);
+    assert.ok(waiting.files.length > 0);
+    for (const file of waiting.files) assert.ok(file.startsWith(`${scene.lower}/`), file);
+
     server.signalGroup("SIGCONT");
     const wanted = await checksums(source, relations.slice(1, 31));
     for (const [index, reader] of readers.entries()) {
@@ -238,5 +258,71 @@ Deno.test({
       timeoutMs: TIMEOUT_MS,
     });
     assert.equal(stdout, "more\n");
+  },
+});
+
+/** Waits for their end. @returns how many failed; the kernel may have had all that another one wanted */
+async function haveFailed(readers: readonly RunningCommand[], reason = /./): Promise<number> {
+  const results = await Promise.all(readers.map((reader) => reader.wait(TIMEOUT_MS)));
+  const failed = results.filter(({ code }) => code !== 0);
+  for (const { stderr } of failed) assert.match(stderr, reason);
+  return failed.length;
+}
+
+/** An archive in an archive, the outer one's server stopped, with processes that read the inner one. */
+async function stoppedScene(scene: Scene, options: readonly string[]): Promise<{
+  readonly server: RunningCommand;
+  readonly upper: RunningCommand;
+  readonly readers: readonly RunningCommand[];
+}> {
+  const few = names.slice(0, 10);
+  const source = scene.home.join("source");
+  fill(source, few, FILE_SIZE);
+  const outer = scene.home.join("outer");
+  Deno.mkdirSync(outer);
+  await pbkfs(["pxar", "create", `${outer}/inner.pxar`, source], true);
+  const server = await scene.serveLower(outer);
+  const inner = `${scene.lower}/inner.pxar`;
+  const upper = await scene.serve(scene.upper, [
+    ...["pxar", "mount", inner, scene.upper, "--workers", "2", ...options],
+  ]);
+  await scene.prompt('ls -l "$1"');
+  await scene.dropPages(scene.lower);
+  server.signalGroup("SIGSTOP");
+  const readers = scene.read(few);
+  await waitUntilAsleep(readers);
+  return { server, upper, readers };
+}
+
+Deno.test({
+  name: "a mount whose requests wait is not unmounted but by force, and then at once",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using scene = new Scene();
+    const { readers } = await stoppedScene(scene, []);
+    const refused = await pbkfs(["unmount", scene.upper]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /busy/);
+    assert.equal((await pbkfs(["unmount", "--force", scene.upper])).code, 0);
+    assert.equal(isMounted(scene.upper), false);
+    assert.ok(await haveFailed(readers) > 0);
+  },
+});
+
+Deno.test({
+  name: "--io-timeout: what waits longer fails with EIO, and the log says so",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using scene = new Scene();
+    const { server, upper, readers } = await stoppedScene(scene, ["--io-timeout", "1"]);
+    assert.ok(await haveFailed(readers, /Input\/output error/) > 0);
+    assert.match(upper.stderr, /source did not answer in time: EIO request=read count=\d+/);
+    server.signalGroup("SIGCONT");
+    const { stdout } = await runCommand(["cksum", ...names.slice(0, 10)], {
+      timeoutMs: TIMEOUT_MS,
+      cwd: scene.upper,
+    });
+    const wanted = await checksums(scene.home.join("source"), names.slice(0, 10));
+    assert.deepEqual(stdout.trimEnd().split("\n"), wanted);
   },
 });

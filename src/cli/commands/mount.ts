@@ -13,6 +13,7 @@ import {
   formatOption,
 } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
+import { addIoTimeout } from "../io_timeout.ts";
 import { addLogOptions } from "../log_options.ts";
 import type { MountOptions, MountRequest } from "../mount_request.ts";
 
@@ -49,7 +50,8 @@ export const mountCommand: CommandModule<MountOptions> = {
         "--whole-copies <MiB>",
         "copy files whole when a server opens them, up to this total; 0: none (default: 1024)",
       )
-      .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores")
+      .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores");
+    addIoTimeout(command)
       .addOption(new Option("--handshake").hideHelp())
       .addOption(formatOption());
     return addHelpNotes(command, {

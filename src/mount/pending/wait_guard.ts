@@ -11,6 +11,7 @@
 import { OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
 import { Errno } from "#ffi/os_error.ts";
 import type { PendingRequest } from "./pending_queue.ts";
+import { waitedFile } from "./waited_file.ts";
 import { Duty, monotonicMs, type WaitTable } from "./wait_table.ts";
 
 /** How often it is looked after an alarm. */
@@ -54,6 +55,8 @@ export interface WaitReport {
   readonly longest_s: number;
   /** Threads that wait for the source. */
   readonly threads: number;
+  /** Files that these read, or directories in which they open one, as far as the kernel tells. */
+  readonly files: readonly string[];
   /** Ended by an interrupt since the mount was made. */
   readonly interrupted: number;
   /** Ended with EIO since the mount was made, because their time was over. */
@@ -125,14 +128,17 @@ export class WaitGuard {
     const operations: Record<string, number> = {};
     let longestMs = 0;
     let threads = 0;
+    const files = new Set<string>();
     const count = (opcode: number, waitedMs: number) => {
       const name = OPCODE_NAMES[opcode] ?? `opcode_${opcode}`;
       operations[name] = (operations[name] ?? 0) + 1;
       longestMs = Math.max(longestMs, waitedMs);
     };
-    for (const sight of this.#sights) {
+    for (const [index, sight] of this.#sights.entries()) {
       if (sight === undefined || !this.#isStuck(sight, now)) continue;
       threads++;
+      const file = waitedFile(table.threadIdOf(index));
+      if (file !== undefined) files.add(file);
       if (sight.request.opcode !== 0) count(sight.request.opcode, waitedMs(sight, now));
     }
     const queued = table.queue.list();
@@ -143,6 +149,7 @@ export class WaitGuard {
       operations,
       longest_s: Math.round(longestMs / 100) / 10,
       threads,
+      files: [...files],
       interrupted,
       timed_out: timedOut,
     };

@@ -50,6 +50,8 @@ const Thread = {
   DEVICE_FD: 3,
   OPCODE: 4,
   SINCE_MS: 5,
+  /** The kernel's number of the thread; never changes. */
+  THREAD_ID: 6,
   WORDS: 16,
 } as const;
 
@@ -139,6 +141,16 @@ export class WaitTable {
   /** The guard looks rarely from now on, unless it is woken. */
   calm(): void {
     Atomics.store(this.#cells, Header.GUARD_AWAKE, 0);
+  }
+
+  /** Says which thread of the process the thread `index` is. */
+  setThreadId(index: number, threadId: number): void {
+    Atomics.store(this.#cells, threadStart(index) + Thread.THREAD_ID, threadId);
+  }
+
+  /** The kernel's number of a thread; 0 before it serves. */
+  threadIdOf(index: number): number {
+    return Atomics.load(this.#cells, threadStart(index) + Thread.THREAD_ID);
   }
 
   /** What the reserve shall do; see {@link Duty}. */
@@ -318,9 +330,10 @@ export class WaitTable {
     view.setInt32(OutHeader.ERROR, -errno, true);
     view.setUint32(OutHeader.UNIQUE, uniqueLow, true);
     view.setUint32(OutHeader.UNIQUE + 4, uniqueHigh, true);
-    write(deviceFd, this.#answer.address, BigInt(OutHeader.SIZE));
     const cell = errno === Errno.EINTR ? Header.ENDED_BY_INTERRUPT : Header.ENDED_BY_TIMEOUT;
+    // Counted first: whoever gets the answer may look at once.
     Atomics.add(this.#cells, cell, 1);
+    write(deviceFd, this.#answer.address, BigInt(OutHeader.SIZE));
   }
 }
 

@@ -1,0 +1,36 @@
+/**
+ * What a thread of this process waits for, as far as the kernel tells.
+ *
+ * @module
+ */
+
+import { readSmallFile } from "#ffi/libc.ts";
+import { At, readlinkAt } from "#ffi/libc_directory.ts";
+import { decodeFileName } from "#src/bytes/file_name.ts";
+
+const TEXT_SIZE_MAX = 4096;
+const DEVICES = "/dev/";
+
+/** The kernel's number of the calling thread; 0 where it does not tell. */
+export function ownThreadId(): number {
+  const target = readlinkAt(At.FDCWD, "/proc/thread-self");
+  return typeof target === "number" ? 0 : Number(/\d+$/.exec(decodeFileName(target))?.[0] ?? 0);
+}
+
+/**
+ * The file that a thread reads, or the directory in which it opens one: that of the descriptor that its system call has
+ * for first argument.
+ *
+ * @returns undefined when it is in no such call
+ */
+export function waitedFile(threadId: number): string | undefined {
+  const call = readSmallFile(`/proc/self/task/${threadId}/syscall`, TEXT_SIZE_MAX);
+  if (typeof call === "number") return undefined;
+  const argument = /^\d+ 0x([\da-f]{1,7}) /.exec(new TextDecoder().decode(call))?.[1];
+  if (argument === undefined) return undefined;
+  const target = readlinkAt(At.FDCWD, `/proc/self/fd/${Number.parseInt(argument, 16)}`);
+  if (typeof target === "number") return undefined;
+  const path = decodeFileName(target);
+  // Others are the mount's own device, pipes and sockets.
+  return path.startsWith("/") && !path.startsWith(DEVICES) ? path : undefined;
+}
