@@ -63,6 +63,7 @@ const TESTS_ALONE = [
   "tests/pxar/fuzz_test.ts",
   "tests/overlay",
   "tests/cli/control",
+  "tests/usecases/mounting/control",
   "tests/io/local_time_test.ts",
 ];
 

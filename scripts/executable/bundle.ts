@@ -11,12 +11,12 @@ import { linkProgram, type SplitBundle } from "./linked_program.ts";
 import { runDeno } from "./run_deno.ts";
 import { stageSources } from "./staging.ts";
 
-const WORKER_MODULE = "src/cli/worker.ts";
+const WORKER_MODULE = "src/usecases/worker.ts";
 
 /** The whole program but its start. */
 function programModule(kind: BuildKind): string {
   return `import { setBuildKind } from "#src/cli/build_kind.ts";
-export { embedWorkerSource } from "#src/cli/threads.ts";
+export { embedWorkerSource } from "#src/usecases/threads.ts";
 export { main as start } from "./main.ts";
 
 setBuildKind(${JSON.stringify(kind)});

@@ -36,8 +36,8 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // What is done with archives and snapshots. A directory's backup is an archive in chunks.
   transfer: ["bytes", "errors", "io", "tree", "pxar", "format"],
   backup: ["bytes", "errors", "io", "tree", "chunking", "pbs", "pxar", "transfer", "format"],
-  // Puts all of them together.
-  cli: [
+  // What a program does with all of them together; knows no terminal.
+  usecases: [
     "bytes",
     "errors",
     "tree",
@@ -52,9 +52,26 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "pbs",
     "mount",
     "backup",
-    "transfer",
     "format",
     "version",
+  ],
+  // Options, printing, and what only a person at a terminal needs.
+  cli: [
+    "usecases",
+    "bytes",
+    "errors",
+    "tree",
+    "codecs",
+    "io",
+    "log",
+    "overlay",
+    "pgprobackup",
+    "pxar",
+    "pbs",
+    "mount",
+    "backup",
+    "transfer",
+    "format",
   ],
   main: ["cli"],
 };

@@ -183,9 +183,30 @@ const threads: Deno.lint.Rule = {
   },
 };
 
+/** What only the command line may know: its arguments, its environment, and who sits before it. */
+const TERMINAL = /^(?:args|env|stdin|stdout|stderr|consoleSize)$/u;
+
+/** Use cases take plain values and give results: a program without a terminal calls them too. */
+const terminal: Deno.lint.Rule = {
+  create(context) {
+    if (layerOf(relativePath(context.filename)) !== "usecases") return {};
+    const report = (node: Deno.lint.Node) =>
+      context.report({ node, message: "Use cases know no command line and no terminal" });
+    return {
+      MemberExpression(node) {
+        const { object, property } = node;
+        if (object.type !== "Identifier" || property.type !== "Identifier") return;
+        const isOfRuntime = object.name === "Deno" && TERMINAL.test(property.name);
+        if (object.name === "console" || isOfRuntime) report(node);
+      },
+      'ImportDeclaration[source.value="commander"]': report,
+    };
+  },
+};
+
 const plugin: Deno.lint.Plugin = {
   name: "layers",
-  rules: { direction, purity, dlopen, threads },
+  rules: { direction, purity, dlopen, threads, terminal },
 };
 
 export default plugin;

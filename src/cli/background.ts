@@ -9,13 +9,13 @@
 
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { buildKind } from "./build_kind.ts";
-import { unmountCommand } from "./control/shell_command.ts";
+import { unmountCommand } from "./shell_command.ts";
 import {
   HANDSHAKE_FLAG,
   type HandshakeError,
   type HandshakeMessage,
   parseHandshake,
-} from "./handshake.ts";
+} from "#src/usecases/mounting/handshake.ts";
 
 /** The permissions a mount needs when run from source; docs/permissions.md says why. */
 const MOUNT_PERMISSIONS = [
@@ -177,7 +177,7 @@ class Interruption {
 function stillInProgress(reason: "timeout" | "interrupted", mountPath: string): StateError {
   const why = reason === "timeout" ? "no answer in the given time" : "waiting was interrupted";
   return new StateError("timeout", `mount still in progress (${why})`, {
-    hint: `The worker goes on; see its log, or end it with ${unmountCommand(mountPath)}`,
+    hint: `The worker goes on; see its log, or end it with ${unmountCommand({ mountPath })}`,
   });
 }
 

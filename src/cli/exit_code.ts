@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import { Failure, UsageError } from "#src/errors.ts";
 import { showMessage } from "./pxar/quoting.ts";
-import { wayOut } from "./way_out.ts";
+import { inWordsOf, wayOut } from "./way_out.ts";
 
 /** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */
 export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
@@ -65,7 +65,8 @@ export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
 
 function describe(error: unknown, command: Command | undefined): ErrorDescription {
   if (error instanceof Failure) {
-    const description: ErrorDescription = { code: error.code, message: error.message };
+    const message = inWordsOf(command, error.message, "long");
+    const description: ErrorDescription = { code: error.code, message };
     const { hint, option } = wayOut(error, command);
     if (hint !== undefined) description.hint = hint;
     if (option !== undefined) description["option"] = option;

@@ -6,7 +6,8 @@
 
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type Command, Option } from "commander";
-import { type LogLevelName, parseLogLevel } from "#src/log/level.ts";
+import { parseLogLevel } from "#src/log/level.ts";
+import type { LogRequest } from "#src/usecases/mounting/mount_log.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Values of {@link addLogOptions}, and of `--console`. */
@@ -16,15 +17,6 @@ export interface LogOptions {
   readonly logFormat: "text" | "json";
   readonly logSink: "file" | "journald";
   readonly debug?: boolean;
-}
-
-/** A log, as asked for. */
-export interface LogRequest {
-  readonly format: "text" | "json";
-  readonly sink: "file" | "journald" | "stderr";
-  /** Undefined: no file was named. */
-  readonly path: string | undefined;
-  readonly level: LogLevelName;
 }
 
 /** Adds the options. `fileHelp` says where the log is when no file is named. */

@@ -1,34 +1,20 @@
 /**
- * How a mounting process tells how it gets on: over the pipe to its launcher, or not at all in the foreground.
+ * How a mounting process in the background tells its launcher how it gets on: over a pipe.
  *
  * @module
  */
 
 import * as host from "#src/io/host.ts";
 import { Failure, UsageError } from "#src/errors.ts";
+import type { MountReport } from "#src/usecases/mounting/mount_process.ts";
 import { ERROR_FIELDS } from "./exit_code.ts";
-import { formatHandshake, type HandshakeMessage } from "./handshake.ts";
-
-/** Told of each step. */
-export interface MountReport {
-  /** All checks passed; `logFd` receives what the runtime itself may have to say from now on. */
-  started(logFd: number | undefined): void;
-  mounted(): void;
-  failed(error: unknown): void;
-}
-
-/** The foreground: errors are thrown to whoever prints them. */
-export const consoleReport: MountReport = {
-  started() {},
-  mounted() {},
-  failed() {},
-};
+import { formatHandshake, type HandshakeMessage } from "#src/usecases/mounting/handshake.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
 
 /** The background: standard output is the launcher's pipe until the mount answers or has failed. */
-export const pipeReport: MountReport = {
+export const pipeReport: Required<MountReport> & { failed(error: unknown): void } = {
   started(logFd) {
     replaceDescriptor(STDERR, logFd);
     send({ type: "started", pid: host.getPid() });

@@ -5,12 +5,8 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-
-/** Numeric owner of files. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+import { getEffectiveUid } from "#src/io/host.ts";
+import type { Owner } from "#src/usecases/mounting/mount_request.ts";
 
 const ID_MAX = 0xffff_fffe;
 
@@ -30,6 +26,20 @@ export function parseOwner(text: string): Owner {
   const account = findUser(user);
   const gid = group === undefined ? account.gid : findGroup(group);
   return { uid: account.uid, gid };
+}
+
+/**
+ * As {@link parseOwner}, of a mount: the files of an ordinary user's diff directory are his, whatever the mount would say.
+ *
+ * @throws {UsageError} when this user cannot mount for that one
+ */
+export function ownerOfMount(text: string): Owner {
+  const owner = parseOwner(text);
+  const userId = getEffectiveUid();
+  if (userId === 0 || owner.uid === userId) return owner;
+  throw new UsageError("Cannot use --owner: only root can mount for another user", {
+    option: "--owner",
+  });
 }
 
 function findUser(name: string): Owner {

@@ -5,7 +5,7 @@
  */
 
 import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
-import type { StatisticsReport } from "./statistics_report.ts";
+import type { StatisticsReport } from "#src/usecases/mounting/statistics_report.ts";
 import { formatSize, formatTable } from "./table.ts";
 
 /** `1,234,567`: numbers of any length can be read. */

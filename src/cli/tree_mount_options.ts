@@ -9,7 +9,7 @@ import { type Command, Option } from "commander";
 import { type CommandContext, wholeNumber } from "./command.ts";
 import { addIoTimeout, type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
-import type { TreeMountRequest } from "./tree_mount_job.ts";
+import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
 
 const WORKERS_MAX = 64;
 

@@ -1,14 +1,11 @@
 /**
- * The program's version, from the one place that has it.
+ * What the program says of its version.
  *
  * @module
  */
 
+import { PROGRAM_VERSION } from "#src/usecases/program_version.ts";
 import { buildKind } from "./build_kind.ts";
-import configuration from "#version" with { type: "json" };
-
-/** Version of the program. */
-export const PROGRAM_VERSION: string = configuration.version;
 
 /** What `--version` prints: the version and the kind of executable. */
 export function versionLine(): string {

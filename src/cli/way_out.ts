@@ -11,11 +11,14 @@ import type { Command } from "commander";
 import { dirname } from "node:path";
 import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
-import { shellWord, unmountCommand } from "./control/shell_command.ts";
+import { replaceUnmountCalls } from "#src/usecases/mounting/control/unmount_call.ts";
+import { unmountCommand } from "./shell_command.ts";
 import { datastoreWayOut } from "./pbs/way_out.ts";
 
 /** Flags of the options that errors name. */
 export const FLAGS: Readonly<Record<string, string>> = {
+  allowOther: "--allow-other",
+  backupId: "--backup-id",
   conflict: "--conflict",
   crypt: "--keyfile",
   diffPath: "--diff-dir",
@@ -28,9 +31,19 @@ export const FLAGS: Readonly<Record<string, string>> = {
   logSink: "--log-sink",
   overwrite: "--overwrite",
   payload: "--payload",
+  skipFsync: "--perf-unsafe",
   skipsLargeXattrs: "--skip-e2big-xattr",
   storePath: "--pbk-store",
   time: "--backup-time",
+};
+
+/** Arguments of commands whose name the library's options have. */
+export const ARGUMENTS: ReadonlySet<string> = new Set(["archive", "archive-name"]);
+
+/** Commands that do what calls do which the library's texts name. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  "listInstances()": "`pbkfs show`",
+  "runSnapshotMount()": "pbkfs pbs mount",
 };
 
 /** What an error says of a way out, in terms of the command line. */
@@ -48,26 +61,49 @@ export interface WayOut {
  */
 export function wayOut(error: Failure, command: Command | undefined): WayOut {
   const { option } = error;
-  const hint = datastoreWayOut(error, command) ?? error.hint;
+  const hint = datastoreWayOut(error, command) ?? inWordsOf(command, error.hint, "short");
   if (hint === undefined && error instanceof OsError) return wayAround(error, command);
   if (error.code === "locked") {
     const { mountPath, diffPath } = error as Partial<DiffLockedError>;
     if (mountPath !== undefined) {
       const flags = option === undefined ? undefined : flagsOf(command, FLAGS[option] ?? "");
       const instead = flags === undefined ? "" : ` (or give ${flags})`;
-      const way = diffPath === undefined ? [] : ["-d", shellWord(diffPath)];
-      return { hint: `Run ${unmountCommand(mountPath, ...way)} first${instead}` };
+      return { hint: `Run ${unmountCommand({ mountPath, diffPath })} first${instead}` };
     }
   }
   const known = option === undefined ? undefined : FLAGS[option];
   const flag = known ?? option;
   const flags = known === undefined ? undefined : flagsOf(command, known);
+  const isNamed = `${error.message} ${error.hint}`.includes(`\`${option}\``);
   // A name that only the library knows helps nobody at a terminal.
   const isShown = flag !== undefined && (known === undefined || flags !== undefined);
   return {
-    ...(hint === undefined ? {} : { hint: flags === undefined ? hint : `${hint} (${flags})` }),
+    ...(hint === undefined
+      ? {}
+      : { hint: flags === undefined || isNamed ? hint : `${hint} (${flags})` }),
     ...(isShown ? { option: flag } : {}),
   };
+}
+
+/**
+ * A text of the library with commands in place of the calls that it names, and flags in place of the options, which are
+ * in backquotes there.
+ *
+ * @param command the command that failed: which letters it has for flags
+ * @param form `long` names a flag as help does, `short` by its letter where it has one
+ */
+export function inWordsOf<Text extends string | undefined>(
+  command: Command | undefined,
+  text: Text,
+  form: "long" | "short",
+): Text {
+  return text &&
+    replaceUnmountCalls(text, unmountCommand).replace(/`([\w()]+)`/g, (found, name) => {
+      const flag = FLAGS[name];
+      if (flag === undefined) return COMMANDS[name] ?? found;
+      const option = command?.options.find((candidate) => candidate.long === flag);
+      return (form === "long" ? option && flagsOf(command, flag) : option?.short) ?? flag;
+    }) as Text;
 }
 
 /** What helps where a file cannot be made. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { type LaunchOptions, launchWorker } from "#src/cli/background.ts";
-import { formatHandshake, parseHandshake } from "#src/cli/handshake.ts";
+import { formatHandshake, parseHandshake } from "#src/usecases/mounting/handshake.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { waitUntil } from "#tests/support/process.ts";
 

@@ -4,7 +4,7 @@ import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 
 /** Seconds since 1970 that a text means where TZ is `zone`; "wrong" where it means nothing. */
 async function secondsOf(zone: string, text: string): Promise<string> {
-  const child = fileURLToPath(new URL("_find_time_child.ts", import.meta.url));
+  const child = fileURLToPath(new URL("./_find_time_child.ts", import.meta.url));
   const { stdout } = await runCommand(denoRunCommand(["--allow-ffi"], child, [text]), {
     timeoutMs: 30_000,
     env: { TZ: zone },

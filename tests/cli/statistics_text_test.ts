@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { StatisticsCollector } from "#src/cli/mount_statistics.ts";
-import type { StatisticsReport } from "#src/cli/statistics_report.ts";
+import { StatisticsCollector } from "#src/usecases/mounting/mount_statistics.ts";
+import type { StatisticsReport } from "#src/usecases/mounting/statistics_report.ts";
 import { formatStatistics } from "#src/cli/statistics_text.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

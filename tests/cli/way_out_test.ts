@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { FLAGS, wayOut } from "#src/cli/way_out.ts";
-import { Errno, LimitError, OsError, StateError } from "#src/errors.ts";
+import { ARGUMENTS, FLAGS, inWordsOf, wayOut } from "#src/cli/way_out.ts";
+import { Errno, LimitError, OsError, StateError, UsageError } from "#src/errors.ts";
+import { formatUnmountCall } from "#src/usecases/mounting/control/unmount_call.ts";
 import { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { MOUNT_PERMISSIONS, runProgram } from "./_program.ts";
@@ -33,6 +34,31 @@ Deno.test("wayOut() never shows the library's name of an option", () => {
   assert.deepEqual(wayOut(error, PLAIN), { hint: "Allow more" });
 });
 
+Deno.test("inWordsOf() puts flags and commands in place of the library's options and calls", () => {
+  const command = new Command("mount").option("-i, --backup-id <id>").option("--perf-unsafe");
+  assert.equal(inWordsOf(command, "`backupId` is required", "long"), "-i/--backup-id is required");
+  assert.equal(inWordsOf(command, "Give it with `backupId`", "short"), "Give it with -i");
+  assert.equal(inWordsOf(PLAIN, "With `skipFsync` nothing", "short"), "With --perf-unsafe nothing");
+  assert.equal(inWordsOf(undefined, "`backupId`", "long"), "--backup-id");
+  assert.equal(inWordsOf(command, "`nothing` and `f()`", "long"), "`nothing` and `f()`");
+  assert.equal(inWordsOf(command, undefined, "long"), undefined);
+  const strange = `/a "b" }) c`;
+  const call = formatUnmountCall({ mountPath: strange, diffPath: "/d\\", force: true });
+  assert.equal(
+    inWordsOf(
+      command,
+      `End it with ${call}, or ${formatUnmountCall({ mountPath: "/m" })}`,
+      "short",
+    ),
+    `End it with pbkfs unmount -D '${strange}' -d '/d\\' --force, or pbkfs unmount -D /m`,
+  );
+});
+
+Deno.test("wayOut() does not name a flag twice", () => {
+  const error = new UsageError("`diffPath` is required", { hint: "Give one", option: "diffPath" });
+  assert.deepEqual(wayOut(error, FORCING), { hint: "Give one", option: "--diff-dir" });
+});
+
 Deno.test("the command line has a flag for every option that errors of the library name", () => {
   const source = fileURLToPath(new URL("../../src/", import.meta.url));
   const named = (directory: string): string[] =>
@@ -44,7 +70,9 @@ Deno.test("the command line has a flag for every option that errors of the libra
     });
   const options = new Set(named(source));
   assert.ok(options.has("force") && options.has("diffPath"));
-  for (const option of options) assert.match(FLAGS[option] ?? "none", /^--[a-z]/, option);
+  for (const option of options) {
+    if (!ARGUMENTS.has(option)) assert.match(FLAGS[option] ?? "none", /^--[a-z]/, option);
+  }
 });
 
 Deno.test("wayOut() of what is there already offers to replace files, and files only", () => {

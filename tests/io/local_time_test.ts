@@ -5,7 +5,7 @@ import type { LocalTime } from "#src/io/local_time.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const CHILD = fileURLToPath(new URL("_local_time_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./_local_time_child.ts", import.meta.url));
 /** A zone's file; zones are not installed everywhere. */
 const VIENNA = "/usr/share/zoneinfo/Europe/Vienna";
 const hasZones = await Deno.stat(VIENNA).then(() => true, () => false);

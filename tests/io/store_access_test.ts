@@ -19,7 +19,7 @@ Deno.test("store_access says the same with and without FFI", async () => {
   Deno.symlinkSync("directory", directory.join("link"));
   Deno.symlinkSync("loop", directory.join("loop"));
   await runCommand(["mkfifo", directory.join("fifo")], { timeoutMs: 10_000 });
-  const module = fileURLToPath(new URL("_access_child.ts", import.meta.url));
+  const module = fileURLToPath(new URL("./_access_child.ts", import.meta.url));
   const reports = [];
   for (const permissions of [["--allow-read"], ["--allow-read", "--allow-ffi"]]) {
     const command = denoRunCommand(permissions, module, [directory.path]);

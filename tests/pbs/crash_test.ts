@@ -8,7 +8,7 @@ import { denoRunCommand, runCommand, RunningCommand, waitUntil } from "#tests/su
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const CHILD = fileURLToPath(new URL("pbs_activity_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./pbs_activity_child.ts", import.meta.url));
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-sys"];
 const KILLS = 32;
 const WORK_MS_MAX = 80;

@@ -280,7 +280,7 @@ Deno.test("Datastore adds a client's log once, encrypted where there is a key", 
 });
 
 Deno.test("Datastore is read without FFI, and not written to", async () => {
-  const module = fileURLToPath(new URL("_datastore_child.ts", import.meta.url));
+  const module = fileURLToPath(new URL("./_datastore_child.ts", import.meta.url));
   const command = denoRunCommand(["--allow-read"], module, [goldenDatastore()]);
   const { stdout } = await runCommand(command, { timeoutMs: 60_000 });
   const report = JSON.parse(stdout);

@@ -17,7 +17,7 @@ import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const CHILD = fileURLToPath(new URL("pbs_activity_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./pbs_activity_child.ts", import.meta.url));
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-sys"];
 
 /** The independent checker finds nothing wrong. */

@@ -11,7 +11,7 @@ Deno.test("Everything in the golden datastore is read without FFI", async () => 
       "--no-prompt",
       "--allow-read",
       "--allow-env",
-      fileURLToPath(new URL("_read_child.ts", import.meta.url)),
+      fileURLToPath(new URL("./_read_child.ts", import.meta.url)),
     ],
     stderr: "inherit",
   }).output();

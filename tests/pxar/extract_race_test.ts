@@ -60,7 +60,7 @@ Deno.test("DescriptorTarget writes nothing outside while directories become link
       "--no-check",
       "--allow-read",
       "--allow-write",
-      new URL("_extract_swapper.ts", import.meta.url).pathname,
+      new URL("./_extract_swapper.ts", import.meta.url).pathname,
       target,
       aside,
       outside,

@@ -15,7 +15,7 @@ import {
   text,
 } from "./_extract_support.ts";
 
-const CHILD = new URL("_extract_child.ts", import.meta.url).pathname;
+const CHILD = new URL("./_extract_child.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const NOBODY = 65534;
 const CAPABILITY = Uint8Array.fromHex("0100000200200000000000000000000000000000");

@@ -12,7 +12,9 @@ function complaints(path: string, source: string): string[] {
 const ALLOWED: readonly [string, string][] = [
   ["src/cli/commands/mount.ts", "#src/mount/mount.ts"],
   ["src/cli/commands/show.ts", "#src/pgprobackup/mod.ts"],
-  ["src/cli/version.ts", "#version"],
+  ["src/cli/version.ts", "#src/usecases/program_version.ts"],
+  ["src/usecases/program_version.ts", "#version"],
+  ["src/usecases/mounting/unmount.ts", "#src/mount/mod.ts"],
   ["src/mount/bridge.ts", "#ffi/libfuse3/session.ts"],
   ["src/mount/bridge.ts", "#src/tree/file_system.ts"],
   ["src/pgprobackup/chain.ts", "./format/control.ts"],
@@ -40,6 +42,8 @@ const REFUSED: readonly [string, string][] = [
   ["src/tree/walk.ts", "#ffi/libc.ts"],
   ["src/io/host.ts", "#ffi/libfuse3/session.ts"],
   ["src/cli/run.ts", "#ffi/libc.ts"],
+  ["src/usecases/mounting/unmount.ts", "#src/cli/run.ts"],
+  ["src/backup/backup.ts", "#src/usecases/threads.ts"],
   ["src/bytes/cursor.ts", "node:fs"],
   ["src/bytes/cursor.ts", "#src/io/host.ts"],
   ["src/pgprobackup/format/pglz.ts", "node:zlib"],
@@ -122,4 +126,23 @@ Deno.test("layers/threads refuses threads and waits outside of src/threads", () 
       'import { Worker } from "./worker_class.ts";\nconst worker = new Worker();',
     ]
   ) assert.equal(complaints("src/cli/find.ts", source).length, 0, source);
+});
+
+Deno.test("layers/terminal keeps the command line out of use cases", () => {
+  const path = "src/usecases/archive/create.ts";
+  for (
+    const source of [
+      "Deno.args;",
+      'Deno.env.get("HOME");',
+      "Deno.stdin.readSync(b);",
+      "console.log(1);",
+      'import { Command } from "commander"; new Command();',
+    ]
+  ) {
+    assert.equal(complaints(path, source).length, 1, source);
+    assert.deepEqual(complaints("src/cli/run.ts", source), [], source);
+  }
+  for (const source of ["Deno.lstatSync(p);", "terminal.stdout;", "const args = 1; args;"]) {
+    assert.deepEqual(complaints(path, source), [], source);
+  }
 });

@@ -15,7 +15,8 @@ import {
 import { addHelpNotes } from "../help.ts";
 import { addIoTimeout } from "../io_timeout.ts";
 import { addLogOptions } from "../log_options.ts";
-import type { MountOptions, MountRequest } from "../mount_request.ts";
+import type { BackupMountRequest, Owner } from "#src/usecases/mounting/mount_request.ts";
+import type { MountOptions } from "../mount_options.ts";
 
 const SECONDS_MAX = 86_400;
 
@@ -83,24 +84,27 @@ export const mountCommand: CommandModule<MountOptions> = {
   },
 
   async run(options, context) {
-    const { parseMountRequest } = await import("../mount_request.ts");
+    const { parseMountRequest } = await import("../mount_options.ts");
     const request = parseMountRequest(options, context);
     if (options.console === true || options.handshake === true) {
-      const { runMount } = await import("../mount_job.ts");
-      return await runMount(request, options.handshake === true);
+      const { serveMount } = await import("../serving.ts");
+      return await serveMount(options.handshake === true, async (report) => {
+        const { runBackupMount } = await import("#src/usecases/mounting/backup_mount.ts");
+        await runBackupMount({ ...request, owner: await ownerOf(options) }, report);
+      });
     }
     return await launch(request, options, context);
   },
 };
 
 async function launch(
-  request: MountRequest,
+  request: BackupMountRequest,
   options: MountOptions,
   { args, terminal }: CommandContext,
 ): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
   const { launchWorker, workerCommand } = await import("../background.ts");
-  const { defaultLogPath } = await import("../mount_request.ts");
+  const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const result = await launchWorker({
     command: workerCommand(args),
     mountPath: request.mountPath,
@@ -114,6 +118,13 @@ async function launch(
     terminal.out(JSON.stringify(summary) + "\n");
   }
   return 0;
+}
+
+/** Only the serving process looks an owner up, and reports what is wrong with it. */
+async function ownerOf({ owner }: MountOptions): Promise<Owner | undefined> {
+  if (owner === undefined) return undefined;
+  const { ownerOfMount } = await import("../owner.ts");
+  return ownerOfMount(owner);
 }
 
 function parseTimeoutMs(text: string): number {

@@ -33,7 +33,7 @@ export const statCommand: CommandModule<StatOptions> = {
 
   async run(options, { terminal }) {
     const mountPath = required(options.mntPath, "-D/--mnt-path", "Give the mount point");
-    const { requestStatistics } = await import("../statistics_request.ts");
+    const { requestStatistics } = await import("#src/usecases/mounting/statistics_request.ts");
     const report = await requestStatistics(mountPath, { reset: options.countersReset === true });
     if (options.format === "json") {
       terminal.out(JSON.stringify(report, null, 2) + "\n");

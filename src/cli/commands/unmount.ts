@@ -41,7 +41,7 @@ export const unmountCommand: CommandModule<UnmountOptions> = {
 
   async run(options, { terminal }) {
     const mountPath = mountPathOf(options);
-    const { unmount } = await import("../unmount_job.ts");
+    const { unmount } = await import("#src/usecases/mounting/unmount.ts");
     const { warning } = await unmount({
       mountPath,
       diffPath: options.diffDir,

@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import type { CommandContext } from "../command.ts";
 import type { EntryFormat } from "../exit_code.ts";
-import type { ArchiveInput } from "../pxar/archive_input.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { KEY_PLACE_ENVIRONMENT } from "./key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "./secrets.ts";
 import { addFormatOptions, type FormatChoice, Output, OUTPUT_ENVIRONMENT } from "./output.ts";
@@ -52,7 +52,7 @@ export async function withArchive<Result>(
   use: (archive: ArchiveInput) => Result | Promise<Result>,
 ): Promise<Result> {
   const [snapshotName, archive] = options.args;
-  const { snapshotInput } = await import("./snapshot_input.ts");
+  const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
   return await withSnapshot(
     snapshotName!,
     options,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { backup, planBackup } from "#src/backup/backup.ts";
 import type { BackupOptions, BackupReport } from "#src/backup/backup_options.ts";
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
@@ -15,13 +16,12 @@ import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { Terminal } from "../terminal.ts";
-import { spawnThread } from "../threads.ts";
+import { spawnThread } from "#src/usecases/threads.ts";
 import { quoteName } from "../pxar/quoting.ts";
 import { partialError, ProblemOutput } from "../pxar/problem_output.ts";
 import type { BackupRequest } from "./backup_options.ts";
 import { backupSummary, type FinishedBackup, formatBackupReport } from "./backup_report.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
-import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine } from "./progress_line.ts";
 

@@ -6,9 +6,8 @@
 
 import type { ArchiveReport, BackupReport } from "#src/backup/backup_options.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
-import { formatBackupTime, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { formatBackupTime, qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
-import { qualifiedName } from "./listing.ts";
 
 /** A finished backup. */
 export interface FinishedBackup {

@@ -14,9 +14,9 @@ import {
   listLoopDevices,
 } from "#src/io/loop_device.ts";
 import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
-import { requireRunning } from "../control/end_worker.ts";
-import { findWorkerOf, MOUNT_TYPE } from "../control/find_worker.ts";
-import { unmount } from "../unmount_job.ts";
+import { requireRunning } from "#src/usecases/mounting/control/end_worker.ts";
+import { findWorkerOf, MOUNT_TYPE } from "#src/usecases/mounting/control/find_worker.ts";
+import { unmount } from "#src/usecases/mounting/unmount.ts";
 
 /** Where mounts are made that nobody has named a place for. */
 const ROOT_PLACE = "/run/pbkfs";

@@ -10,11 +10,8 @@ import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import {
   BACKUP_TYPES,
   formatBackupTime,
-  formatGroup,
-  formatSnapshot,
   type GroupId,
   type Namespace,
-  type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import type { RecordTable } from "./output.ts";
@@ -151,13 +148,6 @@ export function fileRecords(info: SnapshotInfo): FileRecord[] {
       ? { filename: file.name }
       : { "crypt-mode": mode, filename: file.name, size: file.size };
   });
-}
-
-/** `host/elsa` or `host/elsa/2024-01-10T10:00:00Z`, with the namespace in front where there is one. */
-export function qualifiedName(id: GroupId | SnapshotId): string {
-  const group = "group" in id ? id.group : id;
-  const name = "group" in id ? formatSnapshot(id) : formatGroup(id);
-  return group.ns === "" ? name : `[${group.ns}]:${name}`;
 }
 
 /** Order of texts by their code units. */

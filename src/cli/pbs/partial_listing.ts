@@ -5,9 +5,8 @@
  */
 
 import { Failure } from "#src/errors.ts";
-import type { GroupId, SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { type GroupId, qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { partialError } from "../pxar/problem_output.ts";
-import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
 
 /** What is left out of a list, because it cannot be read or somebody has removed it meanwhile. */

@@ -14,7 +14,7 @@ import { ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/mod.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
-import { STANDARD_STREAM } from "../pxar/archive_files.ts";
+import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import { openNowhere, openOutput, type OutputFile } from "../pxar/output_files.ts";
 import { openSpecial } from "../pxar/special_file.ts";
 import type { Terminal } from "../terminal.ts";

@@ -10,7 +10,7 @@ import type { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { CommandContext } from "../command.ts";
-import { spawnThread } from "../threads.ts";
+import { spawnThread } from "#src/usecases/threads.ts";
 import { readCryptConfig } from "./crypt.ts";
 import { addKeyOptions, type KeyOptions } from "./key_choice.ts";
 import {

@@ -14,7 +14,7 @@ import {
 } from "../tree_mount_options.ts";
 import { datastorePath } from "./repository.ts";
 import { findSnapshot, type SnapshotOptions } from "./snapshot_access.ts";
-import type { SnapshotMountRequest } from "./snapshot_mount.ts";
+import type { SnapshotMountRequest } from "#src/usecases/mounting/snapshot_mount.ts";
 import { namespaceOf, parseTarget, snapshotOf, withStore } from "./store.ts";
 
 /** What is mounted where. */
@@ -41,7 +41,7 @@ export async function mountSnapshot(
   const isBackground = options.handshake === true;
   const { id, key } = await withStore(options, context, "read", async (store) => {
     if (isBackground) {
-      const { readKeyOfLauncher } = await import("./snapshot_mount.ts");
+      const { readKeyOfLauncher } = await import("./launcher_key.ts");
       const id = snapshotOf(store, parseTarget(snapshot, namespaceOf(options, context)));
       return { id, key: readKeyOfLauncher() };
     }
@@ -60,6 +60,8 @@ export async function mountSnapshot(
     archive,
     key,
   };
-  const { runSnapshotMount } = await import("./snapshot_mount.ts");
-  return { state: "ended", code: await runSnapshotMount(request, isBackground) };
+  const { serveMount } = await import("../serving.ts");
+  const { runSnapshotMount } = await import("#src/usecases/mounting/snapshot_mount.ts");
+  const code = await serveMount(isBackground, (report) => runSnapshotMount(request, report));
+  return { state: "ended", code };
 }

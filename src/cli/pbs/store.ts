@@ -13,11 +13,11 @@ import {
   parseGroup,
   parseNamespace,
   parseSnapshot,
+  qualifiedName,
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
 import { NoNamespaceError } from "#src/pbs/state_errors.ts";
 import type { CommandContext } from "../command.ts";
-import { qualifiedName } from "./listing.ts";
 import { type FormatChoice, Output } from "./output.ts";
 import {
   addRepositoryOptions,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { Failure } from "#src/errors.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
@@ -17,10 +18,9 @@ import {
   verifyStore,
 } from "#src/pbs/verify/verify_store.ts";
 import type { Terminal } from "../terminal.ts";
-import { spawnThread } from "../threads.ts";
+import { spawnThread } from "#src/usecases/threads.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
 import { interruptible } from "./interruption.ts";
-import { qualifiedName } from "./listing.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine, type ProgressReport } from "./progress_line.ts";
 

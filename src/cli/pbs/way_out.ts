@@ -13,7 +13,7 @@ import type {
   NoNamespaceError,
   ProtectedSnapshotError,
 } from "#src/pbs/state_errors.ts";
-import { shellWord } from "../control/shell_command.ts";
+import { shellWord } from "#src/bytes/shell_word.ts";
 
 /** With more than that ahead of the clock it is rather the clock that is wrong. */
 const FORGOTTEN_MAX = 5;

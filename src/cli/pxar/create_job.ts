@@ -17,7 +17,7 @@ import {
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
-import { STANDARD_STREAM } from "./archive_files.ts";
+import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import { openOutputArchive, type OutputRequest } from "./output_files.ts";
 import { partialError, ProblemOutput } from "./problem_output.ts";
 

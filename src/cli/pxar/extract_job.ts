@@ -33,7 +33,7 @@ import { joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { ObstacleSummary, optionFor, remedyFor } from "./in_the_way.ts";
 import { notFound, openAccessor } from "./listing.ts";
 import { openOutput, type OutputFile } from "./output_files.ts";

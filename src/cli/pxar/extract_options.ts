@@ -6,7 +6,7 @@
 
 import { type Command, Option } from "commander";
 import type { OutputFormat } from "../exit_code.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import type { ExtractRequest } from "./extract_job.ts";
 import { collect } from "./options.ts";
 

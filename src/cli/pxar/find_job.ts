@@ -7,7 +7,7 @@
 import { walkEntries } from "#src/transfer/walk.ts";
 import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { EntryOutput } from "./entry_output.ts";
 import {
   type EntryFilter,

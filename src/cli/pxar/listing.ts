@@ -11,8 +11,8 @@ import { StateError } from "#src/errors.ts";
 import { PxarAccessor, type PxarChild, type PxarNode } from "#src/pxar/accessor.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
-import type { ArchiveFiles } from "./archive_files.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveFiles } from "#src/usecases/archive/archive_files.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import type { EntryOutput } from "./entry_output.ts";
 import { PayloadCheck } from "./payload_check.ts";
 

@@ -10,7 +10,7 @@ import { translating } from "#src/io/fs_file_source.ts";
 import * as host from "#src/io/host.ts";
 import { statusOf } from "#src/io/store_access.ts";
 import type { Sink } from "#src/io/streams.ts";
-import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
+import { isSplitName, payloadPath, STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 
 /** Version of an archive: one stream, or split. */
 export type ArchiveFormat = "v1" | "v2";

@@ -12,7 +12,7 @@ import { readDirectory } from "#src/transfer/directory_reader.ts";
 import type { MetadataField, ReaderEntry, TreeReader } from "#src/transfer/reader.ts";
 import { readTree } from "#src/transfer/tree_reader.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { openAccessor } from "./listing.ts";
 
 /** What the runtime tells of a directory's files without FFI. */

@@ -6,7 +6,7 @@
 
 import { Failure, OsError } from "#src/errors.ts";
 import { verifyArchive, type VerifyFinding } from "#src/pxar/verify.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { quoteName } from "./quoting.ts";
 
 /** What a verification found. */

@@ -165,3 +165,10 @@ export function parseBackupTime(text: string): number | undefined {
   const time = Date.parse(text) / 1000;
   return isBackupTime(time) && formatBackupTime(time) === text ? time : undefined;
 }
+
+/** `host/elsa` or `host/elsa/2024-01-10T10:00:00Z`, with the namespace in front where there is one. */
+export function qualifiedName(id: GroupId | SnapshotId): string {
+  const group = "group" in id ? id.group : id;
+  const name = "group" in id ? formatSnapshot(id) : formatGroup(id);
+  return group.ns === "" ? name : `[${group.ns}]:${name}`;
+}

@@ -66,7 +66,7 @@ const shellCommand: CommandModule<ShellOptions> = {
   async run(options, context) {
     const [snapshot] = options.args;
     return await withSnapshot(snapshot!, options, context, async (reader) => {
-      const { snapshotInput } = await import("../../pbs/snapshot_input.ts");
+      const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
       const { openShell } = await import("../../pbs/shell/open_shell.ts");
       const { runShell } = await import("../../pbs/shell/shell_loop.ts");
       const archive = options.args[1]!;

@@ -52,8 +52,8 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
     const [left, right, archive] = options.args;
     const { printDifferences } = await import("../../pxar/diff_job.ts");
     const { openArchiveReader, openReader } = await import("../../pxar/readers.ts");
-    const { snapshotInput } = await import("../../pbs/snapshot_input.ts");
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     return await withStore(options, context, "read", async (store) => {
       const open = (text: string) => openFoundSnapshot(store, text, options, context);
       const a = await open(left!);

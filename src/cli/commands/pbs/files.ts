@@ -4,16 +4,11 @@
  * @module
  */
 
+import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import {
-  compareText,
-  FILE_TABLE,
-  fileRecords,
-  qualifiedName,
-  UNFINISHED,
-} from "../../pbs/listing.ts";
+import { compareText, FILE_TABLE, fileRecords, UNFINISHED } from "../../pbs/listing.ts";
 import {
   addFormatOptions,
   type FormatChoice,

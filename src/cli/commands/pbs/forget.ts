@@ -6,10 +6,9 @@
 
 import { Command } from "commander";
 import { Failure, UsageError } from "#src/errors.ts";
-import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
+import { parseGroup, qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { qualifiedName } from "../../pbs/listing.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
 import {
   addStoreOptions,

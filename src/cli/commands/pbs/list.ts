@@ -4,10 +4,11 @@
  * @module
  */
 
+import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { GROUP_TABLE, groupRecord, qualifiedName, sortedGroups } from "../../pbs/listing.ts";
+import { GROUP_TABLE, groupRecord, sortedGroups } from "../../pbs/listing.ts";
 import {
   addFormatOptions,
   type FormatChoice,

@@ -60,7 +60,7 @@ export const mapCommand: CommandModule<MapOptions> = {
     const { makeMapDirectory, removeMapDirectory, tryAttach } = await import(
       "../../pbs/image_map.ts"
     );
-    const { requireImageName } = await import("../../pbs/snapshot_tree.ts");
+    const { requireImageName } = await import("#src/usecases/mounting/sources/snapshot_tree.ts");
     const name = requireImageName(image!);
     const target = given ?? makeMapDirectory(context.environment("XDG_RUNTIME_DIR"));
     try {

@@ -7,11 +7,16 @@
 import { Command, Option } from "commander";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { Failure, UsageError } from "#src/errors.ts";
-import { type GroupId, parseGroup, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import {
+  type GroupId,
+  parseGroup,
+  qualifiedName,
+  type SnapshotId,
+} from "#src/pbs/format/snapshot_path.ts";
 import type { PruneDecision, RetentionOptions } from "#src/pbs/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { qualifiedName, sortedGroups } from "../../pbs/listing.ts";
+import { sortedGroups } from "../../pbs/listing.ts";
 import {
   addFormatOptions,
   type FormatChoice,

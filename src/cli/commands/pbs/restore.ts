@@ -17,7 +17,7 @@ import {
 } from "../../pbs/archive_command.ts";
 import { Output } from "../../pbs/output.ts";
 import { withSnapshot } from "../../pbs/snapshot_access.ts";
-import { STANDARD_STREAM } from "../../pxar/archive_files.ts";
+import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import {
   addExtractOptions,
   type ExtractOptions,
@@ -81,7 +81,7 @@ async function restore(
   const { isDirectoryArchive, restoreAsFile } = await import("../../pbs/restore_job.ts");
   if (isDirectoryArchive(name!) && target !== STANDARD_STREAM) {
     const { extractToTarget } = await import("../../pxar/extract_job.ts");
-    const { snapshotInput } = await import("../../pbs/snapshot_input.ts");
+    const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
     const format = output.isJson ? "json" : "text";
     const request = extractRequest(snapshotInput(snapshot, name!), { ...options, format });
     await extractToTarget(request, target!, context.terminal);

@@ -5,10 +5,10 @@
  */
 
 import { Command } from "commander";
-import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
+import { parseGroup, qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { qualifiedName, SNAPSHOT_TABLE, snapshotRecord, sortedGroups } from "../../pbs/listing.ts";
+import { SNAPSHOT_TABLE, snapshotRecord, sortedGroups } from "../../pbs/listing.ts";
 import {
   addFormatOptions,
   type FormatChoice,

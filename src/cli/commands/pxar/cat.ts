@@ -29,7 +29,7 @@ export const catCommand: CommandModule<CatOptions> = {
 
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const { readFiles } = await import("../../pxar/contents.ts");
     const request = { archive: await archiveInput(archive!, payloadOf(options)), paths };
     readFiles(request, (bytes) => terminal.outBytes(bytes));

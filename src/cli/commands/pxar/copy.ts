@@ -9,8 +9,8 @@ import { UsageError } from "#src/errors.ts";
 import type { ConflictPolicy, CopyPath } from "#src/transfer/mod.ts";
 import { type CommandContext, type CommandModule, required } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import type { ArchiveInput } from "../../pxar/archive_input.ts";
-import { STANDARD_STREAM } from "../../pxar/archive_files.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
+import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import {
   addOutputOptions,
   addPayloadOption,
@@ -50,7 +50,7 @@ export const cpCommand: CommandModule<CopyOptions> = {
   async run(options, context) {
     const [archive, ...operands] = options.args;
     if (archive === STANDARD_STREAM) return await copyStandardInput(options, operands, context);
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     return await copyFiles(
       options,
       operands,
@@ -78,7 +78,7 @@ export const mergeCommand: CommandModule<CopyOptions> = {
   },
 
   async run(options, context) {
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const { closeAll, openArchiveReader } = await import("../../pxar/readers.ts");
     const { merge } = await import("#src/transfer/copy.ts");
     const sources: ReturnType<typeof openArchiveReader>[] = [];
@@ -137,7 +137,7 @@ async function copyStandardInput(
   context: CommandContext,
 ): Promise<number> {
   const { openArchiveStreams, openStandardInputFiles } = await import(
-    "../../pxar/archive_files.ts"
+    "#src/usecases/archive/archive_files.ts"
   );
   // A part of a file is better found by its tables: a link may refer to what is not part of it.
   const files = operands.length === 0 ? undefined : openStandardInputFiles(payloadOf(options));

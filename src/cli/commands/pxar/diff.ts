@@ -45,7 +45,7 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
     const [left, right] = options.args;
     const { printDifferences } = await import("../../pxar/diff_job.ts");
     const { openReader } = await import("../../pxar/readers.ts");
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const inputs = [
       await archiveInput(left!, payloadOf(options)),
       await archiveInput(right!, options.payloadB),

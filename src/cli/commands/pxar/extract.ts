@@ -13,7 +13,7 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { STANDARD_STREAM } from "../../pxar/archive_files.ts";
+import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import {
   addExtractOptions,
   type ExtractOptions,
@@ -112,6 +112,6 @@ function checkChosen(paths: readonly string[], options: ExtractCommandOptions): 
 }
 
 async function chosenInput(archive: string, options: PayloadOptions) {
-  const { archiveInput } = await import("../../pxar/named_archive.ts");
+  const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
   return await archiveInput(archive, payloadOf(options));
 }

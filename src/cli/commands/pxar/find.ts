@@ -32,7 +32,7 @@ export const findCommand: CommandModule<FindCommandOptions> = {
 
   async run(options, { terminal }) {
     const [archive, path = "/"] = options.args;
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const { printFound } = await import("../../pxar/find_job.ts");
     printFound(await archiveInput(archive!, payloadOf(options)), path, options, terminal);
     return 0;

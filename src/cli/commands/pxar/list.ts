@@ -85,7 +85,7 @@ async function list(
   textForm: EntryForm,
 ): Promise<number> {
   const [archive, ...paths] = options.args;
-  const { archiveInput } = await import("../../pxar/named_archive.ts");
+  const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
   const { listArchive } = await import("../../pxar/listing.ts");
   const { EntryOutput } = await import("../../pxar/entry_output.ts");
   using output = new EntryOutput(terminal, options.format === "json" ? "json" : textForm);

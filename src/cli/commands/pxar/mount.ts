@@ -15,10 +15,10 @@ import {
 } from "../../command.ts";
 import { formatWarning } from "../../exit_code.ts";
 import { addHelpNotes } from "../../help.ts";
-import { existingPayloadPath, isSplitName } from "../../pxar/archive_files.ts";
-import { isIndexName } from "../../pxar/named_archive.ts";
-import type { TreeMountRequest } from "../../tree_mount_job.ts";
-import type { ArchiveMountRequest } from "../../pxar/mount_job.ts";
+import { existingPayloadPath, isSplitName } from "#src/usecases/archive/archive_files.ts";
+import { isIndexName } from "#src/usecases/archive/named_archive.ts";
+import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
+import type { ArchiveMountRequest } from "#src/usecases/mounting/archive_mount.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
 import {
   addTreeMountOptions,
@@ -60,8 +60,12 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
     const request = parseRequest(options, context);
     if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {
-      const { runArchiveMount } = await import("../../pxar/mount_job.ts");
-      return await runArchiveMount(request, options.handshake === true);
+      const { runArchiveMount } = await import("#src/usecases/mounting/archive_mount.ts");
+      const { serveMount } = await import("../../serving.ts");
+      return await serveMount(
+        options.handshake === true,
+        (report) => runArchiveMount(request, report),
+      );
     }
     return await launch(request, options, context);
   },
@@ -87,17 +91,19 @@ async function mountIndexed(
   context: CommandContext,
 ): Promise<number> {
   const [path, mountPoint] = options.args;
-  const { locateIndex } = await import("../../pbs/index_input.ts");
+  const { locateIndex } = await import("#src/usecases/datastore/index_input.ts");
   const { storePath, snapshot, file } = locateIndex(absolutePath(path!));
   if (snapshot === undefined) {
     throw new UsageError(`Cannot mount "${path}": it is in no snapshot of a datastore`);
   }
   const tree = parseTreeMount(mountPoint!, options, context);
   if (!servesItself(options)) return await launch(tree, options, context);
-  const { runSnapshotMount } = await import("../../pbs/snapshot_mount.ts");
-  return await runSnapshotMount(
-    { ...tree, storePath, serverStore: undefined, snapshot, archive: file, key: undefined },
+  const { runSnapshotMount } = await import("#src/usecases/mounting/snapshot_mount.ts");
+  const { serveMount } = await import("../../serving.ts");
+  const request = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };
+  return await serveMount(
     options.handshake === true,
+    (report) => runSnapshotMount({ ...tree, ...request }, report),
   );
 }
 

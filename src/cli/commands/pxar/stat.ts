@@ -29,7 +29,7 @@ export const pxarStatCommand: CommandModule<StatOptions> = {
 
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const { describeEntries, descriptionToJson } = await import("../../pxar/description.ts");
     const entries = describeEntries({
       archive: await archiveInput(archive!, payloadOf(options)),

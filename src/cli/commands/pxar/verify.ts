@@ -37,7 +37,7 @@ export const verifyCommand: CommandModule<VerifyOptions> = {
 
   async run(options, { terminal }) {
     const { verifyFiles } = await import("../../pxar/verification.ts");
-    const { archiveInput } = await import("../../pxar/named_archive.ts");
+    const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const archive = await archiveInput(options.args[0]!, payloadOf(options));
     const { findings, isComplete } = verifyFiles(archive, FINDINGS_MAX);
     if (options.format === "json") {

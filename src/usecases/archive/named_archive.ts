@@ -1,0 +1,30 @@
+/**
+ * Archives by the names that users give.
+ *
+ * @module
+ */
+
+import { type ArchiveInput, fileInput } from "./archive_input.ts";
+
+const INDEX_NAME = /\.[mp]?pxar\.didx$/;
+
+/** Whether a file is the index of an archive, which lies in chunks. */
+export function isIndexName(path: string): boolean {
+  return INDEX_NAME.test(path);
+}
+
+/**
+ * The archive in a file, in chunks (where `path` is that of its index), or on standard input (`-`).
+ *
+ * @param payload path of the payload stream, where it is not found by name
+ * @throws {OsError} when there is no such index
+ * @throws {StateError} `not-found` when there are no chunks for it
+ */
+export async function archiveInput(
+  path: string,
+  payload: string | undefined,
+): Promise<ArchiveInput> {
+  if (!isIndexName(path)) return fileInput(path, payload);
+  const { indexInput } = await import("../datastore/index_input.ts");
+  return indexInput(path);
+}

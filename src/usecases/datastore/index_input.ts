@@ -1,0 +1,126 @@
+/**
+ * An archive that is named by the file of its index: in a snapshot of a datastore, or beside a directory of chunks.
+ *
+ * @module
+ */
+
+import type { ArchiveHolder } from "#src/backup/archive_access.ts";
+import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { sha256Of } from "#src/codecs/hashing.ts";
+import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
+import { pathWithoutLinks } from "#src/io/any_file.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { entriesOf, isDirectoryAt, readFile } from "#src/io/store_access.ts";
+import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
+import { parseNamespace, parseSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { INDEX_FILE_SIZE_MAX } from "#src/pbs/local_snapshot_reader.ts";
+import { located } from "#src/pbs/manifest_file.ts";
+import { ChunkCache } from "#src/pbs/reading/chunk_cache.ts";
+import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
+import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
+import { CHUNKS_DIRECTORY, ChunkStore } from "#src/pbs/store/chunk_store.ts";
+import type { ArchiveInput } from "../archive/archive_input.ts";
+import { spawnThread } from "../threads.ts";
+import { holderInput } from "./snapshot_input.ts";
+
+const CACHE_BYTES = 64 << 20;
+
+/** Where an index is. */
+export interface IndexPlace {
+  /** The directory with the chunks in `.chunks`. */
+  readonly storePath: string;
+  /** Name of the file, such as `root.pxar.didx`. */
+  readonly file: string;
+  /** Undefined where the index lies beside `.chunks`, in no snapshot. */
+  readonly snapshot: SnapshotId | undefined;
+}
+
+/**
+ * Finds the chunks for an index: those of the datastore that it lies in.
+ *
+ * @throws {OsError} when there is no such file
+ * @throws {StateError} `not-found` when there are no chunks beside or above it
+ * @throws {UsageError} when it lies in a datastore but in no snapshot
+ */
+export function locateIndex(path: string): IndexPlace {
+  const names = pathWithoutLinks(path).split("/");
+  for (let depth = names.length - 1; depth >= 1; depth--) {
+    const storePath = names.slice(0, depth).join("/");
+    if (!isDirectoryAt(`${storePath}/${CHUNKS_DIRECTORY}`)) continue;
+    const inner = names.slice(depth);
+    const file = inner.pop()!;
+    return { storePath, file, snapshot: inner.length === 0 ? undefined : snapshotAt(inner, path) };
+  }
+  throw new StateError("not-found", `Cannot find the chunks of "${path}"`, {
+    hint:
+      `An index is read where it lies in a datastore, or beside a directory ${CHUNKS_DIRECTORY}`,
+  });
+}
+
+/** Reads `ns/NAME/…/TYPE/ID/TIME`. */
+function snapshotAt(names: readonly string[], path: string): SnapshotId {
+  const above = names.slice(0, -3);
+  if (above.length % 2 !== 0 || above.some((name, index) => index % 2 === 0 && name !== "ns")) {
+    throw new UsageError(`Cannot read "${path}": it lies in no snapshot of its datastore`);
+  }
+  const ns = parseNamespace(above.filter((_, index) => index % 2 === 1).join("/"));
+  return parseSnapshot(names.slice(-3).join("/"), ns);
+}
+
+/** The archive whose index, or one of whose two, is at `path`. @throws what {@link locateIndex} throws */
+export function indexInput(path: string): ArchiveInput {
+  const place = locateIndex(path);
+  const open = <Opened extends Disposable>(openPart: (input: ArchiveInput) => Opened): Opened => {
+    using stack = new DisposableStack();
+    const opened = stack.use(openPart(holderInput(openHolder(place, stack), place.file, path)));
+    const kept = stack.move();
+    return { ...opened, [Symbol.dispose]: () => kept.dispose() };
+  };
+  return {
+    name: path,
+    isPipe: false,
+    openFiles: () => open((input) => input.openFiles()),
+    openStreams: () => open((input) => input.openStreams()),
+  };
+}
+
+/** What is closed with it goes to `stack`. */
+function openHolder({ storePath, snapshot }: IndexPlace, stack: DisposableStack): ArchiveHolder {
+  if (snapshot === undefined) return openLooseIndexes(storePath, stack);
+  const store = stack.adopt(Datastore.open(storePath), (it) => it.close());
+  const options = navigator.hardwareConcurrency > 1 ? { readAhead: { spawn: spawnThread } } : {};
+  return stack.adopt(store.openSnapshot(snapshot, options), (it) => it.close());
+}
+
+/** Indexes that no manifest lists. Their chunks are not encrypted: nothing would say with which key. */
+function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHolder {
+  const codecs = mayUseFfi() ? nativeCodecs() : builtInCodecs();
+  const store = stack.adopt(ChunkStore.open(directory), (it) => it.close());
+  const chunks = new LocalChunkSource({
+    store,
+    codec: new BlobCodec(codecs),
+    isEncrypted: false,
+    crypt: undefined,
+  });
+  const cache = new ChunkCache(chunks, (size) => codecs.allocate(size), CACHE_BYTES);
+  const files = entriesOf(directory).map(({ name }) => ({ filename: name }));
+  return {
+    manifest: { files },
+    openArchive: (name) => openIndex(`${directory}/${name}`, cache),
+  };
+}
+
+function openIndex(path: string, cache: ChunkCache): ByteSource {
+  const bytes = readFile(path, INDEX_FILE_SIZE_MAX);
+  const index = located(path, () => DynamicIndex.parse(bytes));
+  if (index.computeChecksum(sha256Of) === index.statedChecksum) {
+    return new ChunkedSource({ index, cache });
+  }
+  throw new IntegrityError("Cannot use index: its header states another checksum", {
+    code: "checksum",
+    path,
+  });
+}

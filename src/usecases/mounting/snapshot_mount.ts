@@ -1,0 +1,103 @@
+/**
+ * The mount of an archive or image of a snapshot.
+ *
+ * @module
+ */
+
+import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
+import * as host from "#src/io/host.ts";
+import { defaultWorkerCount } from "#src/mount/mod.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { SnapshotReader } from "#src/pbs/ports.ts";
+import {
+  createSharedChunkMemory,
+  KEPT_CHUNK_SIZE_MAX,
+} from "#src/pbs/reading/shared_chunk_memory.ts";
+import { type MountedTree, runTreeMount, type TreeMountRequest } from "./tree_mount.ts";
+import type { MountReport } from "./mount_process.ts";
+import type { SnapshotDescription } from "./sources/snapshot_description.ts";
+import { surveySnapshotArchive } from "./sources/snapshot_survey.ts";
+import { isImageName, openSnapshotTree } from "./sources/snapshot_tree.ts";
+
+/** Decoded chunks that all threads of a mount together keep. */
+const CACHE_BYTES = 64 << 20;
+
+/** A mount of an archive or image, as asked for. */
+export interface SnapshotMountRequest extends TreeMountRequest {
+  readonly storePath: string;
+  readonly serverStore: string | undefined;
+  readonly snapshot: SnapshotId;
+  readonly archive: string;
+  /** The 32 bytes of the encryption key. */
+  readonly key: Uint8Array | undefined;
+}
+
+/**
+ * Mounts and serves until the mount has ended.
+ *
+ * @param report is told how far it is
+ * @throws {Failure}
+ */
+export function runSnapshotMount(
+  request: SnapshotMountRequest,
+  report: MountReport,
+): Promise<void> {
+  return runTreeMount(request, () => openMounted(request), report);
+}
+
+/** Opens the archive to see that this works. The snapshot stays open, so that nobody removes it while it is mounted. */
+function openMounted(request: SnapshotMountRequest): MountedTree {
+  const { storePath, serverStore, snapshot: id, archive, key } = request;
+  const { workerCount = defaultWorkerCount() } = request;
+  const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
+  try {
+    const chunks = createSharedChunkMemory(cacheBytesFor(workerCount));
+    const snapshot = store.openSnapshot(
+      id,
+      { shared: { memory: chunks }, ...(key === undefined ? {} : { crypt: new CryptConfig(key) }) },
+    );
+    const owner = { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
+    openSnapshotTree(snapshot, archive, owner).close();
+    const description: SnapshotDescription = {
+      kind: "snapshot",
+      storePath,
+      serverStore,
+      snapshot: id,
+      archive,
+      key,
+      chunks,
+      owner,
+      size: storedSize(snapshot, archive),
+      ...surveySnapshotArchive(snapshot, archive),
+    };
+    return {
+      description,
+      fsname: `pbkfs:${qualifiedName(id)}/${archive}`,
+      mayHaveAcls: description.mayHaveAcls,
+      [Symbol.dispose]() {
+        snapshot.close();
+        store.close();
+      },
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** Every thread may be loading one of the largest chunks, the one that reads ahead too. */
+function cacheBytesFor(workerCount: number): number {
+  return Math.max(CACHE_BYTES, (workerCount + 1) * KEPT_CHUNK_SIZE_MAX);
+}
+
+function storedSize(snapshot: SnapshotReader, archive: string): number {
+  if (isImageName(archive)) {
+    const image = openImage(snapshot, archive);
+    image.close();
+    return image.size;
+  }
+  using streams = openArchiveStreams(snapshot, archive);
+  return streams.source.size + (streams.payload?.size ?? 0);
+}
