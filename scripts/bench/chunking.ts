@@ -16,11 +16,12 @@ import type { CutRule } from "#src/chunking/chunk_stream.ts";
 import { Chunker } from "#src/chunking/chunker.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import type { ChunkWorkers } from "#src/chunking/worker_threads.ts";
+import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "#src/pbs/store/store_chunk_handler.ts";
+} from "#src/pbs/writing/store_chunk_handler.ts";
 import { openHashHandler } from "#tests/chunking/support/hash_handler.ts";
 import { hashWorkers } from "#tests/chunking/support/worker_options.ts";
 import { PxarReport } from "./pxar_report.ts";
@@ -134,7 +135,7 @@ function benchmarkHashing(report: PxarReport): void {
 }
 
 function storeWorkers(description: StoreChunkHandlerDescription): ChunkWorkers {
-  const url = new URL("../../src/pbs/store/store_chunk_worker.ts", import.meta.url).href;
+  const url = new URL("../../src/pbs/writing/store_chunk_worker.ts", import.meta.url).href;
   return { count: 1, spawn: (name) => new Worker(url, { type: "module", name }), description };
 }
 
@@ -146,7 +147,14 @@ function benchmarkStore(report: PxarReport, directory: string, isEncrypted: bool
   const times = Array.from({ length: 3 }, (_, run) => {
     const storePath = `${directory}/store-${run}`;
     Datastore.create(storePath, { owner });
-    const description = { storePath, owner, syncLevel: "none", key } as const;
+    const description = {
+      storage: {
+        kind: "directory",
+        path: storePath,
+        writing: { owner, syncLevel: "none" },
+      } satisfies DirectoryDescription,
+      key,
+    };
     const write = () =>
       writeAll(new StoreChunkHandler(description), storeWorkers(description), bytes, 1);
     const seconds = { first: bestSeconds(1, write), again: bestSeconds(1, write) };

@@ -9,7 +9,7 @@ import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { StoreWorkers } from "#src/pbs/datastore_types.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
-import { startStoreThreads } from "#src/pbs/store/store_threads.ts";
+import { startStoreThreads } from "#src/pbs/writing/store_threads.ts";
 import { median } from "./host.ts";
 import { makeDistinctSmallFiles } from "./pbs_data.ts";
 import type { PxarReport } from "./pxar_report.ts";

@@ -11,7 +11,8 @@ import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
-import { CHUNKS_DIRECTORY, ChunkStore, type ChunkWriting } from "./store/chunk_store.ts";
+import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
+import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
 import { createDatastore } from "./datastore_creation.ts";
 import type {
   CreateOptions,
@@ -37,13 +38,13 @@ import { findLocalServer, foreignBackend } from "./local_server.ts";
 import { loadManifest, updateManifest } from "./manifest_file.ts";
 import { createNamespace, removeNamespace } from "./namespaces.ts";
 import { cacheError, signOfCache } from "./object_storage_cache.ts";
-import { ObjectLocks } from "./store/object_locks.ts";
+import { ObjectLocks } from "./storage/directory/object_locks.ts";
 import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
-import { ProcessLock } from "./store/process_lock.ts";
+import { ProcessLock } from "./storage/directory/process_lock.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
 import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, plannedSnapshot, startSnapshot, writeOwner } from "./snapshot_start.ts";
-import { removeFile, StoreFiles } from "./store/store_files.ts";
+import { removeFile, StoreFiles } from "./storage/directory/store_files.ts";
 import {
   checkNotes,
   describeGroup,
@@ -68,27 +69,24 @@ export class Datastore {
   /** What whoever writes should know of locks that could not be taken. */
   readonly warnings: readonly string[];
   readonly #store: OpenStore;
-  readonly #chunks: ChunksOnDemand;
   #signOfCache: string | undefined;
   #isCacheKnown = false;
 
   private constructor(
     store: OpenStore,
-    chunks: ChunksOnDemand,
     warnings: readonly string[],
     signOfCache: string | undefined,
   ) {
     this.#store = store;
     this.#signOfCache = signOfCache;
-    this.#chunks = chunks;
     this.path = store.path;
     this.access = store.isWritable ? "write" : "read";
     this.warnings = warnings;
   }
 
-  /** The chunks. @throws {OsError} when their directory may not be read */
-  get chunks(): ChunkStore {
-    return this.#chunks.get();
+  /** What is below the snapshots. */
+  get storage(): DirectoryStorage {
+    return this.#store.storage;
   }
 
   /**
@@ -118,20 +116,21 @@ export class Datastore {
     const backend = foreignBackend(server);
     const sign = backend === undefined ? undefined : `its server keeps the chunks in "${backend}"`;
     if (sign !== undefined && isWritable) throw cacheError(storePath, sign);
-    const chunks = new ChunksOnDemand(storePath, isWritable ? { owner, syncLevel } : undefined);
     const store: OpenStore = {
       path: storePath,
       owner,
-      get chunks() {
-        return chunks.get();
-      },
+      storage: DirectoryStorage.open({
+        kind: "directory",
+        path: storePath,
+        writing: isWritable ? { owner, syncLevel } : undefined,
+      }),
       codecs,
       codec: new BlobCodec(codecs),
       syncLevel,
       host: isNative ? openHostParts(storePath, owner, options, server.locksPath) : undefined,
       isWritable,
     };
-    return new Datastore(store, chunks, server.warnings, sign);
+    return new Datastore(store, server.warnings, sign);
   }
 
   /**
@@ -351,27 +350,7 @@ export class Datastore {
 
   /** Snapshots that are open stay readable. */
   close(): void {
-    this.#chunks.close();
-  }
-}
-
-/** Opened when they are needed first: who may not read the chunks of a server can still see what backups there are. */
-class ChunksOnDemand {
-  readonly #storePath: string;
-  readonly #writing: ChunkWriting | undefined;
-  #chunks: ChunkStore | undefined;
-
-  constructor(storePath: string, writing: ChunkWriting | undefined) {
-    this.#storePath = storePath;
-    this.#writing = writing;
-  }
-
-  get(): ChunkStore {
-    return this.#chunks ??= ChunkStore.open(this.#storePath, this.#writing);
-  }
-
-  close(): void {
-    this.#chunks?.close();
+    this.#store.storage.close();
   }
 }
 

@@ -7,10 +7,10 @@
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, statusOf } from "#src/io/store_access.ts";
-import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./store/chunk_store.ts";
+import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import type { CreateOptions, FileOwner } from "./datastore_types.ts";
-import { LOCK_FILE } from "./store/process_lock.ts";
-import { neededOwner, processUmask, StoreFiles } from "./store/store_files.ts";
+import { LOCK_FILE } from "./storage/directory/process_lock.ts";
+import { neededOwner, processUmask, StoreFiles } from "./storage/directory/store_files.ts";
 import { namesIn } from "./store_listing.ts";
 
 const CHUNK_DIRECTORY_COUNT = 65536;

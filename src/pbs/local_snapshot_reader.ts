@@ -34,8 +34,8 @@ import { LocalChunkSource } from "./reading/local_chunk_source.ts";
 import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
 import { snapshotPath } from "./store_places.ts";
 import { checkManifest, requireKey } from "./manifest_signature.ts";
-import type { ObjectLock } from "./store/object_locks.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
+import type { ObjectLock } from "./storage/directory/object_locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
 import { READ_AHEAD_COUNT, ReadAhead, type ReadAheadSource } from "./reading/read_ahead.ts";
@@ -89,7 +89,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     // A codec of its own: its buffers are as large as the largest chunk.
     const codec = new BlobCodec(store.codecs);
     this.chunks = new LocalChunkSource({
-      store: store.chunks,
+      store: store.storage.chunks,
       codec,
       isEncrypted,
       crypt: options.crypt,
@@ -154,7 +154,7 @@ export class LocalSnapshotReader implements SnapshotReader {
 
   openArchive(name: string): ByteSource {
     const index = name.endsWith(".fidx") ? this.fixedIndex(name) : this.dynamicIndex(name);
-    const { chunks } = this.#store;
+    const { chunks } = this.#store.storage;
     const shared = this.#shared;
     const idKey = this.cryptMode === "encrypt" ? this.#crypt?.idKey : undefined;
     if (shared !== undefined) {
@@ -222,7 +222,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   get #source(): ReadAheadSource {
     const isEncrypted = this.cryptMode === "encrypt";
     const key = isEncrypted ? this.#crypt?.key : undefined;
-    return { storePath: this.#store.path, isEncrypted, key };
+    return { storage: this.#store.storage.description, isEncrypted, key };
   }
 
   #isBlobEncrypted(name: string): boolean | undefined {

@@ -31,7 +31,7 @@ import {
   openDynamicStream,
   openFixedStream,
   type StreamOwner,
-} from "./indexed_streams.ts";
+} from "./writing/indexed_streams.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
 import { snapshotPath } from "./store_places.ts";
@@ -49,8 +49,8 @@ import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "./store/store_chunk_handler.ts";
-import { startStoreThread } from "./store/store_threads.ts";
+} from "./writing/store_chunk_handler.ts";
+import { startStoreThread } from "./writing/store_threads.ts";
 
 /** What was prepared for a snapshot. */
 export interface SnapshotPreparation {
@@ -131,7 +131,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   keepChunk(digest: ChunkDigest): boolean {
     this.#checkRunning();
     // Garbage collection spares what was touched since the oldest writer of its process began.
-    return this.#store.chunks.touch(digest) > blobHeaderSize(this.cryptMode === "encrypt");
+    return this.#store.storage.chunks.touch(digest) > blobHeaderSize(this.cryptMode === "encrypt");
   }
 
   finish(): SnapshotSummary {
@@ -208,9 +208,11 @@ export class LocalSnapshotWriter implements SnapshotWriter {
 
   #makePipeline(): ChunkPipeline {
     const { workers, budgetBytes } = this.#options;
-    const { owner, syncLevel, path } = this.#store;
     const key = this.cryptMode === "encrypt" ? this.#crypt?.key : undefined;
-    const description: StoreChunkHandlerDescription = { storePath: path, owner, syncLevel, key };
+    const description: StoreChunkHandlerDescription = {
+      storage: this.#store.storage.description,
+      key,
+    };
     return new ChunkPipeline({
       handler: new StoreChunkHandler(description),
       ...(budgetBytes === undefined ? {} : { budgetBytes }),
@@ -250,7 +252,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     const index = name.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);
     for (let position = 0; position < index.count; position++) {
       const digest = index.digestOf(position);
-      if (this.#store.chunks.touch(digest) >= 0) continue;
+      if (this.#store.storage.chunks.touch(digest) >= 0) continue;
       throw new StateError("not-found", `Cannot store "${name}": chunk ${digest} is missing`);
     }
   }

@@ -18,7 +18,7 @@ import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./f
 import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { requireSnapshot, snapshotPath } from "./store_places.ts";
-import { syncDirectory, syncFileSystem } from "./store/store_files.ts";
+import { syncDirectory, syncFileSystem } from "./storage/directory/store_files.ts";
 
 /** Largest blob file that is read. */
 export const BLOB_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;

@@ -46,14 +46,21 @@ export type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
 export * from "./manifest_signature.ts";
 export * from "./master_key.ts";
 export { createSharedChunkMemory, type SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
-export type { ChunkStore, ChunkWriting, Insertion } from "./store/chunk_store.ts";
-export type { LockKind, ObjectLock, ObjectLocks } from "./store/object_locks.ts";
-export type { HeldLock, ProcessLock } from "./store/process_lock.ts";
+export { insertChunk, type Insertion } from "./storage/chunk_insertion.ts";
+export type { ChunkWriting, DirectoryChunks } from "./storage/directory/directory_chunks.ts";
+export type {
+  DirectoryDescription,
+  DirectoryStorage,
+} from "./storage/directory/directory_storage.ts";
+export { openStorage, registerStorage } from "./storage/open_storage.ts";
+export type * from "./storage/storage.ts";
+export type { LockKind, ObjectLock, ObjectLocks } from "./storage/directory/object_locks.ts";
+export type { HeldLock, ProcessLock } from "./storage/directory/process_lock.ts";
 export {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "./store/store_chunk_handler.ts";
-export { startStoreThreads } from "./store/store_threads.ts";
+} from "./writing/store_chunk_handler.ts";
+export { startStoreThreads } from "./writing/store_threads.ts";
 export * from "./ports.ts";
 export * from "./prune.ts";
 export type { KeptSnapshot } from "./snapshot_removal.ts";

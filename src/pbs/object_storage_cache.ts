@@ -8,7 +8,6 @@
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { Failure, StateError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#src/io/host.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
 import { isIndexName, scanIndex } from "./index_scan.ts";
 import { snapshotPath } from "./store_places.ts";
@@ -20,7 +19,6 @@ const SAMPLE_SIZE = 2000;
 /** A crash may leave empty files, too, but not as many: so many, and one in so many, are a sign. */
 const EMPTY_MIN = 2;
 const EMPTY_SHARE = 4;
-const TYPE_REGULAR = 0o10;
 
 /** The error for what must not be done with a cache. @param sign how it was recognised */
 export function cacheError(storePath: string, sign: string): StateError {
@@ -37,7 +35,6 @@ export function cacheError(storePath: string, sign: string): StateError {
  */
 export function signOfCache(store: OpenStore): string | undefined {
   if (!mayUseFfi()) return undefined;
-  const stat = new host.HostStat();
   let [seen, empty] = [0, 0];
   try {
     for (const path of oldIndexes(store)) {
@@ -45,8 +42,7 @@ export function signOfCache(store: OpenStore): string | undefined {
         if (seen >= SAMPLE_SIZE) return;
         seen++;
         const digest = digestOf(bytes.subarray(offset, offset + DIGEST_SIZE));
-        const found = host.statAt(host.At.FDCWD, store.chunks.pathOf(digest), stat);
-        if (found === 0 && stat.mode >> 12 === TYPE_REGULAR && stat.size === 0) empty++;
+        if (store.storage.chunks.storedSize(digest) === 0) empty++;
       });
       if (seen >= SAMPLE_SIZE) break;
     }

@@ -7,18 +7,18 @@
 import type { Codecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import type { BlobCodec } from "./blob_codec.ts";
-import type { ChunkStore } from "./store/chunk_store.ts";
+import type { DirectoryStorage } from "./storage/directory/directory_storage.ts";
 import type { FileOwner, SyncLevel } from "./datastore_types.ts";
-import type { ObjectLocks } from "./store/object_locks.ts";
-import type { ProcessLock } from "./store/process_lock.ts";
-import type { StoreFiles } from "./store/store_files.ts";
+import type { ObjectLocks } from "./storage/directory/object_locks.ts";
+import type { ProcessLock } from "./storage/directory/process_lock.ts";
+import type { StoreFiles } from "./storage/directory/store_files.ts";
 
 /** An open datastore. */
 export interface OpenStore {
   readonly path: string;
   /** Owner of `.chunks`, and so of everything. */
   readonly owner: FileOwner;
-  readonly chunks: ChunkStore;
+  readonly storage: DirectoryStorage;
   readonly codecs: Codecs;
   /** For files other than chunks. */
   readonly codec: BlobCodec;

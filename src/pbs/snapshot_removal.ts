@@ -10,7 +10,7 @@ import { MANIFEST_NAME } from "./format/manifest.ts";
 import { formatGroup, type GroupId, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { ProtectedSnapshotError } from "./state_errors.ts";
-import { removeFile } from "./store/store_files.ts";
+import { removeFile } from "./storage/directory/store_files.ts";
 import { isProtected, listSnapshots, namesIn, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
 import { groupPath, requireGroup, requireSnapshot, snapshotPath } from "./store_places.ts";
 

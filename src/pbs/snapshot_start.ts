@@ -18,7 +18,7 @@ import {
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import type { ObjectLock } from "./store/object_locks.ts";
+import type { ObjectLock } from "./storage/directory/object_locks.ts";
 import { FutureSnapshotError } from "./state_errors.ts";
 import { removeEmptyGroup } from "./snapshot_removal.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";

@@ -12,7 +12,7 @@ import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/reading/read_a
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "#src/pbs/store/store_chunk_handler.ts";
+} from "#src/pbs/writing/store_chunk_handler.ts";
 import { isVerifyWorker, serveVerifyWorker } from "#src/pbs/verify/threads.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { BackupDescription } from "./mounting/sources/backup_description.ts";

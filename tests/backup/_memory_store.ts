@@ -19,7 +19,11 @@ import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndex } from "#src/pbs/format/fixed_index.ts";
 import type { Manifest, ManifestFile } from "#src/pbs/format/manifest.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import { openDynamicStream, openFixedStream, type StreamOwner } from "#src/pbs/indexed_streams.ts";
+import {
+  openDynamicStream,
+  openFixedStream,
+  type StreamOwner,
+} from "#src/pbs/writing/indexed_streams.ts";
 import type {
   ChunkSource,
   DynamicStreamOptions,

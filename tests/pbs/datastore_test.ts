@@ -197,7 +197,7 @@ Deno.test("Datastore tells what there is without opening the directory of its ch
   // As for an ordinary user who may not read it.
   Deno.removeSync(`${store.path}/.chunks`, { recursive: true });
   assert.deepEqual(store.groups(ROOT), []);
-  assert.throws(() => store.chunks, OsError);
+  assert.throws(() => store.storage.chunks, OsError);
   store.close();
 });
 

@@ -3,7 +3,7 @@ import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Failure, FormatError, IntegrityError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
-import { ChunkStore } from "#src/pbs/store/chunk_store.ts";
+import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
@@ -31,7 +31,7 @@ class Fixture implements Disposable {
   }
 
   get chunkPath(): string {
-    return this.store.chunks.pathOf(this.digest);
+    return this.store.storage.chunks.pathOf(this.digest);
   }
 
   backUp(time: number): SnapshotId {
@@ -102,7 +102,7 @@ for (const [what, plant] of IMPOSTORS) {
     const warnings: string[] = [];
     collectGarbage(store, { keepMinutes: 0, onWarning: (text) => warnings.push(text) });
     assert.ok(warnings.length > 0);
-    store.chunks.expect(digest);
+    store.storage.chunks.expect(digest);
   });
 
   Deno.test(`Files of a snapshot that are ${what} are refused`, () => {
@@ -185,11 +185,11 @@ Deno.test("An index that gives one chunk two sizes is refused where it is wrong,
   assert.equal(report.snapshots[0]!.faultCount, 1);
 });
 
-Deno.test("ChunkStore has no chunk where there is something else", () => {
+Deno.test("DirectoryChunks has no chunk where there is something else", () => {
   using fixture = new Fixture();
   const { chunkPath, digest, path } = fixture;
   Deno.removeSync(chunkPath);
-  const chunks = ChunkStore.open(path);
+  const chunks = DirectoryChunks.open(path);
   for (const plant of [makeFifo, (name: string) => Deno.symlinkSync("/etc/passwd", name)]) {
     plant(chunkPath);
     assert.equal(chunks.storedSize(digest), 0);

@@ -14,7 +14,7 @@ import {
   ROOT_NAMESPACE,
 } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
-import { startStoreThreads } from "#src/pbs/store/store_threads.ts";
+import { startStoreThreads } from "#src/pbs/writing/store_threads.ts";
 import { runCommand } from "#tests/support/process.ts";
 import {
   CHECK_DATASTORE,
@@ -311,7 +311,7 @@ Deno.test("LocalSnapshotWriter writes chunks anew whose size shows that they are
     );
     const digest = reader.fixedIndex("disk.img.fidx").digestOf(0);
     reader.close();
-    const path = store.chunks.pathOf(digest);
+    const path = store.storage.chunks.pathOf(digest);
     const whole = Deno.readFileSync(path);
     const header = crypt === undefined ? 12 : 44;
     for (const size of [0, 1, header, whole.length + 1, 2 * whole.length]) {

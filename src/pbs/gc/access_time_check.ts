@@ -10,9 +10,10 @@ import { nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { sleep } from "#src/threads/waiting.ts";
+import { insertChunk } from "../storage/chunk_insertion.ts";
 import { BlobCodec } from "../blob_codec.ts";
-import type { ChunkStore } from "../store/chunk_store.ts";
-import { isDiskFull } from "../store/store_files.ts";
+import type { DirectoryChunks } from "../storage/directory/directory_chunks.ts";
+import { isDiskFull } from "../storage/directory/store_files.ts";
 
 /** The chunk of so many zeros is used: it is there already where images are backed up. */
 const ZERO_CHUNK_SIZE = 4 << 20;
@@ -28,7 +29,7 @@ const CLOCK_DIFFERENCE_MAX_SECONDS = 120;
  * @throws {StateError} `access-times` when its access time did not grow, or is far from the present
  * @throws {OsError}
  */
-export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): void {
+export function checkAccessTimes(chunks: DirectoryChunks, nowSeconds: () => number): void {
   const path = probePath(chunks);
   touch(path);
   const before = accessTime(path);
@@ -55,13 +56,13 @@ export function checkAccessTimes(chunks: ChunkStore, nowSeconds: () => number): 
 }
 
 /** The present by the clock of the file system that chunks are in, which is that of their access times. Whole seconds. */
-export function fileSystemTime(chunks: ChunkStore): number {
+export function fileSystemTime(chunks: DirectoryChunks): number {
   touch(chunks.path);
   return Number(accessTime(chunks.path) / 1_000_000_000n);
 }
 
 /** What is touched: the chunk of zeros, as a server does; on a full disk the directory. */
-function probePath(chunks: ChunkStore): string {
+function probePath(chunks: DirectoryChunks): string {
   const codecs = nativeCodecs();
   const zeros = codecs.allocate(ZERO_CHUNK_SIZE);
   const digest = digestOf(codecs.sha256(zeros, 0, ZERO_CHUNK_SIZE));
@@ -69,7 +70,7 @@ function probePath(chunks: ChunkStore): string {
   const { buffer, start, size } = new BlobCodec(codecs)
     .encode(zeros, 0, ZERO_CHUNK_SIZE, { compress: true });
   try {
-    chunks.insert(digest, buffer, start, size);
+    insertChunk(chunks, digest, buffer, start, size);
     return chunks.pathOf(digest);
   } catch (error) {
     if (!isDiskFull(error)) throw error;

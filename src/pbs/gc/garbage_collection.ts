@@ -23,7 +23,7 @@ import {
 } from "./status.ts";
 import { markChunks } from "./mark.ts";
 import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "./sweep.ts";
-import { isDiskFull, StoreFiles } from "../store/store_files.ts";
+import { isDiskFull, StoreFiles } from "../storage/directory/store_files.ts";
 import { newTask, storeNameOf } from "../task.ts";
 
 /** A day and five minutes. */
@@ -86,7 +86,7 @@ export function collectGarbage(
     throw new UsageError("Cannot collect garbage: the datastore is open for reading only");
   }
   datastore.requireOwnChunks();
-  const { chunks, processLock } = datastore;
+  const { storage: { chunks }, processLock } = datastore;
   const lock = processLock.acquireExclusive();
   try {
     const start = lock.startTime;
@@ -139,7 +139,10 @@ function writeStatus(
   onWarning: (message: string) => void,
 ): void {
   const path = `${datastore.path}/${GC_STATUS_NAME}`;
-  const files = new StoreFiles(statusOf(datastore.chunks.path) ?? { uid: 0, gid: 0 }, "none");
+  const files = new StoreFiles(
+    statusOf(datastore.storage.chunks.path) ?? { uid: 0, gid: 0 },
+    "none",
+  );
   try {
     files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
   } catch (error) {

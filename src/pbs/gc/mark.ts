@@ -11,9 +11,8 @@ import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { BAD_CHUNKS_MAX, badChunkPath } from "../store/bad_chunk.ts";
-import type { ChunkStore } from "../store/chunk_store.ts";
-import type { ObjectLocks } from "../store/object_locks.ts";
+import type { ChunkStorage } from "../storage/storage.ts";
+import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 import { scanIndex } from "../index_scan.ts";
 import { listIndexes } from "./index_listing.ts";
 import { drainMoveJournal } from "./move_journal.ts";
@@ -47,7 +46,7 @@ export interface MarkOptions {
  */
 export function markChunks(
   storePath: string,
-  chunks: ChunkStore,
+  chunks: ChunkStorage,
   options: MarkOptions,
 ): MarkResult {
   const marking = new Marking(storePath, chunks, options);
@@ -61,13 +60,13 @@ export function markChunks(
 
 class Marking {
   readonly #storePath: string;
-  readonly #chunks: ChunkStore;
+  readonly #chunks: ChunkStorage;
   readonly #options: MarkOptions;
   readonly #touched = new DigestTable(TOUCHED_BUDGET);
   /** Sizes of the streams of indexes that were marked, by their identities. */
   readonly #marked = new Map<string, number>();
 
-  constructor(storePath: string, chunks: ChunkStore, options: MarkOptions) {
+  constructor(storePath: string, chunks: ChunkStorage, options: MarkOptions) {
     this.#storePath = storePath;
     this.#chunks = chunks;
     this.#options = options;
@@ -121,13 +120,7 @@ class Marking {
     if (this.#chunks.touch(digest) >= 0) return;
     this.#options.onWarning(`Chunk ${digest} is missing, which "${indexPath}" needs`);
     // The corrupt forms are kept as long as somebody misses the chunk.
-    const path = this.#chunks.pathOf(digest);
-    for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
-      const { UTIME_NOW, UTIME_OMIT } = host;
-      const bad = badChunkPath(path, number);
-      const result = host.utimensAt(host.At.FDCWD, bad, 0, UTIME_NOW, 0, UTIME_OMIT);
-      if (result < 0 && result !== -host.Errno.ENOENT) host.unwrap(result, "touch", bad);
-    }
+    this.#chunks.quarantine?.touch(digest);
   }
 }
 

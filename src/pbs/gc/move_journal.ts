@@ -8,7 +8,7 @@
 import * as host from "#src/io/host.ts";
 import { readFile } from "#src/io/store_access.ts";
 import { isIndexName } from "../index_scan.ts";
-import type { ObjectLocks } from "../store/object_locks.ts";
+import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 
 const JOURNAL_SIZE_MAX = 64 << 20;
 

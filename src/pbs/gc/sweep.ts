@@ -6,7 +6,7 @@
 
 import * as host from "#src/io/host.ts";
 import { listOpenDirectory } from "#src/io/host_listing.ts";
-import { isBadChunkName } from "../store/bad_chunk.ts";
+import { isBadChunkName } from "../storage/directory/bad_chunk.ts";
 
 /** Directories that chunks are in. */
 export const CHUNK_DIRECTORY_COUNT = 65536;

@@ -6,7 +6,7 @@
 
 import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { BlobCodec } from "../blob_codec.ts";
-import { ChunkStore } from "../store/chunk_store.ts";
+import { openStorage } from "../storage/open_storage.ts";
 import { CryptConfig } from "../crypt_config.ts";
 import { LocalChunkSource } from "./local_chunk_source.ts";
 import type { ReadAheadSource } from "./read_ahead.ts";
@@ -62,12 +62,13 @@ export function isChunkLoader(): boolean {
 export function serveChunkLoader(): void {
   const scope = globalThis as unknown as WorkerScope;
   scope.onmessage = (event) => {
-    const { source: { storePath, isEncrypted, key }, memory } = event.data as ChunkLoaderStart;
+    const { source: { storage: description, isEncrypted, key }, memory } = event
+      .data as ChunkLoaderStart;
     const slots = new ChunkSlots(memory);
-    const store = ChunkStore.open(storePath);
+    const storage = openStorage(description);
     const crypt = key === undefined ? undefined : new CryptConfig(key);
     const chunks = new LocalChunkSource({
-      store,
+      store: storage.chunks,
       codec: new BlobCodec(nativeCodecs()),
       isEncrypted,
       crypt,
@@ -76,7 +77,7 @@ export function serveChunkLoader(): void {
       const seen = slots.callCount;
       if (!loadWanted(slots, chunks)) slots.waitForCall(seen);
     }
-    store.close();
+    storage.close();
     endNativeCodecs();
     scope.close();
   };

@@ -1,5 +1,5 @@
 /**
- * Plain chunks of a datastore directory.
+ * Plain chunks of a storage.
  *
  * @module
  */
@@ -8,18 +8,16 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
 import { checkRead } from "#src/io/byte_source.ts";
-import * as host from "#src/io/host.ts";
 import type { BlobCodec } from "../blob_codec.ts";
-import type { ChunkStore } from "../store/chunk_store.ts";
+import type { ChunkStorage } from "../storage/storage.ts";
 import type { CryptConfig } from "../crypt_config.ts";
 import { blobHeaderSize } from "../format/blob.ts";
 import { withPath } from "../manifest_file.ts";
 import type { ChunkSource } from "../ports.ts";
-import { renameBadChunk } from "../store/bad_chunk.ts";
 
 /** What a {@link LocalChunkSource} is made of. */
 export interface LocalChunkSourceParts {
-  readonly store: ChunkStore;
+  readonly store: ChunkStorage;
   readonly codec: BlobCodec;
   /** Whether all chunks are encrypted, or none. */
   readonly isEncrypted: boolean;
@@ -31,7 +29,7 @@ export interface LocalChunkSourceParts {
 /** Chunks of a store as one snapshot has them. */
 export class LocalChunkSource implements ChunkSource {
   readonly #parts: LocalChunkSourceParts;
-  readonly #store: ChunkStore;
+  readonly #store: ChunkStorage;
 
   constructor(parts: LocalChunkSourceParts) {
     this.#parts = parts;
@@ -81,14 +79,14 @@ export class LocalChunkSource implements ChunkSource {
 
   /** Renames a corrupt chunk. @returns false then; true when another process has replaced it, and it is loaded now */
   #setAside(digest: ChunkDigest, load: () => void): boolean {
-    const path = this.#store.pathOf(digest);
-    const stat = new host.HostStat();
-    if (host.statAt(host.At.FDCWD, path, stat) < 0) return false;
+    const { quarantine } = this.#store;
+    const place = this.#store.placeOf(digest);
+    if (quarantine === undefined || place === 0) return false;
     try {
       load();
       return true;
     } catch (error) {
-      if (isCorrupt(error)) renameBadChunk(path, stat.ino);
+      if (isCorrupt(error)) quarantine.setAside(digest, place);
       return false;
     }
   }

@@ -12,7 +12,8 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { bufferAt } from "#src/io/host_memory.ts";
 import { BlobCodec } from "../blob_codec.ts";
-import { ChunkStore } from "../store/chunk_store.ts";
+import { openStorage } from "../storage/open_storage.ts";
+import type { StorageDescription } from "../storage/storage.ts";
 import { CryptConfig } from "../crypt_config.ts";
 import { LocalChunkSource } from "./local_chunk_source.ts";
 import type { ChunkSource } from "../ports.ts";
@@ -44,7 +45,7 @@ const SHARED_SIZE = (SLOTS + SLOT_COUNT * SLOT_CELLS) * Int32Array.BYTES_PER_ELE
 
 /** What a worker loads chunks from; sent to it once. */
 export interface ReadAheadSource {
-  readonly storePath: string;
+  readonly storage: StorageDescription;
   readonly isEncrypted: boolean;
   /** 32 bytes, where chunks are encrypted. */
   readonly key: Uint8Array<ArrayBuffer> | undefined;
@@ -276,12 +277,12 @@ export function isReadAheadWorker(): boolean {
 export function serveReadAheadWorker(): void {
   const scope = globalThis as unknown as WorkerScope;
   scope.onmessage = (event) => {
-    const { shared, storePath, isEncrypted, key } = event.data as ReadAheadStart;
+    const { shared, storage: description, isEncrypted, key } = event.data as ReadAheadStart;
     const slots = new Slots(shared);
-    const chunks = ChunkStore.open(storePath);
+    const storage = openStorage(description);
     const crypt = key === undefined ? undefined : new CryptConfig(key);
     const source = new LocalChunkSource({
-      store: chunks,
+      store: storage.chunks,
       codec: new BlobCodec(nativeCodecs()),
       isEncrypted,
       crypt,
@@ -291,7 +292,7 @@ export function serveReadAheadWorker(): void {
       if (slot < 0) break;
       slots.load(slot, source);
     }
-    chunks.close();
+    storage.close();
     endNativeCodecs();
     scope.close();
   };

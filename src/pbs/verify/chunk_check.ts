@@ -9,7 +9,7 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { AuthError, IntegrityError, StateError } from "#src/errors.ts";
 import { BlobCodec } from "../blob_codec.ts";
-import type { ChunkStore } from "../store/chunk_store.ts";
+import type { ChunkStorage } from "../storage/storage.ts";
 import type { CryptConfig } from "../crypt_config.ts";
 import { ENCRYPTED_BLOB_HEADER_SIZE, parseBlobHeader } from "../format/blob.ts";
 
@@ -25,12 +25,12 @@ export interface ExpectedChunk {
 
 /** Checks chunks. One for each thread. Needs FFI. */
 export class ChunkCheck {
-  readonly #chunks: ChunkStore;
+  readonly #chunks: ChunkStorage;
   readonly #codecs = nativeCodecs();
   readonly #codec = new BlobCodec(this.#codecs);
   #plain: NativeBuffer | undefined;
 
-  constructor(chunks: ChunkStore) {
+  constructor(chunks: ChunkStorage) {
     this.#chunks = chunks;
   }
 

@@ -7,10 +7,8 @@
 import { type ChunkDigest, DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import { FormatError, IntegrityError, LimitError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import { renameBadChunk } from "../store/bad_chunk.ts";
 import { ChunkCheck } from "./chunk_check.ts";
-import type { ChunkStore } from "../store/chunk_store.ts";
+import type { ChunkStorage, Storage } from "../storage/storage.ts";
 import type { CryptConfig } from "../crypt_config.ts";
 import { scanIndex } from "../index_scan.ts";
 import { BATCH_SIZE_MAX, VerifyBatch } from "./batch.ts";
@@ -27,8 +25,7 @@ const STATE_FACTOR = 4;
 
 /** How chunks are verified. */
 export interface ChunkVerifierOptions {
-  readonly chunks: ChunkStore;
-  readonly storePath: string;
+  readonly storage: Storage;
   /** Whether corrupt chunks get another name. */
   readonly isRenaming: boolean;
   readonly crypts: readonly CryptConfig[];
@@ -63,13 +60,14 @@ export class ChunkVerifier {
   readonly #options: ChunkVerifierOptions;
   readonly #known = new DigestTable(KNOWN_BUDGET);
   readonly #batch = new VerifyBatch(VerifyBatch.allocate());
+  readonly #chunks: ChunkStorage;
   readonly #check: ChunkCheck;
-  readonly #stat = new host.HostStat();
   #workers: VerifyWorkers | undefined;
 
   constructor(options: ChunkVerifierOptions) {
     this.#options = options;
-    this.#check = new ChunkCheck(options.chunks);
+    this.#chunks = options.storage.chunks;
+    this.#check = new ChunkCheck(options.storage.chunks);
   }
 
   /** Verifies the chunks of an index that is sound by itself. @throws what {@link ChunkVerifierOptions.throwIfStopped} throws */
@@ -93,7 +91,7 @@ export class ChunkVerifier {
       if (known === 0) {
         const state = index.isEncrypted ? State.ENCRYPTED : State.PLAIN;
         this.#known.set(bytes, offset, size * STATE_FACTOR + state);
-        waiting.push({ digest, size, ino: this.#inodeOf(digest) });
+        waiting.push({ digest, size, place: this.#chunks.placeOf(digest) });
         if (waiting.length === BATCH_SIZE_MAX) flush();
         return;
       }
@@ -114,21 +112,15 @@ export class ChunkVerifier {
     this.#workers?.stop();
   }
 
-  #inodeOf(digest: ChunkDigest): number {
-    const { chunks } = this.#options;
-    const result = host.statAt(host.At.FDCWD, chunks.pathOf(digest), this.#stat);
-    return result < 0 ? 0 : this.#stat.ino;
-  }
-
   #verifyBatch(
     index: IndexChunks,
     waiting: WaitingChunk[],
     onProgress: (checked: number) => void,
   ): void {
     if (waiting.length === 0) return;
-    const { crypts, threads, throwIfStopped, storePath } = this.#options;
+    const { crypts, threads, throwIfStopped, storage } = this.#options;
     // Disks with heads like it.
-    waiting.sort((a, b) => a.ino - b.ino);
+    waiting.sort((a, b) => a.place - b.place);
     const batch = this.#batch;
     batch.close();
     waiting.forEach(({ digest, size }, position) => {
@@ -138,7 +130,7 @@ export class ChunkVerifier {
     batch.open(waiting.length, index.isEncrypted, key);
     const bytes = waiting.reduce((sum, { size }) => sum + size, 0);
     if (threads !== undefined && bytes >= (threads.startBytes ?? THREADS_START_SIZE)) {
-      this.#workers ??= new VerifyWorkers(threads, batch, storePath, crypts);
+      this.#workers ??= new VerifyWorkers(threads, batch, storage.description, crypts);
     }
     for (let entry = batch.take(); entry !== undefined; entry = batch.take()) {
       batch.finish(entry, checkEntry(this.#check, entry, crypts));
@@ -164,7 +156,7 @@ export class ChunkVerifier {
   #examine(index: IndexChunks, chunk: WaitingChunk): void {
     const { digest, size } = chunk;
     const { isEncrypted, crypt } = index;
-    const ino = this.#inodeOf(digest);
+    const place = this.#chunks.placeOf(digest);
     try {
       this.#count(chunk, this.#check.check({ digest, size, isEncrypted, crypt }));
     } catch (error) {
@@ -181,7 +173,7 @@ export class ChunkVerifier {
       const problem = error instanceof Error ? error.message : String(error);
       const message = problem.includes(digest) ? problem : `Chunk ${digest}: ${problem}`;
       const renamedTo = isCorrupt(error) && this.#options.isRenaming
-        ? renameBadChunk(this.#options.chunks.pathOf(digest), ino)
+        ? this.#chunks.quarantine?.setAside(digest, place)
         : undefined;
       index.onFault({ digest, message, error, renamedTo });
     }
@@ -192,7 +184,8 @@ interface WaitingChunk {
   readonly digest: ChunkDigest;
   /** Plain bytes. */
   readonly size: number;
-  readonly ino: number;
+  /** See {@link ChunkStorage.placeOf}. */
+  readonly place: number;
 }
 
 /** Whether the bytes are wrong, not the access to them. */

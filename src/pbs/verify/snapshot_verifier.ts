@@ -61,8 +61,7 @@ export class SnapshotVerifier {
       this.#now(),
     );
     this.#chunks = new ChunkVerifier({
-      chunks: datastore.chunks,
-      storePath: datastore.path,
+      storage: datastore.storage,
       isRenaming: datastore.access === "write",
       crypts: this.#crypts,
       threads: options.threads,

@@ -9,7 +9,8 @@
 import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { endNativeCodecs } from "#src/codecs/mod.ts";
 import { ChunkCheck } from "./chunk_check.ts";
-import { ChunkStore } from "../store/chunk_store.ts";
+import { openStorage } from "../storage/open_storage.ts";
+import type { StorageDescription } from "../storage/storage.ts";
 import { CryptConfig } from "../crypt_config.ts";
 import { type BatchEntry, VerifyBatch } from "./batch.ts";
 
@@ -19,7 +20,7 @@ export const VERIFY_WORKER_NAME = "verify-";
 /** Sent to a worker once; it reads no further message. */
 interface VerifyWorkerStart {
   readonly batch: SharedArrayBuffer;
-  readonly storePath: string;
+  readonly storage: StorageDescription;
   /** Each 32 bytes, in the order of their numbers. */
   readonly keys: readonly Uint8Array[];
 }
@@ -50,15 +51,19 @@ export function isVerifyWorker(): boolean {
 export function serveVerifyWorker(): void {
   const scope = globalThis as unknown as WorkerScope;
   scope.onmessage = (event) => {
-    const { batch, storePath, keys } = event.data as VerifyWorkerStart;
-    checkBatches(new VerifyBatch(batch), storePath, keys);
+    const { batch, storage, keys } = event.data as VerifyWorkerStart;
+    checkBatches(new VerifyBatch(batch), storage, keys);
     scope.close();
   };
 }
 
-function checkBatches(batch: VerifyBatch, storePath: string, keys: readonly Uint8Array[]): void {
-  const chunks = ChunkStore.open(storePath);
-  const checker = new ChunkCheck(chunks);
+function checkBatches(
+  batch: VerifyBatch,
+  description: StorageDescription,
+  keys: readonly Uint8Array[],
+): void {
+  const storage = openStorage(description);
+  const checker = new ChunkCheck(storage.chunks);
   const crypts = keys.map((key) => new CryptConfig(key));
   // A thread that is late looks at once whether there is something to do.
   let round: number | undefined = 0;
@@ -68,7 +73,7 @@ function checkBatches(batch: VerifyBatch, storePath: string, keys: readonly Uint
     }
     round = batch.waitForRound(round);
   } while (round !== undefined);
-  chunks.close();
+  storage.close();
   endNativeCodecs();
 }
 
@@ -92,7 +97,7 @@ export class VerifyWorkers {
   constructor(
     threads: VerifyThreads,
     batch: VerifyBatch,
-    storePath: string,
+    storage: StorageDescription,
     crypts: readonly CryptConfig[],
   ) {
     this.#workers = Array.from({ length: threads.count }, (_, index) => {
@@ -102,7 +107,7 @@ export class VerifyWorkers {
       worker.postMessage(
         {
           batch: batch.shared,
-          storePath,
+          storage,
           keys: crypts.map((crypt) => crypt.key),
         } satisfies VerifyWorkerStart,
       );

@@ -21,7 +21,7 @@ import { located } from "#src/pbs/manifest_file.ts";
 import { ChunkCache } from "#src/pbs/reading/chunk_cache.ts";
 import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
-import { CHUNKS_DIRECTORY, ChunkStore } from "#src/pbs/store/chunk_store.ts";
+import { CHUNKS_DIRECTORY, DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { ArchiveInput } from "../archive/archive_input.ts";
 import { spawnThread } from "../threads.ts";
 import { holderInput } from "./snapshot_input.ts";
@@ -98,7 +98,7 @@ function openHolder({ storePath, snapshot }: IndexPlace, stack: DisposableStack)
 /** Indexes that no manifest lists. Their chunks are not encrypted: nothing would say with which key. */
 function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHolder {
   const codecs = mayUseFfi() ? nativeCodecs() : builtInCodecs();
-  const store = stack.adopt(ChunkStore.open(directory), (it) => it.close());
+  const store = stack.adopt(DirectoryChunks.open(directory), (it) => it.close());
   const chunks = new LocalChunkSource({
     store,
     codec: new BlobCodec(codecs),

@@ -6,7 +6,8 @@
 
 import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
-import { ChunkStore } from "#src/pbs/store/chunk_store.ts";
+import { insertChunk } from "#src/pbs/storage/chunk_insertion.ts";
+import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 
 interface Start {
   readonly path: string;
@@ -22,7 +23,7 @@ const scope = globalThis as unknown as {
 
 scope.onmessage = ({ data: { path, count, rounds } }) => {
   const owner = { uid: 0, gid: 0 };
-  const store = ChunkStore.open(path, { owner, syncLevel: "none" });
+  const store = DirectoryChunks.open(path, { owner, syncLevel: "none" });
   const cells = new Int32Array(rounds);
   const content = allocateNativeBuffer(100);
   for (let round = 1;; round++) {
@@ -31,7 +32,7 @@ scope.onmessage = ({ data: { path, count, rounds } }) => {
     for (let number = 0; number < count; number++) {
       // Backwards: the other one comes the other way.
       const digest = digestOf(new Uint8Array(32).fill(count - 1 - number));
-      store.insert(digest, content, 0, 100);
+      insertChunk(store, digest, content, 0, 100);
     }
     Atomics.store(cells, 1, round);
     Atomics.notify(cells, 1);

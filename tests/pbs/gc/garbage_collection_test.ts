@@ -377,9 +377,9 @@ Deno.test("collectGarbage needs a store that is open for writing, and a sensible
 
 Deno.test("checkAccessTimes refuses file systems whose clock is another", () => {
   using fixture = new Fixture();
-  checkAccessTimes(fixture.store.chunks, () => Date.now() / 1000);
+  checkAccessTimes(fixture.store.storage.chunks, () => Date.now() / 1000);
   assert.throws(
-    () => checkAccessTimes(fixture.store.chunks, () => Date.now() / 1000 + 1000),
+    () => checkAccessTimes(fixture.store.storage.chunks, () => Date.now() / 1000 + 1000),
     (error) => error instanceof StateError && error.code === "access-times",
   );
 });

@@ -86,7 +86,7 @@ Deno.test("ReadAhead leaves what is wrong with a chunk to be said by the one who
   const index = store.openSnapshot(id);
   const didx = index.dynamicIndex(NAME);
   index.close();
-  const path = store.chunks.pathOf(didx.digestOf(20));
+  const path = store.storage.chunks.pathOf(didx.digestOf(20));
   const good = Deno.readFileSync(path);
   const damages: [() => void, new (...parameters: never[]) => Error][] = [
     [

@@ -6,7 +6,7 @@ import {
   manifestLockPath,
   oldManifestLockPath,
   snapshotLockPath,
-} from "#src/pbs/store/server_lock_paths.ts";
+} from "#src/pbs/storage/directory/server_lock_paths.ts";
 import { ForeignLock } from "#tests/support/foreign_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 

@@ -7,7 +7,7 @@
 
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { MANIFEST_NAME } from "../format/manifest.ts";
+import { MANIFEST_NAME } from "../../format/manifest.ts";
 import {
   formatGroup,
   formatSnapshot,
@@ -15,7 +15,7 @@ import {
   type GroupId,
   snapshotDirectory,
   type SnapshotId,
-} from "../format/snapshot_path.ts";
+} from "../../format/snapshot_path.ts";
 import { isLockTaken, tryFor } from "./lock_waiting.ts";
 import {
   groupLockPath,

@@ -9,13 +9,15 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ChunkHandler, ChunkOutcome } from "#src/chunking/chunk_handler.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { BlobCodec } from "../blob_codec.ts";
-import { ChunkStore, type ChunkWriting } from "./chunk_store.ts";
+import { openStorage } from "../storage/open_storage.ts";
+import type { ChunkStorage, Storage, StorageDescription } from "../storage/storage.ts";
 import { CryptConfig } from "../crypt_config.ts";
 import { isPossibleBlobSize } from "../format/blob.ts";
 
 /** What another thread makes a {@link StoreChunkHandler} from. */
-export interface StoreChunkHandlerDescription extends ChunkWriting {
-  readonly storePath: string;
+export interface StoreChunkHandlerDescription {
+  /** Open for writing. */
+  readonly storage: StorageDescription;
   /** The 32 bytes of the key that chunks are encrypted with; undefined where they are not. */
   readonly key: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -27,15 +29,17 @@ const GUESS_SIZE_MAX = 16 << 10;
 
 /** Stores chunks. One for each thread. */
 export class StoreChunkHandler implements ChunkHandler {
-  readonly #store: ChunkStore;
+  readonly #storage: Storage;
+  readonly #store: ChunkStorage;
   readonly #codec: BlobCodec;
   readonly #crypt: CryptConfig | undefined;
   /** Chunks since the last one that was there already. */
   #newCount = 0;
 
   /** @throws {OsError} when the datastore cannot be opened */
-  constructor({ storePath, owner, syncLevel, key }: StoreChunkHandlerDescription) {
-    this.#store = ChunkStore.open(storePath, { owner, syncLevel });
+  constructor({ storage, key }: StoreChunkHandlerDescription) {
+    this.#storage = openStorage(storage);
+    this.#store = this.#storage.chunks;
     this.#codec = new BlobCodec(nativeCodecs());
     this.#crypt = key === undefined ? undefined : new CryptConfig(key);
   }
@@ -71,6 +75,6 @@ export class StoreChunkHandler implements ChunkHandler {
   }
 
   close(): void {
-    this.#store.close();
+    this.#storage.close();
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import * as host from "#src/io/host.ts";
-import type { FileOwner, SyncLevel } from "../datastore_types.ts";
+import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
 
 /** Permissions of chunks, indexes, blobs and other files. */
 export const FILE_MODE = 0o644;

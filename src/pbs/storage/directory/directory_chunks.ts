@@ -6,18 +6,15 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError, IntegrityError } from "#src/errors.ts";
+import { FormatError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import * as named from "#src/io/host_named.ts";
+import { BadChunks } from "./bad_chunk.ts";
 import { chunkDirectory, ChunkNames } from "./chunk_names.ts";
-import type { FileOwner, SyncLevel } from "../datastore_types.ts";
-import {
-  BLOB_DATA_SIZE_MAX,
-  BLOB_HEADER_SIZE,
-  ENCRYPTED_BLOB_HEADER_SIZE,
-  parseBlobHeader,
-} from "../format/blob.ts";
+import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
+import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "../../format/blob.ts";
+import type { ChunkStorage } from "../storage.ts";
 import { FILE_MODE, neededOwner, processUmask, syncDirectory } from "./store_files.ts";
 
 /** Permissions of `.chunks` and of the directories in it. */
@@ -34,13 +31,6 @@ const READ_FLAGS = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag
   host.OpenFlag.NOCTTY;
 const TYPE_REGULAR = 0o10;
 
-/** What became of an insertion. */
-export interface Insertion {
-  readonly isNew: boolean;
-  /** Bytes of the chunk's file. */
-  readonly storedSize: number;
-}
-
 /** How chunks are written. */
 export interface ChunkWriting {
   /** Owner of `.chunks`. */
@@ -49,7 +39,7 @@ export interface ChunkWriting {
 }
 
 /** The directory `.chunks` of a datastore. */
-export class ChunkStore {
+export class DirectoryChunks implements ChunkStorage {
   /** The directory's own path. */
   readonly path: string;
   /** -1 without FFI. */
@@ -59,6 +49,7 @@ export class ChunkStore {
   readonly #owner: FileOwner | undefined;
   readonly #umask: number;
   readonly #isEachSynced: boolean;
+  readonly quarantine: BadChunks | undefined;
   #buffer: NativeBuffer;
   #isNoReplaceKnown = true;
 
@@ -68,6 +59,7 @@ export class ChunkStore {
     this.#owner = writing && neededOwner(writing.owner);
     this.#umask = writing === undefined ? 0 : processUmask();
     this.#isEachSynced = writing?.syncLevel === "file";
+    this.quarantine = directory < 0 ? undefined : new BadChunks((digest) => this.pathOf(digest));
     this.#buffer = this.#allocate(0);
   }
 
@@ -77,12 +69,12 @@ export class ChunkStore {
    * @param writing how chunks are written; left out for reading only
    * @throws {OsError}
    */
-  static open(storePath: string, writing?: ChunkWriting): ChunkStore {
+  static open(storePath: string, writing?: ChunkWriting): DirectoryChunks {
     const path = `${storePath}/${CHUNKS_DIRECTORY}`;
-    if (!mayUseFfi()) return new ChunkStore(path, -1, undefined);
+    if (!mayUseFfi()) return new DirectoryChunks(path, -1, undefined);
     const { RDONLY, DIRECTORY } = host.OpenFlag;
     const directory = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
-    return new ChunkStore(path, directory, writing);
+    return new DirectoryChunks(path, directory, writing);
   }
 
   /** Path of a chunk's file. */
@@ -114,24 +106,6 @@ export class ChunkStore {
     return size < 0 ? this.#fail(size, "stat", digest) : size;
   }
 
-  /**
-   * Stores an encoded chunk, a whole blob, unless it is there already.
-   *
-   * @throws {IntegrityError} when there is one of the same digest whose encryption is not what an encrypted one's must be
-   * @throws {OsError}
-   */
-  insert(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): Insertion {
-    const oldSize = this.touch(digest);
-    if (
-      oldSize > BLOB_HEADER_SIZE &&
-      (oldSize === size || !this.#replaces(digest, oldSize, encoded, start, size))
-    ) {
-      return { isNew: false, storedSize: oldSize };
-    }
-    this.write(digest, encoded, start, size);
-    return { isNew: oldSize <= 0, storedSize: size };
-  }
-
   /** Writes a chunk whether it is there or not; nobody sees a part of it. @throws {OsError} */
   write(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): void {
     this.#writeTemporary(digest, encoded, start, size);
@@ -160,6 +134,12 @@ export class ChunkStore {
     return this.#directory < 0 ? this.#readPlain(digest) : this.#readNative(digest);
   }
 
+  placeOf(digest: ChunkDigest): number {
+    if (this.#directory < 0) return 0;
+    const result = host.statAt(host.At.FDCWD, this.pathOf(digest), this.#stat);
+    return result < 0 ? 0 : this.#stat.ino;
+  }
+
   /** Says that a chunk will be read soon: the system can fetch it meanwhile. */
   expect(digest: ChunkDigest): void {
     if (this.#directory < 0) return;
@@ -178,31 +158,6 @@ export class ChunkStore {
 
   close(): void {
     if (this.#directory >= 0) host.close(this.#directory);
-  }
-
-  /** Whether a chunk whose file has another length than the old one's takes its place. */
-  #replaces(
-    digest: ChunkDigest,
-    oldSize: number,
-    encoded: NativeBuffer,
-    start: number,
-    size: number,
-  ): boolean {
-    const header = parseBlobHeader(encoded.bytes, start, size);
-    if (!header.isEncrypted) return oldSize > size;
-    const count = this.read(digest);
-    const old = parseBlobHeader(this.#buffer.bytes, 0, Math.max(count, 0));
-    if (!old.isEncrypted) {
-      throw new IntegrityError("Cannot store encrypted chunk: there is one that is not encrypted", {
-        path: this.pathOf(digest),
-      });
-    }
-    if (!old.isCompressed && !header.isCompressed) {
-      throw new IntegrityError("Cannot store encrypted chunk: there is one of another length", {
-        path: this.pathOf(digest),
-      });
-    }
-    return false;
   }
 
   #writeTemporary(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): void {

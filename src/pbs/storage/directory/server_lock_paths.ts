@@ -14,8 +14,8 @@ import {
   namespaceNames,
   snapshotDirectory,
   type SnapshotId,
-} from "../format/snapshot_path.ts";
-import { escapeUnit } from "../format/upid.ts";
+} from "../../format/snapshot_path.ts";
+import { escapeUnit } from "../../format/upid.ts";
 
 /** Where servers keep their lock files. */
 export const SERVER_LOCKS_PATH = "/run/proxmox-backup/locks";

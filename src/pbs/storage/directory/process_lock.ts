@@ -8,7 +8,7 @@
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { lockRecord, RecordLock } from "#src/io/host_lock.ts";
-import { currentSeconds } from "../clock.ts";
+import { currentSeconds } from "../../clock.ts";
 import { isLockTaken, tryFor } from "./lock_waiting.ts";
 import { FILE_MODE, type StoreFiles } from "./store_files.ts";
 

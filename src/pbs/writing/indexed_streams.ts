@@ -11,12 +11,12 @@ import type { ChunkStream, CutRule, KnownChunk } from "#src/chunking/chunk_strea
 import type { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { IntegrityError, StateError } from "#src/errors.ts";
-import { currentSeconds } from "./clock.ts";
-import type { ChunkIndex, EncodedIndex, IndexStamp } from "./format/chunk_index.ts";
-import { DynamicIndexBuilder } from "./format/dynamic_index.ts";
-import { FixedIndexBuilder } from "./format/fixed_index.ts";
-import type { UploadStatistics } from "./format/manifest.ts";
-import type { DynamicStreamOptions, IndexedStream, IndexedStreamSummary } from "./ports.ts";
+import { currentSeconds } from "../clock.ts";
+import type { ChunkIndex, EncodedIndex, IndexStamp } from "../format/chunk_index.ts";
+import { DynamicIndexBuilder } from "../format/dynamic_index.ts";
+import { FixedIndexBuilder } from "../format/fixed_index.ts";
+import type { UploadStatistics } from "../format/manifest.ts";
+import type { DynamicStreamOptions, IndexedStream, IndexedStreamSummary } from "../ports.ts";
 
 /** Enough for a million digests; whoever forgets more counts some chunks twice. */
 const KNOWN_BUDGET_SIZE = 96 << 20;

@@ -3,11 +3,13 @@ import { fileURLToPath } from "node:url";
 import { parseDigest } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
+import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { nativeBufferOf } from "#src/io/host.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
-import { ChunkStore } from "#src/pbs/store/chunk_store.ts";
+import { insertChunk } from "#src/pbs/storage/chunk_insertion.ts";
+import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
-import { StoreChunkHandler } from "#src/pbs/store/store_chunk_handler.ts";
+import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -17,9 +19,9 @@ const DIGEST = parseDigest("ab".repeat(32));
 const CRYPT = new CryptConfig(new Uint8Array(32).fill(3));
 const codec = new BlobCodec(nativeCodecs());
 
-function openNew(directory: TempDirectory, syncLevel: "none" | "file" = "none"): ChunkStore {
+function openNew(directory: TempDirectory, syncLevel: "none" | "file" = "none"): DirectoryChunks {
   Deno.mkdirSync(directory.join("store/.chunks"), { recursive: true });
-  return ChunkStore.open(directory.join("store"), { owner: OWNER, syncLevel });
+  return DirectoryChunks.open(directory.join("store"), { owner: OWNER, syncLevel });
 }
 
 function blob(size: number, options: { compress?: boolean; crypt?: CryptConfig } = {}) {
@@ -28,17 +30,17 @@ function blob(size: number, options: { compress?: boolean; crypt?: CryptConfig }
   return codec.encodeBytes(plain, { compress: options.compress ?? false, crypt: options.crypt });
 }
 
-function insert(store: ChunkStore, bytes: Uint8Array<ArrayBuffer>) {
-  return store.insert(DIGEST, nativeBufferOf(bytes), 0, bytes.length);
+function insert(store: DirectoryChunks, bytes: Uint8Array<ArrayBuffer>) {
+  return insertChunk(store, DIGEST, nativeBufferOf(bytes), 0, bytes.length);
 }
 
-function stored(store: ChunkStore): Uint8Array {
+function stored(store: DirectoryChunks): Uint8Array {
   const size = store.read(DIGEST);
   return store.buffer.bytes.slice(0, size);
 }
 
 for (const syncLevel of ["none", "file"] as const) {
-  Deno.test(`ChunkStore keeps what is inserted, sync level ${syncLevel}`, () => {
+  Deno.test(`DirectoryChunks keeps what is inserted, sync level ${syncLevel}`, () => {
     using directory = new TempDirectory("chunks");
     const store = openNew(directory, syncLevel);
     assert.equal(store.read(DIGEST), -1);
@@ -58,7 +60,7 @@ for (const syncLevel of ["none", "file"] as const) {
   });
 }
 
-Deno.test("ChunkStore touches what it has already, and nothing else of it", () => {
+Deno.test("DirectoryChunks touches what it has already, and nothing else of it", () => {
   using directory = new TempDirectory("chunks");
   const store = openNew(directory);
   const bytes = blob(1000);
@@ -74,7 +76,7 @@ Deno.test("ChunkStore touches what it has already, and nothing else of it", () =
   store.close();
 });
 
-Deno.test("ChunkStore replaces empty and larger chunks, and keeps smaller ones", () => {
+Deno.test("DirectoryChunks replaces empty and larger chunks, and keeps smaller ones", () => {
   using directory = new TempDirectory("chunks");
   const store = openNew(directory);
   Deno.mkdirSync(`${store.path}/abab`);
@@ -88,7 +90,7 @@ Deno.test("ChunkStore replaces empty and larger chunks, and keeps smaller ones",
   store.close();
 });
 
-Deno.test("ChunkStore does not mix encrypted chunks with others", () => {
+Deno.test("DirectoryChunks does not mix encrypted chunks with others", () => {
   using directory = new TempDirectory("chunks");
   const store = openNew(directory);
   insert(store, blob(1000));
@@ -103,7 +105,7 @@ Deno.test("ChunkStore does not mix encrypted chunks with others", () => {
   store.close();
 });
 
-Deno.test("ChunkStore adds only what is not there", () => {
+Deno.test("DirectoryChunks adds only what is not there", () => {
   using directory = new TempDirectory("chunks");
   const store = openNew(directory);
   const [first, second] = [nativeBufferOf(blob(10)), nativeBufferOf(blob(20))];
@@ -114,7 +116,7 @@ Deno.test("ChunkStore adds only what is not there", () => {
   store.close();
 });
 
-Deno.test("ChunkStore reads no file that is too large, and fails in directories that are none", () => {
+Deno.test("DirectoryChunks reads no file that is too large, and fails in directories that are none", () => {
   using directory = new TempDirectory("chunks");
   const store = openNew(directory);
   Deno.mkdirSync(`${store.path}/abab`);
@@ -132,10 +134,10 @@ Deno.test("StoreChunkHandler stores each chunk once, whatever it guesses", () =>
   using directory = new TempDirectory("chunks");
   openNew(directory).close();
   const storePath = directory.join("store");
+  const writing = { owner: OWNER, syncLevel: "none" } as const;
+  const storage: DirectoryDescription = { kind: "directory", path: storePath, writing };
   const handler = new StoreChunkHandler({
-    storePath,
-    owner: OWNER,
-    syncLevel: "none",
+    storage,
     key: undefined,
   });
   const random = new Random(8);
@@ -163,7 +165,7 @@ Deno.test("StoreChunkHandler works in several processes on one store at a time",
   const children = [1, 2].map(() => runCommand(command, { timeoutMs: 60_000 }));
   const digests = (await Promise.all(children)).map(({ stdout }) => JSON.parse(stdout));
   assert.deepEqual(digests[0], digests[1]);
-  const store = ChunkStore.open(directory.join("store"));
+  const store = DirectoryChunks.open(directory.join("store"));
   const names: string[] = [];
   for (const { name } of Deno.readDirSync(store.path)) {
     names.push(...[...Deno.readDirSync(`${store.path}/${name}`)].map((entry) => entry.name));

@@ -4,10 +4,12 @@
  * @module
  */
 
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import * as host from "#src/io/host.ts";
+import type { ChunkQuarantine } from "../storage.ts";
 
 /** A chunk can be found corrupt so often before the last one is overwritten. */
-export const BAD_CHUNKS_MAX = 10;
+const BAD_CHUNKS_MAX = 10;
 
 const BAD_NAME = /^[0-9a-f]{64}\.[0-9]\.bad$/;
 
@@ -16,9 +18,31 @@ export function isBadChunkName(name: string): boolean {
   return BAD_NAME.test(name);
 }
 
-/** The path of a corrupt chunk. */
-export function badChunkPath(chunkPath: string, number: number): string {
+function badChunkPath(chunkPath: string, number: number): string {
   return `${chunkPath}.${number}.bad`;
+}
+
+/** See {@link ChunkQuarantine}. A chunk's place is its inode. */
+export class BadChunks implements ChunkQuarantine {
+  readonly #pathOf: (digest: ChunkDigest) => string;
+
+  constructor(pathOf: (digest: ChunkDigest) => string) {
+    this.#pathOf = pathOf;
+  }
+
+  setAside(digest: ChunkDigest, place: number): string | undefined {
+    return renameBadChunk(this.#pathOf(digest), place);
+  }
+
+  touch(digest: ChunkDigest): void {
+    const path = this.#pathOf(digest);
+    for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
+      const { UTIME_NOW, UTIME_OMIT } = host;
+      const bad = badChunkPath(path, number);
+      const result = host.utimensAt(host.At.FDCWD, bad, 0, UTIME_NOW, 0, UTIME_OMIT);
+      if (result < 0 && result !== -host.Errno.ENOENT) host.unwrap(result, "touch", bad);
+    }
+  }
 }
 
 /**
@@ -28,7 +52,7 @@ export function badChunkPath(chunkPath: string, number: number): string {
  * @returns the new path; undefined when the corrupt chunk is not there any more
  * @throws {OsError}
  */
-export function renameBadChunk(chunkPath: string, ino: number): string | undefined {
+function renameBadChunk(chunkPath: string, ino: number): string | undefined {
   const stat = new host.HostStat();
   for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
     const bad = badChunkPath(chunkPath, number);

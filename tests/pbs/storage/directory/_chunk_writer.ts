@@ -4,17 +4,21 @@
  * @module
  */
 
+import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { nativeBufferOf } from "#src/io/host.ts";
-import { StoreChunkHandler } from "#src/pbs/store/store_chunk_handler.ts";
+import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
 import { Random } from "#tests/support/property_random.ts";
 
 const CHUNK_COUNT = 500;
 const CHUNK_SIZE = 5000;
 
+const storage: DirectoryDescription = {
+  kind: "directory",
+  path: Deno.args[0]!,
+  writing: { owner: { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 }, syncLevel: "none" },
+};
 const handler = new StoreChunkHandler({
-  storePath: Deno.args[0]!,
-  owner: { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 },
-  syncLevel: "none",
+  storage,
   key: undefined,
 });
 const plain = nativeBufferOf(new Random(99).bytes(CHUNK_COUNT * CHUNK_SIZE));
