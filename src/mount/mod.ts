@@ -7,7 +7,8 @@
  *
  * A request's way: `request_loop.ts` reads it; `fast_path.ts` (or, for rare ones, libfuse and `callbacks.ts`) takes it
  * apart; an operation calls the file system and writes the answer's body; the loop sends it. Exceptions become errno answers
- * (`errno.ts`) and log lines. The serving process must not use its own mount: a request could wait for itself
+ * (`errno.ts`) and log lines. A request that has to wait for its source may be put off, and is done again from its beginning
+ * when a thread may wait (`pending/wait_table.ts`). The serving process must not use its own mount: a request could wait for itself
  * (`directory_preloader.ts` knows when it may).
  *
  * @module

@@ -163,7 +163,7 @@ Deno.test("a mount ends while requests wait: they fail", { ignore: Deno.uid() !=
   });
 });
 
-Deno.test("a source that answers calls no further thread", async () => {
+Deno.test("nothing waits any more when a source that answers was asked by many", async () => {
   const source = new StallingSource();
   const options = {
     workerUrl: workerModule("stalling_worker.ts"),

@@ -6,7 +6,7 @@
 
 import type { Request } from "../request.ts";
 import { WaitEnded, type WaitGate, WaitRefused } from "#src/io/wait_gate.ts";
-import { monotonicMs, type WaitTable } from "./wait_table.ts";
+import { Duty, monotonicMs, type WaitTable } from "./wait_table.ts";
 
 // Made once: who throws them needs no stack, and one is thrown for each request that is put off.
 const REFUSED = new WaitRefused("No thread may wait now");
@@ -83,7 +83,9 @@ export class RequestGate implements WaitGate {
   /** Takes a request that was put off, if there is one and this thread may wait. It is served from now on. */
   takeOver(): boolean {
     const { table, request } = this.#parts;
-    if (table.queue.count === 0 || !this.#takePermit()) return false;
+    // What is left when the mount has ended nobody waits for.
+    if (table.queue.count === 0 || table.duty === Duty.END) return false;
+    if (!this.#takePermit()) return false;
     const taken = table.queue.take(request.buffer.bytes);
     if (taken === undefined) {
       table.returnPermit();

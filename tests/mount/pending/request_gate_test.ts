@@ -89,6 +89,18 @@ Deno.test("RequestGate lets so many requests wait at a time, and puts off the ot
   assert.equal(threads.table.permitsTaken, 0);
 });
 
+Deno.test("RequestGate.takeOver() leaves alone what is left when the mount has ended", () => {
+  using threads = new Threads();
+  const gate = threads.begin(0, 10);
+  assert.ok(gate.putOff());
+  gate.finish();
+  threads.table.duty = Duty.END;
+  assert.equal(gate.takeOver(), false);
+  assert.equal(threads.table.queue.count, 1);
+  threads.table.duty = Duty.REST;
+  assert.ok(gate.takeOver());
+});
+
 Deno.test("RequestGate: nested waits are one, and outside of requests there are none", () => {
   using threads = new Threads();
   const gate = threads.begin(0, 10);
