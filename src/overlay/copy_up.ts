@@ -185,13 +185,18 @@ export class CopyUp {
       fd = host.mknodAt(tmpFd, temporary, node.attributes.mode, node.attributes.rdev);
     }
     if (fd < 0) return fd;
-    let result = this.#copyAttributes(node, temporary, fd);
-    const isSynced = node.kind === "file" && !this.#context.options.skipFsync;
-    if (result === 0 && isSynced) result = host.fdatasync(fd);
-    if (result === 0) return fd;
-    if (fd > 0) host.close(fd);
-    this.#discard(node, temporary);
-    return result;
+    let result: number = -Errno.EIO;
+    try {
+      result = this.#copyAttributes(node, temporary, fd);
+      const isSynced = node.kind === "file" && !this.#context.options.skipFsync;
+      if (result === 0 && isSynced) result = host.fdatasync(fd);
+      return result === 0 ? fd : result;
+    } finally {
+      if (result !== 0) {
+        if (fd > 0) host.close(fd);
+        this.#discard(node, temporary);
+      }
+    }
   }
 
   #linkText(slot: number, node: SymlinkNode): string {

@@ -26,6 +26,7 @@ import {
   ROOT_NODE_ID,
 } from "#src/tree/file_system.ts";
 import type { Tree } from "#src/tree/node.ts";
+import { behindGate, persistent, type UncertainGate } from "./_uncertain_source.ts";
 
 /** How a harness is set up. */
 export interface HarnessOptions {
@@ -34,6 +35,8 @@ export interface HarnessOptions {
   readonly wholeCopyBytesMax?: number;
   readonly backing?: BackingRegistry;
   readonly volatileDirectories?: readonly string[];
+  /** Refuses and ends waits for the lower tree, which are then done again. */
+  readonly gate?: UncertainGate;
 }
 
 const NONCE = new Uint8Array(16).fill(7);
@@ -57,12 +60,15 @@ export class OverlayHarness {
 
   /** Starts anew over the same diff, as a remount does. */
   mount(): void {
-    const { lower, diffPath } = this;
+    const { lower: plainLower, diffPath } = this;
+    const { gate } = this.options;
+    const lower = gate === undefined ? plainLower : behindGate(plainLower, gate);
     const volatileDirectories = this.options.volatileDirectories ?? [];
+    gate?.begin(true);
     prepareDiffTree({ diffPath, lower, nonce: NONCE, volatileDirectories });
     this.shared = createSharedState();
-    this.#overlays = Array.from({ length: this.options.threads ?? 2 }, (_, worker) =>
-      openOverlay({
+    this.#overlays = Array.from({ length: this.options.threads ?? 2 }, (_, worker) => {
+      const overlay = openOverlay({
         lower,
         diffPath,
         nonce: NONCE,
@@ -74,7 +80,10 @@ export class OverlayHarness {
         backing: this.options.backing,
         volatileDirectories,
         extendedAttributes: true,
-      }));
+        ...(gate === undefined ? {} : { gate }),
+      });
+      return gate === undefined ? overlay : persistent(overlay, gate);
+    });
   }
 
   /** Ends like a clean unmount (`settle`) or like a kill. */
