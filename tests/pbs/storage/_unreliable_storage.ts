@@ -1,0 +1,65 @@
+/**
+ * A storage in front of another one: calls take their time, and some fail, as a seed says.
+ *
+ * @module
+ */
+
+import { Errno, OsError } from "#src/errors.ts";
+import { openStorage } from "#src/pbs/storage/open_storage.ts";
+import type { ChunkStorage, Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
+import { sleep } from "#src/threads/waiting.ts";
+import { Random } from "#tests/support/property_random.ts";
+
+/** Plain values that name one. */
+export interface UnreliableDescription extends StorageDescription {
+  readonly kind: "unreliable";
+  readonly inner: StorageDescription;
+  readonly seed: number;
+  /** One call in so many fails. */
+  readonly failOneIn: number;
+}
+
+const DELAY_MAX_MS = 2;
+/** What cannot fail by contract. */
+const HARMLESS: ReadonlySet<string> = new Set(["expect", "pathOf", "placeOf"]);
+/** Of these the answer may be lost too: to do them twice is no different from doing them once. */
+const REPEATABLE: ReadonlySet<string> = new Set(["write", "touch", "read"]);
+
+/** See the head of the module. */
+export class UnreliableStorage implements Storage {
+  readonly chunks: ChunkStorage;
+  readonly #inner: Storage;
+
+  constructor(readonly description: UnreliableDescription) {
+    this.#inner = openStorage(description.inner);
+    this.chunks = unreliable(this.#inner.chunks, description);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
+
+function unreliable<Part extends object>(
+  part: Part,
+  { seed, failOneIn }: UnreliableDescription,
+): Part {
+  const random = new Random(seed);
+  const stumble = (name: string) => {
+    if (random.oneIn(10)) sleep(random.between(0, DELAY_MAX_MS));
+    if (random.oneIn(failOneIn)) throw new OsError(Errno.EIO, name, "unreliable");
+  };
+  return new Proxy(part, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target);
+      if (typeof name !== "string" || typeof value !== "function") return value;
+      if (HARMLESS.has(name)) return value.bind(target);
+      return (...args: unknown[]) => {
+        stumble(name);
+        const result = value.apply(target, args);
+        if (REPEATABLE.has(name)) stumble(name);
+        return result;
+      };
+    },
+  });
+}

@@ -1,0 +1,229 @@
+/**
+ * What every `Storage` must do, as a function that the tests of each implementation call.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
+import { nativeCodecs } from "#src/codecs/mod.ts";
+import { allocateNativeBuffer, nativeBufferOf } from "#src/io/host.ts";
+import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
+import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
+import { openStorage } from "#src/pbs/storage/open_storage.ts";
+import type { Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
+import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
+import { Random } from "#tests/support/property_random.ts";
+import { type Adding, type ExampleChunk, exampleChunk, persistently } from "./_example_chunks.ts";
+
+const WORKER_URL = new URL("./storage_worker.ts", import.meta.url).href;
+const ABSENT = parseDigest("0f".repeat(32));
+const SIZES = [1, 12, 4095, 65_537, (1 << 20) + 3];
+const STEP_COUNT = 1500;
+
+/** A new storage for one test. */
+export interface StorageFixture extends Disposable {
+  readonly description: StorageDescription;
+}
+
+/** Registers the tests of a kind of storage. */
+export function testStorage(name: string, make: () => StorageFixture): void {
+  const test = (what: string, run: (description: StorageDescription) => void | Promise<void>) => {
+    Deno.test(`A storage (${name}) ${what}`, async () => {
+      using fixture = make();
+      // It is sent to threads: what is lost by that nobody may need.
+      await run(structuredClone(fixture.description));
+    });
+  };
+
+  test("has nothing that was not stored", (description) => {
+    using storage = opened(description);
+    const { chunks } = storage;
+    assert.equal(persistently(() => chunks.read(ABSENT)), -1);
+    assert.equal(persistently(() => chunks.storedSize(ABSENT)), -1);
+    assert.equal(persistently(() => chunks.touch(ABSENT)), -1);
+    assert.equal(persistently(() => chunks.storedSize(ABSENT)), -1, "a touch makes nothing");
+    assert.equal(chunks.placeOf(ABSENT), 0);
+    chunks.expect(ABSENT);
+  });
+
+  test("gives back the bytes that were written, in each thread that opens it", (description) => {
+    using writer = opened(description);
+    using reader = opened(description);
+    for (const [number, size] of SIZES.entries()) {
+      const chunk = exampleChunk(1, number, size);
+      write(writer, chunk);
+      reader.chunks.expect(chunk.digest);
+      assert.deepEqual(stored(reader, chunk.digest), bytesOf(chunk));
+      assert.equal(persistently(() => reader.chunks.storedSize(chunk.digest)), size);
+      assert.equal(persistently(() => reader.chunks.touch(chunk.digest)), size);
+      assert.notEqual(reader.chunks.pathOf(chunk.digest), reader.chunks.pathOf(ABSENT));
+    }
+    // The first one again, which is smaller than what the buffer held last.
+    const first = exampleChunk(1, 0, SIZES[0]);
+    assert.deepEqual(stored(reader, first.digest), bytesOf(first));
+  });
+
+  test("replaces what is written again, and adds only what is not there", (description) => {
+    using storage = opened(description);
+    const [one, other] = [exampleChunk(2, 0, 500), exampleChunk(2, 1, 300)];
+    const add = ({ buffer, start, size }: ExampleChunk) =>
+      persistently(() => storage.chunks.add(one.digest, buffer, start, size));
+    assert.equal(add(one), true);
+    assert.equal(add(other), false);
+    assert.deepEqual(stored(storage, one.digest), bytesOf(one));
+    write(storage, { ...other, digest: one.digest });
+    assert.deepEqual(stored(storage, one.digest), bytesOf(other));
+  });
+
+  test("keeps everything when it is closed and opened again", (description) => {
+    const chunk = exampleChunk(3, 0);
+    {
+      using storage = opened(description);
+      write(storage, chunk);
+    }
+    using storage = opened(description);
+    assert.deepEqual(stored(storage, chunk.digest), bytesOf(chunk));
+  });
+
+  test("sets corrupt chunks aside, but not what took their place", (description) => {
+    using storage = opened(description);
+    const { chunks } = storage;
+    const { quarantine } = chunks;
+    if (quarantine === undefined) return;
+    const [corrupt, sound] = [exampleChunk(4, 0), {
+      ...exampleChunk(4, 1),
+      digest: exampleChunk(4, 0).digest,
+    }];
+    const { digest } = corrupt;
+    write(storage, corrupt);
+    const place = chunks.placeOf(digest);
+    write(storage, sound);
+    // Where an answer was lost it was written twice, and a file system may use a number again.
+    if (chunks.placeOf(digest) !== place) {
+      assert.equal(quarantine.setAside(digest, place), undefined);
+    }
+    assert.deepEqual(stored(storage, digest), bytesOf(sound));
+    const aside = quarantine.setAside(digest, chunks.placeOf(digest));
+    assert.equal(typeof aside, "string");
+    assert.equal(persistently(() => chunks.storedSize(digest)), -1);
+    quarantine.touch(digest);
+    write(storage, corrupt);
+    assert.deepEqual(stored(storage, digest), bytesOf(corrupt));
+  });
+
+  test("does the same as a map, whatever is done in which order", (description) => {
+    using one = opened(description);
+    using other = opened(description);
+    const random = new Random(5);
+    const model = new Map<ChunkDigest, Uint8Array>();
+    for (let step = 0; step < STEP_COUNT; step++) {
+      const storage = random.pick([one, other]);
+      const { digest } = exampleChunk(6, random.between(0, 20));
+      const content = exampleChunk(7, step, random.between(1, 2000));
+      const known = model.get(digest);
+      switch (random.between(0, 4)) {
+        case 0:
+          write(storage, { ...content, digest });
+          model.set(digest, bytesOf(content));
+          break;
+        case 1: {
+          const { buffer, start, size } = content;
+          const isNew = persistently(() => storage.chunks.add(digest, buffer, start, size));
+          assert.equal(isNew, known === undefined);
+          if (isNew) model.set(digest, bytesOf(content));
+          break;
+        }
+        case 2:
+          assert.deepEqual(stored(storage, digest), known);
+          break;
+        case 3:
+          assert.equal(persistently(() => storage.chunks.touch(digest)), known?.length ?? -1);
+          break;
+        case 4:
+          assert.equal(persistently(() => storage.chunks.storedSize(digest)), known?.length ?? -1);
+          break;
+      }
+    }
+  });
+
+  test("is opened by other threads, of which each new chunk is one's", async (description) => {
+    const [seed, count] = [8, 300];
+    const counts = await Promise.all([1, 2].map(() => addInThread({ description, seed, count })));
+    assert.equal(counts[0]! + counts[1]!, count);
+    using storage = opened(description);
+    for (let number = 0; number < count; number++) {
+      const chunk = exampleChunk(seed, number);
+      assert.deepEqual(stored(storage, chunk.digest), bytesOf(chunk));
+    }
+  });
+
+  test("takes the chunks of a backup and gives them to a reader that reads ahead", (description) => {
+    const [count, size] = [24, 40_000];
+    const plain = nativeBufferOf(new Random(9).bytes(count * size));
+    const handler = new StoreChunkHandler({ storage: description, key: undefined });
+    const digests = Array.from(
+      { length: count },
+      (_, number) => persistently(() => handler.handle(plain, number * size, size)).digest,
+    );
+    handler.close();
+    using storage = opened(description);
+    const chunks = new LocalChunkSource({
+      store: storage.chunks,
+      codec: new BlobCodec(nativeCodecs()),
+      isEncrypted: false,
+      crypt: undefined,
+    });
+    const ahead = new ReadAhead({
+      source: { storage: description, isEncrypted: false, key: undefined },
+      chunks,
+      spawn: (name) => new Worker(WORKER_URL, { type: "module", name }),
+      allocate: allocateNativeBuffer,
+      startBytes: 0,
+    });
+    for (const [number, digest] of digests.entries()) {
+      for (const next of digests.slice(number, number + 3)) ahead.expect(next, size);
+      const target = allocateNativeBuffer(size);
+      const loaded = ahead.take(digest, size);
+      if (loaded === undefined) persistently(() => chunks.load(digest, size, target, 0));
+      const { bytes } = loaded ?? target;
+      const expected = plain.bytes.subarray(number * size, (number + 1) * size);
+      assert.deepEqual(bytes.subarray(0, size), expected);
+    }
+    ahead.close();
+  });
+}
+
+function opened(description: StorageDescription): Storage & Disposable {
+  const storage = openStorage(description);
+  return {
+    description: storage.description,
+    chunks: storage.chunks,
+    close: () => storage.close(),
+    [Symbol.dispose]: () => storage.close(),
+  };
+}
+
+function write({ chunks }: Storage, { digest, buffer, start, size }: ExampleChunk): void {
+  persistently(() => chunks.write(digest, buffer, start, size));
+}
+
+function bytesOf({ buffer, start, size }: ExampleChunk): Uint8Array {
+  return buffer.bytes.slice(start, start + size);
+}
+
+function stored({ chunks }: Storage, digest: ChunkDigest): Uint8Array | undefined {
+  const size = persistently(() => chunks.read(digest));
+  return size < 0 ? undefined : chunks.buffer.bytes.slice(0, size);
+}
+
+/** @returns the number of chunks that were new */
+function addInThread(adding: Adding): Promise<number> {
+  const worker = new Worker(WORKER_URL, { type: "module", name: "adding" });
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = (event) => reject(new Error(event.message));
+  worker.postMessage(adding);
+  return promise.finally(() => worker.terminate());
+}
