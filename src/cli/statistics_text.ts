@@ -5,7 +5,11 @@
  */
 
 import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
-import type { StatisticsReport } from "#src/usecases/mounting/statistics_report.ts";
+import {
+  type BackupStatisticsReport,
+  hasBackupStatistics,
+  type StatisticsReport,
+} from "#src/usecases/mounting/statistics_report.ts";
 import { formatSize, formatTable } from "./table.ts";
 
 /** `1,234,567`: numbers of any length can be read. */
@@ -60,7 +64,7 @@ function operationsTable(
 }
 
 function dataTable(
-  { overlay, diff, index, cache, fuse }: StatisticsReport,
+  { overlay, diff, index, cache, fuse }: BackupStatisticsReport,
   widthMax: number | undefined,
 ): string {
   const count = (thing: string, key: string) => formatNumberOf(thing, overlay[key]);
@@ -102,21 +106,23 @@ function waitingNotice({ requests, operations, longest_s, files }: WaitReport): 
 /** The text form. @param widthMax columns of the terminal; undefined where nobody looks */
 export function formatStatistics(report: StatisticsReport, widthMax?: number): string {
   const { mount, operations, fuse, pid, uptime_s: uptime } = report;
-  const hasPassthrough = mount.kernel_features.includes("PASSTHROUGH");
+  const backup = hasBackupStatistics(report) ? report : undefined;
   const head = `${mount.fsname}: mounted for ${formatUptime(uptime)}, ` +
     `process ${pid}, ${mount.workers} threads\n`;
+  const notice = backup?.diff.read_only === true
+    ? "The disk of the diff is read-only: changes are refused, what is there can be read.\n"
+    : "";
   const total = `all: ${formatCount(fuse["tasks_total"] ?? 0)} requests, ` +
     `${formatCount(fuse["tasks_negative"] ?? 0)} with an ordinary negative answer ` +
     `(such as "no such file"), ${formatCount(fuse["tasks_failed"] ?? 0)} failed\n`;
   const requests = Object.keys(operations).length === 0
     ? "no requests yet\n"
     : operationsTable(operations, widthMax) + total;
-  const passthrough = hasPassthrough
+  const parts = [head + notice + waitingNotice(report.waiting), requests];
+  if (backup !== undefined) parts.push(dataTable(backup, widthMax));
+  // Only files of a diff are ever opened so.
+  const passthrough = backup !== undefined && mount.kernel_features.includes("PASSTHROUGH")
     ? "Not counted: what the kernel reads and writes by itself in files opened in passthrough.\n"
     : "";
-  const notice = report.diff.read_only
-    ? "The disk of the diff is read-only: changes are refused, what is there can be read.\n"
-    : "";
-  const waiting = waitingNotice(report.waiting);
-  return [head + notice + waiting, requests, dataTable(report, widthMax) + passthrough].join("\n");
+  return parts.join("\n") + passthrough;
 }

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { StatisticsCollector } from "#src/usecases/mounting/mount_statistics.ts";
-import type { StatisticsReport } from "#src/usecases/mounting/statistics_report.ts";
+import { BackupStatistics } from "#src/usecases/mounting/mount_statistics.ts";
+import type {
+  BackupStatisticsReport,
+  StatisticsReport,
+} from "#src/usecases/mounting/statistics_report.ts";
 import { formatStatistics } from "#src/cli/statistics_text.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const REPORT: StatisticsReport = {
+const REPORT: BackupStatisticsReport = {
   pid: 4711,
   uptime_s: 7384.5,
   mount: {
@@ -92,6 +95,23 @@ Deno.test("pbkfs stat says what waits, and for which files", () => {
   ]);
 });
 
+Deno.test("pbkfs stat prints of a mount without a diff what there is", () => {
+  const { pid, uptime_s, mount, waiting, operations, fuse } = REPORT;
+  const { fsname, workers, kernel_features } = mount;
+  const report: StatisticsReport = {
+    pid,
+    uptime_s,
+    mount: { fsname, workers, kernel_features },
+    waiting,
+    fuse,
+    operations,
+  };
+  const whole = formatStatistics(REPORT);
+  const text = formatStatistics(report);
+  assert.equal(text, whole.slice(0, whole.indexOf("\ndata ")));
+  assert.match(text, /1 failed\n$/);
+});
+
 Deno.test("docs/statistics.md explains every counter that there is", () => {
   using diff = new TempDirectory("statistics");
   const mounted = {
@@ -101,7 +121,7 @@ Deno.test("docs/statistics.md explains every counter that there is", () => {
     waitReport: () => REPORT.waiting,
   };
   const backup = { instance: "i", backupId: "B", fsname: "pbkfs:i/B", diffPath: diff.path };
-  const collector = new StatisticsCollector(mounted as never, backup, createSharedState());
+  const collector = new BackupStatistics(mounted as never, backup, createSharedState());
   const text = Deno.readTextFileSync(
     fileURLToPath(new URL("../../docs/statistics.md", import.meta.url)),
   );

@@ -43,6 +43,13 @@ class MountPlace implements AsyncDisposable {
   }
 }
 
+/** What `pbkfs stat` prints. */
+async function statistics(mountPoint: string): Promise<string> {
+  const command = pbkfsCommand(["stat", "-D", mountPoint]);
+  const { stdout } = await runCommand(command, { timeoutMs: TIMEOUT_MS });
+  return stdout;
+}
+
 /** All contents, by several processes at a time. */
 async function digests(directory: string): Promise<string> {
   const script = 'cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum';
@@ -165,6 +172,7 @@ Deno.test({
     const file = await store.must(["map", name, "disk.img", mount.root, "--no-loop"]);
     assert.equal(file, `${mount.root}/disk.img\n`);
     await bash('cmp "$1" "$2"', image, file.trim());
+    assert.match(await statistics(mount.root), /^pbkfs:vm\/1\/.*disk\.img: .*^read +.* 11MB /ms);
     assert.match(await store.must(["unmap", "--format", "jsonl"]), /"file":".*\/mnt\/disk\.img"/);
     const { root } = mount;
     const relative = root.slice(root.lastIndexOf("/") + 1);
@@ -236,6 +244,7 @@ Deno.test({
     assert.equal(await countWorkers(), 2);
     await bash('cmp "$1/long" "$2/long"', tree, mount.root);
     assert.equal(await countWorkers(), 3);
+    assert.match(await statistics(mount.root), /^pbkfs:host\/x\/.*: .*^read +.* 80MB /ms);
   },
 });
 

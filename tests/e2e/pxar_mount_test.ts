@@ -60,6 +60,35 @@ for (
   });
 }
 
+Deno.test("pbkfs stat tells what a mounted archive has done, and counts from zero when told", async () => {
+  await using mount = new ArchiveMount();
+  const tree = mount.home.join("tree");
+  Deno.mkdirSync(tree);
+  Deno.writeFileSync(`${tree}/file`, new Uint8Array(300_000).fill(7));
+  const archive = mount.home.join("t.pxar");
+  await pbkfs(["pxar", "create", archive, tree], true);
+  await mustMount(mount, archive);
+  await mount.sh('cat "$1/file" >/dev/null && ! test -e "$1/missing"');
+  const stat = async (...options: string[]) => {
+    const { stdout } = await pbkfs(["stat", "-D", mount.root, ...options], true);
+    return stdout;
+  };
+  const report = JSON.parse(await stat("--format", "json"));
+  assert.equal(report.mount.fsname, `pbkfs:${archive}`);
+  assert.ok(report.mount.workers >= 1);
+  assert.ok(report.operations.read.bytes >= 300_000, JSON.stringify(report));
+  assert.ok(report.operations.lookup.count >= 2);
+  assert.ok(report.fuse.tasks_total >= report.operations.read.count + 2);
+  assert.equal(report.waiting.requests, 0);
+  for (const section of ["overlay", "diff", "index", "cache"]) assert.ok(!(section in report));
+  const text = await stat("--counters-reset");
+  assert.match(text, /^pbkfs:.*t\.pxar: mounted for /);
+  assert.match(text, /^read +.* 293kB /m);
+  assert.ok(!text.includes("undefined") && !text.includes("NaN") && !text.includes("diff"), text);
+  assert.equal(JSON.parse(await stat("--format", "json")).operations.read, undefined);
+  assert.equal((await pbkfs(["unmount", "-D", mount.root])).code, 0);
+});
+
 Deno.test("a mounted archive passes the read-only part of the POSIX suite", async () => {
   await using mount = new ArchiveMount();
   const tree = mount.home.join("tree");

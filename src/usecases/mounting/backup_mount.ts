@@ -45,7 +45,7 @@ import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
 import { unsettled } from "./unsettled.ts";
 import { type BackupMountRequest, LOG_FILE_NAME, type Owner } from "./mount_request.ts";
-import { StatisticsCollector } from "./mount_statistics.ts";
+import { BackupStatistics } from "./mount_statistics.ts";
 import { serveUntilEnd, showMounted } from "./live_mount.ts";
 import { WAIT_LOG } from "./wait_log.ts";
 import { applySettings } from "./server_settings.ts";
@@ -271,7 +271,7 @@ class BackupMount {
       const fsname = `pbkfs:${instance}/${backupId}`;
       const mounted = await this.#mount(diff, description, pool, fsname);
       const backup = { instance, backupId, fsname, diffPath: diff.path };
-      const collector = new StatisticsCollector(mounted, backup, description.overlay.shared);
+      const collector = new BackupStatistics(mounted, backup, description.overlay.shared);
       const { report, signals, card } = this.#voices;
       showMounted(card, mounted);
       const statistics = { collector, controlPath };

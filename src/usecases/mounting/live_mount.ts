@@ -26,15 +26,14 @@ export interface LiveParts {
   readonly mounted: MountedFileSystem;
   readonly signals: MountSignals;
   readonly card: OwnCard;
-  /** Undefined for a mount without a directory of its worker. */
-  readonly statistics?: LiveStatistics;
+  readonly statistics: LiveStatistics;
 }
 
 /** Where a mount's statistics come from and go to. */
 export interface LiveStatistics {
   readonly collector: StatisticsCollector;
-  /** Path of the worker's directory. */
-  readonly controlPath: string;
+  /** Path of the worker's directory. Undefined where it has none: its card alone tells then. */
+  readonly controlPath?: string;
 }
 
 /**
@@ -45,14 +44,12 @@ export interface LiveStatistics {
  */
 export async function serveUntilEnd(parts: LiveParts): Promise<void> {
   const { statistics, card, signals, mounted } = parts;
-  if (statistics !== undefined) {
-    const writer = new StatisticsWriter(statistics, card);
-    writer.writeFile();
-    signals.onStatistics((reset) => {
-      writer.answer();
-      if (reset) statistics.collector.reset();
-    });
-  }
+  const writer = new StatisticsWriter(statistics, card);
+  writer.writeFile();
+  signals.onStatistics((reset) => {
+    writer.answer();
+    if (reset) statistics.collector.reset();
+  });
   const stopped = Promise.withResolvers<void>();
   let isStopping = false;
   signals.onStop((isRepeated) => {
@@ -88,6 +85,7 @@ class StatisticsWriter {
   /** The file is replaced as a whole: whoever waits for it sees a new file, never half of one. */
   writeFile(): void {
     const { collector, controlPath } = this.#statistics;
+    if (controlPath === undefined) return;
     try {
       const text = JSON.stringify(collector.collect(), null, 2) + "\n";
       replaceTextFile(controlPath, STAT_FILE_NAME, text, { mode: 0o644, durable: false });

@@ -9,12 +9,53 @@ import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
 import type { CounterName } from "#src/overlay/counters.ts";
 import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";
 import { overlayStatistics, type SharedState } from "#src/overlay/shared_state.ts";
-import type { StatisticsReport } from "./statistics_report.ts";
+import type { BackupStatisticsReport, StatisticsReport } from "./statistics_report.ts";
 
 /** Counters that are states: a reset leaves them alone. */
 const GAUGES: ReadonlySet<CounterName> = new Set<CounterName>(["indexFiles", "indexBytes"]);
 
-/** What is mounted. */
+/** The statistics of one mount. */
+export interface StatisticsCollector {
+  /** Everything since the mount or the last reset. */
+  collect(): StatisticsReport;
+  /** Counts from zero from now on. */
+  reset(): void;
+}
+
+/** Of any mount: its requests. */
+export class RequestStatistics implements StatisticsCollector {
+  readonly #mounted: MountedFileSystem;
+  readonly #fsname: string;
+  readonly #startedMs = performance.now();
+
+  /** @param fsname name of the source in df and the mount table */
+  constructor(mounted: MountedFileSystem, fsname: string) {
+    this.#mounted = mounted;
+    this.#fsname = fsname;
+  }
+
+  collect(): StatisticsReport {
+    const operations = this.#mounted.statistics.operations();
+    return {
+      pid: host.getPid(),
+      uptime_s: Math.round(performance.now() - this.#startedMs) / 1000,
+      mount: {
+        fsname: this.#fsname,
+        workers: this.#mounted.workerCount,
+        kernel_features: this.#mounted.kernelFeatures,
+      },
+      waiting: this.#mounted.waitReport(),
+      fuse: sumsOf(operations),
+      operations,
+    };
+  }
+
+  reset(): void {
+    this.#mounted.statistics.reset();
+  }
+}
+
+/** The backup of a server that is mounted. */
 export interface MountedBackup {
   readonly instance: string;
   readonly backupId: string;
@@ -22,39 +63,34 @@ export interface MountedBackup {
   readonly diffPath: string;
 }
 
-/** The statistics of one mount. */
-export class StatisticsCollector {
-  readonly #mounted: MountedFileSystem;
+/** Of a mounted backup of a server: also its diff and what is read below it. */
+export class BackupStatistics implements StatisticsCollector {
+  readonly #requests: RequestStatistics;
   readonly #backup: MountedBackup;
   readonly #shared: SharedState;
-  readonly #startedMs = performance.now();
   /** Counters at the last reset. */
   #baseline: Partial<Record<CounterName, number>> = {};
 
   constructor(mounted: MountedFileSystem, backup: MountedBackup, shared: SharedState) {
-    this.#mounted = mounted;
+    this.#requests = new RequestStatistics(mounted, backup.fsname);
     this.#backup = backup;
     this.#shared = shared;
   }
 
-  /** Everything since the mount or the last reset. */
-  collect(): StatisticsReport {
+  collect(): BackupStatisticsReport {
     const { counters, handlesOpen } = this.#overlay();
-    const operations = this.#mounted.statistics.operations();
-    const { instance, backupId, fsname, diffPath } = this.#backup;
+    const { instance, backupId, diffPath } = this.#backup;
+    const { mount, fuse, ...requests } = this.#requests.collect();
     return {
-      pid: host.getPid(),
-      uptime_s: Math.round(performance.now() - this.#startedMs) / 1000,
-      mount: {
-        instance,
-        backup_id: backupId,
-        fsname,
-        workers: this.#mounted.workerCount,
-        kernel_features: this.#mounted.kernelFeatures,
-      },
-      waiting: this.#mounted.waitReport(),
+      ...requests,
+      mount: { instance, backup_id: backupId, ...mount },
       overlay: overlaySection(counters),
-      fuse: fuseSection(operations, counters, handlesOpen),
+      fuse: {
+        handle_hits: counters.handleHits,
+        handle_misses: counters.handleMisses,
+        handles_open: handlesOpen,
+        ...fuse,
+      },
       diff: {
         ...measureDiff(diffPath),
         read_only: isDiffReadOnly(diffPath),
@@ -62,7 +98,6 @@ export class StatisticsCollector {
         bytes_copied: counters.bytesCopied,
       },
       index: { files: counters.indexFiles, bytes: counters.indexBytes },
-      operations,
       cache: {
         page_hits: counters.pageHits,
         page_misses: counters.pageMisses,
@@ -72,9 +107,8 @@ export class StatisticsCollector {
     };
   }
 
-  /** Counts from zero from now on. */
   reset(): void {
-    this.#mounted.statistics.reset();
+    this.#requests.reset();
     const { counters } = overlayStatistics(this.#shared);
     this.#baseline = Object.fromEntries(
       Object.entries(counters).filter(([name]) => !GAUGES.has(name as CounterName)),
@@ -108,16 +142,9 @@ function overlaySection(counters: Record<CounterName, number>): Record<string, n
   };
 }
 
-function fuseSection(
-  operations: Record<string, OperationStatistics>,
-  counters: Record<CounterName, number>,
-  handlesOpen: number,
-): Record<string, number> {
+function sumsOf(operations: Record<string, OperationStatistics>): Record<string, number> {
   const all = Object.values(operations);
   return {
-    handle_hits: counters.handleHits,
-    handle_misses: counters.handleMisses,
-    handles_open: handlesOpen,
     tasks_total: all.reduce((sum, { count }) => sum + count, 0),
     tasks_negative: all.reduce((sum, { negative }) => sum + negative, 0),
     tasks_failed: all.reduce((sum, { errors }) => sum + errors, 0),

@@ -6,21 +6,28 @@
 
 import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
 
+/** What was mounted, and how. */
+export interface MountSection {
+  readonly fsname: string;
+  readonly workers: number;
+  readonly kernel_features: readonly string[];
+}
+
 /** One object over all workers of a mount. Keys are part of the command line's interface. */
 export interface StatisticsReport {
   readonly pid: number;
   readonly uptime_s: number;
-  readonly mount: {
-    readonly instance: string;
-    readonly backup_id: string;
-    readonly fsname: string;
-    readonly workers: number;
-    readonly kernel_features: readonly string[];
-  };
+  readonly mount: MountSection;
   /** What waits for the storage of the backup. */
   readonly waiting: WaitReport;
-  readonly overlay: Readonly<Record<string, number>>;
   readonly fuse: Readonly<Record<string, number>>;
+  readonly operations: Readonly<Record<string, OperationStatistics>>;
+}
+
+/** Of a mounted backup of a server, which has a diff. */
+export interface BackupStatisticsReport extends StatisticsReport {
+  readonly mount: MountSection & { readonly instance: string; readonly backup_id: string };
+  readonly overlay: Readonly<Record<string, number>>;
   readonly diff: {
     /** Space that the diff takes on its disk. */
     readonly bytes: number;
@@ -32,11 +39,15 @@ export interface StatisticsReport {
   };
   /** Page indexes in memory. */
   readonly index: { readonly files: number; readonly bytes: number };
-  readonly operations: Readonly<Record<string, OperationStatistics>>;
   readonly cache: {
     readonly page_hits: number;
     readonly page_misses: number;
     readonly handle_hits: number;
     readonly handle_misses: number;
   };
+}
+
+/** Whether it is one of a backup of a server. */
+export function hasBackupStatistics(report: StatisticsReport): report is BackupStatisticsReport {
+  return "overlay" in report;
 }

@@ -32,10 +32,8 @@ export async function requestStatistics(
   using mount = await findMountAt(mountPath);
   const { entry, worker } = mount;
   if (worker === undefined) throw entry === undefined ? notMounted(mount) : await noWorker(mount);
-  const { state, diff_dir: diffPath } = worker.card.read();
-  if (state === "starting") throw stillStarting(worker);
+  if (worker.card.read().state === "starting") throw stillStarting(worker);
   requireRunning(worker, mount.mountPath);
-  if (diffPath === undefined) throw noStatistics(mount.mountPath);
   return await askWorker(worker, mount.mountPath, options.reset);
 }
 
@@ -65,11 +63,6 @@ function stillStarting({ pid }: Worker): StateError {
   return new StateError("not-mounted", `worker ${pid} has not mounted yet`, {
     hint: "Ask again when it has",
   });
-}
-
-/** A mounted archive counts nothing. */
-function noStatistics(mountPath: string): StateError {
-  return new StateError("not-found", `Cannot read statistics of "${mountPath}": it is an archive`);
 }
 
 async function askWorker(

@@ -15,6 +15,7 @@ import { type LogRequest, openMountLog } from "./mount_log.ts";
 import { type MountReport, type MountVoices, runMountProcess } from "./mount_process.ts";
 import { WAIT_LOG } from "./wait_log.ts";
 import { serveUntilEnd, showMounted } from "./live_mount.ts";
+import { RequestStatistics } from "./mount_statistics.ts";
 import { workerUrl } from "../threads.ts";
 
 const log = logger("mount");
@@ -120,7 +121,8 @@ class TreeMount {
     if (mayHaveAcls && !mounted.posixAcls) {
       log.warn("kernel does not check ACLs: modes of files with ACLs are shown restricted");
     }
-    const served = serveUntilEnd({ mounted, signals, card });
+    const statistics = { collector: new RequestStatistics(mounted, fsname) };
+    const served = serveUntilEnd({ mounted, signals, card, statistics });
     report.mounted?.();
     releaseMemoryWhenIdle(() => mounted.statistics.requestCount);
     await served;
