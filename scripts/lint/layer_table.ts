@@ -52,6 +52,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "pbs",
     "mount",
     "backup",
+    "transfer",
     "format",
     "version",
   ],

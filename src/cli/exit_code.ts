@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import { Failure, UsageError } from "#src/errors.ts";
-import { showMessage } from "./pxar/quoting.ts";
+import { showMessage } from "#src/bytes/quoting.ts";
 import { inWordsOf, wayOut } from "./way_out.ts";
 
 /** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */

@@ -4,8 +4,16 @@
  * @module
  */
 
+import type { CallWords } from "#src/usecases/call_text.ts";
 import { shellWord } from "#src/bytes/shell_word.ts";
 import type { UnmountCall } from "#src/usecases/mounting/control/unmount_call.ts";
+
+/** The commands that do what calls do which the library's texts name with their arguments. */
+export const CALL_WORDS: CallWords = {
+  unmount: unmountCommand,
+  unmapImage: ({ name, force }: { name: string; force: boolean }) =>
+    ["pbkfs pbs unmap", shellWord(name), ...(force ? ["--force"] : [])].join(" "),
+};
 
 /** The command that ends a mount. */
 export function unmountCommand({ mountPath, diffPath, force }: UnmountCall): string {

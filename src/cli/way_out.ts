@@ -11,8 +11,8 @@ import type { Command } from "commander";
 import { dirname } from "node:path";
 import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
-import { replaceUnmountCalls } from "#src/usecases/mounting/control/unmount_call.ts";
-import { unmountCommand } from "./shell_command.ts";
+import { replaceCalls } from "#src/usecases/call_text.ts";
+import { CALL_WORDS, unmountCommand } from "./shell_command.ts";
 import { datastoreWayOut } from "./pbs/way_out.ts";
 
 /** Flags of the options that errors name. */
@@ -24,6 +24,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   diffPath: "--diff-dir",
   entriesMax: "--entries-max",
   force: "--force",
+  format: "--format",
   instance: "--instance",
   isRecursive: "--delete-groups",
   lock: "--no-lock",
@@ -31,6 +32,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   logSink: "--log-sink",
   overwrite: "--overwrite",
   payload: "--payload",
+  payloadOutput: "--payload-output",
   skipFsync: "--perf-unsafe",
   skipsLargeXattrs: "--skip-e2big-xattr",
   storePath: "--pbk-store",
@@ -43,7 +45,9 @@ export const ARGUMENTS: ReadonlySet<string> = new Set(["archive", "archive-name"
 /** Commands that do what calls do which the library's texts name. */
 const COMMANDS: Readonly<Record<string, string>> = {
   "listInstances()": "`pbkfs show`",
+  "mappedImages()": "pbkfs pbs unmap without a name",
   "runSnapshotMount()": "pbkfs pbs mount",
+  "unmapImage()": "pbkfs pbs unmap",
 };
 
 /** What an error says of a way out, in terms of the command line. */
@@ -74,7 +78,8 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
   const known = option === undefined ? undefined : FLAGS[option];
   const flag = known ?? option;
   const flags = known === undefined ? undefined : flagsOf(command, known);
-  const isNamed = `${error.message} ${error.hint}`.includes(`\`${option}\``);
+  // What names options by itself has said all there is to say.
+  const isNamed = error.message.includes(`\`${option}\``) || hint !== error.hint;
   // A name that only the library knows helps nobody at a terminal.
   const isShown = flag !== undefined && (known === undefined || flags !== undefined);
   return {
@@ -98,7 +103,7 @@ export function inWordsOf<Text extends string | undefined>(
   form: "long" | "short",
 ): Text {
   return text &&
-    replaceUnmountCalls(text, unmountCommand).replace(/`([\w()]+)`/g, (found, name) => {
+    replaceCalls(text, CALL_WORDS).replace(/`([\w()]+)`/g, (found, name) => {
       const flag = FLAGS[name];
       if (flag === undefined) return COMMANDS[name] ?? found;
       const option = command?.options.find((candidate) => candidate.long === flag);

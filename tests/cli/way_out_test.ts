@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { ARGUMENTS, FLAGS, inWordsOf, wayOut } from "#src/cli/way_out.ts";
 import { Errno, LimitError, OsError, StateError, UsageError } from "#src/errors.ts";
+import { formatCall } from "#src/usecases/call_text.ts";
 import { formatUnmountCall } from "#src/usecases/mounting/control/unmount_call.ts";
 import { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -54,9 +55,18 @@ Deno.test("inWordsOf() puts flags and commands in place of the library's options
   );
 });
 
+Deno.test("inWordsOf() leaves calls alone that no command does", () => {
+  const known = formatCall("unmapImage", { name: "a b", force: true });
+  assert.equal(inWordsOf(PLAIN, known, "long"), "pbkfs pbs unmap 'a b' --force");
+  const unknown = formatCall("toString", { name: "}" });
+  assert.equal(inWordsOf(PLAIN, unknown, "long"), unknown);
+});
+
 Deno.test("wayOut() does not name a flag twice", () => {
   const error = new UsageError("`diffPath` is required", { hint: "Give one", option: "diffPath" });
   assert.deepEqual(wayOut(error, FORCING), { hint: "Give one", option: "--diff-dir" });
+  const other = new UsageError("Wrong", { hint: "Leave out `force`", option: "diffPath" });
+  assert.deepEqual(wayOut(other, FORCING), { hint: "Leave out --force", option: "--diff-dir" });
 });
 
 Deno.test("the command line has a flag for every option that errors of the library name", () => {

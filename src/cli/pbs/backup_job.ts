@@ -17,7 +17,7 @@ import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { Terminal } from "../terminal.ts";
 import { spawnThread } from "#src/usecases/threads.ts";
-import { quoteName } from "../pxar/quoting.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
 import { partialError, ProblemOutput } from "../pxar/problem_output.ts";
 import type { BackupRequest } from "./backup_options.ts";
 import { backupSummary, type FinishedBackup, formatBackupReport } from "./backup_report.ts";

@@ -6,9 +6,9 @@
 
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { BufferedOutput } from "../buffered_output.ts";
-import { quoteName } from "../pxar/quoting.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
 import type { Terminal } from "../terminal.ts";
-import { namedEntries, type NamedEntry } from "./catalog_entries.ts";
+import { namedEntries, type NamedEntry } from "#src/usecases/datastore/catalog_entries.ts";
 import type { OutputForm } from "./output.ts";
 
 /** Prints one line for each entry, or JSON. @throws {FormatError} */

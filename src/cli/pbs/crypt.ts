@@ -7,7 +7,7 @@
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { sealKey } from "#src/pbs/master_key.ts";
 import type { CommandContext } from "../command.ts";
-import { formatNow } from "../local_time.ts";
+import { formatNow } from "#src/usecases/local_time.ts";
 import {
   defaultKeys,
   describeOrigin,
@@ -16,7 +16,7 @@ import {
   planReadKey,
 } from "./key_choice.ts";
 import type { BackupKeys } from "./backup_job.ts";
-import { loadKey, loadMasterKey } from "./key_files.ts";
+import { loadKey, loadMasterKey } from "./key_loading.ts";
 import type { Output } from "./output.ts";
 
 /**

@@ -9,7 +9,7 @@ import { collectGarbage, type GcProgress } from "#src/pbs/gc/garbage_collection.
 import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
-import { interruptible } from "./interruption.ts";
+import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine, type ProgressReport } from "./progress_line.ts";
 

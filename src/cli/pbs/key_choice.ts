@@ -8,7 +8,11 @@ import { type Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { CommandContext } from "../command.ts";
-import { defaultKeyPath, defaultMasterKeyPath, existingPath } from "./key_places.ts";
+import {
+  defaultKeyPath,
+  defaultMasterKeyPath,
+  existingPath,
+} from "#src/usecases/keys/key_places.ts";
 
 /** Values of {@link addKeyOptions}. */
 export interface KeyOptions {

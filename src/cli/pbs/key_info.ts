@@ -6,8 +6,8 @@
 
 import { describeRsaKey } from "#src/codecs/rsa.ts";
 import { formatFingerprint, type KeyFile } from "#src/pbs/format/key_file.ts";
-import { formatCalendarTime } from "../local_time.ts";
-import { showMessage } from "../pxar/quoting.ts";
+import { formatCalendarTime } from "#src/usecases/local_time.ts";
+import { showMessage } from "#src/bytes/quoting.ts";
 import type { Output } from "./output.ts";
 
 /** What is told of a key; names and values as other tools have them. */

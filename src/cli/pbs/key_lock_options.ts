@@ -8,8 +8,8 @@ import { type Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
 import { askNewPassword, checkNewPassword } from "../password.ts";
-import type { KeyLock } from "./key_files.ts";
-import { secretOfFile } from "./secrets.ts";
+import type { KeyLock } from "#src/usecases/keys/key_files.ts";
+import { secretOfFile } from "#src/usecases/keys/secrets.ts";
 
 /** Values of {@link addKeyLockOptions}. */
 export interface KeyLockOptions {

@@ -8,7 +8,7 @@
 import { type Command, Option } from "commander";
 import { Failure, UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
-import { showMessage } from "../pxar/quoting.ts";
+import { showMessage } from "#src/bytes/quoting.ts";
 import { type BoxColumn, formatBoxTable } from "./box_table.ts";
 
 /** Form of results: for people; one JSON document; the same on several lines; one JSON document a line. */

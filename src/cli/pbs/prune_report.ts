@@ -6,7 +6,7 @@
 
 import { formatBackupTime, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { PruneDecision } from "#src/pbs/prune.ts";
-import { formatCalendarTime } from "../local_time.ts";
+import { formatCalendarTime } from "#src/usecases/local_time.ts";
 import type { RecordTable } from "./output.ts";
 
 /** What becomes of a snapshot; all but `reason` as a server's API has it. */

@@ -15,11 +15,11 @@ import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/mod.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
-import { openNowhere, openOutput, type OutputFile } from "../pxar/output_files.ts";
-import { openSpecial } from "../pxar/special_file.ts";
+import { openNowhere, openOutput, type OutputFile } from "#src/usecases/archive/output_files.ts";
+import { openSpecial } from "#src/usecases/archive/special_file.ts";
 import type { Terminal } from "../terminal.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
-import { interruptible } from "./interruption.ts";
+import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine } from "./progress_line.ts";
 

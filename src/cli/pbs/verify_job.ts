@@ -20,7 +20,7 @@ import {
 import type { Terminal } from "../terminal.ts";
 import { spawnThread } from "#src/usecases/threads.ts";
 import { formatHumanBytes } from "./human_bytes.ts";
-import { interruptible } from "./interruption.ts";
+import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "./output.ts";
 import { ProgressLine, type ProgressReport } from "./progress_line.ts";
 

@@ -18,7 +18,7 @@ import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
-import { openOutputArchive, type OutputRequest } from "./output_files.ts";
+import { openOutputArchive, type OutputRequest } from "#src/usecases/archive/output_files.ts";
 import { partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to archive, and how. */

@@ -9,7 +9,7 @@ import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { entryToJson } from "./entry_json.ts";
-import { notFound, openAccessor } from "./listing.ts";
+import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
 
 /** Which entries to describe. */
 export interface DescriptionRequest {

@@ -9,7 +9,7 @@ import { CHATTR_FLAGS, FAT_FLAGS } from "#src/pxar/format/flags.ts";
 import type { EntryDescription } from "./description.ts";
 import { entryType } from "./entry_json.ts";
 import { formatMode, formatTime } from "./entry_text.ts";
-import { quoteName } from "./quoting.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
 
 const LABEL_WIDTH = 7;
 

@@ -13,7 +13,7 @@ import { OutputClosed, type Terminal } from "../terminal.ts";
 import { DamageOutput } from "./damage_output.ts";
 import type { DiffOptions } from "./diff_options.ts";
 import { DifferenceOutput } from "./difference_output.ts";
-import type { OpenReader } from "./readers.ts";
+import type { OpenReader } from "#src/usecases/archive/readers.ts";
 
 /** Exit code when something could not be compared, as of diff(1): 1 says that something differs. */
 const NOT_COMPARED = 2;

@@ -9,8 +9,8 @@ import { BufferedOutput } from "../buffered_output.ts";
 import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
 import { entryToJson, entryType } from "./entry_json.ts";
-import { quoteName } from "./quoting.ts";
-import { printableEntry } from "./readers.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
+import { printableEntry } from "#src/usecases/archive/readers.ts";
 
 /** Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of. */
 export class DifferenceOutput implements Disposable {

@@ -10,7 +10,7 @@ import type { Terminal } from "../terminal.ts";
 import { DamageOutput } from "./damage_output.ts";
 import { entryToJson } from "./entry_json.ts";
 import { formatLongEntry } from "./entry_text.ts";
-import { quoteName, showName } from "./quoting.ts";
+import { quoteName, showName } from "#src/bytes/quoting.ts";
 
 /** How entries are printed: names as they are, paths in quotation marks, the long form, one JSON array, or one JSON object a line. */
 export type EntryForm = "names" | "quoted" | "long" | "json" | "jsonl";

@@ -6,8 +6,8 @@
 
 import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
 import { FileType, type Timestamp } from "#src/tree/node.ts";
-import { formatDateTime } from "../local_time.ts";
-import { quoteName } from "./quoting.ts";
+import { formatDateTime } from "#src/usecases/local_time.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
 
 const OWNER_WIDTH = 13;
 const TIME_WIDTH = 19;

@@ -35,10 +35,10 @@ import { Progress } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { ObstacleSummary, optionFor, remedyFor } from "./in_the_way.ts";
-import { notFound, openAccessor } from "./listing.ts";
-import { openOutput, type OutputFile } from "./output_files.ts";
-import { openSpecial } from "./special_file.ts";
-import { SpecialTarget } from "./special_target.ts";
+import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
+import { openOutput, type OutputFile } from "#src/usecases/archive/output_files.ts";
+import { openSpecial } from "#src/usecases/archive/special_file.ts";
+import { SpecialTarget } from "#src/usecases/archive/special_target.ts";
 import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
 
 /** What to restore, and how. */

@@ -18,7 +18,7 @@ import {
   parseTypes,
 } from "./find_filters.ts";
 import type { FindOptions } from "./find_options.ts";
-import { openArchiveReader, printableEntry } from "./readers.ts";
+import { openArchiveReader, printableEntry } from "#src/usecases/archive/readers.ts";
 
 /**
  * Prints the entries at or below `path` that are looked for.

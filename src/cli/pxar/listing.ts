@@ -7,14 +7,13 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
-import { PxarAccessor, type PxarChild, type PxarNode } from "#src/pxar/accessor.ts";
+import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
-import type { ArchiveFiles } from "#src/usecases/archive/archive_files.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
+import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
 import type { EntryOutput } from "./entry_output.ts";
-import { PayloadCheck } from "./payload_check.ts";
+import { PayloadCheck } from "#src/usecases/archive/payload_check.ts";
 
 /** What to list. */
 export interface ListingRequest {
@@ -131,11 +130,6 @@ export function listByTables(
   damages.finish("listed");
 }
 
-/** Opens the tables of an archive. @throws {FormatError} */
-export function openAccessor({ name, source, payload }: ArchiveFiles): PxarAccessor {
-  return PxarAccessor.open(source, { name, ...(payload === undefined ? {} : { payload }) });
-}
-
 function printTree(
   accessor: PxarAccessor,
   path: string,
@@ -159,9 +153,4 @@ function printTree(
 
 function childPath(path: string, name: string): string {
   return path === "/" ? `/${name}` : `${path}/${name}`;
-}
-
-/** The error for a path that an archive does not have. */
-export function notFound(path: string, archive: string): StateError {
-  return new StateError("not-found", `Cannot find "${path}" in "${archive}"`);
 }

@@ -7,7 +7,7 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
-import type { ArchiveFormat, OutputRequest } from "./output_files.ts";
+import type { ArchiveFormat, OutputRequest } from "#src/usecases/archive/output_files.ts";
 
 /** Values of {@link addPayloadOption}. */
 export interface PayloadOptions {

@@ -7,7 +7,7 @@
 import { Failure, StateError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal.ts";
-import { quoteName, showMessage } from "./quoting.ts";
+import { quoteName, showMessage } from "#src/bytes/quoting.ts";
 
 /** Something that is not as asked for. */
 export interface EntryProblem {

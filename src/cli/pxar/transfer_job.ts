@@ -8,8 +8,12 @@ import type { Terminal } from "../terminal.ts";
 import type { TransferProgress } from "#src/transfer/write_tree.ts";
 import { ArchiveWriter } from "#src/transfer/writer.ts";
 import { Progress } from "../progress.ts";
-import { openOutputArchive, type OutputArchive, type OutputRequest } from "./output_files.ts";
-import { quoteName } from "./quoting.ts";
+import {
+  openOutputArchive,
+  type OutputArchive,
+  type OutputRequest,
+} from "#src/usecases/archive/output_files.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
 
 /** What was written. */
 export interface TransferResult {

@@ -12,7 +12,7 @@ import { mountTest } from "../_mount_place.ts";
 import { runProgram } from "../_program.ts";
 
 const ANSWER_TIMEOUT_MS = 40_000;
-const CHILD = fileURLToPath(new URL("_map_writer.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./_map_writer.ts", import.meta.url));
 /**
  * Freezes a process: the kernel does not run it, though nothing in /proc says that it is stopped. The second version of control
  * groups is mounted alone, or beside the first. Prints where; a shell does it, since the runtime keeps out of /sys.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { loadKey } from "#src/cli/pbs/key_files.ts";
+import { loadKey } from "#src/cli/pbs/key_loading.ts";
 import { loadBackupKeys } from "#src/cli/pbs/crypt.ts";
 import type { KeyPlan } from "#src/cli/pbs/key_choice.ts";
 import { Output } from "#src/cli/pbs/output.ts";

@@ -23,8 +23,8 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
 import { datastorePath } from "../../pbs/repository.ts";
-import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
-import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
+import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import { snapshotCommand } from "../../pbs/way_out.ts";
 import { namespaceOf, STORE_ENVIRONMENT, type StoreOptions, withStore } from "../../pbs/store.ts";
 

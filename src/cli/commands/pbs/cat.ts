@@ -31,7 +31,7 @@ export const snapshotCatCommand: CommandModule<ArchiveOptions> = {
 
   async run(options, context) {
     const [, , ...paths] = options.args;
-    const { readFiles } = await import("../../pxar/contents.ts");
+    const { readFiles } = await import("#src/usecases/archive/contents.ts");
     await withArchive(
       options,
       context,

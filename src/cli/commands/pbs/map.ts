@@ -58,7 +58,7 @@ export const mapCommand: CommandModule<MapOptions> = {
     const output = new Output(options, context);
     const [snapshot, image, given] = options.args;
     const { makeMapDirectory, removeMapDirectory, tryAttach } = await import(
-      "../../pbs/image_map.ts"
+      "#src/usecases/datastore/image_map.ts"
     );
     const { requireImageName } = await import("#src/usecases/mounting/sources/snapshot_tree.ts");
     const name = requireImageName(image!);
@@ -120,7 +120,7 @@ export const unmapCommand: CommandModule<UnmapOptions> = {
     if (name === undefined) {
       await listMapped(output);
     } else {
-      const { unmapImage } = await import("../../pbs/image_map.ts");
+      const { unmapImage } = await import("#src/usecases/datastore/image_map.ts");
       await unmapImage(name, options.force === true);
       output.summary({ state: "unmapped", name });
     }
@@ -129,7 +129,7 @@ export const unmapCommand: CommandModule<UnmapOptions> = {
 };
 
 async function listMapped(output: Output): Promise<void> {
-  const { mappedImages } = await import("../../pbs/image_map.ts");
+  const { mappedImages } = await import("#src/usecases/datastore/image_map.ts");
   const records = mappedImages().map(({ image, file, device }) => ({ image, file, device }));
   output.records(records, {
     columns: [{ title: "image" }, { title: "device" }, { title: "file" }],

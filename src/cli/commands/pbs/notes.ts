@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CommandGroup, CommandModule } from "../../command.ts";
-import { showMessage } from "../../pxar/quoting.ts";
+import { showMessage } from "#src/bytes/quoting.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
 import {

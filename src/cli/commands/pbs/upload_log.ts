@@ -9,9 +9,9 @@ import { parseSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addKeyOptions, type KeyOptions } from "../../pbs/key_choice.ts";
-import { KEY_PLACE_ENVIRONMENT } from "../../pbs/key_places.ts";
+import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import {
   addStoreOptions,
   namespaceOf,

@@ -14,7 +14,7 @@ import {
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../pbs/output.ts";
-import { KEY_PASSWORD_ENVIRONMENT } from "../../pbs/secrets.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import {
   addStoreOptions,
   namespaceOf,

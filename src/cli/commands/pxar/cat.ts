@@ -30,7 +30,7 @@ export const catCommand: CommandModule<CatOptions> = {
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { readFiles } = await import("../../pxar/contents.ts");
+    const { readFiles } = await import("#src/usecases/archive/contents.ts");
     const request = { archive: await archiveInput(archive!, payloadOf(options)), paths };
     readFiles(request, (bytes) => terminal.outBytes(bytes));
     return 0;

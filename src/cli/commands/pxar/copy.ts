@@ -79,7 +79,7 @@ export const mergeCommand: CommandModule<CopyOptions> = {
 
   async run(options, context) {
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { closeAll, openArchiveReader } = await import("../../pxar/readers.ts");
+    const { closeAll, openArchiveReader } = await import("#src/usecases/archive/readers.ts");
     const { merge } = await import("#src/transfer/copy.ts");
     const sources: ReturnType<typeof openArchiveReader>[] = [];
     try {
@@ -122,7 +122,7 @@ async function copyFiles(
   context: CommandContext,
   input: Pick<ArchiveInput, "openFiles">,
 ): Promise<number> {
-  const { openArchiveReader } = await import("../../pxar/readers.ts");
+  const { openArchiveReader } = await import("#src/usecases/archive/readers.ts");
   const { copy } = await import("#src/transfer/copy.ts");
   using source = openArchiveReader(input);
   const paths = copyPaths(operands);

@@ -44,7 +44,7 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
   async run(options, { terminal }) {
     const [left, right] = options.args;
     const { printDifferences } = await import("../../pxar/diff_job.ts");
-    const { openReader } = await import("../../pxar/readers.ts");
+    const { openReader } = await import("#src/usecases/archive/readers.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const inputs = [
       await archiveInput(left!, payloadOf(options)),

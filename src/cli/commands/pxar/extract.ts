@@ -90,7 +90,7 @@ async function extractChosen(
   checkChosen(paths, options);
   const input = await chosenInput(archive!, options);
   if (output === STANDARD_STREAM) {
-    const { readFiles } = await import("../../pxar/contents.ts");
+    const { readFiles } = await import("#src/usecases/archive/contents.ts");
     readFiles({ archive: input, paths }, (bytes) => terminal.outBytes(bytes));
     return 0;
   }

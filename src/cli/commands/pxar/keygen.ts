@@ -14,10 +14,10 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { formatNow } from "../../local_time.ts";
-import { KEY_PASSWORD, KEY_PASSWORD_ENVIRONMENT, secretOf } from "../../pbs/secrets.ts";
+import { formatNow } from "#src/usecases/local_time.ts";
+import { KEY_PASSWORD, KEY_PASSWORD_ENVIRONMENT, secretOf } from "#src/usecases/keys/secrets.ts";
 import { askNewPassword, checkNewPassword } from "../../password.ts";
-import { createFile } from "../../pxar/output_files.ts";
+import { createFile } from "#src/usecases/archive/output_files.ts";
 
 interface KeygenOptions extends FormatOptions {
   readonly args: readonly string[];

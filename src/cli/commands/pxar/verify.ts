@@ -36,7 +36,7 @@ export const verifyCommand: CommandModule<VerifyOptions> = {
   },
 
   async run(options, { terminal }) {
-    const { verifyFiles } = await import("../../pxar/verification.ts");
+    const { verifyFiles } = await import("#src/usecases/archive/verification.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const archive = await archiveInput(options.args[0]!, payloadOf(options));
     const { findings, isComplete } = verifyFiles(archive, FINDINGS_MAX);
@@ -44,7 +44,7 @@ export const verifyCommand: CommandModule<VerifyOptions> = {
       const report = { archive: options.args[0], ok: findings.length === 0, findings };
       terminal.out(JSON.stringify(report, null, 2) + "\n");
     } else {
-      const { formatFinding } = await import("../../pxar/verification.ts");
+      const { formatFinding } = await import("../../pxar/finding_text.ts");
       terminal.out(findings.map(formatFinding).join(""));
       if (!isComplete) terminal.err(`Stopped after ${FINDINGS_MAX} faults\n`);
     }

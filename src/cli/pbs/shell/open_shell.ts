@@ -11,7 +11,7 @@ import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { compareNames, splitPath } from "#src/transfer/paths.ts";
 import { DamageOutput } from "../../pxar/damage_output.ts";
 import { extractBelow, type ExtractRequest } from "../../pxar/extract_job.ts";
-import { openAccessor } from "../../pxar/listing.ts";
+import { openAccessor } from "#src/usecases/archive/archive_tables.ts";
 import type { Terminal } from "../../terminal.ts";
 import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
 import { CatalogShell } from "./catalog_shell.ts";

@@ -29,17 +29,17 @@ export function signalWorker({ process }: Worker, signal: number): void {
 /**
  * Refuses to wait for a worker that somebody has stopped.
  *
- * @param endCommand what ends it all the same
+ * @param endCall what ends it all the same
  * @throws {StateError} `stopped`
  */
 export function requireRunning(
   { pid, process }: Worker,
   mountPath: string,
-  endCommand = formatUnmountCall({ mountPath, force: true }),
+  endCall = formatUnmountCall({ mountPath, force: true }),
 ): void {
   if (process.state !== "stopped") return;
   throw new StateError("stopped", `worker ${pid} of ${mountPath} is stopped`, {
-    hint: `Let it go on with kill -CONT ${pid}, or end it with ${endCommand}`,
+    hint: `Let it go on with kill -CONT ${pid}, or end it with ${endCall}`,
   });
 }
 

@@ -12,9 +12,13 @@ import {
   keyLockOf,
   type KeyLockOptions,
 } from "../../../pbs/key_lock_options.ts";
-import { defaultKeyPath, KEY_PLACE_ENVIRONMENT, knownPlace } from "../../../pbs/key_places.ts";
+import {
+  defaultKeyPath,
+  KEY_PLACE_ENVIRONMENT,
+  knownPlace,
+} from "#src/usecases/keys/key_places.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
-import { KEY_PASSWORD_ENVIRONMENT } from "../../../pbs/secrets.ts";
+import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 
 interface ChangeOptions extends FormatChoice, KeyLockOptions {
   readonly args: readonly string[];
@@ -44,8 +48,9 @@ export const changePassphraseCommand: CommandModule<ChangeOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { lockKey, replaceKeyFile, unlockKeyFile } = await import("../../../pbs/key_files.ts");
-    const { readKeyFile } = await import("../../../pbs/key_file_reading.ts");
+    const { lockKey, replaceKeyFile } = await import("#src/usecases/keys/key_files.ts");
+    const { unlockKeyFile } = await import("../../../pbs/key_loading.ts");
+    const { readKeyFile } = await import("#src/usecases/keys/key_file_reading.ts");
     const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
     const { key, file } = await unlockKeyFile(readKeyFile(path), context);

@@ -13,7 +13,11 @@ import {
   type KeyLockOptions,
 } from "../../../pbs/key_lock_options.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
-import { defaultKeyPath, KEY_PLACE_ENVIRONMENT, knownPlace } from "../../../pbs/key_places.ts";
+import {
+  defaultKeyPath,
+  KEY_PLACE_ENVIRONMENT,
+  knownPlace,
+} from "#src/usecases/keys/key_places.ts";
 
 interface CreateOptions extends FormatChoice, KeyLockOptions {
   readonly args: readonly string[];
@@ -39,7 +43,7 @@ export const createKeyCommand: CommandModule<CreateOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { createKeyFile, lockKey, makePlace } = await import("../../../pbs/key_files.ts");
+    const { createKeyFile, lockKey, makePlace } = await import("#src/usecases/keys/key_files.ts");
     const { keyCrypto } = await import("#src/codecs/key_crypto.ts");
     const { formatFingerprint, KEY_SIZE } = await import("#src/pbs/format/key_file.ts");
     const [given] = options.args;

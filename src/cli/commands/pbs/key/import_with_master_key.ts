@@ -15,9 +15,13 @@ import {
   keyLockOf,
   type KeyLockOptions,
 } from "../../../pbs/key_lock_options.ts";
-import { defaultKeyPath, KEY_PLACE_ENVIRONMENT, knownPlace } from "../../../pbs/key_places.ts";
+import {
+  defaultKeyPath,
+  KEY_PLACE_ENVIRONMENT,
+  knownPlace,
+} from "#src/usecases/keys/key_places.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
-import { secretOfFile } from "../../../pbs/secrets.ts";
+import { secretOfFile } from "#src/usecases/keys/secrets.ts";
 
 interface ImportOptions extends FormatChoice, KeyLockOptions {
   readonly args: readonly string[];
@@ -69,10 +73,10 @@ export const importWithMasterKeyCommand: CommandModule<ImportOptions> = {
     );
     const [given] = options.args;
     const target = given ?? knownPlace(defaultKeyPath(context));
-    const { readKeyText } = await import("../../../pbs/secrets.ts");
+    const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
     const { readSmallFile } = await import("#src/io/small_file.ts");
     const { unsealKey } = await import("#src/pbs/master_key.ts");
-    const { createKeyFile, lockKey, makePlace } = await import("../../../pbs/key_files.ts");
+    const { createKeyFile, lockKey, makePlace } = await import("#src/usecases/keys/key_files.ts");
     const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const pem = readKeyText(pemPath, "--master-keyfile");
     const content = readSmallFile(path, FILE_SIZE_MAX);

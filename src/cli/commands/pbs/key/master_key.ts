@@ -14,7 +14,7 @@ import {
   existingPath,
   KEY_PLACE_ENVIRONMENT,
   knownPlace,
-} from "../../../pbs/key_places.ts";
+} from "#src/usecases/keys/key_places.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -53,7 +53,7 @@ export const createMasterKeyCommand: CommandModule<CreateOptions> = {
     }
     const password = newPassword(options.passwordFile, context, "Master Key Password: ");
     const { generateRsaKeys } = await import("#src/codecs/rsa.ts");
-    const { writeNew } = await import("../../../pbs/key_files.ts");
+    const { writeNew } = await import("#src/usecases/keys/key_files.ts");
     const { publicPem, privatePem } = generateRsaKeys(password);
     // The private one first: a public one without it would lock keys for ever.
     for (const [name, pem] of [[PRIVATE_NAME, privatePem], [PUBLIC_NAME, publicPem]] as const) {
@@ -82,8 +82,8 @@ export const importMasterKeyCommand: CommandModule<PublicKeyOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { readKeyText } = await import("../../../pbs/secrets.ts");
-    const { importMasterKey } = await import("../../../pbs/key_files.ts");
+    const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
+    const { importMasterKey } = await import("#src/usecases/keys/key_files.ts");
     const { formatMasterKey, masterKeyInfo } = await import("../../../pbs/key_info.ts");
     const pem = readKeyText(options.args[0]!);
     const info = masterKeyInfo(options.args[0]!, pem);
@@ -115,7 +115,7 @@ export const showMasterKeyCommand: CommandModule<PublicKeyOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { readKeyText } = await import("../../../pbs/secrets.ts");
+    const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
     const { formatMasterKey, masterKeyInfo } = await import("../../../pbs/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultMasterKeyPath(context));
     const info = masterKeyInfo(path, readKeyText(path));

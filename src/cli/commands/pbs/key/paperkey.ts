@@ -7,7 +7,11 @@
 import { Command, Option } from "commander";
 import type { CommandModule } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
-import { defaultKeyPath, KEY_PLACE_ENVIRONMENT, knownPlace } from "../../../pbs/key_places.ts";
+import {
+  defaultKeyPath,
+  KEY_PLACE_ENVIRONMENT,
+  knownPlace,
+} from "#src/usecases/keys/key_places.ts";
 
 interface PaperkeyOptions {
   readonly args: readonly string[];
@@ -44,8 +48,8 @@ export const paperkeyCommand: CommandModule<PaperkeyOptions> = {
   },
 
   async run(options, context) {
-    const { readKeyFile } = await import("../../../pbs/key_file_reading.ts");
-    const { formatPaperPage, formatPaperText } = await import("../../../pbs/paper_key.ts");
+    const { readKeyFile } = await import("#src/usecases/keys/key_file_reading.ts");
+    const { formatPaperPage, formatPaperText } = await import("#src/usecases/keys/paper_key.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
     const file = readKeyFile(path);
     const format = options.outputFormat === "text" ? formatPaperText : formatPaperPage;

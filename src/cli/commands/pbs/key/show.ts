@@ -7,7 +7,11 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
-import { defaultKeyPath, KEY_PLACE_ENVIRONMENT, knownPlace } from "../../../pbs/key_places.ts";
+import {
+  defaultKeyPath,
+  KEY_PLACE_ENVIRONMENT,
+  knownPlace,
+} from "#src/usecases/keys/key_places.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -40,7 +44,7 @@ export const showKeyCommand: CommandModule<ShowOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { readKeyFile } = await import("../../../pbs/key_file_reading.ts");
+    const { readKeyFile } = await import("#src/usecases/keys/key_file_reading.ts");
     const { formatKeyInfo, keyInfo } = await import("../../../pbs/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
     const info = keyInfo(path, readKeyFile(path));

@@ -10,7 +10,7 @@ import { translating } from "#src/io/fs_file_source.ts";
 import * as host from "#src/io/host.ts";
 import { statusOf } from "#src/io/store_access.ts";
 import type { Sink } from "#src/io/streams.ts";
-import { isSplitName, payloadPath, STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
+import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 
 /** Version of an archive: one stream, or split. */
 export type ArchiveFormat = "v1" | "v2";
@@ -59,20 +59,20 @@ export function outputPayloadPath(request: OutputRequest): string | undefined {
   if (format === "v1") {
     if (request.payloadPath === undefined && !isSplitName(path)) return undefined;
     throw new UsageError("Cannot write format v1 to two files", {
-      option: "--format",
-      hint: "Leave out --payload-output, and name the archive NAME.pxar",
+      option: "format",
+      hint: "Leave out `payloadOutput`, and name the archive NAME.pxar",
     });
   }
   const payload = payloadPath(path, request.payloadPath);
   if (format === "v2" && payload === undefined) {
     throw new UsageError("Cannot write format v2 to one file", {
-      option: "--format",
-      hint: "Name the archive NAME.mpxar, or give --payload-output too",
+      option: "format",
+      hint: "Name the archive NAME.mpxar, or give `payloadOutput` too",
     });
   }
   if (payload === path) {
     throw new UsageError(`Cannot write archive and payload to the same file "${path}"`, {
-      option: "--payload-output",
+      option: "payloadOutput",
     });
   }
   return payload;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure, StateError } from "#src/errors.ts";
-import { interruptible } from "#src/cli/pbs/interruption.ts";
+import { interruptible } from "#src/usecases/datastore/interruption.ts";
 
 const PAUSE_MS = 10;
 const PAUSES_MAX = 200;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatCalendarTime, formatDateTime, formatLocalTime } from "#src/cli/local_time.ts";
+import { formatCalendarTime, formatDateTime, formatLocalTime } from "#src/usecases/local_time.ts";
 import { localSeconds } from "#src/io/local_time.ts";
 
 Deno.test("formatLocalTime() has a numeric offset and means the same time", () => {

@@ -6,7 +6,6 @@
 
 import { Failure, UsageError } from "#src/errors.ts";
 import { readSmallFile } from "#src/io/small_file.ts";
-import type { CommandContext } from "../command.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 
 /** The password of the encryption key. */
@@ -20,6 +19,12 @@ export const KEY_PASSWORD_ENVIRONMENT: Readonly<Record<string, string>> = {
   [`${KEY_PASSWORD}_CMD`]: "command line whose output is the password",
 };
 
+/** Where variables are looked up. */
+export interface Environment {
+  /** The value of a variable, or undefined when it is unset or may not be read. */
+  environment(name: string): string | undefined;
+}
+
 const SECRET_SIZE_MAX = 1 << 20;
 
 /**
@@ -30,7 +35,7 @@ const SECRET_SIZE_MAX = 1 << 20;
  */
 export async function secretOf(
   name: string,
-  context: Pick<CommandContext, "environment">,
+  context: Environment,
 ): Promise<string | undefined> {
   const value = context.environment(name);
   if (value !== undefined) return firstLine(value);

@@ -6,8 +6,7 @@
 
 import { Failure, OsError } from "#src/errors.ts";
 import { verifyArchive, type VerifyFinding } from "#src/pxar/verify.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import { quoteName } from "./quoting.ts";
+import type { ArchiveInput } from "./archive_input.ts";
 
 /** What a verification found. */
 export interface VerificationResult {
@@ -43,13 +42,4 @@ export function verifyFiles(
     findings.push({ code, message, path: undefined, offset: undefined });
   }
   return { findings, isComplete: true };
-}
-
-/** One line: class, place, what is wrong. */
-export function formatFinding({ code, path, offset, message }: VerifyFinding): string {
-  const place = [
-    ...(path === undefined ? [] : [quoteName(path)]),
-    ...(offset === undefined ? [] : [`offset ${offset}`]),
-  ].join(", ");
-  return `${code}: ${place === "" ? "" : `${place}: `}${message}\n`;
 }

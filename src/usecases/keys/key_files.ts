@@ -1,12 +1,12 @@
 /**
- * Files with encryption keys: reading them, unlocking them, writing them.
+ * Files with encryption keys: locking keys, writing the files.
  *
  * @module
  */
 
 import { dirname } from "node:path";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
-import { AuthError, Errno, OsError } from "#src/errors.ts";
+import { Errno, OsError } from "#src/errors.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 import { statusOf } from "#src/io/store_access.ts";
 import {
@@ -14,24 +14,8 @@ import {
   type KeyDerivation,
   type KeyFile,
   makeKeyFile,
-  parseKeyFile,
-  PASSPHRASE_SIZE_MIN,
-  unlockKey,
 } from "#src/pbs/format/key_file.ts";
-import type { CommandContext } from "../command.ts";
 import { formatNow } from "../local_time.ts";
-import { askPassword } from "../password.ts";
-import { showMessage } from "../pxar/quoting.ts";
-import { describeOrigin, type KeyOrigin } from "./key_choice.ts";
-import { parseKeyFileOf } from "./key_file_reading.ts";
-import { KEY_PASSWORD, readDescriptor, readKeyText, secretOf } from "./secrets.ts";
-
-/** A key that can be used, and the file it is from. */
-export interface UnlockedKey {
-  /** The 32 bytes. */
-  readonly key: Uint8Array;
-  readonly file: KeyFile;
-}
 
 /** How a key is to be locked. */
 export interface KeyLock {
@@ -43,55 +27,6 @@ export interface KeyLock {
 
 const KEY_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
-
-/**
- * Reads and unlocks a key. The password comes with the environment, else from whoever sits at the terminal.
- *
- * @throws {UsageError} when it cannot be read
- * @throws {FormatError} when it is no key file
- * @throws {AuthError} when the password is missing or wrong
- */
-export async function loadKey(origin: KeyOrigin, context: CommandContext): Promise<UnlockedKey> {
-  const text = await readOrigin(origin, "--keyfile", "--keyfd");
-  const file = origin.kind === "descriptor"
-    ? parseKeyFile(text)
-    : parseKeyFileOf(origin.place, text);
-  try {
-    return await unlockKeyFile(file, context);
-  } catch (error) {
-    context.terminal.err(describeOrigin(origin, "encryption") + "\n");
-    throw error;
-  }
-}
-
-/** Reads a public master key: a PEM document. @throws {UsageError} when it cannot be read */
-export async function loadMasterKey(origin: KeyOrigin): Promise<string> {
-  return await readOrigin(origin, "--master-pubkey-file", "--master-pubkey-fd");
-}
-
-/** Unlocks a key; see {@link loadKey}. @throws {AuthError} when the password is missing or wrong */
-export async function unlockKeyFile(file: KeyFile, context: CommandContext): Promise<UnlockedKey> {
-  if (file.derivation.kind === "none") return { file, key: unlockKey(file, undefined, keyCrypto) };
-  const password = await secretOf(KEY_PASSWORD, context) ??
-    askPassword(context.terminal, "Encryption Key Password: ");
-  if (password === undefined) {
-    throw new AuthError("Unable to decrypt key: no password input mechanism available", {
-      code: "passphrase",
-      hint: `Give the password in ${KEY_PASSWORD}, or run on a terminal`,
-    });
-  }
-  const passphrase = new TextEncoder().encode(password);
-  if (passphrase.length < PASSPHRASE_SIZE_MIN) {
-    throw new AuthError("Passphrase is too short!", { code: "passphrase" });
-  }
-  try {
-    return { file, key: unlockKey(file, passphrase, keyCrypto) };
-  } catch (cause) {
-    if (!(cause instanceof AuthError && cause.code === "passphrase")) throw cause;
-    const hint = file.hint === undefined ? "" : ` (password hint: ${showMessage(file.hint)})`;
-    throw new AuthError(`Unable to decrypt key${hint}`, { code: "passphrase", cause });
-  }
-}
 
 /** The key file for a new key, or for one that was there with another lock: `created` is when. */
 export function lockKey(key: Uint8Array, lock: KeyLock, created?: string): KeyFile {
@@ -162,10 +97,4 @@ export function writeNew(path: string, text: string): void {
     Deno.removeSync(path);
     throw error;
   }
-}
-
-function readOrigin({ kind, place }: KeyOrigin, flag: string, fdFlag: string): Promise<string> {
-  return kind === "descriptor"
-    ? readDescriptor(place, fdFlag)
-    : Promise.resolve(readKeyText(place, flag));
 }

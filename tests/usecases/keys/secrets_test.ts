@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
-import { readDescriptor, secretOf } from "#src/cli/pbs/secrets.ts";
+import { readDescriptor, secretOf } from "#src/usecases/keys/secrets.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { contextOf } from "./_context.ts";
+import { contextOf } from "../../cli/pbs/_context.ts";
 
 Deno.test("secretOf() takes the first variable that is set", async () => {
   using directory = new TempDirectory("secrets");
@@ -21,7 +21,7 @@ Deno.test("secretOf() reads an open descriptor", async () => {
   using directory = new TempDirectory("secrets");
   const file = directory.join("secret");
   Deno.writeTextFileSync(file, "of the descriptor\n");
-  const { openFile, closeFile } = await import("./_descriptor.ts");
+  const { openFile, closeFile } = await import("../../cli/pbs/_descriptor.ts");
   const fd = openFile(file);
   try {
     assert.equal(await secretOf("S", contextOf({ S_FD: String(fd) })), "of the descriptor");
@@ -44,7 +44,7 @@ for (
 }
 
 Deno.test("readDescriptor() reads no more than a key can have", async () => {
-  const { openFile, closeFile } = await import("./_descriptor.ts");
+  const { openFile, closeFile } = await import("../../cli/pbs/_descriptor.ts");
   const fd = openFile("/dev/zero");
   try {
     await assert.rejects(readDescriptor(String(fd), "--keyfd"), /more than/);

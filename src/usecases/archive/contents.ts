@@ -10,8 +10,8 @@ import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import { notFound, openAccessor } from "./listing.ts";
+import type { ArchiveInput } from "./archive_input.ts";
+import { notFound, openAccessor } from "./archive_tables.ts";
 
 const BUFFER_SIZE = 1 << 20;
 

@@ -5,9 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import type { CommandContext } from "../command.ts";
-
-type Environment = Pick<CommandContext, "environment">;
+import type { Environment } from "./secrets.ts";
 
 /** Environment variables that say where keys lie, for the help of commands. */
 export const KEY_PLACE_ENVIRONMENT: Readonly<Record<string, string>> = {

@@ -12,8 +12,8 @@ import { readDirectory } from "#src/transfer/directory_reader.ts";
 import type { MetadataField, ReaderEntry, TreeReader } from "#src/transfer/reader.ts";
 import { readTree } from "#src/transfer/tree_reader.ts";
 import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import { openAccessor } from "./listing.ts";
+import type { ArchiveInput } from "./archive_input.ts";
+import { openAccessor } from "./archive_tables.ts";
 
 /** What the runtime tells of a directory's files without FFI. */
 const DIRECTORY_FIELDS: ReadonlySet<MetadataField> = new Set([

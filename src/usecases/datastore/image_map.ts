@@ -14,9 +14,10 @@ import {
   listLoopDevices,
 } from "#src/io/loop_device.ts";
 import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
-import { requireRunning } from "#src/usecases/mounting/control/end_worker.ts";
-import { findWorkerOf, MOUNT_TYPE } from "#src/usecases/mounting/control/find_worker.ts";
-import { unmount } from "#src/usecases/mounting/unmount.ts";
+import { formatCall } from "../call_text.ts";
+import { requireRunning } from "../mounting/control/end_worker.ts";
+import { findWorkerOf, MOUNT_TYPE } from "../mounting/control/find_worker.ts";
+import { unmount } from "../mounting/unmount.ts";
 
 /** Where mounts are made that nobody has named a place for. */
 const ROOT_PLACE = "/run/pbkfs";
@@ -106,19 +107,19 @@ export async function unmapImage(name: string, force: boolean): Promise<void> {
       ? "no such image is mapped"
       : "several images are so called";
     throw new StateError("not-mounted", `Cannot unmap "${name}": ${reason}`, {
-      hint: "pbkfs pbs unmap without a name lists what is mapped",
+      hint: "`mappedImages()` lists what is mapped",
     });
   }
   const { device, mountPath } = mapped;
   if (force) await unmount({ mountPath, diffPath: undefined, force });
   // The kernel waits for what it reads from a device that is to go.
-  else requireRunningMount(mountPath, `pbkfs pbs unmap ${name} --force`);
+  else requireRunningMount(mountPath, formatCall("unmapImage", { name, force: true }));
   if (device !== undefined) {
     detachLoopDevice(device);
     // Whoever still uses the device keeps its file, and with it the mount.
     if (backingFile(device) !== undefined) {
       throw new StateError("busy", `target is busy: ${device}`, {
-        hint: "Stop what uses it; then it goes by itself, and pbkfs pbs unmap ends the mount",
+        hint: "Stop what uses it; then it goes by itself, and `unmapImage()` ends the mount",
       });
     }
   }
@@ -126,10 +127,10 @@ export async function unmapImage(name: string, force: boolean): Promise<void> {
   removeMapDirectory(mountPath);
 }
 
-function requireRunningMount(mountPath: string, endCommand: string): void {
+function requireRunningMount(mountPath: string, endCall: string): void {
   const entry = findMount(mountPath);
   using worker = entry === undefined ? undefined : findWorkerOf(entry);
-  if (worker !== undefined) requireRunning(worker, mountPath, endCommand);
+  if (worker !== undefined) requireRunning(worker, mountPath, endCall);
 }
 
 /** Removes a directory if {@link makeMapDirectory} made it: those that a user has named stay, whatever they are called. */
