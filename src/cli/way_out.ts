@@ -104,8 +104,9 @@ export function inWordsOf<Text extends string | undefined>(
 ): Text {
   return text &&
     replaceCalls(text, CALL_WORDS).replace(/`([\w()]+)`/g, (found, name) => {
-      const flag = FLAGS[name];
-      if (flag === undefined) return COMMANDS[name] ?? found;
+      if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name]!;
+      if (!Object.hasOwn(FLAGS, name)) return found;
+      const flag = FLAGS[name]!;
       const option = command?.options.find((candidate) => candidate.long === flag);
       return (form === "long" ? option && flagsOf(command, flag) : option?.short) ?? flag;
     }) as Text;

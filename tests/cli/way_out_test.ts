@@ -41,7 +41,9 @@ Deno.test("inWordsOf() puts flags and commands in place of the library's options
   assert.equal(inWordsOf(command, "Give it with `backupId`", "short"), "Give it with -i");
   assert.equal(inWordsOf(PLAIN, "With `skipFsync` nothing", "short"), "With --perf-unsafe nothing");
   assert.equal(inWordsOf(undefined, "`backupId`", "long"), "--backup-id");
-  assert.equal(inWordsOf(command, "`nothing` and `f()`", "long"), "`nothing` and `f()`");
+  for (const text of ["`nothing` and `f()`", "`constructor` and `toString`"]) {
+    assert.equal(inWordsOf(command, text, "long"), text);
+  }
   assert.equal(inWordsOf(command, undefined, "long"), undefined);
   const strange = `/a "b" }) c`;
   const call = formatUnmountCall({ mountPath: strange, diffPath: "/d\\", force: true });
