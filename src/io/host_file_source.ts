@@ -4,14 +4,12 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "./byte_source.ts";
 import * as host from "./host.ts";
 import { adviseWanted } from "./host_named.ts";
-
-/** `st_mode >> 12` of a regular file. */
-const TYPE_REGULAR = 0o10;
 
 const stat = new host.HostStat();
 
@@ -58,7 +56,7 @@ export function openHostFileSource(path: string): ByteSource {
     host.OpenFlag.NOCTTY;
   const fd = host.unwrap(host.open(path, flags), "open", path);
   const result = host.statFd(fd, stat);
-  if (result < 0 || stat.mode >> 12 !== TYPE_REGULAR) {
+  if (result < 0 || entryType(stat.mode) !== EntryType.FILE) {
     host.close(fd);
     host.unwrap(result, "stat", path);
     throw new host.OsError(host.Errno.EINVAL, "open (not a regular file)", path);

@@ -7,20 +7,11 @@
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "./host.ts";
 
-/** Types of directory entries: `st_mode >> 12`. */
-export const EntryType = {
-  /** The file system does not tell. */
-  UNKNOWN: 0,
-  DIRECTORY: 4,
-  FILE: 8,
-  SYMLINK: 10,
-} as const;
-
 /** One entry. */
 export interface ListedEntry {
   /** As in `src/bytes/file_name.ts`. */
   readonly name: string;
-  /** See {@link EntryType}; other values are possible. */
+  /** An `EntryType` of `src/bytes/file_type.ts`. */
   readonly type: number;
 }
 

@@ -4,11 +4,10 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { ClosableSource } from "./fs_stream_source.ts";
 import * as host from "./host.ts";
 
-/** `st_mode >> 12` of a regular file. */
-const TYPE_REGULAR = 0o10;
 /** What is passed over in a stream that cannot seek is read in parts of this size. */
 const DISCARD_SIZE = 1 << 17;
 
@@ -22,7 +21,11 @@ export function openHostStreamSource(path: string): ClosableSource {
     host.close(fd);
     host.unwrap(result, "stat", path);
   }
-  return new HostStreamSource(path, fd, stat.mode >> 12 === TYPE_REGULAR ? stat.size : undefined);
+  return new HostStreamSource(
+    path,
+    fd,
+    entryType(stat.mode) === EntryType.FILE ? stat.size : undefined,
+  );
 }
 
 class HostStreamSource implements ClosableSource {

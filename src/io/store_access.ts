@@ -5,12 +5,13 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { LimitError } from "#src/errors.ts";
 import { mayUseFfi } from "./ffi_permission.ts";
 import { translating } from "./fs_file_source.ts";
 import * as host from "./host.ts";
-import { EntryType, listOpenDirectory } from "./host_listing.ts";
+import { listOpenDirectory } from "./host_listing.ts";
 
 /** Kinds of files, as far as they matter. */
 export type FileKind = "file" | "directory" | "symlink" | "other";
@@ -111,7 +112,7 @@ function hostStatus(path: string, followsLink: boolean): FileStatus {
   const stat = new host.HostStat();
   host.unwrap(host.statAt(host.At.FDCWD, path, stat, followsLink), "stat", path);
   const { size, uid, gid } = stat;
-  return { kind: KIND_BY_TYPE[stat.mode >> 12] ?? "other", size, uid, gid };
+  return { kind: KIND_BY_TYPE[entryType(stat.mode)] ?? "other", size, uid, gid };
 }
 
 function builtInStatus(path: string, followsLink: boolean): FileStatus {
@@ -127,7 +128,7 @@ function hostRead(path: string, sizeMax: number): Uint8Array<ArrayBuffer> {
   try {
     const stat = new host.HostStat();
     host.unwrap(host.statFd(fd, stat), "stat", path);
-    checkReadable(path, KIND_BY_TYPE[stat.mode >> 12] ?? "other", stat.size, sizeMax);
+    checkReadable(path, KIND_BY_TYPE[entryType(stat.mode)] ?? "other", stat.size, sizeMax);
     const buffer = host.allocateNativeBuffer(stat.size);
     if (stat.size === 0) return buffer.bytes;
     const read = host.preadFully(fd, buffer.address, stat.size, 0);

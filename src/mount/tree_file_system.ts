@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
@@ -22,7 +23,6 @@ import {
   type DirectoryEntry,
   type DirectoryNode,
   type FileContent,
-  FileType,
   type Node,
   seekContent,
   type Tree,
@@ -294,11 +294,11 @@ export class TreeFileSystem implements FileSystem {
     emit: EmitEntry,
   ): boolean {
     if (position < 2) {
-      return emit(position === 0 ? "." : "..", nodeId, FileType.DIRECTORY >> 12, position + 1);
+      return emit(position === 0 ? "." : "..", nodeId, EntryType.DIRECTORY, position + 1);
     }
     const entry = this.#listed = entries[position - 2]!;
     const { name, node } = entry;
-    const type = (node.attributes.mode & FileType.MASK) >> 12;
+    const type = entryType(node.attributes.mode);
     return emit(name, this.#nodeId(node), type, position + 1);
   }
 }

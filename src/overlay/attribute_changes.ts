@@ -4,9 +4,9 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import * as host from "#src/io/host.ts";
 import { type AttributeChange, Change } from "#src/tree/file_system.ts";
-import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import type { FileData } from "./file_data.ts";
 import { Flag, noteMode } from "./node_table.ts";
@@ -14,8 +14,6 @@ import type { Nodes } from "./nodes.ts";
 import type { HostPlace } from "./partial_probe.ts";
 
 const { Errno } = host;
-const FILE_TYPE = FileType.FILE >> 12;
-const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 
 /** Changes attributes for one thread. */
 export class AttributeChanges {
@@ -36,7 +34,7 @@ export class AttributeChanges {
    * @returns 0 or a negative errno
    */
   apply(slot: number, change: AttributeChange): number {
-    if (this.#context.table.type(slot) !== FILE_TYPE) {
+    if (this.#context.table.type(slot) !== EntryType.FILE) {
       if ((change.mask & Change.SIZE) !== 0) return -Errno.EINVAL;
       const place = this.#changePlace(slot);
       return place === undefined ? -Errno.ENOENT : this.#changeAt(place.fd, place.name, change);
@@ -67,7 +65,7 @@ export class AttributeChanges {
   /** Where owner, mode and times of something other than a file are changed. */
   #changePlace(slot: number): HostPlace | undefined {
     const { table } = this.#context;
-    if (table.type(slot) === DIRECTORY_TYPE) return { fd: table.fd(slot), name: "" };
+    if (table.type(slot) === EntryType.DIRECTORY) return { fd: table.fd(slot), name: "" };
     if (table.has(slot, Flag.DELETED)) return undefined;
     return this.#nodes.hostPlace(table.parent(slot), table.name(slot));
   }

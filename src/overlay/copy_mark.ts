@@ -13,8 +13,8 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import * as host from "#src/io/host.ts";
-import { FileType } from "#src/tree/node.ts";
 import { readSmallTextFile, removeFile, replaceTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
 
@@ -86,8 +86,8 @@ export function discardLostCopies(diffPath: string, dataFd: number, bootId: Uint
 function discardBelow(fd: number, bootId: Uint8Array): number {
   let count = 0;
   for (const { name, type } of readHostDirectory(fd)) {
-    const isDirectory = type === FileType.DIRECTORY >> 12;
-    if (!isDirectory && type !== FileType.FILE >> 12 && type !== 0) continue;
+    const isDirectory = type === EntryType.DIRECTORY;
+    if (!isDirectory && type !== EntryType.FILE && type !== EntryType.UNKNOWN) continue;
     const flags = OpenFlag.RDONLY | OpenFlag.NOFOLLOW | (isDirectory ? OpenFlag.DIRECTORY : 0);
     const child = host.openAt(fd, name, flags);
     if (child < 0) continue;

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import { crc32c } from "#src/bytes/crc32c.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
@@ -257,9 +258,9 @@ class Settler {
     this.#noteChange(fd);
     for (const { name, type } of readHostDirectory(fd)) {
       if (path.length === 0 && name === CONTROL_DIRECTORY_NAME) continue;
-      const isDirectory = type === FileType.DIRECTORY >> 12;
-      const isFile = type === FileType.FILE >> 12;
-      if (!isDirectory && !isFile && type !== 0) continue;
+      const isDirectory = type === EntryType.DIRECTORY;
+      const isFile = type === EntryType.FILE;
+      if (!isDirectory && !isFile && type !== EntryType.UNKNOWN) continue;
       const flags = isDirectory ? DIRECTORY_FLAGS : OpenFlag.RDONLY | OpenFlag.NOFOLLOW;
       const child = openQuietlyAt(fd, name, flags);
       if (child < 0) continue;

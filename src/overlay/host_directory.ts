@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
 import { openQuietlyAt } from "#src/io/host_metadata.ts";
@@ -13,9 +14,8 @@ const { OpenFlag } = host;
 /** Deepest tree that is removed: far more than path lengths allow. */
 const DEPTH_MAX = 4096;
 const BUFFER_SIZE = 64 << 10;
-const DT_DIRECTORY = 4;
 
-/** One entry of a host directory. `type` is `st_mode >> 12`, or 0 where the file system does not tell. */
+/** One entry of a host directory. `type` is an {@link EntryType}. */
 export interface HostEntry {
   readonly name: string;
   readonly ino: number;
@@ -73,7 +73,7 @@ export function removeHostTree(directoryFd: number, name: string, depth = 0): vo
   if (fd < 0) return;
   try {
     for (const entry of readHostDirectory(fd)) {
-      if (entry.type === DT_DIRECTORY || host.unlinkAt(fd, entry.name) < 0) {
+      if (entry.type === EntryType.DIRECTORY || host.unlinkAt(fd, entry.name) < 0) {
         removeHostTree(fd, entry.name, depth + 1);
       }
     }

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
 import type { EmitEntry } from "#src/tree/file_system.ts";
@@ -23,8 +24,6 @@ const { Errno } = host;
 const RECORD_HEADER_SIZE = 11;
 const WINDOW_SIZE = 64 << 10;
 const RECORD_SIZE_MAX = RECORD_HEADER_SIZE + 256;
-const DIRECTORY_TYPE = 4;
-const CHARACTER_DEVICE_TYPE = 2;
 
 /** Lists directories for one thread. */
 export class Listings {
@@ -59,8 +58,8 @@ export class Listings {
     this.#used = 0;
     this.#written = 0;
     const parent = slot === ROOT_SLOT ? slot : table.parent(slot);
-    this.#append(handle, ".", table.ino(slot), DIRECTORY_TYPE);
-    this.#append(handle, "..", table.ino(parent), DIRECTORY_TYPE);
+    this.#append(handle, ".", table.ino(slot), EntryType.DIRECTORY);
+    this.#append(handle, "..", table.ino(parent), EntryType.DIRECTORY);
     const lower = this.#nodes.lowerDirectory(slot);
     const fd = table.fd(slot);
     const hidden = new Set<string>();
@@ -68,24 +67,24 @@ export class Listings {
       if (!this.#nodes.isListed(slot, entry.name)) continue;
       hidden.add(entry.name);
       let { type } = entry;
-      if (type === 0 || type === CHARACTER_DEVICE_TYPE) {
+      if (type === EntryType.UNKNOWN || type === EntryType.CHARACTER_DEVICE) {
         if (host.statAt(fd, entry.name, this.#stat) < 0) continue;
         if (isWhiteout(this.#stat)) continue;
-        type = this.#stat.mode >> 12;
+        type = entryType(this.#stat.mode);
       }
       // The same number that stat(2) shows, as far as it can be told without opening the file.
       const known = table.find(entry.ino);
       const origin = known === 0 ? lower?.lookup(entry.name) : undefined;
       const ino = known !== 0
         ? table.ino(known)
-        : origin !== undefined && origin.attributes.mode >> 12 === type
+        : origin !== undefined && entryType(origin.attributes.mode) === type
         ? lowerKey(origin.id)
         : entry.ino;
       this.#append(handle, entry.name, ino, type);
     }
     for (const { name, node } of lower?.entries() ?? []) {
       if (hidden.has(name) || !this.#nodes.isListed(slot, name)) continue;
-      this.#append(handle, name, lowerKey(node.id), node.attributes.mode >> 12);
+      this.#append(handle, name, lowerKey(node.id), entryType(node.attributes.mode));
     }
     this.#flush(handle);
     return 0;

@@ -4,17 +4,15 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import { OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import type { AttributesSlot } from "#src/tree/file_system.ts";
-import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { Flag, IoMode } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;
-const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
-const LINK_TYPE = FileType.SYMLINK >> 12;
 
 /** How long the kernel may keep names and attributes: the tree changes only through the mount. */
 export const CACHE_TIMEOUT_SECONDS = 86_400;
@@ -107,11 +105,11 @@ export class NodeAttributes {
       out.size = stat.size;
       out.blocks = stat.blocks;
     }
-    if (type === LINK_TYPE && table.lowerId(slot) !== 0) {
+    if (type === EntryType.SYMLINK && table.lowerId(slot) !== 0) {
       out.size = lower.nodeById(table.lowerId(slot))?.attributes.size ?? 0;
     }
     out.mode = stat.mode;
-    out.nlink = type === DIRECTORY_TYPE ? Math.min(stat.nlink, 1) : stat.nlink;
+    out.nlink = type === EntryType.DIRECTORY ? Math.min(stat.nlink, 1) : stat.nlink;
     out.uid = stat.uid;
     out.gid = stat.gid;
     out.rdev = stat.rdev;

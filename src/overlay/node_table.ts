@@ -19,7 +19,7 @@
  * | 6 | descriptor in the diff, or -1 |
  * | 7 | backing id of kernel passthrough, or 0 |
  * | 8 | next slot in the hash chain or the free list |
- * | 9 | file type, `st_mode >> 12` |
+ * | 9 | file type, an `EntryType` |
  * | 10 | mutex |
  * | 11, 12 | of `name_store.ts` |
  * | 13 | I/O mode of the open inode ({@link IoMode}) |

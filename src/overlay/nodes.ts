@@ -9,10 +9,11 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
 import { FormatError, OsError } from "#src/errors.ts";
-import { type DirectoryNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
+import type { DirectoryNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { areCopiesAnnounced } from "./copy_mark.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
@@ -22,10 +23,6 @@ import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
 import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
 
 const { Errno, OpenFlag } = host;
-
-const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
-const FILE_TYPE = FileType.FILE >> 12;
-const LINK_TYPE = FileType.SYMLINK >> 12;
 
 /** Names below `.pbkfs` that this program rewrites while they are visible. */
 const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.log"]);
@@ -59,7 +56,7 @@ export class Nodes {
     );
     host.unwrap(host.statFd(fd, this.#stat), "stat", "data");
     if (areCopiesAnnounced(this.#context.diffPath)) table.noteCopies();
-    const slot = table.allocate(this.#stat.ino, 1, DIRECTORY_TYPE, 0, "");
+    const slot = table.allocate(this.#stat.ino, 1, EntryType.DIRECTORY, 0, "");
     table.setFd(slot, fd);
     table.setLowerId(slot, lower.root.id);
     table.setFlags(slot, Flag.UPPER);
@@ -121,7 +118,7 @@ export class Nodes {
     found.upper = false;
     found.whiteout = false;
     found.lower = undefined;
-    if (table.type(parent) !== DIRECTORY_TYPE) return -Errno.ENOTDIR;
+    if (table.type(parent) !== EntryType.DIRECTORY) return -Errno.ENOTDIR;
     if (name === MARKER_NAME) return -Errno.EPERM;
     if (table.has(parent, Flag.DELETED)) return -Errno.ENOENT;
     if (table.fd(parent) >= 0) {
@@ -169,16 +166,16 @@ export class Nodes {
   #makeLower(parent: number, name: string, node: Node): number {
     const { table } = this.#context;
     const key = lowerKey(node.id);
-    const slot = table.allocate(key, key, node.attributes.mode >> 12, parent, name);
+    const slot = table.allocate(key, key, entryType(node.attributes.mode), parent, name);
     table.setLowerId(slot, node.id);
     return slot;
   }
 
   #makeUpper(parent: number, name: string, found: Found): number {
-    const type = (found.stat.mode & FileType.MASK) >> 12;
-    if (type === DIRECTORY_TYPE) return this.#makeUpperDirectory(parent, name, found);
-    if (type === FILE_TYPE) return this.#makeUpperFile(parent, name, found);
-    const lowerId = type === LINK_TYPE ? this.#referredLink(parent, name)?.id ?? 0 : 0;
+    const type = entryType(found.stat.mode);
+    if (type === EntryType.DIRECTORY) return this.#makeUpperDirectory(parent, name, found);
+    if (type === EntryType.FILE) return this.#makeUpperFile(parent, name, found);
+    const lowerId = type === EntryType.SYMLINK ? this.#referredLink(parent, name)?.id ?? 0 : 0;
     const ino = lowerId !== 0 ? lowerKey(lowerId) : found.stat.ino;
     const { table } = this.#context;
     const slot = table.allocate(found.stat.ino, ino, type, parent, name);
@@ -220,7 +217,7 @@ export class Nodes {
       throw error;
     }
     const ino = lowerId !== 0 ? lowerKey(lowerId) : found.stat.ino;
-    const slot = table.allocate(found.stat.ino, ino, DIRECTORY_TYPE, parent, name);
+    const slot = table.allocate(found.stat.ino, ino, EntryType.DIRECTORY, parent, name);
     table.setFd(slot, fd);
     table.setLowerId(slot, lowerId);
     const isVolatile = place.fd === this.#context.tmpFd;
@@ -261,7 +258,7 @@ export class Nodes {
     const isLive = this.isControlDirectory(parent) && LIVE_NAMES.has(name);
     const partial = this.#probe.read(this.hostPlace(parent, name), name, stat.size);
     const ino = partial === undefined ? stat.ino : lowerKey(partial.lowerId);
-    const slot = table.allocate(stat.ino, ino, FILE_TYPE, parent, name);
+    const slot = table.allocate(stat.ino, ino, EntryType.FILE, parent, name);
     if (partial !== undefined) {
       table.setLowerId(slot, partial.lowerId);
       table.setPartial(slot, partial.dataOffset, partial.mapBlocks, partial.limit);
@@ -344,7 +341,7 @@ export class Nodes {
     const { table } = this.#context;
     table.setFlags(slot, Flag.PINNED);
     if (table.fd(slot) >= 0 || !table.has(slot, Flag.UPPER)) return;
-    if (table.type(slot) === FILE_TYPE) {
+    if (table.type(slot) === EntryType.FILE) {
       this.ensureFileFd(slot);
       return;
     }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import * as host from "#src/io/host.ts";
 import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
@@ -44,7 +45,6 @@ import type { SharedState } from "./shared_state.ts";
 import { WholeCopies } from "./whole_copies.ts";
 
 const { Errno, OpenFlag } = host;
-const DIRECTORY_TYPE = FileType.DIRECTORY >> 12;
 
 /** What an overlay is made of. */
 export interface OverlayParts extends OverlayOptions {
@@ -302,7 +302,7 @@ export class Overlay implements FileSystem {
     const slot = this.#table.slotOf(nodeId);
     const parent = this.#table.slotOf(newParentId);
     if (slot === 0 || parent === 0) return -Errno.ESTALE;
-    if (this.#table.type(slot) === DIRECTORY_TYPE) return -Errno.EPERM;
+    if (this.#table.type(slot) === EntryType.DIRECTORY) return -Errno.EPERM;
     this.#copyUp.fetch(slot);
     this.#table.lockNamespace();
     try {

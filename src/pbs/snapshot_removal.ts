@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { MANIFEST_NAME } from "./format/manifest.ts";
@@ -106,7 +107,7 @@ export function removeSnapshotDirectory(store: OpenStore, snapshot: SnapshotId):
   const path = snapshotPath(store, snapshot);
   // First what makes it a snapshot: whatever happens, nobody takes the rest for a finished one.
   const manifest = `${path}/${MANIFEST_NAME}`;
-  if (typeOf(manifest) !== TYPE_DIRECTORY) removeFile(manifest);
+  if (typeOf(manifest) !== EntryType.DIRECTORY) removeFile(manifest);
   removeTree(path);
 }
 
@@ -114,24 +115,21 @@ export function removeSnapshotDirectory(store: OpenStore, snapshot: SnapshotId):
 function removeTree(path: string): void {
   for (const name of namesIn(path)) {
     const child = `${path}/${name}`;
-    if (typeOf(child) === TYPE_DIRECTORY) removeTree(child);
+    if (typeOf(child) === EntryType.DIRECTORY) removeTree(child);
     else removeFile(child);
   }
   removeDirectory(path);
 }
 
-const TYPE_DIRECTORY = 0o04;
-const TYPE_REGULAR = 0o10;
-
-/** `st_mode >> 12`; undefined when there is nothing. A symbolic link is not followed. */
+/** The {@link EntryType}; undefined when there is nothing. A symbolic link is not followed. */
 function typeOf(path: string): number | undefined {
   const stat = new host.HostStat();
-  return host.statAt(host.At.FDCWD, path, stat) < 0 ? undefined : stat.mode >> 12;
+  return host.statAt(host.At.FDCWD, path, stat) < 0 ? undefined : entryType(stat.mode);
 }
 
 /** Whether there is a manifest that somebody could change: what is no file needs no lock. */
 function hasManifest(store: OpenStore, snapshot: SnapshotId): boolean {
-  return typeOf(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`) === TYPE_REGULAR;
+  return typeOf(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`) === EntryType.FILE;
 }
 
 /** Files that belong to a group itself, the owner last; somebody may have been killed while writing them. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pathNames } from "#src/tree/path.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
@@ -112,7 +113,7 @@ export class PxarAccessor {
   /** The entry at `path` as it is stored: a hard link is returned as such. */
   lookupChild(path: string): PxarChild | undefined {
     let found: PxarChild | undefined = this.root;
-    for (const name of splitPath(path)) {
+    for (const name of pathNames(path)) {
       found = found.table === undefined ? undefined : this.storedChild(found, name);
       if (found === undefined) return undefined;
     }
@@ -134,7 +135,7 @@ export class PxarAccessor {
       return found;
     };
     return paths.map((path) => {
-      const found = find(splitPath(path).join("/"));
+      const found = find(pathNames(path).join("/"));
       return found === undefined ? undefined : this.#resolved(found);
     });
   }
@@ -465,8 +466,4 @@ function rethrow(damage: Error): never {
 function requireTable(directory: PxarNode): PxarTable {
   if (directory.table !== undefined) return directory.table;
   throw new UsageError(`Cannot list "${directory.name}": it is no directory`);
-}
-
-function splitPath(path: string): string[] {
-  return path.split("/").filter((part) => part !== "");
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FileType } from "#src/bytes/file_type.ts";
 import { Failure } from "#src/errors.ts";
 import { isSameContent } from "./content.ts";
 import { FirstNames } from "./first_names.ts";
@@ -216,12 +217,10 @@ class Comparison {
 }
 
 /** The type bits of the mode tell character from block devices. */
-const TYPE_MASK = 0o170000;
-
 function isSameType(left: ReaderEntry, right: ReaderEntry): boolean {
   if (left.kind !== right.kind) return false;
   return left.kind !== "device" ||
-    (left.metadata.mode & TYPE_MASK) === (right.metadata.mode & TYPE_MASK);
+    (left.metadata.mode & FileType.MASK) === (right.metadata.mode & FileType.MASK);
 }
 
 /** The path that stands for a file with possibly several names; undefined where names are not compared. */

@@ -6,6 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";
+import { pathNames } from "#src/tree/path.ts";
 import type { ReaderEntry, TreeReader } from "./reader.ts";
 
 /**
@@ -14,15 +15,14 @@ import type { ReaderEntry, TreeReader } from "./reader.ts";
  * @throws {UsageError} when a name is `.` or `..` or has a NUL inside
  */
 export function splitPath(path: string): string[] {
-  const names = path.split("/").filter((name) => name !== "");
-  for (const name of names) {
+  for (const name of path.split("/")) {
     if (name === "." || name === ".." || name.includes("\0")) {
       throw new UsageError(
         `Cannot use path "${path}": "${name}" is not a name inside of an archive`,
       );
     }
   }
-  return names;
+  return pathNames(path);
 }
 
 /** `/a/b`; the root is `/`. */

@@ -107,7 +107,7 @@ export const Change = {
 } as const;
 
 /**
- * Receives one directory entry. `type` is `st_mode >> 12`. `nextCookie` continues after this entry.
+ * Receives one directory entry. `type` is an `EntryType` of `src/bytes/file_type.ts`. `nextCookie` continues after this entry.
  *
  * @returns false when the entry did not fit; the listing stops and the entry is asked for again
  */

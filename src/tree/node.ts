@@ -9,6 +9,8 @@
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 
+export { FileType } from "#src/bytes/file_type.ts";
+
 /** A point in time since 1970-01-01 UTC; `seconds` is negative before it, `nanoseconds` is 0…999999999. */
 export interface Timestamp {
   readonly seconds: number;
@@ -129,15 +131,3 @@ export interface Tree {
   nodeById(id: number): Node | undefined;
   close(): void;
 }
-
-/** File type bits of `st_mode`. */
-export const FileType = {
-  MASK: 0o170000,
-  SOCKET: 0o140000,
-  SYMLINK: 0o120000,
-  FILE: 0o100000,
-  BLOCK_DEVICE: 0o060000,
-  DIRECTORY: 0o040000,
-  CHARACTER_DEVICE: 0o020000,
-  FIFO: 0o010000,
-} as const;

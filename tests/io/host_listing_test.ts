@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as host from "#src/io/host.ts";
-import { EntryType, listOpenDirectory } from "#src/io/host_listing.ts";
+import { EntryType } from "#src/bytes/file_type.ts";
+import { listOpenDirectory } from "#src/io/host_listing.ts";
 import { OsError } from "#src/errors.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 

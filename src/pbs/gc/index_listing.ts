@@ -4,9 +4,10 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { EntryType, type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
+import { type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
 import { isIndexName } from "../index_scan.ts";
 
 /** The one directory that need not be readable: file systems make it. */
@@ -95,7 +96,7 @@ function typeBehind(path: string, type: number): number | undefined {
     });
   }
   host.unwrap(result, "stat", path);
-  return stat.mode >> 12;
+  return entryType(stat.mode);
 }
 
 function isUnchanged({ path, device, ino, mtime }: ListedDirectory): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as host from "#src/io/host.ts";
 import { listOpenDirectory } from "#src/io/host_listing.ts";
 import { isBadChunkName } from "../storage/directory/bad_chunk.ts";
@@ -15,7 +16,6 @@ const DIRECTORY_NAME = /^[0-9a-f]{4}$/;
 const CHUNK_NAME = /^[0-9a-f]{64}$/;
 /** Written by somebody who was killed before the name was given. */
 const TEMPORARY_NAME = /^[0-9a-f]{64}\.tmp_/;
-const REGULAR_FILE = 8;
 
 /** What the sweep phase found; see `GcStatus`. */
 export interface SweepResult {
@@ -137,7 +137,7 @@ class Sweep {
     const found = host.statAt(fd, name, this.#stat);
     if (found === -host.Errno.ENOENT) return false;
     host.unwrap(found, "stat", `${path}/${name}`);
-    if (this.#stat.mode >> 12 === REGULAR_FILE) return true;
+    if (entryType(this.#stat.mode) === EntryType.FILE) return true;
     this.#options.onWarning(`"${path}/${name}" is not a regular file`);
     return false;
   }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { FileType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { FormatError } from "#src/errors.ts";
 import { SEGMENT_BLOCKS_MAX } from "./page_stream.ts";
@@ -100,10 +101,6 @@ export interface ContentPlace {
   readonly path: string;
   readonly backupId: string;
 }
-
-const TYPE_MASK = 0o170000;
-const TYPE_DIRECTORY = 0o040000;
-const TYPE_FILE = 0o100000;
 
 const QUOTE = 0x22;
 const BLANK = 0x20;
@@ -386,9 +383,10 @@ class ContentScanner {
 
   #checkEntry(): void {
     const entry = this.#entry;
-    const type = entry.mode & TYPE_MASK;
+    const type = entry.mode & FileType.MASK;
     if (
-      entry.mode < 0 || entry.mode > 0o177777 || (type !== TYPE_FILE && type !== TYPE_DIRECTORY)
+      entry.mode < 0 || entry.mode > 0o177777 ||
+      (type !== FileType.FILE && type !== FileType.DIRECTORY)
     ) {
       this.#refuse(`mode ${entry.mode} is neither of a file nor of a directory`);
     }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import { LimitError, OsError } from "#src/errors.ts";
 import { describeErrno, Errno, HostStat } from "#src/io/host.ts";
@@ -17,7 +18,7 @@ import {
 import { NAME_SIZE_MAX, PATH_SIZE_MAX } from "../format/limits.ts";
 import { isOwnFailure, reportMissing } from "./failures.ts";
 import type { BuildReportBuilder } from "./report.ts";
-import { type BuildSource, NameType, type SourceDirectory, type SourceName } from "./source.ts";
+import type { BuildSource, SourceDirectory, SourceName } from "./source.ts";
 
 /** Name under which an archive of version 1 keeps the patterns of the command line. */
 export const EXCLUDE_OPTIONS_NAME = ".pxarexclude-cli";
@@ -68,7 +69,7 @@ export class ChildLister {
     const names: SourceName[] = [];
     const result = directory.list((name, listedType) => {
       if (isRoot && name === EXCLUDE_OPTIONS_NAME) return;
-      const type = listedType === NameType.UNKNOWN
+      const type = listedType === EntryType.UNKNOWN
         ? this.#identify(directory, path, name)
         : listedType;
       if (type === undefined) return;
@@ -95,7 +96,7 @@ export class ChildLister {
   #isExcluded(prefixSize: number, name: string, type: number): boolean {
     if (this.#patterns.length === 0) return false;
     const length = prefixSize + encodeFileNameInto(name, this.#path.subarray(prefixSize));
-    return this.#patterns.decide(this.#path, length, type === NameType.DIRECTORY) === "exclude";
+    return this.#patterns.decide(this.#path, length, type === EntryType.DIRECTORY) === "exclude";
   }
 
   /** A directory is in the archive already, and stays there with the `count` names that it gave before it failed. */
@@ -123,7 +124,7 @@ export class ChildLister {
 
   #identify(directory: SourceDirectory, path: string, name: string): number | undefined {
     const result = directory.stat(name, this.#stat);
-    if (result >= 0) return this.#stat.mode >> 12;
+    if (result >= 0) return entryType(this.#stat.mode);
     reportMissing(this.#report, result, "stat", `${path}/${name}`);
     return undefined;
   }

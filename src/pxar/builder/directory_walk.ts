@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { Errno, HostStat } from "#src/io/host.ts";
@@ -17,13 +18,7 @@ import type { EntryWriter } from "./entry_writer.ts";
 import { reportMissing } from "./failures.ts";
 import { type BuildOptions, ENTRIES_MAX_DEFAULT } from "./options.ts";
 import type { BuildEntryKind, BuildReportBuilder } from "./report.ts";
-import {
-  type BuildSource,
-  NameType,
-  type SourceDirectory,
-  type SourceName,
-  statMetadata,
-} from "./source.ts";
+import { type BuildSource, type SourceDirectory, type SourceName, statMetadata } from "./source.ts";
 import { FileAdder, SourceFile } from "./source_file.ts";
 
 /** A directory whose children are being archived. */
@@ -168,14 +163,14 @@ export class DirectoryWalk {
       );
       return;
     }
-    if (item.type === NameType.FILE) this.#addFile(writer, frame, item.name);
-    else if (item.type === NameType.DIRECTORY) this.#addDirectory(writer, frame, item.name);
+    if (item.type === EntryType.FILE) this.#addFile(writer, frame, item.name);
+    else if (item.type === EntryType.DIRECTORY) this.#addDirectory(writer, frame, item.name);
     else this.#addOther(writer, frame, item);
   }
 
   /** Whether readers would refuse an archive with this entry. */
   #isTooDeep({ path }: Frame, { name, type }: SourceName): boolean {
-    if (type === NameType.DIRECTORY && this.#frames.length >= DEPTH_MAX) return true;
+    if (type === EntryType.DIRECTORY && this.#frames.length >= DEPTH_MAX) return true;
     // A code unit takes up to three bytes.
     if (3 * (path.length + 1 + name.length) <= PATH_SIZE_MAX) return false;
     return encodeFileName(path).length + 1 + encodeFileName(name).length > PATH_SIZE_MAX;
@@ -280,7 +275,7 @@ export class DirectoryWalk {
     const stat = this.#stat;
     const path = `${frame.path}/${name}`;
     const result = frame.directory.stat(name, stat);
-    if (result < 0 || stat.mode >> 12 !== type) {
+    if (result < 0 || entryType(stat.mode) !== type) {
       reportMissing(this.#report, result < 0 ? result : -Errno.EINVAL, "stat", path);
       return;
     }
@@ -296,8 +291,8 @@ export class DirectoryWalk {
     path: string,
     metadata: PxarMetadata,
   ): BuildEntryKind | undefined {
-    switch (metadata.mode >> 12) {
-      case NameType.SYMLINK: {
+    switch (entryType(metadata.mode)) {
+      case EntryType.SYMLINK: {
         const target = directory.readLink(name);
         if (typeof target === "number") {
           reportMissing(this.#report, target, "read link", path);
@@ -307,18 +302,18 @@ export class DirectoryWalk {
         writer.addSymlink(name, metadata, target);
         return "symlink";
       }
-      case NameType.CHARACTER_DEVICE:
-      case NameType.BLOCK_DEVICE: {
+      case EntryType.CHARACTER_DEVICE:
+      case EntryType.BLOCK_DEVICE: {
         this.#begin(path, "device");
         const { major, minor } = splitDeviceNumber(BigInt(this.#stat.rdev));
         writer.addDevice(name, metadata, major, minor);
         return "device";
       }
-      case NameType.FIFO:
+      case EntryType.FIFO:
         this.#begin(path, "fifo");
         writer.addFifo(name, metadata);
         return "fifo";
-      case NameType.SOCKET:
+      case EntryType.SOCKET:
         this.#begin(path, "socket");
         writer.addSocket(name, metadata);
         return "socket";

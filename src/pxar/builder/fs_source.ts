@@ -8,11 +8,12 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as fs from "node:fs";
 import { Errno, type HostStat, OsError } from "#src/io/host.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 import type { PxarMetadata } from "../entry.ts";
-import { type BuildSource, NameType, type SourceDirectory, statMetadata } from "./source.ts";
+import { type BuildSource, type SourceDirectory, statMetadata } from "./source.ts";
 
 /** Makes a source of the runtime's calls. See {@link MakeBuildSource}. */
 export function makeFsSource(): BuildSource {
@@ -41,8 +42,8 @@ function attempt<Result>(call: string, run: () => Result): Result | number {
 function openDirectory(path: string, stat: HostStat): SourceDirectory | number {
   const result = statPath(path, stat);
   if (result < 0) return result;
-  if (stat.mode >> 12 === NameType.SYMLINK) return -Errno.ELOOP;
-  return stat.mode >> 12 === NameType.DIRECTORY ? new FsDirectory(path) : -Errno.ENOTDIR;
+  if (entryType(stat.mode) === EntryType.SYMLINK) return -Errno.ELOOP;
+  return entryType(stat.mode) === EntryType.DIRECTORY ? new FsDirectory(path) : -Errno.ENOTDIR;
 }
 
 class FsDirectory implements SourceDirectory {
@@ -58,10 +59,10 @@ class FsDirectory implements SourceDirectory {
     const replaced = new Set<string>();
     for (const entry of entries) {
       const type = entry.isDirectory()
-        ? NameType.DIRECTORY
+        ? EntryType.DIRECTORY
         : entry.isFile()
-        ? NameType.FILE
-        : NameType.UNKNOWN;
+        ? EntryType.FILE
+        : EntryType.UNKNOWN;
       take(distinctName(entry.name, replaced), type);
     }
     return 0;
@@ -75,7 +76,7 @@ class FsDirectory implements SourceDirectory {
     const path = this.#join(name);
     const result = statPath(path, stat);
     if (result < 0) return result;
-    if (stat.mode >> 12 !== NameType.FILE) return -Errno.ENXIO;
+    if (entryType(stat.mode) !== EntryType.FILE) return -Errno.ENXIO;
     return attempt("open", () => fs.openSync(path, "r"));
   }
 

@@ -4,19 +4,14 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#src/io/host.ts";
 import { openQuietlyAt, preadInto } from "#src/io/host_metadata.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { HostMetadataReader } from "./host_metadata.ts";
 import type { BuildReportBuilder } from "./report.ts";
-import {
-  type BuildSource,
-  type DataExtent,
-  type MetadataOptions,
-  NameType,
-  type SourceDirectory,
-} from "./source.ts";
+import type { BuildSource, DataExtent, MetadataOptions, SourceDirectory } from "./source.ts";
 
 const { Errno, OpenFlag } = host;
 
@@ -52,7 +47,7 @@ class HostSource implements BuildSource {
   openRoot(path: string, stat: host.HostStat): SourceDirectory | number {
     const found = host.statAt(host.At.FDCWD, path, stat);
     if (found < 0) return found;
-    if (stat.mode >> 12 === NameType.SYMLINK) return -Errno.ELOOP;
+    if (entryType(stat.mode) === EntryType.SYMLINK) return -Errno.ELOOP;
     return openDirectory(host.At.FDCWD, path, stat, this.#reader);
   }
 
@@ -104,7 +99,7 @@ function openFileIn(directory: number, name: string, stat: host.HostStat): numbe
   const fd = openQuietlyAt(directory, name, FILE_FLAGS);
   if (fd < 0) return fd;
   const result = host.statFd(fd, stat);
-  const isFile = stat.mode >> 12 === NameType.FILE;
+  const isFile = entryType(stat.mode) === EntryType.FILE;
   if (result >= 0 && isFile) return fd;
   host.close(fd);
   return result < 0 ? result : -Errno.ENXIO;

@@ -15,21 +15,9 @@ import type { BuildReportBuilder } from "./report.ts";
 /** A name in a directory. */
 export interface SourceName {
   readonly name: string;
-  /** `st_mode >> 12`; 0 when the listing does not tell. */
+  /** An `EntryType` of `src/bytes/file_type.ts`. */
   readonly type: number;
 }
-
-/** Types of {@link SourceName}. */
-export const NameType = {
-  UNKNOWN: 0,
-  FIFO: 1,
-  CHARACTER_DEVICE: 2,
-  DIRECTORY: 4,
-  BLOCK_DEVICE: 6,
-  FILE: 8,
-  SYMLINK: 10,
-  SOCKET: 12,
-} as const;
 
 /** An open directory. Names in it are looked up in this very directory, wherever it is moved meanwhile. */
 export interface SourceDirectory {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pathNames } from "#src/tree/path.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
 import type { ExtractTarget } from "./extract_target.ts";
@@ -38,8 +39,8 @@ export function extractPaths(
   options: ExtractPathsOptions = {},
 ): ExtractReport {
   const choice = new Choice();
-  for (const path of paths) choice.add(splitPath(path));
-  const top = splitPath(options.from ?? "/");
+  for (const path of paths) choice.add(pathNames(path));
+  const top = pathNames(options.from ?? "/");
   const prefix = top.map((name) => `${name}/`).join("");
   return new Extraction(target, options).run((extraction) => {
     const root = accessor.lookup(top.join("/"));
@@ -49,7 +50,7 @@ export function extractPaths(
       resolve: (linkPath: string) => {
         if (!linkPath.startsWith(prefix)) return undefined;
         const path = linkPath.slice(prefix.length);
-        return choice.has(splitPath(path)) ? path : undefined;
+        return choice.has(pathNames(path)) ? path : undefined;
       },
     };
     const walk = new Walk(accessor, extraction, links);
@@ -76,8 +77,8 @@ export function extractEntry(
   return new Extraction(target, options).run((extraction) => {
     const node = accessor.lookup(path);
     if (node === undefined) throw notFound(path);
-    const source = splitPath(path).join("/");
-    const name = options.name ?? (node.table === undefined ? splitPath(path).at(-1)! : undefined);
+    const source = pathNames(path).join("/");
+    const name = options.name ?? (node.table === undefined ? pathNames(path).at(-1)! : undefined);
     const place = name === undefined ? "" : `${name}/`;
     const links = {
       resolve: (linkPath: string) => {
@@ -223,11 +224,7 @@ function join(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
 }
 
-function splitPath(path: string): string[] {
-  return path.split("/").filter((name) => name !== "" && name !== ".");
-}
-
 function notFound(path: string): StateError {
-  const shown = JSON.stringify(`/${splitPath(path).join("/")}`);
+  const shown = JSON.stringify(`/${pathNames(path).join("/")}`);
   return new StateError("not-found", `The archive has no entry ${shown}`);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
@@ -29,7 +30,6 @@ const BUFFER_STEP = 1 << 20;
 /** Without waiting for the other end of a FIFO, which has no place there. */
 const READ_FLAGS = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK |
   host.OpenFlag.NOCTTY;
-const TYPE_REGULAR = 0o10;
 
 /** How chunks are written. */
 export interface ChunkWriting {
@@ -247,7 +247,7 @@ export class DirectoryChunks implements ChunkStorage {
     try {
       const result = host.statFd(fd, this.#stat);
       if (result < 0) this.#fail(result, "stat", digest);
-      if (this.#stat.mode >> 12 !== TYPE_REGULAR) throw this.#notRegular(digest);
+      if (entryType(this.#stat.mode) !== EntryType.FILE) throw this.#notRegular(digest);
       const { size } = this.#stat;
       this.#reserve(size, digest);
       const count = host.preadFully(fd, this.#buffer.address, size, 0);
