@@ -91,6 +91,13 @@ Deno.test("an interrupt ends a request that waits for its source, or for a threa
       assert.equal((await command.wait(TIMEOUT_MS)).code, ENDED_BY_SIGINT);
     }
     assert.equal(test.mount.waitReport().interrupted, waiting.length);
+    // The threads still hang, but nobody waits.
+    await waitUntil(
+      () => Promise.resolve(test.mount.waitReport().threads === WORKERS),
+      TIMEOUT_MS,
+      () => JSON.stringify(test.mount.waitReport()),
+    );
+    assert.deepEqual(test.mount.waitReport().operations, {});
     // A look-up, which only the server can end: the kernel waits for its answer even when the caller is killed.
     const lookup = new RunningCommand(["stat", "remote"], { cwd: test.path });
     await waitForWaiting(test, 1);

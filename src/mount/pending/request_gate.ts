@@ -95,7 +95,7 @@ export class RequestGate implements WaitGate {
     this.#isOpen = true;
     this.#deviceFd = taken.deviceFd;
     this.#sinceMs = taken.sinceMs;
-    this.#hold();
+    this.#show();
     return true;
   }
 
@@ -114,7 +114,8 @@ export class RequestGate implements WaitGate {
   tryAdmit(): boolean {
     if (!this.#isOpen || this.#hasPermit) return true;
     if (!this.#takePermit()) return false;
-    this.#hold();
+    this.#show();
+    this.#table.hold(this.#parts.index);
     return true;
   }
 
@@ -124,7 +125,10 @@ export class RequestGate implements WaitGate {
       this.#depth++;
       return;
     }
-    if (!this.tryAdmit()) throw REFUSED;
+    if (!this.#hasPermit) {
+      if (!this.#takePermit()) throw REFUSED;
+      this.#show();
+    }
     if (!this.#table.beginWait(this.#parts.index)) throw ENDED;
     const interrupts = this.#table.interruptCount;
     if (interrupts !== this.#interruptsSeen) {
@@ -154,8 +158,8 @@ export class RequestGate implements WaitGate {
     return taken > 0;
   }
 
-  /** Has a permit from now on. */
-  #hold(): void {
+  /** Has a permit from now on, and says what for. */
+  #show(): void {
     this.#hasPermit = true;
     this.#depth = 0;
     this.#interruptsSeen = 0;

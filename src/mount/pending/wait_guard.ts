@@ -12,7 +12,7 @@ import { OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
 import { Errno } from "#ffi/os_error.ts";
 import type { PendingRequest } from "./pending_queue.ts";
 import { waitedFile } from "./waited_file.ts";
-import { Duty, monotonicMs, type WaitTable } from "./wait_table.ts";
+import { Duty, monotonicMs, ThreadState, type WaitTable } from "./wait_table.ts";
 
 /** How often it is looked after an alarm. */
 const LOOK_MS = 50;
@@ -139,7 +139,9 @@ export class WaitGuard {
       threads++;
       const file = waitedFile(table.threadIdOf(index));
       if (file !== undefined) files.add(file);
-      if (sight.request.opcode !== 0) count(sight.request.opcode, waitedMs(sight, now));
+      // A thread may hang on when nobody waits for its request any more.
+      const isWanted = table.stateOf(index) !== ThreadState.ENDED && sight.request.opcode !== 0;
+      if (isWanted) count(sight.request.opcode, waitedMs(sight, now));
     }
     const queued = table.queue.list();
     for (const { opcode, sinceMs } of queued) count(opcode, (monotonicMs() - sinceMs) | 0);
@@ -158,7 +160,7 @@ export class WaitGuard {
   #observe(now: number): void {
     const { table } = this.#parts;
     for (let index = 0; index < table.threadCount; index++) {
-      if (table.isIdle(index)) {
+      if (table.stateOf(index) === ThreadState.IDLE) {
         this.#sights[index] = undefined;
         continue;
       }

@@ -60,7 +60,7 @@ const NEXT_WAIT = STATE_MASK + 1;
 
 /** What a thread with a permit does. */
 export const ThreadState = {
-  /** It has none. */
+  /** It has none, or has one and has not waited yet. */
   IDLE: 0,
   RUNNING: 1,
   /** It waits for the source: its request may be ended by others. */
@@ -110,7 +110,7 @@ export class WaitTable {
 
   /** Permits that there are. */
   get permitCount(): number {
-    return Atomics.load(this.#cells, Header.PERMIT_COUNT);
+    return this.#cells[Header.PERMIT_COUNT]!;
   }
 
   /** A thread that is no reserve serves from now on. */
@@ -168,7 +168,7 @@ export class WaitTable {
   }
 
   /**
-   * Says which request the idle thread `index` is in. Its state is {@link ThreadState.RUNNING} then.
+   * Says which request the idle thread `index` is in. It stays idle: nobody looks before {@link hold} or {@link beginWait}.
    *
    * @param sinceMs when it came, if that was not just now; else 0
    */
@@ -187,15 +187,21 @@ export class WaitTable {
     cells[start + Thread.DEVICE_FD] = deviceFd;
     cells[start + Thread.OPCODE] = opcode;
     cells[start + Thread.SINCE_MS] = sinceMs;
-    this.#setState(start, ThreadState.RUNNING);
+  }
+
+  /** Shows others that the thread has a permit, though it does not wait. */
+  hold(index: number): void {
+    const cell = threadStart(index) + Thread.STATE;
+    const word = this.#cells[cell]! & ~STATE_MASK;
+    Atomics.store(this.#cells, cell, word | ThreadState.RUNNING);
   }
 
   /** A wait begins. @returns false when the request was ended by others before */
   beginWait(index: number): boolean {
     const cell = threadStart(index) + Thread.STATE;
-    const word = Atomics.load(this.#cells, cell);
-    // In this state nobody else changes it.
-    if ((word & STATE_MASK) !== ThreadState.RUNNING) return false;
+    // Nobody else changes it but in a wait, and that is over.
+    const word = this.#cells[cell]!;
+    if ((word & STATE_MASK) === ThreadState.ENDED) return false;
     const next = (word & ~STATE_MASK) + NEXT_WAIT;
     Atomics.store(this.#cells, cell, next | ThreadState.WAITING);
     return true;
@@ -212,10 +218,11 @@ export class WaitTable {
 
   /** The request is over. @returns whether it was ended, and so answered, by others */
   clear(index: number): boolean {
-    const start = threadStart(index);
-    const isEnded = (this.momentOf(index) & STATE_MASK) === ThreadState.ENDED;
-    this.#setState(start, ThreadState.IDLE);
-    return isEnded;
+    const cell = threadStart(index) + Thread.STATE;
+    const word = this.#cells[cell]!;
+    // Others may see it a moment later.
+    this.#cells[cell] = (word & ~STATE_MASK) | ThreadState.IDLE;
+    return (word & STATE_MASK) === ThreadState.ENDED;
   }
 
   /** A number that stays the same only while a thread is in one and the same wait, or does not wait. */
@@ -223,8 +230,9 @@ export class WaitTable {
     return Atomics.load(this.#cells, threadStart(index) + Thread.STATE);
   }
 
-  isIdle(index: number): boolean {
-    return (this.momentOf(index) & STATE_MASK) === ThreadState.IDLE;
+  /** What a thread does; see {@link ThreadState}. */
+  stateOf(index: number): number {
+    return this.momentOf(index) & STATE_MASK;
   }
 
   /** The request that a thread is in; old where it is in none. */
@@ -316,11 +324,6 @@ export class WaitTable {
       interrupted: Atomics.load(this.#cells, Header.ENDED_BY_INTERRUPT),
       timedOut: Atomics.load(this.#cells, Header.ENDED_BY_TIMEOUT),
     };
-  }
-
-  #setState(start: number, state: number): void {
-    const cell = start + Thread.STATE;
-    Atomics.store(this.#cells, cell, (Atomics.load(this.#cells, cell) & ~STATE_MASK) | state);
   }
 
   /** Answers with an error. Where the requester or the mount is gone nobody has to hear of it. */
