@@ -121,6 +121,7 @@ export type StateCode =
   | "locked"
   | "bound-elsewhere"
   | "backup-changed"
+  | "source-changed"
   | "dirty"
   | "no-wal-used"
   | "foreign-diff"

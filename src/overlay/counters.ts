@@ -18,13 +18,9 @@ const NAMES = [
   "handleMisses",
   "passthroughOpens",
   "syncs",
-  "indexFiles",
-  "indexBytes",
-  "pageHits",
-  "pageMisses",
 ] as const;
 
-/** Name of a counter. The last four are gauges that the opener of the lower tree sets. */
+/** Name of a counter. */
 export type CounterName = typeof NAMES[number];
 
 /** Most threads that count: 64 workers and a reserve. */
@@ -51,10 +47,6 @@ export class OverlayCounters {
 
   add(name: CounterName, amount: number): void {
     this.#values[INDEX[name]]! += amount;
-  }
-
-  set(name: CounterName, value: number): void {
-    this.#values[INDEX[name]] = value;
   }
 }
 

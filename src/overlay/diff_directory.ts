@@ -18,13 +18,13 @@ import { FileType } from "#src/tree/node.ts";
 import {
   type Binding,
   BINDING_FILE_NAME,
-  type BoundBackup,
-  checkBinding,
-  checkBoundBackup,
+  checkSource,
   DIFF_FORMAT_VERSION,
   formatBinding,
   NONCE_SIZE,
   parseBinding,
+  recordedSource,
+  type Source,
 } from "./binding.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
 import { readSmallTextFile, removeFile, replaceTextFile, syncDirectory } from "./durable_file.ts";
@@ -47,21 +47,26 @@ const PRIVATE_MODE = 0o700;
 
 /** What a mount asks of a diff directory. */
 export interface DiffRequest {
-  /** The backup catalog; that of the mount before when absent. */
-  readonly storePath?: string | undefined;
+  /** Where the source lies, and what that is called in messages. */
+  readonly sourcePlaces: readonly DiffPlace[];
   /** Absolute and without links: nothing is looked up there, where a dead mount may be. */
   readonly mountPath: string;
-  /** Needed unless the diff directory is bound. */
-  readonly backupId?: string | undefined;
-  /** Mount although the marker of lost writes is there, or the backup has changed. */
+  /** Mount although the marker of lost writes is there, or the source has changed. */
   readonly force: boolean;
+  /** Looks at the record of a bound directory as soon as it is locked. @throws to refuse it */
+  readonly checkBinding?: (binding: Binding) => void;
+}
+
+/** A directory or file that is to be apart from diff directory and mount point. */
+export interface DiffPlace {
+  /** Such as "backup store". */
+  readonly what: string;
+  readonly path: string;
 }
 
 /** What is recorded when a diff directory is bound. */
 export interface BindingFacts {
-  readonly instance: string;
-  readonly backup: BoundBackup;
-  readonly noWal: boolean;
+  readonly source: Source;
   /** Files may get extended attributes from now on. */
   readonly extendedAttributes: boolean;
   readonly programVersion: string;
@@ -71,16 +76,22 @@ export interface BindingFacts {
  * Opens, and with it locks, a diff directory. A directory that does not exist is made (mode 0700). Nothing is
  * written into a directory that another tool made.
  *
- * @throws {UsageError} `overlap` when diff directory, mount point and store are not apart
- * @throws {StateError} `foreign-diff`, `locked`, `bound-elsewhere`, `no-wal-used` or `dirty`
+ * @throws {UsageError} `overlap` when diff directory, mount point and source are not apart
+ * @throws {StateError} `foreign-diff`, `locked` or `dirty`, or what `checkBinding` throws
  * @throws {FormatError} when the binding is damaged
  * @throws {OsError} when the directory cannot be made or written
  */
 export function openDiffDirectory(path: string, request: DiffRequest): DiffDirectory {
   const absolute = realPathOfMissing(path);
-  const storePath = realPathOfMissing(request.storePath ?? rememberedStore(absolute));
-  const { mountPath } = request;
-  checkOverlap(absolute, mountPath, storePath);
+  const { mountPath, force } = request;
+  const sourcePlaces = request.sourcePlaces.map(({ what, path }) => {
+    return { what, path: realPathOfMissing(path) };
+  });
+  checkOverlap([
+    { what: "diff directory", path: absolute },
+    { what: "mount point", path: mountPath },
+    ...sourcePlaces,
+  ]);
   const isNew = makeDirectory(absolute);
   refuseForeign(absolute);
   probeWritable(absolute);
@@ -93,29 +104,28 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
   try {
     // Read again: the former holder may have changed it before the lock was free.
     const binding = refuseForeign(absolute);
-    // The WAL that a killed --no-wal mount could not drop itself.
-    if (binding?.no_wal_used === true) emptyTemporaryDirectory(absolute);
-    if (binding !== undefined) checkBinding(binding, request.backupId);
+    if (binding !== undefined) {
+      // What a killed mount could not drop itself, also where this one is refused.
+      emptyTemporaryDirectory(absolute);
+      request.checkBinding?.(binding);
+    }
     const isDirty = hasFile(`${absolute}/${DIRTY_FILE_NAME}`);
-    if (isDirty && !request.force) throw dirtyError(absolute);
-    const place = { storePath, mountPath, isNew, force: request.force };
-    return new DiffDirectory(absolute, place, lock, binding);
+    if (isDirty && !force) throw dirtyError(absolute);
+    return new DiffDirectory(absolute, { mountPath, isNew, force }, lock, binding);
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function rememberedStore(path: string): string {
-  const store = refuseForeign(path)?.pbk_store_path;
-  if (store !== undefined) return store;
-  throw new UsageError(
-    "Cannot mount: a diff directory that was not mounted before needs a catalog",
-    {
-      hint: "Give the catalog",
-      option: "storePath",
-    },
-  );
+/**
+ * What a directory that need not be there is bound to.
+ *
+ * @throws {StateError} `foreign-diff`
+ * @throws {FormatError} when the record is damaged
+ */
+export function readBinding(path: string): Binding | undefined {
+  return refuseForeign(realPathOfMissing(path));
 }
 
 /**
@@ -138,7 +148,6 @@ export function emptyTemporaryDirectory(diffPath: string): void {
 export class DiffDirectory {
   /** Absolute path without links. */
   readonly path: string;
-  readonly storePath: string;
   readonly mountPath: string;
   readonly #isNew: boolean;
   readonly #force: boolean;
@@ -148,12 +157,11 @@ export class DiffDirectory {
 
   constructor(
     path: string,
-    place: { storePath: string; mountPath: string; isNew: boolean; force: boolean },
+    place: { mountPath: string; isNew: boolean; force: boolean },
     lock: DiffLock,
     binding: Binding | undefined,
   ) {
     this.path = path;
-    this.storePath = place.storePath;
     this.mountPath = place.mountPath;
     this.#isNew = place.isNew;
     this.#force = place.force;
@@ -188,34 +196,29 @@ export class DiffDirectory {
    * Binds the directory, or renews its binding, as Active; makes what a mount needs in it; forgets lost writes
    * that were forgiven. Durable on return.
    *
-   * @returns how the backup has changed since the diff was made over it, when that was forgiven
-   * @throws {StateError} `bound-elsewhere` or `backup-changed` when the diff was made over another backup
+   * @returns how the source has changed since the diff was made over it, when that was forgiven
+   * @throws {StateError} `bound-elsewhere`, `source-changed` or what the source throws, when the diff
+   *   was made over another one
    * @throws {OsError}
    */
   bind(facts: BindingFacts): string | undefined {
     const old = this.#binding;
-    const { backup } = facts;
-    const change = old === undefined ? undefined : checkBoundBackup(old, backup, this.#force);
-    const cluster = backup.systemIdentifier ?? old?.system_identifier;
+    const { source } = facts;
+    const change = old === undefined ? undefined : checkSource(old, source, this.#force);
+    const version = old?.format_version ?? DIFF_FORMAT_VERSION;
     this.#write({
-      format_version: DIFF_FORMAT_VERSION,
+      ...source.keys,
+      format_version: version,
       binding_id: old?.binding_id ?? crypto.randomUUID(),
       nonce: old?.nonce ?? crypto.getRandomValues(new Uint8Array(NONCE_SIZE)).toHex(),
-      instance_name: facts.instance,
-      backup_id: backup.backupId,
-      chain: [...backup.chain],
-      pbk_store_path: this.storePath,
-      pbk_target_path: this.mountPath,
+      ...(version === 1 ? {} : { source: recordedSource(source) }),
       created_at: old?.created_at ?? nowSeconds(),
       last_used_at: nowSeconds(),
       owner_pid: host.getPid(),
       owner_host: hostName(),
       pbkfs_version: facts.programVersion,
       state: "Active",
-      no_wal_used: facts.noWal,
       xattrs_used: facts.extendedAttributes || old?.xattrs_used === true,
-      ...(cluster === undefined ? {} : { system_identifier: cluster }),
-      list_sha256: backup.listDigest,
     });
     this.#makeTree();
     if (removeFile(`${this.path}/${DIRTY_FILE_NAME}`)) syncDirectory(this.path);
@@ -362,14 +365,13 @@ function makeDirectory(path: string): boolean {
   return true;
 }
 
-function checkOverlap(diff: string, mount: string, store: string): void {
-  const places = [["diff directory", diff], ["mount point", mount], ["backup store", store]];
-  for (const [index, [oneName, one]] of places.entries()) {
-    for (const [otherName, other] of places.slice(index + 1)) {
-      if (!isWithin(one!, other!) && !isWithin(other!, one!)) continue;
+function checkOverlap(places: readonly DiffPlace[]): void {
+  for (const [index, one] of places.entries()) {
+    for (const other of places.slice(index + 1)) {
+      if (!isWithin(one.path, other.path) && !isWithin(other.path, one.path)) continue;
       throw new UsageError(
-        `Cannot mount: the ${oneName} "${one}" and the ${otherName} "${other}" overlap`,
-        { code: "overlap", hint: "Give three directories of which none is inside another" },
+        `Cannot mount: the ${one.what} "${one.path}" and the ${other.what} "${other.path}" overlap`,
+        { code: "overlap", hint: "Give places of which none is inside another" },
       );
     }
   }
@@ -444,7 +446,7 @@ function probeWritable(path: string): void {
 function dirtyError(path: string): StateError {
   return new StateError(
     "dirty",
-    `Cannot mount: "${path}" has ${DIRTY_FILE_NAME}, the last --perf-unsafe mount did not end cleanly`,
+    `Cannot mount: "${path}" has ${DIRTY_FILE_NAME}, the last mount that skips fsync did not end cleanly`,
     {
       hint:
         "Acknowledged writes may be lost: mount it all the same, or give a fresh diff directory",

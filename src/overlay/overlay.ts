@@ -144,11 +144,6 @@ export class Overlay implements FileSystem {
     }
   }
 
-  /** Counters of this thread, for the opener of the lower tree to add its gauges. */
-  get counters(): OverlayCounters {
-    return this.#context.counters;
-  }
-
   close(): void {
     this.#context.close();
   }

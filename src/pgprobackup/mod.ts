@@ -20,7 +20,12 @@ export {
   type PgProbackupTarget,
   PgProbackupTree,
 } from "./pgprobackup_tree.ts";
-export type { PageCounters } from "./page_store.ts";
+export {
+  createPageCounterMemory,
+  PageCounters,
+  type PageCounts,
+  sumPageCounters,
+} from "./page_counters.ts";
 export { type BackupIdentity, identifyBackup } from "./backup_identity.ts";
 export { type Backup, findBackup, type Instance, listInstances, readInstance } from "./catalog.ts";
 export { describeChainChange } from "./chain_change.ts";

@@ -28,6 +28,7 @@ import {
   SEGMENT_BLOCKS_MAX,
 } from "./format/page_stream.ts";
 import { decodePglz } from "./format/pglz.ts";
+import type { PageCounters } from "./page_counters.ts";
 import { PageIndexBuilder, type PageStream } from "./page_index.ts";
 import { PageIndexCache } from "./page_index_cache.ts";
 import { lengthFromHeaders } from "./relation_length.ts";
@@ -62,17 +63,6 @@ export interface DataFile {
   readonly streams: readonly PageStream[];
 }
 
-/** Counts since the store was made. */
-export interface PageCounters {
-  /** Indexes in memory, and their bytes. */
-  indexFiles: number;
-  indexBytes: number;
-  /** Requests answered from the page expanded last. */
-  pageHits: number;
-  /** Pages fetched and expanded. */
-  pageMisses: number;
-}
-
 /** See the head of the module. */
 export class PageStore {
   readonly #pool: SourcePool;
@@ -92,13 +82,19 @@ export class PageStore {
   #plainChecksums = 0;
   #vectorChecksum: PageChecksum | undefined;
   #words = new Int32Array(0);
-  readonly #counters: PageCounters = { indexFiles: 0, indexBytes: 0, pageHits: 0, pageMisses: 0 };
+  readonly #counters: PageCounters;
 
   constructor(
     pool: SourcePool,
     codecs: Codecs,
-    options: { hasChecksums: boolean; indexBudgetBytes: number; fileMax: number },
+    options: {
+      hasChecksums: boolean;
+      indexBudgetBytes: number;
+      fileMax: number;
+      counters: PageCounters;
+    },
   ) {
+    this.#counters = options.counters;
     this.#pool = pool;
     this.#codecs = codecs;
     this.#hasChecksums = options.hasChecksums;
@@ -106,11 +102,6 @@ export class PageStore {
     this.#indexes = new PageIndexCache(options.indexBudgetBytes, options.fileMax);
     this.#stored = codecs.allocate(RUN_SIZE_MAX);
     this.#page = codecs.allocate(PAGE_SIZE);
-  }
-
-  /** Always the same object. */
-  get counters(): Readonly<PageCounters> {
-    return this.#counters;
   }
 
   /** Forgets what is cached. */
@@ -139,7 +130,7 @@ export class PageStore {
       this.#indexes.get(file.id, file.blockCount, first, end, this.#range);
       this.#readRange(file, first, end - first, target, start + (first - block) * PAGE_SIZE);
     }
-    this.#counters.pageMisses += blockEnd - block;
+    this.#counters.addMisses(blockEnd - block);
   }
 
   /** Reads the pages whose index is in `#range`. */
@@ -218,7 +209,7 @@ export class PageStore {
   /** One page in a buffer of the store, valid until the next call. Asking again for the page expanded last is free. */
   readPage(file: DataFile, block: number): Uint8Array {
     if (this.#pageFile === file.id && this.#pageBlock === block) {
-      this.#counters.pageHits += 1;
+      this.#counters.addHit();
       return this.#page.bytes;
     }
     this.#pageFile = 0;
@@ -250,8 +241,7 @@ export class PageStore {
   #buildIndex(file: DataFile): void {
     const index = this.#builder.build(file.streams, file.blockCount);
     this.#indexes.set(file.id, index, file.blockCount);
-    this.#counters.indexFiles = this.#indexes.count;
-    this.#counters.indexBytes = this.#indexes.bytes;
+    this.#counters.setIndexes(this.#indexes.count, this.#indexes.bytes);
   }
 
   /** Words over the whole memory of a buffer, made once for each buffer in use. */

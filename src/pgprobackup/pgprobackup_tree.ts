@@ -21,7 +21,8 @@ import { readInstance } from "./catalog.ts";
 import { type Chain, resolveChain } from "./chain.ts";
 import { ChainTable } from "./chain_table.ts";
 import { makeNode, type TreeContext } from "./nodes.ts";
-import { type PageCounters, PageStore } from "./page_store.ts";
+import { PageCounters, type PageCounts } from "./page_counters.ts";
+import { PageStore } from "./page_store.ts";
 import { buildChainTable } from "./tree_builder.ts";
 
 /** Memory for page indexes unless said otherwise; divide it by the number of threads that open the same tree. */
@@ -48,6 +49,8 @@ export interface PgProbackupAccess {
   readonly codecs: Codecs;
   /** Memory for page indexes: {@link INDEX_BUDGET_BYTES} when absent. */
   readonly indexBudgetBytes?: number;
+  /** Where to count; of its own when absent. */
+  readonly counters?: PageCounters;
 }
 
 /** Which backup to open, and by what. */
@@ -128,6 +131,7 @@ export class PgProbackupTree implements Tree {
   /** For {@link attachPgProbackupTree}. */
   readonly opened: OpenedChain;
   readonly #context: TreeContext;
+  readonly #counters: PageCounters;
   /** By id - 1, as far as they were asked for. */
   readonly #nodes: (Node | undefined)[];
 
@@ -137,6 +141,7 @@ export class PgProbackupTree implements Tree {
     const table = ChainTable.of(opened.table);
     const pool = new SourcePool(readingAround(access.openSource));
     this.opened = opened;
+    this.#counters = access.counters ?? new PageCounters();
     this.#nodes = new Array(table.nodeCount);
     this.#context = {
       table,
@@ -149,6 +154,7 @@ export class PgProbackupTree implements Tree {
         hasChecksums: control.hasDataChecksums,
         indexBudgetBytes: access.indexBudgetBytes ?? INDEX_BUDGET_BYTES,
         fileMax: table.nodeCount,
+        counters: this.#counters,
       }),
       node: (id) => this.#nodes[id - 1] ??= makeNode(this.#context, id),
     };
@@ -160,9 +166,9 @@ export class PgProbackupTree implements Tree {
     return this.opened.chain;
   }
 
-  /** Index memory and page reads of this thread's tree; always the same object. */
-  get counters(): Readonly<PageCounters> {
-    return this.#context.pages.counters;
+  /** Index memory and page reads of this thread's tree. */
+  get counters(): PageCounts {
+    return this.#counters.read();
   }
 
   nodeById(id: number): Node | undefined {

@@ -7,6 +7,7 @@ import type {
 } from "#src/usecases/mounting/statistics_report.ts";
 import { formatStatistics } from "#src/cli/statistics_text.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
+import { createPageCounterMemory } from "#src/pgprobackup/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const REPORT: BackupStatisticsReport = {
@@ -120,7 +121,13 @@ Deno.test("docs/statistics.md explains every counter that there is", () => {
     statistics: { operations: () => REPORT.operations, reset: () => {} },
     waitReport: () => REPORT.waiting,
   };
-  const backup = { instance: "i", backupId: "B", fsname: "pbkfs:i/B", diffPath: diff.path };
+  const backup = {
+    instance: "i",
+    backupId: "B",
+    fsname: "pbkfs:i/B",
+    diffPath: diff.path,
+    pageCounters: createPageCounterMemory(),
+  };
   const collector = new BackupStatistics(mounted as never, backup, createSharedState());
   const text = Deno.readTextFileSync(
     fileURLToPath(new URL("../../docs/statistics.md", import.meta.url)),

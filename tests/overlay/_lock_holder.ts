@@ -9,6 +9,10 @@
 import { openDiffDirectory } from "#src/overlay/diff_directory.ts";
 
 const [diff, storePath, mountPath] = Deno.args;
-openDiffDirectory(diff!, { storePath: storePath!, mountPath: mountPath!, force: false });
+openDiffDirectory(diff!, {
+  sourcePlaces: [{ what: "store", path: storePath! }],
+  mountPath: mountPath!,
+  force: false,
+});
 console.log("locked");
 for await (const _ of Deno.stdin.readable) { /* until the end */ }

@@ -1,50 +1,41 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { FormatError, StateError, UsageError } from "#src/errors.ts";
-import {
-  type Binding,
-  type BoundBackup,
-  checkBoundBackup,
-  parseBinding,
-} from "#src/overlay/binding.ts";
+import { type Binding, parseBinding, type Source } from "#src/overlay/binding.ts";
 import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
 import {
   type DiffDirectory,
   type DiffRequest,
   openDiffDirectory,
+  readBinding,
 } from "#src/overlay/diff_directory.ts";
 import { acquireDiffLock, findLockHolder } from "#src/overlay/diff_lock.ts";
 import { measureDiff } from "#src/overlay/diff_usage.ts";
 import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const BACKUP: BoundBackup = {
-  systemIdentifier: "7710439117343273641",
-  backupId: "TOTXQL",
-  chain: ["TOTXMX", "TOTXPE", "TOTXQL"],
-  listDigest: "5".repeat(64),
-  mergeTime: undefined,
+const SOURCE: Source = {
+  kind: "test",
+  name: "/somewhere/it",
+  fingerprint: "5".repeat(64),
+  ids: ["TOTXMX", "TOTXPE"],
+  keys: { their_key: "theirs" },
 };
 
-const FACTS = {
-  instance: "main",
-  backup: BACKUP,
-  noWal: false,
-  extendedAttributes: false,
-  programVersion: "0.1.0",
-};
+const FACTS = { source: SOURCE, extendedAttributes: false, programVersion: "0.1.0" };
 
 /** A store, a mount point, and room for a diff directory. */
 class Place {
   readonly directory = new TempDirectory("diff");
   readonly diff = this.directory.join("diff");
-  readonly request: DiffRequest & { readonly storePath: string };
+  readonly storePath = this.directory.join("store");
+  readonly request: DiffRequest;
 
   constructor() {
-    Deno.mkdirSync(this.directory.join("store"));
+    Deno.mkdirSync(this.storePath);
     Deno.mkdirSync(this.directory.join("mnt"));
     this.request = {
-      storePath: this.directory.join("store"),
+      sourcePlaces: [{ what: "store", path: this.storePath }],
       mountPath: this.directory.join("mnt"),
       force: false,
     };
@@ -113,16 +104,11 @@ Deno.test("DiffDirectory.bind() records whose the diff is", () => {
   diff.release();
   const { binding } = place;
   assert.equal(binding.state, "Released");
-  assert.equal(binding.format_version, 1);
-  assert.equal(binding.instance_name, "main");
-  assert.equal(binding.backup_id, "TOTXQL");
-  assert.deepEqual(binding.chain, BACKUP.chain);
-  assert.equal(binding.system_identifier, BACKUP.systemIdentifier);
-  assert.equal(binding.list_sha256, BACKUP.listDigest);
-  assert.equal(binding.pbk_store_path, place.request.storePath);
-  assert.equal(binding.pbk_target_path, place.request.mountPath);
+  const { keys: _, ...mark } = SOURCE;
+  assert.equal(binding.format_version, 2);
+  assert.deepEqual(binding.source, mark);
+  assert.equal(binding["their_key"], "theirs");
   assert.equal(binding.owner_pid, Deno.pid);
-  assert.equal(binding.no_wal_used, false);
 });
 
 Deno.test("DiffDirectory.bind() never changes nonce, id and time of creation", () => {
@@ -136,131 +122,98 @@ Deno.test("DiffDirectory.bind() never changes nonce, id and time of creation", (
   assert.equal(second.created_at, 5);
 });
 
-Deno.test("openDiffDirectory() knows instance and backup of a bound directory", () => {
+Deno.test("openDiffDirectory() shows the record once it is locked, and may be told to refuse it", () => {
   using place = new Place();
+  place.open({ checkBinding: () => assert.fail("nothing is bound") }).abandon();
   place.bindOnce();
-  const diff = place.open();
-  assert.equal(diff.binding?.instance_name, "main");
-  assert.equal(diff.nonce.length, 16);
-  diff.abandon();
-  place.open({ backupId: "totxql" }).abandon();
-});
-
-Deno.test("openDiffDirectory() allows another mount point and records it", () => {
-  using place = new Place();
-  place.bindOnce();
-  Deno.mkdirSync(place.directory.join("other"));
-  const diff = place.open({ mountPath: place.directory.join("other") });
-  diff.bind(FACTS);
-  diff.release();
-  assert.equal(place.binding.pbk_target_path, place.directory.join("other"));
-});
-
-Deno.test("openDiffDirectory() refuses another backup than the bound one, even if forced", () => {
-  using place = new Place();
-  place.bindOnce();
-  for (const force of [false, true]) {
-    assert.throws(() => place.open({ backupId: "TOTXMX", force }), failsWith("bound-elsewhere"));
-  }
+  Deno.writeTextFileSync(`${place.diff}/tmp/left`, "by a killed mount");
+  const refuse = (binding: Binding) => {
+    assert.equal(binding["their_key"], "theirs");
+    throw new StateError("no-wal-used", "not this one");
+  };
+  assert.throws(() => place.open({ checkBinding: refuse }), failsWith("no-wal-used"));
   assert.equal(findLockHolder(place.diff), undefined);
+  assert.throws(() => Deno.statSync(`${place.diff}/tmp/left`), Deno.errors.NotFound);
 });
 
-Deno.test("DiffDirectory.bind() takes the backup in any catalog, and records which", () => {
+Deno.test("readBinding() reads what a directory is bound to, and nothing of one that is not there", () => {
   using place = new Place();
-  place.bindOnce();
-  const moved = place.directory.join("moved");
-  Deno.renameSync(place.directory.join("store"), moved);
-  Deno.symlinkSync(moved, place.directory.join("link"));
-  const diff = place.open({ storePath: `${place.directory.join("link")}/` });
-  diff.bind({ ...FACTS, instance: "renamed" });
-  diff.release();
-  assert.equal(place.binding.pbk_store_path, moved);
-  assert.equal(place.binding.instance_name, "renamed");
+  assert.equal(readBinding(place.diff), undefined);
+  const binding = place.bindOnce();
+  Deno.symlinkSync(place.diff, place.directory.join("link"));
+  assert.deepEqual(readBinding(place.directory.join("link")), binding);
 });
 
-Deno.test("openDiffDirectory() takes the remembered catalog where none is given", () => {
+Deno.test("DiffDirectory.bind() refuses another source, even if forced, and one that has changed", () => {
   using place = new Place();
-  assert.throws(() => place.open({ storePath: undefined }), UsageError);
-  assert.throws(() => Deno.statSync(place.diff), Deno.errors.NotFound);
-  place.bindOnce();
-  const diff = place.open({ storePath: undefined });
-  assert.equal(diff.storePath, place.request.storePath);
-  diff.abandon();
-});
-
-Deno.test("DiffDirectory.bind() refuses a backup that is not the bound one", () => {
-  using place = new Place();
-  place.bindOnce();
-  const before = place.binding;
-  const others: [Partial<BoundBackup>, code: string][] = [
-    [{ backupId: "TOTXQM" }, "bound-elsewhere"],
-    [{ systemIdentifier: "7" }, "bound-elsewhere"],
-    [{ listDigest: "6".repeat(64) }, "backup-changed"],
-    [{ chain: ["TOTXMX", "TOTXPF", "TOTXQL"] }, "backup-changed"],
-    [{ chain: ["TOTXQL"], mergeTime: 1795226505 }, "backup-changed"],
+  const before = place.bindOnce();
+  const others: [Partial<Source>, code: string][] = [
+    [{ kind: "other" }, "bound-elsewhere"],
+    [{ kind: "other", fingerprint: "x" }, "bound-elsewhere"],
+    [{ name: "/somewhere/else", fingerprint: "x" }, "bound-elsewhere"],
+    [{ fingerprint: "x" }, "source-changed"],
+    [{ ids: ["TOTXMX"] }, "source-changed"],
+    [{ ids: ["TOTXMX", "TOTXPF"] }, "source-changed"],
   ];
   for (const [change, code] of others) {
+    const source = { ...SOURCE, ...change };
     const diff = place.open();
-    const backup = { ...BACKUP, ...change };
-    assert.throws(() => diff.bind({ ...FACTS, backup }), failsWith(code));
+    assert.throws(() => diff.bind({ ...FACTS, source }), failsWith(code));
     diff.abandon();
     assert.deepEqual(place.binding, before);
     const forced = place.open({ force: true });
-    if (code === "backup-changed") forced.bind({ ...FACTS, backup });
-    else assert.throws(() => forced.bind({ ...FACTS, backup }), failsWith(code));
+    if (code === "source-changed") assert.equal(forced.bind({ ...FACTS, source }), "has changed");
+    else assert.throws(() => forced.bind({ ...FACTS, source }), failsWith(code));
     forced.abandon();
     Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json`, JSON.stringify(before));
   }
 });
 
-Deno.test("checkBoundBackup() says what became of the backup", () => {
+Deno.test("DiffDirectory.bind() takes the same source under another name, and records that", () => {
   using place = new Place();
-  const binding = place.bindOnce();
-  const messageOf = (change: Partial<BoundBackup>) => {
-    try {
-      checkBoundBackup(binding, { ...BACKUP, ...change }, false);
-      return "";
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  assert.match(
-    messageOf({ chain: ["TOTXQL"], listDigest: "6".repeat(64), mergeTime: 1795226505 }),
-    /backup TOTXQL was merged with its parents \(2026-11-21T02:01:45Z\) since the diff/,
-  );
-  assert.match(messageOf({ listDigest: "6".repeat(64) }), /has got another file list/);
-  assert.match(
-    messageOf({ chain: ["A", "TOTXQL"] }),
-    /another chain \(A TOTXQL instead of TOTXMX TOTXPE TOTXQL\)/,
-  );
-  assert.equal(messageOf({ chain: ["TOTXPE", "TOTXQL"] }), "", "its parents were merged");
-  assert.equal(messageOf({ systemIdentifier: undefined }), "", "the configuration is gone");
-});
-
-Deno.test("A record of an older program is bound by its ids, and gets the rest", () => {
-  using place = new Place();
-  const { system_identifier: _, list_sha256: __, ...old } = place.bindOnce();
-  const write = () =>
-    Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json`, JSON.stringify(old));
-  write();
-  const refused: Partial<BoundBackup>[] = [{ backupId: "A" }, { chain: ["TOTXQL"] }, {
-    chain: ["A"],
-  }];
-  for (const change of refused) {
-    const diff = place.open();
-    assert.throws(() => diff.bind({ ...FACTS, backup: { ...BACKUP, ...change } }), StateError);
-    diff.abandon();
-  }
   place.bindOnce();
-  assert.equal(place.binding.list_sha256, BACKUP.listDigest);
-  assert.equal(place.binding.nonce, old.nonce);
+  const diff = place.open();
+  assert.equal(diff.bind({ ...FACTS, source: { ...SOURCE, name: "/moved" } }), undefined);
+  diff.release();
+  assert.equal(place.binding.source?.name, "/moved");
 });
 
-Deno.test("openDiffDirectory() refuses for ever what was mounted without WAL", () => {
+Deno.test("A source decides itself whether a difference matters", () => {
   using place = new Place();
-  place.bindOnce({ noWal: true });
-  assert.throws(() => place.open(), failsWith("no-wal-used"));
-  assert.throws(() => place.open({ force: true }), failsWith("no-wal-used"));
+  place.bindOnce();
+  const asked: [Binding, boolean][] = [];
+  const accept = (former: Binding, isForced: boolean) => {
+    asked.push([former, isForced]);
+    return "is another one";
+  };
+  const unchanged = place.open();
+  assert.equal(unchanged.bind({ ...FACTS, source: { ...SOURCE, accept } }), undefined);
+  unchanged.release();
+  assert.equal(asked.length, 0, "marks that are the same need no question");
+  const changed = place.open({ force: true });
+  const source = { ...SOURCE, fingerprint: "x", accept };
+  assert.equal(changed.bind({ ...FACTS, source }), "is another one");
+  changed.release();
+  assert.equal(asked.length, 1);
+  assert.equal(asked[0]![0]["their_key"], "theirs");
+  assert.equal(asked[0]![1], true);
+});
+
+Deno.test("A record of version 1 stays one, and only its own source can say whose it is", () => {
+  using place = new Place();
+  const { source: _, ...rest } = place.bindOnce();
+  const old = { ...rest, format_version: 1 };
+  Deno.writeTextFileSync(`${place.diff}/.pbkfs-binding.json`, JSON.stringify(old));
+  const stranger = place.open({ force: true });
+  assert.throws(() => stranger.bind(FACTS), failsWith("bound-elsewhere"));
+  stranger.abandon();
+  const owner = place.open();
+  owner.bind({ ...FACTS, source: { ...SOURCE, accept: () => undefined } });
+  owner.release();
+  assert.equal(place.binding.format_version, 1);
+  assert.equal(place.binding.source, undefined);
+  assert.equal(place.binding.nonce, old.nonce);
+  assert.equal(place.binding["their_key"], "theirs");
 });
 
 Deno.test("openDiffDirectory() refuses a dirty directory unless forced", () => {
@@ -288,7 +241,7 @@ Deno.test("DiffDirectory.clearDirty() makes the directory mountable again", () =
 
 Deno.test("openDiffDirectory() refuses directories that overlap", () => {
   using place = new Place();
-  const { storePath, mountPath } = place.request;
+  const { storePath, request: { mountPath } } = place;
   const overlaps: [string, Partial<DiffRequest>][] = [
     [storePath, {}],
     [`${storePath}/diff`, {}],
@@ -373,22 +326,17 @@ Deno.test("parseBinding() refuses damaged records", () => {
     [],
     5,
     { ...good, nonce: "xyz" },
-    { ...good, instance_name: "../../etc" },
-    { ...good, backup_id: "a/b" },
-    { ...good, backup_id: ".." },
-    { ...good, backup_id: "" },
-    { ...good, chain: [] },
-    { ...good, chain: ["a", 5] },
-    { ...good, pbk_store_path: "relative" },
+    { ...good, source: undefined },
+    { ...good, source: { ...good.source, kind: "../x" } },
+    { ...good, source: { ...good.source, name: 5 } },
+    { ...good, source: { ...good.source, fingerprint: null } },
+    { ...good, source: { ...good.source, ids: ["a", 5] } },
     { ...good, state: "Unknown" },
     { ...good, owner_pid: -1 },
     { ...good, created_at: "now" },
-    { ...good, no_wal_used: "yes" },
+    { ...good, xattrs_used: "yes" },
     { ...good, format_version: "1" },
-    { ...good, format_version: 2 },
-    { ...good, system_identifier: "x" },
-    { ...good, system_identifier: 7 },
-    { ...good, list_sha256: "5" },
+    { ...good, format_version: 3 },
   ];
   for (const value of refused) {
     assert.throws(() => parseBinding(JSON.stringify(value), "x"), FormatError);
@@ -409,14 +357,14 @@ Deno.test("parseBinding() says which format version is not supported", () => {
 Deno.test("openDiffDirectory() refuses a record that is longer than any of ours", () => {
   using place = new Place();
   place.bindOnce();
-  place.editBinding({ chain: ["x".repeat(2_000_000)] });
+  place.editBinding({ their_key: ["x".repeat(2_000_000)] });
   assert.throws(() => place.open(), { code: "limit" });
 });
 
 const HOLDER = fileURLToPath(new URL("./_lock_holder.ts", import.meta.url));
 
 async function holdLock(place: Place): Promise<RunningCommand> {
-  const { storePath, mountPath } = place.request;
+  const { storePath, request: { mountPath } } = place;
   const permissions = ["--allow-ffi", "--allow-read", "--allow-write"];
   const command = denoRunCommand(permissions, HOLDER, [place.diff, storePath, mountPath]);
   const holder = new RunningCommand(command, { interactive: true });

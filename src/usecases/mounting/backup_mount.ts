@@ -8,6 +8,7 @@
  */
 
 import { nativeCodecs } from "#src/codecs/mod.ts";
+import { UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { logger } from "#src/log/logger.ts";
@@ -21,20 +22,33 @@ import {
   resolveMountPoint,
   type WorkerPool,
 } from "#src/mount/mod.ts";
-import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
+import {
+  type DiffDirectory,
+  openDiffDirectory,
+  readBinding,
+  realPathOfMissing,
+} from "#src/overlay/diff_directory.ts";
 import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
 import { removeFile, replaceTextFile } from "#src/overlay/durable_file.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import {
-  type BackupIdentity,
   type Chain,
+  createPageCounterMemory,
   describeChainChange,
   identifyBackup,
   openChain,
   type PgProbackupTree,
 } from "#src/pgprobackup/mod.ts";
 import { chooseAllowOther } from "./allow_other.ts";
+import {
+  type BackupKeys,
+  backupSource,
+  type BackupToBind,
+  checkBackupKeys,
+  readBackupKeys,
+} from "./sources/backup_binding.ts";
 import type { BackupDescription } from "./sources/backup_description.ts";
 import { type BackupPlace, findBackupToMount } from "./sources/bound_backup.ts";
 import { type CatalogLock, lockCatalog } from "./sources/catalog_lock.ts";
@@ -79,6 +93,8 @@ class BackupMount {
   #catalogLock: CatalogLock | undefined;
   /** Target first; empty until it is open. */
   #chain: Chain = [];
+  /** Absolute, without links. */
+  #storePath = "";
 
   constructor(request: BackupMountRequest, voices: MountVoices) {
     this.#request = request;
@@ -116,7 +132,7 @@ class BackupMount {
     card.update({ mount_path: mountPath });
     // Of the host's coarser clock, to be on the safe side.
     const startSeconds = Math.floor(Date.now() / 1000) - 1;
-    const diff = openDiffDirectory(this.#request.diffPath, { ...this.#request, mountPath });
+    const diff = this.#openDiff(mountPath);
     card.update({ diff_dir: diff.path });
     try {
       // Not before it is known that the directories do not overlap: a dead mount there is removed.
@@ -135,6 +151,19 @@ class BackupMount {
     } finally {
       this.#catalogLock?.release();
     }
+  }
+
+  /** Opens the diff directory, and finds out where the catalog is. */
+  #openDiff(mountPath: string): DiffDirectory {
+    const { diffPath, backupId, force } = this.#request;
+    this.#storePath = realPathOfMissing(this.#request.storePath ?? rememberedStore(diffPath));
+    return openDiffDirectory(diffPath, {
+      sourcePlaces: [{ what: "backup store", path: this.#storePath }],
+      mountPath,
+      force,
+      checkBinding: (binding) =>
+        checkBackupKeys(readBackupKeys(binding, recordPath(diffPath)), backupId),
+    });
   }
 
   /** A worker says what is wrong with a file; whether its backup is still the one that was opened is seen here. */
@@ -160,7 +189,10 @@ class BackupMount {
   async #prepare(diff: DiffDirectory): Promise<BackupDescription> {
     const request = this.#request;
     const owner = chooseOwner(request.owner, diff);
-    const { instance, chain } = this.#findBackup(diff);
+    const bound = diff.binding === undefined
+      ? undefined
+      : readBackupKeys(diff.binding, recordPath(diff.path));
+    const { instance, chain } = this.#findBackup(bound);
     const lower = openChain(chain, {
       mountPath: request.relativeTablespaces ? undefined : diff.mountPath,
       ...(owner === undefined ? {} : { owner }),
@@ -169,11 +201,18 @@ class BackupMount {
     });
     this.#chain = chain;
     try {
-      const former = diff.binding?.chain;
-      const change = this.#bind(diff, instance.name, await identifyBackup(instance, chain));
+      const identity = await identifyBackup(instance, chain);
+      const change = this.#bind(diff, {
+        identity,
+        instance: instance.name,
+        storePath: this.#storePath,
+        mountPath: diff.mountPath,
+        noWal: request.noWal,
+        former: bound,
+      });
       if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
       if (change !== undefined) log.warn("backup has changed, mounted by force", { change });
-      else this.#logChain(former, diff.binding?.chain);
+      else this.#logChain(bound?.chain, identity.chain);
       this.#logMissingLock();
       return this.#prepareTree(diff, instance.name, lower);
     } finally {
@@ -182,16 +221,16 @@ class BackupMount {
   }
 
   /** Finds the backup, and locks it unless told not to. */
-  #findBackup(diff: DiffDirectory): BackupPlace {
+  #findBackup(bound: BackupKeys | undefined): BackupPlace {
     const { storePath, instance, backupId, force } = this.#request;
     const find = () =>
       findBackupToMount({
-        store: diff.storePath,
+        store: this.#storePath,
         isStoreRemembered: storePath === undefined,
         instance,
         backupId,
         force,
-        binding: diff.binding,
+        bound,
       });
     if (!this.#request.lockCatalog) return find();
     const { lock, place } = lockCatalog(find);
@@ -200,11 +239,9 @@ class BackupMount {
   }
 
   /** @returns how the backup has changed, when that was forgiven */
-  #bind(diff: DiffDirectory, instance: string, backup: BackupIdentity): string | undefined {
+  #bind(diff: DiffDirectory, backup: BackupToBind): string | undefined {
     const change = diff.bind({
-      instance,
-      backup,
-      noWal: this.#request.noWal,
+      source: backupSource(backup),
       extendedAttributes: this.#request.extendedAttributes,
       programVersion: PROGRAM_VERSION,
     });
@@ -212,8 +249,8 @@ class BackupMount {
     return change;
   }
 
-  #logChain(former: readonly string[] | undefined, chain: readonly string[] | undefined): void {
-    if (former !== undefined && former.join() !== chain?.join()) {
+  #logChain(former: readonly string[] | undefined, chain: readonly string[]): void {
+    if (former !== undefined && former.join() !== chain.join()) {
       log.warn("chain of the backup has changed since the last mount", { former, chain });
     }
   }
@@ -254,7 +291,13 @@ class BackupMount {
         fileSystem.close();
       }
     }
-    return { kind: "backup", instance, backup: lower.opened, overlay };
+    return {
+      kind: "backup",
+      instance,
+      backup: lower.opened,
+      pageCounters: createPageCounterMemory(),
+      overlay,
+    };
   }
 
   async #mountAndServe(
@@ -266,11 +309,11 @@ class BackupMount {
     const pidRecord = formatPidRecord(host.getPid(), diff.path);
     replaceTextFile(controlPath, PID_FILE_NAME, pidRecord, { mode: 0o644, durable: false });
     try {
-      const { instance } = description;
+      const { instance, pageCounters } = description;
       const backupId = description.backup.chain[0]!.id;
       const fsname = `pbkfs:${instance}/${backupId}`;
       const mounted = await this.#mount(diff, description, pool, fsname);
-      const backup = { instance, backupId, fsname, diffPath: diff.path };
+      const backup = { instance, backupId, fsname, diffPath: diff.path, pageCounters };
       const collector = new BackupStatistics(mounted, backup, description.overlay.shared);
       const { report, signals, card } = this.#voices;
       showMounted(card, mounted);
@@ -324,6 +367,20 @@ class BackupMount {
     }
     log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
   }
+}
+
+function recordPath(diffPath: string): string {
+  return `${diffPath}/${BINDING_FILE_NAME}`;
+}
+
+/** Where the catalog of a bound diff directory was last. */
+function rememberedStore(diffPath: string): string {
+  const binding = readBinding(diffPath);
+  if (binding !== undefined) return readBackupKeys(binding, recordPath(diffPath)).pbk_store_path;
+  throw new UsageError(
+    "Cannot mount: a diff directory that was not mounted before needs a catalog",
+    { hint: "Give the catalog", option: "storePath" },
+  );
 }
 
 /** Files that are left say nothing untrue for long: the next mount writes them anew. */

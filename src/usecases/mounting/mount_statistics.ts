@@ -9,10 +9,8 @@ import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
 import type { CounterName } from "#src/overlay/counters.ts";
 import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";
 import { overlayStatistics, type SharedState } from "#src/overlay/shared_state.ts";
+import { type PageCounts, sumPageCounters } from "#src/pgprobackup/mod.ts";
 import type { BackupStatisticsReport, StatisticsReport } from "./statistics_report.ts";
-
-/** Counters that are states: a reset leaves them alone. */
-const GAUGES: ReadonlySet<CounterName> = new Set<CounterName>(["indexFiles", "indexBytes"]);
 
 /** The statistics of one mount. */
 export interface StatisticsCollector {
@@ -61,6 +59,8 @@ export interface MountedBackup {
   readonly backupId: string;
   readonly fsname: string;
   readonly diffPath: string;
+  /** See `createPageCounterMemory`. */
+  readonly pageCounters: SharedArrayBuffer;
 }
 
 /** Of a mounted backup of a server: also its diff and what is read below it. */
@@ -70,6 +70,7 @@ export class BackupStatistics implements StatisticsCollector {
   readonly #shared: SharedState;
   /** Counters at the last reset. */
   #baseline: Partial<Record<CounterName, number>> = {};
+  #pageBaseline = { pageHits: 0, pageMisses: 0 };
 
   constructor(mounted: MountedFileSystem, backup: MountedBackup, shared: SharedState) {
     this.#requests = new RequestStatistics(mounted, backup.fsname);
@@ -79,12 +80,13 @@ export class BackupStatistics implements StatisticsCollector {
 
   collect(): BackupStatisticsReport {
     const { counters, handlesOpen } = this.#overlay();
+    const pages = this.#pages();
     const { instance, backupId, diffPath } = this.#backup;
     const { mount, fuse, ...requests } = this.#requests.collect();
     return {
       ...requests,
       mount: { instance, backup_id: backupId, ...mount },
-      overlay: overlaySection(counters),
+      overlay: overlaySection(counters, pages),
       fuse: {
         handle_hits: counters.handleHits,
         handle_misses: counters.handleMisses,
@@ -97,10 +99,10 @@ export class BackupStatistics implements StatisticsCollector {
         blocks_copied: counters.blocksCopied,
         bytes_copied: counters.bytesCopied,
       },
-      index: { files: counters.indexFiles, bytes: counters.indexBytes },
+      index: { files: pages.indexFiles, bytes: pages.indexBytes },
       cache: {
-        page_hits: counters.pageHits,
-        page_misses: counters.pageMisses,
+        page_hits: pages.pageHits,
+        page_misses: pages.pageMisses,
         handle_hits: counters.handleHits,
         handle_misses: counters.handleMisses,
       },
@@ -109,10 +111,16 @@ export class BackupStatistics implements StatisticsCollector {
 
   reset(): void {
     this.#requests.reset();
-    const { counters } = overlayStatistics(this.#shared);
-    this.#baseline = Object.fromEntries(
-      Object.entries(counters).filter(([name]) => !GAUGES.has(name as CounterName)),
-    );
+    this.#baseline = overlayStatistics(this.#shared).counters;
+    this.#pageBaseline = sumPageCounters(this.#backup.pageCounters);
+  }
+
+  /** What the indexes take is a state: a reset leaves that alone. */
+  #pages(): PageCounts {
+    const pages = sumPageCounters(this.#backup.pageCounters);
+    pages.pageHits -= this.#pageBaseline.pageHits;
+    pages.pageMisses -= this.#pageBaseline.pageMisses;
+    return pages;
   }
 
   #overlay(): { counters: Record<CounterName, number>; handlesOpen: number } {
@@ -124,10 +132,13 @@ export class BackupStatistics implements StatisticsCollector {
   }
 }
 
-function overlaySection(counters: Record<CounterName, number>): Record<string, number> {
+function overlaySection(
+  counters: Record<CounterName, number>,
+  pages: PageCounts,
+): Record<string, number> {
   return {
-    cache_hits: counters.pageHits,
-    cache_misses: counters.pageMisses,
+    cache_hits: pages.pageHits,
+    cache_misses: pages.pageMisses,
     blocks_copied: counters.blocksCopied,
     bytes_copied: counters.bytesCopied,
     files_copied_up: counters.filesCopiedUp,

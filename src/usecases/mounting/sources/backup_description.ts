@@ -12,5 +12,7 @@ export interface BackupDescription {
   readonly kind: "backup";
   readonly instance: string;
   readonly backup: OpenedChain;
+  /** What the trees of all threads count; see `createPageCounterMemory`. */
+  readonly pageCounters: SharedArrayBuffer;
   readonly overlay: Omit<OverlayParts, "lower" | "worker" | "backing">;
 }

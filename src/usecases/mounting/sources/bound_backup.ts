@@ -5,7 +5,6 @@
  */
 
 import { OsError, StateError, UsageError } from "#src/errors.ts";
-import type { Binding } from "#src/overlay/binding.ts";
 import {
   type Chain,
   findBackup,
@@ -14,6 +13,7 @@ import {
   readInstance,
   resolveChain,
 } from "#src/pgprobackup/mod.ts";
+import type { BackupKeys } from "./backup_binding.ts";
 
 /** Where to look for what. */
 export interface BackupQuestion {
@@ -24,7 +24,8 @@ export interface BackupQuestion {
   readonly backupId: string | undefined;
   /** Take a chain that is only marked as damaged. */
   readonly force: boolean;
-  readonly binding: Binding | undefined;
+  /** What the diff directory is bound to. */
+  readonly bound: BackupKeys | undefined;
 }
 
 /** A backup of a catalog, whose file list is not yet read. */
@@ -46,25 +47,25 @@ export function findBackupToMount(question: BackupQuestion): BackupPlace {
 }
 
 function findBackupId(question: BackupQuestion): { instance: Instance; backupId: string } {
-  const { store, binding } = question;
-  if (binding === undefined) {
+  const { store, bound } = question;
+  if (bound === undefined) {
     const instance = requiredUnlessBound(question.instance, "instance");
     const backupId = requiredUnlessBound(question.backupId, "backupId");
     return { instance: readInstance(store, instance), backupId };
   }
-  const backupId = binding.backup_id;
+  const backupId = bound.backup_id;
   const read: Instance[] = [];
-  for (const instance of readCandidates(question, binding)) {
+  for (const instance of readCandidates(question, bound)) {
     if (findBackup(instance, backupId) !== undefined) return { instance, backupId };
     read.push(instance);
   }
-  throw lostBackup(store, read, binding);
+  throw lostBackup(store, read, bound);
 }
 
 /** Instances in which the bound backup can be, the likeliest one first. */
-function* readCandidates(question: BackupQuestion, binding: Binding): Iterable<Instance> {
+function* readCandidates(question: BackupQuestion, bound: BackupKeys): Iterable<Instance> {
   const { store, instance } = question;
-  const { instance_name: name, system_identifier: cluster } = binding;
+  const { instance_name: name, system_identifier: cluster } = bound;
   const names = instanceNames(question);
   if (instance !== undefined) {
     yield readInstance(store, instance);
@@ -102,8 +103,8 @@ function instanceNames({ store, isStoreRemembered }: BackupQuestion): string[] {
   }
 }
 
-function lostBackup(store: string, instances: readonly Instance[], binding: Binding): StateError {
-  const { backup_id: id, instance_name: name } = binding;
+function lostBackup(store: string, instances: readonly Instance[], bound: BackupKeys): StateError {
+  const { backup_id: id, instance_name: name } = bound;
   // A merge leaves the youngest member of the merged chain.
   const heir = instances
     .flatMap((each) => each.backups)
@@ -115,7 +116,7 @@ function lostBackup(store: string, instances: readonly Instance[], binding: Bind
     "not-found",
     `Cannot find backup ${id}, over which the diff directory was made, in "${store}": ${fate}`,
     {
-      hint: `It was in instance "${name}" of "${binding.pbk_store_path}". What was written can ` +
+      hint: `It was in instance "${name}" of "${bound.pbk_store_path}". What was written can ` +
         "only be read together with it; give its catalog with `storePath`",
     },
   );

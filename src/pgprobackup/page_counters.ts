@@ -1,0 +1,65 @@
+/**
+ * What the page stores of all threads count, in shared memory: each thread writes a set of its own.
+ *
+ * @module
+ */
+
+/** Indexes in memory now and their bytes; requests answered from the page expanded last; pages fetched. */
+const NAMES = ["indexFiles", "indexBytes", "pageHits", "pageMisses"] as const;
+
+/** Counts of one tree, or sums of several. */
+export type PageCounts = Record<typeof NAMES[number], number>;
+
+/** Most threads that count: 64 workers and a reserve. */
+const THREAD_COUNT_MAX = 65;
+
+/** Makes the memory of all threads. */
+export function createPageCounterMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(THREAD_COUNT_MAX * NAMES.length * 8);
+}
+
+/** Sums of all threads. */
+export function sumPageCounters(memory: SharedArrayBuffer): PageCounts {
+  const sums: PageCounts = { indexFiles: 0, indexBytes: 0, pageHits: 0, pageMisses: 0 };
+  for (const [index, value] of new Float64Array(memory).entries()) {
+    sums[NAMES[index % NAMES.length]!] += value;
+  }
+  return sums;
+}
+
+/** The counters of one thread: only that thread writes them, so no atomic operation is needed. */
+export class PageCounters {
+  readonly #values: Float64Array;
+
+  /** Without memory of all threads it counts for itself. */
+  constructor(memory?: SharedArrayBuffer, thread = 0) {
+    const start = (thread % THREAD_COUNT_MAX) * NAMES.length * 8;
+    this.#values = memory === undefined
+      ? new Float64Array(NAMES.length)
+      : new Float64Array(memory, start, NAMES.length);
+  }
+
+  /** A copy. */
+  read(): PageCounts {
+    const [indexFiles, indexBytes, pageHits, pageMisses] = this.#values;
+    return {
+      indexFiles: indexFiles!,
+      indexBytes: indexBytes!,
+      pageHits: pageHits!,
+      pageMisses: pageMisses!,
+    };
+  }
+
+  setIndexes(count: number, bytes: number): void {
+    this.#values[0] = count;
+    this.#values[1] = bytes;
+  }
+
+  addHit(): void {
+    this.#values[2]! += 1;
+  }
+
+  addMisses(count: number): void {
+    this.#values[3]! += count;
+  }
+}
