@@ -150,7 +150,6 @@ const dlopen: Deno.lint.Rule = {
 
 /** Protocols of their own. */
 const NOT_MOVED = [
-  "src/chunking/job_queue.ts",
   "src/pbs/reading/read_ahead.ts",
   "src/pbs/verify/batch.ts",
 ];

@@ -17,7 +17,7 @@ import type { ChunkListener, ChunkStream, CutRule } from "./chunk_stream.ts";
 import { checkAverageSize, CHUNK_SIZE_FACTOR, Chunker } from "./chunker.ts";
 import type { Cutter } from "./cutter.ts";
 import { FixedChunker } from "./fixed_chunker.ts";
-import { JOB_COUNT_MAX, JobQueue } from "./job_queue.ts";
+import { ChunkQueue, JOB_COUNT_MAX } from "./chunk_queue.ts";
 import { PayloadChunker } from "./payload_chunker.ts";
 import { type PendingChunk, PipelineStream, segmentSize } from "./pipeline_stream.ts";
 import { type ChunkWorkers, WorkerThreads } from "./worker_threads.ts";
@@ -65,7 +65,7 @@ export class ChunkPipeline {
   readonly #budgetBytes: number;
   readonly #streams = new Set<PipelineStream>();
   #arena: ChunkArena | undefined;
-  #queue: JobQueue | undefined;
+  #queue: ChunkQueue | undefined;
   #threads: WorkerThreads | undefined;
   /** Chunks in the queue by the low bits of their number, and the bytes submitted before each. */
   readonly #jobs: { chunk: PendingChunk; bytesBefore: number }[] = [];
@@ -85,6 +85,8 @@ export class ChunkPipeline {
   };
   #failure: unknown;
   #isEnded = false;
+  /** How long threads may take to end. */
+  #endTimeoutMs: number | undefined;
 
   /** @throws {UsageError} when the budget is no size */
   constructor(options: ChunkPipelineOptions) {
@@ -142,8 +144,7 @@ export class ChunkPipeline {
   abort(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#threads?.stop();
-    this.#arena?.discard();
+    if (this.#threads?.stop(this.#endTimeoutMs) !== false) this.#arena?.discard();
     this.#handler.close?.();
   }
 
@@ -183,16 +184,18 @@ export class ChunkPipeline {
   #submit(chunk: PendingChunk, start: number): void {
     this.#submittedBytes += chunk.size;
     if (this.#queue === undefined && !this.#startWorkers()) {
-      chunk.outcome = this.#handle(start, chunk.size);
+      chunk.outcome = this.#attempt(() =>
+        this.#handler.handle(this.#arena!.buffer, start, chunk.size)
+      );
       chunk.stream.deliver();
       return;
     }
-    while (this.#submitted - this.#fetched === JOB_COUNT_MAX) this.#advance();
+    while (this.#queue!.isFull) this.#advance();
     chunk.segment!.busyCount++;
     const bytesBefore = this.#submittedBytes - chunk.size;
     this.#jobs[this.#submitted % JOB_COUNT_MAX] = { chunk, bytesBefore };
     this.#submitted++;
-    this.#queue!.submit(start, chunk.size);
+    this.#queue!.add(start, chunk.size);
     this.#fetch();
     while (this.#isFarAhead()) this.#advance();
   }
@@ -203,7 +206,8 @@ export class ChunkPipeline {
     const arena = this.#arena!;
     if (workers === undefined || workers.count < 1 || arena.buffer.address === 0n) return false;
     if (this.#submittedBytes < (workers.startBytes ?? WORKERS_START_SIZE)) return false;
-    this.#queue = new JobQueue();
+    this.#endTimeoutMs = workers.timeoutMs;
+    this.#queue = new ChunkQueue(undefined, workers.timeoutMs);
     this.#threads = new WorkerThreads(workers, this.#queue, arena);
     return true;
   }
@@ -219,20 +223,33 @@ export class ChunkPipeline {
   /** Handles the oldest chunk that nobody does, or waits until somebody has done one. */
   #advance(): void {
     const queue = this.#queue!;
-    const { answer } = queue;
-    const job = queue.claim();
-    if (job !== undefined) {
-      queue.complete(job.number, this.#handle(job.start, job.size));
+    const { answerCount } = queue;
+    const number = queue.claim();
+    if (number !== undefined) {
+      const cell = queue.cellOf(number);
+      this.#attempt(() => queue.handle(cell, this.#handler, this.#arena!.buffer));
+      queue.complete(number);
       this.#fetch();
     } else if (!this.#fetch()) {
-      queue.waitForAnswer(answer);
+      this.#waitForAnswer(answerCount);
       this.#fetch();
     }
   }
 
-  #handle(start: number, size: number): ChunkOutcome {
+  #waitForAnswer(answerCount: number): void {
     try {
-      return this.#handler.handle(this.#arena!.buffer, start, size);
+      this.#queue!.waitForAnswer(answerCount);
+    } catch (error) {
+      // Whoever does not answer does not end either.
+      this.#endTimeoutMs = 0;
+      this.#fail(error);
+    }
+  }
+
+  /** @throws what `action` throws, after the pipeline has ended */
+  #attempt<Result>(action: () => Result): Result {
+    try {
+      return action();
     } catch (error) {
       return this.#fail(error);
     }
@@ -242,7 +259,7 @@ export class ChunkPipeline {
   #fetch(): boolean {
     const before = this.#fetched;
     while (this.#fetched < this.#submitted) {
-      const outcome = this.#outcome(this.#fetched);
+      const outcome = this.#attempt(() => this.#queue!.fetch(this.#fetched));
       if (outcome === undefined) break;
       const { chunk } = this.#jobs[this.#fetched % JOB_COUNT_MAX]!;
       this.#fetched++;
@@ -253,14 +270,6 @@ export class ChunkPipeline {
       chunk.stream.deliver();
     }
     return this.#fetched > before;
-  }
-
-  #outcome(number: number): ChunkOutcome | undefined {
-    try {
-      return this.#queue!.outcome(number);
-    } catch (error) {
-      return this.#fail(error);
-    }
   }
 
   /** Threads that handle the same bytes at the same time may each take them for new; only the first one counts. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { CHUNK_WORKER_END, CHUNK_WORKER_NAME } from "./chunk_worker.ts";
+import { END, type SpawnThread, threadName } from "#src/threads/thread.ts";
+import { CHUNK_ROLE } from "./chunk_worker.ts";
 import type { ChunkThread } from "./worker_threads.ts";
 
 /** With threads that are there already, more bytes than these are worth being shared. */
@@ -33,17 +34,17 @@ export class ChunkThreadPool implements Disposable {
   readonly count: number;
   /** A pipeline uses them when so many bytes have been cut. */
   readonly startBytes: number = START_SIZE;
-  readonly #start: (name: string) => Worker;
+  readonly #start: SpawnThread;
   #idle: Worker[] = [];
   readonly #broken = new WeakSet<Worker>();
   #isDisposed = false;
 
   /** @param start starts a thread with this name, from a module that calls `serveChunkWorker` then */
-  constructor(count: number, start: (name: string) => Worker) {
+  constructor(count: number, start: SpawnThread) {
     this.count = count;
     this.#start = start;
     for (let index = 0; index < count; index++) {
-      this.#idle.push(this.#startWorker(`${CHUNK_WORKER_NAME}${index}`));
+      this.#idle.push(this.#startWorker(threadName(CHUNK_ROLE, index)));
     }
   }
 
@@ -83,5 +84,5 @@ export class ChunkThreadPool implements Disposable {
 
 /** It ends by itself soon: terminating it would leave native memory behind. */
 function end(worker: Worker): void {
-  worker.postMessage(CHUNK_WORKER_END);
+  worker.postMessage(END);
 }

@@ -5,8 +5,40 @@
  * @module
  */
 
+import { type SharedCells, storeAndWake, waitWhile } from "./waiting.ts";
+
 /** Starts a thread with a name. */
-export type SpawnThread = (name: string) => Worker;
+export type SpawnThread<Spawned extends Thread = Worker> = (name: string) => Spawned;
+
+/** A thread as far as it is known here: a Worker, or one that is lent. */
+export interface Thread {
+  /** Whether it will help others later. Default: false. */
+  readonly isKept?: boolean;
+  onerror: ((event: ErrorEvent) => void) | null;
+  postMessage(message: unknown): void;
+  /** It has nothing more to do. */
+  terminate(): void;
+}
+
+/** What threads of a module do, by the role in their names; `start` is what {@link Threads} were given. */
+export type ThreadRoles = Readonly<Record<string, (start: unknown) => void>>;
+
+/** The message that ends a thread that was kept. */
+export const END = "end";
+
+/** Sent to a thread once, or once for each whom it helps. */
+interface ThreadStart {
+  readonly states: SharedCells;
+  readonly index: number;
+  readonly isKept: boolean;
+  readonly start: unknown;
+}
+
+/** States of threads, each in a cell that was 0 at first. */
+const State = { STARTING: 0, RUNNING: 1, ENDED: 2 } as const;
+
+/** How long a thread may take to end: as long as it may for an answer. */
+const END_TIMEOUT_MS = 600_000;
 
 /**
  * Threads that run the module at a URL. A function is asked when a thread starts: what is relative to `import.meta.url`
@@ -14,4 +46,83 @@ export type SpawnThread = (name: string) => Worker;
  */
 export function threadsFrom(url: string | (() => URL)): SpawnThread {
   return (name) => new Worker(typeof url === "string" ? url : url(), { type: "module", name });
+}
+
+/** The name of a thread with a role. */
+export function threadName(role: string, index: number): string {
+  return `${role}-${index}`;
+}
+
+/** Threads with one role. They may take a while to be there, and nobody waits for it: others do their share. */
+export class Threads {
+  readonly #states: SharedCells;
+  readonly #threads: readonly Thread[];
+
+  /** @param start is sent to each */
+  constructor(spawn: SpawnThread<Thread>, role: string, count: number, start: unknown) {
+    const states = new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT));
+    this.#states = states;
+    this.#threads = Array.from({ length: count }, (_, index) => {
+      const thread = spawn(threadName(role, index));
+      // By default it would end the program when one cannot start or fails.
+      thread.onerror = (event) => event.preventDefault();
+      const isKept = thread.isKept === true;
+      thread.postMessage({ states, index, isKept, start } satisfies ThreadStart);
+      return thread;
+    });
+  }
+
+  /**
+   * Ends all, after they were told to come to an end by what they share: those that have begun are waited for.
+   *
+   * @returns false when one did not end in time, and may still use what it was given
+   */
+  end(timeoutMs = END_TIMEOUT_MS): boolean {
+    let haveEnded = true;
+    this.#threads.forEach((thread, index) => {
+      // Either it has not begun and never will, or it is waited for.
+      Atomics.compareExchange(this.#states, index, State.STARTING, State.ENDED);
+      if (!waitWhile(this.#states, index, State.RUNNING, timeoutMs)) haveEnded = false;
+      thread.terminate();
+    });
+    return haveEnded;
+  }
+}
+
+/** The global scope of a thread, as far as it is used here. */
+interface ThreadScope {
+  readonly name?: string;
+  onmessage: ((event: MessageEvent<ThreadStart | typeof END>) => void) | null;
+  close(): void;
+}
+
+/**
+ * Makes this thread do what its name says. To be called once in its module.
+ *
+ * @param release frees what terminating the thread does not, such as the memory of libraries
+ * @returns false when it has none of these roles
+ */
+export function serveThread(roles: ThreadRoles, release: () => void): boolean {
+  const scope = globalThis as unknown as ThreadScope;
+  const serve = roles[scope.name?.replace(/-\d+$/, "") ?? ""];
+  if (serve === undefined) return false;
+  scope.onmessage = ({ data }) => {
+    if (data === END) {
+      release();
+      scope.close();
+      return;
+    }
+    const { states, index, isKept, start } = data;
+    const before = Atomics.compareExchange(states, index, State.STARTING, State.RUNNING);
+    if (before !== State.STARTING) return;
+    try {
+      serve(start);
+    } catch {
+      // It is of no help then. Whoever it was to help does its share, and so finds out what is wrong.
+    }
+    if (!isKept) release();
+    storeAndWake(states, index, State.ENDED);
+    if (!isKept) scope.close();
+  };
+  return true;
 }

@@ -38,6 +38,7 @@ export function waitWhile(
     Atomics.wait(cells, cell, value);
     return true;
   }
+  if (Atomics.load(cells, cell) !== value) return true;
   for (let leftMs = timeoutMs; leftMs > 0; leftMs -= SLEEP_MS) {
     if (Atomics.wait(cells, cell, value, Math.min(leftMs, SLEEP_MS)) !== "timed-out") return true;
     throwIfStopped?.();

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isChunkWorker, serveChunkWorker } from "#src/chunking/chunk_worker.ts";
+import { serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
 import { isChunkLoader, serveChunkLoader } from "#src/pbs/reading/chunk_loader.ts";
 import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/reading/read_ahead.ts";
@@ -25,10 +25,11 @@ import { openArchive } from "./mounting/sources/archive_file_system.ts";
 /** What is mounted, as plain values that are sent to the workers. */
 type MountDescription = BackupDescription | ArchiveDescription | SnapshotDescription;
 
-if (isChunkWorker()) {
-  serveChunkWorker((description) =>
-    new StoreChunkHandler(description as StoreChunkHandlerDescription)
-  );
+const isChunkWorker = serveChunkWorker((description) =>
+  new StoreChunkHandler(description as StoreChunkHandlerDescription)
+);
+if (isChunkWorker) {
+  // It waits for chunks.
 } else if (isVerifyWorker()) {
   serveVerifyWorker();
 } else if (isReadAheadWorker()) {

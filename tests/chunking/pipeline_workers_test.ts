@@ -11,6 +11,7 @@ import {
   makeCounts,
   openHashHandler,
 } from "./support/hash_handler.ts";
+import { sleep } from "#src/threads/waiting.ts";
 import { seededBytes } from "./support/random_bytes.ts";
 import { hashWorkers } from "./support/worker_options.ts";
 
@@ -53,10 +54,12 @@ function parallelPipeline(
 }
 
 function waitForWorker(counts: Int32Array<SharedArrayBuffer>): void {
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  for (let waitedMs = 0; counts[Count.OPENED] === 1 && waitedMs < 20_000; waitedMs++) {
-    Atomics.wait(cell, 0, 0, 1);
-  }
+  waitUntil(() => counts[Count.OPENED] !== 1);
+}
+
+/** Waits without the event loop. */
+function waitUntil(condition: () => boolean): void {
+  for (let waitedMs = 0; !condition() && waitedMs < 20_000; waitedMs++) sleep(1);
 }
 
 /** What a pipeline without workers tells of `bytes`. */
@@ -215,6 +218,43 @@ Deno.test("ChunkPipeline does without workers that do not start", async () => {
   assert.deepEqual(heard, inlineChunks(RULES[0]!, BYTES));
   pipeline.finish();
 });
+
+for (const fate of ["ends", "hangs"]) {
+  Deno.test(`ChunkPipeline throws in time when a worker ${fate} in the middle of a chunk`, () => {
+    const counts = makeCounts();
+    const workers = hashWorkers(1, { delayMs: 600_000, counts: counts.buffer });
+    const own = openHashHandler();
+    let worker: Worker | undefined;
+    const pipeline = new ChunkPipeline({
+      handler: {
+        handle(plain, start, size) {
+          if (worker !== undefined) {
+            waitUntil(() => counts[Count.IN_HAND] === 1);
+            if (fate === "ends") worker.terminate();
+          }
+          return own.handle(plain, start, size);
+        },
+      },
+      workers: {
+        ...workers,
+        timeoutMs: 50,
+        spawn: (name) => worker = workers.spawn(name) as Worker,
+      },
+    });
+    const { stream, heard } = openHeard(pipeline, RULES[0]!);
+    const isExpected = (error: unknown) => error instanceof StateError && error.code === "timeout";
+    const run = () => {
+      stream.write(BYTES);
+      stream.finish();
+    };
+    assert.throws(run, isExpected);
+    assert.throws(run, isExpected);
+    assert.equal(counts[Count.IN_HAND], 1);
+    // What came before the lost chunk is right.
+    assert.deepEqual(heard, inlineChunks(RULES[0]!, BYTES).slice(0, heard.length));
+    pipeline.abort();
+  });
+}
 
 Deno.test("ChunkPipeline cuts with workers what the chunker cuts", () => {
   const { pipeline } = parallelPipeline(1);

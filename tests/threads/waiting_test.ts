@@ -13,7 +13,8 @@ Deno.test("waitWhile() returns at once when the cell has another value", () => {
   assert.equal(waitWhile(cells, 0, 4), true);
   assert.equal(addAndWake(cells, 0, -1), 5);
   assert.equal(waitWhile(cells, 0, 5, FOREVER_MS), true);
-  assert.equal(waitWhile(cells, 0, 3, 0), false, "there was no time to look");
+  assert.equal(waitWhile(cells, 0, 5, 0), true);
+  assert.equal(waitWhile(cells, 0, 4, 0), false);
 });
 
 Deno.test("waitWhile() gives up when the time is over, and not before", () => {

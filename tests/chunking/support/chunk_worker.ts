@@ -4,8 +4,10 @@
  * @module
  */
 
-import { isChunkWorker, serveChunkWorker } from "#src/chunking/chunk_worker.ts";
+import { serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { type HashHandlerDescription, openHashHandler } from "./hash_handler.ts";
 
-if (!isChunkWorker()) throw new Error("Not started as a chunk worker");
-serveChunkWorker((description) => openHashHandler(description as HashHandlerDescription));
+const isServing = serveChunkWorker((description) =>
+  openHashHandler(description as HashHandlerDescription)
+);
+if (!isServing) throw new Error("Not started as a chunk worker");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatFailure, parseFailure } from "#src/chunking/failure_text.ts";
+import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
 import * as errors from "#src/errors.ts";
 
 const FAILURES: readonly Error[] = [
