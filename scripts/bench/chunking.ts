@@ -22,6 +22,7 @@ import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "#src/pbs/writing/store_chunk_handler.ts";
+import { startStoreThread } from "#src/pbs/thread_start.ts";
 import { openHashHandler } from "#tests/chunking/support/hash_handler.ts";
 import { hashWorkers } from "#tests/chunking/support/worker_options.ts";
 import { PxarReport } from "./pxar_report.ts";
@@ -135,8 +136,7 @@ function benchmarkHashing(report: PxarReport): void {
 }
 
 function storeWorkers(description: StoreChunkHandlerDescription): ChunkWorkers {
-  const url = new URL("../../src/pbs/writing/store_chunk_worker.ts", import.meta.url).href;
-  return { count: 1, spawn: (name) => new Worker(url, { type: "module", name }), description };
+  return { count: 1, spawn: startStoreThread, description };
 }
 
 /** Backs up into a new datastore, then again into the same one. */

@@ -23,13 +23,13 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   codecs: ["bytes", "errors", "io", "ffi"],
   io: ["bytes", "errors", "ffi"],
   log: ["errors", "io", "ffi"],
-  threads: [],
+  threads: ["errors"],
   // Blocks over any tree: no format.
   overlay: ["bytes", "errors", "io", "threads", "tree"],
   // A format each. Only a backup of Proxmox is made of chunks.
   pgprobackup: ["bytes", "errors", "codecs", "io", "threads", "tree", "format"],
   pxar: ["bytes", "errors", "io", "tree", "format"],
-  chunking: ["bytes", "errors", "codecs", "io"],
+  chunking: ["bytes", "errors", "codecs", "io", "threads"],
   pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "format"],
   // The kernel's side: knows file systems, not what is below them.
   mount: ["bytes", "errors", "codecs", "io", "threads", "tree", "ffi", "ffi/libfuse3"],
@@ -48,7 +48,6 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "overlay",
     "pgprobackup",
     "pxar",
-    "chunking",
     "pbs",
     "mount",
     "backup",

@@ -148,12 +148,6 @@ const dlopen: Deno.lint.Rule = {
   },
 };
 
-/** Protocols of their own. */
-const NOT_MOVED = [
-  "src/pbs/reading/read_ahead.ts",
-  "src/pbs/verify/batch.ts",
-];
-
 /**
  * Threads wait for each other in one place, which has a limit for every wait; and where their code comes from is handed in.
  * Other modules may have a class of their own with the name `Worker`.
@@ -162,7 +156,6 @@ const threads: Deno.lint.Rule = {
   create(context) {
     const path = relativePath(context.filename);
     if (!/^(?:main\.ts$|src\/)/u.test(path) || path.startsWith("src/threads/")) return {};
-    if (NOT_MOVED.includes(path)) return {};
     const report = (node: Deno.lint.Node) =>
       context.report({ node, message: "Threads start, sleep and wake in src/threads/ only" });
     let isOwnName = false;

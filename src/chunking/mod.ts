@@ -37,4 +37,5 @@ export * from "./chunk_worker.ts";
 export * from "./pipeline.ts";
 export * from "./thread_pool.ts";
 export type { ChunkThread, ChunkWorkers } from "./worker_threads.ts";
+export type { SpawnThread, Thread } from "#src/threads/thread.ts";
 export { type ChunkDigest, digestBytes, digestOf, parseDigest } from "#src/bytes/chunk_digest.ts";

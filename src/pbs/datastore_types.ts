@@ -114,7 +114,7 @@ export interface OpenSnapshotOptions {
 /** Decoded chunks that several threads share, each with a reader of its own. */
 export interface SharedChunks {
   readonly memory: SharedChunkMemory;
-  /** The thread that reads ahead for all; `spawn` needs a module like `chunk_loader_worker.ts`. Default: none. */
+  /** The thread that reads ahead for all. Default: none. */
   readonly loader?: ReadAheadThread;
   /** Is told of waits for the datastore. Default: none. */
   readonly gate?: WaitGate;
@@ -122,7 +122,7 @@ export interface SharedChunks {
 
 /** How a reader gets a thread, which is started when much is read in order. */
 export interface ReadAheadThread {
-  /** Starts a thread with this name, from a module like `read_ahead_worker.ts`. Default: from that one. */
+  /** Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from one of this package. */
   readonly spawn?: (name: string) => Worker;
   /** It is started when so many bytes were read in order. Default: 24 MiB. */
   readonly startBytes?: number;
@@ -132,7 +132,7 @@ export interface ReadAheadThread {
 export interface StoreWorkers {
   /** Threads besides the caller's. */
   readonly count: number;
-  /** Starts a thread with this name, from a module like `store_chunk_worker.ts`. Default: from that one. */
+  /** Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from one of this package. */
   readonly spawn?: (name: string) => ChunkThread;
   /** They are started when so many bytes have been cut. Default: 16 MiB. */
   readonly startBytes?: number;

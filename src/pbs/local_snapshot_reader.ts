@@ -9,7 +9,6 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { readFile } from "#src/io/store_access.ts";
-import { threadsFrom } from "#src/threads/thread.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkCache } from "./reading/chunk_cache.ts";
 import { ChunkLoader } from "./reading/chunk_loader.ts";
@@ -30,7 +29,7 @@ import {
   type ManifestFile,
 } from "./format/manifest.ts";
 import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
-import { LocalChunkSource } from "./reading/local_chunk_source.ts";
+import { LocalChunkSource, type StoredChunks } from "./reading/local_chunk_source.ts";
 import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
 import { snapshotPath } from "./store_places.ts";
 import { checkManifest, requireKey } from "./manifest_signature.ts";
@@ -38,8 +37,10 @@ import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { ObjectLock } from "./storage/directory/object_locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
-import { READ_AHEAD_COUNT, ReadAhead, type ReadAheadSource } from "./reading/read_ahead.ts";
+import { ReadAhead } from "./reading/read_ahead.ts";
+import { READ_AHEAD_COUNT } from "./reading/read_ahead_queue.ts";
 import { SharedChunkCache } from "./reading/shared_chunk_cache.ts";
+import { startStoreThread } from "./thread_start.ts";
 
 /** A quarter of the images that a restore has open at a time: the largest chunks have 16 MiB. */
 const CACHE_SIZE_DEFAULT = 64 << 20;
@@ -196,7 +197,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     return new ReadAhead({
       source: this.#source,
       chunks: this.chunks,
-      spawn: thread.spawn ?? spawnWorker,
+      spawn: thread.spawn ?? startStoreThread,
       allocate: (size) => codecs.allocate(size),
       startBytes: thread.startBytes,
     });
@@ -205,7 +206,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   #makeShared(shared: SharedChunks | undefined): SharedChunkCache | undefined {
     if (shared === undefined) return undefined;
     const { memory, loader, gate } = shared;
-    const spawn = loader?.spawn ?? spawnLoader;
+    const spawn = loader?.spawn ?? startStoreThread;
     return new SharedChunkCache({
       memory,
       chunks: this.chunks,
@@ -219,7 +220,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 
   /** What other threads load the same chunks from. */
-  get #source(): ReadAheadSource {
+  get #source(): StoredChunks {
     const isEncrypted = this.cryptMode === "encrypt";
     const key = isEncrypted ? this.#crypt?.key : undefined;
     return { storage: this.#store.storage.description, isEncrypted, key };
@@ -283,6 +284,3 @@ export class LocalSnapshotReader implements SnapshotReader {
     }
   }
 }
-
-const spawnWorker = threadsFrom(() => new URL("./reading/read_ahead_worker.ts", import.meta.url));
-const spawnLoader = threadsFrom(() => new URL("./reading/chunk_loader_worker.ts", import.meta.url));

@@ -50,7 +50,7 @@ import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "./writing/store_chunk_handler.ts";
-import { startStoreThread } from "./writing/store_threads.ts";
+import { startStoreThread } from "./thread_start.ts";
 
 /** What was prepared for a snapshot. */
 export interface SnapshotPreparation {

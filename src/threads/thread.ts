@@ -104,7 +104,8 @@ interface ThreadScope {
  */
 export function serveThread(roles: ThreadRoles, release: () => void): boolean {
   const scope = globalThis as unknown as ThreadScope;
-  const serve = roles[scope.name?.replace(/-\d+$/, "") ?? ""];
+  const role = scope.name?.replace(/-\d+$/, "") ?? "";
+  const serve = Object.hasOwn(roles, role) ? roles[role] : undefined;
   if (serve === undefined) return false;
   scope.onmessage = ({ data }) => {
     if (data === END) {

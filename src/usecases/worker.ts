@@ -5,15 +5,8 @@
  * @module
  */
 
-import { serveChunkWorker } from "#src/chunking/chunk_worker.ts";
 import { serveWorker, type WorkerContext } from "#src/mount/fuse_worker.ts";
-import { isChunkLoader, serveChunkLoader } from "#src/pbs/reading/chunk_loader.ts";
-import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/reading/read_ahead.ts";
-import {
-  StoreChunkHandler,
-  type StoreChunkHandlerDescription,
-} from "#src/pbs/writing/store_chunk_handler.ts";
-import { isVerifyWorker, serveVerifyWorker } from "#src/pbs/verify/threads.ts";
+import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { BackupDescription } from "./mounting/sources/backup_description.ts";
 import { openBackup } from "./mounting/sources/backup_file_system.ts";
@@ -25,18 +18,7 @@ import { openArchive } from "./mounting/sources/archive_file_system.ts";
 /** What is mounted, as plain values that are sent to the workers. */
 type MountDescription = BackupDescription | ArchiveDescription | SnapshotDescription;
 
-const isChunkWorker = serveChunkWorker((description) =>
-  new StoreChunkHandler(description as StoreChunkHandlerDescription)
-);
-if (isChunkWorker) {
-  // It waits for chunks.
-} else if (isVerifyWorker()) {
-  serveVerifyWorker();
-} else if (isReadAheadWorker()) {
-  serveReadAheadWorker();
-} else if (isChunkLoader()) {
-  serveChunkLoader();
-} else {
+if (!serveDatastoreThread()) {
   serveWorker((description, context) => open(description as MountDescription, context));
 }
 

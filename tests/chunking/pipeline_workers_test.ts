@@ -59,7 +59,7 @@ function waitForWorker(counts: Int32Array<SharedArrayBuffer>): void {
 
 /** Waits without the event loop. */
 function waitUntil(condition: () => boolean): void {
-  for (let waitedMs = 0; !condition() && waitedMs < 20_000; waitedMs++) sleep(1);
+  for (let waitedMs = 0; !condition() && waitedMs < 60_000; waitedMs++) sleep(1);
 }
 
 /** What a pipeline without workers tells of `bytes`. */

@@ -4,81 +4,45 @@
  * @module
  */
 
-import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
-import { BlobCodec } from "../blob_codec.ts";
-import { openStorage } from "../storage/open_storage.ts";
-import { CryptConfig } from "../crypt_config.ts";
-import { LocalChunkSource } from "./local_chunk_source.ts";
-import type { ReadAheadSource } from "./read_ahead.ts";
+import { type SpawnThread, Threads } from "#src/threads/thread.ts";
+import { type StoredChunks, withChunkSource } from "./local_chunk_source.ts";
 import { loadWanted } from "./shared_chunk_cache.ts";
 import { ChunkSlots, type SharedChunkMemory } from "./shared_chunk_memory.ts";
 
-/** Threads that load chunks have names that start with this: one module may be that of other workers too. */
-const CHUNK_LOADER_NAME = "chunk-loader-";
+/** Role of threads that load shared chunks. */
+export const CHUNK_LOADER_ROLE = "chunk-loader";
 
-interface ChunkLoaderStart {
-  readonly source: ReadAheadSource;
+/** Sent to the thread once. */
+export interface ChunkLoaderStart extends StoredChunks {
   readonly memory: SharedChunkMemory;
 }
 
 /** A running thread. */
 export class ChunkLoader {
-  readonly #worker: Worker;
+  readonly #threads: Threads;
   readonly #slots: ChunkSlots;
 
-  /** @param spawn starts a thread with this name, from a module that calls {@link serveChunkLoader} */
-  constructor(
-    source: ReadAheadSource,
-    memory: SharedChunkMemory,
-    spawn: (name: string) => Worker,
-  ) {
+  /** @param spawn starts a thread with this name, from a module that serves {@link CHUNK_LOADER_ROLE} */
+  constructor(source: StoredChunks, memory: SharedChunkMemory, spawn: SpawnThread) {
     this.#slots = new ChunkSlots(memory);
-    this.#worker = spawn(`${CHUNK_LOADER_NAME}0`);
-    // A thread that does not start does no harm: others load by themselves. By default it would end the program.
-    this.#worker.onerror = (event) => event.preventDefault();
-    this.#worker.postMessage({ source, memory } satisfies ChunkLoaderStart);
+    const start: ChunkLoaderStart = { ...source, memory };
+    this.#threads = new Threads(spawn, CHUNK_LOADER_ROLE, 1, start);
   }
 
-  /** Ends the thread. */
+  /** Ends the thread, whatever it does: nobody waits for storage that hangs, and the memory that it writes to stays. */
   close(): void {
     this.#slots.stop();
-    this.#worker.terminate();
+    this.#threads.end(0);
   }
 }
 
-/** The global scope of a worker, as far as it is used here. */
-interface WorkerScope {
-  readonly name: string;
-  onmessage: ((event: MessageEvent) => void) | null;
-  close(): void;
-}
-
-/** Whether this thread was started to load chunks, where a module is that of several kinds of workers. */
-export function isChunkLoader(): boolean {
-  return (globalThis as unknown as WorkerScope).name?.startsWith(CHUNK_LOADER_NAME) ?? false;
-}
-
-/** Waits for the one message and loads chunks until there are no more. To be called once in a worker's module. */
-export function serveChunkLoader(): void {
-  const scope = globalThis as unknown as WorkerScope;
-  scope.onmessage = (event) => {
-    const { source: { storage: description, isEncrypted, key }, memory } = event
-      .data as ChunkLoaderStart;
-    const slots = new ChunkSlots(memory);
-    const storage = openStorage(description);
-    const crypt = key === undefined ? undefined : new CryptConfig(key);
-    const chunks = new LocalChunkSource({
-      store: storage.chunks,
-      codec: new BlobCodec(nativeCodecs()),
-      isEncrypted,
-      crypt,
-    });
+/** Loads chunks until there are no more. What a thread with {@link CHUNK_LOADER_ROLE} does. */
+export function loadSharedChunks({ memory, ...source }: ChunkLoaderStart): void {
+  const slots = new ChunkSlots(memory);
+  withChunkSource(source, (chunks) => {
     while (!slots.isStopped) {
       const seen = slots.callCount;
       if (!loadWanted(slots, chunks)) slots.waitForCall(seen);
     }
-    storage.close();
-    endNativeCodecs();
-    scope.close();
-  };
+  });
 }

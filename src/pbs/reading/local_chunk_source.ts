@@ -6,11 +6,13 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { nativeCodecs } from "#src/codecs/mod.ts";
 import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
 import { checkRead } from "#src/io/byte_source.ts";
-import type { BlobCodec } from "../blob_codec.ts";
-import type { ChunkStorage } from "../storage/storage.ts";
-import type { CryptConfig } from "../crypt_config.ts";
+import { BlobCodec } from "../blob_codec.ts";
+import { openStorage } from "../storage/open_storage.ts";
+import type { ChunkStorage, StorageDescription } from "../storage/storage.ts";
+import { CryptConfig } from "../crypt_config.ts";
 import { blobHeaderSize } from "../format/blob.ts";
 import { withPath } from "../manifest_file.ts";
 import type { ChunkSource } from "../ports.ts";
@@ -103,6 +105,29 @@ export class LocalChunkSource implements ChunkSource {
       path,
       cause: error,
     });
+  }
+}
+
+/** What another thread opens the chunks of a snapshot from. */
+export interface StoredChunks {
+  readonly storage: StorageDescription;
+  readonly isEncrypted: boolean;
+  /** 32 bytes, where chunks are encrypted. */
+  readonly key: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Opens the chunks of a snapshot for as long as they are used. */
+export function withChunkSource(
+  { storage: description, isEncrypted, key }: StoredChunks,
+  use: (chunks: ChunkSource) => void,
+): void {
+  const storage = openStorage(description);
+  try {
+    const crypt = key === undefined ? undefined : new CryptConfig(key);
+    const codec = new BlobCodec(nativeCodecs());
+    use(new LocalChunkSource({ store: storage.chunks, codec, isEncrypted, crypt }));
+  } finally {
+    storage.close();
   }
 }
 

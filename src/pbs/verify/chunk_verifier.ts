@@ -6,18 +6,23 @@
 
 import { type ChunkDigest, DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
-import { FormatError, IntegrityError, LimitError } from "#src/errors.ts";
+import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
+import { Threads } from "#src/threads/thread.ts";
 import { ChunkCheck } from "./chunk_check.ts";
 import type { ChunkStorage, Storage } from "../storage/storage.ts";
 import type { CryptConfig } from "../crypt_config.ts";
 import { scanIndex } from "../index_scan.ts";
-import { BATCH_SIZE_MAX, VerifyBatch } from "./batch.ts";
-import { checkEntry, type VerifyThreads, VerifyWorkers } from "./threads.ts";
+import { startStoreThread } from "../thread_start.ts";
+import { VERIFY_ROLE, type VerifyStart, type VerifyThreads } from "./threads.ts";
+import { BATCH_SIZE_MAX, VerifyQueue } from "./verify_queue.ts";
 
 /** Memory for what is known of chunks. */
 const KNOWN_BUDGET = 192 << 20;
 /** Below so many plain bytes in a batch, it takes longer to start threads than they save. */
 const THREADS_START_SIZE = 64 << 20;
+
+/** How long a thread may take to end. One that hangs is left behind: it touches nothing that others use. */
+const END_TIMEOUT_MS = 1000;
 
 /** What is known of a chunk, in the low bits; the rest is its plain size. */
 const State = { PLAIN: 1, ENCRYPTED: 2, BAD: 3 } as const;
@@ -59,13 +64,16 @@ export class ChunkVerifier {
   readonly counts = { chunkCount: 0, storedBytes: 0, plainBytes: 0, badChunkCount: 0 };
   readonly #options: ChunkVerifierOptions;
   readonly #known = new DigestTable(KNOWN_BUDGET);
-  readonly #batch = new VerifyBatch(VerifyBatch.allocate());
   readonly #chunks: ChunkStorage;
   readonly #check: ChunkCheck;
-  #workers: VerifyWorkers | undefined;
+  #queue: VerifyQueue;
+  #threads: Threads | undefined;
+  /** A thread did not answer. */
+  #isAlone = false;
 
   constructor(options: ChunkVerifierOptions) {
     this.#options = options;
+    this.#queue = new VerifyQueue(undefined, options.threads?.timeoutMs);
     this.#chunks = options.storage.chunks;
     this.#check = new ChunkCheck(options.storage.chunks);
   }
@@ -108,8 +116,8 @@ export class ChunkVerifier {
 
   /** Ends the threads. */
   close(): void {
-    this.#batch.end();
-    this.#workers?.stop();
+    this.#queue.stop();
+    this.#threads?.end(this.#isAlone ? 0 : END_TIMEOUT_MS);
   }
 
   #verifyBatch(
@@ -118,32 +126,55 @@ export class ChunkVerifier {
     onProgress: (checked: number) => void,
   ): void {
     if (waiting.length === 0) return;
-    const { crypts, threads, throwIfStopped, storage } = this.#options;
+    const { crypts, throwIfStopped } = this.#options;
     // Disks with heads like it.
     waiting.sort((a, b) => a.place - b.place);
-    const batch = this.#batch;
-    batch.close();
-    waiting.forEach(({ digest, size }, position) => {
-      batch.setEntry(position, Uint8Array.fromHex(digest), size);
-    });
+    const queue = this.#queue;
+    const { nextNumber: first, answerCount } = queue;
+    const { isEncrypted } = index;
     const key = index.crypt === undefined ? -1 : crypts.indexOf(index.crypt);
-    batch.open(waiting.length, index.isEncrypted, key);
-    const bytes = waiting.reduce((sum, { size }) => sum + size, 0);
-    if (threads !== undefined && bytes >= (threads.startBytes ?? THREADS_START_SIZE)) {
-      this.#workers ??= new VerifyWorkers(threads, batch, storage.description, crypts);
+    for (const { digest, size } of waiting) {
+      queue.add({ digest: Uint8Array.fromHex(digest), size, isEncrypted, key });
     }
-    for (let entry = batch.take(); entry !== undefined; entry = batch.take()) {
-      batch.finish(entry, checkEntry(this.#check, entry, crypts));
+    this.#startThreads(waiting);
+    const check = (cell: number) => queue.check(cell, this.#check, crypts);
+    for (let number = queue.claim(); number !== undefined; number = queue.claim()) {
+      queue.run(number, check);
       throwIfStopped();
-      onProgress(batch.checkedCount);
+      onProgress((queue.answerCount - answerCount) | 0);
     }
-    batch.waitForResults();
+    try {
+      waiting.forEach((_, position) => queue.finish(first + position, check, throwIfStopped));
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      // A thread does not answer. What it has in hand is checked here, like all that follows.
+      this.#isAlone = true;
+    }
     onProgress(waiting.length);
     for (const [position, chunk] of waiting.entries()) {
-      const storedSize = batch.resultOf(position);
-      if (storedSize < 0) this.#examine(index, chunk);
-      else this.#count(chunk, storedSize);
+      const number = first + position;
+      if (queue.takeOut(number)) this.#count(chunk, queue.storedSizeOf(number));
+      else this.#examine(index, chunk);
     }
+    if (this.#isAlone) this.#leaveThreads();
+  }
+
+  #startThreads(waiting: readonly WaitingChunk[]): void {
+    const { crypts, threads, storage } = this.#options;
+    if (threads === undefined || this.#isAlone || this.#threads !== undefined) return;
+    const bytes = waiting.reduce((sum, { size }) => sum + size, 0);
+    if (bytes < (threads.startBytes ?? THREADS_START_SIZE)) return;
+    const { spawn = startStoreThread, count } = threads;
+    const keys = crypts.map((crypt) => crypt.key);
+    const { description } = storage;
+    const start: VerifyStart = { queue: this.#queue.shared, storage: description, keys };
+    this.#threads = new Threads(spawn, VERIFY_ROLE, count, start);
+  }
+
+  #leaveThreads(): void {
+    this.close();
+    this.#threads = undefined;
+    this.#queue = new VerifyQueue();
   }
 
   #count({ size }: WaitingChunk, storedSize: number): void {

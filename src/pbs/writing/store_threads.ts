@@ -5,7 +5,7 @@
  */
 
 import { ChunkThreadPool } from "#src/chunking/thread_pool.ts";
-import { threadsFrom } from "#src/threads/thread.ts";
+import { startStoreThread } from "../thread_start.ts";
 
 /**
  * Starts threads that serve one backup after the other, for {@link NewSnapshotOptions.workers}. To be disposed of. The sources of
@@ -16,8 +16,3 @@ import { threadsFrom } from "#src/threads/thread.ts";
 export function startStoreThreads(count = navigator.hardwareConcurrency - 1): ChunkThreadPool {
   return new ChunkThreadPool(count, startStoreThread);
 }
-
-/** Starts a thread that serves a backup. */
-export const startStoreThread = threadsFrom(
-  () => new URL("./store_chunk_worker.ts", import.meta.url),
-);

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { IntegrityError, StateError } from "#src/errors.ts";
+import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { ReadAheadThread } from "#src/pbs/datastore_types.ts";
 import { parseNamespace, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
 import type { LocalSnapshotReader } from "#src/pbs/local_snapshot_reader.ts";
+import { startStoreThread } from "#src/pbs/thread_start.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { FATES, HangingThread } from "../_hanging_thread.ts";
 
 const GROUP = { ns: parseNamespace(""), type: "host", id: "a" } as const;
 const NAME = "root.ppxar.didx";
@@ -56,9 +60,7 @@ for (const crypt of [undefined, CRYPT]) {
         startBytes: 1 << 20,
         spawn: (name) => {
           threadCount++;
-          const url =
-            new URL("../../../src/pbs/reading/read_ahead_worker.ts", import.meta.url).href;
-          return new Worker(url, { type: "module", name });
+          return startStoreThread(name);
         },
       },
     });
@@ -110,6 +112,35 @@ Deno.test("ReadAhead leaves what is wrong with a chunk to be said by the one who
   }
   store.close();
 });
+
+for (const fate of FATES) {
+  Deno.test(`ReadAhead waits only for a time for a thread that ${fate} while it loads`, () => {
+    const storePath = Deno.makeTempDirSync({ prefix: "pbkfs-ahead-" });
+    const thread = new HangingThread(storePath, fate);
+    const storage = { kind: "directory", path: storePath };
+    const loaded: string[] = [];
+    const ahead = new ReadAhead({
+      source: { storage, isEncrypted: false, key: undefined },
+      chunks: { load: (digest) => void loaded.push(digest), has: () => true },
+      spawn: thread.spawn,
+      allocate: allocateNativeBuffer,
+      startBytes: 0,
+      timeoutMs: 50,
+    });
+    const digests = [1, 2, 3].map((byte) => digestOf(new Uint8Array(32).fill(byte)));
+    for (const digest of digests) assert.equal(ahead.expect(digest, 10), true);
+    thread.waitForJob();
+    // The second is loaded here; the first is in the hand of the thread, which was to take the oldest.
+    assert.equal(ahead.take(digests[1]!, 10)?.bytes.length, 10);
+    assert.equal(ahead.take(digests[0]!, 10), undefined);
+    assert.deepEqual(loaded, [digests[1], digests[2]]);
+    // From now on nothing is read ahead.
+    assert.equal(ahead.take(digests[2]!, 10), undefined);
+    assert.equal(ahead.expect(digests[2]!, 10), false);
+    ahead.close();
+    Deno.removeSync(storePath, { recursive: true });
+  });
+}
 
 Deno.test("ReadAhead does without a thread that never starts, and ends one in the middle", () => {
   using directory = new TempDirectory("ahead");

@@ -5,9 +5,8 @@
  */
 
 import "./_storage_kinds.ts";
-import { isChunkLoader, serveChunkLoader } from "#src/pbs/reading/chunk_loader.ts";
-import { isReadAheadWorker, serveReadAheadWorker } from "#src/pbs/reading/read_ahead.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
+import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import { type Adding, exampleChunk, persistently } from "./_example_chunks.ts";
 
 interface WorkerScope {
@@ -15,9 +14,7 @@ interface WorkerScope {
   postMessage(message: unknown): void;
 }
 
-if (isReadAheadWorker()) serveReadAheadWorker();
-else if (isChunkLoader()) serveChunkLoader();
-else {
+if (!serveDatastoreThread()) {
   const scope = globalThis as unknown as WorkerScope;
   scope.onmessage = (event) => {
     const { description, seed, count } = event.data as Adding;

@@ -21,18 +21,11 @@ import {
 } from "#tests/support/pbs_fixtures.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { FATES, HangingThread } from "../_hanging_thread.ts";
 
 const DAY = 86_400;
 const ALL_KEYS = ["keys/key-none.json", "keys/key-scrypt.json", "keys/key-pbkdf2.json"];
-const WORKERS = {
-  count: 2,
-  startBytes: 1,
-  spawn: (name: string) =>
-    new Worker(new URL("../../../src/pbs/verify/worker.ts", import.meta.url), {
-      type: "module",
-      name,
-    }),
-};
+const WORKERS = { count: 2, startBytes: 1 };
 
 /** A copy of the golden store that may be changed. */
 class GoldenCopy implements Disposable {
@@ -398,6 +391,46 @@ Deno.test("verifyStore gives the same result with threads, for many chunks", () 
     assert.deepEqual(helped.snapshots[index]!.faults.map(key).sort(), faults.map(key).sort());
   }
   readOnly.close();
+});
+
+for (const fate of FATES) {
+  Deno.test(`verifyStore checks by itself what a thread has in hand that ${fate}`, () => {
+    using small = new SmallStore();
+    small.backUp(Array.from({ length: 300 }, (_, number) => number), 1_700_000_000);
+    small.backUp(Array.from({ length: 50 }, (_, number) => 1000 + number), 1_700_000_000, "b");
+    const thread = new HangingThread(small.path, fate);
+    const report = verifyStore(small.store, { kind: "namespace" }, {
+      threads: { count: 1, startBytes: 1, spawn: thread.spawn, timeoutMs: 50 },
+      onProgress: () => {
+        thread.waitForJob();
+      },
+    });
+    assert.ok(report.isClean);
+    assert.equal(report.chunkCount, 350);
+  });
+}
+
+Deno.test("verifyStore stops when it is told to while it waits for a thread", () => {
+  using small = new SmallStore();
+  small.backUp(Array.from({ length: 30 }, (_, number) => number), 1_700_000_000);
+  const thread = new HangingThread(small.path, "hangs");
+  const stop = new DOMException("stop", "AbortError");
+  let askedAfterAll = 0;
+  let isAllButOneDone = false;
+  assert.throws(() =>
+    verifyStore(small.store, { kind: "namespace" }, {
+      threads: { count: 1, startBytes: 1, spawn: thread.spawn, timeoutMs: 1000 },
+      signal: {
+        throwIfAborted() {
+          // Nobody but the wait asks any more, which would go on for a second.
+          if (isAllButOneDone && ++askedAfterAll > 1) throw stop;
+        },
+      } as AbortSignal,
+      onProgress: ({ chunksDone, chunksTotal }) => {
+        thread.waitForJob();
+        isAllButOneDone ||= chunksDone === chunksTotal - 1;
+      },
+    }), stop);
 });
 
 Deno.test("verifyStore stops when it is told to", () => {
