@@ -7,6 +7,7 @@
 import { OsError } from "#src/errors.ts";
 import * as host from "./host.ts";
 import * as metadata from "./host_metadata.ts";
+import { directoryOf, syncDirectory } from "./files/whole_file.ts";
 import type { Sink } from "./streams.ts";
 
 /** Below this a copy by the kernel costs more than it saves. */
@@ -198,19 +199,6 @@ export class DescriptorSink implements Sink {
 /** Standard output as a sink. */
 export function openStandardOutput(): DescriptorSink {
   return new DescriptorSink(1, "standard output");
-}
-
-function directoryOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash + 1);
-}
-
-function syncDirectory(path: string): void {
-  const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
-  const result = host.fsync(fd);
-  host.close(fd);
-  host.unwrap(result, "sync", path);
 }
 
 function writeAll(fd: number, bytes: Uint8Array, path: string): void {

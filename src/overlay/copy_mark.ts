@@ -13,9 +13,10 @@
  * @module
  */
 
+import { removeFile } from "#src/io/files/whole_file.ts";
 import { EntryType } from "#src/bytes/file_type.ts";
 import * as host from "#src/io/host.ts";
-import { readSmallTextFile, removeFile, replaceTextFile } from "./durable_file.ts";
+import { readSmallTextFile, replaceTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
 
 const { OpenFlag } = host;

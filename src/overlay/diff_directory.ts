@@ -11,6 +11,7 @@
  * @module
  */
 
+import { removeFile, syncDirectory } from "#src/io/files/whole_file.ts";
 import { dirname, join, relative, resolve } from "node:path";
 import * as host from "#src/io/host.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
@@ -27,7 +28,7 @@ import {
   type Source,
 } from "./binding.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
-import { readSmallTextFile, removeFile, replaceTextFile, syncDirectory } from "./durable_file.ts";
+import { readSmallTextFile, replaceTextFile } from "./durable_file.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 
 /** Name of the marker in the diff directory that says that acknowledged writes may be lost. */

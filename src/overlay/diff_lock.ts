@@ -8,11 +8,12 @@
  * @module
  */
 
+import { writeWhole } from "#src/io/files/whole_file.ts";
 import * as host from "#src/io/host.ts";
 import { HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { StateError } from "#src/errors.ts";
 import { sleep } from "#src/threads/waiting.ts";
-import { readSmallTextFile, writeText } from "./durable_file.ts";
+import { readSmallTextFile } from "./durable_file.ts";
 
 /** Name of the lock file in the diff directory. */
 export const LOCK_FILE_NAME = ".pbkfs-lock";
@@ -79,7 +80,7 @@ export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock 
     const result = host.flock(fd, host.Lock.EXCLUSIVE | host.Lock.NONBLOCKING);
     if (result === 0 && isStillNamed(fd, path)) {
       host.unwrap(host.ftruncate(fd, 0), "truncate", path);
-      writeText(fd, formatLockRecord(record), path);
+      writeWhole(fd, new TextEncoder().encode(formatLockRecord(record)), path);
       return new DiffLock(path, fd);
     }
     host.close(fd);

@@ -4,9 +4,9 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
-import { LimitError, StateError } from "#src/errors.ts";
-import { FileType } from "#src/tree/node.ts";
+import { OsError, StateError } from "#src/errors.ts";
+import { readWholeFile, replaceFile } from "#src/io/files/whole_file.ts";
+import { Errno, getEffectiveUid } from "#src/io/host.ts";
 
 /** Files of ours are far below this; a longer one is not ours. */
 const SMALL_FILE_SIZE_MAX = 1 << 20;
@@ -20,38 +20,18 @@ const SMALL_FILE_SIZE_MAX = 1 << 20;
  * @throws {OsError} when it cannot be read
  */
 export function readSmallTextFile(path: string): string | undefined {
-  const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK;
-  const fd = host.open(path, flags);
-  if (fd === -host.Errno.ENOENT) return undefined;
-  if (fd === -host.Errno.ELOOP) throw notRegular(path);
-  host.unwrap(fd, "open", path);
   try {
-    return readDescriptor(fd, path);
-  } finally {
-    host.close(fd);
+    return new TextDecoder().decode(readWholeFile(path, SMALL_FILE_SIZE_MAX, false));
+  } catch (error) {
+    if (!(error instanceof OsError)) throw error;
+    if (error.errno === Errno.ENOENT) return undefined;
+    if (error.errno !== Errno.ELOOP && error.errno !== Errno.EINVAL) throw error;
+    throw new StateError("foreign-diff", `Cannot use "${path}": it is not a regular file`, {
+      hint: "Give another diff directory",
+      option: "diffPath",
+      cause: error,
+    });
   }
-}
-
-function readDescriptor(fd: number, path: string): string {
-  const stat = new host.HostStat();
-  host.unwrap(host.statFd(fd, stat), "stat", path);
-  if ((stat.mode & FileType.MASK) !== FileType.FILE) throw notRegular(path);
-  if (stat.size > SMALL_FILE_SIZE_MAX) {
-    throw new LimitError(
-      `Cannot read "${path}": ${stat.size} bytes are more than the limit ${SMALL_FILE_SIZE_MAX}`,
-    );
-  }
-  if (stat.size === 0) return "";
-  const buffer = host.allocateNativeBuffer(stat.size);
-  const count = host.unwrap(host.preadFully(fd, buffer.address, stat.size, 0), "read", path);
-  return new TextDecoder().decode(buffer.bytes.subarray(0, count));
-}
-
-function notRegular(path: string): StateError {
-  return new StateError("foreign-diff", `Cannot use "${path}": it is not a regular file`, {
-    hint: "Give another diff directory",
-    option: "diffPath",
-  });
 }
 
 /**
@@ -71,53 +51,9 @@ export function replaceTextFile(
   },
 ): void {
   const path = `${directory}/${name}`;
-  const temporary = `${path}.new`;
-  host.unlinkAt(host.At.FDCWD, temporary);
-  const flags = host.OpenFlag.WRONLY | host.OpenFlag.CREAT | host.OpenFlag.EXCL |
-    host.OpenFlag.NOFOLLOW;
-  const fd = host.unwrap(host.open(temporary, flags, options.mode), "create", temporary);
-  try {
-    writeText(fd, text, temporary);
-    if (options.owner !== undefined && host.getEffectiveUid() === 0) {
-      const { uid, gid } = options.owner;
-      host.unwrap(host.chownAt(fd, "", uid, gid), "chown", temporary);
-    }
-    if (options.durable) host.unwrap(host.fsync(fd), "fsync", temporary);
-  } catch (error) {
-    host.unlinkAt(host.At.FDCWD, temporary);
-    throw error;
-  } finally {
-    host.close(fd);
-  }
-  host.unwrap(
-    host.renameAt(host.At.FDCWD, temporary, host.At.FDCWD, path, 0),
-    "rename",
-    temporary,
-  );
-  if (options.durable) syncDirectory(directory);
-}
-
-/** Makes the names in a directory durable. @throws {OsError} */
-export function syncDirectory(path: string): void {
-  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY;
-  const fd = host.unwrap(host.open(path, flags), "open", path);
-  const result = host.fsync(fd);
-  host.close(fd);
-  host.unwrap(result, "fsync", path);
-}
-
-/** Writes `text` at the start of an open file. @throws {OsError} */
-export function writeText(fd: number, text: string, path: string): void {
-  const bytes = new TextEncoder().encode(text);
-  if (bytes.length === 0) return;
-  const buffer = host.nativeBufferOf(bytes);
-  host.unwrap(host.pwriteFully(fd, buffer.address, bytes.length, 0), "write", path);
-}
-
-/** Removes a file. @returns whether it was there @throws {OsError} */
-export function removeFile(path: string): boolean {
-  const result = host.unlinkAt(host.At.FDCWD, path);
-  if (result === -host.Errno.ENOENT) return false;
-  host.unwrap(result, "remove", path);
-  return true;
+  replaceFile(path, `${path}.new`, new TextEncoder().encode(text), {
+    mode: options.mode,
+    isDurable: options.durable,
+    owner: getEffectiveUid() === 0 ? options.owner : undefined,
+  });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { removeFile } from "#src/io/files/whole_file.ts";
 import { statfsSync } from "node:fs";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError, UsageError } from "#src/errors.ts";
@@ -44,7 +45,7 @@ import { ProcessLock } from "./storage/directory/process_lock.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
 import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, plannedSnapshot, startSnapshot, writeOwner } from "./snapshot_start.ts";
-import { removeFile, StoreFiles } from "./storage/directory/store_files.ts";
+import { StoreFiles } from "./storage/directory/store_files.ts";
 import {
   checkNotes,
   describeGroup,

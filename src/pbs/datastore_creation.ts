@@ -4,6 +4,7 @@
  * @module
  */
 
+import { renameFile } from "#src/io/files/whole_file.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, statusOf } from "#src/io/store_access.ts";
@@ -68,7 +69,7 @@ function makeChunkDirectories(path: string, files: StoreFiles, owner: FileOwner)
   } finally {
     host.close(directory);
   }
-  files.makeVisible(temporary, `${path}/${CHUNKS_DIRECTORY}`, false);
+  renameFile(temporary, `${path}/${CHUNKS_DIRECTORY}`, false);
 }
 
 function ownerOf(directory: string, path: string): FileOwner {

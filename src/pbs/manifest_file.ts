@@ -4,6 +4,7 @@
  * @module
  */
 
+import { renameFile, syncDirectory, syncFileSystem } from "#src/io/files/whole_file.ts";
 import {
   Errno,
   FormatError,
@@ -18,7 +19,6 @@ import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./f
 import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { requireSnapshot, snapshotPath } from "./store_places.ts";
-import { syncDirectory, syncFileSystem } from "./storage/directory/store_files.ts";
 
 /** Largest blob file that is read. */
 export const BLOB_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;
@@ -122,7 +122,7 @@ function writeManifest(
   const path = snapshotPath(store, snapshot);
   files.writeTemporary(`${path}/${TEMPORARY_NAME}`, bytes, isDurable);
   beforeVisible();
-  files.makeVisible(`${path}/${TEMPORARY_NAME}`, `${path}/${MANIFEST_NAME}`, isDurable);
+  renameFile(`${path}/${TEMPORARY_NAME}`, `${path}/${MANIFEST_NAME}`, isDurable);
 }
 
 /** Runs something, and gives errors about bytes the path of their file. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { removeFile } from "#src/io/files/whole_file.ts";
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
@@ -11,7 +12,6 @@ import { MANIFEST_NAME } from "./format/manifest.ts";
 import { formatGroup, type GroupId, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { ProtectedSnapshotError } from "./state_errors.ts";
-import { removeFile } from "./storage/directory/store_files.ts";
 import { isProtected, listSnapshots, namesIn, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
 import { groupPath, requireGroup, requireSnapshot, snapshotPath } from "./store_places.ts";
 

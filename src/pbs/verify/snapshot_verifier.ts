@@ -6,9 +6,8 @@
 
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
-import { AuthError, Failure, IntegrityError, LimitError, StateError } from "#src/errors.ts";
+import { readWholeFile } from "#src/io/files/whole_file.ts";
+import { AuthError, Failure, IntegrityError, StateError } from "#src/errors.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import { ChunkVerifier } from "./chunk_verifier.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
@@ -187,7 +186,7 @@ export class SnapshotVerifier {
   }
 
   #verifyBlob(path: string, file: ManifestFile, crypt: CryptConfig | undefined): void {
-    const bytes = readFile(path, BLOB_FILE_SIZE_MAX);
+    const bytes = readWholeFile(path, BLOB_FILE_SIZE_MAX, false);
     checkAgainst(file, bytes.length, sha256Of(bytes).toHex(), path);
     try {
       this.#codec.decodeBytes(bytes, { crypt });
@@ -256,20 +255,6 @@ class Faults {
       faults: this.#faults,
       faultCount: this.count,
     };
-  }
-}
-
-/** A whole regular file. @throws {LimitError | OsError} */
-function readFile(path: string, sizeMax: number): Uint8Array<ArrayBuffer> {
-  const source = openHostFileSource(path);
-  try {
-    if (source.size > sizeMax) {
-      throw new LimitError(`Cannot read "${path}": ${source.size} bytes are more than ${sizeMax}`);
-    }
-    const buffer = allocateNativeBuffer(source.size);
-    return buffer.bytes.subarray(0, source.readAt(buffer, 0, source.size, 0));
-  } finally {
-    source.close();
   }
 }
 

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { removeFile } from "#src/io/files/whole_file.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
@@ -30,7 +31,7 @@ import {
   realPathOfMissing,
 } from "#src/overlay/diff_directory.ts";
 import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
-import { removeFile, replaceTextFile } from "#src/overlay/durable_file.ts";
+import { replaceTextFile } from "#src/overlay/durable_file.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import {

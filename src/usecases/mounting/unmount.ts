@@ -4,6 +4,7 @@
  * @module
  */
 
+import { removeFile } from "#src/io/files/whole_file.ts";
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import {
@@ -19,7 +20,6 @@ import {
 } from "#src/mount/mod.ts";
 import { emptyTemporaryDirectory, openControlDirectory } from "#src/overlay/diff_directory.ts";
 import { acquireDiffLock, type DiffLock } from "#src/overlay/diff_lock.ts";
-import { removeFile } from "#src/overlay/durable_file.ts";
 import {
   checkOutcome,
   endStarting,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { syncDirectory } from "#src/io/files/whole_file.ts";
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
@@ -16,7 +17,7 @@ import { chunkDirectory, ChunkNames } from "./chunk_names.ts";
 import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "../../format/blob.ts";
 import type { ChunkStorage } from "../storage.ts";
-import { FILE_MODE, neededOwner, processUmask, syncDirectory } from "./store_files.ts";
+import { FILE_MODE, neededOwner, processUmask } from "./store_files.ts";
 
 /** Permissions of `.chunks` and of the directories in it. */
 export const CHUNK_DIRECTORY_MODE = 0o750;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { removeFile } from "#src/io/files/whole_file.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { MANIFEST_NAME } from "../../format/manifest.ts";
@@ -24,7 +25,7 @@ import {
   oldManifestLockPath,
   snapshotLockPath,
 } from "./server_lock_paths.ts";
-import { removeFile, type StoreFiles } from "./store_files.ts";
+import type { StoreFiles } from "./store_files.ts";
 
 /** A lock is shared by readers, or held alone. */
 export type LockKind = "shared" | "exclusive";

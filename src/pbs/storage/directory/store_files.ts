@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type NewFileOptions, replaceFile, writeNewFile } from "#src/io/files/whole_file.ts";
 import * as host from "#src/io/host.ts";
 import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
 
@@ -81,46 +82,17 @@ export class StoreFiles {
    * @throws {OsError}
    */
   replaceFile(path: string, temporaryPath: string, bytes: Uint8Array<ArrayBuffer>): void {
-    this.writeTemporary(temporaryPath, bytes, this.syncLevel === "file");
-    this.makeVisible(temporaryPath, path, this.syncLevel === "file");
+    replaceFile(path, temporaryPath, bytes, this.#newFile(this.syncLevel === "file"));
   }
 
   /** Writes a file that replaces one of the same name; removed again when that fails. @throws {OsError} */
   writeTemporary(path: string, bytes: Uint8Array<ArrayBuffer>, isDurable: boolean): void {
-    host.unlinkAt(host.At.FDCWD, path);
-    const { WRONLY, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
-    const fd = host.unwrap(
-      host.open(path, WRONLY | CREAT | EXCL | NOFOLLOW, FILE_MODE),
-      "create",
-      path,
-    );
-    try {
-      const buffer = host.nativeBufferOf(bytes);
-      const count = bytes.length === 0
-        ? 0
-        : host.unwrap(host.pwriteFully(fd, buffer.address, bytes.length, 0), "write", path);
-      if (count < bytes.length) throw new host.OsError(host.Errno.ENOSPC, "write", path);
-      if ((this.#umask & FILE_MODE) !== 0) {
-        host.unwrap(host.fchmod(fd, FILE_MODE), "chmod", path);
-      }
-      this.#giveAway(fd, "", path);
-      if (isDurable) host.unwrap(host.fsync(fd), "sync", path);
-    } catch (error) {
-      host.unlinkAt(host.At.FDCWD, path);
-      throw error;
-    } finally {
-      host.close(fd);
-    }
+    writeNewFile(path, bytes, this.#newFile(isDurable));
   }
 
-  /** Gives a written file its name. @throws {OsError} */
-  makeVisible(temporaryPath: string, path: string, isDurable: boolean): void {
-    const result = host.renameAt(host.At.FDCWD, temporaryPath, host.At.FDCWD, path);
-    if (result < 0) {
-      host.unlinkAt(host.At.FDCWD, temporaryPath);
-      host.unwrap(result, "rename", path);
-    }
-    if (isDurable) syncDirectory(path.slice(0, path.lastIndexOf("/")));
+  #newFile(isDurable: boolean): NewFileOptions {
+    const isModeExact = (this.#umask & FILE_MODE) !== 0;
+    return { mode: FILE_MODE, isModeExact, owner: this.#owner, isDurable };
   }
 
   #giveAway(directory: number, name: string, path: string): void {
@@ -128,32 +100,6 @@ export class StoreFiles {
     const { uid, gid } = this.#owner;
     host.unwrap(host.chownAt(directory, name, uid, gid), "chown", path);
   }
-}
-
-/** Makes the names in a directory durable. @throws {OsError} */
-export function syncDirectory(path: string): void {
-  const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
-  const result = host.fsync(fd);
-  host.close(fd);
-  host.unwrap(result, "sync", path);
-}
-
-/** Makes everything durable that was written to the file system of `path`. @throws {OsError} */
-export function syncFileSystem(path: string): void {
-  const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
-  const result = host.syncfs(fd);
-  host.close(fd);
-  host.unwrap(result, "sync", path);
-}
-
-/** Removes a file. @returns whether it was there @throws {OsError} */
-export function removeFile(path: string): boolean {
-  const result = host.unlinkAt(host.At.FDCWD, path);
-  if (result === -host.Errno.ENOENT) return false;
-  host.unwrap(result, "remove", path);
-  return true;
 }
 
 /** Whether a call failed since there is no room. */
