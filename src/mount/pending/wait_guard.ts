@@ -11,7 +11,7 @@
 import { OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
 import { Errno } from "#ffi/os_error.ts";
 import type { PendingRequest } from "./pending_queue.ts";
-import { waitedFile } from "./waited_file.ts";
+import { isRunnable, waitedFile } from "./waited_file.ts";
 import { Duty, monotonicMs, ThreadState, type WaitTable } from "./wait_table.ts";
 
 /** How often it is looked after an alarm. */
@@ -183,8 +183,7 @@ export class WaitGuard {
   /** Calls the reserve, tells that all wait, or that this is over. */
   #judge(now: number): void {
     const { table, listeners } = this.#parts;
-    const stuck = this.#sights.filter((sight) => sight !== undefined && this.#isStuck(sight, now));
-    if (stuck.length < table.permitCount) {
+    if (this.#countHanging(now) < table.permitCount) {
       if (this.#isTold) listeners.onWaitOver?.(now - this.#blockedSinceMs!);
       this.#isTold = false;
       this.#blockedSinceMs = undefined;
@@ -196,6 +195,16 @@ export class WaitGuard {
     if (this.#isTold || now - this.#blockedSinceMs < TOLD_MS) return;
     this.#isTold = true;
     listeners.onWaiting?.(this.report());
+  }
+
+  /** Threads that are stuck, and not only for want of a processor. */
+  #countHanging(now: number): number {
+    let count = 0;
+    for (const [index, sight] of this.#sights.entries()) {
+      if (sight === undefined || !this.#isStuck(sight, now)) continue;
+      if (!isRunnable(this.#parts.table.threadIdOf(index))) count++;
+    }
+    return count;
   }
 
   #callReserve(): void {
