@@ -41,7 +41,7 @@ export class ChunkQueue extends JobQueue {
     const outcome = handler.handle(arena, cells[cell + Job.START]! >>> 0, cells[cell + Job.SIZE]!);
     cells[cell + Job.STORED_SIZE] = outcome.storedSize;
     cells[cell + Job.IS_NEW] = outcome.isNew ? 1 : 0;
-    this.bytes.set(digestBytes(outcome.digest), digestOffset(cell));
+    this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE).set(digestBytes(outcome.digest));
   }
 
   /**
@@ -54,15 +54,10 @@ export class ChunkQueue extends JobQueue {
     if (!this.isAnswered(number)) return undefined;
     if (!this.takeOut(number)) throw this.failure();
     const cell = this.cellOf(number);
-    const offset = digestOffset(cell);
     return {
-      digest: digestOf(this.bytes.subarray(offset, offset + DIGEST_SIZE)),
+      digest: digestOf(this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE)),
       storedSize: this.cells[cell + Job.STORED_SIZE]!,
       isNew: this.cells[cell + Job.IS_NEW] === 1,
     };
   }
-}
-
-function digestOffset(cell: number): number {
-  return (cell + Job.DIGEST) * Int32Array.BYTES_PER_ELEMENT;
 }

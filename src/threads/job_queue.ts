@@ -48,8 +48,7 @@ export class JobQueue {
   readonly shared: SharedArrayBuffer;
   /** All cells, among them those that {@link cellOf} tells of. */
   readonly cells: SharedCells;
-  /** The same memory, four bytes a cell. */
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #placeMask: number;
   readonly #placeCells: number;
   readonly #failureOffset: number;
@@ -61,7 +60,7 @@ export class JobQueue {
    */
   constructor(origin: SharedArrayBuffer | JobQueueSize, timeoutMs = ANSWER_TIMEOUT_MS) {
     this.shared = origin instanceof SharedArrayBuffer ? origin : allocate(origin);
-    this.bytes = new Uint8Array(this.shared);
+    this.#bytes = new Uint8Array(this.shared);
     this.cells = new Int32Array(this.shared);
     const placeCount = this.cells[Cell.PLACE_COUNT]!;
     this.#placeMask = placeCount - 1;
@@ -73,6 +72,12 @@ export class JobQueue {
   /** Index of a job's first cell that is the user's own. */
   cellOf(number: number): number {
     return this.#stateCell(number) + 1;
+  }
+
+  /** The memory from a cell on, four bytes a cell. */
+  bytesOf(cell: number, size: number): Uint8Array<SharedArrayBuffer> {
+    const offset = cell * Int32Array.BYTES_PER_ELEMENT;
+    return this.#bytes.subarray(offset, offset + size);
   }
 
   /** Number of the job that {@link submit} puts in next, whose cells may be written if the queue {@link isFull not full}. */
@@ -170,7 +175,7 @@ export class JobQueue {
     // Another thread may have failed first and be still writing.
     if (!waitWhile(this.cells, Cell.FAILURE, 1, this.#timeoutMs)) return noAnswer();
     const length = Atomics.load(this.cells, Cell.FAILURE);
-    const text = this.bytes.slice(this.#failureOffset, this.#failureOffset + length);
+    const text = this.#bytes.slice(this.#failureOffset, this.#failureOffset + length);
     return parseFailure(new TextDecoder().decode(text));
   }
 
@@ -211,7 +216,7 @@ export class JobQueue {
     const text = new TextEncoder().encode(formatFailure(error));
     const isShort = text.length <= FAILURE_SIZE;
     const kept = isShort ? text : new TextEncoder().encode(formatFailure("too much to say"));
-    this.bytes.set(kept, this.#failureOffset);
+    this.#bytes.set(kept, this.#failureOffset);
     storeAndWake(this.cells, Cell.FAILURE, kept.length);
   }
 

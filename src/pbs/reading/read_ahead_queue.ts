@@ -36,7 +36,7 @@ export class ReadAheadQueue extends JobQueue {
     this.cells[cell + Job.SIZE] = size;
     this.cells[cell + Job.ADDRESS] = Number(address & 0xffff_ffffn);
     this.cells[cell + Job.ADDRESS + 1] = Number(address >> 32n);
-    this.bytes.set(digestBytes(digest), digestOffset(cell));
+    this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE).set(digestBytes(digest));
     this.submit();
     return number;
   }
@@ -46,12 +46,7 @@ export class ReadAheadQueue extends JobQueue {
     const size = this.cells[cell + Job.SIZE]!;
     const low = BigInt(this.cells[cell + Job.ADDRESS]! >>> 0);
     const address = (BigInt(this.cells[cell + Job.ADDRESS + 1]! >>> 0) << 32n) | low;
-    const offset = digestOffset(cell);
-    const digest = digestOf(this.bytes.slice(offset, offset + DIGEST_SIZE));
+    const digest = digestOf(this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE));
     source.load(digest, size, bufferAt(address, size), 0);
   }
-}
-
-function digestOffset(cell: number): number {
-  return (cell + Job.DIGEST) * Int32Array.BYTES_PER_ELEMENT;
 }

@@ -43,16 +43,15 @@ export class VerifyQueue extends JobQueue {
     this.cells[cell + Job.SIZE] = size;
     this.cells[cell + Job.IS_ENCRYPTED] = isEncrypted ? 1 : 0;
     this.cells[cell + Job.KEY] = key;
-    this.bytes.set(digest, digestOffset(cell));
+    this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE).set(digest);
     this.submit();
   }
 
   /** Checks the chunk of a job in hand. @param cell the job's first @throws what is wrong with the chunk */
   check(cell: number, checker: ChunkCheck, crypts: readonly CryptConfig[]): void {
-    const { cells, bytes } = this;
-    const offset = digestOffset(cell);
+    const { cells } = this;
     cells[cell + Job.STORED_SIZE] = checker.check({
-      digest: digestOf(bytes.slice(offset, offset + DIGEST_SIZE)),
+      digest: digestOf(this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE)),
       size: cells[cell + Job.SIZE]! >>> 0,
       isEncrypted: cells[cell + Job.IS_ENCRYPTED] === 1,
       crypt: crypts[cells[cell + Job.KEY]!],
@@ -63,8 +62,4 @@ export class VerifyQueue extends JobQueue {
   storedSizeOf(number: number): number {
     return this.cells[this.cellOf(number) + Job.STORED_SIZE]!;
   }
-}
-
-function digestOffset(cell: number): number {
-  return (cell + Job.DIGEST) * Int32Array.BYTES_PER_ELEMENT;
 }
