@@ -1,6 +1,6 @@
 /**
  * House rules that the compiler and the linter do not check: dead modules, import cycles, leftover markers,
- * tests that do not run, names that say nothing. Long modules are only mentioned.
+ * tests that do not run, names that say nothing, folders with too many modules. Long modules are only mentioned.
  *
  *     deno run --allow-read --allow-write=dist --allow-run=deno,git scripts/tidy.ts
  *
@@ -13,6 +13,7 @@ import { type Layer, layerOf, MAY_IMPORT } from "./lint/layer_table.ts";
 export type ModuleGraph = ReadonlyMap<string, readonly string[]>;
 
 const LINES_MAX = 450;
+const FOLDER_MODULES_MAX = 25;
 const WORKER_URL = /new URL\(\s*"([^"]+\.ts)",\s*import\.meta\.url\s*,?\s*\)/g;
 /** Split so that this file does not find itself. */
 const MARKER = new RegExp(
@@ -77,6 +78,27 @@ export function unusedPackages(
       !all.some((text) => text.includes(`"${name}"`) || text.includes(`"${name}/`))
     )
     .map(([name]) => `deno.json: no module imports ${name}`);
+}
+
+/** Folders that hold more modules than one can overlook, and that nobody has put in order yet. */
+const LARGE_FOLDERS: ReadonlySet<string> = new Set([
+  "src/io",
+  "src/mount",
+  "src/overlay",
+  "src/pbs",
+  "src/pxar",
+]);
+
+/** Folders of the program in which nobody finds anything: they need sub-folders. */
+export function crowdedFolders(modules: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const path of modules.filter((path) => path.startsWith("src/"))) {
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([folder, count]) => count > FOLDER_MODULES_MAX && !LARGE_FOLDERS.has(folder))
+    .map(([folder, count]) => `${folder}: ${count} modules, more than ${FOLDER_MODULES_MAX}`);
 }
 
 /** What is wrong with the text of one module. */
@@ -204,6 +226,7 @@ async function main(): Promise<number> {
   const faults = [
     ...unusedPackages(config.imports, texts),
     ...unusedAllowances(graph),
+    ...crowdedFolders(modules),
     ...exported.filter((path) => !texts.has(path)).map((path) => `${path}: exported but not there`),
     ...[...texts].flatMap(([path, text]) => textFaults(path, text)),
     ...graphFaults(graph, texts, exported),

@@ -8,7 +8,7 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { OutputFormat } from "./exit_code.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 
 /** What a running command may use of the world. */
 export interface CommandContext {

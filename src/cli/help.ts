@@ -5,7 +5,7 @@
  */
 
 import { type Command, Help } from "commander";
-import { wrapCommandLine, wrapText } from "./wrapping.ts";
+import { wrapCommandLine, wrapText } from "./terminal/wrapping.ts";
 
 /** What the help of a command shows beside its options. */
 export interface HelpNotes {

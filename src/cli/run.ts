@@ -8,7 +8,7 @@ import { Command, CommanderError } from "commander";
 import type { CommandContext, CommandGroup, CommandModule, ProgramGroup } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes, formatHelpItem, formatHelpUsage } from "./help.ts";
-import { OutputClosed, processTerminal, type Terminal } from "./terminal.ts";
+import { OutputClosed, processTerminal, type Terminal } from "./terminal/terminal.ts";
 import { versionLine } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
 import { completionCommand } from "./commands/completion.ts";

@@ -13,7 +13,7 @@ import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { replaceCalls } from "#src/usecases/call_text.ts";
 import { CALL_WORDS, unmountCommand } from "./shell_command.ts";
-import { datastoreWayOut } from "./pbs/way_out.ts";
+import { datastoreWayOut } from "./datastore/way_out.ts";
 
 /** Flags of the options that errors name. */
 export const FLAGS: Readonly<Record<string, string>> = {

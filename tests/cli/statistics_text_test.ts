@@ -5,7 +5,7 @@ import type {
   BackupStatisticsReport,
   StatisticsReport,
 } from "#src/usecases/mounting/statistics_report.ts";
-import { formatStatistics } from "#src/cli/statistics_text.ts";
+import { formatStatistics } from "#src/cli/output/statistics_text.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import { createPageCounterMemory } from "#src/pgprobackup/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  crowdedFolders,
   importCycles,
   type ModuleGraph,
   reachable,
@@ -54,4 +55,15 @@ Deno.test("unusedPackages() names packages of the import map that no module impo
   const imports = { "#src/": "./src/", used: "npm:used@1", deep: "npm:deep@1", idle: "npm:idle@1" };
   const texts = new Map([["a.ts", 'import "used";'], ["b.ts", 'import x from "deep/part";']]);
   assert.deepEqual(unusedPackages(imports, texts), ["deno.json: no module imports idle"]);
+});
+
+Deno.test("crowdedFolders() names folders of the program with more than 25 modules of their own", () => {
+  const inFolder = (folder: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${folder}/m${index}.ts`);
+  const modules = [
+    ...inFolder("src/a", 25),
+    ...inFolder("src/a/b", 26),
+    ...inFolder("tests/a", 40),
+  ];
+  assert.deepEqual(crowdedFolders(modules), ["src/a/b: 26 modules, more than 25"]);
 });

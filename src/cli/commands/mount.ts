@@ -13,10 +13,10 @@ import {
   formatOption,
 } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
-import { addIoTimeout } from "../io_timeout.ts";
-import { addLogOptions } from "../log_options.ts";
+import { addIoTimeout } from "../options/io_timeout.ts";
+import { addLogOptions } from "../options/log_options.ts";
 import type { BackupMountRequest, Owner } from "#src/usecases/mounting/mount_request.ts";
-import type { MountOptions } from "../mount_options.ts";
+import type { MountOptions } from "../options/mount_options.ts";
 
 const SECONDS_MAX = 86_400;
 
@@ -84,10 +84,10 @@ export const mountCommand: CommandModule<MountOptions> = {
   },
 
   async run(options, context) {
-    const { parseMountRequest } = await import("../mount_options.ts");
+    const { parseMountRequest } = await import("../options/mount_options.ts");
     const request = parseMountRequest(options, context);
     if (options.console === true || options.handshake === true) {
-      const { serveMount } = await import("../serving.ts");
+      const { serveMount } = await import("../mounting/serving.ts");
       return await serveMount(options.handshake === true, async (report) => {
         const { runBackupMount } = await import("#src/usecases/mounting/backup_mount.ts");
         await runBackupMount({ ...request, owner: await ownerOf(options) }, report);
@@ -103,7 +103,7 @@ async function launch(
   { args, terminal }: CommandContext,
 ): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
-  const { launchWorker, workerCommand } = await import("../background.ts");
+  const { launchWorker, workerCommand } = await import("../mounting/background.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const result = await launchWorker({
     command: workerCommand(args),
@@ -123,7 +123,7 @@ async function launch(
 /** Only the serving process looks an owner up, and reports what is wrong with it. */
 async function ownerOf({ owner }: MountOptions): Promise<Owner | undefined> {
   if (owner === undefined) return undefined;
-  const { ownerOfMount } = await import("../owner.ts");
+  const { ownerOfMount } = await import("../options/owner.ts");
   return ownerOfMount(owner);
 }
 

@@ -55,7 +55,7 @@ export const showCommand: CommandModule<ShowOptions> = {
     if (options.format === "json") {
       context.terminal.out(JSON.stringify(catalog, null, 2) + "\n");
     } else {
-      const { formatCatalog } = await import("../catalog_text.ts");
+      const { formatCatalog } = await import("../output/catalog_text.ts");
       context.terminal.out(formatCatalog(catalog, context.terminal.columns));
     }
     const unreadable = catalog.instances.filter((instance) => instance.unreadable === true);

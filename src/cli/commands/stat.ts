@@ -38,7 +38,7 @@ export const statCommand: CommandModule<StatOptions> = {
     if (options.format === "json") {
       terminal.out(JSON.stringify(report, null, 2) + "\n");
     } else {
-      const { formatStatistics } = await import("../statistics_text.ts");
+      const { formatStatistics } = await import("../output/statistics_text.ts");
       terminal.out(formatStatistics(report, terminal.columns));
     }
     return 0;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { formatGcReport } from "#src/cli/pbs/gc_job.ts";
-import { Output } from "#src/cli/pbs/output.ts";
-import { ProgressLine } from "#src/cli/pbs/progress_line.ts";
+import { formatGcReport } from "#src/cli/jobs/gc_job.ts";
+import { Output } from "#src/cli/output/output.ts";
+import { ProgressLine } from "#src/cli/output/progress_line.ts";
 import { parseGcStatus } from "#src/pbs/gc/status.ts";
 import { contextOf } from "./_context.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { loadKey } from "#src/cli/pbs/key_loading.ts";
-import { loadBackupKeys } from "#src/cli/pbs/crypt.ts";
-import type { KeyPlan } from "#src/cli/pbs/key_choice.ts";
-import { Output } from "#src/cli/pbs/output.ts";
+import { loadKey } from "#src/cli/keys/key_loading.ts";
+import { loadBackupKeys } from "#src/cli/keys/crypt.ts";
+import type { KeyPlan } from "#src/cli/keys/key_choice.ts";
+import { Output } from "#src/cli/output/output.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { sealKey, unsealKey } from "#src/pbs/master_key.ts";
 import { parseKeyFile } from "#src/pbs/format/key_file.ts";

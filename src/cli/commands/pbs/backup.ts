@@ -14,19 +14,24 @@ import {
   type BackupCommandOptions,
   type BackupRequest,
   parseBackupRequest,
-} from "../../pbs/backup_options.ts";
-import { defaultKeys, planBackupKeys } from "../../pbs/key_choice.ts";
+} from "../../options/backup_options.ts";
+import { defaultKeys, planBackupKeys } from "../../keys/key_choice.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
-import { datastorePath } from "../../pbs/repository.ts";
+} from "../../output/output.ts";
+import { datastorePath } from "../../options/repository.ts";
 import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
-import { snapshotCommand } from "../../pbs/way_out.ts";
-import { namespaceOf, STORE_ENVIRONMENT, type StoreOptions, withStore } from "../../pbs/store.ts";
+import { snapshotCommand } from "../../datastore/way_out.ts";
+import {
+  namespaceOf,
+  STORE_ENVIRONMENT,
+  type StoreOptions,
+  withStore,
+} from "../../datastore/store.ts";
 
 interface BackupOptions extends BackupCommandOptions, FormatChoice {}
 
@@ -73,20 +78,20 @@ export const backupCommand: CommandModule<BackupOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { readHostName } = await import("../../pbs/host_name.ts");
+    const { readHostName } = await import("../../options/host_name.ts");
     const request = parseBackupRequest(options, namespaceOf(options, context), readHostName);
     datastorePath(options, context);
     const plan = planBackupKeys(options, defaultKeys(context));
     warnOfFuture(request, options, output);
     const told = { terminal: context.terminal, output };
-    const { runBackup, runBackupPlan } = await import("../../pbs/backup_job.ts");
+    const { runBackup, runBackupPlan } = await import("../../jobs/backup_job.ts");
     if (request.isDryRun) {
       await withStore(options, context, "read", (store) => {
         runBackupPlan(store, request, plan.mode, told);
       });
       return 0;
     }
-    const { loadBackupKeys } = await import("../../pbs/crypt.ts");
+    const { loadBackupKeys } = await import("../../keys/crypt.ts");
     const keys = await loadBackupKeys(plan, context, output);
     await withStore(options, context, "write", (store) => runBackup(store, request, keys, told));
     return 0;

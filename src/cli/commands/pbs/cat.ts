@@ -13,7 +13,7 @@ import {
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
   withArchive,
-} from "../../pbs/archive_command.ts";
+} from "../../datastore/archive_command.ts";
 
 /** The command. */
 export const snapshotCatCommand: CommandModule<ArchiveOptions> = {

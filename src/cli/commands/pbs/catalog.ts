@@ -12,14 +12,14 @@ import {
   addArchiveOptions,
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
-} from "../../pbs/archive_command.ts";
-import { Output } from "../../pbs/output.ts";
-import { withSnapshot } from "../../pbs/snapshot_access.ts";
+} from "../../datastore/archive_command.ts";
+import { Output } from "../../output/output.ts";
+import { withSnapshot } from "../../datastore/snapshot_access.ts";
 import {
   addExtractOptions,
   type ExtractOptions,
   extractRequest,
-} from "../../pxar/extract_options.ts";
+} from "../../options/extract_options.ts";
 
 /** `catalog dump`: every name. */
 const dumpCommand: CommandModule<ArchiveOptions> = {
@@ -34,7 +34,7 @@ const dumpCommand: CommandModule<ArchiveOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { dumpCatalog } = await import("../../pbs/catalog_dump.ts");
+    const { dumpCatalog } = await import("../../jobs/catalog_dump.ts");
     await withSnapshot(options.args[0]!, options, context, (snapshot) => {
       dumpCatalog(snapshot, output.form, context.terminal);
     });
@@ -67,8 +67,8 @@ const shellCommand: CommandModule<ShellOptions> = {
     const [snapshot] = options.args;
     return await withSnapshot(snapshot!, options, context, async (reader) => {
       const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
-      const { openShell } = await import("../../pbs/shell/open_shell.ts");
-      const { runShell } = await import("../../pbs/shell/shell_loop.ts");
+      const { openShell } = await import("../../shell/open_shell.ts");
+      const { runShell } = await import("../../shell/shell_loop.ts");
       const archive = options.args[1]!;
       const request = extractRequest(snapshotInput(reader, archive), {
         ...options,

@@ -8,14 +8,14 @@ import { Command } from "commander";
 import { parseGroup } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
 import {
   addStoreOptions,
   namespaceOf,
   STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
-} from "../../pbs/store.ts";
+} from "../../datastore/store.ts";
 
 interface ChangeOwnerOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];

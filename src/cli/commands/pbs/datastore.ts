@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import type { CommandGroup, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
 
 interface CreateOptions extends FormatChoice {
   readonly args: readonly string[];
@@ -34,7 +34,7 @@ const createCommand: CommandModule<CreateOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const [path = ""] = options.args;
-    const { parseOwner } = await import("../../owner.ts");
+    const { parseOwner } = await import("../../options/owner.ts");
     const { resolve } = await import("node:path");
     const { Datastore } = await import("#src/pbs/datastore.ts");
     Datastore.create(

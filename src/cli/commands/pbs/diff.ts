@@ -12,10 +12,10 @@ import {
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
   entryFormat,
-} from "../../pbs/archive_command.ts";
-import { openFoundSnapshot } from "../../pbs/snapshot_access.ts";
-import { withStore } from "../../pbs/store.ts";
-import { addDiffOptions, type DiffOptions } from "../../pxar/diff_options.ts";
+} from "../../datastore/archive_command.ts";
+import { openFoundSnapshot } from "../../datastore/snapshot_access.ts";
+import { withStore } from "../../datastore/store.ts";
+import { addDiffOptions, type DiffOptions } from "../../options/diff_options.ts";
 
 interface SnapshotDiffOptions extends ArchiveOptions, DiffOptions {}
 
@@ -50,7 +50,7 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
   async run(options, context) {
     const format = entryFormat(options, context);
     const [left, right, archive] = options.args;
-    const { printDifferences } = await import("../../pxar/diff_job.ts");
+    const { printDifferences } = await import("../../jobs/diff_job.ts");
     const { openArchiveReader, openReader } = await import("#src/usecases/archive/readers.ts");
     const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");

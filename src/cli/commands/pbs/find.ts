@@ -14,8 +14,8 @@ import {
   type ArchiveOptions,
   entryFormat,
   withArchive,
-} from "../../pbs/archive_command.ts";
-import { addFindOptions, type FindOptions } from "../../pxar/find_options.ts";
+} from "../../datastore/archive_command.ts";
+import { addFindOptions, type FindOptions } from "../../options/find_options.ts";
 
 interface SnapshotFindOptions extends ArchiveOptions, FindOptions {}
 
@@ -37,7 +37,7 @@ export const snapshotFindCommand: CommandModule<SnapshotFindOptions> = {
   async run(options, context) {
     const format = entryFormat(options, context);
     const [, , path = "/"] = options.args;
-    const { printFound } = await import("../../pxar/find_job.ts");
+    const { printFound } = await import("../../jobs/find_job.ts");
     await withArchive(
       options,
       context,

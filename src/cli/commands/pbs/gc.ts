@@ -12,13 +12,13 @@ import {
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
+} from "../../output/output.ts";
 import {
   addRepositoryOptions,
   REPOSITORY_ENVIRONMENT,
   type RepositoryOptions,
-} from "../../pbs/repository.ts";
-import { withStore } from "../../pbs/store.ts";
+} from "../../options/repository.ts";
+import { withStore } from "../../datastore/store.ts";
 
 interface GcOptions extends RepositoryOptions, FormatChoice {
   readonly keepMinutes?: string;
@@ -54,7 +54,7 @@ export const gcCommand: CommandModule<GcOptions> = {
     const keepMinutes = options.keepMinutes === undefined
       ? undefined
       : wholeNumber(options.keepMinutes, "--keep-minutes", 0, MINUTES_MAX);
-    const { runGarbageCollection } = await import("../../pbs/gc_job.ts");
+    const { runGarbageCollection } = await import("../../jobs/gc_job.ts");
     await withStore(options, context, "write", (store) => {
       runGarbageCollection({
         store,

@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import type { CommandGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { forgetGroupCommand } from "./forget.ts";
+import { forgetGroupCommand } from "./snapshot/forget.ts";
 
 /** The group. */
 export const groupGroup: CommandGroup = {

@@ -8,21 +8,21 @@ import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { GROUP_TABLE, groupRecord, sortedGroups } from "../../pbs/listing.ts";
+import { GROUP_TABLE, groupRecord, sortedGroups } from "../../output/snapshot_records.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
-import { PartialListing } from "../../pbs/partial_listing.ts";
+} from "../../output/output.ts";
+import { PartialListing } from "../../output/partial_listing.ts";
 import {
   addStoreOptions,
   namespaceOf,
   STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
-} from "../../pbs/store.ts";
+} from "../../datastore/store.ts";
 
 type ListOptions = StoreOptions & FormatChoice;
 

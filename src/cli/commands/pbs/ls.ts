@@ -14,7 +14,7 @@ import {
   type ArchiveOptions,
   entryFormat,
   withArchive,
-} from "../../pbs/archive_command.ts";
+} from "../../datastore/archive_command.ts";
 
 interface ListOptions extends ArchiveOptions {
   readonly long?: boolean;
@@ -46,8 +46,8 @@ export const snapshotLsCommand: CommandModule<ListOptions> = {
     const format = entryFormat(options, context);
     const [, , ...paths] = options.args;
     const isRecursive = options.recursive === true;
-    const { listArchive } = await import("../../pxar/listing.ts");
-    const { EntryOutput } = await import("../../pxar/entry_output.ts");
+    const { listArchive } = await import("../../jobs/listing.ts");
+    const { EntryOutput } = await import("../../output/entry_output.ts");
     await withArchive(options, context, (archive) => {
       const textForm = options.long === true ? "long" : "names";
       const form = format === "text" ? textForm : format;

@@ -12,19 +12,19 @@ import {
   addArchiveOptions,
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
-} from "../../pbs/archive_command.ts";
+} from "../../datastore/archive_command.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
-import { mountSnapshot } from "../../pbs/snapshot_mount_command.ts";
+} from "../../output/output.ts";
+import { mountSnapshot } from "../../mounting/snapshot_mount_command.ts";
 import {
   addTreeMountOptions,
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
-} from "../../tree_mount_options.ts";
+} from "../../options/tree_mount_options.ts";
 
 interface MapOptions extends ArchiveOptions, TreeMountOptions {
   /** False with `--no-loop`. */

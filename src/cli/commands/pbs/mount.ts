@@ -12,14 +12,14 @@ import {
   addArchiveOptions,
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
-} from "../../pbs/archive_command.ts";
-import { Output } from "../../pbs/output.ts";
-import { mountSnapshot } from "../../pbs/snapshot_mount_command.ts";
+} from "../../datastore/archive_command.ts";
+import { Output } from "../../output/output.ts";
+import { mountSnapshot } from "../../mounting/snapshot_mount_command.ts";
 import {
   addTreeMountOptions,
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
-} from "../../tree_mount_options.ts";
+} from "../../options/tree_mount_options.ts";
 
 interface SnapshotMountOptions extends ArchiveOptions, TreeMountOptions {}
 

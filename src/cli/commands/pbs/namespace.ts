@@ -8,15 +8,15 @@ import { Command } from "commander";
 import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandGroup, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addFormatOptions, type FormatChoice, Output } from "../../pbs/output.ts";
-import { addRepositoryOptions, type RepositoryOptions } from "../../pbs/repository.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
+import { addRepositoryOptions, type RepositoryOptions } from "../../options/repository.ts";
 import {
   addStoreOptions,
   namespaceOf,
   STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
-} from "../../pbs/store.ts";
+} from "../../datastore/store.ts";
 
 interface NamespaceOptions extends RepositoryOptions, FormatChoice {
   readonly args: readonly string[];

@@ -16,22 +16,22 @@ import {
 import type { PruneDecision, RetentionOptions } from "#src/pbs/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { sortedGroups } from "../../pbs/listing.ts";
+import { sortedGroups } from "../../output/snapshot_records.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
-import { PRUNE_TABLE, pruneRecord } from "../../pbs/prune_report.ts";
+} from "../../output/output.ts";
+import { PRUNE_TABLE, pruneRecord } from "../../output/prune_report.ts";
 import {
   addStoreOptions,
   namespaceOf,
   STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
-} from "../../pbs/store.ts";
-import { partialError } from "../../pxar/problem_output.ts";
+} from "../../datastore/store.ts";
+import { partialError } from "../../output/problem_output.ts";
 
 interface PruneOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];

@@ -14,15 +14,15 @@ import {
   addArchiveOptions,
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
-} from "../../pbs/archive_command.ts";
-import { Output } from "../../pbs/output.ts";
-import { withSnapshot } from "../../pbs/snapshot_access.ts";
+} from "../../datastore/archive_command.ts";
+import { Output } from "../../output/output.ts";
+import { withSnapshot } from "../../datastore/snapshot_access.ts";
 import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import {
   addExtractOptions,
   type ExtractOptions,
   extractRequest,
-} from "../../pxar/extract_options.ts";
+} from "../../options/extract_options.ts";
 
 interface RestoreOptions extends ArchiveOptions, ExtractOptions {}
 
@@ -59,7 +59,7 @@ export const restoreCommand: CommandModule<RestoreOptions> = {
   },
 
   async run(options, context) {
-    const { isLockedKey } = await import("../../pbs/restore_job.ts");
+    const { isLockedKey } = await import("../../jobs/restore_job.ts");
     const [snapshotName, name] = options.args;
     await withSnapshot(
       snapshotName!,
@@ -78,9 +78,9 @@ async function restore(
 ): Promise<void> {
   const output = new Output(options, context);
   const [, name, target] = options.args;
-  const { isDirectoryArchive, restoreAsFile } = await import("../../pbs/restore_job.ts");
+  const { isDirectoryArchive, restoreAsFile } = await import("../../jobs/restore_job.ts");
   if (isDirectoryArchive(name!) && target !== STANDARD_STREAM) {
-    const { extractToTarget } = await import("../../pxar/extract_job.ts");
+    const { extractToTarget } = await import("../../jobs/extract_job.ts");
     const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
     const format = output.isJson ? "json" : "text";
     const request = extractRequest(snapshotInput(snapshot, name!), { ...options, format });

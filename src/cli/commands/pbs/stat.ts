@@ -13,8 +13,8 @@ import {
   ARCHIVE_ENVIRONMENT,
   type ArchiveOptions,
   withArchive,
-} from "../../pbs/archive_command.ts";
-import { Output } from "../../pbs/output.ts";
+} from "../../datastore/archive_command.ts";
+import { Output } from "../../output/output.ts";
 
 /** The command. */
 export const snapshotStatCommand: CommandModule<ArchiveOptions> = {
@@ -33,8 +33,8 @@ export const snapshotStatCommand: CommandModule<ArchiveOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const [, , ...paths] = options.args;
-    const { describeEntries, descriptionToJson } = await import("../../pxar/description.ts");
-    const { formatDescription } = await import("../../pxar/description_text.ts");
+    const { describeEntries, descriptionToJson } = await import("../../output/description.ts");
+    const { formatDescription } = await import("../../output/description_text.ts");
     const entries = await withArchive(
       options,
       context,

@@ -12,13 +12,13 @@ import {
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
+} from "../../output/output.ts";
 import {
   addRepositoryOptions,
   REPOSITORY_ENVIRONMENT,
   type RepositoryOptions,
-} from "../../pbs/repository.ts";
-import { withStore } from "../../pbs/store.ts";
+} from "../../options/repository.ts";
+import { withStore } from "../../datastore/store.ts";
 
 interface StatusOptions extends RepositoryOptions, FormatChoice {
   readonly verbose?: boolean;
@@ -41,8 +41,8 @@ export const statusCommand: CommandModule<StatusOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { PartialListing } = await import("../../pbs/partial_listing.ts");
-    const { formatStatus, statusRecord } = await import("../../pbs/status.ts");
+    const { PartialListing } = await import("../../output/partial_listing.ts");
+    const { formatStatus, statusRecord } = await import("../../output/datastore_status.ts");
     await withStore(options, context, "read", (store) => {
       const listing = new PartialListing(output);
       const record = statusRecord(store, options.verbose === true, listing);

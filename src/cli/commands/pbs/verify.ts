@@ -7,13 +7,13 @@
 import { Command } from "commander";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addKeyOptions, type KeyOptions } from "../../pbs/key_choice.ts";
+import { addKeyOptions, type KeyOptions } from "../../keys/key_choice.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../pbs/output.ts";
+} from "../../output/output.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import {
   addStoreOptions,
@@ -22,7 +22,7 @@ import {
   STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
-} from "../../pbs/store.ts";
+} from "../../datastore/store.ts";
 
 interface VerifyOptions extends StoreOptions, FormatChoice, KeyOptions {
   readonly args: readonly string[];
@@ -77,8 +77,8 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
     const outdatedAfterDays = options.outdatedAfter === undefined
       ? undefined
       : wholeNumber(options.outdatedAfter, "--outdated-after", 0, DAYS_MAX);
-    const { runVerification } = await import("../../pbs/verify_job.ts");
-    const { givenCryptConfig } = await import("../../pbs/crypt.ts");
+    const { runVerification } = await import("../../jobs/verify_job.ts");
+    const { givenCryptConfig } = await import("../../keys/crypt.ts");
     const crypt = await givenCryptConfig(options, context);
     const access = options.readOnly === true ? "read" : "write";
     const isClean = await withStore(options, context, access, (store) =>

@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
 interface CatOptions extends FormatOptions, PayloadOptions {
   readonly args: readonly string[];

@@ -18,8 +18,8 @@ import {
   outputRequest,
   payloadOf,
   type PayloadOptions,
-} from "../../pxar/options.ts";
-import type { TransferJob } from "../../pxar/transfer_job.ts";
+} from "../../options/archive_options.ts";
+import type { TransferJob } from "../../jobs/transfer_job.ts";
 
 interface CopyOptions extends OutputOptions, PayloadOptions {
   readonly args: readonly string[];
@@ -172,7 +172,7 @@ async function transfer(
     "-o/--output",
     "Give the name of the archive to make, or - for standard output",
   );
-  const { runTransfer } = await import("../../pxar/transfer_job.ts");
+  const { runTransfer } = await import("../../jobs/transfer_job.ts");
   const job = { output: outputRequest(path, options), isVerbose: options.verbose === true, write };
   const result = await runTransfer(job, terminal);
   const { format: { report } } = options;

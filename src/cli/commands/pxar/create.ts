@@ -7,8 +7,16 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addCreateOptions, buildOptions, type CreateOptions } from "../../pxar/create_options.ts";
-import { addOutputOptions, type OutputOptions, outputRequest } from "../../pxar/options.ts";
+import {
+  addCreateOptions,
+  buildOptions,
+  type CreateOptions,
+} from "../../options/create_options.ts";
+import {
+  addOutputOptions,
+  type OutputOptions,
+  outputRequest,
+} from "../../options/archive_options.ts";
 
 interface CreateCommandOptions extends OutputOptions, CreateOptions {
   readonly args: readonly string[];
@@ -46,7 +54,7 @@ export const createCommand: CommandModule<CreateCommandOptions> = {
 
   async run(options, { terminal }) {
     const [archive, source] = options.args;
-    const { createArchive } = await import("../../pxar/create_job.ts");
+    const { createArchive } = await import("../../jobs/create_job.ts");
     await createArchive({
       source: source!,
       output: outputRequest(archive!, options),

@@ -7,8 +7,8 @@
 import { Command, Option } from "commander";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addDiffOptions, type DiffOptions } from "../../pxar/diff_options.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addDiffOptions, type DiffOptions } from "../../options/diff_options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
 interface DiffCommandOptions extends FormatOptions, PayloadOptions, DiffOptions {
   readonly args: readonly string[];
@@ -43,7 +43,7 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
 
   async run(options, { terminal }) {
     const [left, right] = options.args;
-    const { printDifferences } = await import("../../pxar/diff_job.ts");
+    const { printDifferences } = await import("../../jobs/diff_job.ts");
     const { openReader } = await import("#src/usecases/archive/readers.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const inputs = [

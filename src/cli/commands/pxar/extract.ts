@@ -18,8 +18,8 @@ import {
   addExtractOptions,
   type ExtractOptions,
   extractRequest,
-} from "../../pxar/extract_options.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+} from "../../options/extract_options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
 interface ExtractCommandOptions extends FormatOptions, PayloadOptions, ExtractOptions {
   readonly args: readonly string[];
@@ -76,7 +76,7 @@ async function extractAll(
     });
   }
   const input = await chosenInput(archive!, options);
-  const { extractToTarget } = await import("../../pxar/extract_job.ts");
+  const { extractToTarget } = await import("../../jobs/extract_job.ts");
   await extractToTarget(extractRequest(input, options), target, terminal);
   return 0;
 }
@@ -94,7 +94,7 @@ async function extractChosen(
     readFiles({ archive: input, paths }, (bytes) => terminal.outBytes(bytes));
     return 0;
   }
-  const { extractPathsTo } = await import("../../pxar/extract_job.ts");
+  const { extractPathsTo } = await import("../../jobs/extract_job.ts");
   extractPathsTo(extractRequest(input, options), paths, output, terminal);
   return 0;
 }

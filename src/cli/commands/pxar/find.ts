@@ -7,8 +7,8 @@
 import { Command } from "commander";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addFindOptions, type FindOptions } from "../../pxar/find_options.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addFindOptions, type FindOptions } from "../../options/find_options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
 interface FindCommandOptions extends FormatOptions, PayloadOptions, FindOptions {
   readonly args: readonly string[];
@@ -33,7 +33,7 @@ export const findCommand: CommandModule<FindCommandOptions> = {
   async run(options, { terminal }) {
     const [archive, path = "/"] = options.args;
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { printFound } = await import("../../pxar/find_job.ts");
+    const { printFound } = await import("../../jobs/find_job.ts");
     printFound(await archiveInput(archive!, payloadOf(options)), path, options, terminal);
     return 0;
   },

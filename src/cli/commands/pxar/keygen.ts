@@ -16,7 +16,7 @@ import {
 import { addHelpNotes } from "../../help.ts";
 import { formatNow } from "#src/usecases/local_time.ts";
 import { KEY_PASSWORD, KEY_PASSWORD_ENVIRONMENT, secretOf } from "#src/usecases/keys/secrets.ts";
-import { askNewPassword, checkNewPassword } from "../../password.ts";
+import { askNewPassword, checkNewPassword } from "../../terminal/password.ts";
 import { createFile } from "#src/usecases/archive/output_files.ts";
 
 interface KeygenOptions extends FormatOptions {

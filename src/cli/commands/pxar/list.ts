@@ -12,8 +12,8 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
-import type { EntryForm } from "../../pxar/entry_output.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
+import type { EntryForm } from "../../output/entry_output.ts";
 
 interface ListOptions extends FormatOptions, PayloadOptions {
   readonly args: readonly string[];
@@ -86,8 +86,8 @@ async function list(
 ): Promise<number> {
   const [archive, ...paths] = options.args;
   const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-  const { listArchive } = await import("../../pxar/listing.ts");
-  const { EntryOutput } = await import("../../pxar/entry_output.ts");
+  const { listArchive } = await import("../../jobs/listing.ts");
+  const { EntryOutput } = await import("../../output/entry_output.ts");
   using output = new EntryOutput(terminal, options.format === "json" ? "json" : textForm);
   listArchive({
     archive: await archiveInput(archive!, payloadOf(options)),

@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { normalizeArguments } from "../../pxar/arguments.ts";
+import { normalizeArguments } from "../../options/archive_arguments.ts";
 import { catCommand } from "./cat.ts";
 import { cpCommand, mergeCommand } from "./copy.ts";
 import { createCommand } from "./create.ts";

@@ -19,7 +19,7 @@ import { existingPayloadPath, isSplitName } from "#src/usecases/archive/archive_
 import { isIndexName } from "#src/usecases/archive/named_archive.ts";
 import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
 import type { ArchiveMountRequest } from "#src/usecases/mounting/archive_mount.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
   addTreeMountOptions,
   launchTreeMount,
@@ -27,7 +27,7 @@ import {
   servesItself,
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
-} from "../../tree_mount_options.ts";
+} from "../../options/tree_mount_options.ts";
 
 interface ArchiveMountOptions extends FormatOptions, PayloadOptions, TreeMountOptions {
   readonly args: readonly string[];
@@ -61,7 +61,7 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
     if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {
       const { runArchiveMount } = await import("#src/usecases/mounting/archive_mount.ts");
-      const { serveMount } = await import("../../serving.ts");
+      const { serveMount } = await import("../../mounting/serving.ts");
       return await serveMount(
         options.handshake === true,
         (report) => runArchiveMount(request, report),
@@ -99,7 +99,7 @@ async function mountIndexed(
   const tree = parseTreeMount(mountPoint!, options, context);
   if (!servesItself(options)) return await launch(tree, options, context);
   const { runSnapshotMount } = await import("#src/usecases/mounting/snapshot_mount.ts");
-  const { serveMount } = await import("../../serving.ts");
+  const { serveMount } = await import("../../mounting/serving.ts");
   const request = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };
   return await serveMount(
     options.handshake === true,

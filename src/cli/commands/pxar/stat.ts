@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
 interface StatOptions extends FormatOptions, PayloadOptions {
   readonly args: readonly string[];
@@ -30,7 +30,7 @@ export const pxarStatCommand: CommandModule<StatOptions> = {
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { describeEntries, descriptionToJson } = await import("../../pxar/description.ts");
+    const { describeEntries, descriptionToJson } = await import("../../output/description.ts");
     const entries = describeEntries({
       archive: await archiveInput(archive!, payloadOf(options)),
       paths: paths.length === 0 ? ["/"] : paths,
@@ -39,7 +39,7 @@ export const pxarStatCommand: CommandModule<StatOptions> = {
       terminal.out(JSON.stringify(entries.map(descriptionToJson), null, 2) + "\n");
       return 0;
     }
-    const { formatDescription } = await import("../../pxar/description_text.ts");
+    const { formatDescription } = await import("../../output/description_text.ts");
     terminal.out(entries.map(formatDescription).join("\n"));
     return 0;
   },

@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addPayloadOption, payloadOf, type PayloadOptions } from "../../pxar/options.ts";
+import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
 /** A badly damaged archive has no end of faults. */
 const FINDINGS_MAX = 1000;
@@ -44,7 +44,7 @@ export const verifyCommand: CommandModule<VerifyOptions> = {
       const report = { archive: options.args[0], ok: findings.length === 0, findings };
       terminal.out(JSON.stringify(report, null, 2) + "\n");
     } else {
-      const { formatFinding } = await import("../../pxar/finding_text.ts");
+      const { formatFinding } = await import("../../output/finding_text.ts");
       terminal.out(findings.map(formatFinding).join(""));
       if (!isComplete) terminal.err(`Stopped after ${FINDINGS_MAX} faults\n`);
     }

@@ -11,13 +11,13 @@ import {
   addKeyLockOptions,
   keyLockOf,
   type KeyLockOptions,
-} from "../../../pbs/key_lock_options.ts";
+} from "../../../keys/key_lock_options.ts";
 import {
   defaultKeyPath,
   KEY_PLACE_ENVIRONMENT,
   knownPlace,
 } from "#src/usecases/keys/key_places.ts";
-import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../../output/output.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 
 interface ChangeOptions extends FormatChoice, KeyLockOptions {
@@ -49,7 +49,7 @@ export const changePassphraseCommand: CommandModule<ChangeOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const { lockKey, replaceKeyFile } = await import("#src/usecases/keys/key_files.ts");
-    const { unlockKeyFile } = await import("../../../pbs/key_loading.ts");
+    const { unlockKeyFile } = await import("../../../keys/key_loading.ts");
     const { readKeyFile } = await import("#src/usecases/keys/key_file_reading.ts");
     const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));

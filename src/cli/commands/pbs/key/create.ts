@@ -11,8 +11,8 @@ import {
   addKeyLockOptions,
   keyLockOf,
   type KeyLockOptions,
-} from "../../../pbs/key_lock_options.ts";
-import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
+} from "../../../keys/key_lock_options.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../../output/output.ts";
 import {
   defaultKeyPath,
   KEY_PLACE_ENVIRONMENT,

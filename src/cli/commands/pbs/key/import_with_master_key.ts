@@ -9,18 +9,18 @@ import { AuthError, UsageError } from "#src/errors.ts";
 import type { KeyFile } from "#src/pbs/format/key_file.ts";
 import { type CommandContext, type CommandModule, required } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
-import { askPassword } from "../../../password.ts";
+import { askPassword } from "../../../terminal/password.ts";
 import {
   addKeyLockOptions,
   keyLockOf,
   type KeyLockOptions,
-} from "../../../pbs/key_lock_options.ts";
+} from "../../../keys/key_lock_options.ts";
 import {
   defaultKeyPath,
   KEY_PLACE_ENVIRONMENT,
   knownPlace,
 } from "#src/usecases/keys/key_places.ts";
-import { addFormatOptions, type FormatChoice, Output } from "../../../pbs/output.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../../output/output.ts";
 import { secretOfFile } from "#src/usecases/keys/secrets.ts";
 
 interface ImportOptions extends FormatChoice, KeyLockOptions {

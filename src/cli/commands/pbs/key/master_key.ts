@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { Errno, OsError } from "#src/errors.ts";
 import type { CommandModule } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
-import { addNewPasswordOption, newPassword } from "../../../pbs/key_lock_options.ts";
+import { addNewPasswordOption, newPassword } from "../../../keys/key_lock_options.ts";
 import {
   defaultMasterKeyPath,
   existingPath,
@@ -20,7 +20,7 @@ import {
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../../pbs/output.ts";
+} from "../../../output/output.ts";
 
 interface CreateOptions extends FormatChoice {
   readonly passwordFile?: string;
@@ -84,7 +84,7 @@ export const importMasterKeyCommand: CommandModule<PublicKeyOptions> = {
     const output = new Output(options, context);
     const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
     const { importMasterKey } = await import("#src/usecases/keys/key_files.ts");
-    const { formatMasterKey, masterKeyInfo } = await import("../../../pbs/key_info.ts");
+    const { formatMasterKey, masterKeyInfo } = await import("../../../output/key_info.ts");
     const pem = readKeyText(options.args[0]!);
     const info = masterKeyInfo(options.args[0]!, pem);
     const target = knownPlace(defaultMasterKeyPath(context));
@@ -116,7 +116,7 @@ export const showMasterKeyCommand: CommandModule<PublicKeyOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
-    const { formatMasterKey, masterKeyInfo } = await import("../../../pbs/key_info.ts");
+    const { formatMasterKey, masterKeyInfo } = await import("../../../output/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultMasterKeyPath(context));
     const info = masterKeyInfo(path, readKeyText(path));
     output.value(info, () => formatMasterKey(info, output));

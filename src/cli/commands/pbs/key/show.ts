@@ -17,7 +17,7 @@ import {
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
-} from "../../../pbs/output.ts";
+} from "../../../output/output.ts";
 
 interface ShowOptions extends FormatChoice {
   readonly args: readonly string[];
@@ -45,7 +45,7 @@ export const showKeyCommand: CommandModule<ShowOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const { readKeyFile } = await import("#src/usecases/keys/key_file_reading.ts");
-    const { formatKeyInfo, keyInfo } = await import("../../../pbs/key_info.ts");
+    const { formatKeyInfo, keyInfo } = await import("../../../output/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
     const info = keyInfo(path, readKeyFile(path));
     output.value(info, () => formatKeyInfo(info, output));

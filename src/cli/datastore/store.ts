@@ -1,0 +1,120 @@
+/**
+ * The datastore that a command works on, and the names of what is in it.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { StateError } from "#src/errors.ts";
+import type { Datastore } from "#src/pbs/datastore.ts";
+import {
+  type GroupId,
+  type Namespace,
+  parseGroup,
+  parseNamespace,
+  parseSnapshot,
+  qualifiedName,
+  type SnapshotId,
+} from "#src/pbs/format/snapshot_path.ts";
+import { NoNamespaceError } from "#src/pbs/state_errors.ts";
+import type { CommandContext } from "../command.ts";
+import { type FormatChoice, Output } from "../output/output.ts";
+import {
+  addRepositoryOptions,
+  datastorePath,
+  REPOSITORY_ENVIRONMENT,
+  type RepositoryOptions,
+} from "../options/repository.ts";
+
+/** Values of {@link addStoreOptions}. */
+export interface StoreOptions extends RepositoryOptions {
+  readonly ns?: string;
+}
+
+/** The options by which commands name the datastore and the namespace in it. */
+export function addStoreOptions(command: Command): Command {
+  return addRepositoryOptions(command)
+    .option(
+      "--ns <namespace>",
+      "namespace, such as team/sub; else the value of PBS_NAMESPACE, else the root",
+    );
+}
+
+/** Environment variables of commands that also need a namespace, for their help. */
+export const STORE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  ...REPOSITORY_ENVIRONMENT,
+  PBS_NAMESPACE: "namespace where --ns is not given",
+};
+
+/** The namespace of the command line or the environment. @throws {UsageError} */
+export function namespaceOf(options: StoreOptions, context: CommandContext): Namespace {
+  return parseNamespace(options.ns ?? context.environment("PBS_NAMESPACE") ?? "");
+}
+
+/**
+ * Opens the datastore that was asked for, does something with it and closes it. What has to be known of its locks is told
+ * on standard error.
+ *
+ * @throws {UsageError} when there is none to be opened
+ */
+export async function withStore<Result>(
+  options: RepositoryOptions & FormatChoice,
+  context: CommandContext,
+  access: "read" | "write",
+  use: (store: Datastore) => Result | Promise<Result>,
+): Promise<Result> {
+  const path = datastorePath(options, context);
+  const { Datastore } = await import("#src/pbs/datastore.ts");
+  const { serverStore } = options;
+  const store = Datastore.open(path, {
+    access,
+    ...(serverStore === undefined ? {} : { serverStore }),
+  });
+  try {
+    if (store.warnings.length > 0) {
+      const output = new Output(options, context);
+      for (const warning of store.warnings) output.warning(warning);
+    }
+    return await use(store);
+  } finally {
+    store.close();
+  }
+}
+
+/** A group or a snapshot, as named on the command line. */
+export type Target =
+  | { readonly kind: "group"; readonly group: GroupId }
+  | { readonly kind: "snapshot"; readonly snapshot: SnapshotId };
+
+/** Reads `TYPE/ID` or `TYPE/ID/TIME`. @throws {UsageError} */
+export function parseTarget(text: string, ns: Namespace): Target {
+  return text.split("/").length === 2
+    ? { kind: "group", group: parseGroup(text, ns) }
+    : { kind: "snapshot", snapshot: parseSnapshot(text, ns) };
+}
+
+/**
+ * The snapshot that is named; of a group it is the last finished one.
+ *
+ * @throws {StateError} `not-found` when the group has none
+ */
+export function snapshotOf(store: Datastore, target: Target): SnapshotId {
+  if (target.kind === "snapshot") return target.snapshot;
+  const last = lastSnapshot(store, target.group);
+  if (last !== undefined) return last;
+  throw new StateError(
+    "not-found",
+    `backup group ${qualifiedName(target.group)} does not contain any snapshots`,
+    { hint: "pbkfs pbs list shows all groups" },
+  );
+}
+
+function lastSnapshot(store: Datastore, group: GroupId): SnapshotId | undefined {
+  try {
+    return store.groupInfo(group).last;
+  } catch (error) {
+    const isNoGroup = error instanceof StateError && error.code === "not-found";
+    if (isNoGroup && !(error instanceof NoNamespaceError)) return undefined;
+    throw error;
+  }
+}

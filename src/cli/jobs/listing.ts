@@ -1,0 +1,156 @@
+/**
+ * Which entries of an archive `ls` shows, and in which order.
+ *
+ * Without paths the archive is read from beginning to end, so that damage anywhere is noticed; with paths it
+ * is looked up in the tables, and nothing else is read.
+ *
+ * @module
+ */
+
+import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
+import { PxarDecoder } from "#src/pxar/decoder.ts";
+import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
+import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
+import type { EntryOutput } from "../output/entry_output.ts";
+import { PayloadCheck } from "#src/usecases/archive/payload_check.ts";
+
+/** What to list. */
+export interface ListingRequest {
+  readonly archive: ArchiveInput;
+  /** Empty for the whole archive. */
+  readonly paths: readonly string[];
+  /** Everything below a directory instead of its children. */
+  readonly isRecursive: boolean;
+}
+
+/**
+ * Lists entries.
+ *
+ * @throws {FormatError} when the archive is damaged
+ * @throws {StateError} `not-found` when a path is not in it
+ */
+export function listArchive(request: ListingRequest, output: EntryOutput): void {
+  if (request.paths.length === 0 || request.archive.isPipe) {
+    listInOrder(request, output);
+  } else {
+    using files = request.archive.openFiles();
+    listByTables(openAccessor(files), files.name, request, output);
+  }
+}
+
+/** An entry that waits for others to be printed before it. */
+interface Line {
+  /** What lines are sorted by: names, or paths. */
+  readonly key: string;
+  readonly text: string;
+}
+
+function printSorted(lines: Line[], output: EntryOutput): void {
+  lines.sort((a, b) => compareNames(a.key, b.key));
+  for (const { text } of lines) output.printText(text);
+}
+
+/** One path asked for, while an archive is read in order. */
+interface Wanted {
+  readonly path: string;
+  isFound: boolean;
+}
+
+function listInOrder(request: ListingRequest, output: EntryOutput): void {
+  using streams = request.archive.openStreams();
+  const { name: archive, payload } = streams;
+  const decoder = new PxarDecoder(streams.source, {
+    name: archive,
+    ...(payload === undefined ? {} : { payload }),
+  });
+  const paths = request.paths.length === 0 ? ["/"] : request.paths;
+  const wanted = paths.map((path): Wanted => ({ path: joinPath(splitPath(path)), isFound: false }));
+  // One directory's names are sorted; a whole archive may not fit into memory and keeps its order.
+  const unsorted: Line[] = [];
+  const payloads = new PayloadCheck(decoder, streams);
+  try {
+    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+      if (event.type !== "entry") continue;
+      const { path, name, entry } = event;
+      payloads.check(entry);
+      const isDirectory = entry.kind === "directory";
+      const isShown = wanted.map((each) => isListed(each, path, isDirectory, request));
+      if (!isShown.includes(true)) continue;
+      if (request.isRecursive) output.print(path, path, entry);
+      else unsorted.push({ key: path, text: output.text(path, name, entry) });
+    }
+  } finally {
+    printSorted(unsorted, output);
+  }
+  const missing = wanted.find((each) => !each.isFound);
+  if (missing !== undefined) throw notFound(missing.path, archive);
+}
+
+/** Whether the entry at `path` is shown because of `wanted`. */
+function isListed(
+  wanted: Wanted,
+  path: string,
+  isDirectory: boolean,
+  { isRecursive }: ListingRequest,
+): boolean {
+  if (path === wanted.path) {
+    wanted.isFound = true;
+    return isRecursive || !isDirectory;
+  }
+  const prefix = wanted.path === "/" ? "/" : `${wanted.path}/`;
+  return path.startsWith(prefix) && (isRecursive || !path.includes("/", prefix.length));
+}
+
+/** Lists what is at paths, by looking it up; `name` is what messages call the archive. @throws {StateError} `not-found` */
+export function listByTables(
+  accessor: PxarAccessor,
+  name: string,
+  request: Pick<ListingRequest, "paths" | "isRecursive">,
+  output: EntryOutput,
+): void {
+  const { damages } = output;
+  const paths = request.paths.map((path) => joinPath(splitPath(path)));
+  const found = paths.map((path) => accessor.lookupChild(path));
+  const missing = found.indexOf(undefined);
+  if (missing >= 0) throw notFound(paths[missing]!, name);
+  found.forEach((child, index) => {
+    const path = paths[index]!;
+    if (child!.entry.kind !== "directory") output.print(path, child!.name, child!.entry);
+    else if (request.isRecursive) printTree(accessor, path, child as PxarNode, output);
+    else {
+      const onDamage = (damage: Error) => damages.print(path, damage);
+      const children = accessor.readDirectory(child as PxarNode, onDamage);
+      const lines = Array.from(children, ({ name, entry }) => {
+        return { key: name, text: output.text(childPath(path, name), name, entry) };
+      });
+      printSorted(lines, output);
+    }
+  });
+  damages.finish("listed");
+}
+
+function printTree(
+  accessor: PxarAccessor,
+  path: string,
+  top: PxarNode,
+  output: EntryOutput,
+): void {
+  // A stack of its own, so that deep trees cannot exhaust the program's.
+  const stack: { path: string; child: PxarChild }[] = [{ path, child: top }];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { path, child } = next;
+    output.print(path, path, child.entry);
+    if (child.entry.kind !== "directory") continue;
+    const onDamage = (damage: Error) => output.damages.print(path, damage);
+    const children = [...accessor.readDirectory(child as PxarNode, onDamage)]
+      .sort((a, b) => compareNames(b.name, a.name));
+    for (const entry of children) {
+      stack.push({ path: childPath(path, entry.name), child: entry });
+    }
+  }
+}
+
+function childPath(path: string, name: string): string {
+  return path === "/" ? `/${name}` : `${path}/${name}`;
+}

@@ -1,0 +1,65 @@
+/**
+ * Copies of archives, with progress.
+ *
+ * @module
+ */
+
+import type { Terminal } from "../terminal/terminal.ts";
+import type { TransferProgress } from "#src/transfer/write_tree.ts";
+import { ArchiveWriter } from "#src/transfer/writer.ts";
+import { Progress } from "../terminal/progress.ts";
+import {
+  openOutputArchive,
+  type OutputArchive,
+  type OutputRequest,
+} from "#src/usecases/archive/output_files.ts";
+import { quoteName } from "#src/bytes/quoting.ts";
+
+/** What was written. */
+export interface TransferResult {
+  readonly entries: number;
+  /** Length of the archive, or of its metadata stream, in bytes. */
+  readonly metadata_size: number;
+  readonly payload_size?: number;
+  /** True when a prelude was left out, because version 1 has no place for it. */
+  readonly prelude_left_out?: true;
+}
+
+/** How an archive is written. */
+export interface TransferJob {
+  readonly output: OutputRequest;
+  /** Prints each path. */
+  readonly isVerbose: boolean;
+  /** Fills the archive. */
+  readonly write: (writer: ArchiveWriter, progress: TransferProgress) => void;
+}
+
+/** Writes an archive. When that fails no file is left behind. */
+export async function runTransfer(job: TransferJob, terminal: Terminal): Promise<TransferResult> {
+  using output: OutputArchive = await openOutputArchive(job.output);
+  using progress = new Progress(terminal, "Copied");
+  let entries = 0;
+  const writer = new ArchiveWriter({
+    metadata: output.metadata,
+    ...(output.payload === undefined ? {} : { payload: output.payload }),
+  });
+  job.write(writer, {
+    entry: (path) => {
+      entries++;
+      if (job.isVerbose) {
+        progress.clear();
+        terminal.err(`${quoteName(path)}\n`);
+      }
+      progress.addEntry();
+    },
+    bytes: (count) => progress.addBytes(count),
+  });
+  output.finish();
+  const { metadataSize, payloadSize } = writer.sizes!;
+  return {
+    entries,
+    metadata_size: metadataSize,
+    ...(payloadSize === undefined ? {} : { payload_size: payloadSize }),
+    ...(writer.hasLeftOutPrelude ? { prelude_left_out: true } : {}),
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * The options of commands that mount a read-only tree, and how such a command runs.
+ *
+ * @module
+ */
+
+import { absolutePath } from "#src/io/absolute_path.ts";
+import { type Command, Option } from "commander";
+import { type CommandContext, wholeNumber } from "../command.ts";
+import { addIoTimeout, type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
+import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
+import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
+
+const WORKERS_MAX = 64;
+
+/** Environment variables of such commands, for their help. */
+export const TREE_MOUNT_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PBKFS_FS_WORKERS: "number of threads where --workers is not given",
+  PBKFS_LOG: "log level: trace, debug, info, warn or error",
+};
+
+/** Values of {@link addTreeMountOptions}. */
+export interface TreeMountOptions extends LogOptions, IoTimeoutOption {
+  readonly allowOther?: boolean;
+  readonly workers?: string;
+  readonly verbose?: boolean;
+  /** Set in the background worker. */
+  readonly handshake?: boolean;
+}
+
+/** Adds what says how a tree is mounted. */
+export function addTreeMountOptions(command: Command): Command {
+  command
+    .option("--console", "stay in the foreground and log to standard error")
+    .option("--verbose", "same as --console --debug")
+    .option("--allow-other", "let other users enter (default for root)")
+    .option("--no-allow-other", "let only the mounting user enter (default for others)")
+    .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores");
+  addIoTimeout(command);
+  return addLogOptions(command, "without it a mount in the background does not log")
+    .addOption(new Option("--handshake").hideHelp());
+}
+
+/** What the options ask for. @throws {UsageError} */
+export function parseTreeMount(
+  mountPoint: string,
+  options: TreeMountOptions,
+  context: CommandContext,
+): TreeMountRequest {
+  const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
+  const logOptions = options.verbose === true
+    ? { ...options, console: true, debug: true }
+    : options;
+  return {
+    mountPath: absolutePath(mountPoint),
+    allowOther: options.allowOther,
+    workerCount: workers === undefined
+      ? undefined
+      : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
+    ioTimeoutMs: parseIoTimeout(options),
+    log: parseLogRequest(logOptions, context),
+  };
+}
+
+/** Whether this process serves the mount, and does not start another one that does. */
+export function servesItself({ console, verbose, handshake }: TreeMountOptions): boolean {
+  return console === true || verbose === true || handshake === true;
+}
+
+/**
+ * Starts the process that serves the mount, and waits until the mount answers.
+ *
+ * @param input what it can read from standard input
+ * @returns its process id
+ * @throws what it failed with
+ */
+export async function launchTreeMount(
+  request: TreeMountRequest,
+  context: CommandContext,
+  input?: Uint8Array,
+): Promise<number> {
+  const { launchWorker, workerCommand } = await import("../mounting/background.ts");
+  const { pid } = await launchWorker({
+    command: workerCommand(context.args),
+    mountPath: request.mountPath,
+    waitForMount: true,
+    timeoutMs: undefined,
+    logPath: request.log.path,
+    ...(input === undefined ? {} : { input }),
+  });
+  return pid;
+}

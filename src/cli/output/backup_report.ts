@@ -1,0 +1,134 @@
+/**
+ * What a backup did, for people and for programs.
+ *
+ * @module
+ */
+
+import type { ArchiveReport, BackupReport } from "#src/backup/backup_options.ts";
+import type { CryptMode } from "#src/pbs/format/crypt.ts";
+import { formatBackupTime, qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { formatHumanBytes } from "../terminal/human_bytes.ts";
+
+/** A finished backup. */
+export interface FinishedBackup {
+  readonly report: BackupReport;
+  readonly id: SnapshotId;
+  readonly cryptMode: CryptMode;
+  readonly durationMs: number;
+}
+
+/** Sums over all archives. */
+interface Totals {
+  readonly files: number;
+  readonly bytes: number;
+  readonly newBytes: number;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+/** Fields of the summary for programs. */
+export function backupSummary(finished: FinishedBackup): Record<string, unknown> {
+  const { report, id, cryptMode, durationMs } = finished;
+  const { archives, snapshot } = report;
+  const totals = totalsOf(archives);
+  return {
+    snapshot: qualifiedName(id),
+    "backup-type": id.group.type,
+    "backup-id": id.group.id,
+    "backup-time": id.time,
+    "crypt-mode": cryptMode,
+    dry_run: snapshot === undefined,
+    files: totals.files,
+    bytes: totals.bytes,
+    // Nobody knows what is new before it is read.
+    ...(snapshot === undefined ? {} : {
+      new_bytes: totals.newBytes,
+      reused_bytes: totals.bytes - totals.newBytes,
+      new_chunks: snapshot.newChunkCount,
+      known_chunks: snapshot.knownChunkCount,
+      stored_bytes: snapshot.newStoredBytes,
+    }),
+    incomplete: report.isPartial,
+    errors: totals.errors,
+    warnings: totals.warnings,
+    duration_s: Math.round(durationMs) / 1000,
+    archives: archives.map((archive) => archiveFields(archive, snapshot === undefined)),
+  };
+}
+
+/** What became of an archive, for programs. */
+function archiveFields(archive: ArchiveReport, isDryRun: boolean): Record<string, unknown> {
+  const { spec, files, size, newBytes, newStoredBytes, build, reuse } = archive;
+  return {
+    name: spec.name,
+    files,
+    size,
+    ...(isDryRun ? {} : { new_bytes: newBytes, stored_bytes: newStoredBytes }),
+    ...(build === undefined ? {} : {
+      entries: build.entryCount,
+      counts: build.counts,
+      excluded: build.excludedCount,
+      content_bytes: build.contentBytes,
+      errors: build.errorCount,
+      warnings: build.warningCount,
+    }),
+    ...(reuse === undefined ? {} : {
+      reuse: {
+        files: reuse.fileCount,
+        reused_files: reuse.reusedFileCount,
+        reused_bytes: reuse.reusedBytes,
+        read_files: reuse.readFileCount,
+        read_bytes: reuse.readBytes,
+        padding_bytes: reuse.paddingBytes,
+        injected_chunks: reuse.injectedChunkCount,
+      },
+    }),
+  };
+}
+
+/** The summary for people. */
+export function formatBackupReport(finished: FinishedBackup): string {
+  const { report, id, durationMs } = finished;
+  const { archives, snapshot } = report;
+  const totals = totalsOf(archives);
+  const seconds = durationMs / 1000;
+  const speed = formatHumanBytes(Math.round(totals.bytes / Math.max(seconds, 0.001)));
+  const { ns, type, id: name } = id.group;
+  const prefix = ns === "" ? "" : `[${ns}]:`;
+  return [
+    ...archives.map((archive) => formatArchive(archive, snapshot === undefined)),
+    ...(snapshot === undefined ? ["dry-run: nothing was written"] : [
+      `Snapshot: ${prefix}${type}/${name}/${formatBackupTime(id.time)}${
+        report.isPartial ? " (incomplete)" : ""
+      }`,
+    ]),
+    `Duration: ${seconds.toFixed(2)}s (${speed}/s)`,
+  ].map((line) => `${line}\n`).join("");
+}
+
+/** What became of an archive, or would, in one line or two. */
+function formatArchive(archive: ArchiveReport, isDryRun: boolean): string {
+  const { spec, size, newBytes, newStoredBytes, build, reuse } = archive;
+  const files = build === undefined ? "" : `${build.counts.file} files, `;
+  const share = size === 0 ? 0 : 100 * (size - newBytes) / size;
+  if (isDryRun) return `${spec.name}: ${files}${formatHumanBytes(size)}`;
+  const line = `${spec.name}: ${files}${formatHumanBytes(size)}, ` +
+    `of which ${formatHumanBytes(newBytes)} new (stored in ${formatHumanBytes(newStoredBytes)}), ` +
+    `${share.toFixed(1)}% reused`;
+  if (reuse === undefined) return line;
+  return `${line}\n${spec.name}: unchanged: ${reuse.reusedFileCount} files, ` +
+    `${formatHumanBytes(reuse.reusedBytes)}; read: ${reuse.readFileCount} files, ` +
+    `${formatHumanBytes(reuse.readBytes)}; padding: ${formatHumanBytes(reuse.paddingBytes)}`;
+}
+
+function totalsOf(archives: readonly ArchiveReport[]): Totals {
+  const sum = (value: (archive: ArchiveReport) => number) =>
+    archives.reduce((total, archive) => total + value(archive), 0);
+  return {
+    files: sum(({ build }) => build?.counts.file ?? 1),
+    bytes: sum(({ size }) => size),
+    newBytes: sum(({ newBytes }) => newBytes),
+    errors: sum(({ build, unreadableCount = 0 }) => (build?.errorCount ?? 0) + unreadableCount),
+    warnings: sum(({ build }) => build?.warningCount ?? 0),
+  };
+}

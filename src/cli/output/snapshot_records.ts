@@ -1,0 +1,174 @@
+/**
+ * What lists of groups, snapshots and files say; names and values as a server's API has them.
+ *
+ * @module
+ */
+
+import type { Datastore } from "#src/pbs/datastore.ts";
+import type { GroupInfo, SnapshotFile, SnapshotInfo } from "#src/pbs/datastore_types.ts";
+import type { CryptMode } from "#src/pbs/format/crypt.ts";
+import {
+  BACKUP_TYPES,
+  formatBackupTime,
+  type GroupId,
+  type Namespace,
+} from "#src/pbs/format/snapshot_path.ts";
+import { formatHumanBytes } from "../terminal/human_bytes.ts";
+import type { RecordTable } from "./output.ts";
+
+/** A group as listed. */
+export interface GroupRecord {
+  readonly "backup-count": number;
+  readonly "backup-id": string;
+  readonly "backup-type": string;
+  /** First line of the notes. */
+  readonly comment?: string;
+  /** Of the last snapshot. */
+  readonly files: readonly string[];
+  /** Unix seconds. */
+  readonly "last-backup"?: number;
+  readonly owner?: string;
+}
+
+/** A file of a snapshot as listed. */
+export interface FileRecord {
+  /** Left out for what the manifest does not list. */
+  readonly "crypt-mode"?: CryptMode;
+  readonly filename: string;
+  readonly size?: number;
+}
+
+/** A snapshot as listed. */
+export interface SnapshotRecord {
+  readonly "backup-id": string;
+  readonly "backup-time": number;
+  readonly "backup-type": string;
+  readonly comment?: string;
+  readonly files: readonly FileRecord[];
+  /** Of the key that it was made with. */
+  readonly fingerprint?: string;
+  readonly owner?: string;
+  readonly protected: boolean;
+  readonly size?: number;
+  /** There is no manifest: the backup runs, or has ended before its end. Left out where there is one, as by servers. */
+  readonly unfinished?: true;
+  readonly verification?: { readonly state: string; readonly upid: string };
+}
+
+/** What is said of a snapshot without manifest. */
+export const UNFINISHED = "unfinished: its backup still runs, or has been ended before it was done";
+
+const MANIFEST_NAME = "index.json.blob";
+
+/** Columns of {@link groupRecord}. */
+export const GROUP_TABLE: RecordTable<GroupRecord> = {
+  columns: [
+    { title: "group" },
+    { title: "last snapshot" },
+    { title: "backup-count", align: "right" },
+    { title: "files" },
+  ],
+  row: (record) => {
+    const group = `${record["backup-type"]}/${record["backup-id"]}`;
+    const last = record["last-backup"];
+    return [
+      group,
+      last === undefined ? "" : `${group}/${formatBackupTime(last)}`,
+      String(record["backup-count"]),
+      shortNames(record.files),
+    ];
+  },
+};
+
+/** Columns of {@link snapshotRecord}. */
+export const SNAPSHOT_TABLE: RecordTable<SnapshotRecord> = {
+  columns: [{ title: "snapshot" }, { title: "size", align: "right" }, { title: "files" }],
+  row: (record) => {
+    const group = `${record["backup-type"]}/${record["backup-id"]}`;
+    return [
+      `${group}/${formatBackupTime(record["backup-time"])}`,
+      record.unfinished ? "unfinished" : formatSize(record.size),
+      shortNames(record.files.map((file) => file.filename)),
+    ];
+  },
+};
+
+/** Columns of {@link fileRecords}. */
+export const FILE_TABLE: RecordTable<FileRecord> = {
+  columns: [{ title: "filename" }, { title: "crypt-mode" }, { title: "size", align: "right" }],
+  row: (record) => [record.filename, record["crypt-mode"] ?? "", String(record.size ?? "")],
+};
+
+/** Groups of a namespace in the order of lists: by type and id. */
+export function sortedGroups(store: Datastore, ns: Namespace): GroupId[] {
+  return store.groups(ns).sort((a, b) =>
+    BACKUP_TYPES.indexOf(a.type) - BACKUP_TYPES.indexOf(b.type) || compareText(a.id, b.id)
+  );
+}
+
+/** What is listed of a group. */
+export function groupRecord(store: Datastore, info: GroupInfo): GroupRecord {
+  const { id, last, owner, notes } = info;
+  return {
+    "backup-count": info.snapshots.length,
+    "backup-id": id.id,
+    "backup-type": id.type,
+    ...(notes === undefined ? {} : { comment: firstLine(notes) }),
+    files: last === undefined ? [] : store.snapshotInfo(last).files.map((file) => file.name),
+    ...(last === undefined ? {} : { "last-backup": last.time }),
+    ...(owner === undefined ? {} : { owner }),
+  };
+}
+
+/** What is listed of a snapshot. */
+export function snapshotRecord(info: SnapshotInfo): SnapshotRecord {
+  const { group, time } = info.id;
+  const files = fileRecords(info);
+  const size = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
+  return {
+    "backup-id": group.id,
+    "backup-time": time,
+    "backup-type": group.type,
+    ...(info.notes === undefined ? {} : { comment: firstLine(info.notes) }),
+    files,
+    ...(info.keyFingerprint === undefined ? {} : { fingerprint: info.keyFingerprint }),
+    ...(info.owner === undefined ? {} : { owner: info.owner }),
+    protected: info.isProtected,
+    ...(files.some((file) => file.size !== undefined) ? { size } : {}),
+    ...(info.isFinished ? {} : { unfinished: true }),
+    ...(info.verifyState === undefined ? {} : { verification: info.verifyState }),
+  };
+}
+
+/** What is listed of a snapshot's files. */
+export function fileRecords(info: SnapshotInfo): FileRecord[] {
+  return info.files.map((file) => {
+    const mode = modeOf(file, info);
+    return mode === undefined
+      ? { filename: file.name }
+      : { "crypt-mode": mode, filename: file.name, size: file.size };
+  });
+}
+
+/** Order of texts by their code units. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The manifest does not list itself: it is signed where a key was used. */
+function modeOf(file: SnapshotFile, info: SnapshotInfo): CryptMode | undefined {
+  if (file.name !== MANIFEST_NAME || info.error !== undefined) return file.cryptMode;
+  return info.keyFingerprint === undefined ? "none" : "sign-only";
+}
+
+function formatSize(bytes: number | undefined): string {
+  return bytes === undefined ? "" : formatHumanBytes(bytes);
+}
+
+function shortNames(files: readonly string[]): string {
+  return files.map((name) => name.replace(/\.([fd]idx|blob)$/u, "")).sort(compareText).join(" ");
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0]!;
+}
