@@ -4,12 +4,9 @@
  * @module
  */
 
-import { removeFile } from "#src/io/files/whole_file.ts";
-import { statfsSync } from "node:fs";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#src/io/host.ts";
 import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
@@ -18,8 +15,6 @@ import { createDatastore } from "./datastore_creation.ts";
 import type {
   CreateOptions,
   DatastoreOptions,
-  DatastoreStatus,
-  FileOwner,
   GroupInfo,
   NewSnapshotOptions,
   OpenSnapshotOptions,
@@ -28,9 +23,11 @@ import type {
 import { CLIENT_LOG_NAME, type Manifest, withNotes } from "./format/manifest.ts";
 import {
   formatSnapshot,
+  groupDirectory,
   type GroupId,
   type Namespace,
   ROOT_NAMESPACE,
+  snapshotDirectory,
   type SnapshotId,
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
@@ -39,13 +36,12 @@ import { findLocalServer, foreignBackend } from "./local_server.ts";
 import { loadManifest, updateManifest } from "./manifest_file.ts";
 import { createNamespace, removeNamespace } from "./namespaces.ts";
 import { cacheError, signOfCache } from "./object_storage_cache.ts";
-import { ObjectLocks } from "./storage/directory/object_locks.ts";
-import { type HostParts, type OpenStore, writableParts } from "./open_store.ts";
-import { ProcessLock } from "./storage/directory/process_lock.ts";
+import type { StorageLocks, WriterLock } from "./storage/locks.ts";
+import type { Storage, StorageSpace } from "./storage/storage.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
 import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
 import { checkOwner, plannedSnapshot, startSnapshot, writeOwner } from "./snapshot_start.ts";
-import { StoreFiles } from "./storage/directory/store_files.ts";
 import {
   checkNotes,
   describeGroup,
@@ -59,7 +55,7 @@ import {
   PROTECTED_FILE,
 } from "./store_listing.ts";
 import { NoDatastoreError } from "./state_errors.ts";
-import { groupPath, requireGroup, requireSnapshot, snapshotPath } from "./store_places.ts";
+import { requireGroup, requireSnapshot } from "./store_places.ts";
 
 const LOCK_TIMEOUT_MS = 10_000;
 
@@ -80,13 +76,13 @@ export class Datastore {
   ) {
     this.#store = store;
     this.#signOfCache = signOfCache;
-    this.path = store.path;
+    this.path = store.storage.files.pathOf("");
     this.access = store.isWritable ? "write" : "read";
     this.warnings = warnings;
   }
 
   /** What is below the snapshots. */
-  get storage(): DirectoryStorage {
+  get storage(): Storage {
     return this.#store.storage;
   }
 
@@ -101,8 +97,7 @@ export class Datastore {
    */
   static open(path: string, options: DatastoreOptions = {}): Datastore {
     const isWritable = options.access === "write";
-    const isNative = mayUseFfi();
-    if (isWritable && !isNative) {
+    if (isWritable && !mayUseFfi()) {
       throw new UsageError(`Cannot write to datastore "${path}" without --allow-ffi`);
     }
     if (!isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
@@ -112,26 +107,31 @@ export class Datastore {
     const { uid = 0, gid = 0 } = statusOf(`${storePath}/${CHUNKS_DIRECTORY}`) ?? {};
     const owner = { uid, gid };
     const syncLevel = options.syncLevel ?? "filesystem";
-    const codecs = isNative ? nativeCodecs() : builtInCodecs();
     const server = findLocalServer(storePath, options);
     const backend = foreignBackend(server);
     const sign = backend === undefined ? undefined : `its server keeps the chunks in "${backend}"`;
     if (sign !== undefined && isWritable) throw cacheError(storePath, sign);
-    const store: OpenStore = {
+    const { lockTimeoutMs: timeoutMs = LOCK_TIMEOUT_MS } = options;
+    const storage = DirectoryStorage.open({
+      kind: "directory",
       path: storePath,
-      owner,
-      storage: DirectoryStorage.open({
-        kind: "directory",
-        path: storePath,
-        writing: isWritable ? { owner, syncLevel } : undefined,
-      }),
-      codecs,
-      codec: new BlobCodec(codecs),
-      syncLevel,
-      host: isNative ? openHostParts(storePath, owner, options, server.locksPath) : undefined,
-      isWritable,
-    };
-    return new Datastore(store, server.warnings, sign);
+      writing: isWritable ? { owner, syncLevel } : undefined,
+      locking: { owner, serverPath: server.locksPath, timeoutMs },
+    });
+    return new Datastore(openStore(storage, isWritable), server.warnings, sign);
+  }
+
+  /**
+   * The datastore in a storage of any kind, which is closed with it.
+   *
+   * @throws {UsageError} when it is to be written to, but FFI is not allowed
+   */
+  static over(storage: Storage, access: "read" | "write" = "read"): Datastore {
+    const isWritable = access === "write";
+    if (isWritable && !mayUseFfi()) {
+      throw new UsageError("Cannot write to a datastore without --allow-ffi");
+    }
+    return new Datastore(openStore(storage, isWritable), [], undefined);
   }
 
   /**
@@ -156,13 +156,13 @@ export class Datastore {
   }
 
   /** The lock that writers share and garbage collection has alone. @throws {UsageError} when open for reading only */
-  get processLock(): ProcessLock {
-    return writableParts(this.#store).processLock;
+  get processLock(): WriterLock {
+    return writableParts(this.#store).writerLock;
   }
 
   /** Locks on groups and snapshots; undefined without FFI. */
-  get locks(): ObjectLocks | undefined {
-    return this.#store.host?.locks;
+  get locks(): StorageLocks | undefined {
+    return this.#store.storage.locks;
   }
 
   /** Namespaces at and below `below`, parents first. @throws {StateError} `not-found` */
@@ -206,10 +206,10 @@ export class Datastore {
   setGroupNotes(group: GroupId, notes: string): void {
     requireGroup(this.#store, group);
     checkNotes(notes);
-    const path = `${groupPath(this.#store, group)}/${NOTES_FILE}`;
+    const name = `${groupDirectory(group)}/${NOTES_FILE}`;
     const { files } = writableParts(this.#store);
-    if (notes === "") removeFile(path);
-    else files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(notes));
+    if (notes === "") files.remove(name);
+    else files.replace(name, new TextEncoder().encode(notes));
   }
 
   /** Snapshots of a group, oldest first; unfinished ones included. @throws {StateError} `not-found` */
@@ -266,9 +266,9 @@ export class Datastore {
     const { files, locks } = writableParts(this.#store);
     const lock = locks.lockSnapshot(snapshot, "exclusive");
     try {
-      const path = `${snapshotPath(this.#store, snapshot)}/${PROTECTED_FILE}`;
-      if (isProtected) files.createEmpty(path);
-      else removeFile(path);
+      const name = `${snapshotDirectory(snapshot)}/${PROTECTED_FILE}`;
+      if (!isProtected) files.remove(name);
+      else if (files.status(name) === undefined) files.replace(name, new Uint8Array(0));
     } finally {
       lock.release();
     }
@@ -288,13 +288,12 @@ export class Datastore {
     const { files, locks } = writableParts(this.#store);
     const lock = locks.lockSnapshot(snapshot, "shared");
     try {
-      const path = `${snapshotPath(this.#store, snapshot)}/${CLIENT_LOG_NAME}`;
       if (this.snapshotInfo(snapshot).files.some((file) => file.name === CLIENT_LOG_NAME)) {
         throw new StateError("exists", `Cannot add log to ${formatSnapshot(snapshot)}: it has one`);
       }
       const { codec } = this.#store;
       const blob = codec.encodeBytes(content, { compress: true, crypt: options.crypt });
-      files.replaceFile(path, `${path}.tmp`, blob);
+      files.replace(`${snapshotDirectory(snapshot)}/${CLIENT_LOG_NAME}`, blob);
     } finally {
       lock.release();
     }
@@ -333,20 +332,11 @@ export class Datastore {
     return selectForPruning(snapshots, keep);
   }
 
-  /** Space of the file system. @throws {OsError} */
-  status(): DatastoreStatus {
-    if (this.#store.host === undefined) return builtInStatus(this.path);
-    const { RDONLY, DIRECTORY } = host.OpenFlag;
-    const fd = host.unwrap(host.open(this.path, RDONLY | DIRECTORY), "open", this.path);
-    const found = host.statvfs(fd);
-    host.close(fd);
-    if (typeof found === "number") throw new host.OsError(-found, "stat", this.path);
-    const { blocks, blocksFree, blocksAvailable, blockSizeBytes } = found;
-    return {
-      totalBytes: blocks * blockSizeBytes,
-      usedBytes: (blocks - blocksFree) * blockSizeBytes,
-      availableBytes: blocksAvailable * blockSizeBytes,
-    };
+  /** Space of what it is kept in. @throws {UsageError} where that cannot be known @throws {OsError} */
+  status(): StorageSpace {
+    const space = this.#store.storage.space();
+    if (space !== undefined) return space;
+    throw new UsageError(`Cannot tell the space of "${this.path}": its storage does not know it`);
   }
 
   /** Snapshots that are open stay readable. */
@@ -355,26 +345,7 @@ export class Datastore {
   }
 }
 
-function openHostParts(
-  storePath: string,
-  owner: FileOwner,
-  options: DatastoreOptions,
-  serverPath: string | undefined,
-): HostParts {
-  const timeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
-  const files = new StoreFiles(owner, options.syncLevel ?? "filesystem");
-  return {
-    files,
-    locks: new ObjectLocks({ storePath, files, serverPath, timeoutMs }),
-    processLock: new ProcessLock(storePath, files, timeoutMs),
-  };
-}
-
-function builtInStatus(path: string): DatastoreStatus {
-  const found = statfsSync(path);
-  return {
-    totalBytes: found.blocks * found.bsize,
-    usedBytes: (found.blocks - found.bfree) * found.bsize,
-    availableBytes: found.bavail * found.bsize,
-  };
+function openStore(storage: Storage, isWritable: boolean): OpenStore {
+  const codecs = mayUseFfi() ? nativeCodecs() : builtInCodecs();
+  return { storage, codecs, codec: new BlobCodec(codecs), isWritable };
 }

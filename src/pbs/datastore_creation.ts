@@ -7,12 +7,11 @@
 import { renameFile } from "#src/io/files/whole_file.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { isDirectoryAt, statusOf } from "#src/io/store_access.ts";
+import { entriesOf, isDirectoryAt, statusOf } from "#src/io/store_access.ts";
 import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import type { CreateOptions, FileOwner } from "./datastore_types.ts";
 import { LOCK_FILE } from "./storage/directory/process_lock.ts";
 import { neededOwner, processUmask, StoreFiles } from "./storage/directory/store_files.ts";
-import { namesIn } from "./store_listing.ts";
 
 const CHUNK_DIRECTORY_COUNT = 65536;
 /** What a new file system has. */
@@ -34,7 +33,9 @@ export function createDatastore(path: string, options: CreateOptions = {}): void
   }
   // What was begun before may be gone on with.
   const harmless = [LOST_AND_FOUND, UNFINISHED_CHUNKS_DIRECTORY];
-  if (namesIn(path).some((name) => !harmless.includes(name))) {
+  if (
+    statusOf(path) !== undefined && entriesOf(path).some(({ name }) => !harmless.includes(name))
+  ) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`, {
       hint: "Give a directory that is empty or not there yet",
     });

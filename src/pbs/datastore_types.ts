@@ -87,13 +87,6 @@ export interface SnapshotInfo {
   readonly error: unknown;
 }
 
-/** Space of the file system that a datastore is in. */
-export interface DatastoreStatus {
-  readonly totalBytes: number;
-  readonly usedBytes: number;
-  readonly availableBytes: number;
-}
-
 /** How a snapshot is read. */
 export interface OpenSnapshotOptions {
   /** Needed for encrypted snapshots; checked against the manifest where that is signed. */

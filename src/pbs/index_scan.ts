@@ -38,15 +38,23 @@ export function isIndexName(name: string): boolean {
   return name.endsWith(".didx") || name.endsWith(".fidx");
 }
 
+/** Like {@link scanIndexSource}, of a file of this machine. */
+export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
+  return scanIndexSource(openHostFileSource(path), path, visit);
+}
+
 /**
- * Reads an index file and shows its chunks in order. `visit` must not scan another one.
+ * Reads an index file, closes it, and shows its chunks in order. `visit` must not scan another one.
  *
  * @throws {FormatError} when it is none; chunks before the bad place were shown
  * @throws {IntegrityError} when it does not have the checksum that it states, after all chunks were shown
  * @throws {OsError} when it is not a regular file or cannot be read
  */
-export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
-  const source = openHostFileSource(path);
+export function scanIndexSource(
+  source: ByteSource,
+  path: string,
+  visit?: ChunkVisitor,
+): IndexSummary {
   try {
     return scan(source, path, visit ?? (() => {}));
   } catch (error) {

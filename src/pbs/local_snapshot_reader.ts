@@ -8,7 +8,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { readFile } from "#src/io/store_access.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { ChunkCache } from "./reading/chunk_cache.ts";
 import { ChunkLoader } from "./reading/chunk_loader.ts";
@@ -28,13 +28,12 @@ import {
   MANIFEST_NAME,
   type ManifestFile,
 } from "./format/manifest.ts";
-import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
 import { LocalChunkSource, type StoredChunks } from "./reading/local_chunk_source.ts";
 import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
-import { snapshotPath } from "./store_places.ts";
 import { checkManifest, requireKey } from "./manifest_signature.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
-import type { ObjectLock } from "./storage/directory/object_locks.ts";
+import type { ObjectLock } from "./storage/locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "./ports.ts";
 import { ReadAhead } from "./reading/read_ahead.ts";
@@ -63,7 +62,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   readonly cryptMode: CryptMode;
   readonly chunks: ChunkSource;
   readonly #store: OpenStore;
-  readonly #path: string;
+  readonly #folder: string;
   readonly #crypt: CryptConfig | undefined;
   readonly #cache: ChunkCache;
   readonly #ahead: ReadAhead | undefined;
@@ -83,7 +82,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     this.id = id;
     this.manifest = manifest;
     this.cryptMode = cryptModeOf(manifest);
-    this.#path = snapshotPath(store, id);
+    this.#folder = snapshotDirectory(id);
     this.#crypt = options.crypt;
     this.#lock = lock;
     const isEncrypted = this.cryptMode === "encrypt";
@@ -119,7 +118,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     id: SnapshotId,
     options: LocalSnapshotOptions,
   ): LocalSnapshotReader {
-    const lock = store.host?.locks.lockSnapshot(id, "shared");
+    const lock = store.storage.locks?.lockSnapshot(id, "shared");
     try {
       const manifest = loadManifest(store, id);
       if (options.isKeyOptional !== true) requireKey(manifest, options.crypt);
@@ -135,7 +134,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     const isListed = name !== MANIFEST_NAME && name !== CLIENT_LOG_NAME;
     const file = isListed ? this.#find(name, ".blob") : undefined;
     const bytes = this.#read(name, BLOB_FILE_SIZE_MAX);
-    const path = `${this.#path}/${name}`;
+    const path = this.#pathOf(name);
     if (file !== undefined) this.#compare(file, bytes.length, sha256Of(bytes).toHex());
     return located(path, () => {
       return this.#store.codec.decodeBytes(bytes, {
@@ -192,8 +191,8 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 
   #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {
-    const { host, codecs } = this.#store;
-    if (thread === undefined || host === undefined) return undefined;
+    const { codecs } = this.#store;
+    if (thread === undefined || !mayUseFfi()) return undefined;
     return new ReadAhead({
       source: this.#source,
       chunks: this.chunks,
@@ -239,13 +238,13 @@ export class LocalSnapshotReader implements SnapshotReader {
   ): Index {
     const file = this.#find(name, extension);
     const bytes = this.#read(name, INDEX_FILE_SIZE_MAX);
-    const index = located(`${this.#path}/${name}`, () => kind.parse(bytes));
+    const index = located(this.#pathOf(name), () => kind.parse(bytes));
     const checksum = index.computeChecksum(sha256Of);
     this.#compare(file, index.size, checksum);
     if (checksum === index.statedChecksum) return index;
     throw new IntegrityError(`Cannot use "${name}": its header states another checksum`, {
       code: "checksum",
-      path: `${this.#path}/${name}`,
+      path: this.#pathOf(name),
     });
   }
 
@@ -258,18 +257,22 @@ export class LocalSnapshotReader implements SnapshotReader {
     throw new StateError("not-found", `Cannot find "${name}" in ${formatSnapshot(this.id)}`);
   }
 
+  #pathOf(name: string): string {
+    return this.#store.storage.files.pathOf(`${this.#folder}/${name}`);
+  }
+
   /** The manifest's names have no slash in them, and so cannot lead out of the directory. */
   #read(name: string, sizeMax: number): Uint8Array<ArrayBuffer> {
     try {
-      return readFile(`${this.#path}/${name}`, sizeMax);
+      return this.#store.storage.files.read(`${this.#folder}/${name}`, sizeMax);
     } catch (error) {
       if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
-      throw new StateError("not-found", `Cannot find "${this.#path}/${name}"`, { cause: error });
+      throw new StateError("not-found", `Cannot find "${this.#pathOf(name)}"`, { cause: error });
     }
   }
 
   #compare(file: ManifestFile, size: number, checksum: string): void {
-    const path = `${this.#path}/${file.filename}`;
+    const path = this.#pathOf(file.filename);
     if (size !== file.size) {
       throw new IntegrityError(
         `Cannot use "${file.filename}": its size is ${size}, in the manifest ${file.size}`,

@@ -25,7 +25,7 @@ import {
   type ManifestFile,
   withUploadStatistics,
 } from "./format/manifest.ts";
-import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
 import {
   type FinishedStream,
   openDynamicStream,
@@ -34,7 +34,6 @@ import {
 } from "./writing/indexed_streams.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
-import { snapshotPath } from "./store_places.ts";
 import { signManifest } from "./manifest_signature.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import type {
@@ -67,7 +66,6 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   readonly id: SnapshotId;
   readonly cryptMode: CryptMode;
   readonly #store: OpenStore;
-  readonly #path: string;
   readonly #crypt: CryptConfig | undefined;
   readonly #options: NewSnapshotOptions;
   readonly #preparation: SnapshotPreparation;
@@ -83,7 +81,6 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     this.id = preparation.id;
     this.cryptMode = options.cryptMode ?? (options.crypt === undefined ? "none" : "encrypt");
     this.#store = store;
-    this.#path = snapshotPath(store, this.id);
     this.#crypt = this.cryptMode === "none" ? undefined : options.crypt;
     this.#options = options;
     this.#preparation = preparation;
@@ -228,7 +225,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   }
 
   #finished({ summary, index, uploads, knownCount }: FinishedStream): void {
-    if (writableParts(this.#store).processLock.isHeldExclusively) {
+    if (writableParts(this.#store).writerLock.isHeldExclusively) {
       this.#touchChunks(summary.name, index.bytes);
     }
     this.#write(summary.name, index.bytes);
@@ -257,12 +254,8 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     }
   }
 
-  /** `root.pxar.didx` by way of `root.pxar.tmp_didx`, which garbage collection does not look at. */
   #write(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-    const dot = name.lastIndexOf(".");
-    const temporary = `${name.slice(0, dot)}.tmp_${name.slice(dot + 1)}`;
-    const { files } = writableParts(this.#store);
-    files.replaceFile(`${this.#path}/${name}`, `${this.#path}/${temporary}`, bytes);
+    writableParts(this.#store).files.replace(`${snapshotDirectory(this.id)}/${name}`, bytes);
   }
 
   #list(filename: string, size: number, csum: string): void {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { renameFile, syncDirectory, syncFileSystem } from "#src/io/files/whole_file.ts";
 import {
   Errno,
   FormatError,
@@ -13,17 +12,14 @@ import {
   OsError,
   StateError,
 } from "#src/errors.ts";
-import { readFile } from "#src/io/store_access.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "./format/blob.ts";
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "./format/manifest.ts";
-import { formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import { requireSnapshot, snapshotPath } from "./store_places.ts";
+import { requireSnapshot } from "./store_places.ts";
 
 /** Largest blob file that is read. */
 export const BLOB_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;
-/** A manifest that has not got its name yet: no server takes it for a file of the snapshot. */
-const TEMPORARY_NAME = "index.json.tmp";
 
 /**
  * Reads the manifest of a finished snapshot. Its signature is not looked at.
@@ -33,8 +29,8 @@ const TEMPORARY_NAME = "index.json.tmp";
  * @throws {FormatError | LimitError | OsError}
  */
 export function loadManifest(store: OpenStore, snapshot: SnapshotId): Manifest {
-  const path = `${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`;
-  const bytes = readManifestFile(store, snapshot, path);
+  const path = store.storage.files.pathOf(manifestName(snapshot));
+  const bytes = readManifestFile(store, snapshot);
   const manifest = located(
     path,
     () => parseManifest(store.codec.decodeBytes(bytes, { isEncrypted: false })),
@@ -52,10 +48,9 @@ export function loadManifest(store: OpenStore, snapshot: SnapshotId): Manifest {
 function readManifestFile(
   store: OpenStore,
   snapshot: SnapshotId,
-  path: string,
 ): Uint8Array<ArrayBuffer> {
   try {
-    return readFile(path, BLOB_FILE_SIZE_MAX);
+    return store.storage.files.read(manifestName(snapshot), BLOB_FILE_SIZE_MAX);
   } catch (error) {
     if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
     requireSnapshot(store, snapshot);
@@ -79,10 +74,11 @@ export function updateManifest(
   change: (manifest: Manifest) => Manifest,
 ): void {
   requireSnapshot(store, snapshot);
-  const lock = writableParts(store).locks.lockManifest(snapshot);
+  const { files, locks } = writableParts(store);
+  const lock = locks.lockManifest(snapshot);
   try {
     const manifest = change(loadManifest(store, snapshot));
-    writeManifest(store, snapshot, encodeManifest(store, manifest), store.syncLevel === "file");
+    files.replace(manifestName(snapshot), encodeManifest(store, manifest));
   } finally {
     lock.release();
   }
@@ -104,25 +100,11 @@ export function finishSnapshot(
   snapshot: SnapshotId,
   manifestFile: Uint8Array<ArrayBuffer>,
 ): void {
-  const path = snapshotPath(store, snapshot);
-  writeManifest(store, snapshot, manifestFile, store.syncLevel === "file", () => {
-    if (store.syncLevel === "filesystem") syncFileSystem(path);
-  });
-  if (store.syncLevel === "filesystem") syncDirectory(path);
+  writableParts(store).files.commit(manifestName(snapshot), manifestFile);
 }
 
-function writeManifest(
-  store: OpenStore,
-  snapshot: SnapshotId,
-  bytes: Uint8Array<ArrayBuffer>,
-  isDurable: boolean,
-  beforeVisible: () => void = () => {},
-): void {
-  const { files } = writableParts(store);
-  const path = snapshotPath(store, snapshot);
-  files.writeTemporary(`${path}/${TEMPORARY_NAME}`, bytes, isDurable);
-  beforeVisible();
-  renameFile(`${path}/${TEMPORARY_NAME}`, `${path}/${MANIFEST_NAME}`, isDurable);
+function manifestName(snapshot: SnapshotId): string {
+  return `${snapshotDirectory(snapshot)}/${MANIFEST_NAME}`;
 }
 
 /** Runs something, and gives errors about bytes the path of their file. */

@@ -54,8 +54,7 @@ export type {
 } from "./storage/directory/directory_storage.ts";
 export { openStorage, registerStorage } from "./storage/open_storage.ts";
 export type * from "./storage/storage.ts";
-export type { LockKind, ObjectLock, ObjectLocks } from "./storage/directory/object_locks.ts";
-export type { HeldLock, ProcessLock } from "./storage/directory/process_lock.ts";
+export type * from "./storage/locks.ts";
 export {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,

@@ -12,17 +12,17 @@ import {
   ROOT_NAMESPACE,
 } from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import { forgetGroup, removeDirectory } from "./snapshot_removal.ts";
-import { listGroups, listNamespaces, namesIn } from "./store_listing.ts";
-import { namespacePath, requireNamespace } from "./store_places.ts";
+import { forgetGroup } from "./snapshot_removal.ts";
+import { listGroups, listNamespaces } from "./store_listing.ts";
+import { inNamespace, requireNamespace } from "./store_places.ts";
 
 /** Makes a namespace. @throws {StateError} `exists`, or `not-found` when its parent does not @throws {OsError} */
 export function createNamespace(store: OpenStore, ns: Namespace): void {
   const { files } = writableParts(store);
   const parent = namespaceNames(ns).slice(0, -1).join("/") as Namespace;
   requireNamespace(store, parent);
-  files.makeDirectory(`${namespacePath(store, parent)}/ns`);
-  if (ns !== ROOT_NAMESPACE && files.makeDirectory(`${store.path}/${namespaceDirectory(ns)}`)) {
+  files.makeFolder(inNamespace(parent, "ns"));
+  if (ns !== ROOT_NAMESPACE && files.makeFolder(namespaceDirectory(ns))) {
     return;
   }
   throw new StateError("exists", `Cannot make namespace "${ns}": it exists`);
@@ -35,7 +35,7 @@ export function createNamespace(store: OpenStore, ns: Namespace): void {
  * @throws {OsError}
  */
 export function removeNamespace(store: OpenStore, ns: Namespace, isRecursive: boolean): void {
-  writableParts(store);
+  const { files } = writableParts(store);
   if (ns === ROOT_NAMESPACE) {
     throw new UsageError("Cannot remove the root namespace: it is the datastore itself");
   }
@@ -44,13 +44,13 @@ export function removeNamespace(store: OpenStore, ns: Namespace, isRecursive: bo
     for (const group of listGroups(store, child)) {
       if (!isRecursive || forgetGroup(store, group).length > 0) throw left(ns, isRecursive);
     }
-    const path = namespacePath(store, child);
-    for (const name of namesIn(path)) {
+    const folder = namespaceDirectory(child);
+    for (const { name } of files.list(folder)) {
       // Directories of types, and of namespaces that are gone now.
-      if (namesIn(`${path}/${name}`).length > 0) throw left(ns, isRecursive);
-      removeDirectory(`${path}/${name}`);
+      if (files.list(`${folder}/${name}`).length > 0) throw left(ns, isRecursive);
+      files.removeFolder(`${folder}/${name}`);
     }
-    removeDirectory(path);
+    files.removeFolder(folder);
   }
 }
 

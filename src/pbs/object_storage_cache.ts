@@ -8,11 +8,10 @@
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { Failure, StateError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { ROOT_NAMESPACE, type SnapshotId } from "./format/snapshot_path.ts";
-import { isIndexName, scanIndex } from "./index_scan.ts";
-import { snapshotPath } from "./store_places.ts";
+import { ROOT_NAMESPACE, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
+import { isIndexName, scanIndexSource } from "./index_scan.ts";
 import type { OpenStore } from "./open_store.ts";
-import { listGroups, listNamespaces, listSnapshots, namesIn } from "./store_listing.ts";
+import { listGroups, listNamespaces, listSnapshots } from "./store_listing.ts";
 
 /** So many chunks are looked at. */
 const SAMPLE_SIZE = 2000;
@@ -37,8 +36,9 @@ export function signOfCache(store: OpenStore): string | undefined {
   if (!mayUseFfi()) return undefined;
   let [seen, empty] = [0, 0];
   try {
-    for (const path of oldIndexes(store)) {
-      scanIndex(path, (bytes, offset) => {
+    const { files } = store.storage;
+    for (const name of oldIndexes(store)) {
+      scanIndexSource(files.open(name), files.pathOf(name), (bytes, offset) => {
         if (seen >= SAMPLE_SIZE) return;
         seen++;
         const digest = digestOf(bytes.subarray(offset, offset + DIGEST_SIZE));
@@ -62,8 +62,10 @@ function* oldIndexes(store: OpenStore): Generator<string> {
     for (const group of listGroups(store, ns)) {
       const oldest: SnapshotId | undefined = listSnapshots(store, group)[0];
       if (oldest === undefined) continue;
-      const path = snapshotPath(store, oldest);
-      for (const name of namesIn(path).filter(isIndexName)) yield `${path}/${name}`;
+      const folder = snapshotDirectory(oldest);
+      for (const { name } of store.storage.files.list(folder)) {
+        if (isIndexName(name)) yield `${folder}/${name}`;
+      }
     }
   }
 }

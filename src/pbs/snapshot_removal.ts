@@ -4,16 +4,19 @@
  * @module
  */
 
-import { removeFile } from "#src/io/files/whole_file.ts";
-import { EntryType, entryType } from "#src/bytes/file_type.ts";
-import { Errno, OsError, StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import { StateError } from "#src/errors.ts";
 import { MANIFEST_NAME } from "./format/manifest.ts";
-import { formatGroup, type GroupId, type SnapshotId } from "./format/snapshot_path.ts";
+import {
+  formatGroup,
+  groupDirectory,
+  type GroupId,
+  snapshotDirectory,
+  type SnapshotId,
+} from "./format/snapshot_path.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { ProtectedSnapshotError } from "./state_errors.ts";
-import { isProtected, listSnapshots, namesIn, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
-import { groupPath, requireGroup, requireSnapshot, snapshotPath } from "./store_places.ts";
+import { isProtected, listSnapshots, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
+import { requireGroup, requireSnapshot } from "./store_places.ts";
 
 /**
  * Removes a snapshot, and its group when that is empty then.
@@ -104,32 +107,16 @@ function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
 
 /** Removes the directory of a snapshot that the caller has locked. @throws {OsError} */
 export function removeSnapshotDirectory(store: OpenStore, snapshot: SnapshotId): void {
-  const path = snapshotPath(store, snapshot);
+  const { files } = writableParts(store);
   // First what makes it a snapshot: whatever happens, nobody takes the rest for a finished one.
-  const manifest = `${path}/${MANIFEST_NAME}`;
-  if (typeOf(manifest) !== EntryType.DIRECTORY) removeFile(manifest);
-  removeTree(path);
-}
-
-/** Removes a directory of files, with what may be in directories there. A symbolic link is removed itself. */
-function removeTree(path: string): void {
-  for (const name of namesIn(path)) {
-    const child = `${path}/${name}`;
-    if (typeOf(child) === EntryType.DIRECTORY) removeTree(child);
-    else removeFile(child);
-  }
-  removeDirectory(path);
-}
-
-/** The {@link EntryType}; undefined when there is nothing. A symbolic link is not followed. */
-function typeOf(path: string): number | undefined {
-  const stat = new host.HostStat();
-  return host.statAt(host.At.FDCWD, path, stat) < 0 ? undefined : entryType(stat.mode);
+  files.remove(`${snapshotDirectory(snapshot)}/${MANIFEST_NAME}`);
+  files.removeFolderTree(snapshotDirectory(snapshot));
 }
 
 /** Whether there is a manifest that somebody could change: what is no file needs no lock. */
 function hasManifest(store: OpenStore, snapshot: SnapshotId): boolean {
-  return typeOf(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`) === EntryType.FILE;
+  const name = `${snapshotDirectory(snapshot)}/${MANIFEST_NAME}`;
+  return store.storage.files.status(name)?.kind === "file";
 }
 
 /** Files that belong to a group itself, the owner last; somebody may have been killed while writing them. */
@@ -142,17 +129,12 @@ export function removeEmptyGroup(store: OpenStore, group: GroupId): void {
 
 /** Removes a group without snapshots. @returns the name of something else in it, because of which it stays */
 function removeGroup(store: OpenStore, group: GroupId): string | undefined {
-  const path = groupPath(store, group);
-  const unknown = namesIn(path).find((name) => !GROUP_FILES.includes(name));
+  const { files, locks } = writableParts(store);
+  const folder = groupDirectory(group);
+  const unknown = files.list(folder).find(({ name }) => !GROUP_FILES.includes(name))?.name;
   if (unknown !== undefined) return unknown;
-  for (const name of GROUP_FILES) removeFile(`${path}/${name}`);
-  removeDirectory(path);
-  writableParts(store).locks.forgetGroup(group);
+  for (const name of GROUP_FILES) files.remove(`${folder}/${name}`);
+  files.removeFolder(folder);
+  locks.forgetGroup(group);
   return undefined;
-}
-
-/** Removes an empty directory. @throws {OsError} when it is there and not empty */
-export function removeDirectory(path: string): void {
-  const result = host.rmdirAt(host.At.FDCWD, path);
-  if (result < 0 && result !== -Errno.ENOENT) throw new OsError(-result, "remove", path);
 }

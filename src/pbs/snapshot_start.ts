@@ -14,16 +14,18 @@ import {
   groupDirectory,
   type GroupId,
   isBackupTime,
+  snapshotDirectory,
   type SnapshotId,
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import type { ObjectLock } from "./storage/directory/object_locks.ts";
+import type { ObjectLock } from "./storage/locks.ts";
+import type { FileStorage } from "./storage/storage.ts";
 import { FutureSnapshotError } from "./state_errors.ts";
 import { removeEmptyGroup } from "./snapshot_removal.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { isFinished, listSnapshots, OWNER_FILE, readOwner } from "./store_listing.ts";
-import { groupPath, requireNamespace, snapshotPath } from "./store_places.ts";
+import { requireNamespace } from "./store_places.ts";
 
 /** Owner of groups where nothing else is said. */
 const OWNER_DEFAULT = "root@pam";
@@ -42,7 +44,7 @@ const GROUP_ATTEMPTS_MAX = 10;
  */
 export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): LocalSnapshotWriter {
   checkOptions(options);
-  const { processLock, locks } = writableParts(store);
+  const { writerLock, locks } = writableParts(store);
   requireNamespace(store, options.group.ns);
   const held: ObjectLock[] = [];
   let previous: LocalSnapshotReader | undefined;
@@ -52,7 +54,7 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Lo
   };
   try {
     // From before the base is read: its chunks must not be collected.
-    held.push(processLock.acquireShared());
+    held.push(writerLock.acquireShared());
     const { lock, isNew } = lockNewGroup(store, options);
     held.push(lock);
     isNewGroup = isNew;
@@ -95,7 +97,7 @@ function lockNewGroup(
   const { files, locks } = writableParts(store);
   const { group } = options;
   for (let attempt = 1;; attempt++) {
-    files.makeDirectories(store.path, groupDirectory(group));
+    makeFolders(files, groupDirectory(group));
     try {
       const lock = locks.lockGroup(group);
       try {
@@ -108,6 +110,14 @@ function lockNewGroup(
       const isGone = error instanceof StateError && error.code === "not-found";
       if (!isGone || attempt >= GROUP_ATTEMPTS_MAX) throw error;
     }
+  }
+}
+
+/** Makes a folder and those above it. */
+function makeFolders(files: FileStorage, name: string): void {
+  const names = name.split("/");
+  for (let depth = 1; depth <= names.length; depth++) {
+    files.makeFolder(names.slice(0, depth).join("/"));
   }
 }
 
@@ -126,9 +136,8 @@ function claimGroup(store: OpenStore, group: GroupId, owner: string | undefined)
 
 /** Says whom a group belongs to. @throws {OsError} */
 export function writeOwner(store: OpenStore, group: GroupId, owner: string): void {
-  const path = `${groupPath(store, group)}/${OWNER_FILE}`;
   const text = new TextEncoder().encode(`${owner}\n`);
-  writableParts(store).files.replaceFile(path, `${path}.tmp`, text);
+  writableParts(store).files.replace(`${groupDirectory(group)}/${OWNER_FILE}`, text);
 }
 
 /** Opens the last snapshot as base; undefined where it can be none. */
@@ -165,7 +174,7 @@ function makeSnapshotDirectory(
 ): SnapshotId {
   const { files } = writableParts(store);
   for (let id = nextId(store, group, time);; id = { group, time: id.time + 1 }) {
-    if (files.makeDirectory(snapshotPath(store, id))) return id;
+    if (files.makeFolder(snapshotDirectory(id))) return id;
     if (time === undefined) continue;
     throw new StateError("exists", `Cannot make snapshot ${formatSnapshot(id)}: it exists`, {
       hint: "Give a later time, or none",

@@ -5,14 +5,7 @@
  */
 
 import { Failure, LimitError } from "#src/errors.ts";
-import {
-  type DirectoryEntry,
-  entriesOf,
-  isDirectoryAt,
-  isMissing,
-  readFile,
-  statusOf,
-} from "#src/io/store_access.ts";
+import { isMissing } from "#src/io/store_access.ts";
 import type { GroupInfo, SnapshotFile, SnapshotInfo } from "./datastore_types.ts";
 import {
   CLIENT_LOG_NAME,
@@ -25,6 +18,7 @@ import {
 } from "./format/manifest.ts";
 import {
   BACKUP_TYPES,
+  groupDirectory,
   type GroupId,
   isBackupId,
   isNamespaceName,
@@ -33,18 +27,13 @@ import {
   namespaceNames,
   parseBackupTime,
   ROOT_NAMESPACE,
+  snapshotDirectory,
   type SnapshotId,
 } from "./format/snapshot_path.ts";
 import { loadManifest } from "./manifest_file.ts";
 import type { OpenStore } from "./open_store.ts";
-import {
-  groupPath,
-  namespacePath,
-  requireGroup,
-  requireNamespace,
-  requireSnapshot,
-  snapshotPath,
-} from "./store_places.ts";
+import { inNamespace, requireGroup, requireNamespace, requireSnapshot } from "./store_places.ts";
+import type { FileStorage } from "./storage/storage.ts";
 
 /** File of a group that says whose it is. */
 export const OWNER_FILE = "owner";
@@ -65,7 +54,7 @@ export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] 
   requireNamespace(store, below);
   const found = [below];
   if (namespaceNames(below).length >= NAMESPACE_DEPTH_MAX) return found;
-  const names = directoriesIn(`${namespacePath(store, below)}/ns`).filter(isNamespaceName);
+  const names = foldersIn(store, inNamespace(below, "ns")).filter(isNamespaceName);
   for (const name of names.sort()) {
     const child = (below === ROOT_NAMESPACE ? name : `${below}/${name}`) as Namespace;
     found.push(...listNamespaces(store, child));
@@ -77,7 +66,7 @@ export function listNamespaces(store: OpenStore, below: Namespace): Namespace[] 
 export function listGroups(store: OpenStore, ns: Namespace): GroupId[] {
   requireNamespace(store, ns);
   return BACKUP_TYPES.flatMap((type) =>
-    directoriesIn(`${namespacePath(store, ns)}/${type}`)
+    foldersIn(store, inNamespace(ns, type))
       .filter(isBackupId)
       .sort()
       .map((id) => ({ ns, type, id }))
@@ -86,7 +75,7 @@ export function listGroups(store: OpenStore, ns: Namespace): GroupId[] {
 
 /** Snapshots of a group, oldest first; unfinished ones included. None where there is no such group. */
 export function listSnapshots(store: OpenStore, group: GroupId): SnapshotId[] {
-  return directoriesIn(groupPath(store, group))
+  return foldersIn(store, groupDirectory(group))
     .map(parseBackupTime)
     .filter((time) => time !== undefined)
     .sort((a, b) => a - b)
@@ -95,17 +84,21 @@ export function listSnapshots(store: OpenStore, group: GroupId): SnapshotId[] {
 
 /** Whether a snapshot has a manifest. */
 export function isFinished(store: OpenStore, snapshot: SnapshotId): boolean {
-  return exists(`${snapshotPath(store, snapshot)}/${MANIFEST_NAME}`);
+  return exists(store, `${snapshotDirectory(snapshot)}/${MANIFEST_NAME}`);
 }
 
 /** Whether a snapshot must not be removed. */
 export function isProtected(store: OpenStore, snapshot: SnapshotId): boolean {
-  return exists(`${snapshotPath(store, snapshot)}/${PROTECTED_FILE}`);
+  return exists(store, `${snapshotDirectory(snapshot)}/${PROTECTED_FILE}`);
 }
 
 /** Whom a group belongs to; undefined where that is not said. */
 export function readOwner(store: OpenStore, group: GroupId): string | undefined {
-  const text = readText(`${groupPath(store, group)}/${OWNER_FILE}`, OWNER_SIZE_MAX);
+  const text = readText(
+    store.storage.files,
+    `${groupDirectory(group)}/${OWNER_FILE}`,
+    OWNER_SIZE_MAX,
+  );
   return text?.replace(/\s*(\n[^]*)?$/, "");
 }
 
@@ -121,7 +114,9 @@ export function describeGroup(store: OpenStore, group: GroupId): GroupInfo {
   requireGroup(store, group);
   const snapshots = listSnapshots(store, group).reverse();
   const owner = attempt(() => readOwner(store, group));
-  const notes = attempt(() => readText(`${groupPath(store, group)}/${NOTES_FILE}`, NOTES_SIZE_MAX));
+  const notes = attempt(() =>
+    readText(store.storage.files, `${groupDirectory(group)}/${NOTES_FILE}`, NOTES_SIZE_MAX)
+  );
   return {
     id: group,
     owner: owner.value,
@@ -183,7 +178,8 @@ function listFiles(
   snapshot: SnapshotId,
   manifest: Manifest | undefined,
 ): SnapshotFile[] {
-  const path = snapshotPath(store, snapshot);
+  const folder = snapshotDirectory(snapshot);
+  const stored = store.storage.files;
   const files: SnapshotFile[] = (manifest?.files ?? []).map(({ filename, size, cryptMode }) => ({
     name: filename,
     size,
@@ -191,49 +187,29 @@ function listFiles(
   }));
   const listed = new Set(files.map((file) => file.name));
   const rank = (name: string) => name === MANIFEST_NAME ? 0 : name === CLIENT_LOG_NAME ? 2 : 1;
-  const others = namesIn(path)
+  const others = stored.list(folder)
+    .map(({ name }) => name)
     .filter((name) => isManifestFileName(name) && !listed.has(name))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   for (const name of others) {
-    files.push({ name, size: sizeOf(`${path}/${name}`), cryptMode: undefined });
+    files.push({ name, size: stored.status(`${folder}/${name}`)?.size ?? 0, cryptMode: undefined });
   }
   return files;
 }
 
-/** Names in a directory, in no order; none when there is no such directory. */
-export function namesIn(path: string): string[] {
-  return entriesIn(path).map((entry) => entry.name);
+function foldersIn({ storage }: OpenStore, name: string): string[] {
+  return storage.files.list(name)
+    .filter(({ kind }) => kind === "folder")
+    .map((entry) => entry.name);
 }
 
-function directoriesIn(path: string): string[] {
-  return entriesIn(path)
-    .filter(({ name, kind }) =>
-      kind === "directory" || (kind === "symlink" && isDirectoryAt(`${path}/${name}`))
-    )
-    .map(({ name }) => name);
+function exists({ storage }: OpenStore, name: string): boolean {
+  return storage.files.status(name) !== undefined;
 }
 
-/** Whatever is looked at may be removed at any time. */
-function entriesIn(path: string): DirectoryEntry[] {
+function readText(files: FileStorage, name: string, sizeMax: number): string | undefined {
   try {
-    return entriesOf(path);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-}
-
-function exists(path: string): boolean {
-  return statusOf(path, false) !== undefined;
-}
-
-function sizeOf(path: string): number {
-  return statusOf(path, false)?.size ?? 0;
-}
-
-function readText(path: string, sizeMax: number): string | undefined {
-  try {
-    return new TextDecoder().decode(readFile(path, sizeMax));
+    return new TextDecoder().decode(files.read(name, sizeMax));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

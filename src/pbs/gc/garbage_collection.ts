@@ -10,7 +10,7 @@
  */
 
 import { Errno, OsError, UsageError } from "#src/errors.ts";
-import { readFile, statusOf } from "#src/io/store_access.ts";
+import { readFile } from "#src/io/store_access.ts";
 import { checkAccessTimes, fileSystemTime } from "./access_time_check.ts";
 import type { Datastore } from "../datastore.ts";
 import {
@@ -23,7 +23,8 @@ import {
 } from "./status.ts";
 import { markChunks } from "./mark.ts";
 import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "./sweep.ts";
-import { isDiskFull, StoreFiles } from "../storage/directory/store_files.ts";
+import { DirectoryStorage } from "../storage/directory/directory_storage.ts";
+import { isDiskFull } from "../storage/directory/store_files.ts";
 import { newTask, storeNameOf } from "../task.ts";
 
 /** A day and five minutes. */
@@ -85,8 +86,15 @@ export function collectGarbage(
   if (datastore.access !== "write") {
     throw new UsageError("Cannot collect garbage: the datastore is open for reading only");
   }
+  const { storage } = datastore;
+  if (!(storage instanceof DirectoryStorage)) {
+    throw new UsageError(
+      `Cannot collect garbage in "${datastore.path}": it does not tell when chunks were used last`,
+    );
+  }
   datastore.requireOwnChunks();
-  const { storage: { chunks }, processLock } = datastore;
+  const { chunks } = storage;
+  const { processLock } = datastore;
   const lock = processLock.acquireExclusive();
   try {
     const start = lock.startTime;
@@ -100,8 +108,8 @@ export function collectGarbage(
     if (options.checkAccessTimes ?? true) checkAccessTimes(chunks, () => Date.now() / 1000);
     // What is marked from now on is not older than this, whatever the difference of the clocks.
     const markStart = Math.min(start, fileSystemTime(chunks));
-    const marked = markChunks(datastore.path, chunks, {
-      locks: datastore.locks,
+    const marked = markChunks(storage.localPath, chunks, {
+      locks: storage.locks,
       onWarning,
       onIndex: (done, total) => {
         signal?.throwIfAborted();
@@ -138,16 +146,12 @@ function writeStatus(
   status: GcStatus,
   onWarning: (message: string) => void,
 ): void {
-  const path = `${datastore.path}/${GC_STATUS_NAME}`;
-  const files = new StoreFiles(
-    statusOf(datastore.storage.chunks.path) ?? { uid: 0, gid: 0 },
-    "none",
-  );
+  const { files } = datastore.storage;
   try {
-    files.replaceFile(path, `${path}.tmp`, new TextEncoder().encode(formatGcStatus(status)));
+    files.replace(GC_STATUS_NAME, new TextEncoder().encode(formatGcStatus(status)));
   } catch (error) {
     if (!isDiskFull(error)) throw error;
-    onWarning(`There is no room to save the result in "${path}"`);
+    onWarning(`There is no room to save the result in "${files.pathOf(GC_STATUS_NAME)}"`);
   }
 }
 

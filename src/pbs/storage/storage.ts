@@ -9,6 +9,8 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import type { StorageLocks, WriterLock } from "./locks.ts";
 
 /** Plain values that name a storage: can be posted to a worker, where {@link openStorage} opens it. */
 export interface StorageDescription {
@@ -21,7 +23,21 @@ export interface Storage {
   readonly description: StorageDescription;
   /** Encoded chunks, each a whole blob. @throws {OsError} when they may not be read */
   readonly chunks: ChunkStorage;
+  readonly files: FileStorage;
+  /** Undefined where nothing keeps processes from what others use: then there is no writing. */
+  readonly locks: StorageLocks | undefined;
+  /** Undefined where {@link locks} is. */
+  readonly writerLock: WriterLock | undefined;
+  /** Undefined where that cannot be known. @throws {OsError} */
+  space(): StorageSpace | undefined;
   close(): void;
+}
+
+/** Space of what a storage is kept in. */
+export interface StorageSpace {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  readonly availableBytes: number;
 }
 
 /**
@@ -82,4 +98,52 @@ export interface ChunkQuarantine {
   setAside(digest: ChunkDigest, place: number): string | undefined;
   /** Keeps the corrupt forms of a chunk that somebody misses from being removed. @throws {OsError} */
   touch(digest: ChunkDigest): void;
+}
+
+/** What a name of a {@link FileStorage} stands for. */
+export interface StoredStatus {
+  /** A link to a folder is a folder. */
+  readonly kind: "file" | "folder" | "other";
+  /** Bytes of a file. */
+  readonly size: number;
+}
+
+/** An entry of a folder. */
+export interface StoredEntry {
+  readonly name: string;
+  readonly kind: StoredStatus["kind"];
+}
+
+/**
+ * Small files by name, such as `host/a/2026-01-01T00:00:00Z/index.json.blob`: manifests, indexes, notes. Names are relative,
+ * and what is before a slash is a folder.
+ */
+export interface FileStorage {
+  /** What a file or folder is called in messages, such as its path; `""` is the storage itself. */
+  pathOf(name: string): string;
+  /** Undefined when there is nothing of that name. @throws {OsError} when that cannot be found out */
+  status(name: string): StoredStatus | undefined;
+  /** Entries of a folder, in no order; none when there is no such folder. @throws {OsError} */
+  list(folder: string): StoredEntry[];
+  /**
+   * The whole of a file.
+   *
+   * @throws {OsError} ENOENT when it is not there
+   * @throws {LimitError} when it has more than `sizeMax` bytes
+   */
+  read(name: string, sizeMax: number): Uint8Array<ArrayBuffer>;
+  /** A file of any size, opened. @throws {OsError} */
+  open(name: string): ByteSource;
+  /** Gives a name new content: others see the old one or all of the new one. @throws {OsError} */
+  replace(name: string, bytes: Uint8Array<ArrayBuffer>): void;
+  /** Like {@link replace}, after everything that was written before is as durable as the storage makes it. @throws {OsError} */
+  commit(name: string, bytes: Uint8Array<ArrayBuffer>): void;
+  /** Removes a file. @returns whether there was one @throws {OsError} */
+  remove(name: string): boolean;
+  /** Makes a folder, in one that is there. @returns false when the name is taken @throws {OsError} */
+  makeFolder(name: string): boolean;
+  /** Removes an empty folder, if it is there. @throws {OsError} when something is in it */
+  removeFolder(name: string): void;
+  /** Removes a folder with everything in it; links are not followed. @throws {OsError} */
+  removeFolderTree(name: string): void;
 }

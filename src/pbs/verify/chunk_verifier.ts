@@ -11,7 +11,7 @@ import { Threads } from "#src/threads/thread.ts";
 import { ChunkCheck } from "./chunk_check.ts";
 import type { ChunkStorage, Storage } from "../storage/storage.ts";
 import type { CryptConfig } from "../crypt_config.ts";
-import { scanIndex } from "../index_scan.ts";
+import { scanIndexSource } from "../index_scan.ts";
 import { startStoreThread } from "../thread_start.ts";
 import { VERIFY_ROLE, type VerifyStart, type VerifyThreads } from "./threads.ts";
 import { BATCH_SIZE_MAX, VerifyQueue } from "./verify_queue.ts";
@@ -49,7 +49,8 @@ export interface ChunkFault {
 
 /** The chunks of one index. */
 export interface IndexChunks {
-  readonly path: string;
+  /** Of the index among the files of the storage. */
+  readonly name: string;
   readonly isEncrypted: boolean;
   /** Opens encrypted chunks. */
   readonly crypt: CryptConfig | undefined;
@@ -93,7 +94,8 @@ export class ChunkVerifier {
       const message = `Chunk ${digest} ${problem}`;
       index.onFault({ digest, message, error: new IntegrityError(message), renamedTo: undefined });
     };
-    scanIndex(index.path, (bytes, offset, size) => {
+    const { files } = this.#options.storage;
+    scanIndexSource(files.open(index.name), files.pathOf(index.name), (bytes, offset, size) => {
       const known = this.#known.get(bytes, offset);
       const digest = digestOf(bytes.subarray(offset, offset + DIGEST_SIZE));
       if (known === 0) {

@@ -6,8 +6,9 @@
 
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { readWholeFile } from "#src/io/files/whole_file.ts";
-import { AuthError, Failure, IntegrityError, StateError } from "#src/errors.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import { allocateNativeBuffer } from "#src/io/host.ts";
+import { AuthError, Failure, IntegrityError, LimitError, StateError } from "#src/errors.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import { ChunkVerifier } from "./chunk_verifier.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
@@ -20,11 +21,10 @@ import {
   verifyStateOf,
   withVerifyState,
 } from "../format/manifest.ts";
-import { formatSnapshot, type SnapshotId } from "../format/snapshot_path.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { parseUpid } from "../format/upid.ts";
-import { isIndexName, scanIndex } from "../index_scan.ts";
+import { isIndexName, scanIndexSource } from "../index_scan.ts";
 import { BLOB_FILE_SIZE_MAX } from "../manifest_file.ts";
-import { snapshotPath } from "../store_places.ts";
 import { checkManifest } from "../manifest_signature.ts";
 import { newTask, storeNameOf } from "../task.ts";
 import {
@@ -167,15 +167,17 @@ export class SnapshotVerifier {
     faults: Faults,
     onProgress: (done: number, total: number) => void,
   ): void {
-    const path = `${snapshotPath(this.#datastore, snapshot)}/${file.filename}`;
+    const { files } = this.#datastore.storage;
+    const name = `${snapshotDirectory(snapshot)}/${file.filename}`;
+    const path = files.pathOf(name);
     if (!isIndexName(file.filename)) {
-      this.#verifyBlob(path, file, crypt);
+      this.#verifyBlob(name, file, crypt);
       return;
     }
-    const { size, checksum } = scanIndex(path);
+    const { size, checksum } = scanIndexSource(files.open(name), path);
     checkAgainst(file, size, checksum, path);
     this.#chunks.verifyIndex({
-      path,
+      name,
       isEncrypted: file.cryptMode === "encrypt",
       crypt,
       onProgress,
@@ -185,8 +187,10 @@ export class SnapshotVerifier {
     });
   }
 
-  #verifyBlob(path: string, file: ManifestFile, crypt: CryptConfig | undefined): void {
-    const bytes = readWholeFile(path, BLOB_FILE_SIZE_MAX, false);
+  #verifyBlob(name: string, file: ManifestFile, crypt: CryptConfig | undefined): void {
+    const { files } = this.#datastore.storage;
+    const path = files.pathOf(name);
+    const bytes = readWhole(files.open(name), path, BLOB_FILE_SIZE_MAX);
     checkAgainst(file, bytes.length, sha256Of(bytes).toHex(), path);
     try {
       this.#codec.decodeBytes(bytes, { crypt });
@@ -255,6 +259,19 @@ class Faults {
       faults: this.#faults,
       faultCount: this.count,
     };
+  }
+}
+
+/** A whole regular file, which is no link; closed then. @throws {LimitError | OsError} */
+function readWhole(source: ByteSource, path: string, sizeMax: number): Uint8Array<ArrayBuffer> {
+  try {
+    if (source.size > sizeMax) {
+      throw new LimitError(`Cannot read "${path}": ${source.size} bytes are more than ${sizeMax}`);
+    }
+    const buffer = allocateNativeBuffer(source.size);
+    return buffer.bytes.subarray(0, source.readAt(buffer, 0, source.size, 0));
+  } finally {
+    source.close();
   }
 }
 

@@ -62,8 +62,7 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
     openSnapshotTree(snapshot, archive, owner).close();
     const description: SnapshotDescription = {
       kind: "snapshot",
-      storePath,
-      serverStore,
+      storage: store.storage.description,
       snapshot: id,
       archive,
       key,

@@ -7,6 +7,7 @@ import { checkAccessTimes } from "#src/pbs/gc/access_time_check.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { parseUpid } from "#src/pbs/format/upid.ts";
+import type { DirectoryStorage } from "#src/pbs/storage/directory/directory_storage.ts";
 import { collectGarbage, type GcProgress, readGcStatus } from "#src/pbs/gc/garbage_collection.ts";
 import {
   EMPTY_GC_STATUS,
@@ -377,9 +378,13 @@ Deno.test("collectGarbage needs a store that is open for writing, and a sensible
 
 Deno.test("checkAccessTimes refuses file systems whose clock is another", () => {
   using fixture = new Fixture();
-  checkAccessTimes(fixture.store.storage.chunks, () => Date.now() / 1000);
+  checkAccessTimes((fixture.store.storage as DirectoryStorage).chunks, () => Date.now() / 1000);
   assert.throws(
-    () => checkAccessTimes(fixture.store.storage.chunks, () => Date.now() / 1000 + 1000),
+    () =>
+      checkAccessTimes(
+        (fixture.store.storage as DirectoryStorage).chunks,
+        () => Date.now() / 1000 + 1000,
+      ),
     (error) => error instanceof StateError && error.code === "access-times",
   );
 });

@@ -7,11 +7,29 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { allocateNativeBuffer } from "#src/io/host.ts";
+import { Errno, LimitError, OsError, StateError } from "#src/errors.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import type {
+  HeldLock,
+  LockKind,
+  ObjectLock,
+  StorageLocks,
+  WriterLock,
+} from "#src/pbs/storage/locks.ts";
+import {
+  formatGroup,
+  formatSnapshot,
+  type GroupId,
+  type SnapshotId,
+} from "#src/pbs/format/snapshot_path.ts";
 import type {
   ChunkQuarantine,
   ChunkStorage,
+  FileStorage,
   Storage,
   StorageDescription,
+  StoredEntry,
+  StoredStatus,
 } from "#src/pbs/storage/storage.ts";
 import { acquireLock, releaseLock } from "#src/threads/lock.ts";
 
@@ -68,6 +86,14 @@ class MemoryObjects {
     return record !== 0 && this.#cells[record + Record.IS_LIVE] === 1 ? record : 0;
   }
 
+  /** Names of objects that begin with this. */
+  names(start: string): string[] {
+    this.find("");
+    return [...this.#known.keys()].filter((name) =>
+      name.startsWith(start) && this.find(name) !== 0
+    );
+  }
+
   sizeOf(record: number): number {
     return this.#cells[record + Record.SIZE]!;
   }
@@ -111,9 +137,18 @@ class MemoryObjects {
 /** See the head of the module. */
 export class MemoryStorage implements Storage {
   readonly chunks: ChunkStorage;
+  readonly files: FileStorage;
+  readonly locks = new MemoryLocks();
+  readonly writerLock = new MemoryWriterLock();
 
   constructor(readonly description: MemoryDescription) {
-    this.chunks = new MemoryChunks(new MemoryObjects(description.memory));
+    const objects = new MemoryObjects(description.memory);
+    this.chunks = new MemoryChunks(objects);
+    this.files = new MemoryFiles(objects);
+  }
+
+  space(): undefined {
+    return undefined;
   }
 
   close(): void {}
@@ -183,5 +218,179 @@ class MemoryChunks implements ChunkStorage, ChunkQuarantine {
       this.#objects.remove(place);
       return name;
     });
+  }
+}
+
+/** Folders are empty objects whose names end with a slash. */
+class MemoryFiles implements FileStorage {
+  readonly #objects: MemoryObjects;
+
+  constructor(objects: MemoryObjects) {
+    this.#objects = objects;
+  }
+
+  pathOf(name: string): string {
+    return name === "" ? "memory:" : `memory:${name}`;
+  }
+
+  status(name: string): StoredStatus | undefined {
+    return this.#objects.alone(() => this.#status(name));
+  }
+
+  list(folder: string): StoredEntry[] {
+    return this.#objects.alone(() => {
+      const start = folder === "" ? "/" : `/${folder}/`;
+      return this.#objects.names(start).flatMap((name): StoredEntry[] => {
+        const [, inner, slash] = /^([^/]+)(\/?)$/.exec(name.slice(start.length)) ?? [];
+        return inner === undefined ? [] : [{ name: inner, kind: slash === "" ? "file" : "folder" }];
+      });
+    });
+  }
+
+  read(name: string, sizeMax: number): Uint8Array<ArrayBuffer> {
+    const source = this.open(name);
+    if (source.size > sizeMax) {
+      throw new LimitError(`Cannot read "${this.pathOf(name)}": ${source.size} bytes`);
+    }
+    const buffer = allocateNativeBuffer(source.size);
+    source.readAt(buffer, 0, source.size, 0);
+    return buffer.bytes;
+  }
+
+  open(name: string): ByteSource {
+    const bytes = this.#objects.alone(() => {
+      const record = this.#objects.find(`/${name}`);
+      return record === 0 ? undefined : this.#objects.bytesOf(record);
+    });
+    if (bytes === undefined) throw new OsError(Errno.ENOENT, "open", this.pathOf(name));
+    return {
+      size: bytes.length,
+      readAt(target, start, size, offset) {
+        const part = bytes.subarray(offset, offset + size);
+        target.bytes.set(part, start);
+        return part.length;
+      },
+      close() {},
+    };
+  }
+
+  replace(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#objects.alone(() => {
+      if (this.#status(parentOf(name))?.kind !== "folder") {
+        throw new OsError(Errno.ENOENT, "create", this.pathOf(name));
+      }
+      this.#objects.put(`/${name}`, bytes);
+    });
+  }
+
+  commit(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.replace(name, bytes);
+  }
+
+  remove(name: string): boolean {
+    return this.#objects.alone(() => {
+      const record = this.#objects.find(`/${name}`);
+      if (record !== 0) this.#objects.remove(record);
+      return record !== 0;
+    });
+  }
+
+  makeFolder(name: string): boolean {
+    return this.#objects.alone(() => {
+      if (this.#status(parentOf(name))?.kind !== "folder") {
+        throw new OsError(Errno.ENOENT, "create", this.pathOf(name));
+      }
+      if (this.#status(name) !== undefined) return false;
+      this.#objects.put(`/${name}/`, new Uint8Array(0));
+      return true;
+    });
+  }
+
+  removeFolder(name: string): void {
+    this.#objects.alone(() => {
+      const names = this.#objects.names(`/${name}/`);
+      if (names.length > 1) throw new OsError(Errno.ENOTEMPTY, "remove", this.pathOf(name));
+      for (const folder of names) this.#objects.remove(this.#objects.find(folder));
+    });
+  }
+
+  removeFolderTree(name: string): void {
+    this.#objects.alone(() => {
+      for (const inner of this.#objects.names(`/${name}/`)) {
+        this.#objects.remove(this.#objects.find(inner));
+      }
+    });
+  }
+
+  #status(name: string): StoredStatus | undefined {
+    if (name === "" || this.#objects.find(`/${name}/`) !== 0) return { kind: "folder", size: 0 };
+    const record = this.#objects.find(`/${name}`);
+    return record === 0 ? undefined : { kind: "file", size: this.#objects.sizeOf(record) };
+  }
+}
+
+function parentOf(name: string): string {
+  return name.slice(0, Math.max(name.lastIndexOf("/"), 0));
+}
+
+/** Locks between those who use the same object of this class. */
+class MemoryLocks implements StorageLocks {
+  /** Holders by name; -1 is one who has it alone. */
+  readonly #held = new Map<string, number>();
+
+  lockGroup(group: GroupId): ObjectLock {
+    return this.#lock(`${group.ns}|${formatGroup(group)}`, "exclusive");
+  }
+
+  lockSnapshot(snapshot: SnapshotId, kind: LockKind): ObjectLock {
+    return this.#lock(`${snapshot.group.ns}|${formatSnapshot(snapshot)}`, kind);
+  }
+
+  lockManifest(snapshot: SnapshotId): ObjectLock {
+    return this.#lock(`${snapshot.group.ns}|${formatSnapshot(snapshot)}|manifest`, "exclusive");
+  }
+
+  forgetGroup(): void {}
+
+  forgetSnapshot(): void {}
+
+  #lock(name: string, kind: LockKind): ObjectLock {
+    const count = this.#held.get(name) ?? 0;
+    if (count < 0 || (count > 0 && kind === "exclusive")) {
+      throw new StateError("locked", `Cannot lock ${name}`);
+    }
+    this.#held.set(name, kind === "shared" ? count + 1 : -1);
+    let isHeld = true;
+    const release = () => {
+      if (isHeld) this.#held.set(name, Math.max(this.#held.get(name)! - 1, 0));
+      isHeld = false;
+    };
+    return { release };
+  }
+}
+
+class MemoryWriterLock implements WriterLock {
+  readonly #starts = new Set<HeldLock>();
+  isHeldExclusively = false;
+
+  get oldestSharedStart(): number | undefined {
+    const starts = [...this.#starts].map(({ startTime }) => startTime);
+    return starts.length === 0 ? undefined : Math.min(...starts);
+  }
+
+  acquireShared(): HeldLock {
+    const lock = {
+      startTime: Math.floor(Date.now() / 1000),
+      release: () => void this.#starts.delete(lock),
+    };
+    this.#starts.add(lock);
+    return lock;
+  }
+
+  acquireExclusive(): HeldLock {
+    if (this.isHeldExclusively) throw new StateError("locked", "Cannot lock: it is locked");
+    this.isHeldExclusively = true;
+    const startTime = Math.floor(Date.now() / 1000);
+    return { startTime, release: () => void (this.isHeldExclusively = false) };
   }
 }

@@ -6,7 +6,14 @@
 
 import { Errno, OsError } from "#src/errors.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
-import type { ChunkStorage, Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
+import type { StorageLocks, WriterLock } from "#src/pbs/storage/locks.ts";
+import type {
+  ChunkStorage,
+  FileStorage,
+  Storage,
+  StorageDescription,
+  StorageSpace,
+} from "#src/pbs/storage/storage.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import { Random } from "#tests/support/property_random.ts";
 
@@ -23,16 +30,38 @@ const DELAY_MAX_MS = 2;
 /** What cannot fail by contract. */
 const HARMLESS: ReadonlySet<string> = new Set(["expect", "pathOf", "placeOf"]);
 /** Of these the answer may be lost too: to do them twice is no different from doing them once. */
-const REPEATABLE: ReadonlySet<string> = new Set(["write", "touch", "read"]);
+const REPEATABLE: ReadonlySet<string> = new Set([
+  "write",
+  "touch",
+  "read",
+  "list",
+  "replace",
+  "commit",
+  "removeFolderTree",
+]);
 
 /** See the head of the module. */
 export class UnreliableStorage implements Storage {
   readonly chunks: ChunkStorage;
+  readonly files: FileStorage;
   readonly #inner: Storage;
 
   constructor(readonly description: UnreliableDescription) {
     this.#inner = openStorage(description.inner);
     this.chunks = unreliable(this.#inner.chunks, description);
+    this.files = unreliable(this.#inner.files, description);
+  }
+
+  get locks(): StorageLocks | undefined {
+    return this.#inner.locks;
+  }
+
+  get writerLock(): WriterLock | undefined {
+    return this.#inner.writerLock;
+  }
+
+  space(): StorageSpace | undefined {
+    return this.#inner.space();
   }
 
   close(): void {

@@ -7,10 +7,12 @@
 import assert from "node:assert/strict";
 import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
+import { LimitError, OsError } from "#src/errors.ts";
 import { allocateNativeBuffer, nativeBufferOf } from "#src/io/host.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
+import { isMissing } from "#src/io/store_access.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
 import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
@@ -148,6 +150,55 @@ export function testStorage(name: string, make: () => StorageFixture): void {
     }
   });
 
+  test("replaces, lists and removes files by name", (description) => {
+    using storage = opened(description);
+    using other = opened(description);
+    const { files } = storage;
+    const read = (name: string) => persistently(() => other.files.read(name, 1 << 20));
+    const kinds = (folder: string) => {
+      const entries = persistently(() => other.files.list(folder));
+      return Object.fromEntries(entries.map(({ name, kind }) => [name, kind]));
+    };
+    assert.deepEqual(kinds("host"), {});
+    assert.equal(persistently(() => files.status("host")), undefined);
+    assert.throws(() => read("host/a"), isMissing);
+    assert.equal(persistently(() => files.makeFolder("host")), true);
+    assert.equal(persistently(() => files.makeFolder("host")), false);
+    assert.equal(persistently(() => files.makeFolder("host/b")), true);
+    for (const [number, name] of ["host/a", "host/b/index.json.blob", "host/c"].entries()) {
+      const [old, bytes] = [new Random(number).bytes(9), new Random(number).bytes(4000 * number)];
+      persistently(() => files.replace(name, old));
+      assert.deepEqual(read(name), old);
+      persistently(() => number === 1 ? files.commit(name, bytes) : files.replace(name, bytes));
+      assert.deepEqual(read(name), bytes);
+      assert.deepEqual(persistently(() => other.files.status(name)), {
+        kind: "file",
+        size: bytes.length,
+      });
+      const source = persistently(() => other.files.open(name));
+      const buffer = allocateNativeBuffer(10);
+      assert.equal(source.size, bytes.length);
+      assert.equal(source.readAt(buffer, 2, 8, 100), bytes.length === 0 ? 0 : 8);
+      assert.deepEqual(
+        buffer.bytes.slice(2, 10),
+        bytes.length === 0 ? new Uint8Array(8) : bytes.slice(100, 108),
+      );
+      source.close();
+    }
+    assert.throws(() => persistently(() => files.read("host/c", 7999)), LimitError);
+    assert.deepEqual(kinds("host"), { a: "file", b: "folder", c: "file" });
+    assert.equal(persistently(() => files.remove("host/a")), true);
+    assert.equal(persistently(() => files.remove("host/a")), false);
+    assert.equal(persistently(() => files.remove("host/b")), false, "a folder is no file");
+    assert.throws(() => persistently(() => files.removeFolder("host/b")), OsError);
+    assert.deepEqual(kinds("host"), { b: "folder", c: "file" });
+    persistently(() => files.removeFolderTree("host"));
+    assert.equal(persistently(() => files.status("host")), undefined);
+    assert.equal(persistently(() => files.status("host/b")), undefined);
+    persistently(() => files.removeFolder("host"));
+    assert.throws(() => persistently(() => files.replace("host/a", new Uint8Array(1))), OsError);
+  });
+
   test("is opened by other threads, of which each new chunk is one's", async (description) => {
     const [seed, count] = [8, 300];
     const counts = await Promise.all([1, 2].map(() => addInThread({ description, seed, count })));
@@ -197,12 +248,7 @@ export function testStorage(name: string, make: () => StorageFixture): void {
 
 function opened(description: StorageDescription): Storage & Disposable {
   const storage = openStorage(description);
-  return {
-    description: storage.description,
-    chunks: storage.chunks,
-    close: () => storage.close(),
-    [Symbol.dispose]: () => storage.close(),
-  };
+  return Object.assign(storage, { [Symbol.dispose]: () => storage.close() });
 }
 
 function write({ chunks }: Storage, { digest, buffer, start, size }: ExampleChunk): void {

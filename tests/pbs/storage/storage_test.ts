@@ -1,6 +1,13 @@
 import "./_storage_kinds.ts";
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
+import { allocateNativeBuffer } from "#src/io/host.ts";
+import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
+import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
+import { verifyStore } from "#src/pbs/verify/verify_store.ts";
+import { Random } from "#tests/support/property_random.ts";
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { StorageDescription } from "#src/pbs/storage/storage.ts";
@@ -10,6 +17,7 @@ import type { UnreliableDescription } from "./_unreliable_storage.ts";
 import { type StorageFixture, testStorage } from "./storage_conformance.ts";
 
 const MEMORY_SIZE = 16 << 20;
+const CRYPT = new CryptConfig(new Uint8Array(32).fill(9));
 
 function directoryFixture(syncLevel: "none" | "file"): StorageFixture {
   const directory = new TempDirectory("storage");
@@ -48,4 +56,45 @@ testStorage("unreliable directory", () => unreliableFixture(4, directoryFixture(
 Deno.test("openStorage() refuses kinds that this thread does not know", () => {
   const description: StorageDescription = { kind: "tape" };
   assert.throws(() => openStorage(description), { name: UsageError.name, message: /"tape"/ });
+});
+
+Deno.test("Datastore keeps snapshots in any storage", () => {
+  const storage = openStorage(createMemory(MEMORY_SIZE));
+  const store = Datastore.over(storage, "write");
+  const ns = parseNamespace("team");
+  store.createNamespace(ns);
+  const group = { ns, type: "host", id: "elsa" } as const;
+  const content = new Random(1).bytes(3_000_000);
+  const ids = [1, 2].map((run) => {
+    const writer = store.startSnapshot({ group, crypt: CRYPT });
+    const stream = writer.openDynamic("root.pxar.didx", { kind: "dynamic", averageSize: 64 << 10 });
+    stream.write(content);
+    const { newChunkCount } = stream.finish();
+    assert.equal(newChunkCount > 0, run === 1);
+    writer.addBlob("note.blob", content.subarray(0, 100));
+    return writer.finish().id;
+  });
+  assert.deepEqual(store.namespaces(), [parseNamespace(""), ns]);
+  assert.deepEqual(store.snapshots(group), ids);
+  store.setNotes(ids[0]!, "first");
+  store.setProtected(ids[0]!, true);
+  assert.equal(store.snapshotInfo(ids[0]!).notes, "first");
+  const reader = store.openSnapshot(ids[1]!, { crypt: CRYPT });
+  assert.deepEqual(reader.blob("note.blob"), content.slice(0, 100));
+  const archive = reader.openArchive("root.pxar.didx");
+  const buffer = allocateNativeBuffer(content.length);
+  assert.equal(archive.readAt(buffer, 0, content.length, 0), content.length);
+  assert.deepEqual(buffer.bytes, content);
+  assert.throws(() => store.forget(ids[1]!), { name: "StateError", code: "locked" });
+  reader.close();
+  assert.equal(verifyStore(store, undefined, { crypts: [CRYPT] }).isClean, true);
+  assert.throws(() => collectGarbage(store), UsageError);
+  assert.throws(() => store.status(), UsageError);
+  assert.equal(store.forgetGroup(group).length, 1);
+  store.setProtected(ids[0]!, false);
+  store.forget(ids[0]!);
+  assert.deepEqual(store.groups(ns), []);
+  store.removeNamespace(ns);
+  assert.deepEqual(store.namespaces(), [parseNamespace("")]);
+  store.close();
 });

@@ -4,8 +4,16 @@
  * @module
  */
 
-import type { Storage, StorageDescription } from "../storage.ts";
+import { statfsSync } from "node:fs";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import * as host from "#src/io/host.ts";
+import type { FileOwner } from "../../datastore_types.ts";
+import type { Storage, StorageDescription, StorageSpace } from "../storage.ts";
 import { type ChunkWriting, DirectoryChunks } from "./directory_chunks.ts";
+import { DirectoryFiles } from "./directory_files.ts";
+import { ObjectLocks } from "./object_locks.ts";
+import { ProcessLock } from "./process_lock.ts";
+import { StoreFiles } from "./store_files.ts";
 
 /** A directory with `.chunks` in it. */
 export interface DirectoryDescription extends StorageDescription {
@@ -14,13 +22,39 @@ export interface DirectoryDescription extends StorageDescription {
   readonly path: string;
   /** How it is written to; undefined for reading only. */
   readonly writing?: ChunkWriting | undefined;
+  /** How it is locked; undefined for threads that need no locks of their own. */
+  readonly locking?: DirectoryLocking | undefined;
 }
 
-/** See {@link Storage}. */
+/** How objects in a directory are locked. */
+export interface DirectoryLocking {
+  /** Whose new lock files are. */
+  readonly owner: FileOwner;
+  /** Folder with a server's lock files of this store; undefined where there is none. */
+  readonly serverPath: string | undefined;
+  /** How long locks that others hold are waited for. */
+  readonly timeoutMs: number;
+}
+
+/** See {@link Storage}. Without FFI it can be read, but nothing is locked. */
 export class DirectoryStorage implements Storage {
+  readonly localPath: string;
+  readonly files: DirectoryFiles;
+  readonly locks: ObjectLocks | undefined;
+  readonly writerLock: ProcessLock | undefined;
   #chunks: DirectoryChunks | undefined;
 
-  private constructor(readonly description: DirectoryDescription) {}
+  private constructor(readonly description: DirectoryDescription) {
+    const { path, writing, locking } = description;
+    this.localPath = path;
+    const newFiles = writing && new StoreFiles(writing.owner, writing.syncLevel);
+    this.files = new DirectoryFiles(path, newFiles);
+    if (locking === undefined || !mayUseFfi()) return;
+    const { owner, serverPath, timeoutMs } = locking;
+    const files = newFiles ?? new StoreFiles(owner, "none");
+    this.locks = new ObjectLocks({ storePath: path, files, serverPath, timeoutMs });
+    this.writerLock = new ProcessLock(path, files, timeoutMs);
+  }
 
   /** Nothing is looked at before it is needed. */
   static open(description: DirectoryDescription): DirectoryStorage {
@@ -33,8 +67,35 @@ export class DirectoryStorage implements Storage {
     return this.#chunks ??= DirectoryChunks.open(path, writing);
   }
 
+  space(): StorageSpace {
+    return mayUseFfi() ? hostSpace(this.localPath) : builtInSpace(this.localPath);
+  }
+
   close(): void {
     this.#chunks?.close();
     this.#chunks = undefined;
   }
+}
+
+function hostSpace(path: string): StorageSpace {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
+  const found = host.statvfs(fd);
+  host.close(fd);
+  if (typeof found === "number") throw new host.OsError(-found, "stat", path);
+  const { blocks, blocksFree, blocksAvailable, blockSizeBytes } = found;
+  return {
+    totalBytes: blocks * blockSizeBytes,
+    usedBytes: (blocks - blocksFree) * blockSizeBytes,
+    availableBytes: blocksAvailable * blockSizeBytes,
+  };
+}
+
+function builtInSpace(path: string): StorageSpace {
+  const found = statfsSync(path);
+  return {
+    totalBytes: found.blocks * found.bsize,
+    usedBytes: (found.blocks - found.bfree) * found.bsize,
+    availableBytes: found.bavail * found.bsize,
+  };
 }

@@ -17,6 +17,7 @@ import {
   snapshotDirectory,
   type SnapshotId,
 } from "../../format/snapshot_path.ts";
+import type { LockKind, ObjectLock, StorageLocks } from "../locks.ts";
 import { isLockTaken, tryFor } from "./lock_waiting.ts";
 import {
   groupLockPath,
@@ -26,15 +27,6 @@ import {
   snapshotLockPath,
 } from "./server_lock_paths.ts";
 import type { StoreFiles } from "./store_files.ts";
-
-/** A lock is shared by readers, or held alone. */
-export type LockKind = "shared" | "exclusive";
-
-/** Held locks of one object. */
-export interface ObjectLock {
-  /** Gives them back; the second time does nothing. */
-  release(): void;
-}
 
 /** Permissions of a server's lock files. */
 const LOCK_FILE_MODE = 0o660;
@@ -50,19 +42,13 @@ export interface ObjectLocksOptions {
 }
 
 /** Takes locks of one datastore's objects. */
-export class ObjectLocks {
+export class ObjectLocks implements StorageLocks {
   readonly #options: ObjectLocksOptions;
 
   constructor(options: ObjectLocksOptions) {
     this.#options = options;
   }
 
-  /**
-   * Locks a group, for a backup or its removal.
-   *
-   * @throws {StateError} `locked`, or `not-found` when there is no such group
-   * @throws {OsError}
-   */
   lockGroup(group: GroupId): ObjectLock {
     const path = `${this.#options.storePath}/${groupDirectory(group)}`;
     const locks = [() => lockDirectory(path, "exclusive")];
@@ -70,12 +56,6 @@ export class ObjectLocks {
     return this.#acquire(`group ${formatGroup(group)}`, locks);
   }
 
-  /**
-   * Locks a snapshot: alone for writing, removal and protection, shared for reading and as base of a backup.
-   *
-   * @throws {StateError} `locked`, or `not-found` when there is no such snapshot
-   * @throws {OsError}
-   */
   lockSnapshot(snapshot: SnapshotId, kind: LockKind): ObjectLock {
     const path = `${this.#options.storePath}/${snapshotDirectory(snapshot)}`;
     const locks = [() => lockDirectory(path, kind)];
@@ -83,12 +63,6 @@ export class ObjectLocks {
     return this.#acquire(`snapshot ${formatSnapshot(snapshot)}`, locks);
   }
 
-  /**
-   * Locks a snapshot's manifest, for a change.
-   *
-   * @throws {StateError} `locked`, or `not-found` when there is no manifest
-   * @throws {OsError}
-   */
   lockManifest(snapshot: SnapshotId): ObjectLock {
     const directory = `${this.#options.storePath}/${snapshotDirectory(snapshot)}`;
     // No server looks at this one: it keeps our own processes apart where no server's name is known.
@@ -113,12 +87,10 @@ export class ObjectLocks {
     return { ...this.#acquire(`"${path}"`, this.#serverLocks("exclusive", MOVE_JOURNAL)), path };
   }
 
-  /** Removes the lock files of a group that is gone. */
   forgetGroup(group: GroupId): void {
     this.#remove(groupLockPath(group));
   }
 
-  /** Removes the lock files of a snapshot that is gone. */
   forgetSnapshot(snapshot: SnapshotId): void {
     this.#remove(snapshotLockPath(snapshot));
     this.#remove(manifestLockPath(snapshot));

@@ -9,19 +9,12 @@ import { StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { lockRecord, RecordLock } from "#src/io/host_lock.ts";
 import { currentSeconds } from "../../clock.ts";
+import type { HeldLock, WriterLock } from "../locks.ts";
 import { isLockTaken, tryFor } from "./lock_waiting.ts";
 import { FILE_MODE, type StoreFiles } from "./store_files.ts";
 
 /** Name of the lock file in a datastore. */
 export const LOCK_FILE = ".lock";
-
-/** A held lock. */
-export interface HeldLock {
-  /** Unix seconds at which it was taken. */
-  readonly startTime: number;
-  /** Gives it back; the second time does nothing. */
-  release(): void;
-}
 
 /** The one descriptor that this process has of a lock file while it holds the lock, and who holds it. */
 interface SharedDescriptor {
@@ -37,7 +30,7 @@ const descriptors = new Map<string, SharedDescriptor>();
  * The lock of one datastore in this process. Within the process shared and exclusive holders may coexist, as in the
  * server: then garbage collection spares what is younger than {@link oldestSharedStart}.
  */
-export class ProcessLock {
+export class ProcessLock implements WriterLock {
   /** The lock file. */
   readonly path: string;
   readonly #files: StoreFiles;
@@ -49,27 +42,18 @@ export class ProcessLock {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** For writers. @throws {StateError} `locked` when another process collects garbage for too long @throws {OsError} */
   acquireShared(): HeldLock {
     return this.#acquire(RecordLock.READ, "another process collects garbage");
   }
 
-  /**
-   * For garbage collection.
-   *
-   * @throws {StateError} `locked` when another process writes or collects for too long, or this process collects
-   * @throws {OsError}
-   */
   acquireExclusive(): HeldLock {
     return this.#acquire(RecordLock.WRITE, "another process writes to it or collects garbage");
   }
 
-  /** Whether this process collects garbage at the moment. */
   get isHeldExclusively(): boolean {
     return this.#descriptor()?.exclusive !== undefined;
   }
 
-  /** When the oldest of this process's shared holders took the lock, in unix seconds; undefined without any. */
   get oldestSharedStart(): number | undefined {
     const holders = [...this.#descriptor()?.shared ?? []];
     return holders.length === 0 ? undefined : Math.min(...holders.map((lock) => lock.startTime));

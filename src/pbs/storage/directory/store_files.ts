@@ -33,11 +33,16 @@ export function neededOwner(owner: FileOwner): FileOwner | undefined {
 /** Makes files and directories. */
 export class StoreFiles {
   readonly #owner: FileOwner | undefined;
-  readonly #umask = processUmask();
+  #knownUmask: number | undefined;
 
   /** `owner` is that of `.chunks`. */
   constructor(owner: FileOwner, readonly syncLevel: SyncLevel) {
     this.#owner = neededOwner(owner);
+  }
+
+  /** Asked for at the first file only: to ask means to change it for a moment, for all threads. */
+  get #umask(): number {
+    return this.#knownUmask ??= processUmask();
   }
 
   /** Makes a directory. @returns false when the name is taken @throws {OsError} */

@@ -5,16 +5,15 @@
  */
 
 import type { SharedChunkMemory } from "#src/pbs/reading/shared_chunk_memory.ts";
+import type { StorageDescription } from "#src/pbs/storage/storage.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { ServedTreeFacts } from "./served_tree.ts";
 
 /** What is mounted. */
 export interface SnapshotDescription extends ServedTreeFacts {
   readonly kind: "snapshot";
-  /** Absolute path of the datastore. */
-  readonly storePath: string;
-  /** Name under which a server knows the datastore. */
-  readonly serverStore: string | undefined;
+  /** Where the datastore is kept. */
+  readonly storage: StorageDescription;
   readonly snapshot: SnapshotId;
   /** Name of the archive or image. */
   readonly archive: string;

@@ -12,6 +12,7 @@ import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts";
+import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
@@ -43,8 +44,8 @@ function openTree(description: SnapshotDescription, gate: WaitGate): {
   readonly tree: Tree;
   readonly close: () => void;
 } {
-  const { storePath, serverStore, snapshot, archive, key, chunks } = description;
-  const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
+  const { storage, snapshot, archive, key, chunks } = description;
+  const store = Datastore.over(openStorage(storage));
   try {
     const loader = navigator.hardwareConcurrency > 1 ? { spawn: spawnThread } : undefined;
     const reader = store.openSnapshot(snapshot, {
