@@ -9,6 +9,7 @@
 
 import * as host from "#src/io/host.ts";
 import { waitAt, type WaitGate } from "#src/io/wait_gate.ts";
+import { seekContent } from "#src/tree/node.ts";
 import { addAndWake, storeAndWake, waitWhile } from "#src/threads/waiting.ts";
 import type { OverlayContext } from "./context.ts";
 
@@ -86,7 +87,8 @@ export class CopyJobs {
     this.#doubles[Double.SIZE] = sizeBytes;
     words[Word.FD] = fd;
     words[Word.PIECE_COUNT] = Math.ceil(sizeBytes / PIECE_SIZE);
-    words[Word.ERROR] = 0;
+    // Pieces of which nothing is stored stay holes.
+    words[Word.ERROR] = host.ftruncate(fd, sizeBytes);
     Atomics.store(words, Word.NEXT, 0);
     Atomics.store(words, Word.STATE, State.OPEN);
     callHelpers();
@@ -148,7 +150,9 @@ export class CopyJobs {
     const { copyBuffer } = this.#context;
     let count: number;
     try {
-      count = this.#context.lowerContent(lowerId).readInto(copyBuffer, 0, size, offset);
+      const content = this.#context.lowerContent(lowerId);
+      if (seekContent(content, offset, offset + size, false) === offset + size) return 0;
+      count = content.readInto(copyBuffer, 0, size, offset);
     } catch {
       // Whoever reads the damaged place will be told; the rest of the file stays readable.
       return -host.Errno.EIO;

@@ -99,7 +99,9 @@ export class NodeAttributes {
     if ((flags & Flag.PARTIAL) !== 0) {
       out.size = stat.size - table.dataOffset(slot);
       // What both layers may have, since to tell which blocks lie in which one the map would have to be read.
-      const lowerBlocks = Math.ceil(table.limit(slot) / 512);
+      const limit = table.limit(slot);
+      const dataBytes = lower.nodeById(table.lowerId(slot))?.attributes.dataBytes ?? limit;
+      const lowerBlocks = Math.ceil(Math.min(limit, dataBytes) / 512);
       out.blocks = Math.min(Math.ceil(out.size / 512), lowerBlocks + stat.blocks);
     } else {
       out.size = stat.size;

@@ -251,6 +251,12 @@ export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
     return version === 0 ? 0 : this.#field(version, Field.VISIBLE_SIZE);
   }
 
+  /** What is stored of a whole file, in bytes. */
+  storedSize(id: number): number {
+    const version = this.firstVersion(id);
+    return version === 0 ? 0 : this.#field(version, Field.SIZE);
+  }
+
   protected word(id: number, word: number): number {
     return this.sections.nodes[(id - 1) * NODE_WORDS + word]!;
   }

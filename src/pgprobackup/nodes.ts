@@ -24,6 +24,7 @@ import { PAGE_SIZE } from "./format/page_stream.ts";
 import { headerMapPath, storedRoot } from "./layer_roots.ts";
 import type { PageStream } from "./page_index.ts";
 import type { PageStore } from "./page_store.ts";
+import { storedBlocksFromLists } from "./relation_length.ts";
 
 /** What all nodes of a tree share. */
 export interface TreeContext {
@@ -143,6 +144,12 @@ class RelationFile extends BackupNode implements FileNode {
     return this.#blockCount * PAGE_SIZE;
   }
 
+  /** By the lists alone: who has not asked for the size must not have to wait for page headers. */
+  get dataBytes(): number {
+    const { table } = this.context;
+    return storedBlocksFromLists(table.blockCount(this.id), table.versions(this.id)) * PAGE_SIZE;
+  }
+
   get #blockCount(): number {
     const { table, pages } = this.context;
     if (!table.isBlockCountKnown(this.id)) {
@@ -197,6 +204,11 @@ class WholeFile extends BackupNode implements FileNode {
 
   get size(): number {
     return this.context.table.wholeSize(this.id);
+  }
+
+  /** Zeros at the end may not be stored. */
+  get dataBytes(): number {
+    return Math.min(this.size, this.context.table.storedSize(this.id));
   }
 
   open(): FileContent {

@@ -1,6 +1,6 @@
 /**
  * How long a relation file is: up to the last block that any backup of the chain stores, and never longer than the
- * target's `n_blocks`.
+ * target's `n_blocks`. And how much of it is stored.
  *
  * A restore writes the pages that it has, so the file ends behind the last of them. `n_blocks` alone can be more: the
  * size is taken first and the pages afterwards, and a backup taken beside writes may find the end of the file changed.
@@ -33,6 +33,27 @@ export function lengthFromLists(
   }
   if (stored >= listed) return listed;
   return hasGaps ? undefined : stored;
+}
+
+/**
+ * Blocks that the versions of a relation store, as far as the file lists tell: never fewer than there are. It is more
+ * where several increments store the same block, or a list does not say how many it has.
+ *
+ * @param blockCount blocks of the relation
+ */
+export function storedBlocksFromLists(
+  blockCount: number,
+  versions: Iterable<Pick<Version, "isGapless" | "headerCount">>,
+): number {
+  let gapless = 0;
+  let others = 0;
+  for (const { isGapless, headerCount } of versions) {
+    if (headerCount === 0) return blockCount;
+    if (isGapless) gapless = Math.max(gapless, headerCount);
+    else others += headerCount;
+    if (gapless + others >= blockCount) return blockCount;
+  }
+  return gapless + others;
 }
 
 /**

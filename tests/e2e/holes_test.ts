@@ -10,10 +10,13 @@ import { KEY_PASSPHRASE, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 import { copyCatalog, pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { CatalogWriter, makePage } from "../pgprobackup/_catalog_writer.ts";
 import { ArchiveMount, pbkfs } from "./_archive_mount.ts";
 import { PbsStore } from "./_pbs_store.ts";
 
 const TIMEOUT_MS = 120_000;
+/** When a backup was made. */
+const START = 1_795_226_505;
 const SIZE = 1 << 29;
 const DATA_OFFSET = 300_000_000;
 /** Chunks of zeros are holes, and those at both ends of a hole are cut where the content says. */
@@ -110,6 +113,54 @@ print(data, os.lseek(f, data, os.SEEK_HOLE), os.lseek(f, 0, os.SEEK_HOLE))' "$1"
       assert.equal(seeks, `${chunk} ${chunk + (4 << 20)} 0`);
       await sh('cmp "$1" "$2/sparse"', image, source);
     });
+  }
+});
+
+Deno.test("du and tar see the holes of a relation, of which no backup of the chain stores all blocks", async () => {
+  using directory = new TempDirectory("sparse");
+  const store = directory.join("catalog");
+  Deno.mkdirSync(store);
+  const writer = new CatalogWriter(store);
+  const path = "base/5/16384";
+  const blockCount = 20_000;
+  const pages = (blocks: number[]) =>
+    new Map(blocks.map((block) => [block, makePage(block, block)]));
+  writer.write({ startTime: START, entries: [{ path, blockCount, pages: pages([0, 1, 2, 777]) }] });
+  const entries = [{ path, blockCount, pages: pages([2, 9000, blockCount - 1]) }];
+  const backupId = writer.write({ startTime: START + 1, parent: START, entries });
+  for (const options of [[], ["--whole-copies", "0"]]) {
+    await using place = new MountPlace("holes");
+    await place.mount({ store, instance: "main", backupId, options });
+    const relation = `${place.root}/${path}`;
+    const stored = 7 * 8192;
+    assert.equal(
+      await sh('stat -c "%s %b" "$1"', relation),
+      `${blockCount * 8192} ${stored / 512}`,
+    );
+    assert.equal(await sh('du -B1 "$1" | cut -f1', relation), String(stored));
+    const archive = directory.join("a.tar");
+    const copy = async () => {
+      await sh(
+        `tar -C "$(dirname "$1")" -Scf "$2" 16384 && mkdir -p "$3" && tar -C "$3" -xf "$2"
+       cmp "$1" "$3/16384"`,
+        relation,
+        archive,
+        directory.join("copy"),
+      );
+      return Deno.statSync(archive).size;
+    };
+    assert.ok(await copy() < 1 << 20);
+    for (const blocks of [4882, 1]) {
+      await sh(
+        'printf x | dd of="$1" bs=8192 seek=$2 conv=notrunc status=none',
+        relation,
+        String(blocks),
+      );
+      assert.ok(await copy() < 4 << 20, "copied whole or by blocks, the file keeps its holes");
+      const changed = Number(await sh('stat -c %b "$1"', relation)) * 512;
+      assert.ok(changed >= stored + 4096 && changed < 4 << 20, `${changed} bytes`);
+    }
+    await place.unmount();
   }
 });
 

@@ -99,6 +99,19 @@ Deno.test("Overlay shows the holes of a changed file in both layers, and behind 
     equal(harness.seek("file", Seek.DATA, 0), BLOCK);
   }));
 
+Deno.test("Overlay counts of a changed file what the backup stores of it, and the diff", () =>
+  withHarness((harness) => {
+    harness.truncate("file", 1000 * BLOCK);
+    const stored = Math.ceil((LOWER.length - 2 * BLOCK) / 512);
+    const inDiff = () => Deno.statSync(`${harness.diffPath}/data/file`).blocks!;
+    equal(harness.stat("file").blocks, stored + inDiff());
+    harness.write("file", 900 * BLOCK, new Uint8Array(BLOCK).fill(9));
+    equal(harness.stat("file").blocks, stored + inDiff());
+    harness.truncate("file", BLOCK);
+    harness.truncate("file", 1000 * BLOCK);
+    equal(harness.stat("file").blocks, BLOCK / 512 + inDiff(), "no more than is still visible");
+  }));
+
 Deno.test("Overlay shows the holes of a file of the diff", () =>
   withHarness((harness) => {
     harness.create("new");

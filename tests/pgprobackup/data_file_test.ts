@@ -358,4 +358,6 @@ Deno.test("DataFileContent knows blocks that no backup stores, and finds them by
     equal(content.nextData!(5 * 8192 + 7), 300 * 8192);
     equal(content.nextHole!(100), 3 * 8192);
     equal(content.nextHole!(4 * 8192 + 7), 4 * 8192 + 7);
+    // Two backups have block 1, which their lists do not tell.
+    equal(file.attributes.dataBytes, 7 * 8192);
   }));

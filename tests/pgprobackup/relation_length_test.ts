@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { crc32c } from "#src/bytes/crc32c.ts";
-import { lengthFromLists } from "#src/pgprobackup/relation_length.ts";
+import { lengthFromLists, storedBlocksFromLists } from "#src/pgprobackup/relation_length.ts";
 import {
   fixtureBackupIds,
   pgprobackupFixture,
@@ -31,6 +31,19 @@ Deno.test("lengthFromLists() believes n_blocks as far as versions without gaps r
   equal(lengthFromLists(13, [full]), 10, "nobody stores more");
   equal(lengthFromLists(13, [increment, full]), undefined, "the increment may");
   equal(lengthFromLists(3, []), 0, "stored nowhere");
+});
+
+Deno.test("storedBlocksFromLists() tells of holes what the lists tell, and never too little", () => {
+  const full = { isGapless: true, headerCount: 10 };
+  const increment = { isGapless: false, headerCount: 4 };
+  equal(storedBlocksFromLists(10, [full]), 10);
+  equal(storedBlocksFromLists(7, [increment, full]), 7, "a truncated relation");
+  equal(storedBlocksFromLists(100, [increment]), 4, "one increment: exactly its blocks");
+  equal(storedBlocksFromLists(100, [increment, full]), 14, "perhaps behind the FULL backup");
+  equal(storedBlocksFromLists(100, [increment, increment, full]), 18, "perhaps other blocks");
+  equal(storedBlocksFromLists(13, [increment, full]), 13, "not more than there are");
+  equal(storedBlocksFromLists(100, [{ isGapless: false, headerCount: 0 }]), 100, "not listed");
+  equal(storedBlocksFromLists(0, []), 0);
 });
 
 interface Line {

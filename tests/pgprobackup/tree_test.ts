@@ -200,6 +200,7 @@ Deno.test("PgProbackupTree pads a file of a compressed tablespace with its zeros
     }]);
     const file: FileNode = fileAt(openTree(writer.store, id), "1.cfm");
     equal(file.plainPath, undefined);
+    equal(file.attributes.dataBytes, 3);
     deepEqual([...readAll(file)], [97, 98, 99, 0, 0, 0, 0, 0, 0, 0]);
   }));
 
