@@ -65,11 +65,11 @@ Deno.test("Output refuses a form there is not", () => {
   assert.throws(() => outputOf({}, { PROXMOX_OUTPUT_FORMAT: "xml" }), UsageError);
 });
 
-Deno.test("Output.event() tells programs only", () => {
+Deno.test("Output.event() is for those who follow a run: one document and people get none", () => {
   for (
     const [options, out, err] of [
       [{}, "", ""],
-      [{ format: "json" }, "", '{"type":"x","n":1}\n'],
+      [{ format: "json" }, "", ""],
       [{ format: "jsonl" }, '{"type":"x","n":1}\n', ""],
     ] as const
   ) {

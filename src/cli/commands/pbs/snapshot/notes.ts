@@ -68,7 +68,7 @@ const showCommand: CommandModule<NotesOptions> = {
     const output = new Output(options, context);
     const target = parseTarget(options.args[0]!, namespaceOf(options, context));
     const notes = await withStore(options, context, "read", (store) => notesOf(store, target));
-    const shown = context.terminal.columns === undefined ? notes : notes && harmless(notes);
+    const shown = context.terminal.isTerminal ? notes && harmless(notes) : notes;
     output.value(notes ?? "", () => shown === undefined ? "" : `${shown.replace(/\n$/u, "")}\n`);
     return 0;
   },
