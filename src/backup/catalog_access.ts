@@ -5,7 +5,7 @@
  */
 
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { catalogBytes } from "#src/pbs/catalog_source.ts";
+import { catalogBytes } from "#src/pbs/snapshots/catalog_source.ts";
 import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
 import type { KnownEntry } from "#src/pxar/mod.ts";

@@ -11,7 +11,7 @@ import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts"
 import { BlobCodec } from "./blob_codec.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
-import { createDatastore } from "./datastore_creation.ts";
+import { createDatastore } from "./storage/directory/datastore_creation.ts";
 import type {
   CreateOptions,
   DatastoreOptions,
@@ -30,18 +30,23 @@ import {
   snapshotDirectory,
   type SnapshotId,
 } from "./format/snapshot_path.ts";
-import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
-import type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import { findLocalServer, foreignBackend } from "./local_server.ts";
-import { loadManifest, updateManifest } from "./manifest_file.ts";
-import { createNamespace, removeNamespace } from "./namespaces.ts";
-import { cacheError, signOfCache } from "./object_storage_cache.ts";
+import { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
+import type { LocalSnapshotWriter } from "./snapshots/local_snapshot_writer.ts";
+import { findLocalServer, foreignBackend } from "./storage/directory/local_server.ts";
+import { loadManifest, updateManifest } from "./snapshots/manifest_file.ts";
+import { createNamespace, removeNamespace } from "./snapshots/namespaces.ts";
+import { cacheError, signOfCache } from "./snapshots/object_storage_cache.ts";
 import type { StorageLocks, WriterLock } from "./storage/locks.ts";
 import type { Storage, StorageSpace } from "./storage/storage.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import { type PruneDecision, type RetentionOptions, selectForPruning } from "./prune.ts";
-import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshot_removal.ts";
-import { checkOwner, plannedSnapshot, startSnapshot, writeOwner } from "./snapshot_start.ts";
+import { type PruneDecision, type RetentionOptions, selectForPruning } from "./snapshots/prune.ts";
+import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshots/snapshot_removal.ts";
+import {
+  checkOwner,
+  plannedSnapshot,
+  startSnapshot,
+  writeOwner,
+} from "./snapshots/snapshot_start.ts";
 import {
   checkNotes,
   describeGroup,
@@ -53,9 +58,9 @@ import {
   listSnapshots,
   NOTES_FILE,
   PROTECTED_FILE,
-} from "./store_listing.ts";
+} from "./snapshots/store_listing.ts";
 import { NoDatastoreError } from "./state_errors.ts";
-import { requireGroup, requireSnapshot } from "./store_places.ts";
+import { requireGroup, requireSnapshot } from "./snapshots/store_places.ts";
 
 const LOCK_TIMEOUT_MS = 10_000;
 

@@ -35,14 +35,14 @@ export {
   type RsaPublicKey,
 } from "#src/codecs/rsa.ts";
 export * from "./blob_codec.ts";
-export { catalogBytes } from "./catalog_source.ts";
+export { catalogBytes } from "./snapshots/catalog_source.ts";
 export * from "./crypt_config.ts";
 export * from "./datastore.ts";
 export * from "./datastore_types.ts";
 export * from "./gc/garbage_collection.ts";
 export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc/status.ts";
-export type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
-export type { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
+export type { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
+export type { LocalSnapshotWriter } from "./snapshots/local_snapshot_writer.ts";
 export * from "./manifest_signature.ts";
 export * from "./master_key.ts";
 export { createSharedChunkMemory, type SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
@@ -61,8 +61,8 @@ export {
 } from "./writing/store_chunk_handler.ts";
 export { startStoreThreads } from "./writing/store_threads.ts";
 export * from "./ports.ts";
-export * from "./prune.ts";
-export type { KeptSnapshot } from "./snapshot_removal.ts";
+export * from "./snapshots/prune.ts";
+export type { KeptSnapshot } from "./snapshots/snapshot_removal.ts";
 export * from "./verify/verify_store.ts";
 export { serveDatastoreThread } from "./thread_roles.ts";
 export type { VerifyThreads } from "./verify/threads.ts";

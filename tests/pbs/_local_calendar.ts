@@ -4,7 +4,7 @@
  * @module
  */
 
-import { selectForPruning } from "#src/pbs/prune.ts";
+import { selectForPruning } from "#src/pbs/snapshots/prune.ts";
 
 const [snapshots, keep] = JSON.parse(Deno.args[0]!);
 console.log(JSON.stringify(selectForPruning(snapshots, keep)));

@@ -5,7 +5,7 @@
  */
 
 import { formatBackupTime, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import type { PruneDecision } from "#src/pbs/prune.ts";
+import type { PruneDecision } from "#src/pbs/snapshots/prune.ts";
 import { formatCalendarTime } from "#src/usecases/local_time.ts";
 import type { RecordTable } from "./output.ts";
 

@@ -14,7 +14,7 @@ import { openStorage } from "../storage/open_storage.ts";
 import type { ChunkStorage, StorageDescription } from "../storage/storage.ts";
 import { CryptConfig } from "../crypt_config.ts";
 import { blobHeaderSize } from "../format/blob.ts";
-import { withPath } from "../manifest_file.ts";
+import { withPath } from "../snapshots/manifest_file.ts";
 import type { ChunkSource } from "../ports.ts";
 
 /** What a {@link LocalChunkSource} is made of. */

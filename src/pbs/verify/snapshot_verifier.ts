@@ -24,7 +24,7 @@ import {
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { parseUpid } from "../format/upid.ts";
 import { isIndexName, scanIndexSource } from "../index_scan.ts";
-import { BLOB_FILE_SIZE_MAX } from "../manifest_file.ts";
+import { BLOB_FILE_SIZE_MAX } from "../snapshots/manifest_file.ts";
 import { checkManifest } from "../manifest_signature.ts";
 import { newTask, storeNameOf } from "../task.ts";
 import {

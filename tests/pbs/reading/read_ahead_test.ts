@@ -7,7 +7,7 @@ import { Datastore } from "#src/pbs/datastore.ts";
 import type { ReadAheadThread } from "#src/pbs/datastore_types.ts";
 import { parseNamespace, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
-import type { LocalSnapshotReader } from "#src/pbs/local_snapshot_reader.ts";
+import type { LocalSnapshotReader } from "#src/pbs/snapshots/local_snapshot_reader.ts";
 import { startStoreThread } from "#src/pbs/thread_start.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

@@ -13,7 +13,7 @@ import {
   qualifiedName,
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
-import type { PruneDecision, RetentionOptions } from "#src/pbs/prune.ts";
+import type { PruneDecision, RetentionOptions } from "#src/pbs/snapshots/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { sortedGroups } from "../../output/snapshot_records.ts";

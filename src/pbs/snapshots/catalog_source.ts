@@ -7,7 +7,7 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import type { CatalogBytes } from "./format/catalog_reader.ts";
+import type { CatalogBytes } from "../format/catalog_reader.ts";
 
 /**
  * The bytes of a catalog, read when they are asked for. Reading throws what the source throws.

@@ -8,10 +8,10 @@ import { renameFile } from "#src/io/files/whole_file.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
 import { entriesOf, isDirectoryAt, statusOf } from "#src/io/store_access.ts";
-import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
-import type { CreateOptions, FileOwner } from "./datastore_types.ts";
-import { LOCK_FILE } from "./storage/directory/process_lock.ts";
-import { neededOwner, processUmask, StoreFiles } from "./storage/directory/store_files.ts";
+import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./directory_chunks.ts";
+import type { CreateOptions, FileOwner } from "../../datastore_types.ts";
+import { LOCK_FILE } from "./process_lock.ts";
+import { neededOwner, processUmask, StoreFiles } from "./store_files.ts";
 
 const CHUNK_DIRECTORY_COUNT = 65536;
 /** What a new file system has. */

@@ -9,9 +9,9 @@ import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { isDirectoryAt, readFile, realDirectory } from "#src/io/store_access.ts";
-import type { DatastoreOptions } from "./datastore_types.ts";
-import { parseDatastoreConfig, type ServedDatastore } from "./format/datastore_config.ts";
-import { SERVER_LOCKS_PATH } from "./storage/directory/server_lock_paths.ts";
+import type { DatastoreOptions } from "../../datastore_types.ts";
+import { parseDatastoreConfig, type ServedDatastore } from "../../format/datastore_config.ts";
+import { SERVER_LOCKS_PATH } from "./server_lock_paths.ts";
 
 const CONFIG_PATH = "/etc/proxmox-backup/datastore.cfg";
 const CONFIG_SIZE_MAX = 4 << 20;

@@ -6,7 +6,7 @@ import {
   type PrunableSnapshot,
   type RetentionOptions,
   selectForPruning,
-} from "#src/pbs/prune.ts";
+} from "#src/pbs/snapshots/prune.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 
@@ -38,7 +38,7 @@ async function marksIn(
   keep: RetentionOptions,
   permissions: readonly string[] = [],
 ): Promise<string[]> {
-  const module = fileURLToPath(new URL("./_local_calendar.ts", import.meta.url));
+  const module = fileURLToPath(new URL("../_local_calendar.ts", import.meta.url));
   const command = denoRunCommand(permissions, module, [JSON.stringify([list, keep])]);
   const { stdout } = await runCommand(command, { timeoutMs: 30_000, env: { TZ: zone } });
   return JSON.parse(stdout).map(({ mark, period }: { mark: string; period?: string }) =>

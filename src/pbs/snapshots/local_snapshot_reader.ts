@@ -9,16 +9,16 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { BlobCodec } from "./blob_codec.ts";
-import { ChunkCache } from "./reading/chunk_cache.ts";
-import { ChunkLoader } from "./reading/chunk_loader.ts";
-import { ChunkedSource } from "./reading/chunked_source.ts";
-import type { CryptConfig } from "./crypt_config.ts";
-import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "./datastore_types.ts";
-import type { ChunkIndex } from "./format/chunk_index.ts";
-import type { CryptMode } from "./format/crypt.ts";
-import { DynamicIndex } from "./format/dynamic_index.ts";
-import { FixedIndex } from "./format/fixed_index.ts";
+import { BlobCodec } from "../blob_codec.ts";
+import { ChunkCache } from "../reading/chunk_cache.ts";
+import { ChunkLoader } from "../reading/chunk_loader.ts";
+import { ChunkedSource } from "../reading/chunked_source.ts";
+import type { CryptConfig } from "../crypt_config.ts";
+import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "../datastore_types.ts";
+import type { ChunkIndex } from "../format/chunk_index.ts";
+import type { CryptMode } from "../format/crypt.ts";
+import { DynamicIndex } from "../format/dynamic_index.ts";
+import { FixedIndex } from "../format/fixed_index.ts";
 import {
   CLIENT_LOG_NAME,
   cryptModeOf,
@@ -27,19 +27,19 @@ import {
   type Manifest,
   MANIFEST_NAME,
   type ManifestFile,
-} from "./format/manifest.ts";
-import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
-import { LocalChunkSource, type StoredChunks } from "./reading/local_chunk_source.ts";
+} from "../format/manifest.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
+import { LocalChunkSource, type StoredChunks } from "../reading/local_chunk_source.ts";
 import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
-import { checkManifest, requireKey } from "./manifest_signature.ts";
+import { checkManifest, requireKey } from "../manifest_signature.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
-import type { ObjectLock } from "./storage/locks.ts";
-import type { OpenStore } from "./open_store.ts";
-import type { ChunkSource, SnapshotReader } from "./ports.ts";
-import { ReadAhead } from "./reading/read_ahead.ts";
-import { READ_AHEAD_COUNT } from "./reading/read_ahead_queue.ts";
-import { SharedChunkCache } from "./reading/shared_chunk_cache.ts";
-import { startStoreThread } from "./thread_start.ts";
+import type { ObjectLock } from "../storage/locks.ts";
+import type { OpenStore } from "../open_store.ts";
+import type { ChunkSource, SnapshotReader } from "../ports.ts";
+import { ReadAhead } from "../reading/read_ahead.ts";
+import { READ_AHEAD_COUNT } from "../reading/read_ahead_queue.ts";
+import { SharedChunkCache } from "../reading/shared_chunk_cache.ts";
+import { startStoreThread } from "../thread_start.ts";
 
 /** A quarter of the images that a restore has open at a time: the largest chunks have 16 MiB. */
 const CACHE_SIZE_DEFAULT = 64 << 20;

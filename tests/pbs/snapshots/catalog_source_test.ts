@@ -2,7 +2,7 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { catalogBytes } from "#src/pbs/catalog_source.ts";
+import { catalogBytes } from "#src/pbs/snapshots/catalog_source.ts";
 import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import { CatalogWriter } from "#src/pbs/format/catalog_writer.ts";
 

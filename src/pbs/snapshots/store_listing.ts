@@ -6,7 +6,7 @@
 
 import { Failure, LimitError } from "#src/errors.ts";
 import { isMissing } from "#src/io/store_access.ts";
-import type { GroupInfo, SnapshotFile, SnapshotInfo } from "./datastore_types.ts";
+import type { GroupInfo, SnapshotFile, SnapshotInfo } from "../datastore_types.ts";
 import {
   CLIENT_LOG_NAME,
   isManifestFileName,
@@ -15,7 +15,7 @@ import {
   MANIFEST_NAME,
   notesOf,
   verifyStateOf,
-} from "./format/manifest.ts";
+} from "../format/manifest.ts";
 import {
   BACKUP_TYPES,
   groupDirectory,
@@ -29,11 +29,11 @@ import {
   ROOT_NAMESPACE,
   snapshotDirectory,
   type SnapshotId,
-} from "./format/snapshot_path.ts";
+} from "../format/snapshot_path.ts";
 import { loadManifest } from "./manifest_file.ts";
-import type { OpenStore } from "./open_store.ts";
+import type { OpenStore } from "../open_store.ts";
 import { inNamespace, requireGroup, requireNamespace, requireSnapshot } from "./store_places.ts";
-import type { FileStorage } from "./storage/storage.ts";
+import type { FileStorage } from "../storage/storage.ts";
 
 /** File of a group that says whose it is. */
 export const OWNER_FILE = "owner";

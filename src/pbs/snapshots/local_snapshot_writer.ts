@@ -8,13 +8,13 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
-import type { CryptConfig } from "./crypt_config.ts";
-import type { NewSnapshotOptions } from "./datastore_types.ts";
-import { blobHeaderSize } from "./format/blob.ts";
-import type { ChunkIndex } from "./format/chunk_index.ts";
-import type { CryptMode } from "./format/crypt.ts";
-import { DynamicIndex } from "./format/dynamic_index.ts";
-import { FixedIndex } from "./format/fixed_index.ts";
+import type { CryptConfig } from "../crypt_config.ts";
+import type { NewSnapshotOptions } from "../datastore_types.ts";
+import { blobHeaderSize } from "../format/blob.ts";
+import type { ChunkIndex } from "../format/chunk_index.ts";
+import type { CryptMode } from "../format/crypt.ts";
+import { DynamicIndex } from "../format/dynamic_index.ts";
+import { FixedIndex } from "../format/fixed_index.ts";
 import {
   CATALOG_NAME,
   CLIENT_LOG_NAME,
@@ -24,18 +24,18 @@ import {
   MANIFEST_NAME,
   type ManifestFile,
   withUploadStatistics,
-} from "./format/manifest.ts";
-import { formatSnapshot, snapshotDirectory, type SnapshotId } from "./format/snapshot_path.ts";
+} from "../format/manifest.ts";
+import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import {
   type FinishedStream,
   openDynamicStream,
   openFixedStream,
   type StreamOwner,
-} from "./writing/indexed_streams.ts";
+} from "../writing/indexed_streams.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
-import { signManifest } from "./manifest_signature.ts";
-import { type OpenStore, writableParts } from "./open_store.ts";
+import { signManifest } from "../manifest_signature.ts";
+import { type OpenStore, writableParts } from "../open_store.ts";
 import type {
   BlobOptions,
   DynamicStreamOptions,
@@ -43,13 +43,13 @@ import type {
   SnapshotReader,
   SnapshotSummary,
   SnapshotWriter,
-} from "./ports.ts";
+} from "../ports.ts";
 import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
-} from "./writing/store_chunk_handler.ts";
-import { startStoreThread } from "./thread_start.ts";
+} from "../writing/store_chunk_handler.ts";
+import { startStoreThread } from "../thread_start.ts";
 
 /** What was prepared for a snapshot. */
 export interface SnapshotPreparation {

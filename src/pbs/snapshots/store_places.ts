@@ -16,9 +16,9 @@ import {
   ROOT_NAMESPACE,
   snapshotDirectory,
   type SnapshotId,
-} from "./format/snapshot_path.ts";
-import type { OpenStore } from "./open_store.ts";
-import { NoNamespaceError } from "./state_errors.ts";
+} from "../format/snapshot_path.ts";
+import type { OpenStore } from "../open_store.ts";
+import { NoNamespaceError } from "../state_errors.ts";
 
 type Place = Pick<OpenStore, "storage">;
 

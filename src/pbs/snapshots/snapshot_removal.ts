@@ -5,16 +5,16 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import { MANIFEST_NAME } from "./format/manifest.ts";
+import { MANIFEST_NAME } from "../format/manifest.ts";
 import {
   formatGroup,
   groupDirectory,
   type GroupId,
   snapshotDirectory,
   type SnapshotId,
-} from "./format/snapshot_path.ts";
-import { type OpenStore, writableParts } from "./open_store.ts";
-import { ProtectedSnapshotError } from "./state_errors.ts";
+} from "../format/snapshot_path.ts";
+import { type OpenStore, writableParts } from "../open_store.ts";
+import { ProtectedSnapshotError } from "../state_errors.ts";
 import { isProtected, listSnapshots, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
 import { requireGroup, requireSnapshot } from "./store_places.ts";
 

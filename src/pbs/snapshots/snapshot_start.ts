@@ -5,9 +5,9 @@
  */
 
 import { Failure, StateError, UsageError } from "#src/errors.ts";
-import { currentSeconds, isAheadOf } from "./clock.ts";
-import type { NewSnapshotOptions } from "./datastore_types.ts";
-import { keyFingerprintOf, verifyStateOf } from "./format/manifest.ts";
+import { currentSeconds, isAheadOf } from "../clock.ts";
+import type { NewSnapshotOptions } from "../datastore_types.ts";
+import { keyFingerprintOf, verifyStateOf } from "../format/manifest.ts";
 import {
   formatGroup,
   formatSnapshot,
@@ -16,14 +16,14 @@ import {
   isBackupTime,
   snapshotDirectory,
   type SnapshotId,
-} from "./format/snapshot_path.ts";
+} from "../format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
-import type { ObjectLock } from "./storage/locks.ts";
-import type { FileStorage } from "./storage/storage.ts";
-import { FutureSnapshotError } from "./state_errors.ts";
+import type { ObjectLock } from "../storage/locks.ts";
+import type { FileStorage } from "../storage/storage.ts";
+import { FutureSnapshotError } from "../state_errors.ts";
 import { removeEmptyGroup } from "./snapshot_removal.ts";
-import { type OpenStore, writableParts } from "./open_store.ts";
+import { type OpenStore, writableParts } from "../open_store.ts";
 import { isFinished, listSnapshots, OWNER_FILE, readOwner } from "./store_listing.ts";
 import { requireNamespace } from "./store_places.ts";
 
