@@ -14,7 +14,7 @@ import {
   KEY_PASSPHRASE,
   PBS_KEYS,
 } from "#tests/support/pbs_fixtures.ts";
-import { runCommand } from "#tests/support/process.ts";
+import { runCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { PbsStore, runPbs } from "./_pbs_store.ts";
 
@@ -241,9 +241,12 @@ Deno.test({
     );
     const threads = () => bash('cat /proc/"$1"/task/*/comm', String(JSON.parse(stdout).pid));
     const countWorkers = async () => (await threads()).match(/^worker-/gm)!.length;
-    assert.equal(await countWorkers(), 2);
+    // The second one starts when the mount answers already.
+    await waitUntil(async () => await countWorkers() === 2, 20_000, () => "two workers");
     await bash('cmp "$1/long" "$2/long"', tree, mount.root);
-    assert.equal(await countWorkers(), 3);
+    // The one that reads ahead; on a busy machine also the one that answers while others wait.
+    const count = await countWorkers();
+    assert.ok(count === 3 || count === 4, `${count} threads`);
     assert.match(await statistics(mount.root), /^pbkfs:host\/x\/.*: .*^read +.* 80MB /ms);
   },
 });
