@@ -68,6 +68,7 @@ export class CopyUp {
     if (table.has(slot, Flag.UPPER)) return 0;
     const node = lower.nodeById(table.lowerId(slot));
     if (node === undefined) return -Errno.EIO;
+    if (!canChange(node)) return -Errno.EPERM;
     if (table.has(slot, Flag.DELETED)) return this.#copyDeleted(slot, node, isEmptied);
     const parent = table.parent(slot);
     const result = this.ensureUpper(parent);
@@ -222,13 +223,8 @@ export class CopyUp {
     if (node.kind === "directory" || node.kind === "file") {
       const result = host.fchmod(fd, mode & 0o7777);
       if (result < 0) return result;
-      for (const [name, value] of node.xattrs()) {
-        const set = host.setXattr(fd, name, value, 0);
-        if (set === 0) continue;
-        if (set !== -Errno.EOPNOTSUPP && set !== -Errno.EPERM) return set;
-        // Without its ACL the mode would give the owning group what is the mask for all.
-        if (name === XATTR_ACL_ACCESS) host.fchmod(fd, restrictedMode(value, mode) & 0o7777);
-      }
+      const copied = copyNodeXattrs(node, fd);
+      if (copied < 0) return copied;
     }
     const { seconds, nanoseconds } = mtime;
     host.utimensAt(tmpFd, temporary, seconds, nanoseconds, seconds, nanoseconds);
@@ -377,6 +373,34 @@ export class CopyUp {
     }
     return 0;
   }
+}
+
+/**
+ * Gives an open file or directory of the diff the extended attributes of a node, as far as its disk takes them.
+ *
+ * @returns 0 or a negative errno
+ */
+export function copyNodeXattrs(node: Node, fd: number): number {
+  for (const [name, value] of node.xattrs()) {
+    const set = host.setXattr(fd, name, value, 0);
+    if (set === 0) continue;
+    if (set !== -Errno.EOPNOTSUPP && set !== -Errno.EPERM) return set;
+    // Without its ACL the mode would give the owning group what is the mask for all.
+    const isAcl = name === XATTR_ACL_ACCESS;
+    if (isAcl) host.fchmod(fd, restrictedMode(value, node.attributes.mode) & 0o7777);
+  }
+  return 0;
+}
+
+/**
+ * Whether a node of the lower tree can be changed in the diff. What has several names would become two files: the changed one, and the
+ * old one under its other names. A device 0:0 would be a whiteout there.
+ */
+export function canChange(node: Node): boolean {
+  if (node.kind === "directory") return true;
+  const { mode, nlink, rdev } = node.attributes;
+  const isLikeWhiteout = (mode & FileType.MASK) === FileType.CHARACTER_DEVICE && rdev === 0;
+  return nlink <= 1 && !isLikeWhiteout;
 }
 
 /** Whether a file is copied whole rather than by blocks. */

@@ -16,6 +16,7 @@ import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type Tree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
+import { copyNodeXattrs } from "./copy_up.ts";
 import { discardLostCopies, isMarkedCopy, settleCopy, withdrawCopies } from "./copy_mark.ts";
 import { CONTROL_DIRECTORY_NAME, emptyTemporaryDirectory } from "./diff_directory.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
@@ -88,8 +89,9 @@ function readRootMarker(dataFd: number): string | undefined {
 
 /** The root's marker comes last: it says that the root is complete. */
 function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOptions): void {
-  setAttributes(dataFd, lower.root.attributes);
   removeAcls(dataFd);
+  setAttributes(dataFd, lower.root.attributes);
+  host.unwrap(copyNodeXattrs(lower.root, dataFd), "set extended attributes", "data");
   const fd = host.openAt(tmpFd, "root", OpenFlag.WRONLY | OpenFlag.CREAT, 0o600);
   host.unwrap(fd, "create", "tmp/root");
   const content = host.nativeBufferOf(new TextEncoder().encode(formatRootMarker(nonce)));

@@ -282,6 +282,7 @@ export class Namespace {
   #noteRemoved(slot: number): void {
     const { table } = this.#context;
     const fd = table.fd(slot);
+    if (!table.has(slot, Flag.UPPER) && !this.#nodes.hasOneLowerName(slot)) return;
     const isLast = !table.has(slot, Flag.UPPER) || fd < 0 ||
       (host.statFd(fd, this.#stat) === 0 && this.#stat.nlink === 0);
     if (isLast) table.setFlags(slot, Flag.DELETED);

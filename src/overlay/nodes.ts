@@ -99,6 +99,12 @@ export class Nodes {
     return parent === ROOT_SLOT && this.#context.options.volatileDirectories.includes(name);
   }
 
+  /** Whether a node that stands only in the lower tree goes with its name: it has no other one there. */
+  hasOneLowerName(slot: number): boolean {
+    const node = this.#context.lower.nodeById(this.#context.table.lowerId(slot));
+    return node === undefined || node.kind === "directory" || node.attributes.nlink <= 1;
+  }
+
   /** The descriptor and name under which the host has (or would have) `name`. */
   hostPlace(parent: number, name: string): HostPlace {
     if (parent === ROOT_SLOT) {

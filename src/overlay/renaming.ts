@@ -102,6 +102,8 @@ export class Renaming {
       if (!isDirectory && target.isDirectory) return -Errno.EISDIR;
       if (isDirectory && !this.#names.isEmpty(replaced)) return -Errno.ENOTEMPTY;
     }
+    // Programs that move files then copy them, and remove the name.
+    if (!this.#nodes.hasOneLowerName(slot) && !table.has(slot, Flag.UPPER)) return -Errno.EXDEV;
     let result = this.#copyUp.ensureUpper(slot);
     if (result === 0) result = this.#copyUp.settleBeforeNaming(slot);
     if (result === 0) result = this.#copyUp.ensureUpper(newParent);
@@ -131,6 +133,7 @@ export class Renaming {
   #noteReplaced(slot: number): void {
     const { table } = this.#context;
     const fd = table.fd(slot);
+    if (!table.has(slot, Flag.UPPER) && !this.#nodes.hasOneLowerName(slot)) return;
     const isLast = !table.has(slot, Flag.UPPER) || fd < 0 ||
       host.statFd(fd, this.#stat) < 0 || this.#stat.nlink === 0 ||
       (this.#stat.mode & FileType.MASK) === FileType.DIRECTORY;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { BackupStatistics } from "#src/usecases/mounting/mount_statistics.ts";
+import { DiffStatistics } from "#src/usecases/mounting/mount_statistics.ts";
 import type {
-  BackupStatisticsReport,
+  DiffStatisticsReport,
   StatisticsReport,
 } from "#src/usecases/mounting/statistics_report.ts";
 import { formatStatistics } from "#src/cli/output/statistics_text.ts";
@@ -10,7 +10,7 @@ import { createSharedState } from "#src/overlay/shared_state.ts";
 import { createPageCounterMemory } from "#src/pgprobackup/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const REPORT: BackupStatisticsReport = {
+const REPORT: DiffStatisticsReport = {
   pid: 4711,
   uptime_s: 7384.5,
   mount: {
@@ -122,13 +122,14 @@ Deno.test("docs/statistics.md explains every counter that there is", () => {
     waitReport: () => REPORT.waiting,
   };
   const backup = {
-    instance: "i",
-    backupId: "B",
     fsname: "pbkfs:i/B",
-    diffPath: diff.path,
+    facts: { instance: "i", backup_id: "B" },
     pageCounters: createPageCounterMemory(),
   };
-  const collector = new BackupStatistics(mounted as never, backup, createSharedState());
+  const collector = new DiffStatistics(mounted as never, backup, {
+    shared: createSharedState(),
+    diffPath: diff.path,
+  });
   const text = Deno.readTextFileSync(
     fileURLToPath(new URL("../../docs/statistics.md", import.meta.url)),
   );

@@ -110,7 +110,7 @@ async function launch(
     mountPath: request.mountPath,
     waitForMount: options.wait === true || timeoutMs !== undefined,
     timeoutMs,
-    logPath: request.log.path ?? defaultLogPath(request),
+    logPath: request.log.path ?? defaultLogPath(request.diffPath),
   });
   if (options.format === "json") {
     const { state, pid } = result;

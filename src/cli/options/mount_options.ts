@@ -45,8 +45,8 @@ export interface MountOptions extends StoreOptions, FormatOptions, LogOptions, I
 
 const WORKERS_MAX = 64;
 
-/** About a second of copying, all in all. */
-const WHOLE_COPIES_MEBIBYTES = 1024;
+/** Total of whole copies unless told; about a second of copying. */
+export const WHOLE_COPIES_MEBIBYTES = 1024;
 const WHOLE_COPIES_MEBIBYTES_MAX = 2 ** 30;
 
 /** Checks the flags of a mount; whose `--owner` is, `ownerOfMount()` looks up. @throws {UsageError} */
@@ -95,7 +95,7 @@ export function parseMountRequest(
 }
 
 /** Parses `KEY=VALUE`. @throws {UsageError} */
-function parseSetting(text: string): Setting {
+export function parseSetting(text: string): Setting {
   const match = /^([A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)?)=([^\p{Cc}]*)$/u.exec(text);
   if (match !== null) return { key: match[1]!, value: match[2]! };
   throw new UsageError(`Cannot use "${text}" for --config: expected KEY=VALUE on one line`, {

@@ -1,15 +1,17 @@
 /**
- * The options of commands that mount a read-only tree, and how such a command runs.
+ * The options of commands that mount a tree, and how such a command runs.
  *
  * @module
  */
 
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type Command, Option } from "commander";
+import { UsageError } from "#src/errors.ts";
 import { type CommandContext, wholeNumber } from "../command.ts";
 import { addIoTimeout, type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
-import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
+import { parseSetting, WHOLE_COPIES_MEBIBYTES } from "./mount_options.ts";
+import type { TreeDiffRequest, TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
 
 const WORKERS_MAX = 64;
 
@@ -24,6 +26,9 @@ export interface TreeMountOptions extends LogOptions, IoTimeoutOption {
   readonly allowOther?: boolean;
   readonly workers?: string;
   readonly verbose?: boolean;
+  readonly diffDir?: string;
+  readonly force?: boolean;
+  readonly config?: readonly string[];
   /** Set in the background worker. */
   readonly handshake?: boolean;
 }
@@ -39,6 +44,41 @@ export function addTreeMountOptions(command: Command): Command {
   addIoTimeout(command);
   return addLogOptions(command, "without it a mount in the background does not log")
     .addOption(new Option("--handshake").hideHelp());
+}
+
+/** Adds what makes a mount writable. */
+export function addDiffOptions(command: Command): Command {
+  return command
+    .option(
+      "-d, --diff-dir <path>",
+      "mount writable; changes go to this directory, made when missing",
+    )
+    .option("--force", "mount a diff with lost writes, or over what has changed since")
+    .option(
+      "--config <key=value>",
+      "setting of a PostgreSQL server, added in the diff; repeatable",
+      (value, former: readonly string[] = []) => [...former, value],
+    );
+}
+
+/** Where changes go. @throws {UsageError} */
+function parseDiff({ diffDir, force, config = [] }: TreeMountOptions): TreeDiffRequest | undefined {
+  const lost = force === true ? "--force" : config.length > 0 ? "--config" : undefined;
+  if (diffDir !== undefined) {
+    return {
+      path: absolutePath(diffDir),
+      force: force === true,
+      skipFsync: false,
+      noWal: false,
+      materializeOnRead: false,
+      wholeCopyBytesMax: WHOLE_COPIES_MEBIBYTES << 20,
+      settings: config.map(parseSetting),
+    };
+  }
+  if (lost === undefined) return undefined;
+  throw new UsageError(`Cannot use ${lost} without --diff-dir: the mount is read-only`, {
+    option: lost,
+  });
 }
 
 /** What the options ask for. @throws {UsageError} */
@@ -59,6 +99,7 @@ export function parseTreeMount(
       : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
     ioTimeoutMs: parseIoTimeout(options),
     log: parseLogRequest(logOptions, context),
+    diff: parseDiff(options),
   };
 }
 
@@ -79,13 +120,15 @@ export async function launchTreeMount(
   context: CommandContext,
   input?: Uint8Array,
 ): Promise<number> {
+  const { diff } = request;
   const { launchWorker, workerCommand } = await import("../mounting/background.ts");
+  const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const { pid } = await launchWorker({
     command: workerCommand(context.args),
     mountPath: request.mountPath,
     waitForMount: true,
     timeoutMs: undefined,
-    logPath: request.log.path,
+    logPath: request.log.path ?? (diff === undefined ? undefined : defaultLogPath(diff.path)),
     ...(input === undefined ? {} : { input }),
   });
   return pid;

@@ -6,8 +6,8 @@
 
 import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
 import {
-  type BackupStatisticsReport,
-  hasBackupStatistics,
+  type DiffStatisticsReport,
+  hasDiffStatistics,
   type StatisticsReport,
 } from "#src/usecases/mounting/statistics_report.ts";
 import { formatSize, formatTable } from "../terminal/table.ts";
@@ -64,7 +64,7 @@ function operationsTable(
 }
 
 function dataTable(
-  { overlay, diff, index, cache, fuse }: BackupStatisticsReport,
+  { overlay, diff, index, cache, fuse }: DiffStatisticsReport,
   widthMax: number | undefined,
 ): string {
   const count = (thing: string, key: string) => formatNumberOf(thing, overlay[key]);
@@ -106,7 +106,7 @@ function waitingNotice({ requests, operations, longest_s, files }: WaitReport): 
 /** The text form. @param widthMax columns of the terminal; undefined where nobody looks */
 export function formatStatistics(report: StatisticsReport, widthMax?: number): string {
   const { mount, operations, fuse, pid, uptime_s: uptime } = report;
-  const backup = hasBackupStatistics(report) ? report : undefined;
+  const backup = hasDiffStatistics(report) ? report : undefined;
   const head = `${mount.fsname}: mounted for ${formatUptime(uptime)}, ` +
     `process ${pid}, ${mount.workers} threads\n`;
   const notice = backup?.diff.read_only === true

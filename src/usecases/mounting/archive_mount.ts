@@ -11,6 +11,7 @@ import type { ArchiveDescription } from "./sources/archive_description.ts";
 import { openArchiveTree } from "./sources/archive_file_system.ts";
 import { existingPayloadPath, realPath } from "../archive/archive_files.ts";
 import { fileInput } from "../archive/archive_input.ts";
+import { archiveSource } from "./sources/archive_source.ts";
 import { surveyArchive } from "./sources/archive_survey.ts";
 
 /** A mount of an archive, as asked for. */
@@ -30,26 +31,36 @@ export function runArchiveMount(
   request: ArchiveMountRequest,
   report: MountReport,
 ): Promise<void> {
-  return runTreeMount(request, () => openMountedArchive(request), report);
+  const path = realPath(request.archivePath);
+  const payload = existingPayloadPath(request.archivePath, request.payloadPath);
+  const files = payload === undefined ? [path] : [path, realPath(payload)];
+  const source = {
+    places: files.map((path) => ({ what: "archive", path })),
+    open: () => openMountedArchive(path, files[1]),
+  };
+  return runTreeMount(request, source, report);
 }
 
 /** Opens the archive to see that this works, and reads what its tables do not tell. @throws {FormatError} */
-function openMountedArchive(request: ArchiveMountRequest): MountedTree {
-  const path = realPath(request.archivePath);
-  const payload = existingPayloadPath(request.archivePath, request.payloadPath);
-  const payloadPath = payload === undefined ? undefined : realPath(payload);
+function openMountedArchive(path: string, payloadPath: string | undefined): MountedTree {
   openArchiveTree({ path, payloadPath }).close();
   using streams = fileInput(path, payloadPath).openStreams();
+  const files = payloadPath === undefined ? [path] : [path, payloadPath];
   const description: ArchiveDescription = {
     kind: "archive",
     path,
     payloadPath,
-    size: sizeOf(path) + (payloadPath === undefined ? 0 : sizeOf(payloadPath)),
+    size: files.reduce((sum, each) => sum + sizeOf(each), 0),
     ...surveyArchive(streams),
   };
   // Every worker opens the files itself.
-  const { mayHaveAcls } = description;
-  return { description, fsname: `pbkfs:${path}`, mayHaveAcls, [Symbol.dispose]() {} };
+  return {
+    description,
+    fsname: `pbkfs:${path}`,
+    identify: () => archiveSource(path, files),
+    openTree: () => openArchiveTree({ path, payloadPath }),
+    [Symbol.dispose]() {},
+  };
 }
 
 function sizeOf(path: string): number {

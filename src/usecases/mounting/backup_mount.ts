@@ -7,7 +7,6 @@
  * @module
  */
 
-import { removeFile } from "#src/io/files/whole_file.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
@@ -16,9 +15,6 @@ import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";
 import {
   launchWorkers,
-  type MountedFileSystem,
-  mountFileSystem,
-  type PassthroughState,
   prepareMountPoint,
   resolveMountPoint,
   type WorkerPool,
@@ -30,10 +26,6 @@ import {
   readBinding,
   realPathOfMissing,
 } from "#src/overlay/diff_directory.ts";
-import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
-import { replaceTextFile } from "#src/overlay/durable_file.ts";
-import { openOverlay } from "#src/overlay/overlay.ts";
-import { createSharedState } from "#src/overlay/shared_state.ts";
 import {
   type Chain,
   createPageCounterMemory,
@@ -42,7 +34,6 @@ import {
   openChain,
   type PgProbackupTree,
 } from "#src/pgprobackup/mod.ts";
-import { chooseAllowOther } from "./allow_other.ts";
 import {
   type BackupKeys,
   backupSource,
@@ -53,22 +44,14 @@ import {
 import type { BackupDescription } from "./sources/backup_description.ts";
 import { type BackupPlace, findBackupToMount } from "./sources/bound_backup.ts";
 import { type CatalogLock, lockCatalog } from "./sources/catalog_lock.ts";
+import { prepareOverlay, secondsBeforeMount, serveOverDiff, settleDiff } from "./diff_life.ts";
 import { refuseServedMount } from "./control/served_mount.ts";
-import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
 import { type MountReport, type MountVoices, runMountProcess } from "./mount_process.ts";
-import { releaseMemoryWhenIdle } from "./idle_memory.ts";
 import { openMountLog } from "./mount_log.ts";
-import { unsettled } from "./unsettled.ts";
 import { type BackupMountRequest, LOG_FILE_NAME, type Owner } from "./mount_request.ts";
-import { BackupStatistics } from "./mount_statistics.ts";
-import { serveUntilEnd, showMounted } from "./live_mount.ts";
 import { WAIT_LOG } from "./wait_log.ts";
-import { applySettings } from "./server_settings.ts";
 import { workerUrl } from "../threads.ts";
 import { PROGRAM_VERSION } from "../program_version.ts";
-
-/** Directory of a data directory whose changes `noWal` forgets. */
-const WAL_DIRECTORY = "pg_wal";
 
 const log = logger("mount");
 
@@ -131,8 +114,7 @@ class BackupMount {
     const mountPath = resolveMountPoint(this.#request.mountPath);
     const { card } = this.#voices;
     card.update({ mount_path: mountPath });
-    // Of the host's coarser clock, to be on the safe side.
-    const startSeconds = Math.floor(Date.now() / 1000) - 1;
+    const startSeconds = secondsBeforeMount();
     const diff = this.#openDiff(mountPath);
     card.update({ diff_dir: diff.path });
     try {
@@ -145,7 +127,7 @@ class BackupMount {
       this.#voices.report.started?.(this.#sink?.fd);
       await this.#mountAndServe(diff, description, pool);
       card.update({ state: "settling" });
-      this.#settle(diff, startSeconds);
+      settleDiff(diff, startSeconds, this.#request.skipFsync);
     } catch (error) {
       diff.abandon();
       throw error;
@@ -269,104 +251,37 @@ class BackupMount {
     instance: string,
     lower: PgProbackupTree,
   ): BackupDescription {
-    const request = this.#request;
-    const volatileDirectories = request.noWal ? [WAL_DIRECTORY] : [];
-    prepareDiffTree({ diffPath: diff.path, lower, nonce: diff.nonce, volatileDirectories });
-    chownRoot(diff, request.owner === undefined ? undefined : lower.opened.owner);
-    const overlay = {
-      diffPath: diff.path,
-      nonce: diff.nonce,
-      shared: createSharedState(),
-      skipFsync: request.skipFsync,
-      materializeOnRead: request.materializeOnRead,
-      wholeCopyBytesMax: request.wholeCopyBytesMax,
-      volatileDirectories,
-      extendedAttributes: diff.hasExtendedAttributes,
-    };
-    if (request.settings.length > 0) {
-      const fileSystem = openOverlay({ ...overlay, lower, worker: 0 });
-      try {
-        const added = applySettings(fileSystem, request.settings);
-        log.info("server settings written", { added });
-      } finally {
-        fileSystem.close();
-      }
-    }
+    const { owner } = this.#request;
+    const rootOwner = owner === undefined ? undefined : lower.opened.owner;
     return {
       kind: "backup",
       instance,
       backup: lower.opened,
       pageCounters: createPageCounterMemory(),
-      overlay,
+      overlay: prepareOverlay(diff, lower, this.#request, rootOwner),
     };
   }
 
-  async #mountAndServe(
+  #mountAndServe(
     diff: DiffDirectory,
     description: BackupDescription,
     pool: WorkerPool,
   ): Promise<void> {
-    const { controlPath } = diff;
-    const pidRecord = formatPidRecord(host.getPid(), diff.path);
-    replaceTextFile(controlPath, PID_FILE_NAME, pidRecord, { mode: 0o644, durable: false });
-    try {
-      const { instance, pageCounters } = description;
-      const backupId = description.backup.chain[0]!.id;
-      const fsname = `pbkfs:${instance}/${backupId}`;
-      const mounted = await this.#mount(diff, description, pool, fsname);
-      const backup = { instance, backupId, fsname, diffPath: diff.path, pageCounters };
-      const collector = new BackupStatistics(mounted, backup, description.overlay.shared);
-      const { report, signals, card } = this.#voices;
-      showMounted(card, mounted);
-      const statistics = { collector, controlPath };
-      const served = serveUntilEnd({ mounted, signals, card, statistics });
-      report.mounted?.();
-      releaseMemoryWhenIdle(() => mounted.statistics.requestCount);
-      await served;
-    } finally {
-      removeWorkerFiles(controlPath);
-    }
-  }
-
-  async #mount(
-    diff: DiffDirectory,
-    description: BackupDescription,
-    pool: WorkerPool,
-    fsname: string,
-  ): Promise<MountedFileSystem> {
-    const mounted = await mountFileSystem({
-      mountPoint: diff.mountPath,
-      fsname,
-      allowOther: chooseAllowOther(this.#request.allowOther),
-      launched: pool,
-      requestTimeoutMs: this.#request.ioTimeoutMs,
+    const { instance, pageCounters, overlay: { extendedAttributes } } = description;
+    const backupId = description.backup.chain[0]!.id;
+    return serveOverDiff({
+      diff,
       description,
-      posixAcls: description.overlay.extendedAttributes,
-      backingPaths: [`${diff.controlPath}/${PID_FILE_NAME}`],
+      pool,
+      source: {
+        fsname: `pbkfs:${instance}/${backupId}`,
+        facts: { instance, backup_id: backupId },
+        pageCounters,
+      },
+      posixAcls: extendedAttributes,
+      request: this.#request,
+      voices: this.#voices,
     });
-    log.info("mounted", {
-      mnt: mounted.mountPoint,
-      fsname,
-      diff: diff.path,
-      workers: mounted.workerCount,
-      pid: host.getPid(),
-    });
-    logPassthrough(mounted.passthrough);
-    log.debug("kernel features", { features: mounted.kernelFeatures });
-    return mounted;
-  }
-
-  /** Makes everything durable, and only then says so. */
-  #settle(diff: DiffDirectory, startSeconds: number): void {
-    try {
-      diff.requireInPlace();
-      settleDiffTree(diff.path, diff.nonce, startSeconds);
-      diff.clearDirty();
-      diff.release();
-    } catch (error) {
-      throw unsettled(error, diff.path, this.#request.skipFsync);
-    }
-    log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
   }
 }
 
@@ -384,20 +299,6 @@ function rememberedStore(diffPath: string): string {
   );
 }
 
-/** Files that are left say nothing untrue for long: the next mount writes them anew. */
-function removeWorkerFiles(controlPath: string): void {
-  try {
-    for (const name of [PID_FILE_NAME, STAT_FILE_NAME]) removeFile(`${controlPath}/${name}`);
-  } catch (error) {
-    log.warn("files of the worker not removed", { error });
-  }
-}
-
-function logPassthrough({ isOn, stackDepth, refusal }: PassthroughState): void {
-  if (isOn) log.info("kernel serves plain files of the diff itself", { stack_depth: stackDepth });
-  else log.info("kernel does not serve files of the diff itself", { reason: refusal });
-}
-
 /**
  * Who owns the files: who was asked for; else for root the owner of the mount before, or (undefined) of the backup;
  * an ordinary user cannot give files away.
@@ -410,11 +311,4 @@ function chooseOwner(asked: Owner | undefined, diff: DiffDirectory): Owner | und
   const root = new host.HostStat();
   if (host.statAt(host.At.FDCWD, `${diff.path}/data`, root) < 0) return undefined;
   return { uid: root.uid, gid: root.gid };
-}
-
-/** The root of a mount that was there before has its owner from then. */
-function chownRoot(diff: DiffDirectory, owner: Owner | undefined): void {
-  if (owner === undefined || host.getEffectiveUid() !== 0) return;
-  const path = `${diff.path}/data`;
-  host.unwrap(host.chownAt(host.At.FDCWD, path, owner.uid, owner.gid), "chown", path);
 }

@@ -55,6 +55,6 @@ export interface BackupMountRequest {
 export const LOG_FILE_NAME = "pbkfs.log";
 
 /** Host path of the log file where none was asked for. */
-export function defaultLogPath(request: Pick<BackupMountRequest, "diffPath">): string {
-  return `${request.diffPath}/data/.pbkfs/${LOG_FILE_NAME}`;
+export function defaultLogPath(diffPath: string): string {
+  return `${diffPath}/data/.pbkfs/${LOG_FILE_NAME}`;
 }

@@ -8,9 +8,10 @@ import * as host from "#src/io/host.ts";
 import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
 import type { CounterName } from "#src/overlay/counters.ts";
 import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";
+import type { OverlayParts } from "#src/overlay/overlay.ts";
 import { overlayStatistics, type SharedState } from "#src/overlay/shared_state.ts";
-import { type PageCounts, sumPageCounters } from "#src/pgprobackup/mod.ts";
-import type { BackupStatisticsReport, StatisticsReport } from "./statistics_report.ts";
+import { createPageCounterMemory, type PageCounts, sumPageCounters } from "#src/pgprobackup/mod.ts";
+import type { DiffStatisticsReport, StatisticsReport } from "./statistics_report.ts";
 
 /** The statistics of one mount. */
 export interface StatisticsCollector {
@@ -53,39 +54,47 @@ export class RequestStatistics implements StatisticsCollector {
   }
 }
 
-/** The backup of a server that is mounted. */
-export interface MountedBackup {
-  readonly instance: string;
-  readonly backupId: string;
+/** What is mounted over a diff directory. */
+export interface MountedSource {
+  /** Name of the source in df and the mount table. */
   readonly fsname: string;
-  readonly diffPath: string;
-  /** See `createPageCounterMemory`. */
-  readonly pageCounters: SharedArrayBuffer;
+  /** What else is said of it. */
+  readonly facts: Pick<DiffStatisticsReport["mount"], "instance" | "backup_id">;
+  /** See `createPageCounterMemory`; absent where no pages are put together. */
+  readonly pageCounters?: SharedArrayBuffer;
 }
 
-/** Of a mounted backup of a server: also its diff and what is read below it. */
-export class BackupStatistics implements StatisticsCollector {
+/** Of a mount over a diff directory: also the diff and what is read below it. */
+export class DiffStatistics implements StatisticsCollector {
   readonly #requests: RequestStatistics;
-  readonly #backup: MountedBackup;
+  readonly #source: MountedSource;
+  readonly #pageCounters: SharedArrayBuffer;
+  readonly #diffPath: string;
   readonly #shared: SharedState;
   /** Counters at the last reset. */
   #baseline: Partial<Record<CounterName, number>> = {};
   #pageBaseline = { pageHits: 0, pageMisses: 0 };
 
-  constructor(mounted: MountedFileSystem, backup: MountedBackup, shared: SharedState) {
-    this.#requests = new RequestStatistics(mounted, backup.fsname);
-    this.#backup = backup;
+  constructor(
+    mounted: MountedFileSystem,
+    source: MountedSource,
+    { shared, diffPath }: Pick<OverlayParts, "shared" | "diffPath">,
+  ) {
+    this.#requests = new RequestStatistics(mounted, source.fsname);
+    this.#source = source;
+    this.#pageCounters = source.pageCounters ?? createPageCounterMemory();
     this.#shared = shared;
+    this.#diffPath = diffPath;
   }
 
-  collect(): BackupStatisticsReport {
+  collect(): DiffStatisticsReport {
     const { counters, handlesOpen } = this.#overlay();
     const pages = this.#pages();
-    const { instance, backupId, diffPath } = this.#backup;
+    const diffPath = this.#diffPath;
     const { mount, fuse, ...requests } = this.#requests.collect();
     return {
       ...requests,
-      mount: { instance, backup_id: backupId, ...mount },
+      mount: { ...this.#source.facts, ...mount },
       overlay: overlaySection(counters, pages),
       fuse: {
         handle_hits: counters.handleHits,
@@ -112,12 +121,12 @@ export class BackupStatistics implements StatisticsCollector {
   reset(): void {
     this.#requests.reset();
     this.#baseline = overlayStatistics(this.#shared).counters;
-    this.#pageBaseline = sumPageCounters(this.#backup.pageCounters);
+    this.#pageBaseline = sumPageCounters(this.#pageCounters);
   }
 
   /** What the indexes take is a state: a reset leaves that alone. */
   #pages(): PageCounts {
-    const pages = sumPageCounters(this.#backup.pageCounters);
+    const pages = sumPageCounters(this.#pageCounters);
     pages.pageHits -= this.#pageBaseline.pageHits;
     pages.pageMisses -= this.#pageBaseline.pageMisses;
     return pages;

@@ -4,12 +4,14 @@
  * @module
  */
 
-import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
+import { openArchiveStreams, openImage, requireFiles } from "#src/backup/archive_access.ts";
 import * as host from "#src/io/host.ts";
 import { defaultWorkerCount } from "#src/mount/mod.ts";
+import type { Source } from "#src/overlay/binding.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { ArchiveFiles } from "#src/pbs/format/archive_name.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import {
   createSharedChunkMemory,
@@ -44,7 +46,11 @@ export function runSnapshotMount(
   request: SnapshotMountRequest,
   report: MountReport,
 ): Promise<void> {
-  return runTreeMount(request, () => openMounted(request), report);
+  const source = {
+    places: [{ what: "datastore", path: request.storePath }],
+    open: () => openMounted(request),
+  };
+  return runTreeMount(request, source, report);
 }
 
 /** Opens the archive to see that this works. The snapshot stays open, so that nobody removes it while it is mounted. */
@@ -74,7 +80,8 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
     return {
       description,
       fsname: `pbkfs:${qualifiedName(id)}/${archive}`,
-      mayHaveAcls: description.mayHaveAcls,
+      identify: () => Promise.resolve(snapshotSource(snapshot, archive)),
+      openTree: () => openSnapshotTree(snapshot, archive, owner),
       [Symbol.dispose]() {
         snapshot.close();
         store.close();
@@ -84,6 +91,24 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
     store.close();
     throw error;
   }
+}
+
+/**
+ * What a diff directory over an archive is bound to: the checksums that the manifest has of its streams. Neither notes nor a
+ * verification nor another datastore make it another one.
+ */
+function snapshotSource(snapshot: SnapshotReader, archive: string): Source {
+  const { id, manifest } = snapshot;
+  const names = new Set(streamNames(requireFiles(snapshot, archive)));
+  const ids = manifest.files.filter(({ filename }) => names.has(filename))
+    .map(({ filename, csum }) => `${filename} ${csum}`);
+  const fingerprint = ids.join("\n");
+  return { kind: "pbs", name: `${qualifiedName(id)}/${archive}`, fingerprint, ids };
+}
+
+function streamNames(files: ArchiveFiles): string[] {
+  if (files.kind === "split-pxar") return [files.metadata, files.payload];
+  return files.kind === "blob" ? [files.file] : [files.index];
 }
 
 /** Every thread may be loading one of the largest chunks, the one that reads ahead too. */

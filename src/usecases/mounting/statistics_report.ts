@@ -24,9 +24,9 @@ export interface StatisticsReport {
   readonly operations: Readonly<Record<string, OperationStatistics>>;
 }
 
-/** Of a mounted backup of a server, which has a diff. */
-export interface BackupStatisticsReport extends StatisticsReport {
-  readonly mount: MountSection & { readonly instance: string; readonly backup_id: string };
+/** Of a mount over a diff directory; `instance` and `backup_id` are of a backup of pg_probackup. */
+export interface DiffStatisticsReport extends StatisticsReport {
+  readonly mount: MountSection & { readonly instance?: string; readonly backup_id?: string };
   readonly overlay: Readonly<Record<string, number>>;
   readonly diff: {
     /** Space that the diff takes on its disk. */
@@ -47,7 +47,7 @@ export interface BackupStatisticsReport extends StatisticsReport {
   };
 }
 
-/** Whether it is one of a backup of a server. */
-export function hasBackupStatistics(report: StatisticsReport): report is BackupStatisticsReport {
+/** Whether it is one of a mount over a diff directory. */
+export function hasDiffStatistics(report: StatisticsReport): report is DiffStatisticsReport {
   return "overlay" in report;
 }

@@ -1,5 +1,5 @@
 /**
- * `pbkfs pbs mount`: an archive of a snapshot as a read-only directory, in the background unless told otherwise.
+ * `pbkfs pbs mount`: an archive of a snapshot as a directory, in the background unless told otherwise.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import {
 import { Output } from "../../output/output.ts";
 import { mountSnapshot } from "../../mounting/snapshot_mount_command.ts";
 import {
+  addDiffOptions,
   addTreeMountOptions,
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
@@ -27,12 +28,19 @@ interface SnapshotMountOptions extends ArchiveOptions, TreeMountOptions {}
 export const snapshotMountCommand: CommandModule<SnapshotMountOptions> = {
   describe() {
     const command = new Command("mount")
-      .description("Mount an archive of a snapshot read-only; returns when the mount answers");
+      .description(
+        "Mount an archive of a snapshot, read-only unless there is a --diff-dir; returns when the " +
+          "mount answers",
+      );
     addArchiveArguments(command, "archive: root.pxar; or an image: disk.img")
       .argument("<target>", "an existing, empty directory");
-    return addHelpNotes(addTreeMountOptions(addArchiveOptions(command)), {
+    return addHelpNotes(addTreeMountOptions(addDiffOptions(addArchiveOptions(command))), {
       examples: [
         { text: "Mount an archive", line: "pbkfs pbs mount host/db1 root.pxar /mnt" },
+        {
+          text: "Mount an archive writable; the snapshot stays as it is",
+          line: "pbkfs pbs mount host/db1 root.pxar /mnt --diff-dir /var/tmp/diff",
+        },
         { text: "Unmount", line: "pbkfs unmount -D /mnt" },
       ],
       environment: { ...ARCHIVE_ENVIRONMENT, ...TREE_MOUNT_ENVIRONMENT },

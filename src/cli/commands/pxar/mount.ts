@@ -1,5 +1,5 @@
 /**
- * `pbkfs pxar mount`: an archive as a read-only directory, in the background unless told otherwise.
+ * `pbkfs pxar mount`: an archive as a directory, in the background unless told otherwise.
  *
  * @module
  */
@@ -21,6 +21,7 @@ import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
 import type { ArchiveMountRequest } from "#src/usecases/mounting/archive_mount.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
+  addDiffOptions,
   addTreeMountOptions,
   launchTreeMount,
   parseTreeMount,
@@ -37,16 +38,22 @@ interface ArchiveMountOptions extends FormatOptions, PayloadOptions, TreeMountOp
 export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
   describe() {
     const command = new Command("mount")
-      .description("Mount an archive read-only; returns when the mount answers")
+      .description(
+        "Mount an archive, read-only unless there is a --diff-dir; returns when the mount answers",
+      )
       .argument("<archive>", "archive")
       .argument("<mountpoint>", "an existing, empty directory");
-    addTreeMountOptions(addPayloadOption(command)).addOption(formatOption());
+    addTreeMountOptions(addDiffOptions(addPayloadOption(command))).addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
         { text: "Mount an archive", line: "pbkfs pxar mount home.pxar /mnt" },
         {
           text: "Mount a split archive whose parts lie apart",
           line: "pbkfs pxar mount home.mpxar /mnt --payload /other/home.ppxar",
+        },
+        {
+          text: "Mount an archive writable; it stays as it is",
+          line: "pbkfs pxar mount home.pxar /mnt --diff-dir /var/tmp/diff",
         },
         { text: "Unmount", line: "pbkfs unmount -D /mnt" },
       ],

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { OverlayParts } from "#src/overlay/overlay.ts";
 import type { OpenedChain } from "#src/pgprobackup/mod.ts";
+import type { OverlayDescription } from "../diff_life.ts";
 
 /** A backup and the diff directory over it. */
 export interface BackupDescription {
@@ -14,5 +14,5 @@ export interface BackupDescription {
   readonly backup: OpenedChain;
   /** What the trees of all threads count; see `createPageCounterMemory`. */
   readonly pageCounters: SharedArrayBuffer;
-  readonly overlay: Omit<OverlayParts, "lower" | "worker" | "backing">;
+  readonly overlay: OverlayDescription;
 }

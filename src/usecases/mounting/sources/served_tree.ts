@@ -1,13 +1,16 @@
 /**
- * A read-only tree as a mount serves it.
+ * A tree as a mount serves it: read-only, or below an overlay.
  *
  * @module
  */
 
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { TreeFileSystem, type TreeFileSystemOptions } from "#src/mount/tree_file_system.ts";
+import { openOverlay } from "#src/overlay/overlay.ts";
 import type { AttributesSlot, EntrySlot, FileSystem, StatfsSlot } from "#src/tree/file_system.ts";
 import type { Tree } from "#src/tree/node.ts";
+import type { OverlayDescription } from "../diff_life.ts";
+import { SurveyedTree } from "./surveyed_tree.ts";
 
 const BLOCK_SIZE = 4096;
 
@@ -19,10 +22,13 @@ export interface ServedTreeFacts {
   readonly linkCounts: ReadonlyMap<number, number>;
   /** Files have ACLs, or nobody has looked. */
   readonly mayHaveAcls: boolean;
+  /** Over which changes are kept; absent where there are none. */
+  readonly overlay?: OverlayDescription;
 }
 
 /**
- * Serves `tree` with what is said of it besides. Closing it closes the tree.
+ * Serves `tree` with what is said of it besides, writable where an overlay is. Closing what is read-only closes the tree; what
+ * is writable is read from until its thread ends.
  *
  * @param context says whether the kernel checks ACLs
  * @param onClose closes what the tree is read from
@@ -30,10 +36,20 @@ export interface ServedTreeFacts {
 export function serveTree(
   tree: Tree,
   facts: ServedTreeFacts,
-  context: Pick<WorkerContext, "posixAcls">,
+  context: Pick<WorkerContext, "posixAcls" | "index" | "backing" | "gate">,
   onClose: () => void = () => {},
 ): FileSystem {
   const showsRestrictedModes = facts.mayHaveAcls && !context.posixAcls;
+  if (facts.overlay !== undefined) {
+    return openOverlay({
+      ...facts.overlay,
+      lower: new SurveyedTree(tree, facts.linkCounts, showsRestrictedModes),
+      worker: context.index,
+      backing: context.backing,
+      posixAcls: context.posixAcls,
+      gate: context.gate,
+    });
+  }
   return new ServedTree(tree, facts, { showsRestrictedModes }, onClose);
 }
 

@@ -1,0 +1,47 @@
+/**
+ * What a diff directory over an archive is bound to.
+ *
+ * @module
+ */
+
+import * as host from "#src/io/host.ts";
+import { openHostFileSource } from "#src/io/host_file_source.ts";
+import type { Source } from "#src/overlay/binding.ts";
+
+/** Bytes at each end of a file that are part of its fingerprint: the tables of an archive are at its end. */
+const END_SIZE = 1 << 20;
+
+/**
+ * Identifies the files of an archive by size, time of the last change, and a digest of both ends: to read all of a large archive at
+ * every mount would take minutes. An archive may be moved, but not copied without its time.
+ *
+ * @param name how the archive is called
+ * @throws {OsError}
+ */
+export async function archiveSource(name: string, paths: readonly string[]): Promise<Source> {
+  const ids: string[] = [];
+  for (const path of paths) ids.push(await identify(path));
+  const text = new TextEncoder().encode(ids.join("\n"));
+  return { kind: "pxar", name, fingerprint: await digestOf(text), ids };
+}
+
+async function identify(path: string): Promise<string> {
+  const stat = new host.HostStat();
+  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
+  const source = openHostFileSource(path);
+  try {
+    const size = Math.min(source.size, END_SIZE);
+    const ends = host.allocateNativeBuffer(2 * END_SIZE);
+    source.readAt(ends, 0, size, 0);
+    source.readAt(ends, size, size, source.size - size);
+    const digest = await digestOf(ends.bytes.slice(0, 2 * size));
+    const nanoseconds = String(stat.mtimeNanoseconds).padStart(9, "0");
+    return `${source.size} ${stat.mtimeSeconds}.${nanoseconds} ${digest}`;
+  } finally {
+    source.close();
+  }
+}
+
+async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
