@@ -95,6 +95,11 @@ class FileSource implements ClosableSource {
     return count;
   }
 
+  goTo(offset: number): void {
+    translating("seek", this.#path, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
+    this.#position = offset;
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

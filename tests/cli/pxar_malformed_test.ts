@@ -83,7 +83,8 @@ function judge(given: MalformedCase, result: PxarResult): string | undefined {
   const verdict = given.expect.sequential;
   if (result.code === 0) return verdict === "error" ? "no error" : undefined;
   if (verdict === "ok") return `exit code ${result.code}: ${result.stderr}`;
-  const code = errorCode(result);
+  // A listing goes on behind damage, which it names first.
+  const { code } = JSON.parse(result.stderr.split("\n")[0]!);
   return code === given.class ? undefined : `class ${code}: ${result.stderr}`;
 }
 

@@ -46,6 +46,79 @@ Deno.test("an archive without the root's table is listed, searched and compared,
   assert.match(compared.stderr, /^error: "\/": Cannot read GOODBYE.*\n$/);
 });
 
+/** Where an archive has the name, as its FILENAME has it. */
+function offsetOfName(archive: Uint8Array, name: string): number {
+  const bytes = new TextEncoder().encode(`${name}\0`);
+  return archive.findIndex((_, at) => bytes.every((byte, index) => archive[at + index] === byte));
+}
+
+const HEADER_SIZE = 16;
+
+Deno.test("a listing goes on behind damage in the middle of an archive, and names it", async (t) => {
+  await using mount = new ArchiveMount();
+  const tree = mount.home.join("tree");
+  const names = ["one", "two", "three"].flatMap((directory) =>
+    ["", "/file-1", "/file-2", "/file-3"].map((file) =>
+      `/${directory}${file && `${file}-${directory}`}`
+    )
+  ).sort();
+  for (const name of names) {
+    if (name.includes("file")) Deno.writeTextFileSync(`${tree}${name}`, name.repeat(500));
+    else Deno.mkdirSync(`${tree}${name}`, { recursive: true });
+  }
+  const archive = mount.home.join("t.pxar");
+  await pbkfs(["pxar", "create", archive, tree], true);
+  const whole = Deno.readFileSync(archive);
+  const file = "file-2-three";
+  const nameOffset = offsetOfName(whole, file);
+  // Behind the name, its ENTRY of 40 bytes, and the header of the PAYLOAD.
+  const payloadSizeOffset = nameOffset + file.length + 1 + HEADER_SIZE + 40 + 8;
+  const cases: [string, (bytes: Uint8Array) => void, readonly string[]][] = [
+    [
+      "an entry of garbage",
+      (bytes) => bytes.fill(0xff, nameOffset - HEADER_SIZE, nameOffset + 60),
+      [`/three/${file}`],
+    ],
+    [
+      // Read in order it leads into the middle of the next file.
+      "a payload that says a wrong size",
+      (bytes) => {
+        const view = new DataView(bytes.buffer);
+        const size = Number(view.getBigUint64(payloadSizeOffset, true));
+        view.setBigUint64(payloadSizeOffset, BigInt(size + 700), true);
+      },
+      [],
+    ],
+    [
+      "the table of a directory",
+      (bytes) => {
+        const next = offsetOfName(bytes, "two") - HEADER_SIZE;
+        // Three entries, the tail, the header: read in order its items are passed over.
+        const table = next - 4 * 24 - HEADER_SIZE;
+        bytes.fill(0xff, table, table + HEADER_SIZE);
+      },
+      [],
+    ],
+  ];
+  for (const [what, damage, lost] of cases) {
+    await t.step(what, async () => {
+      const bytes = whole.slice();
+      damage(bytes);
+      Deno.writeFileSync(archive, bytes);
+      const wanted = ["/", ...names].filter((name) => !lost.includes(name));
+      for (const command of [["ls", "-R"], ["list"]]) {
+        const { code, stdout, stderr } = await pbkfs(["pxar", ...command, archive]);
+        assert.deepEqual(stdout.trim().replaceAll('"', "").split("\n"), wanted);
+        assert.equal(code, 1);
+        assert.match(stderr, /^error: "\/three.*Cannot read .*offset \d+/);
+        assert.equal(stderr.trim().split("\n").length, 2, stderr);
+      }
+      const { code, stdout } = await pbkfs(["pxar", "ls", archive]);
+      assert.deepEqual([code, stdout], [1, "one\nthree\ntwo\n"]);
+    });
+  }
+});
+
 Deno.test("a mount of an archive without the root's table shows what is there, and tells of the rest by EIO", async () => {
   await using mount = new ArchiveMount();
   const archive = await makeTruncated(mount.home).make;

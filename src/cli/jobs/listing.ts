@@ -1,13 +1,14 @@
 /**
  * Which entries of an archive `ls` shows, and in which order.
  *
- * Without paths the archive is read from beginning to end, so that damage anywhere is noticed; with paths it
- * is looked up in the tables, and nothing else is read.
+ * Without paths the archive is read from beginning to end, so that damage anywhere is noticed, and behind it is gone on by
+ * the tables; with paths it is looked up in the tables, and nothing else is read.
  *
  * @module
  */
 
 import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
+import { DamagePath } from "#src/pxar/damage_path.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
@@ -69,11 +70,26 @@ function listInOrder(request: ListingRequest, output: EntryOutput): void {
   // One directory's names are sorted; a whole archive may not fit into memory and keeps its order.
   const unsorted: Line[] = [];
   const payloads = new PayloadCheck(decoder, streams);
+  using opened = new DisposableStack();
+  const { isPipe, knownEntries } = request.archive;
+  const { damages } = output;
+  const damagePath = new DamagePath(decoder, {
+    fail: (path, damage) => damages.print(path, damage),
+    lose: (path, damage) => damages.print(path, damage),
+  }, {
+    ...(knownEntries === undefined ? {} : { knownEntries }),
+    ...(isPipe || streams.source.goTo === undefined
+      ? {}
+      : { openTables: () => opened.use(request.archive.openFiles()).source }),
+    passesMalformed: true,
+  });
+  const next = () => damagePath.next(() => {});
   try {
-    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+    for (let event = next(); event !== undefined; event = next()) {
       if (event.type !== "entry") continue;
       const { path, name, entry } = event;
-      payloads.check(entry);
+      const damage = payloads.check(entry);
+      if (damage !== undefined) damages.print(path, damage);
       const isDirectory = entry.kind === "directory";
       const isShown = wanted.map((each) => isListed(each, path, isDirectory, request));
       if (!isShown.includes(true)) continue;
@@ -84,7 +100,8 @@ function listInOrder(request: ListingRequest, output: EntryOutput): void {
     printSorted(unsorted, output);
   }
   const missing = wanted.find((each) => !each.isFound);
-  if (missing !== undefined) throw notFound(missing.path, archive);
+  if (missing !== undefined && damages.count === 0) throw notFound(missing.path, archive);
+  damages.finish("listed");
 }
 
 /** Whether the entry at `path` is shown because of `wanted`. */

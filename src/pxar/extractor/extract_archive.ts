@@ -11,7 +11,7 @@ import type { PxarHardlink } from "../entry.ts";
 import type { PathPattern } from "../exclude/mod.ts";
 import type { ExtractTarget } from "./extract_target.ts";
 import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
-import { type DamageHelp, DamagePath } from "./damage_path.ts";
+import { type DamageHelp, DamagePath } from "../damage_path.ts";
 import { LinkedFiles } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 import { EntrySelection } from "./selection.ts";

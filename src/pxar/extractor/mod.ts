@@ -8,7 +8,7 @@
  * @module
  */
 
-export type { DamageHelp, KnownEntry } from "./damage_path.ts";
+export type { DamageHelp, KnownEntry } from "../damage_path.ts";
 export { DescriptorTarget } from "./descriptor_target.ts";
 export { DryTarget } from "./dry_target.ts";
 export { PlainTarget } from "./plain_target.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
+import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import type { ArchiveStreams } from "./archive_files.ts";
@@ -23,20 +23,21 @@ export class PayloadCheck {
     this.#streams = streams;
   }
 
-  /** @throws {FormatError} `bad-payload-ref` or `truncated` when the payload of `entry` is not there */
-  check(entry: PxarEntry | PxarHardlink): void {
+  /** @returns what is wrong, such as `bad-payload-ref` or `truncated`, when the payload of `entry` is not there */
+  check(entry: PxarEntry | PxarHardlink): Error | undefined {
     const { payload, payloadSize } = this.#streams;
-    if (payload === undefined) return;
-    if (entry.kind !== "file" || entry.payload.kind !== "reference") return;
+    if (payload === undefined) return undefined;
+    if (entry.kind !== "file" || entry.payload.kind !== "reference") return undefined;
     try {
       this.#decoder.readContent(this.#byte);
     } catch (error) {
+      if (!(error instanceof FormatError || error instanceof IntegrityError)) throw error;
       // Whoever reads contents in order cannot go back; a listing need not.
-      if (!(error instanceof FormatError) || error.code !== "out-of-order-ref") throw error;
+      if (error.code !== "out-of-order-ref") return error;
     }
     const { offset, size } = entry.payload;
-    if (payloadSize === undefined || offset + HEADER_SIZE + size <= payloadSize) return;
-    throw new FormatError("Cannot read file: the payload stream ends", {
+    if (payloadSize === undefined || offset + HEADER_SIZE + size <= payloadSize) return undefined;
+    return new FormatError("Cannot read file: the payload stream ends", {
       code: "truncated",
       path: this.#streams.name,
       offset,

@@ -4,13 +4,12 @@
  * @module
  */
 
-import { Failure } from "#src/errors.ts";
+import { Failure, FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "../_damage.ts";
-import { type GuidedEntry, TableGuide } from "../_table_guide.ts";
-import type { PxarDecoder, PxarEvent } from "../decoder.ts";
-import { filenameHash, hashFileName } from "../format/filename_hash.ts";
-import type { Extraction } from "./extraction.ts";
+import { isDamage } from "./_damage.ts";
+import { type GuidedEntry, TableGuide } from "./_table_guide.ts";
+import type { PxarDecoder, PxarEvent } from "./decoder.ts";
+import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 
 /** So many lost entries are named at most. */
 const NAMED_MAX = 1_000_000;
@@ -27,6 +26,16 @@ export interface DamageHelp {
   readonly openTables?: () => ByteSource;
   /** What is in a directory, in the order of the archive, as far as something else than the archive tells it. */
   readonly knownEntries?: (path: string) => readonly KnownEntry[];
+  /** Also what cannot be an archive is left behind, once the root has been read. */
+  readonly passesMalformed?: boolean;
+}
+
+/** Hears of damage. */
+export interface DamageListener {
+  /** Something in `path`, or the entry itself, cannot be read. */
+  fail(path: string, error: Error): void;
+  /** An entry of this name is lost. */
+  lose(path: string, error: Error): void;
 }
 
 /** An open directory. */
@@ -41,16 +50,18 @@ interface OpenDirectory {
 /** Knows which directories are open, and so where it goes on. */
 export class DamagePath {
   readonly #decoder: PxarDecoder;
-  readonly #extraction: Extraction;
+  readonly #listener: DamageListener;
   readonly #help: DamageHelp;
   readonly #open: OpenDirectory[] = [];
   #guide: TableGuide | undefined;
   #isMarkerTold = false;
   #namedCount = 0;
+  /** Offset of the last entry that was read, or tried. */
+  #passed = 0;
 
-  constructor(decoder: PxarDecoder, extraction: Extraction, help: DamageHelp) {
+  constructor(decoder: PxarDecoder, listener: DamageListener, help: DamageHelp) {
     this.#decoder = decoder;
-    this.#extraction = extraction;
+    this.#listener = listener;
     this.#help = help;
   }
 
@@ -67,31 +78,41 @@ export class DamagePath {
         this.#follow(event);
         return event;
       } catch (error) {
-        if (!isDamage(error) || this.#help.openTables === undefined) throw error;
+        if (!this.#isPassable(error) || this.#help.openTables === undefined) throw error;
         this.#guide ??= new TableGuide(this.#help.openTables());
         leaveTo(this.#pass(error, this.#guide));
       }
     }
   }
 
+  #isPassable(error: unknown): error is Error {
+    if (isDamage(error)) return true;
+    return this.#help.passesMalformed === true && this.#open.length > 0 &&
+      error instanceof FormatError;
+  }
+
   #follow(event: PxarEvent | undefined): void {
     if (event?.type === "leave") this.#open.pop();
     if (event?.type !== "entry") return;
     const { name, path, offset, entry } = event;
+    this.#passed = offset;
     const parent = this.#open.at(-1);
     if (parent !== undefined) parent.last = name;
     if (entry.kind === "directory") this.#open.push({ path, offset, last: undefined });
     const { markerDamage } = this.#decoder;
     if (markerDamage === undefined || this.#isMarkerTold) return;
     this.#isMarkerTold = true;
-    this.#extraction.fail("/", markerDamage);
+    this.#listener.fail("/", markerDamage);
   }
 
   /** Goes on behind damage. @returns how many directories stay open */
   #pass(error: Error, guide: TableGuide): number {
     if (this.#open.length === 0) this.#open.push({ path: "/", offset: 0, last: undefined });
     const directories = this.#open.slice(1).map(({ offset }) => offset);
-    const found = guide.next(directories, this.#decoder.itemOffset);
+    // Behind the last entry, not behind what was met there: a wrong size leads past others.
+    let found = guide.next(directories, this.#passed);
+    if (found?.offset === this.#decoder.itemOffset) found = guide.next(directories, found.offset);
+    this.#passed = found?.offset ?? 0;
     const depth = found?.depth ?? 0;
     this.#tellOfLost(error, found);
     this.#open.length = depth;
@@ -112,7 +133,7 @@ export class DamagePath {
         count += this.#tellOf(path, entry, error);
       }
     }
-    if (count === 0) this.#extraction.fail(this.#open.at(-1)!.path, error);
+    if (count === 0) this.#listener.fail(this.#open.at(-1)!.path, error);
   }
 
   /** @returns how many entries were named */
@@ -120,7 +141,7 @@ export class DamagePath {
     const path = directory === "/" ? `/${name}` : `${directory}/${name}`;
     // A hostile list may be endless.
     if (this.#namedCount++ >= NAMED_MAX) return 0;
-    this.#extraction.lose(path, error);
+    this.#listener.lose(path, error);
     if (!isDirectory) return 1;
     return this.#known(path).reduce((sum, entry) => sum + this.#tellOf(path, entry, error), 1);
   }
