@@ -20,7 +20,7 @@ import {
 } from "./backup_options.ts";
 import { readBlobSource } from "./blob_source.ts";
 import { checkDirectory, DirectoryBackup } from "./directory_backup.ts";
-import { ImageSource } from "./image_source.ts";
+import { ImageSource, UnreadableRanges } from "./image_source.ts";
 import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
 
 /**
@@ -168,12 +168,14 @@ function addImage(writer: SnapshotWriter, spec: BackupSpec, options: BackupOptio
   using image = ImageSource.open(spec.path);
   const { size } = image;
   const stream = writer.openFixed(`${spec.name}.fidx`, size, chunkSize);
-  let unreadableCount = 0;
+  const unreadable = new UnreadableRanges((message) => tellUnreadable(spec, message, options));
   image.writeTo(stream, (position) => options.onImage?.(position, size), (offset, length) => {
-    unreadableCount++;
-    const message = `Cannot read ${length} bytes at offset ${offset}: EIO, zeros in their place`;
-    tellUnreadable(spec, message, options);
+    unreadable.add(offset, length);
+    // Where nothing may be missing that is the end.
+    if (options.build?.isStrict === true) unreadable.finish();
   });
+  unreadable.finish();
+  const { count: unreadableCount } = unreadable;
   const { newBytes, newStoredBytes } = stream.finish();
   return { size, newBytes, newStoredBytes, build: undefined, unreadableCount, reuse: undefined };
 }

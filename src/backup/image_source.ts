@@ -21,6 +21,8 @@ const COPY_SIZE = 32 << 20;
 /** What is passed over where nothing can be read: the kernel reads pages; further failures in a row pass over four times as much each. */
 const PAGE_SIZE = 4096;
 const ZEROS = new Uint8Array(PIECE_SIZE);
+/** Ranges that are named; of the others only their number and size are. */
+const NAMED_MAX = 100;
 
 /** An open image. Its size does not change, whatever happens to the file. */
 export class ImageSource implements Disposable {
@@ -138,5 +140,55 @@ export class ImageSource implements Disposable {
     }
     stream.write(buffer.subarray(0, count));
     return count;
+  }
+}
+
+/**
+ * The ranges of an image that cannot be read, in ascending order, as they are told of: neighbours as one, and not more than
+ * somebody reads.
+ */
+export class UnreadableRanges {
+  readonly #tell: (message: string) => void;
+  #offset = 0;
+  #size = 0;
+  #count = 0;
+  #furtherBytes = 0;
+
+  constructor(tell: (message: string) => void) {
+    this.#tell = tell;
+  }
+
+  /** Ranges so far, of which the last one may still grow. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Adds a range, which is told of when it is known to have ended. */
+  add(offset: number, size: number): void {
+    if (this.#size > 0 && offset === this.#offset + this.#size) {
+      this.#size += size;
+      return;
+    }
+    this.#endRange();
+    this.#count++;
+    this.#offset = offset;
+    this.#size = size;
+  }
+
+  /** Tells of what is left. */
+  finish(): void {
+    this.#endRange();
+    const further = this.#count - NAMED_MAX;
+    if (further <= 0) return;
+    const ranges = further === 1 ? "1 more range" : `${further} more ranges`;
+    this.#tell(`and ${ranges} of ${this.#furtherBytes} bytes in all, zeros in their place`);
+  }
+
+  #endRange(): void {
+    if (this.#size === 0) return;
+    const [offset, size] = [this.#offset, this.#size];
+    this.#size = 0;
+    if (this.#count > NAMED_MAX) this.#furtherBytes += size;
+    else this.#tell(`Cannot read ${size} bytes at offset ${offset}: EIO, zeros in their place`);
   }
 }

@@ -211,6 +211,7 @@ Deno.test("an unreadable part of an image becomes zeros, and a blob with one is 
   assert.equal(made.code, 1, made.stderr);
   assert.equal(JSON.parse(made.stdout).incomplete, true);
   assert.match(made.stderr, /"path":"b\.img".*at offset \d+: EIO/);
+  assert.equal(made.stderr.match(/"path":"b\.img"/g)?.length, 1, "one line for the whole range");
   assert.match(made.stderr, /"path":"c\.conf".*left out/);
   const image = bad.home.join("b");
   await store.must(["restore", "host/img", "b.img", image]);
