@@ -4,10 +4,10 @@
  * @module
  */
 
+import { directoryBehind } from "#src/io/files/files.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
-import { directoryBehind } from "#src/io/store_access.ts";
 import type { SnapshotSummary, SnapshotWriter } from "#src/pbs/ports.ts";
 import { planArchive } from "#src/pxar/mod.ts";
 import { archiveStem, type BackupSpec, checkBackupSpecs } from "./backup_spec.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
+import { directoryBehind } from "#src/io/files/files.ts";
 import { Failure, UsageError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { directoryBehind } from "#src/io/store_access.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
 import {

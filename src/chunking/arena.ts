@@ -53,7 +53,7 @@ export class ChunkArena {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     // Only memory that was declared as shared is in a SharedArrayBuffer.
     const bytes = new Uint8Array(memory.buffer as ArrayBuffer);
-    this.buffer = mayUseFfi() ? nativeBufferOf(bytes) : { bytes, address: 0n };
+    this.buffer = mayUseFfi ? nativeBufferOf(bytes) : { bytes, address: 0n };
     this.scanner = new BoundaryScanner(memory);
   }
 

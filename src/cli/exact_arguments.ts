@@ -18,7 +18,7 @@ const COMMAND_LINE_SIZE_MAX = 4 << 20;
  * kernel still knows them. Without FFI, which the runtime asks for to read what the kernel says, they stay as they are.
  */
 export async function exactArguments(args: readonly string[]): Promise<readonly string[]> {
-  if (!args.some((arg) => arg.includes(REPLACEMENT)) || !mayUseFfi()) return args;
+  if (!args.some((arg) => arg.includes(REPLACEMENT)) || !mayUseFfi) return args;
   const host = await import("#src/io/host.ts");
   const { readDescriptorFully } = await import("#src/io/descriptor.ts");
   const path = "/proc/self/cmdline";

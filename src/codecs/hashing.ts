@@ -55,7 +55,7 @@ export const sha256BuiltIn: Sha256 = (source, start, size, suffix) => {
 /** SHA-256 of bytes that need not have an address. */
 export function sha256Of(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   // Most programs that need it have loaded the library for chunks; to load the built-in takes 15 ms.
-  const library = mayUseFfi() ? loadLibcrypto() : undefined;
+  const library = mayUseFfi ? loadLibcrypto() : undefined;
   if (library === undefined) return new Uint8Array(createHash("sha256").update(bytes).digest());
   return library.sha256(nativeBufferOf(bytes).address, BigInt(bytes.length), 0n, 0n);
 }

@@ -4,7 +4,5 @@
  * @module
  */
 
-/** Whether FFI is allowed. Nobody is asked. */
-export function mayUseFfi(): boolean {
-  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
-}
+/** Whether FFI is allowed, asked once at the start. */
+export const mayUseFfi: boolean = Deno.permissions.querySync({ name: "ffi" }).state === "granted";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hostFiles } from "./files/files.ts";
 import {
   environmentVariable,
   type LocalTime,
@@ -15,7 +16,6 @@ import { isZoneFile, isZoneRule } from "#src/bytes/time_zone.ts";
 import { Failure, OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "./ffi_permission.ts";
 import * as host from "./host.ts";
-import { readFile, statusOf } from "./store_access.ts";
 
 export type { LocalTime };
 
@@ -32,7 +32,7 @@ const ZONE_FILE_SIZE_MAX = 1 << 20;
 export function localTime(seconds: number): LocalTime {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) throw new RangeError(`There is no date for ${seconds} s`);
-  if (mayUseFfi()) {
+  if (mayUseFfi) {
     const time = localTimeAt(Math.floor(seconds));
     if (typeof time === "number") throw new OsError(-time, "localtime", SYSTEM_ZONE_PATH);
     return time;
@@ -51,7 +51,7 @@ export function localTime(seconds: number): LocalTime {
 
 /** Seconds since 1970 of a moment by the local clock; of one that comes twice, either. */
 export function localSeconds(time: Omit<LocalTime, "weekday" | "offsetSeconds">): number {
-  if (mayUseFfi()) return secondsOfLocalTime(time);
+  if (mayUseFfi) return secondsOfLocalTime(time);
   const { year, month, day, hour, minute, second } = time;
   return new Date(year, month - 1, day, hour, minute, second).getTime() / 1000;
 }
@@ -63,7 +63,7 @@ export function localSeconds(time: Omit<LocalTime, "weekday" | "offsetSeconds">)
  * @throws {UsageError} `time-zone` when `TZ` is neither a zone nor a rule, or there is no zone behind `/etc/localtime`
  */
 export function checkTimeZone(): void {
-  if (mayUseFfi()) checkSystemZone();
+  if (mayUseFfi) checkSystemZone();
   else checkRuntimeZone();
 }
 
@@ -71,8 +71,10 @@ function checkSystemZone(): void {
   const text = environmentVariable("TZ");
   if (text === undefined) {
     // A system without the file has UTC.
-    if (statusOf(SYSTEM_ZONE_PATH, false) === undefined || isZoneAt(SYSTEM_ZONE_PATH)) return;
-    const isDangling = statusOf(SYSTEM_ZONE_PATH) === undefined;
+    if (hostFiles.status(SYSTEM_ZONE_PATH, false) === undefined || isZoneAt(SYSTEM_ZONE_PATH)) {
+      return;
+    }
+    const isDangling = hostFiles.status(SYSTEM_ZONE_PATH) === undefined;
     const name = linkTarget(SYSTEM_ZONE_PATH).replace(/^.*\/zoneinfo\//u, "");
     if (isDangling && isNameOfUtc(name)) return;
     throw unknownZone(`"${SYSTEM_ZONE_PATH}" leads to no zone file`);
@@ -111,7 +113,7 @@ function checkRuntimeZone(): void {
 function unknownZone(problem: string): UsageError {
   return new UsageError(`Cannot tell the local time: ${problem}`, {
     code: "time-zone",
-    hint: mayUseFfi()
+    hint: mayUseFfi
       ? `Set TZ to a name below ${ZONES_PATH} such as Europe/Vienna, or to UTC`
       : "Allow FFI: without, only zones that are named in TZ or linked to are known",
   });
@@ -131,7 +133,7 @@ function isSameFile(path: string, other: string): boolean {
 
 function readIfThere(path: string): Uint8Array | undefined {
   try {
-    return readFile(path, ZONE_FILE_SIZE_MAX);
+    return hostFiles.read(path, ZONE_FILE_SIZE_MAX);
   } catch (error) {
     if (error instanceof Failure || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { isDirectoryAt, realDirectory, statusOf } from "#src/io/store_access.ts";
 import { BlobCodec } from "./blob_codec.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
@@ -102,14 +102,14 @@ export class Datastore {
    */
   static open(path: string, options: DatastoreOptions = {}): Datastore {
     const isWritable = options.access === "write";
-    if (isWritable && !mayUseFfi()) {
+    if (isWritable && !mayUseFfi) {
       throw new UsageError(`Cannot write to datastore "${path}" without --allow-ffi`);
     }
-    if (!isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
+    if (!isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
       throw new NoDatastoreError(path);
     }
-    const storePath = realDirectory(path);
-    const { uid = 0, gid = 0 } = statusOf(`${storePath}/${CHUNKS_DIRECTORY}`) ?? {};
+    const storePath = hostFiles.realPath(path);
+    const { uid = 0, gid = 0 } = hostFiles.status(`${storePath}/${CHUNKS_DIRECTORY}`) ?? {};
     const owner = { uid, gid };
     const syncLevel = options.syncLevel ?? "filesystem";
     const server = findLocalServer(storePath, options);
@@ -133,7 +133,7 @@ export class Datastore {
    */
   static over(storage: Storage, access: "read" | "write" = "read"): Datastore {
     const isWritable = access === "write";
-    if (isWritable && !mayUseFfi()) {
+    if (isWritable && !mayUseFfi) {
       throw new UsageError("Cannot write to a datastore without --allow-ffi");
     }
     return new Datastore(openStore(storage, isWritable), [], undefined);
@@ -351,6 +351,6 @@ export class Datastore {
 }
 
 function openStore(storage: Storage, isWritable: boolean): OpenStore {
-  const codecs = mayUseFfi() ? nativeCodecs() : builtInCodecs();
+  const codecs = mayUseFfi ? nativeCodecs() : builtInCodecs();
   return { storage, codecs, codec: new BlobCodec(codecs), isWritable };
 }

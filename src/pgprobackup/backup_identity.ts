@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readSmallFile } from "#src/io/small_file.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import type { Instance } from "./catalog.ts";
 import type { Chain } from "./chain.ts";
 import { contentListPath } from "./content_list.ts";
@@ -30,7 +30,7 @@ export interface BackupIdentity {
  */
 export async function identifyBackup(instance: Instance, chain: Chain): Promise<BackupIdentity> {
   const target = chain[0]!;
-  const list = readSmallFile(contentListPath(target), CONTENT_SIZE_MAX);
+  const list = hostFiles.read(contentListPath(target), CONTENT_SIZE_MAX);
   // Node's module for hashes takes 15 ms to load; this one is there.
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", list));
   return {

@@ -5,8 +5,8 @@
  * @module
  */
 
+import { hostFiles, isDirectory, listDirectories } from "#src/io/files/files.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
-import { isDirectory, listDirectories, readSmallFile } from "#src/io/small_file.ts";
 import { canonicalBackupId, formatBackupId } from "./format/backup_id.ts";
 import { type BackupControl, type BackupStatus, parseBackupControl } from "./format/control.ts";
 import { type InstanceConfig, parseInstanceConfig } from "./format/instance_config.ts";
@@ -85,7 +85,7 @@ function readBackup(directory: string, name: string): Backup {
   const path = `${directory}/backup.control`;
   const nameId = canonicalBackupId(name);
   try {
-    const bytes = readSmallFile(path, KEY_VALUES_SIZE_MAX);
+    const bytes = hostFiles.read(path, KEY_VALUES_SIZE_MAX);
     if (bytes.length === 0) {
       return { id: nameId, directory, status: "UNKNOWN", problem: `"${path}" is empty` };
     }
@@ -100,7 +100,7 @@ function readBackup(directory: string, name: string): Backup {
 function readConfig(directory: string): { config: InstanceConfig } | { problem: string } {
   const path = `${directory}/pg_probackup.conf`;
   try {
-    return { config: parseInstanceConfig(readSmallFile(path, KEY_VALUES_SIZE_MAX), { path }) };
+    return { config: parseInstanceConfig(hostFiles.read(path, KEY_VALUES_SIZE_MAX), { path }) };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     return { problem: error.message };

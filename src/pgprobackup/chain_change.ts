@@ -4,8 +4,8 @@
  * @module
  */
 
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { Failure } from "#src/errors.ts";
-import { isDirectory, readSmallFile } from "#src/io/small_file.ts";
 import type { Chain, ChainMember } from "./chain.ts";
 import { parseBackupControl } from "./format/control.ts";
 import { KEY_VALUES_SIZE_MAX } from "./format/key_values.ts";
@@ -33,7 +33,7 @@ function describeChange({ id, directory, control }: ChainMember): string | undef
     if (!isDirectory(directory)) {
       return "is gone: it was removed by pg_probackup delete or retention, or merged into another";
     }
-    const now = parseBackupControl(readSmallFile(path, KEY_VALUES_SIZE_MAX), {
+    const now = parseBackupControl(hostFiles.read(path, KEY_VALUES_SIZE_MAX), {
       path,
       backupId: id,
     });

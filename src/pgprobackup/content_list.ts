@@ -4,9 +4,9 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { crc32c } from "#src/bytes/crc32c.ts";
 import { IntegrityError } from "#src/errors.ts";
-import { readSmallFile } from "#src/io/small_file.ts";
 import type { ChainMember } from "./chain.ts";
 import { CONTENT_SIZE_MAX, type ContentEntry, parseContentList } from "./format/content.ts";
 
@@ -26,7 +26,7 @@ export function readContentList(
   visit: (entry: ContentEntry) => void,
 ): void {
   const path = contentListPath(backup);
-  const bytes = readSmallFile(path, CONTENT_SIZE_MAX);
+  const bytes = hostFiles.read(path, CONTENT_SIZE_MAX);
   const { contentCrc } = backup.control;
   const crc = contentCrc === undefined ? undefined : crc32c(bytes);
   if (crc !== contentCrc) {

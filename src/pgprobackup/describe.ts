@@ -5,6 +5,7 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { Failure, OsError, StateError } from "#src/errors.ts";
 import {
   type Backup,
@@ -18,7 +19,6 @@ import { type ChainMember, inspectChain } from "./chain.ts";
 import { readContentList } from "./content_list.ts";
 import { PAGE_COMPRESSION_NAMES } from "./format/content.ts";
 import type { BackupControl } from "./format/control.ts";
-import { readSmallFile } from "#src/io/small_file.ts";
 
 /** Which part of a catalog to describe. */
 export interface DescribeOptions {
@@ -296,7 +296,7 @@ function describeTablespaces(backup: Backup, oids: readonly number[]): Tablespac
   if (oids.length === 0) return [];
   const paths = new Map<number, string>();
   try {
-    const bytes = readSmallFile(
+    const bytes = hostFiles.read(
       `${backup.directory}/database/tablespace_map`,
       TABLESPACE_MAP_SIZE_MAX,
     );

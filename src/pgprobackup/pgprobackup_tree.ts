@@ -11,9 +11,9 @@
  * @module
  */
 
+import { ownerOf } from "#src/io/files/files.ts";
 import type { Codecs } from "#src/codecs/mod.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
-import { ownerOf } from "#src/io/small_file.ts";
 import { readingAround } from "#src/io/read_around.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
 import type { DirectoryNode, Node, Tree } from "#src/tree/node.ts";

@@ -1,3 +1,4 @@
+import { hostFiles, isDirectory, listDirectories, ownerOf } from "#src/io/files/files.ts";
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError, UsageError } from "#src/errors.ts";
@@ -5,7 +6,6 @@ import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { openFsFileSource } from "#src/io/fs_file_source.ts";
 import { allocateNativeBuffer, At, mknodAt, unwrap } from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
-import { isDirectory, listDirectories, ownerOf, readSmallFile } from "#src/io/small_file.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
 
 function withDirectory(run: (directory: string) => void): void {
@@ -103,13 +103,13 @@ Deno.test("openHostFileSource() says which buffers it needs", () =>
     source.close();
   }));
 
-Deno.test("readSmallFile() refuses what is too large, missing or no file", () =>
+Deno.test("hostFiles.read() refuses what is too large, missing or no file", () =>
   withDirectory((directory) => {
     Deno.writeTextFileSync(`${directory}/f`, "12345");
-    equal(readSmallFile(`${directory}/f`, 5).length, 5);
-    throws(() => readSmallFile(`${directory}/f`, 4), { name: "LimitError" });
-    throws(() => readSmallFile(`${directory}/g`, 4), { name: "OsError", code: "ENOENT" });
-    throws(() => readSmallFile(directory, 4), { name: "OsError", code: "EINVAL" });
+    equal(hostFiles.read(`${directory}/f`, 5).length, 5);
+    throws(() => hostFiles.read(`${directory}/f`, 4), { name: "LimitError" });
+    throws(() => hostFiles.read(`${directory}/g`, 4), { name: "OsError", code: "ENOENT" });
+    throws(() => hostFiles.read(directory, 4), { name: "OsError", code: "EINVAL" });
   }));
 
 Deno.test("listDirectories() gives directories and links to them, sorted", () =>

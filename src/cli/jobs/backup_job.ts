@@ -4,13 +4,13 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { backup, planBackup } from "#src/backup/backup.ts";
 import type { BackupOptions, BackupReport } from "#src/backup/backup_options.ts";
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
 import { IntegrityError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { realDirectory } from "#src/io/store_access.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
@@ -217,9 +217,9 @@ function describeSource({ kind, name, path }: BackupSpec, files: readonly string
 /** Where in the archive of a directory the chunks of the datastore are; undefined when they are elsewhere. */
 function chunksWithin({ kind, path }: BackupSpec, storePath: string): string | undefined {
   if (kind !== "pxar") return undefined;
-  const root = realDirectory(path);
+  const root = hostFiles.realPath(path);
   const prefix = root === "/" ? "" : root;
-  const chunks = `${realDirectory(storePath)}/${CHUNKS_DIRECTORY}`;
+  const chunks = `${hostFiles.realPath(storePath)}/${CHUNKS_DIRECTORY}`;
   return chunks.startsWith(`${prefix}/`) ? chunks.slice(prefix.length) : undefined;
 }
 

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { directoryBehind } from "#src/io/files/files.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { directoryBehind } from "#src/io/store_access.ts";
 import {
   buildArchive,
   type BuildOptions,
@@ -41,7 +41,7 @@ export async function createArchive(request: CreateRequest, terminal: Terminal):
   const problems = new ProblemOutput(terminal, request.report, progress);
   const options: BuildOptions = {
     ...request.build,
-    makeSource: mayUseFfi() ? makeHostSource : makeFsSource,
+    makeSource: mayUseFfi ? makeHostSource : makeFsSource,
     ...(request.isVerbose ? { onEntry: (path: string) => problems.printPath(path) } : {}),
     onProgress: ({ entryCount, contentBytes }) => progress.set(entryCount, contentBytes),
     onProblem: ({ kind, ...problem }) => problems.print({ ...problem, code: kind }),

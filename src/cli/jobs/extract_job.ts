@@ -4,11 +4,10 @@
  * @module
  */
 
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { join } from "node:path";
 import { OsError } from "#src/errors.ts";
-import { readAnyFile } from "#src/io/any_file.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { isDirectoryAt } from "#src/io/store_access.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import {
@@ -71,7 +70,9 @@ export async function extractToTarget(
 ): Promise<void> {
   const patterns = [
     ...parseIncludePatterns(request.patterns),
-    ...(request.filesFrom === undefined ? [] : parseFilesFrom(readAnyFile(request.filesFrom))),
+    ...(request.filesFrom === undefined
+      ? []
+      : parseFilesFrom(hostFiles.readAll(request.filesFrom))),
   ];
   using opened = new DisposableStack();
   const streams = opened.use(request.archive.openStreams());
@@ -256,7 +257,7 @@ function summary(report: ExtractReport): Record<string, unknown> {
 /** Where the C library may be used it restores more, and nothing can lead out of the target. */
 function openTarget(request: ExtractRequest, path: string): ExtractTarget {
   if (request.isDryRun) return new DryTarget(request.target, path);
-  return mayUseFfi()
+  return mayUseFfi
     ? DescriptorTarget.open(path, request.target)
     : PlainTarget.open(path, request.target);
 }
@@ -272,7 +273,7 @@ async function openPrelude(request: ExtractRequest): Promise<OutputFile | undefi
 
 function isHostDirectory(path: string): boolean {
   try {
-    return isDirectoryAt(path);
+    return isDirectory(path);
   } catch {
     return false;
   }

@@ -85,7 +85,7 @@ type OnRestored = (bytes: number, size: number) => void;
 
 function isSparse({ name, target, isReplacing, isDryRun }: StreamRestore): boolean {
   const isImage = defaultFileName(name).endsWith(".fidx");
-  return isImage && target !== STANDARD_STREAM && !isReplacing && !isDryRun && mayUseFfi();
+  return isImage && target !== STANDARD_STREAM && !isReplacing && !isDryRun && mayUseFfi;
 }
 
 function restoreSparse(

@@ -9,8 +9,8 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { Errno, OsError, UsageError } from "#src/errors.ts";
-import { readFile } from "#src/io/store_access.ts";
 import { checkAccessTimes, fileSystemTime } from "./access_time_check.ts";
 import type { Datastore } from "../datastore.ts";
 import {
@@ -164,7 +164,7 @@ export function readGcStatus(storePath: string): GcStatus {
   const path = `${storePath}/${GC_STATUS_NAME}`;
   let bytes: Uint8Array;
   try {
-    bytes = readFile(path, GC_STATUS_SIZE_MAX);
+    bytes = hostFiles.read(path, GC_STATUS_SIZE_MAX);
   } catch (error) {
     if (error instanceof OsError && error.errno === Errno.ENOENT) return EMPTY_GC_STATUS;
     throw error;

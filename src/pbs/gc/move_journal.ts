@@ -5,8 +5,8 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import * as host from "#src/io/host.ts";
-import { readFile } from "#src/io/store_access.ts";
 import { isIndexName } from "../index_scan.ts";
 import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 
@@ -26,7 +26,7 @@ export function drainMoveJournal(
   const lock = locks?.lockMoveJournal();
   if (lock === undefined) return mark([]);
   try {
-    const text = new TextDecoder().decode(readFile(lock.path, JOURNAL_SIZE_MAX));
+    const text = new TextDecoder().decode(hostFiles.read(lock.path, JOURNAL_SIZE_MAX));
     // A server in a container has other paths: what is not found by them is found by looking everywhere.
     mark(text.split("\n").filter((line) => line.startsWith("/") && isIndexName(line)));
     if (text !== "") empty(lock.path);

@@ -192,7 +192,7 @@ export class LocalSnapshotReader implements SnapshotReader {
 
   #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {
     const { codecs } = this.#store;
-    if (thread === undefined || !mayUseFfi()) return undefined;
+    if (thread === undefined || !mayUseFfi) return undefined;
     return new ReadAhead({
       source: this.#source,
       chunks: this.chunks,

@@ -7,7 +7,6 @@
 
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { Failure, StateError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { ROOT_NAMESPACE, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { isIndexName, scanIndexSource } from "../index_scan.ts";
 import type { OpenStore } from "../open_store.ts";
@@ -33,7 +32,6 @@ export function cacheError(storePath: string, sign: string): StateError {
  * of a cache.
  */
 export function signOfCache(store: OpenStore): string | undefined {
-  if (!mayUseFfi()) return undefined;
   let [seen, empty] = [0, 0];
   try {
     const { files } = store.storage;

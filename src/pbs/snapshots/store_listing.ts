@@ -4,8 +4,8 @@
  * @module
  */
 
+import { isMissing } from "#src/io/files/files.ts";
 import { Failure, LimitError } from "#src/errors.ts";
-import { isMissing } from "#src/io/store_access.ts";
 import type { GroupInfo, SnapshotFile, SnapshotInfo } from "../datastore_types.ts";
 import {
   CLIENT_LOG_NAME,

@@ -34,7 +34,7 @@ export function verifyStore(
   scope: VerifyScope = { kind: "namespace" },
   options: VerifyOptions = {},
 ): VerifyReport {
-  if (!mayUseFfi()) throw new UsageError("Cannot verify a datastore without --allow-ffi");
+  if (!mayUseFfi) throw new UsageError("Cannot verify a datastore without --allow-ffi");
   datastore.requireOwnChunks();
   const snapshots = snapshotsOf(datastore, scope);
   const ignoreVerified = options.ignoreVerified ?? scope.kind !== "snapshot";

@@ -4,14 +4,9 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
-import {
-  isThere,
-  openAnyFileSource,
-  openAnyStreamSource,
-  pathWithoutLinks,
-} from "#src/io/any_file.ts";
 import { standardInputFile } from "#src/io/fs_file_source.ts";
 import { type ClosableSource, standardInputSource } from "#src/io/fs_stream_source.ts";
 
@@ -57,7 +52,7 @@ export function payloadPath(path: string, asked: string | undefined): string | u
 export function existingPayloadPath(path: string, asked: string | undefined): string | undefined {
   const found = payloadPath(path, asked);
   if (found === undefined || asked !== undefined) return found;
-  return isThere(found) ? found : undefined;
+  return hostFiles.status(found) !== undefined ? found : undefined;
 }
 
 /**
@@ -70,7 +65,7 @@ export function existingPayloadPath(path: string, asked: string | undefined): st
 export function openArchiveFiles(
   path: string,
   payload: string | undefined,
-  open: OpenSource = openAnyFileSource,
+  open: OpenSource = hostFiles.openSource,
 ): ArchiveFiles {
   if (path === STANDARD_STREAM) {
     const files = openStandardInputFiles(payload);
@@ -105,7 +100,7 @@ export function openArchiveFiles(
 export function openStandardInputFiles(payload: string | undefined): ArchiveFiles | undefined {
   const source = standardInputFile();
   if (source === undefined) return undefined;
-  const payloadSource = payload === undefined ? undefined : openAnyFileSource(realPath(payload));
+  const payloadSource = payload === undefined ? undefined : hostFiles.openSource(realPath(payload));
   return {
     name: "standard input",
     source,
@@ -135,10 +130,10 @@ export function openSourcePair(
  * @throws {OsError} when a file cannot be opened
  */
 export function openArchiveStreams(path: string, payload: string | undefined): ArchiveStreams {
-  const source = path === STANDARD_STREAM ? standardInputSource() : openAnyStreamSource(path);
+  const source = path === STANDARD_STREAM ? standardInputSource() : hostFiles.openStream(path);
   const payloadFile = existingPayloadPath(path, payload);
   try {
-    const payloadSource = payloadFile === undefined ? undefined : openAnyStreamSource(payloadFile);
+    const payloadSource = payloadFile === undefined ? undefined : hostFiles.openStream(payloadFile);
     return {
       name: path === STANDARD_STREAM ? "standard input" : path,
       source,
@@ -161,7 +156,7 @@ export function openArchiveStreams(path: string, payload: string | undefined): A
  */
 export function realPath(path: string): string {
   try {
-    return pathWithoutLinks(path);
+    return hostFiles.realPath(path);
   } catch {
     // Opening it says why.
     return path;

@@ -4,11 +4,11 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 import * as host from "#src/io/host.ts";
-import { statusOf } from "#src/io/store_access.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 
@@ -139,7 +139,7 @@ export async function openOutput(path: string, isReplacing: boolean): Promise<Ou
  * @throws {OsError} EEXIST when the name is taken, by whatever
  */
 export async function createFile(path: string, mode = FILE_MODE): Promise<OutputFile> {
-  if (mayUseFfi()) {
+  if (mayUseFfi) {
     const { FileSink } = await import("#src/io/file_sink.ts");
     const sink = FileSink.create(path, { mode });
     return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
@@ -150,7 +150,7 @@ export async function createFile(path: string, mode = FILE_MODE): Promise<Output
 }
 
 async function openStandardOutput(): Promise<OutputFile> {
-  const sink = mayUseFfi()
+  const sink = mayUseFfi
     ? (await import("#src/io/file_sink.ts")).openStandardOutput()
     : (await import("#src/io/fs_file_sink.ts")).openFsStandardOutput();
   return { sink, finish() {}, abort() {} };
@@ -165,7 +165,7 @@ export function openNowhere(path: string, isReplacing: boolean): OutputFile {
 
 /** Only regular files are replaced: nobody wants an archive in place of `/dev/null`. @throws {OsError} EEXIST */
 function checkPlace(path: string, isReplacing: boolean): void {
-  const kind = statusOf(path, false)?.kind;
+  const kind = hostFiles.status(path, false)?.kind;
   if (kind === undefined || (isReplacing && kind === "file")) return;
   const call = isReplacing ? "replace (not a regular file)" : "create";
   throw new OsError(host.Errno.EEXIST, call, path);
@@ -173,7 +173,7 @@ function checkPlace(path: string, isReplacing: boolean): void {
 
 /** Gives a complete file the name of another one; where that fails it is removed. @throws {OsError} */
 function replace(path: string, temporary: string): void {
-  if (mayUseFfi()) {
+  if (mayUseFfi) {
     const { FDCWD } = host.At;
     const result = host.renameAt(FDCWD, temporary, FDCWD, path);
     if (result < 0) host.unlinkAt(FDCWD, temporary);

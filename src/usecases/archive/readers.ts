@@ -4,8 +4,8 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { realDirectory, statusOf } from "#src/io/store_access.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { readArchive } from "#src/transfer/archive_reader.ts";
 import { readDirectory } from "#src/transfer/directory_reader.ts";
@@ -50,7 +50,7 @@ export function openArchiveReader(archive: Pick<ArchiveInput, "openFiles">): Ope
 export function openReader(named: ArchiveInput): OpenReader {
   const { name } = named;
   if (!isDirectory(name)) return openArchiveReader(named);
-  if (mayUseFfi()) return { reader: readDirectory(realDirectory(name)), [Symbol.dispose]() {} };
+  if (mayUseFfi) return { reader: readDirectory(hostFiles.realPath(name)), [Symbol.dispose]() {} };
   const tree = new LoopbackTree(Deno.realPathSync(name));
   return {
     reader: readTree(tree, {
@@ -89,7 +89,7 @@ export function printableEntry(entry: ReaderEntry): PxarEntry {
 
 function isDirectory(path: string): boolean {
   try {
-    return statusOf(path)?.kind === "directory";
+    return hostFiles.status(path)?.kind === "directory";
   } catch {
     // Opening it as an archive says what is wrong.
     return false;

@@ -30,7 +30,7 @@ export interface SpecialRequest {
  * @throws {LimitError} when it is too small
  */
 export function openSpecial(request: SpecialRequest): OutputFile | undefined {
-  if (!mayUseFfi()) return undefined;
+  if (!mayUseFfi) return undefined;
   const stat = new host.HostStat();
   const { path } = request;
   if (host.statAt(host.At.FDCWD, path, stat, true) < 0) return undefined;

@@ -4,14 +4,13 @@
  * @module
  */
 
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import type { ArchiveHolder } from "#src/backup/archive_access.ts";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
-import { pathWithoutLinks } from "#src/io/any_file.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { entriesOf, isDirectoryAt, readFile } from "#src/io/store_access.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
@@ -46,10 +45,10 @@ export interface IndexPlace {
  * @throws {UsageError} when it lies in a datastore but in no snapshot
  */
 export function locateIndex(path: string): IndexPlace {
-  const names = pathWithoutLinks(path).split("/");
+  const names = hostFiles.realPath(path).split("/");
   for (let depth = names.length - 1; depth >= 1; depth--) {
     const storePath = names.slice(0, depth).join("/");
-    if (!isDirectoryAt(`${storePath}/${CHUNKS_DIRECTORY}`)) continue;
+    if (!isDirectory(`${storePath}/${CHUNKS_DIRECTORY}`)) continue;
     const inner = names.slice(depth);
     const file = inner.pop()!;
     return { storePath, file, snapshot: inner.length === 0 ? undefined : snapshotAt(inner, path) };
@@ -97,7 +96,7 @@ function openHolder({ storePath, snapshot }: IndexPlace, stack: DisposableStack)
 
 /** Indexes that no manifest lists. Their chunks are not encrypted: nothing would say with which key. */
 function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHolder {
-  const codecs = mayUseFfi() ? nativeCodecs() : builtInCodecs();
+  const codecs = mayUseFfi ? nativeCodecs() : builtInCodecs();
   const store = stack.adopt(DirectoryChunks.open(directory), (it) => it.close());
   const chunks = new LocalChunkSource({
     store,
@@ -106,7 +105,7 @@ function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHol
     crypt: undefined,
   });
   const cache = new ChunkCache(chunks, (size) => codecs.allocate(size), CACHE_BYTES);
-  const files = entriesOf(directory).map(({ name }) => ({ filename: name }));
+  const files = hostFiles.entries(directory).map(({ name }) => ({ filename: name }));
   return {
     manifest: { files },
     openArchive: (name) => openIndex(`${directory}/${name}`, cache),
@@ -114,7 +113,7 @@ function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHol
 }
 
 function openIndex(path: string, cache: ChunkCache): ByteSource {
-  const bytes = readFile(path, INDEX_FILE_SIZE_MAX);
+  const bytes = hostFiles.read(path, INDEX_FILE_SIZE_MAX);
   const index = located(path, () => DynamicIndex.parse(bytes));
   if (index.computeChecksum(sha256Of) === index.statedChecksum) {
     return new ChunkedSource({ index, cache });

@@ -4,11 +4,11 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { dirname } from "node:path";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { Errno, OsError } from "#src/errors.ts";
 import { translating } from "#src/io/fs_file_source.ts";
-import { statusOf } from "#src/io/store_access.ts";
 import {
   formatKeyFile,
   type KeyDerivation,
@@ -59,7 +59,7 @@ export function importMasterKey(path: string, pem: string): void {
 
 function replace(path: string, text: string): void {
   // A key may have been read from a FIFO; nobody wants a file in place of that, or of a device.
-  if (statusOf(path, false)?.kind === "other") {
+  if (hostFiles.status(path, false)?.kind === "other") {
     throw new OsError(Errno.EEXIST, "replace (not a regular file)", path);
   }
   const temporary = `${path}.${crypto.randomUUID()}`;

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { Failure, UsageError } from "#src/errors.ts";
-import { readSmallFile } from "#src/io/small_file.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 
 /** The password of the encryption key. */
@@ -61,7 +61,7 @@ export async function readDescriptor(text: string, option: string): Promise<stri
   if (!/^\d{1,9}$/u.test(text)) {
     throw new UsageError(`Cannot use "${text}" for ${option}: it is not a number`, { option });
   }
-  if (!mayUseFfi()) {
+  if (!mayUseFfi) {
     throw new UsageError(`Cannot read descriptor ${text} of ${option} without --allow-ffi`, {
       option,
     });
@@ -78,7 +78,7 @@ export async function readDescriptor(text: string, option: string): Promise<stri
 /** Text of a small file. `option` says what names it, where that is no argument. @throws {UsageError} when it cannot be read */
 export function readKeyText(path: string, option?: string): string {
   try {
-    return new TextDecoder().decode(readSmallFile(path, SECRET_SIZE_MAX));
+    return new TextDecoder().decode(hostFiles.read(path, SECRET_SIZE_MAX));
   } catch (cause) {
     throw unreadable(`"${path}"`, option, cause);
   }

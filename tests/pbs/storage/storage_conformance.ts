@@ -12,7 +12,7 @@ import { allocateNativeBuffer, nativeBufferOf } from "#src/io/host.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
-import { isMissing } from "#src/io/store_access.ts";
+import { isMissing } from "#src/io/files/files.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
 import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
+import { hostFiles } from "#src/io/files/files.ts";
 import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
-import { readAnyFile } from "#src/io/any_file.ts";
 import {
   type CommandContext,
   type CommandModule,
@@ -124,7 +124,7 @@ async function choosePassphrase(
 }
 
 function firstLine(path: string): string {
-  return new TextDecoder().decode(readAnyFile(path)).split(/\r?\n/u, 1)[0]!;
+  return new TextDecoder().decode(hostFiles.readAll(path)).split(/\r?\n/u, 1)[0]!;
 }
 
 function checkKind(

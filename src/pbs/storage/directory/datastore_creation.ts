@@ -4,10 +4,10 @@
  * @module
  */
 
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { renameFile } from "#src/io/files/whole_file.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { entriesOf, isDirectoryAt, statusOf } from "#src/io/store_access.ts";
 import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./directory_chunks.ts";
 import type { CreateOptions, FileOwner } from "../../datastore_types.ts";
 import { LOCK_FILE } from "./process_lock.ts";
@@ -26,7 +26,7 @@ const UNFINISHED_CHUNKS_DIRECTORY = `${CHUNKS_DIRECTORY}.new`;
  * @throws {OsError}
  */
 export function createDatastore(path: string, options: CreateOptions = {}): void {
-  if (isDirectoryAt(`${path}/${CHUNKS_DIRECTORY}`)) {
+  if (isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": there is one`, {
       hint: "Use it as it is",
     });
@@ -34,13 +34,14 @@ export function createDatastore(path: string, options: CreateOptions = {}): void
   // What was begun before may be gone on with.
   const harmless = [LOST_AND_FOUND, UNFINISHED_CHUNKS_DIRECTORY];
   if (
-    statusOf(path) !== undefined && entriesOf(path).some(({ name }) => !harmless.includes(name))
+    hostFiles.status(path) !== undefined &&
+    hostFiles.entries(path).some(({ name }) => !harmless.includes(name))
   ) {
     throw new StateError("exists", `Cannot make a datastore in "${path}": it is not empty`, {
       hint: "Give a directory that is empty or not there yet",
     });
   }
-  const owner = options.owner ?? ownerOf(isDirectoryAt(path) ? path : parentOf(path), path);
+  const owner = options.owner ?? ownerOf(isDirectory(path) ? path : parentOf(path), path);
   const files = new StoreFiles(owner, "none");
   if (!files.makeDirectory(path)) giveAway(path, owner);
   makeChunkDirectories(path, files, owner);
@@ -74,7 +75,7 @@ function makeChunkDirectories(path: string, files: StoreFiles, owner: FileOwner)
 }
 
 function ownerOf(directory: string, path: string): FileOwner {
-  const status = statusOf(directory);
+  const status = hostFiles.status(directory);
   if (status === undefined) throw new OsError(Errno.ENOENT, "create", path);
   return status;
 }

@@ -72,7 +72,7 @@ export class DirectoryChunks implements ChunkStorage {
    */
   static open(storePath: string, writing?: ChunkWriting): DirectoryChunks {
     const path = `${storePath}/${CHUNKS_DIRECTORY}`;
-    if (!mayUseFfi()) return new DirectoryChunks(path, -1, undefined);
+    if (!mayUseFfi) return new DirectoryChunks(path, -1, undefined);
     const { RDONLY, DIRECTORY } = host.OpenFlag;
     const directory = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
     return new DirectoryChunks(path, directory, writing);

@@ -4,20 +4,18 @@
  * @module
  */
 
+import {
+  type DirectoryEntry,
+  type FileKind,
+  hostFiles,
+  isDirectory,
+  isMissing,
+} from "#src/io/files/files.ts";
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { removeFile, renameFile, syncDirectory, syncFileSystem } from "#src/io/files/whole_file.ts";
 import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
-import {
-  type DirectoryEntry,
-  entriesOf,
-  type FileKind,
-  isDirectoryAt,
-  isMissing,
-  readFile,
-  statusOf,
-} from "#src/io/store_access.ts";
 import type { FileStorage, StoredEntry, StoredStatus } from "../storage.ts";
 import type { StoreFiles } from "./store_files.ts";
 
@@ -38,7 +36,7 @@ export class DirectoryFiles implements FileStorage {
 
   status(name: string): StoredStatus | undefined {
     const path = this.pathOf(name);
-    const found = statusOf(path, false);
+    const found = hostFiles.status(path, false);
     return found && { kind: kindOf(found.kind, path), size: found.size };
   }
 
@@ -51,7 +49,7 @@ export class DirectoryFiles implements FileStorage {
   }
 
   read(name: string, sizeMax: number): Uint8Array<ArrayBuffer> {
-    return readFile(this.pathOf(name), sizeMax);
+    return hostFiles.read(this.pathOf(name), sizeMax);
   }
 
   open(name: string): ByteSource {
@@ -107,7 +105,7 @@ function temporaryPathOf(path: string): string {
 
 function kindOf(kind: FileKind, path: string): StoredStatus["kind"] {
   if (kind === "file") return kind;
-  const isFolder = kind === "directory" || (kind === "symlink" && isDirectoryAt(path));
+  const isFolder = kind === "directory" || (kind === "symlink" && isDirectory(path));
   return isFolder ? "folder" : "other";
 }
 
@@ -122,7 +120,7 @@ function removeTree(path: string): void {
 /** Whatever is looked at may be removed at any time. */
 function presentEntries(path: string): DirectoryEntry[] {
   try {
-    return entriesOf(path);
+    return hostFiles.entries(path);
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

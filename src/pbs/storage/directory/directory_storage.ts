@@ -49,7 +49,7 @@ export class DirectoryStorage implements Storage {
     this.localPath = path;
     const newFiles = writing && new StoreFiles(writing.owner, writing.syncLevel);
     this.files = new DirectoryFiles(path, newFiles);
-    if (locking === undefined || !mayUseFfi()) return;
+    if (locking === undefined || !mayUseFfi) return;
     const { owner, serverPath, timeoutMs } = locking;
     const files = newFiles ?? new StoreFiles(owner, "none");
     this.locks = new ObjectLocks({ storePath: path, files, serverPath, timeoutMs });
@@ -68,7 +68,7 @@ export class DirectoryStorage implements Storage {
   }
 
   space(): StorageSpace {
-    return mayUseFfi() ? hostSpace(this.localPath) : builtInSpace(this.localPath);
+    return mayUseFfi ? hostSpace(this.localPath) : builtInSpace(this.localPath);
   }
 
   close(): void {

@@ -5,10 +5,9 @@
  * @module
  */
 
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#src/io/host.ts";
-import { isDirectoryAt, readFile, realDirectory } from "#src/io/store_access.ts";
 import type { DatastoreOptions } from "../../datastore_types.ts";
 import { parseDatastoreConfig, type ServedDatastore } from "../../format/datastore_config.ts";
 import { SERVER_LOCKS_PATH } from "./server_lock_paths.ts";
@@ -53,7 +52,7 @@ export function findLocalServer(storePath: string, options: DatastoreOptions): L
   checkMaintenance(entry, isWriting);
   const base = options.serverLocksPath ?? SERVER_LOCKS_PATH;
   const name = serverStore ?? entry?.name;
-  const hasLocks = mayUseFfi() && isDirectoryAt(base);
+  const hasLocks = mayUseFfi && isDirectory(base);
   if (name !== undefined && hasLocks) {
     return { locksPath: `${base}/${name}`, warnings: [], entry };
   }
@@ -95,7 +94,7 @@ function findEntry(storePath: string, options: DatastoreOptions): ServedDatastor
 /** Undefined where there is no such list, or it may not be read. */
 function readConfig(path: string): ServedDatastore[] | undefined {
   try {
-    return parseDatastoreConfig(new TextDecoder().decode(readFile(path, CONFIG_SIZE_MAX)));
+    return parseDatastoreConfig(new TextDecoder().decode(hostFiles.read(path, CONFIG_SIZE_MAX)));
   } catch (error) {
     if (error instanceof Failure || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
@@ -106,20 +105,13 @@ function readConfig(path: string): ServedDatastore[] | undefined {
 function isSameDirectory(path: string, storePath: string): boolean | undefined {
   if (!path.startsWith("/")) return undefined;
   try {
-    if (!isDirectoryAt(path)) return undefined;
-    return mayUseFfi()
-      ? identityOf(path) === identityOf(storePath)
-      : realDirectory(path) === storePath;
+    const [one, other] = [hostFiles.status(path), hostFiles.status(storePath)];
+    if (one?.kind !== "directory") return undefined;
+    return one.device === other?.device && one.ino === other.ino;
   } catch (error) {
     if (error instanceof Failure || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
-}
-
-function identityOf(path: string): string {
-  const stat = new host.HostStat();
-  host.unwrap(host.statAt(host.At.FDCWD, path, stat, true), "stat", path);
-  return `${stat.device}:${stat.ino}`;
 }
 
 function checkMaintenance(entry: ServedDatastore | undefined, isWriting: boolean): void {

@@ -4,9 +4,9 @@
  * @module
  */
 
+import { ownerOf } from "#src/io/files/files.ts";
 import { OsError } from "#src/errors.ts";
 import * as host from "#src/io/host.ts";
-import { ownerOf } from "#src/io/small_file.ts";
 import type { BackupPlace } from "./bound_backup.ts";
 import { type Chain, lockChain, type LockReader } from "#src/pgprobackup/mod.ts";
 

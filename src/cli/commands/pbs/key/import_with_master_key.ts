@@ -74,12 +74,12 @@ export const importWithMasterKeyCommand: CommandModule<ImportOptions> = {
     const [given] = options.args;
     const target = given ?? knownPlace(defaultKeyPath(context));
     const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
-    const { readSmallFile } = await import("#src/io/small_file.ts");
+    const { hostFiles } = await import("#src/io/files/files.ts");
     const { unsealKey } = await import("#src/pbs/master_key.ts");
     const { createKeyFile, lockKey, makePlace } = await import("#src/usecases/keys/key_files.ts");
     const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const pem = readKeyText(pemPath, "--master-keyfile");
-    const content = readSmallFile(path, FILE_SIZE_MAX);
+    const content = hostFiles.read(path, FILE_SIZE_MAX);
     const open = (password: string | undefined) => unsealKey(pem, password, content);
     const plain = openMasterKey(open, options, context);
     const file = lockKey(plain.data, keyLockOf(options, context), plain.created);

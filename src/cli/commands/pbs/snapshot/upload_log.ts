@@ -51,9 +51,9 @@ export const uploadLogCommand: CommandModule<UploadLogOptions> = {
     const output = new Output(options, context);
     const [name = "", path = ""] = options.args;
     const snapshot = parseSnapshot(name, namespaceOf(options, context));
-    const { readSmallFile } = await import("#src/io/small_file.ts");
+    const { hostFiles } = await import("#src/io/files/files.ts");
     const { readCryptConfig } = await import("../../../keys/crypt.ts");
-    const log = readSmallFile(path, LOG_SIZE_MAX);
+    const log = hostFiles.read(path, LOG_SIZE_MAX);
     const crypt = await readCryptConfig(options, context);
     await withStore(options, context, "write", (store) => {
       store.addClientLog(snapshot, log, crypt === undefined ? {} : { crypt });

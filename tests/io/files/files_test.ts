@@ -1,17 +1,11 @@
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { LimitError } from "#src/errors.ts";
-import {
-  entriesOf,
-  isDirectoryAt,
-  readFile,
-  realDirectory,
-  statusOf,
-} from "#src/io/store_access.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-Deno.test("store_access says the same with and without FFI", async () => {
+Deno.test("files say the same with and without FFI", async () => {
   using directory = new TempDirectory("access");
   Deno.writeTextFileSync(directory.join("file"), "content");
   Deno.writeTextFileSync(directory.join("empty"), "");
@@ -19,7 +13,7 @@ Deno.test("store_access says the same with and without FFI", async () => {
   Deno.symlinkSync("directory", directory.join("link"));
   Deno.symlinkSync("loop", directory.join("loop"));
   await runCommand(["mkfifo", directory.join("fifo")], { timeoutMs: 10_000 });
-  const module = fileURLToPath(new URL("./_access_child.ts", import.meta.url));
+  const module = fileURLToPath(new URL("./_files_child.ts", import.meta.url));
   const reports = [];
   for (const permissions of [["--allow-read"], ["--allow-read", "--allow-ffi"]]) {
     const command = denoRunCommand(permissions, module, [directory.path]);
@@ -37,16 +31,22 @@ Deno.test("store_access says the same with and without FFI", async () => {
   assert.equal(reports[0].content, "content");
 });
 
-Deno.test("store_access refuses what is no file, or too large", () => {
+Deno.test("reading refuses what is no file, or too large", () => {
   using directory = new TempDirectory("access");
   Deno.writeTextFileSync(directory.join("file"), "content");
   Deno.symlinkSync(".", directory.join("link"));
-  assert.throws(() => readFile(directory.path, 10), { name: "OsError", code: "EINVAL" });
-  assert.throws(() => readFile(directory.join("no"), 10), { name: "OsError", code: "ENOENT" });
-  assert.throws(() => readFile(directory.join("file"), 6), LimitError);
-  assert.equal(readFile(directory.join("file"), 7).length, 7);
-  assert.throws(() => entriesOf(directory.join("file")), { name: "OsError", code: "ENOTDIR" });
-  assert.equal(statusOf(directory.join("file/x")), undefined);
-  assert.equal(isDirectoryAt(directory.join("link")), true);
-  assert.equal(realDirectory(directory.join("link")), Deno.realPathSync(directory.path));
+  assert.throws(() => hostFiles.read(directory.path, 10), { name: "OsError", code: "EINVAL" });
+  assert.throws(() => hostFiles.read(directory.join("no"), 10), {
+    name: "OsError",
+    code: "ENOENT",
+  });
+  assert.throws(() => hostFiles.read(directory.join("file"), 6), LimitError);
+  assert.equal(hostFiles.read(directory.join("file"), 7).length, 7);
+  assert.throws(() => hostFiles.entries(directory.join("file")), {
+    name: "OsError",
+    code: "ENOTDIR",
+  });
+  assert.equal(hostFiles.status(directory.join("file/x")), undefined);
+  assert.equal(isDirectory(directory.join("link")), true);
+  assert.equal(hostFiles.realPath(directory.join("link")), Deno.realPathSync(directory.path));
 });

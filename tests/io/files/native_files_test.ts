@@ -1,12 +1,6 @@
+import { hostFiles } from "#src/io/files/files.ts";
 import assert from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import {
-  isThere,
-  openAnyFileSource,
-  openAnyStreamSource,
-  pathWithoutLinks,
-  readAnyFile,
-} from "#src/io/any_file.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -19,13 +13,13 @@ async function shell(script: string, ...args: readonly string[]): Promise<string
 
 function checkFile(path: string): void {
   const target = plainBuffer(16);
-  const source = openAnyFileSource(path);
+  const source = hostFiles.openSource(path);
   assert.equal(source.size, CONTENT.length);
   assert.equal(source.readAt(target, 3, 10, 199_995), 5);
   assert.equal(new TextDecoder().decode(target.bytes.subarray(3, 8)), "56789");
   source.close();
 
-  const stream = openAnyStreamSource(path);
+  const stream = hostFiles.openStream(path);
   assert.equal(stream.size, CONTENT.length);
   assert.equal(stream.skip(15), 15);
   assert.equal(stream.read(target.bytes.subarray(0, 4)), 4);
@@ -34,24 +28,24 @@ function checkFile(path: string): void {
   assert.equal(stream.read(target.bytes), 0);
   stream.close();
 
-  assert.equal(new TextDecoder().decode(readAnyFile(path)), CONTENT);
-  assert.equal(isThere(path), true);
-  assert.equal(isThere(`${path}.no`), false);
-  assert.throws(() => openAnyFileSource(`${path}.no`), { name: "OsError", code: "ENOENT" });
-  assert.throws(() => openAnyStreamSource(`${path}.no`), { name: "OsError", code: "ENOENT" });
-  assert.throws(() => pathWithoutLinks(`${path}.no`), { name: "OsError", code: "ENOENT" });
+  assert.equal(new TextDecoder().decode(hostFiles.readAll(path)), CONTENT);
+  assert.equal(hostFiles.status(path) !== undefined, true);
+  assert.equal(hostFiles.status(`${path}.no`) !== undefined, false);
+  assert.throws(() => hostFiles.openSource(`${path}.no`), { name: "OsError", code: "ENOENT" });
+  assert.throws(() => hostFiles.openStream(`${path}.no`), { name: "OsError", code: "ENOENT" });
+  assert.throws(() => hostFiles.realPath(`${path}.no`), { name: "OsError", code: "ENOENT" });
 }
 
-Deno.test("any_file reads files at ordinary places", () => {
+Deno.test("the door to files reads files at ordinary places", () => {
   using directory = new TempDirectory("any");
   const path = directory.join("file");
   Deno.writeTextFileSync(path, CONTENT);
   Deno.symlinkSync("file", directory.join("link"));
   checkFile(path);
-  assert.equal(pathWithoutLinks(directory.join("link")), Deno.realPathSync(path));
+  assert.equal(hostFiles.realPath(directory.join("link")), Deno.realPathSync(path));
 });
 
-Deno.test("any_file reads files below /dev, which the runtime refuses", async () => {
+Deno.test("the door to files reads files below /dev, which the runtime refuses", async () => {
   const directory = (await shell("mktemp -d /dev/shm/pbkfs-any-XXXXXX")).trim();
   try {
     const path = `${directory}/file`;
@@ -62,28 +56,28 @@ Deno.test("any_file reads files below /dev, which the runtime refuses", async ()
       directory,
     );
     checkFile(path);
-    assert.equal(pathWithoutLinks(`${directory}/link`), path);
+    assert.equal(hostFiles.realPath(`${directory}/link`), path);
   } finally {
     await shell('rm -r "$1"', directory);
   }
 });
 
-Deno.test("any_file reads files whose names are not UTF-8", async () => {
+Deno.test("the door to files reads files whose names are not UTF-8", async () => {
   using directory = new TempDirectory("any");
   Deno.writeTextFileSync(directory.join("plain"), CONTENT);
   await shell(`mv "$1/plain" "$1/"$'n\\xff'; ln -s $'n\\xff' "$1/link"`, directory.path);
   const path = directory.join("n\udcff");
   checkFile(path);
-  assert.equal(pathWithoutLinks(path), `${Deno.realPathSync(directory.path)}/n\udcff`);
+  assert.equal(hostFiles.realPath(path), `${Deno.realPathSync(directory.path)}/n\udcff`);
 });
 
-Deno.test("any_file reads what is no regular file in order", async () => {
+Deno.test("the door to files reads what is no regular file in order", async () => {
   const directory = (await shell("mktemp -d /dev/shm/pbkfs-any-XXXXXX")).trim();
   try {
     const path = `${directory}/fifo`;
     await shell('mkfifo "$1"', path);
     const writing = shell('printf 0123456789 > "$1"', path);
-    const stream = openAnyStreamSource(path);
+    const stream = hostFiles.openStream(path);
     assert.equal(stream.size, undefined);
     assert.equal(stream.skip(7), 7);
     const rest = new Uint8Array(8);
@@ -91,7 +85,7 @@ Deno.test("any_file reads what is no regular file in order", async () => {
     assert.equal(stream.skip(1), 0);
     stream.close();
     await writing;
-    assert.throws(() => openAnyFileSource(path), { name: "OsError", code: "EINVAL" });
+    assert.throws(() => hostFiles.openSource(path), { name: "OsError", code: "EINVAL" });
   } finally {
     await shell('rm -r "$1"', directory);
   }

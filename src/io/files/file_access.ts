@@ -1,0 +1,59 @@
+/**
+ * What every door to files offers; see `files.ts`.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "../byte_source.ts";
+import type { ClosableSource } from "../fs_stream_source.ts";
+
+/** Kinds of files, as far as they matter. */
+export type FileKind = "file" | "directory" | "symlink" | "other";
+
+/** What is known of a file. */
+export interface FileStatus {
+  readonly kind: FileKind;
+  readonly size: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** With {@link ino}: which file it is, whatever its name. */
+  readonly device: number;
+  readonly ino: number;
+}
+
+/** An entry of a directory; a symbolic link is not followed. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: FileKind;
+}
+
+/** Files and directories by their paths, as `src/bytes/file_name.ts` writes names. */
+export interface Files {
+  /**
+   * What a path means; a symbolic link is followed unless told otherwise.
+   *
+   * @returns undefined when there is nothing
+   * @throws {OsError}
+   */
+  status(path: string, followsLink?: boolean): FileStatus | undefined;
+  /** Entries of a directory, in no order. @throws {OsError} when it cannot be listed */
+  entries(path: string): DirectoryEntry[];
+  /**
+   * Reads a regular file of at most `sizeMax` bytes.
+   *
+   * @throws {OsError} when it is not there, not readable or not a regular file
+   * @throws {LimitError} when it is larger
+   */
+  read(path: string, sizeMax: number): Uint8Array<ArrayBuffer>;
+  /** The whole content of a file, FIFO or device. @throws {OsError} */
+  readAll(path: string): Uint8Array;
+  /** The path without symbolic links. @throws {OsError} when it leads to nothing, or to nothing that has a path */
+  realPath(path: string): string;
+  /** Opens a file for random access, also into buffers without an address. See {@link OpenSource}. */
+  openSource(path: string): ByteSource;
+  /** Opens a file, FIFO or device for reading in order. @throws {OsError} */
+  openStream(path: string): ClosableSource;
+}
+
+/** Whether an errno says that there is nothing of that name, or only a symbolic link that leads back to itself. */
+export const NOTHING_THERE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);

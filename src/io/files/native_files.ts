@@ -1,0 +1,122 @@
+/**
+ * Files by system calls. What programs do first (looking at a path, opening an archive) is asked of the runtime where it reaches
+ * the file: to load the C library's functions takes 5 ms, and many commands need them for nothing else. Needs FFI.
+ *
+ * @module
+ */
+
+import { EntryType, entryType } from "#src/bytes/file_type.ts";
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import type { ByteSource } from "../byte_source.ts";
+import * as host from "../host.ts";
+import { openHostFileSource } from "../host_file_source.ts";
+import { listOpenDirectory } from "../host_listing.ts";
+import { openHostStreamSource } from "../host_stream_source.ts";
+import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
+import { plainFiles } from "./plain_files.ts";
+import { readWholeFile } from "./whole_file.ts";
+
+const PART_SIZE = 1 << 16;
+
+const KIND_BY_TYPE: Readonly<Record<number, FileKind>> = {
+  [EntryType.DIRECTORY]: "directory",
+  [EntryType.FILE]: "file",
+  [EntryType.SYMLINK]: "symlink",
+};
+
+/** See the module. */
+export const nativeFiles: Files = {
+  status(path, followsLink = true) {
+    return reaching(
+      path,
+      () => plainFiles.status(path, followsLink),
+      () => statusOf(path, followsLink),
+    );
+  },
+  entries(path) {
+    const { RDONLY, DIRECTORY } = host.OpenFlag;
+    const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "list", path);
+    try {
+      return listOpenDirectory(fd, path).map(({ name, type }) => ({
+        name,
+        kind: type === EntryType.UNKNOWN
+          ? statusOf(`${path}/${name}`, false)?.kind ?? "other"
+          : KIND_BY_TYPE[type] ?? "other",
+      }));
+    } finally {
+      host.close(fd);
+    }
+  },
+  read: readWholeFile,
+  readAll: (path) => reaching(path, plainFiles.readAll, readAll),
+  realPath: (path) => reaching(path, plainFiles.realPath, resolve),
+  openSource: (path) => reaching(path, plainFiles.openSource, openSource),
+  openStream: (path) => reaching(path, plainFiles.openStream, openHostStreamSource),
+};
+
+/** Does something with a file by the runtime's calls, or by those of the host where these do not reach it. */
+function reaching<Result>(
+  path: string,
+  byRuntime: (path: string) => Result,
+  byHost: (path: string) => Result,
+): Result {
+  if (!path.isWellFormed()) return byHost(path);
+  try {
+    return byRuntime(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return byHost(path);
+  }
+}
+
+function statusOf(path: string, followsLink: boolean): FileStatus | undefined {
+  const stat = new host.HostStat();
+  const result = host.statAt(host.At.FDCWD, path, stat, followsLink);
+  if (result < 0 && NOTHING_THERE.has(host.errnoName(-result))) return undefined;
+  host.unwrap(result, "stat", path);
+  const { mode, size, uid, gid, device, ino } = stat;
+  return { kind: KIND_BY_TYPE[entryType(mode)] ?? "other", size, uid, gid, device, ino };
+}
+
+function openSource(path: string): ByteSource {
+  const source = openHostFileSource(path);
+  return {
+    size: source.size,
+    // Readers that need no FFI for files elsewhere have buffers whose address nobody has asked for.
+    readAt(target, start, size, offset) {
+      const addressed = target.address === 0n ? host.nativeBufferOf(target.bytes) : target;
+      return source.readAt(addressed, start, size, offset);
+    },
+    close: () => source.close(),
+  };
+}
+
+function readAll(path: string): Uint8Array {
+  const source = openHostStreamSource(path);
+  try {
+    let bytes = new Uint8Array(PART_SIZE);
+    let length = 0;
+    while (true) {
+      const count = source.read(bytes.subarray(length));
+      if (count === 0) return bytes.subarray(0, length);
+      length += count;
+      if (length < bytes.length) continue;
+      const larger = new Uint8Array(2 * length);
+      larger.set(bytes);
+      bytes = larger;
+    }
+  } finally {
+    source.close();
+  }
+}
+
+function resolve(path: string): string {
+  const fd = host.unwrap(host.open(path, host.OpenFlag.PATH), "open", path);
+  const target = host.readlinkAt(host.At.FDCWD, `/proc/self/fd/${fd}`);
+  host.close(fd);
+  if (typeof target === "number") throw new host.OsError(-target, "resolve", path);
+  const resolved = decodeFileName(target);
+  // What a pipe has is no path.
+  if (!resolved.startsWith("/")) throw new host.OsError(host.Errno.EINVAL, "resolve", path);
+  return resolved;
+}

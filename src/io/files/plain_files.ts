@@ -1,0 +1,53 @@
+/**
+ * Files by the runtime's own calls, for runs without FFI. They refuse some places (most of `/dev`, `/proc` and `/sys`) whatever
+ * they are permitted, and cannot say names that are not UTF-8.
+ *
+ * @module
+ */
+
+import { OsError } from "#src/errors.ts";
+import { openFsFileSource, translating } from "../fs_file_source.ts";
+import { openFsStreamSource } from "../fs_stream_source.ts";
+import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
+import { checkReadable } from "./whole_file.ts";
+
+/** See the module. */
+export const plainFiles: Files = {
+  status(path, followsLink = true) {
+    try {
+      return statusOf(path, followsLink);
+    } catch (error) {
+      if (error instanceof OsError && NOTHING_THERE.has(error.code)) return undefined;
+      throw error;
+    }
+  },
+  entries(path) {
+    const entries = translating("list", path, () => [...Deno.readDirSync(path)]);
+    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  },
+  read(path, sizeMax) {
+    const { kind, size } = statusOf(path, true);
+    checkReadable(path, kind === "file", size, sizeMax);
+    return translating("read", path, () => Deno.readFileSync(path));
+  },
+  readAll: (path) => translating("read", path, () => Deno.readFileSync(path)),
+  realPath: (path) => translating("open", path, () => Deno.realPathSync(path)),
+  openSource: openFsFileSource,
+  openStream: openFsStreamSource,
+};
+
+function statusOf(path: string, followsLink: boolean): FileStatus {
+  const info = translating("stat", path, () => {
+    return followsLink ? Deno.statSync(path) : Deno.lstatSync(path);
+  });
+  const { size, uid, gid, dev, ino } = info;
+  return { kind: kindOf(info), size, uid: uid ?? 0, gid: gid ?? 0, device: dev, ino: ino ?? 0 };
+}
+
+function kindOf(
+  info: { readonly isFile: boolean; readonly isDirectory: boolean; readonly isSymlink: boolean },
+): FileKind {
+  if (info.isFile) return "file";
+  if (info.isDirectory) return "directory";
+  return info.isSymlink ? "symlink" : "other";
+}
