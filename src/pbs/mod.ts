@@ -52,6 +52,11 @@ export type {
   DirectoryDescription,
   DirectoryStorage,
 } from "./storage/directory/directory_storage.ts";
+export type { DirectoryLocking } from "./storage/directory/directory_storage.ts";
+export type { BadChunks } from "./storage/directory/bad_chunk.ts";
+export type { DirectoryFiles } from "./storage/directory/directory_files.ts";
+export type { ObjectLocks } from "./storage/directory/object_locks.ts";
+export type { ProcessLock } from "./storage/directory/process_lock.ts";
 export { openStorage, registerStorage } from "./storage/open_storage.ts";
 export type * from "./storage/storage.ts";
 export type * from "./storage/locks.ts";
