@@ -1,5 +1,6 @@
 /**
- * How the modules of libc reach it: each opens the symbols it needs when one is first called, and all share the thread's errno.
+ * How the modules of libc reach it: each opens the symbols it needs when one is first called, and
+ * all share the thread's errno.
  *
  * @module
  */

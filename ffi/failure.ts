@@ -1,5 +1,6 @@
 /**
- * What all errors of this program have in common. Here at the bottom, since system calls fail as well.
+ * What all errors of this program have in common. Here at the bottom, since system calls fail as
+ * well.
  *
  * @module
  */
@@ -15,11 +16,14 @@ export interface FailureOptions {
 export abstract class Failure extends Error {
   /** Stable, documented identifier of the condition, such as `chain-broken` or `ENOENT`. */
   abstract readonly code: string;
-  /** What can be done about it, in words that fit a program as well as a person: no flags, no commands. */
+  /**
+   * What can be done about it, in words that fit a program as well as a person: no flags, no
+   * commands.
+   */
   readonly hint?: string | undefined;
   /**
-   * The option that is wrong, or that is a way out: the name that the function called has for it, such as
-   * `force`. The command line says which flag that is.
+   * The option that is wrong, or that is a way out: the name that the function called has for it,
+   * such as `force`. The command line says which flag that is.
    */
   readonly option?: string | undefined;
 

@@ -1,13 +1,13 @@
 /**
  * libc: the system calls that Deno has no (fast) call for.
  *
- * Every function is synchronous and returns its value, or **a negative errno**; nothing here throws because of a
- * failed call ({@link unwrap} in `os_error.ts` makes an exception of one). Names are strings as in
- * `src/bytes/file_name.ts`. Addresses and 64-bit numbers that matter for speed are bigint: a plain number
- * for a 64-bit parameter takes a slow path.
+ * Every function is synchronous and returns its value, or **a negative errno**; nothing here throws
+ * because of a failed call ({@link unwrap} in `os_error.ts` makes an exception of one). Names are
+ * strings as in `src/bytes/file_name.ts`. Addresses and 64-bit numbers that matter for speed are
+ * bigint: a plain number for a 64-bit parameter takes a slow path.
  *
- * Works on x86-64 and arm64: flags that differ are chosen by architecture, and file attributes come from
- * statx(2), whose layout is the same everywhere.
+ * Works on x86-64 and arm64: flags that differ are chosen by architecture, and file attributes come
+ * from statx(2), whose layout is the same everywhere.
  *
  * @module
  */
@@ -317,8 +317,8 @@ export function statAt(directory: number, name: string, out: HostStat, follow = 
 const STATX_MNT_ID_UNIQUE = 0x4000;
 
 /**
- * The id of the mount at a path, which no other mount has until the next boot; later mounts have larger ones. Asks the
- * kernel alone, never who serves the mount.
+ * The id of the mount at a path, which no other mount has until the next boot; later mounts have
+ * larger ones. Asks the kernel alone, never who serves the mount.
  *
  * @returns undefined where the kernel has no such ids, or the mount is closed to this user
  */
@@ -346,7 +346,10 @@ export function chmodAt(directory: number, name: string, mode: number): number {
 /** Leaves an id as it is in {@link chownAt}. */
 export const KEEP_ID = 0xffff_ffff;
 
-/** fchownat(2) of a name (the link itself when it is one), or of `directory` itself when the name is empty. */
+/**
+ * fchownat(2) of a name (the link itself when it is one), or of `directory` itself when the name is
+ * empty.
+ */
 export function chownAt(directory: number, name: string, uid: number, gid: number): number {
   const buffer = encodeCString(name, SCRATCH_A);
   if (buffer === undefined) return -Errno.ENAMETOOLONG;
@@ -367,7 +370,10 @@ function setTimespec(offset: number, seconds: number, nanoseconds: number): void
   timesView.setBigInt64(offset + 8, BigInt(nanoseconds), true);
 }
 
-/** utimensat(2) of a name (never follows a link), or of the open file `directory` when the name is empty. */
+/**
+ * utimensat(2) of a name (never follows a link), or of the open file `directory` when the name is
+ * empty.
+ */
 export function utimensAt(
   directory: number,
   name: string,

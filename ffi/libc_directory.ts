@@ -111,7 +111,10 @@ export function readlinkAt(directory: number, name: string): Uint8Array | number
   return length === -1 ? failed() : target.subarray(0, length);
 }
 
-/** getdents64(2): fills `target` with `linux_dirent64` records. @returns the number of bytes, 0 at the end */
+/**
+ * getdents64(2): fills `target` with `linux_dirent64` records. @returns the number of bytes, 0 at
+ * the end
+ */
 export function getdents(fd: number, target: Uint8Array<ArrayBuffer>): number {
   const result = Number(libc().getdents64(fd, target, BigInt(target.length)));
   return result === -1 ? failed() : result;

@@ -1,8 +1,9 @@
 /**
- * libc for restoring files: opening that cannot leave a directory, attributes of chattr(1), and calls that act on
- * what `/proc/self/fd/N` stands for.
+ * libc for restoring files: opening that cannot leave a directory, attributes of chattr(1), and
+ * calls that act on what `/proc/self/fd/N` stands for.
  *
- * Conventions as in `libc.ts`: a value or a negative errno. The numbers are the same on x86-64 and arm64.
+ * Conventions as in `libc.ts`: a value or a negative errno. The numbers are the same on x86-64 and
+ * arm64.
  *
  * @module
  */
@@ -36,10 +37,11 @@ const openHow = new BigUint64Array(3);
 const openHowBytes = new Uint8Array(openHow.buffer);
 
 /**
- * openat2(2) with O_CLOEXEC: opens what `path` names below `directory`, without following any symbolic link and
- * without ever being above `directory`.
+ * openat2(2) with O_CLOEXEC: opens what `path` names below `directory`, without following any
+ * symbolic link and without ever being above `directory`.
  *
- * @returns a descriptor; -ELOOP or -EXDEV when the path would lead elsewhere, -ENOSYS before Linux 5.6
+ * @returns a descriptor; -ELOOP or -EXDEV when the path would lead elsewhere, -ENOSYS before Linux
+ *   5.6
  */
 export function openBeneath(directory: number, path: string, flags: number): number {
   const buffer = encodeCString(path, SCRATCH_A);
@@ -50,7 +52,9 @@ export function openBeneath(directory: number, path: string, flags: number): num
   return check(Number(libc().syscall(SYS_OPENAT2, directory, buffer, openHowBytes, 24n)));
 }
 
-/** A path that means the open file itself: also for a descriptor of O_PATH, and for a symbolic link. */
+/**
+ * A path that means the open file itself: also for a descriptor of O_PATH, and for a symbolic link.
+ */
 export function descriptorPath(fd: number): string {
   return `/proc/self/fd/${fd}`;
 }

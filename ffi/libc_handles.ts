@@ -23,8 +23,8 @@ const SYS_OPEN_TREE = 428n;
 const OPEN_TREE_CLONE = 1;
 
 /**
- * A mount of its own, without a place, of the file system that is mounted at `path`: unlike an open file, it does not keep
- * the other one busy. The file system does not end before it is closed.
+ * A mount of its own, without a place, of the file system that is mounted at `path`: unlike an open
+ * file, it does not keep the other one busy. The file system does not end before it is closed.
  *
  * @returns a descriptor of O_PATH; -EPERM for others than root
  */
@@ -35,7 +35,10 @@ export function cloneMount(path: string): number {
   return check(Number(libc().syscall(SYS_OPEN_TREE, At.FDCWD, buffer, flags)));
 }
 
-/** Type of a FUSE inode's handle (FILEID_INO64_GEN), and its size: upper half, lower half, generation. */
+/**
+ * Type of a FUSE inode's handle (FILEID_INO64_GEN), and its size: upper half, lower half,
+ * generation.
+ */
 const HANDLE_TYPE = 0x81;
 const HANDLE_SIZE = 12;
 const TWO_POW_32 = 0x1_0000_0000;
@@ -48,7 +51,8 @@ const handleView = new DataView(handle.buffer);
  * Opens the directory with that FUSE node id, of generation 0, as far as the kernel knows it.
  *
  * @param mountFd an open directory of the mount
- * @returns a descriptor; -EPERM for others than root, -ESTALE when the kernel has forgotten the node
+ * @returns a descriptor; -EPERM for others than root, -ESTALE when the kernel has forgotten the
+ *   node
  */
 export function openDirectoryByNodeId(mountFd: number, nodeId: number): number {
   handleView.setUint32(0, HANDLE_SIZE, true);

@@ -24,7 +24,8 @@ const limits = new BigUint64Array(2);
 const limitBytes = new Uint8Array(limits.buffer);
 
 /**
- * Raises the limit of open files of this process as far as it can be: to the hard limit, which root raises before.
+ * Raises the limit of open files of this process as far as it can be: to the hard limit, which root
+ * raises before.
  *
  * @returns the limit in force
  */

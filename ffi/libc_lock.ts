@@ -1,10 +1,12 @@
 /**
  * libc: record locks that belong to an open file (F_OFD_SETLK), not to the process.
  *
- * They conflict with the classic record locks of other processes in both directions, but are not lost when some other
- * descriptor of the same file is closed. flock(2) is another kind, which they do not see.
+ * They conflict with the classic record locks of other processes in both directions, but are not
+ * lost when some other descriptor of the same file is closed. flock(2) is another kind, which they
+ * do not see.
  *
- * Conventions as in `libc.ts`: a value or a negative errno. The numbers are the same on x86-64 and arm64.
+ * Conventions as in `libc.ts`: a value or a negative errno. The numbers are the same on x86-64 and
+ * arm64.
  *
  * @module
  */
@@ -29,7 +31,10 @@ const F_OFD_SETLK = 37;
 /** Kinds of record locks; reading needs a descriptor for reading, writing one for writing. */
 export const RecordLock = { READ: 0, WRITE: 1, UNLOCK: 2 } as const;
 
-/** struct flock: type at 0 (16 bits), whence, start, length (0: to the end, wherever that is) and pid, all 0. */
+/**
+ * struct flock: type at 0 (16 bits), whence, start, length (0: to the end, wherever that is) and
+ * pid, all 0.
+ */
 const flockBytes = new Uint8Array(32);
 
 /**

@@ -1,6 +1,7 @@
 /**
- * libc: what reading whole trees needs beside `libc.ts`: file attributes that only ioctl(2) tells, the kind of a file system, extended
- * attributes without allocation, and copies between descriptors.
+ * libc: what reading whole trees needs beside `libc.ts`: file attributes that only ioctl(2) tells,
+ * the kind of a file system, extended attributes without allocation, and copies between
+ * descriptors.
  *
  * Like there, a call returns its value or **a negative errno**.
  *
@@ -108,10 +109,15 @@ const SYMBOLS = {
 
 const libc = libcWith(SYMBOLS);
 
-/** Flag of open(2), with a directory as path: a file without a name, which linkat(2) can give one. */
+/**
+ * Flag of open(2), with a directory as path: a file without a name, which linkat(2) can give one.
+ */
 export const OPEN_TMPFILE = 0o20000000 | OpenFlag.DIRECTORY;
 
-/** Flag of open(2): reading leaves the time of the last access alone. For owners and root only, else EPERM. */
+/**
+ * Flag of open(2): reading leaves the time of the last access alone. For owners and root only, else
+ * EPERM.
+ */
 export const OPEN_NOATIME = 0o1000000;
 
 /** As `openAt`; reading then leaves the time of the last access alone, where that is allowed. */
@@ -124,7 +130,10 @@ const FS_IOC_GETFLAGS = 0x8008_6601n;
 const FS_IOC_FSGETXATTR = 0x801c_581fn;
 const FAT_IOCTL_GET_ATTRIBUTES = 0x8004_7210n;
 
-/** Room for the largest answer: struct fsxattr has 28 bytes; FS_IOC_GETFLAGS writes 4 in spite of its number. */
+/**
+ * Room for the largest answer: struct fsxattr has 28 bytes; FS_IOC_GETFLAGS writes 4 in spite of
+ * its number.
+ */
 const answer = new Uint8Array(32);
 const answerView = new DataView(answer.buffer);
 
@@ -201,7 +210,10 @@ export function waitWritable(fd: number): number {
   return libc().poll(pollBytes, 1n, -1) === -1 ? failed() : 0;
 }
 
-/** poll(2): whether what a descriptor belongs to has failed or ended, such as the connection of a mount. */
+/**
+ * poll(2): whether what a descriptor belongs to has failed or ended, such as the connection of a
+ * mount.
+ */
 export function hasFailed(fd: number): boolean {
   pollView.setInt32(0, fd, true);
   pollView.setInt32(4, 0, true);
@@ -216,8 +228,8 @@ export function isReadable(fd: number): boolean {
 }
 
 /**
- * poll(2): waits up to `timeoutMs` for something to read, or the end of a stream whose other side has gone; on a FIFO for
- * the other side to come.
+ * poll(2): waits up to `timeoutMs` for something to read, or the end of a stream whose other side
+ * has gone; on a FIFO for the other side to come.
  *
  * @returns 1 when there is, 0 when the time is over
  */
@@ -231,7 +243,10 @@ export function waitReadable(fd: number, timeoutMs: number): number {
 const sendOffset = new BigInt64Array(1);
 const sendOffsetBytes = new Uint8Array(sendOffset.buffer);
 
-/** sendfile(2): the kernel moves bytes to a pipe, socket, device or file. @returns the number of bytes, possibly short */
+/**
+ * sendfile(2): the kernel moves bytes to a pipe, socket, device or file. @returns the number of
+ * bytes, possibly short
+ */
 export function sendFile(fdOut: number, fdIn: number, offset: number, length: number): number {
   sendOffset[0] = BigInt(offset);
   const count = Number(libc().sendfile(fdOut, fdIn, sendOffsetBytes, BigInt(length)));
@@ -244,10 +259,11 @@ const MADV_POPULATE_READ = 22;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /**
- * mmap(2) of a part of a file for reading, all its pages read. Meant for write(2), which takes the bytes from the page cache with no copy
- * in between; looking at the bytes from here could end the process. A page that cannot be read must not get that far: the kernel may
- * try it in write(2) again and again, for ever. That every page can is what MADV_POPULATE_READ tells, which older kernels than 5.14 do
- * not know.
+ * mmap(2) of a part of a file for reading, all its pages read. Meant for write(2), which takes the
+ * bytes from the page cache with no copy in between; looking at the bytes from here could end the
+ * process. A page that cannot be read must not get that far: the kernel may try it in write(2)
+ * again and again, for ever. That every page can is what MADV_POPULATE_READ tells, which older
+ * kernels than 5.14 do not know.
  *
  * @param offset a multiple of the page size
  * @returns the address, 0n when the file cannot be mapped or not all of it can be read

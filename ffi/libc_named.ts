@@ -1,6 +1,6 @@
 /**
- * libc for many small files of one directory: names are C strings that the caller has made already, and no call
- * allocates.
+ * libc for many small files of one directory: names are C strings that the caller has made already,
+ * and no call allocates.
  *
  * Conventions as in `libc.ts`: a value or a negative errno. Names end with a NUL.
  *
@@ -17,7 +17,8 @@ const SYMBOLS = {
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // int unlinkat(int dirfd, const char *pathname, int flags)
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
-  // int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags)
+  // int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned
+  // int flags)
   renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
   // int utimensat(int dirfd, const char *pathname, const struct timespec times[2], int flags)
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
@@ -25,7 +26,8 @@ const SYMBOLS = {
   fchownat: { parameters: ["i32", "buffer", "u32", "u32", "i32"], result: "i32" },
   // int fchmodat(int dirfd, const char *pathname, mode_t mode, int flags)
   fchmodat: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
-  // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *statxbuf)
+  // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx
+  // *statxbuf)
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   // int posix_fadvise(int fd, off_t offset, off_t len, int advice)
   posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32" },
@@ -51,7 +53,9 @@ export function unlinkNamed(directory: number, name: CName): number {
   return check(libc().unlinkat(directory, name, 0));
 }
 
-/** renameat2(2) within a directory; replaces what has the new name unless the flags say otherwise. */
+/**
+ * renameat2(2) within a directory; replaces what has the new name unless the flags say otherwise.
+ */
 export function renameNamed(directory: number, name: CName, newName: CName, flags = 0): number {
   return check(libc().renameat2(directory, name, directory, newName, flags));
 }

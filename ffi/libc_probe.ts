@@ -1,5 +1,6 @@
 /**
- * libc on paths that may not answer: the call waits in a thread of the runtime, and this one goes on.
+ * libc on paths that may not answer: the call waits in a thread of the runtime, and this one goes
+ * on.
  *
  * @module
  */
@@ -16,7 +17,8 @@ const SYMBOLS = {
 const libc = libcWith(SYMBOLS);
 
 /**
- * Whether a path can be opened. A call that is not answered stays behind in its thread, which ends with the process.
+ * Whether a path can be opened. A call that is not answered stays behind in its thread, which ends
+ * with the process.
  *
  * @returns 0 or a negative errno; -ETIMEDOUT after `timeoutMs`
  */
@@ -28,7 +30,8 @@ export async function probeOpen(path: string, flags: number, timeoutMs: number):
   const result = await Promise.race([libc().openat(At.FDCWD, buffer, flags, 0), timeout]);
   clearTimeout(timer);
   if (result === "timeout") return -Errno.ETIMEDOUT;
-  // The reason of a failure is known to the other thread only; what was refused at once is so again.
+  // The reason of a failure is known to the other thread only; what was refused at once is so
+  // again.
   const fd = result < 0 ? open(path, flags) : result;
   if (fd >= 0) close(fd);
   return Math.min(fd, 0);

@@ -34,7 +34,8 @@ export function kill(pid: number, signal: number): number {
 const SYS_PIDFD_SEND_SIGNAL = 424n;
 
 /**
- * pidfd_send_signal(2): signals the process that `processFd` means, whatever its number is by now. Signal 0 only asks.
+ * pidfd_send_signal(2): signals the process that `processFd` means, whatever its number is by now.
+ * Signal 0 only asks.
  *
  * @param processFd a pidfd, or an open directory `/proc/PID`
  * @returns 0; -ESRCH when it has ended, -EINVAL when it is in no PID namespace below the caller's

@@ -9,7 +9,10 @@ const SYMBOLS = {
   program_invocation_name: { type: "u64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** `argv[0]` as the user gave it: the path of the executable tells nothing of a link that was followed. */
+/**
+ * `argv[0]` as the user gave it: the path of the executable tells nothing of a link that was
+ * followed.
+ */
 export function programInvocationName(): string {
   const address = Deno.dlopen("libc.so.6", SYMBOLS).symbols.program_invocation_name;
   const name = Deno.UnsafePointer.create(BigInt(address));

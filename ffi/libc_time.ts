@@ -1,8 +1,8 @@
 /**
  * libc: the local time, by the zone of `TZ` or `/etc/localtime`.
  *
- * The runtime finds its zone by the name that `/etc/localtime` links to and knows no zone files and no rules in `TZ`; the C
- * library does, and is what `date` and servers ask.
+ * The runtime finds its zone by the name that `/etc/localtime` links to and knows no zone files and
+ * no rules in `TZ`; the C library does, and is what `date` and servers ask.
  *
  * @module
  */
@@ -28,7 +28,10 @@ const SYMBOLS = {
 
 const libc = libcWith(SYMBOLS);
 
-/** struct tm of glibc, the same on x86-64 and arm64: nine int, padding, long tm_gmtoff, const char *tm_zone. */
+/**
+ * struct tm of glibc, the same on x86-64 and arm64: nine int, padding, long tm_gmtoff, const char
+ * *tm_zone.
+ */
 const TM_SIZE = 56;
 const OFFSET_AT = 40;
 const FIRST_YEAR = 1900;

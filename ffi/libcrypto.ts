@@ -99,7 +99,10 @@ const CTRL_AEAD_SET_TAG = 0x11;
 
 /** The calls this program uses. Addresses and sizes must be right: nothing is checked. */
 export interface Libcrypto {
-  /** SHA-256 of the bytes at an address, followed by those of another one where `suffixSize` is above 0. */
+  /**
+   * SHA-256 of the bytes at an address, followed by those of another one where `suffixSize` is
+   * above 0.
+   */
   sha256(
     address: bigint,
     size: bigint,
@@ -133,7 +136,10 @@ export function loadLibcrypto(): Libcrypto | undefined {
   return loaded ?? undefined;
 }
 
-/** Frees what this thread has made of the library, which goes with no thread by itself. What was loaded must not be used any more. */
+/**
+ * Frees what this thread has made of the library, which goes with no thread by itself. What was
+ * loaded must not be used any more.
+ */
 export function unloadLibcrypto(): void {
   loaded?.free();
   loaded = undefined;

@@ -5,7 +5,8 @@
  */
 
 const SYMBOLS = {
-  // size_t ZSTD_decompressDCtx(ZSTD_DCtx *, void *dst, size_t dstCapacity, const void *src, size_t srcSize)
+  // size_t ZSTD_decompressDCtx(ZSTD_DCtx *, void *dst, size_t dstCapacity, const void *src, size_t
+  // srcSize)
   ZSTD_decompressDCtx: {
     parameters: [
       "usize", // ZSTD_DCtx *dctx
@@ -18,7 +19,8 @@ const SYMBOLS = {
   },
   // ZSTD_DCtx *ZSTD_createDCtx(void)
   ZSTD_createDCtx: { parameters: [], result: "usize" },
-  // size_t ZSTD_compressCCtx(ZSTD_CCtx *, void *dst, size_t dstCapacity, const void *src, size_t srcSize, int level)
+  // size_t ZSTD_compressCCtx(ZSTD_CCtx *, void *dst, size_t dstCapacity, const void *src, size_t
+  // srcSize, int level)
   ZSTD_compressCCtx: {
     parameters: [
       "usize", // ZSTD_CCtx *cctx
@@ -46,7 +48,9 @@ const NAME = "libzstd.so.1";
 
 /** The calls this program uses. */
 export interface Libzstd {
-  /** Expands complete frames. @returns the bytes produced, or -1 when they are damaged or too long */
+  /**
+   * Expands complete frames. @returns the bytes produced, or -1 when they are damaged or too long
+   */
   decompress(source: bigint, sourceSize: bigint, target: bigint, targetSize: bigint): number;
   /** Makes one frame with the content size in it. @returns its size, or -1 when it does not fit */
   compress(
@@ -68,7 +72,10 @@ export function loadLibzstd(): Libzstd | undefined {
   return loaded ?? undefined;
 }
 
-/** Frees what this thread has made of the library, which goes with no thread by itself. What was loaded must not be used any more. */
+/**
+ * Frees what this thread has made of the library, which goes with no thread by itself. What was
+ * loaded must not be used any more.
+ */
 export function unloadLibzstd(): void {
   loaded?.free();
   loaded = undefined;

@@ -16,8 +16,8 @@ const MADV_DONTNEED = 4;
 let library: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] | undefined;
 
 /**
- * Bytes that another thread owns and keeps as long as they are used here. What both threads may do with them at a time is
- * agreed upon elsewhere.
+ * Bytes that another thread owns and keeps as long as they are used here. What both threads may do
+ * with them at a time is agreed upon elsewhere.
  */
 export function bufferAt(address: bigint, sizeBytes: number): AllocatedBuffer {
   const pointer = Deno.UnsafePointer.create(address);
@@ -27,8 +27,8 @@ export function bufferAt(address: bigint, sizeBytes: number): AllocatedBuffer {
 }
 
 /**
- * Gives whole pages of anonymous memory back to the system: they are zeros afterwards, and take no memory until they are
- * written again. It is no harm if that fails.
+ * Gives whole pages of anonymous memory back to the system: they are zeros afterwards, and take no
+ * memory until they are written again. It is no harm if that fails.
  */
 export function discardMemory(address: bigint, sizeBytes: number): void {
   library ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;

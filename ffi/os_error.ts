@@ -133,7 +133,9 @@ const TEMPORARY: ReadonlySet<number> = new Set([
   Errno.EHOSTUNREACH,
 ]);
 
-/** A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number. */
+/**
+ * A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number.
+ */
 export class OsError extends Failure {
   override readonly name = "OsError";
   readonly code: string;

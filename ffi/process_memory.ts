@@ -27,8 +27,8 @@ const MAPPING_SIZE_MIN = 32 << 10;
 const FREE_SIZE_MAX = 64 << 10;
 
 /**
- * Has the C library give freed memory back: by itself each thread gets a heap of its own, and keeps at its end what the
- * start of the thread has once taken.
+ * Has the C library give freed memory back: by itself each thread gets a heap of its own, and keeps
+ * at its end what the start of the thread has once taken.
  */
 export function keepHeapSmall(): void {
   const { mallopt } = libc();
@@ -47,8 +47,9 @@ export interface AddressRange {
 }
 
 /**
- * The mappings of a `/proc/PID/maps` whose pages are those of a file and can be looked up there again at any time: code,
- * and the constants at the start of an executable or library. Other constants may have been changed by the loader.
+ * The mappings of a `/proc/PID/maps` whose pages are those of a file and can be looked up there
+ * again at any time: code, and the constants at the start of an executable or library. Other
+ * constants may have been changed by the loader.
  */
 export function cleanFileMappings(maps: string): AddressRange[] {
   const ranges: AddressRange[] = [];
@@ -64,8 +65,9 @@ export function cleanFileMappings(maps: string): AddressRange[] {
 }
 
 /**
- * Gives back what a process needed once and may never need again: free memory inside of the C library's heap, and its
- * hold on the pages of its own code. These stay in the kernel's page cache, and come back one by one when they are run.
+ * Gives back what a process needed once and may never need again: free memory inside of the C
+ * library's heap, and its hold on the pages of its own code. These stay in the kernel's page cache,
+ * and come back one by one when they are run.
  */
 export function releaseUnusedMemory(): void {
   trimHeap();

@@ -1,13 +1,14 @@
 /**
  * Signals handled by a few instructions of ours: delivered as another signal, or noted down.
  *
- * The runtime opens its debugger on a local TCP port when the process gets SIGUSR1, listeners or not: on
- * a process that runs as root, that hands root to every local user. There is no switch for it. So the kernel is
- * told to call a few instructions of ours instead, which replace the signal number and go on to the runtime's own
- * handler: the runtime then sees the other signal, for which it has nothing but our listener.
+ * The runtime opens its debugger on a local TCP port when the process gets SIGUSR1, listeners or
+ * not: on a process that runs as root, that hands root to every local user. There is no switch for
+ * it. So the kernel is told to call a few instructions of ours instead, which replace the signal
+ * number and go on to the runtime's own handler: the runtime then sees the other signal, for which
+ * it has nothing but our listener.
  *
- * The runtime tells listeners of signals only between two turns of its event loop. Work that is one long turn asks a
- * {@link SignalLatch} now and then.
+ * The runtime tells listeners of signals only between two turns of its event loop. Work that is one
+ * long turn asks a {@link SignalLatch} now and then.
  *
  * @module
  */
@@ -24,7 +25,9 @@ const SYMBOLS = {
   memcpy: { parameters: ["pointer", "buffer", "usize"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** glibc's `struct sigaction`: handler at 0, mask of 128 bytes at 8, flags at 136, restorer at 144. */
+/**
+ * glibc's `struct sigaction`: handler at 0, mask of 128 bytes at 8, flags at 136, restorer at 144.
+ */
 const SIGACTION_SIZE = 152;
 const PAGE_SIZE = 65_536;
 const PROT_READ_WRITE = 3;
@@ -70,8 +73,8 @@ export interface SignalLatch {
 }
 
 /**
- * From now on the first of `signals` that comes is noted down and does nothing else. A second one of the same kind does what it does by
- * default: end the process. Signals that are ignored stay so.
+ * From now on the first of `signals` that comes is noted down and does nothing else. A second one
+ * of the same kind does what it does by default: end the process. Signals that are ignored stay so.
  *
  * @throws {OsError}
  */
@@ -98,7 +101,10 @@ export function latchSignals(signals: readonly number[]): SignalLatch {
   };
 }
 
-/** Puts instructions into memory of their own; `data` is the address of a zero word that they may write to. */
+/**
+ * Puts instructions into memory of their own; `data` is the address of a zero word that they may
+ * write to.
+ */
 function makeHandler(
   make: (address: bigint) => Uint8Array<ArrayBuffer>,
   argument?: bigint,

@@ -1,10 +1,12 @@
 /**
- * Runs checks and tests part by part and sums up: the last line is `N passed, N failed[, N skipped]`. Right before the counts
- * stands what failed, for whoever sees only the end.
+ * Runs checks and tests part by part and sums up: the last line is
+ * `N passed, N failed[, N skipped]`. Right before the counts stands what failed, for whoever sees
+ * only the end.
  *
  *     deno run --allow-read --allow-write=dist --allow-run scripts/gate.ts [checks] [unit] [e2e]
  *
- * A check counts as one. A part that crashes or takes too long is a failure, whatever it counted before.
+ * A check counts as one. A part that crashes or takes too long is a failure, whatever it counted
+ * before.
  *
  * @module
  */
@@ -56,8 +58,8 @@ function check(name: string, ...args: string[]): Part {
 }
 
 /**
- * Tests that run by themselves, since others beside them would notice: they take memory or address space for long, or make
- * mount namespaces, in which the mounts of all others live on.
+ * Tests that run by themselves, since others beside them would notice: they take memory or address
+ * space for long, or make mount namespaces, in which the mounts of all others live on.
  */
 const TESTS_ALONE = [
   "tests/pxar/fuzz_test.ts",
@@ -176,7 +178,10 @@ export function describePart(
   return `── ${index + 1} of ${parts.length}: ${parts[index]!.name} (${left} left)`;
 }
 
-/** How long output is waited for after a part has ended: what it has left behind may hold the pipe for ever. */
+/**
+ * How long output is waited for after a part has ended: what it has left behind may hold the pipe
+ * for ever.
+ */
 const LATE_OUTPUT_MS = 2_000;
 
 /** Counts and failures of a part that was run; its output goes to ours. */
@@ -215,7 +220,8 @@ export async function runPart(
   const end = isTooLate
     ? `not done after ${part.timeoutMs / MINUTE_MS} minutes, stopped`
     : `ended with ${signal ?? `status ${code}`}`;
-  // A part that has not come to its end says by its last lines where it was, whatever had failed until then.
+  // A part that has not come to its end says by its last lines where it was, whatever had failed
+  // until then.
   const isCut = isTooLate || signal !== null || failures.length === 0;
   if (isCut) failures.push(lastWords(`${part.name}: ${end}; its last lines:`, output.lines));
   return { counts, failures };

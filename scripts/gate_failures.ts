@@ -1,6 +1,6 @@
 /**
- * What failed in a run of the gate, for whoever sees only the end of its output: each failing test with its file and the
- * first lines of its error; of a part that ended otherwise, its last lines.
+ * What failed in a run of the gate, for whoever sees only the end of its output: each failing test
+ * with its file and the first lines of its error; of a part that ended otherwise, its last lines.
  *
  * @module
  */
@@ -13,7 +13,9 @@ export interface Failure {
   readonly lines: readonly string[];
 }
 
-/** Lines that all failures together take: what keeps the end of a log often keeps no more than 150. */
+/**
+ * Lines that all failures together take: what keeps the end of a log often keeps no more than 150.
+ */
 const LINES_MAX = 120;
 const LINES_OF_ONE_MAX = 30;
 
@@ -59,7 +61,10 @@ export function reportedFailures(report: string): Failure[] {
   return failures;
 }
 
-/** Errors outside of tests, as in a module that cannot be loaded: the report has none of them, only the output. */
+/**
+ * Errors outside of tests, as in a module that cannot be loaded: the report has none of them, only
+ * the output.
+ */
 export function uncaughtErrors(output: readonly string[]): Failure[] {
   const failures: Failure[] = [];
   // The second list of them, at the end of the output, has no lines below the names.

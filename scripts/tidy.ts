@@ -1,6 +1,7 @@
 /**
- * House rules that the compiler and the linter do not check: dead modules, import cycles, leftover markers,
- * tests that do not run, names that say nothing, folders with too many modules. Long modules are only mentioned.
+ * House rules that the compiler and the linter do not check: dead modules, import cycles, leftover
+ * markers, tests that do not run, names that say nothing, folders with too many modules. Long
+ * modules are only mentioned.
  *
  *     deno run --allow-read --allow-write=dist --allow-run=deno,git scripts/tidy.ts
  *
@@ -14,6 +15,10 @@ export type ModuleGraph = ReadonlyMap<string, readonly string[]>;
 
 const LINES_MAX = 450;
 const FOLDER_MODULES_MAX = 25;
+/** The formatter keeps code within these and leaves comments alone. */
+const COMMENT_COLUMNS_MAX = 100;
+/** A line of a comment that is no table and no example: those have lines of their own. */
+const COMMENT_TEXT = /^\s*(?:\/\/|\/?\*+(?!\*))(?! {5}| \|| https?:)/;
 const WORKER_URL = /new URL\(\s*"([^"]+\.ts)",\s*import\.meta\.url\s*,?\s*\)/g;
 /** Split so that this file does not find itself. */
 const MARKER = new RegExp(
@@ -36,7 +41,10 @@ export function reachable(graph: ModuleGraph, roots: readonly string[]): Set<str
   return seen;
 }
 
-/** Groups of modules that import each other, each group sorted; a module that imports itself is one too. */
+/**
+ * Groups of modules that import each other, each group sorted; a module that imports itself is one
+ * too.
+ */
 export function importCycles(graph: ModuleGraph): string[][] {
   const cycles: string[][] = [];
   const assigned = new Set<string>();
@@ -107,6 +115,9 @@ export function textFaults(path: string, text: string): string[] {
   if (EMPTY_FILE_NAME.test(path)) faults.push(`${path}: the file's name says nothing`);
   text.split("\n").forEach((line, index) => {
     const place = `${path}:${index + 1}`;
+    if (line.length > COMMENT_COLUMNS_MAX && COMMENT_TEXT.test(line)) {
+      faults.push(`${place}: a comment of ${line.length} columns`);
+    }
     if (MARKER.test(line)) faults.push(`${place}: leftover marker`);
     if (EMPTY_NAME.test(line)) faults.push(`${place}: the name says nothing`);
     if (path.startsWith("tests/") && SILENT_TEST.test(line)) {

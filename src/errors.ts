@@ -1,7 +1,7 @@
 /**
- * The eight kinds of failure (docs/architecture.md, "Errors"). Every one has a stable `code` that scripts
- * read from `--format json`, may carry a `hint` that tells a person what to do, and says whether the same may
- * be tried again later.
+ * The eight kinds of failure (docs/architecture.md, "Errors"). Every one has a stable `code` that
+ * scripts read from `--format json`, may carry a `hint` that tells a person what to do, and says
+ * whether the same may be tried again later.
  *
  * Pure: imported by every layer, imports nothing but the base and the error of system calls.
  *
@@ -116,7 +116,9 @@ export class ProtocolError extends Failure {
   }
 }
 
-/** A condition of this program's own state that a caller handles on purpose; see {@link StateCode}. */
+/**
+ * A condition of this program's own state that a caller handles on purpose; see {@link StateCode}.
+ */
 export type StateCode =
   | "locked"
   | "bound-elsewhere"
@@ -145,7 +147,9 @@ export type StateCode =
 /** States that pass by themselves. */
 const TEMPORARY_STATES: ReadonlySet<StateCode> = new Set(["locked", "busy", "timeout"]);
 
-/** The request is well-formed but the state of a diff directory, mount or catalog does not allow it. */
+/**
+ * The request is well-formed but the state of a diff directory, mount or catalog does not allow it.
+ */
 export class StateError extends Failure {
   override readonly name = "StateError";
 

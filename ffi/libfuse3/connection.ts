@@ -1,6 +1,6 @@
 /**
- * The kernel's control files of FUSE connections ("fusectl"). They are mounted nowhere in many containers, so root gets a
- * mount of his own that has no place.
+ * The kernel's control files of FUSE connections ("fusectl"). They are mounted nowhere in many
+ * containers, so root gets a mount of his own that has no place.
  *
  * @module
  */
@@ -10,12 +10,13 @@ import { check, libcWith } from "../_libc_library.ts";
 import { close, nativeBufferOf, open, openAt, OpenFlag, write } from "../libc.ts";
 
 const SYMBOLS = {
-  // long syscall(SYS_fsopen, const char *name, unsigned flags): the other two take numbers in the places of pointers
+  // long syscall(SYS_fsopen, const char *name, unsigned flags): the other two take numbers in the
+  // places of pointers
   syscall: { parameters: ["i64", "buffer", "u32"], result: "i64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 const NUMBER_SYMBOLS = {
-  // long syscall(SYS_fsconfig, int fd, unsigned command, const char *key, const void *value, int aux)
-  // long syscall(SYS_fsmount, int fd, unsigned flags, unsigned attributes)
+  // long syscall(SYS_fsconfig, int fd, unsigned command, const char *key, const void *value, int
+  // aux) long syscall(SYS_fsmount, int fd, unsigned flags, unsigned attributes)
   syscall: { parameters: ["i64", "i32", "u32", "usize", "usize", "i32"], result: "i64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -35,7 +36,8 @@ const USUAL_PLACE = "/sys/fs/fuse/connections";
  * Ends a connection: requests in flight and open files fail from now on.
  *
  * @param connection its number: the minor one of the mount's device
- * @returns whether that was possible; it needs root, or the user who mounted where the files are mounted
+ * @returns whether that was possible; it needs root, or the user who mounted where the files are
+ *   mounted
  */
 export function abortConnection(connection: string): boolean {
   const name = `${connection}/abort`;

@@ -18,8 +18,9 @@ const IOC_BACKING_OPEN = 0x4010_e501n;
 const IOC_BACKING_CLOSE = 0x4004_e502n;
 
 /**
- * Makes one more descriptor of the mount that `fd` serves. A clone has a request list of its own; where cloning
- * is refused (the device cannot be opened by this user) a plain duplicate does the same work.
+ * Makes one more descriptor of the mount that `fd` serves. A clone has a request list of its own;
+ * where cloning is refused (the device cannot be opened by this user) a plain duplicate does the
+ * same work.
  *
  * @throws {OsError} when neither works
  */
@@ -39,7 +40,8 @@ const backingId = new Uint8Array(4);
 const backingIdView = new DataView(backingId.buffer);
 
 /**
- * Lets the kernel read and write `fd`'s file itself. The kernel keeps a reference of its own, `fd` may be closed.
+ * Lets the kernel read and write `fd`'s file itself. The kernel keeps a reference of its own, `fd`
+ * may be closed.
  *
  * @returns an id greater than 0, or a negative errno
  */
@@ -58,8 +60,8 @@ wakeUpView.setInt32(OutHeader.ERROR, Notification.RETRIEVE, true);
 wakeUpView.setBigUint64(OutHeader.SIZE + RetrieveOut.NODEID, ROOT_NODE_ID, true);
 
 /**
- * Wakes one thread that waits for requests of the mount: it gets a request NOTIFY_REPLY that wants no answer. Does not
- * wait, and does nothing where all threads are busy.
+ * Wakes one thread that waits for requests of the mount: it gets a request NOTIFY_REPLY that wants
+ * no answer. Does not wait, and does nothing where all threads are busy.
  */
 export function wakeReader(deviceFd: number): void {
   libc.write(deviceFd, wakeUp.address, BigInt(wakeUp.bytes.length));
@@ -82,8 +84,8 @@ const INVALIDATION_SIZE = BigInt(invalidation.bytes.length);
 const INVALIDATION_INO = OutHeader.SIZE + InvalidateInodeOut.INO;
 
 /**
- * Makes the kernel ask for a node's attributes again. Only while a request on that very node is being served: then the
- * kernel has it, and need not wait for it.
+ * Makes the kernel ask for a node's attributes again. Only while a request on that very node is
+ * being served: then the kernel has it, and need not wait for it.
  *
  * @returns a negative errno when it could not be told
  */

@@ -1,10 +1,10 @@
 /**
  * INIT, the first request on a mount: which abilities kernel and program agree on.
  *
- * The answer is written by this program, not by libfuse: so every ability of the kernel is at hand with every
- * libfuse version (3.14 forgets PARALLEL_DIROPS in its answer and does not know PASSTHROUGH). libfuse then gets
- * a copy of the request, so that its sessions accept requests; what it answers to that copy carries an id that
- * the kernel does not know and is dropped.
+ * The answer is written by this program, not by libfuse: so every ability of the kernel is at hand
+ * with every libfuse version (3.14 forgets PARALLEL_DIROPS in its answer and does not know
+ * PASSTHROUGH). libfuse then gets a copy of the request, so that its sessions accept requests; what
+ * it answers to that copy carries an id that the kernel does not know and is dropped.
  *
  * @module
  */
@@ -29,7 +29,9 @@ const MAX_PAGES = 256;
 const MAJOR = 7;
 const MINOR = 45;
 
-/** Oldest protocol that has all the answers used (Linux 5.4). `flags2` came later, with INIT_EXT. */
+/**
+ * Oldest protocol that has all the answers used (Linux 5.4). `flags2` came later, with INIT_EXT.
+ */
 const MINOR_MIN = 31;
 
 /** Bytes of an INIT request's body without `flags2`. */
@@ -45,10 +47,12 @@ const UNKNOWN_UNIQUE = 0xffff_ffff_ffff_fff0n;
 /**
  * Abilities that are taken when the kernel offers them. Left out on purpose:
  * - AUTO_INVAL_DATA drops all cached pages of a file after each write of our own;
- * - POSIX_LOCKS and FLOCK_LOCKS: without them the kernel keeps the locks itself, which is right on one host;
+ * - POSIX_LOCKS and FLOCK_LOCKS: without them the kernel keeps the locks itself, which is right on
+ *   one host;
  * - SPLICE_*: slows small reads, and requests would lie in pipes;
  * - DONT_MASK: the kernel applies the umask, unless default ACLs decide (see ACL_WANTED);
- * - WRITEBACK_CACHE: loses acknowledged writes when the program is killed, and excludes PASSTHROUGH.
+ * - WRITEBACK_CACHE: loses acknowledged writes when the program is killed, and excludes
+ *   PASSTHROUGH.
  *
  * HANDLE_KILLPRIV_V2 saves a GETXATTR (security.capability) before every WRITE.
  */
@@ -67,8 +71,8 @@ const WANTED: readonly InitFlagName[] = [
 ];
 
 /**
- * What a mount takes beside, all or nothing, where the kernel is to check access by POSIX ACLs. The umask then comes with
- * requests, since it does not count below a default ACL.
+ * What a mount takes beside, all or nothing, where the kernel is to check access by POSIX ACLs. The
+ * umask then comes with requests, since it does not count below a default ACL.
  */
 const ACL_WANTED: readonly InitFlagName[] = ["POSIX_ACL", "DONT_MASK"];
 
@@ -91,7 +95,10 @@ export interface Negotiation {
   readonly posixAcls: boolean;
   /** Answer to write to the device. */
   readonly answer: Uint8Array<ArrayBuffer>;
-  /** Request for libfuse sessions: offers exactly what was agreed on, under an id the kernel does not know. */
+  /**
+   * Request for libfuse sessions: offers exactly what was agreed on, under an id the kernel does
+   * not know.
+   */
   readonly replay: Uint8Array<ArrayBuffer>;
 }
 

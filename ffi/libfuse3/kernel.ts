@@ -1,7 +1,7 @@
 /**
- * The kernel's FUSE protocol (7.36 and later): opcodes, flags and layouts of requests and answers. The layouts are
- * the same on x86-64 and arm64. Offsets are relative to the start of the structure; a request's body
- * follows its header, an answer's body its own. All integers are little-endian.
+ * The kernel's FUSE protocol (7.36 and later): opcodes, flags and layouts of requests and answers.
+ * The layouts are the same on x86-64 and arm64. Offsets are relative to the start of the structure;
+ * a request's body follows its header, an answer's body its own. All integers are little-endian.
  *
  * @module
  */
@@ -273,7 +273,10 @@ export const OpenIn = { FLAGS: 0, OPEN_FLAGS: 4, SIZE: 8 } as const;
 /** `setxattr_in.setxattr_flags`: clear set-group-id, since the caller is not in the group. */
 export const SETXATTR_ACL_KILL_SGID = 1;
 
-/** struct fuse_setxattr_in; name and value follow. Without SETXATTR_EXT it ends before `setxattr_flags`. */
+/**
+ * struct fuse_setxattr_in; name and value follow. Without SETXATTR_EXT it ends before
+ * `setxattr_flags`.
+ */
 export const SetxattrIn = {
   SIZE_BYTES: 0,
   FLAGS: 4,
@@ -350,7 +353,9 @@ export const CopyFileRangeIn = {
   SIZE: 56,
 } as const;
 
-/** Codes of messages to the kernel that answer no request: `error` of a header whose `unique` is 0. */
+/**
+ * Codes of messages to the kernel that answer no request: `error` of a header whose `unique` is 0.
+ */
 export const Notification = { INVALIDATE_INODE: 2, RETRIEVE: 5 } as const;
 
 /** struct fuse_notify_inval_inode_out. An offset below 0 means the attributes alone. */

@@ -10,14 +10,18 @@ export interface MountOptions {
   readonly fsname: string;
   /** The type is shown as `fuse.<subtype>`. */
   readonly subtype: string;
-  /** Users other than the one who mounts may enter; always together with the kernel's permission checks. */
+  /**
+   * Users other than the one who mounts may enter; always together with the kernel's permission
+   * checks.
+   */
   readonly allowOther: boolean;
   readonly readOnly: boolean;
 }
 
 /**
- * Formats options for `-o`. `max_read` is left out on purpose: 0 would make the kernel read by 4 KiB.
- * `default_permissions` is always there: without it any user who may enter could read everything.
+ * Formats options for `-o`. `max_read` is left out on purpose: 0 would make the kernel read by 4
+ * KiB. `default_permissions` is always there: without it any user who may enter could read
+ * everything.
  */
 export function formatMountOptions(options: MountOptions): string {
   const parts = [
@@ -30,7 +34,10 @@ export function formatMountOptions(options: MountOptions): string {
   return parts.join(",");
 }
 
-/** Puts a backslash before commas and backslashes, which have a meaning to libfuse; drops control characters. */
+/**
+ * Puts a backslash before commas and backslashes, which have a meaning to libfuse; drops control
+ * characters.
+ */
 function escapeOption(value: string): string {
   return value.replaceAll(/\p{Cc}/gu, "").replaceAll(/[\\,]/g, "\\$&");
 }

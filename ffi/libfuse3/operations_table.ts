@@ -1,9 +1,10 @@
 /**
- * `struct fuse_lowlevel_ops`: the table of callbacks a session is made with. The slot numbers are the same
- * in all versions and on all processors; a null slot makes libfuse answer ENOSYS by itself.
+ * `struct fuse_lowlevel_ops`: the table of callbacks a session is made with. The slot numbers are
+ * the same in all versions and on all processors; a null slot makes libfuse answer ENOSYS by
+ * itself.
  *
- * Callbacks take pointers that libfuse points into the request (names, data) as plain addresses (`usize`), those to
- * structures on libfuse's stack as pointers.
+ * Callbacks take pointers that libfuse points into the request (names, data) as plain addresses
+ * (`usize`), those to structures on libfuse's stack as pointers.
  *
  * @module
  */
@@ -15,9 +16,9 @@ interface Slot {
 }
 
 /**
- * The operations that this program implements. Not among them, and therefore left to the kernel or answered
- * ENOSYS: locks (`getlk`, `setlk`, `flock`: the kernel keeps them itself), `write_buf` (would put requests into
- * pipes), `bmap`, `poll`, `retrieve_reply`, `tmpfile`, `statx`, `syncfs`.
+ * The operations that this program implements. Not among them, and therefore left to the kernel or
+ * answered ENOSYS: locks (`getlk`, `setlk`, `flock`: the kernel keeps them itself), `write_buf`
+ * (would put requests into pipes), `bmap`, `poll`, `retrieve_reply`, `tmpfile`, `statx`, `syncfs`.
  */
 export const SLOTS = {
   /** (req, parent, const char *name) */
@@ -78,7 +79,10 @@ export const SLOTS = {
   access: { slot: 29, parameters: ["pointer", "u64", "i32"] },
   /** (req, parent, const char *name, mode_t mode, fi) */
   create: { slot: 30, parameters: ["pointer", "u64", "usize", "u32", "pointer"] },
-  /** (req, ino, unsigned cmd, void *arg, fi, unsigned flags, const void *in, size_t in_size, size_t out_size) */
+  /**
+   * (req, ino, unsigned cmd, void *arg, fi, unsigned flags, const void *in, size_t in_size, size_t
+   * out_size)
+   */
   ioctl: {
     slot: 34,
     parameters: ["pointer", "u64", "u32", "usize", "pointer", "u32", "usize", "usize", "usize"],

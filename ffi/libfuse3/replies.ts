@@ -15,7 +15,8 @@ export class Replies {
   }
 
   /**
-   * Sends `size` bytes at `address` in the kernel's layout behind the answer header. It serves every kind of request.
+   * Sends `size` bytes at `address` in the kernel's layout behind the answer header. It serves
+   * every kind of request.
    *
    * @returns 0, or the negative errno of the write; then the kernel does not know of the answer
    */
@@ -23,7 +24,9 @@ export class Replies {
     return this.#symbols.fuse_reply_buf(request, address, BigInt(size));
   }
 
-  /** Sends an error, or success without a body for 0. `errno` is positive. @returns as {@link bytes} */
+  /**
+   * Sends an error, or success without a body for 0. `errno` is positive. @returns as {@link bytes}
+   */
   error(request: Deno.PointerValue, errno: number): number {
     return this.#symbols.fuse_reply_err(request, errno);
   }

@@ -18,12 +18,16 @@ export interface RequestMemory {
 }
 
 /**
- * Everything C holds a pointer to. libfuse keeps the options and the operations table until a session is destroyed, and
- * a collected callback is a crash; the few kilobytes of a session stay until the process ends.
+ * Everything C holds a pointer to. libfuse keeps the options and the operations table until a
+ * session is destroyed, and a collected callback is a crash; the few kilobytes of a session stay
+ * until the process ends.
  */
 const heldByC: unknown[] = [];
 
-/** A session on one /dev/fuse descriptor. Every method must be called on the thread that made the operations table. */
+/**
+ * A session on one /dev/fuse descriptor. Every method must be called on the thread that made the
+ * operations table.
+ */
 export class FuseSession {
   readonly #library: Libfuse3;
   readonly #session: Deno.PointerObject;
@@ -63,7 +67,10 @@ export class FuseSession {
     return this.#library.symbols.fuse_session_fd(this.#session);
   }
 
-  /** Has libfuse handle the request in the first `size` bytes of `memory`: it calls an operation and answers. */
+  /**
+   * Has libfuse handle the request in the first `size` bytes of `memory`: it calls an operation and
+   * answers.
+   */
   process(memory: RequestMemory, size: number): void {
     const { fields } = FUSE_BUF;
     this.#bufferView.setBigUint64(fields.size.offset, BigInt(size), true);
@@ -74,8 +81,8 @@ export class FuseSession {
   }
 
   /**
-   * Takes the mount out of the name space and closes this session's descriptor. Open files go on working through other
-   * descriptors. Only for the session that mounted.
+   * Takes the mount out of the name space and closes this session's descriptor. Open files go on
+   * working through other descriptors. Only for the session that mounted.
    */
   unmount(): void {
     this.#library.symbols.fuse_session_unmount(this.#session);

@@ -1,8 +1,9 @@
 /**
- * C structures that libfuse3 and this program exchange. Figures recorded from the C compiler for libfuse 3.14,
- * 3.17 and 3.18; `tests/ffi/libfuse3/structs_test.ts` holds them against each other.
+ * C structures that libfuse3 and this program exchange. Figures recorded from the C compiler for
+ * libfuse 3.14, 3.17 and 3.18; `tests/ffi/libfuse3/structs_test.ts` holds them against each other.
  *
- * Only structures whose layout is the same in all versions for the fields used here appear in handlers:
+ * Only structures whose layout is the same in all versions for the fields used here appear in
+ * handlers:
  * - of `fuse_file_info` the flags and the handle (its other flags moved between 3.14.1 and 3.17);
  * - of `fuse_buf` everything but `mem_size`, which 3.17 added at the end.
  *

@@ -1,14 +1,16 @@
 /**
  * The functions of libfuse3 that this program calls, each with its C declaration.
  *
- * The list is short on purpose: requests are read from the device and answers are sent in the kernel's own
- * layout (`fuse_reply_buf` puts any bytes behind the answer header), so none of the reply functions whose
- * structures differ between library versions and processors is needed.
+ * The list is short on purpose: requests are read from the device and answers are sent in the
+ * kernel's own layout (`fuse_reply_buf` puts any bytes behind the answer header), so none of the
+ * reply functions whose structures differ between library versions and processors is needed.
  *
  * @module
  */
 
-/** Symbol table for `Deno.dlopen`. An address that comes from our own buffers is passed as `usize`. */
+/**
+ * Symbol table for `Deno.dlopen`. An address that comes from our own buffers is passed as `usize`.
+ */
 export const SYMBOLS = {
   /** int fuse_version(void) — major * 100 + minor */
   fuse_version: { parameters: [], result: "i32" },

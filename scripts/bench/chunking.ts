@@ -1,10 +1,11 @@
 /**
- * Measures the chunk pipeline by itself: the search for boundaries, with SHA-256, and with compression into a datastore.
+ * Measures the chunk pipeline by itself: the search for boundaries, with SHA-256, and with
+ * compression into a datastore.
  *
  *     deno task bench chunking
  *
- * Needs root, to mount the tmpfs on which the datastore is made. Rates are in units of 1,000,000 bytes, and the best of several
- * runs: what else the machine does can only make them worse.
+ * Needs root, to mount the tmpfs on which the datastore is made. Rates are in units of 1,000,000
+ * bytes, and the best of several runs: what else the machine does can only make them worse.
  *
  * @module
  */
@@ -53,7 +54,10 @@ function fillRandom(bytes: Uint8Array<ArrayBuffer>): void {
   }
 }
 
-/** Files from 4 KiB to 64 MiB as one stream: every other one is text, which compresses to about a third. */
+/**
+ * Files from 4 KiB to 64 MiB as one stream: every other one is text, which compresses to about a
+ * third.
+ */
 function mixedBytes(size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   fillRandom(bytes);

@@ -7,11 +7,13 @@
  *     deno task bench chunking
  *     deno task bench pbs [chunks] [library] [program] [memory]
  *
- * The second form measures each step anew, beside an executable of before (`compare/`), the third archives
- * (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that and datastores (`pbs.ts`).
+ * The second form measures each step anew, beside an executable of before (`compare/`), the third
+ * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
+ * and datastores (`pbs.ts`).
  *
- * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench database;
- * without arguments the shared sample of scale 20 is taken. Prints a table; `dist/bench.json` has the same.
+ * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
+ * database; without arguments the shared sample of scale 20 is taken. Prints a table;
+ * `dist/bench.json` has the same.
  *
  * @module
  */

@@ -1,13 +1,15 @@
 /**
- * Measures datastores: cutting and storing chunks, backups by the library, and whole runs of the executable.
+ * Measures datastores: cutting and storing chunks, backups by the library, and whole runs of the
+ * executable.
  *
  *     deno task bench pbs [chunks] [library] [program] [memory]
  *
- * Without words everything is measured. Needs root, GNU time, `dist/pbkfs` (or `PBKFS_BIN`) and 14 GiB of memory for a tmpfs on which
- * the trees, the datastores and what is restored lie. Prints a table; `dist/bench-pbs.json` has the same.
+ * Without words everything is measured. Needs root, GNU time, `dist/pbkfs` (or `PBKFS_BIN`) and 14
+ * GiB of memory for a tmpfs on which the trees, the datastores and what is restored lie. Prints a
+ * table; `dist/bench-pbs.json` has the same.
  *
- * Beside the figures are those of another implementation, for whole runs of the real client with its server, all on two cores of a known
- * machine: on other machines they tell little.
+ * Beside the figures are those of another implementation, for whole runs of the real client with
+ * its server, all on two cores of a known machine: on other machines they tell little.
  *
  * @module
  */

@@ -40,7 +40,10 @@ export async function pgbenchTps(server: PostgresServer, ...args: string[]): Pro
   return Number(value);
 }
 
-/** Runs a server on the directory (which gets written to). Durability is on: it is part of what is measured. */
+/**
+ * Runs a server on the directory (which gets written to). Durability is on: it is part of what is
+ * measured.
+ */
 async function measure(dataDirectory: string): Promise<Round> {
   const server = await PostgresServer.start({
     version: 15,

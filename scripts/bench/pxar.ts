@@ -1,16 +1,18 @@
 /**
- * Measures what the executable does with archives, process start included and page cache warm, beside `tar` on the same
- * trees.
+ * Measures what the executable does with archives, process start included and page cache warm,
+ * beside `tar` on the same trees.
  *
  *     deno task bench pxar
  *
- * Needs root, GNU tar and time, and `dist/pbkfs` (or `PBKFS_BIN`). Prints a table; `dist/bench-pxar.json` has the same.
- * `TMPDIR` says where the trees are made (6 GiB); on a tmpfs the disk does not count.
+ * Needs root, GNU tar and time, and `dist/pbkfs` (or `PBKFS_BIN`). Prints a table;
+ * `dist/bench-pxar.json` has the same. `TMPDIR` says where the trees are made (6 GiB); on a tmpfs
+ * the disk does not count.
  *
- * Figures that begin with "C:" are those of small programs in C that do the least of the same work on the same machine.
+ * Figures that begin with "C:" are those of small programs in C that do the least of the same work
+ * on the same machine.
  *
- * The targets are times of another implementation on two cores of a known machine, with the allowance given beside them: on other
- * machines compare the ratio to `tar`.
+ * The targets are times of another implementation on two cores of a known machine, with the
+ * allowance given beside them: on other machines compare the ratio to `tar`.
  *
  * @module
  */

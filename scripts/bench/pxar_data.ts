@@ -1,5 +1,6 @@
 /**
- * Trees to measure archives with. The same on every machine: names, sizes and bytes come from a fixed seed.
+ * Trees to measure archives with. The same on every machine: names, sizes and bytes come from a
+ * fixed seed.
  *
  * @module
  */
@@ -59,7 +60,10 @@ export function makeSmallFiles(path: string): DataSet {
   return { path, files: 1000, bytes: 1000 * 4096 };
 }
 
-/** `count` sizes that are `total` in all, from 2^`from` to 2^`to` or so: each power of two is as frequent as the next. */
+/**
+ * `count` sizes that are `total` in all, from 2^`from` to 2^`to` or so: each power of two is as
+ * frequent as the next.
+ */
 export function spreadSizes(
   count: number,
   [from, to]: readonly [from: number, to: number],
@@ -82,7 +86,9 @@ export function makeMixedPaths(path: string): string[] {
   });
 }
 
-/** Sizes of the files of {@link makeMixedPaths}: 500 MiB in all, most are small, a few are large. */
+/**
+ * Sizes of the files of {@link makeMixedPaths}: 500 MiB in all, most are small, a few are large.
+ */
 export function mixedSizes(random: () => number): number[] {
   return spreadSizes(10_000, [6, 20], 500 * MEBIBYTE, random);
 }

@@ -108,7 +108,10 @@ export async function benchmarkAttributes(
   });
 }
 
-/** Reads of one large file: first and again one after the other, then in random order on a new mount. */
+/**
+ * Reads of one large file: first and again one after the other, then in random order on a new
+ * mount.
+ */
 export async function benchmarkMountedReads(
   program: string,
   archive: string,

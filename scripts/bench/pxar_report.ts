@@ -1,5 +1,6 @@
 /**
- * Figures of archives and datastores: the program beside something else, with memory, and what is to be reached.
+ * Figures of archives and datastores: the program beside something else, with memory, and what is
+ * to be reached.
  *
  * @module
  */

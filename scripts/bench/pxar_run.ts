@@ -31,8 +31,9 @@ async function runOnce(command: readonly string[]): Promise<RunCost> {
 }
 
 /**
- * Measures several commands by turns, so that what else the machine does hits all of them alike, each `rounds` times and after its
- * preparation. The first round warms the caches and does not count.
+ * Measures several commands by turns, so that what else the machine does hits all of them alike,
+ * each `rounds` times and after its preparation. The first round warms the caches and does not
+ * count.
  */
 export async function measureRuns(
   commands: readonly (readonly string[])[],

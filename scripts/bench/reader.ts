@@ -1,6 +1,7 @@
 /**
- * One client of a read benchmark, a process of its own: opens a file, says `ready`, waits for a line on standard
- * input (so that several start together), reads, and prints a {@link ReaderResult} as JSON.
+ * One client of a read benchmark, a process of its own: opens a file, says `ready`, waits for a
+ * line on standard input (so that several start together), reads, and prints a {@link ReaderResult}
+ * as JSON.
  *
  *     deno run --allow-ffi --allow-read scripts/bench/reader.ts sequential|random INDEX COUNT FILE
  *
@@ -23,7 +24,10 @@ const BLOCK_SIZE = 8192;
 const SEQUENTIAL_SIZE = 1 << 20;
 const SEED = 20_240_229;
 
-/** Block numbers 0 to count - 1, shuffled the same way each time, so that a repetition reads the same blocks. */
+/**
+ * Block numbers 0 to count - 1, shuffled the same way each time, so that a repetition reads the
+ * same blocks.
+ */
 export function shuffledBlocks(count: number): Uint32Array {
   const blocks = Uint32Array.from({ length: count }, (_, index) => index);
   let state = SEED;
@@ -35,7 +39,10 @@ export function shuffledBlocks(count: number): Uint32Array {
   return blocks;
 }
 
-/** Start and length of every read of client `index` of `count`; each byte of the file is read by one client. */
+/**
+ * Start and length of every read of client `index` of `count`; each byte of the file is read by one
+ * client.
+ */
 function planReads(mode: string, size: number, index: number, count: number): Float64Array {
   if (mode === "random") {
     const blocks = shuffledBlocks(Math.floor(size / BLOCK_SIZE));

@@ -1,7 +1,7 @@
 /**
- * The FUSE worker of the request-cost benchmark: the same file system as the C reference, a directory with one file
- * `data` that is read from a plain file, and empty files `f0`, `f1`, … Nothing is cached, so that every call of a
- * client becomes requests.
+ * The FUSE worker of the request-cost benchmark: the same file system as the C reference, a
+ * directory with one file `data` that is read from a plain file, and empty files `f0`, `f1`, …
+ * Nothing is cached, so that every call of a client becomes requests.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Cost of one kernel request: the mount layer against the same file system in C on libfuse's own loop, both
- * hammered by four client processes. Left out where the C sources, a compiler or libfuse3's headers are missing.
+ * Cost of one kernel request: the mount layer against the same file system in C on libfuse's own
+ * loop, both hammered by four client processes. Left out where the C sources, a compiler or
+ * libfuse3's headers are missing.
  *
  * @module
  */
@@ -79,7 +80,9 @@ async function measureReference(place: TempDirectory, dataPath: string): Promise
   return rates;
 }
 
-/** Adds operations per second of both; the C file system stands in the place of the plain directory. */
+/**
+ * Adds operations per second of both; the C file system stands in the place of the plain directory.
+ */
 export async function benchmarkRequestCost(place: TempDirectory, report: Report): Promise<void> {
   if (!await compile(place)) {
     console.error("request cost: left out, no C reference here");

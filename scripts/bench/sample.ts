@@ -1,5 +1,6 @@
 /**
- * The catalog that mounts are measured with: pgbench scale 20 in a chain of three zlib-compressed backups.
+ * The catalog that mounts are measured with: pgbench scale 20 in a chain of three zlib-compressed
+ * backups.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Reads single blocks all over a synthetic backup, each from another file than the one before, and checks that
- * every page is the one that was asked for.
+ * Reads single blocks all over a synthetic backup, each from another file than the one before, and
+ * checks that every page is the one that was asked for.
  *
  *     deno run --allow-ffi --allow-read scripts/bench/scatter_reader.ts DIRECTORY PATHS_FILE BLOCKS_PER_FILE READS
  *
@@ -14,7 +14,10 @@ import { unwrap } from "#ffi/os_error.ts";
 import { shuffledBlocks } from "./reader.ts";
 
 const BLOCK_SIZE = 8192;
-/** Where a page of `tests/support/synthetic_catalog.ts` has its block number, and what is added to it. */
+/**
+ * Where a page of `tests/support/synthetic_catalog.ts` has its block number, and what is added to
+ * it.
+ */
 const BLOCK_NUMBER_OFFSET = 4;
 const BLOCK_NUMBER_BASE = 0x100_0000;
 

@@ -1,9 +1,10 @@
 /**
  * Makes `dist/pbkfs`; called by `scripts/build`, which gives the permissions.
  *
- * The same sources and the same Deno give the same bytes, wherever and whenever they are built: no place, time, language or
- * other setting of the machine gets into them, and which of the two forms is made depends on the Deno alone. That is the
- * entry-stub form of {@link packExecutable}, or that of `deno compile` from a Deno that cannot be packed (docs/executable.md).
+ * The same sources and the same Deno give the same bytes, wherever and whenever they are built: no
+ * place, time, language or other setting of the machine gets into them, and which of the two forms
+ * is made depends on the Deno alone. That is the entry-stub form of {@link packExecutable}, or that
+ * of `deno compile` from a Deno that cannot be packed (docs/executable.md).
  *
  * @module
  */
@@ -47,10 +48,11 @@ const PERMISSIONS = [
 ];
 
 /**
- * Three isolates in one process: each would let its young objects take up to 32 MiB before it collects, and a worker
- * that waits in the kernel never gives them back. Requests leave little garbage, so small is fast enough. What is not
- * young any more may grow by a fifth before it is collected, not by several times: a copy of an archive with a million
- * entries then takes 110 MiB instead of 170.
+ * Three isolates in one process: each would let its young objects take up to 32 MiB before it
+ * collects, and a worker that waits in the kernel never gives them back. Requests leave little
+ * garbage, so small is fast enough. What is not young any more may grow by a fifth before it is
+ * collected, not by several times: a copy of an archive with a million entries then takes 110 MiB
+ * instead of 170.
  */
 const V8_FLAGS = ["--v8-flags=--max-semi-space-size=1,--heap-growing-percent=20"];
 

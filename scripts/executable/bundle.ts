@@ -1,6 +1,7 @@
 /**
- * The program as one JavaScript file: the bundle of its threads goes into it as text, since a single file has no second
- * module that a worker could be started from, and so do the program's parts, each to be compiled when it is needed.
+ * The program as one JavaScript file: the bundle of its threads goes into it as text, since a
+ * single file has no second module that a worker could be started from, and so do the program's
+ * parts, each to be compiled when it is needed.
  *
  * @module
  */
@@ -65,7 +66,10 @@ class Stage {
   }
 }
 
-/** Bundles a module, split where parts are imported when they are needed. @returns the modules by name */
+/**
+ * Bundles a module, split where parts are imported when they are needed. @returns the modules by
+ * name
+ */
 async function splitBundle(stage: Stage, module: string, output: string): Promise<SplitBundle> {
   const [plain, small] = [`${output}/plain`, `${output}/small`];
   await stage.bundle("--code-splitting", "--outdir", plain, module);
@@ -85,7 +89,10 @@ function scriptOf(module: string): string {
   return module.replace(/^(?:.*\/)?(.*)\.ts$/, "$1.js");
 }
 
-/** Bundles a module as texts and a small module around them. @param wrap makes the source of that of the runner's */
+/**
+ * Bundles a module as texts and a small module around them. @param wrap makes the source of that of
+ * the runner's
+ */
 async function bundleLinked(
   stage: Stage,
   module: string,

@@ -1,10 +1,11 @@
 /**
- * Turns the Deno runtime (an ELF file) and a bundle of JavaScript into one executable (docs/executable.md).
+ * Turns the Deno runtime (an ELF file) and a bundle of JavaScript into one executable
+ * (docs/executable.md).
  *
- * The stub is appended behind the runtime and becomes its entry point. So that the kernel maps it, the one
- * `PT_NOTE` program header, which nothing needs at run time, is rewritten into a `PT_LOAD` segment. Segments
- * must be sorted by address, hence it must be the last header. The bundle follows unmapped; the stub reads it
- * from the file.
+ * The stub is appended behind the runtime and becomes its entry point. So that the kernel maps it,
+ * the one `PT_NOTE` program header, which nothing needs at run time, is rewritten into a `PT_LOAD`
+ * segment. Segments must be sorted by address, hence it must be the last header. The bundle follows
+ * unmapped; the stub reads it from the file.
  *
  * Layout of what is appended, each part at a multiple of the segment alignment or of 4096:
  *
@@ -139,7 +140,8 @@ function encodeStrings(strings: readonly string[]): Uint8Array {
 /**
  * Packs runtime and bundle into one executable.
  *
- * @param runtimeArguments arguments of the runtime that come before the program's path: `run`, permissions and so on
+ * @param runtimeArguments arguments of the runtime that come before the program's path: `run`,
+ *   permissions and so on
  * @returns the bytes of the executable
  * @throws {PackError} when the runtime is not an ELF file of the expected make
  */

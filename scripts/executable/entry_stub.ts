@@ -1,14 +1,18 @@
 /**
  * The machine code of the entry stub, one for each processor.
  *
- * Source: `stub/`; the committed bytes in `entry_stub_code.json` are made by `stub/compile_stub.ts`.
+ * Source: `stub/`; the committed bytes in `entry_stub_code.json` are made by
+ * `stub/compile_stub.ts`.
  *
  * @module
  */
 
 import code from "./entry_stub_code.json" with { type: "json" };
 
-/** Position-independent code that starts at its first byte and reads its configuration behind its last. */
+/**
+ * Position-independent code that starts at its first byte and reads its configuration behind its
+ * last.
+ */
 export interface EntryStub {
   /** `e_machine` of the ELF files it is for. */
   readonly machine: number;

@@ -1,5 +1,6 @@
 /**
- * A module of a split bundle as the body of a function, so that it can lie in another module as text until it is needed.
+ * A module of a split bundle as the body of a function, so that it can lie in another module as
+ * text until it is needed.
  *
  * @module
  */
@@ -13,8 +14,9 @@ const LAST_EXPORT = /export\{([^{}]*)\};?\s*$/;
 /** What {@link makeFunctionBody} made. */
 export interface FunctionBody {
   /**
-   * Statements over the parameters `builtins` and `link`, which gives the exports of a module of the bundle that has run and
-   * whose `link.load` gives a promise of those of one that may not have; returns the module's exports as an object.
+   * Statements over the parameters `builtins` and `link`, which gives the exports of a module of
+   * the bundle that has run and whose `link.load` gives a promise of those of one that may not
+   * have; returns the module's exports as an object.
    */
   readonly body: string;
   /** `node:` modules that must be in `builtins` under their names. */

@@ -1,11 +1,13 @@
 /**
  * Makes a bundle load `node:` modules when they are first used instead of when it starts.
  *
- * Deno loads its implementation of a `node:` module on import: `node:fs` alone takes 19 ms of start-up. The
- * command-line library imports several that most runs never touch. A bundler must hoist such imports; this
- * rewrite turns namespaces and tables of constants into objects, and functions into functions, that load the module on
- * first use. A class cannot be made so, since whatever extends it wants it at once; the one that every run needs, because
- * the command-line library's commands are event emitters, is replaced by a small one with the methods that these use.
+ * Deno loads its implementation of a `node:` module on import: `node:fs` alone takes 19 ms of
+ * start-up. The command-line library imports several that most runs never touch. A bundler must
+ * hoist such imports; this rewrite turns namespaces and tables of constants into objects, and
+ * functions into functions, that load the module on first use. A class cannot be made so, since
+ * whatever extends it wants it at once; the one that every run needs, because the command-line
+ * library's commands are event emitters, is replaced by a small one with the methods that these
+ * use.
  *
  * Works on the text of an unminified bundle, whose imports stand on lines of their own.
  *
@@ -14,7 +16,10 @@
 
 import process from "node:process";
 
-/** Modules whose default export is a plain namespace, neither called nor constructed nor inherited from. */
+/**
+ * Modules whose default export is a plain namespace, neither called nor constructed nor inherited
+ * from.
+ */
 const NAMESPACE_BUILTINS: ReadonlySet<string> = new Set([
   "buffer",
   "child_process",
@@ -35,7 +40,10 @@ const NAMESPACE_IMPORT = /^import (?:\* as )?([\w$]+) from "node:([\w/]+)";$/gm;
 const NAMED_IMPORT = /^import \{ ([^}]+) \} from "node:([\w/]+)";$/gm;
 const REQUIRE_IMPORT = /^import \{ createRequire as ([\w$]+) \} from "node:module";$/m;
 
-/** What the rewritten imports call. A module may itself import a `process` that becomes lazy: only the global one will do. */
+/**
+ * What the rewritten imports call. A module may itself import a `process` that becomes lazy: only
+ * the global one will do.
+ */
 const PRELUDE = `var __lazyObject = (find) => {
   let loaded;
   const load = () => loaded ??= find();
@@ -71,7 +79,10 @@ const EMITTER_CLASS = `class {
   }
 }`;
 
-/** The function of the prelude that stands for an export; undefined where it has to be there from the start. */
+/**
+ * The function of the prelude that stands for an export; undefined where it has to be there from
+ * the start.
+ */
 function lazyFormOf(module: string, name: string): string | undefined {
   const namespace = process.getBuiltinModule(`node:${module}`) as
     | Record<string, unknown>
@@ -100,7 +111,10 @@ function lazyNamedImport(line: string, list: string, module: string): string {
     .join("\n");
 }
 
-/** The bundle with its imports of `node:` namespaces, functions and tables made lazy. Classes other than that of event emitters are imported as before. */
+/**
+ * The bundle with its imports of `node:` namespaces, functions and tables made lazy. Classes other
+ * than that of event emitters are imported as before.
+ */
 export function makeBuiltinsLazy(bundle: string): string {
   let text = bundle;
   // What CommonJS packages require() are builtins only: everything else is inside of the bundle.

@@ -1,6 +1,6 @@
 /**
- * Which folder may import which. Kept by `layers.ts` in every module; `scripts/tidy.ts` refuses what nothing uses
- * any more, so that the table shows the house as it stands.
+ * Which folder may import which. Kept by `layers.ts` in every module; `scripts/tidy.ts` refuses
+ * what nothing uses any more, so that the table shows the house as it stands.
  *
  * @module
  */

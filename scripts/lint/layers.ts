@@ -1,8 +1,8 @@
 /// <reference lib="deno.unstable" />
 /**
- * A lint plugin that keeps the dependency direction of docs/architecture.md; the table is in `layer_table.ts`.
- * Type imports count like others: what matters is what a module knows of.
- * Import cycles need the whole graph; `scripts/tidy.ts` looks for them.
+ * A lint plugin that keeps the dependency direction of docs/architecture.md; the table is in
+ * `layer_table.ts`. Type imports count like others: what matters is what a module knows of. Import
+ * cycles need the whole graph; `scripts/tidy.ts` looks for them.
  *
  * @module
  */
@@ -149,8 +149,8 @@ const dlopen: Deno.lint.Rule = {
 };
 
 /**
- * Threads wait for each other in one place, which has a limit for every wait; and where their code comes from is handed in.
- * Other modules may have a class of their own with the name `Worker`.
+ * Threads wait for each other in one place, which has a limit for every wait; and where their code
+ * comes from is handed in. Other modules may have a class of their own with the name `Worker`.
  */
 const threads: Deno.lint.Rule = {
   create(context) {

@@ -33,7 +33,8 @@ export interface OpenArchive extends ArchiveStreams {
 }
 
 /**
- * The files of the archive, image or blob `name`. `index.json` and `client.log` are found without being listed; the latter need not be there.
+ * The files of the archive, image or blob `name`. `index.json` and `client.log` are found without
+ * being listed; the latter need not be there.
  *
  * @throws {StateError} `not-found`
  */
@@ -60,7 +61,10 @@ export function requireDirectoryFiles(snapshot: ArchiveHolder, name: string): Di
   throw notOfKind(name, "an archive of a directory");
 }
 
-/** Opens the streams of the archive `name` of a directory. @throws what {@link requireDirectoryFiles} throws */
+/**
+ * Opens the streams of the archive `name` of a directory. @throws what
+ * {@link requireDirectoryFiles} throws
+ */
 export function openArchiveStreams(snapshot: ArchiveHolder, name: string): ArchiveStreams {
   const found = requireDirectoryFiles(snapshot, name);
   if (found.kind === "pxar") {

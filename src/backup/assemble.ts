@@ -1,5 +1,6 @@
 /**
- * New snapshots made of old ones: payload chunks are taken over as they are, not read and not written again.
+ * New snapshots made of old ones: payload chunks are taken over as they are, not read and not
+ * written again.
  *
  * @module
  */
@@ -35,11 +36,17 @@ export interface SnapshotPart {
   readonly snapshot: SnapshotReader;
   /** Name of the archive, image or blob in the old snapshot. */
   readonly archive: string;
-  /** Name in the new one; the same unless given. Parts of the same name are put together to one split archive. */
+  /**
+   * Name in the new one; the same unless given. Parts of the same name are put together to one
+   * split archive.
+   */
   readonly to?: string;
   /** Path of an entry of the archive, with all that is in it; everything unless given. */
   readonly from?: string;
-  /** Path in the new archive; that in the old one unless given. With a slash at the end the entry goes into that directory. */
+  /**
+   * Path in the new archive; that in the old one unless given. With a slash at the end the entry
+   * goes into that directory.
+   */
   readonly place?: string;
 }
 
@@ -68,12 +75,15 @@ export interface AssemblyReport {
 }
 
 /**
- * Makes a snapshot of parts of others, and finishes it; after an exception it is given up. The others must be of the same store and
- * made with the same key. An archive that is taken as a whole is the same to the last byte; one that is put together of parts is a split archive whose
- * metadata is written anew, and whose payload consists of the chunks that hold the files. What was taken over stays, even if the old
- * snapshots are removed and garbage is collected before this one is finished.
+ * Makes a snapshot of parts of others, and finishes it; after an exception it is given up. The
+ * others must be of the same store and made with the same key. An archive that is taken as a whole
+ * is the same to the last byte; one that is put together of parts is a split archive whose metadata
+ * is written anew, and whose payload consists of the chunks that hold the files. What was taken
+ * over stays, even if the old snapshots are removed and garbage is collected before this one is
+ * finished.
  *
- * @throws {StateError} `not-found` when a snapshot has no such archive, or an archive no such entry, or a chunk is missing
+ * @throws {StateError} `not-found` when a snapshot has no such archive, or an archive no such
+ *   entry, or a chunk is missing
  * @throws {UsageError} when a snapshot was made with another key, or parts do not fit together
  * @throws {OsError} EEXIST when two parts have an entry of the same name
  */

@@ -24,7 +24,8 @@ import { ImageSource, UnreadableRanges } from "./image_source.ts";
 import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
 
 /**
- * Makes the archives, in the order of `specs`, and finishes the snapshot; after an exception it is given up.
+ * Makes the archives, in the order of `specs`, and finishes the snapshot; after an exception it is
+ * given up.
  *
  * @throws {UsageError} when a source is of the wrong type or empty, or a name is there twice
  * @throws {OsError} when something cannot be read or stored
@@ -32,9 +33,8 @@ import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
  * @example
  * ```ts ignore
  * const writer = datastore.startSnapshot({ group });
- * const report = backup(writer, [parseBackupSpec("root.pxar:/srv"), parseBackupSpec("vm.conf:/etc/vm.conf")], {
- *   mode: "metadata",
- * });
+ * const specs = ["root.pxar:/srv", "vm.conf:/etc/vm.conf"].map((text) => parseBackupSpec(text));
+ * const report = backup(writer, specs, { mode: "metadata" });
  * ```
  */
 export function backup(

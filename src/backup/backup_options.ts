@@ -19,7 +19,10 @@ export const CHUNK_SIZE_DEFAULT: number = 4 << 20;
 export interface BackupOptions {
   /** Default: `legacy`. */
   readonly mode?: ChangeDetectionMode;
-  /** Average chunk size of archives and chunk size of images, in bytes: a power of two. Default: {@link CHUNK_SIZE_DEFAULT}. */
+  /**
+   * Average chunk size of archives and chunk size of images, in bytes: a power of two. Default:
+   * {@link CHUNK_SIZE_DEFAULT}.
+   */
   readonly chunkSize?: number;
   /** What goes into the archives of directories, and who hears of it. */
   readonly build?: BuildOptions;
@@ -27,15 +30,26 @@ export interface BackupOptions {
   readonly encryptedKey?: Uint8Array<ArrayBuffer>;
   /** Gives the client's log, when everything else is stored. */
   readonly log?: () => Uint8Array<ArrayBuffer>;
-  /** Entries that wait for the decision whether files are read; metadata mode only. Default: 32,768. */
+  /**
+   * Entries that wait for the decision whether files are read; metadata mode only. Default: 32,768.
+   */
   readonly waitingCountMax?: number;
   /** Called before every archive. */
   readonly onArchive?: (archive: PlannedArchive) => void;
-  /** Called with how far an image is; of one that comes through a pipe nobody knows how many bytes there are. */
+  /**
+   * Called with how far an image is; of one that comes through a pipe nobody knows how many bytes
+   * there are.
+   */
   readonly onImage?: (doneBytes: number, allBytes: number | undefined) => void;
-  /** Called with each part of an image or blob that cannot be read: a range of an image is zeros then, a blob is left out. */
+  /**
+   * Called with each part of an image or blob that cannot be read: a range of an image is zeros
+   * then, a blob is left out.
+   */
   readonly onUnreadable?: (archive: BackupSpec, message: string) => void;
-  /** Called when the previous snapshot cannot be used to find what has changed: all files are read then. */
+  /**
+   * Called when the previous snapshot cannot be used to find what has changed: all files are read
+   * then.
+   */
   readonly onPreviousUnusable?: (archive: BackupSpec, error: Error) => void;
 }
 
@@ -48,7 +62,10 @@ export interface PlannedArchive {
 
 /** What became of an archive. */
 export interface ArchiveReport extends PlannedArchive {
-  /** Bytes of its streams, or of the plain content of a blob; for a plan those of the files, 0 for what comes through a pipe. */
+  /**
+   * Bytes of its streams, or of the plain content of a blob; for a plan those of the files, 0 for
+   * what comes through a pipe.
+   */
   readonly size: number;
   /** Bytes of the chunks that the store did not have, and what they take there. */
   readonly newBytes: number;

@@ -1,5 +1,6 @@
 /**
- * What is to be backed up: `NAME.pxar:/directory`, `NAME.img:/device`, `NAME.conf:/file`, `NAME.log:/file`.
+ * What is to be backed up: `NAME.pxar:/directory`, `NAME.img:/device`, `NAME.conf:/file`,
+ * `NAME.log:/file`.
  *
  * @module
  */
@@ -40,7 +41,10 @@ export function parseBackupSpec(text: string): BackupSpec {
   return { kind: KINDS[extension]!, name, path };
 }
 
-/** Checks that no archive is there twice. @throws {UsageError} when there is none, one twice, or one of a name that is taken */
+/**
+ * Checks that no archive is there twice. @throws {UsageError} when there is none, one twice, or one
+ * of a name that is taken
+ */
 export function checkBackupSpecs(specs: readonly BackupSpec[]): void {
   if (specs.length === 0) throw new UsageError("Cannot back up: no archive is named");
   checkStandardInput(specs);

@@ -16,13 +16,17 @@ export function hasCatalog({ manifest }: ArchiveHolder): boolean {
   return manifest.files.some(({ filename }) => filename === CATALOG_NAME);
 }
 
-/** Opens the catalog of a snapshot; it must have one, and be open as long as it is read. @throws {FormatError} */
+/**
+ * Opens the catalog of a snapshot; it must have one, and be open as long as it is read. @throws
+ * {FormatError}
+ */
 export function openCatalog(snapshot: ArchiveHolder): CatalogReader {
   return new CatalogReader(catalogBytes(snapshot.openArchive(CATALOG_NAME), plainBuffer));
 }
 
 /**
- * What the catalog says is in a directory of the archive `name`; undefined where it does not say anything of the archive.
+ * What the catalog says is in a directory of the archive `name`; undefined where it does not say
+ * anything of the archive.
  *
  * @throws {StateError} `not-found` @throws {UsageError} when it is no archive of a directory
  */

@@ -36,7 +36,9 @@ export class SnapshotCatalog {
     );
   }
 
-  /** Records the entries of the archive `file`, which `writer` writes, from its first to its end. */
+  /**
+   * Records the entries of the archive `file`, which `writer` writes, from its first to its end.
+   */
   record(file: string, writer: FinishingWriter): FinishingWriter {
     this.#catalog.startDirectory(file);
     return new CatalogRecorder(writer, this.#catalog);

@@ -37,7 +37,8 @@ export interface FileChunks {
 }
 
 /**
- * The chunks of the files at and below `path`, by name. Contents are not loaded. A file with several names is told of under each.
+ * The chunks of the files at and below `path`, by name. Contents are not loaded. A file with
+ * several names is told of under each.
  *
  * @throws {StateError} `not-found`
  * @throws {UsageError} when the archive is none of a directory
@@ -57,7 +58,9 @@ export function* mapChunks(
   }
 }
 
-/** Regular files in the order of a walk, whose directories may lie deeper than the stack reaches. */
+/**
+ * Regular files in the order of a walk, whose directories may lie deeper than the stack reaches.
+ */
 function* filesIn(start: ReaderEntry, path: string): Generator<[path: string, file: ReaderFile]> {
   const stack: [path: string, entry: ReaderEntry][] = [[path, start]];
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {

@@ -34,7 +34,10 @@ import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 import { watchedSink } from "./watched_sink.ts";
 
-/** Checks that there is a directory, or a link to one. @throws {UsageError} when there is something else @throws {OsError} when there is nothing */
+/**
+ * Checks that there is a directory, or a link to one. @throws {UsageError} when there is something
+ * else @throws {OsError} when there is nothing
+ */
 export function checkDirectory(path: string): void {
   const stat = new host.HostStat();
   host.unwrap(host.statAt(host.At.FDCWD, path, stat, true), "access", path);

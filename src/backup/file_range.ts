@@ -21,7 +21,8 @@ export interface FileRange {
 }
 
 /**
- * Reads a part of a file; only the chunks that hold it are loaded. The pieces are views of one buffer: each is valid until the next one.
+ * Reads a part of a file; only the chunks that hold it are loaded. The pieces are views of one
+ * buffer: each is valid until the next one.
  *
  * @throws {StateError} `not-found`
  * @throws {UsageError} when there is no regular file at the path, or offset and length are no range

@@ -18,7 +18,10 @@ const PIECE_SIZE = 1 << 20;
 const UNREADABLE = -Errno.EIO;
 /** What is copied between two reports. */
 const COPY_SIZE = 32 << 20;
-/** What is passed over where nothing can be read: the kernel reads pages; further failures in a row pass over four times as much each. */
+/**
+ * What is passed over where nothing can be read: the kernel reads pages; further failures in a row
+ * pass over four times as much each.
+ */
 const PAGE_SIZE = 4096;
 const ZEROS = new Uint8Array(PIECE_SIZE);
 /** Ranges that are named; of the others only their number and size are. */
@@ -59,7 +62,8 @@ export class ImageSource implements Disposable {
   }
 
   /**
-   * Writes the whole image. Holes are not read; what cannot be read, as a bad sector, becomes zeros.
+   * Writes the whole image. Holes are not read; what cannot be read, as a bad sector, becomes
+   * zeros.
    *
    * @param onContent is called with the position now and then
    * @param onUnreadable is called with each range that became zeros
@@ -144,8 +148,8 @@ export class ImageSource implements Disposable {
 }
 
 /**
- * The ranges of an image that cannot be read, in ascending order, as they are told of: neighbours as one, and not more than
- * somebody reads.
+ * The ranges of an image that cannot be read, in ascending order, as they are told of: neighbours
+ * as one, and not more than somebody reads.
  */
 export class UnreadableRanges {
   readonly #tell: (message: string) => void;

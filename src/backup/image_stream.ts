@@ -1,5 +1,6 @@
 /**
- * Images that come in order and once: standard input and FIFOs. Their sizes are known at their ends.
+ * Images that come in order and once: standard input and FIFOs. Their sizes are known at their
+ * ends.
  *
  * @module
  */
@@ -28,7 +29,9 @@ export function isStandardInput(path: string): boolean {
   return STANDARD_INPUT_PATHS.has(path);
 }
 
-/** Whether what is at a path can only be read in order. Nothing is opened: a FIFO is opened once. */
+/**
+ * Whether what is at a path can only be read in order. Nothing is opened: a FIFO is opened once.
+ */
 export function isImageStream(path: string): boolean {
   if (isStandardInput(path)) return true;
   const stat = new host.HostStat();
@@ -69,7 +72,8 @@ export class ImageStream implements Disposable {
   /**
    * Writes everything up to the end.
    *
-   * @param onContent is called with the position now and then, also while nothing comes; what it throws ends the copy
+   * @param onContent is called with the position now and then, also while nothing comes; what it
+   *   throws ends the copy
    * @throws {OsError} when the stream cannot be read
    * @throws {UsageError} when it is empty
    */

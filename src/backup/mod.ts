@@ -1,7 +1,9 @@
 /**
- * Backups into snapshots, and what is made of snapshots: restored archives, images and files, parts of files, new snapshots.
+ * Backups into snapshots, and what is made of snapshots: restored archives, images and files, parts
+ * of files, new snapshots.
  *
- * Everything works on the ports of `pbs/ports.ts`; `pbs/mod.ts` has the local datastore behind them.
+ * Everything works on the ports of `pbs/ports.ts`; `pbs/mod.ts` has the local datastore behind
+ * them.
  *
  * @module
  */

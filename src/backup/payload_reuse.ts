@@ -1,8 +1,10 @@
 /**
- * Which chunks of an old payload stream go into a new one, and where (format specification of pxar, section 10.1).
+ * Which chunks of an old payload stream go into a new one, and where (format specification of pxar,
+ * section 10.1).
  *
- * A range of the old stream is reused as the chunks that cover it, whole. What they hold beside the range is padding; where there is too much of it,
- * it is better to read the files again. The last chunk of a range is kept back, since the next range may go on in it.
+ * A range of the old stream is reused as the chunks that cover it, whole. What they hold beside the
+ * range is padding; where there is too much of it, it is better to read the files again. The last
+ * chunk of a range is kept back, since the next range may go on in it.
  *
  * @module
  */
@@ -14,7 +16,9 @@ import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 
 /** Padding may make this part of what is reused: one in ten. */
 const PADDING_SHARE = 10;
-/** Padding of that many bytes is never too much: the start and the tail marker of the old stream. */
+/**
+ * Padding of that many bytes is never too much: the start and the tail marker of the old stream.
+ */
 const PADDING_SIZE_FREE = 32;
 
 /** A range that is going to be reused. */
@@ -37,7 +41,10 @@ export class PayloadReuse {
   #runSize = 0;
   #runEnd = -1;
 
-  /** @param isStored whether a chunk is still there: a verification may have found it damaged and taken it away */
+  /**
+   * @param isStored whether a chunk is still there: a verification may have found it damaged and
+   *   taken it away
+   */
   constructor(index: DynamicIndex, isStored: (digest: ChunkDigest) => boolean) {
     this.#index = index;
     this.#isStored = isStored;
@@ -89,7 +96,10 @@ export class PayloadReuse {
     };
   }
 
-  /** The chunk that is kept back, when something else comes next in the new stream. It is not kept any longer. */
+  /**
+   * The chunk that is kept back, when something else comes next in the new stream. It is not kept
+   * any longer.
+   */
   takeKept(): KnownChunk | undefined {
     const index = this.#kept;
     if (index < 0) return undefined;

@@ -1,5 +1,6 @@
 /**
- * The split archive of the previous snapshot, read in step with the walk over the directory: both go by name.
+ * The split archive of the previous snapshot, read in step with the walk over the directory: both
+ * go by name.
  *
  * @module
  */
@@ -21,7 +22,8 @@ export class PreviousArchive {
 
   /**
    * @param decoder of an archive of version 2, at its beginning
-   * @param onFailure is called when the archive turns out to be damaged; from then on no file is as it was
+   * @param onFailure is called when the archive turns out to be damaged; from then on no file is as
+   *   it was
    */
   constructor(decoder: PxarDecoder, onFailure: (error: Error) => void) {
     this.#decoder = decoder;
@@ -48,10 +50,11 @@ export class PreviousArchive {
   }
 
   /**
-   * Whether the file of that name in the present directory has the same metadata and size as in the archive. Names are asked for in
-   * ascending order.
+   * Whether the file of that name in the present directory has the same metadata and size as in the
+   * archive. Names are asked for in ascending order.
    *
-   * @returns offset of its PAYLOAD header in the archive's payload stream; -1 when it is not the same
+   * @returns offset of its PAYLOAD header in the archive's payload stream; -1 when it is not the
+   *   same
    */
   find(file: SourceFile): number {
     const entry = this.#missingDepth > 0 ? undefined : this.#seek(file.name)?.entry;

@@ -1,5 +1,6 @@
 /**
- * Split archives made of entries of others: contents stay where they are, in chunks that become part of the new payload stream.
+ * Split archives made of entries of others: contents stay where they are, in chunks that become
+ * part of the new payload stream.
  *
  * @module
  */
@@ -139,7 +140,10 @@ export class ReferringWriter implements TreeWriter {
     return this.#writer;
   }
 
-  /** Sees to it that the chunks with the bytes from `start` to `end` are at the end of the new stream. */
+  /**
+   * Sees to it that the chunks with the bytes from `start` to `end` are at the end of the new
+   * stream.
+   */
   #runFor(index: ChunkIndex, start: number, end: number): Run {
     const first = index.find(start);
     const last = index.find(end - 1);

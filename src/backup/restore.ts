@@ -23,8 +23,8 @@ import { streamOf } from "./source_stream.ts";
 const PIECE_SIZE = 1 << 20;
 
 /**
- * Extracts the archive `name` of a directory, in the order of its entries, and closes the target. Chunks of a split archive that hold nothing of
- * what the patterns select are not loaded.
+ * Extracts the archive `name` of a directory, in the order of its entries, and closes the target.
+ * Chunks of a split archive that hold nothing of what the patterns select are not loaded.
  *
  * @throws {StateError} `not-found`
  * @throws {UsageError} when it is no archive of a directory
@@ -60,8 +60,8 @@ export function restoreArchive(
 export type OnRestored = (doneBytes: number, allBytes: number) => void;
 
 /**
- * Hands a stored content over as it was given: an image, a blob (also `index.json` and `client.log`), the catalog, the stream of an archive
- * that is not split. @returns its length
+ * Hands a stored content over as it was given: an image, a blob (also `index.json` and
+ * `client.log`), the catalog, the stream of an archive that is not split. @returns its length
  *
  * @throws {StateError} `not-found`
  * @throws {UsageError} for a split archive, which is no single stream

@@ -1,9 +1,10 @@
 /**
  * Split archives that refer to the payload of the previous snapshot where files are as they were.
  *
- * Such files wait, and so does what follows them, as long as their old contents lie one behind the other: only then it is known how much of
- * the old chunks would be used, and whether the files are better read again. They are closed meanwhile, since a process with threads has to
- * pay for many descriptors.
+ * Such files wait, and so does what follows them, as long as their old contents lie one behind the
+ * other: only then it is known how much of the old chunks would be used, and whether the files are
+ * better read again. They are closed meanwhile, since a process with threads has to pay for many
+ * descriptors.
  *
  * @module
  */

@@ -8,7 +8,10 @@ import { IntegrityError, StateError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
 
-/** Reads a source from its beginning. What is skipped is not loaded. Of bytes before damage none are lost. */
+/**
+ * Reads a source from its beginning. What is skipped is not loaded. Of bytes before damage none are
+ * lost.
+ */
 export function streamOf(source: ByteSource): SequentialSource {
   let position = 0;
   return {
@@ -28,7 +31,10 @@ export function streamOf(source: ByteSource): SequentialSource {
   };
 }
 
-/** Reads fewer bytes where the later ones are in a damaged or missing chunk. @throws what reading the first byte throws */
+/**
+ * Reads fewer bytes where the later ones are in a damaged or missing chunk. @throws what reading
+ * the first byte throws
+ */
 function readSound(source: ByteSource, bytes: Uint8Array<ArrayBuffer>, position: number): number {
   let failure: unknown;
   for (let size = bytes.length;; size = Math.floor(size / 2)) {

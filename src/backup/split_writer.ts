@@ -27,7 +27,10 @@ export interface SplitWriterOptions {
   readonly onContent: OnContent;
 }
 
-/** Writes a split archive. All contents are added, or referred to in chunks that are put into the payload stream. */
+/**
+ * Writes a split archive. All contents are added, or referred to in chunks that are put into the
+ * payload stream.
+ */
 export class SplitWriter implements FinishingWriter {
   readonly #encoder: PxarEncoder;
   readonly #payload: IndexedStream;

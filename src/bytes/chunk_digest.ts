@@ -1,5 +1,6 @@
 /**
- * The name of a chunk: the SHA-256 of its plain bytes (followed by the id key where chunks are encrypted).
+ * The name of a chunk: the SHA-256 of its plain bytes (followed by the id key where chunks are
+ * encrypted).
  *
  * A string, so that it can be compared and be the key of a map.
  *

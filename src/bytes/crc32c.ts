@@ -6,7 +6,10 @@
 
 const POLYNOMIAL = 0x82f63b78;
 
-/** Eight tables of 256: table k advances a byte that lies k bytes before the end of the group of eight. */
+/**
+ * Eight tables of 256: table k advances a byte that lies k bytes before the end of the group of
+ * eight.
+ */
 const TABLES = makeTables();
 const T0 = TABLES.subarray(0, 256);
 const T1 = TABLES.subarray(256, 512);

@@ -11,8 +11,8 @@ const CAPACITY_FIRST = 1024;
 const LOAD_MAX = 0.7;
 
 /**
- * A hash table from 32-byte digests to numbers from 1 to 2^32 − 1. When it would outgrow its budget it forgets everything:
- * only for what can be found out again.
+ * A hash table from 32-byte digests to numbers from 1 to 2^32 − 1. When it would outgrow its budget
+ * it forgets everything: only for what can be found out again.
  */
 export class DigestTable {
   readonly #capacityMax: number;
@@ -60,7 +60,8 @@ export class DigestTable {
     const words = this.#words;
     const values = this.#values;
     const mask = values.length - 1;
-    // A digest is as good as random already. Its first bytes name the chunk's directory and are no use in one of those.
+    // A digest is as good as random already. Its first bytes name the chunk's directory and are no
+    // use in one of those.
     let slot = wordAt(bytes, offset + 4) & mask;
     while (values[slot] !== 0) {
       const base = slot * DIGEST_WORDS;

@@ -1,8 +1,9 @@
 /**
  * File names: bytes to the kernel and in archives, strings in here.
  *
- * Valid UTF-8 becomes the ordinary string. A byte that is not part of valid UTF-8 becomes the lone surrogate
- * U+DC80…U+DCFF, so that every byte sequence has exactly one string and comes back unchanged.
+ * Valid UTF-8 becomes the ordinary string. A byte that is not part of valid UTF-8 becomes the lone
+ * surrogate U+DC80…U+DCFF, so that every byte sequence has exactly one string and comes back
+ * unchanged.
  *
  * @module
  */

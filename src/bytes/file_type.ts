@@ -16,7 +16,10 @@ export const FileType = {
   FIFO: 0o010000,
 } as const;
 
-/** Types of directory entries, `d_type` of readdir(3): {@link FileType} without the bits of permissions. */
+/**
+ * Types of directory entries, `d_type` of readdir(3): {@link FileType} without the bits of
+ * permissions.
+ */
 export const EntryType = {
   /** The file system does not tell. */
   UNKNOWN: 0,

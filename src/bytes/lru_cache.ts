@@ -10,8 +10,8 @@ interface Slot<Value> {
 }
 
 /**
- * Values by key with a total weight that stays within a budget. The value stored last is always kept, even
- * when it alone is above the budget. Repeated use of the same key costs no reordering.
+ * Values by key with a total weight that stays within a budget. The value stored last is always
+ * kept, even when it alone is above the budget. Repeated use of the same key costs no reordering.
  */
 export class LruCache<Key, Value> {
   readonly #slots = new Map<Key, Slot<Value>>();
@@ -49,7 +49,9 @@ export class LruCache<Key, Value> {
     return slot.value;
   }
 
-  /** Stores a value under a key that is not in use, then lets old values go until the budget holds. */
+  /**
+   * Stores a value under a key that is not in use, then lets old values go until the budget holds.
+   */
   set(key: Key, value: Value, weight: number): void {
     this.#slots.set(key, { value, weight });
     this.#weight += weight;

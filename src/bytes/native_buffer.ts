@@ -5,8 +5,8 @@
  */
 
 /**
- * Bytes, and the address at which C finds them. `address` is 0n where FFI is not allowed; then only `bytes`
- * may be used. Hot paths pass a buffer with a start and a size instead of making views.
+ * Bytes, and the address at which C finds them. `address` is 0n where FFI is not allowed; then only
+ * `bytes` may be used. Hot paths pass a buffer with a start and a size instead of making views.
  */
 export interface NativeBuffer {
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -11,7 +11,9 @@
 
 /** Name of the extended attribute with the ACL that access is checked by. */
 export const XATTR_ACL_ACCESS = "system.posix_acl_access";
-/** Name of the extended attribute with a directory's default ACL, which what is made in it inherits. */
+/**
+ * Name of the extended attribute with a directory's default ACL, which what is made in it inherits.
+ */
 export const XATTR_ACL_DEFAULT = "system.posix_acl_default";
 
 /** The only version. */
@@ -46,10 +48,12 @@ function viewOf(value: Uint8Array): DataView {
 }
 
 /**
- * The mode under which nobody gets more than an ACL gives, where nobody checks by the ACL itself. The bits of group and
- * others then stand for several entries at once, so they are what all of these have in common.
+ * The mode under which nobody gets more than an ACL gives, where nobody checks by the ACL itself.
+ * The bits of group and others then stand for several entries at once, so they are what all of
+ * these have in common.
  *
- * @param access value of {@link XATTR_ACL_ACCESS}; where it is malformed, only the owner keeps his permissions
+ * @param access value of {@link XATTR_ACL_ACCESS}; where it is malformed, only the owner keeps his
+ *   permissions
  * @param mode `st_mode` of the file; its file type and the bits above the permissions are kept
  */
 export function restrictedMode(access: Uint8Array, mode: number): number {
@@ -85,7 +89,8 @@ export function restrictedMode(access: Uint8Array, mode: number): number {
   }
   group &= mode >> GROUP_SHIFT & mask;
   if (hasNamed) {
-    // A named user may be in the owning group or not, a member of a named group counts as one of the others.
+    // A named user may be in the owning group or not, a member of a named group counts as one of
+    // the others.
     group &= users;
     other &= users & groups & mask;
   }
@@ -101,8 +106,9 @@ export interface InheritedAcl {
 }
 
 /**
- * What is made with `mode` in a directory with a default ACL: its entries, with those of owner, mask (or owning group) and
- * others cut to what was asked for. The process's umask counts for nothing then.
+ * What is made with `mode` in a directory with a default ACL: its entries, with those of owner,
+ * mask (or owning group) and others cut to what was asked for. The process's umask counts for
+ * nothing then.
  *
  * @param defaults value of {@link XATTR_ACL_DEFAULT}, as the kernel accepted it
  */

@@ -28,7 +28,10 @@ export function showName(name: string): string {
   return name.search(ODD) < 0 ? name : quoteName(name);
 }
 
-/** A sentence that may have names in it: what could control a terminal is escaped, quotation marks stay. */
+/**
+ * A sentence that may have names in it: what could control a terminal is escaped, quotation marks
+ * stay.
+ */
 export function showMessage(message: string): string {
   return message.replace(ODD_IN_SENTENCE, escape);
 }

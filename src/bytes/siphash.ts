@@ -1,5 +1,6 @@
 /**
- * SipHash-2-4 with 64-bit result, in halves of 32 bits: big integers are two orders of magnitude slower here.
+ * SipHash-2-4 with 64-bit result, in halves of 32 bits: big integers are two orders of magnitude
+ * slower here.
  *
  * Source: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF".
  *

@@ -1,6 +1,6 @@
 /**
- * Time zones as systems name them: zone files (TZif, RFC 9636) and rules in `TZ` (POSIX). Only whether they are well-formed:
- * times are the C library's.
+ * Time zones as systems name them: zone files (TZif, RFC 9636) and rules in `TZ` (POSIX). Only
+ * whether they are well-formed: times are the C library's.
  *
  * @module
  */
@@ -22,7 +22,9 @@ export function isZoneFile(bytes: Uint8Array): boolean {
   return blockSize(bytes, shortSize, 8) !== undefined;
 }
 
-/** Size of the header at `offset` with its data; undefined where there are none, or not all of it. */
+/**
+ * Size of the header at `offset` with its data; undefined where there are none, or not all of it.
+ */
 function blockSize(bytes: Uint8Array, offset: number, timeSize: 4 | 8): number | undefined {
   if (bytes.length - offset < HEADER_SIZE) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, bytes.length - offset);
@@ -46,7 +48,10 @@ const YEAR_DAY = "J?(?:36[0-5]|3[0-5]\\d|[12]\\d\\d|\\d{1,2})";
 const CHANGE = `,(?!J0+(?:[,/]|$))(?:${MONTH_DAY}|${YEAR_DAY})(?:/[+-]?${HOURS_TO_167}${MINUTES})?`;
 const RULE = new RegExp(`^${NAME}${OFFSET}(?:${NAME}(?:${OFFSET})?(?:${CHANGE}${CHANGE})?)?$`, "u");
 
-/** Whether `text` is a rule such as `CET-1CEST,M3.5.0,M10.5.0/3`; without the days of change the C library has its own. */
+/**
+ * Whether `text` is a rule such as `CET-1CEST,M3.5.0,M10.5.0/3`; without the days of change the C
+ * library has its own.
+ */
 export function isZoneRule(text: string): boolean {
   return RULE.test(text);
 }

@@ -1,7 +1,8 @@
 /**
  * As much of the WebAssembly binary format as it takes to write one function over one memory.
  *
- * Instructions are arrays of bytes, to be spread into one another: an instruction's operands come before it.
+ * Instructions are arrays of bytes, to be spread into one another: an instruction's operands come
+ * before it.
  *
  * @module
  */
@@ -74,7 +75,10 @@ export const wasm = {
   vectorGreaterUnsigned: vector(0x3c),
   /** Whether any bit of a vector is set. */
   vectorIsAny: vector(0x53),
-  /** Runs `body` again and again; {@link again} in it starts the next round, its end leaves the loop. */
+  /**
+   * Runs `body` again and again; {@link again} in it starts the next round, its end leaves the
+   * loop.
+   */
   loop: (body: Code): Code => [0x03, VOID, ...body, 0x0b],
   /** Inside of a loop's body: next round if the operand is not 0. */
   again: [0x0d, 0],
@@ -96,15 +100,19 @@ function name(text: string): number[] {
 /** A function of 32-bit integers, with one as its result. */
 export interface WasmFunction {
   readonly parameterCount: number;
-  /** Further locals, which are 0 at the start: first integers, then vectors. They are numbered after the parameters. */
+  /**
+   * Further locals, which are 0 at the start: first integers, then vectors. They are numbered after
+   * the parameters.
+   */
   readonly integerCount: number;
   readonly vectorCount: number;
   readonly body: Code;
 }
 
 /**
- * Compiles a function for memories of at least one page, 64 KiB: loads and stores at constant addresses below are not checked
- * when it runs. What the engine learns about the function is kept with the module.
+ * Compiles a function for memories of at least one page, 64 KiB: loads and stores at constant
+ * addresses below are not checked when it runs. What the engine learns about the function is kept
+ * with the module.
  */
 export function compile(code: WasmFunction): WebAssembly.Module {
   const parameters = new Array(code.parameterCount).fill(I32);

@@ -1,9 +1,9 @@
 /**
- * The memory in which chunks lie from the moment they are read until they are kept. It is searched, hashed and compressed in
- * place, by all threads.
+ * The memory in which chunks lie from the moment they are read until they are kept. It is searched,
+ * hashed and compressed in place, by all threads.
  *
- * It is memory of WebAssembly, since only that can be searched, and every thread sees it by its address. Pages that
- * were never written take no memory.
+ * It is memory of WebAssembly, since only that can be searched, and every thread sees it by its
+ * address. Pages that were never written take no memory.
  *
  * @module
  */
@@ -26,7 +26,10 @@ export interface Segment {
   isLeft: boolean;
 }
 
-/** Not given back with the rest: small streams need no more, and to get it from the system again takes time. */
+/**
+ * Not given back with the rest: small streams need no more, and to get it from the system again
+ * takes time.
+ */
 const KEPT_SIZE = 8 << 20;
 
 /** An arena that nobody uses: making one may make the runtime collect its garbage. */
@@ -73,8 +76,8 @@ export class ChunkArena {
   }
 
   /**
-   * Gives the arena back, and most of its memory to the system, without waiting for garbage collection. What was written is
-   * lost. Nobody may use it afterwards.
+   * Gives the arena back, and most of its memory to the system, without waiting for garbage
+   * collection. What was written is lost. Nobody may use it afterwards.
    */
   discard(): void {
     const { address, bytes } = this.buffer;

@@ -1,19 +1,22 @@
 /**
  * The rolling hash that finds boundaries: buzhash over a window of 64 bytes.
  *
- * With every byte the hash is rotated by one bit, and the table's value for the byte is put in by exclusive or. The value of the
- * byte that leaves the window comes out again the same way: 64 rotations later a 32-bit value is where it was. So the hash
- * depends on the last 64 bytes only, and a search may start anywhere as long as the 64 bytes before are there.
+ * With every byte the hash is rotated by one bit, and the table's value for the byte is put in by
+ * exclusive or. The value of the byte that leaves the window comes out again the same way: 64
+ * rotations later a 32-bit value is where it was. So the hash depends on the last 64 bytes only,
+ * and a search may start anywhere as long as the 64 bytes before are there.
  *
- * For the same reason a hash is the exclusive or of two sums, one up to its byte and one up to 64 bytes before, if a sum is a
- * hash from which nothing is ever taken out. So a block's sums are computed one after the other, and then compared four at a
- * time; only in a block that has a boundary it is looked for byte by byte.
+ * For the same reason a hash is the exclusive or of two sums, one up to its byte and one up to 64
+ * bytes before, if a sum is a hash from which nothing is ever taken out. So a block's sums are
+ * computed one after the other, and then compared four at a time; only in a block that has a
+ * boundary it is looked for byte by byte.
  *
- * The search is a WebAssembly function since a gibibyte has to be read, searched and hashed in a second. The runtime checks each
- * access of a WebAssembly memory whose address is computed, which takes as long as the access; so sums have constant addresses,
- * one instruction for each. Rates over random bytes without a boundary, in MB/s: 740 byte by byte in TypeScript, 1,050
- * byte by byte in WebAssembly, 1,330 with sums at computed addresses, 1,550 at constant ones (a sixth more in two places at a time, which
- * is not worth the code).
+ * The search is a WebAssembly function since a gibibyte has to be read, searched and hashed in a
+ * second. The runtime checks each access of a WebAssembly memory whose address is computed, which
+ * takes as long as the access; so sums have constant addresses, one instruction for each. Rates
+ * over random bytes without a boundary, in MB/s: 740 byte by byte in TypeScript, 1,050 byte by byte
+ * in WebAssembly, 1,330 with sums at computed addresses, 1,550 at constant ones (a sixth more in
+ * two places at a time, which is not worth the code).
  *
  * @module
  */
@@ -35,14 +38,20 @@ export const SCANNER_SIZE = 0x1_0000;
 
 /** Bytes looked at in one round of a loop. */
 const ROUND_SIZE = 8;
-/** Bytes whose sums are computed before they are compared. More than a processor's cache of decoded instructions holds is slower. */
+/**
+ * Bytes whose sums are computed before they are compared. More than a processor's cache of decoded
+ * instructions holds is slower.
+ */
 const BLOCK_SIZE = 128;
 
 const VALUE_SIZE = 4;
 const VALUE_SIZE_BITS = 2;
 const VECTOR_SIZE = 16;
 
-/** Where sums are in the memory: those of the window before a block, and those of the block. The table is at 0. */
+/**
+ * Where sums are in the memory: those of the window before a block, and those of the block. The
+ * table is at 0.
+ */
 const OLD_SUMS = 4096;
 const SUMS = OLD_SUMS + WINDOW_SIZE * VALUE_SIZE;
 
@@ -95,7 +104,10 @@ function repeat(count: number, code: (index: number) => Code): Code {
   return Array.from({ length: count }, (_, index) => code(index)).flat();
 }
 
-/** Puts `count` bytes from the position on into the hash without taking any out, and stores each sum that it is. */
+/**
+ * Puts `count` bytes from the position on into the hash without taking any out, and stores each sum
+ * that it is.
+ */
 function addUp(count: number, sums: number): Code {
   return [
     ...repeat(count, (index) => [
@@ -115,7 +127,10 @@ function loadVector(address: number): Code {
   return [...constant(0), ...wasm.vectorLoad(address)];
 }
 
-/** Says in `IS_FOUND` whether a hash of the block, with all the bits set that do not count, is high enough. */
+/**
+ * Says in `IS_FOUND` whether a hash of the block, with all the bits set that do not count, is high
+ * enough.
+ */
 const COMPARE: Code = [
   ...constant(0),
   ...wasm.vectorOf,
@@ -146,7 +161,10 @@ const KEEP_SUMS: Code = repeat(WINDOW_SIZE * VALUE_SIZE / VECTOR_SIZE, (index) =
   ...wasm.vectorStore(OLD_SUMS + index * VECTOR_SIZE),
 ]);
 
-/** Moves the start on to the first block with a boundary and the end to its end, or to where there is no whole block. */
+/**
+ * Moves the start on to the first block with a boundary and the end to its end, or to where there
+ * is no whole block.
+ */
 const FIND_BLOCK: Code = [
   ...get(MASK),
   ...constant(-1),
@@ -174,7 +192,9 @@ const FIND_BLOCK: Code = [
   ...set(HASH),
 ];
 
-/** Ends the function if there is a boundary after the next byte. The position is 64 bytes behind. */
+/**
+ * Ends the function if there is a boundary after the next byte. The position is 64 bytes behind.
+ */
 function look(index: number): Code {
   return [
     ...ROTATED,
@@ -246,7 +266,9 @@ let module: WebAssembly.Module | undefined;
 export class BoundaryScanner {
   readonly #scan: Scan;
 
-  /** @param memory its first {@link SCANNER_SIZE} bytes are used by the scanner; it must not grow */
+  /**
+   * @param memory its first {@link SCANNER_SIZE} bytes are used by the scanner; it must not grow
+   */
   constructor(memory: WebAssembly.Memory) {
     new Int32Array(memory.buffer, 0, BUZHASH_TABLE.length).set(BUZHASH_TABLE);
     this.#scan = instantiate<Scan>(module ??= compile(SCAN), memory);
@@ -255,8 +277,10 @@ export class BoundaryScanner {
   /**
    * Where the first boundary is, looking at the bytes from `start` to `end` in turn.
    *
-   * @param start address of the first byte to look at, with {@link WINDOW_SIZE} bytes of the chunk before it
-   * @param mask a power of two less one: how many bits of the hash count. A boundary has them all set but for the lowest two,
+   * @param start address of the first byte to look at, with {@link WINDOW_SIZE} bytes of the chunk
+   *   before it
+   * @param mask a power of two less one: how many bits of the hash count. A boundary has them all
+   *   set but for the lowest two,
    * of which one may be missing.
    * @returns address after the last byte of the boundary's window; 0 when there is none
    */

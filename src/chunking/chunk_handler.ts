@@ -23,15 +23,22 @@ export interface ChunkRecord extends ChunkOutcome {
 }
 
 /**
- * Names, compresses, encrypts and keeps chunks. Every thread has an instance of its own, so an instance is never entered
- * twice at a time, but instances of several threads may handle chunks with the same bytes at the same time.
+ * Names, compresses, encrypts and keeps chunks. Every thread has an instance of its own, so an
+ * instance is never entered twice at a time, but instances of several threads may handle chunks
+ * with the same bytes at the same time.
  */
 export interface ChunkHandler {
-  /** Handles the chunk at `start` of `plain`. The bytes are only there during the call, and must not be changed. */
+  /**
+   * Handles the chunk at `start` of `plain`. The bytes are only there during the call, and must not
+   * be changed.
+   */
   handle(plain: NativeBuffer, start: number, size: number): ChunkOutcome;
   /** Gives up what the instance holds. No chunk follows. */
   close?(): void;
 }
 
-/** Makes a thread's handler from a description that can be sent to it. Used in the module that workers start from. */
+/**
+ * Makes a thread's handler from a description that can be sent to it. Used in the module that
+ * workers start from.
+ */
 export type ChunkHandlerFactory = (description: unknown) => ChunkHandler;

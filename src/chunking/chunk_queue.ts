@@ -26,7 +26,9 @@ export class ChunkQueue extends JobQueue {
     super(shared ?? { count: JOB_COUNT_MAX, cells: JOB_CELLS }, timeoutMs);
   }
 
-  /** Puts a chunk in; the caller's thread only. @throws {StateError} `busy` when the queue is full */
+  /**
+   * Puts a chunk in; the caller's thread only. @throws {StateError} `busy` when the queue is full
+   */
   add(start: number, size: number): void {
     const cell = this.cellOf(this.nextNumber);
     // Addresses may be beyond 2 GiB: the cell keeps the bits.
@@ -35,7 +37,9 @@ export class ChunkQueue extends JobQueue {
     this.submit();
   }
 
-  /** Handles the chunk of a job in hand. @param cell the job's first @throws what the handler throws */
+  /**
+   * Handles the chunk of a job in hand. @param cell the job's first @throws what the handler throws
+   */
   handle(cell: number, handler: ChunkHandler, arena: NativeBuffer): void {
     const { cells } = this;
     const outcome = handler.handle(arena, cells[cell + Job.START]! >>> 0, cells[cell + Job.SIZE]!);

@@ -24,24 +24,34 @@ export interface KnownChunk {
 }
 
 /**
- * Is told of every chunk in stream order, during calls of the stream's own functions. `endOffset` is where the chunk ends in
- * the stream. Must not call the stream.
+ * Is told of every chunk in stream order, during calls of the stream's own functions. `endOffset`
+ * is where the chunk ends in the stream. Must not call the stream.
  */
 export type ChunkListener = (chunk: ChunkRecord, endOffset: number) => void;
 
-/** A stream that is being cut. Errors of the handler, in whichever thread, come out of any of the functions. */
+/**
+ * A stream that is being cut. Errors of the handler, in whichever thread, come out of any of the
+ * functions.
+ */
 export interface ChunkStream extends Sink {
   /** Bytes written and injected so far. */
   readonly position: number;
   copyFrom(fd: number, offset: number, size: number): number;
-  /** Says that a file starts at `position`, which is not before {@link position}. Only streams of the kind `payload` care. */
+  /**
+   * Says that a file starts at `position`, which is not before {@link position}. Only streams of
+   * the kind `payload` care.
+   */
   suggestBoundary(position: number): void;
   /**
-   * Ends the running chunk here and appends chunks that are kept already, which is not checked here.
+   * Ends the running chunk here and appends chunks that are kept already, which is not checked
+   * here.
    *
    * @throws {UsageError} when a size is none
    */
   inject(chunks: readonly KnownChunk[]): void;
-  /** Cuts the last chunk and waits until the listener was told of all chunks. Nothing may be written afterwards. */
+  /**
+   * Cuts the last chunk and waits until the listener was told of all chunks. Nothing may be written
+   * afterwards.
+   */
   finish(): void;
 }

@@ -25,7 +25,8 @@ export interface ChunkWorkerStart {
 /**
  * Handles the chunks of one pipeline after the other. To be called once in a worker's module.
  *
- * @returns false when this thread was started for something else: one module may be that of other threads too
+ * @returns false when this thread was started for something else: one module may be that of other
+ *   threads too
  */
 export function serveChunkWorker(openHandler: ChunkHandlerFactory): boolean {
   const serve = (start: unknown) => handleChunks(start as ChunkWorkerStart, openHandler);

@@ -1,9 +1,9 @@
 /**
- * The content-defined chunker: cuts after a byte at which the rolling hash ends in certain bits. A change of the stream
- * moves only the boundaries near it.
+ * The content-defined chunker: cuts after a byte at which the rolling hash ends in certain bits. A
+ * change of the stream moves only the boundaries near it.
  *
- * With an average size A, chunks have A/4 to 4A bytes, but for the last one of a stream. Boundaries of the reference are the
- * same byte for byte.
+ * With an average size A, chunks have A/4 to 4A bytes, but for the last one of a stream. Boundaries
+ * of the reference are the same byte for byte.
  *
  * @module
  */
@@ -16,7 +16,10 @@ import type { Cutter } from "./cutter.ts";
 const AVERAGE_SIZE_MIN = 256;
 const AVERAGE_SIZE_MAX = 16 << 20;
 
-/** Bytes looked at in one go: they are in a processor's own cache still, and a call costs nothing against them. */
+/**
+ * Bytes looked at in one go: they are in a processor's own cache still, and a call costs nothing
+ * against them.
+ */
 const LOOK_SIZE = 512 << 10;
 
 /** How many times larger or smaller than the average a chunk may be. */

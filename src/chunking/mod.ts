@@ -1,8 +1,10 @@
 /**
- * Streams into chunks: cut by content as Proxmox Backup does, or in fixed sizes, and handled by several threads.
+ * Streams into chunks: cut by content as Proxmox Backup does, or in fixed sizes, and handled by
+ * several threads.
  *
- * A {@link ChunkPipeline} cuts any number of streams and gives every chunk to a {@link ChunkHandler}, which names and keeps
- * it. Where there are workers, their module calls {@link serveChunkWorker}; each makes a handler of its own.
+ * A {@link ChunkPipeline} cuts any number of streams and gives every chunk to a
+ * {@link ChunkHandler}, which names and keeps it. Where there are workers, their module calls
+ * {@link serveChunkWorker}; each makes a handler of its own.
  *
  * @example
  * ```ts

@@ -1,10 +1,10 @@
 /**
- * The chunker of payload streams: cuts where a file starts if that is far enough from the last cut, and by content
- * elsewhere. A file that did not change is more often in chunks of its own then.
+ * The chunker of payload streams: cuts where a file starts if that is far enough from the last cut,
+ * and by content elsewhere. A file that did not change is more often in chunks of its own then.
  *
- * A file's start counts only while the bytes around it have not been searched yet. So boundaries depend on how far ahead of
- * the search the bytes are; here they are searched in pieces that end at multiples of a fixed size in the stream, which
- * makes them the same for every way of writing it.
+ * A file's start counts only while the bytes around it have not been searched yet. So boundaries
+ * depend on how far ahead of the search the bytes are; here they are searched in pieces that end at
+ * multiples of a fixed size in the stream, which makes them the same for every way of writing it.
  *
  * @module
  */

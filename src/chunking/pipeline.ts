@@ -1,10 +1,10 @@
 /**
  * From streams to kept chunks: cuts streams, and has the chunks handled by as many threads as help.
  *
- * The caller's thread reads and cuts. What it cuts goes into a queue, from which it and the workers take chunks: workers
- * whenever there are any, the caller when it is far enough ahead, has no memory left, or waits for the end. So all threads are
- * busy whatever takes longest, and nothing depends on when workers have started. Short streams are handled by the
- * caller alone.
+ * The caller's thread reads and cuts. What it cuts goes into a queue, from which it and the workers
+ * take chunks: workers whenever there are any, the caller when it is far enough ahead, has no
+ * memory left, or waits for the end. So all threads are busy whatever takes longest, and nothing
+ * depends on when workers have started. Short streams are handled by the caller alone.
  *
  * @module
  */
@@ -28,7 +28,10 @@ export interface ChunkPipelineOptions {
   readonly handler: ChunkHandler;
   /** Left out: everything is done in the caller's thread. */
   readonly workers?: ChunkWorkers;
-  /** Memory for the plain bytes of chunks in hand. Default: 160 MiB. Three streams' worth is taken at least. */
+  /**
+   * Memory for the plain bytes of chunks in hand. Default: 160 MiB. Three streams' worth is taken
+   * at least.
+   */
   readonly budgetBytes?: number;
 }
 
@@ -45,14 +48,20 @@ export interface ChunkStatistics {
 }
 
 const BUDGET_SIZE = 160 << 20;
-/** Pieces that one stream needs: the one it is in, the one it goes on in, and one that is being handled. */
+/**
+ * Pieces that one stream needs: the one it is in, the one it goes on in, and one that is being
+ * handled.
+ */
 const SEGMENT_COUNT_MIN = 3;
 
 /** Before so many bytes have been cut, a thread costs more than it helps. */
 const WORKERS_START_SIZE = 16 << 20;
 /** What may wait for a thread before the caller lends a hand. */
 const AHEAD_SIZE = 24 << 20;
-/** Chunks per thread that wait at least, so that no worker finds nothing while the caller handles one. */
+/**
+ * Chunks per thread that wait at least, so that no worker finds nothing while the caller handles
+ * one.
+ */
 const AHEAD_COUNT = 2;
 
 /** Remembered digests of new chunks: more than can be handled at a time. */
@@ -99,7 +108,8 @@ export class ChunkPipeline {
   }
 
   /**
-   * Starts a stream. A listener is told of its stream's chunks in order, in the course of calls to any stream of the pipeline.
+   * Starts a stream. A listener is told of its stream's chunks in order, in the course of calls to
+   * any stream of the pipeline.
    *
    * @throws {UsageError} when the sizes of the rule are no sizes
    * @throws {StateError} `busy` when the pipeline has ended
@@ -140,7 +150,10 @@ export class ChunkPipeline {
     return { ...this.#statistics };
   }
 
-  /** Ends the pipeline at once, that is when every thread has done the chunk it has in hand. Does nothing when it has ended. */
+  /**
+   * Ends the pipeline at once, that is when every thread has done the chunk it has in hand. Does
+   * nothing when it has ended.
+   */
   abort(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -272,7 +285,10 @@ export class ChunkPipeline {
     return this.#fetched > before;
   }
 
-  /** Threads that handle the same bytes at the same time may each take them for new; only the first one counts. */
+  /**
+   * Threads that handle the same bytes at the same time may each take them for new; only the first
+   * one counts.
+   */
   #distinct(outcome: ChunkOutcome): ChunkOutcome {
     if (!outcome.isNew) return outcome;
     if (this.#recent.has(outcome.digest)) return { ...outcome, isNew: false };

@@ -1,5 +1,6 @@
 /**
- * One stream of a pipeline: gathers bytes in the arena, cuts them, and puts what became of the chunks in order again.
+ * One stream of a pipeline: gathers bytes in the arena, cuts them, and puts what became of the
+ * chunks in order again.
  *
  * @module
  */
@@ -27,7 +28,10 @@ export interface PipelineOfStream {
   readonly arena: ChunkArena;
   /** @throws the failure that has ended the pipeline, if one has */
   check(): void;
-  /** A piece of the arena, as soon as there is one: it may be the current one, if its chunks are done by then. */
+  /**
+   * A piece of the arena, as soon as there is one: it may be the current one, if its chunks are
+   * done by then.
+   */
   allocate(size: number, current: Segment | undefined): Segment;
   /** Gives a piece back when its chunks are done. */
   leave(segment: Segment): void;
@@ -51,7 +55,10 @@ export class PipelineStream implements ChunkStream {
   readonly #onChunk: ChunkListener;
   readonly #segmentSize: number;
   #segment: Segment | undefined;
-  /** Addresses in the arena: the running chunk, where it ends so far, and at which end it is to be looked at. */
+  /**
+   * Addresses in the arena: the running chunk, where it ends so far, and at which end it is to be
+   * looked at.
+   */
   #start = 0;
   #end = 0;
   #lookAt = 0;
@@ -167,7 +174,10 @@ export class PipelineStream implements ChunkStream {
     return Math.min(this.#segment!.end, this.#lookAt) - this.#end;
   }
 
-  /** Goes on in another piece of the arena, or in the same from its start, and takes the running chunk along. */
+  /**
+   * Goes on in another piece of the arena, or in the same from its start, and takes the running
+   * chunk along.
+   */
   #moveOn(): void {
     const old = this.#segment;
     const segment = this.#pipeline.allocate(this.#segmentSize, old);

@@ -1,5 +1,6 @@
 /**
- * Threads that are kept from one pipeline to the next: starting one takes longer than a small backup.
+ * Threads that are kept from one pipeline to the next: starting one takes longer than a small
+ * backup.
  *
  * @module
  */
@@ -12,8 +13,9 @@ import type { ChunkThread } from "./worker_threads.ts";
 const START_SIZE = 128 << 10;
 
 /**
- * A number of threads for one pipeline after the other. They are started at once. Pipelines that are open at the same time
- * get further ones, which end with them. Must be disposed of: until then the threads keep the program from ending.
+ * A number of threads for one pipeline after the other. They are started at once. Pipelines that
+ * are open at the same time get further ones, which end with them. Must be disposed of: until then
+ * the threads keep the program from ending.
  *
  * @example
  * ```ts
@@ -39,7 +41,9 @@ export class ChunkThreadPool implements Disposable {
   readonly #broken = new WeakSet<Worker>();
   #isDisposed = false;
 
-  /** @param start starts a thread with this name, from a module that calls `serveChunkWorker` then */
+  /**
+   * @param start starts a thread with this name, from a module that calls `serveChunkWorker` then
+   */
   constructor(count: number, start: SpawnThread) {
     this.count = count;
     this.#start = start;

@@ -12,7 +12,9 @@ import { CHUNK_ROLE, type ChunkWorkerStart } from "./chunk_worker.ts";
 /** Threads that a pipeline can have. */
 const THREAD_COUNT_MAX = 64;
 
-/** A thread that handles chunks, as far as a pipeline knows it: a Worker, or one that a pool lends. */
+/**
+ * A thread that handles chunks, as far as a pipeline knows it: a Worker, or one that a pool lends.
+ */
 export type ChunkThread = Thread;
 
 /** How a pipeline gets threads. */
@@ -21,7 +23,10 @@ export interface ChunkWorkers {
   readonly count: number;
   /** Starts a thread with this name, from a module that calls `serveChunkWorker` then. */
   readonly spawn: SpawnThread<ChunkThread>;
-  /** They are started when so many bytes have been cut. Default: 16 MiB, before which a thread costs more than it helps. */
+  /**
+   * They are started when so many bytes have been cut. Default: 16 MiB, before which a thread costs
+   * more than it helps.
+   */
   readonly startBytes?: number | undefined;
   /** How long the caller waits while none of them has handled anything. Default: 600,000. */
   readonly timeoutMs?: number | undefined;

@@ -4,7 +4,9 @@
  * @module
  */
 
-/** `source`: run from a checkout by `deno run`; the others are the two forms `scripts/build` makes. */
+/**
+ * `source`: run from a checkout by `deno run`; the others are the two forms `scripts/build` makes.
+ */
 export type BuildKind = "deno compile" | "entry stub" | "source";
 
 let kind: BuildKind = "source";

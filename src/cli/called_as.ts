@@ -10,7 +10,8 @@ import { buildKind } from "./build_kind.ts";
 
 /** Base name of the command that was typed; links are not followed. */
 export function calledAs(): string {
-  // The runtime knows it too, but loading that module takes 10 ms, and FFI is there in the executable only.
+  // The runtime knows it too, but loading that module takes 10 ms, and FFI is there in the
+  // executable only.
   const path = buildKind() === "source" ? process.argv0 : programInvocationName();
   return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -1,6 +1,6 @@
 /**
- * What a command is: a commander object that describes it, which help, completion and man pages are made from,
- * and a function that runs it.
+ * What a command is: a commander object that describes it, which help, completion and man pages are
+ * made from, and a function that runs it.
  *
  * @module
  */
@@ -39,7 +39,10 @@ export interface CommandGroup {
   readonly groups?: readonly CommandGroup[];
 }
 
-/** A group that is a first word itself, and a program of its own when the executable is called by its name. */
+/**
+ * A group that is a first word itself, and a program of its own when the executable is called by
+ * its name.
+ */
 export interface ProgramGroup extends CommandGroup {
   /** Rewrites the arguments behind the word, where they follow the habits of other tools. */
   normalize(args: readonly string[], commands: readonly Command[]): string[];
@@ -75,7 +78,10 @@ export function findStorePath(options: StoreOptions, context: CommandContext): s
   return path === "" ? undefined : path;
 }
 
-/** The backup store of the command line or the environment. @throws {UsageError} when neither names one */
+/**
+ * The backup store of the command line or the environment. @throws {UsageError} when neither names
+ * one
+ */
 export function storePath(options: StoreOptions, context: CommandContext): string {
   return required(
     findStorePath(options, context),

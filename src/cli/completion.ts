@@ -63,7 +63,9 @@ ${cases.join("\n")}
 }`;
 }
 
-/** Commands that have commands of their own; those of the program are also programs of their names. */
+/**
+ * Commands that have commands of their own; those of the program are also programs of their names.
+ */
 function groupsOf(command: Command): Command[] {
   return command.commands.filter((candidate) => candidate.commands.length > 0);
 }

@@ -14,8 +14,9 @@ const REPLACEMENT = "\ufffd";
 const COMMAND_LINE_SIZE_MAX = 4 << 20;
 
 /**
- * The arguments with every byte they were given with, as {@link decodeFileName} decodes names. The runtime has replaced some; the
- * kernel still knows them. Without FFI, which the runtime asks for to read what the kernel says, they stay as they are.
+ * The arguments with every byte they were given with, as {@link decodeFileName} decodes names. The
+ * runtime has replaced some; the kernel still knows them. Without FFI, which the runtime asks for
+ * to read what the kernel says, they stay as they are.
  */
 export async function exactArguments(args: readonly string[]): Promise<readonly string[]> {
   if (!args.some((arg) => arg.includes(REPLACEMENT)) || !mayUseFfi) return args;

@@ -24,8 +24,8 @@ export function exitCode(error: unknown): number {
 }
 
 /**
- * An error as printed on standard error: `pbkfs error: <what> (<where>): <what to do>`, or one JSON object
- * with `type` "error", the stable `code` and all that is known of the place.
+ * An error as printed on standard error: `pbkfs error: <what> (<where>): <what to do>`, or one JSON
+ * object with `type` "error", the stable `code` and all that is known of the place.
  *
  * @param command the command that failed: its flags are the way out
  */

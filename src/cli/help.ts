@@ -50,7 +50,10 @@ export function formatHelpUsage(this: Help, command: Command): string {
   return lines.join("\n" + " ".repeat(USAGE.length));
 }
 
-/** An option, argument or command and what it is: beside each other where there is room, else below each other. */
+/**
+ * An option, argument or command and what it is: beside each other where there is room, else below
+ * each other.
+ */
 export function formatHelpItem(
   term: string,
   termWidth: number,

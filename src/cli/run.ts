@@ -1,5 +1,6 @@
 /**
- * The program: parse the command line, run one command, turn whatever happens into text and an exit code.
+ * The program: parse the command line, run one command, turn whatever happens into text and an exit
+ * code.
  *
  * @module
  */
@@ -36,7 +37,8 @@ const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup];
 /**
  * Runs the program with its arguments.
  *
- * @param calledAs the name the program was started by; that of a group makes it that group's program
+ * @param calledAs the name the program was started by; that of a group makes it that group's
+ *   program
  * @returns the exit code
  */
 export async function runProgram(args: readonly string[], calledAs = "pbkfs"): Promise<number> {
@@ -91,7 +93,10 @@ type RunCommand = (module: CommandModule<never>, options: never) => Promise<void
 /** First words of command lines that deal with all there is. */
 const WHOLE_PROGRAM: readonly (string | undefined)[] = ["completion", "help"];
 
-/** Builds the description of the command line; what groups consist of only where `firstWord` asks for it. */
+/**
+ * Builds the description of the command line; what groups consist of only where `firstWord` asks
+ * for it.
+ */
 function describeProgram(
   terminal: Terminal,
   run: RunCommand,

@@ -1,8 +1,9 @@
 /**
  * What a person types to get out of a failure.
  *
- * Errors of the library say what can be done in words of their own field, and name the option of the function that was
- * called. Here that becomes the flag of the command that was typed, and only where that command has it.
+ * Errors of the library say what can be done in words of their own field, and name the option of
+ * the function that was called. Here that becomes the flag of the command that was typed, and only
+ * where that command has it.
  *
  * @module
  */
@@ -91,8 +92,8 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
 }
 
 /**
- * A text of the library with commands in place of the calls that it names, and flags in place of the options, which are
- * in backquotes there.
+ * A text of the library with commands in place of the calls that it names, and flags in place of
+ * the options, which are in backquotes there.
  *
  * @param command the command that failed: which letters it has for flags
  * @param form `long` names a flag as help does, `short` by its letter where it has one
@@ -152,7 +153,10 @@ function whatIsAt(path: string): Deno.FileInfo | undefined {
   }
 }
 
-/** How help names a flag (`-d, --diff-dir` without its value); undefined where the command has no such flag. */
+/**
+ * How help names a flag (`-d, --diff-dir` without its value); undefined where the command has no
+ * such flag.
+ */
 function flagsOf(command: Command | undefined, long: string): string | undefined {
   const option = command?.options.find((candidate) => candidate.long === long);
   return option?.short === undefined ? option?.long : `${option.short}/${option.long}`;

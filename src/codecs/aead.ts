@@ -24,8 +24,9 @@ export interface AeadMessage {
 }
 
 /**
- * Works on `size` bytes of `source` from `sourceStart`, and puts as many bytes into `target` from `targetStart`; both
- * may be the same region. The regions must lie inside their buffers, which is the caller's duty.
+ * Works on `size` bytes of `source` from `sourceStart`, and puts as many bytes into `target` from
+ * `targetStart`; both may be the same region. The regions must lie inside their buffers, which is
+ * the caller's duty.
  */
 export type AeadCall<Result> = (
   message: AeadMessage,
@@ -40,7 +41,10 @@ export type AeadCall<Result> = (
 export interface Aead {
   /** Encrypts, and fills in the tag of the message. */
   readonly seal: AeadCall<void>;
-  /** Decrypts. @returns false when key, IV, tag and bytes do not belong together; the target is then worthless */
+  /**
+   * Decrypts. @returns false when key, IV, tag and bytes do not belong together; the target is then
+   * worthless
+   */
   readonly open: AeadCall<boolean>;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Algorithms between caller-owned buffers: decompression of pages, compression and encryption of chunks.
+ * Algorithms between caller-owned buffers: decompression of pages, compression and encryption of
+ * chunks.
  *
  * @module
  */
@@ -9,9 +10,10 @@ import type { Aead } from "./aead.ts";
 import type { Sha256 } from "./hashing.ts";
 
 /**
- * Expands `source.bytes` from `sourceStart`, `sourceSize` bytes, into `target.bytes` from `targetStart` on, at
- * most `targetSize` bytes. The regions must lie inside their buffers, which is the caller's duty. Both buffers
- * must come from {@link Codecs.allocate} of the same codecs, or have an address when FFI is in use.
+ * Expands `source.bytes` from `sourceStart`, `sourceSize` bytes, into `target.bytes` from
+ * `targetStart` on, at most `targetSize` bytes. The regions must lie inside their buffers, which is
+ * the caller's duty. Both buffers must come from {@link Codecs.allocate} of the same codecs, or
+ * have an address when FFI is in use.
  *
  * @returns the number of bytes produced; negative when the input is damaged or expands to more
  */
@@ -25,8 +27,8 @@ export type Decompress = (
 ) => number;
 
 /**
- * Packs `sourceSize` bytes of `source.bytes` from `sourceStart` into `target.bytes` from `targetStart` on, at most
- * `targetSize` bytes; otherwise as {@link Decompress}.
+ * Packs `sourceSize` bytes of `source.bytes` from `sourceStart` into `target.bytes` from
+ * `targetStart` on, at most `targetSize` bytes; otherwise as {@link Decompress}.
  *
  * @returns the number of bytes produced; negative when they would be more
  */

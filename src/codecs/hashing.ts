@@ -12,8 +12,8 @@ import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { nativeBufferOf } from "#src/io/host.ts";
 
 /**
- * SHA-256 of `size` bytes of `source` from `start` on, followed by the bytes of `suffix` where there is one. The
- * region must lie inside its buffer, which is the caller's duty.
+ * SHA-256 of `size` bytes of `source` from `start` on, followed by the bytes of `suffix` where
+ * there is one. The region must lie inside its buffer, which is the caller's duty.
  *
  * @returns 32 bytes
  */
@@ -54,7 +54,8 @@ export const sha256BuiltIn: Sha256 = (source, start, size, suffix) => {
 
 /** SHA-256 of bytes that need not have an address. */
 export function sha256Of(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  // Most programs that need it have loaded the library for chunks; to load the built-in takes 15 ms.
+  // Most programs that need it have loaded the library for chunks; to load the built-in takes 15
+  // ms.
   const library = mayUseFfi ? loadLibcrypto() : undefined;
   if (library === undefined) return new Uint8Array(createHash("sha256").update(bytes).digest());
   return library.sha256(nativeBufferOf(bytes).address, BigInt(bytes.length), 0n, 0n);

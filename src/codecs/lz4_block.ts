@@ -1,9 +1,9 @@
 /**
  * A decoder for raw LZ4 blocks, for runs without FFI or without the library.
  *
- * A block is a list of sequences: token (literal count in the high nibble, match length - 4 in the low one; 15 is
- * continued by bytes until one is below 255), literals, a 16-bit little-endian distance. The last sequence ends
- * after its literals.
+ * A block is a list of sequences: token (literal count in the high nibble, match length - 4 in the
+ * low one; 15 is continued by bytes until one is below 255), literals, a 16-bit little-endian
+ * distance. The last sequence ends after its literals.
  *
  * @module
  */

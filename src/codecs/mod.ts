@@ -1,5 +1,6 @@
 /**
- * Compression and encryption as values. Here, and only here, it is decided which library or built-in does the work.
+ * Compression and encryption as values. Here, and only here, it is decided which library or
+ * built-in does the work.
  *
  * @module
  */
@@ -33,14 +34,17 @@ export function builtInCodecs(): Codecs {
   };
 }
 
-/** Codecs that call the fastest library installed, loaded when first needed. Needs the FFI permission. */
+/**
+ * Codecs that call the fastest library installed, loaded when first needed. Needs the FFI
+ * permission.
+ */
 export function nativeCodecs(): Codecs {
   return new NativeCodecs();
 }
 
 /**
- * Frees the memory that libraries hold for this thread, before it ends: it goes with no thread by itself. Codecs of
- * {@link nativeCodecs} must not be used any more.
+ * Frees the memory that libraries hold for this thread, before it ends: it goes with no thread by
+ * itself. Codecs of {@link nativeCodecs} must not be used any more.
  */
 export function endNativeCodecs(): void {
   unloadLibzstd();

@@ -1,5 +1,6 @@
 /**
- * RSA keys in PEM form, from the runtime's own library; encryption with the padding of PKCS #1 v1.5.
+ * RSA keys in PEM form, from the runtime's own library; encryption with the padding of PKCS #1
+ * v1.5.
  *
  * @module
  */

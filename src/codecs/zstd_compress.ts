@@ -39,7 +39,8 @@ export const compressZstdBuiltIn: Compress = (
   const options = {
     params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
     pledgedSrcSize: sourceSize,
-    // Room for the whole frame: one that needs a second piece comes with an empty frame behind it (Deno 2.9).
+    // Room for the whole frame: one that needs a second piece comes with an empty frame behind it
+    // (Deno 2.9).
     chunkSize: sourceSize + (sourceSize >> 8) + FRAME_OVERHEAD_MAX,
   };
   const frame = zstdCompressSync(

@@ -1,6 +1,6 @@
 /**
- * The outer structure of a Zstandard frame: enough to know that it is complete and how much it can expand to, before any
- * memory is taken. (The built-in decoder accepts a truncated frame silently.)
+ * The outer structure of a Zstandard frame: enough to know that it is complete and how much it can
+ * expand to, before any memory is taken. (The built-in decoder accepts a truncated frame silently.)
  *
  * Source: RFC 8878, section 3.1.1.
  *
@@ -18,9 +18,11 @@ const BLOCK_RLE = 1;
 const BLOCK_RESERVED = 3;
 
 /**
- * The most bytes that a frame can expand to: the stated content size, or else what its blocks can hold.
+ * The most bytes that a frame can expand to: the stated content size, or else what its blocks can
+ * hold.
  *
- * @returns undefined when the region is not exactly one complete frame, or states more than its blocks can hold
+ * @returns undefined when the region is not exactly one complete frame, or states more than its
+ *   blocks can hold
  */
 export function zstdContentSizeMax(
   bytes: Uint8Array<ArrayBuffer>,

@@ -5,8 +5,9 @@
  */
 
 /**
- * The path from the root on, without `.`, `..`, empty components and a slash at the end. What symbolic links point to is not
- * looked at. As `resolve()` of `node:path`, which takes 10 ms to load.
+ * The path from the root on, without `.`, `..`, empty components and a slash at the end. What
+ * symbolic links point to is not looked at. As `resolve()` of `node:path`, which takes 10 ms to
+ * load.
  */
 export function absolutePath(path: string): string {
   const names: string[] = [];

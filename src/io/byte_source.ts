@@ -12,14 +12,18 @@ export interface ByteSource {
   /** Length in bytes when the source was opened. */
   readonly size: number;
   /**
-   * Reads `size` bytes at `offset` into `target.bytes` from `start` on; retries interrupted and partial reads.
+   * Reads `size` bytes at `offset` into `target.bytes` from `start` on; retries interrupted and
+   * partial reads.
    *
    * @returns the number of bytes, short only at the end
    * @throws {OsError} when the read fails
    * @throws {UsageError} when the bytes do not fit into the target, or the offset is none
    */
   readAt(target: NativeBuffer, start: number, size: number, offset: number): number;
-  /** Says that a range will be read soon; does not wait for it. Absent where nothing can be read ahead. */
+  /**
+   * Says that a range will be read soon; does not wait for it. Absent where nothing can be read
+   * ahead.
+   */
   willRead?(offset: number, size: number): void;
   /** Zeros that are known without reading; absent where reading is the only way. */
   readonly zeros?: KnownZeros;
@@ -56,7 +60,8 @@ export function checkRead(
 }
 
 /**
- * Opens the regular file at `path`; a symbolic link as last component is refused, and so is what is not a file.
+ * Opens the regular file at `path`; a symbolic link as last component is refused, and so is what is
+ * not a file.
  *
  * @throws {OsError} ENOENT, ELOOP, EACCES, EINVAL (not a regular file) …
  */

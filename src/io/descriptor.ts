@@ -11,8 +11,8 @@ const PART_SIZE = 4096;
 const O_CLOEXEC = 0o2000000;
 
 /**
- * Checks that the program was started with a descriptor. The runtime has others, and stops working when somebody
- * reads from these; they are marked to be closed by exec(2).
+ * Checks that the program was started with a descriptor. The runtime has others, and stops working
+ * when somebody reads from these; they are marked to be closed by exec(2).
  *
  * @throws {OsError} EBADF
  */

@@ -34,8 +34,8 @@ export interface FileSinkOptions {
 }
 
 /**
- * A new file. It gets its name when it is finished, where the file system can do that: a process that ends before leaves nothing
- * behind, and nobody sees half a file.
+ * A new file. It gets its name when it is finished, where the file system can do that: a process
+ * that ends before leaves nothing behind, and nobody sees half a file.
  */
 export class FileSink implements Sink {
   readonly #path: string;
@@ -115,7 +115,8 @@ export class FileSink implements Sink {
   /**
    * Completes the file and gives it its name.
    *
-   * @throws {OsError} EEXIST when the name has been taken meanwhile; EBADF when it was finished or given up before
+   * @throws {OsError} EEXIST when the name has been taken meanwhile; EBADF when it was finished or
+   *   given up before
    */
   finish(): void {
     if (this.#fd < 0) throw new host.OsError(host.Errno.EBADF, "finish", this.#path);
@@ -191,7 +192,8 @@ export class DescriptorSink implements Sink {
   copyFrom(fd: number, offset: number, size: number): number {
     if (size < COPY_SIZE_MIN) return 0;
     const count = metadata.sendFile(this.#fd, fd, offset, Math.min(size, COPY_SIZE_MAX));
-    // EINVAL: neither a pipe nor anything else that the kernel can send a file to; a read that fails is told by the next one.
+    // EINVAL: neither a pipe nor anything else that the kernel can send a file to; a read that
+    // fails is told by the next one.
     return Math.max(count, 0);
   }
 }
@@ -232,9 +234,11 @@ function nextHole(fd: number, offset: number, end: number): number {
 }
 
 /**
- * Writes bytes of one file to another from the page cache: mapped and written, they are copied once.
+ * Writes bytes of one file to another from the page cache: mapped and written, they are copied
+ * once.
  *
- * @returns the count, short where the file cannot be mapped or ends; a negative errno when nothing could be written
+ * @returns the count, short where the file cannot be mapped or ends; a negative errno when nothing
+ *   could be written
  */
 function copyMapped(fd: number, offset: number, size: number, fdOut: number): number {
   let done = 0;
@@ -255,7 +259,8 @@ function copyMapped(fd: number, offset: number, size: number, fdOut: number): nu
     }
     metadata.unmapFile(address, windowSize);
     done = windowStart + position - offset;
-    // The file has become shorter or cannot be read here: the reader that comes after finds out which.
+    // The file has become shorter or cannot be read here: the reader that comes after finds out
+    // which.
     if (count === -host.Errno.EFAULT || count === 0) return done;
     if (count < 0) return done > 0 ? done : count;
   }

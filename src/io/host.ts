@@ -1,5 +1,6 @@
 /**
- * The host's files, for code above the formats: system calls that return a value or a negative errno.
+ * The host's files, for code above the formats: system calls that return a value or a negative
+ * errno.
  *
  * @module
  */

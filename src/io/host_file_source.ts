@@ -47,8 +47,9 @@ class HostFileSource implements ByteSource {
 }
 
 /**
- * Opens a file for reading by pread(2). Targets must have an address, as those of {@link allocateNativeBuffer}: who reads by
- * such a source must be given that function too where there is a place for it. See {@link OpenSource}.
+ * Opens a file for reading by pread(2). Targets must have an address, as those of
+ * {@link allocateNativeBuffer}: who reads by such a source must be given that function too where
+ * there is a place for it. See {@link OpenSource}.
  */
 export function openHostFileSource(path: string): ByteSource {
   // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on regular files.

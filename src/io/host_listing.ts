@@ -25,8 +25,8 @@ const bytes = new Uint8Array(BUFFER_SIZE);
 const fields = new DataView(bytes.buffer);
 
 /**
- * All entries of an open directory but `.` and `..`, in the order of the file system. The descriptor's position must be at
- * the start.
+ * All entries of an open directory but `.` and `..`, in the order of the file system. The
+ * descriptor's position must be at the start.
  *
  * @throws {OsError}
  */

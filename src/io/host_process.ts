@@ -1,11 +1,13 @@
 /**
  * Processes of this host, as /proc shows them.
  *
- * A number can mean another process a moment later, and means another one in another PID namespace. An open directory
- * `/proc/PID` does neither: what is read through it, and who is signalled through it, is one process for ever. So
- * whoever signals opens first, looks at what was opened, and signals that.
+ * A number can mean another process a moment later, and means another one in another PID namespace.
+ * An open directory `/proc/PID` does neither: what is read through it, and who is signalled through
+ * it, is one process for ever. So whoever signals opens first, looks at what was opened, and
+ * signals that.
  *
- * Nothing here waits for the process, or for a mount: /proc answers for a process that is stopped or hangs.
+ * Nothing here waits for the process, or for a mount: /proc answers for a process that is stopped
+ * or hangs.
  *
  * @module
  */
@@ -14,7 +16,9 @@ import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "./host.ts";
 import { listOpenDirectory } from "./host_listing.ts";
 
-/** What a process is doing. `blocked`: it waits in the kernel and takes no signal, not even SIGKILL. */
+/**
+ * What a process is doing. `blocked`: it waits in the kernel and takes no signal, not even SIGKILL.
+ */
 export type ProcessState = "running" | "stopped" | "blocked" | "ended";
 
 /** An open file of a process. */
@@ -37,7 +41,10 @@ export class HostProcess implements Disposable {
     this.#fd = fd;
   }
 
-  /** The process that has that number now. @returns undefined when there is none that may be looked at */
+  /**
+   * The process that has that number now. @returns undefined when there is none that may be looked
+   * at
+   */
   static open(pid: number): HostProcess | undefined {
     const fd = host.open(`/proc/${pid}`, DIRECTORY_FLAGS);
     return fd < 0 ? undefined : new HostProcess(pid, fd);
@@ -88,7 +95,10 @@ export class HostProcess implements Disposable {
     return (this.#text("cmdline") ?? "").split("\0").slice(0, -1);
   }
 
-  /** Device and number of the file that it executes, which may be removed by now. @returns undefined when it may not be known */
+  /**
+   * Device and number of the file that it executes, which may be removed by now. @returns undefined
+   * when it may not be known
+   */
   get executable(): string | undefined {
     const stat = new host.HostStat();
     const result = host.statAt(this.#fd, "exe", stat, true);
@@ -130,7 +140,8 @@ export class HostProcess implements Disposable {
   }
 
   /**
-   * Opens what the process has open, anew: it stays there when the process ends. Only for files that cannot hang.
+   * Opens what the process has open, anew: it stays there when the process ends. Only for files
+   * that cannot hang.
    *
    * @returns a descriptor for reading, or a negative errno
    */

@@ -27,7 +27,8 @@ const ZONE_FILE_SIZE_MAX = 1 << 20;
 /**
  * What clocks and calendars show at a time in seconds since 1970.
  *
- * @throws {RangeError} for times that the runtime's calendar does not have (more than 273,790 years away)
+ * @throws {RangeError} for times that the runtime's calendar does not have (more than 273,790 years
+ *   away)
  */
 export function localTime(seconds: number): LocalTime {
   const date = new Date(seconds * 1000);
@@ -57,10 +58,11 @@ export function localSeconds(time: Omit<LocalTime, "weekday" | "offsetSeconds">)
 }
 
 /**
- * Checks that the local time is what the user or the system wants it to be: for whoever removes something by it. A zone that
- * the C library does not know is UTC to it.
+ * Checks that the local time is what the user or the system wants it to be: for whoever removes
+ * something by it. A zone that the C library does not know is UTC to it.
  *
- * @throws {UsageError} `time-zone` when `TZ` is neither a zone nor a rule, or there is no zone behind `/etc/localtime`
+ * @throws {UsageError} `time-zone` when `TZ` is neither a zone nor a rule, or there is no zone
+ *   behind `/etc/localtime`
  */
 export function checkTimeZone(): void {
   if (mayUseFfi) checkSystemZone();

@@ -14,7 +14,9 @@ const LOOP_CLR_FD = 0x4c01n;
 const CONTROL = "/dev/loop-control";
 const READ_ONLY = 1;
 
-/** Parts of `struct loop_config`: file descriptor, block size, `struct loop_info64`, reserved words. */
+/**
+ * Parts of `struct loop_config`: file descriptor, block size, `struct loop_info64`, reserved words.
+ */
 const CONFIG_SIZE = 304;
 const FLAGS_OFFSET = 8 + 52;
 const FILE_NAME_OFFSET = 8 + 56;
@@ -36,7 +38,8 @@ export interface LoopDevice {
 /**
  * Makes a read-only block device of a file. @returns its path
  *
- * @throws {OsError} EACCES, EPERM where only root may; ENOENT where the kernel has no loop devices; ENOTTY where it is too old
+ * @throws {OsError} EACCES, EPERM where only root may; ENOENT where the kernel has no loop devices;
+ *   ENOTTY where it is too old
  */
 export function attachLoopDevice(path: string): string {
   const file = unwrap(open(path, OpenFlag.RDONLY | OpenFlag.CLOEXEC), "open", path);
@@ -53,7 +56,10 @@ export function attachLoopDevice(path: string): string {
   }
 }
 
-/** Takes the file from a loop device; where that is in use it goes when it no longer is. @throws {OsError} */
+/**
+ * Takes the file from a loop device; where that is in use it goes when it no longer is. @throws
+ * {OsError}
+ */
 export function detachLoopDevice(device: string): void {
   const fd = unwrap(open(device, OpenFlag.RDONLY | OpenFlag.CLOEXEC), "open", device);
   try {

@@ -1,8 +1,10 @@
 /**
- * Where the library's readers and writers get their bytes from and put them: files, standard input and output, memory.
+ * Where the library's readers and writers get their bytes from and put them: files, standard input
+ * and output, memory.
  *
- * A {@link ByteSource} is read anywhere, a {@link SequentialSource} from its beginning to its end, a {@link Sink} written in
- * order. What begins with `Fs` uses the runtime's own calls and needs no FFI; the others copy less.
+ * A {@link ByteSource} is read anywhere, a {@link SequentialSource} from its beginning to its end,
+ * a {@link Sink} written in order. What begins with `Fs` uses the runtime's own calls and needs no
+ * FFI; the others copy less.
  *
  * @module
  */

@@ -1,9 +1,10 @@
 /**
  * Fetches the surroundings of what is read.
  *
- * Of a compressed file the reader of one page wants a few hundred bytes, and the kernel fetches no more than these when reads do
- * not follow one another: each is then a read of the disk of its own, although hundreds of pages lie within what one such read
- * could have brought at nearly the same cost. The kernel does the same for mapped files, with pieces of the same size.
+ * Of a compressed file the reader of one page wants a few hundred bytes, and the kernel fetches no
+ * more than these when reads do not follow one another: each is then a read of the disk of its own,
+ * although hundreds of pages lie within what one such read could have brought at nearly the same
+ * cost. The kernel does the same for mapped files, with pieces of the same size.
  *
  * @module
  */
@@ -11,18 +12,21 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource, OpenSource } from "./byte_source.ts";
 
-/** What is fetched together: on disks with the usual limits it costs little more than the access itself. */
+/**
+ * What is fetched together: on disks with the usual limits it costs little more than the access
+ * itself.
+ */
 export const PIECE_SIZE = 128 << 10;
 
 /**
- * Who goes on at most so many pieces further is taken to read in order, perhaps by turns with other threads: there the kernel reads
- * ahead better by itself.
+ * Who goes on at most so many pieces further is taken to read in order, perhaps by turns with other
+ * threads: there the kernel reads ahead better by itself.
  */
 const NEAR_PIECES = 8;
 
 /**
- * Makes sources fetch the piece of the file in which something is read, once as long as the file is open. Sources that know no
- * {@link ByteSource.willRead} stay as they are.
+ * Makes sources fetch the piece of the file in which something is read, once as long as the file is
+ * open. Sources that know no {@link ByteSource.willRead} stay as they are.
  */
 export function readingAround(open: OpenSource): OpenSource {
   return (path) => {

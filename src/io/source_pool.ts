@@ -7,10 +7,15 @@
 import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { ByteSource, OpenSource } from "./byte_source.ts";
 
-/** Files one thread keeps open for reading: thousands of relations must not exhaust the descriptors. */
+/**
+ * Files one thread keeps open for reading: thousands of relations must not exhaust the descriptors.
+ */
 export const OPEN_SOURCES_MAX = 256;
 
-/** Open sources by path. A source may be closed by any later {@link get}: use it at once, do not keep it. */
+/**
+ * Open sources by path. A source may be closed by any later {@link get}: use it at once, do not
+ * keep it.
+ */
 export class SourcePool {
   readonly #open: OpenSource;
   readonly #sources: LruCache<string, ByteSource>;

@@ -1,6 +1,6 @@
 /**
- * Bytes in order: what encoders write to and sequential decoders read from. Synchronous, like everything that
- * may run inside of a FUSE worker.
+ * Bytes in order: what encoders write to and sequential decoders read from. Synchronous, like
+ * everything that may run inside of a FUSE worker.
  *
  * @module
  */
@@ -10,10 +10,11 @@ export interface Sink {
   /** The bytes may be reused by the caller afterwards. */
   write(bytes: Uint8Array): void;
   /**
-   * Takes `size` bytes at `offset` of an open host file, where that is cheaper than to hand them over (the kernel
-   * can copy them).
+   * Takes `size` bytes at `offset` of an open host file, where that is cheaper than to hand them
+   * over (the kernel can copy them).
    *
-   * @returns how many bytes were taken; fewer than `size` when the file is shorter, 0 when this sink cannot do it
+   * @returns how many bytes were taken; fewer than `size` when the file is shorter, 0 when this
+   *   sink cannot do it
    */
   copyFrom?(fd: number, offset: number, size: number): number;
 }
@@ -22,7 +23,10 @@ export interface Sink {
 export interface SequentialSource {
   /** Reads up to `target.length` bytes. @returns the count, 0 at the end */
   read(target: Uint8Array): number;
-  /** Passes over bytes without reading them, where the source can. @returns how many; fewer only at the end */
+  /**
+   * Passes over bytes without reading them, where the source can. @returns how many; fewer only at
+   * the end
+   */
   skip(size: number): number;
   /** Goes to another place, from which the next bytes are read. Only there where the source can. */
   goTo?(offset: number): void;

@@ -1,10 +1,12 @@
 /**
- * Waiting for a source that may not answer for a long time: another mount, a hanging disk, a network.
+ * Waiting for a source that may not answer for a long time: another mount, a hanging disk, a
+ * network.
  *
- * Whoever reads a source tells a gate before and after each call that may wait. In a thread that serves a mount the gate
- * sees to it that not all threads wait at once, and that a request ends which nobody wants any more; elsewhere there is none.
- * Both make themselves felt as exceptions, so whatever a request has done before it reaches a source must be such that
- * the request can be done again from its beginning.
+ * Whoever reads a source tells a gate before and after each call that may wait. In a thread that
+ * serves a mount the gate sees to it that not all threads wait at once, and that a request ends
+ * which nobody wants any more; elsewhere there is none. Both make themselves felt as exceptions, so
+ * whatever a request has done before it reaches a source must be such that the request can be done
+ * again from its beginning.
  *
  * @module
  */
@@ -14,7 +16,10 @@ import type { ByteSource, OpenSource } from "./byte_source.ts";
 
 /** Is told of everything that may wait. Calls may be nested; the outermost pair counts. */
 export interface WaitGate {
-  /** Takes the right to wait until the present request, or task, ends. @returns false when no thread may wait now */
+  /**
+   * Takes the right to wait until the present request, or task, ends. @returns false when no thread
+   * may wait now
+   */
   tryAdmit(): boolean;
   /**
    * Before a call that may wait.
@@ -23,19 +28,27 @@ export interface WaitGate {
    * @throws {WaitEnded} when nobody waits for the answer any more
    */
   enter(): void;
-  /** After it. @throws {WaitEnded} when nobody waits for the answer any more: nothing may be changed for it */
+  /**
+   * After it. @throws {WaitEnded} when nobody waits for the answer any more: nothing may be changed
+   * for it
+   */
   leave(): void;
 }
 
 /** For threads that may wait as they like. */
 export const NO_WAIT_GATE: WaitGate = { tryAdmit: () => true, enter() {}, leave() {} };
 
-/** A request would have to wait, and must not in this thread. Says nothing of the source; never shown to anybody. */
+/**
+ * A request would have to wait, and must not in this thread. Says nothing of the source; never
+ * shown to anybody.
+ */
 export class WaitRefused extends Error {
   override readonly name = "WaitRefused";
 }
 
-/** A request was given up while it waited: interrupted, or over its time. Never shown to anybody. */
+/**
+ * A request was given up while it waited: interrupted, or over its time. Never shown to anybody.
+ */
 export class WaitEnded extends Error {
   override readonly name = "WaitEnded";
 }

@@ -1,5 +1,6 @@
 /**
- * One log record as one line, as text or as JSON. The keys and shapes are those log shippers already parse:
+ * One log record as one line, as text or as JSON. The keys and shapes are those log shippers
+ * already parse:
  *
  *     2026-11-21T03:12:09.882935Z  INFO mount: diff directory prepared diff=/d
  *     {"timestamp":"…","level":"INFO","fields":{"message":"…","diff":"/d"},"span":{"name":"mount"}}

@@ -1,8 +1,9 @@
 /**
  * The program's log: who may write what, and where it goes.
  *
- * Any module takes `logger("mount")` at load time and writes `log.info("text", { key: value })`; nothing is written until a
- * command has called {@link configureLog}. The main isolate has the only log; FUSE workers report to it.
+ * Any module takes `logger("mount")` at load time and writes `log.info("text", { key: value })`;
+ * nothing is written until a command has called {@link configureLog}. The main isolate has the only
+ * log; FUSE workers report to it.
  *
  * @module
  */
@@ -21,7 +22,9 @@ export function logger(span: string): Logger {
   return getLogger([ROOT_CATEGORY, span]);
 }
 
-/** Makes loggers write records of `level` and above to `sink`. Replaces an earlier configuration. */
+/**
+ * Makes loggers write records of `level` and above to `sink`. Replaces an earlier configuration.
+ */
 export function configureLog(sink: LogSink, level: LogLevelName): void {
   configureSync({
     reset: true,

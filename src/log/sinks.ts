@@ -48,7 +48,8 @@ export function fileSink(path: string, format: LogFormat): LogSink {
 }
 
 /**
- * Entries to the journal by libsystemd; where that is not there, or no journal listens, lines through `systemd-cat`.
+ * Entries to the journal by libsystemd; where that is not there, or no journal listens, lines
+ * through `systemd-cat`.
  *
  * @throws {OsError} when there is no `systemd-cat` either
  */

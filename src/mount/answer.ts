@@ -1,6 +1,6 @@
 /**
- * The answer that a worker is building: one buffer, reused for all requests. A 16-byte header, then the body in the
- * kernel's layout.
+ * The answer that a worker is building: one buffer, reused for all requests. A 16-byte header, then
+ * the body in the kernel's layout.
  *
  * @module
  */
@@ -33,8 +33,8 @@ const TWO_POW_32 = 0x1_0000_0000;
 const SUIDGID = 0o6000;
 
 /**
- * How long the kernel may keep attributes. A write clears set-user-id and set-group-id on our side only: the kernel goes on
- * showing the mode it has, so it must not keep one with these bits.
+ * How long the kernel may keep attributes. A write clears set-user-id and set-group-id on our side
+ * only: the kernel goes on showing the mode it has, so it must not keep one with these bits.
  */
 function attributeTimeoutSeconds(attributes: AttributesSlot): number {
   const { mode } = attributes;

@@ -1,5 +1,6 @@
 /**
- * Backing files: files that the kernel reads and writes itself, without asking this program (FUSE passthrough).
+ * Backing files: files that the kernel reads and writes itself, without asking this program (FUSE
+ * passthrough).
  *
  * @module
  */
@@ -7,8 +8,9 @@
 import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
 
 /**
- * Registers backing files of one mount. All opens of one node that overlap in time must carry the same id, else the
- * kernel answers EIO; the file system keeps the id with its node and gives it up when the node is closed.
+ * Registers backing files of one mount. All opens of one node that overlap in time must carry the
+ * same id, else the kernel answers EIO; the file system keeps the id with its node and gives it up
+ * when the node is closed.
  */
 export class BackingRegistry {
   readonly #deviceFd: number;

@@ -1,6 +1,7 @@
 /**
- * The operations as libfuse's callbacks: complete, for the rare requests and as the reference that tests compare the
- * fast path with. libfuse reads requests and keeps its books; bodies are in the kernel's layout here, too.
+ * The operations as libfuse's callbacks: complete, for the rare requests and as the reference that
+ * tests compare the fast path with. libfuse reads requests and keeps its books; bodies are in the
+ * kernel's layout here, too.
  *
  * @module
  */
@@ -34,7 +35,9 @@ const TO_SET_KILL_SUIDGID = 0x800 | 0x1000;
 const VALID_KILL_SUIDGID = 0x800;
 const SETATTR_VALID_OFFSET = InHeader.SIZE;
 
-/** The callbacks over `operations`. No exception leaves them: each request gets exactly one answer. */
+/**
+ * The callbacks over `operations`. No exception leaves them: each request gets exactly one answer.
+ */
 export function makeCallbacks(
   operations: Operations,
   replies: Replies,
@@ -199,7 +202,9 @@ function openFlagsOf(fileInfo: Deno.PointerValue): number {
   return new Deno.UnsafePointerView(fileInfo).getInt32(FUSE_FILE_INFO_40.fields.flags.offset);
 }
 
-/** The handle; 0 when the kernel sent none. Its place is the same in all versions of the structure. */
+/**
+ * The handle; 0 when the kernel sent none. Its place is the same in all versions of the structure.
+ */
 function handleOf(fileInfo: Deno.PointerValue): number {
   if (fileInfo === null) return 0;
   const view = new Deno.UnsafePointerView(fileInfo);

@@ -42,7 +42,9 @@ export class DirectoryOperations {
     return this.#list(nodeId, handle, cookie, size, this.#emit);
   }
 
-  /** As {@link readdir}, with each entry looked up: every entry with a node id counts as one lookup. */
+  /**
+   * As {@link readdir}, with each entry looked up: every entry with a node id counts as one lookup.
+   */
   readdirplus(nodeId: number, handle: number, cookie: number, size: number): number {
     try {
       const result = this.#list(nodeId, handle, cookie, size, this.#emitPlus);

@@ -1,12 +1,14 @@
 /**
  * Makes the kernel learn of all entries of a directory at once.
  *
- * A program that asks for the attributes of many files by name makes one request for each, and every request is two switches
- * between processes. When the directory is listed instead, the kernel gets the attributes of everything in it with one or
- * two requests, and the program's other questions never leave the kernel. It asks for a list only when somebody lists: so
- * that is what this does, in the process that serves.
+ * A program that asks for the attributes of many files by name makes one request for each, and
+ * every request is two switches between processes. When the directory is listed instead, the kernel
+ * gets the attributes of everything in it with one or two requests, and the program's other
+ * questions never leave the kernel. It asks for a list only when somebody lists: so that is what
+ * this does, in the process that serves.
  *
- * A worker that uses its own mount depends on the others: one at a time may, and only while another one serves.
+ * A worker that uses its own mount depends on the others: one at a time may, and only while another
+ * one serves.
  *
  * @module
  */
@@ -35,7 +37,10 @@ export interface PreloaderParts {
   readonly gate: WaitGate;
 }
 
-/** Lists directories for one worker. Does nothing where that needs rights which the process does not have. */
+/**
+ * Lists directories for one worker. Does nothing where that needs rights which the process does not
+ * have.
+ */
 export class DirectoryPreloader {
   readonly #mountPoint: string;
   readonly #index: number;
@@ -55,8 +60,8 @@ export class DirectoryPreloader {
   }
 
   /**
-   * Asks for the directory with that node id and number of entries, to be listed when the present request is answered, or a
-   * later one by when another worker serves.
+   * Asks for the directory with that node id and number of entries, to be listed when the present
+   * request is answered, or a later one by when another worker serves.
    */
   request(nodeId: number, entryCount: number): void {
     this.#nodeId = nodeId;

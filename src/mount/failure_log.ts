@@ -25,7 +25,10 @@ export class FailureLog {
     this.#post = post;
   }
 
-  /** Says once a minute that the process has as many files open as it may: that hits request after request. */
+  /**
+   * Says once a minute that the process has as many files open as it may: that hits request after
+   * request.
+   */
   reportNoDescriptors(operation: string, errno: string, limit: number): void {
     const now = performance.now();
     if (now - this.#noDescriptorsAt < NO_DESCRIPTORS_PAUSE_MS) return;

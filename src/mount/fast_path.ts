@@ -1,6 +1,7 @@
 /**
- * Reads requests straight from the device's bytes and calls the operations: the frequent ones, and all that may have to
- * wait, since what libfuse has begun only libfuse can answer. The rest goes to libfuse, which calls `callbacks.ts`.
+ * Reads requests straight from the device's bytes and calls the operations: the frequent ones, and
+ * all that may have to wait, since what libfuse has begun only libfuse can answer. The rest goes to
+ * libfuse, which calls `callbacks.ts`.
  *
  * @module
  */
@@ -48,8 +49,8 @@ const IN = InHeader.SIZE;
 /**
  * Handles the present request.
  *
- * @returns the length of the answer's body, a negative errno, {@link NO_ANSWER} when none may be sent, or
- *   {@link NOT_HANDLED} when libfuse is to handle it
+ * @returns the length of the answer's body, a negative errno, {@link NO_ANSWER} when none may be
+ *   sent, or {@link NOT_HANDLED} when libfuse is to handle it
  */
 export function dispatchFast(request: Request, operations: Operations): number {
   const { opcode, nodeId } = request;
@@ -189,7 +190,8 @@ function batchForget(request: Request, operations: Operations): number {
   const records = IN + BatchForgetIn.RECORDS;
   const known = Math.floor((request.size - records) / BatchForgetIn.RECORD_SIZE);
   for (let left = Math.min(count, known); left > 0; left--) {
-    // From the last to the first, so that what is left is a request, too, if the next one has to wait.
+    // From the last to the first, so that what is left is a request, too, if the next one has to
+    // wait.
     const record = records + (left - 1) * BatchForgetIn.RECORD_SIZE;
     request.setUint32(IN + BatchForgetIn.COUNT, left);
     operations.names.forget(

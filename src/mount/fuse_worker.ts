@@ -1,6 +1,6 @@
 /**
- * The body of a FUSE worker: a thread that answers the kernel's requests. The module that a worker starts
- * from calls {@link serveWorker} with the factory of its file system.
+ * The body of a FUSE worker: a thread that answers the kernel's requests. The module that a worker
+ * starts from calls {@link serveWorker} with the factory of its file system.
  *
  * @module
  */
@@ -42,23 +42,25 @@ export interface WorkerContext {
   /** Workers that serve the mount together; the reserve, whose index is this, is not counted. */
   readonly workerCount: number;
   /**
-   * This thread was started because the others wait for the source: what it has to read of that before it can serve, it must
-   * read when a request needs it, and through {@link gate}.
+   * This thread was started because the others wait for the source: what it has to read of that
+   * before it can serve, it must read when a request needs it, and through {@link gate}.
    */
   readonly isReserve: boolean;
   /** To be told of every wait for the source. */
   readonly gate: WaitGate;
   /** Undefined where the kernel does not do passthrough. */
   readonly backing: BackingRegistry | undefined;
-  /** The kernel checks access by POSIX ACLs; where it does not, nobody may get more than they give. */
+  /**
+   * The kernel checks access by POSIX ACLs; where it does not, nobody may get more than they give.
+   */
   readonly posixAcls: boolean;
   /** Logs a failure through the main isolate, at a limited rate. */
   readonly reportFailure: (message: string) => void;
 }
 
 /**
- * Makes this worker's instance of the file system. `description` is what `mountFileSystem` was given; whatever several
- * workers share is in it as a SharedArrayBuffer.
+ * Makes this worker's instance of the file system. `description` is what `mountFileSystem` was
+ * given; whatever several workers share is in it as a SharedArrayBuffer.
  */
 export type FileSystemFactory = (description: unknown, context: WorkerContext) => FileSystem;
 
@@ -69,7 +71,10 @@ interface WorkerScope {
   close(): void;
 }
 
-/** Waits for the one start message and serves until the mount is gone. To be called once in a worker's module. */
+/**
+ * Waits for the one start message and serves until the mount is gone. To be called once in a
+ * worker's module.
+ */
 export function serveWorker(openFileSystem: FileSystemFactory): void {
   const scope = globalThis as unknown as WorkerScope;
   scope.onmessage = (event) => {

@@ -1,15 +1,17 @@
 /**
  * Mounts: a `FileSystem` (src/tree/file_system.ts) becomes a directory that any program can use.
  *
- * The main isolate calls {@link mountFileSystem}. It starts FUSE workers, threads that each have a descriptor
- * of the one mount, and keeps its own event loop free. A worker's module calls {@link serveWorker} with a function
- * that makes the worker's instance of the file system. All instances share their state through SharedArrayBuffers.
+ * The main isolate calls {@link mountFileSystem}. It starts FUSE workers, threads that each have a
+ * descriptor of the one mount, and keeps its own event loop free. A worker's module calls
+ * {@link serveWorker} with a function that makes the worker's instance of the file system. All
+ * instances share their state through SharedArrayBuffers.
  *
- * A request's way: `request_loop.ts` reads it; `fast_path.ts` (or, for rare ones, libfuse and `callbacks.ts`) takes it
- * apart; an operation calls the file system and writes the answer's body; the loop sends it. Exceptions become errno answers
- * (`errno.ts`) and log lines. A request that has to wait for its source may be put off, and is done again from its beginning
- * when a thread may wait (`pending/wait_table.ts`). The serving process must not use its own mount: a request could wait for itself
- * (`directory_preloader.ts` knows when it may).
+ * A request's way: `request_loop.ts` reads it; `fast_path.ts` (or, for rare ones, libfuse and
+ * `callbacks.ts`) takes it apart; an operation calls the file system and writes the answer's body;
+ * the loop sends it. Exceptions become errno answers (`errno.ts`) and log lines. A request that has
+ * to wait for its source may be put off, and is done again from its beginning when a thread may
+ * wait (`pending/wait_table.ts`). The serving process must not use its own mount: a request could
+ * wait for itself (`directory_preloader.ts` knows when it may).
  *
  * @module
  */

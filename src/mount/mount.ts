@@ -1,6 +1,7 @@
 /**
- * Mounts a file system: makes the mount, agrees with the kernel on abilities, starts the workers that serve it, and
- * takes all of it down again. Runs in the main isolate and never blocks it for long, so that signals and timers work.
+ * Mounts a file system: makes the mount, agrees with the kernel on abilities, starts the workers
+ * that serve it, and takes all of it down again. Runs in the main isolate and never blocks it for
+ * long, so that signals and timers work.
  *
  * @module
  */
@@ -50,17 +51,21 @@ export interface MountFileSystemOptions extends PoolListeners {
   /** Threads that serve; default: {@link defaultWorkerCount}. */
   readonly workers?: number;
   /**
-   * How long a request may wait for its source before it fails with EIO, in milliseconds; default: for ever, as on a disk.
+   * How long a request may wait for its source before it fails with EIO, in milliseconds; default:
+   * for ever, as on a disk.
    */
   readonly requestTimeoutMs?: number | undefined;
   /** Cloned to every worker for its file system factory. */
   readonly description: unknown;
   /**
-   * One file on each file system that backing files will lie on; they tell whether, and how, the kernel can pass reads
-   * and writes through to there. Without any nothing is passed through.
+   * One file on each file system that backing files will lie on; they tell whether, and how, the
+   * kernel can pass reads and writes through to there. Without any nothing is passed through.
    */
   readonly backingPaths?: readonly string[];
-  /** Module that the workers start from, which calls `serveWorker`; needed unless they are {@link launched}. */
+  /**
+   * Module that the workers start from, which calls `serveWorker`; needed unless they are
+   * {@link launched}.
+   */
   readonly workerUrl?: string;
   /** Workers of {@link launchWorkers}; what is said of workers above counts there then. */
   readonly launched?: WorkerPool;
@@ -73,8 +78,8 @@ export interface MountFileSystemOptions extends PoolListeners {
 /** How to end a mount. */
 export interface EndOptions {
   /**
-   * When files are in use: `refuse` leaves the mount as it is and throws, `detach` takes it out of the name space,
-   * waits, and ends it by force after {@link END_TIMEOUT_MS}.
+   * When files are in use: `refuse` leaves the mount as it is and throws, `detach` takes it out of
+   * the name space, waits, and ends it by force after {@link END_TIMEOUT_MS}.
    */
   readonly whenBusy: "refuse" | "detach";
 }
@@ -93,14 +98,17 @@ const ABORT_TIMEOUT_MS = 1000;
 
 const SUBTYPE = "pbkfs";
 
-/** Number of workers that serve a mount unless told otherwise: one a core, at least 2, at most 4. */
+/**
+ * Number of workers that serve a mount unless told otherwise: one a core, at least 2, at most 4.
+ */
 export function defaultWorkerCount(): number {
   return Math.max(2, Math.min(4, navigator.hardwareConcurrency));
 }
 
 /**
- * Starts the first thread of a mount before {@link mountFileSystem}, so that it loads its code while the caller has
- * other things to prepare. Without a mount they must be ended by `terminate()`.
+ * Starts the first thread of a mount before {@link mountFileSystem}, so that it loads its code
+ * while the caller has other things to prepare. Without a mount they must be ended by
+ * `terminate()`.
  *
  * @throws {UsageError} without a module
  */
@@ -133,11 +141,14 @@ export class MountedFileSystem {
   /** Counts of requests since the mount was made. */
   readonly statistics: MountStatistics;
   /**
-   * Settles when the mount has ended and all workers are done: fulfilled after {@link unmount}, an unmount from
-   * outside or an abort; rejected when a worker failed.
+   * Settles when the mount has ended and all workers are done: fulfilled after {@link unmount}, an
+   * unmount from outside or an abort; rejected when a worker failed.
    */
   readonly closed: Promise<void>;
-  /** Settles when all workers serve, or the mount has ended before: at first one does. Rejected when a worker failed. */
+  /**
+   * Settles when all workers serve, or the mount has ended before: at first one does. Rejected when
+   * a worker failed.
+   */
   readonly complete: Promise<void>;
 
   /** By which it is known in the kernel's tables of mounts; undefined when it has ended at once. */
@@ -180,13 +191,14 @@ export class MountedFileSystem {
   /**
    * Ends the mount.
    *
-   * @throws {StateError} `busy` when files are in use and `whenBusy` is `refuse`; `timeout` when the mount was detached but
-   *   files are still open and the connection cannot be ended from inside: then `closed` settles with the last close, and the
-   *   end of the process ends everything
+   * @throws {StateError} `busy` when files are in use and `whenBusy` is `refuse`; `timeout` when
+   *   the mount was detached but files are still open and the connection cannot be ended from
+   *   inside: then `closed` settles with the last close, and the end of the process ends everything
    */
   async unmount(options: EndOptions = { whenBusy: "detach" }): Promise<void> {
     if (!this.#isDetached) {
-      // In the first case the session is unmounted when the workers are done: the mount may still end a moment later.
+      // In the first case the session is unmounted when the workers are done: the mount may still
+      // end a moment later.
       if (options.whenBusy === "refuse") {
         using _paused = await this.#pool.pausePreloading();
         unmountPath(this.mountPoint);
@@ -203,7 +215,8 @@ export class MountedFileSystem {
   }
 
   /**
-   * Unmounts at the mount point, and nowhere else; does nothing when the mount is not there any more.
+   * Unmounts at the mount point, and nowhere else; does nothing when the mount is not there any
+   * more.
    *
    * @throws {StateError} `busy` when it is in use there
    */
@@ -228,8 +241,9 @@ export class MountedFileSystem {
   }
 
   /**
-   * Ends a mount that has no mount point left: files that are still open are served for {@link END_TIMEOUT_MS} more. Where this
-   * user cannot end the connection they are served until this process ends.
+   * Ends a mount that has no mount point left: files that are still open are served for
+   * {@link END_TIMEOUT_MS} more. Where this user cannot end the connection they are served until
+   * this process ends.
    */
   async end(): Promise<void> {
     await this.#hasEnded();
@@ -245,7 +259,8 @@ export class MountedFileSystem {
     try {
       await this.#pool.firstFailure();
     } catch (error) {
-      // What the failed worker had in hand is never answered: end everything rather than let programs hang.
+      // What the failed worker had in hand is never answered: end everything rather than let
+      // programs hang.
       this.#abort();
       this.#unmountSession();
       throw error;
@@ -267,7 +282,10 @@ export class MountedFileSystem {
     return there !== undefined && this.identity !== undefined && isSameMount(there, this.identity);
   }
 
-  /** Ends the connection: requests in flight and open files fail from now on. Needs root, else nothing happens. */
+  /**
+   * Ends the connection: requests in flight and open files fail from now on. Needs root, else
+   * nothing happens.
+   */
   #abort(): void {
     // Its number may be that of another one by then.
     if (hasFailed(this.#session.fd)) return;
@@ -338,7 +356,8 @@ export async function mountFileSystem(
       START_TIMEOUT_MS,
       options.requestTimeoutMs,
     );
-    // The reserve may want it at any time. After a failure others may: then it stays open, as long as this process lives.
+    // The reserve may want it at any time. After a failure others may: then it stays open, as long
+    // as this process lives.
     pool.firstFailure().then(() => close(workersFd), () => {});
     return new MountedFileSystem({
       mountPoint,

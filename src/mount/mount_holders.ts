@@ -1,8 +1,10 @@
 /**
- * Where else a mount is: bind mounts, and copies in other mount namespaces, as containers have them.
+ * Where else a mount is: bind mounts, and copies in other mount namespaces, as containers have
+ * them.
  *
- * The file system of a mount, and with it the process that serves it, goes on as long as one of them is there. They are found
- * in the kernel's tables of mounts, which never wait for the mount itself.
+ * The file system of a mount, and with it the process that serves it, goes on as long as one of
+ * them is there. They are found in the kernel's tables of mounts, which never wait for the mount
+ * itself.
  *
  * @module
  */
@@ -22,7 +24,8 @@ export interface MountHolder {
 }
 
 /**
- * All places at which a file system is mounted, as far as this user may know them: those in the own namespace first.
+ * All places at which a file system is mounted, as far as this user may know them: those in the own
+ * namespace first.
  *
  * @param mount the file system, at whatever place
  * @param timeoutMs namespaces that have not been looked at by then are left out

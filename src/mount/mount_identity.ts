@@ -1,6 +1,7 @@
 /**
- * Which mount it is. The kernel gives the device number of a mount that has ended to the next one, within milliseconds, and
- * its path may be mounted on again: neither says that a mount is still the one it was.
+ * Which mount it is. The kernel gives the device number of a mount that has ended to the next one,
+ * within milliseconds, and its path may be mounted on again: neither says that a mount is still the
+ * one it was.
  *
  * @module
  */
@@ -14,7 +15,10 @@ export interface MountIdentity {
   readonly device: string;
   /** What is mounted. */
   readonly source: string;
-  /** Number that no other mount has; later mounts have larger ones. Undefined before Linux 6.8, and when closed to this user. */
+  /**
+   * Number that no other mount has; later mounts have larger ones. Undefined before Linux 6.8, and
+   * when closed to this user.
+   */
   readonly id: number | undefined;
 }
 
@@ -24,7 +28,9 @@ export function identifyMount(path: string): MountIdentity | undefined {
   return entry === undefined ? undefined : identityOf(entry);
 }
 
-/** The identity of a mount of the own namespace; of the uppermost where several have the same place. */
+/**
+ * The identity of a mount of the own namespace; of the uppermost where several have the same place.
+ */
 export function identityOf({ device, source, mountPoint }: MountTableEntry): MountIdentity {
   return { device, source, id: uniqueMountIdAt(mountPoint) };
 }

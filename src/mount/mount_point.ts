@@ -38,8 +38,8 @@ const ANSWER_TIMEOUT_MS = 2000;
 const MNT_FORCE = 1;
 
 /**
- * What a mount says. `dead`: the program that served it is gone, and only unmounting helps; `hidden`: this user may not enter;
- * `silent`: nothing, in the time that it was given.
+ * What a mount says. `dead`: the program that served it is gone, and only unmounting helps;
+ * `hidden`: this user may not enter; `silent`: nothing, in the time that it was given.
  */
 export type MountAnswer = "alive" | "dead" | "hidden" | "silent";
 
@@ -47,13 +47,15 @@ export type MountAnswer = "alive" | "dead" | "hidden" | "silent";
 export interface UnmountOptions {
   /** Take it out of the name space even when it is in use. */
   readonly lazy?: boolean;
-  /** End the connection first: requests in flight fail, open files do not work any more. Needs root. */
+  /**
+   * End the connection first: requests in flight fail, open files do not work any more. Needs root.
+   */
   readonly force?: boolean;
 }
 
 /**
- * The absolute path without links of a mount point. Nothing in the mount is looked at, so that one which is dead or hangs has
- * a path, too.
+ * The absolute path without links of a mount point. Nothing in the mount is looked at, so that one
+ * which is dead or hangs has a path, too.
  *
  * @throws {UsageError} when the directory above does not exist
  */
@@ -78,7 +80,9 @@ function realPath(path: string): string {
   throw new UsageError(`Cannot resolve mount point "${path}": ${describeErrno(-resolved)}`);
 }
 
-/** The path without links, by the kernel: the runtime gives no path below `/dev`. @returns or -errno */
+/**
+ * The path without links, by the kernel: the runtime gives no path below `/dev`. @returns or -errno
+ */
 function resolvePath(path: string): string | number {
   const fd = open(path, OpenFlag.PATH);
   if (fd < 0) return fd;
@@ -88,8 +92,8 @@ function resolvePath(path: string): string | number {
 }
 
 /**
- * Asks a mount whether it answers. Opens the directory: attributes would come from the kernel's cache, also when nobody
- * answers any more.
+ * Asks a mount whether it answers. Opens the directory: attributes would come from the kernel's
+ * cache, also when nobody answers any more.
  */
 export async function probeMountPoint(path: string): Promise<MountAnswer> {
   const flags = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NONBLOCK;
@@ -139,8 +143,8 @@ function isEmptyDirectory(path: string): boolean {
 }
 
 /**
- * Keeps other processes of this program from mounting at `path` until the descriptor is closed: else two that start
- * at the same moment both find it free, and one mount hides the other.
+ * Keeps other processes of this program from mounting at `path` until the descriptor is closed:
+ * else two that start at the same moment both find it free, and one mount hides the other.
  *
  * @returns a descriptor of the directory that is mounted on
  * @throws {StateError} `busy` when another process is mounting there, or has mounted meanwhile

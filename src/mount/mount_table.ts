@@ -25,7 +25,10 @@ export interface MountTableEntry {
   readonly superOptions: readonly string[];
 }
 
-/** The mounts of this process's name space, in the order they were made. Never touches the mounts themselves. */
+/**
+ * The mounts of this process's name space, in the order they were made. Never touches the mounts
+ * themselves.
+ */
 export function readMountTable(): MountTableEntry[] {
   const bytes = readSmallFile(MOUNT_TABLE, MOUNT_TABLE_SIZE_MAX);
   // Read by system call: Deno's own file functions refuse /proc under narrow permissions.

@@ -1,6 +1,6 @@
 /**
- * What keeps a mount busy, as far as the kernel tells without asking the mount: programs, mounts in it or over it, and loop
- * devices of its files.
+ * What keeps a mount busy, as far as the kernel tells without asking the mount: programs, mounts in
+ * it or over it, and loop devices of its files.
  *
  * @module
  */

@@ -9,8 +9,9 @@ import { decodeFileName } from "#src/bytes/file_name.ts";
 const SLOT_COUNT = 2048;
 
 /**
- * Decodes names with a small direct-mapped table of recent ASCII names. A program asks for the same names
- * again and again, and a string that already exists has its hash computed, which makes map lookups cheaper.
+ * Decodes names with a small direct-mapped table of recent ASCII names. A program asks for the same
+ * names again and again, and a string that already exists has its hash computed, which makes map
+ * lookups cheaper.
  */
 export class NameDecoder {
   readonly #slots = new Array<string>(SLOT_COUNT).fill("");

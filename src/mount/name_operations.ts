@@ -1,8 +1,8 @@
 /**
  * Operations on names: find, make, remove, rename.
  *
- * Every operation takes plain arguments, puts the body of the answer in the kernel's layout into the worker's
- * {@link Answer} and returns the body's length, or a negative errno.
+ * Every operation takes plain arguments, puts the body of the answer in the kernel's layout into
+ * the worker's {@link Answer} and returns the body's length, or a negative errno.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 /**
  * All operations of one worker, and what to do when an answer does not arrive.
  *
- * Two front ends call the operations: `fast_path.ts` reads requests itself, `callbacks.ts` is called by libfuse.
+ * Two front ends call the operations: `fast_path.ts` reads requests itself, `callbacks.ts` is
+ * called by libfuse.
  *
  * @module
  */
@@ -40,8 +41,9 @@ export class Operations {
   }
 
   /**
-   * Takes back what the present answer (a body of `size` bytes) granted, because the kernel did not take it: the requester
-   * was killed or the mount is gone. Without this, lookup counts and open handles would leak.
+   * Takes back what the present answer (a body of `size` bytes) granted, because the kernel did not
+   * take it: the requester was killed or the mount is gone. Without this, lookup counts and open
+   * handles would leak.
    */
   undoAnswer(opcode: number, nodeId: number, size: number): void {
     switch (opcode) {

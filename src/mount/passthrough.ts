@@ -1,9 +1,10 @@
 /**
  * Whether, and how, the kernel can read and write files of a mount by itself (FUSE passthrough).
  *
- * File systems stand on each other, and the kernel allows two floors. A mount that may pass through to a stacked file
- * system (any path of a container that is no volume lies on overlayfs) counts as the second one: no overlayfs can be put
- * on top of it. So a mount takes the lower floor where that is enough.
+ * File systems stand on each other, and the kernel allows two floors. A mount that may pass through
+ * to a stacked file system (any path of a container that is no volume lies on overlayfs) counts as
+ * the second one: no overlayfs can be put on top of it. So a mount takes the lower floor where that
+ * is enough.
  *
  * @module
  */
@@ -22,7 +23,10 @@ const STACKED_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 /** What became of the wish. */
 export interface PassthroughState {
   readonly isOn: boolean;
-  /** Floors that backing files may stand on: 2 for those on a stacked file system. 0 when the kernel has no passthrough. */
+  /**
+   * Floors that backing files may stand on: 2 for those on a stacked file system. 0 when the kernel
+   * has no passthrough.
+   */
   readonly stackDepth: number;
   /** Why it is off, as a name of an errno; undefined when it is on. */
   readonly refusal?: string;
@@ -42,8 +46,8 @@ function floorsAbove(fd: number): number {
 }
 
 /**
- * Asks the kernel whether it takes the files at `paths` as backing files: that needs root, and a file system that does
- * not stand higher than agreed on.
+ * Asks the kernel whether it takes the files at `paths` as backing files: that needs root, and a
+ * file system that does not stand higher than agreed on.
  *
  * @param stackDepth as agreed on; 0 when the kernel has no passthrough
  * @throws {OsError} when a path cannot be opened

@@ -7,8 +7,9 @@
 import { close, nativeBufferOf, open, OpenFlag, write } from "#ffi/libc.ts";
 
 /**
- * Bytes the kernel reads ahead of a sequential reader. Its default of 128 KiB leaves one worker decoding while the
- * others wait; with 512 KiB several requests are under way, which doubled cold reads of a compressed backup.
+ * Bytes the kernel reads ahead of a sequential reader. Its default of 128 KiB leaves one worker
+ * decoding while the others wait; with 512 KiB several requests are under way, which doubled cold
+ * reads of a compressed backup.
  */
 export const READ_AHEAD_BYTES = 512 << 10;
 

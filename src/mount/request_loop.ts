@@ -62,7 +62,8 @@ export class RequestLoop {
   run(): void {
     const { deviceFd, gate, rest, operations: { request } } = this.#parts;
     while (true) {
-      // Before the rest: whoever puts a request off looks again whether it may wait after all, since others may have gone on.
+      // Before the rest: whoever puts a request off looks again whether it may wait after all,
+      // since others may have gone on.
       while (gate.takeOver()) this.#finish(request.opcode, this.#answer(request.opcode));
       rest();
       const size = read(deviceFd, request.buffer.address, request.capacity);
@@ -163,7 +164,10 @@ export class RequestLoop {
     if (result >= 0) operations.undoAnswer(opcode, operations.request.nodeId, result);
   }
 
-  /** Logs an exception of the present request. @returns the negative errno to answer, or {@link NO_ANSWER} */
+  /**
+   * Logs an exception of the present request. @returns the negative errno to answer, or
+   * {@link NO_ANSWER}
+   */
   handleException(error: unknown): number {
     const { operations: { request }, failures } = this.#parts;
     if (isAboutWaiting(error)) return this.#stopWaiting(error);
@@ -187,7 +191,9 @@ export class RequestLoop {
   }
 }
 
-/** Such errors come by the thousand: they are told in words of their own, where they are counted. */
+/**
+ * Such errors come by the thousand: they are told in words of their own, where they are counted.
+ */
 function lacksDescriptors(errno: number): boolean {
   return errno === Errno.EMFILE || errno === Errno.ENFILE;
 }

@@ -1,10 +1,10 @@
 /**
- * Counters of kernel requests. Each worker has cells of its own in one shared buffer and is their only writer, so that
- * counting needs no atomic operations.
+ * Counters of kernel requests. Each worker has cells of its own in one shared buffer and is their
+ * only writer, so that counting needs no atomic operations.
  *
- * Latency is the time from having read a request to having sent its answer. It is taken of the first
- * {@link SAMPLE_ALL_UNTIL} requests of each kind and of one in {@link SAMPLE_EVERY} after that (reading the clock
- * costs 30 ns); counts, errors and bytes are exact.
+ * Latency is the time from having read a request to having sent its answer. It is taken of the
+ * first {@link SAMPLE_ALL_UNTIL} requests of each kind and of one in {@link SAMPLE_EVERY} after
+ * that (reading the clock costs 30 ns); counts, errors and bytes are exact.
  *
  * @module
  */
@@ -23,8 +23,8 @@ const EXPONENT_MAX = 40;
 const BUCKET_COUNT = SUB_BUCKETS * EXPONENT_MAX;
 
 /**
- * Errors that are ordinary answers: every file system gives them to whoever asks whether something is there, may be done or
- * is known at all. All others mean that something is wrong.
+ * Errors that are ordinary answers: every file system gives them to whoever asks whether something
+ * is there, may be done or is known at all. All others mean that something is wrong.
  */
 const NEGATIVE_ANSWERS: ReadonlySet<number> = new Set([
   Errno.ENOENT,

@@ -54,15 +54,16 @@ const SEEK_HOLE = 4;
 /** How a tree is served. */
 export interface TreeFileSystemOptions {
   /**
-   * Nobody checks access by the ACLs of files: their modes are shown so that nobody gets more than the ACL gives. To tools that
-   * copy ACLs these are still to be had as extended attributes.
+   * Nobody checks access by the ACLs of files: their modes are shown so that nobody gets more than
+   * the ACL gives. To tools that copy ACLs these are still to be had as extended attributes.
    */
   readonly showsRestrictedModes?: boolean;
 }
 
 /**
- * Serves a {@link Tree}. It has no state but caches: a node id is computed from the node's id in the tree, a
- * handle is never needed. So several instances over the same tree serve one mount together without sharing anything.
+ * Serves a {@link Tree}. It has no state but caches: a node id is computed from the node's id in
+ * the tree, a handle is never needed. So several instances over the same tree serve one mount
+ * together without sharing anything.
  */
 export class TreeFileSystem implements FileSystem {
   preloadDirectory?: (nodeId: number, entryCount: number) => void;
@@ -70,7 +71,10 @@ export class TreeFileSystem implements FileSystem {
   readonly #contents = new Map<number, FileContent>();
   readonly #listings = new Map<number, Listing>();
   readonly #bursts = new LookupBursts();
-  /** The entry that is being listed, which is looked up at once when attributes are wanted too, and its directory. */
+  /**
+   * The entry that is being listed, which is looked up at once when attributes are wanted too, and
+   * its directory.
+   */
   #listed: DirectoryEntry | undefined;
   #listedIn = 0;
 
@@ -162,7 +166,10 @@ export class TreeFileSystem implements FileSystem {
     return found === size && whence !== SEEK_HOLE ? -Errno.ENXIO : found;
   }
 
-  /** The kernel (5.1) takes this answer for success, and for that of all directories to come; it keeps entries then. */
+  /**
+   * The kernel (5.1) takes this answer for success, and for that of all directories to come; it
+   * keeps entries then.
+   */
   opendir(): number {
     return -Errno.ENOSYS;
   }

@@ -1,9 +1,11 @@
 /**
  * The workers of one mount, seen from the main isolate.
  *
- * A mount answers as soon as one worker serves. The others are started behind that: each holds up the main isolate until its
- * thread has an isolate of its own, 10 ms, and to load the program takes each 50 ms of processor time, for which nobody who
- * waits for a mount need wait. One of them that cannot start costs a message and not the mount. One more, the reserve, is started when all others wait for the source (`pending/wait_table.ts`).
+ * A mount answers as soon as one worker serves. The others are started behind that: each holds up
+ * the main isolate until its thread has an isolate of its own, 10 ms, and to load the program takes
+ * each 50 ms of processor time, for which nobody who waits for a mount need wait. One of them that
+ * cannot start costs a message and not the mount. One more, the reserve, is started when all others
+ * wait for the source (`pending/wait_table.ts`).
  *
  * @module
  */
@@ -75,7 +77,10 @@ export class WorkerPool {
     this.#ended.promise.catch(() => {});
   }
 
-  /** Starts the first thread, which loads its code and then waits for {@link start}. Nothing happens the second time. */
+  /**
+   * Starts the first thread, which loads its code and then waits for {@link start}. Nothing happens
+   * the second time.
+   */
   launch(): void {
     if (this.#workers.length === 0) this.#workers.push(this.#spawn(0));
   }
@@ -117,17 +122,26 @@ export class WorkerPool {
     return this.#guard!.report();
   }
 
-  /** Fulfilled when no worker is being started any more: all serve, or the mount has ended; rejected when one fails before. */
+  /**
+   * Fulfilled when no worker is being started any more: all serve, or the mount has ended; rejected
+   * when one fails before.
+   */
   complete(): Promise<void> {
     return this.#complete.promise;
   }
 
-  /** Fulfilled when all workers that were started have ended by themselves; rejected as soon as one fails. */
+  /**
+   * Fulfilled when all workers that were started have ended by themselves; rejected as soon as one
+   * fails.
+   */
   firstFailure(): Promise<void> {
     return this.#ended.promise;
   }
 
-  /** Gives up workers that do not serve yet. One that is blocked in the kernel cannot be stopped like this. */
+  /**
+   * Gives up workers that do not serve yet. One that is blocked in the kernel cannot be stopped
+   * like this.
+   */
   terminate(): void {
     this.#stop();
     for (const worker of this.#workers) worker.terminate();
@@ -135,8 +149,9 @@ export class WorkerPool {
   }
 
   /**
-   * Keeps workers from using the mount themselves, as preloading of directories does (`directory_preloader.ts`), until the result
-   * is disposed of. One that does so right now is waited for: it keeps the mount busy for a moment.
+   * Keeps workers from using the mount themselves, as preloading of directories does
+   * (`directory_preloader.ts`), until the result is disposed of. One that does so right now is
+   * waited for: it keeps the mount busy for a moment.
    */
   async pausePreloading(): Promise<Disposable> {
     const lock = this.workerCount;
@@ -258,7 +273,10 @@ export class WorkerPool {
     }
   }
 
-  /** Whether a worker failed before it served, and the others serve without it. The first one cannot be done without. */
+  /**
+   * Whether a worker failed before it served, and the others serve without it. The first one cannot
+   * be done without.
+   */
   #isMissing(index: number): boolean {
     return index > 0 && index < this.workerCount &&
       Atomics.load(this.#states, index) === WorkerState.NOT_STARTED;

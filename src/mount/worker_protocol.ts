@@ -7,8 +7,9 @@
 import type { WaitMemory } from "./pending/wait_table.ts";
 
 /**
- * States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does not. One more cell is 1
- * while a worker preloads (`directory_preloader.ts`); behind it comes the reserve's, see {@link stateCell}.
+ * States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does
+ * not. One more cell is 1 while a worker preloads (`directory_preloader.ts`); behind it comes the
+ * reserve's, see {@link stateCell}.
  */
 export const WorkerState = {
   STARTING: 0,

@@ -14,8 +14,8 @@ import { FormatError, StateError } from "#src/errors.ts";
 export const BINDING_FILE_NAME = ".pbkfs-binding.json";
 
 /**
- * Version of the records that are made. Those of version 1 have no {@link Binding.source}; they keep
- * their version, so that the program that made them can still use them.
+ * Version of the records that are made. Those of version 1 have no {@link Binding.source}; they
+ * keep their version, so that the program that made them can still use them.
  */
 export const DIFF_FORMAT_VERSION = 2;
 

@@ -1,11 +1,13 @@
 /**
  * The block maps of a partial file: which blocks are in the diff.
  *
- * The *working* map is written right after the data, and is what reads follow; after a kill it is in the host's
- * page cache. After a power cut it may have reached the disk before the data, so then only the *durable* map
- * counts, which is written after the data were synced. The header's boot id tells the two cases apart.
+ * The *working* map is written right after the data, and is what reads follow; after a kill it is
+ * in the host's page cache. After a power cut it may have reached the disk before the data, so then
+ * only the *durable* map counts, which is written after the data were synced. The header's boot id
+ * tells the two cases apart.
  *
- * The maps stay in the file: a read of the few bytes that a request needs costs 0.2 µs, and all threads see them.
+ * The maps stay in the file: a read of the few bytes that a request needs costs 0.2 µs, and all
+ * threads see them.
  *
  * @module
  */
@@ -69,7 +71,8 @@ export class BlockMaps {
   }
 
   /**
-   * Says that blocks `first` to `last` (inside the map) are in the diff; their data must be written already.
+   * Says that blocks `first` to `last` (inside the map) are in the diff; their data must be written
+   * already.
    *
    * @returns the number of blocks that were not in the diff before, or a negative errno
    */
@@ -101,7 +104,10 @@ export class BlockMaps {
     return added;
   }
 
-  /** After a reboot: makes the working map what the durable one is, and says that it is of this boot. */
+  /**
+   * After a reboot: makes the working map what the durable one is, and says that it is of this
+   * boot.
+   */
   #useWorkingMap(slot: number, fd: number): number {
     const { table, bootId } = this.#context;
     if (!table.has(slot, Flag.MAP_OLD_BOOT)) return 0;
@@ -119,8 +125,8 @@ export class BlockMaps {
   }
 
   /**
-   * Makes sure that nothing of the lower file is visible beyond `size`: before the file grows, or after it
-   * was cut.
+   * Makes sure that nothing of the lower file is visible beyond `size`: before the file grows, or
+   * after it was cut.
    *
    * @returns 0 or a negative errno
    */
@@ -137,8 +143,8 @@ export class BlockMaps {
   }
 
   /**
-   * Makes data and map of a partial file durable: first the data, then the map that leads to them. Takes the
-   * node's lock by itself.
+   * Makes data and map of a partial file durable: first the data, then the map that leads to them.
+   * Takes the node's lock by itself.
    *
    * @returns 0 or a negative errno
    */
@@ -176,7 +182,8 @@ export class BlockMaps {
 }
 
 /**
- * Adds the blocks of `map`, whose data are durable, to the durable map; leaves the file's times as they are.
+ * Adds the blocks of `map`, whose data are durable, to the durable map; leaves the file's times as
+ * they are.
  *
  * @returns 0 or a negative errno
  */

@@ -39,15 +39,17 @@ const KNOWN_NAMES = new Set([
 ]);
 
 /**
- * Removes everything inside a diff directory and keeps the directory. Links are removed, not followed.
+ * Removes everything inside a diff directory and keeps the directory. Links are removed, not
+ * followed.
  *
- * What a live worker has mounted is not removed, whatever is asked for: not the directory itself, nor a part of it, nor one
- * in it. Its programs would go on with files that are gone.
+ * What a live worker has mounted is not removed, whatever is asked for: not the directory itself,
+ * nor a part of it, nor one in it. Its programs would go on with files that are gone.
  *
  * @param options.force remove although the directory is not known to be a diff directory of ours
  * @returns the number of entries removed
  * @throws {UsageError} for the root directory
- * @throws {StateError} `locked` when it is in use, `foreign-diff` when it is not a diff directory of ours
+ * @throws {StateError} `locked` when it is in use, `foreign-diff` when it is not a diff directory
+ *   of ours
  * @throws {OsError} when it is not a directory or not writable
  */
 export function cleanupDiffDirectory(path: string, options: { force: boolean }): number {
@@ -95,7 +97,10 @@ function requireUnused(path: string): void {
   throw new DiffLockedError(path, holder, message);
 }
 
-/** Refuses to empty what is not known to be a diff directory: a slip in `-d` must not cost somebody's files. */
+/**
+ * Refuses to empty what is not known to be a diff directory: a slip in `-d` must not cost
+ * somebody's files.
+ */
 function checkIsDiff(path: string, names: readonly string[]): void {
   const bindingPath = `${path}/${BINDING_FILE_NAME}`;
   const text = readSmallTextFile(bindingPath);

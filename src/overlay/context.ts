@@ -24,17 +24,21 @@ export interface OverlayOptions {
   /** Directories below the root whose changes are kept only while mounted, such as `pg_wal`. */
   readonly volatileDirectories: readonly string[];
   /**
-   * Files have extended attributes. Without them every request for one is ENOSYS: the kernel then asks no more, which
-   * spares a server that writes one request for each write.
+   * Files have extended attributes. Without them every request for one is ENOSYS: the kernel then
+   * asks no more, which spares a server that writes one request for each write.
    */
   readonly extendedAttributes: boolean;
-  /** Whoever serves the files checks access by their POSIX ACLs; without that they cannot be set. */
+  /**
+   * Whoever serves the files checks access by their POSIX ACLs; without that they cannot be set.
+   */
   readonly posixAcls?: boolean;
 }
 
 /** Tells the kernel of files that it may read and write itself. */
 export interface BackingRegistry {
-  /** Registers an open file. @returns an id greater than 0, or 0 when the kernel does not want it */
+  /**
+   * Registers an open file. @returns an id greater than 0, or 0 when the kernel does not want it
+   */
   register(fd: number): number;
   unregister(id: number): void;
 }

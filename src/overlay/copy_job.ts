@@ -1,8 +1,9 @@
 /**
  * Copying one file of the backup with all threads that have nothing else to do.
  *
- * There is at most one job at a time. Its owner publishes it in shared memory and takes piece after piece; other threads
- * take pieces too, for as long as no request waits for them. Each reads by its own instance of the lower tree.
+ * There is at most one job at a time. Its owner publishes it in shared memory and takes piece after
+ * piece; other threads take pieces too, for as long as no request waits for them. Each reads by its
+ * own instance of the lower tree.
  *
  * @module
  */
@@ -49,7 +50,10 @@ export class CopyJobs {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #doubles: Float64Array<SharedArrayBuffer>;
 
-  /** @param gate is asked, and told, before a thread begins to read the lower tree, or waits for others that do */
+  /**
+   * @param gate is asked, and told, before a thread begins to read the lower tree, or waits for
+   *   others that do
+   */
   constructor(context: OverlayContext, memory: SharedArrayBuffer, gate: WaitGate) {
     this.#context = context;
     this.#gate = gate;
@@ -72,10 +76,12 @@ export class CopyJobs {
   }
 
   /**
-   * Copies a file's content to the start of `fd`. Holds no lock, and returns when no thread uses `fd` any more.
+   * Copies a file's content to the start of `fd`. Holds no lock, and returns when no thread uses
+   * `fd` any more.
    *
    * @param callHelpers wakes other threads, which then call {@link help}
-   * @returns 0, or a negative errno: EBUSY when another copy is being made, or this thread must not wait
+   * @returns 0, or a negative errno: EBUSY when another copy is being made, or this thread must not
+   *   wait
    */
   copy(lowerId: number, sizeBytes: number, fd: number, callHelpers: () => void): number {
     const words = this.#words;
@@ -106,13 +112,17 @@ export class CopyJobs {
     return error;
   }
 
-  /** Takes part in the present job, if there is one, until it has no pieces left or `isWanted` says so. */
+  /**
+   * Takes part in the present job, if there is one, until it has no pieces left or `isWanted` says
+   * so.
+   */
   help(isWanted: () => boolean): void {
     const words = this.#words;
     if (Atomics.load(words, Word.STATE) !== State.OPEN || !this.#gate.tryAdmit()) return;
     Atomics.add(words, Word.HELPERS, 1);
     try {
-      // The owner may have closed the job in between; while it is open and this thread counted, it stays.
+      // The owner may have closed the job in between; while it is open and this thread counted, it
+      // stays.
       if (Atomics.load(words, Word.STATE) === State.OPEN) this.#work(isWanted);
     } finally {
       addAndWake(words, Word.HELPERS, -1);

@@ -1,14 +1,16 @@
 /**
- * The mark of a whole copy whose bytes may not be on the disk yet, and what becomes of marked copies.
+ * The mark of a whole copy whose bytes may not be on the disk yet, and what becomes of marked
+ * copies.
  *
- * A whole copy of a file of the backup gets its name in the diff before the disk has its bytes: to wait for the disk
- * would delay an open(2) by seconds. After a kill nothing is lost, since the host's kernel has the bytes. After a power
- * cut the name may lead to half of them. So the copy carries the boot id of its making in an extended attribute until
- * it was synced, and a copy that still carries the id of another boot is removed before the next mount: then the
- * backup shows again, which is what the file was when it was synced last, that is never.
+ * A whole copy of a file of the backup gets its name in the diff before the disk has its bytes: to
+ * wait for the disk would delay an open(2) by seconds. After a kill nothing is lost, since the
+ * host's kernel has the bytes. After a power cut the name may lead to half of them. So the copy
+ * carries the boot id of its making in an extended attribute until it was synced, and a copy that
+ * still carries the id of another boot is removed before the next mount: then the backup shows
+ * again, which is what the file was when it was synced last, that is never.
  *
- * Which diff directories have to be looked through for that, a file `.pbkfs-copies` tells. It is durable before the
- * first copy has its name, and goes at the clean unmount.
+ * Which diff directories have to be looked through for that, a file `.pbkfs-copies` tells. It is
+ * durable before the first copy has its name, and goes at the clean unmount.
  *
  * @module
  */
@@ -27,7 +29,10 @@ export const COPY_MARK_XATTR = "trusted.pbkfs.copy";
 /** In the diff directory: a mount has made whole copies, and has not ended cleanly yet. */
 export const COPIES_FILE_NAME = ".pbkfs-copies";
 
-/** Marks an open file as a copy of this boot. @returns 0 or a negative errno, where the file system has no such attributes */
+/**
+ * Marks an open file as a copy of this boot. @returns 0 or a negative errno, where the file system
+ * has no such attributes
+ */
 export function markCopy(fd: number, bootId: Uint8Array): number {
   return host.setXattr(fd, COPY_MARK_XATTR, bootId, 0);
 }

@@ -1,10 +1,11 @@
 /**
  * Copy-up: making a node of the lower tree stand in the diff, before its first change.
  *
- * A file becomes a partial file without a single block (`partial_file.ts`): no content is copied, whatever its
- * size. Only a small file that is plain in the backup is copied whole, which leaves a plain file in the diff
- * that the kernel can serve alone. Everything is made under a temporary name, made durable and then renamed, so
- * that a name in the diff never leads to something half made.
+ * A file becomes a partial file without a single block (`partial_file.ts`): no content is copied,
+ * whatever its size. Only a small file that is plain in the backup is copied whole, which leaves a
+ * plain file in the diff that the kernel can serve alone. Everything is made under a temporary
+ * name, made durable and then renamed, so that a name in the diff never leads to something half
+ * made.
  *
  * Unless they say otherwise, methods want the namespace lock.
  *
@@ -39,8 +40,8 @@ export class CopyUp {
   }
 
   /**
-   * Reads what {@link ensureUpper} needs of a file: a lower tree that does not answer then does so before a lock is
-   * held that all others want. Needs no lock itself.
+   * Reads what {@link ensureUpper} needs of a file: a lower tree that does not answer then does so
+   * before a lock is held that all others want. Needs no lock itself.
    *
    * @param slot 0 for a node that is gone
    */
@@ -91,7 +92,8 @@ export class CopyUp {
   }
 
   /**
-   * Puts a whole copy of a file, made under a temporary name and marked as such (`copy_mark.ts`), in the file's place.
+   * Puts a whole copy of a file, made under a temporary name and marked as such (`copy_mark.ts`),
+   * in the file's place.
    *
    * @param fd the copy's descriptor, which belongs to the node when this succeeds
    * @returns 0 or a negative errno
@@ -328,8 +330,8 @@ export class CopyUp {
   }
 
   /**
-   * Before a whole copy gets another name: makes it durable. What is not durable is removed after a power cut, and only
-   * under its first name the backup's file comes to light then.
+   * Before a whole copy gets another name: makes it durable. What is not durable is removed after a
+   * power cut, and only under its first name the backup's file comes to light then.
    *
    * @returns 0 or a negative errno
    */
@@ -376,7 +378,8 @@ export class CopyUp {
 }
 
 /**
- * Gives an open file or directory of the diff the extended attributes of a node, as far as its disk takes them.
+ * Gives an open file or directory of the diff the extended attributes of a node, as far as its disk
+ * takes them.
  *
  * @returns 0 or a negative errno
  */
@@ -393,8 +396,9 @@ export function copyNodeXattrs(node: Node, fd: number): number {
 }
 
 /**
- * Whether a node of the lower tree can be changed in the diff. What has several names would become two files: the changed one, and the
- * old one under its other names. A device 0:0 would be a whiteout there.
+ * Whether a node of the lower tree can be changed in the diff. What has several names would become
+ * two files: the changed one, and the old one under its other names. A device 0:0 would be a
+ * whiteout there.
  */
 export function canChange(node: Node): boolean {
   if (node.kind === "directory") return true;

@@ -34,7 +34,10 @@ import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 /** Name of the marker in the diff directory that says that acknowledged writes may be lost. */
 export const DIRTY_FILE_NAME = ".pbkfs-dirty";
 
-/** Name of the directory, in the upper tree and under the mount root, in which a worker leaves its files. */
+/**
+ * Name of the directory, in the upper tree and under the mount root, in which a worker leaves its
+ * files.
+ */
 export const CONTROL_DIRECTORY_NAME = ".pbkfs";
 
 /** Directory of the upper tree, in the diff directory. */
@@ -74,8 +77,8 @@ export interface BindingFacts {
 }
 
 /**
- * Opens, and with it locks, a diff directory. A directory that does not exist is made (mode 0700). Nothing is
- * written into a directory that another tool made.
+ * Opens, and with it locks, a diff directory. A directory that does not exist is made (mode 0700).
+ * Nothing is written into a directory that another tool made.
  *
  * @throws {UsageError} `overlap` when diff directory, mount point and source are not apart
  * @throws {StateError} `foreign-diff`, `locked` or `dirty`, or what `checkBinding` throws
@@ -175,14 +178,18 @@ export class DiffDirectory {
     return this.#binding;
   }
 
-  /** Path of the worker's own directory, `DIFF/data/.pbkfs`, for this process; needs a bound directory. */
+  /**
+   * Path of the worker's own directory, `DIFF/data/.pbkfs`, for this process; needs a bound
+   * directory.
+   */
   get controlPath(): string {
     return this.#control!.path;
   }
 
   /**
-   * Files may have extended attributes, since this or a former mount keeps them; needs a bound directory. Such a diff is
-   * never mounted without: the mode of a file with an ACL alone gives the owning group what the ACL gives to somebody else.
+   * Files may have extended attributes, since this or a former mount keeps them; needs a bound
+   * directory. Such a diff is never mounted without: the mode of a file with an ACL alone gives the
+   * owning group what the ACL gives to somebody else.
    */
   get hasExtendedAttributes(): boolean {
     return this.#bound().xattrs_used;
@@ -194,12 +201,12 @@ export class DiffDirectory {
   }
 
   /**
-   * Binds the directory, or renews its binding, as Active; makes what a mount needs in it; forgets lost writes
-   * that were forgiven. Durable on return.
+   * Binds the directory, or renews its binding, as Active; makes what a mount needs in it; forgets
+   * lost writes that were forgiven. Durable on return.
    *
    * @returns how the source has changed since the diff was made over it, when that was forgiven
-   * @throws {StateError} `bound-elsewhere`, `source-changed` or what the source throws, when the diff
-   *   was made over another one
+   * @throws {StateError} `bound-elsewhere`, `source-changed` or what the source throws, when the
+   *   diff was made over another one
    * @throws {OsError}
    */
   bind(facts: BindingFacts): string | undefined {
@@ -229,7 +236,8 @@ export class DiffDirectory {
   /**
    * Sees to it that what is at the path is still what was mounted.
    *
-   * @throws {OsError} `ENOENT` when it was moved or removed, `ESTALE` when something else has its path
+   * @throws {OsError} `ENOENT` when it was moved or removed, `ESTALE` when something else has its
+   *   path
    */
   requireInPlace(): void {
     this.#control?.requireInPlace();
@@ -304,14 +312,17 @@ export class DiffDirectory {
 export interface ControlDirectory {
   /** A path by which this process reaches it, whatever becomes of its name. */
   readonly path: string;
-  /** @throws {OsError} `ENOENT` when it is gone from the diff, `ESTALE` when another one is there */
+  /**
+   * @throws {OsError} `ENOENT` when it is gone from the diff, `ESTALE` when another one is there
+   */
   requireInPlace(): void;
   close(): void;
 }
 
 /**
- * Opens the worker's own directory, `DIFF/data/.pbkfs`. It lies in the upper tree, where whoever owns the mount can put
- * something else under its name, a link to `/etc` for example; files of a root process must not go there.
+ * Opens the worker's own directory, `DIFF/data/.pbkfs`. It lies in the upper tree, where whoever
+ * owns the mount can put something else under its name, a link to `/etc` for example; files of a
+ * root process must not go there.
  *
  * @throws {OsError}
  */
@@ -400,7 +411,10 @@ function refuseForeign(path: string): Binding | undefined {
   );
 }
 
-/** What is somebody's in a directory that was never bound: mounting would empty `tmp/`, and cleaning up everything. */
+/**
+ * What is somebody's in a directory that was never bound: mounting would empty `tmp/`, and cleaning
+ * up everything.
+ */
 function findStranger(path: string): string | undefined {
   for (const name of namesIn(path)) {
     if (name.startsWith(CONTROL_DIRECTORY_NAME) || name === "lost+found") continue;

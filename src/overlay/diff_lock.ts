@@ -1,9 +1,11 @@
 /**
- * The lock of a diff directory: flock(2) on `.pbkfs-lock`, held by the worker that has the diff mounted.
+ * The lock of a diff directory: flock(2) on `.pbkfs-lock`, held by the worker that has the diff
+ * mounted.
  *
- * The kernel drops the lock with the process, however it ends. So the lock, and never the file or a process id,
- * says whether a diff is in use. The text inside only says where to look for the holder: its number may be that of
- * another PID namespace. Who holds the lock is the process of whose open files the kernel says so.
+ * The kernel drops the lock with the process, however it ends. So the lock, and never the file or a
+ * process id, says whether a diff is in use. The text inside only says where to look for the
+ * holder: its number may be that of another PID namespace. Who holds the lock is the process of
+ * whose open files the kernel says so.
  *
  * @module
  */
@@ -51,8 +53,8 @@ export class DiffLock {
   /** Removes the lock file and frees the lock. */
   release(): void {
     if (this.#fd < 0) return;
-    // Removed while still held: whoever opened the old file sees that it is gone and starts anew. Where the directory was moved
-    // away, what has that path now may be the lock of somebody else.
+    // Removed while still held: whoever opened the old file sees that it is gone and starts anew.
+    // Where the directory was moved away, what has that path now may be the lock of somebody else.
     if (isStillNamed(this.#fd, this.#path)) host.unlinkAt(host.At.FDCWD, this.#path);
     host.close(this.#fd);
     this.#fd = -1;
@@ -91,7 +93,9 @@ export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock 
   }
 }
 
-/** The live holder of a diff directory's lock, or undefined when nobody holds it. @throws {OsError} */
+/**
+ * The live holder of a diff directory's lock, or undefined when nobody holds it. @throws {OsError}
+ */
 export function findLockHolder(diffPath: string): LockHolder | undefined {
   const path = `${diffPath}/${LOCK_FILE_NAME}`;
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK;
@@ -117,7 +121,9 @@ function findHoldingProcess(lockIno: number, likely: number | undefined): number
   return listProcesses().find((pid) => holdsLock(pid, lockIno));
 }
 
-/** Whether an open file of a process has the exclusive lock of the lock file with that inode number. */
+/**
+ * Whether an open file of a process has the exclusive lock of the lock file with that inode number.
+ */
 function holdsLock(pid: number, lockIno: number): boolean {
   using process = HostProcess.open(pid);
   return process?.descriptors().some(({ fd, target }) => {

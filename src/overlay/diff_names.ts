@@ -1,6 +1,6 @@
 /**
- * The steps that changes of names in the diff are made of. Each is one operation of the host where the host's file
- * system can do it.
+ * The steps that changes of names in the diff are made of. Each is one operation of the host where
+ * the host's file system can do it.
  *
  * All methods want the namespace lock and return 0 or a negative errno unless they say otherwise.
  *
@@ -80,7 +80,8 @@ export class DiffNames {
     if (!needsWhiteout) return host.renameAt(fd, name, newFd, newName);
     const renamed = host.renameAt(fd, name, newFd, newName, RenameFlag.WHITEOUT);
     if (renamed !== -Errno.EINVAL) return renamed;
-    // A host file system without whiteout renames: a kill between the two shows the file under both names.
+    // A host file system without whiteout renames: a kill between the two shows the file under both
+    // names.
     const { tmpFd } = this.#context;
     const temporary = this.#context.temporaryName();
     let result = host.mknodAt(tmpFd, temporary, WHITEOUT_MODE, 0);
@@ -91,8 +92,9 @@ export class DiffNames {
   }
 
   /**
-   * Removes a directory of the diff that is empty but for whiteouts and a marker. Where the lower tree has the name too,
-   * a whiteout comes in its place at the same moment, so that a kill lets nothing show through.
+   * Removes a directory of the diff that is empty but for whiteouts and a marker. Where the lower
+   * tree has the name too, a whiteout comes in its place at the same moment, so that a kill lets
+   * nothing show through.
    */
   removeDirectory(parentFd: number, name: string, needsWhiteout: boolean): number {
     const { tmpFd } = this.#context;

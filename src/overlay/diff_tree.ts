@@ -38,10 +38,11 @@ export interface DiffTreeOptions {
 }
 
 /**
- * Prepares a bound, locked diff directory for its overlay: empties `tmp/`, gives the root of a new tree the
- * owner, mode and times of the lower root, and makes what stands for volatile directories.
+ * Prepares a bound, locked diff directory for its overlay: empties `tmp/`, gives the root of a new
+ * tree the owner, mode and times of the lower root, and makes what stands for volatile directories.
  *
- * @throws {FormatError} when the nonce is not the one the tree was made with: its changed files would not be known
+ * @throws {FormatError} when the nonce is not the one the tree was made with: its changed files
+ *   would not be known
  * @throws {OsError}
  */
 export function prepareDiffTree(options: DiffTreeOptions): void {
@@ -108,7 +109,10 @@ function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOp
   host.unwrap(host.fsync(dataFd), "sync", "data");
 }
 
-/** What a directory of the diff inherits from the place where the diff was made is none of the mount's. */
+/**
+ * What a directory of the diff inherits from the place where the diff was made is none of the
+ * mount's.
+ */
 function removeAcls(fd: number): void {
   for (const name of [XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT]) {
     const removed = host.removeXattr(fd, name);
@@ -205,11 +209,12 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
 }
 
 /**
- * Makes everything in a diff directory durable that was acknowledged: data first, then the block maps that lead
- * to them. Needed after each mount, since after a reboot only what is durable counts. What stood for volatile
- * directories goes first: it is not worth the disk's time.
+ * Makes everything in a diff directory durable that was acknowledged: data first, then the block
+ * maps that lead to them. Needed after each mount, since after a reboot only what is durable
+ * counts. What stood for volatile directories goes first: it is not worth the disk's time.
  *
- * @param changedSince Unix seconds of the mount: where nothing has changed since, others' changes on that disk are not waited for
+ * @param changedSince Unix seconds of the mount: where nothing has changed since, others' changes
+ *   on that disk are not waited for
  * @returns how many files had bytes that were not yet durable
  * @throws {OsError}
  */
@@ -240,7 +245,10 @@ interface UnsettledFile {
 
 class Settler {
   readonly files: UnsettledFile[] = [];
-  /** Unix seconds of the last change of a file or directory of the mount, apart from the worker's own. */
+  /**
+   * Unix seconds of the last change of a file or directory of the mount, apart from the worker's
+   * own.
+   */
   lastChange = 0;
   /** Paths of whole copies that were not synced. */
   readonly copies: (readonly string[])[] = [];
@@ -254,7 +262,10 @@ class Settler {
     this.#nonce = nonce;
   }
 
-  /** Finds the files below a directory that are not durable: by their durable map, or the mark of a copy. */
+  /**
+   * Finds the files below a directory that are not durable: by their durable map, or the mark of a
+   * copy.
+   */
   collect(fd: number, path: readonly string[] = []): void {
     if (path.length === 0) this.#rootFd = fd;
     this.#noteChange(fd);

@@ -22,7 +22,10 @@ export interface DiffUsage {
   files: number;
 }
 
-/** Whether the disk of a diff takes no changes, be it that it was mounted so or that an error has made it so. */
+/**
+ * Whether the disk of a diff takes no changes, be it that it was mounted so or that an error has
+ * made it so.
+ */
 export function isDiffReadOnly(diffPath: string): boolean {
   const fd = openDirectory(host.At.FDCWD, `${diffPath}/${TEMPORARY_DIRECTORY_NAME}`);
   if (fd < 0) return fd === -host.Errno.EROFS;
@@ -32,7 +35,9 @@ export function isDiffReadOnly(diffPath: string): boolean {
   return touched === -host.Errno.EROFS;
 }
 
-/** Measures the upper tree, without the files of the worker. What vanishes meanwhile is left out. */
+/**
+ * Measures the upper tree, without the files of the worker. What vanishes meanwhile is left out.
+ */
 export function measureDiff(diffPath: string): DiffUsage {
   const usage: DiffUsage = { bytes: 0, files: 0 };
   const fd = openDirectory(host.At.FDCWD, `${diffPath}/${DATA_DIRECTORY_NAME}`);

@@ -1,9 +1,10 @@
 /**
  * The marker that tells which directory of the lower tree a directory of the diff continues.
  *
- * Without a marker it is the lower directory at the same place, if there is one. A directory that was moved, or
- * made where the lower tree has another, carries the file {@link MARKER_NAME} inside of it, so that the rename
- * of the directory is one host operation and stays atomic. Content: `lower PATH\n`, or `none\n`.
+ * Without a marker it is the lower directory at the same place, if there is one. A directory that
+ * was moved, or made where the lower tree has another, carries the file {@link MARKER_NAME} inside
+ * of it, so that the rename of the directory is one host operation and stays atomic. Content:
+ * `lower PATH\n`, or `none\n`.
  *
  * @module
  */
@@ -17,7 +18,10 @@ export const MARKER_NAME = ".pbkfs-directory";
 /** Longest marker: the longest path and the words around it. */
 export const MARKER_SIZE_MAX = 4096 + 16;
 
-/** Encodes a marker. `lowerPath` has no leading slash; undefined says that no lower directory is continued. */
+/**
+ * Encodes a marker. `lowerPath` has no leading slash; undefined says that no lower directory is
+ * continued.
+ */
 export function encodeMarker(lowerPath: string | undefined): Uint8Array<ArrayBuffer> {
   const text = lowerPath === undefined ? "none\n" : `lower ${lowerPath}\n`;
   return new Uint8Array(encodeFileName(text));

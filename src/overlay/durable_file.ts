@@ -1,5 +1,6 @@
 /**
- * Small files of our own in a diff directory: read without following links, replaced atomically and durably.
+ * Small files of our own in a diff directory: read without following links, replaced atomically and
+ * durably.
  *
  * @module
  */
@@ -35,8 +36,9 @@ export function readSmallTextFile(path: string): string | undefined {
 }
 
 /**
- * Replaces `directory/name` by `text` so that after a crash there is the old or the new content, whole.
- * On return the new content is durable unless `durable` is false. For root the file gets the `owner`.
+ * Replaces `directory/name` by `text` so that after a crash there is the old or the new content,
+ * whole. On return the new content is durable unless `durable` is false. For root the file gets the
+ * `owner`.
  *
  * @throws {OsError}
  */

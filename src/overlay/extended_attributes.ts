@@ -1,5 +1,6 @@
 /**
- * Extended attributes: those of the lower node until it is copied up, those of the diff's file from then on.
+ * Extended attributes: those of the lower node until it is copied up, those of the diff's file from
+ * then on.
  *
  * All methods want the namespace lock.
  *
@@ -61,7 +62,9 @@ export class ExtendedAttributes {
     );
   }
 
-  /** `killSgid`: the set-group-id bit goes, as with chmod(2) by somebody who is not in the group. */
+  /**
+   * `killSgid`: the set-group-id bit goes, as with chmod(2) by somebody who is not in the group.
+   */
   set(slot: number, name: string, value: Uint8Array, flags: number, killSgid: boolean): number {
     if (isUncheckedAcl(name, this.#context.options)) return -Errno.EOPNOTSUPP;
     if (name === COPY_MARK_XATTR) return -Errno.EPERM;

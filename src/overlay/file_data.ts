@@ -1,5 +1,6 @@
 /**
- * The bytes of files: reading through diff and lower tree, copy-on-write by block, truncation, fsync.
+ * The bytes of files: reading through diff and lower tree, copy-on-write by block, truncation,
+ * fsync.
  *
  * @module
  */
@@ -25,7 +26,10 @@ export class FileData {
     this.#maps = new BlockMaps(context);
   }
 
-  /** Reads up to `size` bytes. @returns the count, short only at the end of the file, or a negative errno */
+  /**
+   * Reads up to `size` bytes. @returns the count, short only at the end of the file, or a negative
+   * errno
+   */
   read(
     slot: number,
     offset: number,
@@ -222,8 +226,8 @@ export class FileData {
   }
 
   /**
-   * Writes where at least one block is not yet in the diff. The blocks at both ends are filled up with their old
-   * bytes first; the map is changed last, so that until then the old content shows.
+   * Writes where at least one block is not yet in the diff. The blocks at both ends are filled up
+   * with their old bytes first; the map is changed last, so that until then the old content shows.
    */
   #writeNewBlocks(
     slot: number,
@@ -280,7 +284,9 @@ export class FileData {
     return written === size ? 0 : written < 0 ? written : -Errno.ENOSPC;
   }
 
-  /** Copies the blocks of a byte range into the diff that are not yet there. Takes the node's lock. */
+  /**
+   * Copies the blocks of a byte range into the diff that are not yet there. Takes the node's lock.
+   */
   materialize(slot: number, offset: number, size: number): number {
     const { table, counters } = this.#context;
     const fd = table.fd(slot);
@@ -401,7 +407,10 @@ export class FileData {
     return host.fsync(fd);
   }
 
-  /** Copies between two open files; the target stands in the diff. @returns the number of bytes copied */
+  /**
+   * Copies between two open files; the target stands in the diff. @returns the number of bytes
+   * copied
+   */
   copyRange(
     slotIn: number,
     offsetIn: number,

@@ -1,5 +1,6 @@
 /**
- * Where the data of files are, and where nothing is stored: in the diff, below it, and in files that are partly in both.
+ * Where the data of files are, and where nothing is stored: in the diff, below it, and in files
+ * that are partly in both.
  *
  * @module
  */
@@ -48,7 +49,10 @@ export class Holes {
     return seekContent(content, offset, end, isHoleWanted);
   }
 
-  /** Goes through the runs of blocks of either layer. @returns an offset up to `fileSize`, or a negative errno */
+  /**
+   * Goes through the runs of blocks of either layer. @returns an offset up to `fileSize`, or a
+   * negative errno
+   */
   #seekPartial(slot: number, offset: number, fileSize: number, isHoleWanted: boolean): number {
     const { table } = this.#context;
     const fd = table.fd(slot);
@@ -72,7 +76,10 @@ export class Holes {
     return position < fileSize ? this.#seekDiff(slot, position, fileSize, isHoleWanted) : fileSize;
   }
 
-  /** In bytes that are in the diff: what its file system knows. @returns an offset up to `end`, or a negative errno */
+  /**
+   * In bytes that are in the diff: what its file system knows. @returns an offset up to `end`, or a
+   * negative errno
+   */
   #seekDiff(slot: number, offset: number, end: number, isHoleWanted: boolean): number {
     const { table } = this.#context;
     const { DATA, HOLE } = host.Seek;
@@ -82,7 +89,10 @@ export class Holes {
     return found < 0 ? found : Math.min(found - dataOffset, end);
   }
 
-  /** In bytes of the lower file; what is not visible any more is a hole. @returns an offset up to `end` */
+  /**
+   * In bytes of the lower file; what is not visible any more is a hole. @returns an offset up to
+   * `end`
+   */
   #seekVisible(slot: number, offset: number, end: number, isHoleWanted: boolean): number {
     const visibleEnd = Math.min(this.#context.table.limit(slot), end);
     if (offset >= visibleEnd) return isHoleWanted ? offset : end;

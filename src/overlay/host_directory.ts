@@ -23,8 +23,8 @@ export interface HostEntry {
 }
 
 /**
- * All entries of an open directory without `.` and `..`. The descriptor's position is used: one reader at a
- * time, so the caller opens the directory anew or holds the namespace lock.
+ * All entries of an open directory without `.` and `..`. The descriptor's position is used: one
+ * reader at a time, so the caller opens the directory anew or holds the namespace lock.
  *
  * @param isRead on behalf of a program that reads the directory: it counts as its last access
  * @throws {OsError}
@@ -62,7 +62,10 @@ export function readHostDirectory(fd: number, isRead = false): HostEntry[] {
   }
 }
 
-/** Removes a name of the host with everything below it. Links are not followed. What cannot go stays. */
+/**
+ * Removes a name of the host with everything below it. Links are not followed. What cannot go
+ * stays.
+ */
 export function removeHostTree(directoryFd: number, name: string, depth = 0): void {
   if (host.unlinkAt(directoryFd, name) === 0 || depth > DEPTH_MAX) return;
   const fd = host.openAt(

@@ -1,9 +1,11 @@
 /**
- * Links of the lower tree whose target depends on where the tree is mounted, as the diff keeps them: not the target of
- * one mount, but a reference to the link, so that the next mount shows the target that is right there.
+ * Links of the lower tree whose target depends on where the tree is mounted, as the diff keeps
+ * them: not the target of one mount, but a reference to the link, so that the next mount shows the
+ * target that is right there.
  *
- * Text of the link in the diff: `PBKFSLNK:NONCE:PATH`, the nonce in hexadecimal, the path in the lower tree. The nonce
- * keeps users of the mount from making such a link, as it does for partial files.
+ * Text of the link in the diff: `PBKFSLNK:NONCE:PATH`, the nonce in hexadecimal, the path in the
+ * lower tree. The nonce keeps users of the mount from making such a link, as it does for partial
+ * files.
  *
  * @module
  */

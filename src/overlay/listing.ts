@@ -1,9 +1,10 @@
 /**
  * Directory listings: one merged list for each open directory, in an anonymous memory file.
  *
- * The list is taken when reading starts and stays as it is until the directory is read from its start again, so
- * that names that are there throughout come exactly once while others come and go. It lies in a memory file
- * because any thread may be asked for the next part; the handle is its descriptor, a cookie its byte offset.
+ * The list is taken when reading starts and stays as it is until the directory is read from its
+ * start again, so that names that are there throughout come exactly once while others come and go.
+ * It lies in a memory file because any thread may be asked for the next part; the handle is its
+ * descriptor, a cookie its byte offset.
  *
  * Record: u64 inode number, u16 length of the name, u8 type, name.
  *

@@ -1,8 +1,10 @@
 /**
- * The names of nodes in shared memory: short ones inside of the node's record, long ones in blocks of their own.
+ * The names of nodes in shared memory: short ones inside of the node's record, long ones in blocks
+ * of their own.
  *
- * In the record: word 11 the length in bytes, word 12 the number of the block or 0, from byte 104 on the name when it
- * has at most 24 bytes. The first block of the arena is its header: free list and first block never used.
+ * In the record: word 11 the length in bytes, word 12 the number of the block or 0, from byte 104
+ * on the name when it has at most 24 bytes. The first block of the arena is its header: free list
+ * and first block never used.
  *
  * Methods that change want the namespace lock.
  *

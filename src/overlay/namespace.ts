@@ -1,9 +1,9 @@
 /**
  * Names: making, removing and linking them in the merged tree (`renaming.ts` renames).
  *
- * Each change of a name that the lower tree has too is one host operation that puts the new state and the
- * whiteout in place together (rename over, RENAME_WHITEOUT, RENAME_EXCHANGE), so that a kill at any moment
- * leaves the old or the new names, never both or none.
+ * Each change of a name that the lower tree has too is one host operation that puts the new state
+ * and the whiteout in place together (rename over, RENAME_WHITEOUT, RENAME_EXCHANGE), so that a
+ * kill at any moment leaves the old or the new names, never both or none.
  *
  * All methods want the namespace lock and return 0 or a negative errno.
  *
@@ -132,7 +132,8 @@ export class Namespace {
       if (result < 0) return result;
     }
     let owned = this.#setOwner(directoryFd, name, type, permissions, caller.uid, gid);
-    // What is made in its own directory has inherited from it; elsewhere nothing, or something else.
+    // What is made in its own directory has inherited from it; elsewhere nothing, or something
+    // else.
     if (owned === 0 && defaults !== undefined && directoryFd === this.#context.tmpFd) {
       owned = this.#setAcls(directoryFd, name, inherited!.access, type, defaults);
     }

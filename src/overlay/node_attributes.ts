@@ -18,10 +18,11 @@ const { Errno } = host;
 export const CACHE_TIMEOUT_SECONDS = 86_400;
 
 /**
- * How long the kernel may keep attributes of a file that it reads and writes by itself. It says nothing of what is stored
- * through a mapping of such a file, and the file counts as open until the last mapping is gone; so it must ask again for
- * the times. `open`, `flush` and `fsync` make it ask at once. To let it keep nothing would cost a database a request for
- * every query, since the planner asks for the sizes of tables.
+ * How long the kernel may keep attributes of a file that it reads and writes by itself. It says
+ * nothing of what is stored through a mapping of such a file, and the file counts as open until the
+ * last mapping is gone; so it must ask again for the times. `open`, `flush` and `fsync` make it ask
+ * at once. To let it keep nothing would cost a database a request for every query, since the
+ * planner asks for the sizes of tables.
  */
 const BACKED_TIMEOUT_SECONDS = 0.01;
 
@@ -98,7 +99,8 @@ export class NodeAttributes {
     out.ino = table.ino(slot);
     if ((flags & Flag.PARTIAL) !== 0) {
       out.size = stat.size - table.dataOffset(slot);
-      // What both layers may have, since to tell which blocks lie in which one the map would have to be read.
+      // What both layers may have, since to tell which blocks lie in which one the map would have
+      // to be read.
       const limit = table.limit(slot);
       const dataBytes = lower.nodeById(table.lowerId(slot))?.attributes.dataBytes ?? limit;
       const lowerBlocks = Math.ceil(Math.min(limit, dataBytes) / 512);

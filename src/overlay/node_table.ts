@@ -1,10 +1,11 @@
 /**
  * The nodes that the kernel knows, in memory shared by all FUSE workers.
  *
- * A node is a *slot* (index) in the table. Its node id is `generation * 2^32 + slot`; the generation grows each
- * time a slot is used again, so an id never means another file. The table holds no sizes, times or modes: those
- * are asked of the host each time. It holds only what the host cannot tell: where a node is in the mounted
- * tree, what stands for it in the diff and in the lower tree, and the descriptor all openers share.
+ * A node is a *slot* (index) in the table. Its node id is `generation * 2^32 + slot`; the
+ * generation grows each time a slot is used again, so an id never means another file. The table
+ * holds no sizes, times or modes: those are asked of the host each time. It holds only what the
+ * host cannot tell: where a node is in the mounted tree, what stands for it in the diff and in the
+ * lower tree, and the descriptor all openers share.
  *
  * Record of 128 bytes (words of 4 bytes, doubles of 8):
  *
@@ -29,7 +30,7 @@
  * | 20 | double: inode number shown |
  * | 22 | double: partial file: bytes of the lower file that are still visible |
  * | 24 | threads that make the block map durable at this moment |
-
+ * | 25 | free |
  * | 26… | of `name_store.ts` |
  *
  * @module
@@ -49,7 +50,9 @@ const GENERATION_MAX = (1 << 21) - 1;
 const RECORD_WORDS = 32;
 const RECORD_BYTES = RECORD_WORDS * 4;
 
-/** How long a request waits for a lock before it fails with EIO: far beyond any host call that ends. */
+/**
+ * How long a request waits for a lock before it fails with EIO: far beyond any host call that ends.
+ */
 const LOCK_TIMEOUT_MS = 60_000;
 
 /** Words at the start of the shared state that belong to no node. */
@@ -99,11 +102,16 @@ export const Flag = {
   LIMIT_UNSAVED: 0x2000,
   /** A whole copy whose bytes may not be on the disk yet (`copy_mark.ts`). */
   COPY_UNSYNCED: 0x4000,
-  /** Came from the lower tree, and nothing in the diff says so: forgotten, it would come back with another inode number. */
+  /**
+   * Came from the lower tree, and nothing in the diff says so: forgotten, it would come back with
+   * another inode number.
+   */
   INO_UNRECORDED: 0x8000,
 } as const;
 
-/** With more nodes than this, those are forgotten too that are kept only for their inode numbers. */
+/**
+ * With more nodes than this, those are forgotten too that are kept only for their inode numbers.
+ */
 const KEPT_NODE_COUNT_MAX = NODE_COUNT_MAX / 4;
 
 /** Remembers whether a write must look for set-user-id and set-group-id bits. */
@@ -161,7 +169,8 @@ export function createNodeTableMemory(): SharedArrayBuffer {
 }
 
 /**
- * One thread's view of the shared table. Methods that change the table's shape want the namespace lock.
+ * One thread's view of the shared table. Methods that change the table's shape want the namespace
+ * lock.
  *
  * Lock order: namespace, then node. Neither is held while another worker is waited for.
  */
@@ -241,7 +250,10 @@ export class NodeTable {
     return Atomics.load(this.#header, Header.NODE_COUNT);
   }
 
-  /** Whether a node stays when the kernel has forgotten it, so that its file keeps its inode number for the life of the mount. */
+  /**
+   * Whether a node stays when the kernel has forgotten it, so that its file keeps its inode number
+   * for the life of the mount.
+   */
   isKept(slot: number): boolean {
     const flags = this.flags(slot) & (Flag.INO_UNRECORDED | Flag.DELETED);
     return flags === Flag.INO_UNRECORDED && this.nodeCount <= KEPT_NODE_COUNT_MAX;

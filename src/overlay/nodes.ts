@@ -1,8 +1,9 @@
 /**
- * From names to nodes: what a name means in the merged tree, and the life of a node in the shared table.
+ * From names to nodes: what a name means in the merged tree, and the life of a node in the shared
+ * table.
  *
- * A name is what the diff says; where the diff says nothing, what the lower tree says. In the diff, a character
- * device 0:0 (a *whiteout*) says that the name is gone.
+ * A name is what the diff says; where the diff says nothing, what the lower tree says. In the diff,
+ * a character device 0:0 (a *whiteout*) says that the name is gone.
  *
  * All methods want the namespace lock unless they say otherwise.
  *
@@ -77,8 +78,9 @@ export class Nodes {
   }
 
   /**
-   * Whether a name belongs to this program: it can be neither made nor removed through the mount. Such are the control
-   * directory, this program's files in it, and what the lower tree has there: names that links of the tree rely on.
+   * Whether a name belongs to this program: it can be neither made nor removed through the mount.
+   * Such are the control directory, this program's files in it, and what the lower tree has there:
+   * names that links of the tree rely on.
    */
   isReserved(parent: number, name: string): boolean {
     if (parent === ROOT_SLOT) return name === CONTROL_DIRECTORY;
@@ -87,8 +89,9 @@ export class Nodes {
   }
 
   /**
-   * Whether listings have a name. The control directory is there for whoever asks for it by name, but is no part of the
-   * tree: programs that copy, compare, measure or remove what they find must not come by it.
+   * Whether listings have a name. The control directory is there for whoever asks for it by name,
+   * but is no part of the tree: programs that copy, compare, measure or remove what they find must
+   * not come by it.
    */
   isListed(parent: number, name: string): boolean {
     return name !== MARKER_NAME && (parent !== ROOT_SLOT || name !== CONTROL_DIRECTORY);
@@ -99,7 +102,10 @@ export class Nodes {
     return parent === ROOT_SLOT && this.#context.options.volatileDirectories.includes(name);
   }
 
-  /** Whether a node that stands only in the lower tree goes with its name: it has no other one there. */
+  /**
+   * Whether a node that stands only in the lower tree goes with its name: it has no other one
+   * there.
+   */
   hasOneLowerName(slot: number): boolean {
     const node = this.#context.lower.nodeById(this.#context.table.lowerId(slot));
     return node === undefined || node.kind === "directory" || node.attributes.nlink <= 1;
@@ -246,7 +252,10 @@ export class Nodes {
     return node;
   }
 
-  /** The marker in an open directory of the diff: a lower path, undefined for "none", null without a marker. */
+  /**
+   * The marker in an open directory of the diff: a lower path, undefined for "none", null without a
+   * marker.
+   */
   readMarker(fd: number): string | undefined | null {
     const marker = host.openAt(fd, MARKER_NAME, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
     if (marker === -Errno.ENOENT) return null;
@@ -304,7 +313,8 @@ export class Nodes {
     const place = this.hostPlace(table.parent(slot), table.name(slot));
     let fd = host.openAt(place.fd, place.name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
     if (fd === -Errno.EACCES || fd === -Errno.EPERM || fd === -Errno.EROFS) {
-      // The owner may have taken the write permission away from himself, the disk may have been set read-only.
+      // The owner may have taken the write permission away from himself, the disk may have been set
+      // read-only.
       fd = host.openAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
       if (fd >= 0) table.setFlags(slot, Flag.READ_ONLY_FD);
     }
@@ -356,7 +366,10 @@ export class Nodes {
     if (fd >= 0) table.setFd(slot, fd);
   }
 
-  /** Forgets a node that nobody needs any more, unless it is to be kept, and then perhaps its parents. */
+  /**
+   * Forgets a node that nobody needs any more, unless it is to be kept, and then perhaps its
+   * parents.
+   */
   freeIfUnused(slot: number): void {
     const { table } = this.#context;
     let current = slot;

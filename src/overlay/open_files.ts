@@ -91,7 +91,8 @@ export class OpenFiles {
     out.backingId = 0;
     out.keepCache = true;
     const { backing, counters } = this.#context;
-    // The kernel leaves set-user-id bits alone when it writes to a backing file: such files are ours.
+    // The kernel leaves set-user-id bits alone when it writes to a backing file: such files are
+    // ours.
     const notPlain = Flag.PARTIAL | Flag.LIVE | Flag.READ_ONLY_FD | Flag.SETID;
     const isPlain = (flags & (Flag.UPPER | notPlain)) === Flag.UPPER;
     if (table.ioMode(slot) === IoMode.NONE) {
@@ -117,8 +118,8 @@ export class OpenFiles {
   }
 
   /**
-   * Copies an open file up, and makes sure that its descriptor can write. Takes both locks when there is
-   * something to do.
+   * Copies an open file up, and makes sure that its descriptor can write. Takes both locks when
+   * there is something to do.
    *
    * @returns 0 or a negative errno
    */
@@ -144,7 +145,9 @@ export class OpenFiles {
     }
   }
 
-  /** Counts a handle down; the last one closes the file. Wants the namespace lock, takes the node's. */
+  /**
+   * Counts a handle down; the last one closes the file. Wants the namespace lock, takes the node's.
+   */
   release(slot: number): void {
     const { table } = this.#context;
     table.lockNode(slot);

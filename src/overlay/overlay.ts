@@ -1,9 +1,10 @@
 /**
  * The overlay: a writable tree over an immutable lower tree and a diff directory.
  *
- * It knows files and blocks, not databases and not backup formats. What is changed lies in the diff directory
- * in the form that docs/diff-directory.md describes; the diff's own files and directories are the only truth
- * about names, sizes, owners and times. Each thread has an overlay of its own over the same shared state.
+ * It knows files and blocks, not databases and not backup formats. What is changed lies in the diff
+ * directory in the form that docs/diff-directory.md describes; the diff's own files and directories
+ * are the only truth about names, sizes, owners and times. Each thread has an overlay of its own
+ * over the same shared state.
  *
  * @module
  */
@@ -152,7 +153,8 @@ export class Overlay implements FileSystem {
     this.#lateSlot = 0;
     const found = this.#withNode(parentId, (parent) => {
       const result = this.#lookup(parent, name, out, true);
-      // Names that this program makes by itself may come at any time; the others only through the kernel.
+      // Names that this program makes by itself may come at any time; the others only through the
+      // kernel.
       if (result !== -Errno.ENOENT || this.#nodes.isControlDirectory(parent)) return result;
       out.nodeId = 0;
       out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
@@ -189,8 +191,8 @@ export class Overlay implements FileSystem {
   /**
    * Fills `out` and takes one lookup.
    *
-   * @param mayBeLate the caller fills in attributes from the lower tree when it holds no lock any more, since that may have to wait
-   *   for its source
+   * @param mayBeLate the caller fills in attributes from the lower tree when it holds no lock any
+   *   more, since that may have to wait for its source
    */
   #enter(slot: number, out: EntrySlot, mayBeLate: boolean): number {
     const isLate = mayBeLate && !this.#table.has(slot, Flag.UPPER);
@@ -224,7 +226,8 @@ export class Overlay implements FileSystem {
       this.#attributes.fromLower(slot, out);
       return 0;
     }
-    // The node's lock keeps the descriptor open; without one the name is needed, and so the other lock.
+    // The node's lock keeps the descriptor open; without one the name is needed, and so the other
+    // lock.
     this.#table.lockNode(slot);
     try {
       const fd = this.#table.fd(slot);
@@ -334,7 +337,10 @@ export class Overlay implements FileSystem {
     }
   }
 
-  /** Takes part in what another thread wants done, until `isWanted` says that this one has something to do. */
+  /**
+   * Takes part in what another thread wants done, until `isWanted` says that this one has something
+   * to do.
+   */
   help(isWanted: () => boolean): void {
     this.#copies.jobs.help(isWanted);
   }
@@ -445,7 +451,8 @@ export class Overlay implements FileSystem {
   }
 
   flush(nodeId: number, _handle: number): number {
-    // Writes are not held back. What the kernel stores by itself it does not tell of, see `node_attributes.ts`.
+    // Writes are not held back. What the kernel stores by itself it does not tell of, see
+    // `node_attributes.ts`.
     if (this.#context.backing === undefined) return -Errno.ENOSYS;
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;

@@ -1,9 +1,10 @@
 /**
- * Partial files: how a changed file of the lower tree lies in the diff directory (docs/diff-directory.md).
+ * Partial files: how a changed file of the lower tree lies in the diff directory
+ * (docs/diff-directory.md).
  *
- * A partial file is a sparse file of the diff's `data/` with a header, two block maps and then the file's bytes
- * at their own offsets. Everything that is needed to read it is inside of it, so that rename, link and
- * unlink of a changed file are one host operation each and stay atomic.
+ * A partial file is a sparse file of the diff's `data/` with a header, two block maps and then the
+ * file's bytes at their own offsets. Everything that is needed to read it is inside of it, so that
+ * rename, link and unlink of a changed file are one host operation each and stay atomic.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -19,8 +20,9 @@
  * | 68 | u32 | CRC-32C of bytes 0–39 and the path |
  * | 72 | … | path in the lower tree, without a leading slash |
  *
- * The working map follows at the next multiple of 4096, the durable map at the next after that, the data after
- * that. Bit `n & 7` of byte `n >> 3` is set when block n is in this file. Blocks beyond the map always are.
+ * The working map follows at the next multiple of 4096, the durable map at the next after that, the
+ * data after that. Bit `n & 7` of byte `n >> 3` is set when block n is in this file. Blocks beyond
+ * the map always are.
  *
  * Integers are little-endian. Pure: bytes in, values out.
  *
@@ -95,7 +97,10 @@ function layoutOf(pathSize: number, mapBlocks: number): PartialLayout {
   };
 }
 
-/** Layout of a partial file whose data begin at `dataOffset`: the inverse of what the header was made from. */
+/**
+ * Layout of a partial file whose data begin at `dataOffset`: the inverse of what the header was
+ * made from.
+ */
 export function layoutFromDataOffset(dataOffset: number, mapBlocks: number): PartialLayout {
   const mapSize = Math.ceil(mapBlocks / 8);
   const headerSize = dataOffset - 2 * align(mapSize);

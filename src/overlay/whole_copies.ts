@@ -1,14 +1,15 @@
 /**
- * Whole copies: a file of the backup that is opened for writing is copied whole into the diff, so that from then on the
- * kernel reads and writes it alone (passthrough).
+ * Whole copies: a file of the backup that is opened for writing is copied whole into the diff, so
+ * that from then on the kernel reads and writes it alone (passthrough).
  *
- * A write through this program costs the writer two switches between processes, twenty times a plain write, and
- * the pages that the kernel keeps of a mounted file are slower than those of a plain one. Only a file that lies in the diff
- * from its first to its last byte can be left to the kernel, and only from an open on that finds no other handle. Servers
- * keep files open for hours; so it is the first open for writing that decides.
+ * A write through this program costs the writer two switches between processes, twenty times a
+ * plain write, and the pages that the kernel keeps of a mounted file are slower than those of a
+ * plain one. Only a file that lies in the diff from its first to its last byte can be left to the
+ * kernel, and only from an open on that finds no other handle. Servers keep files open for hours;
+ * so it is the first open for writing that decides.
  *
- * What it costs is bounded: by a total size for one mount, and by the space that is free. The copy is made with no lock
- * held, so that other requests go on.
+ * What it costs is bounded: by a total size for one mount, and by the space that is free. The copy
+ * is made with no lock held, so that other requests go on.
  *
  * @module
  */
@@ -42,8 +43,8 @@ export class WholeCopies {
   }
 
   /**
-   * Before a file is opened for writing: copies it when it is worth it. Takes the namespace lock at the end. Whatever
-   * does not work leaves the file as it was, to be changed by blocks.
+   * Before a file is opened for writing: copies it when it is worth it. Takes the namespace lock at
+   * the end. Whatever does not work leaves the file as it was, to be changed by blocks.
    *
    * @param callHelpers wakes other threads
    */

@@ -34,7 +34,10 @@ export interface BlobEncodeOptions {
 export interface BlobDecodeOptions {
   /** Decrypts what is encrypted. */
   readonly crypt?: CryptConfig | undefined;
-  /** Most plain bytes; default {@link BLOB_DATA_SIZE_MAX}. Nothing of that size is taken before it is needed. */
+  /**
+   * Most plain bytes; default {@link BLOB_DATA_SIZE_MAX}. Nothing of that size is taken before it
+   * is needed.
+   */
   readonly sizeMax?: number | undefined;
   /** Exact number of plain bytes. */
   readonly size?: number | undefined;
@@ -58,7 +61,10 @@ type FillRandom = (target: Uint8Array<ArrayBuffer>) => void;
 /** Below this no buffer is worth replacing by a larger one later. */
 const SCRATCH_SIZE_MIN = 64 << 10;
 
-/** Encodes and decodes blobs. One for each thread: it has buffers of its own, which grow as large as its largest blob. */
+/**
+ * Encodes and decodes blobs. One for each thread: it has buffers of its own, which grow as large as
+ * its largest blob.
+ */
 export class BlobCodec {
   readonly #codecs: Codecs;
   readonly #fillRandom: FillRandom;
@@ -133,8 +139,8 @@ export class BlobCodec {
   }
 
   /**
-   * Checks a blob and puts its plain data into `target`, at most `targetSize` bytes from `targetStart` on. On an error the
-   * region holds anything.
+   * Checks a blob and puts its plain data into `target`, at most `targetSize` bytes from
+   * `targetStart` on. On an error the region holds anything.
    *
    * @returns the number of plain bytes
    * @throws {FormatError} when the bytes are no blob, or its compressed data is damaged
@@ -178,7 +184,8 @@ export class BlobCodec {
   }
 
   /**
-   * As {@link decodeInto}, for a blob that need not have an address and whose size need not be known.
+   * As {@link decodeInto}, for a blob that need not have an address and whose size need not be
+   * known.
    *
    * @returns the plain data, which is the caller's
    */

@@ -22,7 +22,10 @@ const SHORT_PAIRS = 8;
 /** What key files are made and opened with: the runtime's own cryptography. */
 export const keyPrimitives: KeyCrypto = keyCrypto;
 
-/** The keys for encrypting, digests and signatures. Another thread gets the 32 bytes of {@link key} and makes its own. */
+/**
+ * The keys for encrypting, digests and signatures. Another thread gets the 32 bytes of {@link key}
+ * and makes its own.
+ */
 export class CryptConfig {
   /** Encrypts; 32 bytes. */
   readonly key: Uint8Array<ArrayBuffer>;
@@ -47,7 +50,8 @@ export class CryptConfig {
   /**
    * The key of a key file.
    *
-   * @throws {AuthError} `passphrase` when it is missing, too short or wrong; `fingerprint` when the key is not the one named
+   * @throws {AuthError} `passphrase` when it is missing, too short or wrong; `fingerprint` when the
+   *   key is not the one named
    */
   static fromKeyFile(file: KeyFile, passphrase?: Uint8Array): CryptConfig {
     return new CryptConfig(unlockKey(file, passphrase, keyCrypto));

@@ -94,10 +94,11 @@ export class Datastore {
   /**
    * Opens a datastore.
    *
-   * @throws {StateError} `not-found` when the directory is none, or a server's locks are asked for that are not there;
-   *     `maintenance` when its server allows no access at the moment, or no writing; `object-storage` when it is to be written
-   *     to, but is only a server's cache
-   * @throws {UsageError} when it is to be written to, but FFI is not allowed, or it is not what its server has of that name
+   * @throws {StateError} `not-found` when the directory is none, or a server's locks are asked for
+   *   that are not there; `maintenance` when its server allows no access at the moment, or no
+   *   writing; `object-storage` when it is to be written to, but is only a server's cache
+   * @throws {UsageError} when it is to be written to, but FFI is not allowed, or it is not what its
+   *   server has of that name
    * @throws {OsError}
    */
   static open(path: string, options: DatastoreOptions = {}): Datastore {
@@ -152,7 +153,8 @@ export class Datastore {
   /**
    * Checks that the directory is a whole datastore, for what is decided by the chunks in it.
    *
-   * @throws {StateError} `object-storage` when it is the cache of one whose chunks are in object storage
+   * @throws {StateError} `object-storage` when it is the cache of one whose chunks are in object
+   *   storage
    */
   requireOwnChunks(): void {
     if (!this.#isCacheKnown) this.#signOfCache ??= signOfCache(this.#store);
@@ -160,7 +162,10 @@ export class Datastore {
     if (this.#signOfCache !== undefined) throw cacheError(this.path, this.#signOfCache);
   }
 
-  /** The lock that writers share and garbage collection has alone. @throws {UsageError} when open for reading only */
+  /**
+   * The lock that writers share and garbage collection has alone. @throws {UsageError} when open
+   * for reading only
+   */
   get processLock(): WriterLock {
     return writableParts(this.#store).writerLock;
   }
@@ -180,7 +185,10 @@ export class Datastore {
     createNamespace(this.#store, namespace);
   }
 
-  /** Removes an empty namespace; with `isRecursive` all that is in it too. @throws {StateError} `busy` when something is left */
+  /**
+   * Removes an empty namespace; with `isRecursive` all that is in it too. @throws {StateError}
+   * `busy` when something is left
+   */
   removeNamespace(namespace: Namespace, isRecursive = false): void {
     removeNamespace(this.#store, namespace, isRecursive);
   }
@@ -195,7 +203,10 @@ export class Datastore {
     return describeGroup(this.#store, group);
   }
 
-  /** Changes the owner of a group. @throws {StateError} `not-found`, or `locked` @throws {UsageError} when it cannot be one */
+  /**
+   * Changes the owner of a group. @throws {StateError} `not-found`, or `locked` @throws
+   * {UsageError} when it cannot be one
+   */
   setOwner(group: GroupId, owner: string): void {
     checkOwner(owner);
     requireGroup(this.#store, group);
@@ -207,7 +218,10 @@ export class Datastore {
     }
   }
 
-  /** Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` @throws {LimitError} */
+  /**
+   * Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` @throws
+   * {LimitError}
+   */
   setGroupNotes(group: GroupId, notes: string): void {
     requireGroup(this.#store, group);
     checkNotes(notes);
@@ -217,7 +231,9 @@ export class Datastore {
     else files.replace(name, new TextEncoder().encode(notes));
   }
 
-  /** Snapshots of a group, oldest first; unfinished ones included. @throws {StateError} `not-found` */
+  /**
+   * Snapshots of a group, oldest first; unfinished ones included. @throws {StateError} `not-found`
+   */
   snapshots(group: GroupId): SnapshotId[] {
     requireGroup(this.#store, group);
     return listSnapshots(this.#store, group);
@@ -228,7 +244,10 @@ export class Datastore {
     return describeSnapshot(this.#store, snapshot);
   }
 
-  /** The manifest of a finished snapshot, its signature not checked. @throws {StateError} `not-found` */
+  /**
+   * The manifest of a finished snapshot, its signature not checked. @throws {StateError}
+   * `not-found`
+   */
   manifest(snapshot: SnapshotId): Manifest {
     return loadManifest(this.#store, snapshot);
   }
@@ -249,7 +268,10 @@ export class Datastore {
     return LocalSnapshotReader.open(this.#store, snapshot, options);
   }
 
-  /** Starts a snapshot. @throws {StateError} `locked`, `exists`, `not-found` or `future-snapshot`; see {@link startSnapshot} */
+  /**
+   * Starts a snapshot. @throws {StateError} `locked`, `exists`, `not-found` or `future-snapshot`;
+   * see {@link startSnapshot}
+   */
   startSnapshot(options: NewSnapshotOptions): LocalSnapshotWriter {
     return startSnapshot(this.#store, options);
   }
@@ -259,13 +281,18 @@ export class Datastore {
     return plannedSnapshot(this.#store, group, time);
   }
 
-  /** Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or `locked` @throws {LimitError} */
+  /**
+   * Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or
+   * `locked` @throws {LimitError}
+   */
   setNotes(snapshot: SnapshotId, notes: string): void {
     checkNotes(notes);
     updateManifest(this.#store, snapshot, (manifest) => withNotes(manifest, notes));
   }
 
-  /** Protects a snapshot from removal, or ends that. @throws {StateError} `not-found`, or `locked` */
+  /**
+   * Protects a snapshot from removal, or ends that. @throws {StateError} `not-found`, or `locked`
+   */
   setProtected(snapshot: SnapshotId, isProtected: boolean): void {
     requireSnapshot(this.#store, snapshot);
     const { files, locks } = writableParts(this.#store);
@@ -307,7 +334,8 @@ export class Datastore {
   /**
    * Removes a snapshot, and its group when that is empty then.
    *
-   * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or `protected`
+   * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or
+   *   `protected`
    * @throws {OsError}
    */
   forget(snapshot: SnapshotId): void {
@@ -325,7 +353,10 @@ export class Datastore {
     return forgetGroup(this.#store, group);
   }
 
-  /** What pruning a group would remove and why; newest first. @throws {StateError} `not-found`, `object-storage` @throws {UsageError} for bad counts */
+  /**
+   * What pruning a group would remove and why; newest first. @throws {StateError} `not-found`,
+   * `object-storage` @throws {UsageError} for bad counts
+   */
   planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
     this.requireOwnChunks();
     const snapshots = this.snapshots(group).map((id) => ({
@@ -337,7 +368,9 @@ export class Datastore {
     return selectForPruning(snapshots, keep);
   }
 
-  /** Space of what it is kept in. @throws {UsageError} where that cannot be known @throws {OsError} */
+  /**
+   * Space of what it is kept in. @throws {UsageError} where that cannot be known @throws {OsError}
+   */
   status(): StorageSpace {
     const space = this.#store.storage.space();
     if (space !== undefined) return space;

@@ -11,7 +11,10 @@ import type { CryptMode } from "./format/crypt.ts";
 import type { SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
 import type { GroupId, SnapshotId } from "./format/snapshot_path.ts";
 
-/** When written files are made durable: never, each by itself, or all at once before a snapshot becomes visible. */
+/**
+ * When written files are made durable: never, each by itself, or all at once before a snapshot
+ * becomes visible.
+ */
 export type SyncLevel = "none" | "file" | "filesystem";
 
 /** Owner of files. */
@@ -25,8 +28,8 @@ export interface DatastoreOptions {
   /** `write` needs FFI. Default: `read`. */
   readonly access?: "read" | "write";
   /**
-   * Name of the store in a running server's configuration; its lock files are then taken too. Default: the name that the
-   * server's configuration has for the directory, where it can be read.
+   * Name of the store in a running server's configuration; its lock files are then taken too.
+   * Default: the name that the server's configuration has for the directory, where it can be read.
    */
   readonly serverStore?: string;
   /** How long locks that others hold are waited for. Default: 10,000. */
@@ -41,7 +44,10 @@ export interface DatastoreOptions {
 
 /** How a datastore is made. */
 export interface CreateOptions {
-  /** For root: whose files they shall be. Default: the owner of the directory that the datastore is made in. */
+  /**
+   * For root: whose files they shall be. Default: the owner of the directory that the datastore is
+   * made in.
+   */
   readonly owner?: FileOwner;
 }
 
@@ -62,7 +68,10 @@ export interface GroupInfo {
 /** A file of a snapshot. */
 export interface SnapshotFile {
   readonly name: string;
-  /** As in the manifest (bytes of the stream for an index); of the file itself where the manifest does not list it. */
+  /**
+   * As in the manifest (bytes of the stream for an index); of the file itself where the manifest
+   * does not list it.
+   */
   readonly size: number;
   /** Undefined where the manifest does not list it. */
   readonly cryptMode: CryptMode | undefined;
@@ -92,13 +101,16 @@ export interface OpenSnapshotOptions {
   /** Needed for encrypted snapshots; checked against the manifest where that is signed. */
   readonly crypt?: CryptConfig;
   /**
-   * Whether a snapshot that was made with a key may be opened without: for its manifest and plain parts. Default: false, as
-   * for the real client.
+   * Whether a snapshot that was made with a key may be opened without: for its manifest and plain
+   * parts. Default: false, as for the real client.
    */
   readonly isKeyOptional?: boolean;
   /** Memory for decoded chunks. Default: 64 MiB. */
   readonly cacheBytes?: number;
-  /** A thread that loads the next chunks while the caller is busy with others. Default: none. Close the reader to end it. */
+  /**
+   * A thread that loads the next chunks while the caller is busy with others. Default: none. Close
+   * the reader to end it.
+   */
   readonly readAhead?: ReadAheadThread;
   /** Takes the place of a cache and read-ahead of its own. Needs FFI. Default: none. */
   readonly shared?: SharedChunks;
@@ -115,7 +127,10 @@ export interface SharedChunks {
 
 /** How a reader gets a thread, which is started when much is read in order. */
 export interface ReadAheadThread {
-  /** Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from one of this package. */
+  /**
+   * Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from
+   * one of this package.
+   */
   readonly spawn?: (name: string) => Worker;
   /** It is started when so many bytes were read in order. Default: 24 MiB. */
   readonly startBytes?: number;
@@ -125,7 +140,10 @@ export interface ReadAheadThread {
 export interface StoreWorkers {
   /** Threads besides the caller's. */
   readonly count: number;
-  /** Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from one of this package. */
+  /**
+   * Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from
+   * one of this package.
+   */
   readonly spawn?: (name: string) => ChunkThread;
   /** They are started when so many bytes have been cut. Default: 16 MiB. */
   readonly startBytes?: number;
@@ -139,7 +157,9 @@ export interface NewSnapshotOptions {
   /** Default: `none` without a key, else `encrypt`. */
   readonly cryptMode?: CryptMode;
   readonly crypt?: CryptConfig;
-  /** Owner of a new group. Default: `root@pam`. Where given, an existing group must belong to it. */
+  /**
+   * Owner of a new group. Default: `root@pam`. Where given, an existing group must belong to it.
+   */
   readonly owner?: string;
   /** Threads that help. Default: everything is done in the caller's thread. */
   readonly workers?: StoreWorkers;

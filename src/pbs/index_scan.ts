@@ -28,7 +28,9 @@ export interface IndexSummary {
   readonly checksum: ChunkDigest;
 }
 
-/** Is shown a chunk: its digest is at `offset` of `bytes`, and it has `size` bytes in the stream. */
+/**
+ * Is shown a chunk: its digest is at `offset` of `bytes`, and it has `size` bytes in the stream.
+ */
 export type ChunkVisitor = (bytes: Uint8Array<ArrayBuffer>, offset: number, size: number) => void;
 
 let pieceBuffer: NativeBuffer | undefined;
@@ -47,7 +49,8 @@ export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
  * Reads an index file, closes it, and shows its chunks in order. `visit` must not scan another one.
  *
  * @throws {FormatError} when it is none; chunks before the bad place were shown
- * @throws {IntegrityError} when it does not have the checksum that it states, after all chunks were shown
+ * @throws {IntegrityError} when it does not have the checksum that it states, after all chunks were
+ *   shown
  * @throws {OsError} when it is not a regular file or cannot be read
  */
 export function scanIndexSource(

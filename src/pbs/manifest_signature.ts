@@ -23,10 +23,12 @@ export function signManifest(manifest: Manifest, crypt: CryptConfig): Manifest {
 }
 
 /**
- * Checks a manifest against a key. Nothing is checked where neither a key was given nor the manifest was made with one.
+ * Checks a manifest against a key. Nothing is checked where neither a key was given nor the
+ * manifest was made with one.
  *
  * @throws {AuthError} `wrong-key` when the manifest was made with another key
- * @throws {IntegrityError} `signature` when the signature is wrong, or missing although a key was used
+ * @throws {IntegrityError} `signature` when the signature is wrong, or missing although a key was
+ *   used
  */
 export function checkManifest(manifest: Manifest, crypt: CryptConfig | undefined): void {
   if (crypt === undefined) return;
@@ -52,7 +54,8 @@ export function checkManifest(manifest: Manifest, crypt: CryptConfig | undefined
 }
 
 /**
- * Requires a key for a manifest that was made with one, as the real client does before it reads anything.
+ * Requires a key for a manifest that was made with one, as the real client does before it reads
+ * anything.
  *
  * @throws {AuthError} `missing-key`
  */

@@ -18,7 +18,8 @@ export interface KeyOrigin {
 }
 
 /**
- * Encrypts a key for the owner of the master key: the content of `rsa-encrypted.key.blob`, which is stored as it is.
+ * Encrypts a key for the owner of the master key: the content of `rsa-encrypted.key.blob`, which is
+ * stored as it is.
  *
  * @param now RFC 3339 with a numeric offset
  * @throws {FormatError} when the PEM is no RSA public key

@@ -1,7 +1,9 @@
 /**
- * Proxmox datastores: a local directory with its snapshots, chunks, locks and chores, and the formats of what is in it.
+ * Proxmox datastores: a local directory with its snapshots, chunks, locks and chores, and the
+ * formats of what is in it.
  *
- * Backing up and restoring are in `backup/mod.ts`; they work on the ports (`ports.ts`) that a {@link Datastore} opens.
+ * Backing up and restoring are in `backup/mod.ts`; they work on the ports (`ports.ts`) that a
+ * {@link Datastore} opens.
  *
  * @example
  * ```ts

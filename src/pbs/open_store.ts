@@ -26,7 +26,10 @@ interface WritableParts {
   readonly writerLock: WriterLock;
 }
 
-/** What is needed for writing. @throws {UsageError} when the datastore is open for reading only, or cannot be locked */
+/**
+ * What is needed for writing. @throws {UsageError} when the datastore is open for reading only, or
+ * cannot be locked
+ */
 export function writableParts({ storage, isWritable }: OpenStore): WritableParts {
   const { files, locks, writerLock } = storage;
   const place = files.pathOf("");

@@ -1,6 +1,6 @@
 /**
- * What backing up and restoring need of a place that keeps snapshots: a local datastore implements it, and a server's
- * client can. Everything is synchronous.
+ * What backing up and restoring need of a place that keeps snapshots: a local datastore implements
+ * it, and a server's client can. Everything is synchronous.
  *
  * @module
  */
@@ -19,12 +19,14 @@ import type { SnapshotId } from "./format/snapshot_path.ts";
 /** Gives plain chunks. */
 export interface ChunkSource {
   /**
-   * Puts the plain data of a chunk into `target.bytes` from `start` on, `size` bytes. CRC, authentication tag, digest and
-   * length are verified each time; on an error the region holds anything.
+   * Puts the plain data of a chunk into `target.bytes` from `start` on, `size` bytes. CRC,
+   * authentication tag, digest and length are verified each time; on an error the region holds
+   * anything.
    *
    * @param size length of the chunk, as its index says
    * @throws {StateError} `not-found` when there is no such chunk
-   * @throws {IntegrityError} when a checksum, tag, digest or length is wrong, or the chunk's encryption is not what the snapshot says
+   * @throws {IntegrityError} when a checksum, tag, digest or length is wrong, or the chunk's
+   *   encryption is not what the snapshot says
    * @throws {FormatError} when it is no blob
    * @throws {AuthError} when it is encrypted and there is no key
    * @throws {OsError} when it cannot be read
@@ -44,15 +46,16 @@ export interface SnapshotReader {
   /** Chunks of the snapshot's indexes, decrypted. */
   readonly chunks: ChunkSource;
   /**
-   * The plain content of a `*.blob` file of the manifest (or of `client.log.blob`), after its size and checksum were
-   * compared with the manifest.
+   * The plain content of a `*.blob` file of the manifest (or of `client.log.blob`), after its size
+   * and checksum were compared with the manifest.
    *
    * @throws {StateError} `not-found` when the snapshot has no such file
    * @throws {IntegrityError | FormatError | AuthError | OsError}
    */
   blob(name: string): Uint8Array<ArrayBuffer>;
   /**
-   * A `*.didx` file of the manifest, after its size and recomputed checksum were compared with the manifest.
+   * A `*.didx` file of the manifest, after its size and recomputed checksum were compared with the
+   * manifest.
    *
    * @throws {StateError} `not-found` when the snapshot has no such file
    * @throws {IntegrityError | FormatError | OsError}
@@ -61,8 +64,9 @@ export interface SnapshotReader {
   /** A `*.fidx` file of the manifest; see {@link dynamicIndex}. */
   fixedIndex(name: string): FixedIndex;
   /**
-   * The bytes that a `*.didx` or `*.fidx` file describes. Chunks are loaded when their bytes are asked for, and kept within a
-   * budget. Sources of one reader share the budget and may be used in turn.
+   * The bytes that a `*.didx` or `*.fidx` file describes. Chunks are loaded when their bytes are
+   * asked for, and kept within a budget. Sources of one reader share the budget and may be used in
+   * turn.
    *
    * @throws what {@link dynamicIndex} throws; reading throws what {@link ChunkSource.load} throws
    */
@@ -102,13 +106,16 @@ export interface IndexedStream extends Sink {
   readonly position: number;
   /** Takes bytes from an open host file; see {@link Sink.copyFrom}. */
   copyFrom(fd: number, offset: number, size: number): number;
-  /** Of a payload stream: a file begins at this position, which is a good place to cut. Positions grow. */
+  /**
+   * Of a payload stream: a file begins at this position, which is a good place to cut. Positions
+   * grow.
+   */
   suggestBoundary(position: number): void;
   /** Of a payload stream: cuts here and appends known chunks without reading them. */
   inject(chunks: readonly KnownChunk[]): void;
   /**
-   * Cuts the last chunk, writes the index file and lists it in the manifest. Archives are listed in the order in which they
-   * are finished.
+   * Cuts the last chunk, writes the index file and lists it in the manifest. Archives are listed in
+   * the order in which they are finished.
    *
    * @throws {OsError} when something cannot be written
    */
@@ -136,8 +143,8 @@ export interface SnapshotSummary {
 }
 
 /**
- * A snapshot in the making. Nothing of it can be taken for a finished snapshot before {@link finish} has returned; a
- * process that ends before leaves an unfinished snapshot at most.
+ * A snapshot in the making. Nothing of it can be taken for a finished snapshot before
+ * {@link finish} has returned; a process that ends before leaves an unfinished snapshot at most.
  */
 export interface SnapshotWriter {
   readonly id: SnapshotId;
@@ -146,8 +153,8 @@ export interface SnapshotWriter {
   /** Fingerprint of the key that is used; undefined in mode `none`. */
   readonly keyFingerprint: string | undefined;
   /**
-   * The last finished snapshot of the group, for incremental backups. Undefined where there is none, or where it cannot
-   * be a base: its verification failed, or it was made with another key.
+   * The last finished snapshot of the group, for incremental backups. Undefined where there is
+   * none, or where it cannot be a base: its verification failed, or it was made with another key.
    */
   readonly previous: SnapshotReader | undefined;
   /**
@@ -166,7 +173,8 @@ export interface SnapshotWriter {
    */
   openFixed(name: string, size: number | undefined, chunkSize: number): IndexedStream;
   /**
-   * Writes a `*.blob` file and lists it in the manifest. The client's log (`client.log.blob`) is written but not listed.
+   * Writes a `*.blob` file and lists it in the manifest. The client's log (`client.log.blob`) is
+   * written but not listed.
    *
    * @returns bytes of the file
    * @throws {UsageError} when the name is not that of a blob, or in use
@@ -175,16 +183,16 @@ export interface SnapshotWriter {
    */
   addBlob(name: string, content: Uint8Array<ArrayBuffer>, options?: BlobOptions): number;
   /**
-   * Keeps a chunk from being collected until the snapshot is finished, though nothing else may need it any more. Chunks of
-   * {@link previous} are kept without it.
+   * Keeps a chunk from being collected until the snapshot is finished, though nothing else may need
+   * it any more. Chunks of {@link previous} are kept without it.
    *
    * @returns false when there is no such chunk
    * @throws {OsError}
    */
   keepChunk(digest: ChunkDigest): boolean;
   /**
-   * Writes the manifest, signed where a key is used, and with it makes the snapshot a finished one. On return it is as durable as
-   * the store's policy says.
+   * Writes the manifest, signed where a key is used, and with it makes the snapshot a finished one.
+   * On return it is as durable as the store's policy says.
    *
    * @throws {StateError} `busy` when a stream is open
    * @throws {OsError}

@@ -1,5 +1,6 @@
 /**
- * Conditions of a datastore for which there is a way out that a caller can take: they say what it needs.
+ * Conditions of a datastore for which there is a way out that a caller can take: they say what it
+ * needs.
  *
  * @module
  */
@@ -46,7 +47,10 @@ export class ProtectedSnapshotError extends StateError {
   }
 }
 
-/** A group has snapshots that are ahead of the clock: dated after them, all later ones would be so, too. */
+/**
+ * A group has snapshots that are ahead of the clock: dated after them, all later ones would be so,
+ * too.
+ */
 export class FutureSnapshotError extends StateError {
   /** Snapshots of the group that are ahead of the clock, oldest first. */
   readonly futureSnapshots: readonly SnapshotId[];

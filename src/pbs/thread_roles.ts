@@ -31,10 +31,11 @@ const ROLES: ThreadRoles = {
 };
 
 /**
- * Makes this thread do what its name says: handle chunks of a backup, verify, or load chunks before they are wanted. To be
- * called once in the module that threads start from.
+ * Makes this thread do what its name says: handle chunks of a backup, verify, or load chunks before
+ * they are wanted. To be called once in the module that threads start from.
  *
- * @returns false when it was started for something else: one module may be that of other threads too
+ * @returns false when it was started for something else: one module may be that of other threads
+ *   too
  */
 export function serveDatastoreThread(): boolean {
   return serveThread(ROLES, endNativeCodecs);

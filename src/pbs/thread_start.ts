@@ -1,6 +1,6 @@
 /**
- * How threads that work on datastores start where the program hands in no other way: from the sources of this folder, which
- * must be readable.
+ * How threads that work on datastores start where the program hands in no other way: from the
+ * sources of this folder, which must be readable.
  *
  * @module
  */

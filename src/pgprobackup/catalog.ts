@@ -1,6 +1,6 @@
 /**
- * A catalog directory (`-B`): its instances and their backups. There is no index in the format: the list is made by
- * reading every `backup.control`. Works without FFI.
+ * A catalog directory (`-B`): its instances and their backups. There is no index in the format: the
+ * list is made by reading every `backup.control`. Works without FFI.
  *
  * @module
  */
@@ -125,7 +125,10 @@ export function knownBackups(
   return `Backups there: ${youngest.join(", ") || "none"}${more}`;
 }
 
-/** The backup with that id, in either case. Of two with one start time the one whose directory has the name wins. */
+/**
+ * The backup with that id, in either case. Of two with one start time the one whose directory has
+ * the name wins.
+ */
 export function findBackup(instance: Instance, id: string): Backup | undefined {
   const wanted = canonicalBackupId(id);
   const named = instance.backups.find((backup) =>

@@ -21,7 +21,10 @@ export type Chain = readonly ChainMember[];
 /** Longest chain that is opened. */
 export const CHAIN_LENGTH_MAX = 4096;
 
-/** Program versions whose format is known: `major * 10000 + minor * 100 + micro`, as the format compares them. */
+/**
+ * Program versions whose format is known: `major * 10000 + minor * 100 + micro`, as the format
+ * compares them.
+ */
 const PROGRAM_VERSION_MIN = 20400;
 const PROGRAM_VERSION_END = 20600;
 
@@ -43,8 +46,8 @@ export interface ChainReport {
 /**
  * Follows the parents of `backup` and checks every member.
  *
- * @returns the members that were found, and the first obstacle that nothing passes over, else the first one that
- *   `--force` passes over
+ * @returns the members that were found, and the first obstacle that nothing passes over, else the
+ *   first one that `--force` passes over
  */
 export function inspectChain(instance: Instance, backup: Backup): ChainReport {
   const members: ChainMember[] = [];
@@ -68,8 +71,9 @@ export function inspectChain(instance: Instance, backup: Backup): ChainReport {
 /**
  * The chain of a backup, ready to be opened.
  *
- * @throws {StateError} `not-found`: no such backup; `chain-broken`: a parent is missing; `chain-corrupt`: a status that
- *   forbids it (`force` passes over one that only marks the backup as damaged)
+ * @throws {StateError} `not-found`: no such backup; `chain-broken`: a parent is missing;
+ *   `chain-corrupt`: a status that forbids it (`force` passes over one that only marks the backup
+ *   as damaged)
  * @throws {FormatError} `unsupported`: block size or program version
  */
 export function resolveChain(instance: Instance, backupId: string, force: boolean): Chain {

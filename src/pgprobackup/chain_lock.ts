@@ -1,6 +1,7 @@
 /**
- * pg_probackup's own read lock on the backups of a chain: while it is held, `merge`, `delete` and retention wait for a
- * minute and then leave the backups alone; `restore`, `validate` and further mounts hold it at the same time.
+ * pg_probackup's own read lock on the backups of a chain: while it is held, `merge`, `delete` and
+ * retention wait for a minute and then leave the backups alone; `restore`, `validate` and further
+ * mounts hold it at the same time.
  *
  * In a backup's directory:
  *
@@ -9,8 +10,9 @@
  * | `backup.pid` | the process that changes the backup, made with O_EXCL; readers hold it while they enter themselves |
  * | `backup_ro.pid` | the processes that read the backup, one a line; replaced by way of `backup_ro.pidtmp` |
  *
- * Locks are process ids: that of a process that is gone counts nothing, and is dropped by whoever comes next. So a kill
- * leaves nothing that has to be repaired. Ids say nothing in another PID namespace or on another host.
+ * Locks are process ids: that of a process that is gone counts nothing, and is dropped by whoever
+ * comes next. So a kill leaves nothing that has to be repaired. Ids say nothing in another PID
+ * namespace or on another host.
  *
  * @module
  */
@@ -35,7 +37,10 @@ const PAUSE_MS = 50;
 
 /** In whose name a lock is held. */
 export interface LockReader {
-  /** A process that lives as long as the lock is to be held, and that the catalog's owner may signal. */
+  /**
+   * A process that lives as long as the lock is to be held, and that the catalog's owner may
+   * signal.
+   */
   readonly pid: number;
   /** Owner of the files that root makes. */
   readonly uid: number;

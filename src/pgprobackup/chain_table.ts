@@ -1,10 +1,12 @@
 /**
  * The merged file lists of a chain: which nodes there are, and which backup stores what of them.
  *
- * A catalog may have 50,000 files and every thread needs all of them, so this is one piece of shared memory
- * instead of an object for each file: about 40 bytes a node, its name, and 64 bytes for each stored version.
+ * A catalog may have 50,000 files and every thread needs all of them, so this is one piece of
+ * shared memory instead of an object for each file: about 40 bytes a node, its name, and 64 bytes
+ * for each stored version.
  *
- * Nodes are numbered from 1, the root; versions likewise. 0 says "none". Names are kept as the bytes of the list.
+ * Nodes are numbered from 1, the root; versions likewise. 0 says "none". Names are kept as the
+ * bytes of the list.
  *
  * @module
  */
@@ -360,7 +362,10 @@ export class ChainTableBuilder extends ChainTable<ArrayBuffer> {
     this.#append(id, version, size);
   }
 
-  /** The table in memory that other threads can use too. What it was built in is given back: this is the last call. */
+  /**
+   * The table in memory that other threads can use too. What it was built in is given back: this is
+   * the last call.
+   */
   pack(): SharedArrayBuffer {
     const { seed, nodeCount, nodes, versions, buckets, names } = this.sections;
     const parts = [
@@ -420,7 +425,10 @@ export class ChainTableBuilder extends ChainTable<ArrayBuffer> {
   }
 }
 
-/** The array, or a larger one with the same beginning, such that `length` elements fit; then the old one is gone. */
+/**
+ * The array, or a larger one with the same beginning, such that `length` elements fit; then the old
+ * one is gone.
+ */
 function grown<
   T extends Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | Uint8Array<ArrayBuffer>,
 >(

@@ -1,6 +1,6 @@
 /**
- * What a catalog holds, as plain data for people and programs. Reads control files and file lists, never page data, and
- * works without FFI.
+ * What a catalog holds, as plain data for people and programs. Reads control files and file lists,
+ * never page data, and works without FFI.
  *
  * @module
  */
@@ -53,7 +53,9 @@ export interface InstanceDescription {
 export interface BackupDescription {
   readonly id: string;
   readonly status: string;
-  /** Lines that draw the chain before the id: empty for a backup without parent, `├─ `, `│  └─ ` … */
+  /**
+   * Lines that draw the chain before the id: empty for a backup without parent, `├─ `, `│  └─ ` …
+   */
   readonly branch: string;
   /** Ids from the target to the FULL backup, as far as they could be followed. */
   readonly chain: readonly string[];
@@ -108,8 +110,8 @@ export interface ExternalDirectoryDescription {
 const TABLESPACE_MAP_SIZE_MAX = 1 << 20;
 
 /**
- * Describes a catalog, one of its instances or one backup. An instance that may not be looked into is listed with that
- * as its problem, unless there is no other.
+ * Describes a catalog, one of its instances or one backup. An instance that may not be looked into
+ * is listed with that as its problem, unless there is no other.
  *
  * @throws {StateError} `not-found` when there is no such catalog, instance or backup
  * @throws {OsError} when nothing of what was asked for may be looked into
@@ -291,7 +293,9 @@ function summarizeList(backup: Backup): ListSummary {
   return { tablespaceOids: [...tablespaceOids].sort((a, b) => a - b), files, compressionMix };
 }
 
-/** Joins the OIDs of the list with the paths of the backup's `tablespace_map` (`OID path` lines). */
+/**
+ * Joins the OIDs of the list with the paths of the backup's `tablespace_map` (`OID path` lines).
+ */
 function describeTablespaces(backup: Backup, oids: readonly number[]): TablespaceDescription[] {
   if (oids.length === 0) return [];
   const paths = new Map<number, string>();

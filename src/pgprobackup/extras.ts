@@ -1,6 +1,6 @@
 /**
- * The directory in the root that holds what a backup has beside the data directory: tablespaces in `tblspc/OID`,
- * external directories in `external/N`.
+ * The directory in the root that holds what a backup has beside the data directory: tablespaces in
+ * `tblspc/OID`, external directories in `external/N`.
  *
  * @module
  */
@@ -22,10 +22,10 @@ export const TABLESPACE_LINKS_NAME = "pg_tblspc";
 /**
  * Target of the link of a tablespace.
  *
- * Where the place of the data directory is known the target is absolute: base backups give it to clients as the
- * location, and tools that restore a backup want an absolute one. It lies in the data directory, where the server's
- * user gets to for sure, under a name that listings of a mount leave out: nobody who walks the directory comes by the
- * files a second time.
+ * Where the place of the data directory is known the target is absolute: base backups give it to
+ * clients as the location, and tools that restore a backup want an absolute one. It lies in the
+ * data directory, where the server's user gets to for sure, under a name that listings of a mount
+ * leave out: nobody who walks the directory comes by the files a second time.
  *
  * @param mountPath absolute path of the data directory; undefined for a relative target
  */

@@ -12,7 +12,10 @@ import { PAGE_SIZE } from "./format/page_stream.ts";
 import { type DataFile, isAligned, type PageStore } from "./page_store.ts";
 import { openStored, readStored, type StoredFile } from "./stored_file.ts";
 
-/** A data file: pages of a chain put together. Any offset and size; whole pages go straight to the target. */
+/**
+ * A data file: pages of a chain put together. Any offset and size; whole pages go straight to the
+ * target.
+ */
 export class DataFileContent implements FileContent {
   readonly #store: PageStore;
   readonly #file: DataFile;
@@ -64,7 +67,10 @@ export class WholeFileContent implements FileContent {
   readonly #stored: StoredFile & { readonly size: number };
   readonly #size: number;
 
-  /** @throws {IntegrityError} when the stored file is missing or has another length than its list says */
+  /**
+   * @throws {IntegrityError} when the stored file is missing or has another length than its list
+   *   says
+   */
   constructor(pool: SourcePool, stored: StoredFile & { readonly size: number }, size: number) {
     this.#pool = pool;
     this.#stored = stored;

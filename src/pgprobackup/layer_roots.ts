@@ -1,5 +1,6 @@
 /**
- * Where one backup of a chain keeps its files, and how its external directories correspond to the target's.
+ * Where one backup of a chain keeps its files, and how its external directories correspond to the
+ * target's.
  *
  * @module
  */
@@ -12,7 +13,10 @@ export const EXTERNAL_UNKNOWN = -1;
 /** The target has no such external directory. */
 export const EXTERNAL_ABSENT = -2;
 
-/** Numbers of external directories are each backup's own; the original path is what they have in common. */
+/**
+ * Numbers of external directories are each backup's own; the original path is what they have in
+ * common.
+ */
 export class LayerRoots {
   /** By the backup's number; element 0 is the data directory. */
   readonly #targetNumbers: readonly number[];
@@ -28,13 +32,19 @@ export class LayerRoots {
     ];
   }
 
-  /** The target's number for a number of this backup, {@link EXTERNAL_UNKNOWN} or {@link EXTERNAL_ABSENT}. */
+  /**
+   * The target's number for a number of this backup, {@link EXTERNAL_UNKNOWN} or
+   * {@link EXTERNAL_ABSENT}.
+   */
   targetNumber(number: number): number {
     return this.#targetNumbers[number] ?? EXTERNAL_UNKNOWN;
   }
 }
 
-/** The directory in which a backup stores its data directory (0) or the external directory of that number. */
+/**
+ * The directory in which a backup stores its data directory (0) or the external directory of that
+ * number.
+ */
 export function storedRoot({ directory }: ChainMember, externalNumber: number): string {
   return externalNumber === 0
     ? `${directory}/database`

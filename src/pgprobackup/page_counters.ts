@@ -4,7 +4,10 @@
  * @module
  */
 
-/** Indexes in memory now and their bytes; requests answered from the page expanded last; pages fetched. */
+/**
+ * Indexes in memory now and their bytes; requests answered from the page expanded last; pages
+ * fetched.
+ */
 const NAMES = ["indexFiles", "indexBytes", "pageHits", "pageMisses"] as const;
 
 /** Counts of one tree, or sums of several. */

@@ -1,9 +1,9 @@
 /**
  * Where the valid version of each block of a data file is, merged over the chain.
  *
- * Built for a file at the first read, from the header maps of the backups. A backup without a map (none in the
- * directory, or no entry in the list) is scanned by its record headers, eight bytes a page. The pages themselves are
- * not read.
+ * Built for a file at the first read, from the header maps of the backups. A backup without a map
+ * (none in the directory, or no entry in the list) is scanned by its record headers, eight bytes a
+ * page. The pages themselves are not read.
  *
  * @module
  */
@@ -60,8 +60,8 @@ export class PageIndexBuilder {
   /**
    * Merges the streams of one data file of `blockCount` blocks, newest first.
    *
-   * @returns two words a block: position of the record, and `layer << 14 | payload length` (0 = no record); the layer
-   *   is the number of the stream. Valid until the next call
+   * @returns two words a block: position of the record, and `layer << 14 | payload length` (0 = no
+   *   record); the layer is the number of the stream. Valid until the next call
    * @throws {IntegrityError} when a header map or stored file is not what the list says
    * @throws {FormatError} when a record header is impossible
    */
@@ -103,7 +103,8 @@ export class PageIndexBuilder {
   #unpackMap(stream: PageStream, map: StoredFile): void {
     const size = (stream.headerCount + 1) * PAGE_MAP_ELEMENT_SIZE;
     const place = { path: map.path, offset: stream.headerOffset, backupId: stream.backupId };
-    // Deflate cannot make data much longer than they are: a larger piece is a lie that would cost memory.
+    // Deflate cannot make data much longer than they are: a larger piece is a lie that would cost
+    // memory.
     if (stream.headerSize > size + 1024) {
       throw new FormatError(
         `Cannot use page headers of "${stream.path}": ${stream.headerSize} bytes for ` +

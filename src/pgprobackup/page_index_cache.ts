@@ -1,13 +1,13 @@
 /**
  * Page indexes of many files in one piece of memory that never grows beyond its budget.
  *
- * The memory is a ring: a new index goes behind the one stored last and pushes out the oldest ones. An index in use
- * may be pushed out too and is then built again, once for each turn of the ring; in return nothing is left to a
- * garbage collector and nothing gets fragmented.
+ * The memory is a ring: a new index goes behind the one stored last and pushes out the oldest ones.
+ * An index in use may be pushed out too and is then built again, once for each turn of the ring; in
+ * return nothing is left to a garbage collector and nothing gets fragmented.
  *
- * In the memory an index is either *packed*, when its records follow one another in one stored file (all that one
- * backup alone has): 2 bytes a block for the length, and 4 for each group of 32 blocks for the position. Or it is *plain*:
- * 8 bytes a block as in `format/page_map.ts`.
+ * In the memory an index is either *packed*, when its records follow one another in one stored file
+ * (all that one backup alone has): 2 bytes a block for the length, and 4 for each group of 32
+ * blocks for the position. Or it is *plain*: 8 bytes a block as in `format/page_map.ts`.
  *
  * @module
  */
@@ -95,7 +95,10 @@ export class PageIndexCache {
     }
   }
 
-  /** Writes the index of blocks `block` to `blockEnd` (exclusive) of a file that is here to the start of `target`. */
+  /**
+   * Writes the index of blocks `block` to `blockEnd` (exclusive) of a file that is here to the
+   * start of `target`.
+   */
   get(
     file: number,
     blockCount: number,
@@ -185,7 +188,10 @@ export class PageIndexCache {
   }
 }
 
-/** The layer of all records of an index when they follow one another from 0 on without gaps, else -1. */
+/**
+ * The layer of all records of an index when they follow one another from 0 on without gaps, else
+ * -1.
+ */
 function commonLayer(index: Uint32Array, blockCount: number): number {
   let layer = -1;
   let next = 0;

@@ -1,6 +1,7 @@
 /**
- * Reads pages of data files: finds them by index, fetches runs of records with one read, expands them in place and
- * checks them. One for each thread; holds the buffers, the open files and the cache of indexes.
+ * Reads pages of data files: finds them by index, fetches runs of records with one read, expands
+ * them in place and checks them. One for each thread; holds the buffers, the open files and the
+ * cache of indexes.
  *
  * @module
  */
@@ -34,18 +35,26 @@ import { PageIndexCache } from "./page_index_cache.ts";
 import { lengthFromHeaders } from "./relation_length.ts";
 import { readStored } from "./stored_file.ts";
 
-/** Bytes fetched with one read: at least 31 records, small enough to stay in the processor's cache. */
+/**
+ * Bytes fetched with one read: at least 31 records, small enough to stay in the processor's cache.
+ */
 const RUN_SIZE_MAX = 256 * 1024;
 
-/** Bytes between two wanted records that are rather read, too, than left out by a read of their own. */
+/**
+ * Bytes between two wanted records that are rather read, too, than left out by a read of their own.
+ */
 const GAP_SIZE_MAX = RECORD_SIZE_MAX;
 
-/** In the place of a block's index word: its page has been read. No word of an index, where no payload is so long. */
+/**
+ * In the place of a block's index word: its page has been read. No word of an index, where no
+ * payload is so long.
+ */
 const READ = 0xffff_ffff;
 
 /**
- * Pages that are checked without the vector function. To compile it takes 1 ms, and 8 ms where the compiler itself has to be read
- * from the disk first: too much for who waits for the first page, or reads only a few.
+ * Pages that are checked without the vector function. To compile it takes 1 ms, and 8 ms where the
+ * compiler itself has to be read from the disk first: too much for who waits for the first page, or
+ * reads only a few.
  */
 const PLAIN_CHECKSUMS = 256;
 
@@ -112,10 +121,11 @@ export class PageStore {
   }
 
   /**
-   * Reads whole pages `block` to `blockEnd` (exclusive) into `target` from `start` on. `start` must be such that the
-   * page's words are aligned; {@link isAligned} tells.
+   * Reads whole pages `block` to `blockEnd` (exclusive) into `target` from `start` on. `start` must
+   * be such that the page's words are aligned; {@link isAligned} tells.
    *
-   * @throws {IntegrityError} or {FormatError} naming stored file, offset and backup when a page is damaged
+   * @throws {IntegrityError} or {FormatError} naming stored file, offset and backup when a page is
+   *   damaged
    */
   readPages(
     file: DataFile,
@@ -152,7 +162,10 @@ export class PageStore {
     }
   }
 
-  /** Reads the page at `at` of the range, and what the same read of its stored file can bring of those behind. */
+  /**
+   * Reads the page at `at` of the range, and what the same read of its stored file can bring of
+   * those behind.
+   */
   #readRun(
     file: DataFile,
     firstBlock: number,
@@ -206,7 +219,10 @@ export class PageStore {
     return this.#vectorChecksum ??= makeVectorChecksum() ?? pageChecksum;
   }
 
-  /** One page in a buffer of the store, valid until the next call. Asking again for the page expanded last is free. */
+  /**
+   * One page in a buffer of the store, valid until the next call. Asking again for the page
+   * expanded last is free.
+   */
   readPage(file: DataFile, block: number): Uint8Array {
     if (this.#pageFile === file.id && this.#pageBlock === block) {
       this.#counters.addHit();
@@ -219,12 +235,17 @@ export class PageStore {
     return this.#page.bytes;
   }
 
-  /** Blocks of a relation of which the lists do not tell it; `listed` is the most that there can be. */
+  /**
+   * Blocks of a relation of which the lists do not tell it; `listed` is the most that there can be.
+   */
   storedLength(streams: readonly PageStream[], listed: number): number {
     return lengthFromHeaders(listed, streams, this.#builder);
   }
 
-  /** The first block from `block` on that is, or is not, stored by any backup; the number of blocks if there is none. */
+  /**
+   * The first block from `block` on that is, or is not, stored by any backup; the number of blocks
+   * if there is none.
+   */
   nextBlock(file: DataFile, block: number, isStored: boolean): number {
     if (!this.#indexes.has(file.id)) this.#buildIndex(file);
     const range = this.#range;
@@ -254,7 +275,10 @@ export class PageStore {
     return this.#words;
   }
 
-  /** Expands the record at `recordStart` of the fetched run, which begins at `runPosition` of the stored file. */
+  /**
+   * Expands the record at `recordStart` of the fetched run, which begins at `runPosition` of the
+   * stored file.
+   */
   #expand(
     stream: PageStream,
     recordStart: number,
@@ -309,8 +333,9 @@ export function isAligned(target: NativeBuffer, start: number): boolean {
 const foundRun = { end: 0, sizeBytes: 0 };
 
 /**
- * The blocks from `at` on, up to `count`, that one read of the stored file of the first of them brings. Between them may be blocks of
- * other layers, and between their records those that newer backups have replaced: in a chain both alternate from block to block.
+ * The blocks from `at` on, up to `count`, that one read of the stored file of the first of them
+ * brings. Between them may be blocks of other layers, and between their records those that newer
+ * backups have replaced: in a chain both alternate from block to block.
  *
  * @returns the end of these blocks, and how many bytes they take from the first record on
  */

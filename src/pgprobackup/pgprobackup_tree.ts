@@ -1,12 +1,12 @@
 /**
  * A backup, with the chain it stands on, as a {@link Tree}.
  *
- * The tree has exactly the entries of the target's list, without `tablespace_map` and `database_map`. A tablespace is a
- * link from `pg_tblspc/OID` to `.pbkfs/tblspc/OID`; external directory N is `.pbkfs/external/N`. All times are the target's
- * recovery time.
+ * The tree has exactly the entries of the target's list, without `tablespace_map` and
+ * `database_map`. A tablespace is a link from `pg_tblspc/OID` to `.pbkfs/tblspc/OID`; external
+ * directory N is `.pbkfs/external/N`. All times are the target's recovery time.
  *
- * A relation file is as long as a restore makes it: to the last block below the target's `n_blocks` that any backup of
- * the chain stores (`relation_length.ts`).
+ * A relation file is as long as a restore makes it: to the last block below the target's `n_blocks`
+ * that any backup of the chain stores (`relation_length.ts`).
  *
  * @module
  */
@@ -25,7 +25,10 @@ import { PageCounters, type PageCounts } from "./page_counters.ts";
 import { PageStore } from "./page_store.ts";
 import { buildChainTable } from "./tree_builder.ts";
 
-/** Memory for page indexes unless said otherwise; divide it by the number of threads that open the same tree. */
+/**
+ * Memory for page indexes unless said otherwise; divide it by the number of threads that open the
+ * same tree.
+ */
 export const INDEX_BUDGET_BYTES = 256 * 1024 * 1024;
 
 /** Which backup to open. */
@@ -39,7 +42,10 @@ export interface PgProbackupTarget {
   readonly force?: boolean;
   /** Owner of all nodes; the owner of the backup's directory when absent. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Absolute path at which the tree is shown, for the links of tablespaces; without it they are relative. */
+  /**
+   * Absolute path at which the tree is shown, for the links of tablespaces; without it they are
+   * relative.
+   */
   readonly mountPath?: string | undefined;
 }
 
@@ -61,8 +67,8 @@ export interface OpenChainOptions
   extends Pick<PgProbackupTarget, "owner" | "mountPath">, PgProbackupAccess {}
 
 /**
- * What is known of an opened backup: all of its lists. Can be posted to other threads, which {@link attachPgProbackupTree} then
- * gives the same tree at once, in the same memory.
+ * What is known of an opened backup: all of its lists. Can be posted to other threads, which
+ * {@link attachPgProbackupTree} then gives the same tree at once, in the same memory.
  */
 export interface OpenedChain {
   /** Target first. */
@@ -74,8 +80,8 @@ export interface OpenedChain {
 }
 
 /**
- * Opens a backup. Reads control files and file lists only; the time grows with the number of files, not with bytes.
- * Node ids are the same whenever the same backup is opened.
+ * Opens a backup. Reads control files and file lists only; the time grows with the number of files,
+ * not with bytes. Node ids are the same whenever the same backup is opened.
  *
  * @example
  * ```ts

@@ -1,12 +1,14 @@
 /**
- * How long a relation file is: up to the last block that any backup of the chain stores, and never longer than the
- * target's `n_blocks`. And how much of it is stored.
+ * How long a relation file is: up to the last block that any backup of the chain stores, and never
+ * longer than the target's `n_blocks`. And how much of it is stored.
  *
- * A restore writes the pages that it has, so the file ends behind the last of them. `n_blocks` alone can be more: the
- * size is taken first and the pages afterwards, and a backup taken beside writes may find the end of the file changed.
+ * A restore writes the pages that it has, so the file ends behind the last of them. `n_blocks`
+ * alone can be more: the size is taken first and the pages afterwards, and a backup taken beside
+ * writes may find the end of the file changed.
  *
- * Nearly always the lists tell. A version without gaps (as in FULL backups and of new files) ends with the block
- * `n_headers - 1`. What only increments have made longer is settled when somebody asks, by page headers.
+ * Nearly always the lists tell. A version without gaps (as in FULL backups and of new files) ends
+ * with the block `n_headers - 1`. What only increments have made longer is settled when somebody
+ * asks, by page headers.
  *
  * @module
  */
@@ -36,8 +38,9 @@ export function lengthFromLists(
 }
 
 /**
- * Blocks that the versions of a relation store, as far as the file lists tell: never fewer than there are. It is more
- * where several increments store the same block, or a list does not say how many it has.
+ * Blocks that the versions of a relation store, as far as the file lists tell: never fewer than
+ * there are. It is more where several increments store the same block, or a list does not say how
+ * many it has.
  *
  * @param blockCount blocks of the relation
  */
@@ -57,8 +60,8 @@ export function storedBlocksFromLists(
 }
 
 /**
- * Blocks of a relation by the page headers of its versions. Where these cannot be read it is what the target lists: it
- * is the reader of the pages who has to hear of the damage.
+ * Blocks of a relation by the page headers of its versions. Where these cannot be read it is what
+ * the target lists: it is the reader of the pages who has to hear of the damage.
  *
  * @param listed `n_blocks` of the target
  * @param streams newest backup first

@@ -17,13 +17,17 @@ export interface StoredFile {
   readonly size?: number;
 }
 
-/** Errors of open(2) that say that the stored file is not what the list promises, rather than that the host is ill. */
+/**
+ * Errors of open(2) that say that the stored file is not what the list promises, rather than that
+ * the host is ill.
+ */
 const MISSING_CODES = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "EINVAL", "ENXIO"]);
 
 /**
  * The open source of a stored file; to be used at once.
  *
- * @throws {IntegrityError} when the file is missing, no regular file, or not as long as its list says
+ * @throws {IntegrityError} when the file is missing, no regular file, or not as long as its list
+ *   says
  * @throws {OsError} when the host refuses
  */
 export function openStored(pool: SourcePool, file: StoredFile): ByteSource {

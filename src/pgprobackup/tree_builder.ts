@@ -1,9 +1,9 @@
 /**
  * From the file lists of a chain to its table.
  *
- * The target's list says what exists; the parents' lists only say where pages and unchanged files are stored. So the
- * target's list makes the nodes, and each further list is passed over once, adding to the nodes that it names. Paths
- * stay bytes: hardly any is needed as text.
+ * The target's list says what exists; the parents' lists only say where pages and unchanged files
+ * are stored. So the target's list makes the nodes, and each further list is passed over once,
+ * adding to the nodes that it names. Paths stay bytes: hardly any is needed as text.
  *
  * @module
  */
@@ -34,7 +34,8 @@ const encoder = new TextEncoder();
  * Reads the lists of a chain and merges them.
  *
  * @returns memory for `ChainTable.of`
- * @throws {IntegrityError} when a list has another checksum than its backup says, or does not fit its parents
+ * @throws {IntegrityError} when a list has another checksum than its backup says, or does not fit
+ *   its parents
  * @throws {FormatError} when a list is malformed
  */
 export function buildChainTable(chain: Chain): SharedArrayBuffer {
@@ -181,7 +182,10 @@ class TreeBuilder {
     return kind === NodeKind.DIRECTORY ? id : 0;
   }
 
-  /** Makes a directory under its parent. That of a tablespace goes elsewhere and leaves a link behind. */
+  /**
+   * Makes a directory under its parent. That of a tablespace goes elsewhere and leaves a link
+   * behind.
+   */
   #makeDirectory(
     parent: number,
     bytes: Uint8Array,
@@ -326,7 +330,10 @@ function isRelation(entry: ContentEntry): boolean {
   return entry.isDataFile && !entry.isCfs;
 }
 
-/** Whether a parent's line can say anything; nearly all lines of an increment are unchanged relations. */
+/**
+ * Whether a parent's line can say anything; nearly all lines of an increment are unchanged
+ * relations.
+ */
 function mayMatter(entry: ContentEntry): boolean {
   if ((entry.mode & FileType.MASK) === FileType.DIRECTORY) return false;
   return entry.size > 0 || !isRelation(entry);

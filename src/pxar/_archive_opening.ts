@@ -1,5 +1,6 @@
 /**
- * Opens an archive at random: what stands before the root, and the root itself (format specification, section 8).
+ * Opens an archive at random: what stands before the root, and the root itself (format
+ * specification, section 8).
  *
  * @module
  */
@@ -35,7 +36,8 @@ export interface ArchiveOpening {
 }
 
 /**
- * Finds the root directory. When its table is not at the end, the archive is read in order: it may be cut off or damaged.
+ * Finds the root directory. When its table is not at the end, the archive is read in order: it may
+ * be cut off or damaged.
  *
  * @param version to assume where the beginning cannot be read
  * @throws {FormatError}

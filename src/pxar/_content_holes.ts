@@ -1,9 +1,10 @@
 /**
  * Zeros in the files of an archive. The format stores every one of them.
  *
- * In the chunks of a backup long runs of zeros are known by digests. In a plain archive only reading tells: nothing is read
- * to answer stat(2), so that larger files are said to be a block short of full, which is what makes programs ask for
- * holes; who asks has the file searched, {@link SEARCH_SIZE_MAX} at a time.
+ * In the chunks of a backup long runs of zeros are known by digests. In a plain archive only
+ * reading tells: nothing is read to answer stat(2), so that larger files are said to be a block
+ * short of full, which is what makes programs ask for holes; who asks has the file searched,
+ * {@link SEARCH_SIZE_MAX} at a time.
  *
  * @module
  */
@@ -18,7 +19,10 @@ import { HEADER_SIZE } from "./format/item.ts";
 /** Smaller files are not worth a search. */
 export const SEARCHED_SIZE_MIN = 128 << 10;
 
-/** One search ends at the latest at a multiple of this; there a hole is interrupted by a block that counts as data. */
+/**
+ * One search ends at the latest at a multiple of this; there a hole is interrupted by a block that
+ * counts as data.
+ */
 export const SEARCH_SIZE_MAX = 1 << 30;
 
 const PIECE_SIZE = 1 << 20;
@@ -62,7 +66,9 @@ export function knownHoles(
   };
 }
 
-/** Where the content is in its stream, if the header before it is sound: that shows when it is read. */
+/**
+ * Where the content is in its stream, if the header before it is sound: that shows when it is read.
+ */
 function placeOf(payload: PxarPayload, streams: ContentStreams) {
   const isInline = payload.kind === "inline";
   const source = isInline ? streams.source : streams.payload;

@@ -12,7 +12,10 @@ export function isDamage(error: unknown): error is IntegrityError | StateError {
     error instanceof StateError && error.code === "not-found";
 }
 
-/** Reads less than `size` bytes where later ones are damaged. @throws what reading the first byte throws */
+/**
+ * Reads less than `size` bytes where later ones are damaged. @throws what reading the first byte
+ * throws
+ */
 export function readSound(read: (size: number) => number, size: number): number {
   for (let left = size;; left = Math.floor(left / 2)) {
     try {

@@ -23,8 +23,9 @@ const CHILD_SIZE_MIN = 18 + 26;
 const SMALL_COUNT_MAX = 1000;
 
 /**
- * The children. A table lists what the directory holds without gaps, each name once: everything else is refused, since
- * something would be missing or there twice. Children in a part of the archive that is damaged are passed over.
+ * The children. A table lists what the directory holds without gaps, each name once: everything
+ * else is refused, since something would be missing or there twice. Children in a part of the
+ * archive that is damaged are passed over.
  *
  * @returns the damage
  */
@@ -97,7 +98,8 @@ class TableItems {
     for (let index = 0; index < count; index++) {
       const item = random.tableItem(table, index);
       const start = table.offset - item.offset;
-      // What is outside of the directory is the decoder's to refuse, before memory goes into all the rest.
+      // What is outside of the directory is the decoder's to refuse, before memory goes into all
+      // the rest.
       if (!(start >= childrenOffset && start < table.offset)) decode(item);
       this.#hashHighs[index] = item.hashHigh;
       this.#hashLows[index] = item.hashLow;

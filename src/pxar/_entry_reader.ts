@@ -1,6 +1,6 @@
 /**
- * Reads an entry's items: FILENAME, HARDLINK, or ENTRY with attributes up to the item that says what it is (format
- * specification, section 4).
+ * Reads an entry's items: FILENAME, HARDLINK, or ENTRY with attributes up to the item that says
+ * what it is (format specification, section 4).
  *
  * @module
  */
@@ -44,7 +44,8 @@ interface Attributes {
 }
 
 /**
- * Runs a decoder; an error of a codec, which does not know where its bytes are, gets the place of the current item.
+ * Runs a decoder; an error of a codec, which does not know where its bytes are, gets the place of
+ * the current item.
  */
 export function located<Result>(input: ItemInput, decode: (input: ItemInput) => Result): Result {
   try {
@@ -75,8 +76,8 @@ export function readEntryOrHardlink(
 }
 
 /**
- * Reads the entry whose ENTRY header was taken. Behind a regular file of version 1 the input is at the content,
- * otherwise at the next item.
+ * Reads the entry whose ENTRY header was taken. Behind a regular file of version 1 the input is at
+ * the content, otherwise at the next item.
  *
  * @param endsAtLimit whether the input may end behind the entry
  */

@@ -37,7 +37,10 @@ export function writeItem(output: OutputBuffer, item: Item, content: Uint8Array)
   output.bytes.set(content, beginItem(output, item, content.length));
 }
 
-/** Writes ENTRY and everything that describes it. @throws {UsageError} for metadata that cannot be stored */
+/**
+ * Writes ENTRY and everything that describes it. @throws {UsageError} for metadata that cannot be
+ * stored
+ */
 export function writeMetadata(output: OutputBuffer, metadata: PxarMetadata): void {
   checkMetadata(metadata);
   encodeStat(output.view, beginItem(output, Item.ENTRY, STAT_SIZE), metadata);

@@ -1,6 +1,6 @@
 /**
- * A window over a metadata stream that moves forward, from which items are taken. Sequential and random readers
- * differ only in how it is filled.
+ * A window over a metadata stream that moves forward, from which items are taken. Sequential and
+ * random readers differ only in how it is filled.
  *
  * @module
  */
@@ -29,7 +29,10 @@ const AHEAD_SIZE_MIN = 8 * 1024;
 
 /** How {@link ItemInput} gets its bytes. */
 export interface ItemFeed {
-  /** Reads up to `size` bytes at `offset` of the stream into `target` from `start` on. @returns 0 at the end */
+  /**
+   * Reads up to `size` bytes at `offset` of the stream into `target` from `start` on. @returns 0 at
+   * the end
+   */
   read(target: Uint8Array, start: number, size: number, offset: number): number;
   /** Passes over bytes that are not in the window. @returns how many, fewer only at the end */
   skip(size: number, offset: number): number;
@@ -49,13 +52,18 @@ export class ItemInput {
   #end = 0;
   /** Offset in the stream of the window's first byte ahead. */
   #position = 0;
-  /** Bytes asked for when more are needed: few behind a jump, more and more where the stream is read in full. */
+  /**
+   * Bytes asked for when more are needed: few behind a jump, more and more where the stream is read
+   * in full.
+   */
   #aheadSize: number;
   readonly #aheadSizeMax: number;
   readonly #feed: ItemFeed;
   readonly #name: string | undefined;
 
-  /** Makes an empty window that asks for up to `aheadSizeMax` bytes at once; `name` is for messages. */
+  /**
+   * Makes an empty window that asks for up to `aheadSizeMax` bytes at once; `name` is for messages.
+   */
   constructor(feed: ItemFeed, aheadSizeMax: number, name: string | undefined) {
     this.#feed = feed;
     this.#aheadSize = this.#aheadSizeMax = aheadSizeMax;
@@ -132,7 +140,8 @@ export class ItemInput {
   /**
    * Takes the header of the next item; its content is what {@link consume} or {@link skip} is for.
    *
-   * @throws {FormatError} `truncated`, `bad-size` when that type cannot have that size, `bad-name` for a long name
+   * @throws {FormatError} `truncated`, `bad-size` when that type cannot have that size, `bad-name`
+   *   for a long name
    */
   header(): void {
     if (!this.ensure(HEADER_SIZE)) {
@@ -183,7 +192,9 @@ export class ItemInput {
     });
   }
 
-  /** Fails because a content of the item's size is not accepted: `code` when it is there in full. */
+  /**
+   * Fails because a content of the item's size is not accepted: `code` when it is there in full.
+   */
   failSize(code: string): never {
     const size = this.contentSize;
     if (size > PASSED_SIZE_MAX || this.skip(size) < size) this.failEnd(size);

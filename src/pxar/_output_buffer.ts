@@ -1,5 +1,6 @@
 /**
- * What the encoder writes through: small pieces are gathered, so that thousands of files cost few system calls.
+ * What the encoder writes through: small pieces are gathered, so that thousands of files cost few
+ * system calls.
  *
  * @module
  */
@@ -11,7 +12,10 @@ import type { Sink } from "#src/io/streams.ts";
 export interface PxarContent {
   /** Reads the next bytes, up to `target.length`. @returns the count, 0 at the end */
   read(target: Uint8Array): number;
-  /** Whether something else is in the place of bytes that cannot be had: asked when all has been read. */
+  /**
+   * Whether something else is in the place of bytes that cannot be had: asked when all has been
+   * read.
+   */
   readonly isIncomplete?: boolean;
 }
 
@@ -44,7 +48,10 @@ export class OutputBuffer {
     return this.#length === 0;
   }
 
-  /** Makes room for an item of `size` bytes, which the caller fills in. @returns its index in {@link bytes} */
+  /**
+   * Makes room for an item of `size` bytes, which the caller fills in. @returns its index in
+   * {@link bytes}
+   */
   reserve(size: number): number {
     if (this.#length + size > BUFFER_SIZE) this.flush();
     const index = this.#length;

@@ -1,5 +1,6 @@
 /**
- * A metadata stream read at random, a page at a time: headers, names and table items are small and near each other.
+ * A metadata stream read at random, a page at a time: headers, names and table items are small and
+ * near each other.
  *
  * @module
  */
@@ -40,7 +41,10 @@ export class PageCache {
     return this.#source.size;
   }
 
-  /** Reads up to `size` bytes at `offset` into `target` from `start` on. @returns the count, short only at the end */
+  /**
+   * Reads up to `size` bytes at `offset` into `target` from `start` on. @returns the count, short
+   * only at the end
+   */
   read(target: Uint8Array, start: number, size: number, offset: number): number {
     const wanted = Math.min(size, this.size - offset);
     let done = 0;
@@ -79,7 +83,8 @@ export class PageCache {
     const offset = page * PAGE_SIZE;
     const size = Math.min(PAGE_SIZE, this.size - offset);
     const count = this.#source.readAt(this.#arena, start, size, offset);
-    // A file that shrank since it was opened: what is gone reads as zeros, which no item begins with.
+    // A file that shrank since it was opened: what is gone reads as zeros, which no item begins
+    // with.
     if (count < size) this.#arena.bytes.fill(0, start + count, start + size);
     this.#pages[slot] = page;
     this.#slots.set(page, slot);

@@ -22,7 +22,10 @@ export class PayloadSource {
   /** Size of the content by the offset of its header. */
   readonly #checked = new Map<number, number>();
 
-  /** Checks the start marker, unless it is damaged. @throws {FormatError} `truncated`, `bad-payload-stream` */
+  /**
+   * Checks the start marker, unless it is damaged. @throws {FormatError} `truncated`,
+   * `bad-payload-stream`
+   */
   constructor(
     source: ByteSource,
     allocate: (size: number) => NativeBuffer,

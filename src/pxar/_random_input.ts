@@ -1,5 +1,6 @@
 /**
- * Items at any offset of a metadata stream, and the tables of its directories (format specification, section 8).
+ * Items at any offset of a metadata stream, and the tables of its directories (format
+ * specification, section 8).
  *
  * @module
  */
@@ -28,7 +29,10 @@ export interface TableRange {
   readonly offset: number;
   /** Number of children. */
   readonly count: number;
-  /** What the tail refers to: the ENTRY header, or in version 2 the beginning of the stream for the root. */
+  /**
+   * What the tail refers to: the ENTRY header, or in version 2 the beginning of the stream for the
+   * root.
+   */
   readonly tailTarget: number;
 }
 

@@ -15,8 +15,8 @@ const BYTES_PER_WEIGHT = 512;
 const ACL_ENTRY_SIZE = 64;
 
 /**
- * A cache in two generations: when the younger one is full, the older one is forgotten. Unlike a list by last use, it
- * costs nothing to find what is there.
+ * A cache in two generations: when the younger one is full, the older one is forgotten. Unlike a
+ * list by last use, it costs nothing to find what is there.
  */
 export class RecentEntries {
   #young = new Map<number, PxarChild>();

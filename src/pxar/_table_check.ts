@@ -153,7 +153,8 @@ function itemsObjection(
   const isListed = new Uint8Array(count);
   let objection: TableObjection | undefined;
   let previous: GoodbyeItem | undefined;
-  // More items than children are wrong anyway: no need to look at what a hostile size makes of them.
+  // More items than children are wrong anyway: no need to look at what a hostile size makes of
+  // them.
   visitInOrder(Math.min(itemCount, count + 1), (position) => {
     if (objection !== undefined) return;
     const item = random.tableItem({ offset }, position);

@@ -1,8 +1,8 @@
 /**
  * The way past damage: where the next entry begins, by the goodbye tables of the open directories.
  *
- * A table is found by the one above it, from the end of the archive on, so neither names nor the entries of the directories are
- * needed.
+ * A table is found by the one above it, from the end of the archive on, so neither names nor the
+ * entries of the directories are needed.
  *
  * @module
  */
@@ -42,9 +42,11 @@ export class TableGuide {
   }
 
   /**
-   * The first entry behind `after` in the innermost directory whose table can be read, or in one around it.
+   * The first entry behind `after` in the innermost directory whose table can be read, or in one
+   * around it.
    *
-   * @param open offsets of the FILENAME headers of the open directories below the root, from the outside in
+   * @param open offsets of the FILENAME headers of the open directories below the root, from the
+   *   outside in
    */
   next(open: readonly number[], after: number): GuidedEntry | undefined {
     const tables = this.#tablesOf(open);

@@ -1,5 +1,6 @@
 /**
- * Tables of directories whose own cannot be read: what they hold is found by reading the archive in order.
+ * Tables of directories whose own cannot be read: what they hold is found by reading the archive in
+ * order.
  *
  * @module
  */
@@ -116,7 +117,10 @@ export class TableRebuilder {
     if (table instanceof Error) this.#keep(ended.directory, ended.offset, table);
   }
 
-  /** Keeps what is known of the directories that have not ended, the innermost first. @returns the outermost */
+  /**
+   * Keeps what is known of the directories that have not ended, the innermost first. @returns the
+   * outermost
+   */
   #closeAll(open: OpenDirectory[], end: number, damage: Error): RebuiltTable {
     while (true) {
       const directory = open.pop()!;
@@ -150,7 +154,10 @@ function hashOf(name: string): Hash {
   return { high: filenameHash.high, low: filenameHash.low };
 }
 
-/** Whether a directory's table is of no use for this reason, which says nothing of what is in the directory. */
+/**
+ * Whether a directory's table is of no use for this reason, which says nothing of what is in the
+ * directory.
+ */
 export function isTableDamage(error: unknown): error is Error {
   return isDamage(error) || error instanceof FormatError;
 }

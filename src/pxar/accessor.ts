@@ -47,13 +47,16 @@ export interface PxarAccessorOptions {
   readonly payload?: ByteSource;
   /** Name of the archive for messages. */
   readonly name?: string;
-  /** Makes the buffers that are given to the sources; for sources that read by address they must have one. */
+  /**
+   * Makes the buffers that are given to the sources; for sources that read by address they must
+   * have one.
+   */
   readonly allocate?: (size: number) => NativeBuffer;
 }
 
 /**
- * Looks up entries of one archive. Everything read is checked: an entry is where its table says, inside of its directory,
- * and complete. Not re-entrant.
+ * Looks up entries of one archive. Everything read is checked: an entry is where its table says,
+ * inside of its directory, and complete. Not re-entrant.
  */
 export class PxarAccessor {
   /** The root directory. */
@@ -98,13 +101,16 @@ export class PxarAccessor {
   /**
    * Opens the archive in `source`, which stays the caller's to close.
    *
-   * @throws {FormatError} with one of the classes of the format specification, section 11, as `code`
+   * @throws {FormatError} with one of the classes of the format specification, section 11, as
+   *   `code`
    */
   static open(source: ByteSource, options: PxarAccessorOptions = {}): PxarAccessor {
     return new PxarAccessor(source, options);
   }
 
-  /** The entry at `path` (`/a/b`, `a/b`; `/` is the root); a hard link is resolved to its target. */
+  /**
+   * The entry at `path` (`/a/b`, `a/b`; `/` is the root); a hard link is resolved to its target.
+   */
   lookup(path: string): PxarNode | undefined {
     const found = this.lookupChild(path);
     return found === undefined ? undefined : this.#resolved(found);
@@ -141,10 +147,11 @@ export class PxarAccessor {
   }
 
   /**
-   * The children of a directory in the order of the archive. Where something of it is damaged or missing, all that can
-   * be read comes first.
+   * The children of a directory in the order of the archive. Where something of it is damaged or
+   * missing, all that can be read comes first.
    *
-   * @param onDamage hears once of what may be missing, behind the last child; unless given, that is thrown
+   * @param onDamage hears once of what may be missing, behind the last child; unless given, that is
+   *   thrown
    * @throws {FormatError} also for a table that does not list exactly what the directory holds
    */
   readDirectory(
@@ -231,7 +238,8 @@ export class PxarAccessor {
   /**
    * The regular file that a hard link stands for.
    *
-   * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another name; `path-escape`
+   * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another
+   *   name; `path-escape`
    */
   resolveHardlink(link: Pick<PxarLinkNode, "name" | "offset" | "entry">): PxarNode {
     const { distance, targetPath } = link.entry;
@@ -264,15 +272,16 @@ export class PxarAccessor {
   }
 
   /**
-   * Offsets of the files that hard links refer to. All metadata is read for this; behind damage nothing is found.
+   * Offsets of the files that hard links refer to. All metadata is read for this; behind damage
+   * nothing is found.
    */
   readLinkTargets(): ReadonlySet<number> {
     return readLinkTargets(this.#source, this.#allocate, this.#name);
   }
 
   /**
-   * The entry whose FILENAME header is at `offset`, or the directory whose table's tail is there. For offsets that
-   * {@link PxarNode.offset} and {@link directoryPlace} gave.
+   * The entry whose FILENAME header is at `offset`, or the directory whose table's tail is there.
+   * For offsets that {@link PxarNode.offset} and {@link directoryPlace} gave.
    */
   nodeAt(offset: number): PxarNode | undefined {
     if (offset === directoryPlace(this.root)) return this.root;
@@ -289,7 +298,8 @@ export class PxarAccessor {
    *
    * @returns the count, short only at the end of the file
    * @throws {FormatError} `missing-payload`, `bad-payload-ref`, `truncated`
-   * @throws {UsageError} when the node is no file, the bytes do not fit into the target, or the offset is none
+   * @throws {UsageError} when the node is no file, the bytes do not fit into the target, or the
+   *   offset is none
    */
   readContent(
     node: PxarNode,
@@ -313,8 +323,8 @@ export class PxarAccessor {
   }
 
   /**
-   * Offset of a regular file's first byte, in the payload stream for split archives, else in the archive; its
-   * PAYLOAD header was checked.
+   * Offset of a regular file's first byte, in the payload stream for split archives, else in the
+   * archive; its PAYLOAD header was checked.
    *
    * @throws {FormatError} `missing-payload`, `bad-payload-ref`, `truncated`
    */
@@ -376,7 +386,10 @@ export class PxarAccessor {
     this.#random.input.fail(code, `Cannot read goodbye table: ${reason}`, table.offset);
   }
 
-  /** Decodes the entry at `start`, which must end at `limit` or before; a directory ends exactly there. */
+  /**
+   * Decodes the entry at `start`, which must end at `limit` or before; a directory ends exactly
+   * there.
+   */
   #decoded(start: number, limit: number, depth: number): PxarChild {
     const known = this.#nodes.get(start);
     if (known !== undefined && known.offset === start && known.table === undefined) {

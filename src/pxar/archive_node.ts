@@ -31,7 +31,9 @@ export interface PxarTable {
   readonly count: number;
   /** Takes the place of the table that is stored. */
   readonly rebuilt?: RebuiltTable;
-  /** Directories above this one; 0 for the root, and unknown (0) where it was found by its table. */
+  /**
+   * Directories above this one; 0 for the root, and unknown (0) where it was found by its table.
+   */
   readonly depth: number;
 }
 
@@ -39,7 +41,9 @@ export interface PxarTable {
 export interface PxarNode {
   /** Empty for the root. */
   readonly name: string;
-  /** Offset of the FILENAME header (of the ENTRY header for the root): the identity of the entry. */
+  /**
+   * Offset of the FILENAME header (of the ENTRY header for the root): the identity of the entry.
+   */
   readonly offset: number;
   /** Offset behind its last byte in the metadata stream. */
   readonly end: number;
@@ -61,7 +65,10 @@ export interface PxarLinkNode {
 /** What a directory holds. `entry.kind` tells them apart. */
 export type PxarChild = PxarNode | PxarLinkNode;
 
-/** What a directory is found again by: the offset of its table's last item, or its own where there is no such table. */
+/**
+ * What a directory is found again by: the offset of its table's last item, or its own where there
+ * is no such table.
+ */
 export function directoryPlace(directory: PxarNode): number {
   const isRoot = directory.table?.depth === 0 && directory.name === "";
   if (directory.table?.rebuilt !== undefined && !isRoot) return directory.offset;

@@ -24,7 +24,10 @@ export interface KnownEntry {
 export interface DamageHelp {
   /** Gives random access to the metadata stream. */
   readonly openTables?: () => ByteSource;
-  /** What is in a directory, in the order of the archive, as far as something else than the archive tells it. */
+  /**
+   * What is in a directory, in the order of the archive, as far as something else than the archive
+   * tells it.
+   */
   readonly knownEntries?: (path: string) => readonly KnownEntry[];
   /** Also what cannot be an archive is left behind, once the root has been read. */
   readonly passesMalformed?: boolean;
@@ -68,7 +71,8 @@ export class DamagePath {
   /**
    * The next event. Damage is told of, and left behind.
    *
-   * @param leaveTo is told how many directories stay open, the root included, when others end because of damage
+   * @param leaveTo is told how many directories stay open, the root included, when others end
+   *   because of damage
    * @throws what {@link PxarDecoder.next} throws
    */
   next(leaveTo: (depth: number) => void): PxarEvent | undefined {
@@ -120,7 +124,10 @@ export class DamagePath {
     return depth;
   }
 
-  /** Names what lies between the last entry that was read and the next one; where no name is known, the directory. */
+  /**
+   * Names what lies between the last entry that was read and the next one; where no name is known,
+   * the directory.
+   */
   #tellOfLost(error: Error, next: GuidedEntry | undefined): void {
     let count = 0;
     for (let depth = this.#open.length; depth > 0 && depth >= (next?.depth ?? 0); depth--) {

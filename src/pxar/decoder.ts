@@ -60,9 +60,9 @@ export interface PxarLeaveEvent {
 export type PxarEvent = PxarVersionEvent | PxarPreludeEvent | PxarEntryEvent | PxarLeaveEvent;
 
 /**
- * Decodes one archive in order. What an entry says is checked (sizes, names, types); the goodbye tables and the
- * targets of hard links are not: that takes random access. Memory in use is that of one entry and of the names of the open
- * directories.
+ * Decodes one archive in order. What an entry says is checked (sizes, names, types); the goodbye
+ * tables and the targets of hard links are not: that takes random access. Memory in use is that of
+ * one entry and of the names of the open directories.
  */
 export class PxarDecoder {
   readonly #input: ItemInput;
@@ -91,9 +91,11 @@ export class PxarDecoder {
   }
 
   /**
-   * The next event, or undefined after the root directory has ended. Passes over a content not read.
+   * The next event, or undefined after the root directory has ended. Passes over a content not
+   * read.
    *
-   * @throws {FormatError} with one of the classes of the format specification, section 11, as `code`
+   * @throws {FormatError} with one of the classes of the format specification, section 11, as
+   *   `code`
    * @throws {LimitError} when an entry has too much metadata
    */
   next(): PxarEvent | undefined {
@@ -119,8 +121,8 @@ export class PxarDecoder {
   }
 
   /**
-   * Goes on at the entry at `offset`, which is in the directory that `depth - 1` directories are around; the deeper ones have ended.
-   * Needs a source that can go to any place.
+   * Goes on at the entry at `offset`, which is in the directory that `depth - 1` directories are
+   * around; the deeper ones have ended. Needs a source that can go to any place.
    *
    * @param depth 0 ends the archive
    */
@@ -138,7 +140,8 @@ export class PxarDecoder {
    * Reads from the content of the regular file returned last.
    *
    * @returns the count, 0 at the end
-   * @throws {FormatError} `truncated`; in split archives also `missing-payload`, `bad-payload-ref`, `out-of-order-ref`
+   * @throws {FormatError} `truncated`; in split archives also `missing-payload`, `bad-payload-ref`,
+   *   `out-of-order-ref`
    */
   readContent(target: Uint8Array): number {
     const payload = this.#payloadOf;

@@ -1,5 +1,6 @@
 /**
- * Writes archives, byte for byte as the reference does: version 1, or version 2 with a payload stream.
+ * Writes archives, byte for byte as the reference does: version 1, or version 2 with a payload
+ * stream.
  *
  * @module
  */
@@ -61,9 +62,10 @@ interface OpenDirectory {
 }
 
 /**
- * Encodes one archive. Entries go to the sinks in the order of the calls; the memory in use is that of the tables
- * of the open directories and the names in them. Children should come in the byte order of their names, each once. After an exception that is not a
- * `UsageError` of the first check, the archive cannot be continued.
+ * Encodes one archive. Entries go to the sinks in the order of the calls; the memory in use is that
+ * of the tables of the open directories and the names in them. Children should come in the byte
+ * order of their names, each once. After an exception that is not a `UsageError` of the first
+ * check, the archive cannot be continued.
  */
 export class PxarEncoder {
   readonly #output: OutputBuffer;
@@ -71,7 +73,9 @@ export class PxarEncoder {
   readonly #open: OpenDirectory[] = [];
   /** Where the last content ends in the payload stream. */
   #payloadEnd = HEADER_SIZE;
-  /** False while an entry is half written, so also after a failure in between, and after the end. */
+  /**
+   * False while an entry is half written, so also after a failure in between, and after the end.
+   */
   #isReady = false;
 
   /** Starts the archive with its root directory. @throws {UsageError} for impossible metadata */
@@ -129,8 +133,8 @@ export class PxarEncoder {
   }
 
   /**
-   * Adds a regular file of exactly `size` bytes. One whose content turns out to be incomplete is marked by its time of modification in
-   * an archive of version 2, see {@link markedIncomplete}.
+   * Adds a regular file of exactly `size` bytes. One whose content turns out to be incomplete is
+   * marked by its time of modification in an archive of version 2, see {@link markedIncomplete}.
    *
    * @throws {IntegrityError} when the content ends before
    */
@@ -151,9 +155,11 @@ export class PxarEncoder {
   }
 
   /**
-   * Adds a regular file whose `size` bytes are at `offset` of an open host file. The sink copies them, where it can.
+   * Adds a regular file whose `size` bytes are at `offset` of an open host file. The sink copies
+   * them, where it can.
    *
-   * @param rest gives the content behind the first `taken` bytes, for small files and for what the sink does not take
+   * @param rest gives the content behind the first `taken` bytes, for small files and for what the
+   *   sink does not take
    * @throws {IntegrityError} when bytes are missing
    */
   addFileFromFd(
@@ -178,8 +184,9 @@ export class PxarEncoder {
   }
 
   /**
-   * Adds a regular file whose PAYLOAD header is at `payloadOffset` of the payload stream, or is going to be: nothing
-   * is written there. Version 2 only. Contents must follow each other, since a pipe cannot be read backwards.
+   * Adds a regular file whose PAYLOAD header is at `payloadOffset` of the payload stream, or is
+   * going to be: nothing is written there. Version 2 only. Contents must follow each other, since a
+   * pipe cannot be read backwards.
    */
   addPayloadReference(
     name: string,
@@ -198,13 +205,17 @@ export class PxarEncoder {
     });
   }
 
-  /** Hands everything to the sinks: before the caller puts bytes of his own into the payload stream. */
+  /**
+   * Hands everything to the sinks: before the caller puts bytes of his own into the payload stream.
+   */
   flush(): void {
     this.#output.flush();
     this.#payload?.flush();
   }
 
-  /** Counts bytes that the caller put into the payload stream after {@link flush}. Version 2 only. */
+  /**
+   * Counts bytes that the caller put into the payload stream after {@link flush}. Version 2 only.
+   */
   advancePayload(size: number): void {
     const payload = this.#requirePayload();
     checkSize("payload", size);
@@ -243,7 +254,10 @@ export class PxarEncoder {
     return this.#addEntry(name, metadata, () => {});
   }
 
-  /** Adds a further name of the regular file at `target`, whose path from the root is `targetPath` (`a/b`). */
+  /**
+   * Adds a further name of the regular file at `target`, whose path from the root is `targetPath`
+   * (`a/b`).
+   */
   addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
     const bytes = encodeTarget(targetPath);
     const objection = targetPathObjection(targetPath);
@@ -261,7 +275,9 @@ export class PxarEncoder {
     return this.#end(start, filenameHash.high, filenameHash.low, 0);
   }
 
-  /** Ends the root directory and the archive. @throws {UsageError} when a directory is still open */
+  /**
+   * Ends the root directory and the archive. @throws {UsageError} when a directory is still open
+   */
   finish(): PxarSizes {
     this.#checkReady();
     if (this.#open.length !== 1) {
@@ -414,8 +430,9 @@ function checkType(metadata: PxarMetadata, ...types: readonly number[]): void {
 }
 
 /**
- * Metadata of a file whose content is incomplete: modified a nanosecond before. So it never equals the file, and whoever compares it with the
- * file to find what has changed, as backups in metadata mode do with whichever client, reads the file again.
+ * Metadata of a file whose content is incomplete: modified a nanosecond before. So it never equals
+ * the file, and whoever compares it with the file to find what has changed, as backups in metadata
+ * mode do with whichever client, reads the file again.
  */
 function markedIncomplete(metadata: PxarMetadata): PxarMetadata {
   const { seconds, nanoseconds } = metadata.mtime;

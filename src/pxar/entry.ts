@@ -1,5 +1,6 @@
 /**
- * What a pxar archive says of a file: the vocabulary of encoder, decoder, accessor, builder and extractor.
+ * What a pxar archive says of a file: the vocabulary of encoder, decoder, accessor, builder and
+ * extractor.
  *
  * Names, link targets and paths are strings as in `bytes/file_name.ts`; xattr names too.
  *
@@ -29,7 +30,10 @@ export interface PxarDefaultAcl {
   readonly mask: bigint | undefined;
 }
 
-/** POSIX ACLs as an archive stores them: without what the mode already says (format specification, section 5). */
+/**
+ * POSIX ACLs as an archive stores them: without what the mode already says (format specification,
+ * section 5).
+ */
 export interface PxarAcl {
   readonly users: readonly PxarAclEntry[];
   readonly groups: readonly PxarAclEntry[];

@@ -1,5 +1,6 @@
 /**
- * pxar archives, versions 1 and 2: encoder, decoder, random access, an archive as a tree, verification.
+ * pxar archives, versions 1 and 2: encoder, decoder, random access, an archive as a tree,
+ * verification.
  *
  * @module
  */

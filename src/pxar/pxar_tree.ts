@@ -41,9 +41,10 @@ const MINOR_MAX = 0xf_ffffn;
 /**
  * Opens the archive in `source`. Closing the tree closes `source` and the payload source.
  *
- * Ids are byte offsets: that of the FILENAME header, and for a directory that of the last item of its table, from which it
- * can be found again. The names of a hard-linked file have the id of the first one. How many there are is known only
- * after reading the whole archive, so {@link Attributes.nlink} is always 1 and {@link Tree.countsLinks} false. ACLs and file
+ * Ids are byte offsets: that of the FILENAME header, and for a directory that of the last item of
+ * its table, from which it can be found again. The names of a hard-linked file have the id of the
+ * first one. How many there are is known only after reading the whole archive, so
+ * {@link Attributes.nlink} is always 1 and {@link Tree.countsLinks} false. ACLs and file
  * capabilities are shown as the extended attributes that the kernel knows.
  *
  * @throws {FormatError} what {@link PxarAccessor.open} throws; then nothing is closed

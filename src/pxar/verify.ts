@@ -43,9 +43,9 @@ export interface VerifyFinding {
 }
 
 /**
- * Walks the whole archive and returns what is wrong with it; nothing for a healthy one. Every item, table, hard link
- * and payload header is checked, every content is read. Damage behind which the next item cannot be found is the last
- * finding.
+ * Walks the whole archive and returns what is wrong with it; nothing for a healthy one. Every item,
+ * table, hard link and payload header is checked, every content is read. Damage behind which the
+ * next item cannot be found is the last finding.
  *
  * @throws {OsError} when a source cannot be read
  */
@@ -323,7 +323,8 @@ class Verification {
 }
 
 /**
- * The entry at a path, found without the hashes of the tables: a wrong one must not make a hard link look wrong.
+ * The entry at a path, found without the hashes of the tables: a wrong one must not make a hard
+ * link look wrong.
  *
  * @throws {FormatError} for a wrong table on the way
  */

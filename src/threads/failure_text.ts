@@ -1,5 +1,6 @@
 /**
- * An exception on its way from one thread to another: its class, and what scripts and people read of it.
+ * An exception on its way from one thread to another: its class, and what scripts and people read
+ * of it.
  *
  * @module
  */

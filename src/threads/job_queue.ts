@@ -1,9 +1,11 @@
 /**
- * Jobs in memory that threads share. One thread, the owner, puts them in; whoever is free takes the oldest, the owner too.
- * Answers come back the same way, since the owner never returns to its event loop in between.
+ * Jobs in memory that threads share. One thread, the owner, puts them in; whoever is free takes the
+ * oldest, the owner too. Answers come back the same way, since the owner never returns to its event
+ * loop in between.
  *
- * A job is a few cells: the first says how far it is, the others are for whoever uses the queue. A place is used again when the
- * owner has taken its job out, so never where a job is not answered: the thread that has it may still write there.
+ * A job is a few cells: the first says how far it is, the others are for whoever uses the queue. A
+ * place is used again when the owner has taken its job out, so never where a job is not answered:
+ * the thread that has it may still write there.
  *
  * @module
  */
@@ -43,7 +45,10 @@ export interface JobQueueSize {
   readonly cells: number;
 }
 
-/** One thread's view of a queue. Jobs have numbers, which the owner's methods and those for a job in hand take. */
+/**
+ * One thread's view of a queue. Jobs have numbers, which the owner's methods and those for a job in
+ * hand take.
+ */
 export class JobQueue {
   readonly shared: SharedArrayBuffer;
   /** All cells, among them those that {@link cellOf} tells of. */
@@ -80,7 +85,10 @@ export class JobQueue {
     return this.#bytes.subarray(offset, offset + size);
   }
 
-  /** Number of the job that {@link submit} puts in next, whose cells may be written if the queue {@link isFull not full}. */
+  /**
+   * Number of the job that {@link submit} puts in next, whose cells may be written if the queue
+   * {@link isFull not full}.
+   */
   get nextNumber(): number {
     return this.cells[Cell.SUBMITTED]!;
   }
@@ -120,7 +128,10 @@ export class JobQueue {
     return this.#change(number, JobState.OPEN, JobState.CLAIMED);
   }
 
-  /** Does a job in hand and answers it, also when `work` throws. @param work gets the index of its first cell */
+  /**
+   * Does a job in hand and answers it, also when `work` throws. @param work gets the index of its
+   * first cell
+   */
   run(number: number, work: (cell: number) => void): void {
     try {
       work(this.cellOf(number));
@@ -160,7 +171,8 @@ export class JobQueue {
   }
 
   /**
-   * Takes a job that was answered out of the queue. Its cells can be read until the next {@link submit}.
+   * Takes a job that was answered out of the queue. Its cells can be read until the next
+   * {@link submit}.
    *
    * @returns whether it succeeded
    */

@@ -1,8 +1,9 @@
 /**
  * A lock in one cell of shared memory, for threads that block. Free, it takes about 20 ns.
  *
- * A thread that ends while it holds a lock never gives it back, so nobody waits without a limit. What that means is the
- * caller's to say: an operation fails, or the lock is broken, since what it guards may be half changed.
+ * A thread that ends while it holds a lock never gives it back, so nobody waits without a limit.
+ * What that means is the caller's to say: an operation fails, or the lock is broken, since what it
+ * guards may be half changed.
  *
  * @module
  */
@@ -51,7 +52,10 @@ export function releaseLock(cells: SharedCells, cell: number): void {
   if (before === State.WAITED_FOR) Atomics.notify(cells, cell, 1);
 }
 
-/** Says that a lock's holder has ended: from now on nobody gets it, and who waits for it does so no longer. */
+/**
+ * Says that a lock's holder has ended: from now on nobody gets it, and who waits for it does so no
+ * longer.
+ */
 export function breakLock(cells: SharedCells, cell: number): void {
   storeAndWake(cells, cell, State.BROKEN);
 }

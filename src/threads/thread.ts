@@ -1,6 +1,6 @@
 /**
- * Threads and what they are for. The program hands in where their code comes from; one module may be that of all its
- * threads, and a thread's name says which role it has.
+ * Threads and what they are for. The program hands in where their code comes from; one module may
+ * be that of all its threads, and a thread's name says which role it has.
  *
  * @module
  */
@@ -20,7 +20,10 @@ export interface Thread {
   terminate(): void;
 }
 
-/** What threads of a module do, by the role in their names; `start` is what {@link Threads} were given. */
+/**
+ * What threads of a module do, by the role in their names; `start` is what {@link Threads} were
+ * given.
+ */
 export type ThreadRoles = Readonly<Record<string, (start: unknown) => void>>;
 
 /** The message that ends a thread that was kept. */
@@ -41,8 +44,8 @@ const State = { STARTING: 0, RUNNING: 1, ENDED: 2 } as const;
 const END_TIMEOUT_MS = 600_000;
 
 /**
- * Threads that run the module at a URL. A function is asked when a thread starts: what is relative to `import.meta.url`
- * has no place in the executable, which hands in its own.
+ * Threads that run the module at a URL. A function is asked when a thread starts: what is relative
+ * to `import.meta.url` has no place in the executable, which hands in its own.
  */
 export function threadsFrom(url: string | (() => URL)): SpawnThread {
   return (name) => new Worker(typeof url === "string" ? url : url(), { type: "module", name });
@@ -53,7 +56,10 @@ export function threadName(role: string, index: number): string {
   return `${role}-${index}`;
 }
 
-/** Threads with one role. They may take a while to be there, and nobody waits for it: others do their share. */
+/**
+ * Threads with one role. They may take a while to be there, and nobody waits for it: others do
+ * their share.
+ */
 export class Threads {
   readonly #states: SharedCells;
   readonly #threads: readonly Thread[];
@@ -73,7 +79,8 @@ export class Threads {
   }
 
   /**
-   * Ends all, after they were told to come to an end by what they share: those that have begun are waited for.
+   * Ends all, after they were told to come to an end by what they share: those that have begun are
+   * waited for.
    *
    * @returns false when one did not end in time, and may still use what it was given
    */
@@ -119,7 +126,8 @@ export function serveThread(roles: ThreadRoles, release: () => void): boolean {
     try {
       serve(start);
     } catch {
-      // It is of no help then. Whoever it was to help does its share, and so finds out what is wrong.
+      // It is of no help then. Whoever it was to help does its share, and so finds out what is
+      // wrong.
     }
     if (!isKept) release();
     storeAndWake(states, index, State.ENDED);

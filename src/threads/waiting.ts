@@ -1,8 +1,10 @@
 /**
- * Sleeping on a cell of shared memory until another thread changes it, the time is over, or the caller shall stop.
+ * Sleeping on a cell of shared memory until another thread changes it, the time is over, or the
+ * caller shall stop.
  *
- * Time is counted in short sleeps and not read off a clock. A clock goes on while a process is stopped (SIGSTOP, a suspended
- * machine), and whoever is waited for had no chance meanwhile; like this a wait loses one sleep by it, not all its time.
+ * Time is counted in short sleeps and not read off a clock. A clock goes on while a process is
+ * stopped (SIGSTOP, a suspended machine), and whoever is waited for had no chance meanwhile; like
+ * this a wait loses one sleep by it, not all its time.
  *
  * @module
  */
@@ -52,7 +54,10 @@ export function storeAndWake(cells: SharedCells, cell: number, value: number): v
   Atomics.notify(cells, cell);
 }
 
-/** Adds to a cell and wakes those who sleep on it, or only so many of them. @returns the value before */
+/**
+ * Adds to a cell and wakes those who sleep on it, or only so many of them. @returns the value
+ * before
+ */
 export function addAndWake(
   cells: SharedCells,
   cell: number,

@@ -23,7 +23,9 @@ import {
 const HEADER_SIZE = 16;
 const BUFFER_SIZE = 1 << 20;
 
-/** Files that may have further names before it is worth reading all metadata to learn which ones do. */
+/**
+ * Files that may have further names before it is worth reading all metadata to learn which ones do.
+ */
 const UNKNOWN_COUNT_MAX = 10_000;
 
 /** How an archive is read. */
@@ -32,7 +34,10 @@ export interface ArchiveReaderOptions {
   readonly buffer?: NativeBuffer;
 }
 
-/** Reads from `accessor`, whose sources stay the caller's to close. Hard links appear as their targets. */
+/**
+ * Reads from `accessor`, whose sources stay the caller's to close. Hard links appear as their
+ * targets.
+ */
 export function readArchive(
   accessor: PxarAccessor,
   options: ArchiveReaderOptions = {},
@@ -57,7 +62,9 @@ class Archive {
     this.#buffer = buffer;
   }
 
-  /** 1, or undefined where there may be more. Learns that for all files when it is asked about many. */
+  /**
+   * 1, or undefined where there may be more. Learns that for all files when it is asked about many.
+   */
   linkCountOf(offset: number): 1 | undefined {
     if (this.#linkTargets === undefined) {
       if (++this.#unknownCount <= UNKNOWN_COUNT_MAX) return undefined;
@@ -71,7 +78,10 @@ class Archive {
     return this.#nodeEntry(this.accessor.nodeAt(offset)!);
   }
 
-  /** A child of a directory. Of what is no directory only the place is kept: it is decoded when it is looked at. */
+  /**
+   * A child of a directory. Of what is no directory only the place is kept: it is decoded when it
+   * is looked at.
+   */
   childOf(child: PxarChild): NamedEntry {
     const node = isLink(child) ? this.accessor.resolveHardlink(child) : child;
     return node.entry.kind === "directory"

@@ -32,8 +32,8 @@ export interface Placement {
   /** Path of the entry in the reader; `/` for the whole tree. */
   readonly from: string;
   /**
-   * Path in the new tree; that of the reader unless given. With a slash at the end the entry goes into that
-   * directory under the name it has. The empty path makes a directory the new root.
+   * Path in the new tree; that of the reader unless given. With a slash at the end the entry goes
+   * into that directory under the name it has. The empty path makes a directory the new root.
    */
   readonly to?: string;
 }
@@ -49,11 +49,13 @@ const PARENT_PERMISSIONS = 0o755;
 /**
  * Puts `placements` together to one tree.
  *
- * Directories that lead to a place and are not placed themselves have the metadata of the directory with the same path in
- * that placement's reader. Where there is none they belong to the owner of the reader's root, have its time and
- * mode 0755. The new root has the metadata of the first reader's root unless a directory is placed there.
+ * Directories that lead to a place and are not placed themselves have the metadata of the directory
+ * with the same path in that placement's reader. Where there is none they belong to the owner of
+ * the reader's root, have its time and mode 0755. The new root has the metadata of the first
+ * reader's root unless a directory is placed there.
  *
- * @throws {UsageError} when a path is malformed, or something other than a directory is to be the root
+ * @throws {UsageError} when a path is malformed, or something other than a directory is to be the
+ *   root
  * @throws {StateError} `not-found` when a reader has no entry at a path
  * @throws {OsError} EEXIST on a conflict, while the tree is read
  */
@@ -98,7 +100,10 @@ function targetNames({ from, to }: Placement): string[] {
   return to.endsWith("/") ? [...names, ...fromNames.slice(-1)] : names;
 }
 
-/** A directory that is there because something is placed below it. It is never shown itself, only united with others. */
+/**
+ * A directory that is there because something is placed below it. It is never shown itself, only
+ * united with others.
+ */
 class ImpliedDirectory implements ReaderDirectory {
   readonly kind = "directory";
   readonly origin = this;
@@ -128,7 +133,10 @@ class ImpliedDirectory implements ReaderDirectory {
     return candidates;
   }
 
-  /** The latest candidate for `name`, or a new one when that is something else: what comes between may matter. */
+  /**
+   * The latest candidate for `name`, or a new one when that is something else: what comes between
+   * may matter.
+   */
   #implied(name: string, order: number, metadata: () => PxarMetadata): ImpliedDirectory {
     const candidates = this.#candidates(name);
     const latest = candidates.at(-1)?.entry;

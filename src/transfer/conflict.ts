@@ -10,9 +10,10 @@ import { Errno } from "#src/io/host.ts";
 import type { ReaderDirectory, ReaderEntry } from "./reader.ts";
 
 /**
- * What happens when two sources have an entry of the same name. Directories are always united; what is said here goes
- * for everything else, and for a directory's metadata (that of the last source with `last`, of the first otherwise):
- * refuse, take that of the first source, that of the last, or keep all under names of their own (`name~2`).
+ * What happens when two sources have an entry of the same name. Directories are always united; what
+ * is said here goes for everything else, and for a directory's metadata (that of the last source
+ * with `last`, of the first otherwise): refuse, take that of the first source, that of the last, or
+ * keep all under names of their own (`name~2`).
  */
 export type ConflictPolicy = "error" | "first" | "last" | "rename";
 
@@ -41,7 +42,8 @@ export type Resolution =
   };
 
 /**
- * Decides what becomes of `candidates`, all of which want to be called `name`, in the order of their sources.
+ * Decides what becomes of `candidates`, all of which want to be called `name`, in the order of
+ * their sources.
  *
  * @param isTaken whether another entry of the directory has a name
  * @throws {OsError} EEXIST with the policy `error`
@@ -80,7 +82,10 @@ function isDirectory(candidate: Candidate): candidate is DirectoryCandidate {
   return candidate.entry.kind === "directory";
 }
 
-/** The same entry can be chosen several times, by itself and as part of a directory: where it counts, it stays. */
+/**
+ * The same entry can be chosen several times, by itself and as part of a directory: where it
+ * counts, it stays.
+ */
 function withoutRepetitions(
   candidates: readonly Candidate[],
   policy: ConflictPolicy,

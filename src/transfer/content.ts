@@ -25,7 +25,8 @@ export function requireFile(reader: TreeReader, path: string): ReaderFile {
 }
 
 /**
- * Where the bytes of the file at `path` lie in the archive or its payload stream; undefined outside of archives.
+ * Where the bytes of the file at `path` lie in the archive or its payload stream; undefined outside
+ * of archives.
  *
  * @throws what {@link requireFile} throws
  */
@@ -34,7 +35,8 @@ export function payloadRangeOf(reader: TreeReader, path: string): PayloadRange |
 }
 
 /**
- * Reads a range of a file piece by piece. The pieces are views of one buffer: each is valid until the next one.
+ * Reads a range of a file piece by piece. The pieces are views of one buffer: each is valid until
+ * the next one.
  *
  * @param length bytes from `offset` on; to the end of the file unless given
  * @throws {IntegrityError} when the file is shorter than its size says

@@ -53,7 +53,8 @@ export function copyTree(
 }
 
 /**
- * Unites whole trees. The root has the metadata of the first reader's root, with the policy `last` that of the last one's.
+ * Unites whole trees. The root has the metadata of the first reader's root, with the policy `last`
+ * that of the last one's.
  *
  * @throws what {@link compose} throws
  */

@@ -13,8 +13,8 @@ import { faultingDuplicates, type TreeWriter } from "./writer.ts";
 /** What of a stream is copied. */
 export interface StreamCopyOptions {
   /**
-   * Chooses entries; everything unless given. A chosen directory brings all that is in it; directories that lead to
-   * something chosen are copied by themselves.
+   * Chooses entries; everything unless given. A chosen directory brings all that is in it;
+   * directories that lead to something chosen are copied by themselves.
    */
   readonly select?: (path: string, entry: PxarEntry | PxarHardlink) => boolean;
   /** Hears how far the copy is. */
@@ -36,7 +36,8 @@ interface StreamDirectory {
  * Copies in one pass and in the order of the stream, so names and places stay as they are.
  *
  * @throws {FormatError} when the archive is broken
- * @throws {UsageError} `needs-random-access` when a link is chosen and the file it stands for is not: that has gone by
+ * @throws {UsageError} `needs-random-access` when a link is chosen and the file it stands for is
+ *   not: that has gone by
  */
 export function copyStream(
   decoder: PxarDecoder,

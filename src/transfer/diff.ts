@@ -53,8 +53,8 @@ export interface DiffOptions {
   /** Whether to read the bytes of files of equal size; true unless given. */
   readonly compareContents?: boolean;
   /**
-   * Hears of what cannot be compared, since one side of it cannot be read; the rest is compared all the same. Unless given,
-   * that ends the comparison.
+   * Hears of what cannot be compared, since one side of it cannot be read; the rest is compared all
+   * the same. Unless given, that ends the comparison.
    */
   readonly onDamage?: (path: string, damage: Error) => void;
   /** Names in the roots that are left out on both sides: what a format adds to them. */
@@ -63,7 +63,10 @@ export interface DiffOptions {
   readonly ignoredFields?: ReadonlySet<MetadataField>;
 }
 
-/** A pair of directories that is being compared; one of them is missing below what only one tree has. */
+/**
+ * A pair of directories that is being compared; one of them is missing below what only one tree
+ * has.
+ */
 interface Level {
   readonly path: string;
   readonly left: readonly NamedEntry[];
@@ -73,8 +76,8 @@ interface Level {
 }
 
 /**
- * Compares two trees in ascending byte order of the paths' names, a directory before what is in it. Differences are
- * found as they are asked for; who has seen enough stops.
+ * Compares two trees in ascending byte order of the paths' names, a directory before what is in it.
+ * Differences are found as they are asked for; who has seen enough stops.
  */
 export function* diffTrees(
   left: TreeReader,
@@ -223,7 +226,10 @@ function isSameType(left: ReaderEntry, right: ReaderEntry): boolean {
     (left.metadata.mode & FileType.MASK) === (right.metadata.mode & FileType.MASK);
 }
 
-/** The path that stands for a file with possibly several names; undefined where names are not compared. */
+/**
+ * The path that stands for a file with possibly several names; undefined where names are not
+ * compared.
+ */
 function firstPath(
   names: FirstNames | undefined,
   directoryPath: string,

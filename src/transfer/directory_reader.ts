@@ -1,6 +1,6 @@
 /**
- * A directory of this computer with everything that system calls tell of it, as a {@link TreeReader}. Needs FFI; without it
- * a `LoopbackTree` shows less.
+ * A directory of this computer with everything that system calls tell of it, as a
+ * {@link TreeReader}. Needs FFI; without it a `LoopbackTree` shows less.
  *
  * @module
  */
@@ -30,8 +30,9 @@ export interface DirectoryReaderOptions {
 }
 
 /**
- * Reads the directory at `path`, which must not be a symbolic link; links in it are not followed either. Names are looked up in open
- * directories from the root on each time, and nothing stays open.
+ * Reads the directory at `path`, which must not be a symbolic link; links in it are not followed
+ * either. Names are looked up in open directories from the root on each time, and nothing stays
+ * open.
  *
  * @throws {OsError} now and later, when something cannot be read
  */

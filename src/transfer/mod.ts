@@ -1,9 +1,11 @@
 /**
- * Use cases on archives and trees: copy with new paths, merge, compare, walk, contents and digests of single files.
+ * Use cases on archives and trees: copy with new paths, merge, compare, walk, contents and digests
+ * of single files.
  *
- * Everything reads from a {@link TreeReader} (an archive by {@link readArchive}, any `Tree` by {@link readTree}, parts of several by
- * {@link compose}) and writes to a {@link TreeWriter} ({@link ArchiveWriter}: version 1 or split). All metadata, hard links and
- * the order of an archive are kept, and no content is ever whole in memory.
+ * Everything reads from a {@link TreeReader} (an archive by {@link readArchive}, any `Tree` by
+ * {@link readTree}, parts of several by {@link compose}) and writes to a {@link TreeWriter}
+ * ({@link ArchiveWriter}: version 1 or split). All metadata, hard links and the order of an archive
+ * are kept, and no content is ever whole in memory.
  *
  * @module
  */

@@ -46,8 +46,8 @@ export function findEntry(reader: TreeReader, path: string): ReaderEntry | undef
 }
 
 /**
- * The entries at several paths, in the order of the paths; undefined for those that are missing. Directories on the
- * way are looked up once.
+ * The entries at several paths, in the order of the paths; undefined for those that are missing.
+ * Directories on the way are looked up once.
  */
 export function findEntries(
   reader: TreeReader,

@@ -1,8 +1,10 @@
 /**
- * What everything in here reads from: a tree whose entries have all the metadata an archive can hold.
+ * What everything in here reads from: a tree whose entries have all the metadata an archive can
+ * hold.
  *
- * A {@link TreeReader} is made from an archive (`archive_reader.ts`), from any `Tree` (`tree_reader.ts`) or from
- * other readers (`compose.ts`). Entries are read when they are asked for, contents only by {@link ReaderFile.open}.
+ * A {@link TreeReader} is made from an archive (`archive_reader.ts`), from any `Tree`
+ * (`tree_reader.ts`) or from other readers (`compose.ts`). Entries are read when they are asked
+ * for, contents only by {@link ReaderFile.open}.
  *
  * @module
  */
@@ -49,8 +51,8 @@ export interface PayloadRange {
 /** What all entries have. */
 export interface ReaderEntryBase {
   /**
-   * The reader the entry was first read by; with {@link ReaderEntryBase.id} it names the entry, through any number of
-   * compositions.
+   * The reader the entry was first read by; with {@link ReaderEntryBase.id} it names the entry,
+   * through any number of compositions.
    */
   readonly origin: object;
   /** The same for all names of one hard-linked file. */
@@ -75,7 +77,10 @@ export interface ReaderDirectory extends ReaderEntryBase {
 export interface ReaderFile extends ReaderEntryBase {
   readonly kind: "file";
   readonly size: number;
-  /** How many names the file has where the reader knows that, which may be after it was asked about many files. */
+  /**
+   * How many names the file has where the reader knows that, which may be after it was asked about
+   * many files.
+   */
   readonly linkCount: number | undefined;
   /** Where the content lies in an archive; undefined outside of archives. */
   readonly payload: PayloadRange | undefined;
@@ -117,12 +122,18 @@ export interface NamedEntry {
 
 /** The bytes of an open file. */
 export interface ReaderContent {
-  /** Reads up to `target.length` bytes at `offset`. Short only at the end. @returns the count, 0 at the end */
+  /**
+   * Reads up to `target.length` bytes at `offset`. Short only at the end. @returns the count, 0 at
+   * the end
+   */
   readAt(target: Uint8Array, offset: number): number;
   close(): void;
 }
 
-/** A tree to read from. It must not change meanwhile; closing what is below it is the maker's business. */
+/**
+ * A tree to read from. It must not change meanwhile; closing what is below it is the maker's
+ * business.
+ */
 export interface TreeReader {
   readonly root: ReaderDirectory;
   /** What this reader knows at all: a comparison leaves out the rest. */
@@ -133,7 +144,10 @@ export interface TreeReader {
   readonly prelude: Uint8Array | undefined;
 }
 
-/** The children of a directory that can be read, none where it cannot be. @param onDamage hears once of what may be missing */
+/**
+ * The children of a directory that can be read, none where it cannot be. @param onDamage hears once
+ * of what may be missing
+ */
 export function childrenSeen(
   directory: ReaderDirectory,
   onDamage: (damage: Error) => void,

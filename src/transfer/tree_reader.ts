@@ -29,9 +29,14 @@ const BUFFER_SIZE = 1 << 20;
 
 /** What is known of a tree beside its nodes. */
 export interface TreeReaderOptions {
-  /** What the tree's nodes tell; the default is everything but `flags` and `projectId`, which no node has. */
+  /**
+   * What the tree's nodes tell; the default is everything but `flags` and `projectId`, which no
+   * node has.
+   */
   readonly knownFields?: ReadonlySet<MetadataField>;
-  /** Times are exact to this many nanoseconds; 1 unless given. A `LoopbackTree` knows milliseconds. */
+  /**
+   * Times are exact to this many nanoseconds; 1 unless given. A `LoopbackTree` knows milliseconds.
+   */
   readonly mtimePrecisionNs?: number;
   /** Buffer for contents. It must have an address when the tree's files are read by FFI. */
   readonly buffer?: NativeBuffer;
@@ -50,8 +55,8 @@ const NODE_FIELDS: ReadonlySet<MetadataField> = new Set<MetadataField>([
 ]);
 
 /**
- * Reads from `tree`, which stays the caller's to close. ACLs and capabilities are those that the extended attributes
- * tell.
+ * Reads from `tree`, which stays the caller's to close. ACLs and capabilities are those that the
+ * extended attributes tell.
  */
 export function readTree(tree: Tree, options: TreeReaderOptions = {}): TreeReader {
   const origin = new TreeOrigin(

@@ -41,13 +41,16 @@ export interface WalkOptions {
   readonly from?: string;
   /** Bits of {@link EntryTypes}; all unless given. */
   readonly types?: number;
-  /** Shows entries whose path matches: the language of exclude patterns, so `*.conf` matches at every depth. */
+  /**
+   * Shows entries whose path matches: the language of exclude patterns, so `*.conf` matches at
+   * every depth.
+   */
   readonly glob?: string;
   /** Shows entries for which this is true. */
   readonly filter?: (path: string, entry: ReaderEntry) => boolean;
   /**
-   * Hears of a directory that may hold more than could be read, or of an entry that cannot be read; unless given, that ends the
-   * walk.
+   * Hears of a directory that may hold more than could be read, or of an entry that cannot be read;
+   * unless given, that ends the walk.
    */
   readonly onDamage?: (path: string, damage: Error) => void;
   /** Passes over this many of the entries that would be shown. */
@@ -75,8 +78,8 @@ interface Level {
 }
 
 /**
- * Visits a directory before what is in it, entries in ascending byte order of their names. Reads metadata only, and each
- * directory when it is reached; who has seen enough stops.
+ * Visits a directory before what is in it, entries in ascending byte order of their names. Reads
+ * metadata only, and each directory when it is reached; who has seen enough stops.
  *
  * @throws {StateError} `not-found` when there is nothing at {@link WalkOptions.from}
  * @throws {UsageError} `bad-pattern` when the glob is malformed
@@ -87,7 +90,8 @@ interface Level {
  * import { EntryTypes, readTree, walkEntries } from "@pbkfs/pbkfs/transfer";
  *
  * const reader = readTree(new MemoryTree(memoryDirectory({ a: memoryFile("x") })));
- * for (const { path } of walkEntries(reader, { types: EntryTypes.FILE })) console.log(path); // "/a"
+ * const files = walkEntries(reader, { types: EntryTypes.FILE });
+ * console.log([...files].map(({ path }) => path)); // [ "/a" ]
  * ```
  */
 export function* walkEntries(

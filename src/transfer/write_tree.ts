@@ -35,12 +35,12 @@ interface OpenDirectory {
 }
 
 /**
- * Writes the tree of `reader`. The first name of a hard-linked file in the order of writing becomes the file, the others
- * become links to it: a link always follows its target, and one whose target is not part of the tree becomes
- * the file.
+ * Writes the tree of `reader`. The first name of a hard-linked file in the order of writing becomes
+ * the file, the others become links to it: a link always follows its target, and one whose target
+ * is not part of the tree becomes the file.
  *
- * Contents are passed on piece by piece; what is kept is one directory a level, and a reference for each file that may have
- * further names.
+ * Contents are passed on piece by piece; what is kept is one directory a level, and a reference for
+ * each file that may have further names.
  */
 export function writeTree(
   reader: TreeReader,

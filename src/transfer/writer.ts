@@ -10,7 +10,10 @@ import { type PxarContent, PxarEncoder, type PxarSizes } from "#src/pxar/encoder
 import type { PxarMetadata } from "#src/pxar/entry.ts";
 import type { ReaderFile } from "./reader.ts";
 
-/** Receives a tree: a directory, what is in it in ascending byte order of the names, the directory's end. */
+/**
+ * Receives a tree: a directory, what is in it in ascending byte order of the names, the directory's
+ * end.
+ */
 export interface TreeWriter {
   /** Called once and first. */
   startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void;
@@ -26,10 +29,14 @@ export interface TreeWriter {
   /**
    * Is offered a regular file before it is opened, by writers that can refer to stored contents.
    *
-   * @returns what {@link TreeWriter.addFile} returns; undefined when the file is to be added with its content
+   * @returns what {@link TreeWriter.addFile} returns; undefined when the file is to be added with
+   *   its content
    */
   referTo?(name: string, file: ReaderFile): number | undefined;
-  /** Gives an earlier file a further name; `targetPath` is its path from the root without a leading slash. */
+  /**
+   * Gives an earlier file a further name; `targetPath` is its path from the root without a leading
+   * slash.
+   */
   addHardlink(name: string, targetPath: string, target: number): void;
   addSymlink(name: string, metadata: PxarMetadata, target: string): void;
   addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): void;
@@ -71,7 +78,10 @@ export class ArchiveWriter implements TreeWriter {
     return this.#hasLeftOutPrelude;
   }
 
-  /** See {@link TreeWriter.startRoot}. @throws {UsageError} when it was started before: a writer writes one archive */
+  /**
+   * See {@link TreeWriter.startRoot}. @throws {UsageError} when it was started before: a writer
+   * writes one archive
+   */
   startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void {
     if (this.#encoder !== undefined) {
       throw new UsageError("Cannot start an archive: this writer has written one");
@@ -137,7 +147,10 @@ export class ArchiveWriter implements TreeWriter {
   }
 }
 
-/** Runs a copy, in which a name that comes twice is a fault of what is copied. @throws {FormatError} `duplicate-name` */
+/**
+ * Runs a copy, in which a name that comes twice is a fault of what is copied. @throws {FormatError}
+ * `duplicate-name`
+ */
 export function faultingDuplicates(copy: () => void): void {
   try {
     copy();

@@ -1,5 +1,6 @@
 /**
- * What extended attributes say, in the terms of an archive (format specification, sections 5 and 13).
+ * What extended attributes say, in the terms of an archive (format specification, sections 5 and
+ * 13).
  *
  * @module
  */
@@ -16,7 +17,8 @@ function isStored(name: string): boolean {
 }
 
 /**
- * Divides extended attributes by full name into what an archive keeps apart; those it does not store are left out.
+ * Divides extended attributes by full name into what an archive keeps apart; those it does not
+ * store are left out.
  *
  * @throws {FormatError} `bad-acl` when the value of an ACL attribute is malformed
  */

@@ -1,10 +1,13 @@
 /**
- * What a mounted tree must answer. It is the seam between `mount/` (which knows the kernel's protocol) and the
- * file systems behind it (`overlay/`, a read-only tree), none of which has heard of FUSE.
+ * What a mounted tree must answer. It is the seam between `mount/` (which knows the kernel's
+ * protocol) and the file systems behind it (`overlay/`, a read-only tree), none of which has heard
+ * of FUSE.
  *
  * Conventions, chosen so that a request costs no allocation:
- * - Everything is synchronous. Calls come from several threads, each with its own instance over shared state.
- * - A node is named by its `nodeId`, an integer of at most 2^53; 1 is the root. An id is never used for another file.
+ * - Everything is synchronous. Calls come from several threads, each with its own instance over
+ *   shared state.
+ * - A node is named by its `nodeId`, an integer of at most 2^53; 1 is the root. An id is never used
+ *   for another file.
  * - A method returns 0 (or a count) on success and **a negative errno** on failure.
  * - Results with several parts go into a slot object that the caller owns and reuses.
  *
@@ -74,7 +77,10 @@ export class StatfsSlot {
 export interface Caller {
   readonly uid: number;
   readonly gid: number;
-  /** Permissions that he does not want to give, unless a default ACL of the directory says what is given. */
+  /**
+   * Permissions that he does not want to give, unless a default ACL of the directory says what is
+   * given.
+   */
   readonly umask: number;
 }
 
@@ -107,7 +113,8 @@ export const Change = {
 } as const;
 
 /**
- * Receives one directory entry. `type` is an `EntryType` of `src/bytes/file_type.ts`. `nextCookie` continues after this entry.
+ * Receives one directory entry. `type` is an `EntryType` of `src/bytes/file_type.ts`. `nextCookie`
+ * continues after this entry.
  *
  * @returns false when the entry did not fit; the listing stops and the entry is asked for again
  */
@@ -116,23 +123,31 @@ export type EmitEntry = (name: string, ino: number, type: number, nextCookie: nu
 /** A mounted tree. */
 export interface FileSystem {
   /**
-   * Set by who serves it, where that is possible: to be called with the node id of a directory, and the number of its
-   * entries, when the kernel had better know all of them. They are listed with their attributes then, soon.
+   * Set by who serves it, where that is possible: to be called with the node id of a directory, and
+   * the number of its entries, when the kernel had better know all of them. They are listed with
+   * their attributes then, soon.
    */
   preloadDirectory?: (nodeId: number, entryCount: number) => void;
 
   /**
-   * Set by who serves it, where that is possible: to be called while a request on an open file is served, when the
-   * attributes that were given of it have changed in a way that the kernel did not see.
+   * Set by who serves it, where that is possible: to be called while a request on an open file is
+   * served, when the attributes that were given of it have changed in a way that the kernel did not
+   * see.
    */
   expireAttributes?: (nodeId: number) => void;
 
-  /** Set by who serves it, where that is possible: has threads that wait for requests call {@link help}. */
+  /**
+   * Set by who serves it, where that is possible: has threads that wait for requests call
+   * {@link help}.
+   */
   callHelpers?: () => void;
   /** Lets this thread do what others want done, until `isWanted` says that a request waits. */
   help?(isWanted: () => boolean): void;
 
-  /** Finds a name. Success with a `nodeId` other than 0 counts as one lookup, undone by {@link forget}. */
+  /**
+   * Finds a name. Success with a `nodeId` other than 0 counts as one lookup, undone by
+   * {@link forget}.
+   */
   lookup(parentId: number, name: string, out: EntrySlot): number;
   /** Undoes `count` lookups; a node without lookups, names and handles is forgotten. */
   forget(nodeId: number, count: number): void;
@@ -142,7 +157,10 @@ export interface FileSystem {
   /** @returns the target, or a negative errno */
   readlink(nodeId: number): string | number;
 
-  /** Makes a file, FIFO, socket or device node. `mode` has the type bits; the caller's umask is still to be applied. */
+  /**
+   * Makes a file, FIFO, socket or device node. `mode` has the type bits; the caller's umask is
+   * still to be applied.
+   */
   mknod(
     parentId: number,
     name: string,
@@ -165,9 +183,15 @@ export interface FileSystem {
     flags: number,
   ): number;
 
-  /** Opens a file; `flags` are those of open(2). O_TRUNC truncates; `killSuidgid` as in {@link Change.KILL_SUIDGID}. */
+  /**
+   * Opens a file; `flags` are those of open(2). O_TRUNC truncates; `killSuidgid` as in
+   * {@link Change.KILL_SUIDGID}.
+   */
   open(nodeId: number, flags: number, killSuidgid: boolean, out: OpenSlot): number;
-  /** Makes and opens a file in one step. Fails with EEXIST when the name exists and `flags` has O_EXCL. */
+  /**
+   * Makes and opens a file in one step. Fails with EEXIST when the name exists and `flags` has
+   * O_EXCL.
+   */
   create(
     parentId: number,
     name: string,
@@ -177,7 +201,10 @@ export interface FileSystem {
     entry: EntrySlot,
     open: OpenSlot,
   ): number;
-  /** Reads into `target.bytes` from `start` on. @returns the number of bytes, short only at the end of the file */
+  /**
+   * Reads into `target.bytes` from `start` on. @returns the number of bytes, short only at the end
+   * of the file
+   */
   read(
     nodeId: number,
     handle: number,
@@ -196,7 +223,10 @@ export interface FileSystem {
     start: number,
     killSuidgid: boolean,
   ): number;
-  /** close(2) of one of several descriptors. @returns -ENOSYS, once for all files, when it need not be told */
+  /**
+   * close(2) of one of several descriptors. @returns -ENOSYS, once for all files, when it need not
+   * be told
+   */
   flush(nodeId: number, handle: number): number;
   release(nodeId: number, handle: number): void;
   fsync(nodeId: number, handle: number, dataOnly: boolean): number;
@@ -219,7 +249,10 @@ export interface FileSystem {
   fsyncdir(nodeId: number, handle: number, dataOnly: boolean): number;
 
   statfs(out: StatfsSlot): number;
-  /** `flags`: XATTR_CREATE (1), XATTR_REPLACE (2). `killSgid`: the set-group-id bit goes, as with chmod(2). */
+  /**
+   * `flags`: XATTR_CREATE (1), XATTR_REPLACE (2). `killSgid`: the set-group-id bit goes, as with
+   * chmod(2).
+   */
   setxattr(
     nodeId: number,
     name: string,

@@ -6,7 +6,10 @@
 
 import type { DirectoryNode, Node, Tree } from "./node.ts";
 
-/** Stands for a tree that may take long to open. A failure is that of the call that needed it; the next one tries again. */
+/**
+ * Stands for a tree that may take long to open. A failure is that of the call that needed it; the
+ * next one tries again.
+ */
 export class LateTree implements Tree {
   readonly #open: () => Tree;
   #opened: Tree | undefined;

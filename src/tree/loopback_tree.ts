@@ -20,9 +20,10 @@ import type {
 } from "./node.ts";
 
 /**
- * A directory as it is when the tree is made; it must not change meanwhile. Ids count up in the order of the sorted names, so
- * that several instances over the same directory agree. Times are exact to a millisecond; names that are not UTF-8 and extended attributes are not shown:
- * they cannot be had without FFI.
+ * A directory as it is when the tree is made; it must not change meanwhile. Ids count up in the
+ * order of the sorted names, so that several instances over the same directory agree. Times are
+ * exact to a millisecond; names that are not UTF-8 and extended attributes are not shown: they
+ * cannot be had without FFI.
  */
 export class LoopbackTree implements Tree {
   /** The directory the tree was made with. */

@@ -33,7 +33,9 @@ export interface MemoryAttributes {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
 }
 
-/** A node before it is part of a tree. The same object under several names is one hard-linked file. */
+/**
+ * A node before it is part of a tree. The same object under several names is one hard-linked file.
+ */
 export type MemoryEntry =
   & { readonly attributes: MemoryAttributes }
   & (
@@ -74,7 +76,10 @@ export function memorySpecial(
   return { kind: "special", type, rdev, attributes };
 }
 
-/** A tree over entries in memory. The root has id 1, the others count up in the order of a depth-first walk. */
+/**
+ * A tree over entries in memory. The root has id 1, the others count up in the order of a
+ * depth-first walk.
+ */
 export class MemoryTree implements Tree {
   /** The directory the tree was made with. */
   readonly root: DirectoryNode;

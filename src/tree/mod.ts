@@ -1,5 +1,6 @@
 /**
- * Backups as directory trees: the interfaces that every format implements and every use case consumes.
+ * Backups as directory trees: the interfaces that every format implements and every use case
+ * consumes.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * The vocabulary all backup formats share: a backup is a {@link Tree} of {@link Node}s.
  *
- * A tree is immutable while it is open. Everything is synchronous, because a FUSE worker answers the kernel
- * inside one call. Names follow `bytes/file_name.ts`.
+ * A tree is immutable while it is open. Everything is synchronous, because a FUSE worker answers
+ * the kernel inside one call. Names follow `bytes/file_name.ts`.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 
 export { FileType } from "#src/bytes/file_type.ts";
 
-/** A point in time since 1970-01-01 UTC; `seconds` is negative before it, `nanoseconds` is 0…999999999. */
+/**
+ * A point in time since 1970-01-01 UTC; `seconds` is negative before it, `nanoseconds` is
+ * 0…999999999.
+ */
 export interface Timestamp {
   readonly seconds: number;
   readonly nanoseconds: number;
@@ -25,10 +28,16 @@ export interface Attributes {
   readonly gid: number;
   /** Length of a file or of a link's target, in bytes; 0 for the rest. */
   readonly size: number;
-  /** Bytes of a file that may be other than zero, as far as that is known without reading; default: all. */
+  /**
+   * Bytes of a file that may be other than zero, as far as that is known without reading; default:
+   * all.
+   */
   readonly dataBytes?: number;
   readonly mtime: Timestamp;
-  /** Number of names; 1 unless the format knows hard links, and where {@link Tree.countsLinks} is false. */
+  /**
+   * Number of names; 1 unless the format knows hard links, and where {@link Tree.countsLinks} is
+   * false.
+   */
   readonly nlink: number;
   /** Device number (Linux `dev_t`, 32 bits as the kernel sends it) of a device node, else 0. */
   readonly rdev: number;
@@ -37,8 +46,8 @@ export interface Attributes {
 /** What all nodes have. */
 export interface NodeBase {
   /**
-   * Identity inside the tree: an integer from 1 to 2^47, the same each time the same tree is opened, and the
-   * same for all names of one hard-linked file.
+   * Identity inside the tree: an integer from 1 to 2^47, the same each time the same tree is
+   * opened, and the same for all names of one hard-linked file.
    */
   readonly id: number;
   readonly attributes: Attributes;
@@ -76,7 +85,10 @@ export interface FileNode extends NodeBase {
 export interface SymlinkNode extends NodeBase {
   readonly kind: "symlink";
   readonly target: string;
-  /** The target leads into the tree itself and depends on where that is mounted: whoever keeps the node keeps no target. */
+  /**
+   * The target leads into the tree itself and depends on where that is mounted: whoever keeps the
+   * node keeps no target.
+   */
   readonly followsMount?: boolean;
 }
 
@@ -91,13 +103,17 @@ export type Node = DirectoryNode | FileNode | SymlinkNode | SpecialNode;
 /** The bytes of one open file. */
 export interface FileContent {
   /**
-   * Reads up to `size` bytes at `offset` into `target.bytes` from `start` on. Short only at the end of the file.
+   * Reads up to `size` bytes at `offset` into `target.bytes` from `start` on. Short only at the end
+   * of the file.
    *
    * @returns the number of bytes, 0 at the end
    * @throws a `Failure` that names file, offset and backup when the stored bytes are damaged
    */
   readInto(target: NativeBuffer, start: number, size: number, offset: number): number;
-  /** Where data may begin from `offset` on, behind known zeros; the file's size when nothing follows. Default: `offset`. */
+  /**
+   * Where data may begin from `offset` on, behind known zeros; the file's size when nothing
+   * follows. Default: `offset`.
+   */
   nextData?(offset: number): number;
   /** Where known zeros begin from `offset` on; the file's size when none do. Default: the size. */
   nextHole?(offset: number): number;
@@ -125,7 +141,10 @@ export function seekContent(
 /** A backup as a directory tree. */
 export interface Tree {
   readonly root: DirectoryNode;
-  /** Whether {@link Attributes.nlink} counts the names of files; if not, only their ids tell. Default: true. */
+  /**
+   * Whether {@link Attributes.nlink} counts the names of files; if not, only their ids tell.
+   * Default: true.
+   */
   readonly countsLinks?: boolean;
   /** The node with that {@link NodeBase.id}, or undefined. */
   nodeById(id: number): Node | undefined;

@@ -1,6 +1,6 @@
 /**
- * Calls of the library that hints name: `unmount({"mountPath":"/mnt"})`. A program can make such a call; the command line
- * shows a command in place of it.
+ * Calls of the library that hints name: `unmount({"mountPath":"/mnt"})`. A program can make such a
+ * call; the command line shows a command in place of it.
  *
  * @module
  */

@@ -14,7 +14,9 @@ export function formatNow(): string {
   return formatLocalTime(Date.now() / 1000);
 }
 
-/** RFC 3339 in the local zone with a numeric offset, to the second; of a time in seconds since 1970. */
+/**
+ * RFC 3339 in the local zone with a numeric offset, to the second; of a time in seconds since 1970.
+ */
 export function formatLocalTime(seconds: number): string {
   const time = localTime(seconds);
   const offsetMinutes = Math.trunc(time.offsetSeconds / 60);
@@ -31,7 +33,9 @@ export function formatDateTime(seconds: number): string {
   return `${formatDate(time)} ${formatClock(time)}`;
 }
 
-/** As ctime(3) does, in the local zone: `Wed Jan 10 10:00:00 2024`; of a time in seconds since 1970. */
+/**
+ * As ctime(3) does, in the local zone: `Wed Jan 10 10:00:00 2024`; of a time in seconds since 1970.
+ */
 export function formatCalendarTime(seconds: number): string {
   const time = localTime(seconds);
   const day = `${DAYS[time.weekday]} ${MONTHS[time.month - 1]} ${String(time.day).padStart(2)}`;

@@ -1,6 +1,6 @@
 /**
- * The threads of this program. From sources their code is a file; inside the single executable there are no files, and the
- * text that the build embeds is turned into a URL.
+ * The threads of this program. From sources their code is a file; inside the single executable
+ * there are no files, and the text that the build embeds is turned into a URL.
  *
  * @module
  */
@@ -15,7 +15,10 @@ export function embedWorkerSource(text: string): void {
   embeddedText = text;
 }
 
-/** The module of all threads. In a thread of the single executable, which has no text, it is the thread's own. */
+/**
+ * The module of all threads. In a thread of the single executable, which has no text, it is the
+ * thread's own.
+ */
 export function workerUrl(): string {
   if (embeddedText === undefined) {
     const own = globalThis.location?.href;

@@ -1,6 +1,6 @@
 /**
- * The module that every thread of the program starts from: it serves a mount, handles chunks of a backup, verifies
- * chunks, or loads those that will be wanted next.
+ * The module that every thread of the program starts from: it serves a mount, handles chunks of a
+ * backup, verifies chunks, or loads those that will be wanted next.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * A store of snapshots in memory behind the ports of the library, which counts what is loaded. Nothing is compressed or encrypted.
+ * A store of snapshots in memory behind the ports of the library, which counts what is loaded.
+ * Nothing is compressed or encrypted.
  *
  * @module
  */

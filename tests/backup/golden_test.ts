@@ -37,7 +37,9 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 const PIECE_SIZE = 1 << 20;
 const CATALOG_CHUNK_SIZE = 512 << 10;
 const CHUNK_SIZE_DEFAULT = 4 << 20;
-/** Removes the file that an archive has besides its tree, and leaves the directory's time as it is. */
+/**
+ * Removes the file that an archive has besides its tree, and leaves the directory's time as it is.
+ */
 const REMOVE_PATTERN_FILE =
   'touch -r "$1" "$1-time"; rm -f "$1/.pxarexclude-cli"; touch -r "$1-time" "$1"';
 /** Chunk sizes that clients were told to use. */

@@ -14,7 +14,10 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const CHUNK_SIZE = 64 << 10;
 
-/** Files by path: some of many chunks, some of which there are many in a chunk, in directories within each other. */
+/**
+ * Files by path: some of many chunks, some of which there are many in a chunk, in directories
+ * within each other.
+ */
 function makeTree(path: string): Map<string, string> {
   const random = new Random(25);
   const files = new Map<string, string>();

@@ -58,7 +58,10 @@ function snapshot(store: MemoryStore, tree: EditedTree, options: BackupOptions =
   return { read, reuse: report.archives[0]!.reuse };
 }
 
-/** Reads an archive in order, which also proves that its references grow, and compares it with the directory. */
+/**
+ * Reads an archive in order, which also proves that its references grow, and compares it with the
+ * directory.
+ */
 function checkContents(stored: MemorySnapshot, tree: EditedTree): void {
   const source = streamOf(stored.openArchive(METADATA));
   const payload = streamOf(stored.openArchive(PAYLOAD));
@@ -100,7 +103,10 @@ function storedFiles(stored: MemorySnapshot): StoredFile[] {
   return files;
 }
 
-/** Files that have to be read: the changed ones, and those in runs with more than one tenth of padding. */
+/**
+ * Files that have to be read: the changed ones, and those in runs with more than one tenth of
+ * padding.
+ */
 function filesToRead(old: StoredFile[], index: DynamicIndex, now: StoredFile[]): Set<string> {
   const toRead = new Set<string>();
   const previous = new Map(old.map((file) => [file.path, file]));

@@ -1,5 +1,6 @@
 /**
- * A tree with everything in it, backed up to a datastore and restored: every mode of change detection with every crypt mode.
+ * A tree with everything in it, backed up to a datastore and restored: every mode of change
+ * detection with every crypt mode.
  */
 
 import assert from "node:assert/strict";

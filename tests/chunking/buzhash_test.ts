@@ -40,7 +40,8 @@ Deno.test("BoundaryScanner.find() finds what there is, with and without whole bl
 
 Deno.test("BoundaryScanner.find() sees a boundary at every place of a block", () => {
   const scanner = new BoundaryScanner(MEMORY);
-  // A window with a boundary after it for a mask of 16 bits, in the middle of zeros, which have none.
+  // A window with a boundary after it for a mask of 16 bits, in the middle of zeros, which have
+  // none.
   const mask = 0xffff;
   BYTES.set(seededBytes(SIZE, 5), SCANNER_SIZE);
   let found = findNaively(SCANNER_SIZE + WINDOW_SIZE, SCANNER_SIZE + SIZE, mask);

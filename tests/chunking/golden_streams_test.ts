@@ -25,7 +25,10 @@ const CATALOG_AVERAGE = 512 << 10;
 const IMAGE_CHUNK_SIZE = 4 << 20;
 const STEP_SIZE = 1 << 20;
 
-/** Average chunk size of the archives of a snapshot: the third of host/split and the one in a namespace have their own. */
+/**
+ * Average chunk size of the archives of a snapshot: the third of host/split and the one in a
+ * namespace have their own.
+ */
 function averageOf({ ns, snapshot }: ExpectedSnapshot, snapshots: readonly ExpectedSnapshot[]) {
   if (ns !== "") return 64 << 10;
   const split = snapshots.map((one) => one.snapshot).filter((name) =>

@@ -20,8 +20,9 @@ const AVERAGE = 64 << 10;
 const BYTES = seededBytes(40 << 20, 99);
 
 /**
- * A pipeline with workers; `counts` are those of all handlers. Once workers are started, the caller's handler waits for the
- * first of them to begin: on a busy machine everything would be done before otherwise.
+ * A pipeline with workers; `counts` are those of all handlers. Once workers are started, the
+ * caller's handler waits for the first of them to begin: on a busy machine everything would be done
+ * before otherwise.
  */
 function parallelPipeline(
   count: number,
@@ -129,7 +130,8 @@ Deno.test("ChunkPipeline counts chunks with the same bytes as new once, whoever 
   const zeros = new Uint8Array(1 << 20);
   for (let index = 0; index < 60; index++) stream.write(zeros);
   stream.finish();
-  // The handlers of this test take every chunk for new; those that handle them one after the other would not.
+  // The handlers of this test take every chunk for new; those that handle them one after the other
+  // would not.
   const late = records.slice(20);
   assert.equal(late.filter(({ isNew }) => isNew).length <= 1, true);
   pipeline.finish();

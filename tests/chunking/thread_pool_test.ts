@@ -16,7 +16,9 @@ const BYTES = seededBytes(2 << 20, 7);
 const CHUNK_COUNT = BYTES.length / RULE.chunkSize;
 const TIMEOUT_MS = 20_000;
 
-/** A pool of threads that hash, the names of all it has started, and how many of these have ended. */
+/**
+ * A pool of threads that hash, the names of all it has started, and how many of these have ended.
+ */
 function countedPool(count: number) {
   const started: string[] = [];
   let endedCount = 0;
@@ -41,7 +43,10 @@ async function until(condition: () => boolean): Promise<void> {
   assert.ok(condition());
 }
 
-/** A pipeline of which the first `waitedFor` chunks are handled by threads of the pool, which may be on their way. */
+/**
+ * A pipeline of which the first `waitedFor` chunks are handled by threads of the pool, which may be
+ * on their way.
+ */
 class PooledPipeline {
   readonly counts = makeCounts();
   readonly #pipeline: ChunkPipeline;

@@ -1,5 +1,6 @@
 /**
- * A place for real mounts, made and ended by the program itself. Left out where there is no FUSE device.
+ * A place for real mounts, made and ended by the program itself. Left out where there is no FUSE
+ * device.
  *
  * @module
  */
@@ -29,7 +30,10 @@ export class MountPlace {
     Deno.mkdirSync(this.mnt);
   }
 
-  /** Arguments that name store, mount point and diff directory; fixtures, which many use, are left as they are. */
+  /**
+   * Arguments that name store, mount point and diff directory; fixtures, which many use, are left
+   * as they are.
+   */
   get places(): string[] {
     return ["-B", this.catalog, "-D", this.mnt, "-d", this.diff, "--no-lock"];
   }

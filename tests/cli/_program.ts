@@ -1,5 +1,6 @@
 /**
- * Runs the program as a user would: as a process of its own, with an environment that has nothing in it.
+ * Runs the program as a user would: as a process of its own, with an environment that has nothing
+ * in it.
  *
  * @module
  */

@@ -34,7 +34,9 @@ export function pxar(
   return runCommand(command, { timeoutMs: TIMEOUT_MS, check: false });
 }
 
-/** Runs `pbkfs pxar`, which must succeed and say nothing on standard error. @returns standard output */
+/**
+ * Runs `pbkfs pxar`, which must succeed and say nothing on standard error. @returns standard output
+ */
 export async function mustPxar(
   args: readonly string[],
   permissions: readonly string[] = READ_ONLY,

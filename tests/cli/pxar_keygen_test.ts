@@ -13,8 +13,8 @@ import { MAIN_MODULE } from "./_program.ts";
 const TIMEOUT_MS = 30_000;
 
 /**
- * Runs a command on a terminal and types a line after each question; prints what the terminal showed and ends as the
- * command did.
+ * Runs a command on a terminal and types a line after each question; prints what the terminal
+ * showed and ends as the command did.
  */
 const ON_TERMINAL = String.raw`
 import os, pty, sys

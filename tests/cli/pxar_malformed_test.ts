@@ -1,6 +1,6 @@
 /**
- * Malformed archives through the program: what is expected of reading in order goes for `ls` and `extract`, and
- * `verify` names the class of every one.
+ * Malformed archives through the program: what is expected of reading in order goes for `ls` and
+ * `extract`, and `verify` names the class of every one.
  */
 
 import assert from "node:assert/strict";

@@ -1,5 +1,6 @@
 /**
- * Which permissions each command on archives needs: exactly those of docs/permissions.md, and no FFI.
+ * Which permissions each command on archives needs: exactly those of docs/permissions.md, and no
+ * FFI.
  */
 
 import assert from "node:assert/strict";

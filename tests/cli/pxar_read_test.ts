@@ -17,7 +17,10 @@ function hex(name: string): string {
   return encodeFileName(name).toHex();
 }
 
-/** What `ls --format json` must print for an entry of a fixture; content and the link's content are not listed. */
+/**
+ * What `ls --format json` must print for an entry of a fixture; content and the link's content are
+ * not listed.
+ */
 function expectedListing(entry: ExpectedEntry): Record<string, unknown> {
   const { sha256: _, path_hex, link_hex, hardlink_hex, ...rest } = entry;
   const listed: Record<string, unknown> = { ...rest, path: path_hex };

@@ -1,5 +1,6 @@
 /**
- * What 200 threads that come and go leave in the memory of their process: in one of its own, since other tests take memory too.
+ * What 200 threads that come and go leave in the memory of their process: in one of its own, since
+ * other tests take memory too.
  *
  * @module
  */
@@ -8,7 +9,8 @@ import assert from "node:assert/strict";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 
-// struct mallinfo2 { size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost }
+// struct mallinfo2 { size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks,
+// fordblks, keepcost }
 const MALLINFO = {
   parameters: [],
   result: {

@@ -28,7 +28,9 @@ function node(type: number, device = 0): Make {
 /** What stands in the way, and what may take its place. */
 interface Obstacle {
   readonly make: Make;
-  /** Files and links can be replaced, directories restored into; special files stay, for their like. */
+  /**
+   * Files and links can be replaced, directories restored into; special files stay, for their like.
+   */
   readonly kind: "replaceable" | "directory" | "special";
   readonly found: string;
 }

@@ -42,7 +42,10 @@ export class PbsStore implements AsyncDisposable {
     return runPbs(args, { ...options, env: { ...this.#environment, ...options.env } });
   }
 
-  /** Runs `pbkfs pbs`, which must succeed and say nothing on standard error. @returns standard output */
+  /**
+   * Runs `pbkfs pbs`, which must succeed and say nothing on standard error. @returns standard
+   * output
+   */
   async must(args: readonly string[], options: RunOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.run(args, options);
     assert.equal(withoutKeyLines(stderr), "", args.join(" "));

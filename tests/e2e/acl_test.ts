@@ -1,6 +1,6 @@
 /**
- * POSIX ACLs on mounts, tried by several users: where files have them, the kernel checks by them; where nobody would, they
- * are refused.
+ * POSIX ACLs on mounts, tried by several users: where files have them, the kernel checks by them;
+ * where nobody would, they are refused.
  *
  * @module
  */

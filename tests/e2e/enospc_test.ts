@@ -1,5 +1,6 @@
 /**
- * The disk of the diff directory is full: the application gets ENOSPC, and after space is freed everything is there.
+ * The disk of the diff directory is full: the application gets ENOSPC, and after space is freed
+ * everything is there.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Fills the file system of a mount: `fill_child.ts MOUNT`. Prints what happened as one line of JSON.
+ * Fills the file system of a mount: `fill_child.ts MOUNT`. Prints what happened as one line of
+ * JSON.
  *
  * @module
  */
@@ -23,7 +24,10 @@ function untilError(call: (round: number) => void): string {
   }
 }
 
-/** Appends pieces until the disk is full; how many bytes are there, and whether they are the right ones. */
+/**
+ * Appends pieces until the disk is full; how many bytes are there, and whether they are the right
+ * ones.
+ */
 function fill(path: string): { error: string; writtenBytes: number; isContentKept: boolean } {
   const piece = patternBytes(PIECE_BYTES, 5);
   return withFile(path, O.RDWR | O.CREAT | O.TRUNC, (fd) => {

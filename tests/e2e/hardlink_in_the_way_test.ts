@@ -1,5 +1,6 @@
 /**
- * Files with several names, the first of which cannot be restored because of what stands in its place.
+ * Files with several names, the first of which cannot be restored because of what stands in its
+ * place.
  *
  * @module
  */

@@ -4,7 +4,9 @@ import { fixtureBackupIds, pgprobackupFixture } from "#tests/support/pgprobackup
 import { runCommand, waitUntil } from "#tests/support/process.ts";
 
 const FIXTURE = "b-stream-zlib";
-/** What is reached is below 60; the sources, compiled as they run, take more than the executable. */
+/**
+ * What is reached is below 60; the sources, compiled as they run, take more than the executable.
+ */
 const MEBIBYTES_MAX = 80;
 
 /** Proportional set size: pages that several processes share count in part. */

@@ -1,6 +1,6 @@
 /**
- * Restores into trees where something stands in the place of entries: what is replaced, what stays, and what the messages
- * say about it.
+ * Restores into trees where something stands in the place of entries: what is replaced, what stays,
+ * and what the messages say about it.
  *
  * @module
  */
@@ -81,7 +81,10 @@ function checkComes(encounter: Encounter, tree: string, target: string): void {
   assert.equal(inode(name), inode(FIRST), name);
 }
 
-/** Restores over everything with each set of options, and then with the options that the messages named. */
+/**
+ * Restores over everything with each set of options, and then with the options that the messages
+ * named.
+ */
 async function checkTable(scratch: TempDirectory, tree: string, restore: Restore): Promise<void> {
   for (const [i, options] of OPTIONS.entries()) {
     const target = scratch.join(`out${i}`);

@@ -1,5 +1,6 @@
 /**
- * The mount's worker is killed under load: after a remount the server recovers and no acknowledged commit is lost.
+ * The mount's worker is killed under load: after a remount the server recovers and no acknowledged
+ * commit is lost.
  *
  * @module
  */
@@ -23,7 +24,10 @@ function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Loads the server, kills the mount under it, and cleans up what is dead. Returns the last acknowledged number. */
+/**
+ * Loads the server, kills the mount under it, and cleans up what is dead. Returns the last
+ * acknowledged number.
+ */
 async function killUnderLoad(place: MountPlace, loadMs: number): Promise<number> {
   const server = await PostgresServer.start({
     version: 15,

@@ -1,5 +1,6 @@
 /**
- * Mistakes that were seen in a program of the same purpose, one test each: wrong lengths, missing files, lost pages.
+ * Mistakes that were seen in a program of the same purpose, one test each: wrong lengths, missing
+ * files, lost pages.
  *
  * @module
  */

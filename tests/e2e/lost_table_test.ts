@@ -1,5 +1,6 @@
 /**
- * Archives that have lost their end, and with it the table of the root: all that is there is found all the same.
+ * Archives that have lost their end, and with it the table of the root: all that is there is found
+ * all the same.
  *
  * @module
  */

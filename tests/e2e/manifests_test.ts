@@ -1,5 +1,6 @@
 /**
- * Every backup of every golden catalog, mounted: names, modes, sizes and contents are those of a restore.
+ * Every backup of every golden catalog, mounted: names, modes, sizes and contents are those of a
+ * restore.
  *
  * @module
  */
@@ -16,7 +17,10 @@ import { storeState, walkInChild } from "#tests/support/walk.ts";
 
 const EXTERNAL_FIXTURE = "f-tablespace-external";
 
-/** Files that a restore writes on its own account: their content, or that they are there, is not the backup's. */
+/**
+ * Files that a restore writes on its own account: their content, or that they are there, is not the
+ * backup's.
+ */
 const RESTORE_ADDS = new Set(["recovery.signal", "standby.signal", "probackup_recovery.conf"]);
 
 function readManifest(path: string): ManifestEntry[] {

@@ -1,6 +1,6 @@
 /**
- * An ordinary user mounts for himself. Runs in a mount namespace of its own, in which everybody may open the FUSE
- * device, as on most desktops; left out where such a namespace cannot be had.
+ * An ordinary user mounts for himself. Runs in a mount namespace of its own, in which everybody may
+ * open the FUSE device, as on most desktops; left out where such a namespace cannot be had.
  *
  * @module
  */

@@ -1,8 +1,10 @@
 /**
- * Backups and restores by the program: a tree with everything in it, an image and a file, in every mode of change detection and
- * with every use of a key; what cannot be read; interruptions; wrong usage.
+ * Backups and restores by the program: a tree with everything in it, an image and a file, in every
+ * mode of change detection and with every use of a key; what cannot be read; interruptions; wrong
+ * usage.
  *
- * The trees are made and compared by the system's own tools, the datastores are checked by an independent program.
+ * The trees are made and compared by the system's own tools, the datastores are checked by an
+ * independent program.
  *
  * @module
  */
@@ -93,7 +95,8 @@ Deno.test("pbs backup and restore give back a tree with everything in it, an ima
           new_bytes: number;
           reuse?: { read_files: number };
         }[];
-        // The markers at both ends and the metadata, into which offsets are written, are new in metadata mode.
+        // The markers at both ends and the metadata, into which offsets are written, are new in
+        // metadata mode.
         assert.ok(archive!.new_bytes < 1 << 20, `${archive!.new_bytes} new bytes`);
         if (mode === "metadata") assert.equal(archive!.reuse!.read_files, 0);
         const target = home.join("restored");

@@ -121,7 +121,8 @@ Deno.test("pbs keeps what retention says, and garbage collection frees the rest"
   assert.deepEqual(await place.json(...keep), plan);
   assert.deepEqual(await place.snapshots(), [DAYS[0], DAYS[2], DAYS[3]]);
 
-  // Times of use count in whole seconds: chunks of the second in which the run begins are not pending yet.
+  // Times of use count in whole seconds: chunks of the second in which the run begins are not
+  // pending yet.
   await place.ageChunks(MINUTE_MS);
   const young = await place.json("gc");
   const before = (await place.chunks()).length;

@@ -1,5 +1,6 @@
 /**
- * Mounted archives and mapped images of snapshots: equal to what is restored of them, for several processes at a time.
+ * Mounted archives and mapped images of snapshots: equal to what is restored of them, for several
+ * processes at a time.
  *
  * @module
  */
@@ -61,7 +62,10 @@ async function digests(directory: string): Promise<string> {
 
 const remove = (path: string) => bash('chattr -R -f -ai "$1" || true; rm -rf "$1"', path);
 
-/** Everything stat(2) and listxattr(2) tell but inode numbers, and sizes and link counts of directories. */
+/**
+ * Everything stat(2) and listxattr(2) tell but inode numbers, and sizes and link counts of
+ * directories.
+ */
 const DESCRIBE = String.raw`cd "$1" &&
   find . -type d -printf '%P %y %m %U %G %Ts\n' -o -printf '%P %y %m %U %G %s %n %l %T@\n' | LC_ALL=C sort &&
   find . -type b -o -type c | LC_ALL=C sort | xargs -r stat -c '%n %t %T' &&
@@ -224,7 +228,9 @@ Deno.test({
   },
 });
 
-/** Bytes read in order before a thread starts that reads ahead, and enough of them to be worth it. */
+/**
+ * Bytes read in order before a thread starts that reads ahead, and enough of them to be worth it.
+ */
 const LONG_FILE_SIZE = 80 << 20;
 
 Deno.test({

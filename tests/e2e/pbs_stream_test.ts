@@ -4,7 +4,10 @@ import { PbsStore } from "./_pbs_store.ts";
 
 const TIMEOUT_MS = 60_000;
 
-/** Runs a shell script in which `"$@"` is `pbkfs pbs` with the store, and `$dir` a scratch directory. */
+/**
+ * Runs a shell script in which `"$@"` is `pbkfs pbs` with the store, and `$dir` a scratch
+ * directory.
+ */
 function shell(store: PbsStore, script: string) {
   return runCommand(["bash", "-c", script, "bash", Deno.env.get("PBKFS_BIN")!, "pbs"], {
     timeoutMs: TIMEOUT_MS,

@@ -1,5 +1,6 @@
 /**
- * The POSIX suite on a mounted backup: on fresh directories, and on names that come from the backup.
+ * The POSIX suite on a mounted backup: on fresh directories, and on names that come from the
+ * backup.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL on the mount of each golden chain's last backup: the data is right, everything is sound, writes last over
- * a remount, and the store stays as it was.
+ * PostgreSQL on the mount of each golden chain's last backup: the data is right, everything is
+ * sound, writes last over a remount, and the store stays as it was.
  *
  * @module
  */
@@ -35,7 +35,10 @@ function readExpected(fixture: PgProbackupFixture, name: string): string {
   return Deno.readTextFileSync(`${fixture.expected}/${name}`);
 }
 
-/** Recovery from the catalog's archive; the server's user cannot enter the catalog, so it gets a copy. */
+/**
+ * Recovery from the catalog's archive; the server's user cannot enter the catalog, so it gets a
+ * copy.
+ */
 async function archiveOptions(
   fixture: PgProbackupFixture,
   archive: TempDirectory,

@@ -1,6 +1,6 @@
 /**
- * What administrators run on a data directory, on a mount: base backups, rewinds, backups by the rules of pg_probackup,
- * rsync, tar, du; with a tablespace in the backup and without.
+ * What administrators run on a data directory, on a mount: base backups, rewinds, backups by the
+ * rules of pg_probackup, rsync, tar, du; with a tablespace in the backup and without.
  *
  * @module
  */
@@ -147,8 +147,8 @@ async function changeTablespaces(scene: DataDirectoryScene): Promise<void> {
 }
 
 /**
- * The mount goes on from a base backup, both change, and the mount is taken back to what became of the copy. Returns
- * with the server of the mount stopped.
+ * The mount goes on from a base backup, both change, and the mount is taken back to what became of
+ * the copy. Returns with the server of the mount stopped.
  */
 async function rewind(
   scene: DataDirectoryScene,
@@ -202,7 +202,10 @@ async function rewind(
   );
 }
 
-/** The other way round: the copy changes once more and is taken to where the mount is, from its files. */
+/**
+ * The other way round: the copy changes once more and is taken to where the mount is, from its
+ * files.
+ */
 async function rewindCopy(scene: DataDirectoryScene, copy: string): Promise<void> {
   const { root } = scene.place;
   const changes = "update far set t = 'of the copy again' where i % 7 = 0; checkpoint";
@@ -218,7 +221,10 @@ async function rewindCopy(scene: DataDirectoryScene, copy: string): Promise<void
   assert.equal(await scene.served((server) => server.sql(QUERY), copy, settings), rows);
 }
 
-/** Programs that copy, list and measure find every file once, and `rsync --delete` removes none that they left out. */
+/**
+ * Programs that copy, list and measure find every file once, and `rsync --delete` removes none that
+ * they left out.
+ */
 async function copyByFiles(scene: DataDirectoryScene): Promise<void> {
   const { place, home, oid } = scene;
   const before = await walkInChild(place.root);

@@ -42,7 +42,9 @@ const QUERY = `
   set enable_seqscan = off; select count(*) from kept where i between 100 and 10000;
 `;
 
-/** Starts the source cluster, takes FULL and DELTA, and returns what queries must give on the DELTA. */
+/**
+ * Starts the source cluster, takes FULL and DELTA, and returns what queries must give on the DELTA.
+ */
 async function buildChain(
   version: PostgresVersion,
   dataDirectory: string,

@@ -1,6 +1,6 @@
 /**
- * Random changes by several processes at once to the mount of a random chain, against a model in memory: with clean
- * and killed mounts between the rounds, and the page cache dropped under them.
+ * Random changes by several processes at once to the mount of a random chain, against a model in
+ * memory: with clean and killed mounts between the rounds, and the page cache dropped under them.
  *
  * `PBKFS_FUZZ_SEED` chooses the first seed, `PBKFS_FUZZ_RUNS` how many follow it.
  *

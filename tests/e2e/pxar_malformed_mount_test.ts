@@ -1,6 +1,6 @@
 /**
- * Mounts of malformed archives: what is expected of random access, and what time and memory that may take beyond a
- * mount of a sound archive.
+ * Mounts of malformed archives: what is expected of random access, and what time and memory that
+ * may take beyond a mount of a sound archive.
  *
  * @module
  */

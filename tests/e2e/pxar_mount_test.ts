@@ -20,7 +20,10 @@ async function mustMount(mount: ArchiveMount, archive: string): Promise<void> {
   assert.deepEqual(await mount.mount(archive), { code: 0, stdout: "", stderr: "" });
 }
 
-/** Everything stat(2) and listxattr(2) tell but inode numbers, and sizes and link counts of directories. */
+/**
+ * Everything stat(2) and listxattr(2) tell but inode numbers, and sizes and link counts of
+ * directories.
+ */
 const DESCRIBE = String.raw`cd "$1" &&
   find . -type d -printf '%P %y %m %U %G %Ts\n' -o -printf '%P %y %m %U %G %s %n %l %T@\n' | sort &&
   find . -type b -o -type c | sort | xargs -r stat -c '%n %t %T' &&
@@ -30,7 +33,10 @@ function describe(directory: string): Promise<CommandResult> {
   return runCommand(["sh", "-c", DESCRIBE, "sh", directory], { timeoutMs: TIMEOUT_MS });
 }
 
-/** Without times: those of symbolic links and all others are compared by their seconds and fractions apart. */
+/**
+ * Without times: those of symbolic links and all others are compared by their seconds and fractions
+ * apart.
+ */
 for (
   const name of ["kinds.pxar", "kinds.mpxar", "hardlinks.pxar", "real-create.pxar", "reuse.mpxar"]
 ) {

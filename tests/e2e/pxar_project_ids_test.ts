@@ -1,5 +1,6 @@
 /**
- * Quota project ids on a file system that has them: XFS in a file. Needs root, a loop device and mkfs.xfs.
+ * Quota project ids on a file system that has them: XFS in a file. Needs root, a loop device and
+ * mkfs.xfs.
  *
  * @module
  */

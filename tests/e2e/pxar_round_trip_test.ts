@@ -1,6 +1,7 @@
 /**
- * A tree with everything in it, archived and restored by the program, v1 and split: equal in every attribute as
- * root; as an ordinary user what can be restored is, and the exit code says that it is not all.
+ * A tree with everything in it, archived and restored by the program, v1 and split: equal in every
+ * attribute as root; as an ordinary user what can be restored is, and the exit code says that it is
+ * not all.
  *
  * The trees are made and compared by the system's own tools, which share nothing with the program.
  */

@@ -1,6 +1,7 @@
 /**
- * Archives and snapshots of directories in which something cannot be read: a file with an unreadable part, as a bad sector makes one, and a
- * mount whose server is dead. The bad sector is a snapshot with one chunk less, mounted.
+ * Archives and snapshots of directories in which something cannot be read: a file with an
+ * unreadable part, as a bad sector makes one, and a mount whose server is dead. The bad sector is a
+ * snapshot with one chunk less, mounted.
  *
  * @module
  */
@@ -17,7 +18,9 @@ const SIZE = 3_000_000;
 const TIMEOUT_MS = 60_000;
 const MODES = ["legacy", "data", "metadata"] as const;
 
-/** A mounted directory with `bad`, of which a part cannot be read until it is mended, and `zgood`. */
+/**
+ * A mounted directory with `bad`, of which a part cannot be read until it is mended, and `zgood`.
+ */
 class BadSector extends ArchiveMount {
   readonly content = new Uint8Array(SIZE);
   #mend: () => void = () => {};

@@ -26,7 +26,10 @@ function linesOf(title: string): string {
 
 const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
-/** A place that stands for the machine: `/srv` and other directories that the README names are in it. */
+/**
+ * A place that stands for the machine: `/srv` and other directories that the README names are in
+ * it.
+ */
 class Machine implements AsyncDisposable {
   readonly directory: MemoryDisk;
 

@@ -1,5 +1,6 @@
 /**
- * Restores that were interrupted, or are done again, over the same tree: in the end it is what the archive says.
+ * Restores that were interrupted, or are done again, over the same tree: in the end it is what the
+ * archive says.
  *
  * @module
  */
@@ -23,8 +24,8 @@ const SELF: User = [];
 const USER: User = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
 
 /**
- * Hard links in other directories than their first name, directories that nobody may write to, links to directories, a FIFO, a sparse
- * file; a large file at the end.
+ * Hard links in other directories than their first name, directories that nobody may write to,
+ * links to directories, a FIFO, a sparse file; a large file at the end.
  */
 const MAKE_TREE = `
   cd "$1"; mkdir -p d1/ro/deep d2 e
@@ -93,7 +94,10 @@ function namedOptions({ stderr }: CommandResult): string[] {
   return [...new Set<string>(options)];
 }
 
-/** Restores the beginning of an archive, and is killed when `name` is there, while it waits for more. */
+/**
+ * Restores the beginning of an archive, and is killed when `name` is there, while it waits for
+ * more.
+ */
 async function interrupt(
   user: User,
   archive: string,

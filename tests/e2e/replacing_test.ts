@@ -1,5 +1,6 @@
 /**
- * What commands that make files do with what is there already: devices, FIFOs, links, directories without write permission.
+ * What commands that make files do with what is there already: devices, FIFOs, links, directories
+ * without write permission.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * A catalog of 300 GiB in 50,000 files: it mounts fast, serves any block, and the worker stays small.
+ * A catalog of 300 GiB in 50,000 files: it mounts fast, serves any block, and the worker stays
+ * small.
  *
  * @module
  */
@@ -15,7 +16,10 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 const FILE_COUNT = 50_000;
 const BLOCKS_PER_FILE = 787;
 const READ_COUNT = 10_000;
-/** Far more than is wanted (the benchmark measures that), so that a busy machine does not fail the test. */
+/**
+ * Far more than is wanted (the benchmark measures that), so that a busy machine does not fail the
+ * test.
+ */
 const MOUNT_MS_MAX = 10_000;
 const MEMORY_BYTES_MAX = 400 << 20;
 

@@ -12,7 +12,10 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const TIMEOUT_MS = 120_000;
 
-/** An ext4 of 200 MiB on a disk that has only 14: what is more is taken by the cache, and fails when it is written. */
+/**
+ * An ext4 of 200 MiB on a disk that has only 14: what is more is taken by the cache, and fails when
+ * it is written.
+ */
 const MAKE_DISK = `
 mkdir "$1/store" "$1/disk" && mount -t tmpfs -o size=14M pbkfs-test "$1/store" || exit 77
 truncate -s 200M "$1/store/image"

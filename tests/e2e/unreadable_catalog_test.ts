@@ -1,6 +1,6 @@
 /**
- * Catalogs that this user may not read, or not all of. Run by root as an ordinary user; left out for others, who cannot
- * make what is another user's.
+ * Catalogs that this user may not read, or not all of. Run by root as an ordinary user; left out
+ * for others, who cannot make what is another user's.
  *
  * @module
  */

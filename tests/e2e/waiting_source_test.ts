@@ -1,5 +1,6 @@
 /**
- * Mounts whose source is another mount, the server of which is stopped: an archive in an archive, and a backup in an archive.
+ * Mounts whose source is another mount, the server of which is stopped: an archive in an archive,
+ * and a backup in an archive.
  *
  * @module
  */
@@ -99,7 +100,9 @@ async function checksums(directory: string, names: readonly string[]): Promise<s
   return stdout.trimEnd().split("\n");
 }
 
-/** Waits until all these processes sleep in the kernel: they read, or have the shell's child do it. */
+/**
+ * Waits until all these processes sleep in the kernel: they read, or have the shell's child do it.
+ */
 async function waitUntilAsleep(processes: readonly RunningCommand[]): Promise<void> {
   const pids = processes.map(({ pid }) => pid).join();
   const states = async () => {
@@ -147,7 +150,8 @@ Deno.test({
     await scene.prompt('stat -f "$1"');
     readers[FILES - 1]!.signalGroup("SIGINT");
     assert.equal((await readers[FILES - 1]!.wait(PROMPT_MS)).code, ENDED_BY_SIGINT);
-    // What the kernel does not know of a directory is in the source: it waits, and can be interrupted.
+    // What the kernel does not know of a directory is in the source: it waits, and can be
+    // interrupted.
     const lookup = new RunningCommand(["stat", "no-such-name"], { cwd: scene.upper });
     await waitUntilAsleep([lookup]);
     lookup.signalGroup("SIGKILL");
@@ -195,7 +199,8 @@ Deno.test({
     const change = (name: string) =>
       `printf changed | dd of="$1/${name}" bs=8192 seek=3 conv=notrunc`;
     await scene.prompt(`${change("relation-0")} && ${change("relation-38")}`);
-    // While a name is looked up the kernel lets nobody change its directory; so what has to ask the backup is asked before.
+    // While a name is looked up the kernel lets nobody change its directory; so what has to ask the
+    // backup is asked before.
     await scene.prompt('stat "$1"/relation-* "$1/plain"');
     await scene.dropPages(scene.lower);
 
@@ -208,7 +213,8 @@ Deno.test({
     // Names that the kernel has not asked for before, and a change of names.
     await scene.prompt('stat -f "$1" && stat "$1/other" && ! stat "$1/no-such-name"');
     await scene.prompt('mkdir "$1/new" && echo 1 > "$1/new/a" && mv "$1/new/a" "$1/new/b"');
-    // Whole blocks need nothing of the backup. (The kernel lets only one write to a file at a time.)
+    // Whole blocks need nothing of the backup. (The kernel lets only one write to a file at a
+    // time.)
     await scene.prompt(
       'dd if=/dev/zero of="$1/relation-38" bs=8192 seek=5 count=3 conv=notrunc && ' +
         'dd if="$1/relation-38" of=/dev/null bs=8192 skip=5 count=3 iflag=direct',
@@ -261,7 +267,10 @@ Deno.test({
   },
 });
 
-/** Waits for their end. @returns how many failed; the kernel may have had all that another one wanted */
+/**
+ * Waits for their end. @returns how many failed; the kernel may have had all that another one
+ * wanted
+ */
 async function haveFailed(readers: readonly RunningCommand[], reason = /./): Promise<number> {
   const results = await Promise.all(readers.map((reader) => reader.wait(TIMEOUT_MS)));
   const failed = results.filter(({ code }) => code !== 0);
@@ -269,7 +278,9 @@ async function haveFailed(readers: readonly RunningCommand[], reason = /./): Pro
   return failed.length;
 }
 
-/** An archive in an archive, the outer one's server stopped, with processes that read the inner one. */
+/**
+ * An archive in an archive, the outer one's server stopped, with processes that read the inner one.
+ */
 async function stoppedScene(scene: Scene, options: readonly string[]): Promise<{
   readonly server: RunningCommand;
   readonly upper: RunningCommand;

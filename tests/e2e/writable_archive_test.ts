@@ -1,6 +1,6 @@
 /**
- * Writable mounts of archives and of snapshots: what is written is kept in the diff directory, over a kill and a
- * remount, for the same source only; and PostgreSQL starts on both.
+ * Writable mounts of archives and of snapshots: what is written is kept in the diff directory, over
+ * a kill and a remount, for the same source only; and PostgreSQL starts on both.
  *
  * @module
  */

@@ -49,7 +49,8 @@ for (const fastPath of [true, false]) {
           "cd d; setpriv --reuid=1234 --regid=1 --clear-groups cat $(yes granting | head -n 300)",
         );
         const asked = (await countedOperations(test.mount)).getxattr!.count - before;
-        // Linux keeps no ACL of the root, which it knew before it was asked to check them: one more at each `cd`.
+        // Linux keeps no ACL of the root, which it knew before it was asked to check them: one more
+        // at each `cd`.
         assert.ok(asked <= 10, `${asked} requests for 300 times the same file`);
       }),
   });

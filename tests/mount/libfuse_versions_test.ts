@@ -3,8 +3,8 @@ import { isMounted } from "#src/mount/mod.ts";
 import { denoRunCommand, runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 
 /**
- * A library that calls itself 3.17 and has its constructor, over the installed one: what can be varied without a second
- * libfuse at hand. The constructor refuses what 3.17 would refuse.
+ * A library that calls itself 3.17 and has its constructor, over the installed one: what can be
+ * varied without a second libfuse at hand. The constructor refuses what 3.17 would refuse.
  */
 const SHIM = `
 #include <stddef.h>

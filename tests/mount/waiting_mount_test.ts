@@ -69,7 +69,8 @@ Deno.test("what does not need a source that hangs is answered while 100 reads wa
     const report = test.mount.waitReport();
     assert.deepEqual(report.operations, { read: READERS });
     assert.equal(report.threads, WORKERS);
-    // Statistics of the file system, names that the kernel does not know yet, names that are missing, lists.
+    // Statistics of the file system, names that the kernel does not know yet, names that are
+    // missing, lists.
     await test.sh(`timeout ${PROMPT_SECONDS} stat -f .`);
     await test.sh(`timeout ${PROMPT_SECONDS} stat sub/deeper/leaf`);
     assert.equal((await test.try(`timeout ${PROMPT_SECONDS} stat sub/no-such-name`)).code, 1);
@@ -98,7 +99,8 @@ Deno.test("an interrupt ends a request that waits for its source, or for a threa
       () => JSON.stringify(test.mount.waitReport()),
     );
     assert.deepEqual(test.mount.waitReport().operations, {});
-    // A look-up, which only the server can end: the kernel waits for its answer even when the caller is killed.
+    // A look-up, which only the server can end: the kernel waits for its answer even when the
+    // caller is killed.
     const lookup = new RunningCommand(["stat", "remote"], { cwd: test.path });
     await waitForWaiting(test, 1);
     lookup.signalGroup("SIGKILL");

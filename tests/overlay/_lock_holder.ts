@@ -1,5 +1,6 @@
 /**
- * Locks a diff directory as a mount does and holds it until standard input ends or the process is killed.
+ * Locks a diff directory as a mount does and holds it until standard input ends or the process is
+ * killed.
  *
  * Arguments: diff directory, store, mount point.
  *

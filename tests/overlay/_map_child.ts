@@ -1,5 +1,6 @@
 /**
- * Changes a file through a mapping that outlives the descriptor, and says whether its mtime tells: `_map_child.ts FILE`.
+ * Changes a file through a mapping that outlives the descriptor, and says whether its mtime tells:
+ * `_map_child.ts FILE`.
  *
  * @module
  */

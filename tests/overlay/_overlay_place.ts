@@ -21,7 +21,10 @@ export class OverlayPlace {
   /** See `OverlayOptions`. */
   wholeCopyBytesMax = 0;
 
-  /** @param diffParent directory in which the diff lies; by default it lies beside the lower directory */
+  /**
+   * @param diffParent directory in which the diff lies; by default it lies beside the lower
+   *   directory
+   */
   constructor(diffParent: string = this.#home.path) {
     this.diff = `${diffParent}/diff`;
     for (const path of [this.lower, this.diff, `${this.diff}/data`, `${this.diff}/tmp`]) {

@@ -1,6 +1,6 @@
 /**
- * A lower tree whose source may have to be waited for, and a mount that refuses such waits, or ends them, by chance: requests are then
- * done again from their beginning.
+ * A lower tree whose source may have to be waited for, and a mount that refuses such waits, or ends
+ * them, by chance: requests are then done again from their beginning.
  *
  * @module
  */
@@ -87,8 +87,9 @@ export function persistent(overlay: Overlay, gate: UncertainGate): Overlay {
 }
 
 /**
- * The tree, where contents, sizes and extended attributes come from a source that is behind a gate. Names do so for the first wait only:
- * the overlay looks for them also when it has changed something.
+ * The tree, where contents, sizes and extended attributes come from a source that is behind a gate.
+ * Names do so for the first wait only: the overlay looks for them also when it has changed
+ * something.
  */
 export function behindGate(tree: Tree, gate: WaitGate): Tree {
   return {

@@ -97,7 +97,8 @@ Deno.test("Overlay leaves the times of a file alone when fsync writes the map", 
 
 Deno.test("Overlay leaves the last access of files and directories that nobody has read", () => {
   withHarness((harness) => {
-    // Of the size that is looked at for the header of a partial file, and one that is a partial file.
+    // Of the size that is looked at for the header of a partial file, and one that is a partial
+    // file.
     harness.create("whole", new Uint8Array(100));
     harness.write("file", BLOCK, NEW);
     harness.mkdir("directory");

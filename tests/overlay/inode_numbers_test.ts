@@ -1,6 +1,7 @@
 /**
- * Inode numbers stay for the life of a mount, also when the kernel has forgotten a file: programs that look for hard links,
- * or compare what they have opened with what is there now, take another number for another file.
+ * Inode numbers stay for the life of a mount, also when the kernel has forgotten a file: programs
+ * that look for hard links, or compare what they have opened with what is there now, take another
+ * number for another file.
  */
 
 import assert from "node:assert/strict";

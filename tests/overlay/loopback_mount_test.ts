@@ -1,6 +1,6 @@
 /**
- * The overlay over a plain directory, mounted: what a pg_probackup backup cannot hold below (symbolic links), and
- * what only the kernel does (forgetting nodes).
+ * The overlay over a plain directory, mounted: what a pg_probackup backup cannot hold below
+ * (symbolic links), and what only the kernel does (forgetting nodes).
  *
  * @module
  */

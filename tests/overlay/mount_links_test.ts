@@ -1,4 +1,7 @@
-/** Links of the lower tree that name the place of the mount, and the directory that listings leave out. */
+/**
+ * Links of the lower tree that name the place of the mount, and the directory that listings leave
+ * out.
+ */
 
 import assert from "node:assert/strict";
 import { memoryDirectory, memoryFile, memorySymlink, MemoryTree } from "#src/tree/memory_tree.ts";

@@ -1,6 +1,6 @@
 /**
- * The overlay against a model: random changes over random lower trees, remounted in between, must leave what a
- * plain map of byte arrays holds.
+ * The overlay against a model: random changes over random lower trees, remounted in between, must
+ * leave what a plain map of byte arrays holds.
  */
 
 import assert from "node:assert/strict";

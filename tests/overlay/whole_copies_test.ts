@@ -1,4 +1,7 @@
-/** Files of the backup that are copied whole when they are opened for writing, and what is left of the copies. */
+/**
+ * Files of the backup that are copied whole when they are opened for writing, and what is left of
+ * the copies.
+ */
 
 import assert from "node:assert/strict";
 import * as host from "#src/io/host.ts";

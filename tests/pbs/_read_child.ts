@@ -1,5 +1,6 @@
 /**
- * Reads every blob, index, chunk and manifest of the golden datastore, and opens a key: without FFI. Prints what it read.
+ * Reads every blob, index, chunk and manifest of the golden datastore, and opens a key: without
+ * FFI. Prints what it read.
  *
  *     deno run --allow-read --allow-env tests/pbs/_read_child.ts
  *

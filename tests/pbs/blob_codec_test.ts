@@ -274,7 +274,8 @@ for (const [name, codecs] of CODECS) {
         const isEncrypted = snapshot["crypt-mode"] === "encrypt";
         const plain = codec.decodeBytes(stored, { crypt, size, isEncrypted });
         equal(sha256Of(plain).toHex(), sha256);
-        // What is not compressed comes out as the same bytes again; of a frame that is not promised.
+        // What is not compressed comes out as the same bytes again; of a frame that is not
+        // promised.
         const { isCompressed, iv } = parseBlobHeader(stored);
         const writer = new BlobCodec(codecs, (target) => target.set(iv));
         const again = writer.encodeBytes(plain, { compress: isCompressed, crypt });

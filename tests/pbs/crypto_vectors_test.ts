@@ -1,6 +1,7 @@
 /**
- * The worked values of `crypto-vectors.json`, all of them but those of the master key (`master_key_test.ts`), the catalog
- * (`format/catalog_test.ts`) and SipHash (`tests/bytes/siphash_test.ts`).
+ * The worked values of `crypto-vectors.json`, all of them but those of the master key
+ * (`master_key_test.ts`), the catalog (`format/catalog_test.ts`) and SipHash
+ * (`tests/bytes/siphash_test.ts`).
  */
 
 import { deepEqual, equal } from "node:assert/strict";

@@ -113,7 +113,8 @@ for (const [what, plant] of IMPOSTORS) {
       plant(`${snapshotPath}/${name}`, fixture);
       const report = verifyStore(store, { kind: "snapshot", snapshot });
       const [result] = report.snapshots;
-      // The manifest may be a link, as any reader would have it; where it leads nowhere there is none.
+      // The manifest may be a link, as any reader would have it; where it leads nowhere there is
+      // none.
       if (name === "disk.img.fidx") assert.equal(result!.result, "failed");
       if (name === "disk.img.fidx" && what !== "a directory") {
         assert.throws(() => collectGarbage(store, { checkAccessTimes: false }), Failure);

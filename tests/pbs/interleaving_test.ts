@@ -26,14 +26,17 @@ async function assertChecked(path: string): Promise<void> {
   await runCommand(["python3", CHECK_DATASTORE, path], { timeoutMs: 60_000 });
 }
 
-/** Chunks of running backups look as old as all others, but for what these have written themselves. */
+/**
+ * Chunks of running backups look as old as all others, but for what these have written themselves.
+ */
 function age(path: string, activity: Activity): void {
   const written = new Set(
     activity.running.flatMap((backup) => backup.blocks).map((block) =>
       digestOf(sha256Of(blockOf(block))) as string
     ),
   );
-  // Chunks that were cut differently may be any: they are spared while a backup runs that could have written them.
+  // Chunks that were cut differently may be any: they are spared while a backup runs that could
+  // have written them.
   const known = new Set<string>();
   for (let block = 0; block < 60; block++) known.add(sha256Of(blockOf(block)).toHex());
   const isRunning = activity.running.length > 0;

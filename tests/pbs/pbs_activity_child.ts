@@ -1,9 +1,11 @@
 /**
- * One of several processes that work on a datastore at the same time, or that are killed while they do.
+ * One of several processes that work on a datastore at the same time, or that are killed while they
+ * do.
  *
  *     deno run … pbs_activity_child.ts STORE SEED MILLISECONDS [wait]
  *
- * With `wait` it starts when it is told to on standard input, so that loading it takes no time then.
+ * With `wait` it starts when it is told to on standard input, so that loading it takes no time
+ * then.
  *
  * @module
  */

@@ -213,7 +213,10 @@ export function encodeStream(
   return { bytes: concat(records), headers };
 }
 
-/** A page with a sane header and checksum; `seed` decides the content, which compresses by about a half. */
+/**
+ * A page with a sane header and checksum; `seed` decides the content, which compresses by about a
+ * half.
+ */
 export function makePage(block: number, seed: number, segment = 0): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE);
   let state = (Math.imul(seed + 1, 2654435761) ^ Math.imul(block + 1, 40503)) >>> 0;

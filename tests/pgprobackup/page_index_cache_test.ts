@@ -4,7 +4,10 @@ import { PageIndexCache } from "#src/pgprobackup/page_index_cache.ts";
 
 const FILE_MAX = 12;
 
-/** An index whose records follow one another in one layer, but for blocks of length 0 that have none. */
+/**
+ * An index whose records follow one another in one layer, but for blocks of length 0 that have
+ * none.
+ */
 function packedIndex(layer: number, lengths: readonly number[]): Uint32Array {
   const index = new Uint32Array(2 * lengths.length);
   let position = 0;

@@ -1,7 +1,7 @@
 /**
- * What an overlay must do with names that come from its lower tree: changes copy up, removed names stay away,
- * and nobody can tell the result from a plain directory. Each case changes a sample of its own
- * (`lower_sample.ts`), so the cases run on a plain copy as well.
+ * What an overlay must do with names that come from its lower tree: changes copy up, removed names
+ * stay away, and nobody can tell the result from a plain directory. Each case changes a sample of
+ * its own (`lower_sample.ts`), so the cases run on a plain copy as well.
  *
  * @module
  */

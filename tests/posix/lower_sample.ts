@@ -1,5 +1,6 @@
 /**
- * The known content that the cases of `lower_cases.ts` change: what an overlay finds in its lower tree.
+ * The known content that the cases of `lower_cases.ts` change: what an overlay finds in its lower
+ * tree.
  *
  * @module
  */
@@ -9,7 +10,10 @@ import { patternBytes, writeFile } from "#tests/support/posix_files.ts";
 
 const BLOCK = 8192;
 
-/** Content of the files of a sample, by path. Lengths that are multiples of 8192 can be stored as data files. */
+/**
+ * Content of the files of a sample, by path. Lengths that are multiples of 8192 can be stored as
+ * data files.
+ */
 export const SAMPLE_FILES: ReadonlyMap<string, Uint8Array<ArrayBuffer>> = new Map([
   ["small", new TextEncoder().encode("small file\n")],
   ["empty", new Uint8Array(0)],

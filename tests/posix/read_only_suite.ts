@@ -1,5 +1,6 @@
 /**
- * What a read-only mount must do: show exactly what is expected, and refuse every change with EROFS.
+ * What a read-only mount must do: show exactly what is expected, and refuse every change with
+ * EROFS.
  *
  * @module
  */

@@ -1,12 +1,12 @@
 /**
  * Runs the POSIX suite on a directory: `run.ts [OPTION] DIRECTORY`.
  *
- * Every case gets a fresh directory below DIRECTORY. With `--lower` (`--lower-without-links`: where the lower
- * tree cannot hold symbolic links), DIRECTORY is one that `buildLowerSample`
- * filled (or a mount over it) and the cases of `lower_cases.ts` run instead, each in its own part of the sample.
- * With `--read-only MANIFEST` the cases of `read_only_suite.ts` run on DIRECTORY, which must show what the file
- * MANIFEST says.
- * One line a case, then a JSON summary; exit code 1 when a case failed.
+ * Every case gets a fresh directory below DIRECTORY. With `--lower` (`--lower-without-links`: where
+ * the lower tree cannot hold symbolic links), DIRECTORY is one that `buildLowerSample` filled (or a
+ * mount over it) and the cases of `lower_cases.ts` run instead, each in its own part of the sample.
+ * With `--read-only MANIFEST` the cases of `read_only_suite.ts` run on DIRECTORY, which must show
+ * what the file MANIFEST says. One line a case, then a JSON summary; exit code 1 when a case
+ * failed.
  *
  * A program of its own because its calls block: the process that serves a mount must not run them.
  *

@@ -1,6 +1,6 @@
 /**
- * What any writable file system must do: the list of cases that runs on a plain directory and on every writable
- * mount alike.
+ * What any writable file system must do: the list of cases that runs on a plain directory and on
+ * every writable mount alike.
  *
  * @module
  */
@@ -17,7 +17,10 @@ import { unlinkCases } from "#tests/posix/unlink_cases.ts";
 import { writeCases } from "#tests/posix/write_cases.ts";
 import { xattrCases } from "#tests/posix/xattr_cases.ts";
 
-/** Every case, by name. Each wants a fresh, empty directory, and must not run in the serving process. */
+/**
+ * Every case, by name. Each wants a fresh, empty directory, and must not run in the serving
+ * process.
+ */
 export const posixSuite: PosixSuite = new Map([
   ...namesCases,
   ...renameCases,

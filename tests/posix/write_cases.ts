@@ -1,5 +1,6 @@
 /**
- * Reading and writing: positions, appending, sizes that fit no block, shared maps, range copies, syncing.
+ * Reading and writing: positions, appending, sizes that fit no block, shared maps, range copies,
+ * syncing.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * The exclude cases that the reference tool was run on. Skipped where the shared fixtures are not there.
+ * The exclude cases that the reference tool was run on. Skipped where the shared fixtures are not
+ * there.
  *
  * @module
  */

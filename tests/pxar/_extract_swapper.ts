@@ -1,7 +1,9 @@
 /**
- * Exchanges directories for symbolic links and back, as fast as it can, until its standard input ends.
+ * Exchanges directories for symbolic links and back, as fast as it can, until its standard input
+ * ends.
  *
- * Arguments: the directory whose directories are exchanged, where they are put meanwhile, what the links lead to.
+ * Arguments: the directory whose directories are exchanged, where they are put meanwhile, what the
+ * links lead to.
  *
  * @module
  */

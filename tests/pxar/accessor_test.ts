@@ -37,7 +37,8 @@ Deno.test("PxarAccessor.lookup needs O(log n) reads and never scans a directory"
       const source = new MemorySource(bytes);
       const accessor = PxarAccessor.open(source);
       assert.equal(accessor.lookup(`/big/${nameOf(index)}`)?.name, nameOf(index));
-      // Ends of both tables, the entries of the path, and at most a page for each level of the tree.
+      // Ends of both tables, the entries of the path, and at most a page for each level of the
+      // tree.
       assert.ok(source.readCount <= depth + 8, `${count}: ${source.readCount} reads`);
       assert.ok(source.readBytes <= (depth + 8) * 4096, `${count}: ${source.readBytes} bytes`);
     }
@@ -188,8 +189,9 @@ function withTable(addItem: (table: GoodbyeBuilder, places: Places) => void) {
 Deno.test("PxarAccessor and verifyArchive refuse a table whose items are not what the directory holds", () => {
   hashFileName("f");
   const { high, low } = filenameHash;
-  // A size that is not the directory's keeps what lists a directory in itself from being walked for ever by readers that do
-  // not look for that: they miss the tail of its table where the size says that it ends.
+  // A size that is not the directory's keeps what lists a directory in itself from being walked for
+  // ever by readers that do not look for that: they miss the tail of its table where the size says
+  // that it ends.
   const tables: [string, (table: GoodbyeBuilder, places: Places) => void][] = [
     ["bad-goodbye", (table, { start, size }) => table.add(high, low, start + 1, size)],
     ["bad-goodbye", (table, { start }) => table.add(high, low, start, 20)],

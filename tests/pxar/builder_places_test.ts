@@ -218,7 +218,9 @@ Deno.test("buildArchive() archives 20,000 files in one directory and hundreds of
   assert.equal(new TextDecoder().decode(last.content), "19998");
 });
 
-/** Directories below each other, made by descriptors: the path gets longer than the kernel takes. */
+/**
+ * Directories below each other, made by descriptors: the path gets longer than the kernel takes.
+ */
 function makeDeep(path: string, depth: number): { fd: number } {
   const { RDONLY, DIRECTORY } = host.OpenFlag;
   const name = "d".repeat(20);
@@ -246,7 +248,10 @@ Deno.test("buildArchive() closes what it has opened when the sink fails", () => 
   assert.equal(openCount(scratch.path), 0);
 });
 
-/** Number of open descriptors of this process at or below a path: other tests run in the same process. */
+/**
+ * Number of open descriptors of this process at or below a path: other tests run in the same
+ * process.
+ */
 function openCount(path: string): number {
   const { RDONLY, DIRECTORY } = host.OpenFlag;
   const fd = host.unwrap(host.open("/proc/self/fd", RDONLY | DIRECTORY), "open", "/proc/self/fd");

@@ -149,7 +149,10 @@ Deno.test("PxarEncoder refuses paths that are too long to be read", () => {
   while (decoder.next() !== undefined);
 });
 
-/** A sink that can copy up to `copyMax` bytes of a "descriptor" whose byte at offset n is n modulo 251. */
+/**
+ * A sink that can copy up to `copyMax` bytes of a "descriptor" whose byte at offset n is n modulo
+ * 251.
+ */
 class CopyingSink extends MemorySink {
   copied = 0;
   readonly #copyMax: number;

@@ -85,7 +85,8 @@ Deno.test("extractPaths restores chosen entries in their places", () => {
   assert.deepEqual(names(`${target}/a/deep`), ["three", "two"]);
   assert.equal(look(`${target}/a`).stat.mode & 0o7777, 0o710);
   assert.equal(look(target).stat.mode & 0o7777, 0o750);
-  // The file of the hard links is not among them: the first takes its place, the others are links to it.
+  // The file of the hard links is not among them: the first takes its place, the others are links
+  // to it.
   assert.equal(Deno.readTextFileSync(`${target}/a/deep/three`), "111");
   assert.equal(look(`${target}/b/four`).stat.ino, look(`${target}/a/deep/three`).stat.ino);
   assert.equal(look(`${target}/b/zfive`).stat.nlink, 3);

@@ -1,4 +1,7 @@
-/** Extraction by a process of its own: as a user without rights, and under narrow permissions without FFI. */
+/**
+ * Extraction by a process of its own: as a user without rights, and under narrow permissions
+ * without FFI.
+ */
 
 import assert from "node:assert/strict";
 import * as host from "#src/io/host.ts";

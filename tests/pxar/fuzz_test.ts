@@ -1,6 +1,6 @@
 /**
- * Mutated archives through every reader: only failures of the known kinds, no hang, no memory by declared sizes; and what
- * verification finds sound reads the same in order and at random.
+ * Mutated archives through every reader: only failures of the known kinds, no hang, no memory by
+ * declared sizes; and what verification finds sound reads the same in order and at random.
  *
  * `PBKFS_FUZZ_RUNS` sets the number of mutated archives, `PBKFS_FUZZ_SEED` the first seed.
  */

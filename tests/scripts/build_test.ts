@@ -10,7 +10,10 @@ const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 /** What a build reads of a checkout. */
 const PARTS = ["deno.json", "deno.lock", "main.ts", "src", "ffi", "scripts"];
 
-/** Copies a tree so that its directories list their entries in another order, and with times of its own. */
+/**
+ * Copies a tree so that its directories list their entries in another order, and with times of its
+ * own.
+ */
 async function copyReversed(from: string, to: string): Promise<void> {
   if (Deno.statSync(from).isDirectory) {
     Deno.mkdirSync(to, { recursive: true });

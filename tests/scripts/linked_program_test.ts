@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { linkProgram } from "../../scripts/executable/linked_program.ts";
 
-/** Runs what was made, without the module around it. @returns the exports, and which texts were compiled */
+/**
+ * Runs what was made, without the module around it. @returns the exports, and which texts were
+ * compiled
+ */
 async function run(bundle: Record<string, string>, entry: string) {
   const { texts, runner } = linkProgram(new Map(Object.entries(bundle)), entry);
   const imports = /^import (t\d+) from "\.\/(.*?)" with \{ type: "text" \};$/gm;

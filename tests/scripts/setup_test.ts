@@ -16,13 +16,18 @@ async function sha256(text: string): Promise<string> {
   return new Uint8Array(digest).toHex();
 }
 
-/** A checkout that asks for the version of {@link RUNTIME}, on a machine with other programs than this one. */
+/**
+ * A checkout that asks for the version of {@link RUNTIME}, on a machine with other programs than
+ * this one.
+ */
 class Machine {
   readonly #directory = new TempDirectory("setup");
   /** Home of an ordinary user. */
   readonly home = this.#directory.join("home");
 
-  /** @param programs by name: scripts that stand in for them; undefined for what is not installed */
+  /**
+   * @param programs by name: scripts that stand in for them; undefined for what is not installed
+   */
   static async make(programs: Readonly<Record<string, string | undefined>>): Promise<Machine> {
     const machine = new Machine();
     machine.#install(programs);

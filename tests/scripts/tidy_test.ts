@@ -41,6 +41,16 @@ Deno.test("textFaults() names file and line of markers, silent tests and empty n
   assert.deepEqual(textFaults("src/a.ts", "export class Mount {}\nconst todo = 1;"), []);
 });
 
+Deno.test("textFaults() names comments that are too wide, but for tables and examples", () => {
+  const wide = "word ".repeat(20) + "words";
+  for (const comment of [`// ${wide}`, ` * ${wide}`, `/** ${wide} */`]) {
+    assert.match(textFaults("a.ts", comment)[0]!, /^a\.ts:1: a comment of \d+ columns$/);
+  }
+  for (const line of [` * | ${wide} |`, ` *     ${wide}`, `const a = "${wide}";`]) {
+    assert.deepEqual(textFaults("a.ts", line), []);
+  }
+});
+
 Deno.test("unusedAllowances() names what a layer may import and does not", () => {
   const graph: ModuleGraph = new Map([
     ["src/io/host.ts", ["ffi/libc.ts"]],

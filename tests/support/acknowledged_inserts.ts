@@ -10,7 +10,10 @@ import type { RunningCommand } from "#tests/support/process.ts";
 
 const STATEMENTS_MAX = 200_000;
 
-/** Inserts ascending numbers, each in a transaction of its own, until it is stopped or the server goes away. */
+/**
+ * Inserts ascending numbers, each in a transaction of its own, until it is stopped or the server
+ * goes away.
+ */
 export class AcknowledgedInserts {
   readonly #client: RunningCommand;
   readonly #first: number;

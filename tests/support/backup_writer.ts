@@ -1,7 +1,9 @@
 /**
- * Writes one backup of a catalog in pg_probackup's on-disk format, file by file (`spec/pg_probackup-format.md`).
+ * Writes one backup of a catalog in pg_probackup's on-disk format, file by file
+ * (`spec/pg_probackup-format.md`).
  *
- * For fixtures made on the spot. What it writes is checked by an independent reader in `catalog_builder_test.ts`.
+ * For fixtures made on the spot. What it writes is checked by an independent reader in
+ * `catalog_builder_test.ts`.
  *
  * @module
  */
@@ -36,7 +38,9 @@ export interface BackupProperties {
   readonly stopLsn?: string;
 }
 
-/** `instance/pg_probackup.conf`, and the directories around it. Returns the instance's directory. */
+/**
+ * `instance/pg_probackup.conf`, and the directories around it. Returns the instance's directory.
+ */
 export function createInstance(
   catalog: string,
   instance: string,
@@ -209,7 +213,9 @@ export class BackupWriter {
     });
   }
 
-  /** Appends the headers of a data file to `page_header_map`; several files may name the same place. */
+  /**
+   * Appends the headers of a data file to `page_header_map`; several files may name the same place.
+   */
   addHeaders(headers: Uint8Array<ArrayBuffer>): HeaderPlace {
     const blob = deflateSync(headers, { level: constants.Z_BEST_SPEED });
     this.#headerBlobs.push(blob);
@@ -339,7 +345,10 @@ ${parentId === undefined ? "" : `parent-backup-id = '${parentId}'\n`}content-crc
   }
 }
 
-/** The checksum that the control file of a cluster holds of itself; its place differs between major versions. */
+/**
+ * The checksum that the control file of a cluster holds of itself; its place differs between major
+ * versions.
+ */
 function controlFileCrc(content: Uint8Array): number {
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
   for (let at = 256; at < 512; at += 4) {

@@ -1,5 +1,6 @@
 /**
- * Takes backups of a running server into a catalog in pg_probackup's format, FULL and DELTA, with their WAL.
+ * Takes backups of a running server into a catalog in pg_probackup's format, FULL and DELTA, with
+ * their WAL.
  *
  * @module
  */
@@ -62,7 +63,10 @@ export interface BackupOptions {
   readonly parent?: TakenBackup;
   /** How the pages of a file are stored; zlib unless told. */
   readonly compressionOf?: (path: string) => StoredCompression;
-  /** Runs when all files are copied, before the backup ends: what it does must come back by recovery. */
+  /**
+   * Runs when all files are copied, before the backup ends: what it does must come back by
+   * recovery.
+   */
   readonly beforeStop?: () => Promise<void>;
 }
 

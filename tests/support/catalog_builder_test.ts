@@ -6,7 +6,10 @@ import { runCommand } from "#tests/support/process.ts";
 import { buildSyntheticCatalog } from "#tests/support/synthetic_catalog.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-/** A reader that shares no code with the builder; it is not part of the project, so it may be absent. */
+/**
+ * A reader that shares no code with the builder; it is not part of the project, so it may be
+ * absent.
+ */
 const CHECKER = fileURLToPath(
   new URL("../../../shared/tools/check_pgprobackup.py", import.meta.url),
 );

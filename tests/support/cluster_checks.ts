@@ -32,7 +32,10 @@ export async function assertPgbenchBalanced(server: PostgresServer): Promise<voi
   assert.equal(branches, accounts, "balance of branches and accounts");
 }
 
-/** Checks the checksum of every page of a stopped cluster, with the server's own tool where there is one. */
+/**
+ * Checks the checksum of every page of a stopped cluster, with the server's own tool where there is
+ * one.
+ */
 export async function assertPagesSound(server: PostgresServer): Promise<void> {
   const binaries = await serverBinaries(server.version);
   const program = clientProgram("pg_checksums");
@@ -46,7 +49,9 @@ export async function assertPagesSound(server: PostgresServer): Promise<void> {
   assert.ok(Number(stdout.trim()) > 500, `only ${stdout.trim()} pages checked`);
 }
 
-/** Runs pgbench read-write with four clients. Initializes its tables first where they are missing. */
+/**
+ * Runs pgbench read-write with four clients. Initializes its tables first where they are missing.
+ */
 export async function runPgbench(server: PostgresServer, seconds: number): Promise<void> {
   const there = await server.sql("select to_regclass('pgbench_history') is not null");
   if (there.trim() === "f") {

@@ -1,5 +1,6 @@
 /**
- * The worked values of keys, digests, blobs, signatures and catalogs. Byte strings are hexadecimal unless a name says otherwise.
+ * The worked values of keys, digests, blobs, signatures and catalogs. Byte strings are hexadecimal
+ * unless a name says otherwise.
  *
  * @module
  */

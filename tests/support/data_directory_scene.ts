@@ -1,5 +1,6 @@
 /**
- * A mount that stands for a data directory, and the programs and servers of one version of PostgreSQL that work on it.
+ * A mount that stands for a data directory, and the programs and servers of one version of
+ * PostgreSQL that work on it.
  *
  * @module
  */
@@ -45,7 +46,9 @@ export class DataDirectoryScene {
     return path;
   }
 
-  /** Runs a command as the server's user; it must leave nothing in or beside its working directory. */
+  /**
+   * Runs a command as the server's user; it must leave nothing in or beside its working directory.
+   */
   async asServer(command: readonly string[]): Promise<CommandResult> {
     const cwd = `${this.#elsewhere}/cwd`;
     const result = await runCommand(asServerUser(command), { timeoutMs: TIMEOUT_MS, cwd });

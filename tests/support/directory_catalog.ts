@@ -1,5 +1,6 @@
 /**
- * A catalog whose backup is any directory: for tests that need known files below an overlay and no server.
+ * A catalog whose backup is any directory: for tests that need known files below an overlay and no
+ * server.
  *
  * @module
  */
@@ -29,9 +30,9 @@ function olderPage(content: Uint8Array<ArrayBuffer>, block: number): void {
 }
 
 /**
- * Makes a chain of FULL and DELTA in `catalog` that shows the directories and regular files of `source`. Files whose
- * length is a multiple of 8192 are stored as data files: every third page, and the second half, come from the DELTA.
- * A backup cannot hold symbolic links.
+ * Makes a chain of FULL and DELTA in `catalog` that shows the directories and regular files of
+ * `source`. Files whose length is a multiple of 8192 are stored as data files: every third page,
+ * and the second half, come from the DELTA. A backup cannot hold symbolic links.
  */
 export function buildDirectoryCatalog(catalog: string, source: string): DirectoryCatalog {
   const instance = "directory";

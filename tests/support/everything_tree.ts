@@ -1,6 +1,6 @@
 /**
- * A tree with everything in it that an archive can hold, made and described by the system's own tools, which share nothing with the
- * program.
+ * A tree with everything in it that an archive can hold, made and described by the system's own
+ * tools, which share nothing with the program.
  *
  * @module
  */
@@ -54,7 +54,10 @@ find . -type f ! -name sparse -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 head -c 20 sparse | od -c; tail -c +$(($(stat -c %s sparse) / 4 * 3 + 1)) sparse | head -c 10 | od -c
 `;
 
-/** Makes the tree in the empty directory `path`; needs root. @param sparseSize length of the file that is one hole but for two words */
+/**
+ * Makes the tree in the empty directory `path`; needs root. @param sparseSize length of the file
+ * that is one hole but for two words
+ */
 export async function makeEverythingTree(
   path: string,
   smallFileCount: number,

@@ -1,5 +1,6 @@
 /**
- * A file system in memory: making and removing the 65,536 directories of a datastore takes no time there.
+ * A file system in memory: making and removing the 65,536 directories of a datastore takes no time
+ * there.
  *
  * @module
  */

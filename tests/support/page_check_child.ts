@@ -1,6 +1,7 @@
 /**
- * Checks every page checksum of a stopped cluster: `page_check_child.ts DATA_DIRECTORY`. For servers whose version no
- * `pg_checksums` at hand accepts. Prints the number of pages; exit code 1 and a line for each bad page.
+ * Checks every page checksum of a stopped cluster: `page_check_child.ts DATA_DIRECTORY`. For
+ * servers whose version no `pg_checksums` at hand accepts. Prints the number of pages; exit code 1
+ * and a line for each bad page.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * The program under test, as a user runs it: the built executable where there is one, else the sources.
+ * The program under test, as a user runs it: the built executable where there is one, else the
+ * sources.
  *
  * @module
  */
@@ -50,7 +51,9 @@ export function runPbkfs(args: readonly string[], timeoutMs = 60_000): Promise<C
   return runCommand(pbkfsCommand(args), { timeoutMs });
 }
 
-/** Kills the worker of a mount point, whose process is no child of ours, and waits until it is gone. */
+/**
+ * Kills the worker of a mount point, whose process is no child of ours, and waits until it is gone.
+ */
 async function endWorker(pid: number, mountPoint: string): Promise<void> {
   const ps = ["ps", "-o", "stat=,args=", "-p", String(pid)];
   const options = { timeoutMs: 10_000, check: false };
@@ -75,8 +78,8 @@ export interface MountRequest {
 }
 
 /**
- * A mount point with a diff directory of its own. Leaving a `using` block detaches what is still mounted and removes
- * both, whatever went wrong before.
+ * A mount point with a diff directory of its own. Leaving a `using` block detaches what is still
+ * mounted and removes both, whatever went wrong before.
  */
 export class MountPlace implements AsyncDisposable {
   readonly #home: TempDirectory;
@@ -143,7 +146,8 @@ export class MountPlace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const options = { timeoutMs: 30_000, check: false };
-    // After a failure: detached even if something holds it open, and nobody is left to write to the diff.
+    // After a failure: detached even if something holds it open, and nobody is left to write to the
+    // diff.
     await runCommand(["umount", "-l", this.root], options);
     if (this.#hasWorkerRecord()) await endWorker(this.workerPid(), this.root);
     this.#home[Symbol.dispose]();

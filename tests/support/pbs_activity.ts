@@ -1,6 +1,7 @@
 /**
- * Random work on a datastore: backups that share chunks, prune, removal, garbage collection, verification. The content of all
- * snapshots comes from a small pool of blocks, so that chunks are used again and again.
+ * Random work on a datastore: backups that share chunks, prune, removal, garbage collection,
+ * verification. The content of all snapshots comes from a small pool of blocks, so that chunks are
+ * used again and again.
  *
  * @module
  */
@@ -124,7 +125,9 @@ export class Activity {
   /** What garbage collections removed. */
   removedCount = 0;
 
-  /** @param isConcurrent whether other processes work on the same groups: then locks may be taken */
+  /**
+   * @param isConcurrent whether other processes work on the same groups: then locks may be taken
+   */
   constructor(
     store: Datastore,
     random: Random,
@@ -218,7 +221,10 @@ export class Activity {
     }
   }
 
-  /** What is being written or is the base of a running backup is locked; others may have removed what was listed. */
+  /**
+   * What is being written or is the base of a running backup is locked; others may have removed
+   * what was listed.
+   */
   #try(run: () => void): void {
     try {
       run();
@@ -242,7 +248,10 @@ export function openStore(path: string, lockTimeoutMs = 0): Datastore {
   return Datastore.open(path, { access: "write", syncLevel: "none", lockTimeoutMs });
 }
 
-/** Asserts that every chunk of every finished snapshot is there and right, and no manifest is damaged. */
+/**
+ * Asserts that every chunk of every finished snapshot is there and right, and no manifest is
+ * damaged.
+ */
 export function assertSound(store: Datastore): number {
   const report = verifyStore(store, { kind: "namespace" }, { ignoreVerified: false });
   const faults = report.snapshots.flatMap((snapshot) => snapshot.faults);

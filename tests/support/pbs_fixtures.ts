@@ -1,6 +1,6 @@
 /**
- * The golden datastore, unpacked. That of the shared material is used where it is there, else the committed one, which has all
- * files of all snapshots but only the chunks of up to 64 KiB.
+ * The golden datastore, unpacked. That of the shared material is used where it is there, else the
+ * committed one, which has all files of all snapshots but only the chunks of up to 64 KiB.
  *
  * @module
  */
@@ -24,7 +24,10 @@ const DIRECTORIES = [
 ];
 const DIRECTORY = DIRECTORIES.find((path) => isPresent(join(path, "datastore.tar.zst")))!;
 
-/** Key files `key-none.json`, `key-pbkdf2.json`, `key-scrypt.json`, and the pair `master-private.pem`, `master-public.pem`. */
+/**
+ * Key files `key-none.json`, `key-pbkdf2.json`, `key-scrypt.json`, and the pair
+ * `master-private.pem`, `master-public.pem`.
+ */
 export const PBS_KEYS: string = join(DIRECTORY, "keys");
 /** Opens the key files. */
 export const KEY_PASSPHRASE = "goldkey-pass";
@@ -105,8 +108,8 @@ export function expectedDatastore(): ExpectedDatastore {
 let unpacked: string | undefined;
 
 /**
- * Path of the unpacked datastore. Read-only by convention: copy what is to be changed. Needs `--allow-run=tar` when it is not
- * unpacked yet.
+ * Path of the unpacked datastore. Read-only by convention: copy what is to be changed. Needs
+ * `--allow-run=tar` when it is not unpacked yet.
  */
 export function goldenDatastore(): string {
   unpacked ??= unpackOnce();

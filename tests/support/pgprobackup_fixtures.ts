@@ -1,6 +1,6 @@
 /**
- * The golden catalogs, unpacked. Those of the shared material are used where it is there, else the two that are
- * committed.
+ * The golden catalogs, unpacked. Those of the shared material are used where it is there, else the
+ * two that are committed.
  *
  * @module
  */
@@ -41,8 +41,8 @@ export function pgprobackupFixtureNames(): string[] {
 }
 
 /**
- * Unpacks a fixture into a cache below the system's directory for temporary files, once for each state of the archive.
- * Needs `--allow-run=tar`.
+ * Unpacks a fixture into a cache below the system's directory for temporary files, once for each
+ * state of the archive. Needs `--allow-run=tar`.
  *
  * @returns undefined when there is no such fixture
  */

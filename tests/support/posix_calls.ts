@@ -1,9 +1,10 @@
 /**
- * System calls for the POSIX suite, straight from libc. It shares no code with the program under test, and it
- * reaches what Deno's own file API hides: exact errnos, flags, holes, names that are not UTF-8.
+ * System calls for the POSIX suite, straight from libc. It shares no code with the program under
+ * test, and it reaches what Deno's own file API hides: exact errnos, flags, holes, names that are
+ * not UTF-8.
  *
- * Every call throws {@link OsError} when it fails. All calls block: never use them in a process that serves the
- * mount they go to.
+ * Every call throws {@link OsError} when it fails. All calls block: never use them in a process
+ * that serves the mount they go to.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What most cases of the POSIX suite need around the bare calls: whole-file reads and writes, recognisable
- * content, and the assertion that a call fails with one errno.
+ * What most cases of the POSIX suite need around the bare calls: whole-file reads and writes,
+ * recognisable content, and the assertion that a call fails with one errno.
  *
  * @module
  */
@@ -89,7 +89,9 @@ export function readText(path: posix.Path): string {
   return new TextDecoder().decode(readFile(path));
 }
 
-/** `sizeBytes` of content that differs at every place and for every `seed`, the same in each run. */
+/**
+ * `sizeBytes` of content that differs at every place and for every `seed`, the same in each run.
+ */
 export function patternBytes(sizeBytes: number, seed = 1): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(sizeBytes);
   let state = (seed * 0x9e3779b1) >>> 0 || 1;
@@ -102,7 +104,9 @@ export function patternBytes(sizeBytes: number, seed = 1): Uint8Array<ArrayBuffe
   return bytes;
 }
 
-/** Asserts that two contents are equal; the message holds the first difference, not both contents. */
+/**
+ * Asserts that two contents are equal; the message holds the first difference, not both contents.
+ */
 export function assertSameBytes(actual: Uint8Array, expected: Uint8Array, what = "content"): void {
   assert.equal(actual.length, expected.length, `${what}: length`);
   for (let i = 0; i < actual.length; i++) {

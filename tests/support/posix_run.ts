@@ -1,5 +1,6 @@
 /**
- * Runs the POSIX suite in a process of its own, so that the caller may be the one that serves the mount.
+ * Runs the POSIX suite in a process of its own, so that the caller may be the one that serves the
+ * mount.
  *
  * @module
  */
@@ -20,7 +21,9 @@ const PERMISSIONS = [
   "--allow-net",
 ];
 
-/** What is run on the directory: all cases, or those that change a lower tree (`lower_cases.ts`). */
+/**
+ * What is run on the directory: all cases, or those that change a lower tree (`lower_cases.ts`).
+ */
 export type PosixSelection = "all" | "lower" | "lower-without-links";
 
 /** How a run went: how many cases passed, and the output for each that failed. */
@@ -30,7 +33,9 @@ export interface PosixOutcome {
   readonly output: string;
 }
 
-/** Runs the cases for read-only trees on `directory`, which must show what the file `manifest` says. */
+/**
+ * Runs the cases for read-only trees on `directory`, which must show what the file `manifest` says.
+ */
 export function runReadOnlySuite(
   directory: string,
   manifest: string,

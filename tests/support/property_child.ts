@@ -1,6 +1,6 @@
 /**
- * A client of a mount under test as a process of its own: `property_child.ts ROOT CLIENT SEED`. Each line of its
- * input is an order; it answers each with one line.
+ * A client of a mount under test as a process of its own: `property_child.ts ROOT CLIENT SEED`.
+ * Each line of its input is an order; it answers each with one line.
  *
  * @module
  */

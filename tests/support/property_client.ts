@@ -1,5 +1,6 @@
 /**
- * One client of a mount under test: makes random calls, and knows by a model what each of them must find.
+ * One client of a mount under test: makes random calls, and knows by a model what each of them must
+ * find.
  *
  * @module
  */
@@ -156,7 +157,10 @@ export class PropertyClient {
     }
   }
 
-  /** After a remount: finds out whether the step in doubt was made, wholly or in part, and checks everything. */
+  /**
+   * After a remount: finds out whether the step in doubt was made, wholly or in part, and checks
+   * everything.
+   */
   settle(): void {
     const step = this.#doubtful;
     this.#doubtful = undefined;

@@ -1,5 +1,6 @@
 /**
- * What the steps of a client are made of: its places, and names, handles, offsets and contents picked by chance.
+ * What the steps of a client are made of: its places, and names, handles, offsets and contents
+ * picked by chance.
  *
  * @module
  */

@@ -34,7 +34,10 @@ function isBelow(path: string, directory: string): boolean {
   return path.startsWith(`${directory}/`);
 }
 
-/** Files and directories by path. Changing methods return false, and do nothing, where a host must refuse. */
+/**
+ * Files and directories by path. Changing methods return false, and do nothing, where a host must
+ * refuse.
+ */
 export class Model {
   /** Number of the file that a name leads to. */
   readonly names = new Map<string, number>();

@@ -37,7 +37,9 @@ export class SharedSteps {
     };
   }
 
-  /** Only so several requests to write to one file are under way at a time: write(2) takes turns. */
+  /**
+   * Only so several requests to write to one file are under way at a time: write(2) takes turns.
+   */
   #writeSharedMapped(model: Model): Step {
     const { number } = this.#draws.places.shared;
     const size = model.file(number).bytes.length;
@@ -65,7 +67,10 @@ export class SharedSteps {
     return { start, bytes: this.#draws.content(Math.min(this.#draws.length(), own.end - start)) };
   }
 
-  /** Changes blocks for the first time that lie beside those which other clients change at this moment. */
+  /**
+   * Changes blocks for the first time that lie beside those which other clients change at this
+   * moment.
+   */
   writeStripes(model: Model, isDoomed: boolean): Step | undefined {
     const { number, stripes } = this.#draws.places.striped;
     const taken = stripes.splice(0, STRIPES_AT_ONCE);

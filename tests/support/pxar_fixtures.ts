@@ -1,6 +1,6 @@
 /**
- * The golden pxar archives. Those of the shared material are used where it is there, else the small ones that are
- * committed.
+ * The golden pxar archives. Those of the shared material are used where it is there, else the small
+ * ones that are committed.
  *
  * @module
  */

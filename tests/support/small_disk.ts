@@ -9,7 +9,10 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const TIMEOUT_MS = 60_000;
 
-/** An ext4 file system in a file, mounted through a loop device; a tmpfs where that is not allowed. Needs root. */
+/**
+ * An ext4 file system in a file, mounted through a loop device; a tmpfs where that is not allowed.
+ * Needs root.
+ */
 export class SmallDisk implements AsyncDisposable {
   readonly #home: TempDirectory;
   /** Where it is mounted. */

@@ -1,6 +1,7 @@
 /**
- * A catalog of any logical size that takes seconds to make and little disk: thousands of relation files share the
- * stored bytes of a few templates by hard links. Every page is valid and tells where it belongs.
+ * A catalog of any logical size that takes seconds to make and little disk: thousands of relation
+ * files share the stored bytes of a few templates by hard links. Every page is valid and tells
+ * where it belongs.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * The content of a directory tree as a list of lines, in the form of the fixtures' `manifest-ID.jsonl`.
+ * The content of a directory tree as a list of lines, in the form of the fixtures'
+ * `manifest-ID.jsonl`.
  *
  * @module
  */
@@ -53,8 +54,8 @@ function entryOf(path: string, relativePath: string): ManifestEntry {
 }
 
 /**
- * Walks a tree without following links, parents first, names sorted bytewise as UTF-16. Its calls block: a mount
- * must be walked by another process than the one that serves it (`walkInChild`).
+ * Walks a tree without following links, parents first, names sorted bytewise as UTF-16. Its calls
+ * block: a mount must be walked by another process than the one that serves it (`walkInChild`).
  */
 export function* walkManifest(root: string, below = ""): Generator<ManifestEntry> {
   for (const name of posix.names(below === "" ? root : `${root}/${below}`)) {

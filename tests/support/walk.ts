@@ -20,8 +20,8 @@ export async function walkInChild(
 }
 
 /**
- * Digest of everything in a directory that must not change: names, modes, sizes, contents, link targets.
- * For proving that a backup store is the same before and after.
+ * Digest of everything in a directory that must not change: names, modes, sizes, contents, link
+ * targets. For proving that a backup store is the same before and after.
  */
 export async function storeState(directory: string): Promise<string> {
   const entries = await walkInChild(directory);

@@ -9,7 +9,10 @@ import { NO_ACL, type PxarAcl, type PxarMetadata } from "#src/pxar/mod.ts";
 import type { ConflictPolicy } from "#src/transfer/mod.ts";
 import { directory, metadata, type ModelDirectory, type ModelNode } from "./_model.ts";
 
-/** Few, so that trees meet; with bytes above ASCII, code points above the surrogates and bytes that are no UTF-8. */
+/**
+ * Few, so that trees meet; with bytes above ASCII, code points above the surrogates and bytes that
+ * are no UTF-8.
+ */
 const NAMES = ["a", "b", "c", "A", "a~2", "ü", "\u{1f600}", "\uffee", "\udce9\udcff", " ", "-x"];
 
 const acl: fc.Arbitrary<PxarAcl> = fc.record({
@@ -153,7 +156,10 @@ export interface ModelPlacement {
   readonly to: string;
 }
 
-/** Places one entry after the other, as somebody would who copies by hand. Not for the policy `rename`. */
+/**
+ * Places one entry after the other, as somebody would who copies by hand. Not for the policy
+ * `rename`.
+ */
 export function placeAll(
   placements: readonly ModelPlacement[],
   policy: Exclude<ConflictPolicy, "rename">,

@@ -1,6 +1,6 @@
 /**
- * Mistakes that an earlier tool of this kind made, each as a test of its own. What concerns datastores and servers is tested
- * there.
+ * Mistakes that an earlier tool of this kind made, each as a test of its own. What concerns
+ * datastores and servers is tested there.
  */
 
 import assert from "node:assert/strict";
@@ -169,7 +169,8 @@ Deno.test("defect: accessor knows no entries of the old form", () => {
   bytes.copy(old, 16, entry + 16, entry + 40);
   old.writeBigUInt64LE(1_500_000_000_000_000_007n, 40);
   const composed = Buffer.concat([bytes.subarray(0, entry), old, bytes.subarray(entry + 56)]);
-  // Three lengths of the table count these 8 bytes: offset and size of the child, offset of the tail.
+  // Three lengths of the table count these 8 bytes: offset and size of the child, offset of the
+  // tail.
   const table = composed.length - 48;
   for (const field of [table + 8, table + 16, table + 24 + 8]) {
     composed.writeBigUInt64LE(composed.readBigUInt64LE(field) - 8n, field);

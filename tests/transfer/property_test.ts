@@ -23,7 +23,9 @@ import { listNodes, ModelConflict, modelTree, placeAll } from "./_trees.ts";
 
 const SEED = 20_240_229;
 const version = fc.constantFrom<ArchiveVersion>(1, 2);
-/** Some of the archives that were made go to the independent checker, which takes a process each. */
+/**
+ * Some of the archives that were made go to the independent checker, which takes a process each.
+ */
 const CHECKED_MAX = 25;
 
 function archiveOf(tree: ModelDirectory, version: ArchiveVersion): MemoryArchive {
@@ -58,7 +60,10 @@ Deno.test("copyStream() of everything gives the same bytes as copyTree()", () =>
   );
 });
 
-/** Up to four placements from up to two trees, at paths that exist in one of them or do not exist at all. */
+/**
+ * Up to four placements from up to two trees, at paths that exist in one of them or do not exist at
+ * all.
+ */
 const placementPlan = fc.record({
   trees: fc.tuple(modelTree, modelTree),
   choices: fc.array(

@@ -79,7 +79,8 @@ Deno.test("readTree() tells devices, FIFOs, sockets and links apart", () => {
 });
 
 Deno.test("readTree() takes ACLs and capabilities out of the xattrs", () => {
-  // The example of the format specification, section 13: mode 0640, user 1000 rw-, group r--, mask rw-.
+  // The example of the format specification, section 13: mode 0640, user 1000 rw-, group r--, mask
+  // rw-.
   const access = bytesOf(
     "02000000" + "01000600ffffffff" + "02000600e8030000" + "04000400ffffffff" +
       "10000600ffffffff" + "20000000ffffffff",

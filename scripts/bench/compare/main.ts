@@ -1,11 +1,13 @@
 /**
- * Mounts by this executable, mounts by one of before, and a plain directory, side by side in one run:
+ * Mounts by this executable, mounts by one of before, and a plain directory, side by side in one
+ * run:
  *
  *     deno task bench compare [--before EXECUTABLE] [--rounds N] [mount] [cat] [random] [count] [pgbench]
  *
- * Every figure is the median of the rounds (3 unless told). In each round the sides take turns, each with a data
- * directory made new, and every step is a process of its own that begins with the kernel's caches dropped. The
- * plain directory is filled by writes of 8 KiB, as a database fills it.
+ * Every figure is the median of the rounds (3 unless told). In each round the sides take turns,
+ * each with a data directory made new, and every step is a process of its own that begins with the
+ * kernel's caches dropped. The plain directory is filled by writes of 8 KiB, as a database fills
+ * it.
  *
  * @module
  */

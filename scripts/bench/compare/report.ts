@@ -10,7 +10,10 @@ import { hostDescription, meetsTarget } from "../report.ts";
 import type { SideName } from "./sides.ts";
 import type { Figures, Quantity } from "./steps.ts";
 
-/** How a quantity is shown and judged: its ratio to the plain side where there is one, else its value. */
+/**
+ * How a quantity is shown and judged: its ratio to the plain side where there is one, else its
+ * value.
+ */
 const QUANTITIES: Readonly<Record<Quantity, { name: string; unit: string; target: string }>> = {
   mountSeconds: { name: "mount --wait, cold", unit: "s", target: "<= 0.35" },
   secondCountMs: { name: "second count(*), 64 MB of buffers", unit: "ms", target: "<= 1.3" },

@@ -1,5 +1,6 @@
 /**
- * The sides of a comparison: a plain data directory, and mounts of the same backup by one or two executables.
+ * The sides of a comparison: a plain data directory, and mounts of the same backup by one or two
+ * executables.
  *
  * @module
  */
@@ -9,7 +10,10 @@ import { BenchMount, type BenchMountOptions } from "../bench_mount.ts";
 
 const COPY_TIMEOUT_MS = 300_000;
 
-/** How a database fills its files, and so how the plain side's are filled: large writes make a faster page cache. */
+/**
+ * How a database fills its files, and so how the plain side's are filled: large writes make a
+ * faster page cache.
+ */
 const DATABASE_WRITE_SIZE = 8192;
 
 /** Which column of the table a side is. */

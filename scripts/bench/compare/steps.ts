@@ -1,5 +1,6 @@
 /**
- * What is measured on each side. Every step is a process of its own, and each begins with the kernel's caches dropped.
+ * What is measured on each side. Every step is a process of its own, and each begins with the
+ * kernel's caches dropped.
  *
  * @module
  */
@@ -36,7 +37,10 @@ export type Step = "mount" | "cat" | "random" | "count" | "pgbench";
 /** All of them, in the order in which they are measured. */
 export const STEPS: readonly Step[] = ["mount", "cat", "random", "count", "pgbench"];
 
-/** Measures one step on one side. @param relation the file that is read, relative to the data directory */
+/**
+ * Measures one step on one side. @param relation the file that is read, relative to the data
+ * directory
+ */
 export async function measureStep(step: Step, side: Side, relation: string): Promise<Figures> {
   const isMount = side.name !== "plain";
   if (step === "mount" && !isMount) return {};

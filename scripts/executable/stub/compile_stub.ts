@@ -3,8 +3,8 @@
  *
  *     deno run --allow-read --allow-write --allow-run scripts/executable/stub/compile_stub.ts
  *
- * writes `scripts/executable/entry_stub_code.json`, the form in which the code is committed. A test compares
- * both, so that nobody has to trust bytes without source.
+ * writes `scripts/executable/entry_stub_code.json`, the form in which the code is committed. A test
+ * compares both, so that nobody has to trust bytes without source.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * `pbkfs show`: what a catalog holds and what of it can be mounted. Needs to read files and nothing else.
+ * `pbkfs show`: what a catalog holds and what of it can be mounted. Needs to read files and nothing
+ * else.
  *
  * @module
  */

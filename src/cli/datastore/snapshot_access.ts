@@ -24,7 +24,9 @@ import {
 
 /** Values of {@link addSnapshotOptions}. */
 export interface SnapshotOptions extends StoreOptions, KeyOptions {
-  /** Set by a command that reads only what needs no key: then none is used but one that was named. */
+  /**
+   * Set by a command that reads only what needs no key: then none is used but one that was named.
+   */
   readonly isKeyOptional?: boolean;
 }
 
@@ -57,7 +59,10 @@ export async function findSnapshot(
   return { id, crypt: await chooseKey(store, id, options, context) };
 }
 
-/** Opens what {@link findSnapshot} finds. The caller closes it. @throws what opening a snapshot throws */
+/**
+ * Opens what {@link findSnapshot} finds. The caller closes it. @throws what opening a snapshot
+ * throws
+ */
 export async function openFoundSnapshot(
   store: Datastore,
   text: string,
@@ -93,7 +98,10 @@ export async function withSnapshot<Result>(
   });
 }
 
-/** The key that was named; that at the default place only where the snapshot was made with one, so that nobody is asked in vain. */
+/**
+ * The key that was named; that at the default place only where the snapshot was made with one, so
+ * that nobody is asked in vain.
+ */
 async function chooseKey(
   store: Datastore,
   id: SnapshotId,

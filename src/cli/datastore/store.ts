@@ -52,8 +52,8 @@ export function namespaceOf(options: StoreOptions, context: CommandContext): Nam
 }
 
 /**
- * Opens the datastore that was asked for, does something with it and closes it. What has to be known of its locks is told
- * on standard error.
+ * Opens the datastore that was asked for, does something with it and closes it. What has to be
+ * known of its locks is told on standard error.
  *
  * @throws {UsageError} when there is none to be opened
  */

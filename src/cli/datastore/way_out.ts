@@ -18,7 +18,10 @@ import { shellWord } from "#src/bytes/shell_word.ts";
 /** With more than that ahead of the clock it is rather the clock that is wrong. */
 const FORGOTTEN_MAX = 5;
 
-/** What these errors have; which class it is, is told by its fields, so that commands without datastores do not load them. */
+/**
+ * What these errors have; which class it is, is told by its fields, so that commands without
+ * datastores do not load them.
+ */
 type Way =
   & Partial<NoNamespaceError>
   & Partial<NoDatastoreError>

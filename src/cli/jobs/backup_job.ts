@@ -1,5 +1,6 @@
 /**
- * A backup with its progress, what could not be read, and its end: finished, partial, or given up without a trace.
+ * A backup with its progress, what could not be read, and its end: finished, partial, or given up
+ * without a trace.
  *
  * @module
  */
@@ -47,7 +48,8 @@ export interface BackupOutput {
 /**
  * Makes a snapshot. SIGINT and SIGTERM give it up.
  *
- * @throws {StateError} `partial` when entries are missing: the snapshot is there; `interrupted`: it is not
+ * @throws {StateError} `partial` when entries are missing: the snapshot is there; `interrupted`: it
+ *   is not
  * @throws what {@link backup} throws, and starting a snapshot
  */
 export function runBackup(
@@ -214,7 +216,10 @@ function describeSource({ kind, name, path }: BackupSpec, files: readonly string
   return `${name}: ${what} ${quoteName(path)} as ${files.join(" and ")}`;
 }
 
-/** Where in the archive of a directory the chunks of the datastore are; undefined when they are elsewhere. */
+/**
+ * Where in the archive of a directory the chunks of the datastore are; undefined when they are
+ * elsewhere.
+ */
 function chunksWithin({ kind, path }: BackupSpec, storePath: string): string | undefined {
   if (kind !== "pxar") return undefined;
   const root = hostFiles.realPath(path);

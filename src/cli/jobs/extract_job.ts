@@ -100,8 +100,8 @@ export async function extractToTarget(
 }
 
 /**
- * Restores entries by random access. One of them becomes `output`, or is put into it where that is a directory and
- * the entry is none; several keep their paths below the directory `output`.
+ * Restores entries by random access. One of them becomes `output`, or is put into it where that is
+ * a directory and the entry is none; several keep their paths below the directory `output`.
  *
  * @throws {StateError} `not-found`; `partial` when entries could not be restored completely
  */
@@ -211,7 +211,9 @@ function run(
   if (report.isPartial) throw partialError(report.errorCount, "restored", obstacles);
 }
 
-/** Runs what may stop at the first entry that is not restored, and says then what to do about it. */
+/**
+ * Runs what may stop at the first entry that is not restored, and says then what to do about it.
+ */
 function telling<Result>(run: () => Result): Result {
   try {
     return run();

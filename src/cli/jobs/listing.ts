@@ -1,8 +1,9 @@
 /**
  * Which entries of an archive `ls` shows, and in which order.
  *
- * Without paths the archive is read from beginning to end, so that damage anywhere is noticed, and behind it is gone on by
- * the tables; with paths it is looked up in the tables, and nothing else is read.
+ * Without paths the archive is read from beginning to end, so that damage anywhere is noticed, and
+ * behind it is gone on by the tables; with paths it is looked up in the tables, and nothing else is
+ * read.
  *
  * @module
  */
@@ -119,7 +120,10 @@ function isListed(
   return path.startsWith(prefix) && (isRecursive || !path.includes("/", prefix.length));
 }
 
-/** Lists what is at paths, by looking it up; `name` is what messages call the archive. @throws {StateError} `not-found` */
+/**
+ * Lists what is at paths, by looking it up; `name` is what messages call the archive. @throws
+ * {StateError} `not-found`
+ */
 export function listByTables(
   accessor: PxarAccessor,
   name: string,

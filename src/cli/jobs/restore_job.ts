@@ -41,13 +41,16 @@ export function isDirectoryArchive(name: string): boolean {
   return /\.[mp]?pxar\.didx$/u.test(defaultFileName(name));
 }
 
-/** Whether a name means the snapshot's key, locked by a master key: who restores it has no other. */
+/**
+ * Whether a name means the snapshot's key, locked by a master key: who restores it has no other.
+ */
 export function isLockedKey(name: string): boolean {
   return defaultFileName(name) === ENCRYPTED_KEY_NAME;
 }
 
 /**
- * Restores a file. Zeros of an image become holes where that can be. What could not be restored whole is not left behind.
+ * Restores a file. Zeros of an image become holes where that can be. What could not be restored
+ * whole is not left behind.
  *
  * @throws {OsError} EEXIST when there is a file already
  * @throws {StateError} `not-found`; `interrupted` after SIGINT, SIGTERM or SIGHUP

@@ -20,7 +20,8 @@ import { loadKey, loadMasterKey } from "./key_loading.ts";
 import type { Output } from "../output/output.ts";
 
 /**
- * The key that snapshots are read with: the given one, else the one at the default place; undefined without either.
+ * The key that snapshots are read with: the given one, else the one at the default place; undefined
+ * without either.
  *
  * @throws {UsageError} when it cannot be read
  * @throws {FormatError} when it is no key file

@@ -27,7 +27,8 @@ export interface UnlockedKey {
 }
 
 /**
- * Reads and unlocks a key. The password comes with the environment, else from whoever sits at the terminal.
+ * Reads and unlocks a key. The password comes with the environment, else from whoever sits at the
+ * terminal.
  *
  * @throws {UsageError} when it cannot be read
  * @throws {FormatError} when it is no key file

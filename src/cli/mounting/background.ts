@@ -1,8 +1,8 @@
 /**
  * The launcher: starts this program again as a background worker and waits for what it reports.
  *
- * There is no fork: the worker is a new process in a session of its own, with the same arguments and its end of a
- * pipe as standard output. The launcher may end at any time; the worker goes on.
+ * There is no fork: the worker is a new process in a session of its own, with the same arguments
+ * and its end of a pipe as standard output. The launcher may end at any time; the worker goes on.
  *
  * @module
  */
@@ -27,7 +27,10 @@ const MOUNT_PERMISSIONS = [
 
 /** A worker that cannot even check its arguments in this time is reported as still busy. */
 const START_TIMEOUT_MS = 30_000;
-/** A launcher that is not told to wait still stays so long after the checks, in which a mount comes or fails. */
+/**
+ * A launcher that is not told to wait still stays so long after the checks, in which a mount comes
+ * or fails.
+ */
 const GRACE_MS = 2_000;
 const LOG_TAIL_LINES_MAX = 10;
 const OUTPUT_TAIL_LENGTH_MAX = 4096;
@@ -45,7 +48,10 @@ export interface LaunchOptions {
   readonly timeoutMs: number | undefined;
   /** Where the worker logs, for its last words. */
   readonly logPath: string | undefined;
-  /** What the worker can read from standard input: secrets, which must not be seen in a list of processes. */
+  /**
+   * What the worker can read from standard input: secrets, which must not be seen in a list of
+   * processes.
+   */
   readonly input?: Uint8Array;
 }
 
@@ -56,7 +62,8 @@ export type LaunchResult = { readonly state: "started" | "mounted"; readonly pid
  * Starts the worker.
  *
  * @throws what the worker failed with
- * @throws {StateError} `timeout` when it has not reported in time, or the user has stopped waiting; it goes on
+ * @throws {StateError} `timeout` when it has not reported in time, or the user has stopped waiting;
+ *   it goes on
  * @throws {ProtocolError} when it ended without a report
  */
 export async function launchWorker(options: LaunchOptions): Promise<LaunchResult> {

@@ -50,7 +50,10 @@ function placeOf(error: object): Record<string, string | number> {
   );
 }
 
-/** Lets a standard descriptor lead to the log, or nowhere. The lowest free number is taken: the one just closed. */
+/**
+ * Lets a standard descriptor lead to the log, or nowhere. The lowest free number is taken: the one
+ * just closed.
+ */
 function replaceDescriptor(fd: number, logFd: number | undefined): void {
   host.close(fd);
   if (logFd === undefined) host.open("/dev/null", host.OpenFlag.WRONLY);

@@ -1,5 +1,6 @@
 /**
- * How a command serves a mount itself: in the foreground for a person, in the background for its launcher.
+ * How a command serves a mount itself: in the foreground for a person, in the background for its
+ * launcher.
  *
  * @module
  */
@@ -10,7 +11,8 @@ import { ExitCode, exitCode } from "../exit_code.ts";
 /**
  * Serves until the mount has ended.
  *
- * @param isBackground report to the launcher over standard output, a failure too, instead of throwing
+ * @param isBackground report to the launcher over standard output, a failure too, instead of
+ *   throwing
  * @returns the exit code
  * @throws what `serve` throws, in the foreground
  */

@@ -1,6 +1,6 @@
 /**
- * How commands mount what is in a snapshot: the launching process finds the snapshot and unlocks its key, the serving
- * process gets both.
+ * How commands mount what is in a snapshot: the launching process finds the snapshot and unlocks
+ * its key, the serving process gets both.
  *
  * @module
  */
@@ -31,7 +31,10 @@ export type MountOutcome =
 
 const NO_KEY = new Uint8Array(0);
 
-/** Mounts, and returns when the mount answers; in the foreground when it has ended. @throws what the serving process failed with */
+/**
+ * Mounts, and returns when the mount answers; in the foreground when it has ended. @throws what the
+ * serving process failed with
+ */
 export async function mountSnapshot(
   { snapshot, archive, target }: MountPlace,
   options: SnapshotOptions & TreeMountOptions,

@@ -12,7 +12,10 @@ import type { Command, Option } from "commander";
 const TRUE_WORDS: ReadonlySet<string> = new Set(["true", "1", "on", "yes"]);
 const FALSE_WORDS: ReadonlySet<string> = new Set(["false", "0", "off", "no"]);
 
-/** Rewrites the arguments that follow the name of the group, for the command among `commands` that they name. */
+/**
+ * Rewrites the arguments that follow the name of the group, for the command among `commands` that
+ * they name.
+ */
 export function normalizeArguments(
   args: readonly string[],
   commands: readonly Command[],

@@ -43,7 +43,10 @@ export interface BackupRequest {
   readonly group: GroupId;
   /** Unix seconds; undefined: now. */
   readonly time: number | undefined;
-  /** Whom the group is to belong to; undefined: a new one to the default owner, another to whom it belongs. */
+  /**
+   * Whom the group is to belong to; undefined: a new one to the default owner, another to whom it
+   * belongs.
+   */
   readonly owner: string | undefined;
   readonly mode: ChangeDetectionMode;
   /** Undefined: the usual one. */

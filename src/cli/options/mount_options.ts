@@ -49,7 +49,9 @@ const WORKERS_MAX = 64;
 export const WHOLE_COPIES_MEBIBYTES = 1024;
 const WHOLE_COPIES_MEBIBYTES_MAX = 2 ** 30;
 
-/** Checks the flags of a mount; whose `--owner` is, `ownerOfMount()` looks up. @throws {UsageError} */
+/**
+ * Checks the flags of a mount; whose `--owner` is, `ownerOfMount()` looks up. @throws {UsageError}
+ */
 export function parseMountRequest(
   options: MountOptions,
   context: CommandContext,

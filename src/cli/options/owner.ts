@@ -11,8 +11,8 @@ import type { Owner } from "#src/usecases/mounting/mount_request.ts";
 const ID_MAX = 0xffff_fffe;
 
 /**
- * Parses `USER[:GROUP]` or `UID[:GID]`. Without a group it is the user's own, and for a bare number without an
- * account the same number.
+ * Parses `USER[:GROUP]` or `UID[:GID]`. Without a group it is the user's own, and for a bare number
+ * without an account the same number.
  *
  * @throws {UsageError} when there is no such user or group
  */
@@ -29,7 +29,8 @@ export function parseOwner(text: string): Owner {
 }
 
 /**
- * As {@link parseOwner}, of a mount: the files of an ordinary user's diff directory are his, whatever the mount would say.
+ * As {@link parseOwner}, of a mount: the files of an ordinary user's diff directory are his,
+ * whatever the mount would say.
  *
  * @throws {UsageError} when this user cannot mount for that one
  */

@@ -47,7 +47,8 @@ const COLUMNS: readonly CatalogColumn[] = [
 /**
  * Formats a catalog: a table for each instance, each backup below its parent.
  *
- * @param widthMax columns of the terminal: what does not fit is left out, the least needed first; undefined where nobody looks
+ * @param widthMax columns of the terminal: what does not fit is left out, the least needed first;
+ *   undefined where nobody looks
  */
 export function formatCatalog(catalog: CatalogDescription, widthMax = Infinity): string {
   if (catalog.instances.length === 0) return `No instances in "${catalog.store}"\n`;

@@ -34,7 +34,9 @@ export function describeEntries(request: DescriptionRequest): EntryDescription[]
   return request.paths.map((path) => describeEntry(accessor, path, files.name));
 }
 
-/** Describes one entry; `name` is what messages call the archive. @throws {StateError} `not-found` */
+/**
+ * Describes one entry; `name` is what messages call the archive. @throws {StateError} `not-found`
+ */
 export function describeEntry(
   accessor: PxarAccessor,
   text: string,

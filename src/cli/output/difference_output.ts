@@ -12,7 +12,9 @@ import { entryToJson, entryType } from "./entry_json.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 import { printableEntry } from "#src/usecases/archive/readers.ts";
 
-/** Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of. */
+/**
+ * Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of.
+ */
 export class DifferenceOutput implements Disposable {
   readonly #output: BufferedOutput;
   readonly #format: EntryFormat;

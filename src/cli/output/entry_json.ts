@@ -1,5 +1,6 @@
 /**
- * Entries of archives as programs read them. The keys are part of the command line's interface (docs/pxar.md).
+ * Entries of archives as programs read them. The keys are part of the command line's interface
+ * (docs/pxar.md).
  *
  * @module
  */

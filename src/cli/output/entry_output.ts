@@ -12,7 +12,10 @@ import { entryToJson } from "./entry_json.ts";
 import { formatLongEntry } from "./entry_text.ts";
 import { quoteName, showName } from "#src/bytes/quoting.ts";
 
-/** How entries are printed: names as they are, paths in quotation marks, the long form, one JSON array, or one JSON object a line. */
+/**
+ * How entries are printed: names as they are, paths in quotation marks, the long form, one JSON
+ * array, or one JSON object a line.
+ */
 export type EntryForm = "names" | "quoted" | "long" | "json" | "jsonl";
 
 /** Prints entries. Must be disposed of: a JSON array has an end. */

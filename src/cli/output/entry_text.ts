@@ -24,12 +24,13 @@ const TYPE_LETTERS: Readonly<Record<number, string>> = {
 };
 
 /**
- * The long form: mode, `+` for an ACL, `+` for extended attributes, owner, time, size or device number, and the
- * path in quotation marks.
+ * The long form: mode, `+` for an ACL, `+` for extended attributes, owner, time, size or device
+ * number, and the path in quotation marks.
  */
 export function formatLongEntry(path: string, entry: PxarEntry | PxarHardlink): string {
   if (entry.kind === "hardlink") {
-    // An archive has no metadata of its own for it: the reference prints zeros, and the target as it is stored.
+    // An archive has no metadata of its own for it: the reference prints zeros, and the target as
+    // it is stored.
     const columns = [
       "L---------  ",
       "0/0".padEnd(OWNER_WIDTH),

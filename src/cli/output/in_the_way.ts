@@ -38,7 +38,9 @@ const WAYS: Readonly<Record<OverwriteLeave, Way>> = {
   },
 };
 
-/** The flag with which the entry can be restored over what is there; undefined when there is none. */
+/**
+ * The flag with which the entry can be restored over what is there; undefined when there is none.
+ */
 export function optionFor({ leave }: InTheWayError): string | undefined {
   return leave === undefined ? undefined : WAYS[leave].option;
 }

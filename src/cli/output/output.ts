@@ -1,6 +1,6 @@
 /**
- * The two ways of asking for a form of results: `--format` as everywhere in this program, `--output-format` and its
- * environment as with other tools for the same datastores.
+ * The two ways of asking for a form of results: `--format` as everywhere in this program,
+ * `--output-format` and its environment as with other tools for the same datastores.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import type { CommandContext } from "../command.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
 import { type BoxColumn, formatBoxTable } from "../terminal/box_table.ts";
 
-/** Form of results: for people; one JSON document; the same on several lines; one JSON document a line. */
+/**
+ * Form of results: for people; one JSON document; the same on several lines; one JSON document a
+ * line.
+ */
 export type OutputForm = "text" | "json" | "json-pretty" | "jsonl";
 
 /** Values of {@link addFormatOptions}. */
@@ -94,8 +97,8 @@ export class Output {
   }
 
   /**
-   * Tells programs of something that happens: among the results for `jsonl`. In the one document of the other forms all
-   * of it stands at the end, and people are told by other means.
+   * Tells programs of something that happens: among the results for `jsonl`. In the one document of
+   * the other forms all of it stands at the end, and people are told by other means.
    */
   event(event: { readonly type: string; readonly [name: string]: unknown }): void {
     if (this.form === "jsonl") this.#context.terminal.out(JSON.stringify(event) + "\n");

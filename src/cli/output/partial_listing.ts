@@ -18,7 +18,9 @@ export class PartialListing {
     this.#output = output;
   }
 
-  /** What `list` gives of a group or snapshot; nothing, and a warning, where that cannot be read. */
+  /**
+   * What `list` gives of a group or snapshot; nothing, and a warning, where that cannot be read.
+   */
   of<Item>(id: GroupId | SnapshotId, list: () => readonly Item[]): readonly Item[] {
     try {
       return list();

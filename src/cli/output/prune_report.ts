@@ -17,7 +17,10 @@ export interface PruneRecord {
   readonly "backup-type": string;
   readonly keep: boolean;
   readonly protected: boolean;
-  /** Period that it is kept for, `protected`, `partial` or, where no period was asked for, `all`; null when it goes. */
+  /**
+   * Period that it is kept for, `protected`, `partial` or, where no period was asked for, `all`;
+   * null when it goes.
+   */
   readonly reason: string | null;
 }
 

@@ -50,7 +50,10 @@ export interface SnapshotRecord {
   readonly owner?: string;
   readonly protected: boolean;
   readonly size?: number;
-  /** There is no manifest: the backup runs, or has ended before its end. Left out where there is one, as by servers. */
+  /**
+   * There is no manifest: the backup runs, or has ended before its end. Left out where there is
+   * one, as by servers.
+   */
   readonly unfinished?: true;
   readonly verification?: { readonly state: string; readonly upid: string };
 }

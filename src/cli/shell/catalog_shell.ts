@@ -19,7 +19,10 @@ import { type Listing, pathBelow, resolvePath } from "./listing.ts";
 import { findMatches, Selection } from "./selection.ts";
 import { escapeWord, splitLineStart, splitWords } from "./words.ts";
 
-/** Restores entries of the archive: `paths` are relative to the directory `from`, which becomes `target`. */
+/**
+ * Restores entries of the archive: `paths` are relative to the directory `from`, which becomes
+ * `target`.
+ */
 export type RestoreEntries = (from: string, paths: readonly string[], target: string) => void;
 
 /** What a shell works on. */
@@ -286,7 +289,10 @@ export class CatalogShell {
     for (const path of taken) this.#selection.remove(path);
   }
 
-  /** Paths of entries that a pattern means, relative to the current directory; none for what is no pattern. */
+  /**
+   * Paths of entries that a pattern means, relative to the current directory; none for what is no
+   * pattern.
+   */
   #matchesOf(text: string): string[] {
     if (!GLOB.test(text)) return [];
     return text.startsWith("/")

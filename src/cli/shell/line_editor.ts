@@ -1,6 +1,6 @@
 /**
- * One line that is typed at a terminal in raw mode: editing, history and completion. It neither reads nor writes:
- * it is told of keys and says what is to be shown.
+ * One line that is typed at a terminal in raw mode: editing, history and completion. It neither
+ * reads nor writes: it is told of keys and says what is to be shown.
  *
  * @module
  */
@@ -89,8 +89,8 @@ export class LineEditor {
   }
 
   /**
-   * What shows the line on a terminal that is `columns` wide, whatever its cursor line shows now. A longer line is cut
-   * on both sides of the cursor.
+   * What shows the line on a terminal that is `columns` wide, whatever its cursor line shows now. A
+   * longer line is cut on both sides of the cursor.
    */
   render(prompt: string, columns: number): string {
     const promptWidth = [...prompt].length;

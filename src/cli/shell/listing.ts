@@ -28,7 +28,10 @@ export interface WalkedEntry {
   readonly isDirectory: boolean;
 }
 
-/** Directories by the tables of the archive itself. @param onDamage hears of those that may hold more than is listed */
+/**
+ * Directories by the tables of the archive itself. @param onDamage hears of those that may hold
+ * more than is listed
+ */
 export function listByAccessor(
   accessor: PxarAccessor,
   onDamage: (path: string, damage: Error) => void,
@@ -65,7 +68,10 @@ function childrenOf(listing: Listing, path: string): WalkedEntry[] {
   })).reverse();
 }
 
-/** The path that `text` means in the directory `current`: `.` and `..` as in a shell, never above the root. */
+/**
+ * The path that `text` means in the directory `current`: `.` and `..` as in a shell, never above
+ * the root.
+ */
 export function resolvePath(current: string, text: string): string {
   const names = text.startsWith("/") ? [] : splitPath(current);
   for (const name of text.split("/")) {

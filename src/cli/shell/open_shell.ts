@@ -55,7 +55,10 @@ export function openShell(
   }
 }
 
-/** Directories by the catalog, where the archive is in one: its tables lie together, those of the archive between the contents. */
+/**
+ * Directories by the catalog, where the archive is in one: its tables lie together, those of the
+ * archive between the contents.
+ */
 function catalogListing(snapshot: SnapshotReader, name: string): Listing | undefined {
   if (!hasCatalog(snapshot)) return undefined;
   const catalog = openCatalog(snapshot);

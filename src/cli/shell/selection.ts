@@ -46,7 +46,8 @@ export class Selection {
 }
 
 /**
- * Paths at and below the directory `top` that match a pattern of the language of exclude patterns, in which `/` is `top`.
+ * Paths at and below the directory `top` that match a pattern of the language of exclude patterns,
+ * in which `/` is `top`.
  *
  * @throws {UsageError} `bad-pattern`
  */

@@ -15,7 +15,10 @@ const COLUMNS_DEFAULT = 80;
 const LINE_FEED = 0x0a;
 const READ_SIZE = 4096;
 
-/** Runs a shell until its end. @returns the exit code @throws a `Failure`, at the first command of a script that fails */
+/**
+ * Runs a shell until its end. @returns the exit code @throws a `Failure`, at the first command of a
+ * script that fails
+ */
 export function runShell(shell: CatalogShell, terminal: Terminal): number {
   if (Deno.stdin.isTerminal()) runAtTerminal(shell, terminal);
   else runScript(shell);

@@ -1,5 +1,6 @@
 /**
- * A command line as words, with the quotation marks and backslashes of a shell, but without its variables and globs.
+ * A command line as words, with the quotation marks and backslashes of a shell, but without its
+ * variables and globs.
  *
  * @module
  */

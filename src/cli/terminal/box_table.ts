@@ -13,7 +13,10 @@ export type BoxColumn = Column;
 export interface BoxTableStyle {
   readonly hasBorder: boolean;
   readonly hasHeader: boolean;
-  /** Columns of the terminal: cells are broken at blanks so that the table fits; undefined where nobody looks. */
+  /**
+   * Columns of the terminal: cells are broken at blanks so that the table fits; undefined where
+   * nobody looks.
+   */
   readonly widthMax?: number | undefined;
 }
 

@@ -9,7 +9,10 @@ import { OutputClosed, type Terminal } from "./terminal.ts";
 
 const LENGTH_MAX = 1 << 16;
 
-/** Collects text and prints it in large parts, at the latest when it is disposed of. Names keep their bytes. */
+/**
+ * Collects text and prints it in large parts, at the latest when it is disposed of. Names keep
+ * their bytes.
+ */
 export class BufferedOutput implements Disposable {
   readonly #terminal: Terminal;
   #parts: string[] = [];

@@ -9,7 +9,10 @@ import type { Terminal } from "./terminal.ts";
 const INTERVAL_MS = 100;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
-/** Counts entries and bytes, and shows them now and then. Must be disposed of: the line goes away again. */
+/**
+ * Counts entries and bytes, and shows them now and then. Must be disposed of: the line goes away
+ * again.
+ */
 export class Progress implements Disposable {
   readonly #terminal: Terminal;
   readonly #verb: string;

@@ -36,8 +36,8 @@ const NO_BORDERS = {
 /**
  * Formats rows under headings; ends with a line feed.
  *
- * @param widthMax columns of the terminal: cells are broken at blanks so that the table fits, and where that is not enough each
- *     row becomes a paragraph; undefined where nobody looks
+ * @param widthMax columns of the terminal: cells are broken at blanks so that the table fits, and
+ *   where that is not enough each row becomes a paragraph; undefined where nobody looks
  */
 export function formatTable(
   columns: readonly Column[],
@@ -74,8 +74,8 @@ export function wrapTable(
 }
 
 /**
- * Formats rows where there is no room for a table: a line for each cell that is not empty behind its heading, and an empty
- * line between rows.
+ * Formats rows where there is no room for a table: a line for each cell that is not empty behind
+ * its heading, and an empty line between rows.
  *
  * @param titles headings of all columns; undefined to show none
  */

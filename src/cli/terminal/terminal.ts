@@ -7,7 +7,10 @@
 import { Errno, OsError } from "#src/errors.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 
-/** Whoever reads standard output has seen enough (`pbkfs pxar cat … | head`): the rest of a long result is not made. */
+/**
+ * Whoever reads standard output has seen enough (`pbkfs pxar cat … | head`): the rest of a long
+ * result is not made.
+ */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
@@ -31,7 +34,8 @@ export interface Terminal {
 /**
  * The terminal of this process.
  *
- * @param columnsWanted value of `COLUMNS`: as POSIX has it, it counts more than what the terminal says, and without one too
+ * @param columnsWanted value of `COLUMNS`: as POSIX has it, it counts more than what the terminal
+ *   says, and without one too
  */
 export function processTerminal(columnsWanted?: string): Terminal {
   const wanted = /^[1-9]\d{0,5}$/u.test(columnsWanted ?? "") ? Number(columnsWanted) : undefined;

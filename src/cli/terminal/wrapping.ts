@@ -4,7 +4,10 @@
  * @module
  */
 
-/** Breaks a line at its blanks so that no part is longer than `width`; a word that is longer stays whole, so that it can be copied. */
+/**
+ * Breaks a line at its blanks so that no part is longer than `width`; a word that is longer stays
+ * whole, so that it can be copied.
+ */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const paragraph of text.split("\n")) {
@@ -28,7 +31,10 @@ export function wrapText(text: string, width: number): string[] {
   return lines;
 }
 
-/** Breaks a command line at blanks outside of quotes, so that it can be copied and pasted. Each line but the last ends with ` \`. */
+/**
+ * Breaks a command line at blanks outside of quotes, so that it can be copied and pasted. Each line
+ * but the last ends with ` \`.
+ */
 export function wrapCommandLine(line: string, width: number): string[] {
   const words = line.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/gu) ?? [];
   const lines: string[] = [];
@@ -46,8 +52,8 @@ export function wrapCommandLine(line: string, width: number): string[] {
 }
 
 /**
- * Breaks cells at blanks so that a table fits, the widest columns first. Words are never broken: they are ids, names and numbers
- * that somebody copies.
+ * Breaks cells at blanks so that a table fits, the widest columns first. Words are never broken:
+ * they are ids, names and numbers that somebody copies.
  *
  * @param rows cells of all rows, headings too, with the same number of columns
  * @param available columns of the terminal for cells, without what stands between them

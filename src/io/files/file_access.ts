@@ -47,13 +47,21 @@ export interface Files {
   read(path: string, sizeMax: number): Uint8Array<ArrayBuffer>;
   /** The whole content of a file, FIFO or device. @throws {OsError} */
   readAll(path: string): Uint8Array;
-  /** The path without symbolic links. @throws {OsError} when it leads to nothing, or to nothing that has a path */
+  /**
+   * The path without symbolic links. @throws {OsError} when it leads to nothing, or to nothing that
+   * has a path
+   */
   realPath(path: string): string;
-  /** Opens a file for random access, also into buffers without an address. See {@link OpenSource}. */
+  /**
+   * Opens a file for random access, also into buffers without an address. See {@link OpenSource}.
+   */
   openSource(path: string): ByteSource;
   /** Opens a file, FIFO or device for reading in order. @throws {OsError} */
   openStream(path: string): ClosableSource;
 }
 
-/** Whether an errno says that there is nothing of that name, or only a symbolic link that leads back to itself. */
+/**
+ * Whether an errno says that there is nothing of that name, or only a symbolic link that leads back
+ * to itself.
+ */
 export const NOTHING_THERE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);

@@ -1,5 +1,6 @@
 /**
- * The door to files by their paths. By system calls or by the runtime's own calls: that is decided here, once.
+ * The door to files by their paths. By system calls or by the runtime's own calls: that is decided
+ * here, once.
  *
  * @module
  */
@@ -15,13 +16,16 @@ export type { DirectoryEntry, FileKind, FileStatus } from "./file_access.ts";
 /** Files of the host. */
 export const hostFiles: Files = mayUseFfi ? nativeFiles : plainFiles;
 
-/** Whether `path` is a directory or a link to one. @throws {OsError} when that cannot be found out */
+/**
+ * Whether `path` is a directory or a link to one. @throws {OsError} when that cannot be found out
+ */
 export function isDirectory(path: string): boolean {
   return hostFiles.status(path)?.kind === "directory";
 }
 
 /**
- * Names of the directories in a directory, sorted. Links to directories count, and links of which that cannot be told.
+ * Names of the directories in a directory, sorted. Links to directories count, and links of which
+ * that cannot be told.
  *
  * @throws {OsError} when it cannot be listed
  */
@@ -34,7 +38,10 @@ export function listDirectories(path: string): string[] {
     .sort();
 }
 
-/** What a symbolic link at `path` leads to, if there is one; else the path as it is. @throws {OsError} */
+/**
+ * What a symbolic link at `path` leads to, if there is one; else the path as it is. @throws
+ * {OsError}
+ */
 export function directoryBehind(path: string): string {
   return hostFiles.status(path, false)?.kind === "symlink" ? hostFiles.realPath(path) : path;
 }

@@ -1,6 +1,7 @@
 /**
- * Files by system calls. What programs do first (looking at a path, opening an archive) is asked of the runtime where it reaches
- * the file: to load the C library's functions takes 5 ms, and many commands need them for nothing else. Needs FFI.
+ * Files by system calls. What programs do first (looking at a path, opening an archive) is asked of
+ * the runtime where it reaches the file: to load the C library's functions takes 5 ms, and many
+ * commands need them for nothing else. Needs FFI.
  *
  * @module
  */
@@ -54,7 +55,10 @@ export const nativeFiles: Files = {
   openStream: (path) => reaching(path, plainFiles.openStream, openHostStreamSource),
 };
 
-/** Does something with a file by the runtime's calls, or by those of the host where these do not reach it. */
+/**
+ * Does something with a file by the runtime's calls, or by those of the host where these do not
+ * reach it.
+ */
 function reaching<Result>(
   path: string,
   byRuntime: (path: string) => Result,

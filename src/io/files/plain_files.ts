@@ -1,6 +1,6 @@
 /**
- * Files by the runtime's own calls, for runs without FFI. They refuse some places (most of `/dev`, `/proc` and `/sys`) whatever
- * they are permitted, and cannot say names that are not UTF-8.
+ * Files by the runtime's own calls, for runs without FFI. They refuse some places (most of `/dev`,
+ * `/proc` and `/sys`) whatever they are permitted, and cannot say names that are not UTF-8.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Files that are read, written and replaced as a whole, and what makes their names durable; by system calls. Needs FFI.
+ * Files that are read, written and replaced as a whole, and what makes their names durable; by
+ * system calls. Needs FFI.
  *
  * @module
  */
@@ -26,7 +27,8 @@ export interface NewFileOptions {
  * Reads a regular file of at most `sizeMax` bytes.
  *
  * @param followsLink whether a symbolic link as last component is followed
- * @throws {OsError} when it is not there, or not readable; ELOOP for a link that is not followed, EINVAL when it is not a regular file
+ * @throws {OsError} when it is not there, or not readable; ELOOP for a link that is not followed,
+ *   EINVAL when it is not a regular file
  * @throws {LimitError} when it is larger
  */
 export function readWholeFile(
@@ -59,7 +61,10 @@ export function checkReadable(path: string, isFile: boolean, size: number, sizeM
   throw new LimitError(`Cannot read "${path}": ${size} bytes are more than ${sizeMax}`);
 }
 
-/** Makes a file; what is there of that name is removed before. Nothing is left when that fails. @throws {OsError} */
+/**
+ * Makes a file; what is there of that name is removed before. Nothing is left when that fails.
+ * @throws {OsError}
+ */
 export function writeNewFile(
   path: string,
   bytes: Uint8Array<ArrayBuffer>,
@@ -93,8 +98,8 @@ export function writeWhole(fd: number, bytes: Uint8Array<ArrayBuffer>, path: str
 }
 
 /**
- * Replaces the file at `path`, by a file at `temporaryPath` in the same directory: after a crash there is the old or the new
- * content, whole.
+ * Replaces the file at `path`, by a file at `temporaryPath` in the same directory: after a crash
+ * there is the old or the new content, whole.
  *
  * @throws {OsError}
  */
@@ -126,7 +131,10 @@ export function syncDirectory(path: string): void {
   syncBy(host.fsync, path);
 }
 
-/** Makes everything durable that was written to the file system of the directory at `path`. @throws {OsError} */
+/**
+ * Makes everything durable that was written to the file system of the directory at `path`. @throws
+ * {OsError}
+ */
 export function syncFileSystem(path: string): void {
   syncBy(host.syncfs, path);
 }

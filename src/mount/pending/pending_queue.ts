@@ -1,8 +1,9 @@
 /**
- * Requests that wait for a thread that may wait for their source: kept as the kernel sent them, in shared memory, in order.
+ * Requests that wait for a thread that may wait for their source: kept as the kernel sent them, in
+ * shared memory, in order.
  *
- * A thread that has the last right to be free puts them here instead of serving them; whichever thread may wait
- * next takes the oldest. Who gives up waiting is taken out and answered at once.
+ * A thread that has the last right to be free puts them here instead of serving them; whichever
+ * thread may wait next takes the oldest. Who gives up waiting is taken out and answered at once.
  *
  * @module
  */
@@ -32,7 +33,10 @@ const Header = {
   WORDS: 16,
 } as const;
 
-/** Words of each block. The others than {@link Word.NEXT_BLOCK} are those of a request, in its first block. */
+/**
+ * Words of each block. The others than {@link Word.NEXT_BLOCK} are those of a request, in its first
+ * block.
+ */
 const Word = {
   NEXT_BLOCK: 0,
   NEXT_REQUEST: 1,
@@ -48,7 +52,10 @@ const Word = {
 const WORDS_OFFSET = Header.WORDS * 4;
 const BYTES_OFFSET = WORDS_OFFSET + BLOCK_COUNT * Word.COUNT * 4;
 
-/** The kernel waits for no answer to these, or must not be told that they failed: they are always served. */
+/**
+ * The kernel waits for no answer to these, or must not be told that they failed: they are always
+ * served.
+ */
 const ALWAYS_SERVED: ReadonlySet<number> = new Set([
   Opcode.FORGET,
   Opcode.BATCH_FORGET,
@@ -115,7 +122,10 @@ export class PendingQueue {
     });
   }
 
-  /** Takes the oldest request out. @param target gets its bytes @returns undefined when there is none */
+  /**
+   * Takes the oldest request out. @param target gets its bytes @returns undefined when there is
+   * none
+   */
   take(target: Uint8Array): PendingRequest & { readonly size: number } | undefined {
     return this.#locked(() => {
       const first = this.#header[Header.OLDEST]!;

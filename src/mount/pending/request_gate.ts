@@ -25,8 +25,8 @@ export interface RequestGateParts {
 }
 
 /**
- * Between {@link begin} and {@link finish} a request is served, and calls of the {@link WaitGate} mean it; outside they mean
- * nothing.
+ * Between {@link begin} and {@link finish} a request is served, and calls of the {@link WaitGate}
+ * mean it; outside they mean nothing.
  */
 export class RequestGate implements WaitGate {
   readonly #parts: RequestGateParts;
@@ -80,7 +80,10 @@ export class RequestGate implements WaitGate {
     return this.#table.queue.put(request.buffer.bytes, request.size, pending);
   }
 
-  /** Takes a request that was put off, if there is one and this thread may wait. It is served from now on. */
+  /**
+   * Takes a request that was put off, if there is one and this thread may wait. It is served from
+   * now on.
+   */
   takeOver(): boolean {
     const { table, request } = this.#parts;
     // What is left when the mount has ended nobody waits for.

@@ -1,9 +1,10 @@
 /**
- * The main isolate's eye on waiting requests: calls the reserve when all threads wait, ends requests whose time is
- * over, and tells of both.
+ * The main isolate's eye on waiting requests: calls the reserve when all threads wait, ends
+ * requests whose time is over, and tells of both.
  *
- * It looks twice a second; more often while a worker has raised the alarm, which one does when it takes the last permit. So
- * a mount that nobody uses costs nothing, and one whose source hangs has a free thread again after a moment.
+ * It looks twice a second; more often while a worker has raised the alarm, which one does when it
+ * takes the last permit. So a mount that nobody uses costs nothing, and one whose source hangs has
+ * a free thread again after a moment.
  *
  * @module
  */
@@ -16,7 +17,10 @@ import { Duty, monotonicMs, ThreadState, type WaitTable } from "./wait_table.ts"
 
 /** How often it is looked after an alarm. */
 const LOOK_MS = 50;
-/** A thread that has not moved for so long is taken for one that waits for a source that does not answer. */
+/**
+ * A thread that has not moved for so long is taken for one that waits for a source that does not
+ * answer.
+ */
 const STUCK_MS = 100;
 /** After so long without such a moment the guard looks rarely again. */
 const CALM_MS = 1000;

@@ -1,13 +1,15 @@
 /**
- * Who waits in a mount: which threads are in requests that may wait for their source, and which requests wait for a thread.
- * Shared by all threads that serve the mount, and the main isolate.
+ * Who waits in a mount: which threads are in requests that may wait for their source, and which
+ * requests wait for a thread. Shared by all threads that serve the mount, and the main isolate.
  *
- * At most so many threads as there are workers that serve may be in such requests at a time; each holds one of the **permits**.
- * As soon as these are all taken and nothing moves, the main isolate (`wait_guard.ts`) calls one more thread, the **reserve**.
- * From then on one thread at least is always free: it puts what would have to wait into the queue, and answers the rest.
+ * At most so many threads as there are workers that serve may be in such requests at a time; each
+ * holds one of the **permits**. As soon as these are all taken and nothing moves, the main isolate
+ * (`wait_guard.ts`) calls one more thread, the **reserve**. From then on one thread at least is
+ * always free: it puts what would have to wait into the queue, and answers the rest.
  *
- * A request is answered by whoever ends it first: the thread that serves it, or, while that one waits for the
- * source, another thread in its place (an interrupt, the end of its time). The state of the thread decides.
+ * A request is answered by whoever ends it first: the thread that serves it, or, while that one
+ * waits for the source, another thread in its place (an interrupt, the end of its time). The state
+ * of the thread decides.
  *
  * @module
  */
@@ -22,7 +24,10 @@ import { createPendingMemory, PendingQueue, type PendingRequest } from "./pendin
 /** Threads that a mount may have beside its workers. */
 export const RESERVE_COUNT = 1;
 
-/** Interrupts that are remembered: one may be read before the request that it is meant for has come to wait. */
+/**
+ * Interrupts that are remembered: one may be read before the request that it is meant for has come
+ * to wait.
+ */
 const INTERRUPT_COUNT = 64;
 
 const Header = {
@@ -41,7 +46,10 @@ const Header = {
 const INTERRUPTS_START = Header.WORDS;
 const THREADS_START = INTERRUPTS_START + 2 * INTERRUPT_COUNT;
 
-/** Words of a thread: a cache line of its own. All but the first change only while that says that the thread is idle. */
+/**
+ * Words of a thread: a cache line of its own. All but the first change only while that says that
+ * the thread is idle.
+ */
 const Thread = {
   /** {@link ThreadState} in the lowest bits, above them a number that changes with every wait. */
   STATE: 0,
@@ -168,7 +176,8 @@ export class WaitTable {
   }
 
   /**
-   * Says which request the idle thread `index` is in. It stays idle: nobody looks before {@link hold} or {@link beginWait}.
+   * Says which request the idle thread `index` is in. It stays idle: nobody looks before
+   * {@link hold} or {@link beginWait}.
    *
    * @param sinceMs when it came, if that was not just now; else 0
    */
@@ -225,7 +234,9 @@ export class WaitTable {
     return (word & STATE_MASK) === ThreadState.ENDED;
   }
 
-  /** A number that stays the same only while a thread is in one and the same wait, or does not wait. */
+  /**
+   * A number that stays the same only while a thread is in one and the same wait, or does not wait.
+   */
   momentOf(index: number): number {
     return Atomics.load(this.#cells, threadStart(index) + Thread.STATE);
   }
@@ -264,10 +275,14 @@ export class WaitTable {
     return false;
   }
 
-  /** Ends the request with that id with EINTR, if it waits; remembers the interrupt if it does not wait yet. */
+  /**
+   * Ends the request with that id with EINTR, if it waits; remembers the interrupt if it does not
+   * wait yet.
+   */
   interrupt(uniqueLow: number, uniqueHigh: number): void {
     const cells = this.#cells;
-    // Remembered before it is looked for: a thread that begins to wait looks here after it has said so.
+    // Remembered before it is looked for: a thread that begins to wait looks here after it has said
+    // so.
     const place = INTERRUPTS_START + 2 * (Atomics.load(cells, Header.INTERRUPTS) % INTERRUPT_COUNT);
     Atomics.store(cells, place, uniqueLow);
     Atomics.store(cells, place + 1, uniqueHigh);
@@ -286,7 +301,10 @@ export class WaitTable {
     }
   }
 
-  /** Ends a request that came at `untilMs` or before and waits for a thread, with EIO. @returns what it was */
+  /**
+   * Ends a request that came at `untilMs` or before and waits for a thread, with EIO. @returns what
+   * it was
+   */
   endOld(untilMs: number): PendingRequest | undefined {
     const pending = this.queue.removeOld(untilMs);
     if (pending !== undefined) this.#end(pending, Errno.EIO);
@@ -297,7 +315,8 @@ export class WaitTable {
    * Ends the request that a thread waits in.
    *
    * @param errno EINTR or EIO
-   * @param isMeant whether it is that one; not asked for a thread's own tasks, which nobody waits for
+   * @param isMeant whether it is that one; not asked for a thread's own tasks, which nobody waits
+   *   for
    * @returns the request if it was ended
    */
   endWaiting(

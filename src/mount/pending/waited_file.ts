@@ -17,15 +17,18 @@ export function ownThreadId(): number {
   return typeof target === "number" ? 0 : Number(/\d+$/.exec(decodeFileName(target))?.[0] ?? 0);
 }
 
-/** Whether a thread has something to do, or waits for nothing but a processor. False where the kernel does not tell. */
+/**
+ * Whether a thread has something to do, or waits for nothing but a processor. False where the
+ * kernel does not tell.
+ */
 export function isRunnable(threadId: number): boolean {
   const status = readSmallFile(`/proc/self/task/${threadId}/stat`, TEXT_SIZE_MAX);
   return typeof status !== "number" && /\) R /.test(new TextDecoder().decode(status));
 }
 
 /**
- * The file that a thread reads, or the directory in which it opens one: that of the descriptor that its system call has
- * for first argument.
+ * The file that a thread reads, or the directory in which it opens one: that of the descriptor that
+ * its system call has for first argument.
  *
  * @returns undefined when it is in no such call
  */

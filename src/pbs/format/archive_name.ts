@@ -22,7 +22,10 @@ export type ArchiveFiles =
   | { readonly kind: "catalog"; readonly index: string }
   | { readonly kind: "blob"; readonly file: string };
 
-/** Name of the index of a `.pxar` archive in one stream. `archive` is its name without any extension. */
+/**
+ * Name of the index of a `.pxar` archive in one stream. `archive` is its name without any
+ * extension.
+ */
 export function pxarIndexName(archive: string): string {
   return `${archive}.pxar.didx`;
 }
@@ -45,8 +48,8 @@ export function defaultFileName(name: string): string {
 }
 
 /**
- * Finds what a name means among the files of a snapshot. Names of the files themselves are understood too, and each half of a
- * split archive stands for both.
+ * Finds what a name means among the files of a snapshot. Names of the files themselves are
+ * understood too, and each half of a split archive stands for both.
  *
  * @returns undefined when there is no such file, or only one half of a split archive
  */

@@ -64,7 +64,10 @@ export function blobHeaderSize(isEncrypted: boolean): number {
   return isEncrypted ? ENCRYPTED_BLOB_HEADER_SIZE : BLOB_HEADER_SIZE;
 }
 
-/** Whether a blob of `plainSize` bytes, which are not 0, can have so many in its file: it is compressed only where that is less. */
+/**
+ * Whether a blob of `plainSize` bytes, which are not 0, can have so many in its file: it is
+ * compressed only where that is less.
+ */
 export function isPossibleBlobSize(
   storedSize: number,
   plainSize: number,

@@ -1,6 +1,6 @@
 /**
- * JSON in the two forms of manifests: canonical, over which signatures are computed, and pretty, as it is stored. Both have the
- * keys of objects sorted by their UTF-8 bytes.
+ * JSON in the two forms of manifests: canonical, over which signatures are computed, and pretty, as
+ * it is stored. Both have the keys of objects sorted by their UTF-8 bytes.
  *
  * @module
  */
@@ -26,7 +26,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
- * Reads JSON in which no object has a name twice: readers could differ in which of the two they take.
+ * Reads JSON in which no object has a name twice: readers could differ in which of the two they
+ * take.
  *
  * @throws {FormatError} when it is no JSON, or a name is there twice
  */
@@ -59,7 +60,10 @@ export function prettyJson(value: JsonValue): string {
   return format(value, "\n", 0);
 }
 
-/** `lineStart` is what a line of this level begins with, line end included; undefined for the canonical form. */
+/**
+ * `lineStart` is what a line of this level begins with, line end included; undefined for the
+ * canonical form.
+ */
 function format(value: JsonValue, lineStart: string | undefined, depth: number): string {
   if (depth > DEPTH_MAX) throw new FormatError("Cannot write JSON: it is nested too deeply");
   if (value === null && lineStart === undefined) {
@@ -120,7 +124,10 @@ function isArray(value: readonly JsonValue[] | JsonObject): value is readonly Js
   return Array.isArray(value);
 }
 
-/** Order of the UTF-8 bytes, which is that of the code points; code units order otherwise above U+FFFF. */
+/**
+ * Order of the UTF-8 bytes, which is that of the code points; code units order otherwise above
+ * U+FFFF.
+ */
 function compareByBytes(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   let index = 0;

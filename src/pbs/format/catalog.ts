@@ -1,9 +1,10 @@
 /**
  * Catalogs: the names in all `.pxar` archives of a snapshot, for listing without the archives.
  *
- * A stream of a magic, then one table for each directory, children before their parents, then the offset of the root's table (8 bytes).
- * A table is the number of its bytes, then the number of its entries, then the entries; all numbers are variable-length. An entry
- * is a type byte, the length of the name, the name, and
+ * A stream of a magic, then one table for each directory, children before their parents, then the
+ * offset of the root's table (8 bytes). A table is the number of its bytes, then the number of its
+ * entries, then the entries; all numbers are variable-length. An entry is a type byte, the length
+ * of the name, the name, and
  *
  * | type                                             | then                                                          |
  * | ------------------------------------------------ | ------------------------------------------------------------- |
@@ -34,7 +35,9 @@ export type CatalogLeafKind =
   | "fifo"
   | "socket";
 
-/** What a catalog says of a file, link, directory or node. Names are as in `src/bytes/file_name.ts`. */
+/**
+ * What a catalog says of a file, link, directory or node. Names are as in `src/bytes/file_name.ts`.
+ */
 export type CatalogEntry =
   | { readonly kind: CatalogLeafKind; readonly name: string }
   | { readonly kind: "file"; readonly name: string; readonly size: number; readonly mtime: number }

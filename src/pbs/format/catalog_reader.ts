@@ -19,7 +19,9 @@ import { readSafeUnsigned, readSigned, type VarintCursor } from "./varint.ts";
 /** The bytes of a catalog. */
 export interface CatalogBytes {
   readonly size: number;
-  /** Exactly `size` bytes at `offset`, which are there. They are the reader's until its next call. */
+  /**
+   * Exactly `size` bytes at `offset`, which are there. They are the reader's until its next call.
+   */
   read(offset: number, size: number): Uint8Array;
 }
 
@@ -108,8 +110,8 @@ export class CatalogReader {
   }
 
   /**
-   * Everything in a directory, each directory before its contents, with the names on the way from there. No table is visited
-   * twice, so that a hostile catalog cannot make this endless.
+   * Everything in a directory, each directory before its contents, with the names on the way from
+   * there. No table is visited twice, so that a hostile catalog cannot make this endless.
    *
    * @throws as {@link entries}
    */

@@ -25,12 +25,16 @@ interface OpenDirectory {
   bytes: Uint8Array<ArrayBuffer>;
   length: number;
   count: number;
-  /** Directories inside, whose place is written relative to this one's table, which is not known yet. */
+  /**
+   * Directories inside, whose place is written relative to this one's table, which is not known
+   * yet.
+   */
   readonly children: { readonly position: number; readonly offset: number }[];
 }
 
 /**
- * Writes a catalog from its beginning to its end, in the order of the archives. Names are as in `src/bytes/file_name.ts`.
+ * Writes a catalog from its beginning to its end, in the order of the archives. Names are as in
+ * `src/bytes/file_name.ts`.
  */
 export class CatalogWriter {
   readonly #write: (bytes: Uint8Array) => void;
@@ -48,7 +52,10 @@ export class CatalogWriter {
     return this.#open.length - 1;
   }
 
-  /** Goes into a directory. On the outermost level that is an archive, called by its index: `root.pxar.didx`. */
+  /**
+   * Goes into a directory. On the outermost level that is an archive, called by its index:
+   * `root.pxar.didx`.
+   */
   startDirectory(name: string): void {
     this.#open.push(openDirectory(name));
   }
@@ -71,7 +78,9 @@ export class CatalogWriter {
     for (const byte of encodeSigned(mtime)) directory.bytes[directory.length++] = byte;
   }
 
-  /** Adds a link or node to the open directory. A hard link is the second or later name of a file. */
+  /**
+   * Adds a link or node to the open directory. A hard link is the second or later name of a file.
+   */
   addLeaf(kind: CatalogLeafKind, name: string): void {
     appendName(this.#open.at(-1)!, CATALOG_TYPES[kind], name);
   }

@@ -1,5 +1,6 @@
 /**
- * What dynamic and fixed indexes have in common: a list of chunks that make a stream, in a file with a header of 4096 bytes.
+ * What dynamic and fixed indexes have in common: a list of chunks that make a stream, in a file
+ * with a header of 4096 bytes.
  *
  * | offset | size | field                                                        |
  * | ------ | ---- | ------------------------------------------------------------ |

@@ -5,8 +5,8 @@
  */
 
 /**
- * `none`: nothing is encrypted or signed. `sign-only`: the manifest is signed. `encrypt`: chunks and blobs are encrypted too.
- * A snapshot has one mode for all its files.
+ * `none`: nothing is encrypted or signed. `sign-only`: the manifest is signed. `encrypt`: chunks
+ * and blobs are encrypted too. A snapshot has one mode for all its files.
  */
 export type CryptMode = "none" | "sign-only" | "encrypt";
 

@@ -13,7 +13,9 @@ export interface ServedDatastore {
   readonly name: string;
   /** Its directory; "" where there is none in the list. */
   readonly path: string;
-  /** What the server refuses at the moment: `read-only`, `offline` and others; undefined: nothing. */
+  /**
+   * What the server refuses at the moment: `read-only`, `offline` and others; undefined: nothing.
+   */
   readonly maintenance: string | undefined;
   /** Where chunks are kept: `filesystem` or `s3`. */
   readonly backend: string;

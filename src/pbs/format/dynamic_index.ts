@@ -1,8 +1,8 @@
 /**
  * Dynamic indexes (`*.didx`): chunks of any size.
  *
- * After the header (`chunk_index.ts`) come entries of 40 bytes: where the chunk ends in the stream (8 bytes), and its digest.
- * The checksum in the header is over all of them.
+ * After the header (`chunk_index.ts`) come entries of 40 bytes: where the chunk ends in the stream
+ * (8 bytes), and its digest. The checksum in the header is over all of them.
  *
  * @module
  */
@@ -50,7 +50,8 @@ export function readDynamicLayout(
 }
 
 /**
- * Where the chunk at `position` ends, whose entry is at `offset` of `view` and which starts at `start`.
+ * Where the chunk at `position` ends, whose entry is at `offset` of `view` and which starts at
+ * `start`.
  *
  * @throws {FormatError} when the offset does not grow, or grows by more than a chunk can have
  */
@@ -93,9 +94,11 @@ export class DynamicIndex implements ChunkIndex {
   }
 
   /**
-   * Reads an index; the bytes are kept, not copied. The checksum is not computed: see {@link computeChecksum}.
+   * Reads an index; the bytes are kept, not copied. The checksum is not computed: see
+   * {@link computeChecksum}.
    *
-   * @throws {FormatError} when it is none, or its offsets do not grow or grow by more than a chunk can have
+   * @throws {FormatError} when it is none, or its offsets do not grow or grow by more than a chunk
+   *   can have
    */
   static parse(bytes: Uint8Array<ArrayBuffer>): DynamicIndex {
     return new DynamicIndex(bytes);

@@ -98,8 +98,8 @@ export class FixedIndex implements ChunkIndex {
   }
 
   /**
-   * Reads an index; the bytes are kept, not copied. The checksum, which the sizes are no part of, is not computed: see
-   * {@link computeChecksum}.
+   * Reads an index; the bytes are kept, not copied. The checksum, which the sizes are no part of,
+   * is not computed: see {@link computeChecksum}.
    *
    * @throws {FormatError} when it is none, or its sizes do not fit each other
    */

@@ -92,7 +92,9 @@ export interface NewKeyFile {
   readonly passphrase?: Uint8Array;
   /** RFC 3339 with a numeric offset. */
   readonly now: string;
-  /** When the key itself was made, where that is not now: a changed passphrase leaves it as it is. */
+  /**
+   * When the key itself was made, where that is not now: a changed passphrase leaves it as it is.
+   */
   readonly created?: string;
   readonly hint?: string;
 }
@@ -136,7 +138,8 @@ export function makeKeyFile(wanted: NewKeyFile, primitives: KeyCrypto): KeyFile 
 /**
  * The key of a key file.
  *
- * @throws {AuthError} `passphrase` when it is missing, too short or wrong; `fingerprint` when the key is not the one named
+ * @throws {AuthError} `passphrase` when it is missing, too short or wrong; `fingerprint` when the
+ *   key is not the one named
  */
 export function unlockKey(
   file: KeyFile,

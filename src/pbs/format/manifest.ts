@@ -1,8 +1,9 @@
 /**
- * Manifests: what a snapshot consists of. Stored as the blob `index.json.blob`, which is never encrypted.
+ * Manifests: what a snapshot consists of. Stored as the blob `index.json.blob`, which is never
+ * encrypted.
  *
- * Everything but `signature` and `unprotected` is signed where a key is used. Fields that are not known here are kept, since they
- * may be part of what was signed.
+ * Everything but `signature` and `unprotected` is signed where a key is used. Fields that are not
+ * known here are kept, since they may be part of what was signed.
  *
  * @module
  */

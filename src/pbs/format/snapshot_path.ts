@@ -1,8 +1,8 @@
 /**
  * Names of namespaces, groups and snapshots.
  *
- * A namespace is `a/b`, in the directory `ns/a/ns/b`; the root namespace is the empty text. A group is `host/elsa`, a
- * snapshot `host/elsa/2024-01-10T10:00:00Z`.
+ * A namespace is `a/b`, in the directory `ns/a/ns/b`; the root namespace is the empty text. A group
+ * is `host/elsa`, a snapshot `host/elsa/2024-01-10T10:00:00Z`.
  *
  * @module
  */
@@ -117,7 +117,10 @@ export function groupDirectory(group: GroupId): string {
   return parent === "" ? formatGroup(group) : `${parent}/${formatGroup(group)}`;
 }
 
-/** Directory of a snapshot inside of a datastore. @throws {UsageError} when there can be no such snapshot */
+/**
+ * Directory of a snapshot inside of a datastore. @throws {UsageError} when there can be no such
+ * snapshot
+ */
 export function snapshotDirectory({ group, time }: SnapshotId): string {
   return `${groupDirectory(group)}/${formatBackupTime(time)}`;
 }
@@ -166,7 +169,9 @@ export function parseBackupTime(text: string): number | undefined {
   return isBackupTime(time) && formatBackupTime(time) === text ? time : undefined;
 }
 
-/** `host/elsa` or `host/elsa/2024-01-10T10:00:00Z`, with the namespace in front where there is one. */
+/**
+ * `host/elsa` or `host/elsa/2024-01-10T10:00:00Z`, with the namespace in front where there is one.
+ */
 export function qualifiedName(id: GroupId | SnapshotId): string {
   const group = "group" in id ? id.group : id;
   const name = "group" in id ? formatSnapshot(id) : formatGroup(id);

@@ -1,8 +1,9 @@
 /**
- * Numbers of variable length: seven bits a byte, lowest first; a set high bit says that more follows.
+ * Numbers of variable length: seven bits a byte, lowest first; a set high bit says that more
+ * follows.
  *
- * A negative number is its magnitude with the high bit set in every byte, then a zero byte. The largest is one byte longer than the
- * largest positive one.
+ * A negative number is its magnitude with the high bit set in every byte, then a zero byte. The
+ * largest is one byte longer than the largest positive one.
  *
  * @module
  */

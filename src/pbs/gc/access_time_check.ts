@@ -1,6 +1,6 @@
 /**
- * Whether a file system keeps the times of accesses as garbage collection needs it. Where it does not, chunks in use would
- * look like garbage.
+ * Whether a file system keeps the times of accesses as garbage collection needs it. Where it does
+ * not, chunks in use would look like garbage.
  *
  * @module
  */
@@ -55,7 +55,10 @@ export function checkAccessTimes(chunks: DirectoryChunks, nowSeconds: () => numb
   );
 }
 
-/** The present by the clock of the file system that chunks are in, which is that of their access times. Whole seconds. */
+/**
+ * The present by the clock of the file system that chunks are in, which is that of their access
+ * times. Whole seconds.
+ */
 export function fileSystemTime(chunks: DirectoryChunks): number {
   touch(chunks.path);
   return Number(accessTime(chunks.path) / 1_000_000_000n);

@@ -1,10 +1,12 @@
 /**
- * Garbage collection of a datastore: removes chunks that no index names (section 7 of the format's description).
+ * Garbage collection of a datastore: removes chunks that no index names (section 7 of the format's
+ * description).
  *
- * First every chunk that an index names is touched. Then chunks that were not used for a day are removed: a day, since file
- * systems may note the first access of a day only. What a running backup has stored or touched is spared, however long
- * it runs. Backups of other processes cannot run meanwhile; those of this process can, and one that is finished while chunks
- * are marked touches what it names by itself.
+ * First every chunk that an index names is touched. Then chunks that were not used for a day are
+ * removed: a day, since file systems may note the first access of a day only. What a running backup
+ * has stored or touched is spared, however long it runs. Backups of other processes cannot run
+ * meanwhile; those of this process can, and one that is finished while chunks are marked touches
+ * what it names by itself.
  *
  * @module
  */
@@ -49,8 +51,8 @@ export type GcProgress =
 /** How garbage is collected. */
 export interface GarbageCollectionOptions {
   /**
-   * Chunks are kept for so many minutes after their last use. Not less than what the file system's mount needs to note an
-   * access: a day with `relatime`. Default: 1445, as a server has it.
+   * Chunks are kept for so many minutes after their last use. Not less than what the file system's
+   * mount needs to note an access: a day with `relatime`. Default: 1445, as a server has it.
    */
   readonly keepMinutes?: number;
   /** Whether it is tried first that the file system keeps access times. Default: true. */
@@ -67,13 +69,16 @@ export interface GarbageCollectionOptions {
 }
 
 /**
- * Marks what the indexes name, then removes chunks that were not used for long, and writes `.gc-status`.
+ * Marks what the indexes name, then removes chunks that were not used for long, and writes
+ * `.gc-status`.
  *
  * @param datastore open for writing
- * @throws {StateError} `object-storage` when the directory is a cache of such a datastore; `locked` when another process writes to the datastore or collects garbage in it; `access-times` when the file
- *   system does not tell when chunks were used last; `not-found` when a symbolic link leads nowhere; `busy` when snapshots are moved
- *   about all the time
- * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is removed
+ * @throws {StateError} `object-storage` when the directory is a cache of such a datastore; `locked`
+ *   when another process writes to the datastore or collects garbage in it; `access-times` when the
+ *   file system does not tell when chunks were used last; `not-found` when a symbolic link leads
+ *   nowhere; `busy` when snapshots are moved about all the time
+ * @throws {FormatError | IntegrityError | OsError} when an index cannot be read: then nothing is
+ *   removed
  */
 export function collectGarbage(
   datastore: Datastore,
@@ -140,7 +145,10 @@ export function collectGarbage(
   }
 }
 
-/** A disk may be so full that there is no room even after garbage collection, which must still be possible. */
+/**
+ * A disk may be so full that there is no room even after garbage collection, which must still be
+ * possible.
+ */
 function writeStatus(
   datastore: Datastore,
   status: GcStatus,
@@ -156,7 +164,8 @@ function writeStatus(
 }
 
 /**
- * What the last garbage collection of the datastore at `storePath` found; only zeros when there was none.
+ * What the last garbage collection of the datastore at `storePath` found; only zeros when there was
+ * none.
  *
  * @throws {FormatError | LimitError | OsError} when that cannot be read
  */

@@ -1,5 +1,6 @@
 /**
- * Where the index files of a datastore are, while others may move snapshots, groups and namespaces about.
+ * Where the index files of a datastore are, while others may move snapshots, groups and namespaces
+ * about.
  *
  * @module
  */
@@ -16,7 +17,10 @@ const LOST_AND_FOUND = "lost+found";
 /** An index file. */
 export interface FoundIndex {
   readonly path: string;
-  /** The directory itself, whatever its path, and the name in it: the same after the directory or one above was moved. */
+  /**
+   * The directory itself, whatever its path, and the name in it: the same after the directory or
+   * one above was moved.
+   */
   readonly identity: string;
 }
 
@@ -24,7 +28,10 @@ export interface FoundIndex {
 export interface IndexListing {
   /** By path, those of a group next to each other. */
   readonly indexes: readonly FoundIndex[];
-  /** Whether no directory changed meanwhile: otherwise something may have been moved from what was yet to come to what was done. */
+  /**
+   * Whether no directory changed meanwhile: otherwise something may have been moved from what was
+   * yet to come to what was done.
+   */
   readonly isComplete: boolean;
 }
 
@@ -37,11 +44,12 @@ interface ListedDirectory {
 }
 
 /**
- * All index files of the datastore at `storePath`. Symbolic links to directories are followed, since snapshots are listed and
- * read through them, too.
+ * All index files of the datastore at `storePath`. Symbolic links to directories are followed,
+ * since snapshots are listed and read through them, too.
  *
  * @throws {OsError} when a directory cannot be read
- * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need chunks
+ * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need
+ *   chunks
  */
 export function listIndexes(storePath: string): IndexListing {
   const indexes: FoundIndex[] = [];
@@ -84,7 +92,10 @@ function listDirectory(
   }
 }
 
-/** Type of what a symbolic link leads to, or the type itself; undefined when it is gone. @throws {StateError | OsError} */
+/**
+ * Type of what a symbolic link leads to, or the type itself; undefined when it is gone. @throws
+ * {StateError | OsError}
+ */
 function typeBehind(path: string, type: number): number | undefined {
   if (type !== EntryType.UNKNOWN && type !== EntryType.SYMLINK) return type;
   const stat = new host.HostStat();

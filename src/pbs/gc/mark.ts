@@ -1,8 +1,9 @@
 /**
  * The first phase of garbage collection: every chunk that an index names is touched.
  *
- * A server moves snapshots, groups and namespaces meanwhile: what was not yet marked by its old path has to be by its new one. So
- * indexes are listed again until all of them are marked, the last time while the server cannot move anything.
+ * A server moves snapshots, groups and namespaces meanwhile: what was not yet marked by its old
+ * path has to be by its new one. So indexes are listed again until all of them are marked, the last
+ * time while the server cannot move anything.
  *
  * @module
  */
@@ -40,9 +41,11 @@ export interface MarkOptions {
 /**
  * Touches all chunks that indexes of the datastore at `storePath` name.
  *
- * @throws {FormatError | IntegrityError | OsError} when an index or a directory cannot be read: then nothing may be removed
- * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need chunks. `busy` when things are
- *     moved all the time, `locked` when a server moves something for too long
+ * @throws {FormatError | IntegrityError | OsError} when an index or a directory cannot be read:
+ *   then nothing may be removed
+ * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need
+ *   chunks. `busy` when things are moved all the time, `locked` when a server moves something for
+ *   too long
  */
 export function markChunks(
   storePath: string,

@@ -1,6 +1,7 @@
 /**
- * What a running server of version 4.2 or later has moved: the new paths of index files, one a line, in a file beside its lock
- * files. Whoever collects garbage looks at them when it has marked everything else, and empties the file. Needs FFI.
+ * What a running server of version 4.2 or later has moved: the new paths of index files, one a
+ * line, in a file beside its lock files. Whoever collects garbage looks at them when it has marked
+ * everything else, and empties the file. Needs FFI.
  *
  * @module
  */
@@ -13,8 +14,8 @@ import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 const JOURNAL_SIZE_MAX = 64 << 20;
 
 /**
- * Keeps the server from moving anything while `mark` runs, which is given the paths in the journal; then empties it. Where no
- * server's lock files are known, `mark` runs without.
+ * Keeps the server from moving anything while `mark` runs, which is given the paths in the journal;
+ * then empties it. Where no server's lock files are known, `mark` runs without.
  *
  * @throws {StateError} `locked` when the server is moving something for too long
  * @throws {LimitError | OsError} and what `mark` throws: then the journal stays as it is
@@ -27,7 +28,8 @@ export function drainMoveJournal(
   if (lock === undefined) return mark([]);
   try {
     const text = new TextDecoder().decode(hostFiles.read(lock.path, JOURNAL_SIZE_MAX));
-    // A server in a container has other paths: what is not found by them is found by looking everywhere.
+    // A server in a container has other paths: what is not found by them is found by looking
+    // everywhere.
     mark(text.split("\n").filter((line) => line.startsWith("/") && isIndexName(line)));
     if (text !== "") empty(lock.path);
   } finally {

@@ -1,5 +1,6 @@
 /**
- * What the last garbage collection of a datastore found: `<datastore>/.gc-status`, as a server keeps it.
+ * What the last garbage collection of a datastore found: `<datastore>/.gc-status`, as a server
+ * keeps it.
  *
  *     {"upid":"UPID:…","index-file-count":2,"index-data-bytes":5520187,"disk-bytes":1079785,…}
  *
@@ -29,7 +30,10 @@ export interface GcStatus {
   /** Chunks that were removed, and their bytes together with those of removed corrupt chunks. */
   readonly removedChunks: number;
   readonly removedBytes: number;
-  /** Chunks that nothing uses but are too young to go, and their bytes together with those of such corrupt chunks. */
+  /**
+   * Chunks that nothing uses but are too young to go, and their bytes together with those of such
+   * corrupt chunks.
+   */
   readonly pendingChunks: number;
   readonly pendingBytes: number;
   /** Chunks found corrupt by verification (`*.bad`): removed, and too young to go. */

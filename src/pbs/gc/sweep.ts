@@ -35,7 +35,10 @@ export interface SweepOptions {
   readonly cutoff: number;
   /** Unix seconds: what was used last before this, but not before the cut-off, is pending. */
   readonly oldestWriter: number;
-  /** Whether threads of this process may use chunks while they are swept; asked before every directory. */
+  /**
+   * Whether threads of this process may use chunks while they are swept; asked before every
+   * directory.
+   */
   readonly isShared: () => boolean;
   /** Called before every directory, with its number; what it throws ends the run. */
   readonly onDirectory: (done: number, chunkCount: number) => void;
@@ -143,8 +146,9 @@ class Sweep {
   }
 
   /**
-   * Removes an old chunk, unless a thread of this process begins to use it at the same time. Who uses a chunk touches it
-   * first and then looks whether it is still there; so here it goes out of the way first, and comes back if it was touched.
+   * Removes an old chunk, unless a thread of this process begins to use it at the same time. Who
+   * uses a chunk touches it first and then looks whether it is still there; so here it goes out of
+   * the way first, and comes back if it was touched.
    *
    * @returns whether it is gone
    */

@@ -51,14 +51,20 @@ export class ChunkCache implements DecodedChunks {
     return this.#chunks.weight;
   }
 
-  /** The decoded bytes of a chunk, valid until the next call; undefined when they would have to be loaded. */
+  /**
+   * The decoded bytes of a chunk, valid until the next call; undefined when they would have to be
+   * loaded.
+   */
   peek(digest: ChunkDigest, size: number): NativeBuffer | undefined {
     const known = this.#chunks.get(digest);
     // An index may name a chunk with two sizes: one of them is wrong, and loading tells which.
     return known?.size === size ? known.buffer : undefined;
   }
 
-  /** The decoded bytes of a chunk, valid until the next call. @throws what {@link ChunkSource.load} throws */
+  /**
+   * The decoded bytes of a chunk, valid until the next call. @throws what {@link ChunkSource.load}
+   * throws
+   */
   get(digest: ChunkDigest, size: number): NativeBuffer {
     const known = this.peek(digest, size);
     if (known !== undefined) return known;
@@ -76,8 +82,8 @@ export class ChunkCache implements DecodedChunks {
     start: number,
   ): void {
     const known = this.peek(digest, size);
-    // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to save. Native codecs need an
-    // address for that.
+    // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to
+    // save. Native codecs need an address for that.
     const goesThere = count === size && target.address !== 0n && this.#ahead?.has(digest) !== true;
     if (known === undefined && goesThere) return this.#source.load(digest, size, target, start);
     const { bytes } = known ?? this.get(digest, size);

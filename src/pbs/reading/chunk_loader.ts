@@ -22,14 +22,20 @@ export class ChunkLoader {
   readonly #threads: Threads;
   readonly #slots: ChunkSlots;
 
-  /** @param spawn starts a thread with this name, from a module that serves {@link CHUNK_LOADER_ROLE} */
+  /**
+   * @param spawn starts a thread with this name, from a module that serves
+   *   {@link CHUNK_LOADER_ROLE}
+   */
   constructor(source: StoredChunks, memory: SharedChunkMemory, spawn: SpawnThread) {
     this.#slots = new ChunkSlots(memory);
     const start: ChunkLoaderStart = { ...source, memory };
     this.#threads = new Threads(spawn, CHUNK_LOADER_ROLE, 1, start);
   }
 
-  /** Ends the thread, whatever it does: nobody waits for storage that hangs, and the memory that it writes to stays. */
+  /**
+   * Ends the thread, whatever it does: nobody waits for storage that hangs, and the memory that it
+   * writes to stays.
+   */
   close(): void {
     this.#slots.stop();
     this.#threads.end(0);

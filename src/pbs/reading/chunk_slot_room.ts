@@ -8,7 +8,8 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { type ChunkSlots, pagesFor, SLOT_COUNT, SlotState } from "./shared_chunk_memory.ts";
 
 /**
- * Finds a slot for a chunk; what was used longest ago goes where the budget needs it. Under the lock.
+ * Finds a slot for a chunk; what was used longest ago goes where the budget needs it. Under the
+ * lock.
  *
  * @returns -1 when the chunk is too large or too much is in use
  */

@@ -13,7 +13,8 @@ import { ZeroChunks } from "./zero_chunks.ts";
 /** Gives bytes of chunks, which it keeps for a while. */
 export interface DecodedChunks {
   /**
-   * Copies `count` bytes from `from` on of a chunk of `size` bytes to `target.bytes` from `start` on.
+   * Copies `count` bytes from `from` on of a chunk of `size` bytes to `target.bytes` from `start`
+   * on.
    *
    * @throws what {@link ChunkSource.load} throws
    */
@@ -32,7 +33,9 @@ export interface ChunkedSourceParts {
   readonly index: ChunkIndex;
   /** May be that of other sources too. */
   readonly cache: DecodedChunks;
-  /** Is told once of each chunk that will be wanted soon when chunks are read one after the other. */
+  /**
+   * Is told once of each chunk that will be wanted soon when chunks are read one after the other.
+   */
   readonly expect?: (digest: ChunkDigest, size: number) => void;
   /** So many chunks ahead. Default: 1. */
   readonly aheadCount?: number;

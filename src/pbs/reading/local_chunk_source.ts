@@ -24,7 +24,10 @@ export interface LocalChunkSourceParts {
   /** Whether all chunks are encrypted, or none. */
   readonly isEncrypted: boolean;
   readonly crypt: CryptConfig | undefined;
-  /** Whether chunks that are found corrupt are renamed, so that the next backup with the same bytes stores them anew. Default: false. */
+  /**
+   * Whether chunks that are found corrupt are renamed, so that the next backup with the same bytes
+   * stores them anew. Default: false.
+   */
   readonly setsCorruptAside?: boolean;
 }
 
@@ -79,7 +82,10 @@ export class LocalChunkSource implements ChunkSource {
     });
   }
 
-  /** Renames a corrupt chunk. @returns false then; true when another process has replaced it, and it is loaded now */
+  /**
+   * Renames a corrupt chunk. @returns false then; true when another process has replaced it, and it
+   * is loaded now
+   */
   #setAside(digest: ChunkDigest, load: () => void): boolean {
     const { quarantine } = this.#store;
     const place = this.#store.placeOf(digest);

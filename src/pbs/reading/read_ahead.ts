@@ -1,8 +1,9 @@
 /**
  * A thread that loads chunks before they are wanted.
  *
- * The reader's thread says which chunks come next and where their bytes shall be put. Whichever thread is free loads them: the
- * reader's own helps while it waits. What could not be loaded it loads again by itself, and so finds out what is wrong.
+ * The reader's thread says which chunks come next and where their bytes shall be put. Whichever
+ * thread is free loads them: the reader's own helps while it waits. What could not be loaded it
+ * loads again by itself, and so finds out what is wrong.
  *
  * @module
  */
@@ -87,7 +88,10 @@ export class ReadAhead {
     return true;
   }
 
-  /** The bytes of a chunk that it was asked for; undefined when there are none, or something is wrong with it. */
+  /**
+   * The bytes of a chunk that it was asked for; undefined when there are none, or something is
+   * wrong with it.
+   */
   take(digest: ChunkDigest, size: number): NativeBuffer | undefined {
     const index = this.#expected.findIndex((expected) => expected.digest === digest);
     if (index < 0) return undefined;
@@ -117,7 +121,10 @@ export class ReadAhead {
     abandoned.push(...expected.map(({ buffer }) => buffer));
   }
 
-  /** Forgets the oldest chunk, for which nobody came, if its place is needed. @returns whether there is room */
+  /**
+   * Forgets the oldest chunk, for which nobody came, if its place is needed. @returns whether there
+   * is room
+   */
   #makeRoom(): boolean {
     if (!this.#queue.isFull) return true;
     const { number } = this.#expected[0]!;

@@ -41,7 +41,10 @@ export class ReadAheadQueue extends JobQueue {
     return number;
   }
 
-  /** Loads the chunk of a job in hand. @param cell the job's first @throws what {@link ChunkSource.load} throws */
+  /**
+   * Loads the chunk of a job in hand. @param cell the job's first @throws what
+   * {@link ChunkSource.load} throws
+   */
   load(cell: number, source: ChunkSource): void {
     const size = this.cells[cell + Job.SIZE]!;
     const low = BigInt(this.cells[cell + Job.ADDRESS]! >>> 0);

@@ -1,5 +1,6 @@
 /**
- * Decoded chunks that all threads of a mount share: each is loaded once, by whichever thread needs it first or has time.
+ * Decoded chunks that all threads of a mount share: each is loaded once, by whichever thread needs
+ * it first or has time.
  *
  * @module
  */
@@ -24,7 +25,10 @@ export interface SharedChunkCacheParts {
   /** Loads chunks in this thread. */
   readonly chunks: ChunkSource;
   readonly allocate: (size: number) => NativeBuffer;
-  /** Starts the thread that loads what is wanted soon. Is called in one of the threads only. Without it nothing is read ahead. */
+  /**
+   * Starts the thread that loads what is wanted soon. Is called in one of the threads only. Without
+   * it nothing is read ahead.
+   */
   readonly startLoader?: (() => void) | undefined;
   /** So many bytes are read in order before that. Default: 24 MiB. */
   readonly startBytes?: number | undefined;
@@ -93,7 +97,9 @@ export class SharedChunkCache implements DecodedChunks {
     return true;
   }
 
-  /** The slot of a chunk, which is loaded if need be, to be unpinned; -1 when there is none for it. */
+  /**
+   * The slot of a chunk, which is loaded if need be, to be unpinned; -1 when there is none for it.
+   */
   #pin(digest: ChunkDigest, size: number): number {
     const { loadTimeoutMs = LOAD_TIMEOUT_MS } = this.#parts;
     let deadline: number | undefined;
@@ -117,7 +123,10 @@ export class SharedChunkCache implements DecodedChunks {
     }
   }
 
-  /** Looks for a chunk. Unless another thread loads it or there is no room, {@link #slot} is pinned then. */
+  /**
+   * Looks for a chunk. Unless another thread loads it or there is no room, {@link #slot} is pinned
+   * then.
+   */
   #find(digest: ChunkDigest, size: number): Found {
     const slots = this.#slots;
     if (!slots.lock()) return Found.NO_ROOM;
@@ -137,7 +146,10 @@ export class SharedChunkCache implements DecodedChunks {
     }
   }
 
-  /** Waits for another thread to load a slot; loads what is wanted next meanwhile. @returns false when the time is over */
+  /**
+   * Waits for another thread to load a slot; loads what is wanted next meanwhile. @returns false
+   * when the time is over
+   */
   #waitForOther(slot: number, deadline: number): boolean {
     return waitAt(this.#gate, () => {
       if (loadWanted(this.#slots, this.#chunks)) return true;
@@ -171,7 +183,9 @@ export class SharedChunkCache implements DecodedChunks {
   }
 }
 
-/** Reading ahead is a help: where no thread can be started for it, what was asked for is still read. */
+/**
+ * Reading ahead is a help: where no thread can be started for it, what was asked for is still read.
+ */
 function startQuietly(startLoader: () => void): void {
   try {
     startLoader();
@@ -181,7 +195,8 @@ function startQuietly(startLoader: () => void): void {
 }
 
 /**
- * Loads a chunk that another thread asked for, if there is one. What is wrong with it is found out by who needs it.
+ * Loads a chunk that another thread asked for, if there is one. What is wrong with it is found out
+ * by who needs it.
  *
  * @returns whether there was one
  */

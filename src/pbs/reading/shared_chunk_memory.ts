@@ -1,8 +1,8 @@
 /**
  * The memory of decoded chunks that several threads share: which chunk lies where, and who uses it.
  *
- * There are slots of address space for the largest chunks; only what was written of a slot takes memory. All changes of what is
- * where are made under one lock, for a moment.
+ * There are slots of address space for the largest chunks; only what was written of a slot takes
+ * memory. All changes of what is where are made under one lock, for a moment.
  *
  * @module
  */
@@ -87,7 +87,10 @@ export class ChunkSlots {
     this.#address = roundUp(nativeBufferOf(data).address);
   }
 
-  /** Takes the lock. @returns false when a thread has ended with it: nothing that it guards may be touched any more */
+  /**
+   * Takes the lock. @returns false when a thread has ended with it: nothing that it guards may be
+   * touched any more
+   */
   lock(): boolean {
     if (acquireLock(this.#cells, Cell.LOCK, LOCK_TIMEOUT_MS)) return true;
     breakLock(this.#cells, Cell.LOCK);

@@ -1,9 +1,9 @@
 /**
  * Chunks of zeros in an index: known by their digests, so that nothing has to be loaded.
  *
- * Whoever backs up a long run of zeros makes chunks of the largest size of them (dynamic index) or of the only size
- * (fixed index). Both are powers of two, and there are few such sizes in an index, so for each one the digest of zeros is
- * computed once.
+ * Whoever backs up a long run of zeros makes chunks of the largest size of them (dynamic index) or
+ * of the only size (fixed index). Both are powers of two, and there are few such sizes in an index,
+ * so for each one the digest of zeros is computed once.
  *
  * @module
  */

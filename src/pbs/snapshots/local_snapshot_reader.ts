@@ -51,7 +51,10 @@ export const INDEX_FILE_SIZE_MAX = 1 << 30;
 
 /** How a snapshot is opened within this folder. */
 interface LocalSnapshotOptions extends OpenSnapshotOptions {
-  /** Whether a new snapshot refers to its chunks: corrupt ones are renamed, so that they are stored anew. */
+  /**
+   * Whether a new snapshot refers to its chunks: corrupt ones are renamed, so that they are stored
+   * anew.
+   */
   readonly isBase?: boolean;
 }
 

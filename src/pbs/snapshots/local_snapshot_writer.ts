@@ -242,8 +242,9 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   }
 
   /**
-   * Garbage is being collected by this process, which may have looked for indexes here already: then the base has kept the
-   * chunks that were taken over from it, and it can be removed as soon as this snapshot is finished.
+   * Garbage is being collected by this process, which may have looked for indexes here already:
+   * then the base has kept the chunks that were taken over from it, and it can be removed as soon
+   * as this snapshot is finished.
    */
   #touchChunks(name: string, bytes: Uint8Array<ArrayBuffer>): void {
     const index = name.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);

@@ -90,8 +90,8 @@ export function encodeManifest(store: OpenStore, manifest: Manifest): Uint8Array
 }
 
 /**
- * Makes a snapshot a finished one: its manifest becomes visible when everything else is as durable as the store's policy
- * demands.
+ * Makes a snapshot a finished one: its manifest becomes visible when everything else is as durable
+ * as the store's policy demands.
  *
  * @throws {OsError}
  */

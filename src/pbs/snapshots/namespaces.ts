@@ -16,7 +16,10 @@ import { forgetGroup } from "./snapshot_removal.ts";
 import { listGroups, listNamespaces } from "./store_listing.ts";
 import { inNamespace, requireNamespace } from "./store_places.ts";
 
-/** Makes a namespace. @throws {StateError} `exists`, or `not-found` when its parent does not @throws {OsError} */
+/**
+ * Makes a namespace. @throws {StateError} `exists`, or `not-found` when its parent does not @throws
+ * {OsError}
+ */
 export function createNamespace(store: OpenStore, ns: Namespace): void {
   const { files } = writableParts(store);
   const parent = namespaceNames(ns).slice(0, -1).join("/") as Namespace;

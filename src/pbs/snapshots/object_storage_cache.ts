@@ -1,6 +1,7 @@
 /**
- * Whether a directory is no whole datastore but a server's cache of one whose chunks are in object storage (4.x). What is judged by
- * the chunks that lie in it would be judged wrongly: those that the server has evicted are empty files.
+ * Whether a directory is no whole datastore but a server's cache of one whose chunks are in object
+ * storage (4.x). What is judged by the chunks that lie in it would be judged wrongly: those that
+ * the server has evicted are empty files.
  *
  * @module
  */
@@ -28,8 +29,8 @@ export function cacheError(storePath: string, sign: string): StateError {
 }
 
 /**
- * How many of the chunks that the oldest snapshots need are empty files, as a message; undefined where they are too few to be those
- * of a cache.
+ * How many of the chunks that the oldest snapshots need are empty files, as a message; undefined
+ * where they are too few to be those of a cache.
  */
 export function signOfCache(store: OpenStore): string | undefined {
   let [seen, empty] = [0, 0];

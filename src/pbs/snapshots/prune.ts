@@ -20,7 +20,9 @@ export interface RetentionOptions {
 /** A period of {@link RetentionOptions}. */
 export type RetentionPeriod = keyof RetentionOptions;
 
-/** What pruning does with a snapshot. `keep-partial`: unfinished, but perhaps a backup is running. */
+/**
+ * What pruning does with a snapshot. `keep-partial`: unfinished, but perhaps a backup is running.
+ */
 export type PruneMark = "keep" | "keep-partial" | "protected" | "remove";
 
 /** What the rule looks at. */
@@ -147,8 +149,9 @@ function markPeriod<Id>(
  *
  * @returns one decision for each snapshot, newest first
  * @param calendar says to which periods times belong. Default: the system's
- * @throws {UsageError} when a count is none: what asks for nothing by mistake would remove everything. `time-zone` when the
- *     system's zone is not known, by which snapshots would be removed
+ * @throws {UsageError} when a count is none: what asks for nothing by mistake would remove
+ *   everything. `time-zone` when the system's zone is not known, by which snapshots would be
+ *   removed
  */
 export function selectForPruning<Id>(
   snapshots: readonly PrunableSnapshot<Id>[],

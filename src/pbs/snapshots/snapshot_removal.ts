@@ -21,7 +21,8 @@ import { requireGroup, requireSnapshot } from "./store_places.ts";
 /**
  * Removes a snapshot, and its group when that is empty then.
  *
- * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or `protected`
+ * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or
+ *   `protected`
  * @throws {OsError}
  */
 export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
@@ -49,10 +50,12 @@ export interface KeptSnapshot {
 }
 
 /**
- * Removes a group with all its snapshots; protected ones and those in use stay, and with them the group.
+ * Removes a group with all its snapshots; protected ones and those in use stay, and with them the
+ * group.
  *
  * @returns the snapshots that stayed
- * @throws {StateError} `not-found`, `locked`, or `busy` when the group stays because there is something unknown in it
+ * @throws {StateError} `not-found`, `locked`, or `busy` when the group stays because there is
+ *   something unknown in it
  * @throws {OsError}
  */
 export function forgetGroup(store: OpenStore, group: GroupId): KeptSnapshot[] {
@@ -119,15 +122,23 @@ function hasManifest(store: OpenStore, snapshot: SnapshotId): boolean {
   return store.storage.files.status(name)?.kind === "file";
 }
 
-/** Files that belong to a group itself, the owner last; somebody may have been killed while writing them. */
+/**
+ * Files that belong to a group itself, the owner last; somebody may have been killed while writing
+ * them.
+ */
 const GROUP_FILES = [`${NOTES_FILE}.tmp`, NOTES_FILE, `${OWNER_FILE}.tmp`, OWNER_FILE];
 
-/** Removes a group that the caller has locked, where there is no snapshot in it. @throws {OsError} */
+/**
+ * Removes a group that the caller has locked, where there is no snapshot in it. @throws {OsError}
+ */
 export function removeEmptyGroup(store: OpenStore, group: GroupId): void {
   if (listSnapshots(store, group).length === 0) removeGroup(store, group);
 }
 
-/** Removes a group without snapshots. @returns the name of something else in it, because of which it stays */
+/**
+ * Removes a group without snapshots. @returns the name of something else in it, because of which it
+ * stays
+ */
 function removeGroup(store: OpenStore, group: GroupId): string | undefined {
   const { files, locks } = writableParts(store);
   const folder = groupDirectory(group);

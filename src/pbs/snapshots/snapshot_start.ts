@@ -1,5 +1,6 @@
 /**
- * What has to be done before a snapshot can be written: locks, owner, base, directory; in the order in which a server does it.
+ * What has to be done before a snapshot can be written: locks, owner, base, directory; in the order
+ * in which a server does it.
  *
  * @module
  */
@@ -37,8 +38,9 @@ const GROUP_ATTEMPTS_MAX = 10;
 /**
  * Starts a snapshot.
  *
- * @throws {StateError} `locked`, `not-found` when there is no such namespace, `exists` when the time is taken or not after the
- *     last snapshot's, `future-snapshot` when the last one is ahead of the clock and no time is given
+ * @throws {StateError} `locked`, `not-found` when there is no such namespace, `exists` when the
+ *   time is taken or not after the last snapshot's, `future-snapshot` when the last one is ahead of
+ *   the clock and no time is given
  * @throws {UsageError} when the options do not fit together
  * @throws {OsError}
  */
@@ -187,8 +189,9 @@ function makeSnapshotDirectory(
  * The snapshot that would be started now.
  *
  * @param time unix seconds; undefined: the present, or the next second that is free
- * @throws {StateError} `not-found` when there is no such namespace, `exists` when the time is not after the last snapshot's,
- *     `future-snapshot` when the last one is ahead of the clock and no time is given
+ * @throws {StateError} `not-found` when there is no such namespace, `exists` when the time is not
+ *   after the last snapshot's, `future-snapshot` when the last one is ahead of the clock and no
+ *   time is given
  */
 export function plannedSnapshot(
   store: OpenStore,
@@ -212,7 +215,8 @@ function nextId(store: OpenStore, group: GroupId, time: number | undefined): Sna
   }
   const now = currentSeconds();
   if (last === undefined) return { group, time: now };
-  // Dated after it, this one and all to come would be of that future, too, and of a day each when they are pruned.
+  // Dated after it, this one and all to come would be of that future, too, and of a day each when
+  // they are pruned.
   if (isAheadOf(last.time, now)) {
     const isFuture = (id: SnapshotId) => isAheadOf(id.time, now) && isFinished(store, id);
     throw new FutureSnapshotError(listSnapshots(store, group).filter(isFuture), now);

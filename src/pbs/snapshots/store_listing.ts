@@ -73,7 +73,9 @@ export function listGroups(store: OpenStore, ns: Namespace): GroupId[] {
   );
 }
 
-/** Snapshots of a group, oldest first; unfinished ones included. None where there is no such group. */
+/**
+ * Snapshots of a group, oldest first; unfinished ones included. None where there is no such group.
+ */
 export function listSnapshots(store: OpenStore, group: GroupId): SnapshotId[] {
   return foldersIn(store, groupDirectory(group))
     .map(parseBackupTime)
@@ -109,7 +111,10 @@ export function checkNotes(notes: string): void {
   throw new LimitError(`Cannot set notes: ${size} bytes are more than ${NOTES_SIZE_MAX}`);
 }
 
-/** What is known of a group; an owner or notes that cannot be read are no reason to throw. @throws {StateError} `not-found` */
+/**
+ * What is known of a group; an owner or notes that cannot be read are no reason to throw. @throws
+ * {StateError} `not-found`
+ */
 export function describeGroup(store: OpenStore, group: GroupId): GroupInfo {
   requireGroup(store, group);
   const snapshots = listSnapshots(store, group).reverse();
@@ -137,7 +142,10 @@ function attempt<Value>(read: () => Value): { readonly value?: Value; readonly e
   }
 }
 
-/** What is known of a snapshot; a manifest that cannot be read is no reason to throw. @throws {StateError} `not-found` */
+/**
+ * What is known of a snapshot; a manifest that cannot be read is no reason to throw. @throws
+ * {StateError} `not-found`
+ */
 export function describeSnapshot(store: OpenStore, snapshot: SnapshotId): SnapshotInfo {
   requireSnapshot(store, snapshot);
   const base = {
@@ -172,7 +180,10 @@ export function describeSnapshot(store: OpenStore, snapshot: SnapshotId): Snapsh
   }
 }
 
-/** Files of the manifest in its order, then the others with the manifest first and the client's log last. */
+/**
+ * Files of the manifest in its order, then the others with the manifest first and the client's log
+ * last.
+ */
 function listFiles(
   store: OpenStore,
   snapshot: SnapshotId,

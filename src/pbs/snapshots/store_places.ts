@@ -1,5 +1,6 @@
 /**
- * Where namespaces, groups and snapshots of a datastore lie, and whether they are there. Works without FFI.
+ * Where namespaces, groups and snapshots of a datastore lie, and whether they are there. Works
+ * without FFI.
  *
  * @module
  */

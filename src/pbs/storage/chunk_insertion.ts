@@ -20,7 +20,8 @@ export interface Insertion {
 /**
  * Stores an encoded chunk, a whole blob, unless it is there already.
  *
- * @throws {IntegrityError} when there is one of the same digest whose encryption is not what an encrypted one's must be
+ * @throws {IntegrityError} when there is one of the same digest whose encryption is not what an
+ *   encrypted one's must be
  * @throws {OsError}
  */
 export function insertChunk(

@@ -25,7 +25,8 @@ export interface StorageLocks {
    */
   lockGroup(group: GroupId): ObjectLock;
   /**
-   * Locks a snapshot: alone for writing, removal and protection, shared for reading and as base of a backup.
+   * Locks a snapshot: alone for writing, removal and protection, shared for reading and as base of
+   * a backup.
    *
    * @throws {StateError} `locked`, or `not-found` when there is no such snapshot
    * @throws {OsError}
@@ -53,21 +54,28 @@ export interface HeldLock {
 }
 
 /**
- * The lock that writers share and garbage collection has alone. Within a process both may coexist: then garbage collection
- * spares what is younger than {@link oldestSharedStart}.
+ * The lock that writers share and garbage collection has alone. Within a process both may coexist:
+ * then garbage collection spares what is younger than {@link oldestSharedStart}.
  */
 export interface WriterLock {
-  /** For writers. @throws {StateError} `locked` when another process collects garbage for too long @throws {OsError} */
+  /**
+   * For writers. @throws {StateError} `locked` when another process collects garbage for too long
+   * @throws {OsError}
+   */
   acquireShared(): HeldLock;
   /**
    * For garbage collection.
    *
-   * @throws {StateError} `locked` when another process writes or collects for too long, or this process collects
+   * @throws {StateError} `locked` when another process writes or collects for too long, or this
+   *   process collects
    * @throws {OsError}
    */
   acquireExclusive(): HeldLock;
   /** Whether this process collects garbage at the moment. */
   readonly isHeldExclusively: boolean;
-  /** When the oldest of this process's shared holders took the lock, in unix seconds; undefined without any. */
+  /**
+   * When the oldest of this process's shared holders took the lock, in unix seconds; undefined
+   * without any.
+   */
   readonly oldestSharedStart: number | undefined;
 }

@@ -13,7 +13,8 @@ const openers = new Map<string, (description: never) => Storage>([
 ]);
 
 /**
- * Makes a kind of storage known to this thread. A thread whose module does not do that opens local directories only.
+ * Makes a kind of storage known to this thread. A thread whose module does not do that opens local
+ * directories only.
  *
  * @param open is given descriptions of this kind
  */
@@ -24,7 +25,10 @@ export function registerStorage<Description extends StorageDescription>(
   openers.set(kind, open);
 }
 
-/** Opens a storage. Nothing but its kind need be right before it is used. @throws {UsageError} when its kind is not known here @throws {OsError} */
+/**
+ * Opens a storage. Nothing but its kind need be right before it is used. @throws {UsageError} when
+ * its kind is not known here @throws {OsError}
+ */
 export function openStorage(description: StorageDescription): Storage {
   const open = openers.get(description.kind);
   if (open !== undefined) return open(description as never);

@@ -1,8 +1,9 @@
 /**
- * What is below snapshots: a place that keeps objects. A local directory implements it, and a server or an object store can.
+ * What is below snapshots: a place that keeps objects. A local directory implements it, and a
+ * server or an object store can.
  *
- * Everything is synchronous. What is thrown says which object it is about. `tests/pbs/storage/storage_conformance.ts` says
- * what every storage must do.
+ * Everything is synchronous. What is thrown says which object it is about.
+ * `tests/pbs/storage/storage_conformance.ts` says what every storage must do.
  *
  * @module
  */
@@ -12,7 +13,9 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { StorageLocks, WriterLock } from "./locks.ts";
 
-/** Plain values that name a storage: can be posted to a worker, where {@link openStorage} opens it. */
+/**
+ * Plain values that name a storage: can be posted to a worker, where {@link openStorage} opens it.
+ */
 export interface StorageDescription {
   /** Which implementation reads the rest. */
   readonly kind: string;
@@ -41,8 +44,8 @@ export interface StorageSpace {
 }
 
 /**
- * Encoded chunks by digest. One that is being written is seen whole or not at all, whatever happens to who writes it;
- * what was written is read by all threads and processes from then on.
+ * Encoded chunks by digest. One that is being written is seen whole or not at all, whatever happens
+ * to who writes it; what was written is read by all threads and processes from then on.
  */
 export interface ChunkStorage {
   /** What a chunk is called in messages, such as the path of its file. */
@@ -60,7 +63,8 @@ export interface ChunkStorage {
    * Reads a chunk into {@link buffer}, which holds it until the next call.
    *
    * @returns the size, -1 when there is none
-   * @throws {FormatError} when there are more bytes than a chunk can have, or something that is no chunk has its name
+   * @throws {FormatError} when there are more bytes than a chunk can have, or something that is no
+   *   chunk has its name
    * @throws {OsError}
    */
   read(digest: ChunkDigest): number;
@@ -78,25 +82,31 @@ export interface ChunkStorage {
    */
   add(digest: ChunkDigest, encoded: NativeBuffer, start: number, size: number): boolean;
   /**
-   * A number that is another one when another chunk takes this one's place. Chunks are best read in the order of these
-   * numbers. 0 when there is no such chunk, or nothing is known of that.
+   * A number that is another one when another chunk takes this one's place. Chunks are best read in
+   * the order of these numbers. 0 when there is no such chunk, or nothing is known of that.
    */
   placeOf(digest: ChunkDigest): number;
   /** Undefined where corrupt chunks cannot be told from those that others store in their place. */
   readonly quarantine: ChunkQuarantine | undefined;
 }
 
-/** Keeps corrupt chunks under other names, so that the next backup with the same bytes stores them anew. */
+/**
+ * Keeps corrupt chunks under other names, so that the next backup with the same bytes stores them
+ * anew.
+ */
 export interface ChunkQuarantine {
   /**
    * Gives a corrupt chunk another name.
    *
-   * @param place {@link ChunkStorage.placeOf} the one that was found corrupt: if another took its place meanwhile, that one stays
+   * @param place {@link ChunkStorage.placeOf} the one that was found corrupt: if another took its
+   *   place meanwhile, that one stays
    * @returns the new name; undefined when the corrupt chunk is not there any more
    * @throws {OsError}
    */
   setAside(digest: ChunkDigest, place: number): string | undefined;
-  /** Keeps the corrupt forms of a chunk that somebody misses from being removed. @throws {OsError} */
+  /**
+   * Keeps the corrupt forms of a chunk that somebody misses from being removed. @throws {OsError}
+   */
   touch(digest: ChunkDigest): void;
 }
 
@@ -115,13 +125,15 @@ export interface StoredEntry {
 }
 
 /**
- * Small files by name, such as `host/a/2026-01-01T00:00:00Z/index.json.blob`: manifests, indexes, notes. Names are relative,
- * and what is before a slash is a folder.
+ * Small files by name, such as `host/a/2026-01-01T00:00:00Z/index.json.blob`: manifests, indexes,
+ * notes. Names are relative, and what is before a slash is a folder.
  */
 export interface FileStorage {
   /** What a file or folder is called in messages, such as its path; `""` is the storage itself. */
   pathOf(name: string): string;
-  /** Undefined when there is nothing of that name. @throws {OsError} when that cannot be found out */
+  /**
+   * Undefined when there is nothing of that name. @throws {OsError} when that cannot be found out
+   */
   status(name: string): StoredStatus | undefined;
   /** Entries of a folder, in no order; none when there is no such folder. @throws {OsError} */
   list(folder: string): StoredEntry[];
@@ -136,11 +148,16 @@ export interface FileStorage {
   open(name: string): ByteSource;
   /** Gives a name new content: others see the old one or all of the new one. @throws {OsError} */
   replace(name: string, bytes: Uint8Array<ArrayBuffer>): void;
-  /** Like {@link replace}, after everything that was written before is as durable as the storage makes it. @throws {OsError} */
+  /**
+   * Like {@link replace}, after everything that was written before is as durable as the storage
+   * makes it. @throws {OsError}
+   */
   commit(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   /** Removes a file. @returns whether there was one @throws {OsError} */
   remove(name: string): boolean;
-  /** Makes a folder, in one that is there. @returns false when the name is taken @throws {OsError} */
+  /**
+   * Makes a folder, in one that is there. @returns false when the name is taken @throws {OsError}
+   */
   makeFolder(name: string): boolean;
   /** Removes an empty folder, if it is there. @throws {OsError} when something is in it */
   removeFolder(name: string): void;

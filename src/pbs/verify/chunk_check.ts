@@ -19,7 +19,10 @@ export interface ExpectedChunk {
   /** Plain bytes. */
   readonly size: number;
   readonly isEncrypted: boolean;
-  /** Opens encrypted chunks. Without, only their CRC can be checked, and the length of those that are not compressed. */
+  /**
+   * Opens encrypted chunks. Without, only their CRC can be checked, and the length of those that
+   * are not compressed.
+   */
   readonly crypt: CryptConfig | undefined;
 }
 
@@ -39,8 +42,8 @@ export class ChunkCheck {
    *
    * @returns bytes of its file
    * @throws {StateError} `not-found` when there is none
-   * @throws {IntegrityError | FormatError} when it is damaged; with the code `crypt-mode` when it is sound, but encrypted when it
-   *   should not be or the other way round
+   * @throws {IntegrityError | FormatError} when it is damaged; with the code `crypt-mode` when it
+   *   is sound, but encrypted when it should not be or the other way round
    * @throws {OsError} when it cannot be read
    */
   check({ digest, size, isEncrypted, crypt }: ExpectedChunk): number {

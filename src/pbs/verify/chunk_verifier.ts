@@ -21,7 +21,10 @@ const KNOWN_BUDGET = 192 << 20;
 /** Below so many plain bytes in a batch, it takes longer to start threads than they save. */
 const THREADS_START_SIZE = 64 << 20;
 
-/** How long a thread may take to end. One that hangs is left behind: it touches nothing that others use. */
+/**
+ * How long a thread may take to end. One that hangs is left behind: it touches nothing that others
+ * use.
+ */
 const END_TIMEOUT_MS = 1000;
 
 /** What is known of a chunk, in the low bits; the rest is its plain size. */
@@ -79,7 +82,10 @@ export class ChunkVerifier {
     this.#check = new ChunkCheck(options.storage.chunks);
   }
 
-  /** Verifies the chunks of an index that is sound by itself. @throws what {@link ChunkVerifierOptions.throwIfStopped} throws */
+  /**
+   * Verifies the chunks of an index that is sound by itself. @throws what
+   * {@link ChunkVerifierOptions.throwIfStopped} throws
+   */
   verifyIndex(index: IndexChunks): void {
     let waiting: WaitingChunk[] = [];
     let done = 0;

@@ -20,13 +20,15 @@ export type VerifyScope =
 
 /** How to verify. */
 export interface VerifyOptions {
-  /** Whether snapshots that have a result are passed over. Default: false for a snapshot, else true. */
+  /**
+   * Whether snapshots that have a result are passed over. Default: false for a snapshot, else true.
+   */
   readonly ignoreVerified?: boolean;
   /** A result that is older than so many days does not count. Default: results do not age. */
   readonly outdatedAfterDays?: number;
   /**
-   * Keys: the signatures of snapshots made with them are checked, and their encrypted chunks are decrypted and compared with
-   * their digests. Without, encrypted chunks are checked by CRC only.
+   * Keys: the signatures of snapshots made with them are checked, and their encrypted chunks are
+   * decrypted and compared with their digests. Without, encrypted chunks are checked by CRC only.
    */
   readonly crypts?: readonly CryptConfig[];
   /** Threads to share the work with. Default: none. */

@@ -141,7 +141,9 @@ export class SnapshotVerifier {
     return Math.floor((now - startTime) / SECONDS_PER_DAY) <= outdatedAfterDays;
   }
 
-  /** The key that the snapshot was made with, if it was given and the manifest's signature is right. */
+  /**
+   * The key that the snapshot was made with, if it was given and the manifest's signature is right.
+   */
   #cryptOf(manifest: Manifest, faults: Faults): CryptConfig | undefined {
     const fingerprint = keyFingerprintOf(manifest);
     const isKeyed = manifest.files.some(({ cryptMode }) => cryptMode !== "none");
@@ -209,7 +211,8 @@ export class SnapshotVerifier {
         (manifest) => withVerifyState(manifest, { state, upid: this.#upid }),
       );
     } catch (error) {
-      // The disk may be full, or the snapshot removed as soon as it was not locked any more. Others are verified all the same.
+      // The disk may be full, or the snapshot removed as soon as it was not locked any more. Others
+      // are verified all the same.
       if (!(error instanceof Failure)) throw error;
       const name = formatSnapshot(snapshot);
       this.#options.onWarning?.(`The result of ${name} was not saved: ${error.message}`);

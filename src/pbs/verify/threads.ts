@@ -1,7 +1,8 @@
 /**
  * The threads that help a verification.
  *
- * A worker only tells sound chunks from others; what is wrong with the others the caller's thread finds out again by itself.
+ * A worker only tells sound chunks from others; what is wrong with the others the caller's thread
+ * finds out again by itself.
  *
  * @module
  */
@@ -28,11 +29,17 @@ export interface VerifyStart {
 export interface VerifyThreads {
   /** Threads besides the caller's. */
   readonly count: number;
-  /** Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from one of this package. */
+  /**
+   * Starts a thread with this name, from a module that calls `serveDatastoreThread`. Default: from
+   * one of this package.
+   */
   readonly spawn?: SpawnThread;
   /** They are started when an index has so many bytes that have to be verified. Default: 64 MiB. */
   readonly startBytes?: number;
-  /** How long the caller waits while none of them has checked anything, before it goes on alone. Default: 600,000. */
+  /**
+   * How long the caller waits while none of them has checked anything, before it goes on alone.
+   * Default: 600,000.
+   */
   readonly timeoutMs?: number;
 }
 

@@ -47,7 +47,10 @@ export class VerifyQueue extends JobQueue {
     this.submit();
   }
 
-  /** Checks the chunk of a job in hand. @param cell the job's first @throws what is wrong with the chunk */
+  /**
+   * Checks the chunk of a job in hand. @param cell the job's first @throws what is wrong with the
+   * chunk
+   */
   check(cell: number, checker: ChunkCheck, crypts: readonly CryptConfig[]): void {
     const { cells } = this;
     cells[cell + Job.STORED_SIZE] = checker.check({

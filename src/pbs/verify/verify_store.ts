@@ -1,6 +1,6 @@
 /**
- * Verification of snapshots: every chunk and every file is read and compared with what the manifests promise (section 15 of the
- * format's description).
+ * Verification of snapshots: every chunk and every file is read and compared with what the
+ * manifests promise (section 15 of the format's description).
  *
  * @module
  */
@@ -22,8 +22,8 @@ export type {
 } from "./report.ts";
 
 /**
- * Verifies snapshots: groups by type and id, the newest snapshot of each first. Corrupt chunks are renamed and results are saved
- * where the datastore is open for writing.
+ * Verifies snapshots: groups by type and id, the newest snapshot of each first. Corrupt chunks are
+ * renamed and results are saved where the datastore is open for writing.
  *
  * @throws {StateError} `not-found` when what is asked for does not exist
  * @throws {UsageError} when FFI is not allowed

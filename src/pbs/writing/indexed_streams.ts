@@ -218,7 +218,10 @@ class StoredStream implements IndexedStream {
     if (!chunk.isNew) this.#uploads.duplicates++;
   }
 
-  /** Whether a client that talks to a server would have sent the chunk, knowing the previous index and what it sent before. */
+  /**
+   * Whether a client that talks to a server would have sent the chunk, knowing the previous index
+   * and what it sent before.
+   */
   #isUpload(chunk: ChunkRecord): boolean {
     // Injected ones take no space: nobody asked the store for them.
     if (chunk.storedSize === 0) return false;

@@ -1,5 +1,6 @@
 /**
- * What becomes of the chunks of a backup to a datastore directory: named, compressed, encrypted, stored.
+ * What becomes of the chunks of a backup to a datastore directory: named, compressed, encrypted,
+ * stored.
  *
  * @module
  */
@@ -22,7 +23,10 @@ export interface StoreChunkHandlerDescription {
   readonly key: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** After so many new chunks the next one is taken for new, too: to ask first costs more than a few mistakes. */
+/**
+ * After so many new chunks the next one is taken for new, too: to ask first costs more than a few
+ * mistakes.
+ */
 const GUESS_COUNT = 16;
 /** Only with small chunks: it is little work that was in vain. */
 const GUESS_SIZE_MAX = 16 << 10;

@@ -1,9 +1,9 @@
 /**
  * `backup_content.control`: the list of all files and directories of the cluster at one backup.
  *
- * One line an entry, `{"path":"base/5/16396", "size":"81458", …}`: every value is a quoted string, nothing is
- * escaped. Lists may have 50,000 lines and are read for every backup of a chain, so the bytes are scanned once, and
- * one {@link ContentEntry} is filled again for each line.
+ * One line an entry, `{"path":"base/5/16396", "size":"81458", …}`: every value is a quoted string,
+ * nothing is escaped. Lists may have 50,000 lines and are read for every backup of a chain, so the
+ * bytes are scanned once, and one {@link ContentEntry} is filled again for each line.
  *
  * @module
  */
@@ -69,12 +69,18 @@ export class ContentEntry {
   /** Number of the line, from 1. */
   lineNumber = 0;
 
-  /** Relative, checked: no empty, `.` or `..` component, no NUL. Decoded when asked for: most lines are passed over. */
+  /**
+   * Relative, checked: no empty, `.` or `..` component, no NUL. Decoded when asked for: most lines
+   * are passed over.
+   */
   get path(): string {
     return this.#path ??= decodeFileName(this.#bytes.subarray(this.#pathStart, this.#pathEnd));
   }
 
-  /** The list, in which the path goes from {@link pathStart} to {@link pathEnd}; valid until the next line. */
+  /**
+   * The list, in which the path goes from {@link pathStart} to {@link pathEnd}; valid until the
+   * next line.
+   */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes;
   }
@@ -114,7 +120,9 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 const NEWLINE = 0x0a;
 
-/** Keys that are read; the rest is passed over. Numbers above {@link TEXT_KEYS} have numeric values. */
+/**
+ * Keys that are read; the rest is passed over. Numbers above {@link TEXT_KEYS} have numeric values.
+ */
 const Key = {
   PATH: 1,
   COMPRESS_ALG: 2,
@@ -151,8 +159,9 @@ function hashOfKey(name: string): number {
 /**
  * Reads a list and calls `visit` for each line with one and the same entry, filled anew.
  *
- * @throws {FormatError} naming file, offset and line for a line that is malformed or cut off, a path that leads out of
- *   its root, an impossible number, or an unknown compression (`code` is `unsupported`)
+ * @throws {FormatError} naming file, offset and line for a line that is malformed or cut off, a
+ *   path that leads out of its root, an impossible number, or an unknown compression (`code` is
+ *   `unsupported`)
  */
 export function parseContentList(
   bytes: Uint8Array<ArrayBuffer>,

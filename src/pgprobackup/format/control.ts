@@ -72,7 +72,8 @@ export interface BackupControl {
 /**
  * Parses a control file. Unknown keys are passed over.
  *
- * @throws {FormatError} when a line is malformed or a needed key is missing or has an impossible value
+ * @throws {FormatError} when a line is malformed or a needed key is missing or has an impossible
+ *   value
  */
 export function parseBackupControl(bytes: Uint8Array, place: TextPlace): BackupControl {
   const reader = new ControlReader(parseKeyValues(bytes, place), place);
@@ -174,7 +175,8 @@ class ControlReader {
 
   mode(): BackupMode {
     const text = this.needed("backup-mode", this.text("backup-mode")).toUpperCase();
-    // A prefix is enough; P alone would be two modes, and the order of the list decides as in the original.
+    // A prefix is enough; P alone would be two modes, and the order of the list decides as in the
+    // original.
     const mode = text === "" ? undefined : MODES.find((name) => name.startsWith(text));
     return mode ?? this.#refuseValue("backup-mode");
   }

@@ -1,8 +1,8 @@
 /**
  * The text form of `backup.control` and `pg_probackup.conf`: `key = value` lines and `#` comments.
  *
- * A value in single quotes may hold `''` and backslash escapes; an unquoted one ends at white space or `#`. Keys
- * compare without case, and `-`, `_` and blank are the same in them.
+ * A value in single quotes may hold `''` and backslash escapes; an unquoted one ends at white space
+ * or `#`. Keys compare without case, and `-`, `_` and blank are the same in them.
  *
  * @module
  */
@@ -30,8 +30,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /**
  * Parses the lines; of a repeated key the last one counts. Keys come out in lower case with `-`.
  *
- * @throws {FormatError} for a line that is neither empty, comment nor `key = value`, for an open quote and for
- *   a file above {@link KEY_VALUES_SIZE_MAX}
+ * @throws {FormatError} for a line that is neither empty, comment nor `key = value`, for an open
+ *   quote and for a file above {@link KEY_VALUES_SIZE_MAX}
  */
 export function parseKeyValues(bytes: Uint8Array, place: TextPlace): Map<string, string> {
   if (bytes.length > KEY_VALUES_SIZE_MAX) {

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL's page checksum: 32 lanes of a multiplicative hash over the 2048 words of a page, with the checksum
- * field itself (u16 at offset 8) taken as 0.
+ * PostgreSQL's page checksum: 32 lanes of a multiplicative hash over the 2048 words of a page, with
+ * the checksum field itself (u16 at offset 8) taken as 0.
  *
  * @module
  */
@@ -32,10 +32,11 @@ const LANE_SEEDS = new Int32Array(new Uint32Array([
  */
 export function pageChecksum(words: Int32Array, start: number, block: number): number {
   let hash = block;
-  // The lane that meets the checksum field starts with the field xor-ed in, so that meeting it cancels it.
+  // The lane that meets the checksum field starts with the field xor-ed in, so that meeting it
+  // cancels it.
   let checksumField = words[start + 2]! & 0xffff;
-  // Measured: four lanes at a time take 1.3 µs a page, eight 1.7, sixteen 2.1 (registers run out). Smaller functions
-  // and a loop on the word index are slower.
+  // Measured: four lanes at a time take 1.3 µs a page, eight 1.7, sixteen 2.1 (registers run out).
+  // Smaller functions and a loop on the word index are slower.
   for (let lane = 0; lane < LANES; lane += 4) {
     let a = LANE_SEEDS[lane]! | 0;
     let b = LANE_SEEDS[lane + 1]! | 0;
@@ -117,9 +118,11 @@ const VECTOR_BODY: Code = [
 let vectorModule: WebAssembly.Module | undefined;
 
 /**
- * Makes a {@link pageChecksum} that works on four lanes at a time, in memory of its own: 0.5 µs a page instead of 1.7.
+ * Makes a {@link pageChecksum} that works on four lanes at a time, in memory of its own: 0.5 µs a
+ * page instead of 1.7.
  *
- * @returns undefined where WebAssembly gets no memory (it wants address space, which may be limited)
+ * @returns undefined where WebAssembly gets no memory (it wants address space, which may be
+ *   limited)
  */
 export function makeVectorChecksum(): PageChecksum | undefined {
   let memory: WebAssembly.Memory;
@@ -148,10 +151,11 @@ export function makeVectorChecksum(): PageChecksum | undefined {
 export const PageVerdict = { GOOD: 0, BAD_CHECKSUM: 1, BAD_NEW_PAGE: 2 } as const;
 
 /**
- * Checks a page of a cluster with data checksums. A page whose `pd_upper` (u16 at offset 14) is 0 is new: it has no
- * checksum, and every byte of it must be 0.
+ * Checks a page of a cluster with data checksums. A page whose `pd_upper` (u16 at offset 14) is 0
+ * is new: it has no checksum, and every byte of it must be 0.
  *
- * @param checksum how checksums are computed: {@link pageChecksum}, or what {@link makeVectorChecksum} made
+ * @param checksum how checksums are computed: {@link pageChecksum}, or what
+ *   {@link makeVectorChecksum} made
  * @returns a {@link PageVerdict}
  */
 export function verifyPage(

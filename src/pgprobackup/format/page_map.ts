@@ -1,5 +1,6 @@
 /**
- * `page_header_map`: for each data file an array of 24-byte elements that says where every record begins.
+ * `page_header_map`: for each data file an array of 24-byte elements that says where every record
+ * begins.
  *
  * | offset | type | field |
  * |---|---|---|
@@ -34,8 +35,8 @@ export const LAYERS_MAX = 1 << (32 - PAYLOAD_SIZE_BITS);
 
 /**
  * Enters the records of one layer into an index of two words a block: record position, and
- * `layer << 14 | payload length`. Blocks that are entered already (by a newer layer) or lie beyond the index are
- * passed over.
+ * `layer << 14 | payload length`. Blocks that are entered already (by a newer layer) or lie beyond
+ * the index are passed over.
  *
  * @param map the array as little-endian words, terminator included
  * @param recordCount elements without the terminator

@@ -7,7 +7,8 @@
  * | 4 | i32 | payload length: 8192 = page as it is, 1…8191 = compressed page |
  * | 8 | | payload |
  *
- * All numbers are little-endian. The functions here are called for every page and take plain numbers.
+ * All numbers are little-endian. The functions here are called for every page and take plain
+ * numbers.
  *
  * @module
  */
@@ -30,7 +31,9 @@ export function recordBlock(bytes: Uint8Array, offset: number): number {
     (bytes[offset + 3]! << 24)) >>> 0;
 }
 
-/** Payload length of the record at `offset`, signed; the caller has checked that 8 bytes are there. */
+/**
+ * Payload length of the record at `offset`, signed; the caller has checked that 8 bytes are there.
+ */
 export function recordPayloadSize(bytes: Uint8Array, offset: number): number {
   return bytes[offset + 4]! | (bytes[offset + 5]! << 8) | (bytes[offset + 6]! << 16) |
     (bytes[offset + 7]! << 24);

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL's LZ compression. The data are groups of a control byte and up to eight items. Bits of the control byte
- * are used from the lowest one up: 0 = one literal byte, 1 = a tag:
+ * PostgreSQL's LZ compression. The data are groups of a control byte and up to eight items. Bits of
+ * the control byte are used from the lowest one up: 0 = one literal byte, 1 = a tag:
  *
  * | byte | bits | field |
  * |---|---|---|

@@ -28,8 +28,8 @@ export interface ArchiveSinks {
 }
 
 /**
- * Starts an archive: its root directory, and the prelude when there is one. `onContent` is to be called when a sink has copied the present
- * file up to some offset.
+ * Starts an archive: its root directory, and the prelude when there is one. `onContent` is to be
+ * called when a sink has copied the present file up to some offset.
  */
 export type StartArchive = (
   root: PxarMetadata,
@@ -54,7 +54,8 @@ export type StartArchive = (
  *
  * @throws {UsageError} when a pattern is bad, or the directory belongs to a pseudo file system
  * @throws {LimitError} when there are more names than allowed
- * @throws {OsError} when the directory cannot be opened, or anything fails that is not just an entry's problem
+ * @throws {OsError} when the directory cannot be opened, or anything fails that is not just an
+ *   entry's problem
  * @throws {StateError} `partial` at the first entry that cannot be had, with `isStrict`
  */
 export function buildArchive(
@@ -85,12 +86,17 @@ function watched(sink: Sink, onContent: (position: number) => void): Sink {
   };
 }
 
-/** Goes through the directory like {@link buildArchive}, but reads no contents and writes nothing. */
+/**
+ * Goes through the directory like {@link buildArchive}, but reads no contents and writes nothing.
+ */
 export function planArchive(path: string, options: BuildOptions = {}): BuildReport {
   return buildInto(path, () => new DryRunWriter(), false, options);
 }
 
-/** {@link buildArchive} with an encoder of the caller's. @param isSplit whether there is a prelude to take the patterns */
+/**
+ * {@link buildArchive} with an encoder of the caller's. @param isSplit whether there is a prelude
+ * to take the patterns
+ */
 export function buildInto(
   path: string,
   start: StartArchive,

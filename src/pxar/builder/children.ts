@@ -1,5 +1,6 @@
 /**
- * The names of a directory that go into the archive: listed, filtered by the patterns, in byte order.
+ * The names of a directory that go into the archive: listed, filtered by the patterns, in byte
+ * order.
  *
  * @module
  */
@@ -54,7 +55,8 @@ export class ChildLister {
   }
 
   /**
-   * The names to archive of a directory that is entered; none of one that has been removed since. Reads its `.pxarexclude`.
+   * The names to archive of a directory that is entered; none of one that has been removed since.
+   * Reads its `.pxarexclude`.
    *
    * @param path of the directory from the source: empty for the source itself, else `/a/b`
    * @throws {LimitError} when more names would be held than allowed
@@ -92,14 +94,20 @@ export class ChildLister {
     this.#patterns.truncate(patternCount);
   }
 
-  /** Whether the patterns leave out a name of the directory whose path takes `prefixSize` bytes of {@link #path}. */
+  /**
+   * Whether the patterns leave out a name of the directory whose path takes `prefixSize` bytes of
+   * {@link #path}.
+   */
   #isExcluded(prefixSize: number, name: string, type: number): boolean {
     if (this.#patterns.length === 0) return false;
     const length = prefixSize + encodeFileNameInto(name, this.#path.subarray(prefixSize));
     return this.#patterns.decide(this.#path, length, type === EntryType.DIRECTORY) === "exclude";
   }
 
-  /** A directory is in the archive already, and stays there with the `count` names that it gave before it failed. */
+  /**
+   * A directory is in the archive already, and stays there with the `count` names that it gave
+   * before it failed.
+   */
   #reportCut(result: number, path: string, count: number): void {
     if (isOwnFailure(result) || (path === "" && count === 0)) {
       throw new OsError(-result, "list", path === "" ? "/" : path);
@@ -172,7 +180,10 @@ function withoutTwins(sorted: SourceName[]): SourceName[] {
   return hasTwins ? sorted.filter(({ name }, index) => name !== sorted[index - 1]?.name) : sorted;
 }
 
-/** Sorts by the bytes of the names. Their strings have the same order unless there are characters of two code units, or escaped bytes. */
+/**
+ * Sorts by the bytes of the names. Their strings have the same order unless there are characters of
+ * two code units, or escaped bytes.
+ */
 function sortNames(names: SourceName[]): SourceName[] {
   if (!names.some(({ name }) => SURROGATE.test(name))) {
     return withoutTwins(names.sort((a, b) => (a.name < b.name ? -1 : 1)));

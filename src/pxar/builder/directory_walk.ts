@@ -1,5 +1,6 @@
 /**
- * The walk of the builder: every directory is open while its children are archived, and everything is opened relative to it.
+ * The walk of the builder: every directory is open while its children are archived, and everything
+ * is opened relative to it.
  *
  * @module
  */
@@ -43,7 +44,10 @@ interface FirstName {
 /** Mode of the file with the patterns: regular, 0600. */
 const EXCLUDE_OPTIONS_MODE = 0o100600;
 
-/** Archives one directory. Frames instead of recursion: directories may lie deeper than the stack reaches. */
+/**
+ * Archives one directory. Frames instead of recursion: directories may lie deeper than the stack
+ * reaches.
+ */
 export class DirectoryWalk {
   readonly #rootPath: string;
   readonly #source: BuildSource;
@@ -103,7 +107,10 @@ export class DirectoryWalk {
     }
   }
 
-  /** Writes everything below the root. @param patterns text for the file with the patterns, if there is one */
+  /**
+   * Writes everything below the root. @param patterns text for the file with the patterns, if there
+   * is one
+   */
   run(writer: EntryWriter, patterns: string | undefined): void {
     while (true) {
       const frame = this.#frames.at(-1)!;
@@ -270,7 +277,10 @@ export class DirectoryWalk {
     this.#firstNames.set(`${device}:${ino}`, { offset, path: path.slice(1) });
   }
 
-  /** Adds what is neither file nor directory. None of these is opened: what they have beside stat(2) is not archived. */
+  /**
+   * Adds what is neither file nor directory. None of these is opened: what they have beside stat(2)
+   * is not archived.
+   */
   #addOther(writer: EntryWriter, frame: Frame, { name, type }: SourceName): void {
     const stat = this.#stat;
     const path = `${frame.path}/${name}`;

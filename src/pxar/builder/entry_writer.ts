@@ -7,13 +7,17 @@
 import type { EntryOffset, PxarEncoder, PxarSizes } from "../encoder.ts";
 import type { SourceFile } from "./source_file.ts";
 
-/** The part of {@link PxarEncoder} that the builder uses, and a choice for writers that may not need every content. */
+/**
+ * The part of {@link PxarEncoder} that the builder uses, and a choice for writers that may not need
+ * every content.
+ */
 export type EntryWriter = EncoderPart & {
   /**
-   * Offers a regular file before its content is read. A writer that takes it adds it to an encoder later, with or without reading it;
-   * until then it is closed.
+   * Offers a regular file before its content is read. A writer that takes it adds it to an encoder
+   * later, with or without reading it; until then it is closed.
    *
-   * @returns what further names of the file refer to; undefined when the file is to be added at once
+   * @returns what further names of the file refer to; undefined when the file is to be added at
+   *   once
    */
   takeFile?(file: SourceFile): EntryOffset | undefined;
 };

@@ -9,8 +9,8 @@ import { describeErrno, Errno } from "#src/io/host.ts";
 import type { BuildReportBuilder } from "./report.ts";
 
 /**
- * Whether a call failed for a reason that has nothing to do with what it was asked of: then every other entry would be lost like
- * this one. @param result a negative errno
+ * Whether a call failed for a reason that has nothing to do with what it was asked of: then every
+ * other entry would be lost like this one. @param result a negative errno
  */
 export function isOwnFailure(result: number): boolean {
   return OWN_FAILURES.has(result);

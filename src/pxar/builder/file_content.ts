@@ -1,5 +1,6 @@
 /**
- * The bytes of a file that may change while it is read, or that cannot be read everywhere: as many as its size was, whatever happens.
+ * The bytes of a file that may change while it is read, or that cannot be read everywhere: as many
+ * as its size was, whatever happens.
  *
  * @module
  */
@@ -16,7 +17,10 @@ const SPARSE_SIZE_MIN = 128 << 10;
 const PROGRESS_STEP = 32 << 20;
 /** Unit of `st_blocks`. */
 const BLOCK_SIZE = 512;
-/** What is passed over where a file cannot be read: the kernel reads pages. Further failures in a row pass over four times as much each. */
+/**
+ * What is passed over where a file cannot be read: the kernel reads pages. Further failures in a
+ * row pass over four times as much each.
+ */
 const PAGE_SIZE = 4096;
 const PASSED_GROWTH = 4;
 /** So many reads may fail in a file, each of which may take half a minute. */
@@ -119,7 +123,10 @@ export class FileContentReader implements PxarContent {
     return count;
   }
 
-  /** How the file has changed since it was opened. To be asked when all has been read, here or by a sink that copies. */
+  /**
+   * How the file has changed since it was opened. To be asked when all has been read, here or by a
+   * sink that copies.
+   */
   change(): "shrunk" | "grown" | undefined {
     if (this.#isShort) return "shrunk";
     if (this.#failure !== undefined) return undefined;
@@ -133,8 +140,8 @@ export class FileContentReader implements PxarContent {
   }
 
   /**
-   * A read has failed. A bad sector says nothing of what is behind it; everything else is taken for the end of the file, and so are many
-   * failures.
+   * A read has failed. A bad sector says nothing of what is behind it; everything else is taken for
+   * the end of the file, and so are many failures.
    */
   #passOver(result: number): void {
     if (isOwnFailure(result)) throw new OsError(-result, "read", this.#path);

@@ -1,5 +1,6 @@
 /**
- * What the builder asks of files, by the kind of the file system they are on (format specification, sections 3.1 and 13).
+ * What the builder asks of files, by the kind of the file system they are on (format specification,
+ * sections 3.1 and 13).
  *
  * @module
  */

@@ -1,9 +1,10 @@
 /**
  * Directories read by the runtime's own calls, for runs without FFI.
  *
- * There are paths instead of descriptors, so that somebody who may write in the source directory can swap a directory for a link between two
- * calls. Attributes, xattrs, ACLs, file capabilities and project ids cannot be had, times are exact to a millisecond, holes are read, pseudo file systems are not
- * recognized, and what has a name that is not UTF-8 is left out.
+ * There are paths instead of descriptors, so that somebody who may write in the source directory
+ * can swap a directory for a link between two calls. Attributes, xattrs, ACLs, file capabilities
+ * and project ids cannot be had, times are exact to a millisecond, holes are read, pseudo file
+ * systems are not recognized, and what has a name that is not UTF-8 is left out.
  *
  * @module
  */
@@ -130,7 +131,10 @@ function statPath(path: string, out: HostStat): number {
   return 0;
 }
 
-/** Names that are not UTF-8 may be listed as others are: each but one of these gets a name that is not there. */
+/**
+ * Names that are not UTF-8 may be listed as others are: each but one of these gets a name that is
+ * not there.
+ */
 function distinctName(listed: string, replaced: Set<string>): string {
   if (!listed.includes(REPLACEMENT)) return listed;
   let name = listed;
@@ -139,7 +143,9 @@ function distinctName(listed: string, replaced: Set<string>): string {
   return name;
 }
 
-/** Names that are not UTF-8 are listed with other characters instead, under which nothing is found. */
+/**
+ * Names that are not UTF-8 are listed with other characters instead, under which nothing is found.
+ */
 function missingAt(path: string): number {
   return path.includes(REPLACEMENT, path.lastIndexOf("/")) ? -Errno.EILSEQ : -Errno.ENOENT;
 }

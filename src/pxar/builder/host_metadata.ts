@@ -1,5 +1,6 @@
 /**
- * Metadata of an open file or directory that stat(2) does not tell: attributes, project id, xattrs, ACLs, file capabilities.
+ * Metadata of an open file or directory that stat(2) does not tell: attributes, project id, xattrs,
+ * ACLs, file capabilities.
  *
  * @module
  */
@@ -42,7 +43,10 @@ interface ReadXattrs {
   aclDefault: Uint8Array | undefined;
 }
 
-/** Reads metadata through descriptors opened for reading. Not re-entrant: buffers are shared by all calls. */
+/**
+ * Reads metadata through descriptors opened for reading. Not re-entrant: buffers are shared by all
+ * calls.
+ */
 export class HostMetadataReader {
   readonly #options: MetadataOptions;
   readonly #report: BuildReportBuilder;

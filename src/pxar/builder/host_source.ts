@@ -1,5 +1,6 @@
 /**
- * Directories read by system calls relative to descriptors: no name can be swapped for a link on the way. Needs FFI.
+ * Directories read by system calls relative to descriptors: no name can be swapped for a link on
+ * the way. Needs FFI.
  *
  * @module
  */

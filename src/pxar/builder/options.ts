@@ -25,11 +25,16 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   readonly skipLostAndFound?: boolean;
   /** Names held in memory at most. Default: {@link ENTRIES_MAX_DEFAULT}. */
   readonly entriesMax?: number;
-  /** Goes into directories of every file system, but not of pseudo file systems. Default: only that of the source. */
+  /**
+   * Goes into directories of every file system, but not of pseudo file systems. Default: only that
+   * of the source.
+   */
   readonly allFileSystems?: boolean;
   /** Paths whose file systems are gone into too. */
   readonly includeDevices?: readonly string[];
-  /** Ends with an exception at the first entry that would be missing or incomplete. Default: false. */
+  /**
+   * Ends with an exception at the first entry that would be missing or incomplete. Default: false.
+   */
   readonly isStrict?: boolean;
   /** How files are reached. Default: system calls, which need FFI. */
   readonly makeSource?: MakeBuildSource;

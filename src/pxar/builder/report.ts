@@ -17,7 +17,10 @@ export {
 export type BuildProblemKind =
   /** Permission denied, a bad sector, a connection that is lost: left out. */
   | "unreadable"
-  /** Could be read in part: zeros are in the place of what is missing in a file, names are missing in a directory. */
+  /**
+   * Could be read in part: zeros are in the place of what is missing in a file, names are missing
+   * in a directory.
+   */
   | "incomplete"
   /** Removed between listing and opening: left out, as if it had gone before. */
   | "vanished"

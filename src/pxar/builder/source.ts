@@ -1,6 +1,6 @@
 /**
- * How the builder reaches the files of a directory: the seam between system calls (`host_source.ts`) and the runtime's own calls
- * (`fs_source.ts`).
+ * How the builder reaches the files of a directory: the seam between system calls
+ * (`host_source.ts`) and the runtime's own calls (`fs_source.ts`).
  *
  * Calls return a value or a negative errno, like those of `io/host.ts`.
  *
@@ -19,15 +19,27 @@ export interface SourceName {
   readonly type: number;
 }
 
-/** An open directory. Names in it are looked up in this very directory, wherever it is moved meanwhile. */
+/**
+ * An open directory. Names in it are looked up in this very directory, wherever it is moved
+ * meanwhile.
+ */
 export interface SourceDirectory {
-  /** Calls `take` for all names but `.` and `..`, in no order. @param take gets the type as in {@link SourceName} */
+  /**
+   * Calls `take` for all names but `.` and `..`, in no order. @param take gets the type as in
+   * {@link SourceName}
+   */
   list(take: (name: string, type: number) => void): number;
   /** Attributes of a name; links are not followed. */
   stat(name: string, stat: HostStat): number;
-  /** Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … @returns a descriptor */
+  /**
+   * Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … @returns a
+   * descriptor
+   */
   openFile(name: string, stat: HostStat): number;
-  /** Opens a regular file at a path (`a/b`) below this directory. No link on the way is followed. @returns a descriptor */
+  /**
+   * Opens a regular file at a path (`a/b`) below this directory. No link on the way is followed.
+   * @returns a descriptor
+   */
   openFileBelow(path: string, stat: HostStat): number;
   /** Opens a directory in this one. */
   openDirectory(name: string, stat: HostStat): SourceDirectory | number;
@@ -35,7 +47,10 @@ export interface SourceDirectory {
   readLink(name: string): string | number;
   /** Metadata of this directory. */
   metadata(stat: HostStat, path: string): PxarMetadata;
-  /** Whether the file system of this directory is made up by the kernel; false where that cannot be told. */
+  /**
+   * Whether the file system of this directory is made up by the kernel; false where that cannot be
+   * told.
+   */
   isPseudo(): boolean;
   close(): void;
 }
@@ -49,7 +64,8 @@ export interface BuildSource {
   /** Reads up to `target.length` bytes at `offset`. */
   read(fd: number, target: Uint8Array, offset: number): number;
   /**
-   * Where data begin at or behind `offset` of a file with holes, and where they end. @returns false when nothing is known
+   * Where data begin at or behind `offset` of a file with holes, and where they end. @returns false
+   * when nothing is known
    */
   findData(fd: number, offset: number, extent: DataExtent): boolean;
   closeFile(fd: number): void;
@@ -70,7 +86,10 @@ export interface MetadataOptions {
   readonly xattrs: boolean;
   readonly fcaps: boolean;
   readonly acls: boolean;
-  /** Whether an xattr that is too big for the kernel's call is left out; otherwise it ends the build. */
+  /**
+   * Whether an xattr that is too big for the kernel's call is left out; otherwise it ends the
+   * build.
+   */
   readonly skipsLargeXattrs: boolean;
 }
 

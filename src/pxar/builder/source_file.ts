@@ -12,13 +12,19 @@ import { FileContentReader } from "./file_content.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type { BuildSource } from "./source.ts";
 
-/** From this size on the sink may take a file itself, for which the encoder has to hand over first what it has gathered. */
+/**
+ * From this size on the sink may take a file itself, for which the encoder has to hand over first
+ * what it has gathered.
+ */
 const COPIED_SIZE_MIN = 1 << 20;
 
 /** What files are added to: the part of {@link PxarEncoder} that takes contents. */
 export type FileWriter = Pick<PxarEncoder, "addFile" | "addFileFromFd">;
 
-/** Opens a regular file at a path below the source directory (`a/b`). @returns a descriptor, or a negative errno */
+/**
+ * Opens a regular file at a path below the source directory (`a/b`). @returns a descriptor, or a
+ * negative errno
+ */
 export type OpenFileBelow = (path: string, stat: HostStat) => number;
 
 /** Adds one file after the other, and reports those that change meanwhile or cannot be read. */
@@ -43,7 +49,10 @@ export class FileAdder {
     this.#content = new FileContentReader(source, onProgress);
   }
 
-  /** Adds an open file with what its size was when it was opened. What cannot be read is zeros, and reported. */
+  /**
+   * Adds an open file with what its size was when it was opened. What cannot be read is zeros, and
+   * reported.
+   */
   add(
     writer: FileWriter,
     fd: number,

@@ -10,8 +10,8 @@ import type { BuildReportBuilder } from "./report.ts";
 import type { SourceDirectory } from "./source.ts";
 
 /**
- * Reports patterns of the caller that begin with the path of the source on this machine, or with `./`: the paths that are compared begin
- * at the source, with a slash.
+ * Reports patterns of the caller that begin with the path of the source on this machine, or with
+ * `./`: the paths that are compared begin at the source, with a slash.
  *
  * @param path of the source
  */

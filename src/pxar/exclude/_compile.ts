@@ -1,5 +1,6 @@
 /**
- * The pattern language (format specification, section 9.1), compiled to a list of steps. Bytes, not characters.
+ * The pattern language (format specification, section 9.1), compiled to a list of steps. Bytes, not
+ * characters.
  *
  * @module
  */
@@ -86,7 +87,9 @@ export function compilePattern(pattern: Uint8Array, prefix: Uint8Array): Compile
   return { steps: Uint16Array.from(steps), classes };
 }
 
-/** `*`, or `**` where it stands between slashes or ends of the pattern. @returns the position behind */
+/**
+ * `*`, or `**` where it stands between slashes or ends of the pattern. @returns the position behind
+ */
 function compileStars(pattern: Uint8Array, start: number, steps: number[]): number {
   let end = start;
   while (pattern[end] === STAR) end++;
@@ -104,8 +107,8 @@ function compileStars(pattern: Uint8Array, start: number, steps: number[]): numb
 }
 
 /**
- * `[…]`: only `^` negates, `]` always closes, and a `-` behind a member makes a range with whatever byte follows,
- * `]` included, as the reference has it.
+ * `[…]`: only `^` negates, `]` always closes, and a `-` behind a member makes a range with whatever
+ * byte follows, `]` included, as the reference has it.
  *
  * @returns the position behind
  */

@@ -1,5 +1,6 @@
 /**
- * The pattern language of `--exclude`, `--pattern` and `.pxarexclude` files. Pure: bytes in, decisions out.
+ * The pattern language of `--exclude`, `--pattern` and `.pxarexclude` files. Pure: bytes in,
+ * decisions out.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * Path patterns: what `--exclude`, `--pattern` and `.pxarexclude` files consist of.
  *
- * A path is `/` and the names below the archive's root, as bytes. A pattern matches the whole path, or any part of it from behind a `/` to
- * its end unless it is anchored.
+ * A path is `/` and the names below the archive's root, as bytes. A pattern matches the whole path,
+ * or any part of it from behind a `/` to its end unless it is anchored.
  *
  * @module
  */
@@ -17,7 +17,10 @@ export type PatternAction = "include" | "exclude";
 export interface PatternOptions {
   /** What to do with matching paths. Default: exclude. */
   readonly action?: PatternAction;
-  /** Matches whole paths only, and only below this directory: the bytes of its path, empty for the root. */
+  /**
+   * Matches whole paths only, and only below this directory: the bytes of its path, empty for the
+   * root.
+   */
   readonly below?: Uint8Array;
 }
 
@@ -25,7 +28,8 @@ const SLASH = 0x2f;
 const NO_PREFIX = new Uint8Array(0);
 
 /**
- * One pattern. Matching takes time in proportion to the length of the path times that of the pattern, whatever they are.
+ * One pattern. Matching takes time in proportion to the length of the path times that of the
+ * pattern, whatever they are.
  *
  * @example
  * ```ts
@@ -76,7 +80,10 @@ export class PathPattern {
     return new PathPattern(typeof text === "string" ? encodeFileName(text) : text, options);
   }
 
-  /** Whether the first `length` bytes of `path` match. A symbolic link to a directory is no directory. */
+  /**
+   * Whether the first `length` bytes of `path` match. A symbolic link to a directory is no
+   * directory.
+   */
   matches(path: Uint8Array, length: number, isDirectory: boolean): boolean {
     if (this.matchesDirectoriesOnly && !isDirectory) return false;
     const { steps } = this.#compiled;

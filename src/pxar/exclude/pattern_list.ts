@@ -9,7 +9,10 @@ import { PathPattern, type PatternAction } from "./pattern.ts";
 
 const EXCLAMATION_MARK = "!";
 
-/** A list of patterns; its end can be taken off again when the directory of a `.pxarexclude` file is left. */
+/**
+ * A list of patterns; its end can be taken off again when the directory of a `.pxarexclude` file is
+ * left.
+ */
 export class PatternList {
   readonly #patterns: PathPattern[];
 
@@ -32,7 +35,10 @@ export class PatternList {
     this.#patterns.length = Math.min(length, this.#patterns.length);
   }
 
-  /** The action of the last pattern that matches a path (see {@link PathPattern.matches}); undefined when none does. */
+  /**
+   * The action of the last pattern that matches a path (see {@link PathPattern.matches}); undefined
+   * when none does.
+   */
   decide(path: Uint8Array, length: number, isDirectory: boolean): PatternAction | undefined {
     for (let index = this.#patterns.length - 1; index >= 0; index--) {
       const pattern = this.#patterns[index]!;
@@ -56,8 +62,8 @@ export function parseExcludeOptions(options: readonly string[]): PathPattern[] {
 }
 
 /**
- * The text that an archive keeps of the patterns it was made with: one a line, `!` in front of includes, `/` behind those for directories. File names as
- * in `bytes/file_name.ts`.
+ * The text that an archive keeps of the patterns it was made with: one a line, `!` in front of
+ * includes, `/` behind those for directories. File names as in `bytes/file_name.ts`.
  */
 export function formatPatterns(patterns: readonly PathPattern[]): string {
   return patterns.map((pattern) => {

@@ -1,5 +1,6 @@
 /**
- * `.pxarexclude` files: patterns that hold for the directory they lie in and below (format specification, section 9.1).
+ * `.pxarexclude` files: patterns that hold for the directory they lie in and below (format
+ * specification, section 9.1).
  *
  * @module
  */
@@ -31,7 +32,8 @@ const DOT = 0x2e;
 /**
  * Parses the content of a `.pxarexclude` file; bad lines are left out and reported.
  *
- * @param directory path of the directory that holds the file, in bytes: empty for the root, else `/a/b`
+ * @param directory path of the directory that holds the file, in bytes: empty for the root, else
+ *   `/a/b`
  */
 export function parseExcludeFile(content: Uint8Array, directory: Uint8Array): ParsedExcludeFile {
   const patterns: PathPattern[] = [];
@@ -111,7 +113,8 @@ function withoutDots(pattern: Uint8Array): Uint8Array {
     start = next;
   }
   if (!hasDots) return pattern;
-  // The slash before a segment that was the last one goes with it: it would mean "directories only".
+  // The slash before a segment that was the last one goes with it: it would mean "directories
+  // only".
   if (pattern.at(-1) !== SLASH && kept.at(-1) === SLASH) kept.pop();
   return Uint8Array.from(kept);
 }

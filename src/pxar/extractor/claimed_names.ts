@@ -1,6 +1,7 @@
 /**
- * Names that entries of an archive have in a directory. No later entry may take one of them away, whatever may be overwritten:
- * neither by the same name, nor by one that the file system takes for the same (`A` and `a` where case does not count).
+ * Names that entries of an archive have in a directory. No later entry may take one of them away,
+ * whatever may be overwritten: neither by the same name, nor by one that the file system takes for
+ * the same (`A` and `a` where case does not count).
  *
  * @module
  */

@@ -9,8 +9,8 @@ import type { EntryContent } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
 
 /**
- * Smaller writes cost a tenth more CPU time. With 2 MiB and more the page cache takes pages that are too large for the CPU's
- * caches, and writing takes three times as long.
+ * Smaller writes cost a tenth more CPU time. With 2 MiB and more the page cache takes pages that
+ * are too large for the CPU's caches, and writing takes three times as long.
  */
 const BUFFER_SIZE = 512 << 10;
 
@@ -68,7 +68,10 @@ export class ContentWriter {
     }
   }
 
-  /** Blocks that are allocated in one go are written a fifth faster. What cannot be reserved is allocated by writing. */
+  /**
+   * Blocks that are allocated in one go are written a fifth faster. What cannot be reserved is
+   * allocated by writing.
+   */
   #reserve(fd: number, start: number, size: number): void {
     if (!this.#reserves || start < this.#reservedEnd) return;
     const length = Math.min(RESERVE_STEP, size - start);
@@ -81,7 +84,8 @@ export class ContentWriter {
   #endReserving(fd: number): void {
     if (!this.#reserves) return;
     this.#reserves = false;
-    // Setting the size, even to what it is, frees the blocks behind it. Failing, it would only waste them.
+    // Setting the size, even to what it is, frees the blocks behind it. Failing, it would only
+    // waste them.
     if (this.#reservedEnd > this.#dataEnd) host.ftruncate(fd, this.#dataEnd);
   }
 

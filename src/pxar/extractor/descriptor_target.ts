@@ -1,9 +1,10 @@
 /**
  * Restores entries through directory descriptors. Needs FFI.
  *
- * Every directory is opened from the descriptor of the one above, one name at a time and never through a symbolic link, and
- * stays open while entries are made in it. So it does not matter what the archive, or another process, puts in the place of a
- * directory meanwhile: nothing is ever written to where a link leads.
+ * Every directory is opened from the descriptor of the one above, one name at a time and never
+ * through a symbolic link, and stays open while entries are made in it. So it does not matter what
+ * the archive, or another process, puts in the place of a directory meanwhile: nothing is ever
+ * written to where a link leads.
  *
  * @module
  */
@@ -100,8 +101,8 @@ export class DescriptorTarget implements ExtractTarget {
   }
 
   /**
-   * Opens the directory at `path`, which is made (with mode 0700, and the directories above it) when it is not there.
-   * The path is the user's: links in it are followed.
+   * Opens the directory at `path`, which is made (with mode 0700, and the directories above it)
+   * when it is not there. The path is the user's: links in it are followed.
    *
    * @throws {OsError} ENOTDIR, EACCES …
    */
@@ -245,7 +246,10 @@ export class DescriptorTarget implements ExtractTarget {
     names?.add(name);
   }
 
-  /** Makes sure that what was found at a name is no earlier entry of the archive under another name. @throws {StateError} */
+  /**
+   * Makes sure that what was found at a name is no earlier entry of the archive under another name.
+   * @throws {StateError}
+   */
   #checkDistinct(name: string, path: string, found: host.HostStat): void {
     const { fd, names } = this.#current();
     if (names === undefined) throw sameNameError(path);
@@ -281,7 +285,10 @@ export class DescriptorTarget implements ExtractTarget {
     return result;
   }
 
-  /** Removes the file or link that was found at a name, if it may be replaced. @throws {InTheWayError} */
+  /**
+   * Removes the file or link that was found at a name, if it may be replaced. @throws
+   * {InTheWayError}
+   */
   #remove({ name, path, step, coming, isSame, targetPath }: NewEntry, found: host.HostStat): void {
     const leave = leaveFor(coming, found.mode, isSame);
     const id = fileId(found);
@@ -296,7 +303,10 @@ export class DescriptorTarget implements ExtractTarget {
     if (removed !== -Errno.ENOENT) host.unwrap(removed, "replace", path);
   }
 
-  /** Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner or later. */
+  /**
+   * Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner
+   * or later.
+   */
   #removeUnfinished(fd: number, name: string): void {
     const { fd: directory } = this.#current();
     const isThere = host.statFd(fd, stat) >= 0 && host.statAt(directory, name, otherStat) >= 0;
@@ -327,7 +337,8 @@ export class DescriptorTarget implements ExtractTarget {
     const fd = host.unwrap(host.openAt(directory, name, OBJECT_FLAGS), "open", path);
     try {
       host.unwrap(host.statFd(fd, stat), "stat", path);
-      // Something else of several names would be a file from elsewhere, put here to get another owner.
+      // Something else of several names would be a file from elsewhere, put here to get another
+      // owner.
       if ((stat.mode & FileType.MASK) !== type || stat.nlink !== 1) {
         throw new OsError(Errno.ESTALE, "find again what was made as", path);
       }

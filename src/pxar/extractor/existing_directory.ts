@@ -21,11 +21,17 @@ const stat = new host.HostStat();
 /** A directory that was there. */
 export interface ExistingDirectory {
   readonly fd: number;
-  /** Mode that it had, where its owner was not allowed to write to it; undefined where nothing was changed. */
+  /**
+   * Mode that it had, where its owner was not allowed to write to it; undefined where nothing was
+   * changed.
+   */
   readonly modeBefore: number | undefined;
 }
 
-/** Opens an existing directory. Its owner may write to it from now on, also where its mode says no: as when it was new. */
+/**
+ * Opens an existing directory. Its owner may write to it from now on, also where its mode says no:
+ * as when it was new.
+ */
 export function openWritable(
   parent: number,
   name: string,

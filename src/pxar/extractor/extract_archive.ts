@@ -23,25 +23,27 @@ export interface ExtractArchiveOptions extends ExtractionOptions, DamageHelp {
   /** Called with the prelude, if the archive has one. */
   readonly onPrelude?: (bytes: Uint8Array) => void;
   /**
-   * Gives random access to the same archive, where that can be had: called at most once, for a hard link whose file is not selected, or
-   * cannot be linked to, which then gets the content. Without it such a link is an error.
+   * Gives random access to the same archive, where that can be had: called at most once, for a hard
+   * link whose file is not selected, or cannot be linked to, which then gets the content. Without
+   * it such a link is an error.
    */
   readonly openAccessor?: () => PxarAccessor;
 }
 
 /**
- * Extracts what `decoder` reads into `target`, and closes the target. The target directory gets the metadata of the
- * archive's root.
+ * Extracts what `decoder` reads into `target`, and closes the target. The target directory gets the
+ * metadata of the archive's root.
  *
  * @throws {FormatError} when the archive is broken; what is restored until there stays
- * @throws {IntegrityError | StateError} when an entry is damaged, and there are no tables by which to go on
+ * @throws {IntegrityError | StateError} when an entry is damaged, and there are no tables by which
+ *   to go on
  * @throws {OsError} when it cannot be read
  * @throws in strict mode, the first error of an entry
  *
  * @example
  * ```ts ignore
  * const report = extractArchive(new PxarDecoder(source), DescriptorTarget.open("restored"));
- * if (report.isPartial) for (const { path, error } of report.problems) console.error(path, error.message);
+ * for (const { path, error } of report.problems) console.error(path, error.message);
  * ```
  */
 export function extractArchive(

@@ -25,9 +25,10 @@ export interface ExtractPathsOptions extends ExtractionOptions {
 }
 
 /**
- * Extracts the entries at `paths`, directories with all their content, to the same places below the target, which is
- * closed then. The directories on the way, and the target itself, get the metadata that they have in the archive. A path that is not
- * there is an error in the report. A hard link whose file is not among the entries becomes that file.
+ * Extracts the entries at `paths`, directories with all their content, to the same places below the
+ * target, which is closed then. The directories on the way, and the target itself, get the metadata
+ * that they have in the archive. A path that is not there is an error in the report. A hard link
+ * whose file is not among the entries becomes that file.
  *
  * @throws {StateError} `not-found` when there is no directory {@link ExtractPathsOptions.from}
  * @throws {FormatError} when the archive is broken
@@ -61,9 +62,9 @@ export function extractPaths(
 }
 
 /**
- * Extracts the entry at `path` into the target, which is closed then. The content of a directory goes into the target itself, which
- * gets the directory's metadata; anything else, or a directory with a `name`, becomes an entry of the target, which else stays
- * as it is.
+ * Extracts the entry at `path` into the target, which is closed then. The content of a directory
+ * goes into the target itself, which gets the directory's metadata; anything else, or a directory
+ * with a `name`, becomes an entry of the target, which else stays as it is.
  *
  * @throws {StateError} `not-found`
  * @throws {FormatError} when the archive is broken
@@ -126,7 +127,10 @@ class Choice {
 
 /** Where the targets of hard links are restored. */
 interface LinkPlaces {
-  /** Path below the target directory of what is at `path` in the archive; undefined when that is not extracted. */
+  /**
+   * Path below the target directory of what is at `path` in the archive; undefined when that is not
+   * extracted.
+   */
   resolve(path: string): string | undefined;
 }
 

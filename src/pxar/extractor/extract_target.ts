@@ -29,21 +29,27 @@ export interface SpecialEntry {
 }
 
 /**
- * A directory that an archive is restored into. It has a current directory, at first the target itself.
+ * A directory that an archive is restored into. It has a current directory, at first the target
+ * itself.
  *
- * Names are single names, checked by the caller. `path` is the entry's path in the archive, for messages.
- * The methods throw `OsError` when the entry cannot be made; what fails afterwards goes to the {@link ProblemSink}.
+ * Names are single names, checked by the caller. `path` is the entry's path in the archive, for
+ * messages. The methods throw `OsError` when the entry cannot be made; what fails afterwards goes
+ * to the {@link ProblemSink}.
  *
- * No method reaches anything outside of the target directory, whatever the archive has put into it before.
+ * No method reaches anything outside of the target directory, whatever the archive has put into it
+ * before.
  */
 export interface ExtractTarget {
   /** What it restores. Of what is switched off, the caller does not ask for whole entries. */
   readonly features: RestoreFeatures;
-  /** Makes a directory, or takes an existing one where that is allowed, and makes it the current one. */
+  /**
+   * Makes a directory, or takes an existing one where that is allowed, and makes it the current
+   * one.
+   */
   enterDirectory(name: string, path: string): void;
   /**
-   * Restores the metadata of the current directory, unless undefined, and goes back to the one above. Above the
-   * target itself there is nothing: then the target is done.
+   * Restores the metadata of the current directory, unless undefined, and goes back to the one
+   * above. Above the target itself there is nothing: then the target is done.
    */
   leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void;
   /** Makes a regular file. */

@@ -27,7 +27,9 @@ export interface ExtractProgress {
 
 /** How an archive is extracted; what is restored of entries is the target's matter. */
 export interface ExtractionOptions {
-  /** Stop at the first error. By default errors of entries are collected, and the rest is restored. */
+  /**
+   * Stop at the first error. By default errors of entries are collected, and the rest is restored.
+   */
   readonly isStrict?: boolean;
   /** Device nodes that cannot be made are warnings, not errors. */
   readonly ignoresDeviceErrors?: boolean;
@@ -94,7 +96,10 @@ export class Extraction {
   readonly #options: ExtractionOptions;
   readonly #report: ReportBuilder;
   readonly #levels: Level[] = [];
-  /** Regular files and directories that are not there as the archive has them, and why; without a leading slash. */
+  /**
+   * Regular files and directories that are not there as the archive has them, and why; without a
+   * leading slash.
+   */
   readonly #missing = new Map<string, Error>();
   #nextProgress = PROGRESS_STEP_BYTES;
 
@@ -107,7 +112,8 @@ export class Extraction {
   /**
    * Runs `restore`, which tells of the entries, and closes the target.
    *
-   * @throws what made it impossible to go on: a `FormatError` of the archive, an `OsError` of reading it; in strict mode the
+   * @throws what made it impossible to go on: a `FormatError` of the archive, an `OsError` of
+   *   reading it; in strict mode the
    * first error of an entry
    */
   run(restore: (extraction: Extraction) => void): ExtractReport {
@@ -121,7 +127,9 @@ export class Extraction {
     return this.#report;
   }
 
-  /** The target directory itself; comes first. It stays as it is when there are no metadata for it. */
+  /**
+   * The target directory itself; comes first. It stays as it is when there are no metadata for it.
+   */
   beginRoot(metadata: PxarMetadata | undefined): void {
     this.#levels.push({ name: "", path: "/", metadata, state: "open" });
   }
@@ -158,7 +166,10 @@ export class Extraction {
     this.#report.add(path, "find", error, "error");
   }
 
-  /** Counts an entry that cannot be read, with all that is in it. No hard link is made to what stands there. */
+  /**
+   * Counts an entry that cannot be read, with all that is in it. No hard link is made to what
+   * stands there.
+   */
   lose(path: string, error: Error): void {
     this.#missing.set(path.slice(1), error);
     this.fail(path, error);
@@ -201,10 +212,11 @@ export class Extraction {
   }
 
   /**
-   * Restores a further name of the regular file that was restored at `targetPath`, relative to the target directory. What
-   * stands there instead of that file is never linked.
+   * Restores a further name of the regular file that was restored at `targetPath`, relative to the
+   * target directory. What stands there instead of that file is never linked.
    *
-   * @returns false when the name can only get a copy of the content, and that is in the link's leave: nothing is there then
+   * @returns false when the name can only get a copy of the content, and that is in the link's
+   *   leave: nothing is there then
    */
   restoreHardlink(name: string, path: string, targetPath: string, leave: LinkLeave): boolean {
     if (!this.#openDirectories()) {
@@ -245,7 +257,10 @@ export class Extraction {
     return true;
   }
 
-  /** Why a file is not there as the archive has it; undefined when it is, as far as this extraction knows. */
+  /**
+   * Why a file is not there as the archive has it; undefined when it is, as far as this extraction
+   * knows.
+   */
   #whyMissing(path: string): Error | undefined {
     if (this.#missing.size === 0) return undefined;
     for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
@@ -255,7 +270,9 @@ export class Extraction {
     return undefined;
   }
 
-  /** Makes the directories on the way that are not there yet. @returns false when one of them failed */
+  /**
+   * Makes the directories on the way that are not there yet. @returns false when one of them failed
+   */
   #openDirectories(): boolean {
     const last = this.#levels.at(-1)!;
     if (last.state !== "pending") return last.state === "open";
@@ -276,7 +293,10 @@ export class Extraction {
     return !isFailed;
   }
 
-  /** Content of a file; what goes wrong in reading it ends the extraction, unless it is damage in one place. */
+  /**
+   * Content of a file; what goes wrong in reading it ends the extraction, unless it is damage in
+   * one place.
+   */
   #content(path: string, size: number, read: ReadContent): EntryContent {
     const report = this.#report;
     let left = size;
@@ -384,7 +404,10 @@ function lacksContent(path: string, where: string): StateError {
   );
 }
 
-/** Whether the file that is there can have no further name here: on another file system, or on one without hard links. */
+/**
+ * Whether the file that is there can have no further name here: on another file system, or on one
+ * without hard links.
+ */
 function isUnlinkable(error: unknown): boolean {
   return error instanceof OsError && error.call === CREATE_HARDLINK &&
     UNLINKABLE.has(error.errno);

@@ -15,7 +15,10 @@ const OBJECT_FLAGS = OpenFlag.PATH | OpenFlag.NOFOLLOW;
 /** Attributes of chattr(1) that refuse further names of a file: immutable, append only. */
 const UNLINKABLE_ATTRIBUTES = 0x10 | 0x20;
 
-/** Opens one name after the other, for kernels without openat2(2). @returns a descriptor of O_PATH or a negative errno */
+/**
+ * Opens one name after the other, for kernels without openat2(2). @returns a descriptor of O_PATH
+ * or a negative errno
+ */
 export function openStepwise(root: number, path: string): number {
   let directory = root;
   const names = path.split("/");

@@ -8,7 +8,9 @@ import nodeBuffer from "node:buffer";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { EntryContent } from "./extract_target.ts";
 
-/** Zeros are looked for in whole blocks of this many bytes, counted from the beginning of the file. */
+/**
+ * Zeros are looked for in whole blocks of this many bytes, counted from the beginning of the file.
+ */
 export const HOLE_BLOCK_SIZE = 4096;
 
 const WORDS_PER_BLOCK = HOLE_BLOCK_SIZE / 4;
@@ -43,7 +45,10 @@ export class BlockBuffer {
       this.#compare(bytes, this.#zeros) === 0;
   }
 
-  /** Where the next block with data begins, from `start` (a block's beginning) on; the length if there is none. */
+  /**
+   * Where the next block with data begins, from `start` (a block's beginning) on; the length if
+   * there is none.
+   */
   nextData(start: number): number {
     if (this.#isEmpty) return this.#length;
     let offset = start;

@@ -1,5 +1,6 @@
 /**
- * Names that are taken: what stands there, and which leave lets an entry have its name all the same.
+ * Names that are taken: what stands there, and which leave lets an entry have its name all the
+ * same.
  *
  * @module
  */
@@ -51,8 +52,8 @@ export class InTheWayError extends OsError {
 }
 
 /**
- * The leave by which an entry may have a name that is taken. Directories are only shared; a device, FIFO or socket only
- * stays, for one that is the same.
+ * The leave by which an entry may have a name that is taken. Directories are only shared; a device,
+ * FIFO or socket only stays, for one that is the same.
  *
  * @param coming the leave that entries of this type need to replace a file or link
  * @param mode of what is there

@@ -1,6 +1,6 @@
 /**
- * Files that are restored under the name of a hard link, because their first name is not among what is restored, or cannot
- * be linked to.
+ * Files that are restored under the name of a hard link, because their first name is not among what
+ * is restored, or cannot be linked to.
  *
  * @module
  */
@@ -10,7 +10,10 @@ import type { Extraction, LinkLeave, ReadContent } from "./extraction.ts";
 
 const LINK: LinkLeave = { isTargetSelected: true, mayCopy: true };
 
-/** Restores such files: the first name that is asked for gets the content, the others become links to it. */
+/**
+ * Restores such files: the first name that is asked for gets the content, the others become links
+ * to it.
+ */
 export class LinkedFiles {
   readonly #accessor: PxarAccessor;
   readonly #extraction: Extraction;

@@ -34,7 +34,10 @@ const PERMISSION_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
 
 const ALL_ATTRIBUTES = attributesOfFlags(CHATTR_FLAGS, ~0n);
-/** Those that change how data are stored (`A`, `c`, `C`, `m`, `P`): a file gets them while it is empty. */
+/**
+ * Those that change how data are stored (`A`, `c`, `C`, `m`, `P`): a file gets them while it is
+ * empty.
+ */
 const INITIAL_ATTRIBUTES = attributesOfFlags(
   CHATTR_FLAGS.filter(({ label }) => "AcCmP".includes(label)),
   ~0n,
@@ -61,7 +64,10 @@ export interface RestoredObject {
   readonly fd: number;
   /** The descriptor is one of O_PATH: everything but regular files and directories. */
   readonly isPathOnly: boolean;
-  /** It may have ACLs that are not from the archive: it was there before, or took them from its directory. */
+  /**
+   * It may have ACLs that are not from the archive: it was there before, or took them from its
+   * directory.
+   */
   readonly mayHaveAcl: boolean;
   /** Path in the archive, for messages. */
   readonly path: string;
@@ -79,7 +85,10 @@ export class MetadataRestorer {
     this.#features = features;
   }
 
-  /** Sets what an empty file needs before its data come. Failures show when everything is set at the end. */
+  /**
+   * Sets what an empty file needs before its data come. Failures show when everything is set at the
+   * end.
+   */
   restoreInitialFlags(fd: number, flags: bigint): void {
     if (flags === 0n || !this.#features.flags) return;
     const wanted = attributesOfFlags(CHATTR_FLAGS, flags) & INITIAL_ATTRIBUTES;
@@ -104,7 +113,8 @@ export class MetadataRestorer {
       const result = isPossible
         ? setProjectId(object.fd, Number(metadata.projectId))
         : -Errno.EINVAL;
-      // A missing project id is an error even where the file system knows none: quotas would not be kept.
+      // A missing project id is an error even where the file system knows none: quotas would not be
+      // kept.
       if (result < 0) addError(-result, "set project id of", object, problems);
     }
     if (this.#features.permissions) this.#restoreMode(object, metadata.mode, isOwned, problems);
@@ -121,7 +131,8 @@ export class MetadataRestorer {
     const { uid, gid } = metadata;
     const isOwn = uid === this.#uid && gid === this.#gid;
     if (!this.#features.owner) return isOwn;
-    // To look is cheaper than to set what most new files have already; their directory may have given them its group.
+    // To look is cheaper than to set what most new files have already; their directory may have
+    // given them its group.
     if (isOwn && host.statFd(object.fd, stat) >= 0 && stat.uid === uid && stat.gid === gid) {
       return true;
     }
@@ -187,7 +198,8 @@ export class MetadataRestorer {
     let permissions = mode & PERMISSION_BITS;
     const step = "set mode of";
     if (!isOwned && type !== FileType.DIRECTORY && (permissions & SET_ID_BITS) !== 0) {
-      // These bits would lend the rights of whoever extracts instead of those of the owner that the archive means.
+      // These bits would lend the rights of whoever extracts instead of those of the owner that the
+      // archive means.
       permissions &= ~SET_ID_BITS;
       const error = new OsError(Errno.EPERM, "set set-id bits without the owner of", object.path);
       problems.add(object.path, step, error, "warning");
@@ -211,7 +223,9 @@ export class MetadataRestorer {
   }
 }
 
-/** Sets the attributes `mask` to what is `wanted`; those for compression only where they are known. */
+/**
+ * Sets the attributes `mask` to what is `wanted`; those for compression only where they are known.
+ */
 function replaceAttributes(fd: number, present: number, wanted: number, mask: number): number {
   const all = present & ~mask | wanted & mask;
   if (all === present) return 0;

@@ -38,9 +38,10 @@ export const RESTORE_ALL: RestoreFeatures = {
 };
 
 /**
- * What may replace names that are there already; otherwise they are errors. Only files and links are replaced: never a directory, and
- * never a device, FIFO or socket, which stays where the entry is the very same and is an error else. Nothing is written through an
- * existing name: the old name is removed first.
+ * What may replace names that are there already; otherwise they are errors. Only files and links
+ * are replaced: never a directory, and never a device, FIFO or socket, which stays where the entry
+ * is the very same and is an error else. Nothing is written through an existing name: the old name
+ * is removed first.
  */
 export interface OverwritePolicy {
   /** Regular files replace what is there. */
@@ -79,8 +80,14 @@ export interface TargetOptions {
   readonly overwrite?: OverwritePolicy;
 }
 
-/** Call of the error for an owner that cannot be set. EPERM, to a user without rights, is told once for all entries. */
+/**
+ * Call of the error for an owner that cannot be set. EPERM, to a user without rights, is told once
+ * for all entries.
+ */
 export const SET_OWNER = "set owner of";
 
-/** Call of the error for a further name that a file cannot get. As a warning: the name got a copy of the content. */
+/**
+ * Call of the error for a further name that a file cannot get. As a warning: the name got a copy of
+ * the content.
+ */
 export const CREATE_HARDLINK = "create hard link";

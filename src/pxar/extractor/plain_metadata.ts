@@ -44,7 +44,8 @@ function hasAcl(acl: PxarAcl): boolean {
 const MILLISECOND = 1e6;
 
 /**
- * Sets the times of an open file. What is lost: less than a microsecond, and before 1970 less than a millisecond.
+ * Sets the times of an open file. What is lost: less than a microsecond, and before 1970 less than
+ * a millisecond.
  *
  * @param hostPath where the file is
  */

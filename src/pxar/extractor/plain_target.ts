@@ -1,15 +1,16 @@
 /**
- * Restores entries by path with the runtime's own calls, for runs without FFI: under `--allow-read` and
- * `--allow-write` of the target only.
+ * Restores entries by path with the runtime's own calls, for runs without FFI: under `--allow-read`
+ * and `--allow-write` of the target only.
  *
- * Files are made with O_EXCL, so that no link is followed, and each directory is looked at with lstat before each use: it
- * must be the one that was entered. A race remains: another process that exchanges a directory for a symbolic link between such a look
- * and the call that follows can make that one call act elsewhere. An archive alone cannot do so: nothing that it holds takes
- * the place of a directory. Where others can write to the target, use `DescriptorTarget`.
+ * Files are made with O_EXCL, so that no link is followed, and each directory is looked at with
+ * lstat before each use: it must be the one that was entered. A race remains: another process that
+ * exchanges a directory for a symbolic link between such a look and the call that follows can make
+ * that one call act elsewhere. An archive alone cannot do so: nothing that it holds takes the place
+ * of a directory. Where others can write to the target, use `DescriptorTarget`.
  *
- * Not restored, and reported: devices, FIFOs, sockets, xattrs, ACLs, file capabilities, attributes, project ids; the times
- * of symbolic links. Symbolic links need the permission to read and write everywhere. Times lose what is below a
- * microsecond (a millisecond before 1970).
+ * Not restored, and reported: devices, FIFOs, sockets, xattrs, ACLs, file capabilities, attributes,
+ * project ids; the times of symbolic links. Symbolic links need the permission to read and write
+ * everywhere. Times lose what is below a microsecond (a millisecond before 1970).
  *
  * @module
  */
@@ -77,7 +78,9 @@ export class PlainTarget implements ExtractTarget {
   readonly #buffer = plainBuffer(BUFFER_SIZE);
   readonly #blocks = new BlockBuffer(this.#buffer);
   readonly #levels: Level[] = [];
-  /** Where files came in the place of one of several names, by device and inode of what that was. */
+  /**
+   * Where files came in the place of one of several names, by device and inode of what that was.
+   */
   readonly #replaced = new Map<string, string>();
   /** Whether it has been reported that this user cannot give files away. */
   #lacksRights = false;
@@ -90,8 +93,8 @@ export class PlainTarget implements ExtractTarget {
   }
 
   /**
-   * Opens the directory at `path`, which is made (with mode 0700, and the directories above it) when it is not there.
-   * The path is the user's: links in it are followed.
+   * Opens the directory at `path`, which is made (with mode 0700, and the directories above it)
+   * when it is not there. The path is the user's: links in it are followed.
    *
    * @throws {OsError} ENOTDIR, EACCES …
    */
@@ -147,7 +150,8 @@ export class PlainTarget implements ExtractTarget {
       () => fs.openSync(hostPath, NEW_FILE_FLAGS, 0o600),
     );
     try {
-      // Had a directory been exchanged just now, the file would be elsewhere, empty: nothing is put into it then.
+      // Had a directory been exchanged just now, the file would be elsewhere, empty: nothing is put
+      // into it then.
       this.#checkDirectory(path);
       try {
         this.#write(fd, content, path);
@@ -214,7 +218,10 @@ export class PlainTarget implements ExtractTarget {
     for (const level of this.#levels.splice(0)) this.#lock(level);
   }
 
-  /** The owner of an existing directory may write to it meanwhile. @returns its mode, if that had to be changed */
+  /**
+   * The owner of an existing directory may write to it meanwhile. @returns its mode, if that had to
+   * be changed
+   */
   #unlock(hostPath: string): number | undefined {
     const mode = fs.lstatSync(hostPath).mode & PERMISSION_BITS;
     if ((mode & OWNER_BITS) === OWNER_BITS) return undefined;
@@ -252,7 +259,10 @@ export class PlainTarget implements ExtractTarget {
     this.#levels.at(-1)!.names?.add(name);
   }
 
-  /** Makes sure that what was found at a name is no earlier entry of the archive under another name. @throws {StateError} */
+  /**
+   * Makes sure that what was found at a name is no earlier entry of the archive under another name.
+   * @throws {StateError}
+   */
   #checkDistinct(name: string, path: string, { dev, ino }: fs.Stats): void {
     const { hostPath, names } = this.#levels.at(-1)!;
     if (names === undefined) throw sameNameError(path);
@@ -263,8 +273,8 @@ export class PlainTarget implements ExtractTarget {
   }
 
   /**
-   * Makes sure that the path of the current directory still leads to the one that was entered. An exchange anywhere on the way
-   * would lead to another.
+   * Makes sure that the path of the current directory still leads to the one that was entered. An
+   * exchange anywhere on the way would lead to another.
    */
   #checkDirectory(path: string): void {
     const { hostPath, device, inode } = this.#levels.at(-1)!;
@@ -273,7 +283,10 @@ export class PlainTarget implements ExtractTarget {
     throw new OsError(Errno.ESTALE, "use the exchanged directory of", path);
   }
 
-  /** Makes a name, in the place of a file or link that is there if that is allowed. @throws {InTheWayError} */
+  /**
+   * Makes a name, in the place of a file or link that is there if that is allowed. @throws
+   * {InTheWayError}
+   */
   #make<Result>(entry: NewEntry, make: () => Result): Result {
     const { name, hostPath, path, step } = entry;
     let result: Result;
@@ -290,7 +303,10 @@ export class PlainTarget implements ExtractTarget {
     return result;
   }
 
-  /** Removes the file or link that was found at a name, if it may be replaced. @throws {InTheWayError} */
+  /**
+   * Removes the file or link that was found at a name, if it may be replaced. @throws
+   * {InTheWayError}
+   */
   #remove({ hostPath, path, step, coming, targetPath }: NewEntry, found: fs.Stats): void {
     const leave = leaveFor(coming, found.mode);
     const id = `${found.dev}:${found.ino}`;
@@ -303,7 +319,10 @@ export class PlainTarget implements ExtractTarget {
     translating("replace", path, () => fs.unlinkSync(hostPath));
   }
 
-  /** Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner or later. */
+  /**
+   * Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner
+   * or later.
+   */
   #removeUnfinished(fd: number, hostPath: string, path: string): void {
     const { dev, ino } = fs.fstatSync(fd);
     const there = statusOf(hostPath, path);

@@ -16,8 +16,8 @@ export interface ExtractProblem {
   readonly step: string;
   readonly error: Error;
   /**
-   * `warning` when the target cannot hold it at all (its file system knows no such attribute); the extraction
-   * counts as complete in spite of it.
+   * `warning` when the target cannot hold it at all (its file system knows no such attribute); the
+   * extraction counts as complete in spite of it.
    */
   readonly severity: "error" | "warning";
 }

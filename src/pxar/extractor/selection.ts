@@ -11,7 +11,10 @@ import { PATH_SIZE_MAX } from "../format/limits.ts";
 const LINE_FEED = 0x0a;
 const NUMBER_SIGN = 0x23;
 
-/** Decides by patterns. A directory that is selected brings its content, except for what a later pattern takes out. */
+/**
+ * Decides by patterns. A directory that is selected brings its content, except for what a later
+ * pattern takes out.
+ */
 export class EntrySelection {
   readonly #patterns: PatternList;
   readonly #path = new Uint8Array(PATH_SIZE_MAX + 1);
@@ -46,7 +49,8 @@ export function parseIncludePatterns(patterns: readonly string[]): PathPattern[]
 }
 
 /**
- * Patterns of a `--files-from` file: one a line; empty lines and those that begin with `#` are passed over.
+ * Patterns of a `--files-from` file: one a line; empty lines and those that begin with `#` are
+ * passed over.
  *
  * @throws {UsageError} with code `bad-pattern`
  */

@@ -1,5 +1,6 @@
 /**
- * Contents of the ACL items (format specification, sections 2.1 and 5): 64-bit numbers without gaps.
+ * Contents of the ACL items (format specification, sections 2.1 and 5): 64-bit numbers without
+ * gaps.
  *
  * | item | numbers |
  * |------|---------|

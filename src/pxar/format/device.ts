@@ -24,7 +24,10 @@ export function encodeDevice(view: DataView, offset: number, device: DeviceNumbe
   view.setBigUint64(offset + 8, device.minor, true);
 }
 
-/** Reads the content of a DEVICE. @throws {FormatError} `bad-device` for numbers that no `dev_t` holds */
+/**
+ * Reads the content of a DEVICE. @throws {FormatError} `bad-device` for numbers that no `dev_t`
+ * holds
+ */
 export function decodeDevice(view: DataView, offset: number): DeviceNumber {
   const major = view.getBigUint64(offset, true);
   const minor = view.getBigUint64(offset + 8, true);

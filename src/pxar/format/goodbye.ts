@@ -1,6 +1,6 @@
 /**
- * Goodbye tables: what stands at the end of a directory so that a name is found in O(log n) reads (format
- * specification, section 6).
+ * Goodbye tables: what stands at the end of a directory so that a name is found in O(log n) reads
+ * (format specification, section 6).
  *
  * Items of 24 bytes, one for each child and a last one for the directory itself:
  *
@@ -55,7 +55,9 @@ export function goodbyeSize(count: number): number {
   return GOODBYE_SIZE_MIN + count * GOODBYE_ITEM_SIZE;
 }
 
-/** Number of children in a GOODBYE item of `size` bytes, or undefined when it cannot have that size. */
+/**
+ * Number of children in a GOODBYE item of `size` bytes, or undefined when it cannot have that size.
+ */
 export function goodbyeCount(size: number): number | undefined {
   const count = (size - GOODBYE_SIZE_MIN) / GOODBYE_ITEM_SIZE;
   return count >= 0 && Number.isSafeInteger(count) ? count : undefined;
@@ -129,7 +131,9 @@ export class GoodbyeBuilder {
   }
 }
 
-/** Calls `visit` with the indices of a search tree of `count` items in the order of their hashes. */
+/**
+ * Calls `visit` with the indices of a search tree of `count` items in the order of their hashes.
+ */
 export function visitInOrder(count: number, visit: (index: number) => void, index = 0): void {
   if (index >= count) return;
   visitInOrder(count, visit, 2 * index + 1);
@@ -138,8 +142,8 @@ export function visitInOrder(count: number, visit: (index: number) => void, inde
 }
 
 /**
- * Looks for a hash in a table of `count` children. Several names can have the same hash, so `accept` is asked about
- * each item with it until it returns something.
+ * Looks for a hash in a table of `count` children. Several names can have the same hash, so
+ * `accept` is asked about each item with it until it returns something.
  */
 export function findInGoodbye<Found>(
   count: number,

@@ -114,7 +114,10 @@ export function decodeItem(view: DataView, offset: number): Item {
   return highs[item] === view.getUint32(offset + 4, true) ? item : Item.UNKNOWN;
 }
 
-/** Size of the content of the item whose header is at `offset`; negative when the size field is impossible. */
+/**
+ * Size of the content of the item whose header is at `offset`; negative when the size field is
+ * impossible.
+ */
 export function decodeContentSize(view: DataView, offset: number): number {
   return readUint64(view, offset + 8) - HEADER_SIZE;
 }

@@ -19,10 +19,16 @@ export const XATTR_CONTENT_SIZE_MAX = XATTR_NAME_SIZE_MAX + 65_536;
 /** Bytes of a prelude. The format has no limit; the client writes exclude patterns into it. */
 export const PRELUDE_SIZE_MAX = 4 << 20;
 
-/** Content that no archive can hold: a larger declared size is taken for damage, not for a missing end. */
+/**
+ * Content that no archive can hold: a larger declared size is taken for damage, not for a missing
+ * end.
+ */
 export const CONTENT_SIZE_PLAUSIBLE_MAX = 2 ** 40;
 
-/** Attribute items (xattrs and ACL entries) of one entry. Linux has at most 64 KiB of names, a name and its NUL take 7. */
+/**
+ * Attribute items (xattrs and ACL entries) of one entry. Linux has at most 64 KiB of names, a name
+ * and its NUL take 7.
+ */
 export const ATTRIBUTE_COUNT_MAX = 32_768;
 
 /** Bytes of all xattrs and ACLs of one entry. */
@@ -34,5 +40,7 @@ export const DEPTH_MAX = 2048;
 /** Bytes of the path of an entry. */
 export const PATH_SIZE_MAX = 32_768;
 
-/** Length of a stream: what fits into an offset of 47 bits, so that offsets can serve as node ids. */
+/**
+ * Length of a stream: what fits into an offset of 47 bits, so that offsets can serve as node ids.
+ */
 export const STREAM_SIZE_MAX = 2 ** 47;

@@ -1,5 +1,6 @@
 /**
- * Contents that are names: FILENAME, SYMLINK, HARDLINK, XATTR (format specification, sections 2.1, 4 and 5).
+ * Contents that are names: FILENAME, SYMLINK, HARDLINK, XATTR (format specification, sections 2.1,
+ * 4 and 5).
  *
  * Names are bytes; as strings they follow `bytes/file_name.ts`.
  *
@@ -13,10 +14,15 @@ import { NAME_SIZE_MAX, TARGET_SIZE_MAX } from "./limits.ts";
 const NUL = 0;
 const SLASH = 0x2f;
 const DOT = 0x2e;
-/** Names shorter than this are decoded byte by byte when they are ASCII: quicker than a TextDecoder. */
+/**
+ * Names shorter than this are decoded byte by byte when they are ASCII: quicker than a TextDecoder.
+ */
 const SHORT_NAME_SIZE = 24;
 
-/** Why the bytes from `start` to `end` cannot be the name of a directory's entry, or undefined when they can. */
+/**
+ * Why the bytes from `start` to `end` cannot be the name of a directory's entry, or undefined when
+ * they can.
+ */
 export function nameObjection(bytes: Uint8Array, start: number, end: number): string | undefined {
   const size = end - start;
   if (size === 0) return "it is empty";
@@ -58,7 +64,8 @@ export function decodeName(bytes: Uint8Array, start: number, size: number): stri
 }
 
 /**
- * Reads a link's target with its NUL, `size` bytes. It can be empty, though no Linux makes such a link.
+ * Reads a link's target with its NUL, `size` bytes. It can be empty, though no Linux makes such a
+ * link.
  *
  * @throws {FormatError} with `code` when there is no NUL at the end or another one before
  */
@@ -90,8 +97,8 @@ export function encodeTarget(target: string): Uint8Array {
 }
 
 /**
- * Why a hard link's path must not be followed from the archive's root, or undefined when it may: it must be relative
- * and consist of names.
+ * Why a hard link's path must not be followed from the archive's root, or undefined when it may: it
+ * must be relative and consist of names.
  */
 export function targetPathObjection(path: string): string | undefined {
   for (const part of path.split("/")) {

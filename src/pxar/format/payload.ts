@@ -1,6 +1,6 @@
 /**
- * Content of PAYLOAD_REF (format specification, section 10): offset of the PAYLOAD header in the payload stream, and
- * size of the file.
+ * Content of PAYLOAD_REF (format specification, section 10): offset of the PAYLOAD header in the
+ * payload stream, and size of the file.
  *
  * @module
  */
@@ -28,7 +28,10 @@ export function encodePayloadReference(
   writeInt64(view, offset + 8, reference.size);
 }
 
-/** Reads the content of a PAYLOAD_REF. @throws {FormatError} `bad-payload-ref` when no stream can be that long */
+/**
+ * Reads the content of a PAYLOAD_REF. @throws {FormatError} `bad-payload-ref` when no stream can be
+ * that long
+ */
 export function decodePayloadReference(view: DataView, offset: number): PayloadReference {
   const reference = { offset: readUint64(view, offset), size: readUint64(view, offset + 8) };
   if (!Number.isSafeInteger(reference.offset + HEADER_SIZE + reference.size)) {

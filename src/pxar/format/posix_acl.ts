@@ -1,6 +1,7 @@
 /**
- * POSIX ACLs: between the kernel's extended attributes (`bytes/posix_acl.ts`) and what an archive stores (format
- * specification, sections 5 and 13). The access ACL's entries for owner, others and mask are not stored: the mode has them.
+ * POSIX ACLs: between the kernel's extended attributes (`bytes/posix_acl.ts`) and what an archive
+ * stores (format specification, sections 5 and 13). The access ACL's entries for owner, others and
+ * mask are not stored: the mode has them.
  *
  * @module
  */
@@ -110,12 +111,18 @@ export function decodePosixAcl(
   };
 }
 
-/** Whether a file with this ACL has more than its mode says, so that {@link encodeAccessAcl} makes a value. */
+/**
+ * Whether a file with this ACL has more than its mode says, so that {@link encodeAccessAcl} makes a
+ * value.
+ */
 export function hasAccessAcl(acl: StoredAcl): boolean {
   return acl.groupObject !== undefined || acl.users.length > 0 || acl.groups.length > 0;
 }
 
-/** Whether an entry has users or groups but lacks the permission of the owning group, which then is taken from the mode. */
+/**
+ * Whether an entry has users or groups but lacks the permission of the owning group, which then is
+ * taken from the mode.
+ */
 export function lacksGroupObject(acl: StoredAcl): boolean {
   return acl.groupObject === undefined && (acl.users.length > 0 || acl.groups.length > 0);
 }
@@ -144,7 +151,8 @@ export function encodeAccessAcl(
 }
 
 /**
- * The value of `system.posix_acl_default` that restores a directory's default ACL. The kernel refuses one that lacks owner, group or others.
+ * The value of `system.posix_acl_default` that restores a directory's default ACL. The kernel
+ * refuses one that lacks owner, group or others.
  *
  * @returns undefined when there is none
  * @throws {FormatError} with code `bad-acl` when ids or permissions are none

@@ -30,7 +30,10 @@ export function encodeXattr(xattr: Xattr): Uint8Array {
   return content;
 }
 
-/** Reads the content of an XATTR of `size` bytes; the value is a copy. @throws {FormatError} `bad-xattr` */
+/**
+ * Reads the content of an XATTR of `size` bytes; the value is a copy. @throws {FormatError}
+ * `bad-xattr`
+ */
 export function decodeXattr(bytes: Uint8Array, start: number, size: number): Xattr {
   const nameEnd = bytes.indexOf(0, start);
   const nameSize = nameEnd - start;

@@ -1,5 +1,6 @@
 /**
- * Archives by their file names: one stream, or two that belong together (`NAME.mpxar` and `NAME.ppxar`).
+ * Archives by their file names: one stream, or two that belong together (`NAME.mpxar` and
+ * `NAME.ppxar`).
  *
  * @module
  */
@@ -39,8 +40,8 @@ export function isSplitName(path: string): boolean {
 }
 
 /**
- * Path of the payload stream: the one asked for, or the one beside the metadata stream by its name. Undefined for
- * archives of one stream.
+ * Path of the payload stream: the one asked for, or the one beside the metadata stream by its name.
+ * Undefined for archives of one stream.
  */
 export function payloadPath(path: string, asked: string | undefined): string | undefined {
   if (asked !== undefined) return asked;
@@ -48,7 +49,10 @@ export function payloadPath(path: string, asked: string | undefined): string | u
   return path.slice(0, -METADATA_SUFFIX.length) + PAYLOAD_SUFFIX;
 }
 
-/** {@link payloadPath} of an archive to be read: a file that is not there is left out, unless it was asked for. */
+/**
+ * {@link payloadPath} of an archive to be read: a file that is not there is left out, unless it was
+ * asked for.
+ */
 export function existingPayloadPath(path: string, asked: string | undefined): string | undefined {
   const found = payloadPath(path, asked);
   if (found === undefined || asked !== undefined) return found;
@@ -109,7 +113,10 @@ export function openStandardInputFiles(payload: string | undefined): ArchiveFile
   };
 }
 
-/** Opens one or two files; when the second cannot be opened the first is closed again. @throws {OsError} */
+/**
+ * Opens one or two files; when the second cannot be opened the first is closed again. @throws
+ * {OsError}
+ */
 export function openSourcePair(
   path: string,
   payload: string | undefined,
@@ -151,8 +158,8 @@ export function openArchiveStreams(path: string, payload: string | undefined): A
 }
 
 /**
- * The path without symbolic links, where there is such a file: sources do not open what a link leads to, but a user
- * may name an archive by one.
+ * The path without symbolic links, where there is such a file: sources do not open what a link
+ * leads to, but a user may name an archive by one.
  */
 export function realPath(path: string): string {
   try {

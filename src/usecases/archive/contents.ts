@@ -22,8 +22,8 @@ export interface ContentsRequest {
 }
 
 /**
- * Reads files one after another; from a pipe in the order of the archive. The bytes given to `write` are
- * overwritten after it returns.
+ * Reads files one after another; from a pipe in the order of the archive. The bytes given to
+ * `write` are overwritten after it returns.
  *
  * @throws {StateError} `not-found` when a path is not in the archive
  * @throws {OsError} EISDIR, EINVAL when there is no regular file at a path

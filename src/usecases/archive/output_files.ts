@@ -29,7 +29,10 @@ export interface OutputRequest {
   readonly isDryRun: boolean;
 }
 
-/** An archive that is being written. Ends with {@link OutputArchive.finish}; disposed of before, nothing is left. */
+/**
+ * An archive that is being written. Ends with {@link OutputArchive.finish}; disposed of before,
+ * nothing is left.
+ */
 export interface OutputArchive extends Disposable {
   readonly metadata: Sink;
   /** There for split archives. */
@@ -163,7 +166,10 @@ export function openNowhere(path: string, isReplacing: boolean): OutputFile {
   return { sink, finish() {}, abort() {} };
 }
 
-/** Only regular files are replaced: nobody wants an archive in place of `/dev/null`. @throws {OsError} EEXIST */
+/**
+ * Only regular files are replaced: nobody wants an archive in place of `/dev/null`. @throws
+ * {OsError} EEXIST
+ */
 function checkPlace(path: string, isReplacing: boolean): void {
   const kind = hostFiles.status(path, false)?.kind;
   if (kind === undefined || (isReplacing && kind === "file")) return;
@@ -171,7 +177,9 @@ function checkPlace(path: string, isReplacing: boolean): void {
   throw new OsError(host.Errno.EEXIST, call, path);
 }
 
-/** Gives a complete file the name of another one; where that fails it is removed. @throws {OsError} */
+/**
+ * Gives a complete file the name of another one; where that fails it is removed. @throws {OsError}
+ */
 function replace(path: string, temporary: string): void {
   if (mayUseFfi) {
     const { FDCWD } = host.At;

@@ -23,7 +23,10 @@ export class PayloadCheck {
     this.#streams = streams;
   }
 
-  /** @returns what is wrong, such as `bad-payload-ref` or `truncated`, when the payload of `entry` is not there */
+  /**
+   * @returns what is wrong, such as `bad-payload-ref` or `truncated`, when the payload of `entry`
+   *   is not there
+   */
   check(entry: PxarEntry | PxarHardlink): Error | undefined {
     const { payload, payloadSize } = this.#streams;
     if (payload === undefined) return undefined;

@@ -46,7 +46,10 @@ export function openArchiveReader(archive: Pick<ArchiveInput, "openFiles">): Ope
   }
 }
 
-/** Opens an archive, or a directory where one has that name; of the latter less is known where there is no FFI. */
+/**
+ * Opens an archive, or a directory where one has that name; of the latter less is known where there
+ * is no FFI.
+ */
 export function openReader(named: ArchiveInput): OpenReader {
   const { name } = named;
   if (!isDirectory(name)) return openArchiveReader(named);

@@ -14,7 +14,10 @@ import type { OutputFile } from "./output_files.ts";
 /** What is to be written, and whether it may be. */
 export interface SpecialRequest {
   readonly path: string;
-  /** Length in bytes; undefined where it is not known, or the content is no image: then no block device takes it. */
+  /**
+   * Length in bytes; undefined where it is not known, or the content is no image: then no block
+   * device takes it.
+   */
   readonly size: number | undefined;
   /** What a block device holds may be lost. */
   readonly isReplacing: boolean;
@@ -23,7 +26,8 @@ export interface SpecialRequest {
 }
 
 /**
- * Opens the FIFO or device that `path`, or a link there, leads to. What is written reaches a block device for good with `finish`.
+ * Opens the FIFO or device that `path`, or a link there, leads to. What is written reaches a block
+ * device for good with `finish`.
  *
  * @returns undefined when there is something else, or nothing
  * @throws {OsError} EEXIST for a block device that may not be written onto, EBUSY for one in use

@@ -36,7 +36,8 @@ export function verifyFiles(
       if (findings.length >= findingsMax) return { findings, isComplete: false };
     }
   } catch (error) {
-    // Nothing to go on with is a finding too; a disk that cannot be read is not the archive's fault.
+    // Nothing to go on with is a finding too; a disk that cannot be read is not the archive's
+    // fault.
     if (!(error instanceof Failure) || error instanceof OsError) throw error;
     const { code, message } = error;
     findings.push({ code, message, path: undefined, offset: undefined });

@@ -1,5 +1,6 @@
 /**
- * The names of everything in the archives of a snapshot: by its catalog, or by the metadata of split archives, which have none.
+ * The names of everything in the archives of a snapshot: by its catalog, or by the metadata of
+ * split archives, which have none.
  *
  * @module
  */
@@ -64,7 +65,10 @@ function entryOfEvent({ entry }: PxarEntryEvent, names: readonly string[]): Name
   }
 }
 
-/** Towards 1970, as the real client prints times of split archives; in catalogs they are as stat(2) has them. */
+/**
+ * Towards 1970, as the real client prints times of split archives; in catalogs they are as stat(2)
+ * has them.
+ */
 function wholeSeconds({ seconds, nanoseconds }: Timestamp): number {
   return seconds < 0 && nanoseconds > 0 ? seconds + 1 : seconds;
 }

@@ -1,5 +1,6 @@
 /**
- * Images of snapshots as block devices: a mount with the image as its file, and a loop device of that file.
+ * Images of snapshots as block devices: a mount with the image as its file, and a loop device of
+ * that file.
  *
  * @module
  */
@@ -47,7 +48,8 @@ export type LoopAttempt =
   | { readonly device: undefined; readonly reason: string };
 
 /**
- * Makes a directory for a mount. `runtimePlace` is where an ordinary user's files of this session are.
+ * Makes a directory for a mount. `runtimePlace` is where an ordinary user's files of this session
+ * are.
  *
  * @throws {OsError}
  */
@@ -133,7 +135,10 @@ function requireRunningMount(mountPath: string, endCall: string): void {
   if (worker !== undefined) requireRunning(worker, mountPath, endCall);
 }
 
-/** Removes a directory if {@link makeMapDirectory} made it: those that a user has named stay, whatever they are called. */
+/**
+ * Removes a directory if {@link makeMapDirectory} made it: those that a user has named stay,
+ * whatever they are called.
+ */
 export function removeMapDirectory(path: string): void {
   if (MADE_DIRECTORY.test(path)) Deno.removeSync(path);
 }

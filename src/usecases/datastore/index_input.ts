@@ -1,5 +1,6 @@
 /**
- * An archive that is named by the file of its index: in a snapshot of a datastore, or beside a directory of chunks.
+ * An archive that is named by the file of its index: in a snapshot of a datastore, or beside a
+ * directory of chunks.
  *
  * @module
  */
@@ -69,7 +70,10 @@ function snapshotAt(names: readonly string[], path: string): SnapshotId {
   return parseSnapshot(names.slice(-3).join("/"), ns);
 }
 
-/** The archive whose index, or one of whose two, is at `path`. @throws what {@link locateIndex} throws */
+/**
+ * The archive whose index, or one of whose two, is at `path`. @throws what {@link locateIndex}
+ * throws
+ */
 export function indexInput(path: string): ArchiveInput {
   const place = locateIndex(path);
   const open = <Opened extends Disposable>(openPart: (input: ArchiveInput) => Opened): Opened => {
@@ -94,7 +98,9 @@ function openHolder({ storePath, snapshot }: IndexPlace, stack: DisposableStack)
   return stack.adopt(store.openSnapshot(snapshot, options), (it) => it.close());
 }
 
-/** Indexes that no manifest lists. Their chunks are not encrypted: nothing would say with which key. */
+/**
+ * Indexes that no manifest lists. Their chunks are not encrypted: nothing would say with which key.
+ */
 function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHolder {
   const codecs = mayUseFfi ? nativeCodecs() : builtInCodecs();
   const store = stack.adopt(DirectoryChunks.open(directory), (it) => it.close());

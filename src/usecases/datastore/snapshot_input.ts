@@ -22,7 +22,9 @@ export function snapshotInput(snapshot: SnapshotReader, name: string): ArchiveIn
   };
 }
 
-/** As {@link snapshotInput}, of anything that has archives. @param fullName what messages call it */
+/**
+ * As {@link snapshotInput}, of anything that has archives. @param fullName what messages call it
+ */
 export function holderInput(holder: ArchiveHolder, name: string, fullName: string): ArchiveInput {
   return {
     name: fullName,

@@ -8,12 +8,18 @@ import { FormatError } from "#src/errors.ts";
 import { type KeyFile, parseKeyFile } from "#src/pbs/format/key_file.ts";
 import { readKeyText } from "./secrets.ts";
 
-/** Reads a key file that an argument names, or the default one. @throws {UsageError} when it cannot be read @throws {FormatError} */
+/**
+ * Reads a key file that an argument names, or the default one. @throws {UsageError} when it cannot
+ * be read @throws {FormatError}
+ */
 export function readKeyFile(path: string): KeyFile {
   return parseKeyFileOf(path, readKeyText(path));
 }
 
-/** Parses a key file from `path`. @throws {FormatError} with the path, when it is none @throws {LimitError} */
+/**
+ * Parses a key file from `path`. @throws {FormatError} with the path, when it is none @throws
+ * {LimitError}
+ */
 export function parseKeyFileOf(path: string, text: string): KeyFile {
   try {
     return parseKeyFile(text);

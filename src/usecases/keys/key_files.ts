@@ -41,7 +41,10 @@ export function lockKey(key: Uint8Array, lock: KeyLock, created?: string): KeyFi
   }, keyCrypto);
 }
 
-/** Writes a new key file that only its owner can read. @throws {OsError} EEXIST when there is something of that name */
+/**
+ * Writes a new key file that only its owner can read. @throws {OsError} EEXIST when there is
+ * something of that name
+ */
 export function createKeyFile(path: string, file: KeyFile): void {
   writeNew(path, formatKeyFile(file));
 }
@@ -51,7 +54,9 @@ export function replaceKeyFile(path: string, file: KeyFile): void {
   replace(path, formatKeyFile(file));
 }
 
-/** Makes a public master key the default one; there may be another one already. @throws {OsError} */
+/**
+ * Makes a public master key the default one; there may be another one already. @throws {OsError}
+ */
 export function importMasterKey(path: string, pem: string): void {
   makePlace(path);
   replace(path, pem);
@@ -80,7 +85,10 @@ export function makePlace(path: string): void {
   });
 }
 
-/** Writes a new file that only its owner can read, and waits for the disk. @throws {OsError} EEXIST when there is one */
+/**
+ * Writes a new file that only its owner can read, and waits for the disk. @throws {OsError} EEXIST
+ * when there is one
+ */
 export function writeNew(path: string, text: string): void {
   using file = translating(
     "create",

@@ -28,8 +28,8 @@ export interface Environment {
 const SECRET_SIZE_MAX = 1 << 20;
 
 /**
- * The secret that the variable `name` gives, else those named `_FD`, `_FILE` and `_CMD`: the first one that is
- * set counts. Undefined when none is.
+ * The secret that the variable `name` gives, else those named `_FD`, `_FILE` and `_CMD`: the first
+ * one that is set counts. Undefined when none is.
  *
  * @throws {UsageError} when what a variable names cannot be read or run
  */
@@ -47,7 +47,9 @@ export async function secretOf(
   return command === undefined ? undefined : firstLine(runCommand(command, `${name}_CMD`));
 }
 
-/** First line of a file. `option` says what names it. @throws {UsageError} when it cannot be read */
+/**
+ * First line of a file. `option` says what names it. @throws {UsageError} when it cannot be read
+ */
 export function secretOfFile(path: string, option: string): string {
   return firstLine(readKeyText(path, option));
 }
@@ -55,7 +57,8 @@ export function secretOfFile(path: string, option: string): string {
 /**
  * Everything that an open descriptor gives. `option` says what names it.
  *
- * @throws {UsageError} when it is no number, is not open, gives more than 1 MiB or FFI is not allowed
+ * @throws {UsageError} when it is no number, is not open, gives more than 1 MiB or FFI is not
+ *   allowed
  */
 export async function readDescriptor(text: string, option: string): Promise<string> {
   if (!/^\d{1,9}$/u.test(text)) {
@@ -75,7 +78,10 @@ export async function readDescriptor(text: string, option: string): Promise<stri
   }
 }
 
-/** Text of a small file. `option` says what names it, where that is no argument. @throws {UsageError} when it cannot be read */
+/**
+ * Text of a small file. `option` says what names it, where that is no argument. @throws
+ * {UsageError} when it cannot be read
+ */
 export function readKeyText(path: string, option?: string): string {
   try {
     return new TextDecoder().decode(hostFiles.read(path, SECRET_SIZE_MAX));

@@ -41,7 +41,10 @@ export function runArchiveMount(
   return runTreeMount(request, source, report);
 }
 
-/** Opens the archive to see that this works, and reads what its tables do not tell. @throws {FormatError} */
+/**
+ * Opens the archive to see that this works, and reads what its tables do not tell. @throws
+ * {FormatError}
+ */
 function openMountedArchive(path: string, payloadPath: string | undefined): MountedTree {
   openArchiveTree({ path, payloadPath }).close();
   using streams = fileInput(path, payloadPath).openStreams();

@@ -1,8 +1,9 @@
 /**
- * A mount from beginning to end, in the process that serves it: check, lock, bind, mount, serve, settle, free.
+ * A mount from beginning to end, in the process that serves it: check, lock, bind, mount, serve,
+ * settle, free.
  *
- * The order keeps every failure harmless: nothing is written before the diff directory is known to be ours and free,
- * and the binding says what is done to it before it is done.
+ * The order keeps every failure harmless: nothing is written before the diff directory is known to
+ * be ours and free, and the binding says what is done to it before it is done.
  *
  * @module
  */
@@ -149,7 +150,10 @@ class BackupMount {
     });
   }
 
-  /** A worker says what is wrong with a file; whether its backup is still the one that was opened is seen here. */
+  /**
+   * A worker says what is wrong with a file; whether its backup is still the one that was opened is
+   * seen here.
+   */
   #logFailure(detail: string): void {
     const cause = describeChainChange(this.#chain, detail);
     log.error("request failed", { detail, ...(cause === undefined ? {} : { cause }) });
@@ -168,7 +172,10 @@ class BackupMount {
     this.#sink = openMountLog({ ...this.#request.log, path });
   }
 
-  /** Opens the backup, binds the diff directory to it and writes what has to be there before the mount. */
+  /**
+   * Opens the backup, binds the diff directory to it and writes what has to be there before the
+   * mount.
+   */
   async #prepare(diff: DiffDirectory): Promise<BackupDescription> {
     const request = this.#request;
     const owner = chooseOwner(request.owner, diff);
@@ -300,8 +307,8 @@ function rememberedStore(diffPath: string): string {
 }
 
 /**
- * Who owns the files: who was asked for; else for root the owner of the mount before, or (undefined) of the backup;
- * an ordinary user cannot give files away.
+ * Who owns the files: who was asked for; else for root the owner of the mount before, or
+ * (undefined) of the backup; an ordinary user cannot give files away.
  */
 function chooseOwner(asked: Owner | undefined, diff: DiffDirectory): Owner | undefined {
   if (asked !== undefined) return asked;

@@ -1,5 +1,6 @@
 /**
- * A diff directory during its mount: prepared before, with the files of its worker in it, settled at the end.
+ * A diff directory during its mount: prepared before, with the files of its worker in it, settled
+ * at the end.
  *
  * @module
  */
@@ -104,7 +105,10 @@ export interface DiffMount {
   readonly voices: MountVoices;
 }
 
-/** Mounts, and serves until the mount has ended. While it does, the diff directory says who serves it. */
+/**
+ * Mounts, and serves until the mount has ended. While it does, the diff directory says who serves
+ * it.
+ */
 export async function serveOverDiff(parts: DiffMount): Promise<void> {
   const { diff, description, source, voices: { report, signals, card } } = parts;
   const { controlPath } = diff;

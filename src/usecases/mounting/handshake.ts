@@ -1,6 +1,6 @@
 /**
- * What the background worker tells the process that started it: one JSON object a line, over the worker's
- * standard output.
+ * What the background worker tells the process that started it: one JSON object a line, over the
+ * worker's standard output.
  *
  *     {"type":"started","pid":N}       arguments, diff directory and chain are good; the mount is being made
  *     {"type":"mounted","pid":N}       the mount answers

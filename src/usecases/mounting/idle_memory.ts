@@ -9,9 +9,9 @@ import { releaseUnusedMemory } from "#src/io/host_memory.ts";
 const LOOK_EVERY_MS = 1000;
 
 /**
- * Gives memory back whenever no request has come for a second, once each time: what the start of a mount took, since lists
- * of the backup were large and half of the runtime's code is never run again, and what a burst of requests left. Does not
- * keep the process alive.
+ * Gives memory back whenever no request has come for a second, once each time: what the start of a
+ * mount took, since lists of the backup were large and half of the runtime's code is never run
+ * again, and what a burst of requests left. Does not keep the process alive.
  *
  * @param requestCount requests so far
  */

@@ -37,8 +37,8 @@ export interface LiveStatistics {
 }
 
 /**
- * Serves until the mount has ended: by a signal to this process or an unmount from outside. A mount that is in use when the
- * signal comes ends when it no longer is.
+ * Serves until the mount has ended: by a signal to this process or an unmount from outside. A mount
+ * that is in use when the signal comes ends when it no longer is.
  *
  * @throws {ProtocolError} when a FUSE worker failed
  */
@@ -101,7 +101,8 @@ class StatisticsWriter {
 /**
  * Unmounts as soon as nobody uses the mount.
  *
- * @returns when the mount has ended; or this process is to end, and with it what is still done through open files
+ * @returns when the mount has ended; or this process is to end, and with it what is still done
+ *   through open files
  */
 async function stop({ mounted, signals }: LiveParts): Promise<void> {
   const { mountPoint } = mounted;

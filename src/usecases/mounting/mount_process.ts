@@ -1,5 +1,6 @@
 /**
- * The frame of a process that mounts: signals and a card from the start, a report to whoever waits, the log to its end.
+ * The frame of a process that mounts: signals and a card from the start, a report to whoever waits,
+ * the log to its end.
  *
  * @module
  */

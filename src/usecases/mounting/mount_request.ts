@@ -40,7 +40,9 @@ export interface BackupMountRequest {
   readonly ioTimeoutMs: number | undefined;
   /** Undefined: for root only. */
   readonly allowOther: boolean | undefined;
-  /** Who is to own the files; undefined: who owned them before. Only root can give files to others. */
+  /**
+   * Who is to own the files; undefined: who owned them before. Only root can give files to others.
+   */
   readonly owner: Owner | undefined;
   readonly settings: readonly Setting[];
   /** Links to tablespaces do not name the mount point. */

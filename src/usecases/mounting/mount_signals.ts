@@ -9,8 +9,8 @@ import { forwardSignal, SIGURG, SIGUSR1 } from "#src/io/host.ts";
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /**
- * Listens from the start, so that no signal ends the process in the middle of something; what arrives before
- * anybody cares is kept.
+ * Listens from the start, so that no signal ends the process in the middle of something; what
+ * arrives before anybody cares is kept.
  */
 export class MountSignals {
   #onStop: ((isRepeated: boolean) => void) | undefined;
@@ -29,7 +29,10 @@ export class MountSignals {
     this.#listen("SIGHUP", () => {});
   }
 
-  /** `handler` is told of SIGTERM and SIGINT; `isRepeated` when an earlier one has not been dealt with. */
+  /**
+   * `handler` is told of SIGTERM and SIGINT; `isRepeated` when an earlier one has not been dealt
+   * with.
+   */
   onStop(handler: (isRepeated: boolean) => void): void {
     this.#onStop = handler;
     if (this.#isStopPending) handler(false);

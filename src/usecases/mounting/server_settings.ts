@@ -1,8 +1,9 @@
 /**
  * Settings of the server, written into the diff before it is mounted.
  *
- * They are appended to `postgresql.auto.conf`, whose last line for a name wins. A setting that the file already ends up
- * with is left alone, so that mounting again with the same options changes nothing.
+ * They are appended to `postgresql.auto.conf`, whose last line for a name wins. A setting that the
+ * file already ends up with is left alone, so that mounting again with the same options changes
+ * nothing.
  *
  * @module
  */
@@ -30,7 +31,8 @@ const FILE_MODE = 0o100600;
 const SIZE_MAX = 16 << 20;
 
 /**
- * Writes settings into a data directory; with a new `restore_command` also an empty `recovery.signal`.
+ * Writes settings into a data directory; with a new `restore_command` also an empty
+ * `recovery.signal`.
  *
  * @returns the names of the settings that were not there
  * @throws {OsError}
@@ -42,8 +44,8 @@ export function applySettings(fileSystem: FileSystem, settings: readonly Setting
   const old = files.read(AUTO_CONF_NAME) ?? "";
   const added = missingSettings(old, settings);
   if (added.length === 0) return [];
-  // Before the settings: a crash in between leaves a signal without a command, which the server refuses to
-  // start with, and not a server that starts without having recovered.
+  // Before the settings: a crash in between leaves a signal without a command, which the server
+  // refuses to start with, and not a server that starts without having recovered.
   if (added.some(({ key }) => key.toLowerCase() === "restore_command")) {
     if (files.read(RECOVERY_SIGNAL_NAME) === undefined) files.replace(RECOVERY_SIGNAL_NAME, "");
   }

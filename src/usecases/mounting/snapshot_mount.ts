@@ -53,7 +53,10 @@ export function runSnapshotMount(
   return runTreeMount(request, source, report);
 }
 
-/** Opens the archive to see that this works. The snapshot stays open, so that nobody removes it while it is mounted. */
+/**
+ * Opens the archive to see that this works. The snapshot stays open, so that nobody removes it
+ * while it is mounted.
+ */
 function openMounted(request: SnapshotMountRequest): MountedTree {
   const { storePath, serverStore, snapshot: id, archive, key } = request;
   const { workerCount = defaultWorkerCount() } = request;
@@ -94,8 +97,8 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
 }
 
 /**
- * What a diff directory over an archive is bound to: the checksums that the manifest has of its streams. Neither notes nor a
- * verification nor another datastore make it another one.
+ * What a diff directory over an archive is bound to: the checksums that the manifest has of its
+ * streams. Neither notes nor a verification nor another datastore make it another one.
  */
 function snapshotSource(snapshot: SnapshotReader, archive: string): Source {
   const { id, manifest } = snapshot;

@@ -1,5 +1,6 @@
 /**
- * The statistics of a mount, as they are stored and printed as JSON. What each counter means: docs/statistics.md.
+ * The statistics of a mount, as they are stored and printed as JSON. What each counter means:
+ * docs/statistics.md.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Asks the worker of a mount for fresh statistics: SIGUSR1 has it write them on its card, and with SIGUSR2 it counts from
- * zero afterwards. So they need neither the mount nor the diff's disk.
+ * Asks the worker of a mount for fresh statistics: SIGUSR1 has it write them on its card, and with
+ * SIGUSR2 it counts from zero afterwards. So they need neither the mount nor the diff's disk.
  *
  * @module
  */
@@ -21,8 +21,8 @@ const POLL_MS = 5;
 /**
  * The current statistics of a mount.
  *
- * @throws {StateError} `not-mounted`; `not-found` when the worker is gone or cannot be seen; `stopped` or `timeout` when it does
- *   not answer
+ * @throws {StateError} `not-mounted`; `not-found` when the worker is gone or cannot be seen;
+ *   `stopped` or `timeout` when it does not answer
  * @throws {OsError} EACCES when the mount is closed to this user
  */
 export async function requestStatistics(
@@ -76,7 +76,8 @@ async function askWorker(
   while (true) {
     const { statistics } = worker.card.read();
     if (statistics !== undefined && statistics.number !== before) {
-      // It is proved to be a worker of this program, and of this user or one whom this user may signal.
+      // It is proved to be a worker of this program, and of this user or one whom this user may
+      // signal.
       return statistics.report as StatisticsReport;
     }
     if (performance.now() > deadline) throw noAnswer(worker, mountPath);

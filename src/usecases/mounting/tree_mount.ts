@@ -1,5 +1,6 @@
 /**
- * The mount of a tree, read-only or over a diff directory, from beginning to end, in the process that serves it.
+ * The mount of a tree, read-only or over a diff directory, from beginning to end, in the process
+ * that serves it.
  *
  * @module
  */
@@ -208,7 +209,10 @@ class TreeMount {
     }
   }
 
-  /** @param defaultPath where to log to a file that was given no name; without it there is no such log */
+  /**
+   * @param defaultPath where to log to a file that was given no name; without it there is no such
+   *   log
+   */
   #openLog(defaultPath?: string): void {
     const { log: request } = this.#request;
     const path = request.path ?? defaultPath;

@@ -54,11 +54,16 @@ const BUSY_TIMEOUT_MS = 2000;
 const BUSY_PAUSE_MS = 100;
 /** A worker that has much to make durable takes its time. */
 const END_TIMEOUT_MS = 60_000;
-/** A worker learns of the end of its mount at once; if it has not by then, somebody has the mount elsewhere. */
+/**
+ * A worker learns of the end of its mount at once; if it has not by then, somebody has the mount
+ * elsewhere.
+ */
 const NOTICE_TIMEOUT_MS = 300;
 /** In this time nobody uses a mount any more that was free to be taken away. */
 const UNUSED_TIMEOUT_MS = 1500;
-/** In this time a worker without a mount point ends what programs still do with their open files. */
+/**
+ * In this time a worker without a mount point ends what programs still do with their open files.
+ */
 const ABORT_TIMEOUT_MS = 15_000;
 /** Time in which programs that use a mount are looked for. */
 const USERS_TIMEOUT_MS = 1000;
@@ -86,9 +91,10 @@ export interface UnmountOutcome {
 /**
  * Unmounts and waits until the worker has ended.
  *
- * @throws {StateError} `not-mounted`; `busy` when it is in use, or mounted elsewhere too; `stopped` or `timeout` when the worker
- *   does not answer or does not end
- * @throws {ProtocolError} when the mount has ended, but the worker could not make everything durable
+ * @throws {StateError} `not-mounted`; `busy` when it is in use, or mounted elsewhere too; `stopped`
+ *   or `timeout` when the worker does not answer or does not end
+ * @throws {ProtocolError} when the mount has ended, but the worker could not make everything
+ *   durable
  */
 export async function unmount(request: UnmountRequest): Promise<UnmountOutcome> {
   using mount = await findMountAt(request.mountPath, request.diffPath);
@@ -129,7 +135,9 @@ function usersOf(mountPath: string): MountUser[] {
   return findMountUsers(mountPath, USERS_TIMEOUT_MS);
 }
 
-/** Waits for the end of a worker whose mount was just taken away, and says what stands in its way. */
+/**
+ * Waits for the end of a worker whose mount was just taken away, and says what stands in its way.
+ */
 async function waitForEnd(worker: Worker, mountPath: string): Promise<void> {
   await waitWhile(worker, (passedMs) => {
     if (passedMs < NOTICE_TIMEOUT_MS) return;
@@ -145,14 +153,20 @@ async function waitForEnd(worker: Worker, mountPath: string): Promise<void> {
   });
 }
 
-/** Waits for the end of a worker that was told to end, although somebody may use what it has mounted. */
+/**
+ * Waits for the end of a worker that was told to end, although somebody may use what it has
+ * mounted.
+ */
 async function waitForToldEnd(worker: Worker, mountPath: string): Promise<void> {
   await waitWhile(worker, (passedMs) => {
     if (passedMs > ABORT_TIMEOUT_MS) throw toldButUsed(worker, mountPath);
   });
 }
 
-/** @param judge looks at a worker whose mount has not ended yet: throws, or says that there is nothing more to wait for */
+/**
+ * @param judge looks at a worker whose mount has not ended yet: throws, or says that there is
+ *   nothing more to wait for
+ */
 async function waitWhile(
   worker: Worker,
   judge: (passedMs: number) => "done" | void,
@@ -252,7 +266,8 @@ async function unmountUnseen(mount: FoundMount): Promise<UnmountOutcome> {
 
 async function killAndDetach(mount: FoundMount): Promise<UnmountOutcome> {
   const { entry, worker, diffPath, mountPath } = mount;
-  // What the kernel reads and writes itself for an open file it goes on with after the end of the mount.
+  // What the kernel reads and writes itself for an open file it goes on with after the end of the
+  // mount.
   const users = diffPath === undefined ? [] : usersOf(mountPath);
   const hasEnded = worker === undefined || await killWorker(worker);
   // A worker that was just starting may have mounted before it was killed.
@@ -282,7 +297,10 @@ function detach(mountPoint: string, force: boolean): void {
   }
 }
 
-/** What a killed worker could not take away itself, unless another one has the diff directory by now. */
+/**
+ * What a killed worker could not take away itself, unless another one has the diff directory by
+ * now.
+ */
 function removeWorkerFiles(diffPath: string): void {
   const lock = tryLock(diffPath);
   if (lock === undefined) return;

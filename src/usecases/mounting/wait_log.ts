@@ -9,7 +9,9 @@ import type { PoolListeners } from "#src/mount/mod.ts";
 
 const log = logger("mount");
 
-/** Writes to the log that all threads wait, that they do no more, and which requests were given up. */
+/**
+ * Writes to the log that all threads wait, that they do no more, and which requests were given up.
+ */
 export const WAIT_LOG: Pick<PoolListeners, "onWaiting" | "onWaitOver" | "onTimeout"> = {
   onWaiting: ({ requests, operations, files }) =>
     log.warn("requests wait for their source", { requests, ...operations, files }),

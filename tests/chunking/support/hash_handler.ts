@@ -15,7 +15,10 @@ export interface HashHandlerDescription {
   readonly fails?: { readonly prefix: string; readonly how: "integrity" | "os" | "state" | "text" };
   /** Milliseconds that a chunk takes. */
   readonly delayMs?: number;
-  /** Counts in shared memory: 0: chunks, 1: handlers open, 2: handlers ever opened, 3: chunks in hand, 4: the most of these. */
+  /**
+   * Counts in shared memory: 0: chunks, 1: handlers open, 2: handlers ever opened, 3: chunks in
+   * hand, 4: the most of these.
+   */
   readonly counts?: SharedArrayBuffer;
 }
 

@@ -73,7 +73,10 @@ export class SearchedMemory {
     this.scanner = new BoundaryScanner(memory);
   }
 
-  /** Sizes of the chunks when bytes arrive in pieces of the sizes that `feed` gives, and are looked at after each. */
+  /**
+   * Sizes of the chunks when bytes arrive in pieces of the sizes that `feed` gives, and are looked
+   * at after each.
+   */
   chunkSizes(cutter: Cutter, feed: () => number): number[] {
     const sizes = [];
     let chunkStart = 0;

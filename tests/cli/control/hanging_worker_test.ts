@@ -1,6 +1,6 @@
 /**
- * A worker that hangs: not stopped, so that nothing tells it from one that is busy, and programs have changed pages in memory
- * that it is to take. Nobody who unmounts waits for it.
+ * A worker that hangs: not stopped, so that nothing tells it from one that is busy, and programs
+ * have changed pages in memory that it is to take. Nobody who unmounts waits for it.
  */
 
 import assert from "node:assert/strict";
@@ -14,8 +14,9 @@ import { runProgram } from "../_program.ts";
 const ANSWER_TIMEOUT_MS = 40_000;
 const CHILD = fileURLToPath(new URL("./_map_writer.ts", import.meta.url));
 /**
- * Freezes a process: the kernel does not run it, though nothing in /proc says that it is stopped. The second version of control
- * groups is mounted alone, or beside the first. Prints where; a shell does it, since the runtime keeps out of /sys.
+ * Freezes a process: the kernel does not run it, though nothing in /proc says that it is stopped.
+ * The second version of control groups is mounted alone, or beside the first. Prints where; a shell
+ * does it, since the runtime keeps out of /sys.
  */
 const FREEZE = `for place in /sys/fs/cgroup /sys/fs/cgroup/unified; do
   group=$place/pbkfs-test-$1

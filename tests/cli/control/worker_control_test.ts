@@ -1,6 +1,7 @@
 /**
- * Commands and the worker behind a mount: who is found, who is signalled, what is said. Workers are stopped, killed and
- * hidden in namespaces; no command may wait for a mount, or for longer than it must.
+ * Commands and the worker behind a mount: who is found, who is signalled, what is said. Workers are
+ * stopped, killed and hidden in namespaces; no command may wait for a mount, or for longer than it
+ * must.
  */
 
 import assert from "node:assert/strict";
@@ -95,7 +96,8 @@ for (const where of ["at another path", "at the same path"]) {
       for (const options of [[], ["--force"]]) {
         const pid = await mountAgain(place, mnt);
         assert.notEqual(pid, former.pid);
-        // The kernel gives the lowest number that is free; a mount of a test beside this one may have been quicker.
+        // The kernel gives the lowest number that is free; a mount of a test beside this one may
+        // have been quicker.
         if (findMount(mnt)!.device !== former.device) console.log("the number was not used again");
         const stat = await answer(["stat", "-D", mnt, "--format", "json"]);
         assert.equal(JSON.parse(stat.stdout).pid, pid, stat.stderr);

@@ -59,7 +59,9 @@ export function pbs(args: readonly string[], options: PbsOptions = {}): Promise<
   });
 }
 
-/** Runs `pbkfs pbs`, which must succeed and say nothing on standard error. @returns standard output */
+/**
+ * Runs `pbkfs pbs`, which must succeed and say nothing on standard error. @returns standard output
+ */
 export async function mustPbs(
   args: readonly string[],
   options: PbsOptions = {},

@@ -257,7 +257,8 @@ Deno.test("pbs snapshots lists a snapshot whose manifest is damaged, and says so
 
 Deno.test("pbs says where a server's locks cannot be taken", async () => {
   using copy = await Copy.make();
-  // A name that no server of this machine has; without a server there is no directory for locks at all.
+  // A name that no server of this machine has; without a server there is no directory for locks at
+  // all.
   const line = "list --server-store pbkfs-test-store";
   const text = await copy.run(line);
   assert.equal(text.code, 0);

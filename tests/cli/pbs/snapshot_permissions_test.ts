@@ -1,5 +1,6 @@
 /**
- * Commands that only read a snapshot need the permission to read and nothing else; the same bytes come out without FFI.
+ * Commands that only read a snapshot need the permission to read and nothing else; the same bytes
+ * come out without FFI.
  */
 
 import assert from "node:assert/strict";

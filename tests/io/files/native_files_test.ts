@@ -6,7 +6,10 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const CONTENT = "0123456789".repeat(20_000);
 
-/** Runs a shell script that gets names as `$1`, `$2` …; how they are written decides which bytes they have. */
+/**
+ * Runs a shell script that gets names as `$1`, `$2` …; how they are written decides which bytes
+ * they have.
+ */
 async function shell(script: string, ...args: readonly string[]): Promise<string> {
   return (await runCommand(["bash", "-c", script, "bash", ...args], { timeoutMs: 10_000 })).stdout;
 }

@@ -1,6 +1,6 @@
 /**
- * A writable file system over a host directory, for tests of the mount layer without the overlay. It keeps its nodes in
- * this thread, so it serves with one worker only.
+ * A writable file system over a host directory, for tests of the mount layer without the overlay.
+ * It keeps its nodes in this thread, so it serves with one worker only.
  *
  * @module
  */
@@ -193,7 +193,8 @@ export class HostFileSystem implements FileSystem {
   }
 
   open(nodeId: number, flags: number, killSuidgid: boolean, out: OpenSlot): number {
-    // The kernel computes offsets of appending writes itself; pwrite on an O_APPEND descriptor ignores them.
+    // The kernel computes offsets of appending writes itself; pwrite on an O_APPEND descriptor
+    // ignores them.
     const kept = flags & (O_ACCMODE | OpenFlag.TRUNC);
     const fd = libc.open(this.#path(nodeId), kept);
     if (fd < 0) return fd;
@@ -406,7 +407,9 @@ export class HostFileSystem implements FileSystem {
     return `/proc/self/fd/${this.#fd(nodeId)}`;
   }
 
-  /** The present path: xattr calls must not follow the link in /proc when the node itself is one. */
+  /**
+   * The present path: xattr calls must not follow the link in /proc when the node itself is one.
+   */
   #resolved(nodeId: number): string {
     const target = libc.readlinkAt(libc.At.FDCWD, this.#path(nodeId));
     return typeof target === "number" ? "" : decodeFileName(target);

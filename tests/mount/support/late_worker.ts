@@ -1,6 +1,6 @@
 /**
- * Stands for FUSE workers of which only the first one starts at once: the others wait until they are let in. Each counts itself
- * when it serves, and all end when they are told so.
+ * Stands for FUSE workers of which only the first one starts at once: the others wait until they
+ * are let in. Each counts itself when it serves, and all end when they are told so.
  */
 
 import { type StartMessage, WorkerState } from "#src/mount/worker_protocol.ts";

@@ -24,7 +24,10 @@ export interface TestMount {
 
 const SETTLED_MS = 30;
 
-/** What was counted of the requests so far. A worker counts one after its answer: the caller may be faster. */
+/**
+ * What was counted of the requests so far. A worker counts one after its answer: the caller may be
+ * faster.
+ */
 export async function countedOperations(mount: MountedFileSystem) {
   for (let before = "";;) {
     const operations = mount.statistics.operations();

@@ -1,4 +1,7 @@
-/** Stands for a FUSE worker that preloads a directory when it starts, until it is told that it has listed all. */
+/**
+ * Stands for a FUSE worker that preloads a directory when it starts, until it is told that it has
+ * listed all.
+ */
 
 import { type StartMessage, WorkerState } from "#src/mount/worker_protocol.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Mounts the memory tree in a process of its own: `serve.ts MOUNT_POINT [LIBFUSE]`. Prints `mounted` when it answers; ends
- * on SIGTERM.
+ * Mounts the memory tree in a process of its own: `serve.ts MOUNT_POINT [LIBFUSE]`. Prints
+ * `mounted` when it answers; ends on SIGTERM.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * FUSE worker for tests: a tree whose source can be made to hang. Reads, and look-ups of names that begin with `remote`, go to the
- * source; nothing else does.
+ * FUSE worker for tests: a tree whose source can be made to hang. Reads, and look-ups of names that
+ * begin with `remote`, go to the source; nothing else does.
  *
  * @module
  */

@@ -62,7 +62,10 @@ const LEAF_KINDS: Readonly<Record<string, CatalogLeafKind>> = {
   socket: "socket",
 };
 
-/** `path kind [size mtime]` of what is expected below an archive's root; the first name of a file is no hard link. */
+/**
+ * `path kind [size mtime]` of what is expected below an archive's root; the first name of a file is
+ * no hard link.
+ */
 function expectedLines(archive: string, tree: readonly ExpectedTreeEntry[]): string[] {
   const pathOf = (entry: ExpectedTreeEntry) =>
     entry.path ?? decodeFileName(Uint8Array.fromBase64(entry.path_b64!));

@@ -15,7 +15,10 @@ const SNAPSHOT = "2023-11-14T22:13:20Z";
 const OLD_SECONDS = 10 * 86_400;
 const BLOCKS = [1, 2, 3];
 
-/** Snapshots of one old chunk each: `host/a` to `host/c` in the namespace `team`, and one chunk that nothing needs. */
+/**
+ * Snapshots of one old chunk each: `host/a` to `host/c` in the namespace `team`, and one chunk that
+ * nothing needs.
+ */
 class Fixture implements Disposable {
   readonly #home = new TempDirectory("moves");
   readonly path = this.#home.join("store");

@@ -130,7 +130,8 @@ for (const fate of FATES) {
     const digests = [1, 2, 3].map((byte) => digestOf(new Uint8Array(32).fill(byte)));
     for (const digest of digests) assert.equal(ahead.expect(digest, 10), true);
     thread.waitForJob();
-    // The second is loaded here; the first is in the hand of the thread, which was to take the oldest.
+    // The second is loaded here; the first is in the hand of the thread, which was to take the
+    // oldest.
     assert.equal(ahead.take(digests[1]!, 10)?.bytes.length, 10);
     assert.equal(ahead.take(digests[0]!, 10), undefined);
     assert.deepEqual(loaded, [digests[1], digests[2]]);

@@ -501,7 +501,8 @@ Deno.test("LocalSnapshotWriter counts as the real server does", () => {
       stream.finish();
     }
     const { manifest } = writer.finish();
-    // Compressed sizes are those of this machine's zstd: blobs have others, and the manifest is part of what is counted.
+    // Compressed sizes are those of this machine's zstd: blobs have others, and the manifest is
+    // part of what is counted.
     const indexes = (files: readonly ManifestFile[]) =>
       files.map(({ filename, size, csum }) => filename.endsWith("idx") ? { size, csum } : filename);
     assert.deepEqual(indexes(manifest.files), indexes(reader.manifest.files));

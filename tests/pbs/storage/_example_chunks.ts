@@ -29,7 +29,10 @@ export interface ExampleChunk {
   readonly size: number;
 }
 
-/** The chunk of a seed with this number. What is stored is not looked at by a storage, so that it need not be a blob. */
+/**
+ * The chunk of a seed with this number. What is stored is not looked at by a storage, so that it
+ * need not be a blob.
+ */
 export function exampleChunk(seed: number, number: number, size = 100 + number % 50): ExampleChunk {
   const bytes = new Random(seed, number).bytes(size + 8);
   const digest = digestOf(sha256Of(new TextEncoder().encode(`${seed}:${number}`)));

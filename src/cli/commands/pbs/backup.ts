@@ -98,7 +98,10 @@ export const backupCommand: CommandModule<BackupOptions> = {
   },
 };
 
-/** A time of the future is taken, as by servers, but then it stands in the way of all that comes before that day. */
+/**
+ * A time of the future is taken, as by servers, but then it stands in the way of all that comes
+ * before that day.
+ */
 function warnOfFuture({ group, time }: BackupRequest, options: StoreOptions, output: Output): void {
   const now = currentSeconds();
   if (time === undefined || !isAheadOf(time, now)) return;

@@ -1,5 +1,6 @@
 /**
- * `pbkfs pbs diff`: what differs between an archive in two snapshots, or in a snapshot and a directory.
+ * `pbkfs pbs diff`: what differs between an archive in two snapshots, or in a snapshot and a
+ * directory.
  *
  * @module
  */

@@ -54,7 +54,8 @@ export const snapshotLsCommand: CommandModule<ListOptions> = {
       using output = new EntryOutput(context.terminal, form);
       listArchive({
         archive,
-        // One directory is better looked up than read in order: that would load chunks from one end to the other.
+        // One directory is better looked up than read in order: that would load chunks from one end
+        // to the other.
         paths: paths.length === 0 && !isRecursive ? ["/"] : paths,
         isRecursive,
       }, output);

@@ -1,5 +1,6 @@
 /**
- * `pbkfs pbs mount`: an archive of a snapshot as a directory, in the background unless told otherwise.
+ * `pbkfs pbs mount`: an archive of a snapshot as a directory, in the background unless told
+ * otherwise.
  *
  * @module
  */

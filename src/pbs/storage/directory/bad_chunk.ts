@@ -1,5 +1,6 @@
 /**
- * Chunks that were found corrupt: they are kept under another name, so that the next backup stores them anew.
+ * Chunks that were found corrupt: they are kept under another name, so that the next backup stores
+ * them anew.
  *
  * @module
  */

@@ -19,8 +19,9 @@ const LOST_AND_FOUND = "lost+found";
 const UNFINISHED_CHUNKS_DIRECTORY = `${CHUNKS_DIRECTORY}.new`;
 
 /**
- * Makes a datastore in a directory that is new or empty: the lock file and all directories of chunks. For root everything
- * gets the owner that is asked for, else that of the directory (of the one above where it is new).
+ * Makes a datastore in a directory that is new or empty: the lock file and all directories of
+ * chunks. For root everything gets the owner that is asked for, else that of the directory (of the
+ * one above where it is new).
  *
  * @throws {StateError} `exists` when there is something already
  * @throws {OsError}

@@ -1,5 +1,6 @@
 /**
- * The chunks of a datastore: one file each, named by digest (section 7 of the format's description).
+ * The chunks of a datastore: one file each, named by digest (section 7 of the format's
+ * description).
  *
  * @module
  */
@@ -25,7 +26,10 @@ export const CHUNK_DIRECTORY_MODE = 0o750;
 export const CHUNKS_DIRECTORY = ".chunks";
 
 const CHUNK_FILE_SIZE_MAX = BLOB_DATA_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE;
-/** The buffer grows in such steps, so that chunks of about the same size do not make it grow each time. */
+/**
+ * The buffer grows in such steps, so that chunks of about the same size do not make it grow each
+ * time.
+ */
 const BUFFER_STEP = 1 << 20;
 
 /** Without waiting for the other end of a FIFO, which has no place there. */
@@ -83,7 +87,9 @@ export class DirectoryChunks implements ChunkStorage {
     return `${this.path}/${chunkDirectory(digest)}/${digest}`;
   }
 
-  /** Bytes of a chunk's file; -1 when there is no such chunk. Nothing is touched. @throws {OsError} */
+  /**
+   * Bytes of a chunk's file; -1 when there is no such chunk. Nothing is touched. @throws {OsError}
+   */
   storedSize(digest: ChunkDigest): number {
     if (this.#directory < 0) return this.#plainSize(digest);
     this.#names.set(digest);

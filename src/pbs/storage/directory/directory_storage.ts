@@ -61,7 +61,10 @@ export class DirectoryStorage implements Storage {
     return new DirectoryStorage(description);
   }
 
-  /** Opened at the first use: who may not read the chunks of a server can still see what backups there are. */
+  /**
+   * Opened at the first use: who may not read the chunks of a server can still see what backups
+   * there are.
+   */
   get chunks(): DirectoryChunks {
     const { path, writing } = this.description;
     return this.#chunks ??= DirectoryChunks.open(path, writing);

@@ -1,6 +1,6 @@
 /**
- * What a server on this machine says of a datastore that is also opened here: its name, and so its lock files, and whether it is
- * being maintained.
+ * What a server on this machine says of a datastore that is also opened here: its name, and so its
+ * lock files, and whether it is being maintained.
  *
  * @module
  */
@@ -19,14 +19,20 @@ const STORE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 /** Where a datastore's chunks are that is whole. */
 const OWN_BACKEND = "filesystem";
 
-/** What a server keeps the chunks in of which the directory is only a cache; undefined where it is a whole datastore. */
+/**
+ * What a server keeps the chunks in of which the directory is only a cache; undefined where it is a
+ * whole datastore.
+ */
 export function foreignBackend({ entry }: LocalServer): string | undefined {
   return entry === undefined || entry.backend === OWN_BACKEND ? undefined : entry.backend;
 }
 
 /** What there is of a server. */
 export interface LocalServer {
-  /** Folder with its lock files of the datastore; undefined where there is none, or its name for the datastore is not known. */
+  /**
+   * Folder with its lock files of the datastore; undefined where there is none, or its name for the
+   * datastore is not known.
+   */
   readonly locksPath: string | undefined;
   /** What whoever opens the datastore should know of locks that cannot be taken. */
   readonly warnings: readonly string[];
@@ -38,9 +44,10 @@ export interface LocalServer {
  * Looks for a server of the datastore at `storePath`.
  *
  * @param storePath without links in it
- * @throws {UsageError} when the server's name for the datastore is no name, or that of another directory
- * @throws {StateError} `maintenance` when the server allows no access, or no writing; `not-found` when the datastore is to be
- *     written to, but the server's locks cannot be taken
+ * @throws {UsageError} when the server's name for the datastore is no name, or that of another
+ *   directory
+ * @throws {StateError} `maintenance` when the server allows no access, or no writing; `not-found`
+ *   when the datastore is to be written to, but the server's locks cannot be taken
  */
 export function findLocalServer(storePath: string, options: DatastoreOptions): LocalServer {
   const { serverStore } = options;

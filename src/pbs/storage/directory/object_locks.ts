@@ -1,6 +1,6 @@
 /**
- * Locks on groups, snapshots and manifests: flock(2) on their directories, and on a server's lock files where its name for the store
- * is known (section 7.1 of the format's description). Needs FFI.
+ * Locks on groups, snapshots and manifests: flock(2) on their directories, and on a server's lock
+ * files where its name for the store is known (section 7.1 of the format's description). Needs FFI.
  *
  * @module
  */
@@ -65,7 +65,8 @@ export class ObjectLocks implements StorageLocks {
 
   lockManifest(snapshot: SnapshotId): ObjectLock {
     const directory = `${this.#options.storePath}/${snapshotDirectory(snapshot)}`;
-    // No server looks at this one: it keeps our own processes apart where no server's name is known.
+    // No server looks at this one: it keeps our own processes apart where no server's name is
+    // known.
     const locks = [() => lockExisting(`${directory}/${MANIFEST_NAME}`, "exclusive", 0)];
     locks.push(
       ...this.#serverLocks("exclusive", manifestLockPath(snapshot), oldManifestLockPath(snapshot)),

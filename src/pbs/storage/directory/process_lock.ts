@@ -1,6 +1,6 @@
 /**
- * The lock between processes on a datastore's `.lock`: shared by writers, exclusive for garbage collection (section 7.1 of the
- * format's description). Needs FFI.
+ * The lock between processes on a datastore's `.lock`: shared by writers, exclusive for garbage
+ * collection (section 7.1 of the format's description). Needs FFI.
  *
  * @module
  */
@@ -16,7 +16,10 @@ import { FILE_MODE, type StoreFiles } from "./store_files.ts";
 /** Name of the lock file in a datastore. */
 export const LOCK_FILE = ".lock";
 
-/** The one descriptor that this process has of a lock file while it holds the lock, and who holds it. */
+/**
+ * The one descriptor that this process has of a lock file while it holds the lock, and who holds
+ * it.
+ */
 interface SharedDescriptor {
   readonly fd: number;
   readonly shared: Set<HeldLock>;
@@ -27,8 +30,9 @@ interface SharedDescriptor {
 const descriptors = new Map<string, SharedDescriptor>();
 
 /**
- * The lock of one datastore in this process. Within the process shared and exclusive holders may coexist, as in the
- * server: then garbage collection spares what is younger than {@link oldestSharedStart}.
+ * The lock of one datastore in this process. Within the process shared and exclusive holders may
+ * coexist, as in the server: then garbage collection spares what is younger than
+ * {@link oldestSharedStart}.
  */
 export class ProcessLock implements WriterLock {
   /** The lock file. */
@@ -129,7 +133,8 @@ function release(key: string, descriptor: SharedDescriptor, lock: HeldLock): voi
     return;
   }
   descriptors.delete(key);
-  // A process that is being started has the descriptor, too, until it runs: closing it would leave the lock that long.
+  // A process that is being started has the descriptor, too, until it runs: closing it would leave
+  // the lock that long.
   lockRecord(descriptor.fd, RecordLock.UNLOCK);
   host.close(descriptor.fd);
 }

@@ -1,5 +1,6 @@
 /**
- * Where a server keeps the lock files of groups, snapshots and manifests (section 7.1 of the format's description).
+ * Where a server keeps the lock files of groups, snapshots and manifests (section 7.1 of the
+ * format's description).
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * New files and directories of a datastore, with the owner and the permissions that a server expects. Needs FFI.
+ * New files and directories of a datastore, with the owner and the permissions that a server
+ * expects. Needs FFI.
  *
  * @module
  */
@@ -22,8 +23,8 @@ export function processUmask(): number {
 }
 
 /**
- * Whom new files in a store of `owner` must be given to: root has to, since a server cannot touch foreign ones. Undefined where
- * nothing has to be done.
+ * Whom new files in a store of `owner` must be given to: root has to, since a server cannot touch
+ * foreign ones. Undefined where nothing has to be done.
  */
 export function neededOwner(owner: FileOwner): FileOwner | undefined {
   const isRoot = host.getEffectiveUid() === 0;
@@ -81,8 +82,8 @@ export class StoreFiles {
   }
 
   /**
-   * Gives a name new content: by a temporary name, so that there is all of it or nothing. Durable where the store
-   * syncs every file.
+   * Gives a name new content: by a temporary name, so that there is all of it or nothing. Durable
+   * where the store syncs every file.
    *
    * @throws {OsError}
    */
@@ -90,7 +91,10 @@ export class StoreFiles {
     replaceFile(path, temporaryPath, bytes, this.#newFile(this.syncLevel === "file"));
   }
 
-  /** Writes a file that replaces one of the same name; removed again when that fails. @throws {OsError} */
+  /**
+   * Writes a file that replaces one of the same name; removed again when that fails. @throws
+   * {OsError}
+   */
   writeTemporary(path: string, bytes: Uint8Array<ArrayBuffer>, isDurable: boolean): void {
     writeNewFile(path, bytes, this.#newFile(isDurable));
   }

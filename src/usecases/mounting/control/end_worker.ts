@@ -16,7 +16,10 @@ const START_END_TIMEOUT_MS = 2000;
 const KILL_TIMEOUT_MS = 10_000;
 const GONE_TIMEOUT_MS = 200;
 
-/** Signals a worker, and nobody else, even if its number has gone to another process. @throws {OsError} */
+/**
+ * Signals a worker, and nobody else, even if its number has gone to another process. @throws
+ * {OsError}
+ */
 export function signalWorker({ process }: Worker, signal: number): void {
   const result = process.signal(signal);
   if (result === 0 || result === -host.Errno.ESRCH) return;
@@ -55,15 +58,18 @@ export async function hasEndedWithin({ process }: Worker, timeoutMs: number): Pr
 }
 
 /**
- * Waits a moment for the parent of a worker that has ended to take note of it. Nothing depends on it, but scripts look whether
- * there is still a process of that number.
+ * Waits a moment for the parent of a worker that has ended to take note of it. Nothing depends on
+ * it, but scripts look whether there is still a process of that number.
  */
 export async function waitUntilGone({ process }: Pick<Worker, "process">): Promise<void> {
   const deadline = performance.now() + GONE_TIMEOUT_MS;
   while (!process.isGone && performance.now() < deadline) await pause(POLL_MS);
 }
 
-/** Ends a worker that has not mounted yet. @throws {StateError} `timeout` when it has mounted meanwhile or cannot end */
+/**
+ * Ends a worker that has not mounted yet. @throws {StateError} `timeout` when it has mounted
+ * meanwhile or cannot end
+ */
 export async function endStarting(worker: Worker): Promise<void> {
   signalWorker(worker, host.SIGTERM);
   if (await hasEndedWithin(worker, START_END_TIMEOUT_MS)) return;
@@ -72,7 +78,10 @@ export async function endStarting(worker: Worker): Promise<void> {
   throw notEnding(worker);
 }
 
-/** Kills a worker and waits for its end. @returns false when it waits in the kernel and cannot end @throws {OsError} */
+/**
+ * Kills a worker and waits for its end. @returns false when it waits in the kernel and cannot end
+ * @throws {OsError}
+ */
 export async function killWorker(worker: Worker): Promise<boolean> {
   signalWorker(worker, SIGKILL);
   return await hasEndedWithin(worker, KILL_TIMEOUT_MS);
@@ -104,7 +113,9 @@ export function checkOutcome({ pid, card }: Worker): void {
   });
 }
 
-/** A message as part of a longer one. Only a word can begin it in lower case, not an abbreviation. */
+/**
+ * A message as part of a longer one. Only a word can begin it in lower case, not an abbreviation.
+ */
 function withinSentence(message: string): string {
   return message.replace(/^\p{Lu}(?=\p{Ll}|\s)/u, (letter) => letter.toLowerCase());
 }

@@ -1,9 +1,9 @@
 /**
  * From a mount point or a diff directory to the process that serves it.
  *
- * A worker is found in /proc, by its card and the lock of its diff directory, and never through the mount: that may
- * belong to a worker which has stopped, hangs or is gone. A number that somebody has written down is no proof; see
- * `worker_card.ts` and `diff_lock.ts` for what is.
+ * A worker is found in /proc, by its card and the lock of its diff directory, and never through the
+ * mount: that may belong to a worker which has stopped, hangs or is gone. A number that somebody
+ * has written down is no proof; see `worker_card.ts` and `diff_lock.ts` for what is.
  *
  * @module
  */
@@ -106,8 +106,8 @@ function look(mountPath: string, diffPath: string | undefined): FoundMount {
   const entry = mounted?.type === MOUNT_TYPE ? mounted : undefined;
   const mount = entry === undefined ? undefined : identityOf(entry);
   const serving = entry === undefined ? undefined : findWorkerOf(entry, mount);
-  // What has just been mounted is on no card for a moment; with the number of another one that has ended it may be taken for
-  // another place of that.
+  // What has just been mounted is on no card for a moment; with the number of another one that has
+  // ended it may be taken for another place of that.
   const isWanted = (card: CardContent) =>
     mount === undefined || card.state === "starting" || mayServe(card, mount, true);
   const { worker, elsewhere } = serving?.card.read().mount_path === mountPath
@@ -152,8 +152,9 @@ export function findWorkerOf(
 }
 
 /**
- * Whether a worker may be the one that serves a mount. The card of a worker that has stopped, or has not taken note of the end of
- * its mount, names a device that may be another mount's by now. Of those that may, it is the one that has mounted last.
+ * Whether a worker may be the one that serves a mount. The card of a worker that has stopped, or
+ * has not taken note of the end of its mount, names a device that may be another mount's by now. Of
+ * those that may, it is the one that has mounted last.
  *
  * @param isItsPlace the worker mounts at the very place
  */
@@ -170,7 +171,10 @@ function idOf({ card }: Worker): number {
   return card.read().mount?.id ?? 0;
 }
 
-/** The mount that a worker serves now, for all it knows; undefined where it serves none yet, or none any more. */
+/**
+ * The mount that a worker serves now, for all it knows; undefined where it serves none yet, or none
+ * any more.
+ */
 export function mountServedBy({ state, mount }: CardContent): MountIdentity | undefined {
   return state === "mounted" && mount !== undefined ? { id: undefined, ...mount } : undefined;
 }

@@ -1,16 +1,19 @@
 /**
- * What a background worker says of itself: a file in its own memory that any command can find in `/proc/PID/fd`.
+ * What a background worker says of itself: a file in its own memory that any command can find in
+ * `/proc/PID/fd`.
  *
- * It needs no directory, neither a diff's nor one of the system, so that every kind of mount has it. It goes with the
- * process, so that it is never stale. It can be read when the worker is stopped, when its disk is full or broken, and, by
- * whoever has opened it, when the worker has ended: then it tells how.
+ * It needs no directory, neither a diff's nor one of the system, so that every kind of mount has
+ * it. It goes with the process, so that it is never stale. It can be read when the worker is
+ * stopped, when its disk is full or broken, and, by whoever has opened it, when the worker has
+ * ended: then it tells how.
  *
- * What is proved by it: the file belongs to the user that the process runs as, and names the start time and the
- * executable of the process in which it was found. So it was written by that very process, or by one of that user. Whoever
- * forges one can do no more with it than have a process of his own signalled.
+ * What is proved by it: the file belongs to the user that the process runs as, and names the start
+ * time and the executable of the process in which it was found. So it was written by that very
+ * process, or by one of that user. Whoever forges one can do no more with it than have a process of
+ * his own signalled.
  *
- * The text is one JSON object, replaced in place. It begins and ends with the number of the edition, so that a reader
- * sees when he has parts of two.
+ * The text is one JSON object, replaced in place. It begins and ends with the number of the
+ * edition, so that a reader sees when he has parts of two.
  *
  * @module
  */
@@ -24,7 +27,9 @@ import { sleep } from "#src/threads/waiting.ts";
 const FILE_NAME = "pbkfs-worker";
 const LINK_TARGET = `/memfd:${FILE_NAME} (deleted)`;
 
-/** Short name of worker processes: what looks for them need not look into the files of all others. */
+/**
+ * Short name of worker processes: what looks for them need not look into the files of all others.
+ */
 export const WORKER_PROCESS_NAME = "pbkfs";
 const OWN_NAME_FILE = "/proc/self/comm";
 
@@ -54,8 +59,8 @@ const CardSchema = v.object({
   /** Device and number of the executable. */
   executable: v.string(),
   /**
-   * `starting`: nothing is mounted; `mounted`; `settling`: the mount has ended and what was written is made durable;
-   * `ended`: all is; `failed`: it is not, or there was no mount.
+   * `starting`: nothing is mounted; `mounted`; `settling`: the mount has ended and what was written
+   * is made durable; `ended`: all is; `failed`: it is not, or there was no mount.
    */
   state: v.picklist(["starting", "mounted", "settling", "ended", "failed"]),
   /** Absolute path without links, in the worker's mount namespace. */
@@ -93,7 +98,10 @@ export class OwnCard {
     this.#content = content;
   }
 
-  /** Makes this process one that can be found. @param mountPath where it is going to mount @throws {OsError} */
+  /**
+   * Makes this process one that can be found. @param mountPath where it is going to mount @throws
+   * {OsError}
+   */
   static publish(mountPath: string): OwnCard {
     using own = ownProcess();
     const fd = host.unwrap(host.memfdCreate(FILE_NAME), "make", FILE_NAME);
@@ -139,7 +147,10 @@ function setOwnName(): void {
   host.close(fd);
 }
 
-/** The card of another process, which stays readable when that has ended. Close it when it is not needed any more. */
+/**
+ * The card of another process, which stays readable when that has ended. Close it when it is not
+ * needed any more.
+ */
 export class WorkerCard implements Disposable {
   #fd: number;
   #content: CardContent;
@@ -149,7 +160,10 @@ export class WorkerCard implements Disposable {
     this.#content = content;
   }
 
-  /** The card of a process. @returns undefined when it is no worker, or not to be looked at by this user */
+  /**
+   * The card of a process. @returns undefined when it is no worker, or not to be looked at by this
+   * user
+   */
   static find(process: HostProcess): WorkerCard | undefined {
     if (process.name !== WORKER_PROCESS_NAME) return undefined;
     for (const { fd, target } of process.descriptors()) {
@@ -183,7 +197,10 @@ export class WorkerCard implements Disposable {
 
 let memoryMountId: string | undefined;
 
-/** A file of a hanging mount can be called as the kernel calls those in memory; opening it could take for ever. */
+/**
+ * A file of a hanging mount can be called as the kernel calls those in memory; opening it could
+ * take for ever.
+ */
 function isInMemory(process: HostProcess, fd: number): boolean {
   memoryMountId ??= mountIdOfMemory();
   return mountIdOf(process.descriptorInfo(fd)) === memoryMountId;
@@ -226,7 +243,9 @@ function readText(fd: number): string {
   return length < 0 ? "" : new TextDecoder().decode(buffer.bytes.subarray(0, length));
 }
 
-/** Parses the text of a card. @returns undefined when it is none, or parts of two editions of one */
+/**
+ * Parses the text of a card. @returns undefined when it is none, or parts of two editions of one
+ */
 export function parseCard(text: string): CardContent | undefined {
   let value: unknown;
   try {

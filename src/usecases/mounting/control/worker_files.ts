@@ -1,6 +1,6 @@
 /**
- * The files that a worker with a diff directory leaves in `.pbkfs/`, for people and scripts. Commands of this program
- * do not need them.
+ * The files that a worker with a diff directory leaves in `.pbkfs/`, for people and scripts.
+ * Commands of this program do not need them.
  *
  * @module
  */

@@ -8,12 +8,16 @@ import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import type { Source } from "#src/overlay/binding.ts";
 
-/** Bytes at each end of a file that are part of its fingerprint: the tables of an archive are at its end. */
+/**
+ * Bytes at each end of a file that are part of its fingerprint: the tables of an archive are at its
+ * end.
+ */
 const END_SIZE = 1 << 20;
 
 /**
- * Identifies the files of an archive by size, time of the last change, and a digest of both ends: to read all of a large archive at
- * every mount would take minutes. An archive may be moved, but not copied without its time.
+ * Identifies the files of an archive by size, time of the last change, and a digest of both ends:
+ * to read all of a large archive at every mount would take minutes. An archive may be moved, but
+ * not copied without its time.
  *
  * @param name how the archive is called
  * @throws {OsError}

@@ -1,6 +1,6 @@
 /**
- * What no table of an archive says: how many names its files have, and whether any has an ACL. All of its metadata is
- * read once.
+ * What no table of an archive says: how many names its files have, and whether any has an ACL. All
+ * of its metadata is read once.
  *
  * @module
  */
@@ -12,13 +12,19 @@ import type { ArchiveStreams } from "../../archive/archive_files.ts";
 
 /** See {@link surveyArchive}. */
 export interface ArchiveSurvey {
-  /** Number of names of each file with several, by the id of its node in the archive's tree: the offset of its entry. */
+  /**
+   * Number of names of each file with several, by the id of its node in the archive's tree: the
+   * offset of its entry.
+   */
   readonly linkCounts: ReadonlyMap<number, number>;
   /** A file has an ACL, or not all of them were looked at. */
   readonly mayHaveAcls: boolean;
 }
 
-/** Reads all metadata. What lies behind damage is not counted: whoever reads it is told of the damage. */
+/**
+ * Reads all metadata. What lies behind damage is not counted: whoever reads it is told of the
+ * damage.
+ */
 export function surveyArchive(
   { name, source }: Pick<ArchiveStreams, "name" | "source">,
 ): ArchiveSurvey {

@@ -1,11 +1,11 @@
 /**
- * Which backup a diff directory belongs to: the keys that its record has of a backup of pg_probackup,
- * and what may have become of the backup since.
+ * Which backup a diff directory belongs to: the keys that its record has of a backup of
+ * pg_probackup, and what may have become of the backup since.
  *
  * The keys are those that scripts around the existing tool read. `chain` (ids, oldest first),
- * `system_identifier` (of the cluster) and `list_sha256` (of the backup's file list) are additions; a
- * record of an older program may lack the last two. What the diff belongs to is the backup that these and
- * `backup_id` tell; store, instance and mount point say where it was last.
+ * `system_identifier` (of the cluster) and `list_sha256` (of the backup's file list) are additions;
+ * a record of an older program may lack the last two. What the diff belongs to is the backup that
+ * these and `backup_id` tell; store, instance and mount point say where it was last.
  *
  * @module
  */
@@ -123,12 +123,13 @@ export function backupSource(backup: BackupToBind): Source {
 }
 
 /**
- * Checks that a backup is the one that the diff was made over, wherever its catalog is now. Parents that were merged
- * since do not matter: what a backup shows is the same before and after.
+ * Checks that a backup is the one that the diff was made over, wherever its catalog is now. Parents
+ * that were merged since do not matter: what a backup shows is the same before and after.
  *
  * @param isForced accept a backup that was merged or changed since; never one of another cluster
  * @returns what was accepted, as in "backup ID was merged"
- * @throws {StateError} `bound-elsewhere` for another backup, `backup-changed` for one that was merged or changed since
+ * @throws {StateError} `bound-elsewhere` for another backup, `backup-changed` for one that was
+ *   merged or changed since
  */
 export function checkBoundBackup(
   keys: BackupKeys,
@@ -169,7 +170,10 @@ function changeOf(keys: BackupKeys, backup: BackupIdentity): string | undefined 
   return `has got another chain (${backup.chain.join(" ")} instead of ${chain.join(" ")})`;
 }
 
-/** Whether a chain is what another one is, or becomes by a merge of parents. Both have the oldest first. */
+/**
+ * Whether a chain is what another one is, or becomes by a merge of parents. Both have the oldest
+ * first.
+ */
 function isSameBackup(former: readonly string[], chain: readonly string[]): boolean {
   if (chain.length === 1 && former.length > 1) return false;
   const merged = former.length - chain.length;

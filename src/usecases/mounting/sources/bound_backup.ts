@@ -1,5 +1,6 @@
 /**
- * The backup that a mount is to show: as asked for, or as the diff directory is bound, wherever the catalog lies now.
+ * The backup that a mount is to show: as asked for, or as the diff directory is bound, wherever the
+ * catalog lies now.
  *
  * @module
  */
@@ -35,10 +36,12 @@ export interface BackupPlace {
 }
 
 /**
- * Finds the backup. One that the diff directory is bound to may be in an instance of another name by now.
+ * Finds the backup. One that the diff directory is bound to may be in an instance of another name
+ * by now.
  *
  * @throws {UsageError} when neither the caller nor the diff directory says which one
- * @throws {StateError} `not-found`, with what probably became of it; `chain-broken` or `chain-corrupt`
+ * @throws {StateError} `not-found`, with what probably became of it; `chain-broken` or
+ *   `chain-corrupt`
  * @throws {FormatError} when it is of an unknown version
  */
 export function findBackupToMount(question: BackupQuestion): BackupPlace {

@@ -16,12 +16,14 @@ export interface CatalogLock {
   release(): void;
 }
 
-/** A chain may be changed that often between being read and being locked; more is no coincidence. */
+/**
+ * A chain may be changed that often between being read and being locked; more is no coincidence.
+ */
 const ATTEMPTS_MAX = 5;
 
 /**
- * Holds pg_probackup's read lock on a chain as long as this process lives or until it is released. Where it cannot be
- * had the mount goes on without.
+ * Holds pg_probackup's read lock on a chain as long as this process lives or until it is released.
+ * Where it cannot be had the mount goes on without.
  *
  * @param find finds the backup as it is now
  * @returns the lock, and the backup as it is since it is locked
@@ -55,7 +57,8 @@ function lockAsOwner(chain: Chain): CatalogLock {
     return withoutLock("the catalog is another user's");
   }
   try {
-    // pg_probackup asks with signal 0 whether a reader lives, and gives up, restores too, when it may not ask.
+    // pg_probackup asks with signal 0 whether a reader lives, and gives up, restores too, when it
+    // may not ask.
     using stack = new DisposableStack();
     const keeper = user === owner.uid ? undefined : stack.use(startKeeper(owner));
     const pid = keeper?.pid ?? host.getPid();

@@ -25,7 +25,10 @@ export interface ImageAttributes {
   readonly mtime: Timestamp;
 }
 
-/** Shows `source` as the file `name`, which only its owner can read. Closing the tree closes the source. */
+/**
+ * Shows `source` as the file `name`, which only its owner can read. Closing the tree closes the
+ * source.
+ */
 export function imageTree(source: ByteSource, name: string, facts: ImageAttributes): Tree {
   const attributes = (mode: number, size: number): Attributes => {
     return { ...facts, mode, size, nlink: 1, rdev: 0 };

@@ -27,8 +27,8 @@ export interface ServedTreeFacts {
 }
 
 /**
- * Serves `tree` with what is said of it besides, writable where an overlay is. Closing what is read-only closes the tree; what
- * is writable is read from until its thread ends.
+ * Serves `tree` with what is said of it besides, writable where an overlay is. Closing what is
+ * read-only closes the tree; what is writable is read from until its thread ends.
  *
  * @param context says whether the kernel checks ACLs
  * @param onClose closes what the tree is read from

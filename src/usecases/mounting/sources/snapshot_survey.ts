@@ -14,8 +14,9 @@ import { snapshotInput } from "../../datastore/snapshot_input.ts";
 import { isImageName } from "./snapshot_tree.ts";
 
 /**
- * As {@link surveyArchive}. Where contents lie between metadata, all of it would have to be loaded: there the catalog tells
- * which entries are links, only these are looked up, and nobody looks for ACLs.
+ * As {@link surveyArchive}. Where contents lie between metadata, all of it would have to be loaded:
+ * there the catalog tells which entries are links, only these are looked up, and nobody looks for
+ * ACLs.
  */
 export function surveySnapshotArchive(snapshot: SnapshotReader, archive: string): ArchiveSurvey {
   if (isImageName(archive)) return { linkCounts: new Map(), mayHaveAcls: false };

@@ -87,7 +87,10 @@ export function openSnapshotTree(
   });
 }
 
-/** Name of the file that an image is shown as. @throws {UsageError} when a name is not that of an image */
+/**
+ * Name of the file that an image is shown as. @throws {UsageError} when a name is not that of an
+ * image
+ */
 export function requireImageName(archive: string): string {
   if (isImageName(archive)) return archiveNameOf(defaultFileName(archive));
   throw new UsageError(`Cannot map "${archive}": it is not an image`, {

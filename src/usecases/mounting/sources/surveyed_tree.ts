@@ -15,7 +15,8 @@ export class SurveyedTree implements Tree {
 
   /**
    * @param linkCounts number of names of each file that has several, by its id
-   * @param withoutAcls files have no ACLs, but modes by which nobody gets more than these would give
+   * @param withoutAcls files have no ACLs, but modes by which nobody gets more than these would
+   *   give
    */
   constructor(tree: Tree, linkCounts: ReadonlyMap<number, number>, withoutAcls: boolean) {
     this.#tree = tree;
@@ -54,7 +55,10 @@ function withoutAcls(node: Node, attributes: Attributes): Node {
   );
 }
 
-/** The same node with other metadata. Nodes are classes with private fields: they cannot be inherited from. */
+/**
+ * The same node with other metadata. Nodes are classes with private fields: they cannot be
+ * inherited from.
+ */
 function withMetadata(
   node: Node,
   attributes: Attributes,

@@ -1,5 +1,6 @@
 /**
- * `pbkfs pbs forget`, also `pbkfs pbs snapshot forget` and `pbkfs pbs group forget`: removes snapshots.
+ * `pbkfs pbs forget`, also `pbkfs pbs snapshot forget` and `pbkfs pbs group forget`: removes
+ * snapshots.
  *
  * @module
  */

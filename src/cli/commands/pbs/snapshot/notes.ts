@@ -1,5 +1,6 @@
 /**
- * `pbkfs pbs notes`, also `pbkfs pbs snapshot notes show|update`: what is noted at snapshots and groups.
+ * `pbkfs pbs notes`, also `pbkfs pbs snapshot notes show|update`: what is noted at snapshots and
+ * groups.
  *
  * @module
  */

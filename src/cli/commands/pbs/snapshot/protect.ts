@@ -1,5 +1,6 @@
 /**
- * `pbkfs pbs protect`, also `pbkfs pbs snapshot protected show|update`: snapshots that cannot be removed.
+ * `pbkfs pbs protect`, also `pbkfs pbs snapshot protected show|update`: snapshots that cannot be
+ * removed.
  *
  * @module
  */
