@@ -1,14 +1,15 @@
 /**
- * Going through the chunks of an index file piece by piece, for indexes of any size. Needs FFI.
+ * Going through the chunks of an index file piece by piece, for indexes of any size.
  *
  * @module
  */
 
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
-import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { sha256Stream } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { INDEX_HEADER_SIZE, viewOf } from "./format/chunk_index.ts";
@@ -40,7 +41,7 @@ export function isIndexName(name: string): boolean {
   return name.endsWith(".didx") || name.endsWith(".fidx");
 }
 
-/** Like {@link scanIndexSource}, of a file of this machine. */
+/** Like {@link scanIndexSource}, of a file of this machine. Needs FFI. */
 export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
   return scanIndexSource(openHostFileSource(path), path, visit);
 }
@@ -69,7 +70,7 @@ export function scanIndexSource(
 }
 
 function scan(source: ByteSource, path: string, visit: ChunkVisitor): IndexSummary {
-  const buffer = pieceBuffer ??= host.allocateNativeBuffer(PIECE_SIZE);
+  const buffer = pieceBuffer ??= (mayUseFfi ? host.allocateNativeBuffer : plainBuffer)(PIECE_SIZE);
   const headerSize = source.readAt(buffer, 0, INDEX_HEADER_SIZE, 0);
   const header = buffer.bytes.subarray(0, headerSize);
   const isFixed = path.endsWith(".fidx");

@@ -27,10 +27,9 @@ async function forEachCase(
   assert.deepEqual(faults, []);
 }
 
-/** The code of the JSON error that a run ended with. */
-function errorCode({ stderr }: PxarResult): string | undefined {
-  const last = stderr.trimEnd().split("\n").at(-1)!;
-  return last.startsWith("{") ? JSON.parse(last).code : undefined;
+/** The code of an error in JSON. */
+function codeOf(line: string): string | undefined {
+  return line.startsWith("{") ? JSON.parse(line).code : undefined;
 }
 
 const cases = malformedCases();
@@ -54,7 +53,8 @@ Deno.test({
   fn: () =>
     forEachCase(cases, async (given) => {
       const result = await pxar(["ls", "-R", given.path, "--format", "json"]);
-      return judge(given, result);
+      // A listing goes on behind damage, which it names first.
+      return judge(given, result, codeOf(result.stderr.split("\n")[0]!));
     }),
 });
 
@@ -67,8 +67,9 @@ Deno.test({
       const target = home.join(given.name);
       const args = ["extract", given.path, target, "--format", "json"];
       const result = await pxar(args, ALL_PERMISSIONS);
+      const code = codeOf(result.stderr.trimEnd().split("\n").at(-1)!);
       // Entries that cannot be restored on this file system are no fault of the archive.
-      return errorCode(result) === "partial" ? judgePartial(given) : judge(given, result);
+      return code === "partial" ? judgePartial(given) : judge(given, result, code);
     });
     assert.deepEqual(
       [...Deno.readDirSync(home.path)].map(({ name }) => name).sort(),
@@ -79,12 +80,15 @@ Deno.test({
   },
 });
 
-function judge(given: MalformedCase, result: PxarResult): string | undefined {
+/** What is wrong with a run that ended so, and named this class of damage. */
+function judge(
+  given: MalformedCase,
+  result: PxarResult,
+  code: string | undefined,
+): string | undefined {
   const verdict = given.expect.sequential;
   if (result.code === 0) return verdict === "error" ? "no error" : undefined;
   if (verdict === "ok") return `exit code ${result.code}: ${result.stderr}`;
-  // A listing goes on behind damage, which it names first.
-  const { code } = JSON.parse(result.stderr.split("\n")[0]!);
   return code === given.class ? undefined : `class ${code}: ${result.stderr}`;
 }
 

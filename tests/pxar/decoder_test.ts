@@ -92,6 +92,13 @@ Deno.test("PxarDecoder.readContent may stop anywhere", () => {
   }
 });
 
+/** Lists all directories of an archive, from the root on. */
+function listAll(accessor: PxarAccessor, directory = accessor.root): void {
+  for (const child of accessor.readDirectory(directory)) {
+    if (child.table !== undefined) listAll(accessor, child);
+  }
+}
+
 Deno.test("PxarDecoder.next fails in the same way again", () => {
   const { metadata } = sample(false);
   const decoder = new PxarDecoder(sequentialBytes(metadata.subarray(0, 100)));
@@ -117,12 +124,13 @@ Deno.test("PxarDecoder, PxarAccessor and verifyArchive see every place where an 
         payload === undefined ? {} : { payload: sequentialBytes(payload) },
       );
       assert.throws(() => eventsOf(decoder), { code: "truncated" }, `${size}`);
+      const options = payload === undefined ? {} : { payload: new MemorySource(payload) };
+      // Without the tables at its end it gives what it finds, and says then that there may be more.
       assert.throws(
-        () => PxarAccessor.open(new MemorySource(cut)),
+        () => listAll(PxarAccessor.open(new MemorySource(cut), options)),
         { code: "truncated" },
         `${size}`,
       );
-      const options = payload === undefined ? {} : { payload: new MemorySource(payload) };
       const findings = [...verifyArchive(new MemorySource(cut), options)];
       assert.equal(findings.at(-1)!.code, "truncated", `${size}`);
     }

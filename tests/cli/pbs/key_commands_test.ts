@@ -34,7 +34,7 @@ Deno.test("pbs commands name the key file that is missing or none", async () => 
   const missing = await pbs(["key", "show", path]);
   assert.equal(
     missing.stderr,
-    `pbkfs error: Cannot stat "${path}": ENOENT (no such file or directory)\n`,
+    `pbkfs error: Cannot open "${path}": ENOENT (no such file or directory)\n`,
   );
   Deno.writeTextFileSync(path, "no key");
   const given = ["catalog", "dump", "host/a", "--repository", directory.path, "--keyfile", path];

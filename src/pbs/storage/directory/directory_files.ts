@@ -13,6 +13,7 @@ import {
 } from "#src/io/files/files.ts";
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { removeFile, renameFile, syncDirectory, syncFileSystem } from "#src/io/files/whole_file.ts";
 import * as host from "#src/io/host.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
@@ -53,7 +54,8 @@ export class DirectoryFiles implements FileStorage {
   }
 
   open(name: string): ByteSource {
-    return openHostFileSource(this.pathOf(name));
+    const path = this.pathOf(name);
+    return mayUseFfi ? openHostFileSource(path) : hostFiles.openSource(path);
   }
 
   replace(name: string, bytes: Uint8Array<ArrayBuffer>): void {
