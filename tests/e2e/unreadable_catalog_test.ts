@@ -76,9 +76,9 @@ rootTest("show says of each backup that may not be read why", async () => {
     Deno.chmodSync(`${store}/backups/main/pg_probackup.conf`, 0o600);
   }, show());
   assert.equal(code, 0);
-  assert.match(stdout, /^Problem: Cannot read ".*\/main\/pg_probackup.conf": EACCES/m);
+  assert.match(stdout, /^Problem: Cannot open ".*\/main\/pg_probackup.conf": EACCES/m);
   for (const name of ["TOTXO5", "TOTXMX"]) {
-    const reason = `Cannot (stat|read) "[^"]*/${name}/backup.control": EACCES`;
+    const reason = `Cannot (stat|open) "[^"]*/${name}/backup.control": EACCES`;
     assert.match(stdout, new RegExp(`^${name} .*UNKNOWN .*no: .*${reason}`, "m"));
   }
 });
@@ -87,7 +87,7 @@ rootTest("show says which file list may not be read", async () => {
   const { stdout } = await runOnEdited((store) => {
     Deno.chmodSync(`${store}/backups/main/TOTXO5/backup_content.control`, 0o600);
   }, show());
-  assert.match(stdout, /TOTXQL .*no: Cannot read "[^"]*\/TOTXO5\/backup_content.control": EACCES/);
+  assert.match(stdout, /TOTXQL .*no: Cannot open "[^"]*\/TOTXO5\/backup_content.control": EACCES/);
 });
 
 rootTest("mount names the directory of the catalog that may not be read", async () => {
