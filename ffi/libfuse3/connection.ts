@@ -5,9 +5,9 @@
  * @module
  */
 
-import { encodeCString, SCRATCH_A } from "../_cstring.ts";
-import { check, libcWith } from "../_libc_library.ts";
-import { close, nativeBufferOf, open, openAt, OpenFlag, write } from "../libc.ts";
+import { encodeCString, SCRATCH_A } from "../libc/c_string.ts";
+import { check, libcWith } from "../libc/library.ts";
+import { close, nativeBufferOf, open, openAt, OpenFlag, write } from "../libc/files.ts";
 
 const SYMBOLS = {
   // long syscall(SYS_fsopen, const char *name, unsigned flags): the other two take numbers in the

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as libc from "../libc.ts";
+import * as libc from "../libc/files.ts";
 import { unwrap } from "../os_error.ts";
 import { InvalidateInodeOut, Notification, OutHeader, RetrieveOut } from "./kernel.ts";
 

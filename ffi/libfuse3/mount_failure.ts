@@ -4,7 +4,7 @@
  * @module
  */
 
-import { close, getEffectiveUid, open, OpenFlag } from "../libc.ts";
+import { close, getEffectiveUid, open, OpenFlag } from "../libc/calls.ts";
 import { Errno, OsError } from "../os_error.ts";
 
 const DEVICE = "/dev/fuse";

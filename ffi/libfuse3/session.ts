@@ -6,7 +6,7 @@
 
 import { Errno, OsError } from "../os_error.ts";
 import { mountFailure } from "./mount_failure.ts";
-import { nativeBufferOf } from "../libc.ts";
+import { nativeBufferOf } from "../libc/files.ts";
 import type { Libfuse3 } from "./load.ts";
 import type { OperationsTable } from "./operations_table.ts";
 import { FUSE_ARGS, FUSE_BUF, LIBFUSE_VERSION } from "./structs.ts";

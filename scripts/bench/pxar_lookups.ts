@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { allocateNativeBuffer } from "#ffi/libc.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { openFsFileSource } from "#src/io/fs_file_source.ts";
 import { NO_ACL, PxarAccessor, PxarEncoder, type PxarMetadata } from "#src/pxar/mod.ts";

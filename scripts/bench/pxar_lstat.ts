@@ -7,7 +7,7 @@
  * @module
  */
 
-import { At, HostStat, statAt } from "#ffi/libc.ts";
+import { At, HostStat, statAt } from "#ffi/libc/calls.ts";
 import { unwrap } from "#ffi/os_error.ts";
 
 if (import.meta.main) {

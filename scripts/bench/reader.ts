@@ -10,7 +10,7 @@
  * @module
  */
 
-import { allocateNativeBuffer, open, OpenFlag, pread } from "#ffi/libc.ts";
+import { allocateNativeBuffer, open, OpenFlag, pread } from "#ffi/libc/calls.ts";
 import { unwrap } from "#ffi/os_error.ts";
 
 /** What one client did. */

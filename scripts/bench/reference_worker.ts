@@ -6,7 +6,7 @@
  * @module
  */
 
-import { open, OpenFlag, preadFully } from "#ffi/libc.ts";
+import { open, OpenFlag, preadFully } from "#ffi/libc/calls.ts";
 import { Errno, unwrap } from "#ffi/os_error.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { serveWorker } from "#src/mount/mod.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { allocateNativeBuffer, close, open, OpenFlag, pread } from "#ffi/libc.ts";
+import { allocateNativeBuffer, close, open, OpenFlag, pread } from "#ffi/libc/calls.ts";
 import { unwrap } from "#ffi/os_error.ts";
 import { shuffledBlocks } from "./reader.ts";
 

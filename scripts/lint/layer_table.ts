@@ -5,14 +5,19 @@
  * @module
  */
 
-/** A folder with rules of its own; `ffi/libfuse3` and `src/x/format` stand for themselves. */
+/**
+ * A folder with rules of its own; `ffi/libc`, `ffi/libfuse3` and `src/x/format` stand for
+ * themselves.
+ */
 export type Layer = string;
 
 /** What each layer may import besides itself. A layer that is not listed may import anything. */
 export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // C libraries know nothing of this program, libfuse's sessions only the C library.
   ffi: [],
-  "ffi/libfuse3": ["ffi"],
+  // System calls, which all may use who do more than to compute: files are what this is about.
+  "ffi/libc": ["ffi"],
+  "ffi/libfuse3": ["ffi", "ffi/libc"],
   // Imported by all; the base classes are in `ffi`, where calls of the system fail.
   errors: [],
   // Pure: bytes in, values out.
@@ -20,22 +25,33 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   format: ["bytes", "errors"],
   // What the rest speaks in.
   tree: ["bytes"],
-  codecs: ["bytes", "errors", "io", "ffi"],
-  io: ["bytes", "errors", "ffi"],
-  log: ["errors", "io", "ffi"],
+  codecs: ["bytes", "errors", "io", "ffi", "ffi/libc"],
+  io: ["bytes", "errors", "ffi", "ffi/libc"],
+  log: ["errors", "ffi", "ffi/libc"],
   threads: ["errors"],
   // Blocks over any tree: no format.
-  overlay: ["bytes", "errors", "io", "threads", "tree"],
+  overlay: ["bytes", "errors", "io", "threads", "tree", "ffi/libc"],
   // A format each. Only a backup of Proxmox is made of chunks.
-  pgprobackup: ["bytes", "errors", "codecs", "io", "threads", "tree", "format"],
-  pxar: ["bytes", "errors", "io", "tree", "format"],
-  chunking: ["bytes", "errors", "codecs", "io", "threads"],
-  pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "format"],
+  pgprobackup: ["bytes", "errors", "codecs", "io", "threads", "tree", "format", "ffi/libc"],
+  pxar: ["bytes", "errors", "io", "tree", "format", "ffi/libc"],
+  chunking: ["bytes", "errors", "codecs", "io", "threads", "ffi/libc"],
+  pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "format", "ffi/libc"],
   // The kernel's side: knows file systems, not what is below them.
-  mount: ["bytes", "errors", "codecs", "io", "threads", "tree", "ffi", "ffi/libfuse3"],
+  mount: ["bytes", "errors", "codecs", "io", "threads", "tree", "ffi", "ffi/libfuse3", "ffi/libc"],
   // What is done with archives and snapshots. A directory's backup is an archive in chunks.
-  transfer: ["bytes", "errors", "io", "tree", "pxar", "format"],
-  backup: ["bytes", "errors", "io", "tree", "chunking", "pbs", "pxar", "transfer", "format"],
+  transfer: ["bytes", "errors", "io", "tree", "pxar", "format", "ffi/libc"],
+  backup: [
+    "bytes",
+    "errors",
+    "io",
+    "tree",
+    "chunking",
+    "pbs",
+    "pxar",
+    "transfer",
+    "format",
+    "ffi/libc",
+  ],
   // What a program does with all of them together; knows no terminal.
   usecases: [
     "bytes",
@@ -54,6 +70,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "transfer",
     "format",
     "version",
+    "ffi/libc",
   ],
   // Options, printing, and what only a person at a terminal needs.
   cli: [
@@ -72,6 +89,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "backup",
     "transfer",
     "format",
+    "ffi/libc",
   ],
   main: ["cli"],
 };
@@ -81,6 +99,7 @@ export function layerOf(path: string): Layer | undefined {
   if (path === "main.ts") return "main";
   if (path === "deno.json") return "version";
   if (path === "src/errors.ts") return "errors";
+  if (path.startsWith("ffi/libc/")) return "ffi/libc";
   if (path.startsWith("ffi/libfuse3/")) return "ffi/libfuse3";
   if (path.startsWith("ffi/")) return "ffi";
   const [, folder, rest] = /^src\/([^/]+)\/(.*)$/.exec(path) ?? [];

@@ -6,7 +6,7 @@
 
 import { directoryBehind } from "#src/io/files/files.ts";
 import { Failure, UsageError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
 import {

@@ -5,8 +5,8 @@
  */
 
 import { IntegrityError, OsError, UsageError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import { preadInto } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { preadInto } from "#ffi/libc/metadata.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { FileType } from "#src/tree/node.ts";
 import { openSource } from "./open_source.ts";

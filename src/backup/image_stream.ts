@@ -6,8 +6,8 @@
  */
 
 import { OsError, UsageError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import { waitReadable } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { waitReadable } from "#ffi/libc/metadata.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { FileType } from "#src/tree/node.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 
 /** An open source. */

@@ -10,8 +10,8 @@
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
-import { discardMemory } from "#src/io/host_memory.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
+import { discardMemory } from "#ffi/libc/memory.ts";
 import { BoundaryScanner, SCANNER_SIZE } from "./buzhash.ts";
 
 const PAGE_SIZE = 64 << 10;

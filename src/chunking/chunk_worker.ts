@@ -5,7 +5,7 @@
  */
 
 import { endNativeCodecs } from "#src/codecs/mod.ts";
-import { bufferAt } from "#src/io/host_memory.ts";
+import { bufferAt } from "#ffi/libc/memory.ts";
 import { serveThread } from "#src/threads/thread.ts";
 import type { ChunkHandler, ChunkHandlerFactory } from "./chunk_handler.ts";
 import { ChunkQueue } from "./chunk_queue.ts";

@@ -6,7 +6,7 @@
  */
 
 import { StateError, UsageError } from "#src/errors.ts";
-import { Errno, pread } from "#src/io/host.ts";
+import { Errno, pread } from "#ffi/libc/calls.ts";
 import type { ChunkArena, Segment } from "./arena.ts";
 import type { ChunkOutcome } from "./chunk_handler.ts";
 import type { ChunkListener, ChunkStream, KnownChunk } from "./chunk_stream.ts";

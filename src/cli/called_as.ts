@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import { programInvocationName } from "#src/io/host.ts";
+import { programInvocationName } from "#ffi/libc/calls.ts";
 import { buildKind } from "./build_kind.ts";
 
 /** Base name of the command that was typed; links are not followed. */

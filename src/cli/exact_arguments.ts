@@ -20,7 +20,7 @@ const COMMAND_LINE_SIZE_MAX = 4 << 20;
  */
 export async function exactArguments(args: readonly string[]): Promise<readonly string[]> {
   if (!args.some((arg) => arg.includes(REPLACEMENT)) || !mayUseFfi) return args;
-  const host = await import("#src/io/host.ts");
+  const host = await import("#ffi/libc/calls.ts");
   const { readDescriptorFully } = await import("#src/io/descriptor.ts");
   const path = "/proc/self/cmdline";
   const fd = host.unwrap(host.open(path, host.OpenFlag.RDONLY), "open", path);

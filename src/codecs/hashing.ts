@@ -9,7 +9,7 @@ import { crc32 as builtInCrc32 } from "node:zlib";
 import { loadLibcrypto } from "#ffi/libcrypto.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 
 /**
  * SHA-256 of `size` bytes of `source` from `start` on, followed by the bytes of `suffix` where

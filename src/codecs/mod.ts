@@ -8,7 +8,7 @@
 import { unloadLibcrypto } from "#ffi/libcrypto.ts";
 import { unloadLibzstd } from "#ffi/libzstd.ts";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { type Aead, aeadBuiltIn, aeadByLibrary } from "./aead.ts";
 import type { Codecs, Compress, Decompress } from "./decompressor.ts";
 import { type Sha256, sha256BuiltIn, sha256ByLibrary } from "./hashing.ts";

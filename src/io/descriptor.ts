@@ -5,7 +5,14 @@
  */
 
 import { LimitError } from "#src/errors.ts";
-import { allocateNativeBuffer, Errno, OsError, read, readSmallFile, unwrap } from "./host.ts";
+import {
+  allocateNativeBuffer,
+  Errno,
+  OsError,
+  read,
+  readSmallFile,
+  unwrap,
+} from "#ffi/libc/calls.ts";
 
 const PART_SIZE = 4096;
 const O_CLOEXEC = 0o2000000;

@@ -5,8 +5,8 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import * as host from "./host.ts";
-import * as metadata from "./host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import * as metadata from "#ffi/libc/metadata.ts";
 import { directoryOf, syncDirectory } from "./files/whole_file.ts";
 import type { Sink } from "./streams.ts";
 

@@ -8,8 +8,8 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "./byte_source.ts";
-import * as host from "./host.ts";
-import { adviseWanted } from "./host_named.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { adviseWanted } from "#ffi/libc/named.ts";
 
 const stat = new host.HostStat();
 

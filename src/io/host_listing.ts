@@ -5,7 +5,7 @@
  */
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import * as host from "./host.ts";
+import * as host from "#ffi/libc/calls.ts";
 
 /** One entry. */
 export interface ListedEntry {

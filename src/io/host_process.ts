@@ -13,7 +13,7 @@
  */
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import * as host from "./host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { listOpenDirectory } from "./host_listing.ts";
 
 /**

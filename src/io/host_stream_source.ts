@@ -6,7 +6,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { ClosableSource } from "./fs_stream_source.ts";
-import * as host from "./host.ts";
+import * as host from "#ffi/libc/calls.ts";
 
 /** What is passed over in a stream that cannot seek is read in parts of this size. */
 const DISCARD_SIZE = 1 << 17;

@@ -10,12 +10,12 @@ import {
   type LocalTime,
   localTimeAt,
   secondsOfLocalTime,
-} from "#ffi/libc_time.ts";
+} from "#ffi/libc/local_time.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { isZoneFile, isZoneRule } from "#src/bytes/time_zone.ts";
 import { Failure, OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "./ffi_permission.ts";
-import * as host from "./host.ts";
+import * as host from "#ffi/libc/calls.ts";
 
 export type { LocalTime };
 

@@ -4,7 +4,16 @@
  * @module
  */
 
-import { close, Errno, ioctl, open, OpenFlag, OsError, readSmallFile, unwrap } from "./host.ts";
+import {
+  close,
+  Errno,
+  ioctl,
+  open,
+  OpenFlag,
+  OsError,
+  readSmallFile,
+  unwrap,
+} from "#ffi/libc/calls.ts";
 
 /** ioctl(2) requests of /dev/loop-control and of loop devices. */
 const LOOP_CTL_GET_FREE = 0x4c82n;

@@ -13,7 +13,7 @@ export type { ByteSource, KnownZeros, OpenSource } from "./byte_source.ts";
 export type { WaitGate } from "./wait_gate.ts";
 export type { SequentialSource, Sink } from "./streams.ts";
 export { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
-export { type AllocatedBuffer, allocateNativeBuffer, type HostStat } from "./host.ts";
+export { type AllocatedBuffer, allocateNativeBuffer, type HostStat } from "#ffi/libc/calls.ts";
 export { openHostFileSource } from "./host_file_source.ts";
 export { openFsFileSource, standardInputFile } from "./fs_file_source.ts";
 export {

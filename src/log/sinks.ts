@@ -5,7 +5,7 @@
  */
 
 import type { LogRecord, Sink } from "@logtape/logtape";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { loadJournal } from "#ffi/libsystemd.ts";
 import { OsError } from "#src/errors.ts";
 import { formatLogLine, type LogFormat, logMessage, logSpan } from "./format.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { allocateNativeBuffer } from "#ffi/libc.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { TRANSFER_SIZE_MAX } from "#ffi/libfuse3/init.ts";
 import {
   Attr,

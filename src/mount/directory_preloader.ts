@@ -13,8 +13,8 @@
  * @module
  */
 
-import { close, getdents, openAt, OpenFlag } from "#ffi/libc.ts";
-import { cloneMount, openDirectoryByNodeId } from "#ffi/libc_handles.ts";
+import { close, getdents, openAt, OpenFlag } from "#ffi/libc/calls.ts";
+import { cloneMount, openDirectoryByNodeId } from "#ffi/libc/handles.ts";
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import { WorkerState } from "./worker_protocol.ts";
 

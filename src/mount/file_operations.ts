@@ -6,7 +6,7 @@
 
 import { Errno } from "#ffi/os_error.ts";
 import { TRANSFER_SIZE_MAX } from "#ffi/libfuse3/init.ts";
-import { Seek } from "#ffi/libc.ts";
+import { Seek } from "#ffi/libc/calls.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { type Caller, EntrySlot, type FileSystem, OpenSlot } from "#src/tree/file_system.ts";
 import { type Answer, BODY } from "./answer.ts";

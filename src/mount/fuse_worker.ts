@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isReadable } from "#ffi/libc_metadata.ts";
+import { isReadable } from "#ffi/libc/metadata.ts";
 import { cloneDevice, invalidateAttributes, wakeReader } from "#ffi/libfuse3/device.ts";
 import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";

@@ -6,11 +6,11 @@
  * @module
  */
 
-import { hasFailed } from "#ffi/libc_metadata.ts";
-import { close, read, write } from "#ffi/libc.ts";
+import { hasFailed } from "#ffi/libc/metadata.ts";
+import { close, read, write } from "#ffi/libc/calls.ts";
 import { cloneDevice } from "#ffi/libfuse3/device.ts";
 import { abortConnection } from "#ffi/libfuse3/connection.ts";
-import { nativeBufferOf } from "#ffi/libc.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { Errno, unwrap } from "#ffi/os_error.ts";
 import { type InitWish, negotiateInit, type Negotiation } from "#ffi/libfuse3/init.ts";
 import { InitFlag, initFlagNames } from "#ffi/libfuse3/kernel.ts";

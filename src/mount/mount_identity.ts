@@ -6,7 +6,7 @@
  * @module
  */
 
-import { uniqueMountIdAt } from "#ffi/libc.ts";
+import { uniqueMountIdAt } from "#ffi/libc/calls.ts";
 import { findMount, type MountTableEntry } from "./mount_table.ts";
 
 /** One mount at one place; a copy of it at another place has an identity of its own. */

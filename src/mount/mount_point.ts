@@ -18,8 +18,8 @@ import {
   readlinkAt,
   statAt,
   umount,
-} from "#ffi/libc.ts";
-import { probeOpen } from "#ffi/libc_probe.ts";
+} from "#ffi/libc/calls.ts";
+import { probeOpen } from "#ffi/libc/probe.ts";
 import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";

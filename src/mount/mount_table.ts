@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readSmallFile } from "#ffi/libc.ts";
+import { readSmallFile } from "#ffi/libc/calls.ts";
 import { unwrap } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 

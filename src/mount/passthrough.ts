@@ -9,8 +9,8 @@
  * @module
  */
 
-import { close, open, OpenFlag } from "#ffi/libc.ts";
-import { getFileSystemMagic } from "#ffi/libc_metadata.ts";
+import { close, open, OpenFlag } from "#ffi/libc/calls.ts";
+import { getFileSystemMagic } from "#ffi/libc/metadata.ts";
 import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
 import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { close, nativeBufferOf, open, OpenFlag, write } from "#ffi/libc.ts";
+import { close, nativeBufferOf, open, OpenFlag, write } from "#ffi/libc/calls.ts";
 
 /**
  * Bytes the kernel reads ahead of a sequential reader. Its default of 128 KiB leaves one worker

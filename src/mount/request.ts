@@ -4,7 +4,7 @@
  * @module
  */
 
-import { allocateNativeBuffer } from "#ffi/libc.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { CreateIn, InHeader, MkdirIn, MknodIn, Opcode } from "#ffi/libfuse3/kernel.ts";
 import { TRANSFER_SIZE_MAX } from "#ffi/libfuse3/init.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { read, write } from "#ffi/libc.ts";
-import { openFileLimit } from "#ffi/libc_limits.ts";
+import { read, write } from "#ffi/libc/calls.ts";
+import { openFileLimit } from "#ffi/libc/process.ts";
 import { describeErrno, Errno, OsError } from "#ffi/os_error.ts";
 import { Opcode, OPCODE_NAMES } from "#ffi/libfuse3/kernel.ts";
-import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
+import { monotonicNanoseconds } from "#ffi/libc/clock.ts";
 import { isAboutWaiting, WaitRefused } from "#src/io/wait_gate.ts";
 import { BODY } from "./answer.ts";
 import type { CallbackOutcome } from "./callbacks.ts";

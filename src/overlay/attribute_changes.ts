@@ -5,7 +5,7 @@
  */
 
 import { EntryType } from "#src/bytes/file_type.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { type AttributeChange, Change } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
 import type { FileData } from "./file_data.ts";

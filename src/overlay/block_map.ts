@@ -12,7 +12,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { OverlayContext } from "./context.ts";
 import { Flag } from "./node_table.ts";
 import {

@@ -5,7 +5,7 @@
  */
 
 import { dirname } from "node:path";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { BINDING_FILE_NAME, parseBinding } from "./binding.ts";

@@ -6,7 +6,7 @@
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { LruCache } from "#src/bytes/lru_cache.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { OsError } from "#src/errors.ts";
 import type { FileContent, Tree } from "#src/tree/node.ts";
 import type { OverlayCounters } from "./counters.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import { seekContent } from "#src/tree/node.ts";
 import { addAndWake, storeAndWake, waitWhile } from "#src/threads/waiting.ts";

@@ -17,7 +17,7 @@
 
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { EntryType } from "#src/bytes/file_type.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { readSmallTextFile, replaceTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
 

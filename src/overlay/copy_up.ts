@@ -13,7 +13,7 @@
  */
 
 import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { type FileNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { settleCopy } from "./copy_mark.ts";

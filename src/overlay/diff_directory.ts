@@ -13,7 +13,7 @@
 
 import { removeFile, syncDirectory } from "#src/io/files/whole_file.ts";
 import { dirname, join, relative, resolve } from "node:path";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import {

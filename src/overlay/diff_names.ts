@@ -7,7 +7,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { OverlayContext } from "./context.ts";
 import { WHITEOUT_MODE } from "./copy_up.ts";
 import { MARKER_NAME } from "./directory_marker.ts";

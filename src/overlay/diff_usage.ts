@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
   CONTROL_DIRECTORY_NAME,

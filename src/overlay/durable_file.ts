@@ -7,7 +7,7 @@
 
 import { OsError, StateError } from "#src/errors.ts";
 import { readWholeFile, replaceFile } from "#src/io/files/whole_file.ts";
-import { Errno, getEffectiveUid } from "#src/io/host.ts";
+import { Errno, getEffectiveUid } from "#ffi/libc/calls.ts";
 
 /** Files of ours are far below this; a longer one is not ours. */
 const SMALL_FILE_SIZE_MAX = 1 << 20;

@@ -9,7 +9,7 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext, OverlayOptions } from "./context.ts";
 import { COPY_MARK_XATTR } from "./copy_mark.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { BlockMaps } from "./block_map.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { settleCopy } from "./copy_mark.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FileType, type Node } from "#src/tree/node.ts";
 
 /** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { seekContent } from "#src/tree/node.ts";
 import { BlockMaps } from "./block_map.ts";
 import type { OverlayContext } from "./context.ts";

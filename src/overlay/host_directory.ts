@@ -6,8 +6,8 @@
 
 import { EntryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import * as host from "#src/io/host.ts";
-import { openQuietlyAt } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 
 const { OpenFlag } = host;
 

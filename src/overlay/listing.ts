@@ -13,7 +13,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { EmitEntry } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
 import { readHostDirectory } from "./host_directory.ts";

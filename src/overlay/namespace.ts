@@ -11,7 +11,7 @@
  */
 
 import { inheritAcl, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { Caller } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";

@@ -6,7 +6,7 @@
 
 import { EntryType } from "#src/bytes/file_type.ts";
 import { OsError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { AttributesSlot } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
 import { Flag, IoMode } from "./node_table.ts";

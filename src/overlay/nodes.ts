@@ -12,7 +12,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import type { DirectoryNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";

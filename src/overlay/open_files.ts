@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { OpenSlot } from "#src/tree/file_system.ts";
 import type { AttributeChanges } from "./attribute_changes.ts";
 import type { OverlayContext } from "./context.ts";

@@ -11,7 +11,7 @@
 
 import { EntryType } from "#src/bytes/file_type.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import {
   type AttributeChange,

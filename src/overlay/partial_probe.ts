@@ -5,8 +5,8 @@
  */
 
 import { FormatError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import { openQuietlyAt } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 import type { Node, Tree } from "#src/tree/node.ts";
 import { isMarkedCopy } from "./copy_mark.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";

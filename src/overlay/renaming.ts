@@ -6,7 +6,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import type { CopyUp } from "./copy_up.ts";

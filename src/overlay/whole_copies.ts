@@ -14,7 +14,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { FileNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { announceCopies, markCopy } from "./copy_mark.ts";

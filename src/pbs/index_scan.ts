@@ -10,7 +10,7 @@ import { sha256Stream } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { INDEX_HEADER_SIZE, viewOf } from "./format/chunk_index.ts";
 import { readDynamicEnd, readDynamicLayout } from "./format/dynamic_index.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { formatUpid } from "./format/upid.ts";
 
 /** Where in `/proc/self/stat`, counted after the program's name, the start time is. */

@@ -18,7 +18,7 @@
  */
 
 import { Failure, OsError, StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import type { Chain, ChainMember } from "./chain.ts";
 

@@ -6,7 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError } from "#src/errors.ts";
-import { Errno } from "#src/io/host.ts";
+import { Errno } from "#ffi/libc/calls.ts";
 import type { ReaderDirectory, ReaderEntry } from "./reader.ts";
 
 /**

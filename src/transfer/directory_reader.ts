@@ -6,7 +6,7 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import { Errno, HostStat } from "#src/io/host.ts";
+import { Errno, HostStat } from "#ffi/libc/calls.ts";
 import { type BuildSource, makeHostSource } from "#src/pxar/builder/mod.ts";
 import { BuildReportBuilder } from "#src/pxar/builder/report.ts";
 import { type SourceDirectory, statMetadata } from "#src/pxar/builder/source.ts";

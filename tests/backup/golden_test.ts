@@ -15,7 +15,7 @@ import {
   restoreStream,
 } from "#src/backup/mod.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";

@@ -4,7 +4,7 @@ import { parseBackupSpec } from "#src/backup/backup_spec.ts";
 import { openArchive } from "#src/backup/archive_access.ts";
 import { restoreArchive } from "#src/backup/restore.ts";
 import { Failure } from "#src/errors.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";

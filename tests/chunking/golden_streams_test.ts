@@ -3,7 +3,7 @@ import type { ChunkHandler } from "#src/chunking/chunk_handler.ts";
 import type { CutRule } from "#src/chunking/chunk_stream.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { sha256Of, sha256Stream } from "#src/codecs/hashing.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { LimitError, StateError, UsageError } from "#src/errors.ts";
-import { At, close, open, openAt, OpenFlag } from "#src/io/host.ts";
+import { At, close, open, openAt, OpenFlag } from "#ffi/libc/calls.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { expectedChunks, openHeard, writeInPieces } from "./support/cut_streams.ts";
 import { openHashHandler } from "./support/hash_handler.ts";

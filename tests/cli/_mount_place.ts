@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { kill, open, OpenFlag, umount } from "#src/io/host.ts";
+import { kill, open, OpenFlag, umount } from "#ffi/libc/calls.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { isMounted } from "#src/mount/mod.ts";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { kill, umount } from "#src/io/host.ts";
+import { kill, umount } from "#ffi/libc/calls.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { isMounted, readMountTable } from "#src/mount/mod.ts";
 import { RunningCommand, waitUntil } from "#tests/support/process.ts";

@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { getEffectiveUid, kill, readSmallFile } from "#src/io/host.ts";
+import { getEffectiveUid, kill, readSmallFile } from "#ffi/libc/calls.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { copyCatalog } from "#tests/support/pgprobackup_fixtures.ts";
 import { waitUntil } from "#tests/support/process.ts";

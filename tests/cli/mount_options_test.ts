@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { kill } from "#src/io/host.ts";
+import { kill } from "#ffi/libc/calls.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { waitUntil } from "#tests/support/process.ts";
 import { exists, LAST_ID, mountTest, SIGKILL } from "./_mount_place.ts";

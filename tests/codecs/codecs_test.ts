@@ -6,7 +6,7 @@ import { builtInCodecs, type Decompress, nativeCodecs } from "#src/codecs/mod.ts
 import { lz4BuiltIn, lz4ByLibrary } from "#src/codecs/lz4.ts";
 import { zlibBuiltIn, zlibByLibdeflate, zlibByLibz } from "#src/codecs/zlib.ts";
 import { zstdBuiltIn, zstdByLibrary } from "#src/codecs/zstd.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { compressLz4Literally } from "#tests/pgprobackup/_compressors.ts";
 
 interface Case {

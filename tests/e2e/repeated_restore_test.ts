@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { type CommandResult, runCommand } from "#tests/support/process.ts";

@@ -4,7 +4,7 @@ import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { openFsFileSource } from "#src/io/fs_file_source.ts";
-import { allocateNativeBuffer, At, mknodAt, unwrap } from "#src/io/host.ts";
+import { allocateNativeBuffer, At, mknodAt, unwrap } from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
 

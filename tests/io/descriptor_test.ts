@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LimitError, OsError } from "#src/errors.ts";
 import { readDescriptorFully, requireInherited } from "#src/io/descriptor.ts";
-import { close, dup, open, OpenFlag, unwrap } from "#src/io/host.ts";
+import { close, dup, open, OpenFlag, unwrap } from "#ffi/libc/calls.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 Deno.test("readDescriptorFully() reads to the end, and leaves the descriptor open", () => {

@@ -3,7 +3,7 @@ import { OsError } from "#src/errors.ts";
 import { DescriptorSink, FileSink } from "#src/io/file_sink.ts";
 import { FsFileSink } from "#src/io/fs_file_sink.ts";
 import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const MIB = 1 << 20;

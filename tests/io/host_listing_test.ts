@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { EntryType } from "#src/bytes/file_type.ts";
 import { listOpenDirectory } from "#src/io/host_listing.ts";
 import { OsError } from "#src/errors.ts";

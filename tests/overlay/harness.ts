@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AllocatedBuffer, allocateNativeBuffer } from "#ffi/libc.ts";
+import { type AllocatedBuffer, allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { Errno, OsError, unwrap } from "#ffi/os_error.ts";
 import {
   type BackingRegistry,

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { Fallocate, Seek } from "#ffi/libc.ts";
+import { Fallocate, Seek } from "#ffi/libc/calls.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import type { FileNode, Node, Tree } from "#src/tree/node.ts";
 import { blockRanges, checkHolesAreZeros, dataRanges } from "#tests/support/hole_checks.ts";

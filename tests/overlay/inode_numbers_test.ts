@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { OpenFlag } from "#src/io/host.ts";
+import { OpenFlag } from "#ffi/libc/calls.ts";
 import { AttributeChange, Change } from "#src/tree/file_system.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { COPIES_FILE_NAME, COPY_MARK_XATTR } from "#src/overlay/copy_mark.ts";
 import { OpenSlot } from "#src/tree/file_system.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Failure, FormatError, IntegrityError } from "#src/errors.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";

@@ -6,9 +6,9 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import * as host from "#src/io/host.ts";
-import { setFileFlags } from "#src/io/host_extract.ts";
-import { getFileFlags } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { setFileFlags } from "#ffi/libc/extract.ts";
+import { getFileFlags } from "#ffi/libc/metadata.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
 import {
   NO_ACL,

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { OsError, StateError } from "#src/errors.ts";
-import { Errno } from "#src/io/host.ts";
+import { Errno } from "#ffi/libc/calls.ts";
 import {
   type BuildSource,
   type MakeBuildSource,

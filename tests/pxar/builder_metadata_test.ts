@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { NO_ACL } from "#src/pxar/entry.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { build, checkArchive, entryAt, IS_ROOT, makeTree, tool } from "./_build_support.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FileSink } from "#src/io/file_sink.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { buildArchive } from "#src/pxar/builder/mod.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";

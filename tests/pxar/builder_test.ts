@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LimitError, OsError, UsageError } from "#src/errors.ts";
-import { open, OpenFlag } from "#src/io/host.ts";
-import * as host from "#src/io/host.ts";
+import { open, OpenFlag } from "#ffi/libc/calls.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { type BuildProblem, makeFsSource, planArchive } from "#src/pxar/builder/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { build, checkArchive, entryAt, makeTree } from "./_build_support.ts";

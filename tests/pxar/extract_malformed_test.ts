@@ -15,7 +15,7 @@ import {
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
 import { openStepwise } from "#src/pxar/extractor/further_names.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   archiveOf,

@@ -1,7 +1,7 @@
 /** Round trips: archives made in memory, extracted and compared in every attribute. */
 
 import assert from "node:assert/strict";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import {
   DescriptorTarget,
   extractArchive,

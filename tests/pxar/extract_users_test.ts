@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { NO_ACL } from "#src/pxar/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {

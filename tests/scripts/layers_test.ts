@@ -23,39 +23,40 @@ const ALLOWED: readonly [string, string][] = [
   ["src/pgprobackup/format/pglz.ts", "#src/bytes/cursor.ts"],
   ["src/codecs/zlib.ts", "#ffi/libz.ts"],
   ["src/codecs/zlib.ts", "node:zlib"],
-  ["src/io/host.ts", "#ffi/libc.ts"],
+  ["src/io/process.ts", "#ffi/libc/calls.ts"],
   ["src/overlay/node_table.ts", "#src/threads/lock.ts"],
+  ["src/overlay/overlay.ts", "#ffi/libc/calls.ts"],
   ["src/errors.ts", "#ffi/os_error.ts"],
-  ["ffi/libfuse3/session.ts", "#ffi/libc.ts"],
-  ["ffi/libfuse3/session.ts", "../libc.ts"],
+  ["ffi/libfuse3/session.ts", "#ffi/libc/calls.ts"],
+  ["ffi/libfuse3/session.ts", "../libc/calls.ts"],
   ["main.ts", "./src/cli/run.ts"],
-  ["tests/mount/bridge_test.ts", "#ffi/libc.ts"],
+  ["tests/mount/bridge_test.ts", "#ffi/libc/calls.ts"],
 ];
 
 const REFUSED: readonly [string, string][] = [
   ["src/overlay/overlay.ts", "#src/mount/bridge.ts"],
   ["src/overlay/overlay.ts", "#src/pgprobackup/mod.ts"],
-  ["src/overlay/overlay.ts", "#ffi/libc.ts"],
+  ["src/overlay/overlay.ts", "#ffi/libz.ts"],
   ["src/overlay/overlay.ts", "../cli/run.ts"],
   ["src/mount/bridge.ts", "#src/pgprobackup/mod.ts"],
   ["src/mount/bridge.ts", "#src/cli/run.ts"],
-  ["src/tree/walk.ts", "#ffi/libc.ts"],
-  ["src/io/host.ts", "#ffi/libfuse3/session.ts"],
-  ["src/cli/run.ts", "#ffi/libc.ts"],
+  ["src/tree/walk.ts", "#ffi/libc/calls.ts"],
+  ["src/io/process.ts", "#ffi/libfuse3/session.ts"],
+  ["src/cli/run.ts", "#ffi/libz.ts"],
   ["src/usecases/mounting/unmount.ts", "#src/cli/run.ts"],
   ["src/backup/backup.ts", "#src/usecases/threads.ts"],
   ["src/bytes/cursor.ts", "node:fs"],
-  ["src/bytes/cursor.ts", "#src/io/host.ts"],
+  ["src/bytes/cursor.ts", "#src/io/process.ts"],
   ["src/pgprobackup/format/pglz.ts", "node:zlib"],
   ["src/pgprobackup/format/pglz.ts", "../chain.ts"],
   ["src/pgprobackup/format/pglz.ts", "#src/pxar/format/header.ts"],
   ["src/pgprobackup/chain.ts", "#src/pxar/format/header.ts"],
   ["src/pgprobackup/chain.ts", "#tests/support/temp.ts"],
-  ["src/threads/lock.ts", "#src/io/host.ts"],
+  ["src/threads/lock.ts", "#src/io/process.ts"],
   ["src/tree/walk.ts", "#src/threads/waiting.ts"],
-  ["src/errors.ts", "#ffi/libc.ts"],
-  ["ffi/libc.ts", "#src/errors.ts"],
-  ["ffi/libc.ts", "#ffi/libfuse3/session.ts"],
+  ["src/errors.ts", "#ffi/libc/calls.ts"],
+  ["ffi/libc/files.ts", "#src/errors.ts"],
+  ["ffi/libc/files.ts", "#ffi/libfuse3/session.ts"],
   ["main.ts", "#src/mount/bridge.ts"],
 ];
 
@@ -102,8 +103,8 @@ Deno.test("layers/purity refuses the outside world, clocks and randomness in pur
 
 Deno.test("layers/dlopen refuses libraries outside of ffi", () => {
   const source = 'Deno.dlopen("libc.so.6", {});';
-  assert.equal(complaints("src/io/host.ts", source).length, 1);
-  assert.equal(complaints("ffi/libc.ts", source).length, 0);
+  assert.equal(complaints("src/io/process.ts", source).length, 1);
+  assert.equal(complaints("ffi/libc/files.ts", source).length, 0);
 });
 
 Deno.test("layers/threads refuses threads and waits outside of src/threads", () => {

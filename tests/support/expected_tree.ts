@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { decodeFileName, encodeFileName } from "#src/bytes/file_name.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { ExpectedTreeEntry } from "./pbs_fixtures.ts";
 
 const TYPES: Readonly<Record<number, string>> = {

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { nativeBufferOf } from "#ffi/libc.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { DirectoryNode, FileNode, Node, Tree } from "#src/tree/node.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { OsError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { copyTree, diffTrees, findEntry, readDirectory, walkEntries } from "#src/transfer/mod.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

@@ -11,7 +11,7 @@ import { backup, planBackup } from "#src/backup/backup.ts";
 import type { BackupOptions, BackupReport } from "#src/backup/backup_options.ts";
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
 import { IntegrityError, StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { CryptConfig } from "#src/pbs/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";

@@ -8,7 +8,7 @@ import { openImage } from "#src/backup/archive_access.ts";
 import { restoreStream } from "#src/backup/restore.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { defaultFileName } from "#src/pbs/format/archive_name.ts";
 import { ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { Failure, UsageError } from "#src/errors.ts";
 import type { MountReport } from "#src/usecases/mounting/mount_process.ts";
 import { ERROR_FIELDS } from "../exit_code.ts";

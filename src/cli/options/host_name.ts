@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import { readSmallFile } from "#src/io/host.ts";
+import { readSmallFile } from "#ffi/libc/calls.ts";
 
 const PATH = "/proc/sys/kernel/hostname";
 

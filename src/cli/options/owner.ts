@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import { getEffectiveUid } from "#src/io/host.ts";
+import { getEffectiveUid } from "#ffi/libc/calls.ts";
 import type { Owner } from "#src/usecases/mounting/mount_request.ts";
 
 const ID_MAX = 0xffff_fffe;

@@ -9,7 +9,7 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import type { ByteSource } from "../byte_source.ts";
-import * as host from "../host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "../host_file_source.ts";
 import { listOpenDirectory } from "../host_listing.ts";
 import { openHostStreamSource } from "../host_stream_source.ts";

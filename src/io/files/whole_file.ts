@@ -7,7 +7,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { LimitError } from "#src/errors.ts";
-import * as host from "../host.ts";
+import * as host from "#ffi/libc/calls.ts";
 
 const { FDCWD } = host.At;
 

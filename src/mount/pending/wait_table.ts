@@ -14,8 +14,8 @@
  * @module
  */
 
-import { nativeBufferOf, write } from "#ffi/libc.ts";
-import { monotonicNanoseconds } from "#ffi/libc_clock.ts";
+import { nativeBufferOf, write } from "#ffi/libc/calls.ts";
+import { monotonicNanoseconds } from "#ffi/libc/clock.ts";
 import { OutHeader } from "#ffi/libfuse3/kernel.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { storeAndWake, waitWhile } from "#src/threads/waiting.ts";

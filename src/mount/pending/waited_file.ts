@@ -4,8 +4,8 @@
  * @module
  */
 
-import { readSmallFile } from "#ffi/libc.ts";
-import { At, readlinkAt } from "#ffi/libc_directory.ts";
+import { readSmallFile } from "#ffi/libc/calls.ts";
+import { At, readlinkAt } from "#ffi/libc/directories.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 
 const TEXT_SIZE_MAX = 4096;

@@ -8,7 +8,7 @@
 import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import { insertChunk } from "../storage/chunk_insertion.ts";
 import { BlobCodec } from "../blob_codec.ts";

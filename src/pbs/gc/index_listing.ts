@@ -7,7 +7,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
 import { isIndexName } from "../index_scan.ts";
 

@@ -11,7 +11,7 @@
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import { StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { ChunkStorage } from "../storage/storage.ts";
 import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 import { scanIndex } from "../index_scan.ts";

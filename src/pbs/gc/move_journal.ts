@@ -7,7 +7,7 @@
  */
 
 import { hostFiles } from "#src/io/files/files.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { isIndexName } from "../index_scan.ts";
 import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 

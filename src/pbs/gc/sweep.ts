@@ -5,7 +5,7 @@
  */
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { listOpenDirectory } from "#src/io/host_listing.ts";
 import { isBadChunkName } from "../storage/directory/bad_chunk.ts";
 

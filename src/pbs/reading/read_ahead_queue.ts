@@ -6,7 +6,7 @@
 
 import { type ChunkDigest, DIGEST_SIZE, digestBytes, digestOf } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { bufferAt } from "#src/io/host_memory.ts";
+import { bufferAt } from "#ffi/libc/memory.ts";
 import { JobQueue } from "#src/threads/job_queue.ts";
 import type { ChunkSource } from "../ports.ts";
 

@@ -9,8 +9,8 @@
 
 import { type ChunkDigest, DIGEST_SIZE, digestBytes, digestOf } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
-import { bufferAt, discardMemory } from "#src/io/host_memory.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
+import { bufferAt, discardMemory } from "#ffi/libc/memory.ts";
 import { acquireLock, breakLock, releaseLock } from "#src/threads/lock.ts";
 import { addAndWake, storeAndWake, waitWhile } from "#src/threads/waiting.ts";
 

@@ -7,7 +7,7 @@
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { AuthError, Failure, IntegrityError, LimitError, StateError } from "#src/errors.ts";
 import { BlobCodec } from "../blob_codec.ts";
 import { ChunkVerifier } from "./chunk_verifier.ts";

@@ -6,7 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError } from "#src/errors.ts";
-import { HostStat } from "#src/io/host.ts";
+import { HostStat } from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";

@@ -8,7 +8,7 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import { LimitError, OsError } from "#src/errors.ts";
-import { describeErrno, Errno, HostStat } from "#src/io/host.ts";
+import { describeErrno, Errno, HostStat } from "#ffi/libc/calls.ts";
 import {
   EXCLUDE_FILE_NAME,
   EXCLUDE_FILE_SIZE_MAX,

@@ -8,7 +8,7 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError, UsageError } from "#src/errors.ts";
-import { Errno, HostStat } from "#src/io/host.ts";
+import { Errno, HostStat } from "#ffi/libc/calls.ts";
 import type { EntryOffset } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
 import type { PathPattern } from "../exclude/mod.ts";

@@ -5,7 +5,7 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import { describeErrno, Errno } from "#src/io/host.ts";
+import { describeErrno, Errno } from "#ffi/libc/calls.ts";
 import type { BuildReportBuilder } from "./report.ts";
 
 /**

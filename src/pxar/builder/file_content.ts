@@ -6,7 +6,7 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import { Errno } from "#src/io/host.ts";
+import { Errno } from "#ffi/libc/calls.ts";
 import type { PxarContent } from "../encoder.ts";
 import { isOwnFailure } from "./failures.ts";
 import type { BuildSource, DataExtent } from "./source.ts";

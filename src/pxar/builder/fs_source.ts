@@ -11,7 +11,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as fs from "node:fs";
-import { Errno, type HostStat, OsError } from "#src/io/host.ts";
+import { Errno, type HostStat, OsError } from "#ffi/libc/calls.ts";
 import { translating } from "#src/io/fs_file_source.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type BuildSource, type SourceDirectory, statMetadata } from "./source.ts";

@@ -8,8 +8,8 @@
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { OsError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import * as metadata from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import * as metadata from "#ffi/libc/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarAcl, type PxarMetadata, type PxarXattr } from "../entry.ts";
 import { CHATTR_FLAGS, FAT_FLAGS, flagsOfAttributes } from "../format/flags.ts";

@@ -7,8 +7,8 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import * as host from "#src/io/host.ts";
-import { openQuietlyAt, preadInto } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { openQuietlyAt, preadInto } from "#ffi/libc/metadata.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { HostMetadataReader } from "./host_metadata.ts";
 import type { BuildReportBuilder } from "./report.ts";

@@ -2,12 +2,12 @@
  * How the builder reaches the files of a directory: the seam between system calls
  * (`host_source.ts`) and the runtime's own calls (`fs_source.ts`).
  *
- * Calls return a value or a negative errno, like those of `io/host.ts`.
+ * Calls return a value or a negative errno, like those of `ffi/libc/`.
  *
  * @module
  */
 
-import type { HostStat } from "#src/io/host.ts";
+import type { HostStat } from "#ffi/libc/calls.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { NO_ACL } from "../entry.ts";
 import type { BuildReportBuilder } from "./report.ts";

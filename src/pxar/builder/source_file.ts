@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeErrno, HostStat } from "#src/io/host.ts";
+import { describeErrno, HostStat } from "#ffi/libc/calls.ts";
 import type { EntryOffset, PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { reportMissing } from "./failures.ts";

@@ -5,7 +5,7 @@
  */
 
 import { absolutePath } from "#src/io/absolute_path.ts";
-import { HostStat } from "#src/io/host.ts";
+import { HostStat } from "#ffi/libc/calls.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type { SourceDirectory } from "./source.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { EntryContent } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
 

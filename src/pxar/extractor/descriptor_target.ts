@@ -11,8 +11,8 @@
 
 import { XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError, OsError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import { openBeneath } from "#src/io/host_extract.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { openBeneath } from "#ffi/libc/extract.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
-import { descriptorPath } from "#src/io/host_extract.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { descriptorPath } from "#ffi/libc/extract.ts";
 
 const { Errno, OpenFlag } = host;
 

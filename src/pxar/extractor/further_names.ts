@@ -4,9 +4,9 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
-import { descriptorPath, setFileFlags } from "#src/io/host_extract.ts";
-import { getFileFlags } from "#src/io/host_metadata.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { descriptorPath, setFileFlags } from "#ffi/libc/extract.ts";
+import { getFileFlags } from "#ffi/libc/metadata.ts";
 
 const { Errno, OpenFlag } = host;
 

@@ -6,7 +6,7 @@
 
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError, OsError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import {
   descriptorPath,
   removeXattrByPath,
@@ -16,8 +16,8 @@ import {
   setMtimeByPath,
   setProjectId,
   setXattrByPath,
-} from "#src/io/host_extract.ts";
-import { getFileFlags } from "#src/io/host_metadata.ts";
+} from "#ffi/libc/extract.ts";
+import { getFileFlags } from "#ffi/libc/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarMetadata } from "../entry.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";

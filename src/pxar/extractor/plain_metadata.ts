@@ -6,7 +6,7 @@
 
 import * as fs from "node:fs";
 import { OsError } from "#src/errors.ts";
-import { Errno } from "#src/io/host.ts";
+import { Errno } from "#ffi/libc/calls.ts";
 import type { Timestamp } from "#src/tree/node.ts";
 import type { PxarAcl, PxarMetadata } from "../entry.ts";
 import { hasAccessAcl } from "../format/posix_acl.ts";

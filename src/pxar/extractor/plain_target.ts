@@ -19,7 +19,7 @@ import * as fs from "node:fs";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError } from "#src/errors.ts";
 import { translating } from "#src/io/fs_file_source.ts";
-import { Errno, OpenFlag } from "#src/io/host.ts";
+import { Errno, OpenFlag } from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { ClaimedNames, sameNameError } from "./claimed_names.ts";

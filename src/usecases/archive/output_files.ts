@@ -8,7 +8,7 @@ import { hostFiles } from "#src/io/files/files.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { translating } from "#src/io/fs_file_source.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 

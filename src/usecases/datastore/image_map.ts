@@ -7,7 +7,7 @@
 
 import { Errno, Failure, OsError, StateError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import {
   attachLoopDevice,
   backingFile,

@@ -5,7 +5,7 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import { latchSignals, SIGHUP, SIGINT, SIGTERM } from "#src/io/host.ts";
+import { latchSignals, SIGHUP, SIGINT, SIGTERM } from "#ffi/libc/calls.ts";
 
 /** Asked all the time by a run whether it is to go on; an AbortSignal is one too. */
 export interface StopSignal {

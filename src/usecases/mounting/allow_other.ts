@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 
 /**
  * What was asked for, or where nothing was, what is usual: root lets others in.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { type MountedTree, runTreeMount, type TreeMountRequest } from "./tree_mount.ts";
 import type { MountReport } from "./mount_process.ts";
 import type { ArchiveDescription } from "./sources/archive_description.ts";

@@ -10,7 +10,7 @@
 
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";

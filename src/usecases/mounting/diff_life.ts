@@ -5,7 +5,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { logger } from "#src/log/logger.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { releaseUnusedMemory } from "#src/io/host_memory.ts";
+import { releaseUnusedMemory } from "#ffi/libc/memory.ts";
 
 const LOOK_EVERY_MS = 1000;
 

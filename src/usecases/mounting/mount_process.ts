@@ -6,7 +6,7 @@
  */
 
 import { Failure } from "#src/errors.ts";
-import { keepHeapSmall } from "#src/io/host_memory.ts";
+import { keepHeapSmall } from "#ffi/libc/memory.ts";
 import { logger } from "#src/log/logger.ts";
 import { type CardFailure, OwnCard } from "./control/worker_card.ts";
 import { MountSignals } from "./mount_signals.ts";

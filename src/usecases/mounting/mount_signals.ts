@@ -4,7 +4,7 @@
  * @module
  */
 
-import { forwardSignal, SIGURG, SIGUSR1 } from "#src/io/host.ts";
+import { forwardSignal, SIGURG, SIGUSR1 } from "#ffi/libc/calls.ts";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 

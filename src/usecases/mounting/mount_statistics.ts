@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
 import type { CounterName } from "#src/overlay/counters.ts";
 import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";

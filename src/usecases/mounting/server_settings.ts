@@ -8,8 +8,8 @@
  * @module
  */
 
-import { unwrap } from "#src/io/host.ts";
-import * as host from "#src/io/host.ts";
+import { unwrap } from "#ffi/libc/calls.ts";
+import * as host from "#ffi/libc/calls.ts";
 import {
   AttributesSlot,
   type Caller,

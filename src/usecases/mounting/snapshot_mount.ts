@@ -5,7 +5,7 @@
  */
 
 import { openArchiveStreams, openImage, requireFiles } from "#src/backup/archive_access.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { defaultWorkerCount } from "#src/mount/mod.ts";
 import type { Source } from "#src/overlay/binding.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";

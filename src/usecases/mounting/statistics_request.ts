@@ -6,7 +6,7 @@
  */
 
 import { OsError, StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { probeMountPoint } from "#src/mount/mod.ts";
 import { pause, requireRunning, signalWorker } from "./control/end_worker.ts";
 import { findMountAt, type FoundMount, type Worker } from "./control/find_worker.ts";

@@ -6,7 +6,7 @@
 
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { OsError, StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import {
   findMount,
   findMountHolders,

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { kill, open, OpenFlag, umount } from "#src/io/host.ts";
+import { kill, open, OpenFlag, umount } from "#ffi/libc/calls.ts";
 import { HostProcess, listProcesses } from "#src/io/host_process.ts";
 import { findLockHolder, LOCK_FILE_NAME } from "#src/overlay/diff_lock.ts";
 import { findMount, isMounted } from "#src/mount/mod.ts";

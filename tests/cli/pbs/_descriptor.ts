@@ -4,7 +4,7 @@
  * @module
  */
 
-import { close, dup, open, OpenFlag, unwrap } from "#src/io/host.ts";
+import { close, dup, open, OpenFlag, unwrap } from "#ffi/libc/calls.ts";
 
 /** Opens a file for reading. The descriptor is one that exec(2) leaves open. */
 export function openFile(path: string): number {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { close, open, OpenFlag } from "#ffi/libc.ts";
+import { close, open, OpenFlag } from "#ffi/libc/calls.ts";
 import { InHeader, Opcode } from "#ffi/libfuse3/kernel.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { WaitEnded, WaitRefused } from "#src/io/wait_gate.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import * as libc from "#ffi/libc.ts";
+import * as libc from "#ffi/libc/calls.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import type { BackingRegistry } from "#src/mount/backing_registry.ts";

@@ -5,7 +5,7 @@
  */
 
 import { digestOf } from "#src/bytes/chunk_digest.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { insertChunk } from "#src/pbs/storage/chunk_insertion.ts";
 import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import { collectGarbage, type GcProgress } from "#src/pbs/gc/garbage_collection.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { type ChunkDigest, digestBytes, digestOf } from "#src/bytes/chunk_digest.ts";
 import { IntegrityError } from "#src/errors.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import type { ChunkSource } from "#src/pbs/ports.ts";
 import type { SharedChunkCache } from "#src/pbs/reading/shared_chunk_cache.ts";
 

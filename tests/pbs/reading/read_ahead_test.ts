@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { IntegrityError, StateError } from "#src/errors.ts";
 import { digestOf } from "#src/bytes/chunk_digest.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { ReadAheadThread } from "#src/pbs/datastore_types.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { IntegrityError } from "#src/errors.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { loadWanted, SharedChunkCache } from "#src/pbs/reading/shared_chunk_cache.ts";
 import {
   ChunkSlots,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { SharedChunkCache } from "#src/pbs/reading/shared_chunk_cache.ts";
 import type { SharedChunkMemory } from "#src/pbs/reading/shared_chunk_memory.ts";
 import { Random } from "#tests/support/property_random.ts";

@@ -3,7 +3,7 @@ import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { AuthError, FormatError, IntegrityError, StateError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { findManifestFile } from "#src/pbs/format/manifest.ts";
 import { parseNamespace, parseSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";

@@ -8,7 +8,7 @@ import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Errno, OsError } from "#src/errors.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import type { StorageDescription } from "#src/pbs/storage/storage.ts";
 import { Random } from "#tests/support/property_random.ts";
 

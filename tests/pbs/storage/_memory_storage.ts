@@ -6,7 +6,7 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { Errno, LimitError, OsError, StateError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type {

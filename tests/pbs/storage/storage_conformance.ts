@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { LimitError, OsError } from "#src/errors.ts";
-import { allocateNativeBuffer, nativeBufferOf } from "#src/io/host.ts";
+import { allocateNativeBuffer, nativeBufferOf } from "#ffi/libc/calls.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";

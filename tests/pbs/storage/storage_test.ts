@@ -1,7 +1,7 @@
 import "./_storage_kinds.ts";
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { ChunkQuarantine } from "../storage.ts";
 
 /** A chunk can be found corrupt so often before the last one is overwritten. */

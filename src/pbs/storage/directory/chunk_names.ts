@@ -5,7 +5,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import type { CName } from "#src/io/host_named.ts";
+import type { CName } from "#ffi/libc/named.ts";
 
 const PREFIX_LENGTH = 4;
 const DIGEST_LENGTH = 64;

@@ -15,7 +15,7 @@ import { UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { removeFile, renameFile, syncDirectory, syncFileSystem } from "#src/io/files/whole_file.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import type { FileStorage, StoredEntry, StoredStatus } from "../storage.ts";
 import type { StoreFiles } from "./store_files.ts";

@@ -6,7 +6,7 @@
 
 import { statfsSync } from "node:fs";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { FileOwner } from "../../datastore_types.ts";
 import type { Storage, StorageDescription, StorageSpace } from "../storage.ts";
 import { type ChunkWriting, DirectoryChunks } from "./directory_chunks.ts";

@@ -7,7 +7,7 @@
 
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { MANIFEST_NAME } from "../../format/manifest.ts";
 import {
   formatGroup,

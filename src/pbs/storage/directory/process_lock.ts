@@ -6,8 +6,8 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
-import { lockRecord, RecordLock } from "#src/io/host_lock.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { lockRecord, RecordLock } from "#ffi/libc/record_lock.ts";
 import { currentSeconds } from "../../clock.ts";
 import type { HeldLock, WriterLock } from "../locks.ts";
 import { isLockTaken, tryFor } from "./lock_waiting.ts";

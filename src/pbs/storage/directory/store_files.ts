@@ -6,7 +6,7 @@
  */
 
 import { type NewFileOptions, replaceFile, writeNewFile } from "#src/io/files/whole_file.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
 
 /** Permissions of chunks, indexes, blobs and other files. */

@@ -5,7 +5,7 @@
  */
 
 import { OsError, ProtocolError, StateError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { Worker } from "./find_worker.ts";
 import { formatUnmountCall } from "./unmount_call.ts";
 

@@ -19,7 +19,7 @@
  */
 
 import * as v from "valibot";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { type HostProcess, ownProcess } from "#src/io/host_process.ts";
 import { sleep } from "#src/threads/waiting.ts";
 

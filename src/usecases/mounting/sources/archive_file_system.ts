@@ -4,7 +4,7 @@
  * @module
  */
 
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
 import type { Source } from "#src/overlay/binding.ts";
 

@@ -6,7 +6,7 @@
 
 import { ownerOf } from "#src/io/files/files.ts";
 import { OsError } from "#src/errors.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import type { BackupPlace } from "./bound_backup.ts";
 import { type Chain, lockChain, type LockReader } from "#src/pgprobackup/mod.ts";
 

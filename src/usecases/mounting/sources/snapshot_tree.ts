@@ -6,7 +6,7 @@
 
 import { openArchiveStreams, openImage } from "#src/backup/archive_access.ts";
 import { UsageError } from "#src/errors.ts";
-import { allocateNativeBuffer } from "#src/io/host.ts";
+import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { CryptConfig } from "#src/pbs/crypt_config.ts";

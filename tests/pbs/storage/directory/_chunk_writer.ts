@@ -5,7 +5,7 @@
  */
 
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
 import { Random } from "#tests/support/property_random.ts";
 

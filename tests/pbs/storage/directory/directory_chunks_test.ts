@@ -4,7 +4,7 @@ import { parseDigest } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
-import { nativeBufferOf } from "#src/io/host.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { BlobCodec } from "#src/pbs/blob_codec.ts";
 import { insertChunk } from "#src/pbs/storage/chunk_insertion.ts";
 import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Datastore } from "#src/pbs/datastore.ts";
-import * as host from "#src/io/host.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { ForeignLock } from "#tests/support/foreign_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

@@ -5,13 +5,13 @@
  * lost when some other descriptor of the same file is closed. flock(2) is another kind, which they
  * do not see.
  *
- * Conventions as in `libc.ts`: a value or a negative errno. The numbers are the same on x86-64 and
+ * Conventions as in `calls.ts`: a value or a negative errno. The numbers are the same on x86-64 and
  * arm64.
  *
  * @module
  */
 
-import { failed, libcWith } from "./_libc_library.ts";
+import { failed, libcWith } from "./library.ts";
 
 const SYMBOLS = {
   fcntl: {

@@ -2,16 +2,17 @@
  * libc for restoring files: opening that cannot leave a directory, attributes of chattr(1), and
  * calls that act on what `/proc/self/fd/N` stands for.
  *
- * Conventions as in `libc.ts`: a value or a negative errno. The numbers are the same on x86-64 and
+ * Conventions as in `calls.ts`: a value or a negative errno. The numbers are the same on x86-64 and
  * arm64.
  *
  * @module
  */
 
-import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
-import { check, libcWith } from "./_libc_library.ts";
-import { At, ioctl, OpenFlag, UTIME_OMIT } from "./libc.ts";
-import { Errno } from "./os_error.ts";
+import { encodeCString, SCRATCH_A, SCRATCH_B } from "./c_string.ts";
+import { check, libcWith } from "./library.ts";
+import { At } from "./directories.ts";
+import { ioctl, OpenFlag, UTIME_OMIT } from "./files.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   // long syscall(SYS_openat2, int dirfd, const char *path, struct open_how *how, size_t size)

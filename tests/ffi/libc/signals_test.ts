@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { forwardingCode, latchingCode, latchSignals, SIGTERM } from "#ffi/signals.ts";
+import { forwardingCode, latchingCode, latchSignals, SIGTERM } from "#ffi/libc/signals.ts";
 import { runCommand } from "#tests/support/process.ts";
 
-const MODULE = new URL("../../ffi/signals.ts", import.meta.url).href;
+const MODULE = new URL("../../../ffi/libc/signals.ts", import.meta.url).href;
 
 /** Signals itself `times` times in one turn of the event loop. */
 function signalled(times: number, shell = 'exec "$@"') {

@@ -1,5 +1,5 @@
 /**
- * libc: the system calls that Deno has no (fast) call for.
+ * libc: open files, their bytes and their attributes.
  *
  * Every function is synchronous and returns its value, or **a negative errno**; nothing here throws
  * because of a failed call ({@link unwrap} in `os_error.ts` makes an exception of one). Names are
@@ -12,14 +12,10 @@
  * @module
  */
 
-import { Errno } from "./os_error.ts";
-import { encodeCString, SCRATCH_A } from "./_cstring.ts";
-import { check, failed, libcWith } from "./_libc_library.ts";
-import { At } from "./libc_directory.ts";
-
-export * from "./libc_directory.ts";
-export * from "./libc_process.ts";
-export * from "./libc_xattr.ts";
+import { Errno } from "../os_error.ts";
+import { encodeCString, SCRATCH_A } from "./c_string.ts";
+import { check, failed, libcWith } from "./library.ts";
+import { At } from "./directories.ts";
 
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },

@@ -5,10 +5,11 @@
  * @module
  */
 
-import { encodeCString, PATH_MAX } from "./_cstring.ts";
-import { libcWith } from "./_libc_library.ts";
-import { At, close, open } from "./libc.ts";
-import { Errno } from "./os_error.ts";
+import { encodeCString, PATH_MAX } from "./c_string.ts";
+import { libcWith } from "./library.ts";
+import { At } from "./directories.ts";
+import { close, open } from "./files.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32", nonblocking: true },

@@ -1,20 +1,43 @@
 /**
- * The memory of this process as the system counts it.
+ * Memory by address, what one thread allocated as another sees it; and the memory of this process
+ * as the system counts it.
  *
  * @module
  */
 
-import { libcWith } from "./_libc_library.ts";
-import { readSmallFile } from "./libc.ts";
-import { trimHeap } from "./libc_process.ts";
-import { discardMemory } from "./memory.ts";
+import { libcWith } from "./library.ts";
+import { type AllocatedBuffer, readSmallFile } from "./files.ts";
+import { trimHeap } from "./process.ts";
 
 const SYMBOLS = {
   // int mallopt(int param, int value)
   mallopt: { parameters: ["i32", "i32"], result: "i32" },
+  // int madvise(void *addr, size_t length, int advice)
+  madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const libc = libcWith(SYMBOLS);
+
+const MADV_DONTNEED = 4;
+
+/**
+ * Bytes that another thread owns and keeps as long as they are used here. What both threads may do
+ * with them at a time is agreed upon elsewhere.
+ */
+export function bufferAt(address: bigint, sizeBytes: number): AllocatedBuffer {
+  const pointer = Deno.UnsafePointer.create(address);
+  if (pointer === null) throw new TypeError("There are no bytes at address 0");
+  const bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, sizeBytes));
+  return { bytes, address };
+}
+
+/**
+ * Gives whole pages of anonymous memory back to the system: they are zeros afterwards, and take no
+ * memory until they are written again. It is no harm if that fails.
+ */
+export function discardMemory(address: bigint, sizeBytes: number): void {
+  libc().madvise(address, BigInt(sizeBytes), MADV_DONTNEED);
+}
 
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;

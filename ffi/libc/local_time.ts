@@ -7,8 +7,8 @@
  * @module
  */
 
-import { encodeCString, SCRATCH_A } from "./_cstring.ts";
-import { failed, libcWith } from "./_libc_library.ts";
+import { encodeCString, SCRATCH_A } from "./c_string.ts";
+import { failed, libcWith } from "./library.ts";
 
 const SYMBOLS = {
   tzset: { parameters: [], result: "void" },

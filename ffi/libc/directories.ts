@@ -1,14 +1,14 @@
 /**
  * libc for the entries of directories: made, removed, renamed and listed.
  *
- * Conventions as in `libc.ts`: a value or a negative errno.
+ * Conventions as in `calls.ts`: a value or a negative errno.
  *
  * @module
  */
 
-import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
-import { check, failed, libcWith } from "./_libc_library.ts";
-import { Errno } from "./os_error.ts";
+import { encodeCString, SCRATCH_A, SCRATCH_B } from "./c_string.ts";
+import { check, failed, libcWith } from "./library.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },

@@ -1,14 +1,15 @@
 /**
  * libc for the process itself, other processes and mounts.
  *
- * Conventions as in `libc.ts`: a value or a negative errno.
+ * Conventions as in `calls.ts`: a value or a negative errno.
  *
  * @module
  */
 
-import { encodeCString, SCRATCH_A } from "./_cstring.ts";
-import { check, libcWith } from "./_libc_library.ts";
-import { Errno } from "./os_error.ts";
+import { encodeCString, SCRATCH_A } from "./c_string.ts";
+import { check, failed, libcWith } from "./library.ts";
+import { readSmallFile } from "./files.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   kill: { parameters: ["i32", "i32"], result: "i32" },
@@ -20,6 +21,7 @@ const SYMBOLS = {
   setsid: { parameters: [], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
+  prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   // long syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info, unsigned flags)
   syscall: { parameters: ["i64", "i32", "i32", "usize", "u32"], result: "i64" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -89,4 +91,55 @@ export function setUmask(mask: number): number {
 /** Gives memory that is free inside of the C library's heap back to the system. */
 export function trimHeap(): void {
   libc().malloc_trim(0n);
+}
+
+const RLIMIT_NOFILE = 7;
+/** As many files as any process of the host may have open. */
+const OPEN_FILES_MAX = "/proc/sys/fs/nr_open";
+
+/** struct rlimit: the limit in force, and the one up to which anybody may raise it. */
+const limits = new BigUint64Array(2);
+const limitBytes = new Uint8Array(limits.buffer);
+
+/**
+ * Raises the limit of open files of this process as far as it can be: to the hard limit, which root
+ * raises before.
+ *
+ * @returns the limit in force
+ */
+export function raiseOpenFileLimit(): number {
+  const max = readSmallFile(OPEN_FILES_MAX);
+  if (typeof max !== "number") {
+    limits.fill(BigInt(new TextDecoder().decode(max).trim()));
+    if (setLimits()) return Number(limits[0]!);
+  }
+  if (libc().prlimit64(0, RLIMIT_NOFILE, null, limitBytes) === -1) return failed();
+  limits[0] = limits[1]!;
+  return setLimits() ? Number(limits[0]!) : failed();
+}
+
+function setLimits(): boolean {
+  return libc().prlimit64(0, RLIMIT_NOFILE, limitBytes, null) !== -1;
+}
+
+/** The limit of open files of this process. */
+export function openFileLimit(): number {
+  if (libc().prlimit64(0, RLIMIT_NOFILE, null, limitBytes) === -1) return failed();
+  return Number(limits[0]!);
+}
+
+/** Apart, since most runs need nothing else of the above. */
+const NAME_SYMBOLS = {
+  // char *: as a number, since a static of type "pointer" gives its own address
+  program_invocation_name: { type: "u64" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/**
+ * `argv[0]` as the user gave it: the path of the executable tells nothing of a link that was
+ * followed.
+ */
+export function programInvocationName(): string {
+  const address = Deno.dlopen("libc.so.6", NAME_SYMBOLS).symbols.program_invocation_name;
+  const name = Deno.UnsafePointer.create(BigInt(address));
+  return name === null ? "" : Deno.UnsafePointerView.getCString(name);
 }

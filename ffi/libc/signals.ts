@@ -13,7 +13,7 @@
  * @module
  */
 
-import { OsError } from "./os_error.ts";
+import { OsError } from "../os_error.ts";
 
 const SYMBOLS = {
   sigaction: { parameters: ["i32", "buffer", "buffer"], result: "i32" },

@@ -1,15 +1,16 @@
 /**
  * libc for reading directories of a FUSE mount by node id, in the process that serves it.
  *
- * Conventions as in `libc.ts`: a value or a negative errno.
+ * Conventions as in `calls.ts`: a value or a negative errno.
  *
  * @module
  */
 
-import { encodeCString, SCRATCH_A } from "./_cstring.ts";
-import { check, libcWith } from "./_libc_library.ts";
-import { At, OpenFlag } from "./libc.ts";
-import { Errno } from "./os_error.ts";
+import { encodeCString, SCRATCH_A } from "./c_string.ts";
+import { check, libcWith } from "./library.ts";
+import { At } from "./directories.ts";
+import { OpenFlag } from "./files.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   // long syscall(SYS_open_tree, int dirfd, const char *path, unsigned flags)

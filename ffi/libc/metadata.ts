@@ -1,16 +1,16 @@
 /**
- * libc: what reading whole trees needs beside `libc.ts`: file attributes that only ioctl(2) tells,
+ * libc: what reading whole trees needs beside `files.ts`: file attributes that only ioctl(2) tells,
  * the kind of a file system, extended attributes without allocation, and copies between
  * descriptors.
  *
- * Like there, a call returns its value or **a negative errno**.
+^ * Like there, a call returns its value or **a negative errno**.
  *
  * @module
  */
 
-import { failed, libcWith } from "./_libc_library.ts";
-import { openAt, OpenFlag } from "./libc.ts";
-import { Errno } from "./os_error.ts";
+import { failed, libcWith } from "./library.ts";
+import { openAt, OpenFlag } from "./files.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   ioctl: {

@@ -2,13 +2,14 @@
  * libc for many small files of one directory: names are C strings that the caller has made already,
  * and no call allocates.
  *
- * Conventions as in `libc.ts`: a value or a negative errno. Names end with a NUL.
+ * Conventions as in `calls.ts`: a value or a negative errno. Names end with a NUL.
  *
  * @module
  */
 
-import { check, failed, libcWith } from "./_libc_library.ts";
-import { At, OpenFlag, UTIME_NOW, UTIME_OMIT } from "./libc.ts";
+import { check, failed, libcWith } from "./library.ts";
+import { At } from "./directories.ts";
+import { OpenFlag, UTIME_NOW, UTIME_OMIT } from "./files.ts";
 
 const SYMBOLS = {
   // int openat(int dirfd, const char *pathname, int flags, mode_t mode)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { cleanFileMappings, releaseUnusedMemory } from "#ffi/process_memory.ts";
-import { readSmallFile } from "#ffi/libc.ts";
+import { bufferAt, cleanFileMappings, releaseUnusedMemory } from "#ffi/libc/memory.ts";
+import { allocateNativeBuffer, readSmallFile } from "#ffi/libc/calls.ts";
 
 const MAPS = `55b6d4e7f000-55b6d6a0d000 r--p 00000000 fe:00 10012229    /usr/bin/program name
 55b6d6c83000-55b6da977000 r-xp 01b8d000 fe:00 10012229    /usr/bin/program name
@@ -31,4 +31,15 @@ Deno.test("releaseUnusedMemory() lets go of the program's code, which runs on", 
   const after = residentKibibytes();
   assert.ok(after < before * 0.7, `${before} KiB before, ${after} after`);
   assert.equal([3, 1, 2].sort().join(), "1,2,3");
+});
+
+Deno.test("bufferAt() sees and changes the bytes at an address", () => {
+  const own = allocateNativeBuffer(100);
+  const seen = bufferAt(own.address + 10n, 20);
+  own.bytes[10] = 7;
+  assert.equal(seen.bytes.length, 20);
+  assert.equal(seen.bytes[0], 7);
+  seen.bytes[19] = 8;
+  assert.equal(own.bytes[29], 8);
+  assert.throws(() => bufferAt(0n, 1), TypeError);
 });

@@ -1,14 +1,14 @@
 /**
  * libc for extended attributes, of open files and of paths.
  *
- * Conventions as in `libc.ts`: a value or a negative errno.
+ * Conventions as in `calls.ts`: a value or a negative errno.
  *
  * @module
  */
 
-import { encodeCString, SCRATCH_A, SCRATCH_B } from "./_cstring.ts";
-import { check, failed, libcWith } from "./_libc_library.ts";
-import { Errno } from "./os_error.ts";
+import { encodeCString, SCRATCH_A, SCRATCH_B } from "./c_string.ts";
+import { check, failed, libcWith } from "./library.ts";
+import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {
   fsetxattr: { parameters: ["i32", "buffer", "buffer", "usize", "i32"], result: "i32" },
