@@ -7,8 +7,11 @@
 
 /** What errors may have besides their message. */
 export interface FailureOptions {
+  /** See {@link Failure.hint}. */
   hint?: string | undefined;
+  /** See {@link Failure.option}. */
   option?: string | undefined;
+  /** What was thrown below, for the log. */
   cause?: unknown;
 }
 
@@ -27,6 +30,7 @@ export abstract class Failure extends Error {
    */
   readonly option?: string | undefined;
 
+  /** The message names the file or object that it is about, and is for people. */
   constructor(message: string, options: FailureOptions = {}) {
     super(message, { cause: options.cause });
     this.hint = options.hint;

@@ -137,9 +137,12 @@ const TEMPORARY: ReadonlySet<number> = new Set([
  * A system call that failed. `code` is the symbolic errno (`ENOENT`), `errno` its positive number.
  */
 export class OsError extends Failure {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "OsError";
+  /** Symbol of the errno, such as `ENOENT`, or `errno 999` where it has none here. */
   readonly code: string;
 
+  /** Gives the errno its text; `call` is the system call without arguments, such as `open`. */
   constructor(
     readonly errno: number,
     readonly call: string,
@@ -150,6 +153,7 @@ export class OsError extends Failure {
     this.code = errnoName(errno);
   }
 
+  /** True of errnos that pass by themselves, such as EAGAIN and EBUSY. */
   override get isTemporary(): boolean {
     return TEMPORARY.has(this.errno);
   }

@@ -14,6 +14,7 @@ import { Failure, type FailureOptions } from "#ffi/failure.ts";
 
 /** What an error may have whose kind has several codes. */
 export interface CodedFailureOptions extends FailureOptions {
+  /** Instead of the kind's usual code, where it has several. */
   code?: string | undefined;
 }
 
@@ -43,9 +44,12 @@ function withPlace(message: string, place: Place): string {
 
 /** The command line or an argument is wrong. Exit code 2. */
 export class UsageError extends Failure {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "UsageError";
+  /** `usage`, or what tells this misuse from others. */
   readonly code: string;
 
+  /** The message names the argument and its value. */
   constructor(message: string, options: CodedFailureOptions = {}) {
     super(message, options);
     this.code = options.code ?? "usage";
@@ -54,10 +58,14 @@ export class UsageError extends Failure {
 
 /** Bytes somewhere are not what they should be. */
 export abstract class ContentError extends Failure {
+  /** File or object with the bytes, where it is known. */
   readonly path?: string | undefined;
+  /** Where the bytes begin in it, in bytes from its start. */
   readonly offset?: number | undefined;
+  /** The backup or snapshot they belong to. */
   readonly backupId?: string | undefined;
 
+  /** Appends the place to the message. */
   constructor(message: string, options: FailureOptions & Place) {
     super(withPlace(message, options), options);
     this.path = options.path;
@@ -68,9 +76,12 @@ export abstract class ContentError extends Failure {
 
 /** Bytes are not what the format says. `code` is `unsupported` for what a newer writer may add. */
 export class FormatError extends ContentError {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "FormatError";
+  /** `corrupt`, `unsupported`, or what a format tells apart. */
   readonly code: string;
 
+  /** The message says what was expected and what was found. */
   constructor(message: string, options: CodedFailureOptions & Place = {}) {
     super(message, options);
     this.code = options.code ?? "corrupt";
@@ -79,9 +90,12 @@ export class FormatError extends ContentError {
 
 /** A checksum, digest, MAC or promised length differs from what is there. */
 export class IntegrityError extends ContentError {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "IntegrityError";
+  /** `integrity`, or what tells this difference from others. */
   readonly code: string;
 
+  /** The message says of which bytes the checksum is wrong. */
   constructor(message: string, options: CodedFailureOptions & Place = {}) {
     super(message, options);
     this.code = options.code ?? "integrity";
@@ -90,15 +104,20 @@ export class IntegrityError extends ContentError {
 
 /** A named maximum is exceeded. */
 export class LimitError extends Failure {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "LimitError";
+  /** Always `limit`; the message names the maximum. */
   readonly code = "limit";
 }
 
 /** Credentials, fingerprint, key or password are wrong. */
 export class AuthError extends Failure {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "AuthError";
+  /** `auth`, or what tells a missing key from a wrong one. */
   readonly code: string;
 
+  /** The message names the key or repository, never a secret. */
   constructor(message: string, options: CodedFailureOptions = {}) {
     super(message, options);
     this.code = options.code ?? "auth";
@@ -107,9 +126,12 @@ export class AuthError extends Failure {
 
 /** A peer (server, background worker) said no or nonsense, or the connection was lost. */
 export class ProtocolError extends Failure {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "ProtocolError";
+  /** `protocol`, or the code that the peer gave. */
   readonly code: string;
 
+  /** The message names the peer. */
   constructor(message: string, options: CodedFailureOptions = {}) {
     super(message, options);
     this.code = options.code ?? "protocol";
@@ -151,12 +173,15 @@ const TEMPORARY_STATES: ReadonlySet<StateCode> = new Set(["locked", "busy", "tim
  * The request is well-formed but the state of a diff directory, mount or catalog does not allow it.
  */
 export class StateError extends Failure {
+  /** The kind, as stack traces and logs show it. */
   override readonly name = "StateError";
 
+  /** The message names the directory, mount or snapshot that is in that state. */
   constructor(readonly code: StateCode, message: string, options: FailureOptions = {}) {
     super(message, options);
   }
 
+  /** True of what others end by themselves: `locked`, `busy` and `timeout`. */
   override get isTemporary(): boolean {
     return TEMPORARY_STATES.has(this.code);
   }

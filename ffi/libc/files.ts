@@ -82,7 +82,9 @@ export const Seek = { SET: 0, CURRENT: 1, END: 2, DATA: 3, HOLE: 4 } as const;
 
 /** A buffer for system calls; see `src/bytes/native_buffer.ts`. */
 export interface AllocatedBuffer {
+  /** Zeros at first; what C writes is seen here at once. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Address of the first byte, for arguments of C functions. */
   readonly address: bigint;
 }
 
@@ -236,23 +238,37 @@ export function copyFileRange(
 
 /** Attributes of a host file, from statx(2). */
 export class HostStat {
+  /** File type and permission bits, as `st_mode`. */
   mode = 0;
+  /** Hard links; of a directory, what its file system counts. */
   nlink = 0;
+  /** Owner, as a number: names are not looked up. */
   uid = 0;
+  /** Owning group, as a number. */
   gid = 0;
+  /** Inode number, unique only together with `device`. */
   ino = 0;
+  /** Length in bytes; of a symbolic link that of its target. */
   size = 0;
+  /** Space taken, in units of 512 bytes whatever the block size. */
   blocks = 0;
+  /** Size of a read or write that suits the file system. */
   blockSizeBytes = 0;
   /** Device number of a device node in the kernel's 32-bit form. */
   rdev = 0;
   /** Device that holds the file. */
   device = 0;
+  /** Last access, seconds since 1970, negative before. */
   atimeSeconds = 0;
+  /** Rest of the last access, 0…999999999. */
   atimeNanoseconds = 0;
+  /** Last change of the content, seconds since 1970. */
   mtimeSeconds = 0;
+  /** Rest of the last change of the content, 0…999999999. */
   mtimeNanoseconds = 0;
+  /** Last change of content or attributes, seconds since 1970; cannot be set. */
   ctimeSeconds = 0;
+  /** Rest of the last change of content or attributes, 0…999999999. */
   ctimeNanoseconds = 0;
 }
 

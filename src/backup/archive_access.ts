@@ -12,6 +12,7 @@ import { PxarAccessor } from "#src/pxar/mod.ts";
 
 /** What archives are opened of: a snapshot, as far as that takes. */
 export interface ArchiveHolder {
+  /** What the snapshot has: an archive is found by the names of its files. */
   readonly manifest: { readonly files: readonly Pick<ManifestFile, "filename">[] };
   /** The stream of an index of that name, for random access. The caller closes it. */
   openArchive(name: string): ByteSource;
@@ -24,11 +25,13 @@ export type DirectoryFiles = Extract<ArchiveFiles, { kind: "pxar" | "split-pxar"
 export interface ArchiveStreams extends Disposable {
   /** The archive, or its metadata stream. */
   readonly source: ByteSource;
+  /** The payload stream of a split archive; undefined where one stream has all. */
   readonly payload: ByteSource | undefined;
 }
 
 /** An open archive of a directory. */
 export interface OpenArchive extends ArchiveStreams {
+  /** Finds and reads entries by path; good as long as the streams are open. */
   readonly accessor: PxarAccessor;
 }
 

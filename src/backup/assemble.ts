@@ -33,6 +33,7 @@ import { chunksOfIndex } from "./payload_reuse.ts";
 
 /** A part of an old snapshot, and where it goes. */
 export interface SnapshotPart {
+  /** The old snapshot, open for reading; it is not closed here. */
   readonly snapshot: SnapshotReader;
   /** Name of the archive, image or blob in the old snapshot. */
   readonly archive: string;
@@ -68,7 +69,9 @@ export interface AssembledArchive {
 
 /** What an assembled snapshot is made of. */
 export interface AssemblyReport {
+  /** What became of each part, in their order. */
   readonly archives: readonly AssembledArchive[];
+  /** The new snapshot: its name, files and sizes. */
   readonly snapshot: SnapshotSummary;
   /** Part of all bytes that was taken over, 0…1. */
   readonly reusedShare: number;

@@ -55,6 +55,7 @@ export interface BackupOptions {
 
 /** An archive that is about to be made. */
 export interface PlannedArchive {
+  /** What was asked for: name, kind and source. */
   readonly spec: BackupSpec;
   /** Files of the snapshot that it gives, in the order of the manifest. */
   readonly files: readonly string[];
@@ -69,6 +70,7 @@ export interface ArchiveReport extends PlannedArchive {
   readonly size: number;
   /** Bytes of the chunks that the store did not have, and what they take there. */
   readonly newBytes: number;
+  /** Bytes that these chunks take in the store, compressed and encrypted. */
   readonly newStoredBytes: number;
   /** What a directory's archive was made of. */
   readonly build: BuildReport | undefined;
@@ -80,6 +82,7 @@ export interface ArchiveReport extends PlannedArchive {
 
 /** What a backup did. */
 export interface BackupReport {
+  /** In the order of the specifications. */
   readonly archives: readonly ArchiveReport[];
   /** Undefined for a plan. */
   readonly snapshot: SnapshotSummary | undefined;

@@ -14,6 +14,7 @@ export type ArchiveKind = "pxar" | "image" | "blob";
 
 /** One archive of a backup and where its content comes from. */
 export interface BackupSpec {
+  /** How the source is read and stored; follows from the extension of `name`. */
   readonly kind: ArchiveKind;
   /** Name of the archive with its extension: `root.pxar`, `disk.img`, `vm.conf`. */
   readonly name: string;

@@ -15,6 +15,7 @@ import { openArchive, requireDirectoryFiles } from "./archive_access.ts";
 export interface FileChunk {
   /** Place in the index. */
   readonly index: number;
+  /** Name of the chunk in the store. */
   readonly digest: ChunkDigest;
   /** Length of the chunk's plain data. */
   readonly chunkSize: number;
@@ -30,9 +31,11 @@ export interface FileChunk {
 export interface FileChunks {
   /** Path in the archive. */
   readonly path: string;
+  /** Length of the content in bytes; 0 has no chunks. */
   readonly size: number;
   /** File of the snapshot whose index the chunks are of. */
   readonly stream: string;
+  /** In the order of the content; the first and the last may hold other files, too. */
   readonly chunks: readonly FileChunk[];
 }
 

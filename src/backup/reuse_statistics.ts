@@ -8,12 +8,15 @@
 export interface ReuseStatistics {
   /** Regular files, hard links not counted. */
   readonly fileCount: number;
+  /** Further names of files counted before. */
   readonly hardlinkCount: number;
   /** Files whose payload of the previous snapshot is used; their contents were not read. */
   readonly reusedFileCount: number;
+  /** Content of the reused files in bytes. */
   readonly reusedBytes: number;
   /** Files whose contents were read. */
   readonly readFileCount: number;
+  /** Content of the files that were read, in bytes. */
   readonly readBytes: number;
   /** Bytes of reused chunks that no file of this snapshot needs. */
   readonly paddingBytes: number;

@@ -9,10 +9,8 @@
 
 import { FormatError } from "#src/errors.ts";
 
-declare const brand: unique symbol;
-
 /** 64 lower case hex digits. */
-export type ChunkDigest = string & { readonly [brand]: "ChunkDigest" };
+export type ChunkDigest = string & { readonly brand: "ChunkDigest" };
 
 /** Bytes of a digest in an index. */
 export const DIGEST_SIZE = 32;

@@ -9,7 +9,9 @@
  * `bytes` may be used. Hot paths pass a buffer with a start and a size instead of making views.
  */
 export interface NativeBuffer {
+  /** The whole buffer; it never moves or grows. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Address of the first byte. */
   readonly address: bigint;
 }
 

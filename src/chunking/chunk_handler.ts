@@ -9,6 +9,7 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 
 /** What became of one chunk. */
 export interface ChunkOutcome {
+  /** SHA-256 of the plain data, or its keyed form where the handler encrypts. */
   readonly digest: ChunkDigest;
   /** Bytes the chunk takes where it is kept. */
   readonly storedSize: number;

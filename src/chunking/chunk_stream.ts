@@ -19,7 +19,9 @@ export type CutRule =
 
 /** A chunk that is kept already, to become part of a stream without its bytes. */
 export interface KnownChunk {
+  /** Digest under which the chunk is stored. */
   readonly digest: ChunkDigest;
+  /** Length of its plain data in bytes. */
   readonly size: number;
 }
 
@@ -36,6 +38,7 @@ export type ChunkListener = (chunk: ChunkRecord, endOffset: number) => void;
 export interface ChunkStream extends Sink {
   /** Bytes written and injected so far. */
   readonly position: number;
+  /** Appends `size` bytes of a file from `offset` on. @returns the count, short only at its end */
   copyFrom(fd: number, offset: number, size: number): number;
   /**
    * Says that a file starts at `position`, which is not before {@link position}. Only streams of

@@ -15,8 +15,11 @@ export const CHUNK_ROLE = "chunks";
 
 /** Sent to a thread for each pipeline that it helps, one after the other. */
 export interface ChunkWorkerStart {
+  /** Memory of the {@link ChunkQueue}. */
   readonly queue: SharedArrayBuffer;
+  /** Address of the arena in this process; the bytes are not copied to the thread. */
   readonly arenaAddress: bigint;
+  /** Bytes of the arena: what a chunk's offset is checked against. */
   readonly arenaSize: number;
   /** For the factory. */
   readonly description: unknown;

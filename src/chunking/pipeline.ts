@@ -37,13 +37,19 @@ export interface ChunkPipelineOptions {
 
 /** What a pipeline has done. */
 export interface ChunkStatistics {
+  /** Chunks cut from all streams, repeated ones included, injected ones not. */
   readonly chunkCount: number;
+  /** Bytes of these chunks before compression. */
   readonly plainBytes: number;
+  /** Chunks that the handler had not kept before. */
   readonly newChunkCount: number;
+  /** Bytes of the new chunks before compression. */
   readonly newPlainBytes: number;
   /** Stored size of the new chunks. */
   readonly newStoredBytes: number;
+  /** Known chunks that streams took over without their bytes. */
   readonly injectedChunkCount: number;
+  /** Plain length of the injected chunks. */
   readonly injectedBytes: number;
 }
 
@@ -97,7 +103,7 @@ export class ChunkPipeline {
   /** How long threads may take to end. */
   #endTimeoutMs: number | undefined;
 
-  /** @throws {UsageError} when the budget is no size */
+  /** Starts no thread before the first chunks. @throws {UsageError} when the budget is no size */
   constructor(options: ChunkPipelineOptions) {
     this.#handler = options.handler;
     this.#workers = options.workers;

@@ -42,6 +42,8 @@ export class ChunkThreadPool implements Disposable {
   #isDisposed = false;
 
   /**
+   * Starts `count` threads at once, which wait for the first pipeline.
+   *
    * @param start starts a thread with this name, from a module that calls `serveChunkWorker` then
    */
   constructor(count: number, start: SpawnThread) {

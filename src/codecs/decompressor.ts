@@ -44,6 +44,7 @@ export interface Codecs {
   readonly zstd: Decompress;
   /** Makes one zstd frame of level 1, with the content size in its header. */
   readonly compressZstd: Compress;
+  /** Writes or returns the digest of a range; see {@link Sha256}. */
   readonly sha256: Sha256;
   /** AES-256-GCM. */
   readonly aead: Aead;

@@ -33,8 +33,11 @@ export interface RsaKeyPair {
 
 /** What can be told of a public key. */
 export interface RsaPublicKey {
+  /** The modulus, big-endian. */
   readonly modulus: Uint8Array;
+  /** The public exponent, usually 65537. */
   readonly exponent: bigint;
+  /** Length of the modulus in bits: the strength of the key. */
   readonly bits: number;
 }
 

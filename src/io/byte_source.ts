@@ -27,6 +27,7 @@ export interface ByteSource {
   willRead?(offset: number, size: number): void;
   /** Zeros that are known without reading; absent where reading is the only way. */
   readonly zeros?: KnownZeros;
+  /** Frees what is open; nothing may be read afterwards. */
   close(): void;
 }
 

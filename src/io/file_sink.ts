@@ -180,6 +180,7 @@ export class DescriptorSink implements Sink {
   readonly #fd: number;
   readonly #name: string;
 
+  /** `name` is what errors call the file, such as `standard output`. */
   constructor(fd: number, name: string) {
     this.#fd = fd;
     this.#name = name;

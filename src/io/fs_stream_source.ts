@@ -14,6 +14,7 @@ const DISCARD_SIZE = 1 << 17;
 export interface ClosableSource extends SequentialSource {
   /** Length of a regular file when it was opened; undefined for what else can be read. */
   readonly size: number | undefined;
+  /** Closes the file; other ends of a pipe see that. */
   close(): void;
 }
 

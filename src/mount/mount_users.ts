@@ -11,8 +11,11 @@ import { readMountTable } from "./mount_table.ts";
 
 /** A program that uses a mount. */
 export interface MountProcess {
+  /** Tells programs from other users, such as loop devices. */
   readonly kind: "process";
+  /** Its number in this PID namespace. */
   readonly pid: number;
+  /** Name of the executable as the kernel keeps it, up to 15 bytes. */
   readonly name: string;
   /** It has files of the mount open, and does not only work or run there. */
   readonly hasOpenFiles: boolean;

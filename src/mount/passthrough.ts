@@ -22,6 +22,7 @@ const STACKED_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 
 /** What became of the wish. */
 export interface PassthroughState {
+  /** Whether files that allow it are opened in passthrough. */
   readonly isOn: boolean;
   /**
    * Floors that backing files may stand on: 2 for those on a stacked file system. 0 when the kernel

@@ -41,6 +41,7 @@ const PRELOAD_TIMEOUT_MS = 1000;
 
 /** Starts workers and follows what becomes of them. */
 export class WorkerPool {
+  /** Workers besides the reserve, which is started when others are stuck. */
   readonly workerCount: number;
   readonly #url: string;
   readonly #listeners: PoolListeners;
@@ -62,6 +63,7 @@ export class WorkerPool {
   /** The next worker is to be started. */
   #launching: ReturnType<typeof setTimeout> | undefined;
 
+  /** Starts nothing yet. `url` is the module of a worker. */
   constructor(url: string, workerCount: number, listeners: PoolListeners = {}) {
     this.workerCount = workerCount;
     this.#wantedCount = workerCount;

@@ -28,7 +28,9 @@ export function stateCell(index: number, workerCount: number): number {
 
 /** Sent to a worker once; it serves from then on and reads no further message. */
 export interface StartMessage {
+  /** Which worker this is, from 0 on; `workerCount` is the reserve. */
   readonly index: number;
+  /** Workers besides the reserve. */
   readonly workerCount: number;
   /** Descriptor of the device that the mount was made with. */
   readonly deviceFd: number;
@@ -40,14 +42,21 @@ export interface StartMessage {
   readonly posixAcls: boolean;
   /** SETXATTR requests have the form of SETXATTR_EXT. */
   readonly hasLongSetxattr: boolean;
+  /** Absolute path of the mount point, for libfuse, which looks at it only to unmount. */
   readonly mountPoint: string;
+  /** What the mount was made with, separated by commas, as libfuse takes them. */
   readonly mountOptions: string;
+  /** The library found by the main isolate; undefined for the usual names. */
   readonly libfusePath: string | undefined;
+  /** Frequent requests are decoded from the kernel's own layout, not by libfuse. */
   readonly fastPath: boolean;
   /** Passed on to the file system's factory. */
   readonly description: unknown;
+  /** A cell for each worker's state; see {@link stateCell}. */
   readonly states: SharedArrayBuffer;
+  /** Memory of the counters of requests of all workers. */
   readonly statistics: SharedArrayBuffer;
+  /** Shared by all that wait, or end waits. */
   readonly waits: WaitMemory;
 }
 

@@ -40,6 +40,7 @@ export interface BackingRegistry {
    * Registers an open file. @returns an id greater than 0, or 0 when the kernel does not want it
    */
   register(fd: number): number;
+  /** Ends a registration, once no file is open with it any more. */
   unregister(id: number): void;
 }
 

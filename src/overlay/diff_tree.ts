@@ -29,7 +29,9 @@ const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW
 
 /** What {@link prepareDiffTree} needs. */
 export interface DiffTreeOptions {
+  /** Directory of the diff, locked by the caller. */
   readonly diffPath: string;
+  /** The tree below, for what the diff only refers to. */
   readonly lower: Tree;
   /** The diff's nonce, 16 bytes. */
   readonly nonce: Uint8Array;

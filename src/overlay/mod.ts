@@ -13,4 +13,4 @@ export {
   type SharedState,
 } from "./shared_state.ts";
 export { type DiffTreeOptions, prepareDiffTree, settleDiffTree } from "./diff_tree.ts";
-export type { CounterName, OverlayCounters } from "./counters.ts";
+export type { CounterName, OverlayCounters, OverlayCounts } from "./counters.ts";

@@ -51,6 +51,7 @@ const { Errno, OpenFlag } = host;
 export interface OverlayParts extends OverlayOptions {
   /** This thread's own instance of the lower tree. */
   readonly lower: Tree;
+  /** Directory of the diff, prepared by `prepareDiffTree()`. */
   readonly diffPath: string;
   /** The diff's nonce, 16 bytes. */
   readonly nonce: Uint8Array;
@@ -107,6 +108,7 @@ export class Overlay implements FileSystem {
   /** Set by who serves it: wakes threads that have nothing to do, which then call {@link help}. */
   callHelpers?: () => void;
 
+  /** Use `openOverlay()`, which puts the parts together and cleans up when one fails. */
   constructor(context: OverlayContext, copyMemory: SharedArrayBuffer, gate: WaitGate) {
     this.#context = context;
     this.#table = context.table;
@@ -219,6 +221,7 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Of a node that is not changed from the lower tree, else of its file in the diff. */
   getattr(nodeId: number, out: AttributesSlot): number {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
@@ -248,6 +251,7 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Gives a node of the lower tree its file in the diff first; the content need not be copied. */
   setattr(nodeId: number, change: AttributeChange, out: AttributesSlot): number {
     const isEmptied = (change.mask & Change.SIZE) !== 0 && change.size === 0;
     if (!isEmptied) this.#copyUp.fetch(this.#table.slotOf(nodeId));
@@ -258,6 +262,7 @@ export class Overlay implements FileSystem {
     });
   }
 
+  /** Links that follow the mount are answered for where the mount is now. */
   readlink(nodeId: number): string | number {
     return this.#withNode(nodeId, (slot) => this.#nodes.readLink(slot));
   }
@@ -273,11 +278,13 @@ export class Overlay implements FileSystem {
     return this.#make(parentId, name, { mode, rdev, target: "" }, caller, out);
   }
 
+  /** The directory is in the diff alone; no name of the lower tree shows through. */
   mkdir(parentId: number, name: string, mode: number, caller: Caller, out: EntrySlot): number {
     const directory = (mode & 0o7777) | FileType.DIRECTORY;
     return this.#make(parentId, name, { mode: directory, rdev: 0, target: "" }, caller, out);
   }
 
+  /** The link is in the diff alone. */
   symlink(parentId: number, name: string, target: string, caller: Caller, out: EntrySlot): number {
     const mode = FileType.SYMLINK | 0o777;
     return this.#make(parentId, name, { mode, rdev: 0, target }, caller, out);
@@ -296,6 +303,7 @@ export class Overlay implements FileSystem {
     });
   }
 
+  /** Gives the node its file in the diff first; EXDEV between kept and volatile directories. */
   link(nodeId: number, newParentId: number, newName: string, out: EntrySlot): number {
     const slot = this.#table.slotOf(nodeId);
     const parent = this.#table.slotOf(newParentId);
@@ -311,10 +319,12 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Hides a name of the lower tree by a whiteout, or removes what only the diff has. */
   unlink(parentId: number, name: string): number {
     return this.#withNode(parentId, (parent) => this.#namespace.unlink(parent, name));
   }
 
+  /** Only what is visible counts: entries of the lower tree that are hidden do not keep it. */
   rmdir(parentId: number, name: string): number {
     return this.#withNode(parentId, (parent) => this.#namespace.rmdir(parent, name));
   }
@@ -465,6 +475,7 @@ export class Overlay implements FileSystem {
     if (this.#table.ioMode(slot) === IoMode.PASSTHROUGH) this.expireAttributes?.(nodeId);
   }
 
+  /** Forgets the node if it has neither names, lookups nor other handles left. */
   release(nodeId: number, _handle: number): void {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return;
@@ -477,6 +488,7 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Also makes the names durable under which the file came into the diff. */
   fsync(nodeId: number, _handle: number, dataOnly: boolean): number {
     const table = this.#table;
     const slot = table.slotOf(nodeId);
@@ -497,6 +509,7 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Changes the file in the diff, which is made when there is none. */
   fallocate(
     nodeId: number,
     _handle: number,
@@ -533,6 +546,7 @@ export class Overlay implements FileSystem {
     return this.#stat.size - (table.has(slot, Flag.PARTIAL) ? table.dataOffset(slot) : 0);
   }
 
+  /** Writes to the target's file in the diff, which is made when there is none. */
   copyFileRange(
     nodeIdIn: number,
     offsetIn: number,
@@ -548,6 +562,7 @@ export class Overlay implements FileSystem {
     return this.#data.copyRange(slotIn, offsetIn, slotOut, offsetOut, length);
   }
 
+  /** Takes no list yet: {@link readdir} does when it starts. */
   opendir(nodeId: number, out: OpenSlot): number {
     if (this.#table.slotOf(nodeId) === 0) return -Errno.ESTALE;
     const handle = this.#listings.open();
@@ -574,10 +589,12 @@ export class Overlay implements FileSystem {
     return this.#listings.read(handle, cookie, emit);
   }
 
+  /** Frees the list that {@link readdir} took. */
   releasedir(_nodeId: number, handle: number): void {
     this.#listings.close(handle);
   }
 
+  /** Makes the names in the directory's part of the diff durable, where there is one. */
   fsyncdir(nodeId: number, _handle: number, _dataOnly: boolean): number {
     const table = this.#table;
     const slot = table.slotOf(nodeId);
@@ -597,6 +614,7 @@ export class Overlay implements FileSystem {
     }
   }
 
+  /** Of the file system that the diff is on: that is where changes take space. */
   statfs(out: StatfsSlot): number {
     const found = host.statvfs(this.#context.dataFd);
     if (typeof found === "number") return found;
@@ -624,14 +642,17 @@ export class Overlay implements FileSystem {
     );
   }
 
+  /** Files of the diff keep their own; of others those of the lower tree are given. */
   getxattr(nodeId: number, name: string): Uint8Array | number {
     return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.get(slot, name));
   }
 
+  /** Without those in which the diff keeps its own records. */
   listxattr(nodeId: number): readonly string[] | number {
     return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.list(slot));
   }
 
+  /** On a node of the lower tree, after copying it up. */
   removexattr(nodeId: number, name: string): number {
     return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.remove(slot, name));
   }

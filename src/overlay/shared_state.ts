@@ -4,14 +4,17 @@
  * @module
  */
 
-import { type CounterName, createCounterMemory, sumCounters } from "./counters.ts";
+import { createCounterMemory, type OverlayCounts, sumCounters } from "./counters.ts";
 import { createCopyMemory } from "./copy_job.ts";
 import { createNodeTableMemory, NodeTable } from "./node_table.ts";
 
 /** Can be posted to a Worker. */
 export interface SharedState {
+  /** Table of nodes, with locks and counts of lookups. */
   readonly nodes: SharedArrayBuffer;
+  /** See {@link OverlayCounts}; a set for each thread. */
   readonly counters: SharedArrayBuffer;
+  /** The file that threads are copying whole together. */
   readonly copies: SharedArrayBuffer;
 }
 
@@ -26,8 +29,11 @@ export function createSharedState(): SharedState {
 
 /** Sums of all threads, and how many nodes and handles there are. */
 export interface OverlayStatistics {
-  readonly counters: Record<CounterName, number>;
+  /** Sums of all threads since the mount was made. */
+  readonly counters: OverlayCounts;
+  /** Nodes that the kernel or an open file knows. */
   readonly nodes: number;
+  /** Files and directories that programs have open. */
   readonly handlesOpen: number;
 }
 

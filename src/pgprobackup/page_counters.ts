@@ -4,14 +4,19 @@
  * @module
  */
 
-/**
- * Indexes in memory now and their bytes; requests answered from the page expanded last; pages
- * fetched.
- */
-const NAMES = ["indexFiles", "indexBytes", "pageHits", "pageMisses"] as const;
-
 /** Counts of one tree, or sums of several. */
-export type PageCounts = Record<typeof NAMES[number], number>;
+export interface PageCounts {
+  /** Indexes of stored pages in memory now. */
+  indexFiles: number;
+  /** Bytes that these indexes take. */
+  indexBytes: number;
+  /** Reads answered from the page that was expanded last. */
+  pageHits: number;
+  /** Pages fetched from a backup and expanded. */
+  pageMisses: number;
+}
+
+const NAMES = ["indexFiles", "indexBytes", "pageHits", "pageMisses"] as const;
 
 /** Most threads that count: 64 workers and a reserve. */
 const THREAD_COUNT_MAX = 65;
@@ -53,15 +58,18 @@ export class PageCounters {
     };
   }
 
+  /** Replaces what is said of the indexes held now. */
   setIndexes(count: number, bytes: number): void {
     this.#values[0] = count;
     this.#values[1] = bytes;
   }
 
+  /** Counts a read that the page expanded last has answered. */
   addHit(): void {
     this.#values[2]! += 1;
   }
 
+  /** Counts pages that one read has fetched and expanded. */
   addMisses(count: number): void {
     this.#values[3]! += count;
   }

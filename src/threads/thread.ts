@@ -14,7 +14,9 @@ export type SpawnThread<Spawned extends Thread = Worker> = (name: string) => Spa
 export interface Thread {
   /** Whether it will help others later. Default: false. */
   readonly isKept?: boolean;
+  /** Called when the thread fails with an error that it did not catch. */
   onerror: ((event: ErrorEvent) => void) | null;
+  /** Gives the thread its start, a structured clone; shared memory stays shared. */
   postMessage(message: unknown): void;
   /** It has nothing more to do. */
   terminate(): void;

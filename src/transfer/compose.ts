@@ -28,6 +28,7 @@ import { type Layer, type LayerChild, uniteLayers } from "./union.ts";
 
 /** An entry, with all that is in it, and its place in the new tree. */
 export interface Placement {
+  /** The tree that the entry is read from; it stays open as long as the composition. */
   readonly reader: TreeReader;
   /** Path of the entry in the reader; `/` for the whole tree. */
   readonly from: string;

@@ -45,6 +45,7 @@ export interface PayloadRange {
   readonly stream: "archive" | "payload";
   /** Offset of the first byte of the content, behind its header. */
   readonly offset: number;
+  /** Length of the content in bytes, padding not counted. */
   readonly size: number;
 }
 
@@ -57,11 +58,13 @@ export interface ReaderEntryBase {
   readonly origin: object;
   /** The same for all names of one hard-linked file. */
   readonly id: number;
+  /** Owner, mode, times, and what {@link TreeReader.knownFields} names besides. */
   readonly metadata: PxarMetadata;
 }
 
 /** A directory. */
 export interface ReaderDirectory extends ReaderEntryBase {
+  /** Tells directories from other entries. */
   readonly kind: "directory";
   /** The entry called `name`, or undefined. */
   lookup(name: string): ReaderEntry | undefined;
@@ -75,7 +78,9 @@ export interface ReaderDirectory extends ReaderEntryBase {
 
 /** A regular file. */
 export interface ReaderFile extends ReaderEntryBase {
+  /** Tells regular files from other entries. */
   readonly kind: "file";
+  /** Length of the content in bytes. */
   readonly size: number;
   /**
    * How many names the file has where the reader knows that, which may be after it was asked about
@@ -90,19 +95,25 @@ export interface ReaderFile extends ReaderEntryBase {
 
 /** A symbolic link. */
 export interface ReaderSymlink extends ReaderEntryBase {
+  /** Tells symbolic links from other entries. */
   readonly kind: "symlink";
+  /** Where it leads, as it was stored; it may lead nowhere. */
   readonly target: string;
 }
 
 /** A device node; the mode tells of which type. */
 export interface ReaderDevice extends ReaderEntryBase {
+  /** Tells device nodes from other entries. */
   readonly kind: "device";
+  /** Number of the driver; of 64 bits, as archives store it. */
   readonly major: bigint;
+  /** Number of the device at its driver. */
   readonly minor: bigint;
 }
 
 /** A FIFO or a socket. */
 export interface ReaderSpecial extends ReaderEntryBase {
+  /** Which of the two it is. */
   readonly kind: "fifo" | "socket";
 }
 
@@ -116,7 +127,9 @@ export type ReaderEntry =
 
 /** An entry under one of its names. */
 export interface NamedEntry {
+  /** Without slashes, neither empty nor `.` or `..`. */
   readonly name: string;
+  /** What the name stands for. */
   readonly entry: ReaderEntry;
 }
 
@@ -127,6 +140,7 @@ export interface ReaderContent {
    * the end
    */
   readAt(target: Uint8Array, offset: number): number;
+  /** Ends the use of the content; nothing may be read afterwards. */
   close(): void;
 }
 
@@ -135,6 +149,7 @@ export interface ReaderContent {
  * business.
  */
 export interface TreeReader {
+  /** The directory that all paths start at. */
   readonly root: ReaderDirectory;
   /** What this reader knows at all: a comparison leaves out the rest. */
   readonly knownFields: ReadonlySet<MetadataField>;

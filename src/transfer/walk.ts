@@ -65,6 +65,7 @@ export interface WalkStep {
   readonly name: string;
   /** Number of names in the path. */
   readonly depth: number;
+  /** The entry at `path`; its content can be opened as long as the tree is. */
   readonly entry: ReaderEntry;
   /** Leaves out what is in this directory. To be called before the walk goes on. */
   skipChildren(): void;

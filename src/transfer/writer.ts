@@ -17,6 +17,7 @@ import type { ReaderFile } from "./reader.ts";
 export interface TreeWriter {
   /** Called once and first. */
   startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void;
+  /** Starts a directory in the one that was started last and has not been finished. */
   startDirectory(name: string, metadata: PxarMetadata): void;
   /** Ends the directory started last; not called for the root. */
   finishDirectory(): void;
@@ -38,9 +39,13 @@ export interface TreeWriter {
    * slash.
    */
   addHardlink(name: string, targetPath: string, target: number): void;
+  /** Adds a symbolic link; `target` is not checked. */
   addSymlink(name: string, metadata: PxarMetadata, target: string): void;
+  /** Adds a device node; the mode says whether it is of blocks or characters. */
   addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): void;
+  /** Adds a named pipe. */
   addFifo(name: string, metadata: PxarMetadata): void;
+  /** Adds the name of a socket. */
   addSocket(name: string, metadata: PxarMetadata): void;
   /** Called once and last: ends the root directory. */
   finish(): void;

@@ -21,21 +21,35 @@ export const ROOT_NODE_ID = 1;
 
 /** Result slot for the attributes of a node. */
 export class AttributesSlot {
+  /** Inode number that programs see; need not be the node id. */
   ino = 0;
+  /** Length in bytes. */
   size = 0;
   /** Allocated space in units of 512 bytes. */
   blocks = 0;
+  /** File type and permission bits, as `st_mode`. */
   mode = 0;
+  /** Number of names; of a directory 1 where its subdirectories are not counted. */
   nlink = 1;
+  /** Owner as the mount shows it. */
   uid = 0;
+  /** Owning group as the mount shows it. */
   gid = 0;
+  /** Device number of a device node in the kernel's 32-bit form, else 0. */
   rdev = 0;
+  /** Size of a read or write that suits the file system. */
   blockSizeBytes = 4096;
+  /** Last access, seconds since 1970, negative before. */
   atimeSeconds = 0;
+  /** Rest of the last access, 0…999999999. */
   atimeNanoseconds = 0;
+  /** Last change of the content, seconds since 1970. */
   mtimeSeconds = 0;
+  /** Rest of the last change of the content, 0…999999999. */
   mtimeNanoseconds = 0;
+  /** Last change of content or attributes, seconds since 1970. */
   ctimeSeconds = 0;
+  /** Rest of the last change of content or attributes, 0…999999999. */
   ctimeNanoseconds = 0;
   /** How long the kernel may keep these attributes. */
   timeoutSeconds = 0;
@@ -47,6 +61,7 @@ export class EntrySlot {
   nodeId = 0;
   /** How long the kernel may keep the name. */
   timeoutSeconds = 0;
+  /** Attributes of the node; not filled in when `nodeId` is 0. */
   readonly attributes: AttributesSlot = new AttributesSlot();
 }
 
@@ -64,18 +79,27 @@ export class OpenSlot {
 
 /** Result slot for statfs(2). */
 export class StatfsSlot {
+  /** Size of the file system in units of `blockSizeBytes`. */
   blocks = 0;
+  /** Free blocks, those kept for the superuser included. */
   blocksFree = 0;
+  /** Free blocks that anybody may take. */
   blocksAvailable = 0;
+  /** Nodes there can be; 0 where there is no limit. */
   files = 0;
+  /** Nodes that can still be made. */
   filesFree = 0;
+  /** Unit of the counts of blocks, in bytes. */
   blockSizeBytes = 4096;
+  /** Longest name of an entry, in bytes. */
   nameLengthMax = 255;
 }
 
 /** Who asks: the owner of what is created. */
 export interface Caller {
+  /** Effective user of the calling program, as the kernel gives it with the request. */
   readonly uid: number;
+  /** Its effective group; in a set-group-id directory the group of that is taken instead. */
   readonly gid: number;
   /**
    * Permissions that he does not want to give, unless a default ACL of the directory says what is
@@ -88,13 +112,21 @@ export interface Caller {
 export class AttributeChange {
   /** Sum of {@link Change} bits. */
   mask = 0;
+  /** New permission bits; the file type cannot change. */
   mode = 0;
+  /** New owner. */
   uid = 0;
+  /** New owning group. */
   gid = 0;
+  /** New length in bytes: cuts, or appends zeros. */
   size = 0;
+  /** New time of access, seconds since 1970. */
   atimeSeconds = 0;
+  /** Rest of the new time of access, 0…999999999. */
   atimeNanoseconds = 0;
+  /** New time of change, seconds since 1970. */
   mtimeSeconds = 0;
+  /** Rest of the new time of change, 0…999999999. */
   mtimeNanoseconds = 0;
 }
 
@@ -152,9 +184,11 @@ export interface FileSystem {
   /** Undoes `count` lookups; a node without lookups, names and handles is forgotten. */
   forget(nodeId: number, count: number): void;
 
+  /** Attributes as they are now, whatever the kernel has cached. */
   getattr(nodeId: number, out: AttributesSlot): number;
+  /** Changes what `change.mask` names, all or nothing. `out` gets the attributes afterwards. */
   setattr(nodeId: number, change: AttributeChange, out: AttributesSlot): number;
-  /** @returns the target, or a negative errno */
+  /** Target of a symbolic link, as it is stored. @returns a negative errno on failure */
   readlink(nodeId: number): string | number;
 
   /**
@@ -169,10 +203,15 @@ export interface FileSystem {
     caller: Caller,
     out: EntrySlot,
   ): number;
+  /** Makes a directory. `mode` has no type bits; the caller's umask is still to be applied. */
   mkdir(parentId: number, name: string, mode: number, caller: Caller, out: EntrySlot): number;
+  /** Makes a symbolic link; `target` is kept as it is, whether it exists or not. */
   symlink(parentId: number, name: string, target: string, caller: Caller, out: EntrySlot): number;
+  /** Gives a node that is no directory a further name. Counts as one lookup. */
   link(nodeId: number, newParentId: number, newName: string, out: EntrySlot): number;
+  /** Removes the name of anything but a directory; open files stay usable. */
   unlink(parentId: number, name: string): number;
+  /** Removes an empty directory, else fails with ENOTEMPTY. */
   rmdir(parentId: number, name: string): number;
   /** `flags`: renameat2(2)'s RENAME_NOREPLACE (1) and RENAME_EXCHANGE (2). */
   rename(
@@ -228,12 +267,15 @@ export interface FileSystem {
    * be told
    */
   flush(nodeId: number, handle: number): number;
+  /** Ends what {@link open} or {@link create} began, with the last descriptor. */
   release(nodeId: number, handle: number): void;
+  /** Makes content durable, and unless `dataOnly` the attributes, too. */
   fsync(nodeId: number, handle: number, dataOnly: boolean): number;
+  /** fallocate(2); `mode` has its FALLOC_FL bits. EOPNOTSUPP where a mode cannot be done. */
   fallocate(nodeId: number, handle: number, mode: number, offset: number, length: number): number;
   /** SEEK_DATA (3) and SEEK_HOLE (4). @returns the offset */
   lseek(nodeId: number, handle: number, offset: number, whence: number): number;
-  /** @returns the number of bytes copied, possibly fewer than asked */
+  /** copy_file_range(2). @returns the number of bytes copied, possibly fewer than asked */
   copyFileRange(
     nodeIdIn: number,
     offsetIn: number,
@@ -242,12 +284,16 @@ export interface FileSystem {
     length: number,
   ): number;
 
+  /** Opens a directory; a list is taken only when {@link readdir} starts. */
   opendir(nodeId: number, out: OpenSlot): number;
   /** Lists from `cookie` (0 = start, which takes a fresh list) on, `.` and `..` included. */
   readdir(nodeId: number, handle: number, cookie: number, emit: EmitEntry): number;
+  /** Ends what {@link opendir} began, and frees its list. */
   releasedir(nodeId: number, handle: number): void;
+  /** Makes the names in a directory durable. */
   fsyncdir(nodeId: number, handle: number, dataOnly: boolean): number;
 
+  /** Space and nodes of the file system that takes the changes. */
   statfs(out: StatfsSlot): number;
   /**
    * `flags`: XATTR_CREATE (1), XATTR_REPLACE (2). `killSgid`: the set-group-id bit goes, as with
@@ -260,10 +306,11 @@ export interface FileSystem {
     flags: number,
     killSgid: boolean,
   ): number;
-  /** @returns the value, or a negative errno */
+  /** Value of an extended attribute, all of it. @returns a negative errno on failure */
   getxattr(nodeId: number, name: string): Uint8Array | number;
-  /** @returns the names, or a negative errno */
+  /** Names of all extended attributes with their prefixes. @returns a negative errno on failure */
   listxattr(nodeId: number): readonly string[] | number;
+  /** Removes an extended attribute; ENODATA when there is none of that name. */
   removexattr(nodeId: number, name: string): number;
 
   /** Ends this thread's use of the file system; what was acknowledged is kept. */

@@ -16,7 +16,9 @@ export { FileType } from "#src/bytes/file_type.ts";
  * 0…999999999.
  */
 export interface Timestamp {
+  /** Whole seconds, rounded down, so that `nanoseconds` is always added. */
   readonly seconds: number;
+  /** 0…999999999, added to `seconds`. */
   readonly nanoseconds: number;
 }
 
@@ -24,7 +26,9 @@ export interface Timestamp {
 export interface Attributes {
   /** `st_mode`: file type and permission bits. */
   readonly mode: number;
+  /** Owner as the backup has it; names of users are not looked up. */
   readonly uid: number;
+  /** Owning group as the backup has it. */
   readonly gid: number;
   /** Length of a file or of a link's target, in bytes; 0 for the rest. */
   readonly size: number;
@@ -33,6 +37,7 @@ export interface Attributes {
    * all.
    */
   readonly dataBytes?: number;
+  /** Last change of the content; other times are not kept by every format. */
   readonly mtime: Timestamp;
   /**
    * Number of names; 1 unless the format knows hard links, and where {@link Tree.countsLinks} is
@@ -50,6 +55,7 @@ export interface NodeBase {
    * opened, and the same for all names of one hard-linked file.
    */
   readonly id: number;
+  /** The same as long as the tree is open: a tree does not change. */
   readonly attributes: Attributes;
   /** Extended attributes by full name (`user.x`). */
   xattrs(): ReadonlyMap<string, Uint8Array>;
@@ -57,12 +63,15 @@ export interface NodeBase {
 
 /** One name in a directory. */
 export interface DirectoryEntry {
+  /** Without slashes, neither empty nor `.` or `..`. */
   readonly name: string;
+  /** What the name stands for; the same node for all names of a hard-linked file. */
   readonly node: Node;
 }
 
 /** A directory. */
 export interface DirectoryNode extends NodeBase {
+  /** Tells directories from other nodes. */
   readonly kind: "directory";
   /** Number of entries, where that is known without reading them. */
   readonly entryCount?: number;
@@ -74,6 +83,7 @@ export interface DirectoryNode extends NodeBase {
 
 /** A regular file. */
 export interface FileNode extends NodeBase {
+  /** Tells regular files from other nodes. */
   readonly kind: "file";
   /** Opens the content for reading. The caller closes it. */
   open(): FileContent;
@@ -83,7 +93,9 @@ export interface FileNode extends NodeBase {
 
 /** A symbolic link. */
 export interface SymlinkNode extends NodeBase {
+  /** Tells symbolic links from other nodes. */
   readonly kind: "symlink";
+  /** Where it leads, as it was stored: it may be absolute, or lead nowhere. */
   readonly target: string;
   /**
    * The target leads into the tree itself and depends on where that is mounted: whoever keeps the
@@ -94,6 +106,7 @@ export interface SymlinkNode extends NodeBase {
 
 /** A FIFO, socket or device node. */
 export interface SpecialNode extends NodeBase {
+  /** Tells what has neither content nor entries; the mode says which it is. */
   readonly kind: "special";
 }
 
@@ -117,6 +130,7 @@ export interface FileContent {
   nextData?(offset: number): number;
   /** Where known zeros begin from `offset` on; the file's size when none do. Default: the size. */
   nextHole?(offset: number): number;
+  /** Ends the use of the content; nothing may be read afterwards. */
   close(): void;
 }
 
@@ -140,6 +154,7 @@ export function seekContent(
 
 /** A backup as a directory tree. */
 export interface Tree {
+  /** The directory that all paths start at. */
   readonly root: DirectoryNode;
   /**
    * Whether {@link Attributes.nlink} counts the names of files; if not, only their ids tell.
@@ -148,5 +163,6 @@ export interface Tree {
   readonly countsLinks?: boolean;
   /** The node with that {@link NodeBase.id}, or undefined. */
   nodeById(id: number): Node | undefined;
+  /** Closes the files and threads of the tree; no node may be used afterwards. */
   close(): void;
 }

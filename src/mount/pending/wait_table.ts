@@ -82,7 +82,9 @@ export const Duty = { REST: 0, SERVE: 1, END: 2 } as const;
 
 /** Can be posted to a Worker. */
 export interface WaitMemory {
+  /** State and times of each thread's wait. */
   readonly threads: SharedArrayBuffer;
+  /** Requests that were put off, as the kernel sent them. */
   readonly queue: SharedArrayBuffer;
 }
 

@@ -9,10 +9,8 @@
 
 import { UsageError } from "#src/errors.ts";
 
-declare const brand: unique symbol;
-
 /** A valid namespace. */
-export type Namespace = string & { readonly [brand]: "Namespace" };
+export type Namespace = string & { readonly brand: "Namespace" };
 
 /** What is backed up: a machine's files, a virtual machine, a container. */
 export type BackupType = "host" | "vm" | "ct";

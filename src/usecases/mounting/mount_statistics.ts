@@ -6,7 +6,7 @@
 
 import * as host from "#ffi/libc/calls.ts";
 import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
-import type { CounterName } from "#src/overlay/counters.ts";
+import type { CounterName, OverlayCounts } from "#src/overlay/counters.ts";
 import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";
 import type { OverlayParts } from "#src/overlay/overlay.ts";
 import { overlayStatistics, type SharedState } from "#src/overlay/shared_state.ts";
@@ -72,7 +72,7 @@ export class DiffStatistics implements StatisticsCollector {
   readonly #diffPath: string;
   readonly #shared: SharedState;
   /** Counters at the last reset. */
-  #baseline: Partial<Record<CounterName, number>> = {};
+  #baseline: Partial<OverlayCounts> = {};
   #pageBaseline = { pageHits: 0, pageMisses: 0 };
 
   constructor(
@@ -132,7 +132,7 @@ export class DiffStatistics implements StatisticsCollector {
     return pages;
   }
 
-  #overlay(): { counters: Record<CounterName, number>; handlesOpen: number } {
+  #overlay(): { counters: OverlayCounts; handlesOpen: number } {
     const { counters, handlesOpen } = overlayStatistics(this.#shared);
     for (const [name, base] of Object.entries(this.#baseline)) {
       counters[name as CounterName] -= base;
@@ -142,7 +142,7 @@ export class DiffStatistics implements StatisticsCollector {
 }
 
 function overlaySection(
-  counters: Record<CounterName, number>,
+  counters: OverlayCounts,
   pages: PageCounts,
 ): Record<string, number> {
   return {
