@@ -8,7 +8,7 @@ import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { BlobCodec } from "./blob_codec.ts";
+import { BlobCodec } from "./crypt/blob_codec.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
 import { createDatastore } from "./storage/directory/datastore_creation.ts";
@@ -38,7 +38,7 @@ import { createNamespace, removeNamespace } from "./snapshots/namespaces.ts";
 import { cacheError, signOfCache } from "./snapshots/object_storage_cache.ts";
 import type { StorageLocks, WriterLock } from "./storage/locks.ts";
 import type { Storage, StorageSpace } from "./storage/storage.ts";
-import { type OpenStore, writableParts } from "./open_store.ts";
+import { type OpenStore, writableParts } from "./snapshots/open_store.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./snapshots/prune.ts";
 import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshots/snapshot_removal.ts";
 import {

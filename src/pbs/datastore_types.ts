@@ -6,7 +6,7 @@
 
 import type { ChunkThread } from "#src/chunking/worker_threads.ts";
 import type { WaitGate } from "#src/io/wait_gate.ts";
-import type { CryptConfig } from "./crypt_config.ts";
+import type { CryptConfig } from "./crypt/crypt_config.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import type { SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
 import type { GroupId, SnapshotId } from "./format/snapshot_path.ts";

@@ -36,17 +36,17 @@ export {
   type RsaKeyPair,
   type RsaPublicKey,
 } from "#src/codecs/rsa.ts";
-export * from "./blob_codec.ts";
+export * from "./crypt/blob_codec.ts";
 export { catalogBytes } from "./snapshots/catalog_source.ts";
-export * from "./crypt_config.ts";
+export * from "./crypt/crypt_config.ts";
 export * from "./datastore.ts";
 export * from "./datastore_types.ts";
 export * from "./gc/garbage_collection.ts";
 export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc/status.ts";
 export type { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
 export type { LocalSnapshotWriter } from "./snapshots/local_snapshot_writer.ts";
-export * from "./manifest_signature.ts";
-export * from "./master_key.ts";
+export * from "./crypt/manifest_signature.ts";
+export * from "./crypt/master_key.ts";
 export { createSharedChunkMemory, type SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
 export { insertChunk, type Insertion } from "./storage/chunk_insertion.ts";
 export type { ChunkWriting, DirectoryChunks } from "./storage/directory/directory_chunks.ts";

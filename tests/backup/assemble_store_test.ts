@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { assembleSnapshot, backup, parseBackupSpec } from "#src/backup/mod.ts";
 import { UsageError } from "#src/errors.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

@@ -13,7 +13,7 @@ import {
   restoreStream,
 } from "#src/backup/mod.ts";
 import { parseKeyFile } from "#src/pbs/format/key_file.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { CRYPT_MODES } from "#src/pbs/format/crypt.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";

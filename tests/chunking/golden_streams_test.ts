@@ -5,12 +5,12 @@ import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { sha256Of, sha256Stream } from "#src/codecs/hashing.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
 import { parseNamespace, parseSnapshot } from "#src/pbs/format/snapshot_path.ts";
-import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import {
   expectedDatastore,
   type ExpectedSnapshot,

@@ -9,11 +9,11 @@
 
 import { join } from "node:path";
 import { builtInCodecs } from "#src/codecs/mod.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { parseManifest } from "#src/pbs/format/manifest.ts";
 import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
-import { checkManifest } from "#src/pbs/manifest_signature.ts";
-import { unsealKey } from "#src/pbs/master_key.ts";
+import { checkManifest } from "#src/pbs/crypt/manifest_signature.ts";
+import { unsealKey } from "#src/pbs/crypt/master_key.ts";
 import { readStream } from "#tests/pbs/_stored_stream.ts";
 import {
   expectedDatastore,

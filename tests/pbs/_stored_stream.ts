@@ -5,8 +5,8 @@
  */
 
 import { builtInCodecs } from "#src/codecs/mod.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
-import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
+import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { chunkPath } from "#tests/support/pbs_fixtures.ts";
 

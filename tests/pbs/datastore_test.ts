@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { LimitError, OsError, StateError, UsageError } from "#src/errors.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import {
   formatSnapshot,

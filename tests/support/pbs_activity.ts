@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
-import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { collectGarbage, type GarbageCollectionOptions } from "#src/pbs/gc/garbage_collection.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndex } from "#src/pbs/format/fixed_index.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";

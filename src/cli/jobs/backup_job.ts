@@ -13,7 +13,7 @@ import type { BackupSpec } from "#src/backup/backup_spec.ts";
 import { IntegrityError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
-import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { Terminal } from "../terminal/terminal.ts";

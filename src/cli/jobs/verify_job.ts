@@ -6,7 +6,7 @@
 
 import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { Failure } from "#src/errors.ts";
-import type { CryptConfig } from "#src/pbs/crypt_config.ts";
+import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import {
   type VerifiedSnapshot,

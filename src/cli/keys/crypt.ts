@@ -4,8 +4,8 @@
  * @module
  */
 
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
-import { sealKey } from "#src/pbs/master_key.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
+import { sealKey } from "#src/pbs/crypt/master_key.ts";
 import type { CommandContext } from "../command.ts";
 import { formatNow } from "#src/usecases/local_time.ts";
 import {

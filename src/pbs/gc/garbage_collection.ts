@@ -13,7 +13,10 @@
 
 import { hostFiles } from "#src/io/files/files.ts";
 import { Errno, OsError, UsageError } from "#src/errors.ts";
-import { checkAccessTimes, fileSystemTime } from "./access_time_check.ts";
+import {
+  checkAccessTimes,
+  fileSystemTime,
+} from "../storage/directory/garbage/access_time_check.ts";
 import type { Datastore } from "../datastore.ts";
 import {
   EMPTY_GC_STATUS,
@@ -24,7 +27,7 @@ import {
   parseGcStatus,
 } from "./status.ts";
 import { markChunks } from "./mark.ts";
-import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "./sweep.ts";
+import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "../storage/directory/garbage/sweep.ts";
 import { DirectoryStorage } from "../storage/directory/directory_storage.ts";
 import { isDiskFull } from "../storage/directory/store_files.ts";
 import { newTask, storeNameOf } from "../task.ts";

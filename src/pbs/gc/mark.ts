@@ -14,9 +14,9 @@ import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { ChunkStorage } from "../storage/storage.ts";
 import type { ObjectLocks } from "../storage/directory/object_locks.ts";
-import { scanIndex } from "../index_scan.ts";
-import { listIndexes } from "./index_listing.ts";
-import { drainMoveJournal } from "./move_journal.ts";
+import { scanIndex } from "../reading/index_scan.ts";
+import { listIndexes } from "../storage/directory/garbage/index_listing.ts";
+import { drainMoveJournal } from "../storage/directory/garbage/move_journal.ts";
 
 /** Memory for digests that were touched already, which need not be touched again. */
 const TOUCHED_BUDGET = 96 << 20;

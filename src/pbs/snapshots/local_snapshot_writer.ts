@@ -8,7 +8,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
-import type { CryptConfig } from "../crypt_config.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { NewSnapshotOptions } from "../datastore_types.ts";
 import { blobHeaderSize } from "../format/blob.ts";
 import type { ChunkIndex } from "../format/chunk_index.ts";
@@ -34,8 +34,8 @@ import {
 } from "../writing/indexed_streams.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
-import { signManifest } from "../manifest_signature.ts";
-import { type OpenStore, writableParts } from "../open_store.ts";
+import { signManifest } from "../crypt/manifest_signature.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import type {
   BlobOptions,
   DynamicStreamOptions,

@@ -15,7 +15,7 @@ import {
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "../format/blob.ts";
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
-import { type OpenStore, writableParts } from "../open_store.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import { requireSnapshot } from "./store_places.ts";
 
 /** Largest blob file that is read. */

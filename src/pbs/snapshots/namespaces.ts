@@ -11,7 +11,7 @@ import {
   namespaceNames,
   ROOT_NAMESPACE,
 } from "../format/snapshot_path.ts";
-import { type OpenStore, writableParts } from "../open_store.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import { forgetGroup } from "./snapshot_removal.ts";
 import { listGroups, listNamespaces } from "./store_listing.ts";
 import { inNamespace, requireNamespace } from "./store_places.ts";

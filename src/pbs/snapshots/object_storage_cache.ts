@@ -9,8 +9,8 @@
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { Failure, StateError } from "#src/errors.ts";
 import { ROOT_NAMESPACE, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
-import { isIndexName, scanIndexSource } from "../index_scan.ts";
-import type { OpenStore } from "../open_store.ts";
+import { isIndexName, scanIndexSource } from "../reading/index_scan.ts";
+import type { OpenStore } from "./open_store.ts";
 import { listGroups, listNamespaces, listSnapshots } from "./store_listing.ts";
 
 /** So many chunks are looked at. */

@@ -13,7 +13,7 @@ import {
   snapshotDirectory,
   type SnapshotId,
 } from "../format/snapshot_path.ts";
-import { type OpenStore, writableParts } from "../open_store.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import { ProtectedSnapshotError } from "../state_errors.ts";
 import { isProtected, listSnapshots, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
 import { requireGroup, requireSnapshot } from "./store_places.ts";

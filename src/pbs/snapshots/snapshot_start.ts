@@ -24,7 +24,7 @@ import type { ObjectLock } from "../storage/locks.ts";
 import type { FileStorage } from "../storage/storage.ts";
 import { FutureSnapshotError } from "../state_errors.ts";
 import { removeEmptyGroup } from "./snapshot_removal.ts";
-import { type OpenStore, writableParts } from "../open_store.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
 import { isFinished, listSnapshots, OWNER_FILE, readOwner } from "./store_listing.ts";
 import { requireNamespace } from "./store_places.ts";
 

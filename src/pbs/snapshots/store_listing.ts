@@ -31,7 +31,7 @@ import {
   type SnapshotId,
 } from "../format/snapshot_path.ts";
 import { loadManifest } from "./manifest_file.ts";
-import type { OpenStore } from "../open_store.ts";
+import type { OpenStore } from "./open_store.ts";
 import { inNamespace, requireGroup, requireNamespace, requireSnapshot } from "./store_places.ts";
 import type { FileStorage } from "../storage/storage.ts";
 

@@ -18,7 +18,7 @@ import {
   snapshotDirectory,
   type SnapshotId,
 } from "../format/snapshot_path.ts";
-import type { OpenStore } from "../open_store.ts";
+import type { OpenStore } from "./open_store.ts";
 import { NoNamespaceError } from "../state_errors.ts";
 
 type Place = Pick<OpenStore, "storage">;

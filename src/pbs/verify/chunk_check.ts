@@ -8,9 +8,9 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { AuthError, IntegrityError, StateError } from "#src/errors.ts";
-import { BlobCodec } from "../blob_codec.ts";
+import { BlobCodec } from "../crypt/blob_codec.ts";
 import type { ChunkStorage } from "../storage/storage.ts";
-import type { CryptConfig } from "../crypt_config.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
 import { ENCRYPTED_BLOB_HEADER_SIZE, parseBlobHeader } from "../format/blob.ts";
 
 /** What a chunk must be like. */

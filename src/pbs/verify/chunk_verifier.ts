@@ -10,8 +10,8 @@ import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors
 import { Threads } from "#src/threads/thread.ts";
 import { ChunkCheck } from "./chunk_check.ts";
 import type { ChunkStorage, Storage } from "../storage/storage.ts";
-import type { CryptConfig } from "../crypt_config.ts";
-import { scanIndexSource } from "../index_scan.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
+import { scanIndexSource } from "../reading/index_scan.ts";
 import { startStoreThread } from "../thread_start.ts";
 import { VERIFY_ROLE, type VerifyStart, type VerifyThreads } from "./threads.ts";
 import { BATCH_SIZE_MAX, VerifyQueue } from "./verify_queue.ts";

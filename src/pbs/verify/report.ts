@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CryptConfig } from "../crypt_config.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { GroupId, Namespace, SnapshotId } from "../format/snapshot_path.ts";
 import type { VerifyThreads } from "./threads.ts";
 

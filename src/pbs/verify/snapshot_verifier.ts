@@ -9,10 +9,10 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { AuthError, Failure, IntegrityError, LimitError, StateError } from "#src/errors.ts";
-import { BlobCodec } from "../blob_codec.ts";
+import { BlobCodec } from "../crypt/blob_codec.ts";
 import { ChunkVerifier } from "./chunk_verifier.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
-import type { CryptConfig } from "../crypt_config.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { Datastore } from "../datastore.ts";
 import {
   keyFingerprintOf,
@@ -23,9 +23,9 @@ import {
 } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { parseUpid } from "../format/upid.ts";
-import { isIndexName, scanIndexSource } from "../index_scan.ts";
+import { isIndexName, scanIndexSource } from "../reading/index_scan.ts";
 import { BLOB_FILE_SIZE_MAX } from "../snapshots/manifest_file.ts";
-import { checkManifest } from "../manifest_signature.ts";
+import { checkManifest } from "../crypt/manifest_signature.ts";
 import { newTask, storeNameOf } from "../task.ts";
 import {
   FAULTS_MAX,

@@ -8,7 +8,7 @@
  */
 
 import type { SpawnThread } from "#src/threads/thread.ts";
-import { CryptConfig } from "../crypt_config.ts";
+import { CryptConfig } from "../crypt/crypt_config.ts";
 import { openStorage } from "../storage/open_storage.ts";
 import type { StorageDescription } from "../storage/storage.ts";
 import { ChunkCheck } from "./chunk_check.ts";

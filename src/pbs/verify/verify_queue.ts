@@ -6,7 +6,7 @@
 
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { JobQueue } from "#src/threads/job_queue.ts";
-import type { CryptConfig } from "../crypt_config.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { ChunkCheck } from "./chunk_check.ts";
 
 /** Most chunks in a queue. A power of two. */

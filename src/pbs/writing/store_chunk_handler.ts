@@ -9,10 +9,10 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ChunkHandler, ChunkOutcome } from "#src/chunking/chunk_handler.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
-import { BlobCodec } from "../blob_codec.ts";
+import { BlobCodec } from "../crypt/blob_codec.ts";
 import { openStorage } from "../storage/open_storage.ts";
 import type { ChunkStorage, Storage, StorageDescription } from "../storage/storage.ts";
-import { CryptConfig } from "../crypt_config.ts";
+import { CryptConfig } from "../crypt/crypt_config.ts";
 import { isPossibleBlobSize } from "../format/blob.ts";
 
 /** What another thread makes a {@link StoreChunkHandler} from. */

@@ -12,7 +12,7 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { parseNamespace, parseSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";

@@ -8,7 +8,7 @@ import { openArchiveStreams, openImage, requireFiles } from "#src/backup/archive
 import * as host from "#ffi/libc/calls.ts";
 import { defaultWorkerCount } from "#src/mount/mod.ts";
 import type { Source } from "#src/overlay/binding.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { ArchiveFiles } from "#src/pbs/format/archive_name.ts";

@@ -8,7 +8,7 @@ import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import { DynamicIndex, DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndex, FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
 import { findManifestFile, parseManifest } from "#src/pbs/format/manifest.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { builtInCodecs } from "#src/codecs/mod.ts";
 import { expectedDatastore, readIndex, snapshotPath } from "#tests/support/pbs_fixtures.ts";
 

@@ -1,6 +1,6 @@
 import { ok } from "node:assert/strict";
 import fc from "fast-check";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { AuthError, FormatError, IntegrityError, LimitError } from "#src/errors.ts";
 import {
   cryptModeOf,
@@ -13,7 +13,7 @@ import {
   verifyStateOf,
 } from "#src/pbs/format/manifest.ts";
 import { parseKeyFile } from "#src/pbs/format/key_file.ts";
-import { checkManifest, signManifest } from "#src/pbs/manifest_signature.ts";
+import { checkManifest, signManifest } from "#src/pbs/crypt/manifest_signature.ts";
 
 const CRYPT = new CryptConfig(new Uint8Array(32).fill(9));
 const MANIFEST: Manifest = signManifest({

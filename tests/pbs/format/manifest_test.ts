@@ -2,8 +2,8 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { builtInCodecs } from "#src/codecs/mod.ts";
 import { AuthError, FormatError, IntegrityError } from "#src/errors.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import {
   cryptModeOf,
   findManifestFile,
@@ -20,7 +20,7 @@ import {
   withVerifyState,
 } from "#src/pbs/format/manifest.ts";
 import { formatSnapshot, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
-import { checkManifest, requireKey, signManifest } from "#src/pbs/manifest_signature.ts";
+import { checkManifest, requireKey, signManifest } from "#src/pbs/crypt/manifest_signature.ts";
 import {
   expectedDatastore,
   type ExpectedSnapshot,

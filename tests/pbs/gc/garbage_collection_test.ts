@@ -3,7 +3,7 @@ import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { checkAccessTimes } from "#src/pbs/gc/access_time_check.ts";
+import { checkAccessTimes } from "#src/pbs/storage/directory/garbage/access_time_check.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { parseUpid } from "#src/pbs/format/upid.ts";

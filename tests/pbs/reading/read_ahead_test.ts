@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { IntegrityError, StateError } from "#src/errors.ts";
 import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { ReadAheadThread } from "#src/pbs/datastore_types.ts";
 import { parseNamespace, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";

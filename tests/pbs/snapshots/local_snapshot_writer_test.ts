@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import type { SyncLevel } from "#src/pbs/datastore_types.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";

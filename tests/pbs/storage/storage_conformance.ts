@@ -9,7 +9,7 @@ import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { LimitError, OsError } from "#src/errors.ts";
 import { allocateNativeBuffer, nativeBufferOf } from "#ffi/libc/calls.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
 import { isMissing } from "#src/io/files/files.ts";

@@ -2,7 +2,7 @@ import "./_storage_kinds.ts";
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { IntegrityError, StateError } from "#src/errors.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { verifyStateOf } from "#src/pbs/format/manifest.ts";

@@ -9,7 +9,7 @@ import { UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";

@@ -4,7 +4,7 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError, OsError } from "#src/errors.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
-import { scanIndex } from "#src/pbs/index_scan.ts";
+import { scanIndex } from "#src/pbs/reading/index_scan.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 

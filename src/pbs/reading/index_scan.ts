@@ -12,9 +12,9 @@ import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openHostFileSource } from "#src/io/host_file_source.ts";
-import { INDEX_HEADER_SIZE, viewOf } from "./format/chunk_index.ts";
-import { readDynamicEnd, readDynamicLayout } from "./format/dynamic_index.ts";
-import { readFixedLayout } from "./format/fixed_index.ts";
+import { INDEX_HEADER_SIZE, viewOf } from "../format/chunk_index.ts";
+import { readDynamicEnd, readDynamicLayout } from "../format/dynamic_index.ts";
+import { readFixedLayout } from "../format/fixed_index.ts";
 
 /** A multiple of the sizes of all entries, so that none is split. */
 const PIECE_SIZE = 40 * 32 * 800;

@@ -14,7 +14,7 @@ import {
   type KeyFile,
   keyFingerprint,
   unlockKey,
-} from "./format/key_file.ts";
+} from "../format/key_file.ts";
 
 /** Pairs of digits by which people tell keys apart. */
 const SHORT_PAIRS = 8;

@@ -8,7 +8,7 @@ import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { decryptRsa, encryptRsa } from "#src/codecs/rsa.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { CryptConfig } from "./crypt_config.ts";
-import { formatKeyFile, type KeyFile, makeKeyFile, parseKeyFile } from "./format/key_file.ts";
+import { formatKeyFile, type KeyFile, makeKeyFile, parseKeyFile } from "../format/key_file.ts";
 
 /** A key in use, and what is known of it besides. */
 export interface KeyOrigin {

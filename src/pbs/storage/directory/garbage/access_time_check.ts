@@ -10,10 +10,10 @@ import { nativeCodecs } from "#src/codecs/mod.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { sleep } from "#src/threads/waiting.ts";
-import { insertChunk } from "../storage/chunk_insertion.ts";
-import { BlobCodec } from "../blob_codec.ts";
-import type { DirectoryChunks } from "../storage/directory/directory_chunks.ts";
-import { isDiskFull } from "../storage/directory/store_files.ts";
+import { insertChunk } from "../../chunk_insertion.ts";
+import { BlobCodec } from "../../../crypt/blob_codec.ts";
+import type { DirectoryChunks } from "../directory_chunks.ts";
+import { isDiskFull } from "../store_files.ts";
 
 /** The chunk of so many zeros is used: it is there already where images are backed up. */
 const ZERO_CHUNK_SIZE = 4 << 20;

@@ -12,7 +12,7 @@ import {
   type Manifest,
   signedText,
   withKeyFingerprint,
-} from "./format/manifest.ts";
+} from "../format/manifest.ts";
 
 /** The manifest with signature and fingerprint of a key. */
 export function signManifest(manifest: Manifest, crypt: CryptConfig): Manifest {

@@ -4,10 +4,10 @@ import { decryptRsa, describeRsaKey, encryptRsa, generateRsaKeys } from "#src/co
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { builtInCodecs } from "#src/codecs/mod.ts";
 import { AuthError, FormatError, IntegrityError, LimitError } from "#src/errors.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { formatKeyFile, makeKeyFile, unlockKey } from "#src/pbs/format/key_file.ts";
-import { sealKey, unsealKey } from "#src/pbs/master_key.ts";
+import { sealKey, unsealKey } from "#src/pbs/crypt/master_key.ts";
 import { cryptoVectors } from "#tests/support/crypto_vectors.ts";
 import {
   expectedDatastore,

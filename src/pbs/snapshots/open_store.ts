@@ -6,9 +6,9 @@
 
 import type { Codecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
-import type { BlobCodec } from "./blob_codec.ts";
-import type { StorageLocks, WriterLock } from "./storage/locks.ts";
-import type { FileStorage, Storage } from "./storage/storage.ts";
+import type { BlobCodec } from "../crypt/blob_codec.ts";
+import type { StorageLocks, WriterLock } from "../storage/locks.ts";
+import type { FileStorage, Storage } from "../storage/storage.ts";
 
 /** An open datastore. */
 export interface OpenStore {

@@ -8,8 +8,8 @@
 
 import { hostFiles } from "#src/io/files/files.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { isIndexName } from "../index_scan.ts";
-import type { ObjectLocks } from "../storage/directory/object_locks.ts";
+import { isIndexName } from "../../../reading/index_scan.ts";
+import type { ObjectLocks } from "../object_locks.ts";
 
 const JOURNAL_SIZE_MAX = 64 << 20;
 

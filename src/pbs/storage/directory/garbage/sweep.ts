@@ -7,7 +7,7 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { listOpenDirectory } from "#src/io/host_listing.ts";
-import { isBadChunkName } from "../storage/directory/bad_chunk.ts";
+import { isBadChunkName } from "../bad_chunk.ts";
 
 /** Directories that chunks are in. */
 export const CHUNK_DIRECTORY_COUNT = 65536;

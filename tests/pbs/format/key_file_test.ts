@@ -10,7 +10,7 @@ import {
   unlockKey,
 } from "#src/pbs/format/key_file.ts";
 
-const KEYS = new URL("../fixtures/pbs/keys/", import.meta.url);
+const KEYS = new URL("../../fixtures/pbs/keys/", import.meta.url);
 const PASSPHRASE = new TextEncoder().encode("goldkey-pass");
 const KINDS = ["none", "scrypt", "pbkdf2"] as const;
 

@@ -20,7 +20,7 @@ import {
   encodeBlobHeader,
   ENCRYPTED_BLOB_HEADER_SIZE,
   parseBlobHeader,
-} from "./format/blob.ts";
+} from "../format/blob.ts";
 
 /** What becomes of the data. */
 export interface BlobEncodeOptions {

@@ -9,14 +9,14 @@ import { join } from "node:path";
 import { digestBytes } from "#src/bytes/chunk_digest.ts";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/mod.ts";
-import { BlobCodec } from "#src/pbs/blob_codec.ts";
-import { CryptConfig } from "#src/pbs/crypt_config.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { canonicalJson } from "#src/pbs/format/canonical_json.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
 import { formatFingerprint, parseKeyFile } from "#src/pbs/format/key_file.ts";
 import { parseManifest, signedText } from "#src/pbs/format/manifest.ts";
-import { signManifest } from "#src/pbs/manifest_signature.ts";
+import { signManifest } from "#src/pbs/crypt/manifest_signature.ts";
 import { cryptoVectors } from "#tests/support/crypto_vectors.ts";
 import { PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 
