@@ -14,6 +14,7 @@ import { CONTENT_SIZE_MAX } from "./format/content.ts";
 export interface BackupIdentity {
   /** Of the cluster, decimal; undefined where the instance's configuration cannot be read. */
   readonly systemIdentifier: string | undefined;
+  /** Id of the backup itself, in upper case. */
   readonly backupId: string;
   /** Ids from the FULL backup on, this one last. */
   readonly chain: readonly string[];

@@ -16,7 +16,9 @@ import { KEY_VALUES_SIZE_MAX } from "./format/key_values.ts";
 export interface Backup {
   /** From the start time; the name of the directory where the control file cannot be read. */
   readonly id: string;
+  /** Path of the directory with `backup.control`. */
   readonly directory: string;
+  /** What the control file says; `UNKNOWN` where it cannot be read. */
   readonly status: BackupStatus;
   /** Absent when the status is `UNKNOWN`. */
   readonly control?: BackupControl;
@@ -26,10 +28,13 @@ export interface Backup {
 
 /** One instance of a catalog. */
 export interface Instance {
+  /** Name of its directory below `backups/` and `wal/`. */
   readonly name: string;
+  /** Path of the directory that holds its backups. */
   readonly directory: string;
   /** Oldest first. */
   readonly backups: readonly Backup[];
+  /** What `pg_probackup.conf` says; absent when it cannot be read. */
   readonly config?: InstanceConfig;
   /** Why `pg_probackup.conf` cannot be read. */
   readonly problem?: string;

@@ -12,6 +12,7 @@ import { PAGE_SIZE } from "./format/page_stream.ts";
 
 /** A member of a chain: a backup whose control file was read. */
 export interface ChainMember extends Backup {
+  /** Always there: a backup without one cannot be a member. */
   readonly control: BackupControl;
 }
 
@@ -30,6 +31,7 @@ const PROGRAM_VERSION_END = 20600;
 
 /** Why a chain cannot be opened. */
 export interface Obstacle {
+  /** What to throw when the chain must not be opened. */
   readonly error: Error & Failure;
   /** `--force` passes over it. */
   readonly isForceable: boolean;

@@ -44,6 +44,7 @@ export interface LockReader {
   readonly pid: number;
   /** Owner of the files that root makes. */
   readonly uid: number;
+  /** Group of the files that root makes. */
   readonly gid: number;
 }
 

@@ -22,6 +22,7 @@ import type { BackupControl } from "./format/control.ts";
 
 /** Which part of a catalog to describe. */
 export interface DescribeOptions {
+  /** Path of the catalog, what is the `-B` of pg_probackup. */
   readonly store: string;
   /** All instances when absent. */
   readonly instance?: string;
@@ -31,15 +32,21 @@ export interface DescribeOptions {
 
 /** A catalog. JSON-able; times are ISO 8601 in UTC. */
 export interface CatalogDescription {
+  /** Path of the catalog, as it was given. */
   readonly store: string;
+  /** Sorted by name. */
   readonly instances: readonly InstanceDescription[];
 }
 
 /** An instance. */
 export interface InstanceDescription {
+  /** Name of its directory below `backups/`. */
   readonly name: string;
+  /** Of the cluster: 64 bits in decimal. Absent when the configuration cannot be read. */
   readonly system_identifier?: string;
+  /** Bytes of one segment file of the WAL. Absent like `system_identifier`. */
   readonly wal_segment_size?: number;
+  /** Data directory that the backups were taken from. */
   readonly pgdata?: string;
   /** The instance may not be looked into; `problem` says why. */
   readonly unreadable?: boolean;
@@ -51,7 +58,9 @@ export interface InstanceDescription {
 
 /** A backup. Fields that the control file does not have are absent. */
 export interface BackupDescription {
+  /** Its start time in base 36, in upper case, as pg_probackup names it. */
   readonly id: string;
+  /** Word of the control file, such as `OK` or `CORRUPT`; `UNKNOWN` without a readable one. */
   readonly status: string;
   /**
    * Lines that draw the chain before the id: empty for a backup without parent, `├─ `, `│  └─ ` …
@@ -59,51 +68,81 @@ export interface BackupDescription {
   readonly branch: string;
   /** Ids from the target to the FULL backup, as far as they could be followed. */
   readonly chain: readonly string[];
+  /** Whether its chain can be opened as it is. */
   readonly mountable: boolean;
   /** It is not mountable, but is with `--force`. */
   readonly mountable_with_force: boolean;
   /** Why it cannot be mounted (without `--force`). */
   readonly reason?: string;
+  /** The backup that this increment builds on; a FULL backup has none. */
   readonly parent_id?: string;
+  /** How it was taken: `FULL`, `PAGE`, `DELTA` or `PTRACK`. */
   readonly mode?: string;
+  /** The WAL that recovery needs is inside of the backup. */
   readonly stream?: boolean;
+  /** Compression asked for, such as `zlib`; each file has its own. */
   readonly compress_algorithm?: string;
+  /** Level asked for, 0 to 9. */
   readonly compress_level?: number;
   /** Number of data files stored in this backup by their own compression. */
   readonly compression_mix?: Readonly<Record<string, number>>;
+  /** The cluster has checksums of its data pages. */
   readonly checksums?: boolean;
+  /** Taken from a standby. */
   readonly from_replica?: boolean;
+  /** Of the pg_probackup that took it, such as `2.5.15`. */
   readonly program_version?: string;
+  /** Major version of PostgreSQL, such as `15`. */
   readonly server_version?: string;
+  /** Timeline that the cluster was on. */
   readonly timeline?: number;
+  /** Where recovery begins, as PostgreSQL prints it: `0/2000028`. */
   readonly start_lsn?: string;
+  /** Where the backup is consistent. */
   readonly stop_lsn?: string;
+  /** When it began; the id is made of this. */
   readonly start_time?: string;
+  /** When its last byte was written. */
   readonly end_time?: string;
+  /** When increments were merged into it. */
   readonly merge_time?: string;
+  /** Earliest time at which a server that recovers it is consistent. */
   readonly recovery_time?: string;
+  /** Until when it is pinned. */
   readonly expire_time?: string;
+  /** Transaction id that goes with `recovery_time`, in decimal. */
   readonly recovery_xid?: string;
+  /** Bytes stored without WAL, and 4,096 for each directory. */
   readonly data_bytes?: number;
+  /** Bytes of the WAL that recovery needs, inside the backup or in the archive. */
   readonly wal_bytes?: number;
+  /** Like `data_bytes`, before compression and without page headers. */
   readonly uncompressed_bytes?: number;
+  /** Size of the data directory when the backup began. */
   readonly pgdata_bytes?: number;
   /** Entries of the file list, directories included. */
   readonly files?: number;
+  /** By object id; empty where the list of files cannot be read. */
   readonly tablespaces: readonly TablespaceDescription[];
+  /** In the order of their numbers. */
   readonly external_directories: readonly ExternalDirectoryDescription[];
+  /** What was noted with `set-backup --note`. */
   readonly note?: string;
 }
 
 /** A tablespace of a backup. `path` is where it was, when the backup tells. */
 export interface TablespaceDescription {
+  /** Object id of the tablespace: the name of its link in `pg_tblspc`. */
   readonly oid: number;
+  /** Absent when the backup has no `tablespace_map` that names it. */
   readonly path?: string;
 }
 
 /** External directory `number`; a mount shows it as `.pbkfs/external/<number>`. */
 export interface ExternalDirectoryDescription {
+  /** Counted from 1. */
   readonly number: number;
+  /** Where it was on the machine that was backed up. */
   readonly path: string;
 }
 

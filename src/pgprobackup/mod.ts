@@ -48,7 +48,12 @@ export {
   type InstanceDescription,
   type TablespaceDescription,
 } from "./describe.ts";
-export type { BackupControl, BackupMode, BackupStatus } from "./format/control.ts";
+export {
+  BACKUP_STATUSES,
+  type BackupControl,
+  type BackupMode,
+  type BackupStatus,
+} from "./format/control.ts";
 export type { InstanceConfig } from "./format/instance_config.ts";
 export { builtInCodecs, type Codecs, endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
 export type { ByteSource, OpenSource } from "#src/io/byte_source.ts";

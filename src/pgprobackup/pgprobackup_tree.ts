@@ -35,6 +35,7 @@ export const INDEX_BUDGET_BYTES = 256 * 1024 * 1024;
 export interface PgProbackupTarget {
   /** The catalog: what was the `-B` of the backups. */
   readonly store: string;
+  /** Its name in the catalog. */
   readonly instance: string;
   /** In upper or lower case. */
   readonly backupId: string;
@@ -51,7 +52,9 @@ export interface PgProbackupTarget {
 
 /** What one thread reads by. Sources and codecs must both use FFI or both not. */
 export interface PgProbackupAccess {
+  /** How the files of the backups are opened, again and again: the tree keeps few of them open. */
   readonly openSource: OpenSource;
+  /** What expands compressed pages. */
   readonly codecs: Codecs;
   /** Memory for page indexes: {@link INDEX_BUDGET_BYTES} when absent. */
   readonly indexBudgetBytes?: number;
@@ -73,9 +76,11 @@ export interface OpenChainOptions
 export interface OpenedChain {
   /** Target first. */
   readonly chain: Chain;
+  /** Owner of all nodes; see {@link PgProbackupTarget}. */
   readonly owner: { readonly uid: number; readonly gid: number };
   /** See {@link PgProbackupTarget}. */
   readonly mountPath: string | undefined;
+  /** Files and stored versions of the whole chain. */
   readonly table: SharedArrayBuffer;
 }
 
@@ -141,6 +146,7 @@ export class PgProbackupTree implements Tree {
   /** By id - 1, as far as they were asked for. */
   readonly #nodes: (Node | undefined)[];
 
+  /** Use `openPgProbackupTree()` or {@link attachPgProbackupTree}. */
   constructor(opened: OpenedChain, access: PgProbackupAccess) {
     const { chain, owner, mountPath } = opened;
     const { control } = chain[0]!;

@@ -16,6 +16,7 @@ export const PROBLEMS_KEPT_MAX = 1000;
 export class ReportCounter<
   Problem extends { readonly severity: "error" | "warning" | "notice" },
 > {
+  /** Restored or stored entries by kind. */
   readonly counts: Record<EntryKind, number> = {
     directory: 0,
     file: 0,
@@ -25,14 +26,19 @@ export class ReportCounter<
     fifo: 0,
     socket: 0,
   };
+  /** Sum of `counts`. */
   entryCount = 0;
+  /** Bytes of the regular files, holes included. */
   contentBytes = 0;
+  /** Problems that leave something incomplete. */
   errorCount = 0;
+  /** Problems that leave nothing incomplete. */
   warningCount = 0;
   /** The first {@link PROBLEMS_KEPT_MAX}. */
   readonly problems: Problem[] = [];
   readonly #onProblem: ((problem: Problem) => void) | undefined;
 
+  /** `onProblem` gets every problem, also those that are not kept. */
   constructor(onProblem: ((problem: Problem) => void) | undefined) {
     this.#onProblem = onProblem;
   }

@@ -47,6 +47,7 @@ export interface PxarNode {
   readonly offset: number;
   /** Offset behind its last byte in the metadata stream. */
   readonly end: number;
+  /** Kind and metadata; the content of files is opened by the accessor. */
   readonly entry: PxarEntry;
   /** There for directories. */
   readonly table: PxarTable | undefined;
@@ -54,11 +55,15 @@ export interface PxarNode {
 
 /** A hard link found. */
 export interface PxarLinkNode {
+  /** Last part of the path. */
   readonly name: string;
   /** Offset of the FILENAME header. */
   readonly offset: number;
+  /** Offset behind its last byte in the metadata stream. */
   readonly end: number;
+  /** Says where the file is that it is a further name of. */
   readonly entry: PxarHardlink;
+  /** A link has no entries. */
   readonly table: undefined;
 }
 

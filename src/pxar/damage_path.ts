@@ -16,7 +16,9 @@ const NAMED_MAX = 1_000_000;
 
 /** Something in a directory, known without the archive. */
 export interface KnownEntry {
+  /** Last part of its path. */
   readonly name: string;
+  /** Whether others may be in it. */
   readonly isDirectory: boolean;
 }
 

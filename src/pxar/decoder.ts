@@ -26,18 +26,23 @@ export interface PxarDecoderOptions {
 
 /** The archive says its version; not there in archives of version 1. */
 export interface PxarVersionEvent {
+  /** Tells this event from others. */
   readonly type: "version";
+  /** 2 for what is written with a payload stream. */
   readonly version: 1 | 2;
 }
 
 /** The archive has a prelude. */
 export interface PxarPreludeEvent {
+  /** Tells this event from others. */
   readonly type: "prelude";
+  /** Up to 4 MiB that mean nothing to the format: clients keep their patterns in it. */
   readonly bytes: Uint8Array;
 }
 
 /** An entry begins. The children of a directory follow until its {@link PxarLeaveEvent}. */
 export interface PxarEntryEvent {
+  /** Tells this event from others. */
   readonly type: "entry";
   /** `/` for the root, else `/a/b`. */
   readonly path: string;
@@ -45,6 +50,7 @@ export interface PxarEntryEvent {
   readonly name: string;
   /** 0 for the root. */
   readonly depth: number;
+  /** What it is, with its metadata; a file's content can be read until the next event. */
   readonly entry: PxarEntry | PxarHardlink;
   /** Offset of the FILENAME header (of the ENTRY header for the root) in the metadata stream. */
   readonly offset: number;
@@ -52,7 +58,9 @@ export interface PxarEntryEvent {
 
 /** A directory ends. */
 export interface PxarLeaveEvent {
+  /** Tells this event from others. */
   readonly type: "leave";
+  /** The directory that ends, `/` for the root. */
   readonly path: string;
 }
 

@@ -11,7 +11,9 @@ import type { Timestamp } from "#src/tree/node.ts";
 
 /** An extended attribute. Its place in the list is that in the archive. */
 export interface PxarXattr {
+  /** Full name with its prefix, such as `user.comment`. */
   readonly name: string;
+  /** Any bytes; may be empty. */
   readonly value: Uint8Array;
 }
 
@@ -19,14 +21,19 @@ export interface PxarXattr {
 export interface PxarAclEntry {
   /** uid or gid. */
   readonly id: bigint;
+  /** Stored in 64 bits; the low three mean something. */
   readonly permissions: bigint;
 }
 
 /** Default ACL of a directory; undefined stands for "not set". */
 export interface PxarDefaultAcl {
+  /** Permission of the owner of what is made there. */
   readonly userObject: bigint | undefined;
+  /** Permission of its owning group. */
   readonly groupObject: bigint | undefined;
+  /** Permission of everybody else. */
   readonly other: bigint | undefined;
+  /** Upper bound of what named users and groups get. */
   readonly mask: bigint | undefined;
 }
 
@@ -35,12 +42,17 @@ export interface PxarDefaultAcl {
  * section 5).
  */
 export interface PxarAcl {
+  /** Users besides the owner. */
   readonly users: readonly PxarAclEntry[];
+  /** Groups besides the owning one. */
   readonly groups: readonly PxarAclEntry[];
   /** Permission of the owning group; there exactly when the ACL has a mask. */
   readonly groupObject: bigint | undefined;
+  /** What entries made in the directory get; undefined when it has no default ACL. */
   readonly default: PxarDefaultAcl | undefined;
+  /** Users that the default ACL names besides the owner. */
   readonly defaultUsers: readonly PxarAclEntry[];
+  /** Groups that the default ACL names besides the owning one. */
   readonly defaultGroups: readonly PxarAclEntry[];
 }
 
@@ -60,10 +72,15 @@ export interface PxarMetadata {
   readonly mode: number;
   /** chattr and FAT attributes (format specification, section 3.1). */
   readonly flags: bigint;
+  /** Owner as a number: archives have no names of users. */
   readonly uid: number;
+  /** Owning group as a number. */
   readonly gid: number;
+  /** Last change of the content; archives keep no other time. */
   readonly mtime: Timestamp;
+  /** Without ACLs and capabilities, which have their own places. */
   readonly xattrs: readonly PxarXattr[];
+  /** {@link NO_ACL} where the mode says all. */
   readonly acl: PxarAcl;
   /** Raw `security.capability`. */
   readonly fcaps: Uint8Array | undefined;
@@ -100,6 +117,7 @@ export type PxarEntry = { readonly metadata: PxarMetadata } & PxarKind;
 
 /** A further name of an earlier regular file. It has no metadata of its own. */
 export interface PxarHardlink {
+  /** Tells hard links from other entries. */
   readonly kind: "hardlink";
   /** Distance from the target's FILENAME header to this one's, in bytes of the metadata stream. */
   readonly distance: bigint;

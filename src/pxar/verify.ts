@@ -39,6 +39,7 @@ export interface VerifyFinding {
   readonly path: string | undefined;
   /** Offset in the metadata stream, or in the payload stream for defects of that. */
   readonly offset: number | undefined;
+  /** What was expected and what was found, for people. */
   readonly message: string;
 }
 

@@ -33,37 +33,61 @@ export type BackupStatus = typeof BACKUP_STATUSES[number];
 
 /** One `backup.control`. Times are seconds since 1970 UTC, sizes bytes. */
 export interface BackupControl {
+  /** Whether all pages are stored, or by which means the changed ones were found. */
   readonly mode: BackupMode;
+  /** As it stands in the file; never `UNKNOWN`. */
   readonly status: BackupStatus;
   /** The WAL that recovery needs is inside the backup. */
   readonly isStream: boolean;
+  /** Taken from a standby. */
   readonly isFromReplica: boolean;
   /** Algorithm of this run; each file of the list has its own. */
   readonly compressAlgorithm: string;
+  /** Level of this run, 0 to 9. */
   readonly compressLevel: number;
+  /** Bytes of a data page; others than 8,192 cannot be opened. */
   readonly blockSize: number;
+  /** Bytes of a page of the WAL. */
   readonly walBlockSize: number;
+  /** The cluster has checksums of its data pages. */
   readonly hasDataChecksums: boolean;
+  /** Of the pg_probackup that wrote the file, such as `2.5.15`. */
   readonly programVersion: string;
   /** Major version as text: `15`. */
   readonly serverVersion: string;
+  /** Timeline that the cluster was on. */
   readonly timelineId: number;
+  /** Where recovery begins, as PostgreSQL prints it: `0/2000028`. */
   readonly startLsn: string;
+  /** Where the backup is consistent, in the same form. */
   readonly stopLsn: string;
+  /** When the backup began; its id is made of this. */
   readonly startTime: number;
+  /** When its last byte was written; absent while it runs. */
   readonly endTime?: number;
+  /** When increments were merged into it, if ever. */
   readonly mergeTime?: number;
+  /** Earliest time at which a server that recovers it is consistent. */
   readonly recoveryTime?: number;
+  /** Until when it is pinned; absent when it is not. */
   readonly expireTime?: number;
+  /** Transaction id that goes with `recoveryTime`, in decimal. */
   readonly recoveryXid?: string;
+  /** The backup that it is being merged into; absent when no merge was begun. */
   readonly mergeDestId?: string;
+  /** The backup that it builds on; absent in FULL backups. */
   readonly parentId?: string;
+  /** Stored without WAL, and 4,096 for each directory; absent when unknown. */
   readonly dataBytes?: number;
+  /** Of the WAL that recovery needs, inside the backup or in the archive. */
   readonly walBytes?: number;
+  /** Like `dataBytes`, before compression and without page headers. */
   readonly uncompressedBytes?: number;
+  /** Of the data directory when the backup began. */
   readonly pgdataBytes?: number;
   /** Original paths; element N-1 belongs to external directory N. */
   readonly externalDirectories: readonly string[];
+  /** What was noted with `set-backup --note`. */
   readonly note?: string;
   /** CRC-32C of the file list; absent when it was not recorded. */
   readonly contentCrc?: number;

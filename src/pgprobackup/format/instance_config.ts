@@ -11,6 +11,7 @@ import { parseKeyValues, type TextPlace } from "./key_values.ts";
 export interface InstanceConfig {
   /** Decimal unsigned 64-bit number. */
   readonly systemIdentifier: string;
+  /** Bytes of one segment file of the WAL. */
   readonly walSegmentSizeBytes: number;
   /** Data directory the backups were taken from. */
   readonly pgdata?: string;

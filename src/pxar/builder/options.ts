@@ -12,6 +12,7 @@ export const ENTRIES_MAX_DEFAULT = 1 << 20;
 
 /** How far the work is. */
 export interface BuildProgress {
+  /** Entries done, of all kinds. */
   readonly entryCount: number;
   /** Bytes of the regular files. */
   readonly contentBytes: number;

@@ -47,10 +47,16 @@ export type BuildProblemKind =
 
 /** Something in the archive that is not as in the directory. */
 export interface BuildProblem {
+  /** What happened, for programs. */
   readonly kind: BuildProblemKind;
   /** Path from the source directory, `/a/b`. */
   readonly path: string;
+  /** The same for people, without the path. */
   readonly message: string;
+  /**
+   * `error`: the archive is incomplete. `warning`: something is not as it was. `notice`: as asked
+   * for.
+   */
   readonly severity: "error" | "warning" | "notice";
 }
 
@@ -66,6 +72,7 @@ export interface BuildReport {
   readonly contentBytes: number;
   /** Entries that are missing although they were not excluded, or that are incomplete. */
   readonly errorCount: number;
+  /** Things that are not as they were, though nothing is missing. */
   readonly warningCount: number;
   /** The first {@link BUILD_PROBLEMS_KEPT_MAX} problems. */
   readonly problems: readonly BuildProblem[];
@@ -98,7 +105,7 @@ export class BuildReportBuilder extends ReportCounter<BuildProblem> implements B
 
   readonly #isStrict: boolean;
 
-  /** @param isStrict whether an entry that is missing or incomplete ends the work */
+  /** Begins with nothing. @param isStrict whether something missing or incomplete ends the work */
   constructor(onProblem?: (problem: BuildProblem) => void, isStrict = false) {
     super(onProblem);
     this.#isStrict = isStrict;

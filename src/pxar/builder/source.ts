@@ -52,6 +52,7 @@ export interface SourceDirectory {
    * told.
    */
   isPseudo(): boolean;
+  /** Closes the directory; files opened in it stay open. */
   close(): void;
 }
 
@@ -68,15 +69,19 @@ export interface BuildSource {
    * when nothing is known
    */
   findData(fd: number, offset: number, extent: DataExtent): boolean;
+  /** Closes what {@link SourceDirectory} opened; a failure has no consequence for what was read. */
   closeFile(fd: number): void;
   /** Owner of files that the builder makes up: that of the process. */
   readonly uid: number;
+  /** Group of files that the builder makes up. */
   readonly gid: number;
 }
 
 /** A part of a file that is no hole. */
 export interface DataExtent {
+  /** Offset of the first byte of data. */
   start: number;
+  /** Offset behind the last one; a hole follows, or the end. */
   end: number;
 }
 
@@ -84,7 +89,9 @@ export interface DataExtent {
 export interface MetadataOptions {
   /** Extended attributes; without them neither file capabilities nor ACLs. */
   readonly xattrs: boolean;
+  /** File capabilities, `security.capability`. */
   readonly fcaps: boolean;
+  /** POSIX ACLs of access, and the default ones of directories. */
   readonly acls: boolean;
   /**
    * Whether an xattr that is too big for the kernel's call is left out; otherwise it ends the

@@ -133,9 +133,11 @@ export class FileAdder {
 
 /** A regular file that was found, and may be added later. */
 export class SourceFile {
+  /** Last part of `path`. */
   readonly name: string;
   /** Path from the source directory, `/a/b`. */
   readonly path: string;
+  /** As it was when the file was found: the archive gets this, whatever happens later. */
   readonly metadata: PxarMetadata;
   /** Length in bytes. */
   readonly size: number;
@@ -143,6 +145,7 @@ export class SourceFile {
   readonly linkCount: number;
   readonly #files: FileAdder;
 
+  /** Made by {@link FileAdder}, which opens the content when it is added. */
   constructor(
     files: FileAdder,
     name: string,

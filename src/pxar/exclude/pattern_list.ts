@@ -16,6 +16,7 @@ const EXCLAMATION_MARK = "!";
 export class PatternList {
   readonly #patterns: PathPattern[];
 
+  /** Later patterns overrule earlier ones. */
   constructor(patterns: Iterable<PathPattern> = []) {
     this.#patterns = [...patterns];
   }

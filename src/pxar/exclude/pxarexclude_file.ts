@@ -17,6 +17,7 @@ export const EXCLUDE_FILE_SIZE_MAX = 1 << 20;
 
 /** What a file says. */
 export interface ParsedExcludeFile {
+  /** In the order of their lines. */
   readonly patterns: readonly PathPattern[];
   /** Reasons why lines, or parts of them, were left out. */
   readonly problems: readonly string[];

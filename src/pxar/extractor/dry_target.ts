@@ -28,7 +28,7 @@ export class DryTarget implements ExtractTarget {
   /** Paths of files that would be replaced, by device and inode of what is there. */
   readonly #replaced = new Map<string, string>();
 
-  /** @param place the directory that would be restored into; without it nothing is in the way */
+  /** Looks at `place`, the directory to restore into; without it nothing is in the way. */
   constructor(options: TargetOptions = {}, place?: string) {
     this.features = options.features ?? RESTORE_ALL;
     this.#overwrite = options.overwrite ?? OVERWRITE_NOTHING;

@@ -12,6 +12,7 @@ import type { ProblemSink } from "./report.ts";
 
 /** Content of a regular file, read once from its beginning to its end. */
 export interface EntryContent {
+  /** Length in bytes, known before the first is read. */
   readonly size: number;
   /**
    * Reads up to `size` further bytes into `target.bytes` from `start` on.
@@ -23,6 +24,7 @@ export interface EntryContent {
 
 /** What a FIFO, socket or device node is; its mode says which of them. */
 export interface SpecialEntry {
+  /** Owner, mode, times and the rest that the target is asked to set. */
   readonly metadata: PxarMetadata;
   /** Of devices only. */
   readonly device?: DeviceNumber;

@@ -37,6 +37,8 @@ export class InTheWayError extends OsError {
   readonly leave: OverwriteLeave | undefined;
 
   /**
+   * An EEXIST; the message names what is there when its type is another.
+   *
    * @param coming the leave that entries of this type need
    * @param mode of what is there
    * @param isSame what is there is the device, FIFO or socket that comes

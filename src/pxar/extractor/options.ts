@@ -10,16 +10,21 @@ export interface RestoreFeatures {
   readonly owner: boolean;
   /** Permission bits; otherwise files stay 0600 and directories 0700. */
   readonly permissions: boolean;
+  /** Extended attributes but capabilities and ACLs. */
   readonly xattrs: boolean;
   /** File capabilities. */
   readonly fcaps: boolean;
+  /** POSIX ACLs, default ones too. */
   readonly acls: boolean;
   /** Attributes of chattr(1) and FAT. */
   readonly flags: boolean;
   /** Quota project ids. */
   readonly projectIds: boolean;
+  /** Device nodes, which only root can make. */
   readonly deviceNodes: boolean;
+  /** Named pipes. */
   readonly fifos: boolean;
+  /** Names of sockets; nothing listens there. */
   readonly sockets: boolean;
 }
 
@@ -46,7 +51,9 @@ export const RESTORE_ALL: RestoreFeatures = {
 export interface OverwritePolicy {
   /** Regular files replace what is there. */
   readonly files: boolean;
+  /** Symbolic links replace what is there. */
   readonly symlinks: boolean;
+  /** Further names of restored files replace what is there. */
   readonly hardlinks: boolean;
   /** Devices, FIFOs and sockets. */
   readonly specials: boolean;
@@ -76,7 +83,9 @@ export const OVERWRITE_ALL: OverwritePolicy = {
 
 /** How a target directory is written. */
 export interface TargetOptions {
+  /** What is restored; default: everything. */
   readonly features?: RestoreFeatures;
+  /** What may be replaced; default: nothing. */
   readonly overwrite?: OverwritePolicy;
 }
 

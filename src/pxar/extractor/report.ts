@@ -14,6 +14,7 @@ export interface ExtractProblem {
   readonly path: string;
   /** What was tried: `set owner`. */
   readonly step: string;
+  /** Why not; an `OsError` where the system refused. */
   readonly error: Error;
   /**
    * `warning` when the target cannot hold it at all (its file system knows no such attribute); the
@@ -32,7 +33,9 @@ export interface ExtractReport {
   readonly skippedCount: number;
   /** Content restored, holes included. */
   readonly contentBytes: number;
+  /** Problems that leave the extraction incomplete. */
   readonly errorCount: number;
+  /** Problems of what the target cannot hold at all. */
   readonly warningCount: number;
   /** The first {@link PROBLEMS_KEPT_MAX} problems. */
   readonly problems: readonly ExtractProblem[];

@@ -14,7 +14,9 @@ export const DEVICE_HALF_MAX = 0xffff_ffffn;
 
 /** Major and minor number of a device. */
 export interface DeviceNumber {
+  /** Number of the driver. */
   readonly major: bigint;
+  /** Number of the device at its driver. */
   readonly minor: bigint;
 }
 
