@@ -1,6 +1,6 @@
 /**
- * Every module and every exported symbol has a doc comment. (`deno doc --lint` asks the same of
- * every member, where a good name often says all there is to say.)
+ * Every module and every exported symbol has a doc comment. `deno doc --lint` asks the same of the
+ * members of what the library exports; elsewhere a good name often says all there is to say.
  *
  *     deno run --allow-run=deno,git scripts/doc_check.ts
  *

@@ -66,7 +66,9 @@ const LOCK_TIMEOUT_MS = 10_000;
 
 /** An open datastore. */
 export class Datastore {
+  /** Absolute path of the directory with `.chunks`. */
   readonly path: string;
+  /** `read` neither makes files nor, without FFI, takes locks. */
   readonly access: "read" | "write";
   /** What whoever writes should know of locks that could not be taken. */
   readonly warnings: readonly string[];
@@ -180,7 +182,7 @@ export class Datastore {
     return listNamespaces(this.#store, below);
   }
 
-  /** @throws {StateError} `exists`, or `not-found` when its parent does not */
+  /** Makes an empty one. @throws {StateError} `exists`, or `not-found` when its parent does not */
   createNamespace(namespace: Namespace): void {
     createNamespace(this.#store, namespace);
   }
@@ -198,7 +200,7 @@ export class Datastore {
     return listGroups(this.#store, namespace);
   }
 
-  /** @throws {StateError} `not-found` */
+  /** A group with its snapshots and notes. @throws {StateError} `not-found` */
   groupInfo(group: GroupId): GroupInfo {
     return describeGroup(this.#store, group);
   }
@@ -239,7 +241,7 @@ export class Datastore {
     return listSnapshots(this.#store, group);
   }
 
-  /** @throws {StateError} `not-found` */
+  /** A snapshot as listed; what is wrong in it is a field. @throws {StateError} `not-found` */
   snapshotInfo(snapshot: SnapshotId): SnapshotInfo {
     return describeSnapshot(this.#store, snapshot);
   }

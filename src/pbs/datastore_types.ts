@@ -19,7 +19,9 @@ export type SyncLevel = "none" | "file" | "filesystem";
 
 /** Owner of files. */
 export interface FileOwner {
+  /** Who owns what is made, as a number. */
   readonly uid: number;
+  /** Group of what is made, as a number. */
   readonly gid: number;
 }
 
@@ -53,9 +55,11 @@ export interface CreateOptions {
 
 /** A backup group. */
 export interface GroupInfo {
+  /** Namespace, type and id. */
   readonly id: GroupId;
   /** Auth id that owns the group, such as `root@pam`; undefined where the file is missing. */
   readonly owner: string | undefined;
+  /** What people wrote about the group, its first line as a title; undefined without notes. */
   readonly notes: string | undefined;
   /** Newest first; unfinished ones included. */
   readonly snapshots: readonly SnapshotId[];
@@ -67,6 +71,7 @@ export interface GroupInfo {
 
 /** A file of a snapshot. */
 export interface SnapshotFile {
+  /** With its extension: `root.pxar.didx`, `vm.conf.blob`. */
   readonly name: string;
   /**
    * As in the manifest (bytes of the stream for an index); of the file itself where the manifest
@@ -79,8 +84,11 @@ export interface SnapshotFile {
 
 /** A snapshot as listed. */
 export interface SnapshotInfo {
+  /** Group and time. */
   readonly id: SnapshotId;
+  /** Auth id that owns the group; undefined where the file is missing. */
   readonly owner: string | undefined;
+  /** Neither pruned nor removed until that is taken back. */
   readonly isProtected: boolean;
   /** Whether it has a manifest. */
   readonly isFinished: boolean;
@@ -88,9 +96,11 @@ export interface SnapshotInfo {
   readonly files: readonly SnapshotFile[];
   /** Sum of the manifest's sizes. */
   readonly size: number | undefined;
+  /** What people wrote about the snapshot; undefined without notes. */
   readonly notes: string | undefined;
   /** Fingerprint of the key that it was made with. */
   readonly keyFingerprint: string | undefined;
+  /** Result of the last verification and its task; undefined where there was none. */
   readonly verifyState: { readonly state: string; readonly upid: string } | undefined;
   /** Why the manifest could not be read. */
   readonly error: unknown;
@@ -118,6 +128,7 @@ export interface OpenSnapshotOptions {
 
 /** Decoded chunks that several threads share, each with a reader of its own. */
 export interface SharedChunks {
+  /** Made once with `createSharedChunkMemory()`, and posted to each thread. */
   readonly memory: SharedChunkMemory;
   /** The thread that reads ahead for all. Default: none. */
   readonly loader?: ReadAheadThread;
@@ -151,11 +162,13 @@ export interface StoreWorkers {
 
 /** What a new snapshot is to be. */
 export interface NewSnapshotOptions {
+  /** A group that does not exist is made. */
   readonly group: GroupId;
   /** Unix seconds. Left out: now, or the next second that is free. */
   readonly time?: number;
   /** Default: `none` without a key, else `encrypt`. */
   readonly cryptMode?: CryptMode;
+  /** Needed for the modes `encrypt` and `sign-only`. */
   readonly crypt?: CryptConfig;
   /**
    * Owner of a new group. Default: `root@pam`. Where given, an existing group must belong to it.

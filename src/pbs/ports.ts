@@ -38,6 +38,7 @@ export interface ChunkSource {
 
 /** A finished snapshot, open for reading. It is not removed while it is open. */
 export interface SnapshotReader {
+  /** Group and time, with the namespace. */
   readonly id: SnapshotId;
   /** Checked against the key that the snapshot was opened with. */
   readonly manifest: Manifest;
@@ -71,6 +72,7 @@ export interface SnapshotReader {
    * @throws what {@link dynamicIndex} throws; reading throws what {@link ChunkSource.load} throws
    */
   openArchive(name: string): ByteSource;
+  /** Ends reading ahead, and lets the snapshot be removed again. */
   close(): void;
 }
 
@@ -92,9 +94,11 @@ export interface IndexedStreamSummary {
   readonly checksum: string;
   /** Entries of the index. */
   readonly chunkCount: number;
-  /** Chunks that the store did not have, and their bytes before and after compression. */
+  /** Chunks that the store did not have. */
   readonly newChunkCount: number;
+  /** Plain bytes of the new chunks. */
   readonly newBytes: number;
+  /** Bytes that the new chunks take in the store. */
   readonly newStoredBytes: number;
   /** Bytes of chunks that were not read at all; see {@link IndexedStream.inject}. */
   readonly injectedBytes: number;
@@ -132,11 +136,15 @@ export interface BlobOptions {
 
 /** What a finished backup says about itself. */
 export interface SnapshotSummary {
+  /** Group and time that the snapshot got. */
   readonly id: SnapshotId;
+  /** As it was written, with the statistics. */
   readonly manifest: Manifest;
-  /** Chunks of all indexes that the store did not have, with their plain and stored bytes. */
+  /** Chunks of all indexes that the store did not have. */
   readonly newChunkCount: number;
+  /** Plain bytes of the new chunks. */
   readonly newBytes: number;
+  /** Bytes that the new chunks take in the store. */
   readonly newStoredBytes: number;
   /** Chunks that were there already. */
   readonly knownChunkCount: number;
@@ -147,6 +155,7 @@ export interface SnapshotSummary {
  * {@link finish} has returned; a process that ends before leaves an unfinished snapshot at most.
  */
 export interface SnapshotWriter {
+  /** Known from the start: the snapshot's directory is made and locked. */
   readonly id: SnapshotId;
   /** Crypt mode of everything that is written. */
   readonly cryptMode: CryptMode;

@@ -52,6 +52,7 @@ export interface LockReader {
 export class ChainLock {
   readonly #directories: readonly string[];
   readonly #reader: LockReader;
+  /** Use {@link lockChain}, which takes the lock. */
 
   constructor(directories: readonly string[], reader: LockReader) {
     this.#directories = directories;

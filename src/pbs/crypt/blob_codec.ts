@@ -49,10 +49,15 @@ export interface BlobDecodeOptions {
 
 /** Stored bytes of a blob, `size` bytes of `buffer` from `start` on. */
 export interface EncodedBlob {
+  /** Of the codec or its caller; good until the codec's next call. */
   readonly buffer: NativeBuffer;
+  /** Where the blob begins in `buffer.bytes`. */
   readonly start: number;
+  /** Length of the blob with its header, in bytes. */
   readonly size: number;
+  /** Whether compression made it smaller, and was kept. */
   readonly isCompressed: boolean;
+  /** Whether it needs the key to be read. */
   readonly isEncrypted: boolean;
 }
 
@@ -72,7 +77,7 @@ export class BlobCodec {
   readonly #iv = new Uint8Array(BLOB_IV_SIZE);
   #scratch: NativeBuffer;
 
-  /** @param fillRandom source of initialization vectors; no two blobs may have the same */
+  /** `fillRandom` gives initialization vectors, of which no two blobs may have the same. */
   constructor(
     codecs: Codecs,
     fillRandom: FillRandom = (target) => {

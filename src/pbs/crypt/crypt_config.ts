@@ -34,10 +34,7 @@ export class CryptConfig {
   /** `xx:xx:…`, 32 pairs; says nothing of the key. */
   readonly fingerprint: string;
 
-  /**
-   * @param key 32 bytes
-   * @throws {UsageError} when they are not
-   */
+  /** Keeps a copy of `key`, 32 bytes, and derives the rest. @throws {UsageError} else */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_SIZE) {
       throw new UsageError(`Cannot use a key of ${key.length} bytes: expected ${KEY_SIZE}`);

@@ -12,6 +12,7 @@ import { formatKeyFile, type KeyFile, makeKeyFile, parseKeyFile } from "../forma
 
 /** A key in use, and what is known of it besides. */
 export interface KeyOrigin {
+  /** The key itself. */
   readonly crypt: CryptConfig;
   /** When the key was made: RFC 3339, as in its key file. */
   readonly created: string;

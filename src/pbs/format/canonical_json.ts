@@ -12,6 +12,7 @@ export type JsonValue = null | boolean | number | string | readonly JsonValue[] 
 
 /** A JSON object. */
 export interface JsonObject {
+  /** In the order of the file; written sorted. */
   readonly [name: string]: JsonValue;
 }
 

@@ -45,8 +45,11 @@ export type CatalogEntry =
 
 /** A directory, with where its table is. */
 export interface CatalogDirectory {
+  /** Tells directories from other entries. */
   readonly kind: "directory";
+  /** Without slashes. */
   readonly name: string;
+  /** Offset of its table from the start of the catalog, in bytes. */
   readonly offset: number;
 }
 

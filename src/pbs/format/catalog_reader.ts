@@ -18,6 +18,7 @@ import { readSafeUnsigned, readSigned, type VarintCursor } from "./varint.ts";
 
 /** The bytes of a catalog. */
 export interface CatalogBytes {
+  /** Length of the catalog in bytes. */
   readonly size: number;
   /**
    * Exactly `size` bytes at `offset`, which are there. They are the reader's until its next call.

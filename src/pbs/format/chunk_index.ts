@@ -45,6 +45,7 @@ export interface ChunkIndex {
   startOf(position: number): number;
   /** Where a chunk ends in the stream. */
   endOf(position: number): number;
+  /** Name of the chunk at a position, 0 to {@link count} - 1. */
   digestOf(position: number): ChunkDigest;
   /** The chunk with the byte at `offset` of the stream; {@link count} at the end and behind. */
   find(offset: number): number;
@@ -54,6 +55,7 @@ export interface ChunkIndex {
 
 /** A finished index file. */
 export interface EncodedIndex {
+  /** The whole file, header included. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** As the manifest names it. */
   readonly checksum: ChunkDigest;
@@ -71,6 +73,7 @@ export interface IndexStamp {
 export interface IndexLayout extends IndexHeader {
   /** Number of entries, each of `entrySize` bytes, from {@link INDEX_HEADER_SIZE} on. */
   readonly count: number;
+  /** 40 in a dynamic index, 32 in a fixed one. */
   readonly entrySize: number;
   /** Where the digest is in an entry. */
   readonly digestOffset: number;
@@ -78,8 +81,11 @@ export interface IndexLayout extends IndexHeader {
 
 /** What is in every header. */
 export interface IndexHeader {
+  /** 16 random bytes that identify this index. */
   readonly uuid: Uint8Array<ArrayBuffer>;
+  /** When it was made, in unix seconds. */
   readonly ctime: number;
+  /** SHA-256 over the entries, as the header says; not checked. */
   readonly statedChecksum: ChunkDigest;
 }
 

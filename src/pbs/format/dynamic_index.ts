@@ -112,6 +112,7 @@ export class DynamicIndex implements ChunkIndex {
     return u64At(this.#view, INDEX_HEADER_SIZE + position * ENTRY_SIZE);
   }
 
+  /** SHA-256 of the entry, behind its end offset. */
   digestOf(position: number): ChunkDigest {
     return digestAt(this.#bytes, INDEX_HEADER_SIZE + position * ENTRY_SIZE + DIGEST_OFFSET);
   }

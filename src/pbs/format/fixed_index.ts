@@ -115,6 +115,7 @@ export class FixedIndex implements ChunkIndex {
     return Math.min((position + 1) * this.chunkSize, this.size);
   }
 
+  /** SHA-256 that is the whole entry: offsets follow from the chunk size. */
   digestOf(position: number): ChunkDigest {
     return digestAt(this.#bytes, INDEX_HEADER_SIZE + position * ENTRY_SIZE);
   }

@@ -39,9 +39,11 @@ const PBKDF2_ROUNDS_NEW = 65_535;
 
 /** The primitives a key file is made of. */
 export interface KeyCrypto {
+  /** SHA-256 of all parts one behind the other. @returns 32 bytes */
   sha256(...parts: readonly Uint8Array[]): Uint8Array;
   /** PBKDF2 with HMAC-SHA256. */
   pbkdf2(password: Uint8Array, salt: Uint8Array, rounds: number, size: number): Uint8Array;
+  /** Scrypt of RFC 7914. @returns `size` bytes */
   scrypt(
     password: Uint8Array,
     salt: Uint8Array,
@@ -57,6 +59,7 @@ export interface KeyCrypto {
     tag: Uint8Array,
     sealed: Uint8Array,
   ): Uint8Array | undefined;
+  /** Bytes that nobody can guess, for keys, salts and IVs. */
   randomBytes(size: number): Uint8Array;
 }
 
@@ -74,19 +77,25 @@ export type KeyDerivation =
 
 /** A parsed key file. */
 export interface KeyFile {
+  /** How the passphrase becomes the key that `data` is sealed with. */
   readonly derivation: KeyDerivation;
   /** RFC 3339, as in the file. */
   readonly created: string;
+  /** When the passphrase was changed last; RFC 3339. */
   readonly modified: string;
+  /** The key: IV, tag and ciphertext, or its 32 bytes where it is not locked. */
   readonly data: Uint8Array;
   /** 32 bytes; undefined where the file has none. */
   readonly fingerprint: Uint8Array | undefined;
+  /** What reminds the owner of the passphrase, readable by all. */
   readonly hint: string | undefined;
 }
 
 /** What {@link makeKeyFile} is told. */
 export interface NewKeyFile {
+  /** The 32 bytes to keep. */
   readonly key: Uint8Array;
+  /** How the passphrase is stretched; `none` keeps the key in the open. */
   readonly kind: KeyDerivation["kind"];
   /** Bytes of the passphrase; not used for `none`. */
   readonly passphrase?: Uint8Array;
@@ -96,6 +105,7 @@ export interface NewKeyFile {
    * When the key itself was made, where that is not now: a changed passphrase leaves it as it is.
    */
   readonly created?: string;
+  /** What shall remind of the passphrase; not for `none`. */
   readonly hint?: string;
 }
 

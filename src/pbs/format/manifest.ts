@@ -37,11 +37,13 @@ const FILE_FIELDS = ["crypt-mode", "csum", "filename", "size"];
 
 /** A file of a snapshot. */
 export interface ManifestFile {
+  /** With its extension: `root.pxar.didx`, `vm.conf.blob`. */
   readonly filename: string;
   /** Of an index: bytes of the stream. Of a blob: bytes of its file. */
   readonly size: number;
   /** 64 hex digits. Of an index: its checksum. Of a blob: SHA-256 of its file. */
   readonly csum: string;
+  /** Whether its chunks or blob are encrypted, only signed, or neither. */
   readonly cryptMode: CryptMode;
   /** Other fields. */
   readonly extra?: JsonObject;
@@ -49,10 +51,13 @@ export interface ManifestFile {
 
 /** A parsed manifest. */
 export interface Manifest {
+  /** With id and time the name of the snapshot; the namespace is not in it. */
   readonly backupType: BackupType;
+  /** Such as the name of a machine or the number of a guest. */
   readonly backupId: string;
   /** Unix seconds. */
   readonly backupTime: number;
+  /** All files but the manifest itself and the log of the client. */
   readonly files: readonly ManifestFile[];
   /** 64 hex digits; undefined where the manifest is not signed. */
   readonly signature: string | undefined;
@@ -64,15 +69,21 @@ export interface Manifest {
 
 /** Outcome of the last verification. */
 export interface VerifyState {
+  /** `failed` when at least one file is damaged or incomplete. */
   readonly state: "ok" | "failed";
+  /** Task of the server that verified it, or one that looks like that. */
   readonly upid: string;
 }
 
 /** What the writer of a snapshot counted. */
 export interface UploadStatistics {
+  /** Chunks of all streams, repeated ones included. */
   readonly count: number;
+  /** Bytes of these chunks before compression. */
   readonly size: number;
+  /** Bytes that they take as stored, repeated ones counted again. */
   readonly compressedSize: number;
+  /** Chunks of these that the store had already. */
   readonly duplicates: number;
 }
 

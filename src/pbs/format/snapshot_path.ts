@@ -17,13 +17,17 @@ export type BackupType = "host" | "vm" | "ct";
 
 /** Snapshots of one thing. */
 export interface GroupId {
+  /** Empty for the root namespace. */
   readonly ns: Namespace;
+  /** Part of the group's path. */
   readonly type: BackupType;
+  /** Such as the name of a machine or the number of a guest. */
   readonly id: string;
 }
 
 /** One backup. */
 export interface SnapshotId {
+  /** What it is a backup of. */
   readonly group: GroupId;
   /** Unix seconds. */
   readonly time: number;

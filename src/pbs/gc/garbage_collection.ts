@@ -66,6 +66,7 @@ export interface GarbageCollectionOptions {
   readonly storeName?: string;
   /** Asked all the time whether to go on; what it throws ends the run. An AbortSignal is one. */
   readonly signal?: { throwIfAborted(): void };
+  /** Called after each index file, then after each directory of chunks. */
   readonly onProgress?: (progress: GcProgress) => void;
   /** Told of what is unusual but no reason to stop, such as a chunk that is missing. */
   readonly onWarning?: (message: string) => void;

@@ -24,20 +24,21 @@ export interface GcStatus {
   readonly indexFileCount: number;
   /** Bytes of the streams that these describe. */
   readonly indexDataBytes: number;
-  /** Chunks that stay, and the bytes of everything that stays and is not pending. */
+  /** Chunks that stay and are not pending. */
   readonly diskChunks: number;
+  /** Bytes of everything that stays and is not pending. */
   readonly diskBytes: number;
-  /** Chunks that were removed, and their bytes together with those of removed corrupt chunks. */
+  /** Chunks that were removed, without those found corrupt before. */
   readonly removedChunks: number;
+  /** Bytes of the removed chunks, corrupt ones included. */
   readonly removedBytes: number;
-  /**
-   * Chunks that nothing uses but are too young to go, and their bytes together with those of such
-   * corrupt chunks.
-   */
+  /** Chunks that nothing uses but are too young to go. */
   readonly pendingChunks: number;
+  /** Bytes of the pending chunks, corrupt ones included. */
   readonly pendingBytes: number;
-  /** Chunks found corrupt by verification (`*.bad`): removed, and too young to go. */
+  /** Chunks found corrupt by verification (`*.bad`) that were removed. */
   readonly removedBad: number;
+  /** Corrupt chunks that are too young to go. */
   readonly stillBad: number;
 }
 
@@ -58,16 +59,27 @@ export const EMPTY_GC_STATUS: GcStatus = {
 
 /** A status with the names that the file and a server's API use. */
 export interface GcStatusFields {
+  /** See {@link GcStatus}; null before the first run. */
   readonly "upid": string | null;
+  /** See {@link GcStatus.indexFileCount}. */
   readonly "index-file-count": number;
+  /** See {@link GcStatus.indexDataBytes}. */
   readonly "index-data-bytes": number;
+  /** See {@link GcStatus.diskBytes}. */
   readonly "disk-bytes": number;
+  /** See {@link GcStatus.diskChunks}. */
   readonly "disk-chunks": number;
+  /** See {@link GcStatus.removedBytes}. */
   readonly "removed-bytes": number;
+  /** See {@link GcStatus.removedChunks}. */
   readonly "removed-chunks": number;
+  /** See {@link GcStatus.pendingBytes}. */
   readonly "pending-bytes": number;
+  /** See {@link GcStatus.pendingChunks}. */
   readonly "pending-chunks": number;
+  /** See {@link GcStatus.removedBad}. */
   readonly "removed-bad": number;
+  /** See {@link GcStatus.stillBad}. */
   readonly "still-bad": number;
 }
 

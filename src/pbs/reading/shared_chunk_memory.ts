@@ -51,8 +51,11 @@ export const SlotState = {
 
 /** Can be posted to a Worker. */
 export interface SharedChunkMemory {
+  /** The lock and the table of slots. */
   readonly control: SharedArrayBuffer;
+  /** Decoded chunks, one for each slot in use. */
   readonly data: SharedArrayBuffer;
+  /** Most bytes of decoded chunks. */
   readonly budgetBytes: number;
 }
 

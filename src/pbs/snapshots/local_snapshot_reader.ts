@@ -60,6 +60,7 @@ interface LocalSnapshotOptions extends OpenSnapshotOptions {
 
 /** See {@link SnapshotReader}. */
 export class LocalSnapshotReader implements SnapshotReader {
+  /** Group and time, with the namespace. */
   readonly id: SnapshotId;
   readonly manifest: Manifest;
   readonly cryptMode: CryptMode;
@@ -185,6 +186,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     });
   }
 
+  /** Gives back the lock, and ends threads that read ahead. */
   close(): void {
     this.#ahead?.close();
     this.#loader?.close();

@@ -63,6 +63,7 @@ export interface SnapshotPreparation {
 
 /** See {@link SnapshotWriter}. */
 export class LocalSnapshotWriter implements SnapshotWriter {
+  /** Group and time that the snapshot got. */
   readonly id: SnapshotId;
   readonly cryptMode: CryptMode;
   readonly #store: OpenStore;
@@ -77,6 +78,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   #pipeline: ChunkPipeline | undefined;
   #hasEnded = false;
 
+  /** Use `Datastore.createSnapshot()`, which chooses the time and takes the locks. */
   constructor(store: OpenStore, options: NewSnapshotOptions, preparation: SnapshotPreparation) {
     this.id = preparation.id;
     this.cryptMode = options.cryptMode ?? (options.crypt === undefined ? "none" : "encrypt");

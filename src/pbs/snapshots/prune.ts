@@ -9,11 +9,17 @@ import { checkTimeZone, localTime } from "#src/io/local_time.ts";
 
 /** How many snapshots are kept, by period. Left out or 0: the period selects nothing. */
 export interface RetentionOptions {
+  /** The newest, whenever they were made. */
   readonly last?: number;
+  /** The newest of each of so many hours that have one. */
   readonly hourly?: number;
+  /** The newest of each of so many days that have one. */
   readonly daily?: number;
+  /** The newest of each of so many ISO weeks that have one. */
   readonly weekly?: number;
+  /** The newest of each of so many months that have one. */
   readonly monthly?: number;
+  /** The newest of each of so many years that have one. */
   readonly yearly?: number;
 }
 
@@ -27,28 +33,37 @@ export type PruneMark = "keep" | "keep-partial" | "protected" | "remove";
 
 /** What the rule looks at. */
 export interface PrunableSnapshot<Id> {
+  /** What the caller knows the snapshot by; it is only handed back. */
   readonly id: Id;
   /** Unix seconds. */
   readonly time: number;
+  /** Only finished snapshots count for a period. */
   readonly isFinished: boolean;
+  /** Protected ones stay, and fill no period. */
   readonly isProtected: boolean;
 }
 
 /** What pruning does with one snapshot, and why. */
 export interface PruneDecision<Id> {
+  /** As it was given. */
   readonly id: Id;
+  /** What happens to the snapshot. */
   readonly mark: PruneMark;
   /** What a snapshot is kept for; undefined where no period selected it. */
   readonly period: RetentionPeriod | undefined;
+  /** As it was given. */
   readonly isProtected: boolean;
 }
 
 /** A moment on the calendar of some place. */
 export interface CalendarTime {
+  /** Of the Gregorian calendar. */
   readonly year: number;
   /** 1 to 12. */
   readonly month: number;
+  /** Day of the month, 1 to 31. */
   readonly day: number;
+  /** 0 to 23. */
   readonly hour: number;
 }
 

@@ -44,6 +44,7 @@ export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
 
 /** A snapshot that was not removed with its group. */
 export interface KeptSnapshot {
+  /** The snapshot that is still there. */
   readonly id: SnapshotId;
   /** `protected` or `locked`. */
   readonly reason: StateError;

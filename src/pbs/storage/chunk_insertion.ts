@@ -12,6 +12,7 @@ import type { ChunkStorage } from "./storage.ts";
 
 /** What became of an insertion. */
 export interface Insertion {
+  /** False when the storage had the chunk already; it was not written again. */
   readonly isNew: boolean;
   /** Bytes of the chunk that is stored now. */
   readonly storedSize: number;

@@ -23,9 +23,11 @@ export interface StorageDescription {
 
 /** An open storage, for one thread. */
 export interface Storage {
+  /** What {@link openStorage} opens the same storage by, in any thread. */
   readonly description: StorageDescription;
   /** Encoded chunks, each a whole blob. @throws {OsError} when they may not be read */
   readonly chunks: ChunkStorage;
+  /** Everything but chunks, by path from the root: indexes, blobs, owners, notes. */
   readonly files: FileStorage;
   /** Undefined where nothing keeps processes from what others use: then there is no writing. */
   readonly locks: StorageLocks | undefined;
@@ -33,13 +35,17 @@ export interface Storage {
   readonly writerLock: WriterLock | undefined;
   /** Undefined where that cannot be known. @throws {OsError} */
   space(): StorageSpace | undefined;
+  /** Frees what this thread has open; the storage itself goes on. */
   close(): void;
 }
 
 /** Space of what a storage is kept in. */
 export interface StorageSpace {
+  /** Size of the file system, or what is allowed to be used. */
   readonly totalBytes: number;
+  /** Bytes in use, by whatever it is. */
   readonly usedBytes: number;
+  /** Bytes that can still be written. */
   readonly availableBytes: number;
 }
 
@@ -120,7 +126,9 @@ export interface StoredStatus {
 
 /** An entry of a folder. */
 export interface StoredEntry {
+  /** Last part of its path. */
   readonly name: string;
+  /** Whether it is a file, a folder, or something else. */
   readonly kind: StoredStatus["kind"];
 }
 

@@ -39,6 +39,7 @@ export interface VerifyOptions {
   readonly storeName?: string;
   /** Asked all the time whether to go on; what it throws ends the run. An AbortSignal is one. */
   readonly signal?: { throwIfAborted(): void };
+  /** Called when a file begins and after each batch of its chunks. */
   readonly onProgress?: (progress: VerifyProgress) => void;
   /** Told of every fault when it is found. */
   readonly onFault?: (fault: VerifyFault) => void;
@@ -50,22 +51,29 @@ export interface VerifyOptions {
 
 /** How far a verification is. */
 export interface VerifyProgress {
+  /** The snapshot that is verified. */
   readonly snapshot: SnapshotId;
   /** File of the snapshot that is verified. */
   readonly file: string | undefined;
   /** Snapshots done, of all. */
   readonly done: number;
+  /** Snapshots that are verified in this run. */
   readonly total: number;
   /** Chunks of the file done, of those that were not verified before. */
   readonly chunksDone: number;
+  /** Chunks of the file that were not verified before. */
   readonly chunksTotal: number;
 }
 
 /** Something that is not as it should be. */
 export interface VerifyFault {
+  /** Snapshot that the fault was found in; others may share the chunk. */
   readonly snapshot: SnapshotId;
+  /** File of the snapshot; undefined for the manifest and what concerns all. */
   readonly file: string | undefined;
+  /** What is wrong, for people, without the name of the snapshot. */
   readonly message: string;
+  /** What was thrown, for its class and code. */
   readonly error: unknown;
   /** The new name of a corrupt chunk. */
   readonly renamedTo?: string;
@@ -73,11 +81,13 @@ export interface VerifyFault {
 
 /** What became of a snapshot. */
 export interface VerifiedSnapshot {
+  /** Group and time. */
   readonly snapshot: SnapshotId;
   /** `skipped`: has a result that counts, is unfinished, or is being written or removed. */
   readonly result: "ok" | "failed" | "skipped";
   /** The first {@link FAULTS_MAX} faults. */
   readonly faults: readonly VerifyFault[];
+  /** All faults, also those that are not kept. */
   readonly faultCount: number;
   /** Why it was skipped. */
   readonly reason?: "verified" | "locked" | "unfinished" | "vanished";
@@ -87,9 +97,11 @@ export interface VerifiedSnapshot {
 export interface VerifyReport {
   /** In the order of verification. */
   readonly snapshots: readonly VerifiedSnapshot[];
-  /** Chunks read, and their stored and plain bytes. */
+  /** Chunks read. */
   readonly chunkCount: number;
+  /** Bytes of these chunks as they are stored. */
   readonly storedBytes: number;
+  /** Bytes of these chunks decoded. */
   readonly plainBytes: number;
   /** Chunks that are corrupt or missing. */
   readonly badChunkCount: number;

@@ -40,7 +40,7 @@ export class StoreChunkHandler implements ChunkHandler {
   /** Chunks since the last one that was there already. */
   #newCount = 0;
 
-  /** @throws {OsError} when the datastore cannot be opened */
+  /** Opens the storage for this thread. @throws {OsError} when it cannot be opened */
   constructor({ storage, key }: StoreChunkHandlerDescription) {
     this.#storage = openStorage(storage);
     this.#store = this.#storage.chunks;

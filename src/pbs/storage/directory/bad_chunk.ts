@@ -27,6 +27,7 @@ function badChunkPath(chunkPath: string, number: number): string {
 export class BadChunks implements ChunkQuarantine {
   readonly #pathOf: (digest: ChunkDigest) => string;
 
+  /** `pathOf` gives the path of a chunk's file by its digest. */
   constructor(pathOf: (digest: ChunkDigest) => string) {
     this.#pathOf = pathOf;
   }

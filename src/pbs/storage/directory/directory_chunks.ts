@@ -40,6 +40,7 @@ const READ_FLAGS = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag
 export interface ChunkWriting {
   /** Owner of `.chunks`. */
   readonly owner: FileOwner;
+  /** When a chunk is durable. */
   readonly syncLevel: SyncLevel;
 }
 
@@ -163,6 +164,7 @@ export class DirectoryChunks implements ChunkStorage {
     return this.#buffer;
   }
 
+  /** Closes the directory; nothing may be read afterwards. */
   close(): void {
     if (this.#directory >= 0) host.close(this.#directory);
   }

@@ -25,7 +25,7 @@ export class DirectoryFiles implements FileStorage {
   readonly #root: string;
   readonly #newFiles: StoreFiles | undefined;
 
-  /** @param newFiles makes them; undefined for reading only */
+  /** Files below `root`; `newFiles` makes new ones, undefined for reading only. */
   constructor(root: string, newFiles: StoreFiles | undefined) {
     this.#root = root;
     this.#newFiles = newFiles;

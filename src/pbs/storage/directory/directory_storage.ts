@@ -17,6 +17,7 @@ import { StoreFiles } from "./store_files.ts";
 
 /** A directory with `.chunks` in it. */
 export interface DirectoryDescription extends StorageDescription {
+  /** Tells this description from those of other storages. */
   readonly kind: "directory";
   /** Absolute. */
   readonly path: string;
@@ -38,7 +39,9 @@ export interface DirectoryLocking {
 
 /** See {@link Storage}. Without FFI it can be read, but nothing is locked. */
 export class DirectoryStorage implements Storage {
+  /** Absolute path of the directory. */
   readonly localPath: string;
+  /** Indexes, blobs and the small files of groups and snapshots. */
   readonly files: DirectoryFiles;
   readonly locks: ObjectLocks | undefined;
   readonly writerLock: ProcessLock | undefined;
@@ -74,6 +77,7 @@ export class DirectoryStorage implements Storage {
     return mayUseFfi ? hostSpace(this.localPath) : builtInSpace(this.localPath);
   }
 
+  /** Closes what is open; locks are given back by who holds them. */
   close(): void {
     this.#chunks?.close();
     this.#chunks = undefined;

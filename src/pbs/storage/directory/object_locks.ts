@@ -45,6 +45,7 @@ export interface ObjectLocksOptions {
 export class ObjectLocks implements StorageLocks {
   readonly #options: ObjectLocksOptions;
 
+  /** Takes no lock yet. */
   constructor(options: ObjectLocksOptions) {
     this.#options = options;
   }

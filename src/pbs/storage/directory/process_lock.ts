@@ -40,6 +40,7 @@ export class ProcessLock implements WriterLock {
   readonly #files: StoreFiles;
   readonly #timeoutMs: number;
 
+  /** Opens no file yet: the lock file is made when the lock is taken. */
   constructor(storePath: string, files: StoreFiles, timeoutMs: number) {
     this.path = `${storePath}/${LOCK_FILE}`;
     this.#files = files;
