@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
-import { openFsFileSource } from "#src/io/fs_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
+import { openPlainSource } from "#src/io/files/plain_source.ts";
 import { NO_ACL, PxarAccessor, PxarEncoder, type PxarMetadata } from "#src/pxar/mod.ts";
 import { FileType } from "#src/tree/node.ts";
 import { median } from "./host.ts";
@@ -62,7 +62,7 @@ export function benchmarkLookups(directory: string, report: PxarReport): void {
   writeArchive(archive, paths);
   const order = shuffledBlocks(paths.length).subarray(0, LOOKUPS);
   for (
-    const [name, open] of [["", openHostFileSource], [" without FFI", openFsFileSource]] as const
+    const [name, open] of [["", openNativeSource], [" without FFI", openPlainSource]] as const
   ) {
     const rates: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {

@@ -26,7 +26,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // What the rest speaks in.
   tree: ["bytes"],
   codecs: ["bytes", "errors", "io", "ffi", "ffi/libc"],
-  io: ["bytes", "errors", "ffi", "ffi/libc"],
+  io: ["bytes", "errors", "ffi/libc"],
   log: ["errors", "ffi", "ffi/libc"],
   threads: ["errors"],
   // Blocks over any tree: no format.

@@ -31,3 +31,11 @@ export interface SequentialSource {
   /** Goes to another place, from which the next bytes are read. Only there where the source can. */
   goTo?(offset: number): void;
 }
+
+/** A stream that must be closed. */
+export interface ClosableSource extends SequentialSource {
+  /** Length of a regular file when it was opened; undefined for what else can be read. */
+  readonly size: number | undefined;
+  /** Closes the file; other ends of a pipe see that. */
+  close(): void;
+}

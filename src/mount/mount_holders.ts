@@ -9,7 +9,7 @@
  * @module
  */
 
-import { HostProcess, listProcesses, ownProcess } from "#src/io/host_process.ts";
+import { HostProcess, listProcesses, ownProcess } from "#src/io/process.ts";
 import type { MountIdentity } from "./mount_identity.ts";
 import { type MountTableEntry, parseMountTable, readMountTable } from "./mount_table.ts";
 

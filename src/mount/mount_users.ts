@@ -5,7 +5,7 @@
  * @module
  */
 
-import { callersOfThis, HostProcess, listProcesses } from "#src/io/host_process.ts";
+import { callersOfThis, HostProcess, listProcesses } from "#src/io/process.ts";
 import { listLoopDevices } from "#src/io/loop_device.ts";
 import { readMountTable } from "./mount_table.ts";
 

@@ -12,7 +12,7 @@
 
 import { writeWhole } from "#src/io/files/whole_file.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { HostProcess, listProcesses } from "#src/io/host_process.ts";
+import { HostProcess, listProcesses } from "#src/io/process.ts";
 import { StateError } from "#src/errors.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import { readSmallTextFile } from "./durable_file.ts";

@@ -90,7 +90,7 @@ export interface OpenedChain {
  *
  * @example
  * ```ts
- * import { openFsFileSource } from "@pbkfs/pbkfs/io";
+ * import { openPlainSource } from "@pbkfs/pbkfs/io";
  * import { builtInCodecs, openPgProbackupTree } from "@pbkfs/pbkfs/pgprobackup";
  *
  * export function listRoot(store: string): string[] {
@@ -98,7 +98,7 @@ export interface OpenedChain {
  *     store,
  *     instance: "main",
  *     backupId: "TOTXMX",
- *     openSource: openFsFileSource,
+ *     openSource: openPlainSource,
  *     codecs: builtInCodecs(),
  *   });
  *   const names = [...tree.root.entries()].map((entry) => entry.name);

@@ -7,7 +7,7 @@
 
 import { OsError } from "#src/errors.ts";
 import { Errno, HostStat } from "#ffi/libc/calls.ts";
-import { type BuildSource, makeHostSource } from "#src/pxar/builder/mod.ts";
+import { type BuildSource, makeNativeSource } from "#src/pxar/builder/mod.ts";
 import { BuildReportBuilder } from "#src/pxar/builder/report.ts";
 import { type SourceDirectory, statMetadata } from "#src/pxar/builder/source.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
@@ -58,7 +58,7 @@ class Place {
     this.#path = path;
     const report = new BuildReportBuilder((problem) => onProblem?.(problem.path, problem.message));
     const metadata = { xattrs: true, fcaps: true, acls: true, skipsLargeXattrs: false };
-    this.#source = makeHostSource(metadata, report);
+    this.#source = makeNativeSource(metadata, report);
   }
 
   readRoot(): ReaderDirectory {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { backup, type BackupOptions, openArchive, parseBackupSpec } from "#src/backup/mod.ts";
-import { type BuildOptions, makeHostSource, PxarDecoder } from "#src/pxar/mod.ts";
+import { type BuildOptions, makeNativeSource, PxarDecoder } from "#src/pxar/mod.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import type { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
@@ -28,7 +28,7 @@ interface StoredFile {
 function snapshot(store: MemoryStore, tree: EditedTree, options: BackupOptions = {}) {
   const read = new Set<string>();
   const makeSource: BuildOptions["makeSource"] = (metadataOptions, report) => {
-    const source = makeHostSource(metadataOptions, report);
+    const source = makeNativeSource(metadataOptions, report);
     const paths = new Map<number, string>();
     return {
       uid: source.uid,

@@ -3,9 +3,9 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
-import { openFsFileSource } from "#src/io/fs_file_source.ts";
+import { openPlainSource } from "#src/io/files/plain_source.ts";
 import { allocateNativeBuffer, At, mknodAt, unwrap } from "#ffi/libc/calls.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
 
 function withDirectory(run: (directory: string) => void): void {
@@ -64,8 +64,8 @@ function testOpenSource(name: string, open: OpenSource): void {
     }));
 }
 
-testOpenSource("FFI", openHostFileSource);
-testOpenSource("built-in calls", openFsFileSource);
+testOpenSource("FFI", openNativeSource);
+testOpenSource("built-in calls", openPlainSource);
 
 Deno.test("SourcePool keeps a bounded number of files open and opens them again", () => {
   const events: string[] = [];
@@ -94,10 +94,10 @@ Deno.test("SourcePool keeps a bounded number of files open and opens them again"
   equal(pool.openCount, 0);
 });
 
-Deno.test("openHostFileSource() says which buffers it needs", () =>
+Deno.test("openNativeSource() says which buffers it needs", () =>
   withDirectory((directory) => {
     Deno.writeTextFileSync(`${directory}/f`, "12345");
-    const source = openHostFileSource(`${directory}/f`);
+    const source = openNativeSource(`${directory}/f`);
     throws(() => source.readAt(plainBuffer(5), 0, 5, 0), UsageError);
     equal(source.readAt(plainBuffer(0), 0, 0, 0), 0);
     source.close();

@@ -1,8 +1,8 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/mod.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
-import { openFsFileSource } from "#src/io/fs_file_source.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openPlainSource } from "#src/io/files/plain_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import {
   openPgProbackupTree,
   type PgProbackupTarget,
@@ -20,13 +20,13 @@ export interface Access {
 
 export const NATIVE: Access = {
   name: "FFI",
-  openSource: openHostFileSource,
+  openSource: openNativeSource,
   codecs: nativeCodecs(),
 };
 
 export const BUILT_IN: Access = {
   name: "built-in calls",
-  openSource: openFsFileSource,
+  openSource: openPlainSource,
   codecs: builtInCodecs(),
 };
 

@@ -4,14 +4,14 @@
  *     _build_child.ts SOURCE ARCHIVE [plain]
  */
 
-import { FileSink } from "#src/io/file_sink.ts";
-import { FsFileSink } from "#src/io/fs_file_sink.ts";
-import { buildArchive, makeFsSource } from "#src/pxar/builder/mod.ts";
+import { NativeFileSink } from "#src/io/files/native_sink.ts";
+import { PlainFileSink } from "#src/io/files/plain_sink.ts";
+import { buildArchive, makePlainSource } from "#src/pxar/builder/mod.ts";
 
 const [source, archive, mode] = Deno.args;
 const isPlain = mode === "plain";
-const sink = isPlain ? FsFileSink.create(archive!) : FileSink.create(archive!);
-const options = isPlain ? { makeSource: makeFsSource } : {};
+const sink = isPlain ? PlainFileSink.create(archive!) : NativeFileSink.create(archive!);
+const options = isPlain ? { makeSource: makePlainSource } : {};
 const report = buildArchive(source!, { metadata: sink }, options);
 sink.finish();
 console.log(JSON.stringify({ ...report, isPartial: report.isPartial }));

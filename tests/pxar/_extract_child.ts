@@ -6,7 +6,7 @@
  * @module
  */
 
-import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
+import { openPlainStream } from "#src/io/files/plain_stream.ts";
 import { DescriptorTarget } from "#src/pxar/extractor/descriptor_target.ts";
 import { extractArchive } from "#src/pxar/extractor/extract_archive.ts";
 import { RESTORE_ALL } from "#src/pxar/extractor/options.ts";
@@ -18,7 +18,7 @@ const features = how === "plain" ? { ...RESTORE_ALL, owner: false, xattrs: false
 const target = how === "plain"
   ? PlainTarget.open(directory, { features })
   : DescriptorTarget.open(directory, { features });
-const report = extractArchive(new PxarDecoder(openFsStreamSource(archive)), target);
+const report = extractArchive(new PxarDecoder(openPlainStream(archive)), target);
 console.log(JSON.stringify({
   isPartial: report.isPartial,
   counts: report.counts,

@@ -10,7 +10,7 @@ import { Errno } from "#ffi/libc/calls.ts";
 import {
   type BuildSource,
   type MakeBuildSource,
-  makeHostSource,
+  makeNativeSource,
   type SourceDirectory,
 } from "#src/pxar/builder/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -32,7 +32,7 @@ function failing(faults: readonly Fault[], counts = { reads: 0 }): MakeBuildSour
   const find = (call: Fault["call"], path: string) =>
     faults.find((fault) => fault.call === call && fault.path === path);
   return (options, report): BuildSource => {
-    const source = makeHostSource(options, report);
+    const source = makeNativeSource(options, report);
     const paths = new Map<number, string>();
     const wrap = (directory: SourceDirectory, at: string): SourceDirectory => ({
       list(take) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FileSink } from "#src/io/file_sink.ts";
+import { NativeFileSink } from "#src/io/files/native_sink.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { buildArchive } from "#src/pxar/builder/mod.ts";
@@ -160,7 +160,7 @@ Deno.test("buildArchive() passes over holes: 4 GiB with little data take neither
   makeSparse(scratch.join("tree/f"), size, data);
   makeSparse(scratch.join("tree/g"), GIB, new Map());
   const start = performance.now();
-  const sink = FileSink.create(scratch.join("a.pxar"));
+  const sink = NativeFileSink.create(scratch.join("a.pxar"));
   const progress: number[] = [];
   const report = buildArchive(scratch.join("tree"), { metadata: sink }, {
     onProgress: ({ contentBytes }) => progress.push(contentBytes),

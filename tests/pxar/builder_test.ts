@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LimitError, OsError, UsageError } from "#src/errors.ts";
 import { open, OpenFlag } from "#ffi/libc/calls.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { type BuildProblem, makeFsSource, planArchive } from "#src/pxar/builder/mod.ts";
+import { type BuildProblem, makePlainSource, planArchive } from "#src/pxar/builder/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { build, checkArchive, entryAt, makeTree } from "./_build_support.ts";
 import { excludeCases } from "./_exclude_cases.ts";
@@ -70,7 +70,7 @@ Deno.test("buildArchive() sorts names by their bytes and keeps those that are no
   const expected = ["a", "a b", "b\udcfe", "b\udcff", "\udc80", "é", "\ufffd", "\u{1F600}"];
   assert.deepEqual([...built.entries.keys()].slice(1), expected.map((name) => `/${name}`));
   await checkArchive(built);
-  const { report } = build(scratch.path, { makeSource: makeFsSource });
+  const { report } = build(scratch.path, { makeSource: makePlainSource });
   const problems = report.problems.map(({ kind, severity }) => `${severity} ${kind}`);
   assert.deepEqual(problems, Array.from({ length: 3 }, () => "error unreadable"));
   assert.equal(report.counts.file, names.length - problems.length);
@@ -108,7 +108,8 @@ Deno.test("buildArchive() keeps times before 1970 and nanoseconds", () => {
   const expected = { seconds: -2, nanoseconds: 500_000_000 };
   const { mtime } = entryAt(build(scratch.path), "/old").metadata;
   assert.deepEqual({ ...mtime }, expected);
-  const plain = entryAt(build(scratch.path, { makeSource: makeFsSource }), "/old").metadata.mtime;
+  const plain =
+    entryAt(build(scratch.path, { makeSource: makePlainSource }), "/old").metadata.mtime;
   assert.deepEqual({ ...plain }, expected);
 });
 
@@ -177,7 +178,7 @@ Deno.test("buildArchive() follows no link, and waits for no FIFO, that has taken
 });
 
 Deno.test("buildArchive() goes on when a directory is removed before it is listed", async () => {
-  for (const options of [{}, { makeSource: makeFsSource }]) {
+  for (const options of [{}, { makeSource: makePlainSource }]) {
     using scratch = new TempDirectory("removed");
     makeTree(scratch.path, { "a/x": "", "empty": null, "z": "" });
     const built = build(scratch.path, {
@@ -200,7 +201,7 @@ Deno.test("buildArchive() refuses a file, a link and what is not there", () => {
   for (
     const [name, code] of [["file", "ENOTDIR"], ["link", "ELOOP"], ["none", "ENOENT"]] as const
   ) {
-    for (const options of [{}, { makeSource: makeFsSource }]) {
+    for (const options of [{}, { makeSource: makePlainSource }]) {
       assert.throws(
         () => build(scratch.join(name), options),
         (error) => error instanceof OsError && error.code === code,
@@ -251,7 +252,7 @@ Deno.test("buildArchive() without FFI makes the same archive of files without at
     assert.equal(host.utimensAt(host.At.FDCWD, name, 0, 0, 1_700_000_000, 5_000_000), 0);
   }
   const expected = build(scratch.path);
-  const plain = build(scratch.path, { makeSource: makeFsSource });
+  const plain = build(scratch.path, { makeSource: makePlainSource });
   assert.deepEqual(plain.metadata, expected.metadata);
   assert.equal(plain.report.counts.hardlink, 1);
 });

@@ -10,8 +10,8 @@ import {
   buildArchive,
   type BuildOptions,
   type BuildReport,
-  makeFsSource,
-  makeHostSource,
+  makeNativeSource,
+  makePlainSource,
   planArchive,
 } from "#src/pxar/builder/mod.ts";
 import type { OutputFormat } from "../exit_code.ts";
@@ -41,7 +41,7 @@ export async function createArchive(request: CreateRequest, terminal: Terminal):
   const problems = new ProblemOutput(terminal, request.report, progress);
   const options: BuildOptions = {
     ...request.build,
-    makeSource: mayUseFfi ? makeHostSource : makeFsSource,
+    makeSource: mayUseFfi ? makeNativeSource : makePlainSource,
     ...(request.isVerbose ? { onEntry: (path: string) => problems.printPath(path) } : {}),
     onProgress: ({ entryCount, contentBytes }) => progress.set(entryCount, contentBytes),
     onProblem: ({ kind, ...problem }) => problems.print({ ...problem, code: kind }),

@@ -5,7 +5,7 @@
  */
 
 import { Errno, OsError } from "#src/errors.ts";
-import { translating } from "#src/io/fs_file_source.ts";
+import { callRuntime } from "#src/io/files/runtime_call.ts";
 
 /**
  * Whoever reads standard output has seen enough (`pbkfs pxar cat … | head`): the rest of a long
@@ -64,7 +64,7 @@ function writeAll(name: "output" | "error", bytes: Uint8Array): boolean {
   const stream = name === "output" ? Deno.stdout : Deno.stderr;
   try {
     for (let rest = bytes; rest.length > 0;) {
-      rest = rest.subarray(translating("write", `standard ${name}`, () => stream.writeSync(rest)));
+      rest = rest.subarray(callRuntime("write", `standard ${name}`, () => stream.writeSync(rest)));
     }
     return true;
   } catch (error) {

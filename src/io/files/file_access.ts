@@ -5,7 +5,7 @@
  */
 
 import type { ByteSource } from "../byte_source.ts";
-import type { ClosableSource } from "../fs_stream_source.ts";
+import type { ClosableSource } from "../streams.ts";
 
 /** Kinds of files, as far as they matter. */
 export type FileKind = "file" | "directory" | "symlink" | "other";

@@ -10,9 +10,9 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import type { ByteSource } from "../byte_source.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { openHostFileSource } from "../host_file_source.ts";
-import { listOpenDirectory } from "../host_listing.ts";
-import { openHostStreamSource } from "../host_stream_source.ts";
+import { openNativeSource } from "./native_source.ts";
+import { listOpenDirectory } from "./open_directory.ts";
+import { openNativeStream } from "./native_stream.ts";
 import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
 import { plainFiles } from "./plain_files.ts";
 import { readWholeFile } from "./whole_file.ts";
@@ -52,7 +52,7 @@ export const nativeFiles: Files = {
   readAll: (path) => reaching(path, plainFiles.readAll, readAll),
   realPath: (path) => reaching(path, plainFiles.realPath, resolve),
   openSource: (path) => reaching(path, plainFiles.openSource, openSource),
-  openStream: (path) => reaching(path, plainFiles.openStream, openHostStreamSource),
+  openStream: (path) => reaching(path, plainFiles.openStream, openNativeStream),
 };
 
 /**
@@ -83,7 +83,7 @@ function statusOf(path: string, followsLink: boolean): FileStatus | undefined {
 }
 
 function openSource(path: string): ByteSource {
-  const source = openHostFileSource(path);
+  const source = openNativeSource(path);
   return {
     size: source.size,
     // Readers that need no FFI for files elsewhere have buffers whose address nobody has asked for.
@@ -96,7 +96,7 @@ function openSource(path: string): ByteSource {
 }
 
 function readAll(path: string): Uint8Array {
-  const source = openHostStreamSource(path);
+  const source = openNativeStream(path);
   try {
     let bytes = new Uint8Array(PART_SIZE);
     let length = 0;

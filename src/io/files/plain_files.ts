@@ -6,8 +6,9 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import { openFsFileSource, translating } from "../fs_file_source.ts";
-import { openFsStreamSource } from "../fs_stream_source.ts";
+import { openPlainSource } from "./plain_source.ts";
+import { callRuntime } from "./runtime_call.ts";
+import { openPlainStream } from "./plain_stream.ts";
 import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
 import { checkReadable } from "./whole_file.ts";
 
@@ -22,22 +23,22 @@ export const plainFiles: Files = {
     }
   },
   entries(path) {
-    const entries = translating("list", path, () => [...Deno.readDirSync(path)]);
+    const entries = callRuntime("list", path, () => [...Deno.readDirSync(path)]);
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
   read(path, sizeMax) {
     const { kind, size } = statusOf(path, true);
     checkReadable(path, kind === "file", size, sizeMax);
-    return translating("read", path, () => Deno.readFileSync(path));
+    return callRuntime("read", path, () => Deno.readFileSync(path));
   },
-  readAll: (path) => translating("read", path, () => Deno.readFileSync(path)),
-  realPath: (path) => translating("open", path, () => Deno.realPathSync(path)),
-  openSource: openFsFileSource,
-  openStream: openFsStreamSource,
+  readAll: (path) => callRuntime("read", path, () => Deno.readFileSync(path)),
+  realPath: (path) => callRuntime("open", path, () => Deno.realPathSync(path)),
+  openSource: openPlainSource,
+  openStream: openPlainStream,
 };
 
 function statusOf(path: string, followsLink: boolean): FileStatus {
-  const info = translating("stat", path, () => {
+  const info = callRuntime("stat", path, () => {
     return followsLink ? Deno.statSync(path) : Deno.lstatSync(path);
   });
   const { size, uid, gid, dev, ino } = info;

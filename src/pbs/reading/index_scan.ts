@@ -11,7 +11,7 @@ import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import { INDEX_HEADER_SIZE, viewOf } from "../format/chunk_index.ts";
 import { readDynamicEnd, readDynamicLayout } from "../format/dynamic_index.ts";
 import { readFixedLayout } from "../format/fixed_index.ts";
@@ -43,7 +43,7 @@ export function isIndexName(name: string): boolean {
 
 /** Like {@link scanIndexSource}, of a file of this machine. Needs FFI. */
 export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
-  return scanIndexSource(openHostFileSource(path), path, visit);
+  return scanIndexSource(openNativeSource(path), path, visit);
 }
 
 /**

@@ -13,7 +13,7 @@ import type { PxarMetadata } from "../entry.ts";
 import { formatPatterns, parseExcludeOptions, PathPattern } from "../exclude/mod.ts";
 import { DirectoryWalk } from "./directory_walk.ts";
 import { DryRunWriter, type FinishingWriter } from "./entry_writer.ts";
-import { makeHostSource } from "./host_source.ts";
+import { makeNativeSource } from "./native_source.ts";
 import type { BuildOptions } from "./options.ts";
 import { type BuildReport, BuildReportBuilder } from "./report.ts";
 import type { MetadataOptions } from "./source.ts";
@@ -42,11 +42,11 @@ export type StartArchive = (
  *
  * @example
  * ```ts
- * import { FileSink } from "@pbkfs/pbkfs/io";
+ * import { NativeFileSink } from "@pbkfs/pbkfs/io";
  * import { buildArchive } from "@pbkfs/pbkfs/pxar";
  *
  * const directory = Deno.makeTempDirSync();
- * const sink = FileSink.create(`${directory}.pxar`);
+ * const sink = NativeFileSink.create(`${directory}.pxar`);
  * const report = buildArchive(directory, { metadata: sink }, { exclude: ["*.tmp"] });
  * sink.finish();
  * console.log(report.entryCount, report.isPartial); // 1 false
@@ -106,7 +106,7 @@ export function buildInto(
   const patterns = parseExcludeOptions(options.exclude ?? []);
   if (options.skipLostAndFound === true) patterns.push(PathPattern.parse("lost+found"));
   const report = new BuildReportBuilder(options.onProblem, options.isStrict);
-  const source = (options.makeSource ?? makeHostSource)(metadataOptions(options), report);
+  const source = (options.makeSource ?? makeNativeSource)(metadataOptions(options), report);
   const stat = new HostStat();
   const directory = source.openRoot(path, stat);
   if (typeof directory === "number") throw new OsError(-directory, "open", path);

@@ -21,8 +21,8 @@ export {
   type BuildReport,
   BuildReportBuilder,
 } from "./report.ts";
-export { makeFsSource } from "./fs_source.ts";
-export { makeHostSource } from "./host_source.ts";
+export { makePlainSource } from "./plain_source.ts";
+export { makeNativeSource } from "./native_source.ts";
 export { type FileWriter, type SourceFile } from "./source_file.ts";
 export {
   type BuildSource,

@@ -18,7 +18,7 @@
 import * as fs from "node:fs";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError } from "#src/errors.ts";
-import { translating } from "#src/io/fs_file_source.ts";
+import { callRuntime } from "#src/io/files/runtime_call.ts";
 import { Errno, OpenFlag } from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
@@ -99,8 +99,8 @@ export class PlainTarget implements ExtractTarget {
    * @throws {OsError} ENOTDIR, EACCES …
    */
   static open(path: string, options: TargetOptions = {}): PlainTarget {
-    translating("make directory", path, () => fs.mkdirSync(path, { recursive: true, mode: 0o700 }));
-    const hostPath = translating("open directory", path, () => fs.realpathSync(path));
+    callRuntime("make directory", path, () => fs.mkdirSync(path, { recursive: true, mode: 0o700 }));
+    const hostPath = callRuntime("open directory", path, () => fs.realpathSync(path));
     return new PlainTarget(hostPath, options);
   }
 
@@ -126,7 +126,7 @@ export class PlainTarget implements ExtractTarget {
       this.#lock(this.#levels.at(-1)!);
       if (metadata === undefined) return;
       const { hostPath } = this.#levels.at(-1)!;
-      const fd = translating("open directory", path, () => fs.openSync(hostPath, DIRECTORY_FLAGS));
+      const fd = callRuntime("open directory", path, () => fs.openSync(hostPath, DIRECTORY_FLAGS));
       try {
         this.#restore(fd, hostPath, path, metadata, problems);
       } finally {
@@ -204,8 +204,8 @@ export class PlainTarget implements ExtractTarget {
     const hostPath = this.#place(name, path);
     const found = `${this.#levels[0]!.hostPath}/${targetPath}`;
     const step = "find hard link's target for";
-    const isDirect = translating(step, path, () => fs.realpathSync(found)) === found;
-    if (!isDirect || !translating(step, path, () => fs.lstatSync(found)).isFile()) {
+    const isDirect = callRuntime(step, path, () => fs.realpathSync(found)) === found;
+    if (!isDirect || !callRuntime(step, path, () => fs.lstatSync(found)).isFile()) {
       throw new OsError(Errno.EINVAL, "link to something that is no regular file", path);
     }
     this.#make(
@@ -240,7 +240,7 @@ export class PlainTarget implements ExtractTarget {
 
   /** Makes sure that `hostPath` is a directory, and makes it the current one. */
   #push(hostPath: string, path: string, wasThere: boolean, modeBefore?: number): void {
-    const stat = translating("open directory", path, () => fs.lstatSync(hostPath));
+    const stat = callRuntime("open directory", path, () => fs.lstatSync(hostPath));
     if (!stat.isDirectory()) throw new OsError(Errno.ENOTDIR, "open directory", path);
     const names = wasThere || this.#mayReplace ? new ClaimedNames() : undefined;
     this.#levels.push({ hostPath, device: stat.dev, inode: stat.ino, modeBefore, names });
@@ -278,7 +278,7 @@ export class PlainTarget implements ExtractTarget {
    */
   #checkDirectory(path: string): void {
     const { hostPath, device, inode } = this.#levels.at(-1)!;
-    const stat = translating("look at the directory of", path, () => fs.lstatSync(hostPath));
+    const stat = callRuntime("look at the directory of", path, () => fs.lstatSync(hostPath));
     if (stat.isDirectory() && stat.dev === device && stat.ino === inode) return;
     throw new OsError(Errno.ESTALE, "use the exchanged directory of", path);
   }
@@ -291,13 +291,13 @@ export class PlainTarget implements ExtractTarget {
     const { name, hostPath, path, step } = entry;
     let result: Result;
     try {
-      result = translating(step, path, make);
+      result = callRuntime(step, path, make);
     } catch (error) {
       if (!(error instanceof OsError) || error.errno !== Errno.EEXIST) throw error;
-      const found = translating(step, path, () => fs.lstatSync(hostPath));
+      const found = callRuntime(step, path, () => fs.lstatSync(hostPath));
       this.#checkDistinct(name, path, found);
       this.#remove(entry, found);
-      result = translating(step, path, make);
+      result = callRuntime(step, path, make);
     }
     this.#claim(name);
     return result;
@@ -316,7 +316,7 @@ export class PlainTarget implements ExtractTarget {
       throw new InTheWayError(step, path, coming, found.mode);
     }
     if (coming === "files" && found.nlink > 1) this.#replaced.set(id, path.slice(1));
-    translating("replace", path, () => fs.unlinkSync(hostPath));
+    callRuntime("replace", path, () => fs.unlinkSync(hostPath));
   }
 
   /**
@@ -327,7 +327,7 @@ export class PlainTarget implements ExtractTarget {
     const { dev, ino } = fs.fstatSync(fd);
     const there = statusOf(hostPath, path);
     if (there?.dev !== dev || there.ino !== ino) return;
-    translating("remove", path, () => fs.unlinkSync(hostPath));
+    callRuntime("remove", path, () => fs.unlinkSync(hostPath));
   }
 
   #write(fd: number, content: EntryContent, path: string): void {
@@ -339,13 +339,13 @@ export class PlainTarget implements ExtractTarget {
       let position = this.#blocks.nextData(0);
       while (position < length) {
         const end = this.#blocks.nextHole(position);
-        translating("write", path, () => this.#writeRun(fd, position, end, offset));
+        callRuntime("write", path, () => this.#writeRun(fd, position, end, offset));
         dataEnd = offset + end;
         position = this.#blocks.nextData(end);
       }
       offset += length;
     }
-    if (dataEnd < size) translating("set size of", path, () => fs.ftruncateSync(fd, size));
+    if (dataEnd < size) callRuntime("set size of", path, () => fs.ftruncateSync(fd, size));
   }
 
   #writeRun(fd: number, start: number, end: number, offset: number): void {
@@ -394,7 +394,7 @@ export class PlainTarget implements ExtractTarget {
 
   #step(step: string, path: string, problems: ProblemSink, run: () => void): boolean {
     try {
-      translating(step, path, run);
+      callRuntime(step, path, run);
       return true;
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
@@ -407,7 +407,7 @@ export class PlainTarget implements ExtractTarget {
 
 /** What is at a path, if there is something. */
 function statusOf(hostPath: string, path: string): fs.Stats | undefined {
-  return translating("look at", path, () => fs.lstatSync(hostPath, { throwIfNoEntry: false }));
+  return callRuntime("look at", path, () => fs.lstatSync(hostPath, { throwIfNoEntry: false }));
 }
 
 /** The runtime takes names as text: other bytes would become other names. */

@@ -8,8 +8,9 @@
 import { hostFiles } from "#src/io/files/files.ts";
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
-import { standardInputFile } from "#src/io/fs_file_source.ts";
-import { type ClosableSource, standardInputSource } from "#src/io/fs_stream_source.ts";
+import { standardInputFile } from "#src/io/files/plain_source.ts";
+import type { ClosableSource } from "#src/io/streams.ts";
+import { standardInputSource } from "#src/io/files/plain_stream.ts";
 
 /** Stands for standard input or output in place of a file name. */
 export const STANDARD_STREAM = "-";

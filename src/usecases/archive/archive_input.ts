@@ -5,7 +5,7 @@
  */
 
 import type { KnownEntry } from "#src/pxar/extractor/mod.ts";
-import { standardInputFile } from "#src/io/fs_file_source.ts";
+import { standardInputFile } from "#src/io/files/plain_source.ts";
 import {
   type ArchiveFiles,
   type ArchiveStreams,

@@ -7,7 +7,7 @@
 import { hostFiles } from "#src/io/files/files.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { translating } from "#src/io/fs_file_source.ts";
+import { callRuntime } from "#src/io/files/runtime_call.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
@@ -143,19 +143,19 @@ export async function openOutput(path: string, isReplacing: boolean): Promise<Ou
  */
 export async function createFile(path: string, mode = FILE_MODE): Promise<OutputFile> {
   if (mayUseFfi) {
-    const { FileSink } = await import("#src/io/file_sink.ts");
-    const sink = FileSink.create(path, { mode });
+    const { NativeFileSink } = await import("#src/io/files/native_sink.ts");
+    const sink = NativeFileSink.create(path, { mode });
     return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
   }
-  const { FsFileSink } = await import("#src/io/fs_file_sink.ts");
-  const sink = FsFileSink.create(path, mode);
+  const { PlainFileSink } = await import("#src/io/files/plain_sink.ts");
+  const sink = PlainFileSink.create(path, mode);
   return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
 }
 
 async function openStandardOutput(): Promise<OutputFile> {
   const sink = mayUseFfi
-    ? (await import("#src/io/file_sink.ts")).openStandardOutput()
-    : (await import("#src/io/fs_file_sink.ts")).openFsStandardOutput();
+    ? (await import("#src/io/files/native_sink.ts")).openNativeOutput()
+    : (await import("#src/io/files/plain_sink.ts")).openPlainOutput();
   return { sink, finish() {}, abort() {} };
 }
 
@@ -189,7 +189,7 @@ function replace(path: string, temporary: string): void {
     return;
   }
   try {
-    translating("replace", path, () => Deno.renameSync(temporary, path));
+    callRuntime("replace", path, () => Deno.renameSync(temporary, path));
   } catch (error) {
     Deno.removeSync(temporary);
     throw error;

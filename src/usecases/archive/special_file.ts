@@ -6,7 +6,7 @@
 
 import { LimitError, OsError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { DescriptorSink } from "#src/io/file_sink.ts";
+import { DescriptorSink } from "#src/io/files/native_sink.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { OutputFile } from "./output_files.ts";

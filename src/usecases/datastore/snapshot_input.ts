@@ -8,7 +8,7 @@ import { type ArchiveHolder, openArchiveStreams } from "#src/backup/archive_acce
 import { knownEntriesOf } from "#src/backup/catalog_access.ts";
 import { streamOf } from "#src/backup/source_stream.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import type { ClosableSource } from "#src/io/fs_stream_source.ts";
+import type { ClosableSource } from "#src/io/streams.ts";
 import { formatSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { ArchiveInput } from "../archive/archive_input.ts";

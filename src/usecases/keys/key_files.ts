@@ -8,7 +8,7 @@ import { hostFiles } from "#src/io/files/files.ts";
 import { dirname } from "node:path";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
 import { Errno, OsError } from "#src/errors.ts";
-import { translating } from "#src/io/fs_file_source.ts";
+import { callRuntime } from "#src/io/files/runtime_call.ts";
 import {
   formatKeyFile,
   type KeyDerivation,
@@ -70,7 +70,7 @@ function replace(path: string, text: string): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
   writeNew(temporary, text);
   try {
-    translating("replace", path, () => Deno.renameSync(temporary, path));
+    callRuntime("replace", path, () => Deno.renameSync(temporary, path));
   } catch (error) {
     Deno.removeSync(temporary);
     throw error;
@@ -80,7 +80,7 @@ function replace(path: string, text: string): void {
 /** Makes the directory of a default place. @throws {OsError} */
 export function makePlace(path: string): void {
   const directory = dirname(path);
-  translating("make directory", directory, () => {
+  callRuntime("make directory", directory, () => {
     Deno.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
   });
 }
@@ -90,13 +90,13 @@ export function makePlace(path: string): void {
  * when there is one
  */
 export function writeNew(path: string, text: string): void {
-  using file = translating(
+  using file = callRuntime(
     "create",
     path,
     () => Deno.openSync(path, { write: true, createNew: true, mode: KEY_MODE }),
   );
   try {
-    translating("write", path, () => {
+    callRuntime("write", path, () => {
       const bytes = new TextEncoder().encode(text);
       for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
       file.syncSync();

@@ -11,7 +11,7 @@
 import { nativeCodecs } from "#src/codecs/mod.ts";
 import { UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";
 import {
@@ -186,7 +186,7 @@ class BackupMount {
     const lower = openChain(chain, {
       mountPath: request.relativeTablespaces ? undefined : diff.mountPath,
       ...(owner === undefined ? {} : { owner }),
-      openSource: openHostFileSource,
+      openSource: openNativeSource,
       codecs: nativeCodecs(),
     });
     this.#chain = chain;

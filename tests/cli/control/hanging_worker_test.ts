@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { HostProcess } from "#src/io/host_process.ts";
+import { HostProcess } from "#src/io/process.ts";
 import { isMounted } from "#src/mount/mod.ts";
 import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { mountTest } from "../_mount_place.ts";

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { kill, open, OpenFlag, umount } from "#ffi/libc/calls.ts";
-import { HostProcess, listProcesses } from "#src/io/host_process.ts";
+import { HostProcess, listProcesses } from "#src/io/process.ts";
 import { findLockHolder, LOCK_FILE_NAME } from "#src/overlay/diff_lock.ts";
 import { findMount, isMounted } from "#src/mount/mod.ts";
 import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";

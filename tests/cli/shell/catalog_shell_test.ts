@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CatalogShell } from "#src/cli/shell/catalog_shell.ts";
 import { listByAccessor, resolvePath } from "#src/cli/shell/listing.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
-import { openFsFileSource } from "#src/io/fs_file_source.ts";
+import { openPlainSource } from "#src/io/files/plain_source.ts";
 import { PxarAccessor } from "#src/pxar/accessor.ts";
 import { PXAR_FIXTURES } from "#tests/support/pxar_fixtures.ts";
 
@@ -10,7 +10,7 @@ type Restored = [from: string, paths: readonly string[], target: string];
 
 /** Runs lines in a shell on an archive with `/a`, `/b`, `/c`, `/d/e`, `/d/f` and `/z`. */
 function inShell(lines: readonly string[]) {
-  const source = openFsFileSource(`${PXAR_FIXTURES}/hardlinks.pxar`);
+  const source = openPlainSource(`${PXAR_FIXTURES}/hardlinks.pxar`);
   const printed: string[] = [];
   const restored: Restored[] = [];
   const accessor = PxarAccessor.open(source);
@@ -86,7 +86,7 @@ Deno.test("CatalogShell ends with exit and explains its commands", () => {
 });
 
 Deno.test("CatalogShell completes commands, flags and paths", () => {
-  const source = openFsFileSource(`${PXAR_FIXTURES}/hardlinks.pxar`);
+  const source = openPlainSource(`${PXAR_FIXTURES}/hardlinks.pxar`);
   const accessor = PxarAccessor.open(source);
   const shell = new CatalogShell({
     name: "x",

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { HostProcess, listProcesses, ownProcess } from "#src/io/host_process.ts";
+import { HostProcess, listProcesses, ownProcess } from "#src/io/process.ts";
 import {
   findMount,
   identityOf,

@@ -20,7 +20,7 @@
 
 import * as v from "valibot";
 import * as host from "#ffi/libc/calls.ts";
-import { type HostProcess, ownProcess } from "#src/io/host_process.ts";
+import { type HostProcess, ownProcess } from "#src/io/process.ts";
 import { sleep } from "#src/threads/waiting.ts";
 
 /** Name by which the kernel shows the file. */

@@ -6,7 +6,7 @@
 
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
@@ -19,7 +19,7 @@ import { openSourcePair } from "../../archive/archive_files.ts";
 
 /** Opens the view of this thread. */
 export function openArchive(description: ArchiveDescription, context: WorkerContext): FileSystem {
-  const openSource = openGated(openHostFileSource, context.gate);
+  const openSource = openGated(openNativeSource, context.gate);
   const open = () => openArchiveTree(description, openSource);
   const tree = context.isReserve ? new LateTree(open) : open();
   return serveTree(tree, description, context);
@@ -28,7 +28,7 @@ export function openArchive(description: ArchiveDescription, context: WorkerCont
 /** The archive as a tree. @throws {FormatError} */
 export function openArchiveTree(
   { path, payloadPath }: Pick<ArchiveDescription, "path" | "payloadPath">,
-  openSource: OpenSource = openHostFileSource,
+  openSource: OpenSource = openNativeSource,
 ): Tree {
   const { source, payload } = openSourcePair(path, payloadPath, openSource);
   try {

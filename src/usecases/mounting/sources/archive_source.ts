@@ -5,7 +5,7 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import type { Source } from "#src/overlay/binding.ts";
 
 /**
@@ -32,7 +32,7 @@ export async function archiveSource(name: string, paths: readonly string[]): Pro
 async function identify(path: string): Promise<string> {
   const stat = new host.HostStat();
   host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
-  const source = openHostFileSource(path);
+  const source = openNativeSource(path);
   try {
     const size = Math.min(source.size, END_SIZE);
     const ends = host.allocateNativeBuffer(2 * END_SIZE);

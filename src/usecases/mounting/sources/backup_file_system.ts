@@ -5,7 +5,7 @@
  */
 
 import { nativeCodecs } from "#src/codecs/mod.ts";
-import { openHostFileSource } from "#src/io/host_file_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
@@ -17,7 +17,7 @@ import type { BackupDescription } from "./backup_description.ts";
 export function openBackup(description: BackupDescription, context: WorkerContext): FileSystem {
   const lower = attachPgProbackupTree(description.backup, {
     indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / context.workerCount),
-    openSource: openGated(openHostFileSource, context.gate),
+    openSource: openGated(openNativeSource, context.gate),
     codecs: nativeCodecs(),
     counters: new PageCounters(description.pageCounters, context.index),
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { HostProcess, ownProcess } from "#src/io/host_process.ts";
+import { HostProcess, ownProcess } from "#src/io/process.ts";
 import {
   OwnCard,
   parseCard,

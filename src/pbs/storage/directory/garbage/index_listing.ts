@@ -8,7 +8,7 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { type ListedEntry, listOpenDirectory } from "#src/io/host_listing.ts";
+import { type ListedEntry, listOpenDirectory } from "#src/io/files/open_directory.ts";
 import { isIndexName } from "../../../reading/index_scan.ts";
 
 /** The one directory that need not be readable: file systems make it. */

@@ -6,7 +6,7 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { listOpenDirectory } from "#src/io/host_listing.ts";
+import { listOpenDirectory } from "#src/io/files/open_directory.ts";
 import { isBadChunkName } from "../bad_chunk.ts";
 
 /** Directories that chunks are in. */

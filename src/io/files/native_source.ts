@@ -7,13 +7,13 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { UsageError } from "#src/errors.ts";
-import { type ByteSource, checkRead } from "./byte_source.ts";
+import { type ByteSource, checkRead } from "../byte_source.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { adviseWanted } from "#ffi/libc/named.ts";
 
 const stat = new host.HostStat();
 
-class HostFileSource implements ByteSource {
+class NativeFileSource implements ByteSource {
   readonly size: number;
   readonly #path: string;
   #fd: number;
@@ -28,7 +28,7 @@ class HostFileSource implements ByteSource {
     checkRead(target, start, size, offset);
     if (target.address === 0n && size > 0) {
       throw new UsageError("Cannot read a file by FFI to a buffer without an address", {
-        hint: "`allocateNativeBuffer` makes buffers with one, `openFsFileSource` needs none.",
+        hint: "`allocateNativeBuffer` makes buffers with one, `openPlainSource` needs none.",
       });
     }
     const count = host.preadFully(this.#fd, target.address + BigInt(start), size, offset);
@@ -51,7 +51,7 @@ class HostFileSource implements ByteSource {
  * {@link allocateNativeBuffer}: who reads by such a source must be given that function too where
  * there is a place for it. See {@link OpenSource}.
  */
-export function openHostFileSource(path: string): ByteSource {
+export function openNativeSource(path: string): ByteSource {
   // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on regular files.
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOFOLLOW | host.OpenFlag.NONBLOCK |
     host.OpenFlag.NOCTTY;
@@ -62,5 +62,5 @@ export function openHostFileSource(path: string): ByteSource {
     host.unwrap(result, "stat", path);
     throw new host.OsError(host.Errno.EINVAL, "open (not a regular file)", path);
   }
-  return new HostFileSource(path, fd, stat.size);
+  return new NativeFileSource(path, fd, stat.size);
 }

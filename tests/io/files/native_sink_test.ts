@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { OsError } from "#src/errors.ts";
-import { DescriptorSink, FileSink } from "#src/io/file_sink.ts";
-import { FsFileSink } from "#src/io/fs_file_sink.ts";
-import { openFsStreamSource } from "#src/io/fs_stream_source.ts";
+import { DescriptorSink, NativeFileSink } from "#src/io/files/native_sink.ts";
+import { PlainFileSink } from "#src/io/files/plain_sink.ts";
+import { openPlainStream } from "#src/io/files/plain_stream.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -21,8 +21,8 @@ function isTaken(error: unknown): boolean {
 
 for (
   const [name, create] of [
-    ["FileSink", (path: string) => FileSink.create(path)],
-    ["FsFileSink", (path: string) => FsFileSink.create(path)],
+    ["NativeFileSink", (path: string) => NativeFileSink.create(path)],
+    ["PlainFileSink", (path: string) => PlainFileSink.create(path)],
   ] as const
 ) {
   Deno.test(`${name} writes a new file with mode 0640`, () => {
@@ -57,10 +57,10 @@ for (
   });
 }
 
-Deno.test("FileSink gives its file the name at the end, and does not replace what has come meanwhile", () => {
+Deno.test("NativeFileSink gives its file the name at the end, and does not replace what has come meanwhile", () => {
   using scratch = new TempDirectory("sink");
   const path = scratch.join("late");
-  const sink = FileSink.create(path, { isDurable: true });
+  const sink = NativeFileSink.create(path, { isDurable: true });
   sink.write(pattern(100));
   assert.deepEqual([...Deno.readDirSync(scratch.path)], []);
   Deno.writeTextFileSync(path, "other");
@@ -69,12 +69,12 @@ Deno.test("FileSink gives its file the name at the end, and does not replace wha
   assert.equal(Deno.readTextFileSync(path), "other");
 });
 
-Deno.test("FileSink.copyFrom() copies what is there from any offset, and not past the end", () => {
+Deno.test("NativeFileSink.copyFrom() copies what is there from any offset, and not past the end", () => {
   using scratch = new TempDirectory("sink");
   const content = pattern(20 * MIB + 123);
   Deno.writeFileSync(scratch.join("from"), content);
   const fd = host.unwrap(host.open(scratch.join("from"), host.OpenFlag.RDONLY), "open", "from");
-  const sink = FileSink.create(scratch.join("to"));
+  const sink = NativeFileSink.create(scratch.join("to"));
   sink.write(pattern(7));
   assert.equal(sink.copyFrom(fd, 0, 1000), 0, "small ones are for the reader");
   let copied = 0;
@@ -95,7 +95,7 @@ Deno.test("FileSink.copyFrom() copies what is there from any offset, and not pas
   assert.deepEqual(result.subarray(7, 7 + size), content.subarray(offset));
 });
 
-Deno.test("FileSink.copyFrom() copies holes as holes between data of any size", () => {
+Deno.test("NativeFileSink.copyFrom() copies holes as holes between data of any size", () => {
   using scratch = new TempDirectory("sink");
   const size = 40 * MIB;
   using from = Deno.openSync(scratch.join("from"), { write: true, createNew: true });
@@ -105,7 +105,7 @@ Deno.test("FileSink.copyFrom() copies holes as holes between data of any size", 
   }
   from.truncateSync(size);
   const fd = host.unwrap(host.open(scratch.join("from"), host.OpenFlag.RDONLY), "open", "from");
-  const sink = FileSink.create(scratch.join("to"));
+  const sink = NativeFileSink.create(scratch.join("to"));
   sink.write(pattern(5000));
   for (let copied = 0; copied < size;) {
     const count = sink.copyFrom(fd, copied, size - copied);
@@ -138,12 +138,12 @@ Deno.test("DescriptorSink writes to and copies into what is open already", () =>
   assert.deepEqual(result.subarray(9, 9 + 2 * MIB), content.subarray(5, 5 + 2 * MIB));
 });
 
-Deno.test("FileSink, FsFileSink and stream sources say EBADF when they are used after their end", () => {
+Deno.test("NativeFileSink, PlainFileSink and stream sources say EBADF when they are used after their end", () => {
   using place = new TempDirectory("ended");
   const bytes = new Uint8Array(3);
-  for (const create of [FileSink.create, FsFileSink.create]) {
+  for (const create of [NativeFileSink.create, PlainFileSink.create]) {
     for (const end of ["finish", "abort"] as const) {
-      const sink = create(place.join(`${create === FileSink.create}-${end}`));
+      const sink = create(place.join(`${create === NativeFileSink.create}-${end}`));
       sink.write(bytes);
       sink[end]();
       assert.throws(() => sink.write(bytes), { name: "OsError", code: "EBADF" });
@@ -155,7 +155,7 @@ Deno.test("FileSink, FsFileSink and stream sources say EBADF when they are used 
     "false-finish",
     "true-finish",
   ]);
-  const stream = openFsStreamSource(place.join("true-finish"));
+  const stream = openPlainStream(place.join("true-finish"));
   stream.close();
   stream.close();
   assert.throws(() => stream.read(bytes), { name: "OsError", code: "EBADF" });

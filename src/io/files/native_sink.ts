@@ -7,8 +7,8 @@
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import * as metadata from "#ffi/libc/metadata.ts";
-import { directoryOf, syncDirectory } from "./files/whole_file.ts";
-import type { Sink } from "./streams.ts";
+import { directoryOf, syncDirectory } from "./whole_file.ts";
+import type { Sink } from "../streams.ts";
 
 /** Below this a copy by the kernel costs more than it saves. */
 const COPY_SIZE_MIN = 1 << 20;
@@ -25,11 +25,14 @@ const RESERVED_SIZE_MAX = 256 << 20;
 /** Shorter holes are written as zeros. */
 const HOLE_SIZE_MIN = 128 << 10;
 
-/** How a {@link FileSink} makes its file. */
+/** How a {@link NativeFileSink} makes its file. */
 export interface FileSinkOptions {
   /** Permissions before the umask is applied. Default: 0640. */
   readonly mode?: number;
-  /** Whether {@link FileSink.finish} waits until the file is on stable storage. Default: false. */
+  /**
+   * Whether {@link NativeFileSink.finish} waits until the file is on stable storage. Default:
+   * false.
+   */
   readonly isDurable?: boolean;
 }
 
@@ -37,7 +40,7 @@ export interface FileSinkOptions {
  * A new file. It gets its name when it is finished, where the file system can do that: a process
  * that ends before leaves nothing behind, and nobody sees half a file.
  */
-export class FileSink implements Sink {
+export class NativeFileSink implements Sink {
   readonly #path: string;
   readonly #isDurable: boolean;
   /** Whether the file has its name already, because the file system knows no files without. */
@@ -64,16 +67,16 @@ export class FileSink implements Sink {
    *
    * @throws {OsError} EEXIST when the name is taken, by whatever
    */
-  static create(path: string, options: FileSinkOptions = {}): FileSink {
+  static create(path: string, options: FileSinkOptions = {}): NativeFileSink {
     const mode = options.mode ?? 0o640;
     const isDurable = options.isDurable ?? false;
     const found = host.statAt(host.At.FDCWD, path, new host.HostStat());
     if (found === 0) throw new OsError(host.Errno.EEXIST, "create", path);
     const { RDWR, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
     const nameless = host.open(directoryOf(path), RDWR | metadata.OPEN_TMPFILE, mode);
-    if (nameless >= 0) return new FileSink(path, nameless, false, isDurable);
+    if (nameless >= 0) return new NativeFileSink(path, nameless, false, isDurable);
     const fd = host.open(path, RDWR | CREAT | EXCL | NOFOLLOW, mode);
-    return new FileSink(path, host.unwrap(fd, "create", path), true, isDurable);
+    return new NativeFileSink(path, host.unwrap(fd, "create", path), true, isDurable);
   }
 
   /** Bytes written so far. */
@@ -200,7 +203,7 @@ export class DescriptorSink implements Sink {
 }
 
 /** Standard output as a sink. */
-export function openStandardOutput(): DescriptorSink {
+export function openNativeOutput(): DescriptorSink {
   return new DescriptorSink(1, "standard output");
 }
 

@@ -4,24 +4,16 @@
  * @module
  */
 
-import { translating } from "./fs_file_source.ts";
-import type { SequentialSource } from "./streams.ts";
+import { callRuntime } from "./runtime_call.ts";
+import type { ClosableSource } from "../streams.ts";
 
 /** What is passed over in a stream that cannot seek is read in parts of this size. */
 const DISCARD_SIZE = 1 << 17;
 
-/** A stream that must be closed. */
-export interface ClosableSource extends SequentialSource {
-  /** Length of a regular file when it was opened; undefined for what else can be read. */
-  readonly size: number | undefined;
-  /** Closes the file; other ends of a pipe see that. */
-  close(): void;
-}
-
 /** Opens a file, FIFO or device for reading in order. @throws {OsError} */
-export function openFsStreamSource(path: string): ClosableSource {
-  const file = translating("open", path, () => Deno.openSync(path));
-  const stat = translating("stat", path, () => file.statSync());
+export function openPlainStream(path: string): ClosableSource {
+  const file = callRuntime("open", path, () => Deno.openSync(path));
+  const stat = callRuntime("stat", path, () => file.statSync());
   return stat.isFile ? new FileSource(path, file, stat.size) : new StreamSource(path, file);
 }
 
@@ -44,7 +36,7 @@ class StreamSource implements ClosableSource {
   }
 
   read(target: Uint8Array): number {
-    return translating("read", this.#path, () => this.#file.readSync(target)) ?? 0;
+    return callRuntime("read", this.#path, () => this.#file.readSync(target)) ?? 0;
   }
 
   skip(size: number): number {
@@ -80,14 +72,14 @@ class FileSource implements ClosableSource {
   }
 
   read(target: Uint8Array): number {
-    const count = translating("read", this.#path, () => this.#file.readSync(target)) ?? 0;
+    const count = callRuntime("read", this.#path, () => this.#file.readSync(target)) ?? 0;
     this.#position += count;
     return count;
   }
 
   skip(size: number): number {
     const count = Math.max(0, Math.min(size, this.size - this.#position));
-    translating(
+    callRuntime(
       "seek",
       this.#path,
       () => this.#file.seekSync(BigInt(count), Deno.SeekMode.Current),
@@ -97,7 +89,7 @@ class FileSource implements ClosableSource {
   }
 
   goTo(offset: number): void {
-    translating("seek", this.#path, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
+    callRuntime("seek", this.#path, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
     this.#position = offset;
   }
 

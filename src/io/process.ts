@@ -14,7 +14,7 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { listOpenDirectory } from "./host_listing.ts";
+import { listOpenDirectory } from "./files/open_directory.ts";
 
 /**
  * What a process is doing. `blocked`: it waits in the kernel and takes no signal, not even SIGKILL.

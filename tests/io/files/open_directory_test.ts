@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
 import { EntryType } from "#src/bytes/file_type.ts";
-import { listOpenDirectory } from "#src/io/host_listing.ts";
+import { listOpenDirectory } from "#src/io/files/open_directory.ts";
 import { OsError } from "#src/errors.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 

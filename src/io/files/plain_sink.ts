@@ -4,12 +4,12 @@
  * @module
  */
 
-import { Errno, OsError } from "#ffi/os_error.ts";
-import { translating } from "./fs_file_source.ts";
-import type { Sink } from "./streams.ts";
+import { Errno, OsError } from "#src/errors.ts";
+import { callRuntime } from "./runtime_call.ts";
+import type { Sink } from "../streams.ts";
 
 /** A new file. */
-export class FsFileSink implements Sink {
+export class PlainFileSink implements Sink {
   readonly #path: string;
   readonly #file: Deno.FsFile;
   #position = 0;
@@ -26,13 +26,13 @@ export class FsFileSink implements Sink {
    * @param mode permissions before the umask is applied
    * @throws {OsError} EEXIST when the name is taken, by whatever
    */
-  static create(path: string, mode = 0o640): FsFileSink {
-    const file = translating(
+  static create(path: string, mode = 0o640): PlainFileSink {
+    const file = callRuntime(
       "create",
       path,
       () => Deno.openSync(path, { write: true, createNew: true, mode }),
     );
-    return new FsFileSink(path, file);
+    return new PlainFileSink(path, file);
   }
 
   /** Bytes written so far. */
@@ -55,7 +55,7 @@ export class FsFileSink implements Sink {
   abort(): void {
     if (!this.#isOpen) return;
     this.#close();
-    translating("remove", this.#path, () => Deno.removeSync(this.#path));
+    callRuntime("remove", this.#path, () => Deno.removeSync(this.#path));
   }
 
   #close(): void {
@@ -65,7 +65,7 @@ export class FsFileSink implements Sink {
 }
 
 /** Standard output as a sink. */
-export function openFsStandardOutput(): Sink {
+export function openPlainOutput(): Sink {
   return { write: (bytes) => writeAll(Deno.stdout, bytes, "standard output") };
 }
 
@@ -76,6 +76,6 @@ function writeAll(
 ): void {
   let done = 0;
   while (done < bytes.length) {
-    done += translating("write", path, () => target.writeSync(bytes.subarray(done)));
+    done += callRuntime("write", path, () => target.writeSync(bytes.subarray(done)));
   }
 }

@@ -10,7 +10,7 @@ import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt, preadInto } from "#ffi/libc/metadata.ts";
 import type { PxarMetadata } from "../entry.ts";
-import { HostMetadataReader } from "./host_metadata.ts";
+import { NativeMetadataReader } from "./native_metadata.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type { BuildSource, DataExtent, MetadataOptions, SourceDirectory } from "./source.ts";
 
@@ -31,17 +31,20 @@ const TYPE_OFFSET = 18;
 const NAME_OFFSET = 19;
 
 /** Makes a source of system calls. See {@link MakeBuildSource}. */
-export function makeHostSource(options: MetadataOptions, report: BuildReportBuilder): BuildSource {
+export function makeNativeSource(
+  options: MetadataOptions,
+  report: BuildReportBuilder,
+): BuildSource {
   host.raiseOpenFileLimit();
-  return new HostSource(new HostMetadataReader(options, report));
+  return new HostSource(new NativeMetadataReader(options, report));
 }
 
 class HostSource implements BuildSource {
   readonly uid: number = host.getEffectiveUid();
   readonly gid: number = host.getEffectiveGid();
-  readonly #reader: HostMetadataReader;
+  readonly #reader: NativeMetadataReader;
 
-  constructor(reader: HostMetadataReader) {
+  constructor(reader: NativeMetadataReader) {
     this.#reader = reader;
   }
 
@@ -86,7 +89,7 @@ function openDirectory(
   parent: number,
   name: string,
   stat: host.HostStat,
-  reader: HostMetadataReader,
+  reader: NativeMetadataReader,
 ): SourceDirectory | number {
   const fd = openQuietlyAt(parent, name, DIRECTORY_FLAGS);
   if (fd < 0) return fd;
@@ -109,9 +112,9 @@ function openFileIn(directory: number, name: string, stat: host.HostStat): numbe
 class HostDirectory implements SourceDirectory {
   readonly #fd: number;
   readonly #device: number;
-  readonly #reader: HostMetadataReader;
+  readonly #reader: NativeMetadataReader;
 
-  constructor(fd: number, device: number, reader: HostMetadataReader) {
+  constructor(fd: number, device: number, reader: NativeMetadataReader) {
     this.#fd = fd;
     this.#device = device;
     this.#reader = reader;

@@ -47,7 +47,7 @@ interface ReadXattrs {
  * Reads metadata through descriptors opened for reading. Not re-entrant: buffers are shared by all
  * calls.
  */
-export class HostMetadataReader {
+export class NativeMetadataReader {
   readonly #options: MetadataOptions;
   readonly #report: BuildReportBuilder;
   readonly #names = new Uint8Array(host.XATTR_SIZE_MAX);

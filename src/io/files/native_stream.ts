@@ -5,14 +5,14 @@
  */
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
-import type { ClosableSource } from "./fs_stream_source.ts";
+import type { ClosableSource } from "../streams.ts";
 import * as host from "#ffi/libc/calls.ts";
 
 /** What is passed over in a stream that cannot seek is read in parts of this size. */
 const DISCARD_SIZE = 1 << 17;
 
 /** Opens a file, FIFO or device for reading in order. @throws {OsError} */
-export function openHostStreamSource(path: string): ClosableSource {
+export function openNativeStream(path: string): ClosableSource {
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.NOCTTY;
   const fd = host.unwrap(host.open(path, flags), "open", path);
   const stat = new host.HostStat();
@@ -21,14 +21,14 @@ export function openHostStreamSource(path: string): ClosableSource {
     host.close(fd);
     host.unwrap(result, "stat", path);
   }
-  return new HostStreamSource(
+  return new NativeStreamSource(
     path,
     fd,
     entryType(stat.mode) === EntryType.FILE ? stat.size : undefined,
   );
 }
 
-class HostStreamSource implements ClosableSource {
+class NativeStreamSource implements ClosableSource {
   readonly size: number | undefined;
   readonly #path: string;
   #fd: number;

@@ -6,10 +6,11 @@
 
 import { closeSync, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { Errno, OsError } from "#ffi/os_error.ts";
-import { type ByteSource, checkRead } from "./byte_source.ts";
+import { Errno, OsError } from "#src/errors.ts";
+import { type ByteSource, checkRead } from "../byte_source.ts";
+import { callRuntime } from "./runtime_call.ts";
 
-class FsFileSource implements ByteSource {
+class PlainFileSource implements ByteSource {
   readonly size: number;
   readonly #path: string;
   #fd: number;
@@ -25,7 +26,7 @@ class FsFileSource implements ByteSource {
     if (this.#fd < 0) throw new OsError(Errno.EBADF, "read", this.#path);
     let done = 0;
     while (done < size) {
-      const count = translating("read", this.#path, () => {
+      const count = callRuntime("read", this.#path, () => {
         return readSync(this.#fd, target.bytes, start + done, size - done, offset + done);
       });
       if (count === 0) break;
@@ -42,40 +43,23 @@ class FsFileSource implements ByteSource {
 }
 
 /** Opens a file without FFI. See {@link OpenSource}. */
-export function openFsFileSource(path: string): ByteSource {
-  const stat = translating("open", path, () => lstatSync(path));
+export function openPlainSource(path: string): ByteSource {
+  const stat = callRuntime("open", path, () => lstatSync(path));
   if (stat.isSymbolicLink()) throw new OsError(Errno.ELOOP, "open", path);
   if (!stat.isFile()) throw new OsError(Errno.EINVAL, "open (not a regular file)", path);
-  const fd = translating("open", path, () => openSync(path, "r"));
-  return new FsFileSource(path, fd, stat.size);
+  const fd = callRuntime("open", path, () => openSync(path, "r"));
+  return new PlainFileSource(path, fd, stat.size);
 }
 
 /** Standard input where it is a regular file, from its beginning on; closing it does nothing. */
 export function standardInputFile(): ByteSource | undefined {
   const path = "standard input";
-  const stat = translating("stat", path, () => fstatSync(0));
+  const stat = callRuntime("stat", path, () => fstatSync(0));
   if (!stat.isFile()) return undefined;
-  const source = new FsFileSource(path, 0, stat.size);
+  const source = new PlainFileSource(path, 0, stat.size);
   return {
     size: source.size,
     readAt: (target, start, size, offset) => source.readAt(target, start, size, offset),
     close: () => {},
   };
-}
-
-/** Runs a call of the runtime and makes its system errors those of this program. */
-export function translating<Result>(call: string, path: string, run: () => Result): Result {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof Deno.errors.BadResource) {
-      throw new OsError(Errno.EBADF, call, path, { cause: error });
-    }
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    // Mistakes of the caller have codes like `ERR_OUT_OF_RANGE`, missing permissions have none.
-    if (!/^E[A-Z0-9]+$/.test(code)) throw error;
-    throw new OsError((Errno as Record<string, number>)[code] ?? Errno.EIO, call, path, {
-      cause: error,
-    });
-  }
 }

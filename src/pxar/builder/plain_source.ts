@@ -12,12 +12,12 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as fs from "node:fs";
 import { Errno, type HostStat, OsError } from "#ffi/libc/calls.ts";
-import { translating } from "#src/io/fs_file_source.ts";
+import { callRuntime } from "#src/io/files/runtime_call.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { type BuildSource, type SourceDirectory, statMetadata } from "./source.ts";
 
 /** Makes a source of the runtime's calls. See {@link MakeBuildSource}. */
-export function makeFsSource(): BuildSource {
+export function makePlainSource(): BuildSource {
   return {
     uid: 0,
     gid: 0,
@@ -33,7 +33,7 @@ export function makeFsSource(): BuildSource {
 /** The value of a call, or its errno. */
 function attempt<Result>(call: string, run: () => Result): Result | number {
   try {
-    return translating(call, "", run);
+    return callRuntime(call, "", run);
   } catch (error) {
     if (error instanceof OsError) return -error.errno;
     throw error;
