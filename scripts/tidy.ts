@@ -90,11 +90,9 @@ export function unusedPackages(
 
 /** Folders that hold more modules than one can overlook, and that nobody has put in order yet. */
 const LARGE_FOLDERS: ReadonlySet<string> = new Set([
-  "src/io",
   "src/mount",
   "src/overlay",
   "src/pbs",
-  "src/pxar",
 ]);
 
 /** Folders of the program in which nobody finds anything: they need sub-folders. */

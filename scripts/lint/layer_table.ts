@@ -94,6 +94,9 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   main: ["cli"],
 };
 
+/** Folders that are the business of the folder they are in, and of nobody else. */
+export const INNER_FOLDERS: readonly string[] = ["src/pxar/reading", "src/pxar/writing"];
+
 /** The layer of a path inside the checkout, or undefined where no rule applies (tests, scripts). */
 export function layerOf(path: string): Layer | undefined {
   if (path === "main.ts") return "main";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { layerOf, MAY_IMPORT } from "./layer_table.ts";
+import { INNER_FOLDERS, layerOf, MAY_IMPORT } from "./layer_table.ts";
 
 /** What `src/errors.ts` builds on. */
 const ERROR_CLASSES: ReadonlySet<string> = new Set(["ffi/failure.ts", "ffi/os_error.ts"]);
@@ -47,6 +47,19 @@ function resolve(specifier: string, importer: string): string | undefined {
   return new URL(specifier, `file:///${importer}`).pathname.slice(1);
 }
 
+/** Why nobody but their own folder imports some modules, or undefined when anybody may. */
+function doorObjection(importer: string, target: string): string | undefined {
+  const isFront = (path: string) => path.endsWith("/mod.ts");
+  if (isFront(target) && !isFront(importer)) {
+    return `"${target}" is for users of the library: import the module that has the thing`;
+  }
+  const inner = INNER_FOLDERS.find((folder) => target.startsWith(`${folder}/`));
+  const owner = inner?.slice(0, inner.lastIndexOf("/") + 1);
+  return owner === undefined || importer.startsWith(owner)
+    ? undefined
+    : `"${target}" is an inner module of "${owner}"`;
+}
+
 /** Why `importer` must not import `specifier`, or undefined when it may. */
 function objection(importer: string, specifier: string): string | undefined {
   const from = layerOf(importer);
@@ -57,6 +70,8 @@ function objection(importer: string, specifier: string): string | undefined {
       ? `"${from}" is pure: it must not import "${specifier}", only its own kind`
       : undefined;
   }
+  const shut = doorObjection(importer, target);
+  if (shut !== undefined) return shut;
   const to = layerOf(target);
   if (to === undefined) return `"${from}" must not import "${target}"`;
   if (from === "format" && to === "format") {

@@ -8,7 +8,7 @@ import { StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { type ArchiveFiles, defaultFileName, findArchive } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, MANIFEST_NAME, type ManifestFile } from "#src/pbs/format/manifest.ts";
-import { PxarAccessor } from "#src/pxar/mod.ts";
+import { PxarAccessor } from "#src/pxar/accessor.ts";
 
 /** What archives are opened of: a snapshot, as far as that takes. */
 export interface ArchiveHolder {

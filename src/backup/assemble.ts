@@ -16,14 +16,10 @@ import type {
   SnapshotSummary,
   SnapshotWriter,
 } from "#src/pbs/ports.ts";
-import { PxarAccessor } from "#src/pxar/mod.ts";
-import {
-  compose,
-  type CompositionOptions,
-  type Placement,
-  readArchive,
-  writeTree,
-} from "#src/transfer/mod.ts";
+import { PxarAccessor } from "#src/pxar/accessor.ts";
+import { readArchive } from "#src/transfer/archive_reader.ts";
+import { compose, type CompositionOptions, type Placement } from "#src/transfer/compose.ts";
+import { writeTree } from "#src/transfer/write_tree.ts";
 import { requireDirectoryFiles, requireFiles } from "./archive_access.ts";
 import { CHUNK_SIZE_DEFAULT } from "./backup_options.ts";
 import { archiveStem } from "./backup_spec.ts";

@@ -9,7 +9,7 @@ import { Errno, OsError, StateError } from "#src/errors.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotSummary, SnapshotWriter } from "#src/pbs/ports.ts";
-import { planArchive } from "#src/pxar/mod.ts";
+import { planArchive } from "#src/pxar/builder/build_archive.ts";
 import { archiveStem, type BackupSpec, checkBackupSpecs } from "./backup_spec.ts";
 import {
   type ArchiveReport,

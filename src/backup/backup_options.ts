@@ -5,7 +5,8 @@
  */
 
 import type { SnapshotSummary } from "#src/pbs/ports.ts";
-import type { BuildOptions, BuildReport } from "#src/pxar/mod.ts";
+import type { BuildOptions } from "#src/pxar/builder/options.ts";
+import type { BuildReport } from "#src/pxar/builder/report.ts";
 import type { BackupSpec } from "./backup_spec.ts";
 import type { ReuseStatistics } from "./reuse_statistics.ts";
 

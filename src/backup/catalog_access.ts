@@ -8,7 +8,7 @@ import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { catalogBytes } from "#src/pbs/snapshots/catalog_source.ts";
 import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
-import type { KnownEntry } from "#src/pxar/mod.ts";
+import type { KnownEntry } from "#src/pxar/damage_path.ts";
 import { type ArchiveHolder, requireDirectoryFiles } from "./archive_access.ts";
 
 /** Whether a snapshot has a catalog. */

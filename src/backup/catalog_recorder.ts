@@ -7,13 +7,9 @@
 import { CatalogWriter } from "#src/pbs/format/catalog_writer.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
-import type {
-  EntryOffset,
-  FinishingWriter,
-  PxarContent,
-  PxarMetadata,
-  PxarSizes,
-} from "#src/pxar/mod.ts";
+import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
+import type { EntryOffset, PxarContent, PxarSizes } from "#src/pxar/encoder.ts";
+import type { PxarMetadata } from "#src/pxar/entry.ts";
 import { FileType } from "#src/tree/node.ts";
 
 /** Average chunk size of the catalog's stream. */

@@ -8,7 +8,9 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { FormatError } from "#src/errors.ts";
 import type { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { readArchive, type ReaderEntry, type ReaderFile, requireEntry } from "#src/transfer/mod.ts";
+import { readArchive } from "#src/transfer/archive_reader.ts";
+import { requireEntry } from "#src/transfer/paths.ts";
+import type { ReaderEntry, ReaderFile } from "#src/transfer/reader.ts";
 import { openArchive, requireDirectoryFiles } from "./archive_access.ts";
 
 /** A chunk that holds a part of a file. */

@@ -9,14 +9,11 @@ import { Failure, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
-import {
-  buildInto,
-  type BuildReport,
-  type FinishingWriter,
-  PxarDecoder,
-  PxarEncoder,
-  type StartArchive,
-} from "#src/pxar/mod.ts";
+import { buildInto, type StartArchive } from "#src/pxar/builder/build_archive.ts";
+import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
+import type { BuildReport } from "#src/pxar/builder/report.ts";
+import { PxarDecoder } from "#src/pxar/decoder.ts";
+import { PxarEncoder } from "#src/pxar/encoder.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
   type ArchiveReport,

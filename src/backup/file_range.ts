@@ -5,7 +5,8 @@
  */
 
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { digestFile, readArchive, readPieces, requireFile } from "#src/transfer/mod.ts";
+import { readArchive } from "#src/transfer/archive_reader.ts";
+import { digestFile, readPieces, requireFile } from "#src/transfer/content.ts";
 import { openArchive } from "./archive_access.ts";
 
 /** A part of a file in an archive. */

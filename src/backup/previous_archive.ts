@@ -7,7 +7,8 @@
 
 import { Failure } from "#src/errors.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
-import type { PxarDecoder, PxarEntryEvent, PxarEvent, SourceFile } from "#src/pxar/mod.ts";
+import type { SourceFile } from "#src/pxar/builder/source_file.ts";
+import type { PxarDecoder, PxarEntryEvent, PxarEvent } from "#src/pxar/decoder.ts";
 import { compareNames } from "#src/transfer/paths.ts";
 
 /** Says which files are as they were. */

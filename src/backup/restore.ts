@@ -9,13 +9,10 @@ import type { ByteSource } from "#src/io/byte_source.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { formatManifest, MANIFEST_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import {
-  extractArchive,
-  type ExtractArchiveOptions,
-  type ExtractReport,
-  type ExtractTarget,
-  PxarDecoder,
-} from "#src/pxar/mod.ts";
+import { PxarDecoder } from "#src/pxar/decoder.ts";
+import { extractArchive, type ExtractArchiveOptions } from "#src/pxar/extractor/extract_archive.ts";
+import type { ExtractTarget } from "#src/pxar/extractor/extract_target.ts";
+import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { notOfKind, openArchive, openArchiveStreams, requireFiles } from "./archive_access.ts";
 import { knownEntriesOf } from "./catalog_access.ts";
 import { streamOf } from "./source_stream.ts";

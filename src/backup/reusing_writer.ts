@@ -9,14 +9,10 @@
  * @module
  */
 
-import type {
-  EntryOffset,
-  FinishingWriter,
-  PxarContent,
-  PxarMetadata,
-  PxarSizes,
-  SourceFile,
-} from "#src/pxar/mod.ts";
+import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
+import type { SourceFile } from "#src/pxar/builder/source_file.ts";
+import type { EntryOffset, PxarContent, PxarSizes } from "#src/pxar/encoder.ts";
+import type { PxarMetadata } from "#src/pxar/entry.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
 import type { PreviousArchive } from "./previous_archive.ts";

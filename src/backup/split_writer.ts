@@ -7,14 +7,14 @@
 import type { Sink } from "#src/io/streams.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
+import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
 import {
   type EntryOffset,
-  type FinishingWriter,
   type PxarContent,
   PxarEncoder,
-  type PxarMetadata,
   type PxarSizes,
-} from "#src/pxar/mod.ts";
+} from "#src/pxar/encoder.ts";
+import type { PxarMetadata } from "#src/pxar/entry.ts";
 import { INJECTION_COUNT_MAX } from "./payload_reuse.ts";
 import { type OnContent, watchedSink } from "./watched_sink.ts";
 

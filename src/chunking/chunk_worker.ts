@@ -4,7 +4,7 @@
  * @module
  */
 
-import { endNativeCodecs } from "#src/codecs/mod.ts";
+import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { bufferAt } from "#ffi/libc/memory.ts";
 import { serveThread } from "#src/threads/thread.ts";
 import type { ChunkHandler, ChunkHandlerFactory } from "./chunk_handler.ts";

@@ -11,7 +11,7 @@ import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
 import { Replies } from "#ffi/libfuse3/replies.ts";
 import { FuseSession } from "#ffi/libfuse3/session.ts";
-import { endNativeCodecs } from "#src/codecs/mod.ts";
+import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { BackingRegistry } from "./backing_registry.ts";

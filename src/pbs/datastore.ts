@@ -5,7 +5,7 @@
  */
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
-import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "./crypt/blob_codec.ts";

@@ -28,7 +28,7 @@
  * @module
  */
 
-export * from "#src/codecs/mod.ts";
+export * from "#src/codecs/codecs.ts";
 export { sha256Of } from "#src/codecs/hashing.ts";
 export {
   describeRsaKey,

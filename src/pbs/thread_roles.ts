@@ -5,7 +5,7 @@
  */
 
 import { CHUNK_ROLE, type ChunkWorkerStart, handleChunks } from "#src/chunking/chunk_worker.ts";
-import { endNativeCodecs } from "#src/codecs/mod.ts";
+import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { serveThread, type ThreadRoles } from "#src/threads/thread.ts";
 import {
   CHUNK_LOADER_ROLE,

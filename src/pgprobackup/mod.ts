@@ -55,5 +55,5 @@ export {
   type BackupStatus,
 } from "./format/control.ts";
 export type { InstanceConfig } from "./format/instance_config.ts";
-export { builtInCodecs, type Codecs, endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+export { builtInCodecs, type Codecs, endNativeCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
 export type { ByteSource, OpenSource } from "#src/io/byte_source.ts";

@@ -10,7 +10,7 @@
 
 import { crc32c } from "#src/bytes/crc32c.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import type { Codecs } from "#src/codecs/mod.ts";
+import type { Codecs } from "#src/codecs/codecs.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { SourcePool } from "#src/io/source_pool.ts";
 import type { PageCompression } from "./format/content.ts";

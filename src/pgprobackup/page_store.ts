@@ -7,7 +7,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import type { Codecs } from "#src/codecs/mod.ts";
+import type { Codecs } from "#src/codecs/codecs.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { SourcePool } from "#src/io/source_pool.ts";
 import { PAGE_COMPRESSION_NAMES, PageCompression } from "./format/content.ts";

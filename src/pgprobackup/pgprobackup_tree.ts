@@ -12,7 +12,7 @@
  */
 
 import { ownerOf } from "#src/io/files/files.ts";
-import type { Codecs } from "#src/codecs/mod.ts";
+import type { Codecs } from "#src/codecs/codecs.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { readingAround } from "#src/io/read_around.ts";
 import { SourcePool } from "#src/io/source_pool.ts";

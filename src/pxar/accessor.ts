@@ -8,16 +8,16 @@ import { pathNames } from "#src/tree/path.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
-import { readChildren } from "./_directory_reader.ts";
-import { openArchive } from "./_archive_opening.ts";
-import { isDamage } from "./_damage.ts";
-import { readLinkTargets } from "./_link_targets.ts";
-import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
-import { PageCache } from "./_page_cache.ts";
-import { PayloadSource } from "./_payload_source.ts";
-import { RecentEntries } from "./_recent_entries.ts";
-import { isTableDamage, TableRebuilder } from "./_table_rebuilder.ts";
-import { RandomInput } from "./_random_input.ts";
+import { readChildren } from "./reading/directory_reader.ts";
+import { openArchive } from "./reading/archive_opening.ts";
+import { isDamage } from "./reading/damage.ts";
+import { readLinkTargets } from "./reading/link_targets.ts";
+import { located, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
+import { PageCache } from "./reading/page_cache.ts";
+import { PayloadSource } from "./reading/payload_source.ts";
+import { RecentEntries } from "./reading/recent_entries.ts";
+import { isTableDamage, TableRebuilder } from "./reading/table_rebuilder.ts";
+import { RandomInput } from "./reading/random_input.ts";
 import {
   directoryPlace,
   type PxarChild,

@@ -6,8 +6,8 @@
 
 import { Failure, FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./_damage.ts";
-import { type GuidedEntry, TableGuide } from "./_table_guide.ts";
+import { isDamage } from "./reading/damage.ts";
+import { type GuidedEntry, TableGuide } from "./reading/table_guide.ts";
 import type { PxarDecoder, PxarEvent } from "./decoder.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";
 

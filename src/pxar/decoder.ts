@@ -5,11 +5,11 @@
  */
 
 import type { SequentialSource } from "#src/io/streams.ts";
-import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
-import { type ItemFeed, ItemInput } from "./_item_input.ts";
-import { isDamage } from "./_damage.ts";
-import { PayloadStream } from "./_payload_stream.ts";
-import { checkDepth, readPrelude, readVersion } from "./_prologue.ts";
+import { located, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
+import { type ItemFeed, ItemInput } from "./reading/item_input.ts";
+import { isDamage } from "./reading/damage.ts";
+import { PayloadStream } from "./reading/payload_stream.ts";
+import { checkDepth, readPrelude, readVersion } from "./reading/prologue.ts";
 import type { PxarEntry, PxarHardlink, PxarPayload } from "./entry.ts";
 import { Item, itemName } from "./format/item.ts";
 

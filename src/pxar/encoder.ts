@@ -14,9 +14,9 @@ import {
   writeMetadata,
   writePayloadHeader,
   writePayloadReference,
-} from "./_entry_writer.ts";
-import { OutputBuffer, type PxarContent } from "./_output_buffer.ts";
-import { NameCheck } from "./_name_check.ts";
+} from "./writing/entry_writer.ts";
+import { OutputBuffer, type PxarContent } from "./writing/output_buffer.ts";
+import { NameCheck } from "./writing/name_check.ts";
 import type { PxarMetadata } from "./entry.ts";
 import { filenameHash } from "./format/filename_hash.ts";
 import { GoodbyeBuilder } from "./format/goodbye.ts";
@@ -24,7 +24,7 @@ import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, PRELUDE_SIZE_MAX } from "./format/limits.ts";
 import { encodeName, encodeTarget, targetPathObjection } from "./format/name.ts";
 
-export type { PxarContent } from "./_output_buffer.ts";
+export type { PxarContent } from "./writing/output_buffer.ts";
 
 /** Offset of an entry's FILENAME header in the metadata stream: what a hard link refers to. */
 export type EntryOffset = number;

@@ -10,7 +10,7 @@ export * from "./decoder.ts";
 export * from "./encoder.ts";
 export * from "./entry.ts";
 export type { DeviceNumber } from "./format/device.ts";
-export type { ReportCounter } from "./_report_counter.ts";
+export type { ReportCounter } from "./report_counter.ts";
 export type { RebuiltTable } from "./archive_node.ts";
 export { openPxarTree } from "./pxar_tree.ts";
 export { verifyArchive, type VerifyFinding } from "./verify.ts";

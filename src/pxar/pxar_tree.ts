@@ -27,7 +27,12 @@ import {
   type PxarLinkNode,
   type PxarNode,
 } from "./accessor.ts";
-import { type ContentStreams, dataBytesOf, HoleSearch, knownHoles } from "./_content_holes.ts";
+import {
+  type ContentStreams,
+  dataBytesOf,
+  HoleSearch,
+  knownHoles,
+} from "./reading/content_holes.ts";
 import type { PxarEntry, PxarMetadata, PxarPayload } from "./entry.ts";
 import { encodeAccessAcl, encodeDefaultAcl } from "./format/posix_acl.ts";
 

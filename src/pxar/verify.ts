@@ -7,14 +7,14 @@
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { located, readEntry, readEntryOrHardlink, readName } from "./_entry_reader.ts";
-import { ItemInput } from "./_item_input.ts";
-import { PageCache } from "./_page_cache.ts";
-import { PayloadSource } from "./_payload_source.ts";
-import { checkDepth, readPrelude, readVersion } from "./_prologue.ts";
-import { RandomInput } from "./_random_input.ts";
-import { SourceCursor } from "./_source_cursor.ts";
-import { SeenDirectory, type SharedHash, tableObjection } from "./_table_check.ts";
+import { located, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
+import { ItemInput } from "./reading/item_input.ts";
+import { PageCache } from "./reading/page_cache.ts";
+import { PayloadSource } from "./reading/payload_source.ts";
+import { checkDepth, readPrelude, readVersion } from "./reading/prologue.ts";
+import { RandomInput } from "./reading/random_input.ts";
+import { SourceCursor } from "./reading/source_cursor.ts";
+import { SeenDirectory, type SharedHash, tableObjection } from "./reading/table_check.ts";
 import {
   PxarAccessor,
   type PxarAccessorOptions,

@@ -7,7 +7,8 @@
 
 import { OsError } from "#src/errors.ts";
 import { Errno, HostStat } from "#ffi/libc/calls.ts";
-import { type BuildSource, makeNativeSource } from "#src/pxar/builder/mod.ts";
+import { makeNativeSource } from "#src/pxar/builder/native_source.ts";
+import type { BuildSource } from "#src/pxar/builder/source.ts";
 import { BuildReportBuilder } from "#src/pxar/builder/report.ts";
 import { type SourceDirectory, statMetadata } from "#src/pxar/builder/source.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";

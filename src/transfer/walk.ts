@@ -5,7 +5,7 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import { PathPattern } from "#src/pxar/exclude/mod.ts";
+import { PathPattern } from "#src/pxar/exclude/pattern.ts";
 import { childPath, joinPath, requireEntry, splitPath } from "./paths.ts";
 import {
   childrenSeen,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ChunkHandler } from "#src/chunking/chunk_handler.ts";
 import type { CutRule } from "#src/chunking/chunk_stream.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { sha256Of, sha256Stream } from "#src/codecs/hashing.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";

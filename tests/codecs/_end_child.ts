@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { endNativeCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { endNativeCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
 
 // struct mallinfo2 { size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks,
 // fordblks, keepcost }

@@ -1,7 +1,7 @@
 import { deepEqual, equal, notDeepEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { type Aead, aeadBuiltIn, aeadByLibrary, TAG_SIZE } from "#src/codecs/aead.ts";
-import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/codecs.ts";
 
 const LIBRARY = aeadByLibrary();
 const CASES: readonly (readonly [string, Aead, Codecs])[] = [

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { deflateSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { builtInCodecs, type Decompress, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, type Decompress, nativeCodecs } from "#src/codecs/codecs.ts";
 import { lz4BuiltIn, lz4ByLibrary } from "#src/codecs/lz4.ts";
 import { zlibBuiltIn, zlibByLibdeflate, zlibByLibz } from "#src/codecs/zlib.ts";
 import { zstdBuiltIn, zstdByLibrary } from "#src/codecs/zstd.ts";

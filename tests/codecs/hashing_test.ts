@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { crc32 as builtInCrc32 } from "node:zlib";
 import fc from "fast-check";
-import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import {
   crc32,
   sha256BuiltIn,

@@ -8,7 +8,7 @@
  */
 
 import { join } from "node:path";
-import { builtInCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs } from "#src/codecs/codecs.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { parseManifest } from "#src/pbs/format/manifest.ts";
 import { CatalogReader } from "#src/pbs/format/catalog_reader.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { builtInCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs } from "#src/codecs/codecs.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";

@@ -1,5 +1,5 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { openPlainSource } from "#src/io/files/plain_source.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { IntegrityError } from "#src/errors.ts";
 import type { KnownZeros } from "#src/io/byte_source.ts";
-import { HoleSearch, SEARCH_SIZE_MAX, SEARCHED_SIZE_MIN } from "#src/pxar/_content_holes.ts";
+import { HoleSearch, SEARCH_SIZE_MAX, SEARCHED_SIZE_MIN } from "#src/pxar/reading/content_holes.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { FileNode } from "#src/tree/node.ts";
 import { blockRanges, checkHolesAreZeros, dataRanges } from "#tests/support/hole_checks.ts";

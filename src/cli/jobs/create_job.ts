@@ -6,14 +6,11 @@
 
 import { directoryBehind } from "#src/io/files/files.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import {
-  buildArchive,
-  type BuildOptions,
-  type BuildReport,
-  makeNativeSource,
-  makePlainSource,
-  planArchive,
-} from "#src/pxar/builder/mod.ts";
+import { buildArchive, planArchive } from "#src/pxar/builder/build_archive.ts";
+import { makeNativeSource } from "#src/pxar/builder/native_source.ts";
+import type { BuildOptions } from "#src/pxar/builder/options.ts";
+import { makePlainSource } from "#src/pxar/builder/plain_source.ts";
+import type { BuildReport } from "#src/pxar/builder/report.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";

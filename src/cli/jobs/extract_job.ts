@@ -10,23 +10,17 @@ import { OsError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
-import {
-  CREATE_HARDLINK,
-  DescriptorTarget,
-  DryTarget,
-  extractArchive,
-  extractEntry,
-  type ExtractionOptions,
-  extractPaths,
-  type ExtractReport,
-  type ExtractTarget,
-  InTheWayError,
-  parseFilesFrom,
-  parseIncludePatterns,
-  PlainTarget,
-  SET_OWNER,
-  type TargetOptions,
-} from "#src/pxar/extractor/mod.ts";
+import { DescriptorTarget } from "#src/pxar/extractor/descriptor_target.ts";
+import { DryTarget } from "#src/pxar/extractor/dry_target.ts";
+import { extractArchive } from "#src/pxar/extractor/extract_archive.ts";
+import { extractEntry, extractPaths } from "#src/pxar/extractor/extract_nodes.ts";
+import type { ExtractTarget } from "#src/pxar/extractor/extract_target.ts";
+import type { ExtractionOptions } from "#src/pxar/extractor/extraction.ts";
+import { InTheWayError } from "#src/pxar/extractor/in_the_way.ts";
+import { CREATE_HARDLINK, SET_OWNER, type TargetOptions } from "#src/pxar/extractor/options.ts";
+import { PlainTarget } from "#src/pxar/extractor/plain_target.ts";
+import type { ExtractReport } from "#src/pxar/extractor/report.ts";
+import { parseFilesFrom, parseIncludePatterns } from "#src/pxar/extractor/selection.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { OutputFormat } from "../exit_code.ts";

@@ -12,7 +12,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { defaultFileName } from "#src/pbs/format/archive_name.ts";
 import { ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import type { EntryContent } from "#src/pxar/extractor/mod.ts";
+import type { EntryContent } from "#src/pxar/extractor/extract_target.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
 import { openNowhere, openOutput, type OutputFile } from "#src/usecases/archive/output_files.ts";

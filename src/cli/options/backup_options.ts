@@ -17,7 +17,7 @@ import {
   type Namespace,
   parseBackupTime,
 } from "#src/pbs/format/snapshot_path.ts";
-import type { BuildOptions } from "#src/pxar/builder/mod.ts";
+import type { BuildOptions } from "#src/pxar/builder/options.ts";
 import { wholeNumber } from "../command.ts";
 import { addCreateOptions, buildOptions, type CreateOptions } from "./create_options.ts";
 import { addBackupKeyOptions, type BackupKeyOptions } from "../keys/key_choice.ts";

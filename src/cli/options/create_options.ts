@@ -5,7 +5,7 @@
  */
 
 import { type Command, Option } from "commander";
-import type { BuildOptions } from "#src/pxar/builder/mod.ts";
+import type { BuildOptions } from "#src/pxar/builder/options.ts";
 import { wholeNumber } from "../command.ts";
 import { collect } from "./archive_options.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { InTheWayError, OverwriteLeave } from "#src/pxar/extractor/mod.ts";
+import type { InTheWayError, OverwriteLeave } from "#src/pxar/extractor/in_the_way.ts";
 
 /** What gives a leave, and what it does then. */
 interface Way {

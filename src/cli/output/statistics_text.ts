@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
+import type { WaitReport } from "#src/mount/pending/wait_guard.ts";
+import type { OperationStatistics } from "#src/mount/statistics.ts";
 import {
   type DiffStatisticsReport,
   hasDiffStatistics,

@@ -5,7 +5,7 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import { PathPattern } from "#src/pxar/exclude/mod.ts";
+import { PathPattern } from "#src/pxar/exclude/pattern.ts";
 import { compareNames } from "#src/transfer/paths.ts";
 import { type Listing, pathBelow, walkListing } from "./listing.ts";
 

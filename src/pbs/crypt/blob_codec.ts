@@ -8,7 +8,7 @@ import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { TAG_SIZE } from "#src/codecs/aead.ts";
 import { crc32 } from "#src/codecs/hashing.ts";
-import type { Codecs } from "#src/codecs/mod.ts";
+import type { Codecs } from "#src/codecs/codecs.ts";
 import { zstdContentSizeMax } from "#src/codecs/zstd_frame.ts";
 import { AuthError, FormatError, IntegrityError, LimitError } from "#src/errors.ts";
 import type { CryptConfig } from "./crypt_config.ts";

@@ -6,7 +6,7 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
 import { checkRead } from "#src/io/byte_source.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";

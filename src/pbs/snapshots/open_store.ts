@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Codecs } from "#src/codecs/mod.ts";
+import type { Codecs } from "#src/codecs/codecs.ts";
 import { UsageError } from "#src/errors.ts";
 import type { BlobCodec } from "../crypt/blob_codec.ts";
 import type { StorageLocks, WriterLock } from "../storage/locks.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";

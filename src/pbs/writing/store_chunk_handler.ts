@@ -8,7 +8,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ChunkHandler, ChunkOutcome } from "#src/chunking/chunk_handler.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";
 import { openStorage } from "../storage/open_storage.ts";
 import type { ChunkStorage, Storage, StorageDescription } from "../storage/storage.ts";

@@ -9,13 +9,13 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import { LimitError, OsError } from "#src/errors.ts";
 import { describeErrno, Errno, HostStat } from "#ffi/libc/calls.ts";
+import type { PathPattern } from "../exclude/pattern.ts";
+import { PatternList } from "../exclude/pattern_list.ts";
 import {
   EXCLUDE_FILE_NAME,
   EXCLUDE_FILE_SIZE_MAX,
   parseExcludeFile,
-  type PathPattern,
-  PatternList,
-} from "../exclude/mod.ts";
+} from "../exclude/pxarexclude_file.ts";
 import { NAME_SIZE_MAX, PATH_SIZE_MAX } from "../format/limits.ts";
 import { isOwnFailure, reportMissing } from "./failures.ts";
 import type { BuildReportBuilder } from "./report.ts";

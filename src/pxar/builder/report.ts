@@ -6,12 +6,12 @@
 
 import { StateError } from "#src/errors.ts";
 import type { PxarSizes } from "../encoder.ts";
-import { type EntryKind, ReportCounter } from "../_report_counter.ts";
+import { type EntryKind, ReportCounter } from "../report_counter.ts";
 
 export {
   type EntryKind as BuildEntryKind,
   PROBLEMS_KEPT_MAX as BUILD_PROBLEMS_KEPT_MAX,
-} from "../_report_counter.ts";
+} from "../report_counter.ts";
 
 /** What happened to an entry. */
 export type BuildProblemKind =

@@ -1,6 +1,6 @@
 /**
  * How the builder reaches the files of a directory: the seam between system calls
- * (`host_source.ts`) and the runtime's own calls (`fs_source.ts`).
+ * (`native_source.ts`) and the runtime's own calls (`plain_source.ts`).
  *
  * Calls return a value or a negative errno, like those of `ffi/libc/`.
  *

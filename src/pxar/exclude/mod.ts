@@ -5,7 +5,7 @@
  * @module
  */
 
-export { PATTERN_SIZE_MAX } from "./_compile.ts";
+export { PATTERN_SIZE_MAX } from "./compile.ts";
 export { PathPattern, type PatternAction, type PatternOptions } from "./pattern.ts";
 export { formatPatterns, parseExcludeOptions, PatternList } from "./pattern_list.ts";
 export {

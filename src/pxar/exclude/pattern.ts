@@ -8,7 +8,7 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import { type CompiledPattern, compilePattern, Step } from "./_compile.ts";
+import { type CompiledPattern, compilePattern, Step } from "./compile.ts";
 
 /** What a pattern does with the paths it matches. */
 export type PatternAction = "include" | "exclude";

@@ -8,7 +8,7 @@ import { Failure } from "#src/errors.ts";
 import type { PxarAccessor } from "../accessor.ts";
 import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PxarHardlink } from "../entry.ts";
-import type { PathPattern } from "../exclude/mod.ts";
+import type { PathPattern } from "../exclude/pattern.ts";
 import type { ExtractTarget } from "./extract_target.ts";
 import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
 import { type DamageHelp, DamagePath } from "../damage_path.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type EntryKind, ReportCounter } from "../_report_counter.ts";
+import { type EntryKind, ReportCounter } from "../report_counter.ts";
 
-export { type EntryKind, PROBLEMS_KEPT_MAX } from "../_report_counter.ts";
+export { type EntryKind, PROBLEMS_KEPT_MAX } from "../report_counter.ts";
 
 /** Something that was not restored. */
 export interface ExtractProblem {

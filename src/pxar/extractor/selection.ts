@@ -5,7 +5,9 @@
  */
 
 import { encodeFileNameInto } from "#src/bytes/file_name.ts";
-import { PathPattern, PatternList, withoutByteOrderMark } from "../exclude/mod.ts";
+import { PathPattern } from "../exclude/pattern.ts";
+import { PatternList } from "../exclude/pattern_list.ts";
+import { withoutByteOrderMark } from "../exclude/pxarexclude_file.ts";
 import { PATH_SIZE_MAX } from "../format/limits.ts";
 
 const LINE_FEED = 0x0a;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { KnownEntry } from "#src/pxar/extractor/mod.ts";
+import type { KnownEntry } from "#src/pxar/damage_path.ts";
 import { standardInputFile } from "#src/io/files/plain_source.ts";
 import {
   type ArchiveFiles,

@@ -6,8 +6,9 @@
 
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { UsageError } from "#src/errors.ts";
-import type { EntryContent, ExtractTarget, RestoreFeatures } from "#src/pxar/extractor/mod.ts";
-import { RESTORE_ALL } from "#src/pxar/extractor/mod.ts";
+import type { EntryContent, ExtractTarget } from "#src/pxar/extractor/extract_target.ts";
+import type { RestoreFeatures } from "#src/pxar/extractor/options.ts";
+import { RESTORE_ALL } from "#src/pxar/extractor/options.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
 import type { OutputFile } from "./output_files.ts";
 

@@ -14,7 +14,7 @@ import {
   detachLoopDevice,
   listLoopDevices,
 } from "#src/io/loop_device.ts";
-import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mod.ts";
+import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mount_table.ts";
 import { formatCall } from "../call_text.ts";
 import { requireRunning } from "../mounting/control/end_worker.ts";
 import { findWorkerOf, MOUNT_TYPE } from "../mounting/control/find_worker.ts";

@@ -7,7 +7,7 @@
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import type { ArchiveHolder } from "#src/backup/archive_access.ts";
-import { builtInCodecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";

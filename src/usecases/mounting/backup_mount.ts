@@ -8,18 +8,15 @@
  * @module
  */
 
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";
-import {
-  launchWorkers,
-  prepareMountPoint,
-  resolveMountPoint,
-  type WorkerPool,
-} from "#src/mount/mod.ts";
+import { launchWorkers } from "#src/mount/mount.ts";
+import { prepareMountPoint, resolveMountPoint } from "#src/mount/mount_point.ts";
+import type { WorkerPool } from "#src/mount/worker_pool.ts";
 import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
 import {
   type DiffDirectory,
@@ -27,14 +24,11 @@ import {
   readBinding,
   realPathOfMissing,
 } from "#src/overlay/diff_directory.ts";
-import {
-  type Chain,
-  createPageCounterMemory,
-  describeChainChange,
-  identifyBackup,
-  openChain,
-  type PgProbackupTree,
-} from "#src/pgprobackup/mod.ts";
+import { identifyBackup } from "#src/pgprobackup/backup_identity.ts";
+import type { Chain } from "#src/pgprobackup/chain.ts";
+import { describeChainChange } from "#src/pgprobackup/chain_change.ts";
+import { createPageCounterMemory } from "#src/pgprobackup/page_counters.ts";
+import { openChain, type PgProbackupTree } from "#src/pgprobackup/pgprobackup_tree.ts";
 import {
   type BackupKeys,
   backupSource,

@@ -8,12 +8,9 @@
 import * as host from "#ffi/libc/calls.ts";
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { logger } from "#src/log/logger.ts";
-import {
-  type MountedFileSystem,
-  mountFileSystem,
-  type PassthroughState,
-  type WorkerPool,
-} from "#src/mount/mod.ts";
+import { type MountedFileSystem, mountFileSystem } from "#src/mount/mount.ts";
+import type { PassthroughState } from "#src/mount/passthrough.ts";
+import type { WorkerPool } from "#src/mount/worker_pool.ts";
 import type { DiffDirectory } from "#src/overlay/diff_directory.ts";
 import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
 import { replaceTextFile } from "#src/overlay/durable_file.ts";

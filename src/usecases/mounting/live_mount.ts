@@ -6,7 +6,7 @@
 
 import { StateError } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
-import type { MountedFileSystem } from "#src/mount/mod.ts";
+import type { MountedFileSystem } from "#src/mount/mount.ts";
 import { replaceTextFile } from "#src/overlay/durable_file.ts";
 import type { OwnCard } from "./control/worker_card.ts";
 import { STAT_FILE_NAME } from "./control/worker_files.ts";

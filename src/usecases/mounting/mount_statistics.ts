@@ -5,12 +5,17 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import type { MountedFileSystem, OperationStatistics } from "#src/mount/mod.ts";
+import type { MountedFileSystem } from "#src/mount/mount.ts";
+import type { OperationStatistics } from "#src/mount/statistics.ts";
 import type { CounterName, OverlayCounts } from "#src/overlay/counters.ts";
 import { isDiffReadOnly, measureDiff } from "#src/overlay/diff_usage.ts";
 import type { OverlayParts } from "#src/overlay/overlay.ts";
 import { overlayStatistics, type SharedState } from "#src/overlay/shared_state.ts";
-import { createPageCounterMemory, type PageCounts, sumPageCounters } from "#src/pgprobackup/mod.ts";
+import {
+  createPageCounterMemory,
+  type PageCounts,
+  sumPageCounters,
+} from "#src/pgprobackup/page_counters.ts";
 import type { DiffStatisticsReport, StatisticsReport } from "./statistics_report.ts";
 
 /** The statistics of one mount. */

@@ -6,7 +6,7 @@
 
 import { openArchiveStreams, openImage, requireFiles } from "#src/backup/archive_access.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { defaultWorkerCount } from "#src/mount/mod.ts";
+import { defaultWorkerCount } from "#src/mount/mount.ts";
 import type { Source } from "#src/overlay/binding.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { OperationStatistics, WaitReport } from "#src/mount/mod.ts";
+import type { WaitReport } from "#src/mount/pending/wait_guard.ts";
+import type { OperationStatistics } from "#src/mount/statistics.ts";
 
 /** What was mounted, and how. */
 export interface MountSection {

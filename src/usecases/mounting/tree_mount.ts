@@ -8,12 +8,8 @@
 import * as host from "#ffi/libc/calls.ts";
 import { logger } from "#src/log/logger.ts";
 import type { LogSink } from "#src/log/sinks.ts";
-import {
-  launchWorkers,
-  mountFileSystem,
-  prepareMountPoint,
-  resolveMountPoint,
-} from "#src/mount/mod.ts";
+import { launchWorkers, mountFileSystem } from "#src/mount/mount.ts";
+import { prepareMountPoint, resolveMountPoint } from "#src/mount/mount_point.ts";
 import type { Source } from "#src/overlay/binding.ts";
 import {
   type DiffDirectory,

@@ -7,17 +7,11 @@
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
-import {
-  findMount,
-  findMountHolders,
-  findMountUsers,
-  type MountHolder,
-  type MountIdentity,
-  type MountUser,
-  probeMountPoint,
-  readMountTable,
-  unmountPath,
-} from "#src/mount/mod.ts";
+import { findMountHolders, type MountHolder } from "#src/mount/mount_holders.ts";
+import type { MountIdentity } from "#src/mount/mount_identity.ts";
+import { probeMountPoint, unmountPath } from "#src/mount/mount_point.ts";
+import { findMount, readMountTable } from "#src/mount/mount_table.ts";
+import { findMountUsers, type MountUser } from "#src/mount/mount_users.ts";
 import { emptyTemporaryDirectory, openControlDirectory } from "#src/overlay/diff_directory.ts";
 import { acquireDiffLock, type DiffLock } from "#src/overlay/diff_lock.ts";
 import {

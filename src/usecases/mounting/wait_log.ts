@@ -5,7 +5,7 @@
  */
 
 import { logger } from "#src/log/logger.ts";
-import type { PoolListeners } from "#src/mount/mod.ts";
+import type { PoolListeners } from "#src/mount/worker_pool.ts";
 
 const log = logger("mount");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { CommandGroup, CommandModule } from "#src/cli/command.ts";
-import { pbsGroup } from "#src/cli/commands/pbs/mod.ts";
+import { pbsGroup } from "#src/cli/commands/pbs/commands.ts";
 import { mustPbs, pbs, READ_ONLY } from "./_pbs.ts";
 import { runProgram } from "../_program.ts";
 

@@ -4,7 +4,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
 import { crc32, sha256Of } from "#src/codecs/hashing.ts";
-import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import { AuthError, FormatError, IntegrityError, LimitError } from "#src/errors.ts";
 import { BlobCodec, type BlobDecodeOptions } from "#src/pbs/crypt/blob_codec.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";

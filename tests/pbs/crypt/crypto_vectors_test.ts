@@ -8,7 +8,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { digestBytes } from "#src/bytes/chunk_digest.ts";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
-import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs, type Codecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { canonicalJson } from "#src/pbs/format/canonical_json.ts";

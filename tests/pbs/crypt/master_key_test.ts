@@ -2,7 +2,7 @@ import { deepEqual, equal, notDeepEqual, ok, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { decryptRsa, describeRsaKey, encryptRsa, generateRsaKeys } from "#src/codecs/rsa.ts";
 import { keyCrypto } from "#src/codecs/key_crypto.ts";
-import { builtInCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs } from "#src/codecs/codecs.ts";
 import { AuthError, FormatError, IntegrityError, LimitError } from "#src/errors.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";

@@ -9,7 +9,7 @@ import { DynamicIndex, DynamicIndexBuilder } from "#src/pbs/format/dynamic_index
 import { FixedIndex, FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
 import { findManifestFile, parseManifest } from "#src/pbs/format/manifest.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
-import { builtInCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs } from "#src/codecs/codecs.ts";
 import { expectedDatastore, readIndex, snapshotPath } from "#tests/support/pbs_fixtures.ts";
 
 const STAMP = { uuid: Uint8Array.from({ length: 16 }, (_, index) => index), ctime: 1_704_880_800 };

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { join } from "node:path";
-import { builtInCodecs } from "#src/codecs/mod.ts";
+import { builtInCodecs } from "#src/codecs/codecs.ts";
 import { AuthError, FormatError, IntegrityError } from "#src/errors.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";

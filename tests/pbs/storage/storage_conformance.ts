@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { LimitError, OsError } from "#src/errors.ts";
 import { allocateNativeBuffer, nativeBufferOf } from "#ffi/libc/calls.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";

@@ -6,7 +6,8 @@
 
 import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
-import type { ConflictPolicy, CopyPath } from "#src/transfer/mod.ts";
+import type { ConflictPolicy } from "#src/transfer/conflict.ts";
+import type { CopyPath } from "#src/transfer/copy.ts";
 import { type CommandContext, type CommandModule, required } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";

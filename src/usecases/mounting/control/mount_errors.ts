@@ -5,7 +5,8 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import type { MountHolder, MountUser } from "#src/mount/mod.ts";
+import type { MountHolder } from "#src/mount/mount_holders.ts";
+import type { MountUser } from "#src/mount/mount_users.ts";
 import type { FoundMount } from "./find_worker.ts";
 import { shellWord } from "#src/bytes/shell_word.ts";
 import { formatUnmountCall } from "./unmount_call.ts";

@@ -5,7 +5,7 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import { findMount } from "#src/mount/mod.ts";
+import { findMount } from "#src/mount/mount_table.ts";
 import { findWorkerOf, MOUNT_TYPE } from "./find_worker.ts";
 import { formatUnmountCall } from "./unmount_call.ts";
 

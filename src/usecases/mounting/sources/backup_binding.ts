@@ -20,7 +20,7 @@ import {
   requireSameKind,
   type Source,
 } from "#src/overlay/binding.ts";
-import type { BackupIdentity } from "#src/pgprobackup/mod.ts";
+import type { BackupIdentity } from "#src/pgprobackup/backup_identity.ts";
 
 const KIND = "pg_probackup";
 

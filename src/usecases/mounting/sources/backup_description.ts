@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OpenedChain } from "#src/pgprobackup/mod.ts";
+import type { OpenedChain } from "#src/pgprobackup/pgprobackup_tree.ts";
 import type { OverlayDescription } from "../diff_life.ts";
 
 /** A backup and the diff directory over it. */

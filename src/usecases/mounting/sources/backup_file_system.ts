@@ -4,12 +4,13 @@
  * @module
  */
 
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
-import { attachPgProbackupTree, INDEX_BUDGET_BYTES, PageCounters } from "#src/pgprobackup/mod.ts";
+import { PageCounters } from "#src/pgprobackup/page_counters.ts";
+import { attachPgProbackupTree, INDEX_BUDGET_BYTES } from "#src/pgprobackup/pgprobackup_tree.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import type { BackupDescription } from "./backup_description.ts";
 

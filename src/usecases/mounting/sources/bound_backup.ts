@@ -7,13 +7,12 @@
 
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import {
-  type Chain,
   findBackup,
   type Instance,
   listInstances,
   readInstance,
-  resolveChain,
-} from "#src/pgprobackup/mod.ts";
+} from "#src/pgprobackup/catalog.ts";
+import { type Chain, resolveChain } from "#src/pgprobackup/chain.ts";
 import type { BackupKeys } from "./backup_binding.ts";
 
 /** Where to look for what. */

@@ -8,7 +8,8 @@ import { ownerOf } from "#src/io/files/files.ts";
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { BackupPlace } from "./bound_backup.ts";
-import { type Chain, lockChain, type LockReader } from "#src/pgprobackup/mod.ts";
+import type { Chain } from "#src/pgprobackup/chain.ts";
+import { lockChain, type LockReader } from "#src/pgprobackup/chain_lock.ts";
 
 /** A lock, or the reason why there is none. */
 export interface CatalogLock {

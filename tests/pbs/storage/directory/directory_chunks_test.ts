@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { parseDigest } from "#src/bytes/chunk_digest.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { nativeBufferOf } from "#ffi/libc/calls.ts";

@@ -6,7 +6,7 @@
  */
 
 import { digestOf } from "#src/bytes/chunk_digest.ts";
-import { nativeCodecs } from "#src/codecs/mod.ts";
+import { nativeCodecs } from "#src/codecs/codecs.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { sleep } from "#src/threads/waiting.ts";

@@ -4,16 +4,16 @@
  * @module
  */
 
-import type { RandomInput } from "./_random_input.ts";
-import { filenameHash, hashFileName } from "./format/filename_hash.ts";
+import type { RandomInput } from "./random_input.ts";
+import { filenameHash, hashFileName } from "../format/filename_hash.ts";
 import {
   compareHashes,
   GOODBYE_ITEM_SIZE,
   type GoodbyeItem,
   isGoodbyeTail,
   visitInOrder,
-} from "./format/goodbye.ts";
-import { HEADER_SIZE } from "./format/item.ts";
+} from "../format/goodbye.ts";
+import { HEADER_SIZE } from "../format/item.ts";
 
 /** What is wrong with a table. */
 export interface TableObjection {

@@ -12,9 +12,9 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { Failure } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import type { PxarPayload } from "./entry.ts";
-import { BlockBuffer, HOLE_BLOCK_SIZE } from "./extractor/holes.ts";
-import { HEADER_SIZE } from "./format/item.ts";
+import type { PxarPayload } from "../entry.ts";
+import { BlockBuffer, HOLE_BLOCK_SIZE } from "../extractor/holes.ts";
+import { HEADER_SIZE } from "../format/item.ts";
 
 /** Smaller files are not worth a search. */
 export const SEARCHED_SIZE_MIN = 128 << 10;

@@ -5,15 +5,15 @@
  * @module
  */
 
-import { located, readEntry } from "./_entry_reader.ts";
-import type { ItemInput } from "./_item_input.ts";
-import { readPrelude, readVersion } from "./_prologue.ts";
-import type { RandomInput } from "./_random_input.ts";
-import { isDamage } from "./_damage.ts";
-import { isTableDamage, type TableRebuilder } from "./_table_rebuilder.ts";
-import type { PxarNode, PxarTable } from "./archive_node.ts";
-import { NO_ACL, type PxarEntry, type PxarMetadata } from "./entry.ts";
-import { Item } from "./format/item.ts";
+import { located, readEntry } from "./entry_reader.ts";
+import type { ItemInput } from "./item_input.ts";
+import { readPrelude, readVersion } from "./prologue.ts";
+import type { RandomInput } from "./random_input.ts";
+import { isDamage } from "./damage.ts";
+import { isTableDamage, type TableRebuilder } from "./table_rebuilder.ts";
+import type { PxarNode, PxarTable } from "../archive_node.ts";
+import { NO_ACL, type PxarEntry, type PxarMetadata } from "../entry.ts";
+import { Item } from "../format/item.ts";
 
 /** Of a root of which nothing can be read: nobody gets more than he had. */
 const LOST_METADATA: PxarMetadata = {

@@ -6,7 +6,7 @@
  */
 
 import { FormatError } from "#src/errors.ts";
-import { isDamage } from "./_damage.ts";
+import { isDamage } from "./damage.ts";
 import {
   decodeContentSize,
   decodeItem,
@@ -14,9 +14,9 @@ import {
   isContentSize,
   Item,
   itemName,
-} from "./format/item.ts";
-import { GOODBYE_ITEM_SIZE } from "./format/goodbye.ts";
-import { CONTENT_SIZE_PLAUSIBLE_MAX } from "./format/limits.ts";
+} from "../format/item.ts";
+import { GOODBYE_ITEM_SIZE } from "../format/goodbye.ts";
+import { CONTENT_SIZE_PLAUSIBLE_MAX } from "../format/limits.ts";
 
 /** A content up to this size is passed over to tell a wrong size from a stream that ends. */
 const PASSED_SIZE_MAX = 16 << 20;

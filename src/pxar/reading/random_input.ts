@@ -5,10 +5,10 @@
  * @module
  */
 
-import { readSound } from "./_damage.ts";
-import { ItemInput } from "./_item_input.ts";
-import type { PageCache } from "./_page_cache.ts";
-import type { PxarTable } from "./archive_node.ts";
+import { readSound } from "./damage.ts";
+import { ItemInput } from "./item_input.ts";
+import type { PageCache } from "./page_cache.ts";
+import type { PxarTable } from "../archive_node.ts";
 import {
   decodeGoodbyeItem,
   GOODBYE_ITEM_SIZE,
@@ -16,9 +16,9 @@ import {
   goodbyeCount,
   type GoodbyeItem,
   isGoodbyeTail,
-} from "./format/goodbye.ts";
-import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "./format/item.ts";
-import { CONTENT_SIZE_PLAUSIBLE_MAX } from "./format/limits.ts";
+} from "../format/goodbye.ts";
+import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "../format/item.ts";
+import { CONTENT_SIZE_PLAUSIBLE_MAX } from "../format/limits.ts";
 
 /** An entry with its name and a small file's header is seldom longer. */
 const READ_AHEAD_SIZE = 256;

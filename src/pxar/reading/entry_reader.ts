@@ -7,7 +7,7 @@
 
 import { FormatError, LimitError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
-import type { ItemInput } from "./_item_input.ts";
+import type { ItemInput } from "./item_input.ts";
 import {
   NO_ACL,
   type PxarAclEntry,
@@ -16,15 +16,15 @@ import {
   type PxarHardlink,
   type PxarMetadata,
   type PxarXattr,
-} from "./entry.ts";
-import { decodeAclDefault, decodeAclEntry, decodeAclPermissions } from "./format/acl.ts";
-import { decodeDevice } from "./format/device.ts";
-import { Item, itemName } from "./format/item.ts";
-import { ATTRIBUTE_COUNT_MAX, ATTRIBUTES_SIZE_MAX } from "./format/limits.ts";
-import { decodeName, decodeTarget } from "./format/name.ts";
-import { decodePayloadReference } from "./format/payload.ts";
-import { decodeStat, decodeStatV1, type Stat } from "./format/stat.ts";
-import { decodeXattr } from "./format/xattr.ts";
+} from "../entry.ts";
+import { decodeAclDefault, decodeAclEntry, decodeAclPermissions } from "../format/acl.ts";
+import { decodeDevice } from "../format/device.ts";
+import { Item, itemName } from "../format/item.ts";
+import { ATTRIBUTE_COUNT_MAX, ATTRIBUTES_SIZE_MAX } from "../format/limits.ts";
+import { decodeName, decodeTarget } from "../format/name.ts";
+import { decodePayloadReference } from "../format/payload.ts";
+import { decodeStat, decodeStatV1, type Stat } from "../format/stat.ts";
+import { decodeXattr } from "../format/xattr.ts";
 
 const NO_XATTRS: readonly PxarXattr[] = [];
 

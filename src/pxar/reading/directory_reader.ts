@@ -5,12 +5,12 @@
  */
 
 import { LimitError } from "#src/errors.ts";
-import { isDamage } from "./_damage.ts";
-import type { RandomInput } from "./_random_input.ts";
-import type { PxarChild, PxarTable } from "./archive_node.ts";
-import { filenameHash, hashFileName } from "./format/filename_hash.ts";
-import { compareHashes, type GoodbyeItem, visitInOrder } from "./format/goodbye.ts";
-import { Item, itemName } from "./format/item.ts";
+import { isDamage } from "./damage.ts";
+import type { RandomInput } from "./random_input.ts";
+import type { PxarChild, PxarTable } from "../archive_node.ts";
+import { filenameHash, hashFileName } from "../format/filename_hash.ts";
+import { compareHashes, type GoodbyeItem, visitInOrder } from "../format/goodbye.ts";
+import { Item, itemName } from "../format/item.ts";
 
 type ChildKind = PxarChild["entry"]["kind"];
 

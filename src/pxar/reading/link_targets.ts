@@ -7,8 +7,8 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { SourceCursor } from "./_source_cursor.ts";
-import { PxarDecoder } from "./decoder.ts";
+import { SourceCursor } from "./source_cursor.ts";
+import { PxarDecoder } from "../decoder.ts";
 
 /** Offsets of the files that hard links refer to; those behind damage are not found. */
 export function readLinkTargets(

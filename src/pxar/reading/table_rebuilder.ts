@@ -9,13 +9,13 @@ import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./_damage.ts";
-import type { RandomInput } from "./_random_input.ts";
-import { SourceCursor } from "./_source_cursor.ts";
-import type { RebuiltTable } from "./archive_node.ts";
-import { PxarDecoder } from "./decoder.ts";
-import { filenameHash, hashFileName } from "./format/filename_hash.ts";
-import { GoodbyeBuilder } from "./format/goodbye.ts";
+import { isDamage } from "./damage.ts";
+import type { RandomInput } from "./random_input.ts";
+import { SourceCursor } from "./source_cursor.ts";
+import type { RebuiltTable } from "../archive_node.ts";
+import { PxarDecoder } from "../decoder.ts";
+import { filenameHash, hashFileName } from "../format/filename_hash.ts";
+import { GoodbyeBuilder } from "../format/goodbye.ts";
 
 /** All tables kept; one that has gone is rebuilt when it is needed again. */
 const BYTES_MAX = 64 << 20;

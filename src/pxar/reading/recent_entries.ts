@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PxarChild } from "./archive_node.ts";
+import type { PxarChild } from "../archive_node.ts";
 
 /** Weight of one generation; an entry weighs one and more with its attributes. */
 const GENERATION_WEIGHT_MAX = 8192;

@@ -10,10 +10,10 @@
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./_damage.ts";
-import { PageCache } from "./_page_cache.ts";
-import { RandomInput, type TableRange } from "./_random_input.ts";
-import type { GoodbyeItem } from "./format/goodbye.ts";
+import { isDamage } from "./damage.ts";
+import { PageCache } from "./page_cache.ts";
+import { RandomInput, type TableRange } from "./random_input.ts";
+import type { GoodbyeItem } from "../format/goodbye.ts";
 
 /** An entry, as its directory's table has it. */
 interface TableEntry {

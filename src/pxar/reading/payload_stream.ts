@@ -4,9 +4,9 @@
  * @module
  */
 
-import { isDamage } from "./_damage.ts";
-import { type ItemFeed, ItemInput } from "./_item_input.ts";
-import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "./format/item.ts";
+import { isDamage } from "./damage.ts";
+import { type ItemFeed, ItemInput } from "./item_input.ts";
+import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "../format/item.ts";
 
 /** Bytes asked of the source at once. */
 const READ_AHEAD_SIZE = 128 * 1024;

@@ -5,21 +5,21 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import type { OutputBuffer } from "./_output_buffer.ts";
-import { NO_ACL, type PxarAcl, type PxarAclEntry, type PxarMetadata } from "./entry.ts";
+import type { OutputBuffer } from "./output_buffer.ts";
+import { NO_ACL, type PxarAcl, type PxarAclEntry, type PxarMetadata } from "../entry.ts";
 import {
   ACL_ID_MAX,
   ACL_PERMISSIONS_MAX,
   encodeAclDefault,
   encodeAclEntry,
   encodeAclPermissions,
-} from "./format/acl.ts";
-import { DEVICE_HALF_MAX, DEVICE_SIZE, type DeviceNumber, encodeDevice } from "./format/device.ts";
-import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
-import { XATTR_CONTENT_SIZE_MAX } from "./format/limits.ts";
-import { encodePayloadReference, PAYLOAD_REF_SIZE } from "./format/payload.ts";
-import { encodeStat, STAT_SIZE } from "./format/stat.ts";
-import { encodeXattr } from "./format/xattr.ts";
+} from "../format/acl.ts";
+import { DEVICE_HALF_MAX, DEVICE_SIZE, type DeviceNumber, encodeDevice } from "../format/device.ts";
+import { encodeHeader, HEADER_SIZE, Item } from "../format/item.ts";
+import { XATTR_CONTENT_SIZE_MAX } from "../format/limits.ts";
+import { encodePayloadReference, PAYLOAD_REF_SIZE } from "../format/payload.ts";
+import { encodeStat, STAT_SIZE } from "../format/stat.ts";
+import { encodeXattr } from "../format/xattr.ts";
 
 const UINT32_MAX = 0xffff_ffff;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;

@@ -7,8 +7,8 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./_damage.ts";
-import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "./format/item.ts";
+import { isDamage } from "./damage.ts";
+import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "../format/item.ts";
 
 /** References whose header was checked are remembered up to this number. */
 const CHECKED_COUNT_MAX = 4096;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ItemInput } from "./_item_input.ts";
-import { DEPTH_MAX, PATH_SIZE_MAX, PRELUDE_SIZE_MAX } from "./format/limits.ts";
+import type { ItemInput } from "./item_input.ts";
+import { DEPTH_MAX, PATH_SIZE_MAX, PRELUDE_SIZE_MAX } from "../format/limits.ts";
 
 /** Reads the content of the FORMAT_VERSION whose header was taken. */
 export function readVersion(input: ItemInput): 1 | 2 {
