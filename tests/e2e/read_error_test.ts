@@ -220,7 +220,19 @@ Deno.test("an unreadable part of an image becomes zeros, and a blob with one is 
   await store.must(["restore", "host/img", "b.img", image]);
   bad.checkZeros(Deno.readFileSync(image));
   assert.equal(await store.must(["restore", "host/img", "d.conf", "-"]), "good\n");
+  const listed = await store.must(["snapshots"]);
   const strict = ["--error-on-incomplete", "--backup-id", "strict"];
-  assert.equal((await store.run(["backup", sources[0]!, ...strict])).code, 1);
-  assert.doesNotMatch(await store.must(["snapshots"]), /host\/strict/);
+  // What comes first has been stored when the blob cannot be read: it is given up, too.
+  for (const refused of [[sources[0]!], [sources[1]!], [sources[2]!, sources[1]!]]) {
+    const { code, stdout, stderr } = await store.run(["backup", ...refused, ...strict]);
+    assert.equal(code, 1);
+    assert.match(stderr, /Stopped at ".*\/bad", which would be missing or incomplete/);
+    assert.doesNotMatch(stdout, /strict/);
+    assert.equal(await store.must(["snapshots"]), listed);
+    const groups = [...Deno.readDirSync(`${store.path}/host`)].map(({ name }) => name);
+    assert.deepEqual(groups.sort(), ["img", "source"]);
+  }
+  await bad.mend(store);
+  await store.must(["backup", ...sources, ...strict]);
+  assert.match(await store.must(["snapshots"]), /host\/strict/);
 });

@@ -3,66 +3,21 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { Fallocate, Seek } from "#ffi/libc/calls.ts";
-import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
-import type { FileNode, Node, Tree } from "#src/tree/node.ts";
 import { blockRanges, checkHolesAreZeros, dataRanges } from "#tests/support/hole_checks.ts";
+import { treeWithHoles } from "./_tree_with_holes.ts";
 import { OverlayHarness } from "./harness.ts";
 
 const BLOCK = 8192;
 
+const HOLE = { start: 2 * BLOCK, end: 4 * BLOCK };
 /** Blocks 0 and 1 have data, 2 and 3 are zeros, 4 has data, 5 is cut short. */
 const LOWER = new Uint8Array(5 * BLOCK + 100);
 for (const block of [0, 1, 4, 5]) LOWER.fill(block + 1, block * BLOCK, (block + 1) * BLOCK);
 
-/** A tree whose file says what it knows of its zeros. */
-function treeWithHoles(): Tree {
-  const tree = new MemoryTree(memoryDirectory({ file: memoryFile(LOWER) }));
-  const withHoles = (node: Node): Node => {
-    if (node.kind !== "file") return node;
-    const open = node.open.bind(node);
-    const file: FileNode = {
-      kind: "file",
-      id: node.id,
-      attributes: { ...node.attributes, dataBytes: LOWER.length - 2 * BLOCK },
-      xattrs: () => node.xattrs(),
-      open: () => {
-        const content = open();
-        return {
-          readInto: content.readInto.bind(content),
-          close: () => content.close(),
-          nextData: (offset) => offset >= 2 * BLOCK && offset < 4 * BLOCK ? 4 * BLOCK : offset,
-          nextHole: (offset) => offset < 4 * BLOCK ? Math.max(offset, 2 * BLOCK) : LOWER.length,
-        };
-      },
-    };
-    return file;
-  };
-  const root = { ...tree.root, kind: "directory" as const };
-  return {
-    root: {
-      ...root,
-      id: tree.root.id,
-      attributes: tree.root.attributes,
-      xattrs: () => tree.root.xattrs(),
-      lookup: (name) => {
-        const node = tree.root.lookup(name);
-        return node === undefined ? undefined : withHoles(node);
-      },
-      entries: () =>
-        [...tree.root.entries()].map(({ name, node }) => ({ name, node: withHoles(node) })),
-    },
-    nodeById: (id) => {
-      const node = tree.nodeById(id);
-      return node === undefined || id === tree.root.id ? node : withHoles(node);
-    },
-    close: () => tree.close(),
-  };
-}
-
 function withHarness(test: (harness: OverlayHarness) => void): void {
   const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-holes-" });
   try {
-    test(new OverlayHarness(treeWithHoles(), diffPath));
+    test(new OverlayHarness(treeWithHoles(LOWER, HOLE), diffPath));
   } finally {
     Deno.removeSync(diffPath, { recursive: true });
   }

@@ -78,7 +78,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   #pipeline: ChunkPipeline | undefined;
   #hasEnded = false;
 
-  /** Use `Datastore.createSnapshot()`, which chooses the time and takes the locks. */
+  /** Use `Datastore.startSnapshot()`, which chooses the time and takes the locks. */
   constructor(store: OpenStore, options: NewSnapshotOptions, preparation: SnapshotPreparation) {
     this.id = preparation.id;
     this.cryptMode = options.cryptMode ?? (options.crypt === undefined ? "none" : "encrypt");
