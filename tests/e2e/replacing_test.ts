@@ -6,6 +6,7 @@
  */
 
 import assert from "node:assert/strict";
+import { hasLoopDevices } from "#tests/support/loop_devices.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -236,9 +237,4 @@ function canProtect(): boolean {
   const script = 'touch "$1" && chattr +i "$1" && chattr -i "$1"';
   const args = ["-c", script, "sh", scratch.join("file")];
   return new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).outputSync().success;
-}
-
-function hasLoopDevices(): boolean {
-  return new Deno.Command("sh", { args: ["-c", "losetup --find"], stdout: "null", stderr: "null" })
-    .outputSync().success;
 }

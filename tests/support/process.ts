@@ -164,3 +164,9 @@ export async function waitUntil(
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }
 }
+
+/** Whether all these programs are installed. */
+export function hasPrograms(...names: readonly string[]): boolean {
+  const args = ["-c", 'for name; do command -v "$name" || exit; done', "sh", ...names];
+  return new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).outputSync().success;
+}
