@@ -37,9 +37,45 @@ export function describePlace(place: Place): string {
   return parts.join(", ");
 }
 
-function withPlace(message: string, place: Place): string {
+/**
+ * Runs something, and gives errors about bytes the place that they lack; see {@link withPlace}.
+ *
+ * @param place asked when something was thrown
+ */
+export function located<Result>(place: () => Place, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw withPlace(error, place());
+  }
+}
+
+/**
+ * An error about bytes with what is known of their place: codecs do not know whose bytes they get.
+ * One that names its file already, or is about something else, stays what it is.
+ */
+export function withPlace(error: unknown, place: Place): unknown {
+  if (error instanceof LimitError) {
+    if (place.path === undefined || error.message.includes(place.path)) return error;
+    return new LimitError(`${error.message} ("${place.path}")`, { cause: error });
+  }
+  if (!(error instanceof FormatError || error instanceof IntegrityError)) return error;
+  if (error.path !== undefined || describePlace(place) === "") return error;
+  const { code, hint, option, offset = place.offset, backupId = place.backupId } = error;
+  const Kind = error instanceof FormatError ? FormatError : IntegrityError;
+  const options = { code, hint, option, path: place.path, offset, backupId, cause: error };
+  return new Kind(messageOf(error), options);
+}
+
+/** The message without the place at its end. */
+function messageOf({ message, path, offset, backupId }: ContentError): string {
+  const end = endOf({ path, offset, backupId });
+  return message.endsWith(end) ? message.slice(0, message.length - end.length) : message;
+}
+
+function endOf(place: Place): string {
   const where = describePlace(place);
-  return where === "" ? message : `${message} (${where})`;
+  return where === "" ? "" : ` (${where})`;
 }
 
 /** The command line or an argument is wrong. Exit code 2. */
@@ -67,7 +103,7 @@ export abstract class ContentError extends Failure {
 
   /** Appends the place to the message. */
   constructor(message: string, options: FailureOptions & Place) {
-    super(withPlace(message, options), options);
+    super(message + endOf(options), options);
     this.path = options.path;
     this.offset = options.offset;
     this.backupId = options.backupId;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import * as errors from "#src/errors.ts";
-import { Errno, Failure, OsError, StateError } from "#src/errors.ts";
+import {
+  Errno,
+  Failure,
+  FormatError,
+  IntegrityError,
+  LimitError,
+  OsError,
+  StateError,
+  withPlace,
+} from "#src/errors.ts";
 import { formatError } from "#src/cli/exit_code.ts";
 
 const SAMPLES: readonly Failure[] = [
@@ -38,4 +47,33 @@ Deno.test("what passes by itself is temporary, and JSON says so", () => {
   }
   assert.equal(json(new OsError(Errno.ENOENT, "open", "/p")).temporary, undefined);
   assert.equal(json(new StateError("exists", "a")).temporary, undefined);
+});
+
+Deno.test("withPlace() adds to errors about bytes what they do not say of their place", () => {
+  const hint = { hint: "try another", option: "key" };
+  const bare = new FormatError("Cannot read item", { code: "bad-size", offset: 5, ...hint });
+  const placed = withPlace(bare, { path: "/a", offset: 9, backupId: "B" });
+  assert.ok(placed instanceof FormatError);
+  assert.equal(placed.message, 'Cannot read item ("/a", offset 5, backup B)');
+  const { code, path, offset, backupId, cause } = placed;
+  assert.deepEqual([code, path, offset, backupId, cause], ["bad-size", "/a", 5, "B", bare]);
+  assert.deepEqual([placed.hint, placed.option], [hint.hint, hint.option]);
+  const integrity = withPlace(new IntegrityError("Cannot use chunk"), { offset: 3 });
+  assert.ok(integrity instanceof IntegrityError);
+  assert.equal(integrity.message, "Cannot use chunk (offset 3)");
+  const limit = withPlace(new LimitError("Too much"), { path: "/a" });
+  assert.ok(limit instanceof LimitError);
+  assert.equal(limit.message, 'Too much ("/a")');
+  for (
+    const kept of [
+      placed,
+      limit,
+      new FormatError("Cannot read", { path: "/b" }),
+      new StateError("busy", "Cannot go on"),
+      new TypeError("a bug"),
+    ]
+  ) {
+    assert.equal(withPlace(kept, { path: "/a", offset: 1 }), kept);
+  }
+  assert.equal(withPlace(bare, {}), bare);
 });

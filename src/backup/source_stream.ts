@@ -4,8 +4,8 @@
  * @module
  */
 
-import { IntegrityError, StateError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { readSound } from "#src/io/sound_read.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
 
 /**
@@ -16,7 +16,9 @@ export function streamOf(source: ByteSource): SequentialSource {
   let position = 0;
   return {
     read: (target) => {
-      const count = readSound(source, target as Uint8Array<ArrayBuffer>, position);
+      const buffer = { bytes: target as Uint8Array<ArrayBuffer>, address: 0n };
+      const read = (size: number) => source.readAt(buffer, 0, size, position);
+      const count = readSound(read, target.length);
       position += count;
       return count;
     },
@@ -29,22 +31,4 @@ export function streamOf(source: ByteSource): SequentialSource {
       position = offset;
     },
   };
-}
-
-/**
- * Reads fewer bytes where the later ones are in a damaged or missing chunk. @throws what reading
- * the first byte throws
- */
-function readSound(source: ByteSource, bytes: Uint8Array<ArrayBuffer>, position: number): number {
-  let failure: unknown;
-  for (let size = bytes.length;; size = Math.floor(size / 2)) {
-    try {
-      return source.readAt({ bytes, address: 0n }, 0, size, position);
-    } catch (error) {
-      // The first one tells what was found, and may have made a backup rename the chunk.
-      failure ??= error;
-      const isDamage = error instanceof IntegrityError || error instanceof StateError;
-      if (!isDamage || size <= 1) throw failure;
-    }
-  }
 }

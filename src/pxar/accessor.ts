@@ -10,9 +10,9 @@ import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import { readChildren } from "./reading/directory_reader.ts";
 import { openArchive } from "./reading/archive_opening.ts";
-import { isDamage } from "./reading/damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { readLinkTargets } from "./reading/link_targets.ts";
-import { located, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
+import { atItem, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
 import { PageCache } from "./reading/page_cache.ts";
 import { PayloadSource } from "./reading/payload_source.ts";
 import { RecentEntries } from "./reading/recent_entries.ts";
@@ -395,7 +395,7 @@ export class PxarAccessor {
     if (known !== undefined && known.offset === start && known.table === undefined) {
       if (known.end <= limit) return known;
     }
-    const child = located(this.#random.goTo(start, limit), (input) => {
+    const child = atItem(this.#random.goTo(start, limit), (input) => {
       input.header();
       if (input.item !== Item.FILENAME) {
         input.fail("unexpected-item", "Cannot read entry: no FILENAME");
@@ -457,7 +457,7 @@ export class PxarAccessor {
     }
     const end = tail + GOODBYE_ITEM_SIZE;
     const { offset, count, tailTarget } = this.#random.tableBefore(end);
-    const node = located(this.#random.goTo(tailTarget, offset), (input): PxarNode => {
+    const node = atItem(this.#random.goTo(tailTarget, offset), (input): PxarNode => {
       input.header();
       const entry = readEntry(input, true);
       if (entry.kind !== "directory") {

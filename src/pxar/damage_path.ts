@@ -6,7 +6,7 @@
 
 import { Failure, FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./reading/damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { type GuidedEntry, TableGuide } from "./reading/table_guide.ts";
 import type { PxarDecoder, PxarEvent } from "./decoder.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";

@@ -5,9 +5,9 @@
  */
 
 import type { SequentialSource } from "#src/io/streams.ts";
-import { located, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
+import { atItem, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
 import { type ItemFeed, ItemInput } from "./reading/item_input.ts";
-import { isDamage } from "./reading/damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { PayloadStream } from "./reading/payload_stream.ts";
 import { checkDepth, readPrelude, readVersion } from "./reading/prologue.ts";
 import type { PxarEntry, PxarHardlink, PxarPayload } from "./entry.ts";
@@ -111,7 +111,7 @@ export class PxarDecoder {
     try {
       this.skipContent();
       this.#nextOffset = this.#input.position;
-      return located(this.#input, this.#readNext);
+      return atItem(this.#input, this.#readNext);
     } catch (error) {
       this.#failure = error;
       throw error;

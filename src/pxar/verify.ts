@@ -7,7 +7,7 @@
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { located, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
+import { atItem, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
 import { ItemInput } from "./reading/item_input.ts";
 import { PageCache } from "./reading/page_cache.ts";
 import { PayloadSource } from "./reading/payload_source.ts";
@@ -96,7 +96,7 @@ class Verification {
     let isMore = true;
     while (isMore) {
       try {
-        isMore = this.#open.length === 0 ? this.#begin() : located(this.#input, this.#readNext);
+        isMore = this.#open.length === 0 ? this.#begin() : atItem(this.#input, this.#readNext);
       } catch (error) {
         this.#note(error);
         isMore = false;
@@ -117,7 +117,7 @@ class Verification {
   }
 
   #begin(): boolean {
-    return located(this.#input, (input) => {
+    return atItem(this.#input, (input) => {
       input.header();
       this.#isVersioned = input.item === Item.FORMAT_VERSION;
       if (this.#isVersioned) {

@@ -7,7 +7,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import type { DecodedChunks } from "./chunked_source.ts";
+import type { ChunkPart, DecodedChunks } from "./chunked_source.ts";
 import type { ChunkSource } from "../ports.ts";
 import type { ReadAhead } from "./read_ahead.ts";
 
@@ -73,14 +73,7 @@ export class ChunkCache implements DecodedChunks {
     return buffer;
   }
 
-  copy(
-    digest: ChunkDigest,
-    size: number,
-    from: number,
-    count: number,
-    target: NativeBuffer,
-    start: number,
-  ): void {
+  copy({ digest, size, from, count }: ChunkPart, target: NativeBuffer, start: number): void {
     const known = this.peek(digest, size);
     // A whole chunk goes where it is wanted: to keep a copy would cost more than it is likely to
     // save. Native codecs need an address for that.

@@ -10,22 +10,21 @@ import { type ByteSource, checkRead, type KnownZeros } from "#src/io/byte_source
 import type { ChunkIndex } from "../format/chunk_index.ts";
 import { ZeroChunks } from "./zero_chunks.ts";
 
+/** Bytes of a chunk: `count` of its `size`, from `from` on. */
+export interface ChunkPart {
+  readonly digest: ChunkDigest;
+  readonly size: number;
+  readonly from: number;
+  readonly count: number;
+}
+
 /** Gives bytes of chunks, which it keeps for a while. */
 export interface DecodedChunks {
   /**
-   * Copies `count` bytes from `from` on of a chunk of `size` bytes to `target.bytes` from `start`
-   * on.
-   *
-   * @throws what {@link ChunkSource.load} throws
+   * Copies a part of a chunk to `target.bytes` from `start` on. @throws what
+   * {@link ChunkSource.load} throws
    */
-  copy(
-    digest: ChunkDigest,
-    size: number,
-    from: number,
-    count: number,
-    target: NativeBuffer,
-    start: number,
-  ): void;
+  copy(part: ChunkPart, target: NativeBuffer, start: number): void;
 }
 
 /** What a {@link ChunkedSource} is made of. */
@@ -54,7 +53,8 @@ export class ChunkedSource implements ByteSource {
   #position = -1;
   #start = 0;
   #end = 0;
-  #digest = "" as ChunkDigest;
+  /** One object for all reads, of which there are many. */
+  readonly #part = { digest: "" as ChunkDigest, size: 0, from: 0, count: 0 };
   /** The last chunk that was said to be wanted. */
   #expected = -1;
 
@@ -81,10 +81,11 @@ export class ChunkedSource implements ByteSource {
 
   /** Copies bytes of the present chunk. @returns how many */
   #copy(target: NativeBuffer, start: number, offset: number, end: number): number {
-    const count = Math.min(end, this.#end) - offset;
-    const size = this.#end - this.#start;
-    this.#parts.cache.copy(this.#digest, size, offset - this.#start, count, target, start);
-    return count;
+    const part = this.#part;
+    part.from = offset - this.#start;
+    part.count = Math.min(end, this.#end) - offset;
+    this.#parts.cache.copy(part, target, start);
+    return part.count;
   }
 
   /** Makes the chunk with the byte at `offset` the present one. */
@@ -96,7 +97,8 @@ export class ChunkedSource implements ByteSource {
     this.#position = position;
     this.#start = index.startOf(position);
     this.#end = index.endOf(position);
-    this.#digest = index.digestOf(position);
+    this.#part.digest = index.digestOf(position);
+    this.#part.size = this.#end - this.#start;
     if (isNext) this.#lookAhead();
     else this.#expected = position;
   }

@@ -7,7 +7,7 @@
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { sha256Stream } from "#src/codecs/hashing.ts";
-import { FormatError, IntegrityError } from "#src/errors.ts";
+import { FormatError, IntegrityError, located } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#ffi/libc/calls.ts";
@@ -60,10 +60,7 @@ export function scanIndexSource(
   visit?: ChunkVisitor,
 ): IndexSummary {
   try {
-    return scan(source, path, visit ?? (() => {}));
-  } catch (error) {
-    if (!(error instanceof FormatError) || error.path !== undefined) throw error;
-    throw new FormatError(error.message, { code: error.code, path, cause: error });
+    return located(() => ({ path }), () => scan(source, path, visit ?? (() => {})));
   } finally {
     source.close();
   }

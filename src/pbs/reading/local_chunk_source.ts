@@ -7,14 +7,13 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { nativeCodecs } from "#src/codecs/codecs.ts";
-import { FormatError, IntegrityError, LimitError, StateError } from "#src/errors.ts";
+import { FormatError, IntegrityError, LimitError, StateError, withPlace } from "#src/errors.ts";
 import { checkRead } from "#src/io/byte_source.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";
 import { openStorage } from "../storage/open_storage.ts";
 import type { ChunkStorage, StorageDescription } from "../storage/storage.ts";
 import { CryptConfig } from "../crypt/crypt_config.ts";
 import { blobHeaderSize } from "../format/blob.ts";
-import { withPath } from "../snapshots/manifest_file.ts";
 import type { ChunkSource } from "../ports.ts";
 
 /** What a {@link LocalChunkSource} is made of. */
@@ -105,7 +104,7 @@ export class LocalChunkSource implements ChunkSource {
     if (error instanceof FormatError) {
       return new IntegrityError(error.message, { code: error.code, path, cause: error });
     }
-    if (!(error instanceof LimitError)) return withPath(error, path);
+    if (!(error instanceof LimitError)) return withPlace(error, { path });
     return new IntegrityError(`Cannot use chunk: it has more than ${size} bytes`, {
       code: "length",
       path,

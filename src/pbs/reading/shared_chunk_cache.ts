@@ -9,7 +9,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import { reserveSlot } from "./chunk_slot_room.ts";
-import type { DecodedChunks } from "./chunked_source.ts";
+import type { ChunkPart, DecodedChunks } from "./chunked_source.ts";
 import type { ChunkSource } from "../ports.ts";
 import { GatedChunks } from "./gated_chunks.ts";
 import { ChunkSlots, type SharedChunkMemory, SlotState } from "./shared_chunk_memory.ts";
@@ -60,16 +60,10 @@ export class SharedChunkCache implements DecodedChunks {
       : new GatedChunks(parts.chunks, parts.gate);
   }
 
-  copy(
-    digest: ChunkDigest,
-    size: number,
-    from: number,
-    count: number,
-    target: NativeBuffer,
-    start: number,
-  ): void {
+  copy(part: ChunkPart, target: NativeBuffer, start: number): void {
+    const { digest, size, from, count } = part;
     const slot = this.#pin(digest, size);
-    if (slot < 0) return this.#copyUnshared(digest, size, from, count, target, start);
+    if (slot < 0) return this.#copyUnshared(part, target, start);
     try {
       const { bytes } = this.#slots.bufferOf(slot);
       target.bytes.set(bytes.subarray(from, from + count), start);
@@ -170,10 +164,7 @@ export class SharedChunkCache implements DecodedChunks {
   }
 
   #copyUnshared(
-    digest: ChunkDigest,
-    size: number,
-    from: number,
-    count: number,
+    { digest, size, from, count }: ChunkPart,
     target: NativeBuffer,
     start: number,
   ): void {

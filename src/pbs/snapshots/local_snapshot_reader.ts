@@ -6,7 +6,7 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { Errno, IntegrityError, OsError, StateError, UsageError } from "#src/errors.ts";
+import { Errno, IntegrityError, located, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";
@@ -30,7 +30,7 @@ import {
 } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { LocalChunkSource, type StoredChunks } from "../reading/local_chunk_source.ts";
-import { BLOB_FILE_SIZE_MAX, loadManifest, located } from "./manifest_file.ts";
+import { BLOB_FILE_SIZE_MAX, loadManifest } from "./manifest_file.ts";
 import { checkManifest, requireKey } from "../crypt/manifest_signature.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { ObjectLock } from "../storage/locks.ts";
@@ -45,8 +45,7 @@ import { startStoreThread } from "../thread_start.ts";
 const CACHE_SIZE_DEFAULT = 64 << 20;
 /** What the kernel reads ahead of several threads: each of them gets another part. */
 const SHARED_GAP_SIZE = 2 << 20;
-/** Index files that are read: 100 TiB in chunks of the usual size. */
-/** The largest file of an index that is read. */
+/** The largest file of an index that is read: 100 TiB in chunks of the usual size. */
 export const INDEX_FILE_SIZE_MAX = 1 << 30;
 
 /** How a snapshot is opened within this folder. */
@@ -140,7 +139,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     const bytes = this.#read(name, BLOB_FILE_SIZE_MAX);
     const path = this.#pathOf(name);
     if (file !== undefined) this.#compare(file, bytes.length, sha256Of(bytes).toHex());
-    return located(path, () => {
+    return located(() => ({ path }), () => {
       return this.#store.codec.decodeBytes(bytes, {
         crypt: this.#crypt,
         isEncrypted: this.#isBlobEncrypted(name),
@@ -243,7 +242,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   ): Index {
     const file = this.#find(name, extension);
     const bytes = this.#read(name, INDEX_FILE_SIZE_MAX);
-    const index = located(this.#pathOf(name), () => kind.parse(bytes));
+    const index = located(() => ({ path: this.#pathOf(name) }), () => kind.parse(bytes));
     const checksum = index.computeChecksum(sha256Of);
     this.#compare(file, index.size, checksum);
     if (checksum === index.statedChecksum) return index;

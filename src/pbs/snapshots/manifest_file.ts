@@ -4,14 +4,7 @@
  * @module
  */
 
-import {
-  Errno,
-  FormatError,
-  IntegrityError,
-  LimitError,
-  OsError,
-  StateError,
-} from "#src/errors.ts";
+import { Errno, IntegrityError, located, OsError, StateError } from "#src/errors.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "../format/blob.ts";
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
@@ -32,7 +25,7 @@ export function loadManifest(store: OpenStore, snapshot: SnapshotId): Manifest {
   const path = store.storage.files.pathOf(manifestName(snapshot));
   const bytes = readManifestFile(store, snapshot);
   const manifest = located(
-    path,
+    () => ({ path }),
     () => parseManifest(store.codec.decodeBytes(bytes, { isEncrypted: false })),
   );
   const { type, id } = snapshot.group;
@@ -105,33 +98,4 @@ export function finishSnapshot(
 
 function manifestName(snapshot: SnapshotId): string {
   return `${snapshotDirectory(snapshot)}/${MANIFEST_NAME}`;
-}
-
-/** Runs something, and gives errors about bytes the path of their file. */
-export function located<Result>(path: string, run: () => Result): Result {
-  try {
-    return run();
-  } catch (error) {
-    throw withPath(error, path);
-  }
-}
-
-/** The error about bytes, with the path of their file. */
-export function withPath(error: unknown, path: string): unknown {
-  if (error instanceof FormatError && error.path === undefined) {
-    const { code, offset } = error;
-    return new FormatError(error.message, {
-      code,
-      path,
-      cause: error,
-      ...(offset === undefined ? {} : { offset }),
-    });
-  }
-  if (error instanceof IntegrityError && error.path === undefined) {
-    return new IntegrityError(error.message, { code: error.code, path, cause: error });
-  }
-  if (error instanceof LimitError) {
-    return new LimitError(`${error.message} ("${path}")`, { cause: error });
-  }
-  return error;
 }

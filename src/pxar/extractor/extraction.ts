@@ -7,7 +7,7 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { Errno, Failure, FormatError, OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
-import { isDamage } from "../reading/damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import type { PxarEntry, PxarMetadata } from "../entry.ts";
 import { targetPathObjection } from "../format/name.ts";
 import type { EntryContent, ExtractTarget } from "./extract_target.ts";

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { located, readEntry } from "./entry_reader.ts";
+import { atItem, readEntry } from "./entry_reader.ts";
 import type { ItemInput } from "./item_input.ts";
 import { readPrelude, readVersion } from "./prologue.ts";
 import type { RandomInput } from "./random_input.ts";
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { isTableDamage, type TableRebuilder } from "./table_rebuilder.ts";
 import type { PxarNode, PxarTable } from "../archive_node.ts";
 import { NO_ACL, type PxarEntry, type PxarMetadata } from "../entry.ts";
@@ -62,7 +62,7 @@ export function openArchive(
 
 function readBeginning(random: RandomInput, size: number, version: 1 | 2): Beginning {
   try {
-    return located(random.goTo(0, size), (input) => readOpening(random, input, size));
+    return atItem(random.goTo(0, size), (input) => readOpening(random, input, size));
   } catch (error) {
     if (!isDamage(error)) throw error;
     return readEnd(random, size, version, error);

@@ -5,7 +5,7 @@
  */
 
 import { LimitError } from "#src/errors.ts";
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import type { RandomInput } from "./random_input.ts";
 import type { PxarChild, PxarTable } from "../archive_node.ts";
 import { filenameHash, hashFileName } from "../format/filename_hash.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FormatError, LimitError } from "#src/errors.ts";
+import { LimitError, withPlace } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { ItemInput } from "./item_input.ts";
 import {
@@ -43,18 +43,12 @@ interface Attributes {
   size: number;
 }
 
-/**
- * Runs a decoder; an error of a codec, which does not know where its bytes are, gets the place of
- * the current item.
- */
-export function located<Result>(input: ItemInput, decode: (input: ItemInput) => Result): Result {
+/** Runs a decoder; errors of codecs, which know no places, get that of the current item. */
+export function atItem<Result>(input: ItemInput, decode: (input: ItemInput) => Result): Result {
   try {
     return decode(input);
   } catch (error) {
-    if (error instanceof FormatError && error.offset === undefined) {
-      input.fail(error.code, error.message);
-    }
-    throw error;
+    throw withPlace(error, input.place);
   }
 }
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
-import { isDamage } from "./damage.ts";
+import { FormatError, type Place } from "#src/errors.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import {
   decodeContentSize,
   decodeItem,
@@ -170,6 +170,11 @@ export class ItemInput {
       (isTable || this.item !== Item.GOODBYE);
     const code = isPossible ? "truncated" : "bad-size";
     this.fail(code, `Cannot read ${itemName(this.item)} of ${size} bytes: the stream ends`);
+  }
+
+  /** Where the item of the last header is. */
+  get place(): Place {
+    return { path: this.#name, offset: this.itemOffset };
   }
 
   /** Fails at the item of the last header, or at `offset`. */

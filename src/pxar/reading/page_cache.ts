@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 

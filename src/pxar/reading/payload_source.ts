@@ -7,7 +7,7 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "../format/item.ts";
 
 /** References whose header was checked are remembered up to this number. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { type ItemFeed, ItemInput } from "./item_input.ts";
 import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "../format/item.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readSound } from "./damage.ts";
+import { readSound } from "#src/io/sound_read.ts";
 import { ItemInput } from "./item_input.ts";
 import type { PageCache } from "./page_cache.ts";
 import type { PxarTable } from "../archive_node.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readSound } from "./damage.ts";
+import { readSound } from "#src/io/sound_read.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { SequentialSource } from "#src/io/streams.ts";

@@ -10,7 +10,7 @@
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { PageCache } from "./page_cache.ts";
 import { RandomInput, type TableRange } from "./random_input.ts";
 import type { GoodbyeItem } from "../format/goodbye.ts";

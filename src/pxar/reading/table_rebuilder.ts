@@ -9,7 +9,7 @@ import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isDamage } from "./damage.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import type { RandomInput } from "./random_input.ts";
 import { SourceCursor } from "./source_cursor.ts";
 import type { RebuiltTable } from "../archive_node.ts";

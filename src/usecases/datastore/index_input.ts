@@ -9,7 +9,7 @@ import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import type { ArchiveHolder } from "#src/backup/archive_access.ts";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
+import { IntegrityError, located, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
@@ -17,7 +17,6 @@ import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { parseNamespace, parseSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { INDEX_FILE_SIZE_MAX } from "#src/pbs/snapshots/local_snapshot_reader.ts";
-import { located } from "#src/pbs/snapshots/manifest_file.ts";
 import { ChunkCache } from "#src/pbs/reading/chunk_cache.ts";
 import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
@@ -120,7 +119,7 @@ function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHol
 
 function openIndex(path: string, cache: ChunkCache): ByteSource {
   const bytes = hostFiles.read(path, INDEX_FILE_SIZE_MAX);
-  const index = located(path, () => DynamicIndex.parse(bytes));
+  const index = located(() => ({ path }), () => DynamicIndex.parse(bytes));
   if (index.computeChecksum(sha256Of) === index.statedChecksum) {
     return new ChunkedSource({ index, cache });
   }

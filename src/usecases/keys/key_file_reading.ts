@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
+import { located } from "#src/errors.ts";
 import { type KeyFile, parseKeyFile } from "#src/pbs/format/key_file.ts";
 import { readKeyText } from "./secrets.ts";
 
@@ -21,10 +21,5 @@ export function readKeyFile(path: string): KeyFile {
  * {LimitError}
  */
 export function parseKeyFileOf(path: string, text: string): KeyFile {
-  try {
-    return parseKeyFile(text);
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new FormatError(error.message, { code: error.code, path, cause: error });
-  }
+  return located(() => ({ path }), () => parseKeyFile(text));
 }

@@ -59,7 +59,8 @@ export function checkCopy(
   count = numberedSize(number),
 ): void {
   const target = allocateNativeBuffer(count + 2);
-  cache.copy(numberedDigest(number), numberedSize(number), from, count, target, 1);
+  const part = { digest: numberedDigest(number), size: numberedSize(number), from, count };
+  cache.copy(part, target, 1);
   assert.equal(target.bytes[0], 0);
   assert.equal(target.bytes[count + 1], 0);
   for (let index = 0; index < count; index++) {
