@@ -56,7 +56,7 @@ export function benchmarkLibrary(place: string, report: PxarReport): void {
       unit: "ms",
       value: median(times),
       target: `<= ${target}`,
-      ...(reference === undefined ? {} : { yardstick: reference }),
+      yardstick: reference,
     });
   };
   const first = (mode: ChangeDetectionMode) => (round: number) => {

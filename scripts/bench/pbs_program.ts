@@ -84,9 +84,8 @@ class Bench {
       unit: "s",
       value: cost!.seconds,
       memoryMebibytes: cost!.memoryMebibytes,
-      ...(expectation === undefined
-        ? {}
-        : { target: `<= ${expectation.target}`, yardstick: expectation.reference }),
+      target: expectation && `<= ${expectation.target}`,
+      yardstick: expectation?.reference,
     });
   }
 

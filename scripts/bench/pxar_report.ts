@@ -14,11 +14,11 @@ export interface PxarFigure {
   readonly unit: string;
   readonly value: number;
   /** The same by something else. */
-  readonly yardstick?: number;
+  readonly yardstick?: number | undefined;
   /** Largest resident size of the program. */
   readonly memoryMebibytes?: number;
   /** What the value has to be: `<= 0.3`. */
-  readonly target?: string;
+  readonly target?: string | undefined;
 }
 
 function formatNumber(value: number | undefined): string {
@@ -27,7 +27,7 @@ function formatNumber(value: number | undefined): string {
 }
 
 function isMet({ name, unit, value, target }: PxarFigure): boolean | undefined {
-  return meetsTarget({ name, unit, mount: value, ...(target === undefined ? {} : { target }) });
+  return meetsTarget({ name, unit, mount: value, target });
 }
 
 /** All figures of one run. */

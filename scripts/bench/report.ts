@@ -12,9 +12,9 @@ export interface Figure {
   readonly unit: string;
   readonly mount: number;
   /** The same on the plain directory. */
-  readonly plain?: number;
+  readonly plain?: number | undefined;
   /** What the ratio (where there is a plain figure) or the value has to be: `>= 0.8`, `<= 0.3`. */
-  readonly target?: string;
+  readonly target?: string | undefined;
 }
 
 /** Ratio to the plain directory, or undefined. */

@@ -94,7 +94,7 @@ export function openArchive(snapshot: ArchiveHolder, name: string): OpenArchive 
   const { source, payload } = opened.use(openArchiveStreams(snapshot, name));
   const accessor = PxarAccessor.open(source, {
     name,
-    ...(payload === undefined ? {} : { payload }),
+    payload,
   });
   const kept = opened.move();
   return { accessor, source, payload, [Symbol.dispose]: () => kept.dispose() };

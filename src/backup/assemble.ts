@@ -237,7 +237,7 @@ function putTogether(
     const source = open.adopt(snapshot.openArchive(described), (it) => it.close());
     const reader = readArchive(PxarAccessor.open(source, { name: archive }));
     origins.add(reader, snapshot.dynamicIndex(stored));
-    return { reader, from: from ?? "/", ...(place === undefined ? {} : { to: place }) };
+    return { reader, from: from ?? "/", to: place };
   });
   const tree = compose(placements, options);
   const names = splitIndexNames(archiveStem(name));

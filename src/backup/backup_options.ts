@@ -24,11 +24,11 @@ export interface BackupOptions {
    * Average chunk size of archives and chunk size of images, in bytes: a power of two. Default:
    * {@link CHUNK_SIZE_DEFAULT}.
    */
-  readonly chunkSize?: number;
+  readonly chunkSize?: number | undefined;
   /** What goes into the archives of directories, and who hears of it. */
   readonly build?: BuildOptions;
   /** Content of `rsa-encrypted.key.blob`: the key, encrypted with a master key. */
-  readonly encryptedKey?: Uint8Array<ArrayBuffer>;
+  readonly encryptedKey?: Uint8Array<ArrayBuffer> | undefined;
   /** Gives the client's log, when everything else is stored. */
   readonly log?: () => Uint8Array<ArrayBuffer>;
   /**

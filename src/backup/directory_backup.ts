@@ -105,7 +105,7 @@ export class DirectoryBackup {
         previous: base.archive,
         reuse: base.reuse,
         counters,
-        ...(waitingCountMax === undefined ? {} : { waitingCountMax }),
+        waitingCountMax,
       });
     });
     const stored = payload.finish();

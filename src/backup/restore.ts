@@ -42,12 +42,12 @@ export function restoreArchive(
   const { source, payload } = opened.use(openArchiveStreams(snapshot, name));
   const decoder = new PxarDecoder(streamOf(source), {
     name,
-    ...(payload === undefined ? {} : { payload: streamOf(payload) }),
+    payload: payload && streamOf(payload),
   });
   const knownEntries = knownEntriesOf(snapshot, name);
   return extractArchive(decoder, target, {
     openAccessor: () => opened.use(openArchive(snapshot, name)).accessor,
-    ...(knownEntries === undefined ? {} : { knownEntries }),
+    knownEntries,
     openTables: () => opened.use(openArchiveStreams(snapshot, name)).source,
     ...options,
   });

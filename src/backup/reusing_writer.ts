@@ -43,7 +43,7 @@ export interface ReusingWriterOptions {
   readonly reuse: PayloadReuse;
   readonly counters: ReuseCounters;
   /** Entries that wait at a time. Default: {@link WAITING_COUNT_MAX}. */
-  readonly waitingCountMax?: number;
+  readonly waitingCountMax?: number | undefined;
 }
 
 /** Decides for every file whether its content is read. */

@@ -42,7 +42,7 @@ export class SplitWriter implements FinishingWriter {
     this.#encoder = new PxarEncoder(metadata, {
       root,
       payload: watchedSink(payload, onContent),
-      ...(prelude === undefined ? {} : { prelude }),
+      prelude,
     });
   }
 

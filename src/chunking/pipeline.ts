@@ -27,12 +27,12 @@ export interface ChunkPipelineOptions {
   /** Handles chunks in the caller's thread. */
   readonly handler: ChunkHandler;
   /** Left out: everything is done in the caller's thread. */
-  readonly workers?: ChunkWorkers;
+  readonly workers?: ChunkWorkers | undefined;
   /**
    * Memory for the plain bytes of chunks in hand. Default: 160 MiB. Three streams' worth is taken
    * at least.
    */
-  readonly budgetBytes?: number;
+  readonly budgetBytes?: number | undefined;
 }
 
 /** What a pipeline has done. */

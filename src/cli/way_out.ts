@@ -54,9 +54,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
 /** What an error says of a way out, in terms of the command line. */
 export interface WayOut {
   /** Words for a person. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** The flag or argument that is wrong, or that helps. */
-  readonly option?: string;
+  readonly option?: string | undefined;
 }
 
 /**
@@ -84,10 +84,8 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
   // A name that only the library knows helps nobody at a terminal.
   const isShown = flag !== undefined && (known === undefined || flags !== undefined);
   return {
-    ...(hint === undefined
-      ? {}
-      : { hint: flags === undefined || isNamed ? hint : `${hint} (${flags})` }),
-    ...(isShown ? { option: flag } : {}),
+    hint: hint === undefined || flags === undefined || isNamed ? hint : `${hint} (${flags})`,
+    option: isShown ? flag : undefined,
   };
 }
 

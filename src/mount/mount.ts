@@ -49,7 +49,7 @@ export interface MountFileSystemOptions extends PoolListeners {
   /** Access is to be checked by the POSIX ACLs of files: costs a request for each. */
   readonly posixAcls?: boolean;
   /** Threads that serve; default: {@link defaultWorkerCount}. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /**
    * How long a request may wait for its source before it fails with EIO, in milliseconds; default:
    * for ever, as on a disk.

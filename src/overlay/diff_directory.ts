@@ -219,7 +219,7 @@ export class DiffDirectory {
       format_version: version,
       binding_id: old?.binding_id ?? crypto.randomUUID(),
       nonce: old?.nonce ?? crypto.getRandomValues(new Uint8Array(NONCE_SIZE)).toHex(),
-      ...(version === 1 ? {} : { source: recordedSource(source) }),
+      source: version === 1 ? undefined : recordedSource(source),
       created_at: old?.created_at ?? nowSeconds(),
       last_used_at: nowSeconds(),
       owner_pid: host.getPid(),

@@ -62,7 +62,7 @@ export interface OverlayParts extends OverlayOptions {
   /** Kernel passthrough, where it works. */
   readonly backing?: BackingRegistry | undefined;
   /** Is told of waits for other threads; what {@link lower} is read from must have the same. */
-  readonly gate?: WaitGate;
+  readonly gate?: WaitGate | undefined;
 }
 
 /**

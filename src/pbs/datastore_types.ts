@@ -33,7 +33,7 @@ export interface DatastoreOptions {
    * Name of the store in a running server's configuration; its lock files are then taken too.
    * Default: the name that the server's configuration has for the directory, where it can be read.
    */
-  readonly serverStore?: string;
+  readonly serverStore?: string | undefined;
   /** How long locks that others hold are waited for. Default: 10,000. */
   readonly lockTimeoutMs?: number;
   /** Default: `filesystem`. */
@@ -109,7 +109,7 @@ export interface SnapshotInfo {
 /** How a snapshot is read. */
 export interface OpenSnapshotOptions {
   /** Needed for encrypted snapshots; checked against the manifest where that is signed. */
-  readonly crypt?: CryptConfig;
+  readonly crypt?: CryptConfig | undefined;
   /**
    * Whether a snapshot that was made with a key may be opened without: for its manifest and plain
    * parts. Default: false, as for the real client.
@@ -121,7 +121,7 @@ export interface OpenSnapshotOptions {
    * A thread that loads the next chunks while the caller is busy with others. Default: none. Close
    * the reader to end it.
    */
-  readonly readAhead?: ReadAheadThread;
+  readonly readAhead?: ReadAheadThread | undefined;
   /** Takes the place of a cache and read-ahead of its own. Needs FFI. Default: none. */
   readonly shared?: SharedChunks;
 }
@@ -131,7 +131,7 @@ export interface SharedChunks {
   /** Made once with `createSharedChunkMemory()`, and posted to each thread. */
   readonly memory: SharedChunkMemory;
   /** The thread that reads ahead for all. Default: none. */
-  readonly loader?: ReadAheadThread;
+  readonly loader?: ReadAheadThread | undefined;
   /** Is told of waits for the datastore. Default: none. */
   readonly gate?: WaitGate;
 }
@@ -165,17 +165,17 @@ export interface NewSnapshotOptions {
   /** A group that does not exist is made. */
   readonly group: GroupId;
   /** Unix seconds. Left out: now, or the next second that is free. */
-  readonly time?: number;
+  readonly time?: number | undefined;
   /** Default: `none` without a key, else `encrypt`. */
   readonly cryptMode?: CryptMode;
   /** Needed for the modes `encrypt` and `sign-only`. */
-  readonly crypt?: CryptConfig;
+  readonly crypt?: CryptConfig | undefined;
   /**
    * Owner of a new group. Default: `root@pam`. Where given, an existing group must belong to it.
    */
-  readonly owner?: string;
+  readonly owner?: string | undefined;
   /** Threads that help. Default: everything is done in the caller's thread. */
-  readonly workers?: StoreWorkers;
+  readonly workers?: StoreWorkers | undefined;
   /** Memory for the plain bytes of chunks in hand. */
   readonly budgetBytes?: number;
 }

@@ -42,7 +42,7 @@ export interface ChainReport {
   /** As far as it could be followed. */
   readonly members: Chain;
   /** The most important one, if there is any. */
-  readonly obstacle?: Obstacle;
+  readonly obstacle?: Obstacle | undefined;
 }
 
 /**
@@ -62,7 +62,7 @@ export function inspectChain(instance: Instance, backup: Backup): ChainReport {
     const member = current as ChainMember;
     members.push(member);
     if (member.control.mode === "FULL") {
-      return { members, ...(forceable === undefined ? {} : { obstacle: forceable }) };
+      return { members, obstacle: forceable };
     }
     const parent = findParent(instance, member, members);
     if ("error" in parent) return { members, obstacle: parent };

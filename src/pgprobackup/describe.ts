@@ -25,9 +25,9 @@ export interface DescribeOptions {
   /** Path of the catalog, what is the `-B` of pg_probackup. */
   readonly store: string;
   /** All instances when absent. */
-  readonly instance?: string;
+  readonly instance?: string | undefined;
   /** All backups when absent; in either case. */
-  readonly backupId?: string;
+  readonly backupId?: string | undefined;
 }
 
 /** A catalog. JSON-able; times are ISO 8601 in UTC. */
@@ -251,7 +251,7 @@ function describeBackup(
     mountable: obstacle === undefined && isWhole,
     mountable_with_force: obstacle?.isForceable === true && isWhole,
     ...defined({ reason }),
-    ...(backup.control === undefined ? {} : describeControl(backup.control)),
+    ...(backup.control && describeControl(backup.control)),
     ...defined({ compression_mix: list.compressionMix, files: list.files }),
     tablespaces: describeTablespaces(backup, list.tablespaceOids),
     external_directories: (backup.control?.externalDirectories ?? [])

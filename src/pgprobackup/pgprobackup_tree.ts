@@ -42,7 +42,7 @@ export interface PgProbackupTarget {
   /** Open a chain with members that are only marked as damaged. */
   readonly force?: boolean;
   /** Owner of all nodes; the owner of the backup's directory when absent. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /**
    * Absolute path at which the tree is shown, for the links of tablespaces; without it they are
    * relative.

@@ -44,7 +44,7 @@ export {
 /** How an archive is opened. */
 export interface PxarAccessorOptions {
   /** Payload stream of a split archive. Without it contents cannot be read. */
-  readonly payload?: ByteSource;
+  readonly payload?: ByteSource | undefined;
   /** Name of the archive for messages. */
   readonly name?: string;
   /**
@@ -248,7 +248,7 @@ export class PxarAccessor {
         code,
         offset: link.offset,
         cause,
-        ...(this.#name === undefined ? {} : { path: this.#name }),
+        path: this.#name,
       });
     };
     const objection = targetPathObjection(targetPath);

@@ -25,12 +25,12 @@ export interface KnownEntry {
 /** What helps behind damage. */
 export interface DamageHelp {
   /** Gives random access to the metadata stream. */
-  readonly openTables?: () => ByteSource;
+  readonly openTables?: (() => ByteSource) | undefined;
   /**
    * What is in a directory, in the order of the archive, as far as something else than the archive
    * tells it.
    */
-  readonly knownEntries?: (path: string) => readonly KnownEntry[];
+  readonly knownEntries?: ((path: string) => readonly KnownEntry[]) | undefined;
   /** Also what cannot be an archive is left behind, once the root has been read. */
   readonly passesMalformed?: boolean;
 }

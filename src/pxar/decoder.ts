@@ -19,7 +19,7 @@ const READ_AHEAD_SIZE = 128 * 1024;
 /** How an archive is read. */
 export interface PxarDecoderOptions {
   /** Payload stream of a split archive. Without it contents cannot be read. */
-  readonly payload?: SequentialSource;
+  readonly payload?: SequentialSource | undefined;
   /** Name of the archive for messages. */
   readonly name?: string;
 }

@@ -34,9 +34,9 @@ export interface PxarEncoderOptions {
   /** Metadata of the root directory. */
   readonly root: PxarMetadata;
   /** Where the payload stream goes; given, the archive is of version 2. */
-  readonly payload?: Sink;
+  readonly payload?: Sink | undefined;
   /** Content of the PRELUDE, version 2 only. */
-  readonly prelude?: Uint8Array;
+  readonly prelude?: Uint8Array | undefined;
 }
 
 /** Lengths of a finished archive in bytes. */

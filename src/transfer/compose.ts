@@ -36,7 +36,7 @@ export interface Placement {
    * Path in the new tree; that of the reader unless given. With a slash at the end the entry goes
    * into that directory under the name it has. The empty path makes a directory the new root.
    */
-  readonly to?: string;
+  readonly to?: string | undefined;
 }
 
 /** How a tree is put together. */

@@ -45,7 +45,7 @@ export interface WalkOptions {
    * Shows entries whose path matches: the language of exclude patterns, so `*.conf` matches at
    * every depth.
    */
-  readonly glob?: string;
+  readonly glob?: string | undefined;
   /** Shows entries for which this is true. */
   readonly filter?: (path: string, entry: ReaderEntry) => boolean;
   /**

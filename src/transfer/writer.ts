@@ -56,7 +56,7 @@ export interface ArchiveWriterOptions {
   /** The archive, or the metadata stream of a split one. */
   readonly metadata: Sink;
   /** Where the payload stream goes; given, the archive is of version 2. */
-  readonly payload?: Sink;
+  readonly payload?: Sink | undefined;
   /** Prelude instead of that of what is copied; version 2 only. */
   readonly prelude?: Uint8Array;
 }
@@ -96,8 +96,8 @@ export class ArchiveWriter implements TreeWriter {
     this.#hasLeftOutPrelude = payload === undefined && keptPrelude !== undefined;
     this.#encoder = new PxarEncoder(this.#options.metadata, {
       root: metadata,
-      ...(payload === undefined ? {} : { payload }),
-      ...(payload === undefined || keptPrelude === undefined ? {} : { prelude: keptPrelude }),
+      payload,
+      prelude: payload && keptPrelude,
     });
   }
 

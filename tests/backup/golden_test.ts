@@ -120,7 +120,7 @@ Deno.test({
           group: ownGroup,
           time,
           cryptMode: item["crypt-mode"],
-          ...(crypt === undefined ? {} : { crypt }),
+          crypt,
         });
         const files = snapshot.manifest.files.filter(({ filename }) => /idx$/.test(filename));
         for (const { filename, size, csum } of files) {
@@ -201,7 +201,7 @@ Deno.test({
         const { group } = snapshot.id;
         const crypt = goldenKey(item.key);
         snapshot.close();
-        const options = { group, ...(crypt === undefined ? {} : { crypt }) };
+        const options = { group, crypt };
         const writer = store.value.startSnapshot(options);
         const report = backup(writer, [parseBackupSpec(`root.pxar:${tree}`)], {
           mode: "metadata",

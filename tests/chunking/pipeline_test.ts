@@ -16,7 +16,7 @@ const AVERAGE = 4096;
 function inlinePipeline(budgetBytes?: number): ChunkPipeline {
   return new ChunkPipeline({
     handler: openHashHandler(),
-    ...(budgetBytes === undefined ? {} : { budgetBytes }),
+    budgetBytes,
   });
 }
 

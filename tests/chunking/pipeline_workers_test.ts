@@ -49,7 +49,7 @@ function parallelPipeline(
         return workers.spawn(name);
       },
     },
-    ...(options.budgetBytes === undefined ? {} : { budgetBytes: options.budgetBytes }),
+    budgetBytes: options.budgetBytes,
   });
   return { pipeline, counts, spawned };
 }

@@ -52,7 +52,7 @@ export function program(args: readonly string[], options: ProgramOptions = {}): 
       ...args,
     ],
     clearEnv: true,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    cwd: options.cwd,
     env: { ...Object.fromEntries(kept), ...options.env },
     stdin: "null",
     stdout: "piped",

@@ -96,7 +96,7 @@ export function runPbs(args: readonly string[], options: RunOptions = {}): Promi
     timeoutMs: TIMEOUT_MS,
     check: false,
     env: { XDG_CONFIG_HOME: "/no-such-place", TZ: "UTC", ...options.env },
-    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+    stdin: options.stdin,
   });
 }
 

@@ -36,7 +36,7 @@ export interface HarnessOptions {
   readonly backing?: BackingRegistry;
   readonly volatileDirectories?: readonly string[];
   /** Refuses and ends waits for the lower tree, which are then done again. */
-  readonly gate?: UncertainGate;
+  readonly gate?: UncertainGate | undefined;
 }
 
 const NONCE = new Uint8Array(16).fill(7);
@@ -80,7 +80,7 @@ export class OverlayHarness {
         backing: this.options.backing,
         volatileDirectories,
         extendedAttributes: true,
-        ...(gate === undefined ? {} : { gate }),
+        gate,
       });
       return gate === undefined ? overlay : persistent(overlay, gate);
     });

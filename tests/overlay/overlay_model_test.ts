@@ -302,7 +302,7 @@ function run(seed: number, runs: number, makeGate?: (seed: number) => UncertainG
           const gate = makeGate?.(gateSeed);
           const harness = new OverlayHarness(lower, diffPath, {
             materializeOnRead,
-            ...(gate === undefined ? {} : { gate }),
+            gate,
           });
           for (const [index, step] of steps.entries()) {
             try {

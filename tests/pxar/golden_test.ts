@@ -174,7 +174,7 @@ function encodeAgain(decoder: PxarDecoder, isSplit: boolean) {
       encoder = new PxarEncoder(metadata, {
         root: entry.metadata,
         ...(isSplit ? { payload } : {}),
-        ...(prelude === undefined ? {} : { prelude }),
+        prelude,
       });
       continue;
     }

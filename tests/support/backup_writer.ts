@@ -234,7 +234,7 @@ export class BackupWriter {
       readonly pageCount: number;
       readonly crc?: number;
       readonly compression?: StoredCompression;
-      readonly headers?: HeaderPlace;
+      readonly headers?: HeaderPlace | undefined;
     },
   ): void {
     this.#dataBytes += Math.max(0, file.size);
@@ -248,7 +248,7 @@ export class BackupWriter {
       segment: Number(/\.(\d+)$/.exec(path)?.[1] ?? 0),
       blockCount: file.blockCount,
       pageCount: file.pageCount,
-      ...(file.headers === undefined ? {} : { headers: file.headers }),
+      headers: file.headers,
     });
   }
 
@@ -317,7 +317,7 @@ ${parentId === undefined ? "" : `parent-backup-id = '${parentId}'\n`}content-crc
     readonly segment?: number;
     readonly blockCount?: number;
     readonly pageCount?: number;
-    readonly headers?: HeaderPlace;
+    readonly headers?: HeaderPlace | undefined;
   }): void {
     const { fullSize = 0, blockCount = 0, pageCount = 0, headers } = file;
     const first = [

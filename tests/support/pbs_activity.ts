@@ -53,7 +53,7 @@ export class RunningBackup {
     this.#writer = store.startSnapshot({
       group: groupOf(id),
       time,
-      ...(crypt === undefined ? {} : { crypt }),
+      crypt,
     });
     this.#imageBlocks = random.between(1, 12);
   }

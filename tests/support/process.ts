@@ -22,9 +22,9 @@ export interface CommandOptions {
   readonly timeoutMs: number;
   /** Whether an exit code other than 0 throws; true unless told. */
   readonly check?: boolean;
-  readonly stdin?: string | Uint8Array;
+  readonly stdin?: string | Uint8Array | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGKILL: 9, SIGTERM: 15, SIGINT: 2 };
@@ -52,7 +52,7 @@ export class RunningCommand {
     this.#child = spawn(program, args, {
       detached: true,
       stdio: [hasInput ? "pipe" : "ignore", "pipe", "pipe"],
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      cwd: options.cwd,
       ...(options.env === undefined ? {} : { env: { ...Deno.env.toObject(), ...options.env } }),
     });
     this.#child.stdout?.on("data", (part: Uint8Array) => this.#stdout.push(part));

@@ -82,7 +82,7 @@ export class PropertyClient {
     const outside = (path: string, known?: readonly ByteRange[]) => {
       const bytes = chain.files.get(path);
       if (bytes === undefined) throw new RangeError(`Cannot find "${path}" in the chain`);
-      return this.#model.add(path, { bytes, ...(known === undefined ? {} : { known }) });
+      return this.#model.add(path, { bytes, known });
     };
     this.#steps = new StepMaker({
       root,

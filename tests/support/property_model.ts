@@ -16,7 +16,7 @@ export interface ByteRange {
 export interface ModelFile {
   bytes: Uint8Array<ArrayBuffer>;
   /** The bytes that can be foretold, when not all. */
-  readonly known?: readonly ByteRange[];
+  readonly known?: readonly ByteRange[] | undefined;
 }
 
 /** Flags of {@link Model.rename}. */

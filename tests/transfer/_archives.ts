@@ -95,7 +95,7 @@ export function makeArchive(
 ): MemoryArchive {
   const metadata = new MemorySink();
   const payload = version === 2 ? new MemorySink() : undefined;
-  const writer = new ArchiveWriter({ metadata, ...(payload === undefined ? {} : { payload }) });
+  const writer = new ArchiveWriter({ metadata, payload });
   write(writer);
   assert.equal(writer.sizes?.metadataSize, metadata.bytes.length);
   assert.equal(writer.sizes?.payloadSize, payload?.bytes.length);

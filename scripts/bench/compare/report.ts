@@ -58,7 +58,7 @@ export class Comparison {
         unit,
         mount: now,
         target,
-        ...(plain === undefined ? {} : { plain }),
+        plain,
       });
       return [{ name, unit, target, plain, before, now, met }];
     });

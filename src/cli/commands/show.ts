@@ -50,8 +50,8 @@ export const showCommand: CommandModule<ShowOptions> = {
     const { describeCatalog } = await import("#src/pgprobackup/describe.ts");
     const catalog = describeCatalog({
       store,
-      ...(options.instance === undefined ? {} : { instance: options.instance }),
-      ...(options.backupId === undefined ? {} : { backupId: options.backupId }),
+      instance: options.instance,
+      backupId: options.backupId,
     });
     if (options.format === "json") {
       context.terminal.out(JSON.stringify(catalog, null, 2) + "\n");

@@ -71,9 +71,9 @@ export async function openFoundSnapshot(
 ): Promise<SnapshotReader> {
   const { id, crypt } = await findSnapshot(store, text, options, context);
   return store.openSnapshot(id, {
-    ...(crypt === undefined ? {} : { crypt }),
+    crypt,
     isKeyOptional: options.isKeyOptional === true,
-    ...(navigator.hardwareConcurrency > 1 ? { readAhead: { spawn: spawnThread } } : {}),
+    readAhead: navigator.hardwareConcurrency > 1 ? { spawn: spawnThread } : undefined,
   });
 }
 

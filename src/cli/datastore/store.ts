@@ -68,7 +68,7 @@ export async function withStore<Result>(
   const { serverStore } = options;
   const store = Datastore.open(path, {
     access,
-    ...(serverStore === undefined ? {} : { serverStore }),
+    serverStore,
   });
   try {
     if (store.warnings.length > 0) {

@@ -64,10 +64,10 @@ export function runBackup(
     const writer = store.startSnapshot({
       group: request.group,
       cryptMode: keys.mode,
-      ...(request.workers === 0 ? {} : { workers: { count: request.workers, spawn: spawnThread } }),
-      ...(request.time === undefined ? {} : { time: request.time }),
-      ...(request.owner === undefined ? {} : { owner: request.owner }),
-      ...(keys.crypt === undefined ? {} : { crypt: keys.crypt }),
+      workers: request.workers === 0 ? undefined : { count: request.workers, spawn: spawnThread },
+      time: request.time,
+      owner: request.owner,
+      crypt: keys.crypt,
     });
     const { id } = writer;
     const place = { request, storePath: store.path };
@@ -75,7 +75,7 @@ export function runBackup(
       log(`Starting backup: ${qualifiedName(id)}`);
       return backup(writer, request.specs, {
         ...options,
-        ...(keys.encryptedKey === undefined ? {} : { encryptedKey: keys.encryptedKey }),
+        encryptedKey: keys.encryptedKey,
       });
     });
     finish({ report, id, cryptMode: keys.mode, durationMs: performance.now() - start }, told);
@@ -158,7 +158,7 @@ function tellingOf(
   };
   return run({
     mode: request.mode,
-    ...(request.chunkSize === undefined ? {} : { chunkSize: request.chunkSize }),
+    chunkSize: request.chunkSize,
     build: {
       ...request.build,
       onEntry: (path) => {

@@ -39,7 +39,8 @@ function entryFields({ kind, names, size, mtime }: NamedEntry): Record<string, u
     archive,
     path: `/${rest.join("/")}`,
     type: kind,
-    ...(size === undefined ? {} : { size, mtime }),
+    size,
+    mtime,
   };
 }
 

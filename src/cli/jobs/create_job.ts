@@ -39,7 +39,7 @@ export async function createArchive(request: CreateRequest, terminal: Terminal):
   const options: BuildOptions = {
     ...request.build,
     makeSource: mayUseFfi ? makeNativeSource : makePlainSource,
-    ...(request.isVerbose ? { onEntry: (path: string) => problems.printPath(path) } : {}),
+    onEntry: request.isVerbose ? (path) => problems.printPath(path) : undefined,
     onProgress: ({ entryCount, contentBytes }) => progress.set(entryCount, contentBytes),
     onProblem: ({ kind, ...problem }) => problems.print({ ...problem, code: kind }),
   };
@@ -54,7 +54,7 @@ async function build(request: CreateRequest, options: BuildOptions): Promise<Bui
   const source = directoryBehind(request.source);
   if (request.output.isDryRun) return planArchive(source, options);
   const { metadata, payload } = output;
-  const sinks = { metadata, ...(payload === undefined ? {} : { payload }) };
+  const sinks = { metadata, payload };
   const report = buildArchive(source, sinks, options);
   output.finish();
   return report;
@@ -72,8 +72,8 @@ function printSummary(request: CreateRequest, report: BuildReport, terminal: Ter
     incomplete: report.isPartial,
     errors: report.errorCount,
     warnings: report.warningCount,
-    ...(sizes === undefined ? {} : { metadata_size: sizes.metadataSize }),
-    ...(sizes?.payloadSize === undefined ? {} : { payload_size: sizes.payloadSize }),
+    metadata_size: sizes?.metadataSize,
+    payload_size: sizes?.payloadSize,
   }) + "\n";
   // Standard output may be the archive.
   if (request.output.path === STANDARD_STREAM) terminal.err(summary);

@@ -71,21 +71,18 @@ export async function extractToTarget(
   using opened = new DisposableStack();
   const streams = opened.use(request.archive.openStreams());
   const { name, source, payload } = streams;
-  const { knownEntries } = request.archive;
-  const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
+  const { knownEntries, isPipe } = request.archive;
+  const openAgain = () => opened.use(request.archive.openFiles());
+  const decoder = new PxarDecoder(source, { name, payload });
   const prelude = await openPrelude(request);
   if (prelude !== undefined) opened.defer(() => prelude.abort());
   run(request, terminal, (optionsFor) =>
     extractArchive(decoder, openTarget(request, target), {
       ...optionsFor(target),
       patterns,
-      ...(knownEntries === undefined ? {} : { knownEntries }),
-      ...(request.archive.isPipe ? {} : {
-        openAccessor: () => openAccessor(opened.use(request.archive.openFiles())),
-        ...(source.goTo === undefined
-          ? {}
-          : { openTables: () => opened.use(request.archive.openFiles()).source }),
-      }),
+      knownEntries,
+      openAccessor: isPipe ? undefined : () => openAccessor(openAgain()),
+      openTables: isPipe || source.goTo === undefined ? undefined : () => openAgain().source,
       onPrelude(bytes) {
         prelude?.sink.write(bytes);
         prelude?.finish();
@@ -217,7 +214,7 @@ function telling<Result>(run: () => Result): Result {
     const option = optionFor(error);
     throw new OsError(errno, call, path, {
       hint: remedyFor(error),
-      ...(option === undefined ? {} : { option }),
+      option,
       cause: error,
     });
   }

@@ -40,7 +40,7 @@ export function printFound(
   const walk = walkEntries(open.reader, {
     from: path,
     onDamage: (path, damage) => output.damages.print(path, damage),
-    ...(options.name === undefined ? {} : { glob: options.name }),
+    glob: options.name,
     filter: (_path, entry) => filter(entry),
   });
   for (const step of walk) output.print(step.path, step.path, printableEntry(step.entry));

@@ -33,8 +33,8 @@ export function runGarbageCollection(job: GcJob): void {
     (signal) =>
       collectGarbage(store, {
         signal,
-        ...(keepMinutes === undefined ? {} : { keepMinutes }),
-        ...(storeName === undefined ? {} : { storeName }),
+        keepMinutes,
+        storeName,
         onProgress: (progress) => line.show(() => describeProgress(progress)),
         onWarning: (message) => {
           line.clear();

@@ -64,7 +64,7 @@ function listInOrder(request: ListingRequest, output: EntryOutput): void {
   const { name: archive, payload } = streams;
   const decoder = new PxarDecoder(streams.source, {
     name: archive,
-    ...(payload === undefined ? {} : { payload }),
+    payload,
   });
   const paths = request.paths.length === 0 ? ["/"] : request.paths;
   const wanted = paths.map((path): Wanted => ({ path: joinPath(splitPath(path)), isFound: false }));
@@ -78,10 +78,10 @@ function listInOrder(request: ListingRequest, output: EntryOutput): void {
     fail: (path, damage) => damages.print(path, damage),
     lose: (path, damage) => damages.print(path, damage),
   }, {
-    ...(knownEntries === undefined ? {} : { knownEntries }),
-    ...(isPipe || streams.source.goTo === undefined
-      ? {}
-      : { openTables: () => opened.use(request.archive.openFiles()).source }),
+    knownEntries,
+    openTables: isPipe || streams.source.goTo === undefined
+      ? undefined
+      : () => opened.use(request.archive.openFiles()).source,
     passesMalformed: true,
   });
   const next = () => damagePath.next(() => {});

@@ -20,9 +20,9 @@ export interface TransferResult {
   readonly entries: number;
   /** Length of the archive, or of its metadata stream, in bytes. */
   readonly metadata_size: number;
-  readonly payload_size?: number;
+  readonly payload_size?: number | undefined;
   /** True when a prelude was left out, because version 1 has no place for it. */
-  readonly prelude_left_out?: true;
+  readonly prelude_left_out?: true | undefined;
 }
 
 /** How an archive is written. */
@@ -41,7 +41,7 @@ export async function runTransfer(job: TransferJob, terminal: Terminal): Promise
   let entries = 0;
   const writer = new ArchiveWriter({
     metadata: output.metadata,
-    ...(output.payload === undefined ? {} : { payload: output.payload }),
+    payload: output.payload,
   });
   job.write(writer, {
     entry: (path) => {
@@ -59,7 +59,7 @@ export async function runTransfer(job: TransferJob, terminal: Terminal): Promise
   return {
     entries,
     metadata_size: metadataSize,
-    ...(payloadSize === undefined ? {} : { payload_size: payloadSize }),
-    ...(writer.hasLeftOutPrelude ? { prelude_left_out: true } : {}),
+    payload_size: payloadSize,
+    prelude_left_out: writer.hasLeftOutPrelude || undefined,
   };
 }

@@ -47,10 +47,10 @@ export function runVerification(job: VerifyJob): boolean {
   const { store, scope, ignoreVerified, outdatedAfterDays, crypt, storeName, output } = job;
   using line = new ProgressLine(job.terminal, output);
   const options: VerifyOptions = {
-    ...(ignoreVerified === undefined ? {} : { ignoreVerified }),
-    ...(outdatedAfterDays === undefined ? {} : { outdatedAfterDays }),
-    ...(crypt === undefined ? {} : { crypts: [crypt] }),
-    ...(storeName === undefined ? {} : { storeName }),
+    ignoreVerified,
+    outdatedAfterDays,
+    crypts: crypt && [crypt],
+    storeName,
     // The main thread takes part.
     threads: { count: navigator.hardwareConcurrency - 1, spawn: spawnThread },
     onProgress: (progress) => line.show(() => describeProgress(progress)),
@@ -96,7 +96,7 @@ function faultFields({ snapshot, file, message, error, renamedTo }: VerifyFault)
     file: file ?? null,
     code: error instanceof Failure ? error.code : "internal",
     message,
-    ...(renamedTo === undefined ? {} : { renamed_to: renamedTo }),
+    renamed_to: renamedTo,
   };
 }
 
@@ -122,7 +122,7 @@ function snapshotFields({ snapshot, result, reason, faults }: VerifiedSnapshot) 
   return {
     snapshot: qualifiedName(snapshot),
     result,
-    ...(reason === undefined ? {} : { reason }),
+    reason,
     faults: faults.map(faultFields),
   };
 }

@@ -52,7 +52,7 @@ export interface LaunchOptions {
    * What the worker can read from standard input: secrets, which must not be seen in a list of
    * processes.
    */
-  readonly input?: Uint8Array;
+  readonly input?: Uint8Array | undefined;
 }
 
 /** How far the worker had come when the launcher returned. */
@@ -194,7 +194,7 @@ function stillInProgress(reason: "timeout" | "interrupted", mountPath: string): 
 }
 
 function errorFromWorker(error: HandshakeError): Error {
-  const options = { code: error.code, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  const options = { code: error.code, hint: error.hint };
   const failure = error.isUsage
     ? new UsageError(error.message, options)
     : new ProtocolError(error.message, options);

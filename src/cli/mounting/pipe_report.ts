@@ -40,7 +40,7 @@ function describe(error: unknown): Extract<HandshakeMessage, { type: "failed" }>
   if (!(error instanceof Failure)) return { code: "internal", message, isUsage };
   const { code, hint } = error;
   const details = placeOf(error);
-  return { code, message, isUsage, details, ...(hint === undefined ? {} : { hint }) };
+  return { code, message, isUsage, details, hint };
 }
 
 function placeOf(error: object): Record<string, string | number> {

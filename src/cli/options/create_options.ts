@@ -60,7 +60,7 @@ export function buildOptions(options: CreateOptions): BuildOptions {
     exclude: options.exclude ?? [],
     includeDevices: options.includeDev ?? [],
     allFileSystems: options.allFileSystems === true,
-    ...(entriesMax === undefined ? {} : { entriesMax }),
+    entriesMax,
     xattrs: options.xattrs,
     fcaps: options.xattrs && options.fcaps,
     acls: options.xattrs && options.acls,

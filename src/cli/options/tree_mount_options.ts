@@ -129,7 +129,7 @@ export async function launchTreeMount(
     waitForMount: true,
     timeoutMs: undefined,
     logPath: request.log.path ?? (diff === undefined ? undefined : defaultLogPath(diff.path)),
-    ...(input === undefined ? {} : { input }),
+    input,
   });
   return pid;
 }

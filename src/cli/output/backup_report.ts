@@ -41,7 +41,7 @@ export function backupSummary(finished: FinishedBackup): Record<string, unknown>
     files: totals.files,
     bytes: totals.bytes,
     // Nobody knows what is new before it is read.
-    ...(snapshot === undefined ? {} : {
+    ...(snapshot && {
       new_bytes: totals.newBytes,
       reused_bytes: totals.bytes - totals.newBytes,
       new_chunks: snapshot.newChunkCount,
@@ -63,8 +63,9 @@ function archiveFields(archive: ArchiveReport, isDryRun: boolean): Record<string
     name: spec.name,
     files,
     size,
-    ...(isDryRun ? {} : { new_bytes: newBytes, stored_bytes: newStoredBytes }),
-    ...(build === undefined ? {} : {
+    new_bytes: isDryRun ? undefined : newBytes,
+    stored_bytes: isDryRun ? undefined : newStoredBytes,
+    ...(build && {
       entries: build.entryCount,
       counts: build.counts,
       excluded: build.excludedCount,
@@ -72,17 +73,15 @@ function archiveFields(archive: ArchiveReport, isDryRun: boolean): Record<string
       errors: build.errorCount,
       warnings: build.warningCount,
     }),
-    ...(reuse === undefined ? {} : {
-      reuse: {
-        files: reuse.fileCount,
-        reused_files: reuse.reusedFileCount,
-        reused_bytes: reuse.reusedBytes,
-        read_files: reuse.readFileCount,
-        read_bytes: reuse.readBytes,
-        padding_bytes: reuse.paddingBytes,
-        injected_chunks: reuse.injectedChunkCount,
-      },
-    }),
+    reuse: reuse && {
+      files: reuse.fileCount,
+      reused_files: reuse.reusedFileCount,
+      reused_bytes: reuse.reusedBytes,
+      read_files: reuse.readFileCount,
+      read_bytes: reuse.readBytes,
+      padding_bytes: reuse.paddingBytes,
+      injected_chunks: reuse.injectedChunkCount,
+    },
   };
 }
 

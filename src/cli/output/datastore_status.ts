@@ -22,8 +22,8 @@ export interface TypeCount {
 export interface StatusRecord {
   readonly avail: number;
   /** Null for types of which there is nothing. */
-  readonly counts?: Readonly<Record<BackupType | "other", TypeCount | null>>;
-  readonly "gc-status"?: ReturnType<typeof gcStatusFields>;
+  readonly counts?: Readonly<Record<BackupType | "other", TypeCount | null>> | undefined;
+  readonly "gc-status"?: ReturnType<typeof gcStatusFields> | undefined;
   readonly total: number;
   readonly used: number;
 }
@@ -37,12 +37,8 @@ export function statusRecord(
   const { totalBytes, usedBytes, availableBytes } = store.status();
   return {
     avail: availableBytes,
-    ...(isVerbose
-      ? {
-        counts: countSnapshots(store, listing),
-        "gc-status": gcStatusFields(readGcStatus(store.path)),
-      }
-      : {}),
+    counts: isVerbose ? countSnapshots(store, listing) : undefined,
+    "gc-status": isVerbose ? gcStatusFields(readGcStatus(store.path)) : undefined,
     total: totalBytes,
     used: usedBytes,
   };

@@ -61,7 +61,7 @@ export function descriptionToJson(description: EntryDescription): Record<string,
   return {
     ...entryToJson(path, entry),
     offset,
-    ...(entry.kind === "file" ? { payload: entry.payload } : {}),
-    ...(target === undefined ? {} : { target: descriptionToJson(target) }),
+    payload: entry.kind === "file" ? entry.payload : undefined,
+    target: target && descriptionToJson(target),
   };
 }

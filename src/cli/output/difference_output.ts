@@ -80,7 +80,7 @@ function toJson(difference: Difference): Record<string, unknown> {
       return {
         type,
         path,
-        ...(difference.type === "changed" ? { changes: changes(difference) } : {}),
+        changes: difference.type === "changed" ? changes(difference) : undefined,
         left: entryToJson(path, printableEntry(difference.left)),
         right: entryToJson(path, printableEntry(difference.right)),
       };

@@ -64,12 +64,12 @@ function metadataToJson(metadata: PxarMetadata): Record<string, unknown> {
     gid: metadata.gid,
     mtime_secs: metadata.mtime.seconds,
     mtime_nanos: metadata.mtime.nanoseconds,
-    ...(xattrs.length === 0
-      ? {}
-      : { xattrs: xattrs.map(({ name, value }) => [name, value.toHex()]) }),
-    ...(hasAcl(metadata) ? { acl: aclToJson(metadata.acl) } : {}),
-    ...(fcaps === undefined ? {} : { fcaps: fcaps.toHex() }),
-    ...(projectId === 0n ? {} : { projid: toNumber(projectId) }),
+    xattrs: xattrs.length === 0
+      ? undefined
+      : xattrs.map(({ name, value }) => [name, value.toHex()]),
+    acl: hasAcl(metadata) ? aclToJson(metadata.acl) : undefined,
+    fcaps: fcaps?.toHex(),
+    projid: projectId === 0n ? undefined : toNumber(projectId),
   };
 }
 

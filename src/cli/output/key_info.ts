@@ -14,8 +14,8 @@ import type { Output } from "./output.ts";
 export interface KeyInfo {
   /** Unix seconds. */
   readonly created: number;
-  readonly fingerprint?: string;
-  readonly hint?: string;
+  readonly fingerprint?: string | undefined;
+  readonly hint?: string | undefined;
   readonly kdf: string;
   readonly modified: number;
   /** In quotation marks. */
@@ -26,8 +26,8 @@ export interface KeyInfo {
 export function keyInfo(path: string, file: KeyFile): KeyInfo {
   return {
     created: seconds(file.created),
-    ...(file.fingerprint === undefined ? {} : { fingerprint: formatFingerprint(file.fingerprint) }),
-    ...(file.hint === undefined ? {} : { hint: file.hint }),
+    fingerprint: file.fingerprint && formatFingerprint(file.fingerprint),
+    hint: file.hint,
     kdf: file.derivation.kind,
     modified: seconds(file.modified),
     path: JSON.stringify(path),

@@ -78,6 +78,6 @@ export function partialError(
   return new StateError("partial", `Not everything was ${what}: ${entries}`, {
     hint: "What is missing is listed above; the rest is done" +
       (way.hint === undefined ? "" : `. ${way.hint}`),
-    ...(way.option === undefined ? {} : { option: way.option }),
+    option: way.option,
   });
 }

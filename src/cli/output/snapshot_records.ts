@@ -22,12 +22,12 @@ export interface GroupRecord {
   readonly "backup-id": string;
   readonly "backup-type": string;
   /** First line of the notes. */
-  readonly comment?: string;
+  readonly comment?: string | undefined;
   /** Of the last snapshot. */
   readonly files: readonly string[];
   /** Unix seconds. */
-  readonly "last-backup"?: number;
-  readonly owner?: string;
+  readonly "last-backup"?: number | undefined;
+  readonly owner?: string | undefined;
 }
 
 /** A file of a snapshot as listed. */
@@ -43,19 +43,19 @@ export interface SnapshotRecord {
   readonly "backup-id": string;
   readonly "backup-time": number;
   readonly "backup-type": string;
-  readonly comment?: string;
+  readonly comment?: string | undefined;
   readonly files: readonly FileRecord[];
   /** Of the key that it was made with. */
-  readonly fingerprint?: string;
-  readonly owner?: string;
+  readonly fingerprint?: string | undefined;
+  readonly owner?: string | undefined;
   readonly protected: boolean;
-  readonly size?: number;
+  readonly size?: number | undefined;
   /**
    * There is no manifest: the backup runs, or has ended before its end. Left out where there is
    * one, as by servers.
    */
-  readonly unfinished?: true;
-  readonly verification?: { readonly state: string; readonly upid: string };
+  readonly unfinished?: true | undefined;
+  readonly verification?: { readonly state: string; readonly upid: string } | undefined;
 }
 
 /** What is said of a snapshot without manifest. */
@@ -116,10 +116,10 @@ export function groupRecord(store: Datastore, info: GroupInfo): GroupRecord {
     "backup-count": info.snapshots.length,
     "backup-id": id.id,
     "backup-type": id.type,
-    ...(notes === undefined ? {} : { comment: firstLine(notes) }),
+    comment: notes && firstLine(notes),
     files: last === undefined ? [] : store.snapshotInfo(last).files.map((file) => file.name),
-    ...(last === undefined ? {} : { "last-backup": last.time }),
-    ...(owner === undefined ? {} : { owner }),
+    "last-backup": last?.time,
+    owner,
   };
 }
 
@@ -132,14 +132,14 @@ export function snapshotRecord(info: SnapshotInfo): SnapshotRecord {
     "backup-id": group.id,
     "backup-time": time,
     "backup-type": group.type,
-    ...(info.notes === undefined ? {} : { comment: firstLine(info.notes) }),
+    comment: info.notes && firstLine(info.notes),
     files,
-    ...(info.keyFingerprint === undefined ? {} : { fingerprint: info.keyFingerprint }),
-    ...(info.owner === undefined ? {} : { owner: info.owner }),
+    fingerprint: info.keyFingerprint,
+    owner: info.owner,
     protected: info.isProtected,
-    ...(files.some((file) => file.size !== undefined) ? { size } : {}),
-    ...(info.isFinished ? {} : { unfinished: true }),
-    ...(info.verifyState === undefined ? {} : { verification: info.verifyState }),
+    size: files.some((file) => file.size !== undefined) ? size : undefined,
+    unfinished: info.isFinished ? undefined : true,
+    verification: info.verifyState,
   };
 }
 

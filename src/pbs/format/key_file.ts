@@ -98,15 +98,15 @@ export interface NewKeyFile {
   /** How the passphrase is stretched; `none` keeps the key in the open. */
   readonly kind: KeyDerivation["kind"];
   /** Bytes of the passphrase; not used for `none`. */
-  readonly passphrase?: Uint8Array;
+  readonly passphrase?: Uint8Array | undefined;
   /** RFC 3339 with a numeric offset. */
   readonly now: string;
   /**
    * When the key itself was made, where that is not now: a changed passphrase leaves it as it is.
    */
-  readonly created?: string;
+  readonly created?: string | undefined;
   /** What shall remind of the passphrase; not for `none`. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /** The key that digests and signatures are made with. */
@@ -175,8 +175,8 @@ export function formatKeyFile(file: KeyFile): string {
     created: file.created,
     modified: file.modified,
     data: file.data.toBase64(),
-    ...(file.fingerprint === undefined ? {} : { fingerprint: formatFingerprint(file.fingerprint) }),
-    ...(file.hint === undefined ? {} : { hint: file.hint }),
+    fingerprint: file.fingerprint && formatFingerprint(file.fingerprint),
+    hint: file.hint,
   });
 }
 

@@ -46,7 +46,7 @@ export interface ManifestFile {
   /** Whether its chunks or blob are encrypted, only signed, or neither. */
   readonly cryptMode: CryptMode;
   /** Other fields. */
-  readonly extra?: JsonObject;
+  readonly extra?: JsonObject | undefined;
 }
 
 /** A parsed manifest. */
@@ -64,7 +64,7 @@ export interface Manifest {
   /** What may be changed later; see {@link notesOf} and its neighbours. */
   readonly unprotected: JsonObject;
   /** Other fields, which are signed too. */
-  readonly extra?: JsonObject;
+  readonly extra?: JsonObject | undefined;
 }
 
 /** Outcome of the last verification. */
@@ -118,7 +118,7 @@ export function parseManifest(json: Uint8Array): Manifest {
     files: parseFiles(fields["files"]),
     signature: signature ?? undefined,
     unprotected,
-    ...(extra === undefined ? {} : { extra }),
+    extra,
   };
 }
 
@@ -272,7 +272,7 @@ function parseFiles(value: JsonValue | undefined): ManifestFile[] {
     if (typeof csum !== "string" || !CHECKSUM.test(csum)) throw invalid("csum");
     if (!isCryptMode(cryptMode)) throw invalid("crypt-mode");
     const extra = otherFields(item, FILE_FIELDS);
-    return { filename, size, csum, cryptMode, ...(extra === undefined ? {} : { extra }) };
+    return { filename, size, csum, cryptMode, extra };
   });
 }
 

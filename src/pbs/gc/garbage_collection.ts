@@ -57,13 +57,13 @@ export interface GarbageCollectionOptions {
    * Chunks are kept for so many minutes after their last use. Not less than what the file system's
    * mount needs to note an access: a day with `relatime`. Default: 1445, as a server has it.
    */
-  readonly keepMinutes?: number;
+  readonly keepMinutes?: number | undefined;
   /** Whether it is tried first that the file system keeps access times. Default: true. */
   readonly checkAccessTimes?: boolean;
   /** Auth id in the name of the task. Default: `root@pam`. */
   readonly authId?: string;
   /** Name of the store in the name of the task. Default: the last part of its path. */
-  readonly storeName?: string;
+  readonly storeName?: string | undefined;
   /** Asked all the time whether to go on; what it throws ends the run. An AbortSignal is one. */
   readonly signal?: { throwIfAborted(): void };
   /** Called after each index file, then after each directory of chunks. */

@@ -37,7 +37,7 @@ export interface ChunkedSourceParts {
    */
   readonly expect?: (digest: ChunkDigest, size: number) => void;
   /** So many chunks ahead. Default: 1. */
-  readonly aheadCount?: number;
+  readonly aheadCount?: number | undefined;
   /** Reads that leave out so many bytes are still in order: others may read these. Default: 0. */
   readonly gapBytes?: number;
   /** Goes into the digests of encrypted chunks. */

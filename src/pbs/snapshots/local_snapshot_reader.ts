@@ -181,7 +181,7 @@ export class LocalSnapshotReader implements SnapshotReader {
         if (this.#cache.peek(digest, size) !== undefined) return;
         if (this.#ahead?.expect(digest, size) !== true) chunks.expect(digest);
       },
-      ...(this.#ahead === undefined ? {} : { aheadCount: READ_AHEAD_COUNT }),
+      aheadCount: this.#ahead && READ_AHEAD_COUNT,
     });
   }
 

@@ -214,15 +214,13 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     };
     return new ChunkPipeline({
       handler: new StoreChunkHandler(description),
-      ...(budgetBytes === undefined ? {} : { budgetBytes }),
-      ...(workers === undefined ? {} : {
-        workers: {
-          count: workers.count,
-          spawn: workers.spawn ?? startStoreThread,
-          startBytes: workers.startBytes,
-          description,
-        },
-      }),
+      budgetBytes,
+      workers: workers && {
+        count: workers.count,
+        spawn: workers.spawn ?? startStoreThread,
+        startBytes: workers.startBytes,
+        description,
+      },
     });
   }
 

@@ -59,8 +59,9 @@ export function removeNamespace(store: OpenStore, ns: Namespace, isRecursive: bo
 
 function left(ns: Namespace, isRecursive: boolean): StateError {
   return new StateError("busy", `Cannot remove namespace "${ns}": there is something in it`, {
-    ...(isRecursive
-      ? { hint: "Protected snapshots must be unprotected first" }
-      : { hint: "Remove it with everything in it", option: "isRecursive" }),
+    hint: isRecursive
+      ? "Protected snapshots must be unprotected first"
+      : "Remove it with everything in it",
+    option: isRecursive ? undefined : "isRecursive",
   });
 }

@@ -23,20 +23,20 @@ export interface VerifyOptions {
   /**
    * Whether snapshots that have a result are passed over. Default: false for a snapshot, else true.
    */
-  readonly ignoreVerified?: boolean;
+  readonly ignoreVerified?: boolean | undefined;
   /** A result that is older than so many days does not count. Default: results do not age. */
-  readonly outdatedAfterDays?: number;
+  readonly outdatedAfterDays?: number | undefined;
   /**
    * Keys: the signatures of snapshots made with them are checked, and their encrypted chunks are
    * decrypted and compared with their digests. Without, encrypted chunks are checked by CRC only.
    */
-  readonly crypts?: readonly CryptConfig[];
+  readonly crypts?: readonly CryptConfig[] | undefined;
   /** Threads to share the work with. Default: none. */
-  readonly threads?: VerifyThreads;
+  readonly threads?: VerifyThreads | undefined;
   /** Auth id in the name of the task. Default: `root@pam`. */
   readonly authId?: string;
   /** Name of the store in the name of the task. Default: the last part of its path. */
-  readonly storeName?: string;
+  readonly storeName?: string | undefined;
   /** Asked all the time whether to go on; what it throws ends the run. An AbortSignal is one. */
   readonly signal?: { throwIfAborted(): void };
   /** Called when a file begins and after each batch of its chunks. */
@@ -76,7 +76,7 @@ export interface VerifyFault {
   /** What was thrown, for its class and code. */
   readonly error: unknown;
   /** The new name of a corrupt chunk. */
-  readonly renamedTo?: string;
+  readonly renamedTo?: string | undefined;
 }
 
 /** What became of a snapshot. */

@@ -238,7 +238,7 @@ class Faults {
       file,
       message: message ?? (error instanceof Error ? error.message : String(error)),
       error,
-      ...(renamedTo === undefined ? {} : { renamedTo }),
+      renamedTo,
     };
     this.count++;
     if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);

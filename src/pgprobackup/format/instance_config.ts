@@ -14,7 +14,7 @@ export interface InstanceConfig {
   /** Bytes of one segment file of the WAL. */
   readonly walSegmentSizeBytes: number;
   /** Data directory the backups were taken from. */
-  readonly pgdata?: string;
+  readonly pgdata?: string | undefined;
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -40,7 +40,7 @@ export function parseInstanceConfig(bytes: Uint8Array, place: TextPlace): Instan
   return {
     systemIdentifier,
     walSegmentSizeBytes: parseSegmentSize(values.get("xlog-seg-size"), place),
-    ...(pgdata === undefined ? {} : { pgdata }),
+    pgdata,
   };
 }
 

@@ -25,7 +25,7 @@ export interface ArchiveSinks {
   /** The archive, or its metadata stream. */
   readonly metadata: Sink;
   /** The payload stream: given, the archive is split (version 2). */
-  readonly payload?: Sink;
+  readonly payload?: Sink | undefined;
 }
 
 /**

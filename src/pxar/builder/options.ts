@@ -25,7 +25,7 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   /** Adds the pattern `lost+found`. */
   readonly skipLostAndFound?: boolean;
   /** Names held in memory at most. Default: {@link ENTRIES_MAX_DEFAULT}. */
-  readonly entriesMax?: number;
+  readonly entriesMax?: number | undefined;
   /**
    * Goes into directories of every file system, but not of pseudo file systems. Default: only that
    * of the source.
@@ -40,7 +40,7 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   /** How files are reached. Default: system calls, which need FFI. */
   readonly makeSource?: MakeBuildSource;
   /** Called for every entry, before its content is read. */
-  readonly onEntry?: (path: string, kind: BuildEntryKind) => void;
+  readonly onEntry?: ((path: string, kind: BuildEntryKind) => void) | undefined;
   /** Called after every entry, and now and then in long files. */
   readonly onProgress?: (progress: BuildProgress) => void;
   /** Called for every problem when it is found. */

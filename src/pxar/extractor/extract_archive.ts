@@ -27,7 +27,7 @@ export interface ExtractArchiveOptions extends ExtractionOptions, DamageHelp {
    * link whose file is not selected, or cannot be linked to, which then gets the content. Without
    * it such a link is an error.
    */
-  readonly openAccessor?: () => PxarAccessor;
+  readonly openAccessor?: (() => PxarAccessor) | undefined;
 }
 
 /**

@@ -182,7 +182,7 @@ export class ItemInput {
     throw new FormatError(message, {
       code,
       offset,
-      ...(this.#name === undefined ? {} : { path: this.#name }),
+      path: this.#name,
     });
   }
 
@@ -193,7 +193,7 @@ export class ItemInput {
       offset,
       hint: "It is beside NAME.mpxar as NAME.ppxar, or has to be given",
       option: "payload",
-      ...(this.#name === undefined ? {} : { path: this.#name }),
+      path: this.#name,
     });
   }
 

@@ -98,7 +98,7 @@ export class PayloadSource {
     throw new FormatError(message, {
       code,
       offset,
-      ...(this.#name === undefined ? {} : { path: this.#name }),
+      path: this.#name,
     });
   }
 }

@@ -28,7 +28,7 @@ export interface ArchiveInput {
    */
   openFiles(): ArchiveFiles;
   /** What is in a directory of it, as far as something else than the archive tells. */
-  readonly knownEntries?: (path: string) => readonly KnownEntry[];
+  readonly knownEntries?: ((path: string) => readonly KnownEntry[]) | undefined;
   /** Opens it for reading in order. @throws {OsError} */
   openStreams(): ArchiveStreams;
 }

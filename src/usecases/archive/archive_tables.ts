@@ -10,7 +10,7 @@ import type { ArchiveFiles } from "./archive_files.ts";
 
 /** Opens the tables of an archive. @throws {FormatError} */
 export function openAccessor({ name, source, payload }: ArchiveFiles): PxarAccessor {
-  return PxarAccessor.open(source, { name, ...(payload === undefined ? {} : { payload }) });
+  return PxarAccessor.open(source, { name, payload });
 }
 
 /** The error for a path that an archive does not have. */

@@ -64,7 +64,7 @@ function readInOrder(
   const { name, payload } = streams;
   const decoder = new PxarDecoder(streams.source, {
     name,
-    ...(payload === undefined ? {} : { payload }),
+    payload,
   });
   const missing = new Set(paths);
   const buffer = new Uint8Array(BUFFER_SIZE);

@@ -27,7 +27,7 @@ export function verifyFiles(
   using files = archive.openFiles();
   const options = {
     name: files.name,
-    ...(files.payload === undefined ? {} : { payload: files.payload }),
+    payload: files.payload,
   };
   const findings: VerifyFinding[] = [];
   try {

@@ -21,8 +21,8 @@ export interface NamedEntry {
   /** File of the snapshot that the archive is, then the names on the way. */
   readonly names: readonly string[];
   /** Of files: bytes, and seconds since 1970. */
-  readonly size?: number;
-  readonly mtime?: number;
+  readonly size?: number | undefined;
+  readonly mtime?: number | undefined;
 }
 
 const METADATA_FILE = /\.mpxar\.didx$/u;
@@ -83,6 +83,7 @@ function named(
     kind,
     letter,
     names,
-    ...(file === undefined ? {} : { size: file.size, mtime: file.mtime }),
+    size: file?.size,
+    mtime: file?.mtime,
   };
 }

@@ -18,7 +18,7 @@ export function snapshotInput(snapshot: SnapshotReader, name: string): ArchiveIn
   const knownEntries = knownEntriesOf(snapshot, name);
   return {
     ...holderInput(snapshot, name, `${formatSnapshot(snapshot.id)}/${name}`),
-    ...(knownEntries === undefined ? {} : { knownEntries }),
+    knownEntries,
   };
 }
 

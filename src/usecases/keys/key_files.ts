@@ -35,9 +35,9 @@ export function lockKey(key: Uint8Array, lock: KeyLock, created?: string): KeyFi
     key,
     kind,
     now: formatNow(),
-    ...(created === undefined ? {} : { created }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(hint === undefined ? {} : { hint }),
+    created,
+    passphrase,
+    hint,
   }, keyCrypto);
 }
 

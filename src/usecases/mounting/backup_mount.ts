@@ -88,7 +88,7 @@ class BackupMount {
     // First of all: it loads its code while everything else is looked at.
     const pool = launchWorkers({
       workerUrl: workerUrl(),
-      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      workers: workerCount,
       ...WAIT_LOG,
       onFailure: (detail) => this.#logFailure(detail),
       onReadOnly: () =>
@@ -150,7 +150,7 @@ class BackupMount {
    */
   #logFailure(detail: string): void {
     const cause = describeChainChange(this.#chain, detail);
-    log.error("request failed", { detail, ...(cause === undefined ? {} : { cause }) });
+    log.error("request failed", cause === undefined ? { detail } : { detail, cause });
   }
 
   /** Waits until the log has left this process. */
@@ -179,7 +179,7 @@ class BackupMount {
     const { instance, chain } = this.#findBackup(bound);
     const lower = openChain(chain, {
       mountPath: request.relativeTablespaces ? undefined : diff.mountPath,
-      ...(owner === undefined ? {} : { owner }),
+      owner,
       openSource: openNativeSource,
       codecs: nativeCodecs(),
     });

@@ -63,7 +63,7 @@ export async function serveUntilEnd(parts: LiveParts): Promise<void> {
 
 /** Lets others find the mount. */
 export function showMounted(card: OwnCard, { identity }: MountedFileSystem): void {
-  card.update({ state: "mounted", ...(identity === undefined ? {} : { mount: identity }) });
+  card.update({ state: "mounted", mount: identity });
 }
 
 /** Gives statistics to whoever asks. */

@@ -69,5 +69,5 @@ function describeFailure(error: unknown): CardFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof Failure)) return { code: "internal", message };
   const { code, hint } = error;
-  return { code, message, ...(hint === undefined ? {} : { hint }) };
+  return { code, message, hint };
 }

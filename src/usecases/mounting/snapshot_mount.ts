@@ -65,7 +65,7 @@ function openMounted(request: SnapshotMountRequest): MountedTree {
     const chunks = createSharedChunkMemory(cacheBytesFor(workerCount));
     const snapshot = store.openSnapshot(
       id,
-      { shared: { memory: chunks }, ...(key === undefined ? {} : { crypt: new CryptConfig(key) }) },
+      { shared: { memory: chunks }, crypt: key && new CryptConfig(key) },
     );
     const owner = { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() };
     openSnapshotTree(snapshot, archive, owner).close();

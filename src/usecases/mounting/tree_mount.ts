@@ -183,7 +183,7 @@ class TreeMount {
     const { workerCount } = this.#request;
     const pool = launchWorkers({
       workerUrl: workerUrl(),
-      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      workers: workerCount,
       ...WAIT_LOG,
       onFailure: (detail) => log.error("request failed", { detail }),
       onReadOnly: () =>
@@ -238,7 +238,7 @@ class TreeMount {
       allowOther: chooseAllowOther(allowOther),
       readOnly: true,
       posixAcls: mayHaveAcls,
-      ...(workerCount === undefined ? {} : { workers: workerCount }),
+      workers: workerCount,
       workerUrl: workerUrl(),
       requestTimeoutMs: ioTimeoutMs,
       description,

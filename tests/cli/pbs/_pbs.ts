@@ -54,8 +54,8 @@ export function pbs(args: readonly string[], options: PbsOptions = {}): Promise<
     timeoutMs: TIMEOUT_MS,
     check: false,
     env: { XDG_CONFIG_HOME: "/nonexistent", TZ: "UTC", ...env },
-    ...(stdin === undefined ? {} : { stdin }),
-    ...(cwd === undefined ? {} : { cwd }),
+    stdin,
+    cwd,
   });
 }
 
@@ -89,7 +89,7 @@ export async function pbsOnTerminal(
     {
       interactive: true,
       env: { XDG_CONFIG_HOME: "/nonexistent", TZ: "UTC", ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      cwd: options.cwd,
     },
   );
   try {

@@ -17,7 +17,7 @@ const mount = await mountFileSystem({
   allowOther: false,
   description: { kind: "memory" },
   workerUrl: workerModule("tree_worker.ts"),
-  ...(libfusePath === undefined ? {} : { libfusePath }),
+  libfusePath,
 });
 Deno.addSignalListener("SIGTERM", () => mount.unmount());
 console.log(`mounted, libfuse ${version.major}.${version.minor}.${version.hotfix}`);

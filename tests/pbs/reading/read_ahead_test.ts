@@ -54,7 +54,7 @@ for (const crypt of [undefined, CRYPT]) {
     const { store, id, bytes } = makeExample(directory, crypt);
     let threadCount = 0;
     const reader = store.openSnapshot(id, {
-      ...(crypt === undefined ? {} : { crypt }),
+      crypt,
       cacheBytes: 1 << 20,
       readAhead: {
         startBytes: 1 << 20,

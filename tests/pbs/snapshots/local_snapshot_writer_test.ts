@@ -296,7 +296,7 @@ Deno.test("LocalSnapshotWriter writes chunks anew whose size shows that they are
     const writer = store.startSnapshot({
       group: GROUP,
       time,
-      ...(crypt === undefined ? {} : { crypt }),
+      crypt,
     });
     const image = writer.openFixed("disk.img.fidx", bytes.length, 4096);
     image.write(bytes);
@@ -335,7 +335,7 @@ Deno.test("LocalSnapshotWriter dates no snapshot after one that is ahead of the 
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const backUp = (time?: number) => {
-    const writer = store.startSnapshot({ group: GROUP, ...(time === undefined ? {} : { time }) });
+    const writer = store.startSnapshot({ group: GROUP, time });
     writer.addBlob("a.conf.blob", new Uint8Array(1));
     return writer.finish().id;
   };

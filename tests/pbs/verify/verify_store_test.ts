@@ -257,7 +257,7 @@ class SmallStore implements Disposable {
     const writer = this.store.startSnapshot({
       group: groupOf(id),
       time,
-      ...(crypt === undefined ? {} : { crypt }),
+      crypt,
     });
     const image = writer.openFixed("disk.img.fidx", blocks.length * BLOCK_SIZE, BLOCK_SIZE);
     for (const block of blocks) image.write(blockOf(block));
@@ -371,7 +371,7 @@ Deno.test("verifyStore gives the same result with threads, for many chunks", () 
     let last = 0;
     const report = verifyStore(readOnly, { kind: "namespace" }, {
       crypts: [crypt],
-      ...(threads === undefined ? {} : { threads }),
+      threads,
       onProgress: ({ chunksDone, chunksTotal, file }) => {
         assert.ok(chunksDone <= chunksTotal);
         if (file === "disk.img.fidx") last = chunksDone;
@@ -465,7 +465,7 @@ Deno.test("verifyStore finds the same damage as a server, and gives corrupt chun
     const faults: VerifyFault[] = [];
     const report = verifyStore(small.store, { kind: "namespace" }, {
       onFault: (fault) => faults.push(fault),
-      ...(threads === undefined ? {} : { threads }),
+      threads,
     });
     assert.deepEqual(
       report.snapshots.map(({ snapshot, result, faultCount }) => [snapshot, result, faultCount]),

@@ -156,7 +156,7 @@ async function copyStandardInput(
   const { joinPath, splitPath } = await import("#src/transfer/paths.ts");
   using streams = openArchiveStreams(STANDARD_STREAM, payloadOf(options));
   const { name, source, payload } = streams;
-  const decoder = new PxarDecoder(source, { name, ...(payload === undefined ? {} : { payload }) });
+  const decoder = new PxarDecoder(source, { name, payload });
   const wanted = joinPath(splitPath(operands[0] ?? "/"));
   return await transfer(options, context, (writer, progress) => {
     copyStream(decoder, writer, { select: (path) => path === wanted, progress });

@@ -71,8 +71,8 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       key: keyCrypto.randomBytes(KEY_SIZE),
       kind,
       now: formatNow(),
-      ...(passphrase === undefined ? {} : { passphrase }),
-      ...(options.hint === undefined ? {} : { hint: options.hint }),
+      passphrase,
+      hint: options.hint,
     }, keyCrypto);
     if (options.dryRun === true) return 0;
     const text = formatKeyFile(file) + "\n";

@@ -103,7 +103,7 @@ export function checkOutcome({ pid, card }: Worker): void {
     const { code, hint } = failure;
     throw new ProtocolError(`unmounted, but ${withinSentence(failure.message)}`, {
       code,
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     });
   }
   throw new ProtocolError(`unmounted, but worker ${pid} ended before all changes were durable`, {

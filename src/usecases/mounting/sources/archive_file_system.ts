@@ -35,7 +35,7 @@ export function openArchiveTree(
     return openPxarTree(source, {
       name: path,
       allocate: allocateNativeBuffer,
-      ...(payload === undefined ? {} : { payload }),
+      payload,
     });
   } catch (error) {
     source.close();

@@ -114,7 +114,7 @@ export function backupSource(backup: BackupToBind): Source {
       pbk_store_path: storePath,
       pbk_target_path: mountPath,
       no_wal_used: noWal,
-      ...(cluster === undefined ? {} : { system_identifier: cluster }),
+      system_identifier: cluster,
       list_sha256: identity.listDigest,
     },
     accept: (binding, isForced) =>

@@ -49,8 +49,8 @@ function openTree(description: SnapshotDescription, gate: WaitGate): {
   try {
     const loader = navigator.hardwareConcurrency > 1 ? { spawn: spawnThread } : undefined;
     const reader = store.openSnapshot(snapshot, {
-      shared: { memory: chunks, gate, ...(loader === undefined ? {} : { loader }) },
-      ...(key === undefined ? {} : { crypt: new CryptConfig(key) }),
+      shared: { memory: chunks, gate, loader },
+      crypt: key && new CryptConfig(key),
     });
     const close = () => {
       reader.close();
@@ -83,7 +83,7 @@ export function openSnapshotTree(
   return openPxarTree(source, {
     name: archive,
     allocate: allocateNativeBuffer,
-    ...(payload === undefined ? {} : { payload }),
+    payload,
   });
 }
 

@@ -33,7 +33,7 @@ export class SurveyedTree implements Tree {
     if (node === undefined) return undefined;
     const nlink = this.#linkCounts.get(id);
     if (nlink === undefined && !this.#withoutAcls) return node;
-    const attributes = { ...node.attributes, ...(nlink === undefined ? {} : { nlink }) };
+    const attributes = nlink === undefined ? node.attributes : { ...node.attributes, nlink };
     return this.#withoutAcls ? withoutAcls(node, attributes) : withMetadata(node, attributes);
   }
 

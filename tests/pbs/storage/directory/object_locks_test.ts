@@ -21,12 +21,12 @@ function openNew(directory: TempDirectory, serverStore?: string): Datastore {
     lockTimeoutMs: 60,
     syncLevel: "none",
     serverLocksPath: directory.join("locks"),
-    ...(serverStore === undefined ? {} : { serverStore }),
+    serverStore,
   });
 }
 
 function makeSnapshot(store: Datastore, time?: number): SnapshotId {
-  const writer = store.startSnapshot({ group: GROUP, ...(time === undefined ? {} : { time }) });
+  const writer = store.startSnapshot({ group: GROUP, time });
   writer.addBlob("a.conf.blob", new Uint8Array(3));
   return writer.finish().id;
 }

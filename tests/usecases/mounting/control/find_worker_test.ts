@@ -11,7 +11,7 @@ function cardOf(
   state: CardContent["state"] = "mounted",
 ): CardContent {
   const edition = { edition: 1, start_ticks: 1, executable: "1:2" };
-  return { ...edition, state, mount_path: "/mnt", ...(mount === undefined ? {} : { mount }) };
+  return { ...edition, state, mount_path: "/mnt", mount };
 }
 
 Deno.test("mayServe() knows a mount by its number, and another place of it by its file system", () => {
