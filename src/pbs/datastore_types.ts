@@ -50,7 +50,7 @@ export interface CreateOptions {
    * For root: whose files they shall be. Default: the owner of the directory that the datastore is
    * made in.
    */
-  readonly owner?: FileOwner;
+  readonly owner?: FileOwner | undefined;
 }
 
 /** A backup group. */

@@ -21,7 +21,7 @@ export interface PxarDecoderOptions {
   /** Payload stream of a split archive. Without it contents cannot be read. */
   readonly payload?: SequentialSource | undefined;
   /** Name of the archive for messages. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** The archive says its version; not there in archives of version 1. */

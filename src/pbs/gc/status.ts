@@ -124,15 +124,16 @@ export function gcStatusFields(status: GcStatus): GcStatusFields {
 
 /** Reads the text of a status file. @throws {FormatError} */
 export function parseGcStatus(text: string, path?: string): GcStatus {
-  const place = path === undefined ? {} : { path };
   if (text.length > GC_STATUS_SIZE_MAX) {
-    throw new FormatError(`Cannot read status of garbage collection: ${text.length} bytes`, place);
+    throw new FormatError(`Cannot read status of garbage collection: ${text.length} bytes`, {
+      path,
+    });
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FormatError("Cannot read status of garbage collection", { cause, ...place });
+    throw new FormatError("Cannot read status of garbage collection", { cause, path });
   }
   const result = v.safeParse(SCHEMA, value);
   if (!result.success) {
@@ -140,7 +141,7 @@ export function parseGcStatus(text: string, path?: string): GcStatus {
     const field = v.getDotPath(issue) ?? "value";
     throw new FormatError(
       `Cannot read status of garbage collection: ${field}: ${issue.message}`,
-      place,
+      { path },
     );
   }
   const fields = result.output;

@@ -153,8 +153,7 @@ function openBase(
   const usedKey = cryptMode === "none" ? undefined : crypt;
   let reader: LocalSnapshotReader;
   try {
-    const key = usedKey === undefined ? {} : { crypt: usedKey };
-    reader = LocalSnapshotReader.open(store, last, { ...key, isBase: true });
+    reader = LocalSnapshotReader.open(store, last, { crypt: usedKey, isBase: true });
   } catch (error) {
     if (error instanceof StateError && error.code === "locked") throw error;
     // Made with another key, or damaged: then everything is stored anew.

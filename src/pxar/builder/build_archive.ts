@@ -68,8 +68,8 @@ export function buildArchive(
   const start: StartArchive = (root, prelude, onContent) =>
     new PxarEncoder(watched(metadata, onContent), {
       root,
-      ...payload === undefined ? {} : { payload: watched(payload, onContent) },
-      ...prelude === undefined ? {} : { prelude },
+      payload: payload && watched(payload, onContent),
+      prelude,
     });
   return buildInto(path, start, payload !== undefined, options);
 }

@@ -19,7 +19,7 @@ export function readLinkTargets(
   const targets = new Set<number>();
   try {
     const cursor = new SourceCursor(source, allocate);
-    const decoder = new PxarDecoder(cursor, name === undefined ? {} : { name });
+    const decoder = new PxarDecoder(cursor, { name });
     for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
       if (event.type !== "entry" || event.entry.kind !== "hardlink") continue;
       targets.add(event.offset - Number(event.entry.distance));

@@ -82,7 +82,7 @@ export class TableRebuilder {
   /** Reads on until the directory ends; those that have begun by then are rebuilt as well. */
   #scan({ offset, childrenOffset, limit }: TablelessDirectory, reason: Error): RebuiltTable {
     const cursor = new SourceCursor(this.#source, this.#allocate);
-    const decoder = new PxarDecoder(cursor, this.#name === undefined ? {} : { name: this.#name });
+    const decoder = new PxarDecoder(cursor, { name: this.#name });
     decoder.resume(childrenOffset, 1);
     const open = [openDirectory(offset, { high: 0, low: 0 })];
     let last: LastChild | undefined;

@@ -42,10 +42,11 @@ export interface MappedImage {
 }
 
 /** An attempt to make a block device of an image. */
-export type LoopAttempt =
-  | { readonly device: string }
+export interface LoopAttempt {
+  readonly device?: string;
   /** Why there is none. */
-  | { readonly device: undefined; readonly reason: string };
+  readonly reason?: string;
+}
 
 /**
  * Makes a directory for a mount. `runtimePlace` is where an ordinary user's files of this session
@@ -76,7 +77,7 @@ export function tryAttach(file: string): LoopAttempt {
     return { device: attachLoopDevice(file) };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return { device: undefined, reason: error.message };
+    return { reason: error.message };
   }
 }
 

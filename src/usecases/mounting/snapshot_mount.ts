@@ -60,7 +60,7 @@ export function runSnapshotMount(
 function openMounted(request: SnapshotMountRequest): MountedTree {
   const { storePath, serverStore, snapshot: id, archive, key } = request;
   const { workerCount = defaultWorkerCount() } = request;
-  const store = Datastore.open(storePath, serverStore === undefined ? {} : { serverStore });
+  const store = Datastore.open(storePath, { serverStore });
   try {
     const chunks = createSharedChunkMemory(cacheBytesFor(workerCount));
     const snapshot = store.openSnapshot(

@@ -37,9 +37,16 @@ const MANIFEST: Manifest = {
   backupType: "host",
   backupId: "elsa",
   backupTime: 1_593_179_765,
-  files: [{ filename: "root.pxar.didx", size: 200, csum: "01".repeat(32), cryptMode: "encrypt" }],
+  files: [{
+    filename: "root.pxar.didx",
+    size: 200,
+    csum: "01".repeat(32),
+    cryptMode: "encrypt",
+    extra: undefined,
+  }],
   signature: undefined,
   unprotected: {},
+  extra: undefined,
 };
 
 function goldenJson(snapshot: ExpectedSnapshot): Uint8Array<ArrayBuffer> {

@@ -37,10 +37,8 @@ const createCommand: CommandModule<CreateOptions> = {
     const { parseOwner } = await import("../../options/owner.ts");
     const { resolve } = await import("node:path");
     const { Datastore } = await import("#src/pbs/datastore.ts");
-    Datastore.create(
-      resolve(path),
-      options.owner === undefined ? {} : { owner: parseOwner(options.owner) },
-    );
+    const owner = options.owner === undefined ? undefined : parseOwner(options.owner);
+    Datastore.create(resolve(path), { owner });
     output.summary({ path: resolve(path) });
     return 0;
   },

@@ -76,14 +76,13 @@ export const mapCommand: CommandModule<MapOptions> = {
         return outcome.code;
       }
       const file = `${outcome.mountPath}/${name}`;
-      const attempt = options.loop ? tryAttach(file) : { device: undefined, reason: undefined };
-      if (attempt.device === undefined && attempt.reason !== undefined) {
-        output.warning(`no block device: ${attempt.reason}`);
-      }
-      const device = attempt.device === undefined ? {} : { device: attempt.device };
+      const { device, reason } = options.loop
+        ? tryAttach(file)
+        : { device: undefined, reason: undefined };
+      if (reason !== undefined) output.warning(`no block device: ${reason}`);
       output.value(
-        { type: "summary", state: "mapped", pid: outcome.pid, file, ...device },
-        () => `${attempt.device ?? file}\n`,
+        { type: "summary", state: "mapped", pid: outcome.pid, file, device },
+        () => `${device ?? file}\n`,
       );
       return 0;
     } catch (error) {

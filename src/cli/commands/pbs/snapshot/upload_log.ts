@@ -56,7 +56,7 @@ export const uploadLogCommand: CommandModule<UploadLogOptions> = {
     const log = hostFiles.read(path, LOG_SIZE_MAX);
     const crypt = await readCryptConfig(options, context);
     await withStore(options, context, "write", (store) => {
-      store.addClientLog(snapshot, log, crypt === undefined ? {} : { crypt });
+      store.addClientLog(snapshot, log, { crypt });
     });
     output.summary({ snapshot: name, size: log.length });
     return 0;
