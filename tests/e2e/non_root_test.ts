@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { SERVER_USER } from "#tests/support/postgres.ts";
-import { type CommandResult, runCommand } from "#tests/support/process.ts";
+import { type CommandResult, hasPrograms, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -120,6 +120,64 @@ Deno.test("mount refuses an ordinary user what is root's, and root may help", as
     "mount by user: 0",
     "force: 0",
   ], result.stderr);
+});
+
+Deno.test({
+  name: "a writable mount of an archive works for an ordinary user, where fusermount3 is installed",
+  ignore: Deno.uid() !== 0 || !hasPrograms("fusermount3", "setpriv"),
+  async fn() {
+    const result = await inNamespace(`
+      user sh -c 'mkdir -p "$0/tree/d" && echo one >"$0/tree/d/f" && echo two >"$0/tree/g" &&
+        head -c 3000000 /dev/zero >"$0/tree/big" && chmod 444 "$0/tree/g"' "$HOME_DIR"
+      pbkfs pxar create "$HOME_DIR/x.pxar" "$HOME_DIR/tree"; say create
+      mount_archive() { pbkfs pxar mount "$HOME_DIR/x.pxar" "$MNT" --diff-dir "$DIFF" "$@"; }
+      mount_archive; say mount
+      grep " $MNT " /proc/self/mounts | grep -c "fuse.pbkfs.*user_id=$(id -u ${SERVER_USER})"
+      user sh -c 'cd "$0" && echo more >>d/f && rm g && mkdir e && echo new >e/n && sync e/n &&
+        printf Z | dd of=big bs=1 seek=1000000 conv=notrunc 2>/dev/null' "$MNT"; say write
+      ls "$MNT" >/dev/null 2>&1; say 'list as root'
+      user stat -c '%U %a' "$DIFF" "$MNT/e"
+      kill -9 "$(worker)"; while kill -0 "$(worker)" 2>/dev/null; do sleep 0.1; done
+      mount_archive; say repair
+      user cat "$MNT/d/f" "$MNT/e/n"; user ls "$MNT"
+      user sh -c 'tr -d "\\0" <"$0/big"; wc -c <"$0/big"' "$MNT"
+      user chown root "$MNT/e" 2>/dev/null; say chown
+      pbkfs stat -D "$MNT" >/dev/null; say stat
+      pbkfs unmount -D "$MNT"; say unmount
+      is_mounted; say mounted
+      "$PBKFS" pxar mount "$HOME_DIR/x.pxar" "$MNT" --diff-dir "$DIFF"; say 'mount by root'
+      cat "$MNT/e/n"; "$PBKFS" unmount -D "$MNT"; say 'unmount by root'
+      mount_archive; say 'mount by user'
+      user sh -c 'echo again >>"$0/d/f"' "$MNT"; say 'write again'
+      pbkfs unmount -D "$MNT" --force; say force
+      pbkfs cleanup -d "$DIFF" >/dev/null; say cleanup
+    `);
+    if (result === undefined) return console.warn("skipped: no mount namespaces here");
+    assert.deepEqual(result.stdout.trimEnd().split("\n"), [
+      "create: 0",
+      "mount: 0",
+      "1",
+      "write: 0",
+      "list as root: 2",
+      `${SERVER_USER} 700`,
+      `${SERVER_USER} 755`,
+      "repair: 0",
+      ...["one", "more", "new"],
+      ...["big", "d", "e"],
+      "Z3000000",
+      "chown: 1",
+      "stat: 0",
+      "unmount: 0",
+      "mounted: 1",
+      "mount by root: 0",
+      "new",
+      "unmount by root: 0",
+      "mount by user: 0",
+      "write again: 0",
+      "force: 0",
+      "cleanup: 0",
+    ], result.stderr);
+  },
 });
 
 Deno.test("an ordinary user's commands do not wait for a worker that is stopped either", async () => {

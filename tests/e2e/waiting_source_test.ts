@@ -17,6 +17,7 @@ import {
 } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { pbkfs } from "./_archive_mount.ts";
+import { PbsStore } from "./_pbs_store.ts";
 
 const TIMEOUT_MS = 60_000;
 /** For what takes milliseconds on a machine that has nothing else to do. */
@@ -24,6 +25,7 @@ const PROMPT_MS = 20_000;
 const FILES = 100;
 const FILE_SIZE = 300_000;
 const ENDED_BY_SIGINT = 130;
+const FEW = 20;
 
 /** Mounts that are served in the foreground, so that their processes can be stopped. */
 class Scene implements AsyncDisposable {
@@ -335,5 +337,44 @@ Deno.test({
     });
     const wanted = await checksums(scene.home.join("source"), names.slice(0, 10));
     assert.deepEqual(stdout.trimEnd().split("\n"), wanted);
+  },
+});
+
+Deno.test({
+  name: "--io-timeout: a mounted snapshot whose datastore hangs fails reads, answers, and goes on",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using store = await PbsStore.create();
+    await using scene = new Scene();
+    const few = names.slice(0, FEW);
+    const source = scene.home.join("source");
+    fill(source, few, FILE_SIZE);
+    const chunking = ["--chunk-size", "64"];
+    await store.backup([`root.pxar:${source}`, "--backup-id", "x", ...chunking]);
+    const server = await scene.serveLower(store.path);
+    const upper = await scene.serve(scene.upper, [
+      ...["pbs", "mount", "--repository", `dir:${scene.lower}`, "host/x", "root.pxar", scene.upper],
+      ...["--workers", "2", "--io-timeout", "1"],
+    ]);
+    await scene.prompt('ls -l "$1"');
+    await scene.dropPages(scene.lower);
+
+    server.signalGroup("SIGSTOP");
+    const readers = scene.read(few);
+    // Chunks are shared: all of those that wait are ended, whoever loads the chunk for them.
+    const failed = await haveFailed(readers, /Input\/output error/);
+    assert.ok(failed > FEW / 2, `${failed} of ${FEW} failed`);
+    // The kernel has the attributes.
+    await scene.prompt(`stat -f "$1" && cd "$1" && stat ${few.join(" ")}`);
+    assert.match(upper.stderr, /source did not answer in time: EIO request=read count=\d+/);
+    assert.equal(isMounted(scene.upper), true);
+
+    server.signalGroup("SIGCONT");
+    const { stdout } = await runCommand(["cksum", ...few], {
+      timeoutMs: TIMEOUT_MS,
+      cwd: scene.upper,
+    });
+    assert.deepEqual(stdout.trimEnd().split("\n"), await checksums(source, few));
+    assert.equal((await pbkfs(["unmount", scene.upper])).code, 0);
   },
 });
