@@ -8,7 +8,13 @@ import assert from "node:assert/strict";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import { openPlainSource } from "#src/io/files/plain_source.ts";
-import { NO_ACL, PxarAccessor, PxarEncoder, type PxarMetadata } from "#src/pxar/mod.ts";
+import {
+  memoryEntry,
+  NO_ACL,
+  PxarAccessor,
+  PxarEncoder,
+  type PxarMetadata,
+} from "#src/pxar/mod.ts";
 import { FileType } from "#src/tree/node.ts";
 import { median } from "./host.ts";
 import { listManyPaths } from "./pxar_data.ts";
@@ -47,9 +53,9 @@ function writeArchive(path: string, files: readonly string[]): void {
     const [parent, name] = filePath.split("/") as [string, string];
     if (parent !== open) {
       if (open !== undefined) encoder.finishDirectory();
-      encoder.startDirectory(open = parent, directory);
+      encoder.add(open = parent, { kind: "directory", metadata: directory });
     }
-    encoder.addFile(name, file, content.length, content);
+    encoder.add(name, memoryEntry(file, content));
   }
   encoder.finishDirectory();
   encoder.finish();

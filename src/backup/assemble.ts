@@ -244,7 +244,10 @@ function putTogether(
   const averageSize = options.chunkSize ?? CHUNK_SIZE_DEFAULT;
   const payload = writer.openDynamic(names.payload, { kind: "payload", averageSize });
   const metadata = writer.openDynamic(names.metadata, { kind: "dynamic", averageSize });
-  writeTree(tree, new ReferringWriter(metadata, payload, origins));
+  writeTree(tree, {
+    startRoot: (root, prelude) =>
+      new ReferringWriter({ root, prelude, metadata, payload }, origins),
+  });
   return summaryOf(name, [payload.finish(), metadata.finish()]);
 }
 

@@ -7,9 +7,7 @@
 import { CatalogWriter } from "#src/pbs/format/catalog_writer.ts";
 import { CATALOG_NAME } from "#src/pbs/format/manifest.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
-import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
-import type { EntryOffset, PxarContent, PxarSizes } from "#src/pxar/encoder.ts";
-import type { PxarMetadata } from "#src/pxar/entry.ts";
+import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
 import { FileType } from "#src/tree/node.ts";
 
 /** Average chunk size of the catalog's stream. */
@@ -35,7 +33,7 @@ export class SnapshotCatalog {
   /**
    * Records the entries of the archive `file`, which `writer` writes, from its first to its end.
    */
-  record(file: string, writer: FinishingWriter): FinishingWriter {
+  record(file: string, writer: EntryWriter): EntryWriter {
     this.#catalog.startDirectory(file);
     return new CatalogRecorder(writer, this.#catalog);
   }
@@ -48,71 +46,30 @@ export class SnapshotCatalog {
 }
 
 /** Records what goes to a writer. */
-class CatalogRecorder implements FinishingWriter {
-  readonly #writer: FinishingWriter;
+class CatalogRecorder implements EntryWriter {
+  readonly #writer: EntryWriter;
   readonly #catalog: CatalogWriter;
 
-  constructor(writer: FinishingWriter, catalog: CatalogWriter) {
+  constructor(writer: EntryWriter, catalog: CatalogWriter) {
     this.#writer = writer;
     this.#catalog = catalog;
   }
 
-  startDirectory(name: string, metadata: PxarMetadata): void {
-    this.#writer.startDirectory(name, metadata);
-    this.#catalog.startDirectory(name);
+  add(name: string, entry: NewEntry): EntryOffset {
+    const catalog = this.#catalog;
+    if (entry.kind === "directory") catalog.startDirectory(name);
+    else if (entry.kind === "file" || entry.kind === "reference") {
+      catalog.addFile(name, entry.size, entry.metadata.mtime.seconds);
+    } else if (entry.kind === "device") {
+      const isBlock = (entry.metadata.mode & FileType.MASK) === FileType.BLOCK_DEVICE;
+      catalog.addLeaf(isBlock ? "block-device" : "char-device", name);
+    } else catalog.addLeaf(entry.kind, name);
+    return this.#writer.add(name, entry);
   }
 
   finishDirectory(): void {
     this.#writer.finishDirectory();
     this.#catalog.endDirectory();
-  }
-
-  addFile(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    content: PxarContent | Uint8Array,
-  ): EntryOffset {
-    this.#catalog.addFile(name, size, metadata.mtime.seconds);
-    return this.#writer.addFile(name, metadata, size, content);
-  }
-
-  addFileFromFd(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    fd: number,
-    offset: number,
-    rest?: (taken: number) => PxarContent,
-  ): EntryOffset {
-    this.#catalog.addFile(name, size, metadata.mtime.seconds);
-    return this.#writer.addFileFromFd(name, metadata, size, fd, offset, rest);
-  }
-
-  addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
-    this.#catalog.addLeaf("symlink", name);
-    return this.#writer.addSymlink(name, metadata, target);
-  }
-
-  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): EntryOffset {
-    const isBlock = (metadata.mode & FileType.MASK) === FileType.BLOCK_DEVICE;
-    this.#catalog.addLeaf(isBlock ? "block-device" : "char-device", name);
-    return this.#writer.addDevice(name, metadata, major, minor);
-  }
-
-  addFifo(name: string, metadata: PxarMetadata): EntryOffset {
-    this.#catalog.addLeaf("fifo", name);
-    return this.#writer.addFifo(name, metadata);
-  }
-
-  addSocket(name: string, metadata: PxarMetadata): EntryOffset {
-    this.#catalog.addLeaf("socket", name);
-    return this.#writer.addSocket(name, metadata);
-  }
-
-  addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
-    this.#catalog.addLeaf("hardlink", name);
-    return this.#writer.addHardlink(name, targetPath, target);
   }
 
   finish(): PxarSizes | undefined {

@@ -9,11 +9,11 @@ import { Failure, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
-import { buildInto, type StartArchive } from "#src/pxar/builder/build_archive.ts";
-import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
+import { buildInto } from "#src/pxar/builder/build_archive.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { PxarEncoder } from "#src/pxar/encoder.ts";
+import type { EntryWriter, StartArchive } from "#src/pxar/new_entry.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
   type ArchiveReport,
@@ -29,7 +29,6 @@ import { ReuseCounters } from "./reuse_statistics.ts";
 import { ReusingWriter } from "./reusing_writer.ts";
 import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
-import { watchedSink } from "./watched_sink.ts";
 
 /**
  * Checks that there is a directory, or a link to one. @throws {UsageError} when there is something
@@ -84,8 +83,8 @@ export class DirectoryBackup {
     this.#catalog ??= SnapshotCatalog.start(this.#writer);
     const catalog = this.#catalog;
     const stream = this.#open(file, "dynamic");
-    const build = this.#build(spec, false, (root, _prelude, onContent) => {
-      return catalog.record(file, new PxarEncoder(watchedSink(stream, onContent), { root }));
+    const build = this.#build(spec, false, (root) => {
+      return catalog.record(file, new PxarEncoder(stream, { root }));
     });
     const { size, newBytes, newStoredBytes } = stream.finish();
     return { size, newBytes, newStoredBytes, build, reuse: undefined };
@@ -96,8 +95,8 @@ export class DirectoryBackup {
     const payload = this.#open(files.payload, "payload");
     const metadata = this.#open(files.metadata, "dynamic");
     const counters = base === undefined ? undefined : new ReuseCounters();
-    const build = this.#build(spec, true, (root, prelude, onContent): FinishingWriter => {
-      const writer = new SplitWriter({ root, prelude, metadata, payload, onContent });
+    const build = this.#build(spec, true, (root, prelude): EntryWriter => {
+      const writer = new SplitWriter({ root, prelude, metadata, payload });
       if (base === undefined || counters === undefined) return writer;
       const { waitingCountMax } = this.#options;
       return new ReusingWriter({

@@ -7,7 +7,7 @@
 
 import { Failure } from "#src/errors.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
-import type { SourceFile } from "#src/pxar/builder/source_file.ts";
+import type { SourceEntry } from "#src/pxar/builder/source_entry.ts";
 import type { PxarDecoder, PxarEntryEvent, PxarEvent } from "#src/pxar/decoder.ts";
 import { compareNames } from "#src/transfer/paths.ts";
 
@@ -57,7 +57,7 @@ export class PreviousArchive {
    * @returns offset of its PAYLOAD header in the archive's payload stream; -1 when it is not the
    *   same
    */
-  find(file: SourceFile): number {
+  find(file: SourceEntry): number {
     const entry = this.#missingDepth > 0 ? undefined : this.#seek(file.name)?.entry;
     if (entry?.kind !== "file") return -1;
     const { kind, offset, size } = entry.payload;

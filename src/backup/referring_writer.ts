@@ -6,17 +6,19 @@
  */
 
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
-import { UsageError } from "#src/errors.ts";
-import type { Sink } from "#src/io/streams.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
-import type { IndexedStream } from "#src/pbs/ports.ts";
-import type { EntryOffset, PxarContent } from "#src/pxar/encoder.ts";
-import type { PxarMetadata } from "#src/pxar/entry.ts";
-import type { ReaderFile, TreeReader } from "#src/transfer/reader.ts";
-import type { TreeWriter } from "#src/transfer/writer.ts";
+import type {
+  EntryOffset,
+  EntryWriter,
+  NewEntry,
+  NewFile,
+  NewReference,
+  PxarSizes,
+} from "#src/pxar/new_entry.ts";
+import type { TreeReader } from "#src/transfer/reader.ts";
 import type { KeptChunks } from "./kept_chunks.ts";
 import { chunkAt } from "./payload_reuse.ts";
-import { SplitWriter } from "./split_writer.ts";
+import { SplitWriter, type SplitWriterOptions } from "./split_writer.ts";
 
 /** Bytes of a PAYLOAD header, in both versions of the format. */
 const HEADER_SIZE = 16;
@@ -36,9 +38,9 @@ export class PayloadOrigins {
     this.#indexes.set(reader.root.origin, index);
   }
 
-  /** Index of the stream that a file's content lies in. */
-  indexOf(file: ReaderFile): ChunkIndex | undefined {
-    return this.#indexes.get(file.origin);
+  /** Index of the stream with the contents of files of that origin. */
+  indexOf(origin: object): ChunkIndex | undefined {
+    return this.#indexes.get(origin);
   }
 }
 
@@ -53,93 +55,45 @@ interface Run {
   end: number;
 }
 
-/** Writes a tree of entries of archives whose indexes are known. */
-export class ReferringWriter implements TreeWriter {
-  readonly #metadata: Sink;
-  readonly #payload: IndexedStream;
+/** Writes entries of archives whose indexes are known. */
+export class ReferringWriter implements EntryWriter {
+  readonly #writer: SplitWriter;
   readonly #origins: PayloadOrigins;
-  #writer: SplitWriter | undefined;
   #run: Run | undefined;
 
   /** The streams stay the caller's to finish. */
-  constructor(metadata: Sink, payload: IndexedStream, origins: PayloadOrigins) {
-    this.#metadata = metadata;
-    this.#payload = payload;
+  constructor(options: SplitWriterOptions, origins: PayloadOrigins) {
+    this.#writer = new SplitWriter(options);
     this.#origins = origins;
   }
 
-  /** See {@link TreeWriter.startRoot}. */
-  startRoot(root: PxarMetadata, prelude: Uint8Array | undefined): void {
-    const [metadata, payload] = [this.#metadata, this.#payload];
-    this.#writer = new SplitWriter({ root, prelude, metadata, payload, onContent: () => {} });
+  /** See {@link EntryWriter.add}. @throws {StateError} `not-found` when a chunk is missing */
+  add(name: string, entry: NewEntry): EntryOffset {
+    if (entry.kind !== "file") return this.#writer.add(name, entry);
+    const reference = this.#reference(entry);
+    if (reference === undefined) this.#run = undefined;
+    return this.#writer.add(name, reference ?? entry);
   }
 
-  /** See {@link TreeWriter.startDirectory}. */
-  startDirectory(name: string, metadata: PxarMetadata): void {
-    this.#open.startDirectory(name, metadata);
-  }
-
-  /** See {@link TreeWriter.finishDirectory}. */
+  /** See {@link EntryWriter.finishDirectory}. */
   finishDirectory(): void {
-    this.#open.finishDirectory();
+    this.#writer.finishDirectory();
   }
 
-  /** See {@link TreeWriter.addFile}. */
-  addFile(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    content: PxarContent,
-  ): EntryOffset {
-    this.#run = undefined;
-    return this.#open.addFile(name, metadata, size, content);
+  /** See {@link EntryWriter.finish}. */
+  finish(): PxarSizes {
+    return this.#writer.finish();
   }
 
-  /** See {@link TreeWriter.referTo}. @throws {StateError} `not-found` when a chunk is missing */
-  referTo(name: string, file: ReaderFile): EntryOffset | undefined {
-    const index = this.#origins.indexOf(file);
-    const { payload, metadata, size } = file;
+  /** The file with its content where it is; undefined when that is in no stream that is known. */
+  #reference({ metadata, size, origin, payload }: NewFile): NewReference | undefined {
+    const index = origin === undefined ? undefined : this.#origins.indexOf(origin);
     if (index === undefined || payload === undefined) return undefined;
     const start = payload.offset - HEADER_SIZE;
     const end = payload.offset + size;
     if (start < 0 || end > index.size) return undefined;
-    const run = this.#runFor(index, start, end);
-    return this.#open.addPayloadReference(name, metadata, size, start + run.shift);
-  }
-
-  /** See {@link TreeWriter.addHardlink}. */
-  addHardlink(name: string, targetPath: string, target: EntryOffset): void {
-    this.#open.addHardlink(name, targetPath, target);
-  }
-
-  /** See {@link TreeWriter.addSymlink}. */
-  addSymlink(name: string, metadata: PxarMetadata, target: string): void {
-    this.#open.addSymlink(name, metadata, target);
-  }
-
-  /** See {@link TreeWriter.addDevice}. */
-  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): void {
-    this.#open.addDevice(name, metadata, major, minor);
-  }
-
-  /** See {@link TreeWriter.addFifo}. */
-  addFifo(name: string, metadata: PxarMetadata): void {
-    this.#open.addFifo(name, metadata);
-  }
-
-  /** See {@link TreeWriter.addSocket}. */
-  addSocket(name: string, metadata: PxarMetadata): void {
-    this.#open.addSocket(name, metadata);
-  }
-
-  /** See {@link TreeWriter.finish}. */
-  finish(): void {
-    this.#open.finish();
-  }
-
-  get #open(): SplitWriter {
-    if (this.#writer === undefined) throw new UsageError("Cannot write: the root is not started");
-    return this.#writer;
+    const { shift } = this.#runFor(index, start, end);
+    return { kind: "reference", metadata, size, payloadOffset: start + shift };
   }
 
   /**
@@ -153,10 +107,10 @@ export class ReferringWriter implements TreeWriter {
     const goesOn = run !== undefined && run.index === index && start >= run.end &&
       first <= run.last + 1;
     if (run === undefined || !goesOn) {
-      const shift = this.#open.payloadPosition - index.startOf(first);
+      const shift = this.#writer.payloadPosition - index.startOf(first);
       run = this.#run = { index, shift, last: first - 1, end };
     }
-    this.#open.inject(this.#chunksBetween(index, run.last + 1, last));
+    this.#writer.inject(this.#chunksBetween(index, run.last + 1, last));
     run.last = last;
     run.end = end;
     return run;

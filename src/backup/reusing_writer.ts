@@ -9,10 +9,8 @@
  * @module
  */
 
-import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
-import type { SourceFile } from "#src/pxar/builder/source_file.ts";
-import type { EntryOffset, PxarContent, PxarSizes } from "#src/pxar/encoder.ts";
-import type { PxarMetadata } from "#src/pxar/entry.ts";
+import { SourceEntry } from "#src/pxar/builder/source_entry.ts";
+import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
 import type { PreviousArchive } from "./previous_archive.ts";
@@ -26,15 +24,15 @@ const WAITING_COUNT_MAX = 32_768;
 
 /** A file that waits for the decision. */
 interface WaitingFile {
-  readonly file: SourceFile;
+  readonly file: SourceEntry;
   /** Offset of its PAYLOAD header in the old stream. */
   readonly offset: number;
-  /** What {@link ReusingWriter.takeFile} returned. */
+  /** What {@link ReusingWriter.add} returned. */
   readonly token: EntryOffset;
 }
 
-/** An entry that waits behind a file. */
-type Waiting = WaitingFile | ((writer: SplitWriter) => void);
+/** What waits: a file, an entry behind one, the end of a directory. */
+type Waiting = WaitingFile | { readonly name: string; readonly entry: NewEntry } | "end";
 
 /** What a {@link ReusingWriter} works with. */
 export interface ReusingWriterOptions {
@@ -47,7 +45,7 @@ export interface ReusingWriterOptions {
 }
 
 /** Decides for every file whether its content is read. */
-export class ReusingWriter implements FinishingWriter {
+export class ReusingWriter implements EntryWriter {
   readonly #writer: SplitWriter;
   readonly #previous: PreviousArchive;
   readonly #reuse: PayloadReuse;
@@ -62,7 +60,7 @@ export class ReusingWriter implements FinishingWriter {
   #lastEnd = 0;
   #lastToken = 0;
   /** Where files with several names are, by token; those that have vanished themselves. */
-  readonly #places = new Map<EntryOffset, EntryOffset | SourceFile>();
+  readonly #places = new Map<EntryOffset, EntryOffset | SourceEntry>();
 
   constructor(options: ReusingWriterOptions) {
     this.#writer = options.writer;
@@ -72,8 +70,40 @@ export class ReusingWriter implements FinishingWriter {
     this.#waitingCountMax = options.waitingCountMax ?? WAITING_COUNT_MAX;
   }
 
-  /** See {@link FinishingWriter.takeFile}. Tokens of files that wait are negative. */
-  takeFile(file: SourceFile): EntryOffset | undefined {
+  /** See {@link EntryWriter.add}. What is returned for files that wait is negative. */
+  add(name: string, entry: NewEntry): EntryOffset {
+    switch (entry.kind) {
+      case "file":
+        return (entry instanceof SourceEntry ? this.#take(entry) : undefined) ??
+          this.#writer.add(name, entry);
+      case "directory":
+        this.#previous.enter(name);
+        break;
+      case "hardlink":
+        this.#counters.hardlinkCount++;
+    }
+    return this.#put({ name, entry });
+  }
+
+  /** See {@link EntryWriter.finishDirectory}. */
+  finishDirectory(): void {
+    this.#previous.leave();
+    this.#put("end");
+  }
+
+  /** See {@link EntryWriter.finish}. */
+  finish(): PxarSizes {
+    this.#flush(false, false);
+    this.#injectKept();
+    return this.#writer.finish();
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.length >= this.#waitingCountMax;
+  }
+
+  /** Lets a file wait that is as it was. @returns undefined for one that is to be read at once */
+  #take(file: SourceEntry): EntryOffset | undefined {
     const offset = this.#previous.find(file);
     const end = offset + HEADER_SIZE + file.size;
     if (offset < this.#lastEnd || end > this.#reuse.size) {
@@ -94,87 +124,12 @@ export class ReusingWriter implements FinishingWriter {
     return token;
   }
 
-  /** See {@link FinishingWriter.addFile}. */
-  addFile(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    content: PxarContent | Uint8Array,
-  ): EntryOffset {
-    return this.#writer.addFile(name, metadata, size, content);
-  }
-
-  /** See {@link FinishingWriter.addFileFromFd}. */
-  addFileFromFd(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    fd: number,
-    offset: number,
-    rest?: (taken: number) => PxarContent,
-  ): EntryOffset {
-    return this.#writer.addFileFromFd(name, metadata, size, fd, offset, rest);
-  }
-
-  /** See {@link FinishingWriter.startDirectory}. */
-  startDirectory(name: string, metadata: PxarMetadata): void {
-    this.#previous.enter(name);
-    this.#add((writer) => writer.startDirectory(name, metadata));
-  }
-
-  /** See {@link FinishingWriter.finishDirectory}. */
-  finishDirectory(): void {
-    this.#previous.leave();
-    this.#add((writer) => writer.finishDirectory());
-  }
-
-  /** See {@link FinishingWriter.addSymlink}. */
-  addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
-    return this.#add((writer) => writer.addSymlink(name, metadata, target));
-  }
-
-  /** See {@link FinishingWriter.addDevice}. */
-  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): EntryOffset {
-    return this.#add((writer) => writer.addDevice(name, metadata, major, minor));
-  }
-
-  /** See {@link FinishingWriter.addFifo}. */
-  addFifo(name: string, metadata: PxarMetadata): EntryOffset {
-    return this.#add((writer) => writer.addFifo(name, metadata));
-  }
-
-  /** See {@link FinishingWriter.addSocket}. */
-  addSocket(name: string, metadata: PxarMetadata): EntryOffset {
-    return this.#add((writer) => writer.addSocket(name, metadata));
-  }
-
-  /** See {@link FinishingWriter.addHardlink}. */
-  addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
-    this.#counters.hardlinkCount++;
-    return this.#add((writer) => {
-      const place = target < 0 ? this.#places.get(target) : target;
-      if (typeof place === "object") place.loseLink(name);
-      else writer.addHardlink(name, targetPath, place!);
-    });
-  }
-
-  /** See {@link FinishingWriter.finish}. */
-  finish(): PxarSizes {
-    this.#flush(false, false);
-    this.#injectKept();
-    return this.#writer.finish();
-  }
-
-  get #isFull(): boolean {
-    return this.#waiting.length >= this.#waitingCountMax;
-  }
-
-  /** Adds an entry that no other refers to, so that its place does not matter. */
-  #add(add: (writer: SplitWriter) => void): EntryOffset {
+  /** Takes what no other entry refers to, so that its place does not matter. */
+  #put(item: Waiting): EntryOffset {
     if (this.#fileCount === 0) {
-      add(this.#writer);
+      this.#write(item, undefined);
     } else {
-      this.#waiting.push(add);
+      this.#waiting.push(item);
       if (this.#isFull) this.#flush(true, true);
     }
     return 0;
@@ -188,30 +143,41 @@ export class ReusingWriter implements FinishingWriter {
    */
   #flush(isLastKept: boolean, isCut: boolean): void {
     if (this.#fileCount === 0) return;
-    const writer = this.#writer;
     const range = this.#reuse.decide(
       this.#start,
       this.#end,
-      writer.payloadPosition,
+      this.#writer.payloadPosition,
       isLastKept,
       isCut,
     );
     if (range === undefined) this.#injectKept();
     const waiting = this.#waiting;
-    for (const item of waiting) {
-      if (typeof item === "function") item(writer);
-      else this.#write(item, range?.shift);
-    }
+    for (const item of waiting) this.#write(item, range?.shift);
     waiting.length = 0;
     this.#fileCount = 0;
     if (range !== undefined) this.#inject(range.chunks);
   }
 
-  #write({ file, offset, token }: WaitingFile, shift: number | undefined): void {
+  /** @param shift from the old payload stream to the new one; undefined when files are read */
+  #write(item: Waiting, shift: number | undefined): void {
+    if (item === "end") this.#writer.finishDirectory();
+    else if ("file" in item) this.#writeFile(item, shift);
+    else if (item.entry.kind === "hardlink") {
+      const { target } = item.entry;
+      const place = target < 0 ? this.#places.get(target) : target;
+      if (typeof place === "object") place.loseLink(item.name);
+      else this.#writer.add(item.name, { ...item.entry, target: place! });
+    } else this.#writer.add(item.name, item.entry);
+  }
+
+  #writeFile({ file, offset, token }: WaitingFile, shift: number | undefined): void {
     const { name, metadata, size, linkCount } = file;
-    const place = shift === undefined
-      ? file.addTo(this.#writer)
-      : this.#writer.addPayloadReference(name, metadata, size, offset + shift);
+    const place = shift === undefined ? file.addTo(this.#writer) : this.#writer.add(name, {
+      kind: "reference",
+      metadata,
+      size,
+      payloadOffset: offset + shift,
+    });
     if (linkCount > 1) this.#places.set(token, place ?? file);
     if (shift === undefined) this.#counters.addRead(size);
     else this.#counters.addReused(size);

@@ -7,16 +7,10 @@
 import type { Sink } from "#src/io/streams.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
-import type { FinishingWriter } from "#src/pxar/builder/entry_writer.ts";
-import {
-  type EntryOffset,
-  type PxarContent,
-  PxarEncoder,
-  type PxarSizes,
-} from "#src/pxar/encoder.ts";
+import { PxarEncoder } from "#src/pxar/encoder.ts";
+import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
 import { INJECTION_COUNT_MAX } from "./payload_reuse.ts";
-import { type OnContent, watchedSink } from "./watched_sink.ts";
 
 /** What a split archive is made with. */
 export interface SplitWriterOptions {
@@ -24,24 +18,23 @@ export interface SplitWriterOptions {
   readonly prelude: Uint8Array | undefined;
   readonly metadata: Sink;
   readonly payload: IndexedStream;
-  readonly onContent: OnContent;
 }
 
 /**
  * Writes a split archive. All contents are added, or referred to in chunks that are put into the
  * payload stream.
  */
-export class SplitWriter implements FinishingWriter {
+export class SplitWriter implements EntryWriter {
   readonly #encoder: PxarEncoder;
   readonly #payload: IndexedStream;
 
   /** Starts the archive with its root directory. */
   constructor(options: SplitWriterOptions) {
-    const { root, prelude, metadata, payload, onContent } = options;
+    const { root, prelude, metadata, payload } = options;
     this.#payload = payload;
     this.#encoder = new PxarEncoder(metadata, {
       root,
-      payload: watchedSink(payload, onContent),
+      payload,
       prelude,
     });
   }
@@ -51,73 +44,15 @@ export class SplitWriter implements FinishingWriter {
     return this.#encoder.payloadPosition;
   }
 
-  /** See {@link PxarEncoder.startDirectory}. */
-  startDirectory(name: string, metadata: PxarMetadata): void {
-    this.#encoder.startDirectory(name, metadata);
+  /** See {@link EntryWriter.add}. */
+  add(name: string, entry: NewEntry): EntryOffset {
+    if (entry.kind === "file") this.#payload.suggestBoundary(this.#encoder.payloadPosition);
+    return this.#encoder.add(name, entry);
   }
 
-  /** See {@link PxarEncoder.finishDirectory}. */
+  /** See {@link EntryWriter.finishDirectory}. */
   finishDirectory(): void {
     this.#encoder.finishDirectory();
-  }
-
-  /** See {@link PxarEncoder.addFile}. */
-  addFile(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    content: PxarContent | Uint8Array,
-  ): EntryOffset {
-    this.#payload.suggestBoundary(this.#encoder.payloadPosition);
-    return this.#encoder.addFile(name, metadata, size, content);
-  }
-
-  /** See {@link PxarEncoder.addFileFromFd}. */
-  addFileFromFd(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    fd: number,
-    offset: number,
-    rest?: (taken: number) => PxarContent,
-  ): EntryOffset {
-    this.#payload.suggestBoundary(this.#encoder.payloadPosition);
-    return this.#encoder.addFileFromFd(name, metadata, size, fd, offset, rest);
-  }
-
-  /** See {@link PxarEncoder.addPayloadReference}. */
-  addPayloadReference(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    payloadOffset: number,
-  ): EntryOffset {
-    return this.#encoder.addPayloadReference(name, metadata, size, payloadOffset);
-  }
-
-  /** See {@link PxarEncoder.addSymlink}. */
-  addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
-    return this.#encoder.addSymlink(name, metadata, target);
-  }
-
-  /** See {@link PxarEncoder.addDevice}. */
-  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): EntryOffset {
-    return this.#encoder.addDevice(name, metadata, major, minor);
-  }
-
-  /** See {@link PxarEncoder.addFifo}. */
-  addFifo(name: string, metadata: PxarMetadata): EntryOffset {
-    return this.#encoder.addFifo(name, metadata);
-  }
-
-  /** See {@link PxarEncoder.addSocket}. */
-  addSocket(name: string, metadata: PxarMetadata): EntryOffset {
-    return this.#encoder.addSocket(name, metadata);
-  }
-
-  /** See {@link PxarEncoder.addHardlink}. */
-  addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
-    return this.#encoder.addHardlink(name, targetPath, target);
   }
 
   /** Puts chunks into the payload stream, which is cut before them. */

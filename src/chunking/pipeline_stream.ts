@@ -47,6 +47,8 @@ export interface PipelineOfStream {
 
 /** Room beyond two of the largest chunks: for what has been written but not looked at. */
 const SPARE_SIZE = 1 << 20;
+/** What one copy takes at most: callers want to show progress. */
+const COPY_SIZE_MAX = 32 << 20;
 
 /** See {@link ChunkStream}. */
 export class PipelineStream implements ChunkStream {
@@ -95,9 +97,10 @@ export class PipelineStream implements ChunkStream {
     this.#check();
     const { address } = this.#pipeline.arena.buffer;
     if (address === 0n) return 0;
+    const wanted = Math.min(size, COPY_SIZE_MAX);
     let taken = 0;
-    while (taken < size) {
-      const asked = Math.min(size - taken, this.#room());
+    while (taken < wanted) {
+      const asked = Math.min(wanted - taken, this.#room());
       const target = address + BigInt(this.#end);
       const count = pread(fd, target, BigInt(asked), BigInt(offset + taken));
       if (count === -Errno.EINTR) continue;

@@ -13,8 +13,8 @@ export interface Sink {
    * Takes `size` bytes at `offset` of an open host file, where that is cheaper than to hand them
    * over (the kernel can copy them).
    *
-   * @returns how many bytes were taken; fewer than `size` when the file is shorter, 0 when this
-   *   sink cannot do it
+   * @returns how many bytes were taken, which may be fewer than `size`; 0 when the file has none
+   *   there, or this sink cannot do it
    */
   copyFrom?(fd: number, offset: number, size: number): number;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { IntegrityError, LimitError, UsageError } from "#src/errors.ts";
+import { LimitError, UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
@@ -15,7 +15,7 @@ import {
   writePayloadHeader,
   writePayloadReference,
 } from "./writing/entry_writer.ts";
-import { OutputBuffer, type PxarContent } from "./writing/output_buffer.ts";
+import { OutputBuffer } from "./writing/output_buffer.ts";
 import { NameCheck } from "./writing/name_check.ts";
 import type { PxarMetadata } from "./entry.ts";
 import { filenameHash } from "./format/filename_hash.ts";
@@ -23,11 +23,16 @@ import { GoodbyeBuilder } from "./format/goodbye.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, PRELUDE_SIZE_MAX } from "./format/limits.ts";
 import { encodeName, encodeTarget, targetPathObjection } from "./format/name.ts";
-
-export type { PxarContent } from "./writing/output_buffer.ts";
-
-/** Offset of an entry's FILENAME header in the metadata stream: what a hard link refers to. */
-export type EntryOffset = number;
+import type {
+  EntryOffset,
+  EntryWriter,
+  NewEntry,
+  NewFile,
+  NewHardlink,
+  NewReference,
+  PxarContent,
+  PxarSizes,
+} from "./new_entry.ts";
 
 /** What an archive is made with. */
 export interface PxarEncoderOptions {
@@ -37,14 +42,6 @@ export interface PxarEncoderOptions {
   readonly payload?: Sink | undefined;
   /** Content of the PRELUDE, version 2 only. */
   readonly prelude?: Uint8Array | undefined;
-}
-
-/** Lengths of a finished archive in bytes. */
-export interface PxarSizes {
-  /** Length of the archive, or of its metadata stream. */
-  readonly metadataSize: number;
-  /** Length of the payload stream; undefined for version 1. */
-  readonly payloadSize: number | undefined;
 }
 
 /** A directory that is not finished. */
@@ -66,13 +63,28 @@ interface OpenDirectory {
  * of the tables of the open directories and the names in them. Children should come in the byte
  * order of their names, each once. After an exception that is not a `UsageError` of the first
  * check, the archive cannot be continued.
+ *
+ * @example
+ * ```ts
+ * import { memoryEntry, PxarEncoder, pxarMetadata } from "@pbkfs/pbkfs/pxar";
+ *
+ * const archive = { write: (bytes: Uint8Array) => console.log(bytes.length) };
+ * const encoder = new PxarEncoder(archive, { root: pxarMetadata("directory") });
+ * const bytes = new TextEncoder().encode("hello");
+ * const file = encoder.add("a.txt", memoryEntry(pxarMetadata("file"), bytes));
+ * encoder.add("docs", { kind: "directory", metadata: pxarMetadata("directory", { uid: 1000 }) });
+ * encoder.add("b.txt", { kind: "hardlink", target: file, targetPath: "a.txt" });
+ * encoder.finishDirectory();
+ * encoder.finish();
+ * ```
  */
-export class PxarEncoder {
+export class PxarEncoder implements EntryWriter {
   readonly #output: OutputBuffer;
   readonly #payload: OutputBuffer | undefined;
   readonly #open: OpenDirectory[] = [];
   /** Where the last content ends in the payload stream. */
   #payloadEnd = HEADER_SIZE;
+  #sizes: PxarSizes | undefined;
   /**
    * False while an entry is half written, so also after a failure in between, and after the end.
    */
@@ -103,24 +115,45 @@ export class PxarEncoder {
     return this.#payload?.position ?? 0;
   }
 
-  /** Opens a directory in the current one. */
-  startDirectory(name: string, metadata: PxarMetadata): void {
-    checkType(metadata, FileType.DIRECTORY);
-    if (this.#open.length >= DEPTH_MAX) {
-      throw new LimitError(`Cannot store "${name}": it is too deep`);
-    }
-    const start = this.#begin(name);
-    const hashHigh = filenameHash.high;
-    const hashLow = filenameHash.low;
-    const entryOffset = this.#output.position;
-    // A slash instead of the NUL.
-    const pathSize = this.#top.pathSize + entryOffset - start - HEADER_SIZE;
-    writeMetadata(this.#output, metadata);
-    this.#pushDirectory(start, hashHigh, hashLow, entryOffset, pathSize);
-    this.#isReady = true;
+  /** Lengths of the archive; undefined until it is finished. */
+  get sizes(): PxarSizes | undefined {
+    return this.#sizes;
   }
 
-  /** Ends the directory opened last. */
+  /**
+   * See {@link EntryWriter.add}. A file whose content turns out to be incomplete is marked by its
+   * time of modification in an archive of version 2, see {@link markedIncomplete}.
+   *
+   * @throws {UsageError} when the format cannot hold the entry, or nothing can be added any more
+   * @throws {LimitError} when it is too deep, or its path too long
+   * @throws {IntegrityError} when a content ends before its size
+   */
+  add(name: string, entry: NewEntry): EntryOffset {
+    switch (entry.kind) {
+      case "directory":
+        return this.#startDirectory(name, entry.metadata);
+      case "file":
+        return this.#addFile(name, entry);
+      case "reference":
+        return this.#addReference(name, entry);
+      case "hardlink":
+        return this.#addHardlink(name, entry);
+      case "symlink":
+        checkType(entry.metadata, FileType.SYMLINK);
+        return this.#addSymlink(name, entry.metadata, entry.target);
+      case "device":
+        checkType(entry.metadata, FileType.CHARACTER_DEVICE, FileType.BLOCK_DEVICE);
+        return this.#addNode(name, entry.metadata, () => writeDevice(this.#output, entry));
+      case "fifo":
+        checkType(entry.metadata, FileType.FIFO);
+        return this.#addNode(name, entry.metadata);
+      case "socket":
+        checkType(entry.metadata, FileType.SOCKET);
+        return this.#addNode(name, entry.metadata);
+    }
+  }
+
+  /** See {@link EntryWriter.finishDirectory}. @throws {UsageError} when only the root is open */
   finishDirectory(): void {
     this.#checkReady();
     if (this.#open.length < 2) throw new UsageError("Cannot end a directory: none is open");
@@ -130,79 +163,6 @@ export class PxarEncoder {
     const size = this.#output.position - directory.start;
     this.#top.goodbye.add(directory.hashHigh, directory.hashLow, directory.start, size);
     this.#isReady = true;
-  }
-
-  /**
-   * Adds a regular file of exactly `size` bytes. One whose content turns out to be incomplete is
-   * marked by its time of modification in an archive of version 2, see {@link markedIncomplete}.
-   *
-   * @throws {IntegrityError} when the content ends before
-   */
-  addFile(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    content: PxarContent | Uint8Array,
-  ): EntryOffset {
-    if (content instanceof Uint8Array && content.length !== size) {
-      throw new UsageError(`Cannot store "${name}": ${content.length} bytes instead of ${size}`);
-    }
-    return this.#addFile(name, metadata, size, (output) => {
-      if (content instanceof Uint8Array) output.write(content);
-      else output.writeContent(content, size);
-      return !(content instanceof Uint8Array) && content.isIncomplete === true;
-    });
-  }
-
-  /**
-   * Adds a regular file whose `size` bytes are at `offset` of an open host file. The sink copies
-   * them, where it can.
-   *
-   * @param rest gives the content behind the first `taken` bytes, for small files and for what the
-   *   sink does not take
-   * @throws {IntegrityError} when bytes are missing
-   */
-  addFileFromFd(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    fd: number,
-    offset: number,
-    rest?: (taken: number) => PxarContent,
-  ): EntryOffset {
-    return this.#addFile(name, metadata, size, (output) => {
-      const isCopied = rest === undefined || !output.isGathered(size);
-      const taken = isCopied ? output.copyFrom(fd, offset, size) : 0;
-      if (taken === size) return false;
-      if (rest === undefined) {
-        throw new IntegrityError(`Cannot store "${name}": ${size - taken} bytes are missing`);
-      }
-      const content = rest(taken);
-      output.writeContent(content, size - taken);
-      return content.isIncomplete === true;
-    });
-  }
-
-  /**
-   * Adds a regular file whose PAYLOAD header is at `payloadOffset` of the payload stream, or is
-   * going to be: nothing is written there. Version 2 only. Contents must follow each other, since a
-   * pipe cannot be read backwards.
-   */
-  addPayloadReference(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    payloadOffset: number,
-  ): EntryOffset {
-    checkType(metadata, FileType.FILE);
-    checkSize(name, size);
-    checkSize(name, payloadOffset);
-    this.#requirePayload();
-    this.#checkPayloadOrder(name, payloadOffset);
-    return this.#addEntry(name, metadata, (output) => {
-      this.#payloadEnd = payloadOffset + HEADER_SIZE + size;
-      writePayloadReference(output, payloadOffset, size);
-    });
   }
 
   /**
@@ -221,58 +181,6 @@ export class PxarEncoder {
     checkSize("payload", size);
     if (!payload.isEmpty) throw new UsageError("Cannot count payload: flush the encoder before");
     payload.advance(size);
-  }
-
-  /** Adds a symbolic link. */
-  addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
-    checkType(metadata, FileType.SYMLINK);
-    const bytes = encodeTarget(target);
-    return this.#addEntry(name, metadata, (output) => {
-      const index = beginItem(output, Item.SYMLINK, bytes.length + 1);
-      output.bytes.set(bytes, index);
-      output.bytes[index + bytes.length] = 0;
-    });
-  }
-
-  /** Adds a character or block device, as the mode says. */
-  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): EntryOffset {
-    checkType(metadata, FileType.CHARACTER_DEVICE, FileType.BLOCK_DEVICE);
-    return this.#addEntry(name, metadata, (output) => {
-      writeDevice(output, { major, minor });
-    });
-  }
-
-  /** Adds a FIFO. */
-  addFifo(name: string, metadata: PxarMetadata): EntryOffset {
-    checkType(metadata, FileType.FIFO);
-    return this.#addEntry(name, metadata, () => {});
-  }
-
-  /** Adds a socket. */
-  addSocket(name: string, metadata: PxarMetadata): EntryOffset {
-    checkType(metadata, FileType.SOCKET);
-    return this.#addEntry(name, metadata, () => {});
-  }
-
-  /**
-   * Adds a further name of the regular file at `target`, whose path from the root is `targetPath`
-   * (`a/b`).
-   */
-  addHardlink(name: string, targetPath: string, target: EntryOffset): EntryOffset {
-    const bytes = encodeTarget(targetPath);
-    const objection = targetPathObjection(targetPath);
-    if (objection !== undefined) {
-      throw new UsageError(`Cannot store a hard link to "${targetPath}": ${objection}`);
-    }
-    if (!(Number.isSafeInteger(target) && target > 0 && target < this.#output.position)) {
-      throw new UsageError(`Cannot store a hard link to offset ${target}: no earlier entry`);
-    }
-    const start = this.#begin(name);
-    const index = beginItem(this.#output, Item.HARDLINK, 8 + bytes.length + 1);
-    this.#output.view.setBigUint64(index, BigInt(start - target), true);
-    this.#output.bytes.set(bytes, index + 8);
-    this.#output.bytes[index + 8 + bytes.length] = 0;
-    return this.#end(start, filenameHash.high, filenameHash.low, 0);
   }
 
   /**
@@ -295,7 +203,8 @@ export class PxarEncoder {
       beginItem(this.#payload, Item.PAYLOAD_TAIL_MARKER, 0);
       this.#payload.flush();
     }
-    return { metadataSize: this.#output.position, payloadSize: this.#payload?.position };
+    const sizes = { metadataSize: this.#output.position, payloadSize: this.#payload?.position };
+    return this.#sizes = sizes;
   }
 
   get #top(): OpenDirectory {
@@ -354,43 +263,108 @@ export class PxarEncoder {
     this.#output.write(directory.goodbye.encode(this.#output.position, tailTarget));
   }
 
-  #addFile(
-    name: string,
-    metadata: PxarMetadata,
-    size: number,
-    writeContent: (output: OutputBuffer) => boolean,
-  ): EntryOffset {
-    checkType(metadata, FileType.FILE);
-    checkSize(name, size);
-    const payload = this.#payload;
-    if (payload === undefined) {
-      return this.#addEntry(name, metadata, (output) => {
-        writePayloadHeader(output, size);
-        writeContent(output);
-      });
+  #startDirectory(name: string, metadata: PxarMetadata): EntryOffset {
+    checkType(metadata, FileType.DIRECTORY);
+    if (this.#open.length >= DEPTH_MAX) {
+      throw new LimitError(`Cannot store "${name}": it is too deep`);
     }
-    this.#checkPayloadOrder(name, payload.position);
+    const start = this.#begin(name);
+    const hashHigh = filenameHash.high;
+    const hashLow = filenameHash.low;
+    const entryOffset = this.#output.position;
+    // A slash instead of the NUL.
+    const pathSize = this.#top.pathSize + entryOffset - start - HEADER_SIZE;
+    writeMetadata(this.#output, metadata);
+    this.#pushDirectory(start, hashHigh, hashLow, entryOffset, pathSize);
+    this.#isReady = true;
+    return start;
+  }
+
+  #addFile(name: string, file: NewFile): EntryOffset {
+    checkType(file.metadata, FileType.FILE);
+    checkSize(name, file.size);
+    this.#checkReady();
+    const content = file.open();
+    try {
+      return this.#payload === undefined
+        ? this.#addInline(name, file, content)
+        : this.#addSplit(name, file, content, this.#payload);
+    } finally {
+      content.close?.();
+    }
+  }
+
+  #addInline(name: string, { metadata, size }: NewFile, content: PxarContent): EntryOffset {
+    return this.#addNode(name, metadata, () => {
+      writePayloadHeader(this.#output, size);
+      this.#output.writeContent(content, size);
+    });
+  }
+
+  #addSplit(
+    name: string,
+    { metadata, size }: NewFile,
+    content: PxarContent,
+    payload: OutputBuffer,
+  ): EntryOffset {
+    const { position } = payload;
+    this.#checkPayloadOrder(name, position);
     const start = this.#begin(name);
     const { high, low } = filenameHash;
-    const { position } = payload;
     this.#payloadEnd = position + HEADER_SIZE + size;
     writePayloadHeader(payload, size);
-    const isIncomplete = writeContent(payload);
+    payload.writeContent(content, size);
+    const isIncomplete = content.isIncomplete === true;
     writeMetadata(this.#output, isIncomplete ? markedIncomplete(metadata) : metadata);
     writePayloadReference(this.#output, position, size);
     // The reference counts the payload in the table's item, although it is in the other stream.
     return this.#end(start, high, low, size);
   }
 
-  #addEntry(
-    name: string,
-    metadata: PxarMetadata,
-    writeKind: (output: OutputBuffer) => void,
-  ): EntryOffset {
+  #addReference(name: string, { metadata, size, payloadOffset }: NewReference): EntryOffset {
+    checkType(metadata, FileType.FILE);
+    checkSize(name, size);
+    checkSize(name, payloadOffset);
+    this.#requirePayload();
+    this.#checkPayloadOrder(name, payloadOffset);
+    return this.#addNode(name, metadata, () => {
+      this.#payloadEnd = payloadOffset + HEADER_SIZE + size;
+      writePayloadReference(this.#output, payloadOffset, size);
+    });
+  }
+
+  #addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
+    const bytes = encodeTarget(target);
+    return this.#addNode(name, metadata, () => {
+      const index = beginItem(this.#output, Item.SYMLINK, bytes.length + 1);
+      this.#output.bytes.set(bytes, index);
+      this.#output.bytes[index + bytes.length] = 0;
+    });
+  }
+
+  #addHardlink(name: string, { targetPath, target }: NewHardlink): EntryOffset {
+    const bytes = encodeTarget(targetPath);
+    const objection = targetPathObjection(targetPath);
+    if (objection !== undefined) {
+      throw new UsageError(`Cannot store a hard link to "${targetPath}": ${objection}`);
+    }
+    if (!(Number.isSafeInteger(target) && target > 0 && target < this.#output.position)) {
+      throw new UsageError(`Cannot store a hard link to offset ${target}: no earlier entry`);
+    }
+    const start = this.#begin(name);
+    const index = beginItem(this.#output, Item.HARDLINK, 8 + bytes.length + 1);
+    this.#output.view.setBigUint64(index, BigInt(start - target), true);
+    this.#output.bytes.set(bytes, index + 8);
+    this.#output.bytes[index + 8 + bytes.length] = 0;
+    return this.#end(start, filenameHash.high, filenameHash.low, 0);
+  }
+
+  /** Adds an entry with its metadata and what else `writeRest` writes of it. */
+  #addNode(name: string, metadata: PxarMetadata, writeRest?: () => void): EntryOffset {
     const start = this.#begin(name);
     const { high, low } = filenameHash;
     writeMetadata(this.#output, metadata);
-    writeKind(this.#output);
+    writeRest?.();
     return this.#end(start, high, low, 0);
   }
 

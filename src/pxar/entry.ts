@@ -7,7 +7,9 @@
  * @module
  */
 
-import type { Timestamp } from "#src/tree/node.ts";
+import { FileType, type Timestamp } from "#src/tree/node.ts";
+
+export type { Timestamp } from "#src/tree/node.ts";
 
 /** An extended attribute. Its place in the list is that in the archive. */
 export interface PxarXattr {
@@ -86,6 +88,50 @@ export interface PxarMetadata {
   readonly fcaps: Uint8Array | undefined;
   /** Quota project id; 0n when there is none. */
   readonly projectId: bigint;
+}
+
+/** Types of files that have metadata. */
+export type PxarFileType =
+  | Exclude<PxarKind["kind"], "device">
+  | "character-device"
+  | "block-device";
+
+/** Mode of an entry of which nothing else is said. */
+const MODES: Readonly<Record<PxarFileType, number>> = {
+  directory: FileType.DIRECTORY | 0o755,
+  file: FileType.FILE | 0o644,
+  symlink: FileType.SYMLINK | 0o777,
+  "character-device": FileType.CHARACTER_DEVICE | 0o600,
+  "block-device": FileType.BLOCK_DEVICE | 0o600,
+  fifo: FileType.FIFO | 0o644,
+  socket: FileType.SOCKET | 0o755,
+};
+
+/**
+ * Metadata of an entry that is made up: root's, of 1970, with the usual permissions, but for what
+ * `fields` say.
+ *
+ * @param fields may have a `mode` of permission bits only
+ */
+export function pxarMetadata(
+  type: PxarFileType,
+  fields: Partial<PxarMetadata> = {},
+): PxarMetadata {
+  const mode = MODES[type];
+  return {
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: 0, nanoseconds: 0 },
+    flags: 0n,
+    xattrs: [],
+    acl: NO_ACL,
+    fcaps: undefined,
+    projectId: 0n,
+    ...fields,
+    mode: fields.mode === undefined
+      ? mode
+      : (mode & FileType.MASK) | (fields.mode & ~FileType.MASK),
+  };
 }
 
 /** Where the bytes of a regular file are. */

@@ -9,6 +9,7 @@ export * from "./accessor.ts";
 export * from "./decoder.ts";
 export * from "./encoder.ts";
 export * from "./entry.ts";
+export * from "./new_entry.ts";
 export type { DeviceNumber } from "./format/device.ts";
 export type { ReportCounter } from "./report_counter.ts";
 export type { RebuiltTable } from "./archive_node.ts";

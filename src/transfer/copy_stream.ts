@@ -7,6 +7,7 @@
 import { FormatError, UsageError } from "#src/errors.ts";
 import type { PxarDecoder, PxarEntryEvent } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
+import type { EntryWriter } from "#src/pxar/new_entry.ts";
 import type { TransferProgress } from "./write_tree.ts";
 import { faultingDuplicates, type TreeWriter } from "./writer.ts";
 
@@ -49,16 +50,18 @@ export function copyStream(
 
 class StreamCopy {
   readonly #decoder: PxarDecoder;
-  readonly #writer: TreeWriter;
+  readonly #target: TreeWriter;
   readonly #options: StreamCopyOptions;
   readonly #directories: StreamDirectory[] = [];
   /** Files written, by their offset in the stream. */
   readonly #written = new Map<number, { readonly path: string; readonly reference: number }>();
   #prelude: Uint8Array | undefined;
+  /** There from the root on, with which every archive begins. */
+  #started: EntryWriter | undefined;
 
-  constructor(decoder: PxarDecoder, writer: TreeWriter, options: StreamCopyOptions) {
+  constructor(decoder: PxarDecoder, target: TreeWriter, options: StreamCopyOptions) {
     this.#decoder = decoder;
-    this.#writer = writer;
+    this.#target = target;
     this.#options = options;
   }
 
@@ -71,6 +74,10 @@ class StreamCopy {
       else if (event.type === "leave") this.#leave();
     }
     this.#writer.finish();
+  }
+
+  get #writer(): EntryWriter {
+    return this.#started!;
   }
 
   #enter(event: PxarEntryEvent): void {
@@ -98,8 +105,9 @@ class StreamCopy {
     for (const directory of this.#directories) {
       if (directory.isWritten) continue;
       directory.isWritten = true;
-      if (directory.path === "/") this.#writer.startRoot(directory.metadata, this.#prelude);
-      else this.#writer.startDirectory(directory.name, directory.metadata);
+      const { name, path, metadata } = directory;
+      if (path === "/") this.#started = this.#target.startRoot(metadata, this.#prelude);
+      else this.#writer.add(name, { kind: "directory", metadata });
       this.#options.progress?.entry?.(directory.path, "directory");
     }
   }
@@ -108,37 +116,26 @@ class StreamCopy {
     { name, path, offset }: PxarEntryEvent,
     entry: Exclude<PxarEntryEvent["entry"], { kind: "directory" }>,
   ): void {
-    const writer = this.#writer;
-    switch (entry.kind) {
-      case "file": {
-        const { size } = entry.payload;
-        const reference = writer.addFile(name, entry.metadata, size, {
-          read: (target) => {
-            const count = this.#decoder.readContent(target);
-            this.#options.progress?.bytes?.(count);
-            return count;
-          },
-        });
-        this.#written.set(offset, { path, reference });
-        return;
-      }
-      case "hardlink":
-        return this.#writeLink(name, path, offset, entry);
-      case "symlink":
-        return writer.addSymlink(name, entry.metadata, entry.target);
-      case "device":
-        return writer.addDevice(name, entry.metadata, entry.major, entry.minor);
-      case "fifo":
-        return writer.addFifo(name, entry.metadata);
-      case "socket":
-        return writer.addSocket(name, entry.metadata);
-    }
+    if (entry.kind === "hardlink") this.#writeLink(name, path, offset, entry);
+    else if (entry.kind === "file") {
+      const { metadata, payload: { size } } = entry;
+      const open = () => ({ readAt: (target: Uint8Array) => this.#readContent(target) });
+      const reference = this.#writer.add(name, { kind: "file", metadata, size, open });
+      this.#written.set(offset, { path, reference });
+    } else this.#writer.add(name, entry);
+  }
+
+  #readContent(target: Uint8Array): number {
+    const count = this.#decoder.readContent(target);
+    this.#options.progress?.bytes?.(count);
+    return count;
   }
 
   #writeLink(name: string, path: string, offset: number, link: PxarHardlink): void {
     const target = this.#written.get(offset - Number(link.distance));
     if (target !== undefined) {
-      this.#writer.addHardlink(name, target.path.slice(1), target.reference);
+      const targetPath = target.path.slice(1);
+      this.#writer.add(name, { kind: "hardlink", targetPath, target: target.reference });
     } else if (this.#options.select === undefined) {
       throw new FormatError(
         `Cannot copy hard link "${path}": no file begins ${link.distance} bytes before it`,

@@ -10,7 +10,7 @@ import { Errno, HostStat } from "#ffi/libc/calls.ts";
 import { makeNativeSource } from "#src/pxar/builder/native_source.ts";
 import type { BuildSource } from "#src/pxar/builder/source.ts";
 import { BuildReportBuilder } from "#src/pxar/builder/report.ts";
-import { type SourceDirectory, statMetadata } from "#src/pxar/builder/source.ts";
+import { type SourceDirectory, type SourceFile, statMetadata } from "#src/pxar/builder/source.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
 import { splitDeviceNumber } from "#src/pxar/format/device.ts";
 import { FileType } from "#src/tree/node.ts";
@@ -87,13 +87,10 @@ class Place {
   }
 
   openFile(names: readonly string[]): ReaderContent {
-    const fd = this.#inDirectory(
-      names.slice(0, -1),
-      (directory) => this.#check(directory.openFile(names.at(-1)!, this.#stat), "open", names),
-    );
+    const file = this.#inDirectory(names.slice(0, -1), (it) => this.#open(it, names));
     return {
-      readAt: (target, offset) => this.#check(this.#source.read(fd, target, offset), "read", names),
-      close: () => this.#source.closeFile(fd),
+      readAt: (target, offset) => this.#check(file.read(target, offset), "read", names),
+      close: () => file.close(),
     };
   }
 
@@ -126,20 +123,25 @@ class Place {
 
   #readFile(directory: SourceDirectory, names: readonly string[]): ReaderEntry {
     const stat = this.#stat;
-    const fd = this.#check(directory.openFile(names.at(-1)!, stat), "open", names);
+    const file = this.#open(directory, names);
     try {
       return {
         ...this.#identity(),
         kind: "file",
-        metadata: this.#source.metadata(fd, stat, joinPath(names)),
+        metadata: file.metadata(stat, joinPath(names)),
         size: stat.size,
         linkCount: stat.nlink,
         payload: undefined,
         open: () => this.openFile(names),
       };
     } finally {
-      this.#source.closeFile(fd);
+      file.close();
     }
+  }
+
+  #open(directory: SourceDirectory, names: readonly string[]): SourceFile {
+    const file = directory.openFile(names.at(-1)!, this.#stat);
+    return typeof file === "number" ? this.#fail(file, "open", names) : file;
   }
 
   #identity(): { readonly origin: object; readonly id: number } {

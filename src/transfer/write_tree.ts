@@ -4,14 +4,8 @@
  * @module
  */
 
-import type {
-  NamedEntry,
-  ReaderContent,
-  ReaderDirectory,
-  ReaderEntry,
-  ReaderFile,
-  TreeReader,
-} from "./reader.ts";
+import type { EntryWriter, NewFile } from "#src/pxar/new_entry.ts";
+import type { NamedEntry, ReaderDirectory, ReaderEntry, ReaderFile, TreeReader } from "./reader.ts";
 import { FirstNames } from "./first_names.ts";
 import { childPath } from "./paths.ts";
 import { faultingDuplicates, type TreeWriter } from "./writer.ts";
@@ -50,9 +44,9 @@ export function writeTree(
   faultingDuplicates(() => write(reader, writer, progress));
 }
 
-function write(reader: TreeReader, writer: TreeWriter, progress: TransferProgress): void {
+function write(reader: TreeReader, target: TreeWriter, progress: TransferProgress): void {
   const written = new FirstNames();
-  writer.startRoot(reader.root.metadata, reader.prelude);
+  const writer = target.startRoot(reader.root.metadata, reader.prelude);
   progress.entry?.("/", "directory");
   // A stack of its own, so that deep trees cannot exhaust the program's.
   const stack = [open(reader.root, "/")];
@@ -68,13 +62,13 @@ function write(reader: TreeReader, writer: TreeWriter, progress: TransferProgres
     const { name, entry } = child;
     if (entry.kind === "directory") {
       const path = childPath(directory.path, name);
-      writer.startDirectory(name, entry.metadata);
+      writer.add(name, entry);
       progress.entry?.(path, "directory");
       stack.push(open(entry, path));
     } else if (entry.kind === "file") {
       writeFile(name, entry, directory.path, writer, written, progress);
     } else {
-      writeOther(name, entry, writer);
+      writer.add(name, entry);
       progress.entry?.(childPath(directory.path, name), entry.kind);
     }
   }
@@ -97,68 +91,35 @@ function writeFile(
   name: string,
   file: ReaderFile,
   directoryPath: string,
-  writer: TreeWriter,
+  writer: EntryWriter,
   written: FirstNames,
   progress: TransferProgress,
 ): void {
   const earlier = written.find(file);
   if (earlier !== undefined) {
-    writer.addHardlink(name, earlier.path.slice(1), earlier.value);
+    const targetPath = earlier.path.slice(1);
+    writer.add(name, { kind: "hardlink", targetPath, target: earlier.value });
     progress.entry?.(childPath(directoryPath, name), "hardlink");
     return;
   }
-  const reference = writer.referTo?.(name, file) ?? addContent(name, file, writer, progress);
+  const reference = writer.add(name, progress.bytes === undefined ? file : watched(file, progress));
   written.add(file, directoryPath, name, reference);
   progress.entry?.(childPath(directoryPath, name), "file");
 }
 
-function addContent(
-  name: string,
-  file: ReaderFile,
-  writer: TreeWriter,
-  progress: TransferProgress,
-): number {
-  const content = file.open();
-  try {
-    const source = new ProgressingContent(content, progress);
-    return writer.addFile(name, file.metadata, file.size, source);
-  } finally {
-    content.close();
-  }
-}
-
-/** Reads a content in order. */
-class ProgressingContent {
-  readonly #content: ReaderContent;
-  readonly #progress: TransferProgress;
-  #offset = 0;
-
-  constructor(content: ReaderContent, progress: TransferProgress) {
-    this.#content = content;
-    this.#progress = progress;
-  }
-
-  read(target: Uint8Array): number {
-    const count = this.#content.readAt(target, this.#offset);
-    this.#offset += count;
-    this.#progress.bytes?.(count);
-    return count;
-  }
-}
-
-function writeOther(
-  name: string,
-  entry: Exclude<ReaderEntry, ReaderDirectory | ReaderFile>,
-  writer: TreeWriter,
-): void {
-  switch (entry.kind) {
-    case "symlink":
-      return writer.addSymlink(name, entry.metadata, entry.target);
-    case "device":
-      return writer.addDevice(name, entry.metadata, entry.major, entry.minor);
-    case "fifo":
-      return writer.addFifo(name, entry.metadata);
-    case "socket":
-      return writer.addSocket(name, entry.metadata);
-  }
+/** A file that tells how far its content is read. */
+function watched(file: ReaderFile, progress: TransferProgress): NewFile {
+  const { metadata, size, origin, payload } = file;
+  const open = () => {
+    const content = file.open();
+    return {
+      readAt(target: Uint8Array, offset: number) {
+        const count = content.readAt(target, offset);
+        progress.bytes?.(count);
+        return count;
+      },
+      close: () => content.close(),
+    };
+  };
+  return { kind: "file", metadata, size, origin, payload, open };
 }

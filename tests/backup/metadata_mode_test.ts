@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { backup, type BackupOptions, openArchive, parseBackupSpec } from "#src/backup/mod.ts";
-import { type BuildOptions, makeNativeSource, PxarDecoder } from "#src/pxar/mod.ts";
+import { type BuildOptions, PxarDecoder } from "#src/pxar/mod.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import type { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { streamOf } from "#src/backup/source_stream.ts";
+import { hostSourceOf } from "#tests/support/build_source.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { EditedTree, edits } from "./_edited_tree.ts";
 import { type MemorySnapshot, MemoryStore } from "./_memory_store.ts";
@@ -27,28 +28,16 @@ interface StoredFile {
 /** Makes a snapshot. @returns the files whose contents were read, and what is said of the reuse */
 function snapshot(store: MemoryStore, tree: EditedTree, options: BackupOptions = {}) {
   const read = new Set<string>();
-  const makeSource: BuildOptions["makeSource"] = (metadataOptions, report) => {
-    const source = makeNativeSource(metadataOptions, report);
-    const paths = new Map<number, string>();
-    return {
-      uid: source.uid,
-      gid: source.gid,
-      openRoot: (path, stat) => source.openRoot(path, stat),
-      metadata: (fd, stat, path) => {
-        paths.set(fd, path);
-        return source.metadata(fd, stat, path);
-      },
-      read: (fd, target, offset) => {
-        read.add(paths.get(fd)!);
-        return source.read(fd, target, offset);
-      },
-      findData: (fd, offset, extent) => source.findData(fd, offset, extent),
-      closeFile: (fd) => {
-        paths.delete(fd);
-        source.closeFile(fd);
-      },
-    };
-  };
+  const makeSource = hostSourceOf((file, path) => ({
+    fd: file.fd,
+    metadata: (stat, at) => file.metadata(stat, at),
+    read: (target, offset) => {
+      read.add(path);
+      return file.read(target, offset);
+    },
+    findData: (offset, extent) => file.findData!(offset, extent),
+    close: () => file.close(),
+  }));
   const report = backup(store.start(), [parseBackupSpec(`root.pxar:${tree.path}`)], {
     mode: "metadata",
     chunkSize: CHUNK_SIZE,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, UsageError } from "#src/errors.ts";
 import {
+  memoryEntry,
   openPxarTree,
   PxarAccessor,
   type PxarEncoder,
@@ -23,8 +24,8 @@ const nameOf = (index: number) => `name-${String(index).padStart(6, "0")}`;
 function largeDirectory(count: number): Uint8Array<ArrayBuffer> {
   const content = new Uint8Array(300);
   return buildArchive((encoder) => {
-    encoder.startDirectory("big", DIRECTORY);
-    for (let i = 0; i < count; i++) encoder.addFile(nameOf(i), FILE, content.length, content);
+    encoder.add("big", { kind: "directory", metadata: DIRECTORY });
+    for (let i = 0; i < count; i++) encoder.add(nameOf(i), memoryEntry(FILE, content));
     encoder.finishDirectory();
   }).metadata;
 }
@@ -52,10 +53,10 @@ Deno.test("PxarAccessor.lookupAll looks common directories up once", () => {
   const depth = 30;
   const { metadata } = buildArchive((encoder) => {
     for (let i = 0; i < depth; i++) {
-      encoder.addFile("a filler", FILE, 50_000, new Uint8Array(50_000));
-      encoder.startDirectory("d", DIRECTORY);
+      encoder.add("a filler", memoryEntry(FILE, new Uint8Array(50_000)));
+      encoder.add("d", { kind: "directory", metadata: DIRECTORY });
     }
-    for (let i = 0; i < 100; i++) encoder.addFile(nameOf(i), FILE, 3, text("abc"));
+    for (let i = 0; i < 100; i++) encoder.add(nameOf(i), memoryEntry(FILE, text("abc")));
     for (let i = 0; i < depth; i++) encoder.finishDirectory();
   });
   const source = new MemorySource(metadata);
@@ -75,8 +76,8 @@ Deno.test("PxarAccessor.readContent reads any range of a file", () => {
   const content = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
   for (const isSplit of [false, true]) {
     const { metadata, payload } = buildArchive((encoder) => {
-      encoder.addFile("f", FILE, content.length, content);
-      encoder.addFile("empty", FILE, 0, new Uint8Array());
+      encoder.add("f", memoryEntry(FILE, content));
+      encoder.add("empty", memoryEntry(FILE, new Uint8Array()));
     }, isSplit);
     const accessor = PxarAccessor.open(
       new MemorySource(metadata),
@@ -103,7 +104,10 @@ Deno.test("PxarAccessor.readContent reads any range of a file", () => {
 });
 
 Deno.test("PxarAccessor.open works without the payload stream until a file is read", () => {
-  const { metadata } = buildArchive((encoder) => encoder.addFile("f", FILE, 3, text("abc")), true);
+  const { metadata } = buildArchive(
+    (encoder) => encoder.add("f", memoryEntry(FILE, text("abc"))),
+    true,
+  );
   const accessor = PxarAccessor.open(new MemorySource(metadata), { name: "x.mpxar" });
   const node = accessor.lookup("/f")!;
   assert.throws(() => accessor.readContent(node, 0, plainBuffer(3), 0, 3), {
@@ -118,13 +122,13 @@ Deno.test("PxarAccessor.open works without the payload stream until a file is re
 
 Deno.test("PxarAccessor resolves hard links from every side", () => {
   const { metadata } = buildArchive((encoder) => {
-    encoder.startDirectory("a", DIRECTORY);
-    const target = encoder.addFile("file", FILE, 3, text("abc"));
+    encoder.add("a", { kind: "directory", metadata: DIRECTORY });
+    const target = encoder.add("file", memoryEntry(FILE, text("abc")));
     encoder.finishDirectory();
-    encoder.startDirectory("b", DIRECTORY);
-    encoder.addHardlink("link", "a/file", target);
+    encoder.add("b", { kind: "directory", metadata: DIRECTORY });
+    encoder.add("link", { kind: "hardlink", targetPath: "a/file", target });
     encoder.finishDirectory();
-    encoder.addHardlink("top", "a/file", target);
+    encoder.add("top", { kind: "hardlink", targetPath: "a/file", target });
   });
   const accessor = PxarAccessor.open(new MemorySource(metadata));
   const file = accessor.lookup("/a/file")!;
@@ -161,9 +165,9 @@ interface Places {
 /** An archive of `/d/e/f` whose table of `/d/e` has another item than it should. */
 function withTable(addItem: (table: GoodbyeBuilder, places: Places) => void) {
   const { metadata } = buildArchive((encoder: PxarEncoder) => {
-    encoder.startDirectory("d", DIRECTORY);
-    encoder.startDirectory("e", DIRECTORY);
-    encoder.addFile("f", FILE, 3, text("abc"));
+    encoder.add("d", { kind: "directory", metadata: DIRECTORY });
+    encoder.add("e", { kind: "directory", metadata: DIRECTORY });
+    encoder.add("f", memoryEntry(FILE, text("abc")));
     encoder.finishDirectory();
     encoder.finishDirectory();
   });
@@ -230,7 +234,7 @@ Deno.test("verifyArchive refuses an item whose size is a little too large", () =
 Deno.test("PxarAccessor and verifyArchive refuse a table in another order than that of a search tree", () => {
   const names = ["a", "b", "c"];
   const { metadata } = buildArchive((encoder: PxarEncoder) => {
-    for (const name of names) encoder.addFile(name, FILE, 3, text("abc"));
+    for (const name of names) encoder.add(name, memoryEntry(FILE, text("abc")));
   });
   const { root } = PxarAccessor.open(new MemorySource(metadata));
   const items = root.table!.offset + 16;
@@ -253,10 +257,20 @@ Deno.test("openPxarTree shows ACLs and capabilities as extended attributes and d
     const users = [{ id: 1000n, permissions: 6n }];
     const acl = { ...FILE.acl, users, groupObject: 4n };
     const fcaps = Uint8Array.of(1, 2, 3);
-    encoder.addFile("f", metadataOf(0o100660, { xattrs, acl, fcaps }), 0, new Uint8Array());
-    encoder.addDevice("tty", metadataOf(0o20620), 4n, 0x12345n);
-    encoder.addDevice("unreal", metadataOf(0o20620), 5000n, 0n);
-    encoder.addSymlink("s", SYMLINK, "ü");
+    encoder.add("f", memoryEntry(metadataOf(0o100660, { xattrs, acl, fcaps }), new Uint8Array()));
+    encoder.add("tty", {
+      kind: "device",
+      metadata: metadataOf(0o20620),
+      major: 4n,
+      minor: 0x12345n,
+    });
+    encoder.add("unreal", {
+      kind: "device",
+      metadata: metadataOf(0o20620),
+      major: 5000n,
+      minor: 0n,
+    });
+    encoder.add("s", { kind: "symlink", metadata: SYMLINK, target: "ü" });
   });
   const { root } = openPxarTree(new MemorySource(metadata));
   const xattrs = new Map(

@@ -12,6 +12,7 @@ import {
   type MakeBuildSource,
   makeNativeSource,
   type SourceDirectory,
+  type SourceFile,
 } from "#src/pxar/builder/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { build, type Built, checkArchive, entryAt, makeTree } from "./_build_support.ts";
@@ -33,7 +34,22 @@ function failing(faults: readonly Fault[], counts = { reads: 0 }): MakeBuildSour
     faults.find((fault) => fault.call === call && fault.path === path);
   return (options, report): BuildSource => {
     const source = makeNativeSource(options, report);
-    const paths = new Map<number, string>();
+    const wrapFile = (file: SourceFile, path: string): SourceFile => ({
+      metadata: (stat, at) => file.metadata(stat, at),
+      read(target, offset) {
+        const fault = find("read", path);
+        const from = fault?.from ?? 0;
+        const to = fault?.to ?? Infinity;
+        if (fault === undefined || offset >= to || offset + target.length <= from) {
+          return file.read(target, offset);
+        }
+        if (offset < from) return file.read(target.subarray(0, from - offset), offset);
+        counts.reads++;
+        return -fault.errno;
+      },
+      // Without findData: holes would be no reads.
+      close: () => file.close(),
+    });
     const wrap = (directory: SourceDirectory, at: string): SourceDirectory => ({
       list(take) {
         const fault = find("list", at);
@@ -52,11 +68,9 @@ function failing(faults: readonly Fault[], counts = { reads: 0 }): MakeBuildSour
       openFile(name, stat) {
         const fault = find("open", `${at}/${name}`);
         if (fault !== undefined) return -fault.errno;
-        const fd = directory.openFile(name, stat);
-        paths.set(fd, `${at}/${name}`);
-        return fd;
+        const file = directory.openFile(name, stat);
+        return typeof file === "number" ? file : wrapFile(file, `${at}/${name}`);
       },
-      openFileBelow: (path, stat) => directory.openFileBelow(path, stat),
       openDirectory(name, stat) {
         const fault = find("openDirectory", `${at}/${name}`);
         if (fault !== undefined) return -fault.errno;
@@ -68,7 +82,7 @@ function failing(faults: readonly Fault[], counts = { reads: 0 }): MakeBuildSour
         return fault === undefined ? directory.readLink(name) : -fault.errno;
       },
       metadata: (stat, path) => directory.metadata(stat, path),
-      isPseudo: () => directory.isPseudo(),
+      isPseudo: () => directory.isPseudo?.() === true,
       close: () => directory.close(),
     });
     return {
@@ -77,24 +91,6 @@ function failing(faults: readonly Fault[], counts = { reads: 0 }): MakeBuildSour
       openRoot(path, stat) {
         const root = source.openRoot(path, stat);
         return typeof root === "number" ? root : wrap(root, "");
-      },
-      metadata: (fd, stat, path) => source.metadata(fd, stat, path),
-      read(fd, target, offset) {
-        const fault = find("read", paths.get(fd) ?? "");
-        const from = fault?.from ?? 0;
-        const to = fault?.to ?? Infinity;
-        if (fault === undefined || offset >= to || offset + target.length <= from) {
-          return source.read(fd, target, offset);
-        }
-        if (offset < from) return source.read(fd, target.subarray(0, from - offset), offset);
-        counts.reads++;
-        return -fault.errno;
-      },
-      // Holes would be no reads.
-      findData: () => false,
-      closeFile(fd) {
-        paths.delete(fd);
-        source.closeFile(fd);
       },
     };
   };

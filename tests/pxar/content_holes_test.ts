@@ -1,3 +1,4 @@
+import { memoryEntry } from "#src/pxar/new_entry.ts";
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
@@ -24,7 +25,7 @@ function makeFile(blocks: readonly boolean[], cut = 0): Uint8Array<ArrayBuffer> 
 
 function openFile(bytes: Uint8Array<ArrayBuffer>, isSplit: boolean, zeros?: KnownZeros): FileNode {
   const { metadata, payload } = buildArchive(
-    (encoder) => encoder.addFile("f", FILE, bytes.length, bytes),
+    (encoder) => encoder.add("f", memoryEntry(FILE, bytes)),
     isSplit,
   );
   const withZeros = (source: MemorySource) =>

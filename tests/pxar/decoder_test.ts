@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { FormatError } from "#src/errors.ts";
 import { PRELUDE_SIZE_MAX } from "#src/pxar/format/limits.ts";
-import { PxarAccessor, PxarDecoder, type PxarEvent, verifyArchive } from "#src/pxar/mod.ts";
+import {
+  memoryEntry,
+  PxarAccessor,
+  PxarDecoder,
+  type PxarEvent,
+  verifyArchive,
+} from "#src/pxar/mod.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import { MemorySource, sequentialBytes } from "#tests/support/pxar_fixtures.ts";
 
@@ -11,12 +17,12 @@ function sample(isSplit: boolean) {
   return buildArchive(
     (encoder) => {
       const xattrs = [{ name: "user.a", value: text("value") }];
-      const first = encoder.addFile("a", metadataOf(0o100600, { xattrs }), 5, text("first"));
-      encoder.startDirectory("d", DIRECTORY);
-      encoder.addHardlink("h", "a", first);
-      encoder.addSymlink("s", SYMLINK, "../a");
+      const first = encoder.add("a", memoryEntry(metadataOf(0o100600, { xattrs }), text("first")));
+      encoder.add("d", { kind: "directory", metadata: DIRECTORY });
+      encoder.add("h", { kind: "hardlink", targetPath: "a", target: first });
+      encoder.add("s", { kind: "symlink", metadata: SYMLINK, target: "../a" });
       encoder.finishDirectory();
-      encoder.addFile("z", FILE, 4, text("last"));
+      encoder.add("z", memoryEntry(FILE, text("last")));
     },
     isSplit,
     isSplit ? { prelude: text("{}") } : {},

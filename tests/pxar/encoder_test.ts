@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { IntegrityError, LimitError, UsageError } from "#src/errors.ts";
-import { NO_ACL, PxarAccessor, PxarDecoder, PxarEncoder } from "#src/pxar/mod.ts";
+import {
+  memoryEntry,
+  type NewFile,
+  NO_ACL,
+  PxarAccessor,
+  type PxarContent,
+  PxarDecoder,
+  PxarEncoder,
+} from "#src/pxar/mod.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import {
   CHECK_PXAR,
@@ -11,10 +19,15 @@ import {
 
 const text = (value: string) => new TextEncoder().encode(value);
 
+/** A file of which `readAt` gives the bytes. */
+function fileOf(size: number, readAt: PxarContent["readAt"], fd?: number): NewFile {
+  return { kind: "file", metadata: FILE, size, open: () => ({ readAt, fd }) };
+}
+
 Deno.test("PxarEncoder gathers 10,000 files into few writes", () => {
   const sink = new MemorySink();
   const encoder = new PxarEncoder(sink, { root: DIRECTORY });
-  for (let i = 0; i < 10_000; i++) encoder.addFile(`f${i}`, FILE, 100, new Uint8Array(100));
+  for (let i = 0; i < 10_000; i++) encoder.add(`f${i}`, memoryEntry(FILE, new Uint8Array(100)));
   encoder.finish();
   assert.ok(sink.writeCount < 20, `${sink.writeCount}`);
 });
@@ -29,50 +42,54 @@ Deno.test("PxarEncoder keeps nothing of a large content", () => {
       largest = Math.max(largest, bytes.length);
     },
   }, { root: DIRECTORY });
-  let left = size;
-  encoder.addFile("large", FILE, size, {
-    read: (target) => {
-      const count = Math.min(left, target.length, 100_000);
-      left -= count;
-      return count;
-    },
-  });
+  encoder.add("large", fileOf(size, (target) => Math.min(target.length, 100_000)));
   assert.equal(encoder.finish().metadataSize, written);
   assert.ok(largest <= 1 << 20);
 });
 
-Deno.test("PxarEncoder.addFile refuses a content that ends too early, and then everything", () => {
+Deno.test("PxarEncoder.add() refuses a content that ends too early, and then everything", () => {
   const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
-  assert.throws(() => encoder.addFile("a", FILE, 5, { read: () => 0 }), IntegrityError);
-  assert.throws(() => encoder.addFile("b", FILE, 0, new Uint8Array()), UsageError);
+  assert.throws(() => encoder.add("a", fileOf(5, () => 0)), IntegrityError);
+  assert.throws(() => encoder.add("b", memoryEntry(FILE, new Uint8Array())), UsageError);
   assert.throws(() => encoder.finish(), UsageError);
 });
 
-Deno.test("PxarEncoder.addFile refuses reads that return nonsense", () => {
+Deno.test("PxarEncoder.add() refuses reads that return nonsense", () => {
   for (const count of [-1, 1.5, NaN, 10 ** 9]) {
     const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
-    assert.throws(() => encoder.addFile("a", FILE, 5, { read: () => count }), Error);
+    assert.throws(() => encoder.add("a", fileOf(5, () => count)), Error);
   }
 });
 
 Deno.test("PxarEncoder refuses what it must not write and can go on", () => {
   const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
-  assert.throws(() => encoder.addFile("a", SYMLINK, 0, new Uint8Array()), UsageError);
-  assert.throws(() => encoder.addFile("a", FILE, 1, new Uint8Array()), UsageError);
-  assert.throws(() => encoder.addFile("a", FILE, -1, { read: () => 0 }), UsageError);
-  assert.throws(() => encoder.addFile("a/b", FILE, 0, new Uint8Array()), UsageError);
-  assert.throws(() => encoder.addFile("..", FILE, 0, new Uint8Array()), UsageError);
-  assert.throws(() => encoder.addSymlink("a", SYMLINK, "n\0"), UsageError);
-  assert.throws(() => encoder.addHardlink("a", "../b", 56), UsageError);
-  assert.throws(() => encoder.addHardlink("a", "b", 10_000), UsageError);
-  assert.throws(() => encoder.addPayloadReference("a", FILE, 5, 16), UsageError);
+  assert.throws(() => encoder.add("a", memoryEntry(SYMLINK, new Uint8Array())), UsageError);
+  assert.throws(() => encoder.add("a", fileOf(-1, () => 0)), UsageError);
+  assert.throws(() => encoder.add("a/b", memoryEntry(FILE, new Uint8Array())), UsageError);
+  assert.throws(() => encoder.add("..", memoryEntry(FILE, new Uint8Array())), UsageError);
+  assert.throws(
+    () => encoder.add("a", { kind: "symlink", metadata: SYMLINK, target: "n\0" }),
+    UsageError,
+  );
+  assert.throws(
+    () => encoder.add("a", { kind: "hardlink", targetPath: "../b", target: 56 }),
+    UsageError,
+  );
+  assert.throws(
+    () => encoder.add("a", { kind: "hardlink", targetPath: "b", target: 10_000 }),
+    UsageError,
+  );
+  assert.throws(
+    () => encoder.add("a", { kind: "reference", metadata: FILE, size: 5, payloadOffset: 16 }),
+    UsageError,
+  );
   assert.throws(() => encoder.advancePayload(5), UsageError);
   assert.throws(() => encoder.finishDirectory(), UsageError);
-  encoder.startDirectory("d", DIRECTORY);
+  encoder.add("d", { kind: "directory", metadata: DIRECTORY });
   assert.throws(() => encoder.finish(), UsageError);
   encoder.finishDirectory();
   encoder.finish();
-  assert.throws(() => encoder.addFile("a", FILE, 0, new Uint8Array()), UsageError);
+  assert.throws(() => encoder.add("a", memoryEntry(FILE, new Uint8Array())), UsageError);
 });
 
 Deno.test("PxarEncoder of a split archive can go on after a bad name", () => {
@@ -80,9 +97,12 @@ Deno.test("PxarEncoder of a split archive can go on after a bad name", () => {
     root: DIRECTORY,
     payload: new MemorySink(),
   });
-  assert.throws(() => encoder.addFile("a/b", FILE, 3, new Uint8Array(3)), UsageError);
-  assert.throws(() => encoder.addPayloadReference("a/b", FILE, 3, 1000), UsageError);
-  encoder.addFile("a", FILE, 3, new Uint8Array(3));
+  assert.throws(() => encoder.add("a/b", memoryEntry(FILE, new Uint8Array(3))), UsageError);
+  assert.throws(
+    () => encoder.add("a/b", { kind: "reference", metadata: FILE, size: 3, payloadOffset: 1000 }),
+    UsageError,
+  );
+  encoder.add("a", memoryEntry(FILE, new Uint8Array(3)));
   encoder.finish();
 });
 
@@ -104,28 +124,31 @@ Deno.test("PxarEncoder refuses metadata that the format cannot hold", () => {
   for (const more of bad) {
     const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
     const metadata = { ...FILE, ...more };
-    assert.throws(() => encoder.addFile("a", metadata, 0, new Uint8Array()), UsageError);
+    assert.throws(() => encoder.add("a", memoryEntry(metadata, new Uint8Array())), UsageError);
   }
   for (const [major, minor] of [[1n << 32n, 0n], [0n, -1n]] as const) {
     const encoder = new PxarEncoder(new MemorySink(), { root: DIRECTORY });
-    assert.throws(() => encoder.addDevice("a", metadataOf(0o020600), major, minor), UsageError);
+    assert.throws(
+      () => encoder.add("a", { kind: "device", metadata: metadataOf(0o020600), major, minor }),
+      UsageError,
+    );
   }
   assert.throws(() => new PxarEncoder(new MemorySink(), { root: FILE }), UsageError);
   const prelude = new Uint8Array(1);
   assert.throws(() => new PxarEncoder(new MemorySink(), { root: DIRECTORY, prelude }), UsageError);
 });
 
-Deno.test("PxarEncoder.startDirectory ends at a depth that can be read", () => {
+Deno.test("PxarEncoder.add() ends at a depth that can be read", () => {
   const metadata = new MemorySink();
   const encoder = new PxarEncoder(metadata, { root: DIRECTORY });
   let depth = 0;
   try {
-    for (; depth < 10_000; depth++) encoder.startDirectory("d", DIRECTORY);
+    for (; depth < 10_000; depth++) encoder.add("d", { kind: "directory", metadata: DIRECTORY });
   } catch (error) {
     assert.ok(error instanceof LimitError);
   }
   const { metadata: bytes } = buildArchive((again) => {
-    for (let i = 0; i < depth; i++) again.startDirectory("d", DIRECTORY);
+    for (let i = 0; i < depth; i++) again.add("d", { kind: "directory", metadata: DIRECTORY });
     for (let i = 0; i < depth; i++) again.finishDirectory();
   });
   const decoder = new PxarDecoder(sequentialBytes(bytes));
@@ -139,10 +162,13 @@ Deno.test("PxarEncoder.startDirectory ends at a depth that can be read", () => {
 Deno.test("PxarEncoder refuses paths that are too long to be read", () => {
   const name = "n".repeat(255);
   const { metadata } = buildArchive((encoder) => {
-    for (let i = 0; i < 127; i++) encoder.startDirectory(name, DIRECTORY);
+    for (let i = 0; i < 127; i++) encoder.add(name, { kind: "directory", metadata: DIRECTORY });
     // 127 × 256 bytes are taken.
-    encoder.addFile("f".repeat(255), FILE, 0, new Uint8Array());
-    assert.throws(() => encoder.addFile("f".repeat(256), FILE, 0, new Uint8Array()), LimitError);
+    encoder.add("f".repeat(255), memoryEntry(FILE, new Uint8Array()));
+    assert.throws(
+      () => encoder.add("f".repeat(256), memoryEntry(FILE, new Uint8Array())),
+      LimitError,
+    );
     for (let i = 0; i < 127; i++) encoder.finishDirectory();
   });
   const decoder = new PxarDecoder(sequentialBytes(metadata));
@@ -171,49 +197,60 @@ class CopyingSink extends MemorySink {
   }
 }
 
-Deno.test("PxarEncoder.addFileFromFd lets the sink copy and reads the rest", () => {
-  const size = 200_000;
-  const content = Uint8Array.from({ length: size }, (_, i) => (1000 + i) % 251);
+Deno.test("PxarEncoder.add() lets the sink copy and reads the rest", () => {
+  const size = 2_000_000;
+  const content = Uint8Array.from({ length: size }, (_, i) => i % 251);
   const { metadata: expected } = buildArchive((encoder) => {
-    encoder.addFile("a", FILE, 3, text("abc"));
-    encoder.addFile("b", FILE, size, content);
-    encoder.addFile("c", FILE, 3, text("abc"));
+    encoder.add("a", memoryEntry(FILE, text("abc")));
+    encoder.add("b", memoryEntry(FILE, content));
+    encoder.add("c", memoryEntry(FILE, text("abc")));
   });
   for (const copyMax of [0, 100_000, size]) {
     const sink = new CopyingSink(copyMax);
     const encoder = new PxarEncoder(sink, { root: DIRECTORY });
-    encoder.addFile("a", FILE, 3, text("abc"));
-    encoder.addFileFromFd("b", FILE, size, 42, 1000, (taken) => {
-      assert.equal(taken, copyMax);
-      let done = taken;
-      return {
-        read: (target) => {
-          const part = content.subarray(done, done + target.length);
+    encoder.add("a", memoryEntry(FILE, text("abc")));
+    const copied: number[] = [];
+    let [position, isClosed] = [0, false];
+    encoder.add("b", {
+      kind: "file",
+      metadata: FILE,
+      size,
+      open: () => ({
+        fd: 42,
+        readAt: (target, offset) => {
+          assert.equal(offset, position === 0 ? copyMax : position);
+          const part = content.subarray(offset, offset + target.length);
           target.set(part);
-          done += part.length;
+          position = offset + part.length;
           return part.length;
         },
-      };
+        onCopied: (offset) => copied.push(offset),
+        close: () => isClosed = true,
+      }),
     });
-    encoder.addFile("c", FILE, 3, text("abc"));
+    assert.ok(isClosed);
+    assert.equal(copied.at(-1) ?? 0, copyMax);
+    encoder.add("c", memoryEntry(FILE, text("abc")));
     encoder.finish();
     assert.deepEqual(sink.bytes(), expected);
     assert.equal(sink.copied, copyMax);
   }
 });
 
-Deno.test("PxarEncoder.addFileFromFd fails when nobody has the bytes", () => {
+Deno.test("PxarEncoder.add() fails when nobody has the bytes, and closes the content", () => {
   const encoder = new PxarEncoder(new CopyingSink(10), { root: DIRECTORY });
-  assert.throws(() => encoder.addFileFromFd("a", FILE, 11, 42, 0), IntegrityError);
+  let isClosed = false;
+  const open = () => ({ fd: 42, readAt: () => 0, close: () => isClosed = true });
+  const file = { kind: "file", metadata: FILE, size: 2_000_000, open } as const;
+  assert.throws(() => encoder.add("a", file), IntegrityError);
+  assert.ok(isClosed);
 });
 
-Deno.test("PxarEncoder.addFileFromFd gathers small files", () => {
+Deno.test("PxarEncoder.add() gathers small files", () => {
   const sink = new CopyingSink(10);
   const encoder = new PxarEncoder(sink, { root: DIRECTORY });
-  const rest = () => ({
-    read: (target: Uint8Array) => target.fill(7).length,
-  });
-  for (let i = 0; i < 100; i++) encoder.addFileFromFd(`f${i}`, FILE, 10, 42, 0, rest);
+  const file = fileOf(10, (target) => target.fill(7).length, 42);
+  for (let i = 0; i < 100; i++) encoder.add(`f${i}`, file);
   encoder.finish();
   assert.equal(sink.copied, 0);
   assert.equal(sink.writeCount, 1);
@@ -225,25 +262,33 @@ function buildReused() {
   const payload = new MemorySink();
   const encoder = new PxarEncoder(metadata, { root: DIRECTORY, payload });
   assert.equal(encoder.payloadPosition, 16);
-  encoder.addFile("a", FILE, 3, text("new"));
+  encoder.add("a", memoryEntry(FILE, text("new")));
   assert.equal(encoder.payloadPosition, 35);
   const padding = 7;
   assert.throws(() => encoder.advancePayload(5), UsageError);
-  encoder.addPayloadReference("b", FILE, 4, encoder.payloadPosition + padding);
+  encoder.add("b", {
+    kind: "reference",
+    metadata: FILE,
+    size: 4,
+    payloadOffset: encoder.payloadPosition + padding,
+  });
   encoder.flush();
-  const { payload: other } = buildArchive((old) => old.addFile("b", FILE, 4, text("same")), true);
+  const { payload: other } = buildArchive(
+    (old) => old.add("b", memoryEntry(FILE, text("same"))),
+    true,
+  );
   const chunk = new Uint8Array(padding + 20 + 5);
   chunk.set(other!.subarray(16, 36), padding);
   payload.write(chunk);
   encoder.advancePayload(chunk.length);
   assert.equal(encoder.payloadPosition, 35 + chunk.length);
-  encoder.addFile("c", FILE, 5, text("again"));
+  encoder.add("c", memoryEntry(FILE, text("again")));
   const sizes = encoder.finish();
   assert.equal(sizes.payloadSize, payload.bytes().length);
   return { metadata: metadata.bytes(), payload: payload.bytes() };
 }
 
-Deno.test("PxarEncoder.addPayloadReference refers to payload that the caller puts there", () => {
+Deno.test("PxarEncoder.add() of a reference refers to payload that the caller puts there", () => {
   const { metadata, payload } = buildReused();
   const decoder = new PxarDecoder(sequentialBytes(metadata), { payload: sequentialBytes(payload) });
   const contents = [];
@@ -260,13 +305,19 @@ Deno.test("PxarEncoder refuses payload that overlaps, goes backwards or never co
     root: DIRECTORY,
     payload: new MemorySink(),
   });
-  encoder.addFile("a", FILE, 3, text("abc"));
+  encoder.add("a", memoryEntry(FILE, text("abc")));
   for (const offset of [0, 16, 34]) {
-    assert.throws(() => encoder.addPayloadReference("b", FILE, 3, offset), UsageError);
+    assert.throws(
+      () => encoder.add("b", { kind: "reference", metadata: FILE, size: 3, payloadOffset: offset }),
+      UsageError,
+    );
   }
-  encoder.addPayloadReference("b", FILE, 3, 40);
-  assert.throws(() => encoder.addPayloadReference("c", FILE, 3, 40), UsageError);
-  assert.throws(() => encoder.addFile("c", FILE, 3, text("abc")), UsageError);
+  encoder.add("b", { kind: "reference", metadata: FILE, size: 3, payloadOffset: 40 });
+  assert.throws(
+    () => encoder.add("c", { kind: "reference", metadata: FILE, size: 3, payloadOffset: 40 }),
+    UsageError,
+  );
+  assert.throws(() => encoder.add("c", memoryEntry(FILE, text("abc"))), UsageError);
   encoder.flush();
   encoder.advancePayload(10);
   assert.throws(() => encoder.finish(), UsageError);
@@ -278,10 +329,10 @@ if (CHECK_PXAR !== undefined) {
   const checker = CHECK_PXAR;
   Deno.test("PxarEncoder writes what the independent checker accepts", async () => {
     const everything = (encoder: PxarEncoder) => {
-      const first = encoder.addFile("a", FILE, 3, text("abc"));
-      encoder.startDirectory(
-        "d",
-        metadataOf(0o41777, {
+      const first = encoder.add("a", memoryEntry(FILE, text("abc")));
+      encoder.add("d", {
+        kind: "directory",
+        metadata: metadataOf(0o41777, {
           flags: 0x410000n,
           acl: {
             users: [{ id: 7n, permissions: 4n }, { id: 5n, permissions: 6n }],
@@ -293,25 +344,35 @@ if (CHECK_PXAR !== undefined) {
           },
           projectId: 12n,
         }),
-      );
+      });
       for (let i = 0; i < 500; i++) {
-        encoder.addHardlink(`l${String(i).padStart(3, "0")}`, "a", first);
+        encoder.add(`l${String(i).padStart(3, "0")}`, {
+          kind: "hardlink",
+          targetPath: "a",
+          target: first,
+        });
       }
       encoder.finishDirectory();
-      encoder.addDevice("dev", metadataOf(0o20600), 4095n, 0xfffffn);
-      encoder.addFifo("fifo", metadataOf(0o10600));
-      encoder.addFile(
+      encoder.add("dev", {
+        kind: "device",
+        metadata: metadataOf(0o20600),
+        major: 4095n,
+        minor: 0xfffffn,
+      });
+      encoder.add("fifo", { kind: "fifo", metadata: metadataOf(0o10600) });
+      encoder.add(
         "g",
-        metadataOf(0o104755, {
-          mtime: { seconds: -2, nanoseconds: 500_000_000 },
-          xattrs: [{ name: "user.z", value: new Uint8Array(65_536) }],
-          fcaps: new Uint8Array(20),
-        }),
-        0,
-        new Uint8Array(),
+        memoryEntry(
+          metadataOf(0o104755, {
+            mtime: { seconds: -2, nanoseconds: 500_000_000 },
+            xattrs: [{ name: "user.z", value: new Uint8Array(65_536) }],
+            fcaps: new Uint8Array(20),
+          }),
+          new Uint8Array(),
+        ),
       );
-      encoder.addSocket("sock", metadataOf(0o140755));
-      encoder.addSymlink("\udcff", SYMLINK, "to/\udcfe");
+      encoder.add("sock", { kind: "socket", metadata: metadataOf(0o140755) });
+      encoder.add("\udcff", { kind: "symlink", metadata: SYMLINK, target: "to/\udcfe" });
     };
     const directory = Deno.makeTempDirSync({ prefix: "pbkfs-pxar-" });
     try {
@@ -341,7 +402,7 @@ if (CHECK_PXAR !== undefined) {
 Deno.test("PxarEncoder refuses a second entry of a name, in whichever order, and can go on", () => {
   const sink = new MemorySink();
   const encoder = new PxarEncoder(sink, { root: DIRECTORY });
-  const add = (name: string) => encoder.addFile(name, FILE, 0, new Uint8Array());
+  const add = (name: string) => encoder.add(name, memoryEntry(FILE, new Uint8Array()));
   const isRefused = (run: () => void) =>
     assert.throws(
       run,
@@ -350,16 +411,16 @@ Deno.test("PxarEncoder refuses a second entry of a name, in whichever order, and
   const first = add("b");
   isRefused(() => add("b"));
   add("c");
-  isRefused(() => encoder.startDirectory("c", DIRECTORY));
+  isRefused(() => encoder.add("c", { kind: "directory", metadata: DIRECTORY }));
   add("a");
   for (const name of ["a", "b", "c"]) {
     isRefused(() => add(name));
-    isRefused(() => encoder.startDirectory(name, DIRECTORY));
-    isRefused(() => encoder.addSymlink(name, SYMLINK, "x"));
-    isRefused(() => encoder.addHardlink(name, "b", first));
+    isRefused(() => encoder.add(name, { kind: "directory", metadata: DIRECTORY }));
+    isRefused(() => encoder.add(name, { kind: "symlink", metadata: SYMLINK, target: "x" }));
+    isRefused(() => encoder.add(name, { kind: "hardlink", targetPath: "b", target: first }));
   }
   // Names of a directory are its own, also after another was inside.
-  encoder.startDirectory("d", DIRECTORY);
+  encoder.add("d", { kind: "directory", metadata: DIRECTORY });
   add("a");
   isRefused(() => add("a"));
   encoder.finishDirectory();
@@ -381,8 +442,8 @@ Deno.test("PxarEncoder looks at many names in any order once each", () => {
   const count = 300_000;
   const encoder = new PxarEncoder({ write() {} }, { root: DIRECTORY });
   for (let i = 0; i < count; i++) {
-    encoder.addFile(`${i * 7919 % count}`, FILE, 0, new Uint8Array());
+    encoder.add(`${i * 7919 % count}`, memoryEntry(FILE, new Uint8Array()));
   }
-  assert.throws(() => encoder.addFile("0", FILE, 0, new Uint8Array()), UsageError);
+  assert.throws(() => encoder.add("0", memoryEntry(FILE, new Uint8Array())), UsageError);
   encoder.finish();
 });

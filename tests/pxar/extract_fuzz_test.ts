@@ -1,5 +1,6 @@
 /** Damaged archives, many of them: nothing but typed errors, and nothing outside of the target. */
 
+import { memoryEntry } from "#src/pxar/new_entry.ts";
 import assert from "node:assert/strict";
 import { Failure } from "#src/errors.ts";
 import {
@@ -36,16 +37,19 @@ function randomOf(seed: number): () => number {
 
 function sample(outside: string): Uint8Array {
   return archiveOf((encoder) => {
-    encoder.addSymlink("b", SYMLINK(), outside);
-    encoder.startDirectory("c", DIRECTORY());
-    const first = encoder.addFile("victim", FILE(), 4, text("evil"));
-    encoder.addHardlink("x", "c/victim", first);
-    encoder.addFile("y", FILE({ xattrs: [{ name: "user.a", value: text("b") }] }), 4, text("evil"));
+    encoder.add("b", { kind: "symlink", metadata: SYMLINK(), target: outside });
+    encoder.add("c", { kind: "directory", metadata: DIRECTORY() });
+    const first = encoder.add("victim", memoryEntry(FILE(), text("evil")));
+    encoder.add("x", { kind: "hardlink", targetPath: "c/victim", target: first });
+    encoder.add(
+      "y",
+      memoryEntry(FILE({ xattrs: [{ name: "user.a", value: text("b") }] }), text("evil")),
+    );
     encoder.finishDirectory();
-    encoder.addFifo("d", metadata(0o010644));
-    encoder.addDevice("e", metadata(0o020644), 1n, 3n);
-    encoder.addHardlink("f", "c/victim", first);
-    encoder.addFile("victim", FILE(), 9000, new Uint8Array(9000));
+    encoder.add("d", { kind: "fifo", metadata: metadata(0o010644) });
+    encoder.add("e", { kind: "device", metadata: metadata(0o020644), major: 1n, minor: 3n });
+    encoder.add("f", { kind: "hardlink", targetPath: "c/victim", target: first });
+    encoder.add("victim", memoryEntry(FILE(), new Uint8Array(9000)));
   });
 }
 

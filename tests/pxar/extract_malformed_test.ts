@@ -1,5 +1,6 @@
 /** Archives that are wrong, or that want to write elsewhere. */
 
+import { memoryEntry } from "#src/pxar/new_entry.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { Failure } from "#src/errors.ts";
@@ -132,64 +133,64 @@ const PLANTED: Readonly<Record<string, (outside: string) => Uint8Array>> = {
   "a symbolic link and then a directory of its name": (outside) =>
     replaced("LINK", "link", (second) =>
       archiveOf((encoder) => {
-        encoder.addSymlink("link", SYMLINK(), outside);
-        encoder.startDirectory(second, DIRECTORY({ mode: 0o040777 }));
-        encoder.addFile("victim", FILE(), 4, text("evil"));
-        encoder.addSymlink("planted", SYMLINK(), "x");
-        encoder.addFifo("fifo", metadata(0o010666));
+        encoder.add("link", { kind: "symlink", metadata: SYMLINK(), target: outside });
+        encoder.add(second, { kind: "directory", metadata: DIRECTORY({ mode: 0o040777 }) });
+        encoder.add("victim", memoryEntry(FILE(), text("evil")));
+        encoder.add("planted", { kind: "symlink", metadata: SYMLINK(), target: "x" });
+        encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010666) });
         encoder.finishDirectory();
       })),
   "a symbolic link and then a file of its name": (outside) =>
     replaced("LINK", "link", (second) =>
       archiveOf((encoder) => {
-        encoder.addSymlink("link", SYMLINK(), `${outside}/victim`);
-        encoder.addFile(second, FILE({ mode: 0o100777 }), 4, text("evil"));
+        encoder.add("link", { kind: "symlink", metadata: SYMLINK(), target: `${outside}/victim` });
+        encoder.add(second, memoryEntry(FILE({ mode: 0o100777 }), text("evil")));
       })),
   "a symbolic link and then a FIFO of its name": (outside) =>
     replaced("LINK", "link", (second) =>
       archiveOf((encoder) => {
-        encoder.addSymlink("link", SYMLINK(), `${outside}/victim`);
-        encoder.addFifo(second, metadata(0o010777));
+        encoder.add("link", { kind: "symlink", metadata: SYMLINK(), target: `${outside}/victim` });
+        encoder.add(second, { kind: "fifo", metadata: metadata(0o010777) });
       })),
   "a hard link through a symbolic link": (outside) =>
     replaced("STOLEN", "stolen", (second) =>
       archiveOf((encoder) => {
-        encoder.addSymlink("l", SYMLINK(), outside);
-        const first = encoder.addFile("m", FILE(), 1, text("m"));
-        encoder.addHardlink("stolen", "l/victim", first);
-        encoder.addFile(second, FILE({ mode: 0o100777 }), 4, text("evil"));
+        encoder.add("l", { kind: "symlink", metadata: SYMLINK(), target: outside });
+        const first = encoder.add("m", memoryEntry(FILE(), text("m")));
+        encoder.add("stolen", { kind: "hardlink", targetPath: "l/victim", target: first });
+        encoder.add(second, memoryEntry(FILE({ mode: 0o100777 }), text("evil")));
       })),
   "a hard link to a symbolic link": (outside) =>
     archiveOf((encoder) => {
-      encoder.addSymlink("l", SYMLINK(), `${outside}/victim`);
-      const first = encoder.addFile("m", FILE(), 1, text("m"));
-      encoder.addHardlink("stolen", "l", first);
+      encoder.add("l", { kind: "symlink", metadata: SYMLINK(), target: `${outside}/victim` });
+      const first = encoder.add("m", memoryEntry(FILE(), text("m")));
+      encoder.add("stolen", { kind: "hardlink", targetPath: "l", target: first });
     }),
   "a hard link with dots": () =>
     replaced("xx/outside/victim", "../outside/victim", (path) =>
       archiveOf((encoder) => {
-        const first = encoder.addFile("m", FILE(), 1, text("m"));
-        encoder.addHardlink("stolen", path, first);
+        const first = encoder.add("m", memoryEntry(FILE(), text("m")));
+        encoder.add("stolen", { kind: "hardlink", targetPath: path, target: first });
       })),
   "a hard link that is absolute": (outside) =>
     replaced(`x${outside.slice(1)}/victim`, `${outside}/victim`, (path) =>
       archiveOf((encoder) => {
-        const first = encoder.addFile("m", FILE(), 1, text("m"));
-        encoder.addHardlink("stolen", path, first);
+        const first = encoder.add("m", memoryEntry(FILE(), text("m")));
+        encoder.add("stolen", { kind: "hardlink", targetPath: path, target: first });
       })),
   "a hard link to itself": () =>
     archiveOf((encoder) => {
-      const first = encoder.addFile("m", FILE(), 1, text("m"));
-      encoder.addHardlink("x", "x", first);
+      const first = encoder.add("m", memoryEntry(FILE(), text("m")));
+      encoder.add("x", { kind: "hardlink", targetPath: "x", target: first });
     }),
   "a deep path through a symbolic link": (outside) =>
     replaced("LINK", "link", (second) =>
       archiveOf((encoder) => {
-        encoder.startDirectory("d", DIRECTORY());
-        encoder.addSymlink("link", SYMLINK(), outside);
-        encoder.startDirectory(second, DIRECTORY());
-        encoder.startDirectory("sub", DIRECTORY({ mode: 0o040777 }));
-        encoder.addFile("f", FILE(), 4, text("evil"));
+        encoder.add("d", { kind: "directory", metadata: DIRECTORY() });
+        encoder.add("link", { kind: "symlink", metadata: SYMLINK(), target: outside });
+        encoder.add(second, { kind: "directory", metadata: DIRECTORY() });
+        encoder.add("sub", { kind: "directory", metadata: DIRECTORY({ mode: 0o040777 }) });
+        encoder.add("f", memoryEntry(FILE(), text("evil")));
         encoder.finishDirectory();
         encoder.finishDirectory();
         encoder.finishDirectory();
@@ -227,11 +228,11 @@ Deno.test("DescriptorTarget does not follow links that were there before", () =>
   Deno.symlinkSync(`${outside}/new`, scratch.join("t", "g"));
   const before = snapshot(outside);
   const archive = archiveOf((encoder) => {
-    encoder.startDirectory("d", DIRECTORY({ mode: 0o040777 }));
-    encoder.addFile("victim", FILE(), 4, text("evil"));
+    encoder.add("d", { kind: "directory", metadata: DIRECTORY({ mode: 0o040777 }) });
+    encoder.add("victim", memoryEntry(FILE(), text("evil")));
     encoder.finishDirectory();
-    encoder.addFile("f", FILE(), 4, text("good"));
-    encoder.addFile("g", FILE(), 4, text("good"));
+    encoder.add("f", memoryEntry(FILE(), text("good")));
+    encoder.add("g", memoryEntry(FILE(), text("good")));
   });
   const target = DescriptorTarget.open(scratch.join("t"), { overwrite: EVERYTHING_ALLOWED });
   const report = extractArchive(decoderOf(archive), target);
@@ -249,11 +250,11 @@ for (const Target of [DescriptorTarget, PlainTarget]) {
     Deno.writeTextFileSync(`${outside}/second`, "safe");
     const before = snapshot(outside);
     const archive = archiveOf((encoder) => {
-      encoder.startDirectory("d", DIRECTORY({ mode: 0o040777 }));
-      encoder.addFile("first", FILE(), 4, text("good"));
-      encoder.addFile("second", FILE({ mode: 0o100777 }), 4, text("evil"));
-      encoder.addSymlink("third", SYMLINK(), "x");
-      encoder.startDirectory("fourth", DIRECTORY());
+      encoder.add("d", { kind: "directory", metadata: DIRECTORY({ mode: 0o040777 }) });
+      encoder.add("first", memoryEntry(FILE(), text("good")));
+      encoder.add("second", memoryEntry(FILE({ mode: 0o100777 }), text("evil")));
+      encoder.add("third", { kind: "symlink", metadata: SYMLINK(), target: "x" });
+      encoder.add("fourth", { kind: "directory", metadata: DIRECTORY() });
       encoder.finishDirectory();
       encoder.finishDirectory();
     });
@@ -275,9 +276,9 @@ for (const Target of [DescriptorTarget, PlainTarget]) {
 Deno.test("DryTarget makes nothing and counts everything", () => {
   using scratch = new TempDirectory("dry");
   const archive = archiveOf((encoder) => {
-    const first = encoder.addFile("a", FILE(), 4, text("data"));
-    encoder.addHardlink("b", "a", first);
-    encoder.addFifo("c", metadata(0o010644));
+    const first = encoder.add("a", memoryEntry(FILE(), text("data")));
+    encoder.add("b", { kind: "hardlink", targetPath: "a", target: first });
+    encoder.add("c", { kind: "fifo", metadata: metadata(0o010644) });
   });
   const report = extractArchive(decoderOf(archive), new DryTarget());
   assert.equal(report.entryCount, 4);
@@ -293,12 +294,12 @@ Deno.test("extractArchive does not merge two entries of one name", () => {
     (directory) =>
       replaced("FILE", "file", (file) =>
         archiveOf((encoder) => {
-          encoder.startDirectory("dir", DIRECTORY());
+          encoder.add("dir", { kind: "directory", metadata: DIRECTORY() });
           encoder.finishDirectory();
-          encoder.startDirectory(directory, DIRECTORY());
+          encoder.add(directory, { kind: "directory", metadata: DIRECTORY() });
           encoder.finishDirectory();
-          encoder.addFile("file", FILE(), 1, text("1"));
-          encoder.addFile(file, FILE(), 1, text("2"));
+          encoder.add("file", memoryEntry(FILE(), text("1")));
+          encoder.add(file, memoryEntry(FILE(), text("2")));
         })),
   );
   const target = DescriptorTarget.open(scratch.join("t"), { overwrite: EVERYTHING_ALLOWED });

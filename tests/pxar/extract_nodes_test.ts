@@ -10,7 +10,7 @@ import {
   extractPaths,
   PlainTarget,
 } from "#src/pxar/extractor/mod.ts";
-import { PxarAccessor } from "#src/pxar/mod.ts";
+import { memoryEntry, PxarAccessor } from "#src/pxar/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   archiveOf,
@@ -40,18 +40,18 @@ function open(archive: Uint8Array): PxarAccessor {
 
 function sample(): Uint8Array {
   return archiveOf((encoder) => {
-    encoder.startDirectory("a", DIRECTORY({ mode: 0o040710 }));
-    const first = encoder.addFile("one", FILE(), 3, text("111"));
-    encoder.addHardlink("same", "a/one", first);
-    encoder.startDirectory("deep", DIRECTORY({ mode: 0o040701 }));
-    encoder.addHardlink("three", "a/one", first);
-    encoder.addFile("two", FILE(), 300_000, new Uint8Array(300_000).fill(2));
+    encoder.add("a", { kind: "directory", metadata: DIRECTORY({ mode: 0o040710 }) });
+    const first = encoder.add("one", memoryEntry(FILE(), text("111")));
+    encoder.add("same", { kind: "hardlink", targetPath: "a/one", target: first });
+    encoder.add("deep", { kind: "directory", metadata: DIRECTORY({ mode: 0o040701 }) });
+    encoder.add("three", { kind: "hardlink", targetPath: "a/one", target: first });
+    encoder.add("two", memoryEntry(FILE(), new Uint8Array(300_000).fill(2)));
     encoder.finishDirectory();
     encoder.finishDirectory();
-    encoder.startDirectory("b", DIRECTORY());
-    encoder.addHardlink("four", "a/one", first);
-    encoder.addHardlink("zfive", "a/one", first);
-    encoder.addSymlink("s", SYMLINK(), "four");
+    encoder.add("b", { kind: "directory", metadata: DIRECTORY() });
+    encoder.add("four", { kind: "hardlink", targetPath: "a/one", target: first });
+    encoder.add("zfive", { kind: "hardlink", targetPath: "a/one", target: first });
+    encoder.add("s", { kind: "symlink", metadata: SYMLINK(), target: "four" });
     encoder.finishDirectory();
   }, DIRECTORY({ mode: 0o040750 }));
 }

@@ -1,5 +1,6 @@
 /** Somebody else exchanges directories for symbolic links while an archive is extracted. */
 
+import { memoryEntry } from "#src/pxar/new_entry.ts";
 import assert from "node:assert/strict";
 import {
   DescriptorTarget,
@@ -26,14 +27,20 @@ const DURATION_MS = 3000;
 function archive(): Uint8Array {
   return archiveOf((encoder) => {
     for (let i = 0; i < 4; i++) {
-      encoder.startDirectory(`d${i}`, DIRECTORY({ mode: 0o040777, uid: 1, gid: 1 }));
-      const first = encoder.addFile("file", FILE({ mode: 0o100777, uid: 1 }), 4, text("evil"));
-      encoder.addFifo("fifo", metadata(0o010777, { uid: 1 }));
-      encoder.startDirectory("sub", DIRECTORY({ mode: 0o040777 }));
-      encoder.addFile("inner", FILE({ mode: 0o100777 }), 4, text("evil"));
+      encoder.add(`d${i}`, {
+        kind: "directory",
+        metadata: DIRECTORY({ mode: 0o040777, uid: 1, gid: 1 }),
+      });
+      const first = encoder.add(
+        "file",
+        memoryEntry(FILE({ mode: 0o100777, uid: 1 }), text("evil")),
+      );
+      encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010777, { uid: 1 }) });
+      encoder.add("sub", { kind: "directory", metadata: DIRECTORY({ mode: 0o040777 }) });
+      encoder.add("inner", memoryEntry(FILE({ mode: 0o100777 }), text("evil")));
       encoder.finishDirectory();
-      encoder.addSymlink("symlink", SYMLINK({ uid: 1 }), "evil");
-      encoder.addHardlink("victim", `d${i}/file`, first);
+      encoder.add("symlink", { kind: "symlink", metadata: SYMLINK({ uid: 1 }), target: "evil" });
+      encoder.add("victim", { kind: "hardlink", targetPath: `d${i}/file`, target: first });
       encoder.finishDirectory();
     }
   });

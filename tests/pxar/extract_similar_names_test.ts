@@ -1,5 +1,6 @@
 /** Names that the target's file system takes for the same, as where case does not count. */
 
+import { memoryEntry } from "#src/pxar/new_entry.ts";
 import assert from "node:assert/strict";
 import {
   DescriptorTarget,
@@ -16,9 +17,9 @@ const TARGETS = [DescriptorTarget, PlainTarget] as const;
 const ALLOWING = { ...OVERWRITE_ALL, directories: true, byDirectories: true };
 
 const FILES = archiveOf((encoder) => {
-  const first = encoder.addFile("NAME", FILE(), 3, text("big"));
-  encoder.addFile("name", FILE(), 5, text("small"));
-  encoder.addHardlink("other", "NAME", first);
+  const first = encoder.add("NAME", memoryEntry(FILE(), text("big")));
+  encoder.add("name", memoryEntry(FILE(), text("small")));
+  encoder.add("other", { kind: "hardlink", targetPath: "NAME", target: first });
 });
 
 for (const Target of TARGETS) {
@@ -44,9 +45,9 @@ for (const Target of TARGETS) {
       using scratch = new TempDirectory("similar");
       const target = scratch.join("t");
       const archive = archiveOf((encoder) => {
-        encoder.startDirectory("d", DIRECTORY());
-        encoder.addFile("NAME", FILE(), 3, text("big"));
-        encoder.addFile("name", FILE(), 5, text("small"));
+        encoder.add("d", { kind: "directory", metadata: DIRECTORY() });
+        encoder.add("NAME", memoryEntry(FILE(), text("big")));
+        encoder.add("name", memoryEntry(FILE(), text("small")));
         encoder.finishDirectory();
       });
       const report = extractArchive(decoderOf(archive), Target.open(target, { overwrite }), {
@@ -80,11 +81,11 @@ for (const Target of TARGETS) {
       const target = scratch.join("t");
       for (const name of ["DIR", "dir"]) Deno.mkdirSync(`${target}/${name}`, { recursive: true });
       const archive = archiveOf((encoder) => {
-        encoder.startDirectory("DIR", DIRECTORY());
-        encoder.addFile("file", FILE(), 3, text("big"));
+        encoder.add("DIR", { kind: "directory", metadata: DIRECTORY() });
+        encoder.add("file", memoryEntry(FILE(), text("big")));
         encoder.finishDirectory();
-        encoder.startDirectory("dir", DIRECTORY());
-        encoder.addFile("file", FILE(), 5, text("small"));
+        encoder.add("dir", { kind: "directory", metadata: DIRECTORY() });
+        encoder.add("file", memoryEntry(FILE(), text("small")));
         encoder.finishDirectory();
       });
       const mount = ["mount", "--bind", `${target}/DIR`, `${target}/dir`];
@@ -105,8 +106,8 @@ Deno.test("DescriptorTarget does not take one FIFO for two whose names are one",
   using scratch = new TempDirectory("similar");
   const target = scratch.join("t");
   const archive = archiveOf((encoder) => {
-    encoder.addFifo("FIFO", metadata(0o010600));
-    encoder.addFifo("fifo", metadata(0o010600));
+    encoder.add("FIFO", { kind: "fifo", metadata: metadata(0o010600) });
+    encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010600) });
   });
   const opened = DescriptorTarget.open(target, { overwrite: ALLOWING });
   const report = extractArchive(decoderOf(archive), opened, {

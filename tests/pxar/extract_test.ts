@@ -13,7 +13,7 @@ import {
   RESTORE_ALL,
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
-import { NO_ACL, PxarAccessor, type PxarEncoder } from "#src/pxar/mod.ts";
+import { memoryEntry, NO_ACL, PxarAccessor, type PxarEncoder } from "#src/pxar/mod.ts";
 import { MemorySource } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
@@ -44,9 +44,9 @@ function sparseContent(): Uint8Array {
 
 function addEverything(encoder: PxarEncoder): void {
   const owner = isRoot ? { uid: 1234, gid: 2345 } : {};
-  encoder.startDirectory(
-    "acl-dir",
-    DIRECTORY({
+  encoder.add("acl-dir", {
+    kind: "directory",
+    metadata: DIRECTORY({
       acl: {
         ...NO_ACL,
         users: [{ id: 5n, permissions: 7n }],
@@ -56,70 +56,86 @@ function addEverything(encoder: PxarEncoder): void {
         defaultGroups: [{ id: 7n, permissions: 4n }],
       },
     }),
-  );
-  encoder.addFile("inside", FILE(), 0, new Uint8Array(0));
+  });
+  encoder.add("inside", memoryEntry(FILE(), new Uint8Array(0)));
   encoder.finishDirectory();
-  encoder.addFile(
+  encoder.add(
     "acl-file",
-    FILE({
-      mode: 0o100660,
-      acl: { ...NO_ACL, users: [{ id: 1000n, permissions: 6n }], groupObject: 4n },
-    }),
-    3,
-    text("acl"),
+    memoryEntry(
+      FILE({
+        mode: 0o100660,
+        acl: { ...NO_ACL, users: [{ id: 1000n, permissions: 6n }], groupObject: 4n },
+      }),
+      text("acl"),
+    ),
   );
-  encoder.startDirectory("deep", DIRECTORY({ mode: 0o040500 }));
-  encoder.startDirectory(LONG_NAME, DIRECTORY({ mode: 0o042755 }));
-  const first = encoder.addFile(NOT_UTF8, FILE({ mode: 0o100400 }), 4, text("data"));
+  encoder.add("deep", { kind: "directory", metadata: DIRECTORY({ mode: 0o040500 }) });
+  encoder.add(LONG_NAME, { kind: "directory", metadata: DIRECTORY({ mode: 0o042755 }) });
+  const first = encoder.add(NOT_UTF8, memoryEntry(FILE({ mode: 0o100400 }), text("data")));
   encoder.finishDirectory();
   encoder.finishDirectory();
-  encoder.addFifo("fifo", metadata(0o010620));
-  encoder.addHardlink("hardlink", `deep/${LONG_NAME}/${NOT_UTF8}`, first);
-  encoder.addFile("old", FILE({ mtime: { seconds: -2, nanoseconds: 500_000_000 } }), 1, text("o"));
-  encoder.addFile(
+  encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010620) });
+  encoder.add("hardlink", {
+    kind: "hardlink",
+    targetPath: `deep/${LONG_NAME}/${NOT_UTF8}`,
+    target: first,
+  });
+  encoder.add(
+    "old",
+    memoryEntry(FILE({ mtime: { seconds: -2, nanoseconds: 500_000_000 } }), text("o")),
+  );
+  encoder.add(
     "older",
-    FILE({ mtime: { seconds: -2_000_000_000, nanoseconds: 1 } }),
-    1,
-    text("o"),
+    memoryEntry(FILE({ mtime: { seconds: -2_000_000_000, nanoseconds: 1 } }), text("o")),
   );
-  encoder.addFile("owned", FILE({ ...owner, mode: 0o106755 }), 2, text("ok"));
-  encoder.addSocket("socket", metadata(0o140600));
+  encoder.add("owned", memoryEntry(FILE({ ...owner, mode: 0o106755 }), text("ok")));
+  encoder.add("socket", { kind: "socket", metadata: metadata(0o140600) });
   const sparse = sparseContent();
-  encoder.addFile("sparse", FILE(), sparse.length, sparse);
-  encoder.addSymlink(
-    "symlink",
-    SYMLINK({ ...owner, mtime: { seconds: -1, nanoseconds: 999_999_999 } }),
-    "/etc/passwd",
-  );
-  encoder.addFile(
+  encoder.add("sparse", memoryEntry(FILE(), sparse));
+  encoder.add("symlink", {
+    kind: "symlink",
+    metadata: SYMLINK({ ...owner, mtime: { seconds: -1, nanoseconds: 999_999_999 } }),
+    target: "/etc/passwd",
+  });
+  encoder.add(
     "xattr",
-    FILE({
-      xattrs: [{ name: "user.one", value: text("1\0") }, { name: "user.two", value: text("") }],
-    }),
-    1,
-    text("x"),
+    memoryEntry(
+      FILE({
+        xattrs: [{ name: "user.one", value: text("1\0") }, { name: "user.two", value: text("") }],
+      }),
+      text("x"),
+    ),
   );
-  encoder.addFile("zeros", FILE(), 3 * BLOCK + 5, new Uint8Array(3 * BLOCK + 5));
+  encoder.add("zeros", memoryEntry(FILE(), new Uint8Array(3 * BLOCK + 5)));
 }
 
 function addForRoot(encoder: PxarEncoder): void {
-  encoder.addDevice("zz-block", metadata(0o060640, { gid: 6 }), 8n, 1n);
-  encoder.addDevice("zz-char", metadata(0o020666), 4095n, 1048575n);
-  encoder.addFile(
+  encoder.add("zz-block", {
+    kind: "device",
+    metadata: metadata(0o060640, { gid: 6 }),
+    major: 8n,
+    minor: 1n,
+  });
+  encoder.add("zz-char", {
+    kind: "device",
+    metadata: metadata(0o020666),
+    major: 4095n,
+    minor: 1048575n,
+  });
+  encoder.add(
     "zz-fcaps",
-    FILE({
-      mode: 0o100755,
-      uid: 77,
-      fcaps: Uint8Array.fromHex("0100000200200000000000000000000000000000"),
-    }),
-    1,
-    text("c"),
+    memoryEntry(
+      FILE({
+        mode: 0o100755,
+        uid: 77,
+        fcaps: Uint8Array.fromHex("0100000200200000000000000000000000000000"),
+      }),
+      text("c"),
+    ),
   );
-  encoder.addFile(
+  encoder.add(
     "zz-trusted",
-    FILE({ xattrs: [{ name: "trusted.t", value: text("t") }] }),
-    0,
-    text(""),
+    memoryEntry(FILE({ xattrs: [{ name: "trusted.t", value: text("t") }] }), text("")),
   );
 }
 
@@ -158,7 +174,7 @@ Deno.test("extractArchive gives back space that was reserved for a hole", () => 
   const content = new Uint8Array(6 << 20).fill(1);
   content.fill(0, 2 << 20, 3 << 20);
   content.fill(0, (4 << 20) + 100);
-  const archive = archiveOf((encoder) => encoder.addFile("f", FILE(), content.length, content));
+  const archive = archiveOf((encoder) => encoder.add("f", memoryEntry(FILE(), content)));
   extract(archive, scratch.join("t"));
   assertRestored(scratch.join("t"), archive);
   assert.equal(look(scratch.join("t", "f")).stat.blocks * 512, (3 << 20) + BLOCK);
@@ -172,9 +188,9 @@ Deno.test({
     const target = scratch.join("t");
     const archive = archiveOf((encoder) => {
       // Immutable and append only; d and A, D on a directory.
-      const first = encoder.addFile("a", FILE({ flags: 0x410000n }), 1, text("a"));
-      encoder.addHardlink("b", "a", first);
-      encoder.startDirectory("dir", DIRECTORY({ flags: 0x320000n }));
+      const first = encoder.add("a", memoryEntry(FILE({ flags: 0x410000n }), text("a")));
+      encoder.add("b", { kind: "hardlink", targetPath: "a", target: first });
+      encoder.add("dir", { kind: "directory", metadata: DIRECTORY({ flags: 0x320000n }) });
       encoder.finishDirectory();
     });
     const report = extract(archive, target);
@@ -195,9 +211,13 @@ Deno.test("extractArchive makes hard links in trees deeper than a path can be lo
   const name = "d".repeat(200);
   const depth = 20;
   const archive = archiveOf((encoder) => {
-    for (let i = 0; i < depth; i++) encoder.startDirectory(name, DIRECTORY());
-    const first = encoder.addFile("f".repeat(76), FILE(), 1, text("f"));
-    encoder.addHardlink("g", [...Array(depth).fill(name), "f".repeat(76)].join("/"), first);
+    for (let i = 0; i < depth; i++) encoder.add(name, { kind: "directory", metadata: DIRECTORY() });
+    const first = encoder.add("f".repeat(76), memoryEntry(FILE(), text("f")));
+    encoder.add("g", {
+      kind: "hardlink",
+      targetPath: [...Array(depth).fill(name), "f".repeat(76)].join("/"),
+      target: first,
+    });
     for (let i = 0; i < depth; i++) encoder.finishDirectory();
   });
   const report = extract(archive, scratch.join("t"));
@@ -248,11 +268,11 @@ Deno.test("extractArchive keeps ACLs of the target's directory away from entries
   extract(archiveOf(() => {}, withDefault), target);
   assert.ok(look(target).xattrs.has("system.posix_acl_default"));
   const archive = archiveOf((encoder) => {
-    encoder.startDirectory("d", DIRECTORY());
-    encoder.addFile("f", FILE(), 0, text(""));
-    encoder.addFifo("fifo", metadata(0o010644));
+    encoder.add("d", { kind: "directory", metadata: DIRECTORY() });
+    encoder.add("f", memoryEntry(FILE(), text("")));
+    encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010644) });
     encoder.finishDirectory();
-    encoder.addFile("f", FILE(), 0, text(""));
+    encoder.add("f", memoryEntry(FILE(), text("")));
   });
   assert.deepEqual(extract(archive, target).problems, []);
   assertRestored(target, archive);
@@ -262,7 +282,7 @@ Deno.test("extractArchive reports an ACL without an entry for the owning group",
   using scratch = new TempDirectory("extract");
   const acl = { ...NO_ACL, users: [{ id: 5n, permissions: 4n }] };
   const archive = archiveOf((encoder) => {
-    encoder.addFile("f", FILE({ mode: 0o100670, acl }), 0, text(""));
+    encoder.add("f", memoryEntry(FILE({ mode: 0o100670, acl }), text("")));
   });
   const report = extract(archive, scratch.join("t"));
   assert.deepEqual(report.problems.map(({ severity }) => severity), ["warning"]);
@@ -273,17 +293,17 @@ Deno.test("extractArchive reports an ACL without an entry for the owning group",
 Deno.test("extractArchive makes directories on the way to what patterns select", () => {
   using scratch = new TempDirectory("extract");
   const archive = archiveOf((encoder) => {
-    encoder.startDirectory("a", DIRECTORY({ mode: 0o040711 }));
-    encoder.startDirectory("b", DIRECTORY({ mode: 0o040710 }));
-    encoder.addFile("x.txt", FILE(), 1, text("x"));
-    encoder.addFile("y.bin", FILE(), 1, text("y"));
+    encoder.add("a", { kind: "directory", metadata: DIRECTORY({ mode: 0o040711 }) });
+    encoder.add("b", { kind: "directory", metadata: DIRECTORY({ mode: 0o040710 }) });
+    encoder.add("x.txt", memoryEntry(FILE(), text("x")));
+    encoder.add("y.bin", memoryEntry(FILE(), text("y")));
     encoder.finishDirectory();
     encoder.finishDirectory();
-    encoder.startDirectory("none", DIRECTORY());
-    encoder.addFile("z.bin", FILE(), 1, text("z"));
+    encoder.add("none", { kind: "directory", metadata: DIRECTORY() });
+    encoder.add("z.bin", memoryEntry(FILE(), text("z")));
     encoder.finishDirectory();
-    encoder.startDirectory("whole", DIRECTORY());
-    encoder.addFile("w.bin", FILE(), 1, text("w"));
+    encoder.add("whole", { kind: "directory", metadata: DIRECTORY() });
+    encoder.add("w.bin", memoryEntry(FILE(), text("w")));
     encoder.finishDirectory();
   });
   const patterns = parseIncludePatterns(["*.txt", "/whole"]);
@@ -303,9 +323,9 @@ Deno.test("extractArchive makes directories on the way to what patterns select",
 Deno.test("parseFilesFrom passes over comments and empty lines", () => {
   using scratch = new TempDirectory("extract");
   const archive = archiveOf((encoder) => {
-    encoder.addFile("#a", FILE(), 0, text(""));
-    encoder.addFile("b", FILE(), 0, text(""));
-    encoder.addFile("c", FILE(), 0, text(""));
+    encoder.add("#a", memoryEntry(FILE(), text("")));
+    encoder.add("b", memoryEntry(FILE(), text("")));
+    encoder.add("c", memoryEntry(FILE(), text("")));
   });
   const patterns = parseFilesFrom(text("#a\n\n/b\nc"));
   assert.equal(patterns.length, 2);
@@ -315,8 +335,8 @@ Deno.test("parseFilesFrom passes over comments and empty lines", () => {
 Deno.test("extractArchive reports a hard link to what is not selected", () => {
   using scratch = new TempDirectory("extract");
   const archive = archiveOf((encoder) => {
-    const first = encoder.addFile("a", FILE(), 1, text("a"));
-    encoder.addHardlink("b", "a", first);
+    const first = encoder.add("a", memoryEntry(FILE(), text("a")));
+    encoder.add("b", { kind: "hardlink", targetPath: "a", target: first });
   });
   Deno.mkdirSync(scratch.join("t"));
   Deno.writeTextFileSync(scratch.join("t", "a"), "not of this archive");
@@ -330,12 +350,12 @@ Deno.test("extractArchive reports a hard link to what is not selected", () => {
 Deno.test("extractArchive gives a hard link the content of what is not selected, where it can be read", () => {
   using scratch = new TempDirectory("extract");
   const archive = archiveOf((encoder) => {
-    const first = encoder.addFile("a", FILE(), 5, text("first"));
-    const other = encoder.addFile("b", FILE(), 5, text("other"));
-    encoder.addHardlink("c", "a", first);
-    encoder.addHardlink("d", "b", other);
-    encoder.addHardlink("e", "a", first);
-    encoder.addHardlink("f", "b", first);
+    const first = encoder.add("a", memoryEntry(FILE(), text("first")));
+    const other = encoder.add("b", memoryEntry(FILE(), text("other")));
+    encoder.add("c", { kind: "hardlink", targetPath: "a", target: first });
+    encoder.add("d", { kind: "hardlink", targetPath: "b", target: other });
+    encoder.add("e", { kind: "hardlink", targetPath: "a", target: first });
+    encoder.add("f", { kind: "hardlink", targetPath: "b", target: first });
   });
   let openedCount = 0;
   const report = extract(archive, scratch.join("t"), {}, {
@@ -362,9 +382,9 @@ Deno.test("extractArchive replaces what policies allow, and never a directory", 
   using scratch = new TempDirectory("extract");
   const target = scratch.join("t");
   const archive = archiveOf((encoder) => {
-    const first = encoder.addFile("file", FILE(), 3, text("new"));
-    encoder.addHardlink("hardlink", "file", first);
-    encoder.addSymlink("symlink", SYMLINK(), "new");
+    const first = encoder.add("file", memoryEntry(FILE(), text("new")));
+    encoder.add("hardlink", { kind: "hardlink", targetPath: "file", target: first });
+    encoder.add("symlink", { kind: "symlink", metadata: SYMLINK(), target: "new" });
   });
   const prepare = () => {
     Deno.mkdirSync(target);
@@ -394,8 +414,8 @@ Deno.test("extractArchive replaces what policies allow, and never a directory", 
 Deno.test("extractArchive uses existing directories only when allowed", () => {
   using scratch = new TempDirectory("extract");
   const archive = archiveOf((encoder) => {
-    encoder.startDirectory("d", DIRECTORY({ mode: 0o040700 }));
-    encoder.addFile("f", FILE(), 1, text("f"));
+    encoder.add("d", { kind: "directory", metadata: DIRECTORY({ mode: 0o040700 }) });
+    encoder.add("f", memoryEntry(FILE(), text("f")));
     encoder.finishDirectory();
   });
   Deno.mkdirSync(scratch.join("t", "d"), { recursive: true });
@@ -413,7 +433,7 @@ Deno.test("extractArchive stops at the first error in strict mode", () => {
   Deno.mkdirSync(target);
   Deno.writeTextFileSync(`${target}/b`, "");
   const archive = archiveOf((encoder) => {
-    for (const name of ["a", "b", "c"]) encoder.addFile(name, FILE(), 0, text(""));
+    for (const name of ["a", "b", "c"]) encoder.add(name, memoryEntry(FILE(), text("")));
   });
   assert.throws(() => extract(archive, target, {}, { isStrict: true }), { code: "EEXIST" });
   assert.ok(look(`${target}/a`));
@@ -423,7 +443,7 @@ Deno.test("extractArchive stops at the first error in strict mode", () => {
 Deno.test("extractArchive tells of its progress", () => {
   using scratch = new TempDirectory("extract");
   const content = new Uint8Array(20 << 20).fill(1);
-  const archive = archiveOf((encoder) => encoder.addFile("a", FILE(), content.length, content));
+  const archive = archiveOf((encoder) => encoder.add("a", memoryEntry(FILE(), content)));
   const seen: number[] = [];
   const onProgress = ({ contentBytes }: { contentBytes: number }) => void seen.push(contentBytes);
   extract(archive, scratch.join("t"), {}, { onProgress });

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
-import { NO_ACL } from "#src/pxar/mod.ts";
+import { memoryEntry, NO_ACL } from "#src/pxar/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   archiveOf,
@@ -58,32 +58,31 @@ Deno.test({
     const own = { uid: NOBODY, gid: NOBODY };
     const acl = { ...NO_ACL, users: [{ id: 5n, permissions: 4n }], groupObject: 0n };
     const archive = archiveOf((encoder) => {
-      encoder.addDevice("device", metadata(0o020666, own), 1n, 3n);
-      encoder.addFile(
-        "fcaps",
-        FILE({ ...own, fcaps: CAPABILITY }),
-        0,
-        text(""),
-      );
-      encoder.addFifo("fifo", metadata(0o010600, own));
-      encoder.addFile("foreign", FILE({ uid: 1, gid: 1, mode: 0o104755 }), 3, text("abc"));
-      encoder.addFile("own", FILE({ ...own, mode: 0o100640, acl }), 3, text("abc"));
-      encoder.startDirectory("readonly", DIRECTORY({ ...own, mode: 0o040500 }));
-      encoder.addFile("inside", FILE({ ...own, mode: 0o100400 }), 1, text("x"));
+      encoder.add("device", {
+        kind: "device",
+        metadata: metadata(0o020666, own),
+        major: 1n,
+        minor: 3n,
+      });
+      encoder.add("fcaps", memoryEntry(FILE({ ...own, fcaps: CAPABILITY }), text("")));
+      encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010600, own) });
+      encoder.add("foreign", memoryEntry(FILE({ uid: 1, gid: 1, mode: 0o104755 }), text("abc")));
+      encoder.add("own", memoryEntry(FILE({ ...own, mode: 0o100640, acl }), text("abc")));
+      encoder.add("readonly", {
+        kind: "directory",
+        metadata: DIRECTORY({ ...own, mode: 0o040500 }),
+      });
+      encoder.add("inside", memoryEntry(FILE({ ...own, mode: 0o100400 }), text("x")));
       encoder.finishDirectory();
-      encoder.addSocket("socket", metadata(0o140600, own));
-      encoder.addSymlink("symlink", SYMLINK(own), "own");
-      encoder.addFile(
+      encoder.add("socket", { kind: "socket", metadata: metadata(0o140600, own) });
+      encoder.add("symlink", { kind: "symlink", metadata: SYMLINK(own), target: "own" });
+      encoder.add(
         "trusted",
-        FILE({ ...own, xattrs: [{ name: "trusted.x", value: text("") }] }),
-        0,
-        text(""),
+        memoryEntry(FILE({ ...own, xattrs: [{ name: "trusted.x", value: text("") }] }), text("")),
       );
-      encoder.addFile(
+      encoder.add(
         "user",
-        FILE({ ...own, xattrs: [{ name: "user.x", value: text("1") }] }),
-        0,
-        text(""),
+        memoryEntry(FILE({ ...own, xattrs: [{ name: "user.x", value: text("1") }] }), text("")),
       );
     }, DIRECTORY(own));
     Deno.writeFileSync(scratch.join("a.pxar"), archive);
@@ -127,12 +126,15 @@ Deno.test("PlainTarget runs without FFI, allowed to write nothing but its target
   const mtime = { seconds: 1_700_000_000, nanoseconds: 123_000_000 };
   const sparse = new Uint8Array(1 << 20).fill(1, 300_000, 300_001);
   const archive = archiveOf((encoder) => {
-    encoder.startDirectory("dir", DIRECTORY({ mode: 0o040500, mtime }));
-    const first = encoder.addFile("file", FILE({ mode: 0o100440, mtime }), 3, text("abc"));
+    encoder.add("dir", { kind: "directory", metadata: DIRECTORY({ mode: 0o040500, mtime }) });
+    const first = encoder.add("file", memoryEntry(FILE({ mode: 0o100440, mtime }), text("abc")));
     encoder.finishDirectory();
-    encoder.addHardlink("hardlink", "dir/file", first);
-    encoder.addFile("old", FILE({ mtime: { seconds: -2, nanoseconds: 250_000_000 } }), 0, text(""));
-    encoder.addFile("sparse", FILE({ mtime }), sparse.length, sparse);
+    encoder.add("hardlink", { kind: "hardlink", targetPath: "dir/file", target: first });
+    encoder.add(
+      "old",
+      memoryEntry(FILE({ mtime: { seconds: -2, nanoseconds: 250_000_000 } }), text("")),
+    );
+    encoder.add("sparse", memoryEntry(FILE({ mtime }), sparse));
   }, DIRECTORY({ mtime: { seconds: 7, nanoseconds: 999_000_000 } }));
   Deno.writeFileSync(scratch.join("a.pxar"), archive);
   const target = scratch.join("t");
@@ -146,11 +148,14 @@ Deno.test("PlainTarget runs without FFI, allowed to write nothing but its target
 Deno.test("PlainTarget reports what needs FFI or further permissions", () => {
   using scratch = new TempDirectory("plain");
   const archive = archiveOf((encoder) => {
-    encoder.addFile("capable", FILE({ fcaps: CAPABILITY, flags: 0x10000n }), 0, text(""));
-    encoder.addFifo("fifo", metadata(0o010600));
-    encoder.addFile("name-\udcff", FILE(), 0, text(""));
-    encoder.addSymlink("symlink", SYMLINK(), "x");
-    encoder.addFile("xattr", FILE({ xattrs: [{ name: "user.x", value: text("") }] }), 0, text(""));
+    encoder.add("capable", memoryEntry(FILE({ fcaps: CAPABILITY, flags: 0x10000n }), text("")));
+    encoder.add("fifo", { kind: "fifo", metadata: metadata(0o010600) });
+    encoder.add("name-\udcff", memoryEntry(FILE(), text("")));
+    encoder.add("symlink", { kind: "symlink", metadata: SYMLINK(), target: "x" });
+    encoder.add(
+      "xattr",
+      memoryEntry(FILE({ xattrs: [{ name: "user.x", value: text("") }] }), text("")),
+    );
   });
   Deno.writeFileSync(scratch.join("a.pxar"), archive);
   const target = scratch.join("t");

@@ -178,33 +178,14 @@ function encodeAgain(decoder: PxarDecoder, isSplit: boolean) {
       });
       continue;
     }
-    switch (entry.kind) {
-      case "directory":
-        encoder!.startDirectory(name, entry.metadata);
-        break;
-      case "file":
-        offsets.set(
-          path,
-          encoder!.addFile(name, entry.metadata, entry.payload.size, {
-            read: (target) => decoder.readContent(target),
-          }),
-        );
-        break;
-      case "symlink":
-        encoder!.addSymlink(name, entry.metadata, entry.target);
-        break;
-      case "device":
-        encoder!.addDevice(name, entry.metadata, entry.major, entry.minor);
-        break;
-      case "fifo":
-        encoder!.addFifo(name, entry.metadata);
-        break;
-      case "socket":
-        encoder!.addSocket(name, entry.metadata);
-        break;
-      case "hardlink":
-        encoder!.addHardlink(name, entry.targetPath, offsets.get(`/${entry.targetPath}`)!);
-    }
+    if (entry.kind === "file") {
+      const { metadata, payload: { size } } = entry;
+      const open = () => ({ readAt: (target: Uint8Array) => decoder.readContent(target) });
+      offsets.set(path, encoder!.add(name, { kind: "file", metadata, size, open }));
+    } else if (entry.kind === "hardlink") {
+      const { kind, targetPath } = entry;
+      encoder!.add(name, { kind, targetPath, target: offsets.get(`/${targetPath}`)! });
+    } else encoder!.add(name, entry);
   }
   const sizes = encoder!.finish();
   const result = {

@@ -5,7 +5,13 @@
  */
 
 import { Buffer } from "node:buffer";
-import { NO_ACL, type PxarContent, type PxarMetadata } from "#src/pxar/mod.ts";
+import {
+  type EntryWriter,
+  type NewEntry,
+  type NewFile,
+  NO_ACL,
+  type PxarMetadata,
+} from "#src/pxar/mod.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
   METADATA_FIELDS,
@@ -144,7 +150,7 @@ export function readModel(root: ModelDirectory, prelude?: Uint8Array): TreeReade
 }
 
 /** Makes a model of what is written, and checks the rules that a writer may rely on. */
-export class ModelWriter implements TreeWriter {
+export class ModelWriter implements TreeWriter, EntryWriter {
   root: ModelDirectory | undefined;
   prelude: Uint8Array | undefined;
   isFinished = false;
@@ -154,17 +160,39 @@ export class ModelWriter implements TreeWriter {
   readonly #files: { node: ModelNode; path: string }[] = [];
   readonly #path: string[] = [];
 
-  startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): void {
+  startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): EntryWriter {
     this.root = { kind: "directory", metadata, children: new Map() };
     this.prelude = prelude;
     this.#stack.push(this.root);
+    return this;
   }
 
-  startDirectory(name: string, metadata: PxarMetadata): void {
-    const node: ModelDirectory = { kind: "directory", metadata, children: new Map() };
-    this.#add(name, node);
-    this.#stack.push(node);
-    this.#path.push(name);
+  add(name: string, entry: NewEntry): number {
+    switch (entry.kind) {
+      case "directory": {
+        const { kind, metadata } = entry;
+        const node: ModelDirectory = { kind, metadata, children: new Map() };
+        this.#add(name, node);
+        this.#stack.push(node);
+        this.#path.push(name);
+        return -1;
+      }
+      case "file":
+        return this.#addFile(name, entry);
+      case "hardlink": {
+        const { targetPath } = entry;
+        const { node, path } = this.#files[entry.target]!;
+        if (path !== targetPath) throw new Error(`link to "${targetPath}" instead of "${path}"`);
+        this.#add(name, node);
+        this.log.push(`${name} -> ${targetPath}`);
+        return -1;
+      }
+      case "reference":
+        throw new Error(`"${name}" has no content`);
+      default:
+        this.#add(name, entry);
+        return -1;
+    }
   }
 
   finishDirectory(): void {
@@ -173,46 +201,24 @@ export class ModelWriter implements TreeWriter {
     if (this.#stack.length === 0) throw new Error("the root was finished");
   }
 
-  addFile(name: string, metadata: PxarMetadata, size: number, content: PxarContent): number {
+  finish(): undefined {
+    if (this.#stack.length !== 1) throw new Error("a directory is open");
+    this.isFinished = true;
+  }
+
+  #addFile(name: string, { metadata, size, open }: NewFile): number {
     const bytes = new Uint8Array(size);
-    let done = 0;
-    while (done < size) {
-      const count = content.read(bytes.subarray(done));
+    const content = open();
+    for (let done = 0; done < size;) {
+      const count = content.readAt(bytes.subarray(done), done);
       if (count === 0) throw new Error(`short content of "${name}"`);
       done += count;
     }
+    content.close?.();
     const node: ModelNode = { kind: "file", metadata, content: bytes };
     this.#add(name, node);
     this.#files.push({ node, path: [...this.#path, name].join("/") });
     return this.#files.length - 1;
-  }
-
-  addHardlink(name: string, targetPath: string, target: number): void {
-    const { node, path } = this.#files[target]!;
-    if (path !== targetPath) throw new Error(`link to "${targetPath}" instead of "${path}"`);
-    this.#add(name, node);
-    this.log.push(`${name} -> ${targetPath}`);
-  }
-
-  addSymlink(name: string, metadata: PxarMetadata, target: string): void {
-    this.#add(name, { kind: "symlink", metadata, target });
-  }
-
-  addDevice(name: string, metadata: PxarMetadata, major: bigint, minor: bigint): void {
-    this.#add(name, { kind: "device", metadata, major, minor });
-  }
-
-  addFifo(name: string, metadata: PxarMetadata): void {
-    this.#add(name, { kind: "fifo", metadata });
-  }
-
-  addSocket(name: string, metadata: PxarMetadata): void {
-    this.#add(name, { kind: "socket", metadata });
-  }
-
-  finish(): void {
-    if (this.#stack.length !== 1) throw new Error("a directory is open");
-    this.isFinished = true;
   }
 
   #add(name: string, node: ModelNode): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { memoryEntry } from "#src/pxar/new_entry.ts";
 import { copyTree, type ReaderFile, type TreeWriter } from "#src/transfer/mod.ts";
 import { type ArchiveVersion, makeArchive, openArchive } from "./_archives.ts";
 import { metadata } from "./_model.ts";
@@ -12,23 +13,18 @@ function fileName(index: number): string {
 }
 
 /** Many files, then further names of the first, of a late and of the last one. */
-function writeManyFiles(writer: TreeWriter): void {
-  writer.startRoot(DIRECTORY, undefined);
-  writer.startDirectory("files", DIRECTORY);
+function writeManyFiles(tree: TreeWriter): void {
+  const writer = tree.startRoot(DIRECTORY, undefined);
+  writer.add("files", { kind: "directory", metadata: DIRECTORY });
   const references: number[] = [];
   for (let i = 0; i < FILE_COUNT; i++) {
-    const bytes = new TextEncoder().encode(`${i}`);
-    references.push(writer.addFile(fileName(i), FILE, bytes.length, {
-      read: (target) => {
-        target.set(bytes);
-        return bytes.length;
-      },
-    }));
+    references.push(writer.add(fileName(i), memoryEntry(FILE, new TextEncoder().encode(`${i}`))));
   }
   writer.finishDirectory();
-  writer.startDirectory("links", DIRECTORY);
+  writer.add("links", { kind: "directory", metadata: DIRECTORY });
   for (const index of [0, FILE_COUNT - 500, FILE_COUNT - 1]) {
-    writer.addHardlink(fileName(index), `files/${fileName(index)}`, references[index]!);
+    const targetPath = `files/${fileName(index)}`;
+    writer.add(fileName(index), { kind: "hardlink", targetPath, target: references[index]! });
   }
   writer.finishDirectory();
   writer.finish();

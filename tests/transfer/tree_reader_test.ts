@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FormatError } from "#src/errors.ts";
-import { NO_ACL, openPxarTree, PxarAccessor } from "#src/pxar/mod.ts";
+import { memoryEntry, NO_ACL, openPxarTree, PxarAccessor } from "#src/pxar/mod.ts";
 import {
   memoryDirectory,
   type MemoryEntry,
@@ -46,9 +46,9 @@ Deno.test("readTree() takes hard links for one file", () => {
 
 Deno.test("readTree() keeps the hard links of an archive, whose tree does not count them", () => {
   const { metadata } = buildArchive((encoder) => {
-    const first = encoder.addFile("a", FILE, 1, new Uint8Array(1));
-    encoder.addHardlink("b", "a", first);
-    encoder.addFile("c", FILE, 1, new Uint8Array(1));
+    const first = encoder.add("a", memoryEntry(FILE, new Uint8Array(1)));
+    encoder.add("b", { kind: "hardlink", targetPath: "a", target: first });
+    encoder.add("c", memoryEntry(FILE, new Uint8Array(1)));
   });
   const writer = new ModelWriter();
   const reader = readTree(openPxarTree(new MemorySource(metadata)));

@@ -9,11 +9,10 @@ import { OsError } from "#src/errors.ts";
 import { HostStat } from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { PxarEncoder } from "../encoder.ts";
-import type { PxarMetadata } from "../entry.ts";
 import { PathPattern } from "../exclude/pattern.ts";
 import { formatPatterns, parseExcludeOptions } from "../exclude/pattern_list.ts";
 import { DirectoryWalk } from "./directory_walk.ts";
-import { DryRunWriter, type FinishingWriter } from "./entry_writer.ts";
+import type { EntryOffset, EntryWriter, StartArchive } from "../new_entry.ts";
 import { makeNativeSource } from "./native_source.ts";
 import type { BuildOptions } from "./options.ts";
 import { type BuildReport, BuildReportBuilder } from "./report.ts";
@@ -27,16 +26,6 @@ export interface ArchiveSinks {
   /** The payload stream: given, the archive is split (version 2). */
   readonly payload?: Sink | undefined;
 }
-
-/**
- * Starts an archive: its root directory, and the prelude when there is one. `onContent` is to be
- * called when a sink has copied the present file up to some offset.
- */
-export type StartArchive = (
-  root: PxarMetadata,
-  prelude: Uint8Array | undefined,
-  onContent: (position: number) => void,
-) => FinishingWriter;
 
 /**
  * Archives the directory `path`. The sinks are neither completed nor closed.
@@ -65,37 +54,33 @@ export function buildArchive(
   options: BuildOptions = {},
 ): BuildReport {
   const { metadata, payload } = sinks;
-  const start: StartArchive = (root, prelude, onContent) =>
-    new PxarEncoder(watched(metadata, onContent), {
-      root,
-      payload: payload && watched(payload, onContent),
-      prelude,
-    });
+  const start: StartArchive = (root, prelude) =>
+    new PxarEncoder(metadata, { root, payload, prelude });
   return buildInto(path, start, payload !== undefined, options);
-}
-
-/** A sink that tells how far its copies are. */
-function watched(sink: Sink, onContent: (position: number) => void): Sink {
-  if (sink.copyFrom === undefined) return sink;
-  return {
-    write: (bytes) => sink.write(bytes),
-    copyFrom: (fd, offset, size) => {
-      const count = sink.copyFrom!(fd, offset, size);
-      onContent(offset + count);
-      return count;
-    },
-  };
 }
 
 /**
  * Goes through the directory like {@link buildArchive}, but reads no contents and writes nothing.
  */
 export function planArchive(path: string, options: BuildOptions = {}): BuildReport {
-  return buildInto(path, () => new DryRunWriter(), false, options);
+  return buildInto(path, () => new CountingWriter(), false, options);
+}
+
+/** Takes entries and forgets them; contents are not read. */
+class CountingWriter implements EntryWriter {
+  #count = 0;
+
+  add(): EntryOffset {
+    return ++this.#count;
+  }
+
+  finishDirectory(): void {}
+
+  finish(): undefined {}
 }
 
 /**
- * {@link buildArchive} with an encoder of the caller's. @param isSplit whether there is a prelude
+ * {@link buildArchive} with a writer of the caller's. @param isSplit whether there is a prelude
  * to take the patterns
  */
 export function buildInto(
@@ -117,7 +102,7 @@ export function buildInto(
   const root = walk.enterRoot(directory, stat);
   try {
     const prelude = isSplit && text !== undefined ? preludeOf(text) : undefined;
-    const writer = start(root, prelude, (position) => walk.contentProgress(position));
+    const writer = start(root, prelude);
     walk.run(writer, isSplit ? undefined : text);
     report.sizes = writer.finish();
   } finally {

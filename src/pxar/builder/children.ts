@@ -19,7 +19,7 @@ import {
 import { NAME_SIZE_MAX, PATH_SIZE_MAX } from "../format/limits.ts";
 import { isOwnFailure, reportMissing } from "./failures.ts";
 import type { BuildReportBuilder } from "./report.ts";
-import type { BuildSource, SourceDirectory, SourceName } from "./source.ts";
+import type { SourceDirectory, SourceName } from "./source.ts";
 
 /** Name under which an archive of version 1 keeps the patterns of the command line. */
 export const EXCLUDE_OPTIONS_NAME = ".pxarexclude-cli";
@@ -28,7 +28,6 @@ const SLASH = 0x2f;
 
 /** Lists directories from the top down. Holds the patterns of those that are open. */
 export class ChildLister {
-  readonly #source: BuildSource;
   readonly #report: BuildReportBuilder;
   readonly #patterns: PatternList;
   readonly #entriesMax: number;
@@ -38,12 +37,10 @@ export class ChildLister {
   #held = 0;
 
   constructor(
-    source: BuildSource,
     report: BuildReportBuilder,
     patterns: readonly PathPattern[],
     entriesMax: number,
   ) {
-    this.#source = source;
     this.#report = report;
     this.#patterns = new PatternList(patterns);
     this.#entriesMax = entriesMax;
@@ -141,9 +138,9 @@ export class ChildLister {
     const report = (message: string) => {
       this.#report.add("exclude-file", `${path}/${EXCLUDE_FILE_NAME}`, message);
     };
-    const fd = directory.openFile(EXCLUDE_FILE_NAME, this.#stat);
-    if (fd === -Errno.ENOENT) return;
-    if (fd < 0) {
+    const file = directory.openFile(EXCLUDE_FILE_NAME, this.#stat);
+    if (file === -Errno.ENOENT) return;
+    if (typeof file === "number") {
       report("Cannot use exclude patterns: not a readable regular file");
       return;
     }
@@ -155,7 +152,7 @@ export class ChildLister {
       const content = new Uint8Array(this.#stat.size);
       let size = 0;
       while (size < content.length) {
-        const count = this.#source.read(fd, content.subarray(size), size);
+        const count = file.read(content.subarray(size), size);
         if (count < 0) {
           report(`Cannot use exclude patterns: ${describeErrno(-count)}`);
           return;
@@ -167,7 +164,7 @@ export class ChildLister {
       for (const pattern of parsed.patterns) this.#patterns.push(pattern);
       for (const problem of parsed.problems) report(problem);
     } finally {
-      this.#source.closeFile(fd);
+      file.close();
     }
   }
 }

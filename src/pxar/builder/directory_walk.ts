@@ -9,18 +9,17 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { Errno, HostStat } from "#ffi/libc/calls.ts";
-import type { EntryOffset } from "../encoder.ts";
-import type { PxarMetadata } from "../entry.ts";
+import { type PxarMetadata, pxarMetadata } from "../entry.ts";
 import type { PathPattern } from "../exclude/pattern.ts";
 import { splitDeviceNumber } from "../format/device.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, TARGET_SIZE_MAX } from "../format/limits.ts";
+import { type EntryOffset, type EntryWriter, memoryEntry, type NewEntry } from "../new_entry.ts";
 import { ChildLister, EXCLUDE_OPTIONS_NAME } from "./children.ts";
-import type { EntryWriter } from "./entry_writer.ts";
 import { reportMissing } from "./failures.ts";
 import { type BuildOptions, ENTRIES_MAX_DEFAULT } from "./options.ts";
 import type { BuildEntryKind, BuildReportBuilder } from "./report.ts";
 import { type BuildSource, type SourceDirectory, type SourceName, statMetadata } from "./source.ts";
-import { FileAdder, SourceFile } from "./source_file.ts";
+import { FileAdder } from "./source_entry.ts";
 
 /** A directory whose children are being archived. */
 interface Frame {
@@ -41,8 +40,8 @@ interface FirstName {
   readonly path: string;
 }
 
-/** Mode of the file with the patterns: regular, 0600. */
-const EXCLUDE_OPTIONS_MODE = 0o100600;
+/** What is neither file nor directory. */
+type OtherEntry = Extract<NewEntry, { kind: "symlink" | "device" | "fifo" | "socket" }>;
 
 /**
  * Archives one directory. Frames instead of recursion: directories may lie deeper than the stack
@@ -73,12 +72,11 @@ export class DirectoryWalk {
     this.#report = report;
     this.#options = options;
     const entriesMax = options.entriesMax ?? ENTRIES_MAX_DEFAULT;
-    this.#lister = new ChildLister(source, report, patterns, entriesMax);
+    this.#lister = new ChildLister(report, patterns, entriesMax);
     this.#files = new FileAdder(
-      source,
       report,
-      (path, stat) => this.#frames[0]!.directory.openFileBelow(path, stat),
-      (position) => this.contentProgress(position),
+      () => this.#frames[0]!.directory,
+      (position) => this.#contentProgress(position),
     );
     this.#devices = options.allFileSystems === true ? undefined : new Set();
   }
@@ -91,7 +89,7 @@ export class DirectoryWalk {
    */
   enterRoot(directory: SourceDirectory, stat: HostStat): PxarMetadata {
     try {
-      if (directory.isPseudo()) {
+      if (directory.isPseudo?.() === true) {
         throw new UsageError(
           `Cannot archive "${this.#rootPath}": refusing to back up a virtual file system`,
         );
@@ -126,7 +124,7 @@ export class DirectoryWalk {
   }
 
   /** The content of the present file is stored up to `position`. */
-  contentProgress(position: number): void {
+  #contentProgress(position: number): void {
     const { entryCount, contentBytes } = this.#report;
     this.#options.onProgress?.({ entryCount, contentBytes: contentBytes + position });
   }
@@ -204,7 +202,7 @@ export class DirectoryWalk {
     let isEntered = false;
     try {
       this.#begin(path, "directory");
-      writer.startDirectory(name, directory.metadata(stat, path));
+      writer.add(name, { kind: "directory", metadata: directory.metadata(stat, path) });
       if (this.#goesInto(directory, device, frame.device, path)) {
         this.#push(directory, path, device);
         isEntered = true;
@@ -228,36 +226,29 @@ export class DirectoryWalk {
       this.#report.add("mount-point", path, "Skipping mount point");
       return false;
     }
-    if (!directory.isPseudo()) return true;
+    if (directory.isPseudo?.() !== true) return true;
     this.#report.add("mount-point", path, "Skipping virtual file system");
     return false;
   }
 
   #addFile(writer: EntryWriter, frame: Frame, name: string): void {
     const stat = this.#stat;
-    const fd = frame.directory.openFile(name, stat);
-    if (fd < 0) {
-      reportMissing(this.#report, fd, "open", `${frame.path}/${name}`);
+    const file = frame.directory.openFile(name, stat);
+    if (typeof file === "number") {
+      reportMissing(this.#report, file, "open", `${frame.path}/${name}`);
       return;
     }
     try {
       const path = `${frame.path}/${name}`;
       if (stat.nlink > 1 && this.#addHardlink(writer, name, path)) return;
       this.#begin(path, "file");
-      const { size, blocks, nlink, device, ino } = stat;
-      const metadata = this.#source.metadata(fd, stat, path);
-      let offset: EntryOffset | undefined;
-      if (writer.takeFile !== undefined) {
-        offset = writer.takeFile(
-          new SourceFile(this.#files, name, path, metadata, size, nlink),
-        );
-      }
-      offset ??= this.#files.add(writer, fd, name, path, metadata, size, blocks);
+      const { size, nlink, device, ino } = stat;
+      const offset = this.#files.add(writer, file, name, path, stat);
       if (nlink > 1) this.#rememberName(device, ino, path, offset);
       this.#report.contentBytes += size;
       this.#done("file");
     } finally {
-      this.#source.closeFile(fd);
+      file.close();
     }
   }
 
@@ -266,7 +257,7 @@ export class DirectoryWalk {
     const first = this.#firstNames.get(`${this.#stat.device}:${this.#stat.ino}`);
     if (first === undefined) return false;
     this.#begin(path, "hardlink");
-    writer.addHardlink(name, first.path, first.offset);
+    writer.add(name, { kind: "hardlink", targetPath: first.path, target: first.offset });
     this.#done("hardlink");
     return true;
   }
@@ -289,44 +280,31 @@ export class DirectoryWalk {
       reportMissing(this.#report, result < 0 ? result : -Errno.EINVAL, "stat", path);
       return;
     }
-    const metadata = statMetadata(stat);
-    const kind = this.#addNode(writer, frame.directory, name, path, metadata);
-    if (kind !== undefined) this.#done(kind);
+    const entry = this.#otherEntry(frame.directory, name, path);
+    if (typeof entry === "number") {
+      reportMissing(this.#report, entry, "read link", path);
+      return;
+    }
+    this.#begin(path, entry.kind);
+    writer.add(name, entry);
+    this.#done(entry.kind);
   }
 
-  #addNode(
-    writer: EntryWriter,
-    directory: SourceDirectory,
-    name: string,
-    path: string,
-    metadata: PxarMetadata,
-  ): BuildEntryKind | undefined {
+  /** What is neither file nor directory, as its attributes say. @returns a negative errno else */
+  #otherEntry(directory: SourceDirectory, name: string, path: string): OtherEntry | number {
+    const metadata = statMetadata(this.#stat);
     switch (entryType(metadata.mode)) {
       case EntryType.SYMLINK: {
         const target = directory.readLink(name);
-        if (typeof target === "number") {
-          reportMissing(this.#report, target, "read link", path);
-          return undefined;
-        }
-        this.#begin(path, "symlink");
-        writer.addSymlink(name, metadata, target);
-        return "symlink";
+        return typeof target === "number" ? target : { kind: "symlink", metadata, target };
       }
       case EntryType.CHARACTER_DEVICE:
-      case EntryType.BLOCK_DEVICE: {
-        this.#begin(path, "device");
-        const { major, minor } = splitDeviceNumber(BigInt(this.#stat.rdev));
-        writer.addDevice(name, metadata, major, minor);
-        return "device";
-      }
+      case EntryType.BLOCK_DEVICE:
+        return { kind: "device", metadata, ...splitDeviceNumber(BigInt(this.#stat.rdev)) };
       case EntryType.FIFO:
-        this.#begin(path, "fifo");
-        writer.addFifo(name, metadata);
-        return "fifo";
+        return { kind: "fifo", metadata };
       case EntryType.SOCKET:
-        this.#begin(path, "socket");
-        writer.addSocket(name, metadata);
-        return "socket";
+        return { kind: "socket", metadata };
       default:
         throw new UsageError(`Cannot archive "${path}": unknown type of file`);
     }
@@ -334,14 +312,10 @@ export class DirectoryWalk {
 
   #addExcludeOptions(writer: EntryWriter, patterns: string): void {
     const content = encodeFileName(patterns);
-    const metadata: PxarMetadata = {
-      ...statMetadata(new HostStat()),
-      mode: EXCLUDE_OPTIONS_MODE,
-      uid: this.#source.uid,
-      gid: this.#source.gid,
-    };
+    const { uid, gid } = this.#source;
     this.#begin(`/${EXCLUDE_OPTIONS_NAME}`, "file");
-    writer.addFile(EXCLUDE_OPTIONS_NAME, metadata, content.length, content);
+    const metadata = pxarMetadata("file", { mode: 0o600, uid, gid });
+    writer.add(EXCLUDE_OPTIONS_NAME, memoryEntry(metadata, content));
     this.#report.contentBytes += content.length;
     this.#done("file");
   }

@@ -7,9 +7,9 @@
 
 import { OsError } from "#src/errors.ts";
 import { Errno } from "#ffi/libc/calls.ts";
-import type { PxarContent } from "../encoder.ts";
+import type { PxarContent } from "../new_entry.ts";
 import { isOwnFailure } from "./failures.ts";
-import type { BuildSource, DataExtent } from "./source.ts";
+import type { DataExtent, SourceFile } from "./source.ts";
 
 /** Below this, looking for holes costs more than reading zeros. */
 const SPARSE_SIZE_MIN = 128 << 10;
@@ -37,12 +37,11 @@ export interface ReadFailure {
 
 /** Content of one file after the other; bytes that are missing are zeros. */
 export class FileContentReader implements PxarContent {
-  readonly #source: BuildSource;
   readonly #onProgress: (position: number) => void;
   #nextProgress = PROGRESS_STEP;
   readonly #extent: DataExtent = { start: 0, end: 0 };
   readonly #probe = new Uint8Array(2);
-  #fd = -1;
+  #file: SourceFile | undefined;
   #position = 0;
   #size = 0;
   #path = "";
@@ -56,14 +55,13 @@ export class FileContentReader implements PxarContent {
   #passedEnd = 0;
 
   /** @param onProgress is called with the position now and then in long files */
-  constructor(source: BuildSource, onProgress: (position: number) => void) {
-    this.#source = source;
+  constructor(onProgress: (position: number) => void) {
     this.#onProgress = onProgress;
   }
 
   /** Begins a file of `size` bytes, of which `blocks` × 512 are stored. */
-  open(fd: number, size: number, blocks: number, path: string): void {
-    this.#fd = fd;
+  start(file: SourceFile, size: number, blocks: number, path: string): this {
+    this.#file = file;
     this.#size = size;
     this.#position = 0;
     this.#nextProgress = PROGRESS_STEP;
@@ -75,6 +73,12 @@ export class FileContentReader implements PxarContent {
     this.#failureCount = 0;
     this.#passedSize = PAGE_SIZE;
     this.#passedEnd = 0;
+    return this;
+  }
+
+  /** See {@link PxarContent.fd}. */
+  get fd(): number | undefined {
+    return this.#file?.fd;
   }
 
   /** Whether something could not be read so far. */
@@ -87,14 +91,17 @@ export class FileContentReader implements PxarContent {
     return this.#failure;
   }
 
-  /** Continues at `position`. @returns this content */
-  from(position: number): this {
-    this.#position = position;
-    return this;
+  /** See {@link PxarContent.onCopied}. */
+  onCopied(offset: number): void {
+    this.#position = offset;
+    this.#onProgress(offset);
   }
 
-  /** Reads on. @throws {OsError} when that fails through no fault of the file */
-  read(target: Uint8Array): number {
+  /**
+   * See {@link PxarContent.readAt}. @throws {OsError} when that fails through no fault of the file
+   */
+  readAt(target: Uint8Array, offset: number): number {
+    this.#position = offset;
     if (this.#position >= this.#nextProgress) {
       this.#nextProgress = this.#position + PROGRESS_STEP;
       this.#onProgress(this.#position);
@@ -104,15 +111,15 @@ export class FileContentReader implements PxarContent {
       return this.#zeros(target, Math.min(target.length, this.#passedEnd - this.#position));
     }
     if (this.#hasHoles && this.#position >= this.#extent.end) {
-      this.#hasHoles = this.#source.findData(this.#fd, this.#position, this.#extent);
+      this.#hasHoles = this.#file!.findData?.(this.#position, this.#extent) ?? false;
     }
     if (this.#hasHoles && this.#position < this.#extent.start) {
       return this.#zeros(target, Math.min(target.length, this.#extent.start - this.#position));
     }
-    const count = this.#source.read(this.#fd, target, this.#position);
+    const count = this.#file!.read(target, this.#position);
     if (count < 0) {
       this.#passOver(count);
-      return this.read(target);
+      return this.readAt(target, this.#position);
     }
     if (count === 0) {
       this.#isShort = true;
@@ -131,7 +138,7 @@ export class FileContentReader implements PxarContent {
     if (this.#isShort) return "shrunk";
     if (this.#failure !== undefined) return undefined;
     const start = Math.max(this.#size - 1, 0);
-    const count = this.#source.read(this.#fd, this.#probe, start);
+    const count = this.#file!.read(this.#probe, start);
     if (count < 0) return undefined;
     const end = start + count;
     if (end > this.#size) return "grown";

@@ -4,14 +4,7 @@
  * @module
  */
 
-export {
-  type ArchiveSinks,
-  buildArchive,
-  buildInto,
-  planArchive,
-  type StartArchive,
-} from "./build_archive.ts";
-export { type EncoderPart, type EntryWriter, type FinishingWriter } from "./entry_writer.ts";
+export { type ArchiveSinks, buildArchive, buildInto, planArchive } from "./build_archive.ts";
 export { type BuildOptions, type BuildProgress, ENTRIES_MAX_DEFAULT } from "./options.ts";
 export {
   BUILD_PROBLEMS_KEPT_MAX,
@@ -23,11 +16,13 @@ export {
 } from "./report.ts";
 export { makePlainSource } from "./plain_source.ts";
 export { makeNativeSource } from "./native_source.ts";
-export { type FileWriter, type SourceFile } from "./source_file.ts";
+export { SourceEntry } from "./source_entry.ts";
 export {
   type BuildSource,
   type DataExtent,
   type MakeBuildSource,
   type MetadataOptions,
   type SourceDirectory,
+  type SourceFile,
+  statMetadata,
 } from "./source.ts";

@@ -12,14 +12,18 @@ import { openQuietlyAt, preadInto } from "#ffi/libc/metadata.ts";
 import type { PxarMetadata } from "../entry.ts";
 import { NativeMetadataReader } from "./native_metadata.ts";
 import type { BuildReportBuilder } from "./report.ts";
-import type { BuildSource, DataExtent, MetadataOptions, SourceDirectory } from "./source.ts";
+import type {
+  BuildSource,
+  DataExtent,
+  MetadataOptions,
+  SourceDirectory,
+  SourceFile,
+} from "./source.ts";
 
 const { Errno, OpenFlag } = host;
 
 /** O_NONBLOCK: what was a file when it was listed may be a FIFO when it is opened. */
 const FILE_FLAGS = OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NOCTTY | OpenFlag.NONBLOCK;
-/** For directories that are only gone through. */
-const PASSAGE_FLAGS = OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
 const DIRECTORY_FLAGS = FILE_FLAGS | OpenFlag.DIRECTORY;
 
 const LISTING_SIZE = 256 << 10;
@@ -54,34 +58,44 @@ class HostSource implements BuildSource {
     if (entryType(stat.mode) === EntryType.SYMLINK) return -Errno.ELOOP;
     return openDirectory(host.At.FDCWD, path, stat, this.#reader);
   }
+}
 
-  metadata(fd: number, stat: host.HostStat, path: string): PxarMetadata {
-    return this.#reader.read(fd, stat, path);
+class HostFile implements SourceFile {
+  readonly fd: number;
+  readonly #reader: NativeMetadataReader;
+
+  constructor(fd: number, reader: NativeMetadataReader) {
+    this.fd = fd;
+    this.#reader = reader;
   }
 
-  read(fd: number, target: Uint8Array, offset: number): number {
+  metadata(stat: host.HostStat, path: string): PxarMetadata {
+    return this.#reader.read(this.fd, stat, path);
+  }
+
+  read(target: Uint8Array, offset: number): number {
     while (true) {
-      const count = preadInto(fd, target as Uint8Array<ArrayBuffer>, offset);
+      const count = preadInto(this.fd, target as Uint8Array<ArrayBuffer>, offset);
       if (count !== -Errno.EINTR) return count;
     }
   }
 
-  findData(fd: number, offset: number, extent: DataExtent): boolean {
-    const start = host.lseek(fd, offset, host.Seek.DATA);
+  findData(offset: number, extent: DataExtent): boolean {
+    const start = host.lseek(this.fd, offset, host.Seek.DATA);
     if (start === -Errno.ENXIO) {
       extent.start = extent.end = Infinity;
       return true;
     }
     if (start < 0) return false;
-    const end = host.lseek(fd, start, host.Seek.HOLE);
+    const end = host.lseek(this.fd, start, host.Seek.HOLE);
     if (end < 0) return false;
     extent.start = start;
     extent.end = end;
     return true;
   }
 
-  closeFile(fd: number): void {
-    host.close(fd);
+  close(): void {
+    host.close(this.fd);
   }
 }
 
@@ -97,16 +111,6 @@ function openDirectory(
   if (result >= 0) return new HostDirectory(fd, stat.device, reader);
   host.close(fd);
   return result;
-}
-
-function openFileIn(directory: number, name: string, stat: host.HostStat): number {
-  const fd = openQuietlyAt(directory, name, FILE_FLAGS);
-  if (fd < 0) return fd;
-  const result = host.statFd(fd, stat);
-  const isFile = entryType(stat.mode) === EntryType.FILE;
-  if (result >= 0 && isFile) return fd;
-  host.close(fd);
-  return result < 0 ? result : -Errno.ENXIO;
 }
 
 class HostDirectory implements SourceDirectory {
@@ -139,24 +143,14 @@ class HostDirectory implements SourceDirectory {
     return host.statAt(this.#fd, name, stat);
   }
 
-  openFile(name: string, stat: host.HostStat): number {
-    return openFileIn(this.#fd, name, stat);
-  }
-
-  openFileBelow(path: string, stat: host.HostStat): number {
-    const names = path.split("/");
-    const name = names.pop()!;
-    let directory = this.#fd;
-    // One by one, so that neither a link nor the length of a path matters.
-    for (const next of names) {
-      const fd = host.openAt(directory, next, PASSAGE_FLAGS);
-      if (directory !== this.#fd) host.close(directory);
-      if (fd < 0) return fd;
-      directory = fd;
-    }
-    const fd = openFileIn(directory, name, stat);
-    if (directory !== this.#fd) host.close(directory);
-    return fd;
+  openFile(name: string, stat: host.HostStat): SourceFile | number {
+    const fd = openQuietlyAt(this.#fd, name, FILE_FLAGS);
+    if (fd < 0) return fd;
+    const result = host.statFd(fd, stat);
+    const isFile = entryType(stat.mode) === EntryType.FILE;
+    if (result >= 0 && isFile) return new HostFile(fd, this.#reader);
+    host.close(fd);
+    return result < 0 ? result : -Errno.ENXIO;
   }
 
   openDirectory(name: string, stat: host.HostStat): SourceDirectory | number {

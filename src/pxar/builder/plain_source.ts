@@ -14,7 +14,7 @@ import * as fs from "node:fs";
 import { Errno, type HostStat, OsError } from "#ffi/libc/calls.ts";
 import { callRuntime } from "#src/io/files/runtime_call.ts";
 import type { PxarMetadata } from "../entry.ts";
-import { type BuildSource, type SourceDirectory, statMetadata } from "./source.ts";
+import { type BuildSource, type SourceDirectory, type SourceFile, statMetadata } from "./source.ts";
 
 /** Makes a source of the runtime's calls. See {@link MakeBuildSource}. */
 export function makePlainSource(): BuildSource {
@@ -22,11 +22,6 @@ export function makePlainSource(): BuildSource {
     uid: 0,
     gid: 0,
     openRoot: (path, stat) => openDirectory(path, stat),
-    metadata: (_fd, stat) => statMetadata(stat),
-    read: (fd, target, offset) =>
-      attempt("read", () => fs.readSync(fd, target, 0, target.length, offset)),
-    findData: () => false,
-    closeFile: (fd) => fs.closeSync(fd),
   };
 }
 
@@ -73,16 +68,20 @@ class FsDirectory implements SourceDirectory {
     return statPath(this.#join(name), stat);
   }
 
-  openFile(name: string, stat: HostStat): number {
+  openFile(name: string, stat: HostStat): SourceFile | number {
     const path = this.#join(name);
     const result = statPath(path, stat);
     if (result < 0) return result;
     if (entryType(stat.mode) !== EntryType.FILE) return -Errno.ENXIO;
-    return attempt("open", () => fs.openSync(path, "r"));
-  }
-
-  openFileBelow(path: string, stat: HostStat): number {
-    return this.openFile(path, stat);
+    const fd = attempt("open", () => fs.openSync(path, "r"));
+    if (fd < 0) return fd;
+    return {
+      fd,
+      metadata: statMetadata,
+      read: (target, offset) =>
+        attempt("read", () => fs.readSync(fd, target, 0, target.length, offset)),
+      close: () => fs.closeSync(fd),
+    };
   }
 
   openDirectory(name: string, stat: HostStat): SourceDirectory | number {
@@ -95,10 +94,6 @@ class FsDirectory implements SourceDirectory {
 
   metadata(stat: HostStat): PxarMetadata {
     return statMetadata(stat);
-  }
-
-  isPseudo(): boolean {
-    return false;
   }
 
   close(): void {}

@@ -5,7 +5,7 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import type { PxarSizes } from "../encoder.ts";
+import type { PxarSizes } from "../new_entry.ts";
 import { type EntryKind, ReportCounter } from "../report_counter.ts";
 
 export {

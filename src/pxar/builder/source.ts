@@ -1,8 +1,10 @@
 /**
- * How the builder reaches the files of a directory: the seam between system calls
- * (`native_source.ts`) and the runtime's own calls (`plain_source.ts`).
+ * How the builder reaches the files of a directory: by system calls (`native_source.ts`), by the
+ * runtime's own calls (`plain_source.ts`), or in whichever way a program has. Nothing here needs
+ * files of this computer.
  *
- * Calls return a value or a negative errno, like those of `ffi/libc/`.
+ * Calls return a value or a negative errno, like those of `ffi/libc/`. A `stat` that is handed in
+ * is filled in.
  *
  * @module
  */
@@ -31,16 +33,8 @@ export interface SourceDirectory {
   list(take: (name: string, type: number) => void): number;
   /** Attributes of a name; links are not followed. */
   stat(name: string, stat: HostStat): number;
-  /**
-   * Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … @returns a
-   * descriptor
-   */
-  openFile(name: string, stat: HostStat): number;
-  /**
-   * Opens a regular file at a path (`a/b`) below this directory. No link on the way is followed.
-   * @returns a descriptor
-   */
-  openFileBelow(path: string, stat: HostStat): number;
+  /** Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … */
+  openFile(name: string, stat: HostStat): SourceFile | number;
   /** Opens a directory in this one. */
   openDirectory(name: string, stat: HostStat): SourceDirectory | number;
   /** Target of a symbolic link. */
@@ -48,29 +42,35 @@ export interface SourceDirectory {
   /** Metadata of this directory. */
   metadata(stat: HostStat, path: string): PxarMetadata;
   /**
-   * Whether the file system of this directory is made up by the kernel; false where that cannot be
-   * told.
+   * Whether the file system of this directory is made up by the kernel; left out where that cannot
+   * be told.
    */
-  isPseudo(): boolean;
+  isPseudo?(): boolean;
   /** Closes the directory; files opened in it stay open. */
   close(): void;
 }
 
-/** Access to directories, and to the files opened in them. */
-export interface BuildSource {
-  /** Opens the directory to archive; a symbolic link is ELOOP. */
-  openRoot(path: string, stat: HostStat): SourceDirectory | number;
-  /** Metadata of an open regular file. */
-  metadata(fd: number, stat: HostStat, path: string): PxarMetadata;
+/** An open regular file. */
+export interface SourceFile {
+  /** Descriptor, where there is one: a sink may copy the content from it. */
+  readonly fd?: number | undefined;
+  /** Metadata of this file. */
+  metadata(stat: HostStat, path: string): PxarMetadata;
   /** Reads up to `target.length` bytes at `offset`. */
-  read(fd: number, target: Uint8Array, offset: number): number;
+  read(target: Uint8Array, offset: number): number;
   /**
    * Where data begin at or behind `offset` of a file with holes, and where they end. @returns false
    * when nothing is known
    */
-  findData(fd: number, offset: number, extent: DataExtent): boolean;
-  /** Closes what {@link SourceDirectory} opened; a failure has no consequence for what was read. */
-  closeFile(fd: number): void;
+  findData?(offset: number, extent: DataExtent): boolean;
+  /** Closes the file; a failure has no consequence for what was read. */
+  close(): void;
+}
+
+/** Access to directories. */
+export interface BuildSource {
+  /** Opens the directory to archive; a symbolic link is ELOOP. */
+  openRoot(path: string, stat: HostStat): SourceDirectory | number;
   /** Owner of files that the builder makes up: that of the process. */
   readonly uid: number;
   /** Group of files that the builder makes up. */

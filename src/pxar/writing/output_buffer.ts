@@ -7,23 +7,19 @@
 
 import { IntegrityError, UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
-
-/** Where a file's bytes come from. */
-export interface PxarContent {
-  /** Reads the next bytes, up to `target.length`. @returns the count, 0 at the end */
-  read(target: Uint8Array): number;
-  /**
-   * Whether something else is in the place of bytes that cannot be had: asked when all has been
-   * read.
-   */
-  readonly isIncomplete?: boolean;
-}
+import type { PxarContent } from "../new_entry.ts";
 
 /** Larger than any item that is written in one piece, and than most files. */
 const BUFFER_SIZE = 512 * 1024;
 
 /** Below this it is cheaper to copy bytes than to hand them over on their own. */
 const GATHERED_SIZE_MAX = 64 * 1024;
+
+/**
+ * From this size on the sink may copy a file itself, for which what is gathered has to be handed
+ * over first.
+ */
+const COPIED_SIZE_MIN = 1 << 20;
 
 /** Gathers bytes in front of a sink. */
 export class OutputBuffer {
@@ -72,14 +68,15 @@ export class OutputBuffer {
 
   /** Appends exactly `size` bytes. @throws {IntegrityError} when there are fewer */
   writeContent(content: PxarContent, size: number): void {
-    let left = size;
-    while (left > 0) {
+    let done = this.#copy(content, size);
+    while (done < size) {
+      const left = size - done;
       if (BUFFER_SIZE - this.#length < Math.min(left, GATHERED_SIZE_MAX)) this.flush();
       const room = this.bytes.subarray(
         this.#length,
         Math.min(BUFFER_SIZE, this.#length + left),
       );
-      const count = content.read(room);
+      const count = content.readAt(room, done);
       if (count === 0) {
         throw new IntegrityError(`Cannot store file: ${left} of ${size} bytes are missing`);
       }
@@ -87,27 +84,25 @@ export class OutputBuffer {
         throw new UsageError(`Cannot store file: a read returned ${count} of ${room.length}`);
       }
       this.#length += count;
-      left -= count;
+      done += count;
     }
   }
 
-  /** Lets the sink take bytes of a host file, as many as it does. @returns the count */
-  copyFrom(fd: number, offset: number, size: number): number {
-    if (this.#sink.copyFrom === undefined || size === 0) return 0;
+  /** Lets the sink copy a large content, as far as it does. @returns how many bytes it took */
+  #copy(content: PxarContent, size: number): number {
+    const { fd } = content;
+    const sink = this.#sink;
+    if (fd === undefined || size < COPIED_SIZE_MIN || sink.copyFrom === undefined) return 0;
     this.flush();
     let done = 0;
     while (done < size) {
-      const count = this.#sink.copyFrom(fd, offset + done, size - done);
+      const count = sink.copyFrom(fd, done, size - done);
       if (count === 0) break;
       done += count;
       this.#flushed += count;
+      content.onCopied?.(done);
     }
     return done;
-  }
-
-  /** Whether a content of that size is better gathered than copied by the sink. */
-  isGathered(size: number): boolean {
-    return size <= GATHERED_SIZE_MAX;
   }
 
   /** Counts bytes that reached the sink past this buffer, which must be empty. */

@@ -1,52 +1,37 @@
 /**
- * Open regular files on their way into an archive.
+ * Regular files of the source on their way into an archive.
  *
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
 import { describeErrno, HostStat } from "#ffi/libc/calls.ts";
-import type { EntryOffset, PxarEncoder } from "../encoder.ts";
 import type { PxarMetadata } from "../entry.ts";
+import type { EntryOffset, EntryWriter, NewFile, PxarContent } from "../new_entry.ts";
 import { reportMissing } from "./failures.ts";
 import { FileContentReader } from "./file_content.ts";
 import type { BuildReportBuilder } from "./report.ts";
-import type { BuildSource } from "./source.ts";
-
-/**
- * From this size on the sink may take a file itself, for which the encoder has to hand over first
- * what it has gathered.
- */
-const COPIED_SIZE_MIN = 1 << 20;
-
-/** What files are added to: the part of {@link PxarEncoder} that takes contents. */
-export type FileWriter = Pick<PxarEncoder, "addFile" | "addFileFromFd">;
-
-/**
- * Opens a regular file at a path below the source directory (`a/b`). @returns a descriptor, or a
- * negative errno
- */
-export type OpenFileBelow = (path: string, stat: HostStat) => number;
+import type { SourceDirectory, SourceFile } from "./source.ts";
 
 /** Adds one file after the other, and reports those that change meanwhile or cannot be read. */
 export class FileAdder {
-  readonly #source: BuildSource;
   readonly #report: BuildReportBuilder;
   readonly #content: FileContentReader;
-  readonly #openBelow: OpenFileBelow;
+  readonly #root: () => SourceDirectory;
   readonly #stat = new HostStat();
-  readonly #rest = (taken: number): FileContentReader => this.#content.from(taken);
 
-  /** @param onProgress is called with the position now and then in long files */
+  /**
+   * @param root gives the source directory
+   * @param onProgress is called with the position now and then in long files
+   */
   constructor(
-    source: BuildSource,
     report: BuildReportBuilder,
-    openBelow: OpenFileBelow,
+    root: () => SourceDirectory,
     onProgress: (position: number) => void,
   ) {
-    this.#source = source;
     this.#report = report;
-    this.#openBelow = openBelow;
-    this.#content = new FileContentReader(source, onProgress);
+    this.#root = root;
+    this.#content = new FileContentReader(onProgress);
   }
 
   /**
@@ -54,19 +39,24 @@ export class FileAdder {
    * reported.
    */
   add(
-    writer: FileWriter,
-    fd: number,
+    writer: EntryWriter,
+    file: SourceFile,
     name: string,
     path: string,
-    metadata: PxarMetadata,
-    size: number,
-    blocks: number,
+    stat: HostStat,
   ): EntryOffset {
-    this.#content.open(fd, size, blocks, path);
-    const offset = size < COPIED_SIZE_MIN
-      ? writer.addFile(name, metadata, size, this.#content)
-      : writer.addFileFromFd(name, metadata, size, fd, 0, this.#rest);
-    this.#reportOutcome(size, path);
+    const { size, blocks, nlink } = stat;
+    const metadata = file.metadata(stat, path);
+    let [isRead, isOver] = [false, false];
+    const open = () => {
+      if (isOver) throw new UsageError(`Cannot read "${path}" by now: it is closed`);
+      isRead = true;
+      return this.#content.start(file, size, blocks, path);
+    };
+    const entry = new SourceEntry(this, name, path, metadata, size, nlink, open);
+    const offset = writer.add(name, entry);
+    isOver = true;
+    if (isRead) this.#reportOutcome(size, path);
     return offset;
   }
 
@@ -75,23 +65,21 @@ export class FileAdder {
    *
    * @returns undefined when it cannot be opened
    */
-  addAgain(writer: FileWriter, file: SourceFile): EntryOffset | undefined {
-    const { name, path } = file;
+  addAgain(writer: EntryWriter, entry: SourceEntry): EntryOffset | undefined {
+    const { name, path } = entry;
     const stat = this.#stat;
-    const fd = this.#openBelow(path.slice(1), stat);
-    if (fd < 0) {
-      reportMissing(this.#report, fd, "open", path);
-      this.#report.contentBytes -= file.size;
+    const file = this.#openBelow(path.slice(1), stat);
+    if (typeof file === "number") {
+      reportMissing(this.#report, file, "open", path);
+      this.#report.contentBytes -= entry.size;
       this.#takeBack("file");
       return undefined;
     }
     try {
-      const { size, blocks } = stat;
-      const metadata = this.#source.metadata(fd, stat, path);
-      this.#report.contentBytes += size - file.size;
-      return this.add(writer, fd, name, path, metadata, size, blocks);
+      this.#report.contentBytes += stat.size - entry.size;
+      return this.add(writer, file, name, path, stat);
     } finally {
-      this.#source.closeFile(fd);
+      file.close();
     }
   }
 
@@ -99,6 +87,25 @@ export class FileAdder {
   loseLink(path: string, name: string): void {
     this.#report.add("lost-link", path, `Vanished, and with it its further name "${name}"`);
     this.#takeBack("hardlink");
+  }
+
+  /** Opens the file at `path` name by name, so that neither a link nor its length matters. */
+  #openBelow(path: string, stat: HostStat): SourceFile | number {
+    const names = path.split("/");
+    const name = names.pop()!;
+    const root = this.#root();
+    let directory = root;
+    try {
+      for (const next of names) {
+        const child = directory.openDirectory(next, stat);
+        if (typeof child === "number") return child;
+        if (directory !== root) directory.close();
+        directory = child;
+      }
+      return directory.openFile(name, stat);
+    } finally {
+      if (directory !== root) directory.close();
+    }
   }
 
   /** An entry that was counted as stored is not. */
@@ -131,18 +138,25 @@ export class FileAdder {
   }
 }
 
-/** A regular file that was found, and may be added later. */
-export class SourceFile {
-  /** Last part of `path`. */
+/**
+ * A regular file that was found. It is open while it is added; a writer that does not read it then
+ * may have it opened again later.
+ */
+export class SourceEntry implements NewFile {
+  /** Tells it from other entries. */
+  readonly kind = "file";
+  /** Name in its directory. */
   readonly name: string;
   /** Path from the source directory, `/a/b`. */
   readonly path: string;
-  /** As it was when the file was found: the archive gets this, whatever happens later. */
+  /** As it was when the file was found. */
   readonly metadata: PxarMetadata;
-  /** Length in bytes. */
+  /** Length in bytes when it was found. */
   readonly size: number;
   /** Number of names, also of those outside of the source directory. */
   readonly linkCount: number;
+  /** See {@link NewFile.open}; only while it is added. */
+  readonly open: () => PxarContent;
   readonly #files: FileAdder;
 
   /** Made by {@link FileAdder}, which opens the content when it is added. */
@@ -153,6 +167,7 @@ export class SourceFile {
     metadata: PxarMetadata,
     size: number,
     linkCount: number,
+    open: () => PxarContent,
   ) {
     this.#files = files;
     this.name = name;
@@ -160,14 +175,15 @@ export class SourceFile {
     this.metadata = metadata;
     this.size = size;
     this.linkCount = linkCount;
+    this.open = open;
   }
 
   /**
-   * Adds the file with its content, and with the metadata it has by now.
+   * Adds the file later, with its content, and with the metadata it has by then.
    *
    * @returns undefined when it has vanished meanwhile, which is in the report then
    */
-  addTo(writer: FileWriter): EntryOffset | undefined {
+  addTo(writer: EntryWriter): EntryOffset | undefined {
     return this.#files.addAgain(writer, this);
   }
 
