@@ -56,11 +56,13 @@ export type {
 } from "./storage/directory/directory_storage.ts";
 export type { DirectoryLocking } from "./storage/directory/directory_storage.ts";
 export type { BadChunks } from "./storage/directory/bad_chunk.ts";
+export type { DirectoryGarbage } from "./storage/directory/garbage/directory_garbage.ts";
 export type { DirectoryFiles } from "./storage/directory/directory_files.ts";
 export type { ObjectLocks } from "./storage/directory/object_locks.ts";
 export type { ProcessLock } from "./storage/directory/process_lock.ts";
 export { openStorage, registerStorage } from "./storage/open_storage.ts";
 export type * from "./storage/storage.ts";
+export type * from "./storage/garbage_support.ts";
 export type * from "./storage/locks.ts";
 export {
   StoreChunkHandler,

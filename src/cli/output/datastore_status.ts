@@ -38,7 +38,7 @@ export function statusRecord(
   return {
     avail: availableBytes,
     counts: isVerbose ? countSnapshots(store, listing) : undefined,
-    "gc-status": isVerbose ? gcStatusFields(readGcStatus(store.path)) : undefined,
+    "gc-status": isVerbose ? gcStatusFields(readGcStatus(store)) : undefined,
     total: totalBytes,
     used: usedBytes,
   };

@@ -11,12 +11,7 @@
  * @module
  */
 
-import { hostFiles } from "#src/io/files/files.ts";
 import { Errno, OsError, UsageError } from "#src/errors.ts";
-import {
-  checkAccessTimes,
-  fileSystemTime,
-} from "../storage/directory/garbage/access_time_check.ts";
 import type { Datastore } from "../datastore.ts";
 import {
   EMPTY_GC_STATUS,
@@ -27,8 +22,6 @@ import {
   parseGcStatus,
 } from "./status.ts";
 import { markChunks } from "./mark.ts";
-import { CHUNK_DIRECTORY_COUNT, sweepChunks } from "../storage/directory/garbage/sweep.ts";
-import { DirectoryStorage } from "../storage/directory/directory_storage.ts";
 import { isDiskFull } from "../storage/directory/store_files.ts";
 import { newTask, storeNameOf } from "../task.ts";
 
@@ -36,14 +29,14 @@ import { newTask, storeNameOf } from "../task.ts";
 const KEEP_MINUTES = 1445;
 /** What a running backup used is kept although clocks may differ by so much. */
 const WRITER_MARGIN_SECONDS = 300;
-/** Progress is told this often while chunks are swept. */
-const SWEEP_STEP = CHUNK_DIRECTORY_COUNT / 256;
+/** Progress is told so many times while chunks are swept. */
+const SWEEP_REPORTS = 256;
 
 /** How far a garbage collection is. */
 export type GcProgress =
   /** Index files whose chunks were marked, of those found. */
   | { readonly phase: "mark"; readonly done: number; readonly total: number }
-  /** Chunk directories swept, of all; chunks looked at so far. */
+  /** Steps of the sweep that are done, of all; chunks looked at so far. */
   | {
     readonly phase: "sweep";
     readonly done: number;
@@ -77,6 +70,7 @@ export interface GarbageCollectionOptions {
  * `.gc-status`.
  *
  * @param datastore open for writing
+ * @throws {UsageError} when it is not, or its storage does not tell when chunks were used last
  * @throws {StateError} `object-storage` when the directory is a cache of such a datastore; `locked`
  *   when another process writes to the datastore or collects garbage in it; `access-times` when the
  *   file system does not tell when chunks were used last; `not-found` when a symbolic link leads
@@ -95,14 +89,13 @@ export function collectGarbage(
   if (datastore.access !== "write") {
     throw new UsageError("Cannot collect garbage: the datastore is open for reading only");
   }
-  const { storage } = datastore;
-  if (!(storage instanceof DirectoryStorage)) {
+  const { garbage, chunks } = datastore.storage;
+  if (garbage === undefined) {
     throw new UsageError(
       `Cannot collect garbage in "${datastore.path}": it does not tell when chunks were used last`,
     );
   }
   datastore.requireOwnChunks();
-  const { chunks } = storage;
   const { processLock } = datastore;
   const lock = processLock.acquireExclusive();
   try {
@@ -114,11 +107,11 @@ export function collectGarbage(
       start,
     );
     const writerStart = processLock.oldestSharedStart;
-    if (options.checkAccessTimes ?? true) checkAccessTimes(chunks, () => Date.now() / 1000);
+    if (options.checkAccessTimes ?? true) garbage.checkUseTimes();
     // What is marked from now on is not older than this, whatever the difference of the clocks.
-    const markStart = Math.min(start, fileSystemTime(chunks));
-    const marked = markChunks(storage.localPath, chunks, {
-      locks: storage.locks,
+    const markStart = Math.min(start, garbage.currentSeconds());
+    const marked = markChunks(garbage, chunks, {
+      place: datastore.path,
       onWarning,
       onIndex: (done, total) => {
         signal?.throwIfAborted();
@@ -126,7 +119,7 @@ export function collectGarbage(
       },
     });
     let nextStep = 0;
-    const swept = sweepChunks(chunks.path, {
+    const swept = garbage.sweep({
       cutoff: Math.min(
         markStart - keepMinutes * 60,
         (writerStart ?? Infinity) - WRITER_MARGIN_SECONDS,
@@ -134,11 +127,12 @@ export function collectGarbage(
       oldestWriter: writerStart ?? start,
       isShared: () => processLock.oldestSharedStart !== undefined,
       onWarning,
-      onDirectory: (done, chunkCount) => {
+      onStep: (done, total, chunkCount) => {
         signal?.throwIfAborted();
         if (done < nextStep) return;
-        nextStep = done - done % SWEEP_STEP + SWEEP_STEP;
-        options.onProgress?.({ phase: "sweep", done, total: CHUNK_DIRECTORY_COUNT, chunkCount });
+        const step = total / SWEEP_REPORTS;
+        nextStep = done - done % step + step;
+        options.onProgress?.({ phase: "sweep", done, total, chunkCount });
       },
     });
     const status = { upid, ...marked, ...swept };
@@ -168,19 +162,17 @@ function writeStatus(
 }
 
 /**
- * What the last garbage collection of the datastore at `storePath` found; only zeros when there was
- * none.
+ * What the last garbage collection of the datastore found; only zeros when there was none.
  *
  * @throws {FormatError | LimitError | OsError} when that cannot be read
  */
-export function readGcStatus(storePath: string): GcStatus {
-  const path = `${storePath}/${GC_STATUS_NAME}`;
+export function readGcStatus({ storage: { files } }: Datastore): GcStatus {
   let bytes: Uint8Array;
   try {
-    bytes = hostFiles.read(path, GC_STATUS_SIZE_MAX);
+    bytes = files.read(GC_STATUS_NAME, GC_STATUS_SIZE_MAX);
   } catch (error) {
     if (error instanceof OsError && error.errno === Errno.ENOENT) return EMPTY_GC_STATUS;
     throw error;
   }
-  return parseGcStatus(new TextDecoder().decode(bytes), path);
+  return parseGcStatus(new TextDecoder().decode(bytes), files.pathOf(GC_STATUS_NAME));
 }

@@ -3,7 +3,7 @@
  *
  * A server moves snapshots, groups and namespaces meanwhile: what was not yet marked by its old
  * path has to be by its new one. So indexes are listed again until all of them are marked, the last
- * time while the server cannot move anything.
+ * time while nobody else can move anything.
  *
  * @module
  */
@@ -13,10 +13,8 @@ import { DigestTable } from "#src/bytes/digest_table.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { ChunkStorage } from "../storage/storage.ts";
-import type { ObjectLocks } from "../storage/directory/object_locks.ts";
 import { scanIndex } from "../reading/index_scan.ts";
-import { listIndexes } from "../storage/directory/garbage/index_listing.ts";
-import { drainMoveJournal } from "../storage/directory/garbage/move_journal.ts";
+import type { GarbageSupport, IndexFile } from "../storage/garbage_support.ts";
 
 /** Memory for digests that were touched already, which need not be touched again. */
 const TOUCHED_BUDGET = 96 << 20;
@@ -31,15 +29,15 @@ export interface MarkResult {
 
 /** How marking goes on. */
 export interface MarkOptions {
-  /** Locks that a server respects. */
-  readonly locks: ObjectLocks | undefined;
+  /** What the datastore is called in messages. */
+  readonly place: string;
   /** Called before every index file; what it throws ends the run. */
   readonly onIndex: (done: number, total: number) => void;
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * Touches all chunks that indexes of the datastore at `storePath` name.
+ * Touches all chunks that indexes of a storage name.
  *
  * @throws {FormatError | IntegrityError | OsError} when an index or a directory cannot be read:
  *   then nothing may be removed
@@ -48,29 +46,29 @@ export interface MarkOptions {
  *   too long
  */
 export function markChunks(
-  storePath: string,
+  garbage: GarbageSupport,
   chunks: ChunkStorage,
   options: MarkOptions,
 ): MarkResult {
-  const marking = new Marking(storePath, chunks, options);
+  const marking = new Marking(garbage, chunks, options);
   marking.markAll();
-  drainMoveJournal(options.locks, (paths) => {
-    marking.markMoved(paths);
+  garbage.whileNothingMoves((moved) => {
+    marking.markMoved(moved);
     marking.markAll();
   });
   return marking.result();
 }
 
 class Marking {
-  readonly #storePath: string;
+  readonly #garbage: GarbageSupport;
   readonly #chunks: ChunkStorage;
   readonly #options: MarkOptions;
   readonly #touched = new DigestTable(TOUCHED_BUDGET);
   /** Sizes of the streams of indexes that were marked, by their identities. */
   readonly #marked = new Map<string, number>();
 
-  constructor(storePath: string, chunks: ChunkStorage, options: MarkOptions) {
-    this.#storePath = storePath;
+  constructor(garbage: GarbageSupport, chunks: ChunkStorage, options: MarkOptions) {
+    this.#garbage = garbage;
     this.#chunks = chunks;
     this.#options = options;
   }
@@ -78,25 +76,29 @@ class Marking {
   /** Marks what is found, until a complete listing finds nothing new. */
   markAll(): void {
     for (let count = 0; count < LISTINGS_MAX; count++) {
-      const { indexes, isComplete } = listIndexes(this.#storePath);
+      const { indexes, isComplete } = this.#garbage.listIndexes();
       const found = indexes.filter(({ identity }) => !this.#marked.has(identity));
       if (found.length === 0 && isComplete) return;
       const total = this.#marked.size + found.length;
-      for (const [done, { path, identity }] of found.entries()) {
+      for (const [done, index] of found.entries()) {
         this.#options.onIndex(total - found.length + done, total);
-        const size = this.#mark(path);
-        if (size !== undefined) this.#marked.set(identity, size);
+        const size = this.#mark(index);
+        if (size !== undefined) this.#marked.set(index.identity, size);
       }
       this.#options.onIndex(total, total);
     }
-    throw new StateError("busy", `Cannot collect garbage: "${this.#storePath}" changes too often`, {
-      hint: "Try again when fewer snapshots are moved or removed",
-    });
+    throw new StateError(
+      "busy",
+      `Cannot collect garbage: "${this.#options.place}" changes too often`,
+      {
+        hint: "Try again when fewer snapshots are moved or removed",
+      },
+    );
   }
 
   /** Marks what was moved, where it still is. */
-  markMoved(paths: readonly string[]): void {
-    for (const path of paths) this.#mark(path);
+  markMoved(indexes: readonly IndexFile[]): void {
+    for (const index of indexes) this.#mark(index);
   }
 
   result(): MarkResult {
@@ -105,9 +107,10 @@ class Marking {
   }
 
   /** @returns the size of the index's stream; undefined when the file is gone */
-  #mark(path: string): number | undefined {
+  #mark(index: IndexFile): number | undefined {
+    const { path } = index;
     try {
-      return scanIndex(path, (bytes, offset) => {
+      return scanIndex(index.open(), path, (bytes, offset) => {
         if (this.#touched.get(bytes, offset) !== 0) return;
         this.#touch(bytes.subarray(offset, offset + DIGEST_SIZE), path);
         this.#touched.set(bytes, offset, 1);

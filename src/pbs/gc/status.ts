@@ -9,6 +9,7 @@
 
 import * as v from "valibot";
 import { FormatError } from "#src/errors.ts";
+import type { SweepResult } from "../storage/garbage_support.ts";
 
 /** Name of the file in a datastore. */
 export const GC_STATUS_NAME = ".gc-status";
@@ -17,29 +18,13 @@ export const GC_STATUS_NAME = ".gc-status";
 export const GC_STATUS_SIZE_MAX: number = 64 << 10;
 
 /** Figures of one garbage collection. */
-export interface GcStatus {
+export interface GcStatus extends SweepResult {
   /** Name of the task that ran; undefined where none ran yet. */
   readonly upid: string | undefined;
   /** Index files that named chunks to be kept. */
   readonly indexFileCount: number;
   /** Bytes of the streams that these describe. */
   readonly indexDataBytes: number;
-  /** Chunks that stay and are not pending. */
-  readonly diskChunks: number;
-  /** Bytes of everything that stays and is not pending. */
-  readonly diskBytes: number;
-  /** Chunks that were removed, without those found corrupt before. */
-  readonly removedChunks: number;
-  /** Bytes of the removed chunks, corrupt ones included. */
-  readonly removedBytes: number;
-  /** Chunks that nothing uses but are too young to go. */
-  readonly pendingChunks: number;
-  /** Bytes of the pending chunks, corrupt ones included. */
-  readonly pendingBytes: number;
-  /** Chunks found corrupt by verification (`*.bad`) that were removed. */
-  readonly removedBad: number;
-  /** Corrupt chunks that are too young to go. */
-  readonly stillBad: number;
 }
 
 /** Before the first garbage collection. */

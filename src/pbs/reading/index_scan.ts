@@ -11,7 +11,6 @@ import { FormatError, IntegrityError, located } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { openNativeSource } from "#src/io/files/native_source.ts";
 import { INDEX_HEADER_SIZE, viewOf } from "../format/chunk_index.ts";
 import { readDynamicEnd, readDynamicLayout } from "../format/dynamic_index.ts";
 import { readFixedLayout } from "../format/fixed_index.ts";
@@ -41,11 +40,6 @@ export function isIndexName(name: string): boolean {
   return name.endsWith(".didx") || name.endsWith(".fidx");
 }
 
-/** Like {@link scanIndexSource}, of a file of this machine. Needs FFI. */
-export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
-  return scanIndexSource(openNativeSource(path), path, visit);
-}
-
 /**
  * Reads an index file, closes it, and shows its chunks in order. `visit` must not scan another one.
  *
@@ -54,7 +48,7 @@ export function scanIndex(path: string, visit?: ChunkVisitor): IndexSummary {
  *   shown
  * @throws {OsError} when it is not a regular file or cannot be read
  */
-export function scanIndexSource(
+export function scanIndex(
   source: ByteSource,
   path: string,
   visit?: ChunkVisitor,

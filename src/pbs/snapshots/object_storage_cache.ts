@@ -9,7 +9,7 @@
 import { DIGEST_SIZE, digestOf } from "#src/bytes/chunk_digest.ts";
 import { Failure, StateError } from "#src/errors.ts";
 import { ROOT_NAMESPACE, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
-import { isIndexName, scanIndexSource } from "../reading/index_scan.ts";
+import { isIndexName, scanIndex } from "../reading/index_scan.ts";
 import type { OpenStore } from "./open_store.ts";
 import { listGroups, listNamespaces, listSnapshots } from "./store_listing.ts";
 
@@ -37,7 +37,7 @@ export function signOfCache(store: OpenStore): string | undefined {
   try {
     const { files } = store.storage;
     for (const name of oldIndexes(store)) {
-      scanIndexSource(files.open(name), files.pathOf(name), (bytes, offset) => {
+      scanIndex(files.open(name), files.pathOf(name), (bytes, offset) => {
         if (seen >= SAMPLE_SIZE) return;
         seen++;
         const digest = digestOf(bytes.subarray(offset, offset + DIGEST_SIZE));

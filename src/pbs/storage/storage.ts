@@ -11,6 +11,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import type { GarbageSupport } from "./garbage_support.ts";
 import type { StorageLocks, WriterLock } from "./locks.ts";
 
 /**
@@ -33,6 +34,11 @@ export interface Storage {
   readonly locks: StorageLocks | undefined;
   /** Undefined where {@link locks} is. */
   readonly writerLock: WriterLock | undefined;
+  /**
+   * Undefined where nothing tells when chunks were used last: then all of them stay. @throws
+   * {OsError}
+   */
+  readonly garbage: GarbageSupport | undefined;
   /** Undefined where that cannot be known. @throws {OsError} */
   space(): StorageSpace | undefined;
   /** Frees what this thread has open; the storage itself goes on. */

@@ -11,7 +11,7 @@ import { Threads } from "#src/threads/thread.ts";
 import { ChunkCheck } from "./chunk_check.ts";
 import type { ChunkStorage, Storage } from "../storage/storage.ts";
 import type { CryptConfig } from "../crypt/crypt_config.ts";
-import { scanIndexSource } from "../reading/index_scan.ts";
+import { scanIndex } from "../reading/index_scan.ts";
 import { startStoreThread } from "../thread_start.ts";
 import { VERIFY_ROLE, type VerifyStart, type VerifyThreads } from "./threads.ts";
 import { BATCH_SIZE_MAX, VerifyQueue } from "./verify_queue.ts";
@@ -101,7 +101,7 @@ export class ChunkVerifier {
       index.onFault({ digest, message, error: new IntegrityError(message), renamedTo: undefined });
     };
     const { files } = this.#options.storage;
-    scanIndexSource(files.open(index.name), files.pathOf(index.name), (bytes, offset, size) => {
+    scanIndex(files.open(index.name), files.pathOf(index.name), (bytes, offset, size) => {
       const known = this.#known.get(bytes, offset);
       const digest = digestOf(bytes.subarray(offset, offset + DIGEST_SIZE));
       if (known === 0) {

@@ -23,7 +23,7 @@ import {
 } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { parseUpid } from "../format/upid.ts";
-import { isIndexName, scanIndexSource } from "../reading/index_scan.ts";
+import { isIndexName, scanIndex } from "../reading/index_scan.ts";
 import { BLOB_FILE_SIZE_MAX } from "../snapshots/manifest_file.ts";
 import { checkManifest } from "../crypt/manifest_signature.ts";
 import { newTask, storeNameOf } from "../task.ts";
@@ -176,7 +176,7 @@ export class SnapshotVerifier {
       this.#verifyBlob(name, file, crypt);
       return;
     }
-    const { size, checksum } = scanIndexSource(files.open(name), path);
+    const { size, checksum } = scanIndex(files.open(name), path);
     checkAgainst(file, size, checksum, path);
     this.#chunks.verifyIndex({
       name,

@@ -166,7 +166,7 @@ Deno.test("collectGarbage removes, counts and keeps by age as a server does", ()
   assert.equal(upid.authId, "tester@pbs");
   assert.deepEqual([removed, removedBad].filter(exists), []);
   assert.ok([pending, recent, stillBad, recentBad, ...others].every(exists));
-  assert.deepEqual(readGcStatus(path), status);
+  assert.deepEqual(readGcStatus(store), status);
   const { uid, gid, mode } = Deno.statSync(`${path}/.gc-status`);
   const owner = Deno.statSync(`${path}/.chunks`);
   assert.deepEqual([uid, gid, mode! & 0o777], [owner.uid, owner.gid, 0o644]);
@@ -204,7 +204,7 @@ Deno.test("collectGarbage keeps the corrupt forms of chunks that are missed, and
 
 Deno.test("collectGarbage removes nothing when it cannot read an index", () => {
   using fixture = new Fixture();
-  const { store, path } = fixture;
+  const { store } = fixture;
   const garbage = fixture.addFile(nameOf(1), 10 * DAY);
   const snapshot = fixture.backUp([5], 1_700_001_000);
   const good = Deno.readFileSync(`${snapshot}/disk.img.fidx`);
@@ -231,7 +231,7 @@ Deno.test("collectGarbage removes nothing when it cannot read an index", () => {
     const { code } = new Deno.Command("mkfifo", { args: [index] }).outputSync();
     assert.equal(code, 0);
   }, os);
-  assert.deepEqual(readGcStatus(path), EMPTY_GC_STATUS);
+  assert.deepEqual(readGcStatus(store), EMPTY_GC_STATUS);
   assert.equal(collectGarbage(store, { checkAccessTimes: false }).removedChunks, 1);
 });
 

@@ -4,15 +4,20 @@ import { sha256Of } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError, OsError } from "#src/errors.ts";
 import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 import { FixedIndexBuilder } from "#src/pbs/format/fixed_index.ts";
-import { scanIndex } from "#src/pbs/reading/index_scan.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
+import { type ChunkVisitor, scanIndex } from "#src/pbs/reading/index_scan.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const STAMP = { uuid: new Uint8Array(16), ctime: 1 };
 
+function scanFile(path: string, visit?: ChunkVisitor): ReturnType<typeof scanIndex> {
+  return scanIndex(openNativeSource(path), path, visit);
+}
+
 function chunksOf(path: string): { summary: ReturnType<typeof scanIndex>; chunks: string[] } {
   const chunks: string[] = [];
-  const summary = scanIndex(path, (bytes, offset, size) => {
+  const summary = scanFile(path, (bytes, offset, size) => {
     chunks.push(`${bytes.subarray(offset, offset + 32).toHex()} ${size}`);
   });
   return { summary, chunks };
@@ -59,7 +64,7 @@ Deno.test("scanIndex refuses what is damaged", () => {
   const path = home.join("a.didx");
   const scanned = (content: Uint8Array) => {
     Deno.writeFileSync(path, content);
-    return () => scanIndex(path);
+    return () => scanFile(path);
   };
   for (let size = 0; size < bytes.length; size += size < 4000 ? 500 : 7) {
     assert.throws(
@@ -78,10 +83,10 @@ Deno.test("scanIndex refuses what is damaged", () => {
   }
   scanned(bytes)();
   Deno.renameSync(path, home.join("b.fidx"));
-  assert.throws(() => scanIndex(home.join("b.fidx")), FormatError);
-  assert.throws(() => scanIndex(home.join("none.didx")), OsError);
+  assert.throws(() => scanFile(home.join("b.fidx")), FormatError);
+  assert.throws(() => scanFile(home.join("none.didx")), OsError);
   Deno.symlinkSync("b.fidx", home.join("c.didx"));
-  assert.throws(() => scanIndex(home.join("c.didx")), OsError);
+  assert.throws(() => scanFile(home.join("c.didx")), OsError);
   Deno.mkdirSync(home.join("d.didx"));
-  assert.throws(() => scanIndex(home.join("d.didx")), OsError);
+  assert.throws(() => scanFile(home.join("d.didx")), OsError);
 });

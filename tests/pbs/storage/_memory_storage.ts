@@ -22,6 +22,15 @@ import {
   type GroupId,
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
+import { isIndexName } from "#src/pbs/reading/index_scan.ts";
+import type {
+  FoundIndex,
+  GarbageSupport,
+  IndexFile,
+  IndexListing,
+  SweepOptions,
+  SweepResult,
+} from "#src/pbs/storage/garbage_support.ts";
 import type {
   ChunkQuarantine,
   ChunkStorage,
@@ -42,13 +51,22 @@ export interface MemoryDescription extends StorageDescription {
 const LOCK_TIMEOUT_MS = 60_000;
 const Cell = { LOCK: 0, END: 1, FIRST_RECORD: 2 } as const;
 /** Cells of a record, before its name and its bytes. */
-const Record = { IS_LIVE: 0, NAME_SIZE: 1, SIZE: 2, BYTES: 3 } as const;
+const Record = { IS_LIVE: 0, NAME_SIZE: 1, SIZE: 2, USED_SECONDS: 3, BYTES: 4 } as const;
 
 /** Memory for objects of so many bytes together. */
 export function createMemory(sizeBytes: number): MemoryDescription {
   const memory = new SharedArrayBuffer(Math.ceil(sizeBytes / 4) * 4);
   new Int32Array(memory)[Cell.END] = Cell.FIRST_RECORD;
   return { kind: "memory", memory };
+}
+
+/** Makes all objects of a memory look as if they had been used so much earlier. */
+export function ageMemory({ memory }: MemoryDescription, seconds: number): void {
+  const objects = new MemoryObjects(memory);
+  for (const name of objects.names("")) {
+    const record = objects.find(name);
+    objects.use(record, objects.usedSeconds(record) - seconds);
+  }
 }
 
 /** Objects by name. */
@@ -103,6 +121,15 @@ class MemoryObjects {
     return this.#bytes.subarray(start, start + this.sizeOf(record));
   }
 
+  /** When an object was used last, in unix seconds. */
+  usedSeconds(record: number): number {
+    return this.#cells[record + Record.USED_SECONDS]!;
+  }
+
+  use(record: number, seconds = nowSeconds()): void {
+    this.#cells[record + Record.USED_SECONDS] = seconds;
+  }
+
   put(name: string, bytes: Uint8Array): void {
     const old = this.find(name);
     const record = this.#cells[Cell.END]!;
@@ -110,6 +137,7 @@ class MemoryObjects {
     this.#cells[record + Record.NAME_SIZE] = encodedName.length;
     this.#cells[record + Record.SIZE] = bytes.length;
     this.#cells[record + Record.IS_LIVE] = 1;
+    this.use(record);
     const end = this.#endOf(record);
     if (end > this.#cells.length) throw new Error("The memory of the test is too small");
     this.#bytes.set(encodedName, (record + Record.BYTES) * 4);
@@ -140,11 +168,13 @@ export class MemoryStorage implements Storage {
   readonly files: FileStorage;
   readonly locks = new MemoryLocks();
   readonly writerLock = new MemoryWriterLock();
+  readonly garbage: GarbageSupport;
 
   constructor(readonly description: MemoryDescription) {
     const objects = new MemoryObjects(description.memory);
     this.chunks = new MemoryChunks(objects);
     this.files = new MemoryFiles(objects);
+    this.garbage = new MemoryGarbage(objects, this.files);
   }
 
   space(): undefined {
@@ -154,8 +184,11 @@ export class MemoryStorage implements Storage {
   close(): void {}
 }
 
-class MemoryChunks implements ChunkStorage, ChunkQuarantine {
-  readonly quarantine = this;
+class MemoryChunks implements ChunkStorage {
+  readonly quarantine: ChunkQuarantine = {
+    setAside: (digest, place) => this.#setAside(digest, place),
+    touch: (digest) => void this.touch(`${digest}.bad`),
+  };
   readonly #objects: MemoryObjects;
   #buffer: NativeBuffer = allocateNativeBuffer(0);
 
@@ -176,8 +209,13 @@ class MemoryChunks implements ChunkStorage, ChunkQuarantine {
     return record === 0 ? -1 : this.#objects.sizeOf(record);
   }
 
-  touch(digest: ChunkDigest): number {
-    return this.storedSize(digest);
+  touch(name: string): number {
+    return this.#objects.alone(() => {
+      const record = this.#objects.find(name);
+      if (record === 0) return -1;
+      this.#objects.use(record);
+      return this.#objects.sizeOf(record);
+    });
   }
 
   read(digest: ChunkDigest): number {
@@ -210,7 +248,7 @@ class MemoryChunks implements ChunkStorage, ChunkQuarantine {
     return this.#objects.alone(() => this.#objects.find(digest));
   }
 
-  setAside(digest: ChunkDigest, place: number): string | undefined {
+  #setAside(digest: ChunkDigest, place: number): string | undefined {
     return this.#objects.alone(() => {
       if (this.#objects.find(digest) !== place) return undefined;
       const name = `${digest}.bad`;
@@ -218,6 +256,73 @@ class MemoryChunks implements ChunkStorage, ChunkQuarantine {
       this.#objects.remove(place);
       return name;
     });
+  }
+}
+
+/** Chunks have names without a slash. */
+class MemoryGarbage implements GarbageSupport {
+  readonly #objects: MemoryObjects;
+  readonly #files: FileStorage;
+
+  constructor(objects: MemoryObjects, files: FileStorage) {
+    this.#objects = objects;
+    this.#files = files;
+  }
+
+  checkUseTimes(): void {}
+
+  currentSeconds(): number {
+    return nowSeconds();
+  }
+
+  listIndexes(): IndexListing {
+    const names = this.#objects.alone(() => this.#objects.names("/")).filter(isIndexName).sort();
+    const indexes = names.map((name): FoundIndex => {
+      const path = this.#files.pathOf(name.slice(1));
+      return { path, identity: name, open: () => this.#files.open(name.slice(1)) };
+    });
+    return { indexes, isComplete: true };
+  }
+
+  whileNothingMoves(mark: (moved: readonly IndexFile[]) => void): void {
+    mark([]);
+  }
+
+  sweep({ cutoff, oldestWriter, onStep }: SweepOptions): SweepResult {
+    const result = {
+      diskChunks: 0,
+      diskBytes: 0,
+      removedChunks: 0,
+      removedBytes: 0,
+      pendingChunks: 0,
+      pendingBytes: 0,
+      removedBad: 0,
+      stillBad: 0,
+    };
+    const names = this.#objects.alone(() => this.#objects.names(""))
+      .filter((name) => !name.startsWith("/"));
+    for (const [done, name] of names.entries()) {
+      onStep(done, names.length, done);
+      this.#objects.alone(() => {
+        const record = this.#objects.find(name);
+        if (record === 0) return;
+        const [size, used] = [this.#objects.sizeOf(record), this.#objects.usedSeconds(record)];
+        const isBad = name.endsWith(".bad");
+        if (used < cutoff) {
+          this.#objects.remove(record);
+          result.removedBytes += size;
+          result[isBad ? "removedBad" : "removedChunks"]++;
+        } else if (used < oldestWriter) {
+          result.pendingBytes += size;
+          result[isBad ? "stillBad" : "pendingChunks"]++;
+        } else {
+          result.diskBytes += size;
+          if (!isBad) result.diskChunks++;
+        }
+      });
+    }
+    onStep(names.length, names.length, names.length);
+    return result;
   }
 }
 
@@ -327,6 +432,10 @@ class MemoryFiles implements FileStorage {
     const record = this.#objects.find(`/${name}`);
     return record === 0 ? undefined : { kind: "file", size: this.#objects.sizeOf(record) };
   }
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
 }
 
 function parentOf(name: string): string {

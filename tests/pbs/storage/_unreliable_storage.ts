@@ -6,6 +6,7 @@
 
 import { Errno, OsError } from "#src/errors.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
+import type { GarbageSupport } from "#src/pbs/storage/garbage_support.ts";
 import type { StorageLocks, WriterLock } from "#src/pbs/storage/locks.ts";
 import type {
   ChunkStorage,
@@ -44,12 +45,15 @@ const REPEATABLE: ReadonlySet<string> = new Set([
 export class UnreliableStorage implements Storage {
   readonly chunks: ChunkStorage;
   readonly files: FileStorage;
+  readonly garbage: GarbageSupport | undefined;
   readonly #inner: Storage;
 
   constructor(readonly description: UnreliableDescription) {
     this.#inner = openStorage(description.inner);
     this.chunks = unreliable(this.#inner.chunks, description);
     this.files = unreliable(this.#inner.files, description);
+    const { garbage } = this.#inner;
+    this.garbage = garbage && unreliable(garbage, description);
   }
 
   get locks(): StorageLocks | undefined {

@@ -7,11 +7,15 @@
 import assert from "node:assert/strict";
 import { type ChunkDigest, parseDigest } from "#src/bytes/chunk_digest.ts";
 import { nativeCodecs } from "#src/codecs/codecs.ts";
-import { LimitError, OsError } from "#src/errors.ts";
+import { LimitError, OsError, UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer, nativeBufferOf } from "#ffi/libc/calls.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
+import { sha256Of } from "#src/codecs/hashing.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
+import { collectGarbage, readGcStatus } from "#src/pbs/gc/garbage_collection.ts";
 import { isMissing } from "#src/io/files/files.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
@@ -27,15 +31,20 @@ const STEP_COUNT = 1500;
 /** A new storage for one test. */
 export interface StorageFixture extends Disposable {
   readonly description: StorageDescription;
+  /** Makes all chunks look as if they had not been used for days. */
+  readonly ageChunks: () => void;
 }
 
 /** Registers the tests of a kind of storage. */
 export function testStorage(name: string, make: () => StorageFixture): void {
-  const test = (what: string, run: (description: StorageDescription) => void | Promise<void>) => {
+  const test = (
+    what: string,
+    run: (description: StorageDescription, ageChunks: () => void) => void | Promise<void>,
+  ) => {
     Deno.test(`A storage (${name}) ${what}`, async () => {
       using fixture = make();
       // It is sent to threads: what is lost by that nobody may need.
-      await run(structuredClone(fixture.description));
+      await run(structuredClone(fixture.description), fixture.ageChunks);
     });
   };
 
@@ -199,6 +208,53 @@ export function testStorage(name: string, make: () => StorageFixture): void {
     assert.throws(() => persistently(() => files.replace("host/a", new Uint8Array(1))), OsError);
   });
 
+  test("loses what no index names and nobody used, and nothing else", (description, ageChunks) => {
+    using storage = opened(description);
+    const store = Datastore.over(storage, "write");
+    if (storage.garbage === undefined) {
+      assert.throws(() => collectGarbage(store), UsageError);
+      return;
+    }
+    const chunks = Array.from({ length: 5 }, (_, number) => exampleChunk(10, number));
+    const [named, , touched, added, corrupt] = chunks;
+    for (const chunk of chunks) write(storage, chunk);
+    const folders = ["host", "host/a", "host/a/2026-01-01T00:00:00Z"];
+    for (const folder of folders) persistently(() => storage.files.makeFolder(folder));
+    const index = `${folders.at(-1)}/root.pxar.didx`;
+    persistently(() => storage.files.replace(index, indexOf(named!.digest)));
+    const { quarantine } = storage.chunks;
+    quarantine?.setAside(corrupt!.digest, storage.chunks.placeOf(corrupt!.digest));
+    const collect = () =>
+      persistently(() => collectGarbage(store, { checkAccessTimes: false, keepMinutes: 60 }));
+    collect();
+    assert.deepEqual(
+      chunks.slice(0, 4).map((chunk) => isThere(storage, chunk)),
+      Array(4).fill(true),
+    );
+    ageChunks();
+    persistently(() => storage.chunks.touch(touched!.digest));
+    write(storage, added!);
+    const status = collect();
+    assert.equal(status.indexFileCount, 1);
+    assert.equal(status.indexDataBytes, 4096);
+    assert.equal(status.diskChunks, 3);
+    assert.deepEqual(persistently(() => readGcStatus(store)), status);
+    assert.deepEqual(chunks.map((chunk) => isThere(storage, chunk)), [
+      true,
+      false,
+      true,
+      true,
+      false,
+    ]);
+    for (const chunk of [named!, touched!, added!]) {
+      assert.deepEqual(stored(storage, chunk.digest), bytesOf(chunk));
+    }
+    ageChunks();
+    persistently(() => storage.files.remove(index));
+    collect();
+    assert.deepEqual(chunks.map((chunk) => isThere(storage, chunk)), Array(5).fill(false));
+  });
+
   test("is opened by other threads, of which each new chunk is one's", async (description) => {
     const [seed, count] = [8, 300];
     const counts = await Promise.all([1, 2].map(() => addInThread({ description, seed, count })));
@@ -249,6 +305,17 @@ export function testStorage(name: string, make: () => StorageFixture): void {
 function opened(description: StorageDescription): Storage & Disposable {
   const storage = openStorage(description);
   return Object.assign(storage, { [Symbol.dispose]: () => storage.close() });
+}
+
+function isThere({ chunks }: Storage, { digest }: ExampleChunk): boolean {
+  return persistently(() => chunks.storedSize(digest)) >= 0;
+}
+
+/** An index of one chunk. */
+function indexOf(digest: ChunkDigest): Uint8Array<ArrayBuffer> {
+  const builder = new DynamicIndexBuilder();
+  builder.add(digest, 4096);
+  return builder.finish({ uuid: new Uint8Array(16), ctime: 1 }, sha256Of).bytes;
 }
 
 function write({ chunks }: Storage, { digest, buffer, start, size }: ExampleChunk): void {

@@ -11,8 +11,9 @@ import { Random } from "#tests/support/property_random.ts";
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { StorageDescription } from "#src/pbs/storage/storage.ts";
+import { ageChunks } from "#tests/support/pbs_activity.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { createMemory } from "./_memory_storage.ts";
+import { ageMemory, createMemory } from "./_memory_storage.ts";
 import type { UnreliableDescription } from "./_unreliable_storage.ts";
 import { type StorageFixture, testStorage } from "./storage_conformance.ts";
 
@@ -27,12 +28,18 @@ function directoryFixture(syncLevel: "none" | "file"): StorageFixture {
     kind: "directory",
     path: directory.path,
     writing: { owner, syncLevel },
+    locking: { owner, serverPath: undefined, timeoutMs: 10_000 },
   };
-  return { description, [Symbol.dispose]: () => directory[Symbol.dispose]() };
+  return {
+    description,
+    ageChunks: () => ageChunks(directory.path, () => false),
+    [Symbol.dispose]: () => directory[Symbol.dispose](),
+  };
 }
 
 function memoryFixture(): StorageFixture {
-  return { description: createMemory(MEMORY_SIZE), [Symbol.dispose]() {} };
+  const description = createMemory(MEMORY_SIZE);
+  return { description, ageChunks: () => ageMemory(description, 86_400), [Symbol.dispose]() {} };
 }
 
 function unreliableFixture(seed: number, inner: StorageFixture): StorageFixture {
@@ -42,7 +49,7 @@ function unreliableFixture(seed: number, inner: StorageFixture): StorageFixture 
     seed,
     failOneIn: 8,
   };
-  return { description, [Symbol.dispose]: () => inner[Symbol.dispose]() };
+  return { ...inner, description, [Symbol.dispose]: () => inner[Symbol.dispose]() };
 }
 
 testStorage("directory", () => directoryFixture("none"));
@@ -58,8 +65,16 @@ Deno.test("openStorage() refuses kinds that this thread does not know", () => {
   assert.throws(() => openStorage(description), { name: UsageError.name, message: /"tape"/ });
 });
 
+Deno.test("collectGarbage() refuses a storage that does not tell when chunks were used", () => {
+  const inner = openStorage(createMemory(MEMORY_SIZE));
+  const storage = Object.assign(Object.create(inner), { garbage: undefined });
+  const store = Datastore.over(storage, "write");
+  assert.throws(() => collectGarbage(store), { name: UsageError.name, message: /used last/ });
+});
+
 Deno.test("Datastore keeps snapshots in any storage", () => {
-  const storage = openStorage(createMemory(MEMORY_SIZE));
+  const description = createMemory(MEMORY_SIZE);
+  const storage = openStorage(description);
   const store = Datastore.over(storage, "write");
   const ns = parseNamespace("team");
   store.createNamespace(ns);
@@ -88,12 +103,17 @@ Deno.test("Datastore keeps snapshots in any storage", () => {
   assert.throws(() => store.forget(ids[1]!), { name: "StateError", code: "locked" });
   reader.close();
   assert.equal(verifyStore(store, undefined, { crypts: [CRYPT] }).isClean, true);
-  assert.throws(() => collectGarbage(store), UsageError);
+  ageMemory(description, 86_400 * 3);
+  const { indexFileCount, removedChunks, diskChunks } = collectGarbage(store);
+  assert.deepEqual([indexFileCount, removedChunks], [2, 0]);
+  assert.equal(verifyStore(store, { kind: "group", group }, { crypts: [CRYPT] }).isClean, true);
   assert.throws(() => store.status(), UsageError);
   assert.equal(store.forgetGroup(group).length, 1);
   store.setProtected(ids[0]!, false);
   store.forget(ids[0]!);
   assert.deepEqual(store.groups(ns), []);
+  ageMemory(description, 86_400 * 3);
+  assert.equal(collectGarbage(store).removedChunks, diskChunks);
   store.removeNamespace(ns);
   assert.deepEqual(store.namespaces(), [parseNamespace("")]);
   store.close();

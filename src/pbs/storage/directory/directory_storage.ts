@@ -11,6 +11,7 @@ import type { FileOwner } from "../../datastore_types.ts";
 import type { Storage, StorageDescription, StorageSpace } from "../storage.ts";
 import { type ChunkWriting, DirectoryChunks } from "./directory_chunks.ts";
 import { DirectoryFiles } from "./directory_files.ts";
+import { DirectoryGarbage } from "./garbage/directory_garbage.ts";
 import { ObjectLocks } from "./object_locks.ts";
 import { ProcessLock } from "./process_lock.ts";
 import { StoreFiles } from "./store_files.ts";
@@ -71,6 +72,10 @@ export class DirectoryStorage implements Storage {
   get chunks(): DirectoryChunks {
     const { path, writing } = this.description;
     return this.#chunks ??= DirectoryChunks.open(path, writing);
+  }
+
+  get garbage(): DirectoryGarbage | undefined {
+    return mayUseFfi ? new DirectoryGarbage(this.localPath, this.chunks, this.locks) : undefined;
   }
 
   space(): StorageSpace {

@@ -9,31 +9,12 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { type ListedEntry, listOpenDirectory } from "#src/io/files/open_directory.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
 import { isIndexName } from "../../../reading/index_scan.ts";
+import type { FoundIndex, IndexListing } from "../../garbage_support.ts";
 
 /** The one directory that need not be readable: file systems make it. */
 const LOST_AND_FOUND = "lost+found";
-
-/** An index file. */
-export interface FoundIndex {
-  readonly path: string;
-  /**
-   * The directory itself, whatever its path, and the name in it: the same after the directory or
-   * one above was moved.
-   */
-  readonly identity: string;
-}
-
-/** What was found. */
-export interface IndexListing {
-  /** By path, those of a group next to each other. */
-  readonly indexes: readonly FoundIndex[];
-  /**
-   * Whether no directory changed meanwhile: otherwise something may have been moved from what was
-   * yet to come to what was done.
-   */
-  readonly isComplete: boolean;
-}
 
 /** A directory, as it was when it was listed. */
 interface ListedDirectory {
@@ -65,12 +46,17 @@ export function listIndexes(storePath: string): IndexListing {
       if (name.startsWith(".") || (path === storePath && name === LOST_AND_FOUND)) continue;
       const child = `${path}/${name}`;
       if (typeBehind(child, type) === EntryType.DIRECTORY) walk(child);
-      else if (isIndexName(name)) indexes.push({ path: child, identity: `${key}/${name}` });
+      else if (isIndexName(name)) indexes.push(foundIndex(child, `${key}/${name}`));
     }
   };
   walk(storePath);
   indexes.sort((one, other) => one.path < other.path ? -1 : 1);
   return { indexes, isComplete: listed.values().every(isUnchanged) };
+}
+
+/** @param identity the directory itself, whatever its path, and the name in it */
+function foundIndex(path: string, identity: string): FoundIndex {
+  return { path, identity, open: () => openNativeSource(path) };
 }
 
 /** The entries of a directory; undefined when it is gone. @throws {OsError} */

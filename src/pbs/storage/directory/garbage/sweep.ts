@@ -7,43 +7,16 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { listOpenDirectory } from "#src/io/files/open_directory.ts";
+import type { SweepOptions, SweepResult } from "../../garbage_support.ts";
 import { isBadChunkName } from "../bad_chunk.ts";
 
-/** Directories that chunks are in. */
-export const CHUNK_DIRECTORY_COUNT = 65536;
+/** Directories that chunks are in, one a step. */
+const CHUNK_DIRECTORY_COUNT = 65536;
 
 const DIRECTORY_NAME = /^[0-9a-f]{4}$/;
 const CHUNK_NAME = /^[0-9a-f]{64}$/;
 /** Written by somebody who was killed before the name was given. */
 const TEMPORARY_NAME = /^[0-9a-f]{64}\.tmp_/;
-
-/** What the sweep phase found; see `GcStatus`. */
-export interface SweepResult {
-  diskChunks: number;
-  diskBytes: number;
-  removedChunks: number;
-  removedBytes: number;
-  pendingChunks: number;
-  pendingBytes: number;
-  removedBad: number;
-  stillBad: number;
-}
-
-/** What to remove, and how sweeping goes on. */
-export interface SweepOptions {
-  /** Unix seconds: what was used last before this is removed. */
-  readonly cutoff: number;
-  /** Unix seconds: what was used last before this, but not before the cut-off, is pending. */
-  readonly oldestWriter: number;
-  /**
-   * Whether threads of this process may use chunks while they are swept; asked before every
-   * directory.
-   */
-  readonly isShared: () => boolean;
-  /** Called before every directory, with its number; what it throws ends the run. */
-  readonly onDirectory: (done: number, chunkCount: number) => void;
-  readonly onWarning: (message: string) => void;
-}
 
 /** Goes through all chunks in the directory `chunksPath`. @throws {OsError} */
 export function sweepChunks(chunksPath: string, options: SweepOptions): SweepResult {
@@ -54,10 +27,10 @@ export function sweepChunks(chunksPath: string, options: SweepOptions): SweepRes
     let chunkCount = 0;
     const names = listOpenDirectory(chunks, chunksPath).map(({ name }) => name);
     for (const name of names.filter((name) => DIRECTORY_NAME.test(name)).sort()) {
-      options.onDirectory(parseInt(name, 16), chunkCount);
+      options.onStep(parseInt(name, 16), CHUNK_DIRECTORY_COUNT, chunkCount);
       chunkCount += sweep.directory(chunks, name);
     }
-    options.onDirectory(CHUNK_DIRECTORY_COUNT, chunkCount);
+    options.onStep(CHUNK_DIRECTORY_COUNT, CHUNK_DIRECTORY_COUNT, chunkCount);
     return sweep.result;
   } finally {
     host.close(chunks);
@@ -65,7 +38,7 @@ export function sweepChunks(chunksPath: string, options: SweepOptions): SweepRes
 }
 
 class Sweep {
-  readonly result: SweepResult = {
+  readonly result: { -readonly [Figure in keyof SweepResult]: number } = {
     diskChunks: 0,
     diskBytes: 0,
     removedChunks: 0,
