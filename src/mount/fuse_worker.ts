@@ -24,6 +24,7 @@ import { WaitTable } from "./pending/wait_table.ts";
 import { ownThreadId } from "./pending/waited_file.ts";
 import { Request } from "./request.ts";
 import { RequestLoop } from "./request_loop.ts";
+import { RequestPoll } from "./request_poll.ts";
 import { WorkerStatistics } from "./statistics.ts";
 import {
   type StartMessage,
@@ -159,6 +160,7 @@ function serve(
     failures,
     preloader,
     gate,
+    poll: new RequestPoll(isRequestWaiting, start.polling),
     rest: isReserve ? () => table.rest() : () => {},
     processWithLibfuse: (size) => session.process(request.buffer, size),
     outcome,

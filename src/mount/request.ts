@@ -43,6 +43,11 @@ export class Request implements Caller {
     return this.#view.getUint32(InHeader.GID, true);
   }
 
+  /** The thread that asks, as the mount's PID namespace knows it; 0: one of another, or none. */
+  get requester(): number {
+    return this.#view.getUint32(InHeader.PID, true);
+  }
+
   get umask(): number {
     const body = InHeader.SIZE;
     switch (this.opcode) {

@@ -18,6 +18,7 @@ import { dispatchFast, NO_ANSWER, NOT_HANDLED } from "./fast_path.ts";
 import type { FailureLog } from "./failure_log.ts";
 import type { Operations } from "./operations.ts";
 import type { RequestGate } from "./pending/request_gate.ts";
+import type { RequestPoll } from "./request_poll.ts";
 import type { WorkerStatistics } from "./statistics.ts";
 
 /** What the loop works with. */
@@ -31,6 +32,8 @@ export interface LoopParts {
   readonly gate: RequestGate;
   /** Blocks as long as this thread is not needed. */
   readonly rest: () => void;
+  /** Looks for the next request before this thread sleeps. */
+  readonly poll: RequestPoll;
   /** Has libfuse handle the present request. */
   readonly processWithLibfuse: (size: number) => void;
   /** Where libfuse's callbacks leave their result. */
@@ -60,15 +63,17 @@ export class RequestLoop {
    * @throws {OsError} when the device cannot be read any more for another reason
    */
   run(): void {
-    const { deviceFd, gate, rest, operations: { request } } = this.#parts;
+    const { deviceFd, gate, rest, poll, operations: { request } } = this.#parts;
     while (true) {
       // Before the rest: whoever puts a request off looks again whether it may wait after all,
       // since others may have gone on.
       while (gate.takeOver()) this.#finish(request.opcode, this.#answer(request.opcode));
       rest();
+      poll.wait();
       const size = read(deviceFd, request.buffer.address, request.capacity);
       if (size > 0) {
         request.size = size;
+        poll.received(request.requester);
         this.#serve();
         gate.runTask(this.#betweenRequests);
       } else if (size === -Errno.ENODEV) {

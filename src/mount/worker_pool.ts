@@ -14,6 +14,7 @@ import { ProtocolError, StateError } from "#src/errors.ts";
 import { threadsFrom } from "#src/threads/thread.ts";
 import { WaitGuard, type WaitListeners, type WaitReport } from "./pending/wait_guard.ts";
 import { createWaitMemory, RESERVE_COUNT, WaitTable } from "./pending/wait_table.ts";
+import { createPollMemory } from "./request_poll.ts";
 import {
   type StartMessage,
   stateCell,
@@ -22,7 +23,10 @@ import {
 } from "./worker_protocol.ts";
 
 /** What all workers are started with. */
-export type CommonStart = Omit<StartMessage, "index" | "workerCount" | "states" | "waits">;
+export type CommonStart = Omit<
+  StartMessage,
+  "index" | "workerCount" | "states" | "polling" | "waits"
+>;
 
 /** What is heard of workers. */
 export interface PoolListeners extends WaitListeners {
@@ -50,6 +54,7 @@ export class WorkerPool {
   #reserve: Worker | undefined;
   #isReserveServing = false;
   readonly #waits;
+  readonly #polling = createPollMemory();
   #guard: WaitGuard | undefined;
   readonly #serving = Promise.withResolvers<void>();
   readonly #complete = Promise.withResolvers<void>();
@@ -184,6 +189,7 @@ export class WorkerPool {
         index,
         workerCount: this.workerCount,
         states: this.#states.buffer,
+        polling: this.#polling,
         waits: this.#waits,
       } satisfies StartMessage,
     );

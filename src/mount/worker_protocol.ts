@@ -56,6 +56,8 @@ export interface StartMessage {
   readonly states: SharedArrayBuffer;
   /** Memory of the counters of requests of all workers. */
   readonly statistics: SharedArrayBuffer;
+  /** Which of the workers polls; see `request_poll.ts`. */
+  readonly polling: SharedArrayBuffer;
   /** Shared by all that wait, or end waits. */
   readonly waits: WaitMemory;
 }
