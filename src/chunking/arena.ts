@@ -32,7 +32,7 @@ export interface Segment {
  */
 const KEPT_SIZE = 8 << 20;
 
-/** An arena that nobody uses: making one may make the runtime collect its garbage. */
+/** An unused arena, kept since making one may trigger a garbage collection. */
 let spare: ChunkArena | undefined;
 
 /** Memory in pieces. */

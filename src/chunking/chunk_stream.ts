@@ -26,7 +26,7 @@ export interface KnownChunk {
 }
 
 /**
- * Is told of every chunk in stream order, during calls of the stream's own functions. `endOffset`
+ * Called for every chunk in stream order, during calls of the stream's own functions. `endOffset`
  * is where the chunk ends in the stream. Must not call the stream.
  */
 export type ChunkListener = (chunk: ChunkRecord, endOffset: number) => void;
@@ -53,8 +53,8 @@ export interface ChunkStream extends Sink {
    */
   inject(chunks: readonly KnownChunk[]): void;
   /**
-   * Cuts the last chunk and waits until the listener was told of all chunks. Nothing may be written
-   * afterwards.
+   * Cuts the last chunk and waits until the listener was called for all chunks. Nothing may be
+   * written afterwards.
    */
   finish(): void;
 }

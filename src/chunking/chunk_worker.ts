@@ -45,6 +45,6 @@ export function handleChunks(start: ChunkWorkerStart, openHandler: ChunkHandlerF
   try {
     handler?.close?.();
   } catch {
-    // Every chunk has been handled and there is nobody left to tell.
+    // Every chunk has been handled, and no caller is left that could get the error.
   }
 }

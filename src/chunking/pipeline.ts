@@ -114,8 +114,8 @@ export class ChunkPipeline {
   }
 
   /**
-   * Starts a stream. A listener is told of its stream's chunks in order, in the course of calls to
-   * any stream of the pipeline.
+   * Starts a stream. Its listener is called for each chunk in order, during calls of any stream of
+   * the pipeline.
    *
    * @throws {UsageError} when the sizes of the rule are no sizes
    * @throws {StateError} `busy` when the pipeline has ended
@@ -239,7 +239,7 @@ export class ChunkPipeline {
     return this.#submittedBytes - oldest.bytesBefore > AHEAD_SIZE;
   }
 
-  /** Handles the oldest chunk that nobody does, or waits until somebody has done one. */
+  /** Handles the oldest waiting chunk, or waits until another thread has finished one. */
   #advance(): void {
     const queue = this.#queue!;
     const { answerCount } = queue;

@@ -39,7 +39,7 @@ export interface PipelineOfStream {
   submit(chunk: PendingChunk, start: number): void;
   /** Makes progress with the chunks of all streams, or waits until another thread has. */
   advance(): void;
-  /** Counts a chunk of which the listener is told. */
+  /** Counts a chunk, before the listener is called for it. */
   count(chunk: PendingChunk, outcome: ChunkOutcome): void;
   /** The stream needs the pipeline no more. */
   close(stream: PipelineStream): void;

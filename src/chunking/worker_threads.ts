@@ -34,10 +34,10 @@ export interface ChunkWorkers {
   readonly description: unknown;
 }
 
-/** Arenas that threads may be reading: they stay, even if whoever made a pipeline forgets it. */
+/** Arenas that threads may be reading: kept here, even if their pipeline is unreachable. */
 const inUse = new Set<ChunkArena>();
 
-/** Threads that have been started. They may take a while to be there; nobody waits for it. */
+/** Threads that have been started; their start-up is not awaited. */
 export class WorkerThreads {
   readonly #queue: ChunkQueue;
   readonly #arena: ChunkArena;

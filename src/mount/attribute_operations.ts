@@ -17,7 +17,7 @@ import { type Answer, BODY } from "./answer.ts";
 
 const CHANGE_BITS = Object.values(Change).reduce((sum, bit) => sum | bit, 0);
 
-/** See the module. */
+/** Handlers of the requests for attributes, for one thread. */
 export class AttributeOperations {
   /** Filled by the front end before {@link setattr}. */
   readonly change: AttributeChange = new AttributeChange();

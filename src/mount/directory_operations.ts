@@ -15,7 +15,7 @@ import { resetOpenSlot } from "./file_operations.ts";
 /** The longest name the kernel takes (FUSE_NAME_MAX); longer ones cannot be shown. */
 const NAME_LENGTH_MAX = 1024;
 
-/** See the module. */
+/** Handlers of the requests on open directories, for one thread. */
 export class DirectoryOperations {
   readonly #fileSystem: FileSystem;
   readonly #answer: Answer;

@@ -4,8 +4,8 @@
  * A program that asks for the attributes of many files by name makes one request for each, and
  * every request is two switches between processes. When the directory is listed instead, the kernel
  * gets the attributes of everything in it with one or two requests, and the program's other
- * questions never leave the kernel. It asks for a list only when somebody lists: so that is what
- * this does, in the process that serves.
+ * questions never leave the kernel. The kernel asks for a list only when a process lists the
+ * directory, so the serving process lists its own mount.
  *
  * A worker that uses its own mount depends on the others: one at a time may, and only while another
  * one serves.
@@ -31,9 +31,9 @@ export interface PreloaderParts {
   readonly mountPoint: string;
   /** Index of the worker. */
   readonly index: number;
-  /** {@link WorkerState} of each worker, then the cell that tells whether one preloads. */
+  /** {@link WorkerState} of each worker, then a cell that is set while one preloads. */
   readonly states: Int32Array;
-  /** Whoever lists its own mount waits for the other threads, and they may wait for the source. */
+  /** Called around the listing: it waits for other workers, which may wait for the source. */
   readonly gate: WaitGate;
 }
 

@@ -13,7 +13,7 @@ import { type Answer, BODY } from "./answer.ts";
 
 const OFFSET_MAX = Number.MAX_SAFE_INTEGER - TRANSFER_SIZE_MAX;
 
-/** See the module. */
+/** Handlers of the requests on open files, for one thread. */
 export class FileOperations {
   readonly #fileSystem: FileSystem;
   readonly #answer: Answer;

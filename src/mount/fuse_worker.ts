@@ -47,12 +47,12 @@ export interface WorkerContext {
    * before it can serve, it must read when a request needs it, and through {@link gate}.
    */
   readonly isReserve: boolean;
-  /** To be told of every wait for the source. */
+  /** To be called around every wait for the source. */
   readonly gate: WaitGate;
   /** Undefined where the kernel does not do passthrough. */
   readonly backing: BackingRegistry | undefined;
   /**
-   * The kernel checks access by POSIX ACLs; where it does not, nobody may get more than they give.
+   * The kernel checks access by POSIX ACLs; if not, modes must not permit more than the ACLs.
    */
   readonly posixAcls: boolean;
   /** Logs a failure through the main isolate, at a limited rate. */

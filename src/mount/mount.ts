@@ -36,7 +36,7 @@ import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
 import { type PoolListeners, WorkerPool } from "./worker_pool.ts";
 
-/** How to mount. */
+/** What is mounted where, by how many workers, and what the kernel shall check. */
 export interface MountFileSystemOptions extends PoolListeners {
   /** An existing, empty directory. */
   readonly mountPoint: string;
@@ -75,7 +75,7 @@ export interface MountFileSystemOptions extends PoolListeners {
   readonly fastPath?: boolean;
 }
 
-/** How to end a mount. */
+/** What to do with a mount that is in use. */
 export interface EndOptions {
   /**
    * When files are in use: `refuse` leaves the mount as it is and throws, `detach` takes it out of
@@ -99,7 +99,7 @@ const ABORT_TIMEOUT_MS = 1000;
 const SUBTYPE = "pbkfs";
 
 /**
- * Number of workers that serve a mount unless told otherwise: one a core, at least 2, at most 4.
+ * Default number of workers of a mount: one a core, at least 2, at most 4.
  */
 export function defaultWorkerCount(): number {
   return Math.max(2, Math.min(4, navigator.hardwareConcurrency));
@@ -276,7 +276,7 @@ export class MountedFileSystem {
     this.#session.unmount();
   }
 
-  /** What is at the mount point by now may be a mount of somebody else. */
+  /** The mount point may hold another mount by now. */
   #isAtMountPoint(): boolean {
     const there = identifyMount(this.mountPoint);
     return there !== undefined && this.identity !== undefined && isSameMount(there, this.identity);

@@ -13,7 +13,7 @@ import { HostProcess, listProcesses, ownProcess } from "#src/io/process.ts";
 import type { MountIdentity } from "./mount_identity.ts";
 import { type MountTableEntry, parseMountTable, readMountTable } from "./mount_table.ts";
 
-/** One more place of a mount. */
+/** Another mount point of the same file system, here or in another mount namespace. */
 export interface MountHolder {
   /** Absolute path, in the namespace of `process`. */
   readonly mountPoint: string;

@@ -43,7 +43,7 @@ const MNT_FORCE = 1;
  */
 export type MountAnswer = "alive" | "dead" | "hidden" | "silent";
 
-/** How to unmount. */
+/** What to do with a mount that is in use; by default it stays, with EBUSY. */
 export interface UnmountOptions {
   /** Take it out of the name space even when it is in use. */
   readonly lazy?: boolean;
@@ -92,8 +92,8 @@ function resolvePath(path: string): string | number {
 }
 
 /**
- * Asks a mount whether it answers. Opens the directory: attributes would come from the kernel's
- * cache, also when nobody answers any more.
+ * Asks a mount whether it answers. Opens the directory: attributes could come from the
+ * kernel's cache, even if no worker answers any more.
  */
 export async function probeMountPoint(path: string): Promise<MountAnswer> {
   const flags = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NONBLOCK;

@@ -11,7 +11,7 @@ import { decodeFileName } from "#src/bytes/file_name.ts";
 const MOUNT_TABLE = "/proc/self/mountinfo";
 const MOUNT_TABLE_SIZE_MAX = 16 << 20;
 
-/** One mount. */
+/** A line of the mount table of this process's mount namespace. */
 export interface MountTableEntry {
   /** `major:minor`; of a FUSE mount the minor is the number of its connection. */
   readonly device: string;

@@ -1,5 +1,5 @@
 /**
- * What keeps a mount busy, as far as the kernel tells without asking the mount: programs, mounts in
+ * What keeps a mount busy, found without a request to the mount itself: programs, mounts in
  * it or over it, and loop devices of its files.
  *
  * @module
@@ -19,7 +19,7 @@ export interface MountProcess {
   readonly name: string;
   /** It has files of the mount open, and does not only work or run there. */
   readonly hasOpenFiles: boolean;
-  /** This process was called by it, such as the shell of whoever asks. */
+  /** This process descends from it: it is the caller's shell, for example. */
   readonly isCaller: boolean;
 }
 

@@ -20,7 +20,7 @@ const STACKED_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0xf15f, // eCryptfs
 ]);
 
-/** What became of the wish. */
+/** Whether passthrough is in use for a mount, and if not, why. */
 export interface PassthroughState {
   /** Whether files that allow it are opened in passthrough. */
   readonly isOn: boolean;

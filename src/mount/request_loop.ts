@@ -65,8 +65,8 @@ export class RequestLoop {
   run(): void {
     const { deviceFd, gate, rest, poll, operations: { request } } = this.#parts;
     while (true) {
-      // Before the rest: whoever puts a request off looks again whether it may wait after all,
-      // since others may have gone on.
+      // Before resting: a request that this thread has put off may have a permit by now, since
+      // others may have finished.
       while (gate.takeOver()) this.#finish(request.opcode, this.#answer(request.opcode));
       rest();
       poll.wait();
@@ -186,7 +186,7 @@ export class RequestLoop {
     return -errno;
   }
 
-  /** The present request must not wait in this thread, or nobody waits for it any more. */
+  /** Ends a request that must not wait in this thread, or was ended while it waited. */
   #stopWaiting(error: unknown): number {
     if (!(error instanceof WaitRefused)) return -Errno.EINTR;
     if (this.#parts.gate.putOff()) return NO_ANSWER;
@@ -197,7 +197,7 @@ export class RequestLoop {
 }
 
 /**
- * Such errors come by the thousand: they are told in words of their own, where they are counted.
+ * Such errors come by the thousand: the log counts them under one message of their own.
  */
 function lacksDescriptors(errno: number): boolean {
   return errno === Errno.EMFILE || errno === Errno.ENFILE;

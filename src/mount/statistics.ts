@@ -23,8 +23,8 @@ const EXPONENT_MAX = 40;
 const BUCKET_COUNT = SUB_BUCKETS * EXPONENT_MAX;
 
 /**
- * Errors that are ordinary answers: every file system gives them to whoever asks whether something
- * is there, may be done or is known at all. All others mean that something is wrong.
+ * Errors that are ordinary answers: the name does not exist, access is denied, the request is not
+ * supported. All others are counted as failures.
  */
 const NEGATIVE_ANSWERS: ReadonlySet<number> = new Set([
   Errno.ENOENT,

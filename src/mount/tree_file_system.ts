@@ -51,11 +51,11 @@ const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
 const SEEK_HOLE = 4;
 
-/** How a tree is served. */
+/** What {@link treeFileSystem} shows of a tree, and how. */
 export interface TreeFileSystemOptions {
   /**
-   * Nobody checks access by the ACLs of files: their modes are shown so that nobody gets more than
-   * the ACL gives. To tools that copy ACLs these are still to be had as extended attributes.
+   * Access is not checked by the ACLs of files: their modes are reduced so that no user gets more
+   * than the ACL gives. To tools that copy ACLs these are still to be had as extended attributes.
    */
   readonly showsRestrictedModes?: boolean;
 }

@@ -1,11 +1,10 @@
 /**
  * The workers of one mount, seen from the main isolate.
  *
- * A mount answers as soon as one worker serves. The others are started behind that: each holds up
- * the main isolate until its thread has an isolate of its own, 10 ms, and to load the program takes
- * each 50 ms of processor time, for which nobody who waits for a mount need wait. One of them that
- * cannot start costs a message and not the mount. One more, the reserve, is started when all others
- * wait for the source (`pending/wait_table.ts`).
+ * A mount answers as soon as one worker serves. The others are started after that: starting one
+ * blocks the main isolate for 10 ms and takes 50 ms of processor time, which must not delay the
+ * mount. A worker that cannot start is reported; the mount goes on with those that could. One more,
+ * the reserve, is started when all others wait for the source (`pending/wait_table.ts`).
  *
  * @module
  */
@@ -28,7 +27,7 @@ export type CommonStart = Omit<
   "index" | "workerCount" | "states" | "polling" | "waits"
 >;
 
-/** What is heard of workers. */
+/** Callbacks for what workers report. */
 export interface PoolListeners extends WaitListeners {
   /** Receives failures of requests and of workers, for the log. */
   readonly onFailure?: ((message: string) => void) | undefined;
@@ -78,7 +77,7 @@ export class WorkerPool {
       new SharedArrayBuffer((workerCount + 1 + RESERVE_COUNT) * Int32Array.BYTES_PER_ELEMENT),
     );
     this.#waits = createWaitMemory(workerCount + RESERVE_COUNT);
-    // Each may be rejected before anybody waits for it, or when nobody does.
+    // Each may be rejected before it is awaited, or without ever being awaited.
     this.#serving.promise.catch(() => {});
     this.#complete.promise.catch(() => {});
     this.#ended.promise.catch(() => {});

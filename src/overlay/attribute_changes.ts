@@ -99,7 +99,7 @@ export class AttributeChanges {
     return host.utimensAt(fd, name, change.atimeSeconds, atime, change.mtimeSeconds, mtime);
   }
 
-  /** What a write by somebody without privilege does to set-user-id and set-group-id bits. */
+  /** Clears set-user-id and set-group-id bits, as a write by an unprivileged process does. */
   killSuidgid(slot: number, fd: number): void {
     if (!this.#context.table.has(slot, Flag.SETID) || host.statFd(fd, this.#stat) < 0) return;
     const { mode } = this.#stat;

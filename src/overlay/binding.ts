@@ -55,7 +55,7 @@ const BindingSchema = v.looseObject({
  */
 export type Binding = Readonly<v.InferOutput<typeof BindingSchema>>;
 
-/** What tells a source from others. */
+/** The identity of a source: what the binding stores to recognise it. */
 export interface SourceMark {
   /** What it is, such as `pxar`: lower-case letters and underscores. */
   readonly kind: string;

@@ -4,7 +4,7 @@
  * The *working* map is written right after the data, and is what reads follow; after a kill it is
  * in the host's page cache. After a power cut it may have reached the disk before the data, so then
  * only the *durable* map counts, which is written after the data were synced. The header's boot id
- * tells the two cases apart.
+ * distinguishes the two cases.
  *
  * The maps stay in the file: a read of the few bytes that a request needs costs 0.2 µs, and all
  * threads see them.
@@ -92,7 +92,7 @@ export class BlockMaps {
         added += 1;
       }
       if (added > before) {
-        // Set first: whoever syncs in between then also makes these durable.
+        // Set first: a sync that comes in between then makes these blocks durable, too.
         table.setFlags(slot, Flag.MAP_DIRTY);
         const size = (end >> 3) - this.#windowStart + 1;
         const offset = this.#layout(slot).workingMapOffset + this.#windowStart;

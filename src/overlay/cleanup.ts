@@ -73,7 +73,7 @@ export function cleanupDiffDirectory(path: string, options: { force: boolean }):
   }
 }
 
-/** @param hadLockFile one that nobody held goes too, and is counted */
+/** @param hadLockFile whether a stale lock file was there, which is removed and counted, too */
 function removeLocked(fd: number, path: string, hadLockFile: boolean): number {
   // Held while removing, so that no mount starts on what is half gone.
   const lock = acquireDiffLock(path, {
@@ -98,8 +98,8 @@ function requireUnused(path: string): void {
 }
 
 /**
- * Refuses to empty what is not known to be a diff directory: a slip in `-d` must not cost
- * somebody's files.
+ * Refuses to empty a directory that is not known to be a diff directory: a mistyped `-d` must not
+ * delete other files.
  */
 function checkIsDiff(path: string, names: readonly string[]): void {
   const bindingPath = `${path}/${BINDING_FILE_NAME}`;

@@ -13,7 +13,7 @@ import type { OverlayCounters } from "./counters.ts";
 import type { NodeTable } from "./node_table.ts";
 import { BLOCK_SIZE, HEADER_SIZE_MAX } from "./partial_file.ts";
 
-/** How an overlay behaves. */
+/** Behaviour of an overlay, the same for all its threads. */
 export interface OverlayOptions {
   /** fsync is acknowledged without doing it. */
   readonly skipFsync: boolean;
@@ -50,7 +50,7 @@ export const COPY_SIZE = 1 << 20;
 /** Most lower files that one thread keeps open for reading. */
 const OPEN_CONTENT_MAX = 1024;
 
-/** State and tools of one thread. */
+/** One thread's open directories, buffers and options, used by all parts of its overlay. */
 export class OverlayContext {
   readonly dataFd: number;
   readonly tmpFd: number;
@@ -100,7 +100,7 @@ export class OverlayContext {
     return content;
   }
 
-  /** A name in the diff's `tmp` directory that nobody else uses. */
+  /** A name in the diff's `tmp` directory that is not in use. */
   temporaryName(): string {
     return `t${this.table.nextTemporaryNumber()}`;
   }

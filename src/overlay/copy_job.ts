@@ -51,8 +51,8 @@ export class CopyJobs {
   readonly #doubles: Float64Array<SharedArrayBuffer>;
 
   /**
-   * @param gate is asked, and told, before a thread begins to read the lower tree, or waits for
-   *   others that do
+   * @param gate is called before a thread reads the lower tree, or waits for threads that do, and
+   *   may refuse
    */
   constructor(context: OverlayContext, memory: SharedArrayBuffer, gate: WaitGate) {
     this.#context = context;
@@ -102,7 +102,7 @@ export class CopyJobs {
     Atomics.store(words, Word.STATE, State.CLOSING);
     for (let count = Atomics.load(words, Word.HELPERS); count > 0;) {
       if (!waitWhile(words, Word.HELPERS, count, HELPER_TIMEOUT_MS)) {
-        // A thread that does not come back has the job; nobody copies any more.
+        // A thread hangs in the job, and may still write: from now on no file is copied whole.
         return -host.Errno.ETIMEDOUT;
       }
       count = Atomics.load(words, Word.HELPERS);
@@ -164,7 +164,7 @@ export class CopyJobs {
       if (seekContent(content, offset, offset + size, false) === offset + size) return 0;
       count = content.readInto(copyBuffer, 0, size, offset);
     } catch {
-      // Whoever reads the damaged place will be told; the rest of the file stays readable.
+      // A read of the damaged place fails later; the rest of the file stays readable.
       return -host.Errno.EIO;
     }
     if (count < size) return -host.Errno.EIO;

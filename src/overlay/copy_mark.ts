@@ -9,7 +9,7 @@
  * still carries the id of another boot is removed before the next mount: then the backup shows
  * again, which is what the file was when it was synced last, that is never.
  *
- * Which diff directories have to be looked through for that, a file `.pbkfs-copies` tells. It is
+ * A file `.pbkfs-copies` in a diff directory says that it may have such copies. It is
  * durable before the first copy has its name, and goes at the clean unmount.
  *
  * @module

@@ -188,8 +188,8 @@ export class DiffDirectory {
 
   /**
    * Files may have extended attributes, since this or a former mount keeps them; needs a bound
-   * directory. Such a diff is never mounted without: the mode of a file with an ACL alone gives the
-   * owning group what the ACL gives to somebody else.
+   * directory. Such a diff is never mounted without: without the ACL, the mode of such a
+   * file would give the owning group the permissions of the ACL's mask.
    */
   get hasExtendedAttributes(): boolean {
     return this.#bound().xattrs_used;
@@ -263,7 +263,9 @@ export class DiffDirectory {
     }
   }
 
-  /** Frees the lock and leaves the record as it is. A directory made in vain is removed again. */
+  /**
+   * Frees the lock and leaves the record as it is. Removes the directory if this attempt made it.
+   */
   abandon(): void {
     this.#free();
     if (this.#isNew && this.#binding === undefined) host.rmdirAt(host.At.FDCWD, this.path);
@@ -320,9 +322,9 @@ export interface ControlDirectory {
 }
 
 /**
- * Opens the worker's own directory, `DIFF/data/.pbkfs`. It lies in the upper tree, where whoever
- * owns the mount can put something else under its name, a link to `/etc` for example; files of a
- * root process must not go there.
+ * Opens the worker's own directory, `DIFF/data/.pbkfs`. It lies in the upper tree, where the
+ * owner of the mount can replace it, for example by a link to `/etc`; a process of root must not
+ * write its files there.
  *
  * @throws {OsError}
  */
@@ -412,8 +414,8 @@ function refuseForeign(path: string): Binding | undefined {
 }
 
 /**
- * What is somebody's in a directory that was never bound: mounting would empty `tmp/`, and cleaning
- * up everything.
+ * A foreign entry in a directory that was never bound: a mount would empty `tmp/`, and a cleanup
+ * would remove everything.
  */
 function findStranger(path: string): string | undefined {
   for (const name of namesIn(path)) {

@@ -23,7 +23,7 @@ export const LOCK_FILE_NAME = ".pbkfs-lock";
 const ATTEMPTS_MAX = 10;
 const RETRY_PAUSE_MS = 20;
 
-/** Who holds a diff directory. */
+/** The worker that has a diff directory locked, as far as it is known. */
 export interface LockHolder {
   /** The process that is proved to hold the lock; undefined when it cannot be seen from here. */
   readonly pid: number | undefined;
@@ -40,7 +40,7 @@ export interface LockRecord {
   readonly mountPath: string;
 }
 
-/** A held lock. */
+/** A locked diff directory; `release()` or the end of the process frees it. */
 export class DiffLock {
   readonly #path: string;
   #fd: number;
@@ -53,8 +53,8 @@ export class DiffLock {
   /** Removes the lock file and frees the lock. */
   release(): void {
     if (this.#fd < 0) return;
-    // Removed while still held: whoever opened the old file sees that it is gone and starts anew.
-    // Where the directory was moved away, what has that path now may be the lock of somebody else.
+    // Removed while still held: another opener of the old file sees that it is gone and retries.
+    // If the directory was moved away, the path may lead to another diff's lock file by now.
     if (isStillNamed(this.#fd, this.#path)) host.unlinkAt(host.At.FDCWD, this.#path);
     host.close(this.#fd);
     this.#fd = -1;
@@ -94,7 +94,7 @@ export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock 
 }
 
 /**
- * The live holder of a diff directory's lock, or undefined when nobody holds it. @throws {OsError}
+ * The live holder of a diff directory's lock, or undefined when it is free. @throws {OsError}
  */
 export function findLockHolder(diffPath: string): LockHolder | undefined {
   const path = `${diffPath}/${LOCK_FILE_NAME}`;

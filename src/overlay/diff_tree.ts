@@ -316,7 +316,7 @@ class Settler {
     }
   }
 
-  /** A damaged file fails whoever reads it; the others are settled all the same. */
+  /** A damaged file is skipped: reading it fails later, and the other files are still settled. */
   #decode(length: number, name: string): ReturnType<typeof decodePartialHeader> | undefined {
     try {
       return decodePartialHeader(this.#header.bytes, length, this.#stat.size, name);
@@ -326,7 +326,7 @@ class Settler {
     }
   }
 
-  /** Takes the marks off. */
+  /** Removes the marks of whole copies, once their content is synced. */
   settleCopies(): void {
     for (const path of this.copies) {
       const name = path.join("/");

@@ -29,7 +29,7 @@ export interface DiffUsage {
 export function isDiffReadOnly(diffPath: string): boolean {
   const fd = openDirectory(host.At.FDCWD, `${diffPath}/${TEMPORARY_DIRECTORY_NAME}`);
   if (fd < 0) return fd === -host.Errno.EROFS;
-  // A time is a change that needs no space; nobody looks at that of this directory.
+  // Setting a time needs no space, and the time of this directory has no meaning.
   const touched = host.utimensAt(fd, "", 0, host.UTIME_NOW, 0, host.UTIME_NOW);
   host.close(fd);
   return touched === -host.Errno.EROFS;

@@ -1,5 +1,6 @@
 /**
- * The marker that tells which directory of the lower tree a directory of the diff continues.
+ * The marker file that names the directory of the lower tree that a directory of the diff
+ * continues.
  *
  * Without a marker it is the lower directory at the same place, if there is one. A directory that
  * was moved, or made where the lower tree has another, carries the file {@link MARKER_NAME} inside

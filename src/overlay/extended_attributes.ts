@@ -23,7 +23,7 @@ const XATTR_REPLACE = 2;
 
 const ModeBits = { SETGID: 0o2000, PERMISSIONS: 0o7777 } as const;
 
-/** An ACL that is kept but checked by nobody would be a promise that is not held. */
+/** Whether an attribute is an ACL that would be stored, but not enforced: it is refused. */
 function isUncheckedAcl(name: string, { posixAcls }: OverlayOptions): boolean {
   return !posixAcls && (name === XATTR_ACL_ACCESS || name === XATTR_ACL_DEFAULT);
 }
@@ -63,7 +63,7 @@ export class ExtendedAttributes {
   }
 
   /**
-   * `killSgid`: the set-group-id bit goes, as with chmod(2) by somebody who is not in the group.
+   * `killSgid`: the set-group-id bit goes, as with chmod(2) by a caller outside the group.
    */
   set(slot: number, name: string, value: Uint8Array, flags: number, killSgid: boolean): number {
     if (isUncheckedAcl(name, this.#context.options)) return -Errno.EOPNOTSUPP;

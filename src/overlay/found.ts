@@ -9,7 +9,7 @@ import { FileType, type Node } from "#src/tree/node.ts";
 
 /** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */
 export class Found {
-  /** The diff has the name, not as a whiteout; then `stat` tells of it. */
+  /** The name is in the diff and no whiteout; `stat` has its attributes. */
   upper = false;
   whiteout = false;
   /** The lower tree has the name (which the diff may hide). */

@@ -73,7 +73,7 @@ export class Listings {
         if (isWhiteout(this.#stat)) continue;
         type = entryType(this.#stat.mode);
       }
-      // The same number that stat(2) shows, as far as it can be told without opening the file.
+      // The inode number that stat(2) shows, where it is known without opening the file.
       const known = table.find(entry.ino);
       const origin = known === 0 ? lower?.lookup(entry.name) : undefined;
       const ino = known !== 0

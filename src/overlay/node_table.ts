@@ -182,7 +182,7 @@ export class NodeTable {
   readonly #names: NameStore;
   readonly #gate: WaitGate;
 
-  /** @param gate is told of waits for locks that other threads have */
+  /** @param gate is called around waits for locks that other threads hold */
   constructor(memory: SharedArrayBuffer, gate: WaitGate = NO_WAIT_GATE) {
     this.#gate = gate;
     this.#header = new Int32Array(memory, 0, Header.WORDS);

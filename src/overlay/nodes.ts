@@ -89,9 +89,8 @@ export class Nodes {
   }
 
   /**
-   * Whether listings have a name. The control directory is there for whoever asks for it by name,
-   * but is no part of the tree: programs that copy, compare, measure or remove what they find must
-   * not come by it.
+   * Whether listings show a name. The control directory can be looked up by its name, but is not
+   * listed: programs that copy, compare, measure or remove a tree must not find it.
    */
   isListed(parent: number, name: string): boolean {
     return name !== MARKER_NAME && (parent !== ROOT_SLOT || name !== CONTROL_DIRECTORY);
@@ -367,8 +366,8 @@ export class Nodes {
   }
 
   /**
-   * Forgets a node that nobody needs any more, unless it is to be kept, and then perhaps its
-   * parents.
+   * Frees a node without lookups, handles and children, unless its number is to be kept, and then
+   * its parents if they have become unused.
    */
   freeIfUnused(slot: number): void {
     const { table } = this.#context;

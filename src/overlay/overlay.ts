@@ -47,7 +47,7 @@ import { WholeCopies } from "./whole_copies.ts";
 
 const { Errno, OpenFlag } = host;
 
-/** What an overlay is made of. */
+/** The lower tree, the diff and the shared memory that one thread's overlay uses. */
 export interface OverlayParts extends OverlayOptions {
   /** This thread's own instance of the lower tree. */
   readonly lower: Tree;
@@ -61,7 +61,7 @@ export interface OverlayParts extends OverlayOptions {
   readonly worker: number;
   /** Kernel passthrough, where it works. */
   readonly backing?: BackingRegistry | undefined;
-  /** Is told of waits for other threads; what {@link lower} is read from must have the same. */
+  /** Called around waits for other threads; the source of {@link lower} must use the same gate. */
   readonly gate?: WaitGate | undefined;
 }
 
@@ -368,7 +368,7 @@ export class Overlay implements FileSystem {
         if (ready < 0) return ready;
       }
       const opened = this.#files.open(slot, flags, isEmptied, killSuidgid, out);
-      // What the kernel was told before the file was the kernel's own has a long life.
+      // The kernel got attributes with a long timeout before it read and wrote the file itself.
       if (opened === 0) this.#expireIfBacked(nodeId, slot);
       return opened;
     });

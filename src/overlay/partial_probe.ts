@@ -21,7 +21,7 @@ import {
 
 const { OpenFlag } = host;
 
-/** Where the host has a name. */
+/** A name on the host, relative to an open directory. */
 export interface HostPlace {
   /** An open directory. */
   readonly fd: number;

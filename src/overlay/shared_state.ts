@@ -37,7 +37,7 @@ export interface OverlayStatistics {
   readonly handlesOpen: number;
 }
 
-/** What an overlay did so far. */
+/** Reads the counters of all threads, and the size of the node table. */
 export function overlayStatistics(shared: SharedState): OverlayStatistics {
   const table = new NodeTable(shared.nodes);
   return {

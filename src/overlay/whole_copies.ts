@@ -73,7 +73,7 @@ export class WholeCopies {
     return size >= WHOLE_COPY_SIZE_MIN && size <= options.wholeCopyBytesMax ? node : undefined;
   }
 
-  /** Whether the file stands in the backup alone, and nobody has it open. */
+  /** Whether the file is unchanged, only in the lower tree, and not open. */
   #isUntouched(slot: number): boolean {
     const { table } = this.#context;
     const changed = Flag.UPPER | Flag.DELETED | Flag.VOLATILE | Flag.SETID;
@@ -113,7 +113,7 @@ export class WholeCopies {
     if (result !== -Errno.ETIMEDOUT) host.close(fd);
   }
 
-  /** Gives the copy its name, unless somebody has opened or changed the file meanwhile. */
+  /** Renames the copy into place, unless the file was opened or changed meanwhile. */
   #place(slot: number, node: FileNode, temporary: string, fd: number): number {
     const { table, counters, bootId, diffPath } = this.#context;
     table.lockNamespace();

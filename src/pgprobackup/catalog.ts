@@ -12,7 +12,7 @@ import { type BackupControl, type BackupStatus, parseBackupControl } from "./for
 import { type InstanceConfig, parseInstanceConfig } from "./format/instance_config.ts";
 import { KEY_VALUES_SIZE_MAX } from "./format/key_values.ts";
 
-/** One backup directory. */
+/** A backup of a catalog, with or without a readable control file. */
 export interface Backup {
   /** From the start time; the name of the directory where the control file cannot be read. */
   readonly id: string;
@@ -142,7 +142,7 @@ export function findBackup(instance: Instance, id: string): Backup | undefined {
   return named ?? instance.backups.find((backup) => backup.id === wanted);
 }
 
-/** Name of a backup's directory, which is its id unless somebody has renamed it. */
+/** Name of a backup's directory: its id, unless the directory was renamed. */
 export function directoryName(backup: Backup): string {
   return backup.directory.slice(backup.directory.lastIndexOf("/") + 1);
 }

@@ -10,9 +10,9 @@
  * | `backup.pid` | the process that changes the backup, made with O_EXCL; readers hold it while they enter themselves |
  * | `backup_ro.pid` | the processes that read the backup, one a line; replaced by way of `backup_ro.pidtmp` |
  *
- * Locks are process ids: that of a process that is gone counts nothing, and is dropped by whoever
- * comes next. So a kill leaves nothing that has to be repaired. Ids say nothing in another PID
- * namespace or on another host.
+ * Locks are process ids: that of a process that is gone is ignored, and removed by the next process
+ * that takes or frees a lock. So nothing has to be repaired after a kill. Ids say nothing in
+ * another PID namespace or on another host.
  *
  * @module
  */
@@ -35,7 +35,7 @@ const FILE_MODE = 0o600;
 const WAIT_MAX_MS = 5000;
 const PAUSE_MS = 50;
 
-/** In whose name a lock is held. */
+/** The process that a lock is entered for, and the owner of lock files. */
 export interface LockReader {
   /**
    * A process that lives as long as the lock is to be held, and that the catalog's owner may
@@ -48,7 +48,7 @@ export interface LockReader {
   readonly gid: number;
 }
 
-/** A held lock. */
+/** Read locks on all backups of a chain, held until `release()` or the end of the process. */
 export class ChainLock {
   readonly #directories: readonly string[];
   readonly #reader: LockReader;

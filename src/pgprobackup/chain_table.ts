@@ -175,7 +175,7 @@ export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
     return Math.abs(this.word(id, Word.BLOCKS));
   }
 
-  /** False while somebody has to look which blocks are stored; see `relation_length.ts`. */
+  /** False as long as the stored blocks have not been read for it; see `relation_length.ts`. */
   isBlockCountKnown(id: number): boolean {
     return this.word(id, Word.BLOCKS) >= 0;
   }

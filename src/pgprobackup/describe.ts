@@ -38,7 +38,7 @@ export interface CatalogDescription {
   readonly instances: readonly InstanceDescription[];
 }
 
-/** An instance. */
+/** An instance of a catalog, with its backups drawn as chains. */
 export interface InstanceDescription {
   /** Name of its directory below `backups/`. */
   readonly name: string;
@@ -130,7 +130,7 @@ export interface BackupDescription {
   readonly note?: string;
 }
 
-/** A tablespace of a backup. `path` is where it was, when the backup tells. */
+/** A tablespace of a backup. `path` is where it was on the server. */
 export interface TablespaceDescription {
   /** Object id of the tablespace: the name of its link in `pg_tblspc`. */
   readonly oid: number;

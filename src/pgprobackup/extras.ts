@@ -25,7 +25,7 @@ export const TABLESPACE_LINKS_NAME = "pg_tblspc";
  * Where the place of the data directory is known the target is absolute: base backups give it to
  * clients as the location, and tools that restore a backup want an absolute one. It lies in the
  * data directory, where the server's user gets to for sure, under a name that listings of a mount
- * leave out: nobody who walks the directory comes by the files a second time.
+ * leave out: a walk of the directory must not find the files twice.
  *
  * @param mountPath absolute path of the data directory; undefined for a relative target
  */

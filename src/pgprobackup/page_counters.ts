@@ -47,7 +47,7 @@ export class PageCounters {
       : new Float64Array(memory, start, NAMES.length);
   }
 
-  /** A copy. */
+  /** The counts of this thread alone. */
   read(): PageCounts {
     const [indexFiles, indexBytes, pageHits, pageMisses] = this.#values;
     return {

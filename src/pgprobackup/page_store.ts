@@ -72,7 +72,7 @@ export interface DataFile {
   readonly streams: readonly PageStream[];
 }
 
-/** See the head of the module. */
+/** Finds and expands the pages of one tree's files, for one thread. */
 export class PageStore {
   readonly #pool: SourcePool;
   readonly #codecs: Codecs;
@@ -122,7 +122,7 @@ export class PageStore {
 
   /**
    * Reads whole pages `block` to `blockEnd` (exclusive) into `target` from `start` on. `start` must
-   * be such that the page's words are aligned; {@link isAligned} tells.
+   * be such that the page's words are aligned; see {@link isAligned}.
    *
    * @throws {IntegrityError} or {FormatError} naming stored file, offset and backup when a page is
    *   damaged

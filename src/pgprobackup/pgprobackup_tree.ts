@@ -136,7 +136,7 @@ export function attachPgProbackupTree(
   return new PgProbackupTree(opened, access);
 }
 
-/** See the head of the module. */
+/** A backup as a tree, for one thread: nodes are views of rows of the chain's shared table. */
 export class PgProbackupTree implements Tree {
   readonly root: DirectoryNode;
   /** For {@link attachPgProbackupTree}. */

@@ -61,7 +61,7 @@ export function storedBlocksFromLists(
 
 /**
  * Blocks of a relation by the page headers of its versions. Where these cannot be read it is what
- * the target lists: it is the reader of the pages who has to hear of the damage.
+ * the target lists: the damage is reported when the pages are read.
  *
  * @param listed `n_blocks` of the target
  * @param streams newest backup first

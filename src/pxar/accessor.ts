@@ -150,8 +150,8 @@ export class PxarAccessor {
    * The children of a directory in the order of the archive. Where something of it is damaged or
    * missing, all that can be read comes first.
    *
-   * @param onDamage hears once of what may be missing, behind the last child; unless given, that is
-   *   thrown
+   * @param onDamage is called once with what may be missing, after the last child; without it, that
+   *   is thrown
    * @throws {FormatError} also for a table that does not list exactly what the directory holds
    */
   readDirectory(

@@ -67,7 +67,7 @@ export interface PxarLinkNode {
   readonly table: undefined;
 }
 
-/** What a directory holds. `entry.kind` tells them apart. */
+/** What a directory holds. `entry.kind` distinguishes them. */
 export type PxarChild = PxarNode | PxarLinkNode;
 
 /**

@@ -71,9 +71,10 @@ export class DamagePath {
   }
 
   /**
-   * The next event. Damage is told of, and left behind.
+   * The next event. Damage is reported and skipped.
    *
-   * @param leaveTo is told how many directories stay open, the root included, when others end
+   * @param leaveTo is called with the number of directories that stay open, the root included, when
+   *   others end
    *   because of damage
    * @throws what {@link PxarDecoder.next} throws
    */

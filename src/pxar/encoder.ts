@@ -405,7 +405,7 @@ function checkType(metadata: PxarMetadata, ...types: readonly number[]): void {
 
 /**
  * Metadata of a file whose content is incomplete: modified a nanosecond before. So it never equals
- * the file, and whoever compares it with the file to find what has changed, as backups in metadata
+ * the file, and a comparison with the file to find what has changed, as backups in metadata
  * mode do with whichever client, reads the file again.
  */
 function markedIncomplete(metadata: PxarMetadata): PxarMetadata {

@@ -33,7 +33,7 @@ export interface PxarDefaultAcl {
   readonly userObject: bigint | undefined;
   /** Permission of its owning group. */
   readonly groupObject: bigint | undefined;
-  /** Permission of everybody else. */
+  /** Permission of all other users. */
   readonly other: bigint | undefined;
   /** Upper bound of what named users and groups get. */
   readonly mask: bigint | undefined;

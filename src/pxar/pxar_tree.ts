@@ -131,7 +131,7 @@ class PxarDirectory implements DirectoryNode {
     this.#node = node;
     this.id = directoryPlace(node);
     const { count, rebuilt } = node.table!;
-    // Of one that may hold more than can be read nobody is to believe that he has all.
+    // A directory that may hold more than can be read must not look complete.
     if (rebuilt === undefined) this.entryCount = count;
     this.attributes = attributesOf(node.entry.metadata, 0);
   }

@@ -54,7 +54,7 @@ export class ReportCounter<
     this.entryCount++;
   }
 
-  /** Counts a problem, and tells of it. */
+  /** Counts a problem and calls `onProblem`. */
   protected note(problem: Problem): void {
     if (problem.severity === "error") this.errorCount++;
     else if (problem.severity === "warning") this.warningCount++;

@@ -71,7 +71,7 @@ class Verification {
   #isPayloadDamaged = false;
   #isVersioned = false;
   #path: string | undefined;
-  /** Undefined as long as nobody asked, false when the archive cannot be opened. */
+  /** Undefined until it is first needed, false when the archive cannot be opened. */
   #accessor: PxarAccessor | false | undefined;
   readonly #readNext = (): boolean => this.#next();
 

@@ -53,7 +53,7 @@ const WORDS_OFFSET = Header.WORDS * 4;
 const BYTES_OFFSET = WORDS_OFFSET + BLOCK_COUNT * Word.COUNT * 4;
 
 /**
- * The kernel waits for no answer to these, or must not be told that they failed: they are always
+ * Requests that the kernel expects no answer to, or that must not fail: they are always
  * served.
  */
 const ALWAYS_SERVED: ReadonlySet<number> = new Set([

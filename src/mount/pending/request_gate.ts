@@ -86,7 +86,7 @@ export class RequestGate implements WaitGate {
    */
   takeOver(): boolean {
     const { table, request } = this.#parts;
-    // What is left when the mount has ended nobody waits for.
+    // When the mount has ended, the requesters of what is left are gone.
     if (table.queue.count === 0 || table.duty === Duty.END) return false;
     if (!this.#takePermit()) return false;
     const taken = table.queue.take(request.buffer.bytes);

@@ -1,10 +1,10 @@
 /**
- * The main isolate's eye on waiting requests: calls the reserve when all threads wait, ends
- * requests whose time is over, and tells of both.
+ * Watches waiting requests from the main isolate: starts the reserve when all threads wait, ends
+ * requests whose timeout has passed, and reports both.
  *
  * It looks twice a second; more often while a worker has raised the alarm, which one does when it
- * takes the last permit. So a mount that nobody uses costs nothing, and one whose source hangs has
- * a free thread again after a moment.
+ * takes the last permit. So an idle mount costs nothing, and a mount whose source hangs has a free
+ * thread again within a fraction of a second.
  *
  * @module
  */
@@ -29,7 +29,7 @@ const REST_MS = 10_000;
 /** Short waits, as those for a disk that spins up, are not worth a line in the log. */
 const TOLD_MS = 2000;
 
-/** What a guard is made of. */
+/** The table that a guard watches, and what it calls. */
 export interface WaitGuardParts {
   readonly table: WaitTable;
   /** How long a request may wait before it fails with EIO; undefined: for ever. */
@@ -39,11 +39,11 @@ export interface WaitGuardParts {
   readonly listeners: WaitListeners;
 }
 
-/** What is told of waiting. */
+/** Callbacks for requests that wait for long. */
 export interface WaitListeners {
   /** All threads have waited for a while now. */
   readonly onWaiting?: ((report: WaitReport) => void) | undefined;
-  /** They do no more. */
+  /** At least one thread is free again. */
   readonly onWaitOver?: ((waitedMs: number) => void) | undefined;
   /** So many requests of a kind were ended, since their time was over. */
   readonly onTimeout?: ((operation: string, count: number) => void) | undefined;
@@ -59,7 +59,7 @@ export interface WaitReport {
   readonly longest_s: number;
   /** Threads that wait for the source. */
   readonly threads: number;
-  /** Files that these read, or directories in which they open one, as far as the kernel tells. */
+  /** Files that these threads read, or directories in which they open one, where /proc shows it. */
   readonly files: readonly string[];
   /** Ended by an interrupt since the mount was made. */
   readonly interrupted: number;
@@ -77,7 +77,7 @@ interface Sight {
   requestMs: number;
 }
 
-/** See the module. Times are those of `performance.now()`, but for those of requests. */
+/** Watches one mount. Times are those of `performance.now()`, but for those of requests. */
 export class WaitGuard {
   readonly #parts: WaitGuardParts;
   readonly #sights: (Sight | undefined)[];
@@ -143,7 +143,7 @@ export class WaitGuard {
       threads++;
       const file = waitedFile(table.threadIdOf(index));
       if (file !== undefined) files.add(file);
-      // A thread may hang on when nobody waits for its request any more.
+      // A thread may still hang although its request has been answered.
       const isWanted = table.stateOf(index) !== ThreadState.ENDED && sight.request.opcode !== 0;
       if (isWanted) count(sight.request.opcode, waitedMs(sight, now));
     }
@@ -184,7 +184,7 @@ export class WaitGuard {
     return now - sight.momentMs >= STUCK_MS;
   }
 
-  /** Calls the reserve, tells that all wait, or that this is over. */
+  /** Starts or dismisses the reserve, and reports that all threads wait, or no longer do. */
   #judge(now: number): void {
     const { table, listeners } = this.#parts;
     if (this.#countHanging(now) < table.permitCount) {

@@ -1,15 +1,16 @@
 /**
- * Who waits in a mount: which threads are in requests that may wait for their source, and which
- * requests wait for a thread. Shared by all threads that serve the mount, and the main isolate.
+ * The table of waits of a mount: which threads are in requests that may wait for their source, and
+ * which requests wait for a thread. Shared by all threads that serve the mount, and the main
+ * isolate.
  *
  * At most so many threads as there are workers that serve may be in such requests at a time; each
  * holds one of the **permits**. As soon as these are all taken and nothing moves, the main isolate
  * (`wait_guard.ts`) calls one more thread, the **reserve**. From then on one thread at least is
  * always free: it puts what would have to wait into the queue, and answers the rest.
  *
- * A request is answered by whoever ends it first: the thread that serves it, or, while that one
- * waits for the source, another thread in its place (an interrupt, the end of its time). The state
- * of the thread decides.
+ * A request is answered by the one that ends it first: the thread that serves it, or, while that
+ * one waits for the source, another thread in its place (an interrupt, the end of its time). The
+ * state of the thread decides.
  *
  * @module
  */
@@ -178,8 +179,8 @@ export class WaitTable {
   }
 
   /**
-   * Says which request the idle thread `index` is in. It stays idle: nobody looks before
-   * {@link hold} or {@link beginWait}.
+   * Says which request the idle thread `index` is in. It stays idle: others read it only
+   * after {@link hold} or {@link beginWait}.
    *
    * @param sinceMs when it came, if that was not just now; else 0
    */
@@ -317,8 +318,8 @@ export class WaitTable {
    * Ends the request that a thread waits in.
    *
    * @param errno EINTR or EIO
-   * @param isMeant whether it is that one; not asked for a thread's own tasks, which nobody waits
-   *   for
+   * @param isMeant whether it is that one; not called for a thread's own tasks, which have no
+   *   requester
    * @returns the request if it was ended
    */
   endWaiting(
@@ -347,7 +348,7 @@ export class WaitTable {
     };
   }
 
-  /** Answers with an error. Where the requester or the mount is gone nobody has to hear of it. */
+  /** Answers with an error. A failure is ignored: then the requester or the mount is gone. */
   #end({ uniqueLow, uniqueHigh, deviceFd }: PendingRequest, errno: number): void {
     const view = this.#answerView;
     view.setUint32(OutHeader.LEN, OutHeader.SIZE, true);
@@ -355,7 +356,7 @@ export class WaitTable {
     view.setUint32(OutHeader.UNIQUE, uniqueLow, true);
     view.setUint32(OutHeader.UNIQUE + 4, uniqueHigh, true);
     const cell = errno === Errno.EINTR ? Header.ENDED_BY_INTERRUPT : Header.ENDED_BY_TIMEOUT;
-    // Counted first: whoever gets the answer may look at once.
+    // Counted first: the requester may read the statistics as soon as it has the answer.
     Atomics.add(this.#cells, cell, 1);
     write(deviceFd, this.#answer.address, BigInt(OutHeader.SIZE));
   }

@@ -1,5 +1,5 @@
 /**
- * What a thread of this process waits for, as far as the kernel tells.
+ * The file that a blocked thread of this process reads or opens, from /proc.
  *
  * @module
  */

@@ -281,7 +281,7 @@ class ContentScanner {
 
   #compressionOf(start: number, end: number): PageCompression {
     const bytes = this.#bytes;
-    // The two that nearly every line has, told apart by their first letters.
+    // The two that nearly every line has, distinguished by their first letters.
     if (end - start === 4 && bytes[start] === 0x6e && bytes[start + 1] === 0x6f) return 0;
     const name = decodeFileName(bytes.subarray(start, end));
     const value = (PAGE_COMPRESSION_NAMES as readonly string[]).indexOf(name);

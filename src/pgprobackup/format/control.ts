@@ -28,7 +28,7 @@ export const BACKUP_STATUSES = [
   "UNKNOWN",
 ] as const;
 
-/** State of a backup as its control file tells it. */
+/** State of a backup in its control file. */
 export type BackupStatus = typeof BACKUP_STATUSES[number];
 
 /** One `backup.control`. Times are seconds since 1970 UTC, sizes bytes. */

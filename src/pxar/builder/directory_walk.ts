@@ -160,7 +160,7 @@ export class DirectoryWalk {
 
   #add(writer: EntryWriter, frame: Frame, item: SourceName): void {
     if (this.#isTooDeep(frame, item)) {
-      // Not a reason to stop: whoever may write to the source could prevent every backup.
+      // Not a reason to stop: any user with write access to the source could prevent every backup.
       this.#report.add(
         "too-deep",
         `${frame.path}/${item.name}`,

@@ -108,7 +108,7 @@ export type MakeBuildSource = (
 
 const NO_XATTRS: readonly never[] = [];
 
-/** Metadata as far as stat(2) tells them. */
+/** The part of the metadata that stat(2) gives. */
 export function statMetadata(stat: HostStat): PxarMetadata {
   return {
     mode: stat.mode,

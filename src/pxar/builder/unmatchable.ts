@@ -1,5 +1,5 @@
 /**
- * Exclude patterns that can match nothing, though whoever wrote them meant something.
+ * Exclude patterns that can match nothing, which is probably a mistake of their author.
  *
  * @module
  */

@@ -94,7 +94,7 @@ export class ContentWriter {
     let done = 0;
     while (start + done < end) {
       const count = host.pwriteFully(fd, address + BigInt(done), end - start - done, offset + done);
-      // A short count hides its reason; the next call tells it.
+      // A short count hides its reason; the next call fails with it.
       done += host.unwrap(count, "write", path);
     }
   }

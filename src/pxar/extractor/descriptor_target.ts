@@ -47,7 +47,7 @@ const OBJECT_FLAGS = OpenFlag.PATH | OpenFlag.NOFOLLOW;
 /** Nobody else may look at a file before its owner and mode are restored. */
 const NEW_FILE_MODE = 0o600;
 
-/** How often a name that somebody else keeps making is replaced. */
+/** How often a name is replaced that another process creates again and again. */
 const REPLACE_ATTEMPTS_MAX = 8;
 
 /** An open directory. */
@@ -238,7 +238,7 @@ export class DescriptorTarget implements ExtractTarget {
     this.#push(fd, true, typeof defaultAcl !== "number", modeBefore);
   }
 
-  /** Takes what is there, of which {@link stat} tells, for an entry. */
+  /** Uses what exists, as {@link stat} describes it, for an entry. */
   #claim(name: string, path: string): void {
     const { names } = this.#current();
     names?.check(name, path);

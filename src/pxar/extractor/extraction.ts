@@ -90,7 +90,7 @@ interface Level {
 /** Reads further bytes of the content of the file at hand. @returns the count, 0 at the end */
 export type ReadContent = (target: NativeBuffer, start: number, size: number) => number;
 
-/** Restores entries in the order in which it is told of them. */
+/** Restores entries in the order of the calls. */
 export class Extraction {
   readonly #target: ExtractTarget;
   readonly #options: ExtractionOptions;
@@ -110,7 +110,7 @@ export class Extraction {
   }
 
   /**
-   * Runs `restore`, which tells of the entries, and closes the target.
+   * Runs `restore`, which calls this object for each entry, and closes the target.
    *
    * @throws what made it impossible to go on: a `FormatError` of the archive, an `OsError` of
    *   reading it; in strict mode the

@@ -22,7 +22,7 @@ const TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [FileType.SOCKET, "socket"],
 ]);
 
-/** Type of what is there where saying so tells nothing new: a file for a file. */
+/** Type of the entries that need a leave: what exists with that type needs no mention. */
 const SAME_TYPE: Partial<Record<OverwriteLeave, number>> = {
   files: FileType.FILE,
   symlinks: FileType.SYMLINK,

@@ -198,8 +198,8 @@ export class MetadataRestorer {
     let permissions = mode & PERMISSION_BITS;
     const step = "set mode of";
     if (!isOwned && type !== FileType.DIRECTORY && (permissions & SET_ID_BITS) !== 0) {
-      // These bits would lend the rights of whoever extracts instead of those of the owner that the
-      // archive means.
+      // These bits would grant the rights of the extracting user instead of those of the owner that
+      // the archive means.
       permissions &= ~SET_ID_BITS;
       const error = new OsError(Errno.EPERM, "set set-id bits without the owner of", object.path);
       problems.add(object.path, step, error, "warning");

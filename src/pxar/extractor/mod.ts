@@ -1,7 +1,7 @@
 /**
  * Archives into directories.
  *
- * A reader tells an extraction of entries in their order (`extract_archive.ts`: the whole stream;
+ * A reader calls an extraction for each entry in order (`extract_archive.ts`: the whole stream;
  * `extract_nodes.ts`: chosen paths by random access); the extraction decides what is made
  * (`extraction.ts`); a target makes it (`descriptor_target.ts` with FFI, `plain_target.ts` without,
  * `dry_target.ts` not at all).

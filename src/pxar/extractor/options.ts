@@ -90,8 +90,8 @@ export interface TargetOptions {
 }
 
 /**
- * Call of the error for an owner that cannot be set. EPERM, to a user without rights, is told once
- * for all entries.
+ * Call of the error for an owner that cannot be set. EPERM, to a user without rights, is reported
+ * once for all entries.
  */
 export const SET_OWNER = "set owner of";
 

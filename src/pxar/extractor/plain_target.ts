@@ -229,7 +229,7 @@ export class PlainTarget implements ExtractTarget {
       fs.chmodSync(hostPath, mode | OWNER_BITS);
       return mode;
     } catch {
-      // It belongs to somebody else, and may be writable all the same.
+      // It has another owner, and may still be writable.
       return undefined;
     }
   }
@@ -372,7 +372,7 @@ export class PlainTarget implements ExtractTarget {
     this.#step("set time of", path, problems, () => setOpenTime(fd, hostPath, metadata.mtime));
     if (!this.features.permissions) return;
     const isDirectory = (mode & FileType.MASK) === FileType.DIRECTORY;
-    // Without the owner, these bits would lend the rights of whoever extracts.
+    // Without the owner, these bits would grant the rights of the extracting user.
     const mask = isOwned || isDirectory ? PERMISSION_BITS : PERMISSION_BITS & ~SET_ID_BITS;
     this.#step("set mode of", path, problems, () => fs.fchmodSync(fd, mode & mask));
     if ((mode & PERMISSION_BITS & ~mask) !== 0) {

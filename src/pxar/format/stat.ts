@@ -28,7 +28,7 @@ const NANOSECONDS_PER_SECOND = 1_000_000_000;
 /** File type, set-id bits and permissions. */
 const MODE_MAX = 0o177777;
 
-/** What stat(2) tells, and the attributes of chattr(1) and FAT. */
+/** The metadata of stat(2), and the attributes of chattr(1) and FAT. */
 export interface Stat {
   readonly mode: number;
   readonly flags: bigint;

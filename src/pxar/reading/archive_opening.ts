@@ -15,7 +15,7 @@ import type { PxarNode, PxarTable } from "../archive_node.ts";
 import { NO_ACL, type PxarEntry, type PxarMetadata } from "../entry.ts";
 import { Item } from "../format/item.ts";
 
-/** Of a root of which nothing can be read: nobody gets more than he had. */
+/** Metadata of a root whose own cannot be read: accessible to its owner alone. */
 const LOST_METADATA: PxarMetadata = {
   mode: 0o40700,
   flags: 0n,

@@ -127,7 +127,7 @@ export class HoleSearch {
         },
       }, length);
     } catch (error) {
-      // Whoever reads it hears of the damage; so it is data.
+      // A read of it must fail with the damage, so it counts as data.
       if (!(error instanceof Failure)) throw error;
       return isHoleWanted ? length : 0;
     }

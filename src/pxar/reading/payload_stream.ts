@@ -47,8 +47,8 @@ export class PayloadStream {
         offset,
       );
     }
-    // The last bytes are not passed over, so that at the end of the stream it can be told why there
-    // is no more.
+    // The last bytes are not passed over, so that at the end of the stream the error can say why
+    // there is no more.
     const skipped = Math.max(0, distance - HEADER_SIZE);
     if (input.skip(skipped) < skipped) this.#failReference(offset, size);
     const left = distance - skipped;
