@@ -29,8 +29,8 @@ export interface ChunkPipelineOptions {
   /** Left out: everything is done in the caller's thread. */
   readonly workers?: ChunkWorkers | undefined;
   /**
-   * Memory for the plain bytes of chunks in hand. Default: 160 MiB. Three streams' worth is taken
-   * at least.
+   * Memory for the plain bytes of chunks that are not handled yet. Default: 160 MiB. Three streams'
+   * worth is taken at least.
    */
   readonly budgetBytes?: number | undefined;
 }
@@ -62,7 +62,7 @@ const SEGMENT_COUNT_MIN = 3;
 
 /** Before so many bytes have been cut, a thread costs more than it helps. */
 const WORKERS_START_SIZE = 16 << 20;
-/** What may wait for a thread before the caller lends a hand. */
+/** Bytes of chunks that may wait for a thread before the caller handles some itself. */
 const AHEAD_SIZE = 24 << 20;
 /**
  * Chunks per thread that wait at least, so that no worker finds nothing while the caller handles

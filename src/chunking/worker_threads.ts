@@ -62,7 +62,7 @@ export class WorkerThreads {
   }
 
   /**
-   * Lets every thread end what it has in hand, and has no more use for it.
+   * Ends every thread after the chunk that it is handling.
    *
    * @returns false when one did not end in time: it may still read the arena
    */

@@ -177,7 +177,7 @@ function serve(
     scope.postMessage({ type: "serving", index });
     loop.run();
   } finally {
-    // Closes the device too: what this worker had in hand is answered ECONNABORTED then.
+    // Closes the device too: requests that this worker has read are then answered ECONNABORTED.
     session.destroy();
     fileSystem.close();
     endNativeCodecs();

@@ -67,7 +67,7 @@ export interface MountFileSystemOptions extends PoolListeners {
    * {@link launched}.
    */
   readonly workerUrl?: string;
-  /** Workers of {@link launchWorkers}; what is said of workers above counts there then. */
+  /** Workers of {@link launchWorkers}; the options of workers above are then ignored. */
   readonly launched?: WorkerPool;
   /** Library file to use instead of the installed libfuse3. */
   readonly libfusePath?: string;
@@ -259,8 +259,8 @@ export class MountedFileSystem {
     try {
       await this.#pool.firstFailure();
     } catch (error) {
-      // What the failed worker had in hand is never answered: end everything rather than let
-      // programs hang.
+      // The request that the failed worker was handling is never answered: end everything rather
+      // than let programs hang.
       this.#abort();
       this.#unmountSession();
       throw error;

@@ -43,7 +43,7 @@ const MNT_FORCE = 1;
  */
 export type MountAnswer = "alive" | "dead" | "hidden" | "silent";
 
-/** What to do with a mount that is in use; by default it stays, with EBUSY. */
+/** What to do with a mount that is in use. */
 export interface UnmountOptions {
   /** Take it out of the name space even when it is in use. */
   readonly lazy?: boolean;

@@ -11,7 +11,7 @@ import { EntrySlot, type FileSystem } from "#src/tree/file_system.ts";
 import type { Caller } from "#src/tree/file_system.ts";
 import { type Answer, BODY } from "./answer.ts";
 
-/** Handlers of the requests on names. A success with a node id counts as one lookup of that node. */
+/** Handlers of requests on names. A success with a node id counts as one lookup of that node. */
 export class NameOperations {
   readonly #fileSystem: FileSystem;
   readonly #answer: Answer;

@@ -303,7 +303,7 @@ export class WorkerPool {
   /** Only the first failure counts: the others follow from the end of the mount. */
   #fail(index: number, message: string): void {
     if (index === this.workerCount && !this.#isReserveServing) {
-      // It has no request in hand: all goes on, but that all threads may wait.
+      // It was handling no request: the mount goes on, but without a reserve all threads may wait.
       this.#reserve = undefined;
       this.#listeners.onFailure?.(`Reserve thread did not start: ${message}`);
       return;

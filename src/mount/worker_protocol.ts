@@ -15,7 +15,7 @@ export const WorkerState = {
   STARTING: 0,
   SERVING: 1,
   ENDED: 2,
-  /** While it served: what it had in hand is never answered. */
+  /** Failed while it served: the request that it was handling is never answered. */
   FAILED: 3,
   /** Failed before it served. */
   NOT_STARTED: 4,

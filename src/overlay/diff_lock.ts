@@ -4,8 +4,8 @@
  *
  * The kernel drops the lock with the process, however it ends. So the lock, and never the file or a
  * process id, says whether a diff is in use. The text inside only says where to look for the
- * holder: its number may be that of another PID namespace. Who holds the lock is the process of
- * whose open files the kernel says so.
+ * holder: its number may be that of another PID namespace. The holder is the process whose
+ * `/proc/PID/fdinfo` shows the lock.
  *
  * @module
  */

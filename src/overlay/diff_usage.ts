@@ -23,8 +23,8 @@ export interface DiffUsage {
 }
 
 /**
- * Whether the disk of a diff takes no changes, be it that it was mounted so or that an error has
- * made it so.
+ * Whether the file system of a diff is read-only: mounted so, or made so by the kernel after an
+ * error.
  */
 export function isDiffReadOnly(diffPath: string): boolean {
   const fd = openDirectory(host.At.FDCWD, `${diffPath}/${TEMPORARY_DIRECTORY_NAME}`);

@@ -15,7 +15,7 @@ import type { PendingRequest } from "./pending_queue.ts";
 import { isRunnable, waitedFile } from "./waited_file.ts";
 import { Duty, monotonicMs, ThreadState, type WaitTable } from "./wait_table.ts";
 
-/** How often it is looked after an alarm. */
+/** Interval of the checks after an alarm. */
 const LOOK_MS = 50;
 /**
  * A thread that has not moved for so long is taken for one that waits for a source that does not
