@@ -4,18 +4,14 @@
  * @module
  */
 
-import { directoryBehind } from "#src/io/files/files.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { buildArchive, planArchive } from "#src/pxar/builder/build_archive.ts";
-import { makeNativeSource } from "#src/pxar/builder/native_source.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
-import { makePlainSource } from "#src/pxar/builder/plain_source.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
-import { openOutputArchive, type OutputRequest } from "#src/usecases/archive/output_files.ts";
+import { createArchive } from "#src/usecases/archive/creation.ts";
+import type { OutputRequest } from "#src/usecases/archive/output_files.ts";
 import { partialError, ProblemOutput } from "../output/problem_output.ts";
 
 /** What to archive, and how. */
@@ -28,36 +24,23 @@ export interface CreateRequest {
 }
 
 /**
- * Makes an archive.
+ * Makes an archive, and prints progress, problems and summary.
  *
  * @throws {StateError} `partial` when entries are missing; the archive is there
  * @throws {OsError} when there is no archive
  */
-export async function createArchive(request: CreateRequest, terminal: Terminal): Promise<void> {
+export function runCreation(request: CreateRequest, terminal: Terminal): void {
   using progress = new Progress(terminal, "Archived");
   const problems = new ProblemOutput(terminal, request.report, progress);
-  const options: BuildOptions = {
+  const report = createArchive(request.source, request.output, {
     ...request.build,
-    makeSource: mayUseFfi ? makeNativeSource : makePlainSource,
     onEntry: request.isVerbose ? (path) => problems.printPath(path) : undefined,
     onProgress: ({ entryCount, contentBytes }) => progress.set(entryCount, contentBytes),
     onProblem: ({ kind, ...problem }) => problems.print({ ...problem, code: kind }),
-  };
-  const report = await build(request, options);
+  });
   progress.clear();
   if (request.report === "json") printSummary(request, report, terminal);
   if (report.isPartial) throw partialError(report.errorCount, "archived");
-}
-
-async function build(request: CreateRequest, options: BuildOptions): Promise<BuildReport> {
-  using output = await openOutputArchive(request.output);
-  const source = directoryBehind(request.source);
-  if (request.output.isDryRun) return planArchive(source, options);
-  const { metadata, payload } = output;
-  const sinks = { metadata, payload };
-  const report = buildArchive(source, sinks, options);
-  output.finish();
-  return report;
 }
 
 function printSummary(request: CreateRequest, report: BuildReport, terminal: Terminal): void {

@@ -1,168 +1,36 @@
 /**
- * Archives, images and files of a snapshot, restored, with progress.
+ * A file of a snapshot, restored with progress.
  *
  * @module
  */
 
-import { openImage } from "#src/backup/archive_access.ts";
-import { restoreStream } from "#src/backup/restore.ts";
-import type { ByteSource } from "#src/io/byte_source.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#ffi/libc/calls.ts";
-import { defaultFileName } from "#src/pbs/format/archive_name.ts";
-import { ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import type { EntryContent } from "#src/pxar/extractor/extract_target.ts";
-import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
-import { openNowhere, openOutput, type OutputFile } from "#src/usecases/archive/output_files.ts";
-import { openSpecial } from "#src/usecases/archive/special_file.ts";
-import type { Terminal } from "../terminal/terminal.ts";
-import { formatHumanBytes } from "../terminal/human_bytes.ts";
-import { interruptible } from "#src/usecases/datastore/interruption.ts";
+import { restoreAsFile, type StreamRestore } from "#src/usecases/datastore/file_restore.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine } from "../output/progress_line.ts";
+import { formatHumanBytes } from "../terminal/human_bytes.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 
-/** What is restored as one file, and where to. */
-export interface StreamRestore {
-  /** Name of the image, blob, catalog or archive in one stream. */
-  readonly name: string;
-  /** `-` is standard output. */
-  readonly target: string;
-  /** A file of that name is replaced. */
-  readonly isReplacing: boolean;
-  readonly isDryRun: boolean;
-}
-
-const FILE_MODE = 0o600;
-
-/** Whether what a name means is restored as a directory. */
-export function isDirectoryArchive(name: string): boolean {
-  return /\.[mp]?pxar\.didx$/u.test(defaultFileName(name));
-}
-
-/**
- * Whether a name means the snapshot's key, locked by a master key: who restores it has no other.
- */
-export function isLockedKey(name: string): boolean {
-  return defaultFileName(name) === ENCRYPTED_KEY_NAME;
-}
-
-/**
- * Restores a file. Zeros of an image become holes where that can be. What could not be restored
- * whole is not left behind.
- *
- * @throws {OsError} EEXIST when there is a file already
- * @throws {StateError} `not-found`; `interrupted` after SIGINT, SIGTERM or SIGHUP
- */
-export async function restoreAsFile(
+/** Restores a file and prints progress and summary. @throws what {@link restoreAsFile} throws */
+export function runFileRestore(
   snapshot: SnapshotReader,
   request: StreamRestore,
   terminal: Terminal,
   output: Output,
-): Promise<void> {
+): void {
   const start = performance.now();
   using line = new ProgressLine(terminal, output);
-  const onRestored = (bytes: number, size: number) =>
+  const { name, target } = request;
+  const bytes = restoreAsFile(snapshot, request, (bytes, size) =>
     line.show(() => ({
-      text: `${request.name}: ${formatHumanBytes(bytes)} of ${formatHumanBytes(size)}`,
-      fields: { archive: request.name, bytes, bytes_total: size },
-    }));
-  const special = request.target === STANDARD_STREAM
-    ? undefined
-    : openSpecial({ ...request, path: request.target, size: imageSize(snapshot, request.name) });
-  const bytes = special !== undefined
-    ? restoreInto(special, snapshot, request, onRestored)
-    : isSparse(request)
-    ? restoreSparse(snapshot, request, onRestored)
-    : await restorePlain(snapshot, request, onRestored);
+      text: `${name}: ${formatHumanBytes(bytes)} of ${formatHumanBytes(size)}`,
+      fields: { archive: name, bytes, bytes_total: size },
+    })));
   line.clear();
   const duration = Math.round(performance.now() - start) / 1000;
-  const summary = { type: "summary", archive: request.name, bytes, duration_s: duration };
+  const summary = { type: "summary", archive: name, bytes, duration_s: duration };
   // Standard output may be what was restored.
-  if (request.target !== STANDARD_STREAM) output.value(summary, () => "");
+  if (target !== STANDARD_STREAM) output.value(summary, () => "");
   else if (output.isJson) terminal.err(JSON.stringify(summary) + "\n");
-}
-
-type OnRestored = (bytes: number, size: number) => void;
-
-function isSparse({ name, target, isReplacing, isDryRun }: StreamRestore): boolean {
-  const isImage = defaultFileName(name).endsWith(".fidx");
-  return isImage && target !== STANDARD_STREAM && !isReplacing && !isDryRun && mayUseFfi;
-}
-
-function restoreSparse(
-  snapshot: SnapshotReader,
-  { name, target }: StreamRestore,
-  onRestored: OnRestored,
-): number {
-  const source = openImage(snapshot, name);
-  const { WRONLY, CREAT, EXCL, CLOEXEC } = host.OpenFlag;
-  const fd = host.unwrap(
-    host.open(target, WRONLY | CREAT | EXCL | CLOEXEC, FILE_MODE),
-    "create",
-    target,
-  );
-  try {
-    interruptible("the file was removed again", (signal) => {
-      const content = contentOf(source, (bytes, size) => {
-        signal.throwIfAborted();
-        onRestored(bytes, size);
-      });
-      new ContentWriter().write(fd, content, target);
-    });
-  } catch (error) {
-    host.unlinkAt(host.At.FDCWD, target);
-    throw error;
-  } finally {
-    host.close(fd);
-    source.close();
-  }
-  return source.size;
-}
-
-function contentOf(source: ByteSource, onRestored: OnRestored): EntryContent {
-  let position = 0;
-  return {
-    size: source.size,
-    read(target, start, size) {
-      const count = source.readAt(target, start, size, position);
-      position += count;
-      onRestored(position, source.size);
-      return count;
-    },
-  };
-}
-
-/** Length of an image; undefined for anything else. */
-function imageSize(snapshot: SnapshotReader, name: string): number | undefined {
-  if (!defaultFileName(name).endsWith(".fidx")) return undefined;
-  const source = openImage(snapshot, name);
-  source.close();
-  return source.size;
-}
-
-async function restorePlain(
-  snapshot: SnapshotReader,
-  { name, target, isReplacing, isDryRun }: StreamRestore,
-  onRestored: OnRestored,
-): Promise<number> {
-  const file = await (isDryRun ? openNowhere : openOutput)(target, isReplacing);
-  return restoreInto(file, snapshot, { name }, onRestored);
-}
-
-function restoreInto(
-  file: OutputFile,
-  snapshot: SnapshotReader,
-  { name }: Pick<StreamRestore, "name">,
-  onRestored: OnRestored,
-): number {
-  try {
-    const bytes = restoreStream(snapshot, name, file.sink, onRestored);
-    file.finish();
-    return bytes;
-  } catch (error) {
-    file.abort();
-    throw error;
-  }
 }

@@ -6,13 +6,10 @@
 
 import type { Terminal } from "../terminal/terminal.ts";
 import type { TransferProgress } from "#src/transfer/write_tree.ts";
-import { ArchiveWriter } from "#src/transfer/writer.ts";
+import type { ArchiveWriter } from "#src/transfer/writer.ts";
 import { Progress } from "../terminal/progress.ts";
-import {
-  openOutputArchive,
-  type OutputArchive,
-  type OutputRequest,
-} from "#src/usecases/archive/output_files.ts";
+import { writeArchive } from "#src/usecases/archive/creation.ts";
+import type { OutputRequest } from "#src/usecases/archive/output_files.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 
 /** What was written. */
@@ -35,26 +32,19 @@ export interface TransferJob {
 }
 
 /** Writes an archive. When that fails no file is left behind. */
-export async function runTransfer(job: TransferJob, terminal: Terminal): Promise<TransferResult> {
-  using output: OutputArchive = await openOutputArchive(job.output);
+export function runTransfer(job: TransferJob, terminal: Terminal): TransferResult {
   using progress = new Progress(terminal, "Copied");
   let entries = 0;
-  const writer = new ArchiveWriter({
-    metadata: output.metadata,
-    payload: output.payload,
-  });
-  job.write(writer, {
-    entry: (path) => {
-      entries++;
-      if (job.isVerbose) {
-        progress.clear();
-        terminal.err(`${quoteName(path)}\n`);
-      }
-      progress.addEntry();
-    },
-    bytes: (count) => progress.addBytes(count),
-  });
-  output.finish();
+  const entry = (path: string) => {
+    entries++;
+    if (job.isVerbose) {
+      progress.clear();
+      terminal.err(`${quoteName(path)}\n`);
+    }
+    progress.addEntry();
+  };
+  const bytes = (count: number) => progress.addBytes(count);
+  const writer = writeArchive(job.output, (writer) => job.write(writer, { entry, bytes }));
   const { metadataSize, payloadSize } = writer.sizes!;
   return {
     entries,

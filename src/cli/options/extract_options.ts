@@ -5,9 +5,8 @@
  */
 
 import { type Command, Option } from "commander";
-import type { OutputFormat } from "../exit_code.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import type { ExtractRequest } from "../jobs/extract_job.ts";
+import type { ExtractRequest } from "#src/usecases/archive/extraction.ts";
 import { collect } from "./archive_options.ts";
 
 /** Values of {@link addExtractOptions}. */
@@ -67,7 +66,7 @@ export function addExtractOptions(command: Command): Command {
 /** What the options ask for. */
 export function extractRequest(
   archive: ArchiveInput,
-  options: ExtractOptions & { readonly format: OutputFormat },
+  options: ExtractOptions,
 ): ExtractRequest {
   const { owner, permissions, xattrs, fcaps, acls, flags, deviceNodes, fifos, sockets } = options;
   const isReplacing = options.overwrite === true;
@@ -78,9 +77,7 @@ export function extractRequest(
     preludeTarget: options.preludeTarget,
     isDryRun: options.dryRun === true,
     isStrict: options.strict === true,
-    isVerbose: options.verbose === true,
     ignoresDeviceErrors: options.ignoreExtractDeviceErrors === true,
-    report: options.format,
     target: {
       features: {
         owner,

@@ -10,7 +10,8 @@ import type { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { compareNames, splitPath } from "#src/transfer/paths.ts";
 import { DamageOutput } from "../output/damage_output.ts";
-import { extractBelow, type ExtractRequest } from "../jobs/extract_job.ts";
+import { type ExtractOutput, reportExtraction } from "../output/extract_output.ts";
+import { extractBelow, type ExtractRequest } from "#src/usecases/archive/extraction.ts";
 import { openAccessor } from "#src/usecases/archive/archive_tables.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
@@ -26,6 +27,7 @@ export interface OpenShell extends Disposable {
  * Opens a shell in the archive `name`.
  *
  * @param request how entries are restored
+ * @param report how that is reported
  * @throws {StateError} `not-found`
  * @throws {FormatError}
  */
@@ -33,6 +35,7 @@ export function openShell(
   snapshot: SnapshotReader,
   name: string,
   request: ExtractRequest,
+  report: ExtractOutput,
   terminal: Terminal,
 ): OpenShell {
   const files = request.archive.openFiles();
@@ -45,7 +48,11 @@ export function openShell(
       listing: catalogListing(snapshot, name) ??
         listByAccessor(accessor, (path, damage) => damages.print(path, damage)),
       restore: (from, paths, target) =>
-        extractBelow(request, accessor, from, paths, target, terminal),
+        reportExtraction(
+          report,
+          terminal,
+          (callbacks) => extractBelow(request, accessor, from, paths, target, callbacks),
+        ),
       terminal,
     });
     return { shell, [Symbol.dispose]: () => files[Symbol.dispose]() };

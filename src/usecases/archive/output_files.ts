@@ -7,6 +7,8 @@
 import { hostFiles } from "#src/io/files/files.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { NativeFileSink, openNativeOutput } from "#src/io/files/native_sink.ts";
+import { openPlainOutput, PlainFileSink } from "#src/io/files/plain_sink.ts";
 import { callRuntime } from "#src/io/files/runtime_call.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { Sink } from "#src/io/streams.ts";
@@ -87,13 +89,13 @@ export function outputPayloadPath(request: OutputRequest): string | undefined {
  * @throws {OsError} EEXIST when one is there already and may not be replaced
  * @throws {UsageError}
  */
-export async function openOutputArchive(request: OutputRequest): Promise<OutputArchive> {
+export function openOutputArchive(request: OutputRequest): OutputArchive {
   const payload = outputPayloadPath(request);
   const files: OutputFile[] = [];
   try {
     for (const path of [request.path, ...(payload === undefined ? [] : [payload])]) {
       const { isReplacing, isDryRun } = request;
-      files.push(await (isDryRun ? openNowhere : openOutput)(path, isReplacing));
+      files.push((isDryRun ? openNowhere : openOutput)(path, isReplacing));
     }
   } catch (error) {
     for (const file of files) file.abort();
@@ -119,12 +121,12 @@ export async function openOutputArchive(request: OutputRequest): Promise<OutputA
  *
  * @throws {OsError} EEXIST when it is there already and may not be replaced
  */
-export async function openOutput(path: string, isReplacing: boolean): Promise<OutputFile> {
-  if (path === STANDARD_STREAM) return await openStandardOutput();
-  if (!isReplacing) return await createFile(path);
+export function openOutput(path: string, isReplacing: boolean): OutputFile {
+  if (path === STANDARD_STREAM) return openStandardOutput();
+  if (!isReplacing) return createFile(path);
   checkPlace(path, isReplacing);
   const temporary = `${path.slice(0, path.lastIndexOf("/") + 1)}.${crypto.randomUUID()}`;
-  const file = await createFile(temporary);
+  const file = createFile(temporary);
   return {
     sink: file.sink,
     finish() {
@@ -141,21 +143,13 @@ export async function openOutput(path: string, isReplacing: boolean): Promise<Ou
  * @param mode permissions before the umask is applied
  * @throws {OsError} EEXIST when the name is taken, by whatever
  */
-export async function createFile(path: string, mode = FILE_MODE): Promise<OutputFile> {
-  if (mayUseFfi) {
-    const { NativeFileSink } = await import("#src/io/files/native_sink.ts");
-    const sink = NativeFileSink.create(path, { mode });
-    return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
-  }
-  const { PlainFileSink } = await import("#src/io/files/plain_sink.ts");
-  const sink = PlainFileSink.create(path, mode);
+export function createFile(path: string, mode = FILE_MODE): OutputFile {
+  const sink = mayUseFfi ? NativeFileSink.create(path, { mode }) : PlainFileSink.create(path, mode);
   return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
 }
 
-async function openStandardOutput(): Promise<OutputFile> {
-  const sink = mayUseFfi
-    ? (await import("#src/io/files/native_sink.ts")).openNativeOutput()
-    : (await import("#src/io/files/plain_sink.ts")).openPlainOutput();
+function openStandardOutput(): OutputFile {
+  const sink = mayUseFfi ? openNativeOutput() : openPlainOutput();
   return { sink, finish() {}, abort() {} };
 }
 

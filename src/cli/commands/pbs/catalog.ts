@@ -70,11 +70,10 @@ const shellCommand: CommandModule<ShellOptions> = {
       const { openShell } = await import("../../shell/open_shell.ts");
       const { runShell } = await import("../../shell/shell_loop.ts");
       const archive = options.args[1]!;
-      const request = extractRequest(snapshotInput(reader, archive), {
-        ...options,
-        format: new Output(options, context).isJson ? "json" : "text",
-      });
-      using shell = openShell(reader, archive, request, context.terminal);
+      const request = extractRequest(snapshotInput(reader, archive), options);
+      const format = new Output(options, context).isJson ? "json" : "text";
+      const report = { format, isVerbose: options.verbose === true } as const;
+      using shell = openShell(reader, archive, request, report, context.terminal);
       return runShell(shell.shell, context.terminal);
     });
   },

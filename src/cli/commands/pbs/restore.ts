@@ -59,7 +59,7 @@ export const restoreCommand: CommandModule<RestoreOptions> = {
   },
 
   async run(options, context) {
-    const { isLockedKey } = await import("../../jobs/restore_job.ts");
+    const { isLockedKey } = await import("#src/usecases/datastore/file_restore.ts");
     const [snapshotName, name] = options.args;
     await withSnapshot(
       snapshotName!,
@@ -78,13 +78,18 @@ async function restore(
 ): Promise<void> {
   const output = new Output(options, context);
   const [, name, target] = options.args;
-  const { isDirectoryArchive, restoreAsFile } = await import("../../jobs/restore_job.ts");
+  const { isDirectoryArchive } = await import("#src/usecases/datastore/file_restore.ts");
   if (isDirectoryArchive(name!) && target !== STANDARD_STREAM) {
-    const { extractToTarget } = await import("../../jobs/extract_job.ts");
+    const { extractToTarget } = await import("#src/usecases/archive/extraction.ts");
+    const { reportExtraction } = await import("../../output/extract_output.ts");
     const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
     const format = output.isJson ? "json" : "text";
-    const request = extractRequest(snapshotInput(snapshot, name!), { ...options, format });
-    await extractToTarget(request, target!, context.terminal);
+    const request = extractRequest(snapshotInput(snapshot, name!), options);
+    reportExtraction(
+      { format, isVerbose: options.verbose === true },
+      context.terminal,
+      (callbacks) => extractToTarget(request, target!, callbacks),
+    );
     return;
   }
   if (options.pattern !== undefined || options.filesFrom !== undefined) {
@@ -92,7 +97,8 @@ async function restore(
       option: "--pattern",
     });
   }
-  await restoreAsFile(
+  const { runFileRestore } = await import("../../jobs/restore_job.ts");
+  runFileRestore(
     snapshot,
     {
       name: name!,

@@ -175,7 +175,7 @@ async function transfer(
   );
   const { runTransfer } = await import("../../jobs/transfer_job.ts");
   const job = { output: outputRequest(path, options), isVerbose: options.verbose === true, write };
-  const result = await runTransfer(job, terminal);
+  const result = runTransfer(job, terminal);
   const { format: { report } } = options;
   if (result.prelude_left_out && report !== "json") {
     terminal.err("warning: The prelude is left out: archives of version 1 have no place for it\n");

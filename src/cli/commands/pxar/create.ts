@@ -54,8 +54,8 @@ export const createCommand: CommandModule<CreateCommandOptions> = {
 
   async run(options, { terminal }) {
     const [archive, source] = options.args;
-    const { createArchive } = await import("../../jobs/create_job.ts");
-    await createArchive({
+    const { runCreation } = await import("../../jobs/create_job.ts");
+    runCreation({
       source: source!,
       output: outputRequest(archive!, options),
       report: options.format.report,

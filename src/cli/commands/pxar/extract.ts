@@ -76,8 +76,13 @@ async function extractAll(
     });
   }
   const input = await chosenInput(archive!, options);
-  const { extractToTarget } = await import("../../jobs/extract_job.ts");
-  await extractToTarget(extractRequest(input, options), target, terminal);
+  const { extractToTarget } = await import("#src/usecases/archive/extraction.ts");
+  const { reportExtraction } = await import("../../output/extract_output.ts");
+  reportExtraction(
+    { format: options.format, isVerbose: options.verbose === true },
+    terminal,
+    (callbacks) => extractToTarget(extractRequest(input, options), target, callbacks),
+  );
   return 0;
 }
 
@@ -94,8 +99,13 @@ async function extractChosen(
     readFiles({ archive: input, paths }, (bytes) => terminal.outBytes(bytes));
     return 0;
   }
-  const { extractPathsTo } = await import("../../jobs/extract_job.ts");
-  extractPathsTo(extractRequest(input, options), paths, output, terminal);
+  const { extractPathsTo } = await import("#src/usecases/archive/extraction.ts");
+  const { reportExtraction } = await import("../../output/extract_output.ts");
+  reportExtraction(
+    { format: options.format, isVerbose: options.verbose === true },
+    terminal,
+    (callbacks) => extractPathsTo(extractRequest(input, options), paths, output, callbacks),
+  );
   return 0;
 }
 

@@ -92,7 +92,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
 
 /** Makes a file for its owner only; half a key is not left behind. */
 async function writeNewFile(path: string, text: string): Promise<void> {
-  const file = await createFile(path, 0o600);
+  const file = createFile(path, 0o600);
   try {
     file.sink.write(new TextEncoder().encode(text));
   } catch (error) {
