@@ -80,7 +80,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       context.terminal.out(text);
       return 0;
     }
-    await writeNewFile(path, text);
+    writeNewFile(path, text);
     if (options.format === "json") {
       const fingerprint = formatFingerprint(file.fingerprint!);
       const summary = { type: "summary", path, kdf: kind, fingerprint };
@@ -91,7 +91,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
 };
 
 /** Makes a file for its owner only; half a key is not left behind. */
-async function writeNewFile(path: string, text: string): Promise<void> {
+function writeNewFile(path: string, text: string): void {
   const file = createFile(path, 0o600);
   try {
     file.sink.write(new TextEncoder().encode(text));
