@@ -7,7 +7,7 @@
 import { backup } from "#src/backup/backup.ts";
 import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
-import type { StoreWorkers } from "#src/pbs/datastore_types.ts";
+import type { StoreWorkers } from "#src/pbs/snapshot_types.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { startStoreThreads } from "#src/pbs/writing/store_threads.ts";
 import { median } from "./host.ts";

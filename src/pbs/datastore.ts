@@ -12,14 +12,14 @@ import { BlobCodec } from "./crypt/blob_codec.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
 import { createDatastore } from "./storage/directory/datastore_creation.ts";
+import type { CreateOptions, DatastoreOptions } from "./storage/directory/directory_options.ts";
 import type {
-  CreateOptions,
-  DatastoreOptions,
   GroupInfo,
+  KeptSnapshot,
   NewSnapshotOptions,
   OpenSnapshotOptions,
   SnapshotInfo,
-} from "./datastore_types.ts";
+} from "./snapshot_types.ts";
 import { CLIENT_LOG_NAME, type Manifest, withNotes } from "./format/manifest.ts";
 import {
   formatSnapshot,
@@ -40,7 +40,7 @@ import type { StorageLocks, WriterLock } from "./storage/locks.ts";
 import type { Storage, StorageSpace } from "./storage/storage.ts";
 import { type OpenStore, writableParts } from "./snapshots/open_store.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./snapshots/prune.ts";
-import { forgetGroup, forgetSnapshot, type KeptSnapshot } from "./snapshots/snapshot_removal.ts";
+import { forgetGroup, forgetSnapshot } from "./snapshots/snapshot_removal.ts";
 import {
   checkOwner,
   plannedSnapshot,
@@ -60,14 +60,17 @@ import {
   PROTECTED_FILE,
 } from "./snapshots/store_listing.ts";
 import { NoDatastoreError } from "./state_errors.ts";
+import type { SnapshotStore } from "./ports.ts";
 import { requireGroup, requireSnapshot } from "./snapshots/store_places.ts";
 
 const LOCK_TIMEOUT_MS = 10_000;
 
 /** An open datastore. */
-export class Datastore {
+export class Datastore implements SnapshotStore {
   /** Absolute path of the directory with `.chunks`. */
   readonly path: string;
+  /** See {@link SnapshotStore.localPath}. */
+  readonly localPath: string | undefined;
   /** `read` neither makes files nor, without FFI, takes locks. */
   readonly access: "read" | "write";
   /** What whoever writes should know of locks that could not be taken. */
@@ -78,10 +81,12 @@ export class Datastore {
 
   private constructor(
     store: OpenStore,
+    localPath: string | undefined,
     warnings: readonly string[],
     signOfCache: string | undefined,
   ) {
     this.#store = store;
+    this.localPath = localPath;
     this.#signOfCache = signOfCache;
     this.path = store.storage.files.pathOf("");
     this.access = store.isWritable ? "write" : "read";
@@ -126,7 +131,7 @@ export class Datastore {
       writing: isWritable ? { owner, syncLevel } : undefined,
       locking: { owner, serverPath: server.locksPath, timeoutMs },
     });
-    return new Datastore(openStore(storage, isWritable), server.warnings, sign);
+    return new Datastore(openStore(storage, isWritable), storePath, server.warnings, sign);
   }
 
   /**
@@ -139,7 +144,7 @@ export class Datastore {
     if (isWritable && !mayUseFfi) {
       throw new UsageError("Cannot write to a datastore without --allow-ffi");
     }
-    return new Datastore(openStore(storage, isWritable), [], undefined);
+    return new Datastore(openStore(storage, isWritable), undefined, [], undefined);
   }
 
   /**
@@ -177,38 +182,32 @@ export class Datastore {
     return this.#store.storage.locks;
   }
 
-  /** Namespaces at and below `below`, parents first. @throws {StateError} `not-found` */
+  /** See {@link SnapshotStore.namespaces}. */
   namespaces(below: Namespace = ROOT_NAMESPACE): Namespace[] {
     return listNamespaces(this.#store, below);
   }
 
-  /** Makes an empty one. @throws {StateError} `exists`, or `not-found` when its parent does not */
+  /** See {@link SnapshotStore.createNamespace}. */
   createNamespace(namespace: Namespace): void {
     createNamespace(this.#store, namespace);
   }
 
-  /**
-   * Removes an empty namespace; with `isRecursive` all that is in it too. @throws {StateError}
-   * `busy` when something is left
-   */
+  /** See {@link SnapshotStore.removeNamespace}. */
   removeNamespace(namespace: Namespace, isRecursive = false): void {
     removeNamespace(this.#store, namespace, isRecursive);
   }
 
-  /** Groups of a namespace, by type and id. @throws {StateError} `not-found` */
+  /** See {@link SnapshotStore.groups}. */
   groups(namespace: Namespace): GroupId[] {
     return listGroups(this.#store, namespace);
   }
 
-  /** A group with its snapshots and notes. @throws {StateError} `not-found` */
+  /** See {@link SnapshotStore.groupInfo}. */
   groupInfo(group: GroupId): GroupInfo {
     return describeGroup(this.#store, group);
   }
 
-  /**
-   * Changes the owner of a group. @throws {StateError} `not-found`, or `locked` @throws
-   * {UsageError} when it cannot be one
-   */
+  /** See {@link SnapshotStore.setOwner}. */
   setOwner(group: GroupId, owner: string): void {
     checkOwner(owner);
     requireGroup(this.#store, group);
@@ -220,10 +219,7 @@ export class Datastore {
     }
   }
 
-  /**
-   * Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` @throws
-   * {LimitError}
-   */
+  /** See {@link SnapshotStore.setGroupNotes}. */
   setGroupNotes(group: GroupId, notes: string): void {
     requireGroup(this.#store, group);
     checkNotes(notes);
@@ -233,23 +229,18 @@ export class Datastore {
     else files.replace(name, new TextEncoder().encode(notes));
   }
 
-  /**
-   * Snapshots of a group, oldest first; unfinished ones included. @throws {StateError} `not-found`
-   */
+  /** See {@link SnapshotStore.snapshots}. */
   snapshots(group: GroupId): SnapshotId[] {
     requireGroup(this.#store, group);
     return listSnapshots(this.#store, group);
   }
 
-  /** A snapshot as listed; what is wrong in it is a field. @throws {StateError} `not-found` */
+  /** See {@link SnapshotStore.snapshotInfo}. */
   snapshotInfo(snapshot: SnapshotId): SnapshotInfo {
     return describeSnapshot(this.#store, snapshot);
   }
 
-  /**
-   * The manifest of a finished snapshot, its signature not checked. @throws {StateError}
-   * `not-found`
-   */
+  /** See {@link SnapshotStore.manifest}. */
   manifest(snapshot: SnapshotId): Manifest {
     return loadManifest(this.#store, snapshot);
   }
@@ -259,42 +250,28 @@ export class Datastore {
     updateManifest(this.#store, snapshot, change);
   }
 
-  /**
-   * Opens a finished snapshot.
-   *
-   * @throws {StateError} `not-found`, or `locked` while it is being removed
-   * @throws {AuthError} `missing-key` or `wrong-key`
-   * @throws {IntegrityError | FormatError | OsError}
-   */
+  /** See {@link SnapshotStore.openSnapshot}. */
   openSnapshot(snapshot: SnapshotId, options: OpenSnapshotOptions = {}): LocalSnapshotReader {
     return LocalSnapshotReader.open(this.#store, snapshot, options);
   }
 
-  /**
-   * Starts a snapshot. @throws {StateError} `locked`, `exists`, `not-found` or `future-snapshot`;
-   * see {@link startSnapshot}
-   */
+  /** See {@link SnapshotStore.startSnapshot}. */
   startSnapshot(options: NewSnapshotOptions): LocalSnapshotWriter {
     return startSnapshot(this.#store, options);
   }
 
-  /** The snapshot that would be started now; see {@link plannedSnapshot}. @throws {StateError} */
+  /** See {@link SnapshotStore.plannedSnapshot}. */
   plannedSnapshot(group: GroupId, time?: number): SnapshotId {
     return plannedSnapshot(this.#store, group, time);
   }
 
-  /**
-   * Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or
-   * `locked` @throws {LimitError}
-   */
+  /** See {@link SnapshotStore.setNotes}. */
   setNotes(snapshot: SnapshotId, notes: string): void {
     checkNotes(notes);
     updateManifest(this.#store, snapshot, (manifest) => withNotes(manifest, notes));
   }
 
-  /**
-   * Protects a snapshot from removal, or ends that. @throws {StateError} `not-found`, or `locked`
-   */
+  /** See {@link SnapshotStore.setProtected}. */
   setProtected(snapshot: SnapshotId, isProtected: boolean): void {
     requireSnapshot(this.#store, snapshot);
     const { files, locks } = writableParts(this.#store);
@@ -308,11 +285,7 @@ export class Datastore {
     }
   }
 
-  /**
-   * Stores the client's log of a finished snapshot; encrypted where a key is given.
-   *
-   * @throws {StateError} `exists` when there is one, `not-found`, or `locked`
-   */
+  /** See {@link SnapshotStore.addClientLog}. */
   addClientLog(
     snapshot: SnapshotId,
     content: Uint8Array<ArrayBuffer>,
@@ -333,32 +306,17 @@ export class Datastore {
     }
   }
 
-  /**
-   * Removes a snapshot, and its group when that is empty then.
-   *
-   * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or
-   *   `protected`
-   * @throws {OsError}
-   */
+  /** See {@link SnapshotStore.forget}. */
   forget(snapshot: SnapshotId): void {
     forgetSnapshot(this.#store, snapshot);
   }
 
-  /**
-   * Removes a group. Protected snapshots and those in use stay, and with them the group.
-   *
-   * @returns the snapshots that stayed
-   * @throws {StateError} `not-found`, or `locked` when the group itself is in use
-   * @throws {OsError}
-   */
+  /** See {@link SnapshotStore.forgetGroup}. */
   forgetGroup(group: GroupId): KeptSnapshot[] {
     return forgetGroup(this.#store, group);
   }
 
-  /**
-   * What pruning a group would remove and why; newest first. @throws {StateError} `not-found`,
-   * `object-storage` @throws {UsageError} for bad counts
-   */
+  /** See {@link SnapshotStore.planPrune}. */
   planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
     this.requireOwnChunks();
     const snapshots = this.snapshots(group).map((id) => ({
@@ -370,16 +328,14 @@ export class Datastore {
     return selectForPruning(snapshots, keep);
   }
 
-  /**
-   * Space of what it is kept in. @throws {UsageError} where that cannot be known @throws {OsError}
-   */
+  /** See {@link SnapshotStore.status}. */
   status(): StorageSpace {
     const space = this.#store.storage.space();
     if (space !== undefined) return space;
     throw new UsageError(`Cannot tell the space of "${this.path}": its storage does not know it`);
   }
 
-  /** Snapshots that are open stay readable. */
+  /** See {@link SnapshotStore.close}. */
   close(): void {
     this.#store.storage.close();
   }

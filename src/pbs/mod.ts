@@ -40,7 +40,8 @@ export * from "./crypt/blob_codec.ts";
 export { catalogBytes } from "./snapshots/catalog_source.ts";
 export * from "./crypt/crypt_config.ts";
 export * from "./datastore.ts";
-export * from "./datastore_types.ts";
+export * from "./snapshot_types.ts";
+export * from "./storage/directory/directory_options.ts";
 export * from "./gc/garbage_collection.ts";
 export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc/status.ts";
 export type { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
@@ -71,7 +72,6 @@ export {
 export { startStoreThreads } from "./writing/store_threads.ts";
 export * from "./ports.ts";
 export * from "./snapshots/prune.ts";
-export type { KeptSnapshot } from "./snapshots/snapshot_removal.ts";
 export * from "./verify/verify_store.ts";
 export { serveDatastoreThread } from "./thread_roles.ts";
 export type { VerifyThreads } from "./verify/threads.ts";

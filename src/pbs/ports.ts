@@ -1,6 +1,6 @@
 /**
- * What backing up and restoring need of a place that keeps snapshots: a local datastore implements
- * it, and a server's client can. Everything is synchronous.
+ * A place that keeps snapshots, and what backing up and restoring need of it: a local datastore
+ * implements it, and a server's client can. Everything is synchronous.
  *
  * @module
  */
@@ -14,7 +14,16 @@ import type { CryptMode } from "./format/crypt.ts";
 import type { DynamicIndex } from "./format/dynamic_index.ts";
 import type { FixedIndex } from "./format/fixed_index.ts";
 import type { Manifest } from "./format/manifest.ts";
-import type { SnapshotId } from "./format/snapshot_path.ts";
+import type { GroupId, Namespace, SnapshotId } from "./format/snapshot_path.ts";
+import type {
+  GroupInfo,
+  KeptSnapshot,
+  NewSnapshotOptions,
+  OpenSnapshotOptions,
+  SnapshotInfo,
+} from "./snapshot_types.ts";
+import type { PruneDecision, RetentionOptions } from "./snapshots/prune.ts";
+import type { StorageSpace } from "./storage/storage.ts";
 
 /** Gives plain chunks. */
 export interface ChunkSource {
@@ -209,4 +218,132 @@ export interface SnapshotWriter {
   finish(): SnapshotSummary;
   /** Gives the snapshot up and removes what there is of it. Does nothing after {@link finish}. */
   abort(): void;
+}
+
+/**
+ * A place that keeps snapshots: a local datastore, or a server's. Every call blocks until it is
+ * done; where another thread has the connection to a server, the caller waits for that thread.
+ *
+ * What changes something throws `UsageError` where it is open for reading only; anything may throw
+ * `OsError`, and behind a network `ProtocolError`.
+ * `tests/pbs/snapshot_store_conformance.ts` says what each must do.
+ */
+export interface SnapshotStore {
+  /** How it was opened. */
+  readonly access: "read" | "write";
+  /** What whoever writes should know, such as locks that could not be taken. */
+  readonly warnings: readonly string[];
+  /** The directory that it is in; undefined where it is not on this machine. */
+  readonly localPath: string | undefined;
+  /**
+   * Namespaces at and below one, parents first.
+   *
+   * @param below default: the root
+   * @throws {StateError} `not-found`
+   */
+  namespaces(below?: Namespace): Namespace[];
+  /** Makes a namespace. @throws {StateError} `exists`, or `not-found` when its parent does not */
+  createNamespace(namespace: Namespace): void;
+  /**
+   * Removes an empty namespace.
+   *
+   * @param isRecursive all that is in it goes too
+   * @throws {StateError} `busy` when something is left, or `not-found`
+   */
+  removeNamespace(namespace: Namespace, isRecursive?: boolean): void;
+  /** Groups of a namespace, by type and id. @throws {StateError} `not-found` */
+  groups(namespace: Namespace): GroupId[];
+  /** What is known of a group. @throws {StateError} `not-found` */
+  groupInfo(group: GroupId): GroupInfo;
+  /**
+   * Changes the owner of a group.
+   *
+   * @throws {StateError} `not-found`, or `locked`
+   * @throws {UsageError} when it cannot be one
+   */
+  setOwner(group: GroupId, owner: string): void;
+  /**
+   * Changes the notes of a group; empty ones are removed. @throws {StateError} `not-found` @throws
+   * {LimitError}
+   */
+  setGroupNotes(group: GroupId, notes: string): void;
+  /**
+   * Snapshots of a group, oldest first; unfinished ones included. @throws {StateError} `not-found`
+   */
+  snapshots(group: GroupId): SnapshotId[];
+  /** What is known of a snapshot. @throws {StateError} `not-found` */
+  snapshotInfo(snapshot: SnapshotId): SnapshotInfo;
+  /**
+   * The manifest of a finished snapshot, its signature not checked. @throws {StateError}
+   * `not-found`
+   */
+  manifest(snapshot: SnapshotId): Manifest;
+  /**
+   * Opens a finished snapshot.
+   *
+   * @throws {StateError} `not-found`, or `locked` while it is being removed
+   * @throws {AuthError} `missing-key` or `wrong-key`
+   * @throws {IntegrityError | FormatError}
+   */
+  openSnapshot(snapshot: SnapshotId, options?: OpenSnapshotOptions): SnapshotReader;
+  /**
+   * Starts a snapshot.
+   *
+   * @throws {StateError} `locked`, `not-found` when there is no such namespace, `exists` when the
+   *   time is taken or not after the last snapshot's, `foreign-owner`, `future-snapshot` when the
+   *   last one is ahead of the clock and no time is given
+   * @throws {UsageError} when the options do not fit together
+   */
+  startSnapshot(options: NewSnapshotOptions): SnapshotWriter;
+  /**
+   * The snapshot that would be started now.
+   *
+   * @param time unix seconds. Default: the present, or the next second that is free
+   * @throws {StateError} as {@link startSnapshot}
+   */
+  plannedSnapshot(group: GroupId, time?: number): SnapshotId;
+  /**
+   * Changes the notes of a snapshot; empty ones are removed. @throws {StateError} `not-found`, or
+   * `locked` @throws {LimitError}
+   */
+  setNotes(snapshot: SnapshotId, notes: string): void;
+  /**
+   * Protects a snapshot from removal, or ends that. @throws {StateError} `not-found`, or `locked`
+   */
+  setProtected(snapshot: SnapshotId, isProtected: boolean): void;
+  /**
+   * Stores the client's log of a finished snapshot; encrypted where a key is given.
+   *
+   * @throws {StateError} `exists` when there is one, `not-found`, or `locked`
+   */
+  addClientLog(
+    snapshot: SnapshotId,
+    content: Uint8Array<ArrayBuffer>,
+    options?: OpenSnapshotOptions,
+  ): void;
+  /**
+   * Removes a snapshot, and its group when that is empty then.
+   *
+   * @throws {StateError} `not-found`, `locked` while it is read, written or base of a backup, or
+   *   `protected`
+   */
+  forget(snapshot: SnapshotId): void;
+  /**
+   * Removes a group. Protected snapshots and those in use stay, and with them the group.
+   *
+   * @returns the snapshots that stayed
+   * @throws {StateError} `not-found`, or `locked` when the group itself is in use
+   */
+  forgetGroup(group: GroupId): KeptSnapshot[];
+  /**
+   * What pruning a group would remove and why; newest first. Nothing is removed.
+   *
+   * @throws {StateError} `not-found`, `object-storage`
+   * @throws {UsageError} for bad counts
+   */
+  planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[];
+  /** Space of what it is kept in. @throws {UsageError} where that cannot be known */
+  status(): StorageSpace;
+  /** Ends the use of it. Snapshots that are open stay readable. */
+  close(): void;
 }

@@ -6,9 +6,8 @@
 
 import type { Command } from "commander";
 import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
-import type { Datastore } from "#src/pbs/datastore.ts";
 import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import type { SnapshotReader } from "#src/pbs/ports.ts";
+import type { SnapshotReader, SnapshotStore } from "#src/pbs/ports.ts";
 import type { CommandContext } from "../command.ts";
 import { spawnThread } from "#src/usecases/threads.ts";
 import { readCryptConfig } from "../keys/crypt.ts";
@@ -50,7 +49,7 @@ export interface FoundSnapshot {
  * @throws {UsageError}
  */
 export async function findSnapshot(
-  store: Datastore,
+  store: SnapshotStore,
   text: string,
   options: SnapshotOptions,
   context: CommandContext,
@@ -64,7 +63,7 @@ export async function findSnapshot(
  * throws
  */
 export async function openFoundSnapshot(
-  store: Datastore,
+  store: SnapshotStore,
   text: string,
   options: SnapshotOptions,
   context: CommandContext,
@@ -103,7 +102,7 @@ export async function withSnapshot<Result>(
  * that nobody is asked in vain.
  */
 async function chooseKey(
-  store: Datastore,
+  store: SnapshotStore,
   id: SnapshotId,
   options: SnapshotOptions,
   context: CommandContext,

@@ -7,6 +7,7 @@
 import type { Command } from "commander";
 import { StateError } from "#src/errors.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
+import type { SnapshotStore } from "#src/pbs/ports.ts";
 import {
   type GroupId,
   type Namespace,
@@ -52,12 +53,22 @@ export function namespaceOf(options: StoreOptions, context: CommandContext): Nam
 }
 
 /**
- * Opens the datastore that was asked for, does something with it and closes it. What has to be
- * known of its locks is told on standard error.
+ * Opens the place of snapshots that was asked for, does something with it and closes it. What has
+ * to be known of its locks is told on standard error.
  *
  * @throws {UsageError} when there is none to be opened
  */
 export async function withStore<Result>(
+  options: RepositoryOptions & FormatChoice,
+  context: CommandContext,
+  access: "read" | "write",
+  use: (store: SnapshotStore) => Result | Promise<Result>,
+): Promise<Result> {
+  return await withDatastore(options, context, access, use);
+}
+
+/** As {@link withStore}, for what can only be done with a datastore on this machine. */
+export async function withDatastore<Result>(
   options: RepositoryOptions & FormatChoice,
   context: CommandContext,
   access: "read" | "write",
@@ -98,7 +109,7 @@ export function parseTarget(text: string, ns: Namespace): Target {
  *
  * @throws {StateError} `not-found` when the group has none
  */
-export function snapshotOf(store: Datastore, target: Target): SnapshotId {
+export function snapshotOf(store: SnapshotStore, target: Target): SnapshotId {
   if (target.kind === "snapshot") return target.snapshot;
   const last = lastSnapshot(store, target.group);
   if (last !== undefined) return last;
@@ -109,7 +120,7 @@ export function snapshotOf(store: Datastore, target: Target): SnapshotId {
   );
 }
 
-function lastSnapshot(store: Datastore, group: GroupId): SnapshotId | undefined {
+function lastSnapshot(store: SnapshotStore, group: GroupId): SnapshotId | undefined {
   try {
     return store.groupInfo(group).last;
   } catch (error) {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { SnapshotStore } from "#src/pbs/ports.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { backup, planBackup } from "#src/backup/backup.ts";
@@ -14,7 +15,6 @@ import { IntegrityError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
-import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { spawnThread } from "#src/usecases/threads.ts";
@@ -53,7 +53,7 @@ export interface BackupOutput {
  * @throws what {@link backup} throws, and starting a snapshot
  */
 export function runBackup(
-  store: Datastore,
+  store: SnapshotStore,
   request: BackupRequest,
   keys: BackupKeys,
   told: BackupOutput,
@@ -70,7 +70,7 @@ export function runBackup(
       crypt: keys.crypt,
     });
     const { id } = writer;
-    const place = { request, storePath: store.path };
+    const place = { request, storePath: store.localPath };
     const report = tellingOf(place, told, interruption, (options, log) => {
       log(`Starting backup: ${qualifiedName(id)}`);
       return backup(writer, request.specs, {
@@ -91,7 +91,7 @@ export function runBackup(
  * @throws what {@link planBackup} throws
  */
 export function runBackupPlan(
-  store: Datastore,
+  store: SnapshotStore,
   request: BackupRequest,
   cryptMode: CryptMode,
   told: BackupOutput,
@@ -100,7 +100,7 @@ export function runBackupPlan(
   const id = store.plannedSnapshot(request.group, request.time);
   const interruption = { isRaised: false };
   const report = tellingOf(
-    { request, storePath: store.path },
+    { request, storePath: store.localPath },
     told,
     interruption,
     (options) => planBackup(request.specs, options),
@@ -127,7 +127,7 @@ function finish(finished: FinishedBackup, { output }: BackupOutput): void {
 /** What is backed up where. */
 interface BackupPlace {
   readonly request: BackupRequest;
-  readonly storePath: string;
+  readonly storePath: string | undefined;
 }
 
 type Run = (options: BackupOptions, log: (line: string) => void) => BackupReport;
@@ -220,8 +220,11 @@ function describeSource({ kind, name, path }: BackupSpec, files: readonly string
  * Where in the archive of a directory the chunks of the datastore are; undefined when they are
  * elsewhere.
  */
-function chunksWithin({ kind, path }: BackupSpec, storePath: string): string | undefined {
-  if (kind !== "pxar") return undefined;
+function chunksWithin(
+  { kind, path }: BackupSpec,
+  storePath: string | undefined,
+): string | undefined {
+  if (kind !== "pxar" || storePath === undefined) return undefined;
   const root = hostFiles.realPath(path);
   const prefix = root === "/" ? "" : root;
   const chunks = `${hostFiles.realPath(storePath)}/${CHUNKS_DIRECTORY}`;

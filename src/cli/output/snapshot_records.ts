@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Datastore } from "#src/pbs/datastore.ts";
-import type { GroupInfo, SnapshotFile, SnapshotInfo } from "#src/pbs/datastore_types.ts";
+import type { SnapshotStore } from "#src/pbs/ports.ts";
+import type { GroupInfo, SnapshotFile, SnapshotInfo } from "#src/pbs/snapshot_types.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import {
   BACKUP_TYPES,
@@ -103,14 +103,14 @@ export const FILE_TABLE: RecordTable<FileRecord> = {
 };
 
 /** Groups of a namespace in the order of lists: by type and id. */
-export function sortedGroups(store: Datastore, ns: Namespace): GroupId[] {
+export function sortedGroups(store: SnapshotStore, ns: Namespace): GroupId[] {
   return store.groups(ns).sort((a, b) =>
     BACKUP_TYPES.indexOf(a.type) - BACKUP_TYPES.indexOf(b.type) || compareText(a.id, b.id)
   );
 }
 
 /** What is listed of a group. */
-export function groupRecord(store: Datastore, info: GroupInfo): GroupRecord {
+export function groupRecord(store: SnapshotStore, info: GroupInfo): GroupRecord {
   const { id, last, owner, notes } = info;
   return {
     "backup-count": info.snapshots.length,

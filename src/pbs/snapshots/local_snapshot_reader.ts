@@ -14,7 +14,7 @@ import { ChunkCache } from "../reading/chunk_cache.ts";
 import { ChunkLoader } from "../reading/chunk_loader.ts";
 import { ChunkedSource } from "../reading/chunked_source.ts";
 import type { CryptConfig } from "../crypt/crypt_config.ts";
-import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "../datastore_types.ts";
+import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "../snapshot_types.ts";
 import type { ChunkIndex } from "../format/chunk_index.ts";
 import type { CryptMode } from "../format/crypt.ts";
 import { DynamicIndex } from "../format/dynamic_index.ts";

@@ -9,7 +9,7 @@ import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
 import type { CryptConfig } from "../crypt/crypt_config.ts";
-import type { NewSnapshotOptions } from "../datastore_types.ts";
+import type { NewSnapshotOptions } from "../snapshot_types.ts";
 import { blobHeaderSize } from "../format/blob.ts";
 import type { ChunkIndex } from "../format/chunk_index.ts";
 import type { CryptMode } from "../format/crypt.ts";

@@ -13,6 +13,7 @@ import {
   snapshotDirectory,
   type SnapshotId,
 } from "../format/snapshot_path.ts";
+import type { KeptSnapshot } from "../snapshot_types.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { ProtectedSnapshotError } from "../state_errors.ts";
 import { isProtected, listSnapshots, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
@@ -40,14 +41,6 @@ export function forgetSnapshot(store: OpenStore, snapshot: SnapshotId): void {
     // Somebody makes a new snapshot, or has removed the group already.
     if (!(error instanceof StateError)) throw error;
   }
-}
-
-/** A snapshot that was not removed with its group. */
-export interface KeptSnapshot {
-  /** The snapshot that is still there. */
-  readonly id: SnapshotId;
-  /** `protected` or `locked`. */
-  readonly reason: StateError;
 }
 
 /**

@@ -7,7 +7,7 @@
 
 import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
-import type { NewSnapshotOptions } from "../datastore_types.ts";
+import type { NewSnapshotOptions } from "../snapshot_types.ts";
 import { keyFingerprintOf, verifyStateOf } from "../format/manifest.ts";
 import {
   formatGroup,

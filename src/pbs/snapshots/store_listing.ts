@@ -6,7 +6,7 @@
 
 import { isMissing } from "#src/io/files/files.ts";
 import { Failure, LimitError } from "#src/errors.ts";
-import type { GroupInfo, SnapshotFile, SnapshotInfo } from "../datastore_types.ts";
+import type { GroupInfo, SnapshotFile, SnapshotInfo } from "../snapshot_types.ts";
 import {
   CLIENT_LOG_NAME,
   isManifestFileName,

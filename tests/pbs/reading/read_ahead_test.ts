@@ -4,7 +4,7 @@ import { digestOf } from "#src/bytes/chunk_digest.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
-import type { ReadAheadThread } from "#src/pbs/datastore_types.ts";
+import type { ReadAheadThread } from "#src/pbs/snapshot_types.ts";
 import { parseNamespace, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { ReadAhead } from "#src/pbs/reading/read_ahead.ts";
 import type { LocalSnapshotReader } from "#src/pbs/snapshots/local_snapshot_reader.ts";

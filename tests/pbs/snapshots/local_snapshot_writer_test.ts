@@ -4,7 +4,7 @@ import { StateError, UsageError } from "#src/errors.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
-import type { SyncLevel } from "#src/pbs/datastore_types.ts";
+import type { SyncLevel } from "#src/pbs/storage/directory/directory_options.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import { type ManifestFile, uploadStatisticsOf } from "#src/pbs/format/manifest.ts";
 import {

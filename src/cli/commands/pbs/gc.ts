@@ -18,7 +18,7 @@ import {
   REPOSITORY_ENVIRONMENT,
   type RepositoryOptions,
 } from "../../options/repository.ts";
-import { withStore } from "../../datastore/store.ts";
+import { withDatastore } from "../../datastore/store.ts";
 
 interface GcOptions extends RepositoryOptions, FormatChoice {
   readonly keepMinutes?: string;
@@ -55,7 +55,7 @@ export const gcCommand: CommandModule<GcOptions> = {
       ? undefined
       : wholeNumber(options.keepMinutes, "--keep-minutes", 0, MINUTES_MAX);
     const { runGarbageCollection } = await import("../../jobs/gc_job.ts");
-    await withStore(options, context, "write", (store) => {
+    await withDatastore(options, context, "write", (store) => {
       runGarbageCollection({
         store,
         keepMinutes,

@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { SnapshotStore } from "#src/pbs/ports.ts";
 import { Command, Option } from "commander";
-import type { Datastore } from "#src/pbs/datastore.ts";
 import { Failure, UsageError } from "#src/errors.ts";
 import {
   type GroupId,
@@ -103,11 +103,11 @@ export const pruneCommand: CommandModule<PruneOptions> = {
 
 /** One run; what goes wrong with one group or snapshot is no reason to leave the others. */
 class PruneJob {
-  readonly #store: Datastore;
+  readonly #store: SnapshotStore;
   readonly #output: Output;
   #failureCount = 0;
 
-  constructor(store: Datastore, output: Output) {
+  constructor(store: SnapshotStore, output: Output) {
     this.#store = store;
     this.#output = output;
   }

@@ -18,7 +18,7 @@ import {
   REPOSITORY_ENVIRONMENT,
   type RepositoryOptions,
 } from "../../options/repository.ts";
-import { withStore } from "../../datastore/store.ts";
+import { withDatastore } from "../../datastore/store.ts";
 
 interface StatusOptions extends RepositoryOptions, FormatChoice {
   readonly verbose?: boolean;
@@ -43,7 +43,7 @@ export const statusCommand: CommandModule<StatusOptions> = {
     const output = new Output(options, context);
     const { PartialListing } = await import("../../output/partial_listing.ts");
     const { formatStatus, statusRecord } = await import("../../output/datastore_status.ts");
-    await withStore(options, context, "read", (store) => {
+    await withDatastore(options, context, "read", (store) => {
       const listing = new PartialListing(output);
       const record = statusRecord(store, options.verbose === true, listing);
       output.value(record, () => formatStatus(record, output));

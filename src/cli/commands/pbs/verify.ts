@@ -21,7 +21,7 @@ import {
   parseTarget,
   STORE_ENVIRONMENT,
   type StoreOptions,
-  withStore,
+  withDatastore,
 } from "../../datastore/store.ts";
 
 interface VerifyOptions extends StoreOptions, FormatChoice, KeyOptions {
@@ -81,7 +81,7 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
     const { givenCryptConfig } = await import("../../keys/crypt.ts");
     const crypt = await givenCryptConfig(options, context);
     const access = options.readOnly === true ? "read" : "write";
-    const isClean = await withStore(options, context, access, (store) =>
+    const isClean = await withDatastore(options, context, access, (store) =>
       runVerification({
         store,
         scope: target ?? { kind: "namespace", namespace: ns, isRecursive: true },

@@ -9,7 +9,7 @@ import { renameFile } from "#src/io/files/whole_file.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { CHUNK_DIRECTORY_MODE, CHUNKS_DIRECTORY } from "./directory_chunks.ts";
-import type { CreateOptions, FileOwner } from "../../datastore_types.ts";
+import type { CreateOptions, FileOwner } from "./directory_options.ts";
 import { LOCK_FILE } from "./process_lock.ts";
 import { neededOwner, processUmask, StoreFiles } from "./store_files.ts";
 

@@ -15,7 +15,7 @@ import * as host from "#ffi/libc/calls.ts";
 import * as named from "#ffi/libc/named.ts";
 import { BadChunks } from "./bad_chunk.ts";
 import { chunkDirectory, ChunkNames } from "./chunk_names.ts";
-import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
+import type { FileOwner, SyncLevel } from "./directory_options.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "../../format/blob.ts";
 import type { ChunkStorage } from "../storage.ts";
 import { FILE_MODE, neededOwner, processUmask } from "./store_files.ts";

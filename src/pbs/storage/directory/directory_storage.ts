@@ -7,7 +7,7 @@
 import { statfsSync } from "node:fs";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#ffi/libc/calls.ts";
-import type { FileOwner } from "../../datastore_types.ts";
+import type { FileOwner } from "./directory_options.ts";
 import type { Storage, StorageDescription, StorageSpace } from "../storage.ts";
 import { type ChunkWriting, DirectoryChunks } from "./directory_chunks.ts";
 import { DirectoryFiles } from "./directory_files.ts";

@@ -8,7 +8,7 @@
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import type { DatastoreOptions } from "../../datastore_types.ts";
+import type { DatastoreOptions } from "./directory_options.ts";
 import { parseDatastoreConfig, type ServedDatastore } from "../../format/datastore_config.ts";
 import { SERVER_LOCKS_PATH } from "./server_lock_paths.ts";
 

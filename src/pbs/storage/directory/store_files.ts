@@ -7,7 +7,7 @@
 
 import { type NewFileOptions, replaceFile, writeNewFile } from "#src/io/files/whole_file.ts";
 import * as host from "#ffi/libc/calls.ts";
-import type { FileOwner, SyncLevel } from "../../datastore_types.ts";
+import type { FileOwner, SyncLevel } from "./directory_options.ts";
 
 /** Permissions of chunks, indexes, blobs and other files. */
 export const FILE_MODE = 0o644;

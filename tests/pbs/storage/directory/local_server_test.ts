@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Datastore } from "#src/pbs/datastore.ts";
-import type { DatastoreOptions } from "#src/pbs/datastore_types.ts";
+import type { DatastoreOptions } from "#src/pbs/storage/directory/directory_options.ts";
 import { type GroupId, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 

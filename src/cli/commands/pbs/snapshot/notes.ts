@@ -5,9 +5,9 @@
  * @module
  */
 
+import type { SnapshotStore } from "#src/pbs/ports.ts";
 import { Command } from "commander";
 import { UsageError } from "#src/errors.ts";
-import type { Datastore } from "#src/pbs/datastore.ts";
 import type { CommandGroup, CommandModule } from "../../../command.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
 import { addHelpNotes } from "../../../help.ts";
@@ -135,7 +135,7 @@ async function notesOfInput(): Promise<string> {
   }
 }
 
-function notesOf(store: Datastore, target: Target): string | undefined {
+function notesOf(store: SnapshotStore, target: Target): string | undefined {
   const info = target.kind === "group"
     ? store.groupInfo(target.group)
     : store.snapshotInfo(target.snapshot);

@@ -1,57 +1,16 @@
 /**
- * What a datastore says of itself, and what it is told.
+ * What a place of snapshots says of them, and what it is told.
  *
  * @module
  */
 
+import type { StateError } from "#src/errors.ts";
 import type { ChunkThread } from "#src/chunking/worker_threads.ts";
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { CryptConfig } from "./crypt/crypt_config.ts";
 import type { CryptMode } from "./format/crypt.ts";
 import type { SharedChunkMemory } from "./reading/shared_chunk_memory.ts";
 import type { GroupId, SnapshotId } from "./format/snapshot_path.ts";
-
-/**
- * When written files are made durable: never, each by itself, or all at once before a snapshot
- * becomes visible.
- */
-export type SyncLevel = "none" | "file" | "filesystem";
-
-/** Owner of files. */
-export interface FileOwner {
-  /** Who owns what is made, as a number. */
-  readonly uid: number;
-  /** Group of what is made, as a number. */
-  readonly gid: number;
-}
-
-/** How a datastore is opened. */
-export interface DatastoreOptions {
-  /** `write` needs FFI. Default: `read`. */
-  readonly access?: "read" | "write";
-  /**
-   * Name of the store in a running server's configuration; its lock files are then taken too.
-   * Default: the name that the server's configuration has for the directory, where it can be read.
-   */
-  readonly serverStore?: string | undefined;
-  /** How long locks that others hold are waited for. Default: 10,000. */
-  readonly lockTimeoutMs?: number;
-  /** Default: `filesystem`. */
-  readonly syncLevel?: SyncLevel;
-  /** Where a server keeps its lock files. Default: `/run/proxmox-backup/locks`. */
-  readonly serverLocksPath?: string;
-  /** Where a server has its list of datastores. Default: `/etc/proxmox-backup/datastore.cfg`. */
-  readonly serverConfigPath?: string;
-}
-
-/** How a datastore is made. */
-export interface CreateOptions {
-  /**
-   * For root: whose files they shall be. Default: the owner of the directory that the datastore is
-   * made in.
-   */
-  readonly owner?: FileOwner | undefined;
-}
 
 /** A backup group. */
 export interface GroupInfo {
@@ -178,4 +137,12 @@ export interface NewSnapshotOptions {
   readonly workers?: StoreWorkers | undefined;
   /** Memory for the plain bytes of chunks in hand. */
   readonly budgetBytes?: number;
+}
+
+/** A snapshot that was not removed with its group. */
+export interface KeptSnapshot {
+  /** The snapshot that is still there. */
+  readonly id: SnapshotId;
+  /** `protected` or `locked`. */
+  readonly reason: StateError;
 }
