@@ -10,7 +10,7 @@ import type { BuildReport } from "#src/pxar/builder/report.ts";
 import type { BackupSpec } from "./backup_spec.ts";
 import type { ReuseStatistics } from "./reuse_statistics.ts";
 
-/** How archives of directories are made (specification of the datastore, section 14). */
+/** How archives of directories are made. */
 export type ChangeDetectionMode = "legacy" | "data" | "metadata";
 
 /** Chunk size of archives and images unless another one is given. */

@@ -1,6 +1,5 @@
 /**
- * Which chunks of an old payload stream go into a new one, and where (format specification of pxar,
- * section 10.1).
+ * Which chunks of an old payload stream go into a new one, and where.
  *
  * A range of the old stream is reused as the chunks that cover it, whole. What they hold beside the
  * range is padding; where there is too much of it, it is better to read the files again. The last

@@ -1,5 +1,5 @@
 /**
- * Random access to archives by their goodbye tables (format specification, section 8).
+ * Random access to archives by their goodbye tables.
  *
  * @module
  */
@@ -101,8 +101,7 @@ export class PxarAccessor {
   /**
    * Opens the archive in `source`, which stays the caller's to close.
    *
-   * @throws {FormatError} with one of the classes of the format specification, section 11, as
-   *   `code`
+   * @throws {FormatError} with the class of the defect as `code`
    */
   static open(source: ByteSource, options: PxarAccessorOptions = {}): PxarAccessor {
     return new PxarAccessor(source, options);

@@ -102,8 +102,7 @@ export class PxarDecoder {
    * The next event, or undefined after the root directory has ended. Passes over a content not
    * read.
    *
-   * @throws {FormatError} with one of the classes of the format specification, section 11, as
-   *   `code`
+   * @throws {FormatError} with the class of the defect as `code`
    * @throws {LimitError} when an entry has too much metadata
    */
   next(): PxarEvent | undefined {

@@ -40,8 +40,7 @@ export interface PxarDefaultAcl {
 }
 
 /**
- * POSIX ACLs as an archive stores them: without what the mode already says (format specification,
- * section 5).
+ * POSIX ACLs as an archive stores them: without what the mode already says.
  */
 export interface PxarAcl {
   /** Users besides the owner. */
@@ -72,7 +71,7 @@ export const NO_ACL: PxarAcl = {
 export interface PxarMetadata {
   /** `st_mode` with type bits. Stored in 64 bits; what a file system knows has 32. */
   readonly mode: number;
-  /** chattr and FAT attributes (format specification, section 3.1). */
+  /** chattr and FAT attributes. */
   readonly flags: bigint;
   /** Owner as a number: archives have no names of users. */
   readonly uid: number;

@@ -33,7 +33,7 @@ const CONTENT_BUFFER_SIZE = 1 << 20;
 
 /** Something wrong with an archive. */
 export interface VerifyFinding {
-  /** Class of the defect (format specification, section 11), such as `bad-goodbye`, or `limit`. */
+  /** Class of the defect, such as `bad-goodbye`, or `limit`. */
   readonly code: string;
   /** Path of the entry or directory, `/a/b`; undefined where none is known. */
   readonly path: string | undefined;

@@ -80,7 +80,7 @@ function open(directory: ReaderDirectory, path: string): OpenDirectory {
   return { path, children: path === "/" ? patternFileLast(children) : children, next: 0 };
 }
 
-/** The one exception to the order of names (format specification, section 4). */
+/** The one exception to the order of names. */
 function patternFileLast(children: readonly NamedEntry[]): readonly NamedEntry[] {
   const last = children.filter((child) => child.name === PATTERN_FILE);
   if (last.length === 0) return children;

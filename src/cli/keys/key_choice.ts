@@ -1,5 +1,5 @@
 /**
- * Which key a command uses, and what for (specification of the datastore, section 11).
+ * Which key a command uses, and what for.
  *
  * @module
  */

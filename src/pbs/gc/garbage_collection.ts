@@ -1,6 +1,5 @@
 /**
- * Garbage collection of a datastore: removes chunks that no index names (section 7 of the format's
- * description).
+ * Garbage collection of a datastore: removes chunks that no index names.
  *
  * First every chunk that an index names is touched. Then chunks that were not used for a day are
  * removed: a day, since file systems may note the first access of a day only. What a running backup

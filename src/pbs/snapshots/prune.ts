@@ -1,5 +1,5 @@
 /**
- * Which snapshots of a group pruning keeps; the rule is section 16 of the format's description.
+ * Which snapshots of a group pruning keeps.
  *
  * @module
  */

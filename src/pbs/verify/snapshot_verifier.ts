@@ -1,5 +1,5 @@
 /**
- * Verifies snapshots one after another (section 15 of the format's description).
+ * Verifies snapshots one after another.
  *
  * @module
  */

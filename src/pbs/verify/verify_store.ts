@@ -1,6 +1,6 @@
 /**
  * Verification of snapshots: every chunk and every file is read and compared with what the
- * manifests promise (section 15 of the format's description).
+ * manifests promise.
  *
  * @module
  */

@@ -26,7 +26,7 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Parses `pg_probackup.conf` (spec section 3).
+ * Parses `pg_probackup.conf`.
  *
  * @throws {FormatError} when a line, the identifier or the segment size is malformed
  */

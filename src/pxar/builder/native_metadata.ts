@@ -193,7 +193,7 @@ export class NativeMetadataReader {
 /** Not among the numbers that the rest of the program names. */
 const E2BIG = 7;
 
-/** Whether the archive stores an xattr as such (format specification, section 5). */
+/** Whether the archive stores an xattr as such. */
 function isStoredXattr(name: string): boolean {
   return name.startsWith("user.") || name.startsWith("trusted.") || name === "security.NTACL";
 }

@@ -1,6 +1,5 @@
 /**
- * The pattern language (format specification, section 9.1), compiled to a list of steps. Bytes, not
- * characters.
+ * The pattern language, compiled to a list of steps. Bytes, not characters.
  *
  * @module
  */

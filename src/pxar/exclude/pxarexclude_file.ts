@@ -1,6 +1,5 @@
 /**
- * `.pxarexclude` files: patterns that hold for the directory they lie in and below (format
- * specification, section 9.1).
+ * `.pxarexclude` files: patterns that hold for the directory they lie in and below.
  *
  * @module
  */

@@ -9,7 +9,7 @@ import { encodeFileName } from "#src/bytes/file_name.ts";
 /** Longest name that Linux knows, in bytes. */
 const NAME_SIZE_MAX = 255;
 
-/** Whether an archive may carry an xattr of that name (format specification, section 5). */
+/** Whether an archive may carry an xattr of that name. */
 export function isRestoredXattr(name: string): boolean {
   const isKnown = name.startsWith("user.") || name.startsWith("trusted.") ||
     name === "security.NTACL";

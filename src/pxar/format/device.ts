@@ -1,5 +1,5 @@
 /**
- * Device numbers: content of DEVICE, and the kernel's `dev_t` (format specification, section 5).
+ * Device numbers: content of DEVICE, and the kernel's `dev_t`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Hash of a file name in goodbye tables (format specification, section 7).
+ * Hash of a file name in goodbye tables.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Attributes of chattr(1) and FAT as entries store them (format specification, section 3.1).
+ * Attributes of chattr(1) and FAT as entries store them.
  *
  * @module
  */

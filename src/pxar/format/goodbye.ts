@@ -1,6 +1,5 @@
 /**
- * Goodbye tables: what stands at the end of a directory so that a name is found in O(log n) reads
- * (format specification, section 6).
+ * Goodbye tables: what stands at the end of a directory so that a name is found in O(log n) reads.
  *
  * Items of 24 bytes, one for each child and a last one for the directory itself:
  *

@@ -1,6 +1,5 @@
 /**
- * Content of PAYLOAD_REF (format specification, section 10): offset of the PAYLOAD header in the
- * payload stream, and size of the file.
+ * Content of PAYLOAD_REF: offset of the PAYLOAD header in the payload stream, and size of the file.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Contents of ENTRY and ENTRY_V1 (format specification, section 3).
+ * Contents of ENTRY and ENTRY_V1.
  *
  * | offset | size | ENTRY | ENTRY_V1 |
  * |-------:|-----:|-------|----------|

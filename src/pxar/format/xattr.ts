@@ -1,5 +1,5 @@
 /**
- * Content of an XATTR (format specification, section 2.1): name, NUL, value.
+ * Content of an XATTR: name, NUL, value.
  *
  * @module
  */

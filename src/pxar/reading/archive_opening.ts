@@ -1,6 +1,5 @@
 /**
- * Opens an archive at random: what stands before the root, and the root itself (format
- * specification, section 8).
+ * Opens an archive at random: what stands before the root, and the root itself.
  *
  * @module
  */

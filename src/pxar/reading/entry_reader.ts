@@ -1,6 +1,6 @@
 /**
  * Reads an entry's items: FILENAME, HARDLINK, or ENTRY with attributes up to the item that says
- * what it is (format specification, section 4).
+ * what it is.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The payload stream of a split archive, read in order (format specification, section 10).
+ * The payload stream of a split archive, read in order.
  *
  * @module
  */

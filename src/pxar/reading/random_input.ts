@@ -1,6 +1,5 @@
 /**
- * Items at any offset of a metadata stream, and the tables of its directories (format
- * specification, section 8).
+ * Items at any offset of a metadata stream, and the tables of its directories.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Writes an entry's ENTRY and attribute items in the order of the format specification, section 4.
+ * Writes an entry's ENTRY and attribute items in the order of the format.
  *
  * @module
  */

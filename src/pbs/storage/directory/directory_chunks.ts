@@ -1,6 +1,5 @@
 /**
- * The chunks of a datastore: one file each, named by digest (section 7 of the format's
- * description).
+ * The chunks of a datastore: one file each, named by digest.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Locks on groups, snapshots and manifests: flock(2) on their directories, and on a server's lock
- * files where its name for the store is known (section 7.1 of the format's description). Needs FFI.
+ * files where its name for the store is known. Needs FFI.
  *
  * @module
  */

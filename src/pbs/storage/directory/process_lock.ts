@@ -1,6 +1,6 @@
 /**
  * The lock between processes on a datastore's `.lock`: shared by writers, exclusive for garbage
- * collection (section 7.1 of the format's description). Needs FFI.
+ * collection. Needs FFI.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * Where a server keeps the lock files of groups, snapshots and manifests (section 7.1 of the
- * format's description).
+ * Where a server keeps the lock files of groups, snapshots and manifests.
  *
  * @module
  */
