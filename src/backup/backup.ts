@@ -4,7 +4,6 @@
  * @module
  */
 
-import { directoryBehind } from "#src/io/files/files.ts";
 import { Errno, OsError, StateError } from "#src/errors.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
@@ -19,7 +18,7 @@ import {
   type PlannedArchive,
 } from "./backup_options.ts";
 import { readBlobSource } from "./blob_source.ts";
-import { checkDirectory, DirectoryBackup } from "./directory_backup.ts";
+import { checkDirectory, DirectoryBackup, directoryOf } from "./directory_backup.ts";
 import { ImageSource, UnreadableRanges } from "./image_source.ts";
 import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
 
@@ -79,7 +78,7 @@ export function planBackup(
     const planned = { spec, files: filesOf(spec, options) };
     options.onArchive?.(planned);
     const build = spec.kind === "pxar"
-      ? planArchive(directoryBehind(spec.path), options.build)
+      ? planArchive(...directoryOf(spec, options.build))
       : undefined;
     const size = build?.contentBytes ?? sizeOf(spec);
     return { ...planned, size, newBytes: 0, newStoredBytes: 0, build, reuse: undefined };
@@ -110,7 +109,7 @@ function filesOf({ kind, name }: BackupSpec, options: BackupOptions): string[] {
 
 /** Everything that can be wrong with a source is better found before something is written. */
 function checkSource(spec: BackupSpec): void {
-  if (spec.kind === "pxar") checkDirectory(spec.path);
+  if (spec.kind === "pxar") checkDirectory(spec);
   else sizeOf(spec);
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import type { MakeBuildSource } from "#src/pxar/builder/source.ts";
 import { isStandardInput } from "./image_stream.ts";
 import { CLIENT_LOG_NAME } from "#src/pbs/format/manifest.ts";
 
@@ -20,6 +21,8 @@ export interface BackupSpec {
   readonly name: string;
   /** The directory, image or file; `-` is standard input. */
   readonly path: string;
+  /** How a directory is reached that is not one of this computer; `path` is what it has there. */
+  readonly makeSource?: MakeBuildSource | undefined;
 }
 
 const SPEC = /^([A-Za-z0-9_-]+\.(pxar|img|conf|log)):(.+)$/s;

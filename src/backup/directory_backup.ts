@@ -10,6 +10,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
 import { buildInto } from "#src/pxar/builder/build_archive.ts";
+import type { BuildOptions } from "#src/pxar/builder/options.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { PxarEncoder } from "#src/pxar/encoder.ts";
@@ -31,15 +32,26 @@ import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 
 /**
- * Checks that there is a directory, or a link to one. @throws {UsageError} when there is something
- * else @throws {OsError} when there is nothing
+ * Checks that there is a directory, or a link to one; only on this computer. @throws {UsageError}
+ * when there is something else @throws {OsError} when there is nothing
  */
-export function checkDirectory(path: string): void {
+export function checkDirectory({ path, makeSource }: BackupSpec): void {
+  if (makeSource !== undefined) return;
   const stat = new host.HostStat();
   host.unwrap(host.statAt(host.At.FDCWD, path, stat, true), "access", path);
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
     throw new UsageError(`Cannot back up "${path}": got unexpected file type (expected directory)`);
   }
+}
+
+/** The directory that is archived, and how. */
+export function directoryOf(
+  { path, makeSource }: BackupSpec,
+  build: BuildOptions = {},
+): [path: string, options: BuildOptions] {
+  return makeSource === undefined
+    ? [directoryBehind(path), build]
+    : [path, { ...build, makeSource }];
 }
 
 /** What of the previous snapshot an archive is compared with. */
@@ -124,7 +136,8 @@ export class DirectoryBackup {
   }
 
   #build(spec: BackupSpec, isSplit: boolean, start: StartArchive): BuildReport {
-    return buildInto(directoryBehind(spec.path), start, isSplit, this.#options.build ?? {});
+    const [path, options] = directoryOf(spec, this.#options.build);
+    return buildInto(path, start, isSplit, options);
   }
 
   /** The archive of the same name in the previous snapshot, when it can be used. */

@@ -21,6 +21,7 @@ export * from "./directory_reader.ts";
 export { findEntries, findEntry, requireEntry } from "./paths.ts";
 export * from "./reader.ts";
 export * from "./tree_reader.ts";
+export * from "./tree_source.ts";
 export * from "./walk.ts";
 export * from "./write_tree.ts";
 export * from "./writer.ts";

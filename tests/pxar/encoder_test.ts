@@ -8,6 +8,7 @@ import {
   type PxarContent,
   PxarDecoder,
   PxarEncoder,
+  pxarMetadata,
 } from "#src/pxar/mod.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import {
@@ -446,4 +447,19 @@ Deno.test("PxarEncoder looks at many names in any order once each", () => {
   }
   assert.throws(() => encoder.add("0", memoryEntry(FILE, new Uint8Array())), UsageError);
   encoder.finish();
+});
+
+Deno.test("pxarMetadata() has the bits of the type, whatever mode is asked for", () => {
+  assert.equal(pxarMetadata("directory").mode, 0o040755);
+  assert.equal(pxarMetadata("file", { mode: 0o600 }).mode, 0o100600);
+  assert.equal(pxarMetadata("block-device", { mode: 0o100640 }).mode, 0o060640);
+  const types = ["symlink", "character-device", "fifo", "socket"] as const;
+  assert.deepEqual(types.map((it) => pxarMetadata(it).mode), [
+    0o120777,
+    0o020600,
+    0o010644,
+    0o140755,
+  ]);
+  const { uid, gid, mtime, xattrs } = pxarMetadata("file", { uid: 33 });
+  assert.deepEqual([uid, gid, mtime, xattrs], [33, 0, { seconds: 0, nanoseconds: 0 }, []]);
 });

@@ -4,11 +4,11 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const DOCUMENT = new URL("../../docs/pxar.md", import.meta.url);
 
-Deno.test("docs/pxar.md shows a program that works with what deno.json exports", async () => {
-  using place = new TempDirectory("library");
-  const [, example] = /^```ts\n(.*?)^```$/ms.exec(Deno.readTextFileSync(DOCUMENT))!;
+/** Runs the example of that number. @returns what it prints */
+async function runExample(index: number, place: TempDirectory): Promise<string> {
+  const examples = [...Deno.readTextFileSync(DOCUMENT).matchAll(/^```ts\n(.*?)^```$/gms)];
   // In a module of this package's: that is how its own name is found without a registry.
-  const imported = example!.replace(/"@pbkfs\/pbkfs(\/\w+)"/g, (_, name: string) => {
+  const imported = examples[index]![1]!.replace(/"@pbkfs\/pbkfs(\/\w+)"/g, (_, name: string) => {
     return JSON.stringify(import.meta.resolve(`@pbkfs/pbkfs${name}`));
   });
   Deno.writeTextFileSync(place.join("example.ts"), imported);
@@ -17,7 +17,20 @@ Deno.test("docs/pxar.md shows a program that works with what deno.json exports",
     ["env", "-C", place.path, ...denoRunCommand(permissions, place.join("example.ts"))],
     { timeoutMs: 30_000 },
   );
-  assert.equal(stdout, "4 false\nhello\n\n/alice/notes.txt file\nfalse\nnot-found\n");
+  return stdout;
+}
+
+Deno.test("docs/pxar.md shows a program that works with what deno.json exports", async () => {
+  using place = new TempDirectory("library");
+  assert.equal(
+    await runExample(0, place),
+    "4 false\nhello\n\n/alice/notes.txt file\nfalse\nnot-found\n",
+  );
   assert.equal(Deno.readTextFileSync(place.join("restored/alice/notes.txt")), "hello\n");
   assert.ok(Deno.statSync(place.join("alice.pxar")).size > 0);
+});
+
+Deno.test("docs/pxar.md shows how to archive what is no file of this computer", async () => {
+  using place = new TempDirectory("library");
+  assert.equal(await runExample(1, place), "true\n2\n3 16\n");
 });

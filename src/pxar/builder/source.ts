@@ -4,7 +4,8 @@
  * files of this computer.
  *
  * Calls return a value or a negative errno, like those of `ffi/libc/`. A `stat` that is handed in
- * is filled in.
+ * gets all of mode, nlink, uid, gid, ino, device, size, blocks, rdev and the time of modification:
+ * it is used for one entry after the other.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import type { BuildReportBuilder } from "./report.ts";
 /** A name in a directory. */
 export interface SourceName {
   readonly name: string;
-  /** An `EntryType` of `src/bytes/file_type.ts`. */
+  /** One of `EntryType`; where that costs a call it may be `UNKNOWN`. */
   readonly type: number;
 }
 
