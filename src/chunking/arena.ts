@@ -9,8 +9,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { nativeBufferOf } from "#ffi/libc/calls.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import { discardMemory } from "#ffi/libc/memory.ts";
 import { BoundaryScanner, SCANNER_SIZE } from "./buzhash.ts";
 
@@ -56,7 +55,7 @@ export class ChunkArena {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     // Only memory that was declared as shared is in a SharedArrayBuffer.
     const bytes = new Uint8Array(memory.buffer as ArrayBuffer);
-    this.buffer = mayUseFfi ? nativeBufferOf(bytes) : { bytes, address: 0n };
+    this.buffer = hostFiles.bufferOf(bytes);
     this.scanner = new BoundaryScanner(memory);
   }
 

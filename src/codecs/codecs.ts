@@ -7,6 +7,7 @@
 
 import { unloadLibcrypto } from "#ffi/libcrypto.ts";
 import { unloadLibzstd } from "#ffi/libzstd.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { type Aead, aeadBuiltIn, aeadByLibrary } from "./aead.ts";
@@ -40,6 +41,11 @@ export function builtInCodecs(): Codecs {
  */
 export function nativeCodecs(): Codecs {
   return new NativeCodecs();
+}
+
+/** The best codecs that this process may use. */
+export function hostCodecs(): Codecs {
+  return mayUseFfi ? nativeCodecs() : builtInCodecs();
 }
 
 /**

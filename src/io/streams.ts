@@ -19,6 +19,30 @@ export interface Sink {
   copyFrom?(fd: number, offset: number, size: number): number;
 }
 
+/** A file that is being written. It is complete, with its name, or nothing is left of it. */
+export interface FileSink extends Sink {
+  /** Completes the file and gives it its name. @throws {OsError} */
+  finish(): void;
+  /** Gives the file up, unless it is finished. */
+  abort(): void;
+}
+
+/** How a new file is made. */
+export interface FileSinkOptions {
+  /** Permissions before the umask is applied. Default: 0640. */
+  readonly mode?: number | undefined;
+  /** Whether `finish` waits until the file is on stable storage. Default: false. */
+  readonly isDurable?: boolean | undefined;
+  /**
+   * Whether what has the name already is replaced, in one step at the end. Default: false; then it
+   * is an error.
+   */
+  readonly isReplacing?: boolean | undefined;
+}
+
+/** Permissions of a new file, unless told. */
+export const FILE_MODE = 0o640;
+
 /** Gives bytes in order. */
 export interface SequentialSource {
   /** Reads up to `target.length` bytes. @returns the count, 0 at the end */

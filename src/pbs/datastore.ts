@@ -5,7 +5,7 @@
  */
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
-import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
+import { hostCodecs } from "#src/codecs/codecs.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "./crypt/blob_codec.ts";
@@ -342,6 +342,6 @@ export class Datastore implements SnapshotStore {
 }
 
 function openStore(storage: Storage, isWritable: boolean): OpenStore {
-  const codecs = mayUseFfi ? nativeCodecs() : builtInCodecs();
+  const codecs = hostCodecs();
   return { storage, codecs, codec: new BlobCodec(codecs), isWritable };
 }

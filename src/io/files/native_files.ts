@@ -12,10 +12,11 @@ import type { ByteSource } from "../byte_source.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openNativeSource } from "./native_source.ts";
 import { listOpenDirectory } from "./open_directory.ts";
+import { NativeFileSink, openNativeOutput } from "./native_sink.ts";
 import { openNativeStream } from "./native_stream.ts";
 import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
 import { plainFiles } from "./plain_files.ts";
-import { readWholeFile } from "./whole_file.ts";
+import { readWholeFile, withDirectory } from "./whole_file.ts";
 
 const PART_SIZE = 1 << 16;
 
@@ -35,24 +36,33 @@ export const nativeFiles: Files = {
     );
   },
   entries(path) {
-    const { RDONLY, DIRECTORY } = host.OpenFlag;
-    const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "list", path);
-    try {
-      return listOpenDirectory(fd, path).map(({ name, type }) => ({
-        name,
-        kind: type === EntryType.UNKNOWN
-          ? statusOf(`${path}/${name}`, false)?.kind ?? "other"
-          : KIND_BY_TYPE[type] ?? "other",
-      }));
-    } finally {
-      host.close(fd);
-    }
+    return withDirectory(path, (fd) => listOpenDirectory(fd, path), "list").map((entry) => ({
+      name: entry.name,
+      kind: entry.type === EntryType.UNKNOWN
+        ? statusOf(`${path}/${entry.name}`, false)?.kind ?? "other"
+        : KIND_BY_TYPE[entry.type] ?? "other",
+    }));
   },
   read: readWholeFile,
   readAll: (path) => reaching(path, plainFiles.readAll, readAll),
   realPath: (path) => reaching(path, plainFiles.realPath, resolve),
   openSource: (path) => reaching(path, plainFiles.openSource, openSource),
+  openFast: openNativeSource,
   openStream: (path) => reaching(path, plainFiles.openStream, openNativeStream),
+  create: NativeFileSink.create,
+  standardOutput: openNativeOutput,
+  space(path) {
+    const found = withDirectory(path, host.statvfs);
+    if (typeof found === "number") throw new host.OsError(-found, "stat", path);
+    const { blocks, blocksFree, blocksAvailable, blockSizeBytes } = found;
+    return {
+      totalBytes: blocks * blockSizeBytes,
+      usedBytes: (blocks - blocksFree) * blockSizeBytes,
+      availableBytes: blocksAvailable * blockSizeBytes,
+    };
+  },
+  allocate: host.allocateNativeBuffer,
+  bufferOf: host.nativeBufferOf,
 };
 
 /**

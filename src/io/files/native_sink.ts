@@ -7,8 +7,8 @@
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import * as metadata from "#ffi/libc/metadata.ts";
-import { directoryOf, syncDirectory } from "./whole_file.ts";
-import type { Sink } from "../streams.ts";
+import { FILE_MODE, type FileSink, type FileSinkOptions, type Sink } from "../streams.ts";
+import { directoryOf, renameFile, syncDirectory, temporaryPathFor } from "./whole_file.ts";
 
 /** Below this a copy by the kernel costs more than it saves. */
 const COPY_SIZE_MIN = 1 << 20;
@@ -25,23 +25,14 @@ const RESERVED_SIZE_MAX = 256 << 20;
 /** Shorter holes are written as zeros. */
 const HOLE_SIZE_MIN = 128 << 10;
 
-/** How a {@link NativeFileSink} makes its file. */
-export interface FileSinkOptions {
-  /** Permissions before the umask is applied. Default: 0640. */
-  readonly mode?: number;
-  /**
-   * Whether {@link NativeFileSink.finish} waits until the file is on stable storage. Default:
-   * false.
-   */
-  readonly isDurable?: boolean;
-}
-
 /**
  * A new file. It gets its name when it is finished, where the file system can do that: a process
  * that ends before leaves nothing behind, and nobody sees half a file.
  */
-export class NativeFileSink implements Sink {
+export class NativeFileSink implements FileSink {
   readonly #path: string;
+  /** The name before the file is complete, where another one is replaced. */
+  readonly #temporaryPath: string | undefined;
   readonly #isDurable: boolean;
   /** Whether the file has its name already, because the file system knows no files without. */
   readonly #isNamed: boolean;
@@ -54,29 +45,40 @@ export class NativeFileSink implements Sink {
   /** Whether the bytes before the position are a hole that is not yet part of the file's length. */
   #endsInHole = false;
 
-  private constructor(path: string, fd: number, isNamed: boolean, isDurable: boolean) {
+  private constructor(path: string, options: FileSinkOptions) {
+    const { mode = FILE_MODE, isDurable = false, isReplacing = false } = options;
     this.#path = path;
-    this.#fd = fd;
-    this.#isNamed = isNamed;
     this.#isDurable = isDurable;
-    this.#reserved = metadata.getFileSystemMagic(fd) === MAGIC_EXT4 ? 0 : Infinity;
+    this.#temporaryPath = isReplacing ? temporaryPathFor(path) : undefined;
+    const { RDWR, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
+    const nameless = host.open(directoryOf(path), RDWR | metadata.OPEN_TMPFILE, mode);
+    this.#isNamed = nameless < 0;
+    this.#fd = this.#isNamed
+      ? host.unwrap(
+        host.open(this.#firstPath, RDWR | CREAT | EXCL | NOFOLLOW, mode),
+        "create",
+        path,
+      )
+      : nameless;
+    this.#reserved = metadata.getFileSystemMagic(this.#fd) === MAGIC_EXT4 ? 0 : Infinity;
   }
 
   /**
    * Creates a file.
    *
-   * @throws {OsError} EEXIST when the name is taken, by whatever
+   * @throws {OsError} EEXIST when the name is taken, by whatever, and nothing is to be replaced
    */
   static create(path: string, options: FileSinkOptions = {}): NativeFileSink {
-    const mode = options.mode ?? 0o640;
-    const isDurable = options.isDurable ?? false;
-    const found = host.statAt(host.At.FDCWD, path, new host.HostStat());
-    if (found === 0) throw new OsError(host.Errno.EEXIST, "create", path);
-    const { RDWR, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
-    const nameless = host.open(directoryOf(path), RDWR | metadata.OPEN_TMPFILE, mode);
-    if (nameless >= 0) return new NativeFileSink(path, nameless, false, isDurable);
-    const fd = host.open(path, RDWR | CREAT | EXCL | NOFOLLOW, mode);
-    return new NativeFileSink(path, host.unwrap(fd, "create", path), true, isDurable);
+    const isReplacing = options.isReplacing ?? false;
+    if (!isReplacing && host.statAt(host.At.FDCWD, path, new host.HostStat()) === 0) {
+      throw new OsError(host.Errno.EEXIST, "create", path);
+    }
+    return new NativeFileSink(path, options);
+  }
+
+  /** The name that the file gets first. */
+  get #firstPath(): string {
+    return this.#temporaryPath ?? this.#path;
   }
 
   /** Bytes written so far. */
@@ -130,17 +132,19 @@ export class NativeFileSink implements Sink {
     if (this.#isDurable) host.unwrap(host.fsync(this.#fd), "sync", this.#path);
     if (!this.#isNamed) {
       const nameless = `/proc/self/fd/${this.#fd}`;
-      const linked = host.linkAt(host.At.FDCWD, nameless, host.At.FDCWD, this.#path, true);
+      const linked = host.linkAt(host.At.FDCWD, nameless, host.At.FDCWD, this.#firstPath, true);
       host.unwrap(linked, "create", this.#path);
     }
     this.#close();
-    if (this.#isDurable) syncDirectory(directoryOf(this.#path));
+    if (this.#temporaryPath !== undefined) {
+      renameFile(this.#temporaryPath, this.#path, this.#isDurable);
+    } else if (this.#isDurable) syncDirectory(directoryOf(this.#path));
   }
 
   /** Gives the file up, unless it is finished. */
   abort(): void {
     if (this.#fd < 0) return;
-    if (this.#isNamed) host.unlinkAt(host.At.FDCWD, this.#path);
+    if (this.#isNamed) host.unlinkAt(host.At.FDCWD, this.#firstPath);
     this.#close();
   }
 

@@ -5,7 +5,10 @@
  * @module
  */
 
+import { statfsSync } from "node:fs";
+import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { OsError } from "#src/errors.ts";
+import { openPlainOutput, PlainFileSink } from "./plain_sink.ts";
 import { openPlainSource } from "./plain_source.ts";
 import { callRuntime } from "./runtime_call.ts";
 import { openPlainStream } from "./plain_stream.ts";
@@ -34,7 +37,20 @@ export const plainFiles: Files = {
   readAll: (path) => callRuntime("read", path, () => Deno.readFileSync(path)),
   realPath: (path) => callRuntime("open", path, () => Deno.realPathSync(path)),
   openSource: openPlainSource,
+  openFast: openPlainSource,
   openStream: openPlainStream,
+  create: PlainFileSink.create,
+  standardOutput: openPlainOutput,
+  space(path) {
+    const { blocks, bfree, bavail, bsize } = callRuntime("stat", path, () => statfsSync(path));
+    return {
+      totalBytes: blocks * bsize,
+      usedBytes: (blocks - bfree) * bsize,
+      availableBytes: bavail * bsize,
+    };
+  },
+  allocate: plainBuffer,
+  bufferOf: (bytes) => ({ bytes, address: 0n }),
 };
 
 function statusOf(path: string, followsLink: boolean): FileStatus {

@@ -5,34 +5,39 @@
  */
 
 import { Errno, OsError } from "#src/errors.ts";
+import { FILE_MODE, type FileSink, type FileSinkOptions, type Sink } from "../streams.ts";
 import { callRuntime } from "./runtime_call.ts";
-import type { Sink } from "../streams.ts";
+import { directoryOf, temporaryPathFor } from "./whole_file.ts";
 
 /** A new file. */
-export class PlainFileSink implements Sink {
+export class PlainFileSink implements FileSink {
   readonly #path: string;
+  /** The name while the file is written. */
+  readonly #firstPath: string;
+  readonly #isDurable: boolean;
   readonly #file: Deno.FsFile;
   #position = 0;
   #isOpen = true;
 
-  private constructor(path: string, file: Deno.FsFile) {
+  private constructor(path: string, options: FileSinkOptions) {
+    const { mode = FILE_MODE, isDurable = false, isReplacing = false } = options;
     this.#path = path;
-    this.#file = file;
+    this.#isDurable = isDurable;
+    this.#firstPath = isReplacing ? temporaryPathFor(path) : path;
+    this.#file = callRuntime(
+      "create",
+      path,
+      () => Deno.openSync(this.#firstPath, { write: true, createNew: true, mode }),
+    );
   }
 
   /**
    * Creates a file.
    *
-   * @param mode permissions before the umask is applied
-   * @throws {OsError} EEXIST when the name is taken, by whatever
+   * @throws {OsError} EEXIST when the name is taken, by whatever, and nothing is to be replaced
    */
-  static create(path: string, mode = 0o640): PlainFileSink {
-    const file = callRuntime(
-      "create",
-      path,
-      () => Deno.openSync(path, { write: true, createNew: true, mode }),
-    );
-    return new PlainFileSink(path, file);
+  static create(path: string, options: FileSinkOptions = {}): PlainFileSink {
+    return new PlainFileSink(path, options);
   }
 
   /** Bytes written so far. */
@@ -48,14 +53,19 @@ export class PlainFileSink implements Sink {
   /** Completes the file. @throws {OsError} EBADF when it was finished or given up before */
   finish(): void {
     if (!this.#isOpen) throw new OsError(Errno.EBADF, "finish", this.#path);
+    if (this.#isDurable) callRuntime("sync", this.#path, () => this.#file.syncSync());
+    if (this.#firstPath !== this.#path) {
+      callRuntime("rename", this.#path, () => Deno.renameSync(this.#firstPath, this.#path));
+    }
     this.#close();
+    if (this.#isDurable) callRuntime("sync", this.#path, () => syncDirectory(this.#path));
   }
 
   /** Removes the file, unless it is finished. */
   abort(): void {
     if (!this.#isOpen) return;
     this.#close();
-    callRuntime("remove", this.#path, () => Deno.removeSync(this.#path));
+    callRuntime("remove", this.#path, () => Deno.removeSync(this.#firstPath));
   }
 
   #close(): void {
@@ -67,6 +77,12 @@ export class PlainFileSink implements Sink {
 /** Standard output as a sink. */
 export function openPlainOutput(): Sink {
   return { write: (bytes) => writeAll(Deno.stdout, bytes, "standard output") };
+}
+
+/** Makes the name of a file durable. */
+function syncDirectory(path: string): void {
+  using directory = Deno.openSync(directoryOf(path));
+  directory.syncSync();
 }
 
 function writeAll(

@@ -121,6 +121,11 @@ export function renameFile(temporaryPath: string, path: string, isDurable: boole
   if (isDurable) syncDirectory(directoryOf(path));
 }
 
+/** A name in the same directory that nothing else has, for what is to get another one's name. */
+export function temporaryPathFor(path: string): string {
+  return `${path.slice(0, path.lastIndexOf("/") + 1)}.${crypto.randomUUID()}`;
+}
+
 /** The directory that a path is in, as a path. */
 export function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1) || ".";
@@ -128,7 +133,7 @@ export function directoryOf(path: string): string {
 
 /** Makes the names in a directory durable. @throws {OsError} */
 export function syncDirectory(path: string): void {
-  syncBy(host.fsync, path);
+  host.unwrap(withDirectory(path, host.fsync), "sync", path);
 }
 
 /**
@@ -136,15 +141,22 @@ export function syncDirectory(path: string): void {
  * {OsError}
  */
 export function syncFileSystem(path: string): void {
-  syncBy(host.syncfs, path);
+  host.unwrap(withDirectory(path, host.syncfs), "sync", path);
 }
 
-function syncBy(sync: (fd: number) => number, path: string): void {
+/** Does something with an open directory. @throws {OsError} when it cannot be opened */
+export function withDirectory<Result>(
+  path: string,
+  use: (fd: number) => Result,
+  call = "open",
+): Result {
   const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
-  const result = sync(fd);
-  host.close(fd);
-  host.unwrap(result, "sync", path);
+  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), call, path);
+  try {
+    return use(fd);
+  } finally {
+    host.close(fd);
+  }
 }
 
 /** Removes a file. @returns whether it was there @throws {OsError} */

@@ -5,12 +5,11 @@
  */
 
 import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
-import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { sha256Stream } from "#src/codecs/hashing.ts";
 import { FormatError, IntegrityError, located } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#ffi/libc/calls.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import { INDEX_HEADER_SIZE, viewOf } from "../format/chunk_index.ts";
 import { readDynamicEnd, readDynamicLayout } from "../format/dynamic_index.ts";
 import { readFixedLayout } from "../format/fixed_index.ts";
@@ -61,7 +60,7 @@ export function scanIndex(
 }
 
 function scan(source: ByteSource, path: string, visit: ChunkVisitor): IndexSummary {
-  const buffer = pieceBuffer ??= (mayUseFfi ? host.allocateNativeBuffer : plainBuffer)(PIECE_SIZE);
+  const buffer = pieceBuffer ??= hostFiles.allocate(PIECE_SIZE);
   const headerSize = source.readAt(buffer, 0, INDEX_HEADER_SIZE, 0);
   const header = buffer.bytes.subarray(0, headerSize);
   const isFixed = path.endsWith(".fidx");

@@ -37,7 +37,7 @@ export interface BuildOptions extends Partial<MetadataOptions> {
    * Ends with an exception at the first entry that would be missing or incomplete. Default: false.
    */
   readonly isStrict?: boolean;
-  /** How files are reached. Default: system calls, which need FFI. */
+  /** How files are reached. Default: by system calls where FFI is allowed, else by the runtime. */
   readonly makeSource?: MakeBuildSource;
   /** Called for every entry, before its content is read. */
   readonly onEntry?: ((path: string, kind: BuildEntryKind) => void) | undefined;

@@ -3,14 +3,15 @@
  *
  * A reader calls an extraction for each entry in order (`extract_archive.ts`: the whole stream;
  * `extract_nodes.ts`: chosen paths by random access); the extraction decides what is made
- * (`extraction.ts`); a target makes it (`descriptor_target.ts` with FFI, `plain_target.ts` without,
- * `dry_target.ts` not at all).
+ * (`extraction.ts`); a target makes it (`directory_target.ts`: `descriptor_target.ts` with FFI,
+ * `plain_target.ts` without; `dry_target.ts` not at all).
  *
  * @module
  */
 
 export type { DamageHelp, KnownEntry } from "../damage_path.ts";
 export { DescriptorTarget } from "./descriptor_target.ts";
+export { openDirectoryTarget } from "./directory_target.ts";
 export { DryTarget } from "./dry_target.ts";
 export { PlainTarget } from "./plain_target.ts";
 export { extractArchive, type ExtractArchiveOptions } from "./extract_archive.ts";

@@ -6,11 +6,8 @@
  */
 
 import { directoryBehind } from "#src/io/files/files.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { buildArchive, planArchive } from "#src/pxar/builder/build_archive.ts";
-import { makeNativeSource } from "#src/pxar/builder/native_source.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
-import { makePlainSource } from "#src/pxar/builder/plain_source.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import { ArchiveWriter } from "#src/transfer/writer.ts";
 import { openOutputArchive, type OutputRequest } from "./output_files.ts";
@@ -28,9 +25,8 @@ export function createArchive(
 ): BuildReport {
   using output = openOutputArchive(request);
   const source = directoryBehind(directory);
-  const options = { ...build, makeSource: mayUseFfi ? makeNativeSource : makePlainSource };
-  if (request.isDryRun) return planArchive(source, options);
-  const report = buildArchive(source, output, options);
+  if (request.isDryRun) return planArchive(source, build);
+  const report = buildArchive(source, output, build);
   output.finish();
   return report;
 }

@@ -5,24 +5,23 @@
  */
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import type { FileSink } from "#src/io/streams.ts";
 import type { PxarEntry } from "#src/pxar/entry.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
-import { DescriptorTarget } from "#src/pxar/extractor/descriptor_target.ts";
+import { openDirectoryTarget } from "#src/pxar/extractor/directory_target.ts";
 import { DryTarget } from "#src/pxar/extractor/dry_target.ts";
 import { extractArchive } from "#src/pxar/extractor/extract_archive.ts";
 import { extractEntry, extractPaths } from "#src/pxar/extractor/extract_nodes.ts";
 import type { ExtractTarget } from "#src/pxar/extractor/extract_target.ts";
 import type { ExtractionOptions } from "#src/pxar/extractor/extraction.ts";
 import type { TargetOptions } from "#src/pxar/extractor/options.ts";
-import { PlainTarget } from "#src/pxar/extractor/plain_target.ts";
 import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { parseFilesFrom, parseIncludePatterns } from "#src/pxar/extractor/selection.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { joinPath, splitPath } from "#src/transfer/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./archive_tables.ts";
-import { openOutput, type OutputFile } from "./output_files.ts";
+import { openOutput } from "./output_files.ts";
 import { openSpecial } from "./special_file.ts";
 import { SpecialTarget } from "./special_target.ts";
 
@@ -78,7 +77,7 @@ export function extractToTarget(
     openAccessor: isPipe ? undefined : () => openAccessor(openAgain()),
     openTables: isPipe || source.goTo === undefined ? undefined : () => openAgain().source,
     onPrelude(bytes) {
-      prelude?.sink.write(bytes);
+      prelude?.write(bytes);
       prelude?.finish();
     },
   });
@@ -165,16 +164,13 @@ function optionsOf(
   return { isStrict, ignoresDeviceErrors, ...callbacks(directory) };
 }
 
-/** Where the C library may be used it restores more, and nothing can lead out of the target. */
 function openTarget(request: ExtractRequest, path: string): ExtractTarget {
   if (request.isDryRun) return new DryTarget(request.target, path);
-  return mayUseFfi
-    ? DescriptorTarget.open(path, request.target)
-    : PlainTarget.open(path, request.target);
+  return openDirectoryTarget(path, request.target);
 }
 
 /** Where the prelude goes; a file that is there already only with the same leave as any other. */
-function openPrelude(request: ExtractRequest): OutputFile | undefined {
+function openPrelude(request: ExtractRequest): FileSink | undefined {
   const { preludeTarget: path, isDryRun, target } = request;
   if (path === undefined || isDryRun) return undefined;
   const isReplacing = target.overwrite?.files === true;

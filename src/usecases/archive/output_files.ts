@@ -5,13 +5,8 @@
  */
 
 import { hostFiles } from "#src/io/files/files.ts";
-import { OsError, UsageError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { NativeFileSink, openNativeOutput } from "#src/io/files/native_sink.ts";
-import { openPlainOutput, PlainFileSink } from "#src/io/files/plain_sink.ts";
-import { callRuntime } from "#src/io/files/runtime_call.ts";
-import * as host from "#ffi/libc/calls.ts";
-import type { Sink } from "#src/io/streams.ts";
+import { Errno, OsError, UsageError } from "#src/errors.ts";
+import type { FileSink, Sink } from "#src/io/streams.ts";
 import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
 
 /** Version of an archive: one stream, or split. */
@@ -42,17 +37,6 @@ export interface OutputArchive extends Disposable {
   /** Completes the files and gives them their names. */
   finish(): void;
 }
-
-/** A file that is being written. */
-export interface OutputFile {
-  readonly sink: Sink;
-  /** Completes the file and gives it its name. */
-  finish(): void;
-  /** Leaves nothing behind. */
-  abort(): void;
-}
-
-const FILE_MODE = 0o640;
 
 /**
  * Path of the payload stream to write; undefined for one stream.
@@ -91,7 +75,7 @@ export function outputPayloadPath(request: OutputRequest): string | undefined {
  */
 export function openOutputArchive(request: OutputRequest): OutputArchive {
   const payload = outputPayloadPath(request);
-  const files: OutputFile[] = [];
+  const files: FileSink[] = [];
   try {
     for (const path of [request.path, ...(payload === undefined ? [] : [payload])]) {
       const { isReplacing, isDryRun } = request;
@@ -103,8 +87,8 @@ export function openOutputArchive(request: OutputRequest): OutputArchive {
   }
   let isFinished = false;
   return {
-    metadata: files[0]!.sink,
-    payload: files[1]?.sink,
+    metadata: files[0]!,
+    payload: files[1],
     finish() {
       // The payload first: an archive that has its name is complete.
       for (const file of files.toReversed()) file.finish();
@@ -121,43 +105,24 @@ export function openOutputArchive(request: OutputRequest): OutputArchive {
  *
  * @throws {OsError} EEXIST when it is there already and may not be replaced
  */
-export function openOutput(path: string, isReplacing: boolean): OutputFile {
-  if (path === STANDARD_STREAM) return openStandardOutput();
-  if (!isReplacing) return createFile(path);
-  checkPlace(path, isReplacing);
-  const temporary = `${path.slice(0, path.lastIndexOf("/") + 1)}.${crypto.randomUUID()}`;
-  const file = createFile(temporary);
+export function openOutput(path: string, isReplacing: boolean): FileSink {
+  if (path !== STANDARD_STREAM) {
+    if (isReplacing) checkPlace(path, isReplacing);
+    return hostFiles.create(path, { isReplacing });
+  }
+  const output = hostFiles.standardOutput();
   return {
-    sink: file.sink,
-    finish() {
-      file.finish();
-      replace(path, temporary);
-    },
-    abort: () => file.abort(),
+    write: (bytes) => output.write(bytes),
+    copyFrom: (fd, offset, size) => output.copyFrom?.(fd, offset, size) ?? 0,
+    finish() {},
+    abort() {},
   };
 }
 
-/**
- * Makes a file.
- *
- * @param mode permissions before the umask is applied
- * @throws {OsError} EEXIST when the name is taken, by whatever
- */
-export function createFile(path: string, mode = FILE_MODE): OutputFile {
-  const sink = mayUseFfi ? NativeFileSink.create(path, { mode }) : PlainFileSink.create(path, mode);
-  return { sink, finish: () => sink.finish(), abort: () => sink.abort() };
-}
-
-function openStandardOutput(): OutputFile {
-  const sink = mayUseFfi ? openNativeOutput() : openPlainOutput();
-  return { sink, finish() {}, abort() {} };
-}
-
 /** As {@link openOutput}, but nothing is written. */
-export function openNowhere(path: string, isReplacing: boolean): OutputFile {
+export function openNowhere(path: string, isReplacing: boolean): FileSink {
   if (path !== STANDARD_STREAM) checkPlace(path, isReplacing);
-  const sink: Sink = { write() {}, copyFrom: (_fd, _offset, size) => size };
-  return { sink, finish() {}, abort() {} };
+  return { write() {}, copyFrom: (_fd, _offset, size) => size, finish() {}, abort() {} };
 }
 
 /**
@@ -168,24 +133,5 @@ function checkPlace(path: string, isReplacing: boolean): void {
   const kind = hostFiles.status(path, false)?.kind;
   if (kind === undefined || (isReplacing && kind === "file")) return;
   const call = isReplacing ? "replace (not a regular file)" : "create";
-  throw new OsError(host.Errno.EEXIST, call, path);
-}
-
-/**
- * Gives a complete file the name of another one; where that fails it is removed. @throws {OsError}
- */
-function replace(path: string, temporary: string): void {
-  if (mayUseFfi) {
-    const { FDCWD } = host.At;
-    const result = host.renameAt(FDCWD, temporary, FDCWD, path);
-    if (result < 0) host.unlinkAt(FDCWD, temporary);
-    host.unwrap(result, "replace", path);
-    return;
-  }
-  try {
-    callRuntime("replace", path, () => Deno.renameSync(temporary, path));
-  } catch (error) {
-    Deno.removeSync(temporary);
-    throw error;
-  }
+  throw new OsError(Errno.EEXIST, call, path);
 }

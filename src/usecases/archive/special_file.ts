@@ -7,9 +7,9 @@
 import { LimitError, OsError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { DescriptorSink } from "#src/io/files/native_sink.ts";
+import type { FileSink } from "#src/io/streams.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
-import type { OutputFile } from "./output_files.ts";
 
 /** What is to be written, and whether it may be. */
 export interface SpecialRequest {
@@ -33,7 +33,7 @@ export interface SpecialRequest {
  * @throws {OsError} EEXIST for a block device that may not be written onto, EBUSY for one in use
  * @throws {LimitError} when it is too small
  */
-export function openSpecial(request: SpecialRequest): OutputFile | undefined {
+export function openSpecial(request: SpecialRequest): FileSink | undefined {
   if (!mayUseFfi) return undefined;
   const stat = new host.HostStat();
   const { path } = request;
@@ -44,7 +44,7 @@ export function openSpecial(request: SpecialRequest): OutputFile | undefined {
     return undefined;
   }
   if (isBlockDevice) checkBlockDevice(request);
-  if (request.isDryRun) return { sink: { write() {} }, finish() {}, abort() {} };
+  if (request.isDryRun) return { write() {}, finish() {}, abort() {} };
   // Of a block device O_EXCL means: not one that is mounted, or part of something else.
   const { WRONLY, EXCL, NOCTTY, CLOEXEC } = host.OpenFlag;
   const flags = WRONLY | NOCTTY | CLOEXEC | (isBlockDevice ? EXCL : 0);
@@ -54,8 +54,10 @@ export function openSpecial(request: SpecialRequest): OutputFile | undefined {
     if (isOpen) host.close(fd);
     isOpen = false;
   };
+  const sink = new DescriptorSink(fd, path);
   return {
-    sink: new DescriptorSink(fd, path),
+    write: (bytes) => sink.write(bytes),
+    copyFrom: (fdIn, offset, size) => sink.copyFrom(fdIn, offset, size),
     finish() {
       const synced = isBlockDevice ? host.fsync(fd) : 0;
       close();

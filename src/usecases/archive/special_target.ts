@@ -10,17 +10,17 @@ import type { EntryContent, ExtractTarget } from "#src/pxar/extractor/extract_ta
 import type { RestoreFeatures } from "#src/pxar/extractor/options.ts";
 import { RESTORE_ALL } from "#src/pxar/extractor/options.ts";
 import type { PxarMetadata } from "#src/pxar/entry.ts";
-import type { OutputFile } from "./output_files.ts";
+import type { FileSink } from "#src/io/streams.ts";
 
 const BUFFER_SIZE = 1 << 20;
 
 /** Takes the content of one file, and leaves the metadata of where it goes alone. */
 export class SpecialTarget implements ExtractTarget {
   readonly features: RestoreFeatures = RESTORE_ALL;
-  readonly #file: OutputFile;
+  readonly #file: FileSink;
   #isFinished = false;
 
-  constructor(file: OutputFile) {
+  constructor(file: FileSink) {
     this.#file = file;
   }
 
@@ -28,7 +28,7 @@ export class SpecialTarget implements ExtractTarget {
     const buffer = plainBuffer(BUFFER_SIZE);
     for (let done = 0; done < content.size;) {
       const count = content.read(buffer, 0, Math.min(BUFFER_SIZE, content.size - done));
-      this.#file.sink.write(buffer.bytes.subarray(0, count));
+      this.#file.write(buffer.bytes.subarray(0, count));
       done += count;
     }
     this.#isFinished = true;

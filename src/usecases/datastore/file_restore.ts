@@ -15,7 +15,8 @@ import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/extract_target.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "../archive/archive_files.ts";
-import { openNowhere, openOutput, type OutputFile } from "../archive/output_files.ts";
+import type { FileSink } from "#src/io/streams.ts";
+import { openNowhere, openOutput } from "../archive/output_files.ts";
 import { openSpecial } from "../archive/special_file.ts";
 import { interruptible } from "./interruption.ts";
 
@@ -127,13 +128,13 @@ function imageSize(snapshot: SnapshotReader, name: string): number | undefined {
 }
 
 function restoreInto(
-  file: OutputFile,
+  file: FileSink,
   snapshot: SnapshotReader,
   { name }: Pick<StreamRestore, "name">,
   onRestored: OnRestored,
 ): number {
   try {
-    const bytes = restoreStream(snapshot, name, file.sink, onRestored);
+    const bytes = restoreStream(snapshot, name, file, onRestored);
     file.finish();
     return bytes;
   } catch (error) {

@@ -7,11 +7,10 @@
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import type { ArchiveHolder } from "#src/backup/archive_access.ts";
-import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
+import { hostCodecs } from "#src/codecs/codecs.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { IntegrityError, located, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
@@ -101,7 +100,7 @@ function openHolder({ storePath, snapshot }: IndexPlace, stack: DisposableStack)
  * Indexes that no manifest lists. Their chunks are not encrypted: nothing would say with which key.
  */
 function openLooseIndexes(directory: string, stack: DisposableStack): ArchiveHolder {
-  const codecs = mayUseFfi ? nativeCodecs() : builtInCodecs();
+  const codecs = hostCodecs();
   const store = stack.adopt(DirectoryChunks.open(directory), (it) => it.close());
   const chunks = new LocalChunkSource({
     store,

@@ -67,14 +67,7 @@ function replace(path: string, text: string): void {
   if (hostFiles.status(path, false)?.kind === "other") {
     throw new OsError(Errno.EEXIST, "replace (not a regular file)", path);
   }
-  const temporary = `${path}.${crypto.randomUUID()}`;
-  writeNew(temporary, text);
-  try {
-    callRuntime("replace", path, () => Deno.renameSync(temporary, path));
-  } catch (error) {
-    Deno.removeSync(temporary);
-    throw error;
-  }
+  write(path, text, true);
 }
 
 /** Makes the directory of a default place. @throws {OsError} */
@@ -90,19 +83,16 @@ export function makePlace(path: string): void {
  * when there is one
  */
 export function writeNew(path: string, text: string): void {
-  using file = callRuntime(
-    "create",
-    path,
-    () => Deno.openSync(path, { write: true, createNew: true, mode: KEY_MODE }),
-  );
+  write(path, text, false);
+}
+
+function write(path: string, text: string, isReplacing: boolean): void {
+  const file = hostFiles.create(path, { mode: KEY_MODE, isDurable: true, isReplacing });
   try {
-    callRuntime("write", path, () => {
-      const bytes = new TextEncoder().encode(text);
-      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
-      file.syncSync();
-    });
+    file.write(new TextEncoder().encode(text));
+    file.finish();
   } catch (error) {
-    Deno.removeSync(path);
+    file.abort();
     throw error;
   }
 }

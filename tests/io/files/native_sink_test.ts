@@ -21,8 +21,8 @@ function isTaken(error: unknown): boolean {
 
 for (
   const [name, create] of [
-    ["NativeFileSink", (path: string) => NativeFileSink.create(path)],
-    ["PlainFileSink", (path: string) => PlainFileSink.create(path)],
+    ["NativeFileSink", NativeFileSink.create],
+    ["PlainFileSink", PlainFileSink.create],
   ] as const
 ) {
   Deno.test(`${name} writes a new file with mode 0640`, () => {
@@ -54,6 +54,35 @@ for (
     sink.write(pattern(100));
     sink.abort();
     assert.deepEqual([...Deno.readDirSync(scratch.path)], []);
+  });
+
+  Deno.test(`${name} replaces a file at the end and not before, whole`, () => {
+    using scratch = new TempDirectory("sink");
+    const path = scratch.join("file");
+    Deno.writeTextFileSync(path, "old");
+    const options = { isReplacing: true, isDurable: true, mode: 0o600 };
+    const given = create(path, options);
+    given.write(pattern(100));
+    given.abort();
+    const sink = create(path, options);
+    sink.write(pattern(MIB));
+    assert.equal(Deno.readTextFileSync(path), "old");
+    sink.finish();
+    sink.abort();
+    assert.deepEqual(Deno.readFileSync(path), pattern(MIB));
+    assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
+    assert.equal([...Deno.readDirSync(scratch.path)].length, 1);
+  });
+
+  Deno.test(`${name} leaves nothing behind when it cannot have the name`, () => {
+    using scratch = new TempDirectory("sink");
+    const path = scratch.join("taken");
+    const sink = create(path, { isReplacing: true });
+    sink.write(pattern(100));
+    Deno.mkdirSync(`${path}/in`, { recursive: true });
+    assert.throws(() => sink.finish(), OsError);
+    sink.abort();
+    assert.deepEqual(Array.from(Deno.readDirSync(scratch.path), ({ name }) => name), ["taken"]);
   });
 }
 

@@ -17,7 +17,7 @@ import { addHelpNotes } from "../../help.ts";
 import { formatNow } from "#src/usecases/local_time.ts";
 import { KEY_PASSWORD, KEY_PASSWORD_ENVIRONMENT, secretOf } from "#src/usecases/keys/secrets.ts";
 import { askNewPassword, checkNewPassword } from "../../terminal/password.ts";
-import { createFile } from "#src/usecases/archive/output_files.ts";
+import { writeNew } from "#src/usecases/keys/key_files.ts";
 
 interface KeygenOptions extends FormatOptions {
   readonly args: readonly string[];
@@ -80,7 +80,7 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
       context.terminal.out(text);
       return 0;
     }
-    writeNewFile(path, text);
+    writeNew(path, text);
     if (options.format === "json") {
       const fingerprint = formatFingerprint(file.fingerprint!);
       const summary = { type: "summary", path, kdf: kind, fingerprint };
@@ -89,18 +89,6 @@ export const keygenCommand: CommandModule<KeygenOptions> = {
     return 0;
   },
 };
-
-/** Makes a file for its owner only; half a key is not left behind. */
-function writeNewFile(path: string, text: string): void {
-  const file = createFile(path, 0o600);
-  try {
-    file.sink.write(new TextEncoder().encode(text));
-  } catch (error) {
-    file.abort();
-    throw error;
-  }
-  file.finish();
-}
 
 /** A password that is given locks the key, unless --kdf says otherwise. */
 async function choosePassphrase(

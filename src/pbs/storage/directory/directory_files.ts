@@ -13,10 +13,8 @@ import {
 } from "#src/io/files/files.ts";
 import { UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { removeFile, renameFile, syncDirectory, syncFileSystem } from "#src/io/files/whole_file.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { openNativeSource } from "#src/io/files/native_source.ts";
 import type { FileStorage, StoredEntry, StoredStatus } from "../storage.ts";
 import type { StoreFiles } from "./store_files.ts";
 
@@ -55,7 +53,7 @@ export class DirectoryFiles implements FileStorage {
 
   open(name: string): ByteSource {
     const path = this.pathOf(name);
-    return mayUseFfi ? openNativeSource(path) : hostFiles.openSource(path);
+    return hostFiles.openFast(path);
   }
 
   replace(name: string, bytes: Uint8Array<ArrayBuffer>): void {

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { statfsSync } from "node:fs";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import * as host from "#ffi/libc/calls.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import type { FileOwner } from "./directory_options.ts";
 import type { Storage, StorageDescription, StorageSpace } from "../storage.ts";
 import { type ChunkWriting, DirectoryChunks } from "./directory_chunks.ts";
@@ -79,7 +78,7 @@ export class DirectoryStorage implements Storage {
   }
 
   space(): StorageSpace {
-    return mayUseFfi ? hostSpace(this.localPath) : builtInSpace(this.localPath);
+    return hostFiles.space(this.localPath);
   }
 
   /** Closes what is open; locks are given back by who holds them. */
@@ -87,27 +86,4 @@ export class DirectoryStorage implements Storage {
     this.#chunks?.close();
     this.#chunks = undefined;
   }
-}
-
-function hostSpace(path: string): StorageSpace {
-  const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.unwrap(host.open(path, RDONLY | DIRECTORY), "open", path);
-  const found = host.statvfs(fd);
-  host.close(fd);
-  if (typeof found === "number") throw new host.OsError(-found, "stat", path);
-  const { blocks, blocksFree, blocksAvailable, blockSizeBytes } = found;
-  return {
-    totalBytes: blocks * blockSizeBytes,
-    usedBytes: (blocks - blocksFree) * blockSizeBytes,
-    availableBytes: blocksAvailable * blockSizeBytes,
-  };
-}
-
-function builtInSpace(path: string): StorageSpace {
-  const found = statfsSync(path);
-  return {
-    totalBytes: found.blocks * found.bsize,
-    usedBytes: (found.blocks - found.bfree) * found.bsize,
-    availableBytes: found.bavail * found.bsize,
-  };
 }
