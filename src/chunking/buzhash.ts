@@ -163,7 +163,7 @@ const KEEP_SUMS: Code = repeat(WINDOW_SIZE * VALUE_SIZE / VECTOR_SIZE, (index) =
 
 /**
  * Moves the start on to the first block with a boundary and the end to its end, or to where there
- * is no whole block.
+ * is not a whole block.
  */
 const FIND_BLOCK: Code = [
   ...get(MASK),

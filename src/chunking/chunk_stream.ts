@@ -49,7 +49,7 @@ export interface ChunkStream extends Sink {
    * Ends the running chunk here and appends chunks that are kept already, which is not checked
    * here.
    *
-   * @throws {UsageError} when a size is none
+   * @throws {UsageError} when a size is not a number of bytes
    */
   inject(chunks: readonly KnownChunk[]): void;
   /**

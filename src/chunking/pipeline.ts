@@ -103,7 +103,10 @@ export class ChunkPipeline {
   /** How long threads may take to end. */
   #endTimeoutMs: number | undefined;
 
-  /** Starts no thread before the first chunks. @throws {UsageError} when the budget is no size */
+  /**
+   * Starts no thread before the first chunks. @throws {UsageError} when the budget is not a number
+   * of bytes
+   */
   constructor(options: ChunkPipelineOptions) {
     this.#handler = options.handler;
     this.#workers = options.workers;
@@ -117,7 +120,7 @@ export class ChunkPipeline {
    * Starts a stream. Its listener is called for each chunk in order, during calls of any stream of
    * the pipeline.
    *
-   * @throws {UsageError} when the sizes of the rule are no sizes
+   * @throws {UsageError} when a size of the rule is not valid
    * @throws {StateError} `busy` when the pipeline has ended
    */
   openStream(rule: CutRule, onChunk: ChunkListener): ChunkStream {
@@ -324,7 +327,7 @@ export class ChunkPipeline {
   }
 }
 
-/** @throws {UsageError} when the rule's sizes are no sizes */
+/** @throws {UsageError} when a size of the rule is not valid */
 function chunkSizeMax(rule: CutRule): number {
   if (rule.kind === "fixed") return new FixedChunker(rule.chunkSize).chunkSizeMax;
   checkAverageSize(rule.averageSize);

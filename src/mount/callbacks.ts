@@ -64,7 +64,7 @@ export function makeCallbacks(
     }
   }
 
-  /** As `serve`, for answers that have no body: a positive result is none. */
+  /** As `serve`, for answers without a body: a positive result counts as success. */
   function serveEmpty(handle: Deno.PointerValue, run: () => number): void {
     serve(handle, () => Math.min(run(), 0));
   }

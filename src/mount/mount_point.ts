@@ -112,7 +112,7 @@ export function isMounted(path: string): boolean {
  * Checks that `path` can be mounted on; a dead mount left by a killed program is removed first.
  *
  * @returns whether such a mount was removed
- * @throws {UsageError} when it is no empty directory
+ * @throws {UsageError} when it is not an empty directory
  * @throws {StateError} `busy` when something is mounted there
  */
 export async function prepareMountPoint(path: string): Promise<boolean> {

@@ -36,7 +36,7 @@ export function readMountTable(): MountTableEntry[] {
   return parseMountTable(decodeFileName(bytes as Uint8Array));
 }
 
-/** Parses the text of mountinfo (proc(5)); lines that are none are left out. */
+/** Parses the text of mountinfo (proc(5)); malformed lines are left out. */
 export function parseMountTable(text: string): MountTableEntry[] {
   const entries: MountTableEntry[] = [];
   for (const line of text.split("\n")) {

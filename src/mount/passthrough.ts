@@ -2,9 +2,9 @@
  * Whether, and how, the kernel can read and write files of a mount by itself (FUSE passthrough).
  *
  * File systems stand on each other, and the kernel allows two floors. A mount that may pass through
- * to a stacked file system (any path of a container that is no volume lies on overlayfs) counts as
- * the second one: no overlayfs can be put on top of it. So a mount takes the lower floor where that
- * is enough.
+ * to a stacked file system (any path of a container outside its volumes lies on overlayfs) counts
+ * as the second one: no overlayfs can be put on top of it. So a mount takes the lower floor where
+ * that is enough.
  *
  * @module
  */

@@ -57,7 +57,7 @@ const WORKER_CELLS = OPERATION_CELLS * OPCODE_COUNT;
 export interface OperationStatistics {
   /** Requests. */
   readonly count: number;
-  /** Requests that failed: answered with an error that is no ordinary answer. */
+  /** Requests that failed: answered with an error that is not an ordinary answer. */
   readonly errors: number;
   /** Requests whose answer was an ordinary no, such as `ENOENT`. */
   readonly negative: number;

@@ -308,7 +308,7 @@ export class CopyUp {
     return this.writeMarkerIn(table.fd(slot), lowerPath);
   }
 
-  /** As {@link writeMarker}, for an open directory that is no node yet. */
+  /** As {@link writeMarker}, for an open directory that is not a node yet. */
   writeMarkerIn(directoryFd: number, lowerPath: string | undefined): number {
     const { tmpFd, options } = this.#context;
     const temporary = this.#context.temporaryName();

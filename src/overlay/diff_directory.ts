@@ -430,7 +430,7 @@ function findStranger(path: string): string | undefined {
 function namesIn(path: string): string[] {
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY;
   const fd = host.open(path, flags);
-  // What is no directory is for `makeDirectory` to refuse.
+  // `makeDirectory` refuses anything but a directory.
   if (fd === -host.Errno.ENOENT || fd === -host.Errno.ENOTDIR) return [];
   host.unwrap(fd, "open directory", path);
   try {

@@ -58,7 +58,9 @@ export class PartialProbe {
     this.#context = context;
   }
 
-  /** Whether the file read last, which is no partial one, is a whole copy that was not synced. */
+  /**
+   * Whether the file read last is a whole copy that was not synced; it must not be a partial file.
+   */
   isUnsyncedCopy = false;
 
   /**

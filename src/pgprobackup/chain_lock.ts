@@ -228,7 +228,7 @@ class LockDirectory {
     }
   }
 
-  /** Ids in a file; none when it is not there. Lines that are no ids are passed over. */
+  /** Ids in a file; none when it does not exist. Lines that are not ids are skipped. */
   #readPids(name: string): number[] {
     const path = `${this.#path}/${name}`;
     const fd = host.openAt(

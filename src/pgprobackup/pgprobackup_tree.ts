@@ -65,7 +65,7 @@ export interface PgProbackupAccess {
 /** Which backup to open, and by what. */
 export interface PgProbackupOptions extends PgProbackupTarget, PgProbackupAccess {}
 
-/** How to open a chain, and by what. */
+/** Owner and links of the tree, and the access to the files of the chain. */
 export interface OpenChainOptions
   extends Pick<PgProbackupTarget, "owner" | "mountPath">, PgProbackupAccess {}
 

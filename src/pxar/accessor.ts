@@ -237,8 +237,8 @@ export class PxarAccessor {
   /**
    * The regular file that a hard link stands for.
    *
-   * @throws {FormatError} `bad-hardlink` when there is none where the link says, or it has another
-   *   name; `path-escape`
+   * @throws {FormatError} `bad-hardlink` when there is no entry where the link points, or it has
+   *   another name; `path-escape`
    */
   resolveHardlink(link: Pick<PxarLinkNode, "name" | "offset" | "entry">): PxarNode {
     const { distance, targetPath } = link.entry;
@@ -297,8 +297,8 @@ export class PxarAccessor {
    *
    * @returns the count, short only at the end of the file
    * @throws {FormatError} `missing-payload`, `bad-payload-ref`, `truncated`
-   * @throws {UsageError} when the node is no file, the bytes do not fit into the target, or the
-   *   offset is none
+   * @throws {UsageError} when the node is not a file, the bytes do not fit into the target, or the
+   *   offset is negative or not an integer
    */
   readContent(
     node: PxarNode,

@@ -124,7 +124,7 @@ export class WaitTable {
     return this.#cells[Header.PERMIT_COUNT]!;
   }
 
-  /** A thread that is no reserve serves from now on. */
+  /** A thread other than the reserve serves from now on. */
   addPermits(count: number): void {
     Atomics.add(this.#cells, Header.PERMIT_COUNT, count);
   }

@@ -11,7 +11,7 @@ export function formatBackupId(startSeconds: number): string {
   return encodeBase36(startSeconds);
 }
 
-/** The start time that an id in either case stands for; undefined when it is no id. */
+/** The start time that an id in either case stands for; undefined when the text is not an id. */
 export function parseBackupId(id: string): number | undefined {
   return decodeBase36(id);
 }

@@ -8,7 +8,7 @@ import { decodeFileName } from "#src/bytes/file_name.ts";
 import { UsageError } from "#src/errors.ts";
 import { PathPattern } from "./pattern.ts";
 
-/** Name of the files. */
+/** Files of this name exclude, in their directory and below. */
 export const EXCLUDE_FILE_NAME = ".pxarexclude";
 
 /** A larger one is no list of patterns. */
