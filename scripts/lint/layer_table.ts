@@ -52,8 +52,24 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "format",
     "ffi/libc",
   ],
+  // One name for all that can be opened; binds diff directories only by the marks of a source.
+  sources: [
+    "errors",
+    "tree",
+    "codecs",
+    "io",
+    "threads",
+    "overlay",
+    "pgprobackup",
+    "pxar",
+    "pbs",
+    "backup",
+    "format",
+    "ffi/libc",
+  ],
   // What a program does with all of them together; knows no terminal.
   usecases: [
+    "sources",
     "bytes",
     "errors",
     "tree",
@@ -75,6 +91,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // Options, printing, and what only a person at a terminal needs.
   cli: [
     "usecases",
+    "sources",
     "bytes",
     "errors",
     "tree",

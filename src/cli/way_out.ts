@@ -47,7 +47,7 @@ export const ARGUMENTS: ReadonlySet<string> = new Set(["archive", "archive-name"
 const COMMANDS: Readonly<Record<string, string>> = {
   "listInstances()": "`pbkfs show`",
   "mappedImages()": "pbkfs pbs unmap without a name",
-  "runSnapshotMount()": "pbkfs pbs mount",
+  "snapshotToMount()": "pbkfs pbs mount",
   "unmapImage()": "pbkfs pbs unmap",
 };
 

@@ -47,6 +47,7 @@ const NAME_LENGTH_MAX = 255;
 const NAME_BYTES_PER_UNIT_MAX = 3;
 
 const BLOCK_SIZE = 512;
+const STATFS_BLOCK_SIZE = 4096;
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
 const SEEK_HOLE = 4;
@@ -58,6 +59,8 @@ export interface TreeFileSystemOptions {
    * than the ACL gives. To tools that copy ACLs these are still to be had as extended attributes.
    */
   readonly showsRestrictedModes?: boolean;
+  /** Space that the file system is said to take, in bytes; default: none. */
+  readonly sizeBytes?: number;
 }
 
 /**
@@ -79,11 +82,13 @@ export class TreeFileSystem implements FileSystem {
   #listedIn = 0;
 
   readonly #showsRestrictedModes: boolean;
+  readonly #sizeBytes: number;
 
   /** @param options see {@link TreeFileSystemOptions} */
   constructor(tree: Tree, options: TreeFileSystemOptions = {}) {
     this.#tree = tree;
     this.#showsRestrictedModes = options.showsRestrictedModes ?? false;
+    this.#sizeBytes = options.sizeBytes ?? 0;
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
@@ -202,7 +207,8 @@ export class TreeFileSystem implements FileSystem {
   }
 
   statfs(out: StatfsSlot): number {
-    out.blocks = 0;
+    out.blockSizeBytes = STATFS_BLOCK_SIZE;
+    out.blocks = Math.ceil(this.#sizeBytes / STATFS_BLOCK_SIZE);
     out.blocksFree = 0;
     out.blocksAvailable = 0;
     out.files = 0;

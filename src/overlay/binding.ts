@@ -51,7 +51,8 @@ const BindingSchema = v.looseObject({
 
 /**
  * The record. `nonce` is 16 random bytes in hexadecimal, made once, by which the diff's own files
- * are recognised. Times are Unix seconds. Any other key is the source's own ({@link Source.keys}).
+ * are recognised. Times are Unix seconds. Any other key is the source's own
+ * ({@link BoundSource.keys}).
  */
 export type Binding = Readonly<v.InferOutput<typeof BindingSchema>>;
 
@@ -68,7 +69,7 @@ export interface SourceMark {
 }
 
 /** The source that a diff directory is, or is to be, bound to. */
-export interface Source extends SourceMark {
+export interface BoundSource extends SourceMark {
   /** Keys of its own in the record, for scripts and for {@link accept}. */
   readonly keys?: Readonly<Record<string, unknown>>;
   /**
@@ -127,7 +128,7 @@ export function recordedSource({ kind, name, fingerprint, ids }: SourceMark): Bi
  */
 export function checkSource(
   binding: Binding,
-  source: Source,
+  source: BoundSource,
   isForced: boolean,
 ): string | undefined {
   if (isSameSource(binding.source, source)) return undefined;
@@ -144,7 +145,7 @@ function isSameSource(former: SourceMark | undefined, source: SourceMark): boole
 function acceptNoChange(former: Binding, source: SourceMark, isForced: boolean): string {
   requireSameKind(former, source);
   const { name } = former.source!;
-  if (name !== source.name) throw boundElsewhere(source.kind, name, source.name);
+  if (name !== source.name) throw boundElsewhere("source", name, source.name);
   const change = "has changed";
   if (isForced) return change;
   throw new StateError(

@@ -19,13 +19,13 @@ import { FileType } from "#src/tree/node.ts";
 import {
   type Binding,
   BINDING_FILE_NAME,
+  type BoundSource,
   checkSource,
   DIFF_FORMAT_VERSION,
   formatBinding,
   NONCE_SIZE,
   parseBinding,
   recordedSource,
-  type Source,
 } from "./binding.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
 import { readSmallTextFile, replaceTextFile } from "./durable_file.ts";
@@ -70,7 +70,7 @@ export interface DiffPlace {
 
 /** What is recorded when a diff directory is bound. */
 export interface BindingFacts {
-  readonly source: Source;
+  readonly source: BoundSource;
   /** Files may get extended attributes from now on. */
   readonly extendedAttributes: boolean;
   readonly programVersion: string;

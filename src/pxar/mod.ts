@@ -13,7 +13,7 @@ export * from "./new_entry.ts";
 export type { DeviceNumber } from "./format/device.ts";
 export type { ReportCounter } from "./report_counter.ts";
 export type { RebuiltTable } from "./archive_node.ts";
-export { openPxarTree } from "./pxar_tree.ts";
+export { openPxarTree, type PxarTreeOptions } from "./pxar_tree.ts";
 export { verifyArchive, type VerifyFinding } from "./verify.ts";
 export * from "./builder/mod.ts";
 export * from "./exclude/mod.ts";

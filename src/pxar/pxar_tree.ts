@@ -48,35 +48,45 @@ const MINOR_MAX = 0xf_ffffn;
  *
  * Ids are byte offsets: that of the FILENAME header, and for a directory that of the last item of
  * its table, from which it can be found again. The names of a hard-linked file have the id of the
- * first one. How many there are is known only after reading the whole archive, so
- * {@link Attributes.nlink} is always 1 and {@link Tree.countsLinks} false. ACLs and file
- * capabilities are shown as the extended attributes that the kernel knows.
+ * first one. How many there are is known only after reading the whole archive: without
+ * {@link PxarTreeOptions.linkCounts} {@link Attributes.nlink} is always 1 and
+ * {@link Tree.countsLinks} false. ACLs and file capabilities are shown as the extended attributes
+ * that the kernel knows.
  *
  * @throws {FormatError} what {@link PxarAccessor.open} throws; then nothing is closed
  */
-export function openPxarTree(source: ByteSource, options: PxarAccessorOptions = {}): Tree {
+export function openPxarTree(source: ByteSource, options: PxarTreeOptions = {}): Tree {
   const accessor = PxarAccessor.open(source, options);
   return new PxarTree({
     accessor,
     source,
     payload: options.payload,
     search: new HoleSearch(options.allocate ?? plainBuffer),
+    linkCounts: options.linkCounts,
   });
+}
+
+/** How an archive is opened as a tree. */
+export interface PxarTreeOptions extends PxarAccessorOptions {
+  /** Number of names of each file with several, by its id; see {@link openPxarTree}. */
+  readonly linkCounts?: ReadonlyMap<number, number> | undefined;
 }
 
 /** What all nodes of a tree share. */
 interface Archive extends ContentStreams {
   readonly accessor: PxarAccessor;
   readonly search: HoleSearch;
+  readonly linkCounts: ReadonlyMap<number, number> | undefined;
 }
 
 class PxarTree implements Tree {
-  readonly countsLinks = false;
+  readonly countsLinks: boolean;
   readonly root: DirectoryNode;
   readonly #archive: Archive;
 
   constructor(archive: Archive) {
     this.#archive = archive;
+    this.countsLinks = archive.linkCounts !== undefined;
     this.root = new PxarDirectory(archive, archive.accessor.root);
   }
 
@@ -103,7 +113,7 @@ function makeNode(archive: Archive, node: PxarNode): Node {
       return {
         ...baseOf(node),
         kind: "symlink",
-        attributes: attributesOf(entry.metadata, size),
+        attributes: attributesOf(entry.metadata, size, linkCount(archive, node)),
         target: entry.target,
       } satisfies SymlinkNode;
     }
@@ -113,7 +123,7 @@ function makeNode(archive: Archive, node: PxarNode): Node {
       return {
         ...baseOf(node),
         kind: "special",
-        attributes: attributesOf(entry.metadata, 0, deviceOf(entry)),
+        attributes: attributesOf(entry.metadata, 0, linkCount(archive, node), deviceOf(entry)),
       } satisfies SpecialNode;
   }
 }
@@ -133,7 +143,7 @@ class PxarDirectory implements DirectoryNode {
     const { count, rebuilt } = node.table!;
     // A directory that may hold more than can be read must not look complete.
     if (rebuilt === undefined) this.entryCount = count;
-    this.attributes = attributesOf(node.entry.metadata, 0);
+    this.attributes = attributesOf(node.entry.metadata, 0, 1);
   }
 
   xattrs(): ReadonlyMap<string, Uint8Array> {
@@ -170,7 +180,7 @@ class PxarFile implements FileNode {
     this.#payload = payload;
     this.id = node.offset;
     this.attributes = {
-      ...attributesOf(node.entry.metadata, payload.size),
+      ...attributesOf(node.entry.metadata, payload.size, linkCount(archive, node)),
       dataBytes: dataBytesOf(payload, archive),
     };
   }
@@ -196,9 +206,13 @@ function baseOf(node: PxarNode): { id: number; xattrs: () => ReadonlyMap<string,
   return { id: node.offset, xattrs: () => xattrsOf(node.entry.metadata) };
 }
 
-function attributesOf(metadata: PxarMetadata, size: number, rdev = 0): Attributes {
+function linkCount({ linkCounts }: Archive, { offset }: PxarNode): number {
+  return linkCounts?.get(offset) ?? 1;
+}
+
+function attributesOf(metadata: PxarMetadata, size: number, nlink: number, rdev = 0): Attributes {
   const { mode, uid, gid, mtime } = metadata;
-  return { mode, uid, gid, size, mtime, nlink: 1, rdev };
+  return { mode, uid, gid, size, mtime, nlink, rdev };
 }
 
 /** The kernel's 32-bit device number. */

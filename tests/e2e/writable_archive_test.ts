@@ -25,7 +25,7 @@ Deno.test("A writable mount of an archive keeps what is written, and the archive
   assert.deepEqual(await Deno.readFile(archive), before);
   const source = place.binding["source"] as Record<string, unknown>;
   assert.equal(source["kind"], "pxar");
-  assert.equal(source["name"], archive);
+  assert.equal(source["name"], `pxar:${archive}`);
 });
 
 Deno.test("A diff over an archive follows it to another place, and refuses others and changed ones", async () => {
@@ -142,7 +142,7 @@ Deno.test({
     await exercise(place);
     const name = "host/x/2023-11-14T22:13:20Z";
     const source = place.binding["source"] as Record<string, unknown>;
-    assert.equal(source["name"], `${name}/root.pxar`);
+    assert.equal(source["name"], `pbs:${store.path}#${name}/root.pxar`);
     // What is said of a snapshot later does not make it another one.
     await store.must(["snapshot", "notes", "update", name, "note"]);
     await place.mustMount();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { FormatError, StateError, UsageError } from "#src/errors.ts";
-import { type Binding, parseBinding, type Source } from "#src/overlay/binding.ts";
+import { type Binding, type BoundSource, parseBinding } from "#src/overlay/binding.ts";
 import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
 import {
   type DiffDirectory,
@@ -14,7 +14,7 @@ import { measureDiff } from "#src/overlay/diff_usage.ts";
 import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
-const SOURCE: Source = {
+const SOURCE: BoundSource = {
   kind: "test",
   name: "/somewhere/it",
   fingerprint: "5".repeat(64),
@@ -147,7 +147,7 @@ Deno.test("readBinding() reads what a directory is bound to, and nothing of one 
 Deno.test("DiffDirectory.bind() refuses another source, even if forced, and one that has changed", () => {
   using place = new Place();
   const before = place.bindOnce();
-  const others: [Partial<Source>, code: string][] = [
+  const others: [Partial<BoundSource>, code: string][] = [
     [{ kind: "other" }, "bound-elsewhere"],
     [{ kind: "other", fingerprint: "x" }, "bound-elsewhere"],
     [{ name: "/somewhere/else", fingerprint: "x" }, "bound-elsewhere"],

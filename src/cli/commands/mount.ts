@@ -15,8 +15,8 @@ import {
 import { addHelpNotes } from "../help.ts";
 import { addIoTimeout } from "../options/io_timeout.ts";
 import { addLogOptions } from "../options/log_options.ts";
-import type { BackupMountRequest, Owner } from "#src/usecases/mounting/mount_request.ts";
-import type { MountOptions } from "../options/mount_options.ts";
+import type { Owner } from "#src/usecases/mounting/mount_request.ts";
+import type { BackupMountRequest, MountOptions } from "../options/mount_options.ts";
 
 const SECONDS_MAX = 86_400;
 
@@ -89,8 +89,10 @@ export const mountCommand: CommandModule<MountOptions> = {
     if (options.console === true || options.handshake === true) {
       const { serveMount } = await import("../mounting/serving.ts");
       return await serveMount(options.handshake === true, async (report) => {
-        const { runBackupMount } = await import("#src/usecases/mounting/backup_mount.ts");
-        await runBackupMount({ ...request, owner: await ownerOf(options) }, report);
+        const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
+        const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
+        const backup = { ...request.backup, owner: await ownerOf(options) };
+        await runMount(request, backupToMount(backup, request.writable), report);
       });
     }
     return await launch(request, options, context);
@@ -110,7 +112,7 @@ async function launch(
     mountPath: request.mountPath,
     waitForMount: options.wait === true || timeoutMs !== undefined,
     timeoutMs,
-    logPath: request.log.path ?? defaultLogPath(request.diffPath),
+    logPath: request.log.path ?? defaultLogPath(request.writable.diffPath),
   });
   if (options.format === "json") {
     const { state, pid } = result;

@@ -9,7 +9,7 @@ import type { BuildReport } from "#src/pxar/builder/report.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import { createArchive } from "#src/usecases/archive/creation.ts";
 import type { OutputRequest } from "#src/usecases/archive/output_files.ts";
 import { partialError, ProblemOutput } from "../output/problem_output.ts";

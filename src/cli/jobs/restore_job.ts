@@ -5,7 +5,7 @@
  */
 
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import { restoreAsFile, type StreamRestore } from "#src/usecases/datastore/file_restore.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine } from "../output/progress_line.ts";

@@ -14,7 +14,7 @@ import {
 } from "../options/tree_mount_options.ts";
 import { datastorePath } from "../options/repository.ts";
 import { findSnapshot, type SnapshotOptions } from "../datastore/snapshot_access.ts";
-import type { SnapshotMountRequest } from "#src/usecases/mounting/snapshot_mount.ts";
+import type { SnapshotRequest } from "#src/usecases/mounting/snapshot_to_mount.ts";
 import { namespaceOf, parseTarget, snapshotOf, withStore } from "../datastore/store.ts";
 
 /** What is mounted where. */
@@ -55,8 +55,7 @@ export async function mountSnapshot(
     const pid = await launchTreeMount(tree, context, key ?? NO_KEY);
     return { state: "mounted", pid, mountPath: tree.mountPath };
   }
-  const request: SnapshotMountRequest = {
-    ...tree,
+  const request: SnapshotRequest = {
     storePath: datastorePath(options, context),
     serverStore: options.serverStore,
     snapshot: id,
@@ -64,7 +63,11 @@ export async function mountSnapshot(
     key,
   };
   const { serveMount } = await import("./serving.ts");
-  const { runSnapshotMount } = await import("#src/usecases/mounting/snapshot_mount.ts");
-  const code = await serveMount(isBackground, (report) => runSnapshotMount(request, report));
+  const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
+  const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
+  const code = await serveMount(
+    isBackground,
+    (report) => runMount(tree, snapshotToMount(request), report),
+  );
   return { state: "ended", code };
 }

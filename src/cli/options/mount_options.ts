@@ -15,7 +15,9 @@ import {
   wholeNumber,
 } from "../command.ts";
 import { type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
-import type { BackupMountRequest, Setting } from "#src/usecases/mounting/mount_request.ts";
+import type { BackupRequest } from "#src/usecases/mounting/backup_to_mount.ts";
+import type { MountRequest, WritableRequest } from "#src/usecases/mounting/mount_request.ts";
+import type { Setting } from "#src/usecases/mounting/server_settings.ts";
 import { type LogOptions, parseLogRequest } from "./log_options.ts";
 
 /** Values of the flags, as commander gives them. */
@@ -49,6 +51,12 @@ const WORKERS_MAX = 64;
 export const WHOLE_COPIES_MEBIBYTES = 1024;
 const WHOLE_COPIES_MEBIBYTES_MAX = 2 ** 30;
 
+/** A mount of a backup, as asked for. */
+export interface BackupMountRequest extends MountRequest {
+  readonly writable: WritableRequest;
+  readonly backup: BackupRequest;
+}
+
 /**
  * Checks the flags of a mount; whose `--owner` is, `ownerOfMount()` looks up. @throws {UsageError}
  */
@@ -69,30 +77,33 @@ export function parseMountRequest(
   );
   const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
   return {
-    storePath: store === undefined ? undefined : absolutePath(store),
     mountPath: absolutePath(mountPath),
-    diffPath: absolutePath(diffPath),
-    instance: options.instance,
-    backupId: options.backupId,
-    force: options.force === true,
-    skipFsync: options.perfUnsafe === true,
-    noWal: !options.wal,
-    lockCatalog: options.lock,
-    materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
-    wholeCopyBytesMax: 2 ** 20 *
-      (options.wholeCopies === undefined
-        ? WHOLE_COPIES_MEBIBYTES
-        : wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX)),
     workerCount: workers === undefined
       ? undefined
       : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
     ioTimeoutMs: parseIoTimeout(options),
     allowOther: options.allowOther,
-    owner: undefined,
-    settings: (options.config ?? []).map(parseSetting),
-    relativeTablespaces: options.relativeTablespaces === true,
-    extendedAttributes: options.xattrs === true,
     log: parseLogRequest(options, context),
+    writable: {
+      diffPath: absolutePath(diffPath),
+      force: options.force === true,
+      skipFsync: options.perfUnsafe === true,
+      materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
+      wholeCopyBytesMax: 2 ** 20 *
+        (options.wholeCopies === undefined
+          ? WHOLE_COPIES_MEBIBYTES
+          : wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX)),
+      extendedAttributes: options.xattrs === true,
+      postgres: { noWal: !options.wal, settings: (options.config ?? []).map(parseSetting) },
+    },
+    backup: {
+      storePath: store === undefined ? undefined : absolutePath(store),
+      instance: options.instance,
+      backupId: options.backupId,
+      lockCatalog: options.lock,
+      owner: undefined,
+      relativeTablespaces: options.relativeTablespaces === true,
+    },
   };
 }
 

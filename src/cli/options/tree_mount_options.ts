@@ -11,7 +11,7 @@ import { type CommandContext, wholeNumber } from "../command.ts";
 import { addIoTimeout, type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
 import { parseSetting, WHOLE_COPIES_MEBIBYTES } from "./mount_options.ts";
-import type { TreeDiffRequest, TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
+import type { MountRequest, WritableRequest } from "#src/usecases/mounting/mount_request.ts";
 
 const WORKERS_MAX = 64;
 
@@ -62,17 +62,19 @@ export function addDiffOptions(command: Command): Command {
 }
 
 /** Where changes go. @throws {UsageError} */
-function parseDiff({ diffDir, force, config = [] }: TreeMountOptions): TreeDiffRequest | undefined {
+function parseWritable(
+  { diffDir, force, config = [] }: TreeMountOptions,
+): WritableRequest | undefined {
   const lost = force === true ? "--force" : config.length > 0 ? "--config" : undefined;
   if (diffDir !== undefined) {
     return {
-      path: absolutePath(diffDir),
+      diffPath: absolutePath(diffDir),
       force: force === true,
       skipFsync: false,
-      noWal: false,
       materializeOnRead: false,
       wholeCopyBytesMax: WHOLE_COPIES_MEBIBYTES << 20,
-      settings: config.map(parseSetting),
+      extendedAttributes: true,
+      postgres: { noWal: false, settings: config.map(parseSetting) },
     };
   }
   if (lost === undefined) return undefined;
@@ -86,7 +88,7 @@ export function parseTreeMount(
   mountPoint: string,
   options: TreeMountOptions,
   context: CommandContext,
-): TreeMountRequest {
+): MountRequest {
   const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
   const logOptions = options.verbose === true
     ? { ...options, console: true, debug: true }
@@ -99,7 +101,7 @@ export function parseTreeMount(
       : wholeNumber(workers, "--workers", 1, WORKERS_MAX),
     ioTimeoutMs: parseIoTimeout(options),
     log: parseLogRequest(logOptions, context),
-    diff: parseDiff(options),
+    writable: parseWritable(options),
   };
 }
 
@@ -116,11 +118,11 @@ export function servesItself({ console, verbose, handshake }: TreeMountOptions):
  * @throws what it failed with
  */
 export async function launchTreeMount(
-  request: TreeMountRequest,
+  request: MountRequest,
   context: CommandContext,
   input?: Uint8Array,
 ): Promise<number> {
-  const { diff } = request;
+  const { writable } = request;
   const { launchWorker, workerCommand } = await import("../mounting/background.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const { pid } = await launchWorker({
@@ -128,7 +130,8 @@ export async function launchTreeMount(
     mountPath: request.mountPath,
     waitForMount: true,
     timeoutMs: undefined,
-    logPath: request.log.path ?? (diff === undefined ? undefined : defaultLogPath(diff.path)),
+    logPath: request.log.path ??
+      (writable === undefined ? undefined : defaultLogPath(writable.diffPath)),
     input,
   });
   return pid;

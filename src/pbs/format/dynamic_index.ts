@@ -26,7 +26,7 @@ import {
 } from "./chunk_index.ts";
 
 /** Start of the SHA-256 of `Proxmox Backup dynamic sized chunk index v1.0`. */
-const MAGIC = Uint8Array.fromHex("1c914ea519bab3cd");
+export const DYNAMIC_INDEX_MAGIC: Uint8Array<ArrayBuffer> = Uint8Array.fromHex("1c914ea519bab3cd");
 const ENTRY_SIZE = 40;
 const DIGEST_OFFSET = 8;
 const WHAT = "dynamic index";
@@ -41,7 +41,7 @@ export function readDynamicLayout(
   header: Uint8Array<ArrayBuffer>,
   fileSize: number,
 ): IndexLayout {
-  const fields = parseIndexHeader(header, MAGIC, WHAT, INDEX_FIELDS_OFFSET);
+  const fields = parseIndexHeader(header, DYNAMIC_INDEX_MAGIC, WHAT, INDEX_FIELDS_OFFSET);
   const count = (fileSize - INDEX_HEADER_SIZE) / ENTRY_SIZE;
   if (!Number.isInteger(count)) {
     throw new FormatError(`Cannot read ${WHAT}: ${fileSize} bytes are no header and whole entries`);
@@ -179,6 +179,6 @@ export class DynamicIndexBuilder {
   /** The index file. */
   finish(stamp: IndexStamp, sha256: HashBytes): EncodedIndex {
     const bytes = this.#bytes.slice(0, this.#length);
-    return { checksum: encodeIndexHeader(bytes, MAGIC, stamp, sha256), bytes };
+    return { checksum: encodeIndexHeader(bytes, DYNAMIC_INDEX_MAGIC, stamp, sha256), bytes };
   }
 }

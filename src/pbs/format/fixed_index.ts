@@ -30,7 +30,7 @@ import {
 } from "./chunk_index.ts";
 
 /** Start of the SHA-256 of `Proxmox Backup fixed sized chunk index v1.0`. */
-const MAGIC = Uint8Array.fromHex("2f7f41ed91fd0fcd");
+export const FIXED_INDEX_MAGIC: Uint8Array<ArrayBuffer> = Uint8Array.fromHex("2f7f41ed91fd0fcd");
 const SIZE_OFFSET = 64;
 const CHUNK_SIZE_OFFSET = 72;
 const ZEROS_OFFSET = 80;
@@ -56,7 +56,7 @@ export function readFixedLayout(
   header: Uint8Array<ArrayBuffer>,
   fileSize: number,
 ): FixedIndexLayout {
-  const fields = parseIndexHeader(header, MAGIC, WHAT, ZEROS_OFFSET);
+  const fields = parseIndexHeader(header, FIXED_INDEX_MAGIC, WHAT, ZEROS_OFFSET);
   const view = viewOf(header);
   const size = u64At(view, SIZE_OFFSET);
   const chunkSize = u64At(view, CHUNK_SIZE_OFFSET);
@@ -178,7 +178,10 @@ export class FixedIndexBuilder {
         `Cannot finish an index of ${this.size} bytes after ${this.count} chunks`,
       );
     }
-    return { checksum: encodeIndexHeader(this.#bytes, MAGIC, stamp, sha256), bytes: this.#bytes };
+    return {
+      checksum: encodeIndexHeader(this.#bytes, FIXED_INDEX_MAGIC, stamp, sha256),
+      bytes: this.#bytes,
+    };
   }
 }
 

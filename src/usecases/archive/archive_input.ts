@@ -12,7 +12,7 @@ import {
   openArchiveFiles,
   openArchiveStreams,
   STANDARD_STREAM,
-} from "./archive_files.ts";
+} from "#src/sources/pxar/archive_files.ts";
 
 /** An archive to be read. */
 export interface ArchiveInput {

@@ -7,7 +7,7 @@
 import { hostFiles } from "#src/io/files/files.ts";
 import { Errno, OsError, UsageError } from "#src/errors.ts";
 import type { FileSink, Sink } from "#src/io/streams.ts";
-import { isSplitName, payloadPath, STANDARD_STREAM } from "./archive_files.ts";
+import { isSplitName, payloadPath, STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 
 /** Version of an archive: one stream, or split. */
 export type ArchiveFormat = "v1" | "v2";

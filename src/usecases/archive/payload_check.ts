@@ -7,7 +7,7 @@
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import type { ArchiveStreams } from "./archive_files.ts";
+import type { ArchiveStreams } from "#src/sources/pxar/archive_files.ts";
 
 /** Size of a PAYLOAD header. */
 const HEADER_SIZE = 16;

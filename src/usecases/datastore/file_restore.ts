@@ -14,7 +14,7 @@ import { ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import type { EntryContent } from "#src/pxar/extractor/extract_target.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
-import { STANDARD_STREAM } from "../archive/archive_files.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import type { FileSink } from "#src/io/streams.ts";
 import { openNowhere, openOutput } from "../archive/output_files.ts";
 import { openSpecial } from "../archive/special_file.ts";

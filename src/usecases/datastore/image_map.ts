@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Errno, Failure, OsError, StateError } from "#src/errors.ts";
+import { Errno, Failure, OsError, StateError, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import * as host from "#ffi/libc/calls.ts";
 import {
@@ -14,6 +14,7 @@ import {
   detachLoopDevice,
   listLoopDevices,
 } from "#src/io/loop_device.ts";
+import { archiveNameOf, defaultFileName } from "#src/pbs/format/archive_name.ts";
 import { findMount, type MountTableEntry, readMountTable } from "#src/mount/mount_table.ts";
 import { formatCall } from "../call_text.ts";
 import { requireRunning } from "../mounting/control/end_worker.ts";
@@ -29,6 +30,19 @@ const MADE_DIRECTORY = new RegExp(
   `/${DIRECTORY_PREFIX}[\\da-f]{8}(?:-[\\da-f]{4}){3}-[\\da-f]{12}$`,
   "u",
 );
+
+/**
+ * Name of the file that an image is shown as. @throws {UsageError} when a name is not that of an
+ * image
+ */
+export function requireImageName(archive: string): string {
+  const file = defaultFileName(archive);
+  if (file.endsWith(".fidx")) return archiveNameOf(file);
+  throw new UsageError(`Cannot map "${archive}": it is not an image`, {
+    option: "archive-name",
+    hint: "Use `snapshotToMount()` for archives",
+  });
+}
 
 /** A mapped image. */
 export interface MappedImage {

@@ -5,68 +5,26 @@
  * @module
  */
 
-import { hostFiles, isDirectory } from "#src/io/files/files.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import type { ArchiveHolder } from "#src/backup/archive_access.ts";
 import { hostCodecs } from "#src/codecs/codecs.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
-import { IntegrityError, located, StateError, UsageError } from "#src/errors.ts";
+import { IntegrityError, located } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
-import { parseNamespace, parseSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { INDEX_FILE_SIZE_MAX } from "#src/pbs/snapshots/local_snapshot_reader.ts";
 import { ChunkCache } from "#src/pbs/reading/chunk_cache.ts";
 import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
-import { CHUNKS_DIRECTORY, DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
+import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
+import { type IndexPlace, locateIndex } from "#src/sources/pbs/snapshot_place.ts";
 import type { ArchiveInput } from "../archive/archive_input.ts";
 import { spawnThread } from "../threads.ts";
 import { holderInput } from "./snapshot_input.ts";
 
 const CACHE_BYTES = 64 << 20;
-
-/** Where an index is. */
-export interface IndexPlace {
-  /** The directory with the chunks in `.chunks`. */
-  readonly storePath: string;
-  /** Name of the file, such as `root.pxar.didx`. */
-  readonly file: string;
-  /** Undefined where the index lies beside `.chunks`, in no snapshot. */
-  readonly snapshot: SnapshotId | undefined;
-}
-
-/**
- * Finds the chunks for an index: those of the datastore that it lies in.
- *
- * @throws {OsError} when there is no such file
- * @throws {StateError} `not-found` when there are no chunks beside or above it
- * @throws {UsageError} when it lies in a datastore but in no snapshot
- */
-export function locateIndex(path: string): IndexPlace {
-  const names = hostFiles.realPath(path).split("/");
-  for (let depth = names.length - 1; depth >= 1; depth--) {
-    const storePath = names.slice(0, depth).join("/");
-    if (!isDirectory(`${storePath}/${CHUNKS_DIRECTORY}`)) continue;
-    const inner = names.slice(depth);
-    const file = inner.pop()!;
-    return { storePath, file, snapshot: inner.length === 0 ? undefined : snapshotAt(inner, path) };
-  }
-  throw new StateError("not-found", `Cannot find the chunks of "${path}"`, {
-    hint:
-      `An index is read where it lies in a datastore, or beside a directory ${CHUNKS_DIRECTORY}`,
-  });
-}
-
-/** Reads `ns/NAME/…/TYPE/ID/TIME`. */
-function snapshotAt(names: readonly string[], path: string): SnapshotId {
-  const above = names.slice(0, -3);
-  if (above.length % 2 !== 0 || above.some((name, index) => index % 2 === 0 && name !== "ns")) {
-    throw new UsageError(`Cannot read "${path}": it lies in no snapshot of its datastore`);
-  }
-  const ns = parseNamespace(above.filter((_, index) => index % 2 === 1).join("/"));
-  return parseSnapshot(names.slice(-3).join("/"), ns);
-}
 
 /**
  * The archive whose index, or one of whose two, is at `path`. @throws what {@link locateIndex}

@@ -33,7 +33,7 @@ export interface LiveParts {
 export interface LiveStatistics {
   readonly collector: StatisticsCollector;
   /** Path of the worker's directory. Undefined where it has none: its card alone tells then. */
-  readonly controlPath?: string;
+  readonly controlPath?: string | undefined;
 }
 
 /**

@@ -66,7 +66,7 @@ export interface MountedSource {
   /** What else is said of it. */
   readonly facts: Pick<DiffStatisticsReport["mount"], "instance" | "backup_id">;
   /** See `createPageCounterMemory`; absent where no pages are put together. */
-  readonly pageCounters?: SharedArrayBuffer;
+  readonly pageCounters?: SharedArrayBuffer | undefined;
 }
 
 /** Of a mount over a diff directory: also the diff and what is read below it. */

@@ -19,7 +19,12 @@ import {
   ROOT_NODE_ID,
 } from "#src/tree/file_system.ts";
 import { LimitError } from "#src/errors.ts";
-import type { Setting } from "./mount_request.ts";
+
+/** A setting of the server. */
+export interface Setting {
+  readonly key: string;
+  readonly value: string;
+}
 
 /** The file, in the root of a data directory. */
 export const AUTO_CONF_NAME = "postgresql.auto.conf";

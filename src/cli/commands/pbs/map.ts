@@ -57,10 +57,9 @@ export const mapCommand: CommandModule<MapOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const [snapshot, image, given] = options.args;
-    const { makeMapDirectory, removeMapDirectory, tryAttach } = await import(
+    const { makeMapDirectory, removeMapDirectory, requireImageName, tryAttach } = await import(
       "#src/usecases/datastore/image_map.ts"
     );
-    const { requireImageName } = await import("#src/usecases/mounting/sources/snapshot_tree.ts");
     const name = requireImageName(image!);
     const target = given ?? makeMapDirectory(context.environment("XDG_RUNTIME_DIR"));
     try {

@@ -17,7 +17,7 @@ import {
 } from "../../datastore/archive_command.ts";
 import { Output } from "../../output/output.ts";
 import { withSnapshot } from "../../datastore/snapshot_access.ts";
-import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import {
   addExtractOptions,
   type ExtractOptions,

@@ -11,7 +11,7 @@ import type { CopyPath } from "#src/transfer/copy.ts";
 import { type CommandContext, type CommandModule, required } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import {
   addOutputOptions,
   addPayloadOption,
@@ -138,7 +138,7 @@ async function copyStandardInput(
   context: CommandContext,
 ): Promise<number> {
   const { openArchiveStreams, openStandardInputFiles } = await import(
-    "#src/usecases/archive/archive_files.ts"
+    "#src/sources/pxar/archive_files.ts"
   );
   // A part of a file is better found by its tables: a link may refer to what is not part of it.
   const files = operands.length === 0 ? undefined : openStandardInputFiles(payloadOf(options));

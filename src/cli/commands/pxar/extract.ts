@@ -13,7 +13,7 @@ import {
   type FormatOptions,
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { STANDARD_STREAM } from "#src/usecases/archive/archive_files.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import {
   addExtractOptions,
   type ExtractOptions,

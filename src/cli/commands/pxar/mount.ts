@@ -15,10 +15,9 @@ import {
 } from "../../command.ts";
 import { formatWarning } from "../../exit_code.ts";
 import { addHelpNotes } from "../../help.ts";
-import { existingPayloadPath, isSplitName } from "#src/usecases/archive/archive_files.ts";
+import { existingPayloadPath, isSplitName } from "#src/sources/pxar/archive_files.ts";
 import { isIndexName } from "#src/usecases/archive/named_archive.ts";
-import type { TreeMountRequest } from "#src/usecases/mounting/tree_mount.ts";
-import type { ArchiveMountRequest } from "#src/usecases/mounting/archive_mount.ts";
+import type { MountRequest } from "#src/usecases/mounting/mount_request.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
   addDiffOptions,
@@ -29,6 +28,12 @@ import {
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
 } from "../../options/tree_mount_options.ts";
+
+interface ArchiveMountRequest extends MountRequest {
+  readonly archivePath: string;
+  /** Undefined: found by name. */
+  readonly payloadPath: string | undefined;
+}
 
 interface ArchiveMountOptions extends FormatOptions, PayloadOptions, TreeMountOptions {
   readonly args: readonly string[];
@@ -67,11 +72,13 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
     const request = parseRequest(options, context);
     if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {
-      const { runArchiveMount } = await import("#src/usecases/mounting/archive_mount.ts");
+      const { archiveToMount } = await import("#src/usecases/mounting/archive_to_mount.ts");
+      const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
       const { serveMount } = await import("../../mounting/serving.ts");
       return await serveMount(
         options.handshake === true,
-        (report) => runArchiveMount(request, report),
+        (report) =>
+          runMount(request, archiveToMount(request.archivePath, request.payloadPath), report),
       );
     }
     return await launch(request, options, context);
@@ -80,7 +87,7 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
 
 /** Starts the process that serves. @returns the exit code */
 async function launch(
-  request: TreeMountRequest,
+  request: MountRequest,
   { format }: ArchiveMountOptions,
   context: CommandContext,
 ): Promise<number> {
@@ -98,19 +105,20 @@ async function mountIndexed(
   context: CommandContext,
 ): Promise<number> {
   const [path, mountPoint] = options.args;
-  const { locateIndex } = await import("#src/usecases/datastore/index_input.ts");
+  const { locateIndex } = await import("#src/sources/pbs/snapshot_place.ts");
   const { storePath, snapshot, file } = locateIndex(absolutePath(path!));
   if (snapshot === undefined) {
     throw new UsageError(`Cannot mount "${path}": it is in no snapshot of a datastore`);
   }
   const tree = parseTreeMount(mountPoint!, options, context);
   if (!servesItself(options)) return await launch(tree, options, context);
-  const { runSnapshotMount } = await import("#src/usecases/mounting/snapshot_mount.ts");
+  const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
+  const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
   const { serveMount } = await import("../../mounting/serving.ts");
-  const request = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };
+  const source = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };
   return await serveMount(
     options.handshake === true,
-    (report) => runSnapshotMount({ ...tree, ...request }, report),
+    (report) => runMount(tree, snapshotToMount(source), report),
   );
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { imageTree } from "#src/usecases/mounting/sources/image_tree.ts";
+import { fileTree } from "#src/sources/pbs/file_tree.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 
 const OWNER = { uid: 1, gid: 2, mtime: { seconds: 3, nanoseconds: 4 } };
@@ -21,9 +21,9 @@ function image(bytes: Uint8Array): { source: ByteSource; isClosed: () => boolean
   return { source, isClosed: () => isClosed };
 }
 
-Deno.test("imageTree() shows an image as the only file of a directory", () => {
+Deno.test("fileTree() shows an image as the only file of a directory", () => {
   const { source, isClosed } = image(Uint8Array.of(1, 2, 3, 4, 5));
-  const tree = imageTree(source, "disk.img", OWNER);
+  const tree = fileTree(source, "disk.img", OWNER);
   const entries = [...tree.root.entries()];
   assert.deepEqual(entries.map(({ name }) => name), ["disk.img"]);
   const file = tree.root.lookup("disk.img");

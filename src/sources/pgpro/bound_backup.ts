@@ -13,7 +13,7 @@ import {
   readInstance,
 } from "#src/pgprobackup/catalog.ts";
 import { type Chain, resolveChain } from "#src/pgprobackup/chain.ts";
-import type { BackupKeys } from "./backup_binding.ts";
+import type { BackupKeys } from "./record_keys.ts";
 
 /** Where to look for what. */
 export interface BackupQuestion {

@@ -4,7 +4,7 @@ import {
   type BackupToBind,
   checkBackupKeys,
   readBackupKeys,
-} from "#src/usecases/mounting/sources/backup_binding.ts";
+} from "#src/sources/pgpro/record_keys.ts";
 import { FormatError, StateError } from "#src/errors.ts";
 import { type Binding, checkSource, recordedSource } from "#src/overlay/binding.ts";
 import type { BackupIdentity } from "#src/pgprobackup/mod.ts";

@@ -16,13 +16,15 @@ import {
   type Binding,
   BINDING_FILE_NAME,
   boundElsewhere,
+  type BoundSource,
   damagedBinding,
   requireSameKind,
-  type Source,
+  type SourceMark,
 } from "#src/overlay/binding.ts";
 import type { BackupIdentity } from "#src/pgprobackup/backup_identity.ts";
+import { formatSourceName } from "../name.ts";
 
-const KIND = "pg_probackup";
+const KIND = "pgpro";
 
 // Instance and id become parts of host paths.
 const pathComponent = v.pipe(
@@ -98,15 +100,25 @@ export function checkBackupKeys(keys: BackupKeys, backupId: string | undefined):
   }
 }
 
+/** What tells a backup from others. */
+export function backupMark(
+  { identity, instance, storePath }: Pick<BackupToBind, "identity" | "instance" | "storePath">,
+): SourceMark {
+  const item = `${instance}/${identity.backupId}`;
+  return {
+    kind: KIND,
+    name: formatSourceName({ kind: KIND, place: storePath, item }),
+    fingerprint: `${identity.systemIdentifier ?? ""}:${identity.listDigest}`,
+    ids: identity.chain,
+  };
+}
+
 /** A backup as the source that a diff directory is bound to. */
-export function backupSource(backup: BackupToBind): Source {
+export function backupSource(backup: BackupToBind): BoundSource {
   const { identity, instance, storePath, mountPath, noWal, former } = backup;
   const cluster = identity.systemIdentifier ?? former?.system_identifier;
   return {
-    kind: KIND,
-    name: `${storePath}/backups/${instance}/${identity.backupId}`,
-    fingerprint: `${identity.systemIdentifier ?? ""}:${identity.listDigest}`,
-    ids: identity.chain,
+    ...backupMark(backup),
     keys: {
       instance_name: instance,
       backup_id: identity.backupId,

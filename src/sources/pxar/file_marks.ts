@@ -1,12 +1,12 @@
 /**
- * What a diff directory over an archive is bound to.
+ * What tells the files of an archive from others.
  *
  * @module
  */
 
 import * as host from "#ffi/libc/calls.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
-import type { Source } from "#src/overlay/binding.ts";
+import type { SourceMark } from "#src/overlay/binding.ts";
 
 /**
  * Bytes at each end of a file that are part of its fingerprint: the tables of an archive are at its
@@ -22,7 +22,10 @@ const END_SIZE = 1 << 20;
  * @param name how the archive is called
  * @throws {OsError}
  */
-export async function archiveSource(name: string, paths: readonly string[]): Promise<Source> {
+export async function identifyFiles(
+  name: string,
+  paths: readonly string[],
+): Promise<SourceMark> {
   const ids: string[] = [];
   for (const path of paths) ids.push(await identify(path));
   const text = new TextEncoder().encode(ids.join("\n"));

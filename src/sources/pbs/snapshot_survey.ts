@@ -4,14 +4,13 @@
  * @module
  */
 
-import { openArchive } from "#src/backup/archive_access.ts";
+import { openArchive, openArchiveStreams } from "#src/backup/archive_access.ts";
+import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
+import { streamOf } from "#src/backup/source_stream.ts";
 import { defaultFileName } from "#src/pbs/format/archive_name.ts";
 import type { CatalogDirectory } from "#src/pbs/format/catalog.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { type ArchiveSurvey, surveyArchive } from "./archive_survey.ts";
-import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
-import { snapshotInput } from "../../datastore/snapshot_input.ts";
-import { isImageName } from "./snapshot_tree.ts";
+import { type ArchiveSurvey, surveyArchive } from "../pxar/archive_survey.ts";
 
 /**
  * As {@link surveyArchive}. Where contents lie between metadata, all of it would have to be loaded:
@@ -19,15 +18,14 @@ import { isImageName } from "./snapshot_tree.ts";
  * ACLs.
  */
 export function surveySnapshotArchive(snapshot: SnapshotReader, archive: string): ArchiveSurvey {
-  if (isImageName(archive)) return { linkCounts: new Map(), mayHaveAcls: false };
   const top = hasCatalog(snapshot)
     ? openCatalog(snapshot).find([defaultFileName(archive)])
     : undefined;
   if (top?.kind === "directory") {
     return { linkCounts: countByCatalog(snapshot, archive, top), mayHaveAcls: true };
   }
-  using streams = snapshotInput(snapshot, archive).openStreams();
-  return surveyArchive(streams);
+  using streams = openArchiveStreams(snapshot, archive);
+  return surveyArchive({ name: archive, source: streamOf(streams.source) });
 }
 
 function countByCatalog(

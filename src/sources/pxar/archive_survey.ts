@@ -6,9 +6,9 @@
  */
 
 import { FormatError, LimitError } from "#src/errors.ts";
+import type { SequentialSource } from "#src/io/streams.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { NO_ACL } from "#src/pxar/entry.ts";
-import type { ArchiveStreams } from "../../archive/archive_files.ts";
 
 /** See {@link surveyArchive}. */
 export interface ArchiveSurvey {
@@ -22,11 +22,11 @@ export interface ArchiveSurvey {
 }
 
 /**
- * Reads all metadata. What lies behind damage is not counted: whoever reads it is told of the
- * damage.
+ * Reads all metadata of a stream. What lies behind damage is not counted: whoever reads it is told
+ * of the damage.
  */
 export function surveyArchive(
-  { name, source }: Pick<ArchiveStreams, "name" | "source">,
+  { name, source }: { readonly name: string; readonly source: SequentialSource },
 ): ArchiveSurvey {
   const linkCounts = new Map<number, number>();
   let mayHaveAcls = false;

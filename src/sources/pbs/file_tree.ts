@@ -1,5 +1,5 @@
 /**
- * An image as a tree: a directory with one file.
+ * One file as a tree: a directory with nothing else in it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const FILE_ID = 2;
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Whose the file is and how old. */
-export interface ImageAttributes {
+export interface FileTreeAttributes {
   readonly uid: number;
   readonly gid: number;
   readonly mtime: Timestamp;
@@ -29,7 +29,7 @@ export interface ImageAttributes {
  * Shows `source` as the file `name`, which only its owner can read. Closing the tree closes the
  * source.
  */
-export function imageTree(source: ByteSource, name: string, facts: ImageAttributes): Tree {
+export function fileTree(source: ByteSource, name: string, facts: FileTreeAttributes): Tree {
   const attributes = (mode: number, size: number): Attributes => {
     return { ...facts, mode, size, nlink: 1, rdev: 0 };
   };

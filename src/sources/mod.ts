@@ -1,0 +1,25 @@
+/**
+ * Sources: one name for every backup, archive, image and blob that this package can read, and one
+ * way to open them. {@link openSource} is the way in; needs FFI.
+ *
+ * @module
+ */
+
+export { formatSourceName, parseSourceName, SOURCE_KINDS } from "./name.ts";
+export type { SourceKindName, SourceName } from "./name.ts";
+export { recognise, type RecognisedName } from "./recognise.ts";
+export { attachSource, openSource } from "./registry.ts";
+export type {
+  Credentials,
+  OpenSourceOptions,
+  PostgresFacts,
+  Source,
+  SourceContent,
+  SourceDescription,
+  SourceSummary,
+  SourceThread,
+} from "./source.ts";
+export type { SourceMark } from "#src/overlay/binding.ts";
+export { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
+export type { SpawnThread, Thread } from "#src/threads/thread.ts";
+export type { DirectoryNode, Tree } from "#src/tree/node.ts";

@@ -1,0 +1,245 @@
+/**
+ * An archive, image or blob of a snapshot as a source.
+ *
+ * @module
+ */
+
+import { openArchiveStreams, openImage, requireFiles } from "#src/backup/archive_access.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { waitAt } from "#src/io/wait_gate.ts";
+import type { SourceMark } from "#src/overlay/binding.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import type { SharedChunks } from "#src/pbs/datastore_types.ts";
+import { type ArchiveFiles, archiveNameOf } from "#src/pbs/format/archive_name.ts";
+import {
+  formatBackupTime,
+  formatSnapshot,
+  qualifiedName,
+  type SnapshotId,
+} from "#src/pbs/format/snapshot_path.ts";
+import type { SnapshotReader } from "#src/pbs/ports.ts";
+import {
+  createSharedChunkMemory,
+  KEPT_CHUNK_SIZE_MAX,
+  type SharedChunkMemory,
+} from "#src/pbs/reading/shared_chunk_memory.ts";
+import { openStorage } from "#src/pbs/storage/open_storage.ts";
+import type { StorageDescription } from "#src/pbs/storage/storage.ts";
+import { openPxarTree } from "#src/pxar/pxar_tree.ts";
+import type { Tree } from "#src/tree/node.ts";
+import { formatSourceName } from "../name.ts";
+import type { ArchiveSurvey } from "../pxar/archive_survey.ts";
+import type {
+  Source,
+  SourceContent,
+  SourceDescription,
+  SourceSummary,
+  SourceThread,
+} from "../source.ts";
+import { fileTree } from "./file_tree.ts";
+import { surveySnapshotArchive } from "./snapshot_survey.ts";
+
+/** Decoded chunks that all threads together keep. */
+const CACHE_BYTES = 64 << 20;
+
+/** Which archive, image or blob is opened. */
+export interface PbsRequest {
+  /** Directory of the datastore. */
+  readonly storePath: string;
+  /** Name under which a server on this machine serves it; see `DatastoreOptions`. */
+  readonly serverStore: string | undefined;
+  readonly snapshot: SnapshotId;
+  readonly archive: string;
+  /** The 32 bytes of the encryption key. */
+  readonly key: Uint8Array | undefined;
+  /** Threads that will attach. */
+  readonly threadCount: number;
+}
+
+/** See {@link SourceDescription}. */
+export interface PbsDescription extends SourceDescription, ArchiveSurvey {
+  readonly kind: "pbs";
+  /** Where the datastore is kept. */
+  readonly storage: StorageDescription;
+  readonly snapshot: SnapshotId;
+  readonly archive: string;
+  /** The 32 bytes of the encryption key. */
+  readonly key: Uint8Array | undefined;
+  /** Decoded chunks of all threads. */
+  readonly chunks: SharedChunkMemory;
+  /** Whose the file of an image or blob is. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+/**
+ * Opens an archive, image or blob to see that this works. The snapshot stays open, so that nobody
+ * removes it.
+ *
+ * @throws what opening a datastore and a snapshot throws; {@link StateError} `not-found` and
+ *   {@link UsageError} for what a snapshot does not have, or what is none of these
+ */
+export function openPbsSource(request: PbsRequest): Source {
+  const { storePath, serverStore, snapshot: id, archive, key, threadCount } = request;
+  using stack = new DisposableStack();
+  const store = stack.adopt(
+    Datastore.open(storePath, { serverStore }),
+    (it) => it.close(),
+  );
+  const chunks = createSharedChunkMemory(cacheBytesFor(threadCount));
+  const snapshot = stack.adopt(openReader(store, id, key, { memory: chunks }), (it) => it.close());
+  const files = requireFiles(snapshot, archive);
+  const content = CONTENTS[files.kind];
+  const item = [id.group.ns, formatSnapshot(id), nameOf(files)].filter((part) => part !== "");
+  const description: PbsDescription = {
+    kind: "pbs",
+    name: formatSourceName({ kind: "pbs", place: store.path, item: item.join("/") }),
+    label: `${qualifiedName(id)}/${archive}`,
+    content,
+    storage: store.storage.description,
+    snapshot: id,
+    archive,
+    key,
+    chunks,
+    owner: { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() },
+    sizeBytes: 0,
+    linkCounts: new Map(),
+    mayHaveAcls: false,
+  };
+  openSnapshotTree(snapshot, description).close();
+  const full = {
+    ...description,
+    sizeBytes: storedSize(snapshot, files),
+    ...(content === "tree" ? surveySnapshotArchive(snapshot, archive) : {}),
+  };
+  const kept = stack.move();
+  return {
+    description: full,
+    summary: summarize(full),
+    identify: () => Promise.resolve(markOf(snapshot, files, full.name)),
+    openTree: () => openSnapshotTree(snapshot, full),
+    [Symbol.dispose]: () => kept.dispose(),
+  };
+}
+
+const CONTENTS: Readonly<Record<ArchiveFiles["kind"], SourceContent>> = {
+  "pxar": "tree",
+  "split-pxar": "tree",
+  "image": "image",
+  "blob": "blob",
+  // Refused where it is opened.
+  "catalog": "tree",
+};
+
+function summarize({ kind, name, content, sizeBytes, snapshot }: PbsDescription): SourceSummary {
+  const time = formatBackupTime(snapshot.time);
+  return { kind, name, content, time, sizeBytes, postgres: null, chain: [] };
+}
+
+/** Opens the archive, image or blob in a thread. @throws what opening a snapshot throws */
+export function attachPbs(description: PbsDescription, { gate, spawn }: SourceThread): Tree {
+  const { storage, snapshot: id, key, chunks } = description;
+  return waitAt(gate, () => {
+    using stack = new DisposableStack();
+    const store = stack.adopt(Datastore.over(openStorage(storage)), (it) => it.close());
+    const loader = spawn !== undefined && navigator.hardwareConcurrency > 1 ? { spawn } : undefined;
+    const shared = { memory: chunks, gate, loader };
+    const snapshot = stack.adopt(openReader(store, id, key, shared), (it) => it.close());
+    const tree = stack.adopt(openSnapshotTree(snapshot, description), (it) => it.close());
+    const kept = stack.move();
+    return {
+      root: tree.root,
+      countsLinks: tree.countsLinks ?? true,
+      nodeById: (nodeId) => tree.nodeById(nodeId),
+      close: () => kept.dispose(),
+    };
+  });
+}
+
+function openReader(
+  store: Datastore,
+  id: SnapshotId,
+  key: Uint8Array | undefined,
+  shared: SharedChunks,
+): SnapshotReader {
+  return store.openSnapshot(id, {
+    shared,
+    crypt: key && new CryptConfig(key),
+  });
+}
+
+/**
+ * An archive as a tree, an image or a blob as a tree of one file.
+ *
+ * @throws {StateError} `not-found`
+ * @throws {UsageError} when it is none of them
+ * @throws {FormatError}
+ */
+function openSnapshotTree(snapshot: SnapshotReader, description: PbsDescription): Tree {
+  const { archive, owner, linkCounts } = description;
+  const files = requireFiles(snapshot, archive);
+  if (files.kind === "image" || files.kind === "blob") {
+    const mtime = { seconds: snapshot.id.time, nanoseconds: 0 };
+    const source = files.kind === "image"
+      ? openImage(snapshot, archive)
+      : sourceOf(snapshot.blob(files.file));
+    return fileTree(source, nameOf(files), { ...owner, mtime });
+  }
+  const { source, payload } = openArchiveStreams(snapshot, archive);
+  return openPxarTree(source, {
+    name: archive,
+    allocate: host.allocateNativeBuffer,
+    linkCounts,
+    payload,
+  });
+}
+
+function sourceOf(bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.length,
+    readAt(target, start, size, offset) {
+      target.bytes.set(bytes.subarray(offset, offset + size), start);
+      return size;
+    },
+    close() {},
+  };
+}
+
+/** Name of an archive, image or blob as people write it. */
+function nameOf(files: ArchiveFiles): string {
+  if (files.kind === "split-pxar") {
+    return archiveNameOf(files.metadata).replace(/\.mpxar$/, ".pxar");
+  }
+  return archiveNameOf(streamNames(files)[0]!);
+}
+
+/**
+ * The checksums that the manifest has of its streams. Neither notes nor a verification nor another
+ * datastore make it another one.
+ */
+function markOf({ manifest }: SnapshotReader, files: ArchiveFiles, name: string): SourceMark {
+  const names = new Set(streamNames(files));
+  const ids = manifest.files.filter(({ filename }) => names.has(filename))
+    .map(({ filename, csum }) => `${filename} ${csum}`);
+  return { kind: "pbs", name, fingerprint: ids.join("\n"), ids };
+}
+
+function streamNames(files: ArchiveFiles): string[] {
+  if (files.kind === "split-pxar") return [files.metadata, files.payload];
+  return [files.kind === "blob" ? files.file : files.index];
+}
+
+/** Every thread may be loading one of the largest chunks, the one that reads ahead too. */
+function cacheBytesFor(threadCount: number): number {
+  return Math.max(CACHE_BYTES, (threadCount + 1) * KEPT_CHUNK_SIZE_MAX);
+}
+
+function storedSize(snapshot: SnapshotReader, files: ArchiveFiles): number {
+  if (files.kind === "blob") return snapshot.blob(files.file).length;
+  return streamNames(files).reduce((sum, name) => {
+    const source = snapshot.openArchive(name);
+    source.close();
+    return sum + source.size;
+  }, 0);
+}

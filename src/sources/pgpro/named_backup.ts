@@ -1,0 +1,59 @@
+/**
+ * Backups of pg_probackup by the names of sources: `CATALOG#INSTANCE/ID`.
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import { absolutePath } from "#src/io/absolute_path.ts";
+import { hostFiles } from "#src/io/files/files.ts";
+import { listInstances, readInstance } from "#src/pgprobackup/catalog.ts";
+import { inspectChain } from "#src/pgprobackup/chain.ts";
+import { chooseByTime, firstNames } from "../choice.ts";
+import type { Source } from "../source.ts";
+import { openPgproSource } from "./pgpro_source.ts";
+
+/**
+ * Opens a backup of the catalog `place`, and holds pg_probackup's read lock where it can be had.
+ *
+ * @param item `INSTANCE/ID`; the id may also be chosen by time (`choice.ts`)
+ * @throws what `openPgproSource()` throws
+ */
+export async function openNamedBackup(place: string, item: string | undefined): Promise<Source> {
+  const store = hostFiles.realPath(absolutePath(place));
+  const [instance, id, ...more] = item?.split("/") ?? [];
+  if (instance === undefined || id === undefined || more.length > 0) {
+    throw incomplete(place, item, store);
+  }
+  return await openPgproSource({
+    store,
+    isStoreRemembered: false,
+    instance,
+    backupId: chosenId(store, instance, id),
+    force: false,
+    bound: undefined,
+    lockCatalog: true,
+    owner: undefined,
+    mountPath: undefined,
+  });
+}
+
+/** Of those that can be opened. */
+function chosenId(store: string, name: string, id: string): string {
+  const instance = readInstance(store, name);
+  const backups = () =>
+    instance.backups.filter((backup) => inspectChain(instance, backup).obstacle === undefined)
+      .map(({ id, control }) => ({ id, time: control!.recoveryTime ?? control!.startTime }));
+  return chooseByTime(id, backups, `instance "${name}" of "${store}"`)?.id ?? id;
+}
+
+/** The error for a name that says too little: with what there is. */
+function incomplete(place: string, item: string | undefined, store: string): UsageError {
+  const [instance] = item?.split("/") ?? [];
+  const names = instance === undefined
+    ? listInstances(store).map((name) => `${name}/latest`)
+    : readInstance(store, instance).backups.map(({ id }) => `${instance}/${id}`);
+  return new UsageError(`Cannot open "${place}": it is a catalog of many backups`, {
+    hint: `Add #INSTANCE/ID, one of: ${firstNames(names)}`,
+  });
+}

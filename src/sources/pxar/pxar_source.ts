@@ -1,0 +1,111 @@
+/**
+ * An archive in one or two files as a source.
+ *
+ * @module
+ */
+
+import * as host from "#ffi/libc/calls.ts";
+import type { OpenSource } from "#src/io/byte_source.ts";
+import { openNativeSource } from "#src/io/files/native_source.ts";
+import { openGated } from "#src/io/wait_gate.ts";
+import { openPxarTree } from "#src/pxar/pxar_tree.ts";
+import type { Tree } from "#src/tree/node.ts";
+import { formatSourceName } from "../name.ts";
+import type { Source, SourceDescription, SourceSummary, SourceThread } from "../source.ts";
+import {
+  existingPayloadPath,
+  openArchiveStreams,
+  openSourcePair,
+  realPath,
+} from "./archive_files.ts";
+import { type ArchiveSurvey, surveyArchive } from "./archive_survey.ts";
+import { identifyFiles } from "./file_marks.ts";
+
+/** See {@link SourceDescription}. All paths are absolute. */
+export interface PxarDescription extends SourceDescription, ArchiveSurvey {
+  readonly kind: "pxar";
+  readonly path: string;
+  readonly payloadPath: string | undefined;
+}
+
+/** The files of an archive, without links. */
+export interface ArchivePlace {
+  readonly path: string;
+  readonly payloadPath: string | undefined;
+}
+
+/**
+ * Where the archive at `path` lies.
+ *
+ * @param askedPayloadPath of the payload stream, where it is not found by name
+ */
+export function locateArchive(path: string, askedPayloadPath: string | undefined): ArchivePlace {
+  const payloadPath = existingPayloadPath(path, askedPayloadPath);
+  return {
+    path: realPath(path),
+    payloadPath: payloadPath === undefined ? undefined : realPath(payloadPath),
+  };
+}
+
+/**
+ * Opens the archive to see that this works, and reads what its tables do not tell.
+ *
+ * @throws {FormatError | OsError}
+ */
+export function openPxarSource({ path, payloadPath }: ArchivePlace): Source {
+  const files = payloadPath === undefined ? [path] : [path, payloadPath];
+  openFiles({ path, payloadPath }, openNativeSource).close();
+  using streams = openArchiveStreams(path, payloadPath);
+  const name = formatSourceName({ kind: "pxar", place: path, item: undefined });
+  const description: PxarDescription = {
+    kind: "pxar",
+    name,
+    label: path,
+    content: "tree",
+    sizeBytes: files.reduce((sum, each) => sum + sizeOf(each), 0),
+    path,
+    payloadPath,
+    ...surveyArchive(streams),
+  };
+  return {
+    description,
+    summary: summarize(description),
+    identify: () => identifyFiles(name, files),
+    openTree: () => openFiles(description, openNativeSource),
+    [Symbol.dispose]() {},
+  };
+}
+
+function summarize({ kind, name, content, sizeBytes }: PxarDescription): SourceSummary {
+  return { kind, name, content, time: null, sizeBytes, postgres: null, chain: [] };
+}
+
+/** Opens the archive in a thread. @throws {FormatError | OsError} */
+export function attachPxar(description: PxarDescription, { gate }: SourceThread): Tree {
+  return openFiles(description, openGated(openNativeSource, gate));
+}
+
+function openFiles(
+  { path, payloadPath, linkCounts }: ArchivePlace & Partial<ArchiveSurvey>,
+  openSource: OpenSource,
+): Tree {
+  const { source, payload } = openSourcePair(path, payloadPath, openSource);
+  try {
+    return openPxarTree(source, {
+      name: path,
+      allocate: host.allocateNativeBuffer,
+      payload,
+      linkCounts,
+    });
+  } catch (error) {
+    source.close();
+    payload?.close();
+    throw error;
+  }
+}
+
+function sizeOf(path: string): number {
+  const stat = new host.HostStat();
+  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
+  return stat.size;
+}

@@ -1,0 +1,68 @@
+/**
+ * The kinds of sources: what a name means, who opens it. A new kind is a folder and a line here.
+ *
+ * @module
+ */
+
+import type { Tree } from "#src/tree/node.ts";
+import { parseSourceName, type SourceKindName } from "./name.ts";
+import { openNamedBackup } from "./pgpro/named_backup.ts";
+import { attachPgpro } from "./pgpro/pgpro_source.ts";
+import { openNamedSnapshot } from "./pbs/named_snapshot.ts";
+import { attachPbs } from "./pbs/pbs_source.ts";
+import { openNamedArchive } from "./pxar/named_archive.ts";
+import { attachPxar } from "./pxar/pxar_source.ts";
+import { recognise } from "./recognise.ts";
+import type { OpenSourceOptions, Source, SourceDescription, SourceThread } from "./source.ts";
+
+/** What there is to a kind. */
+interface SourceKind {
+  /** Opens an item of a place, in the thread that says what there is. */
+  open(place: string, item: string | undefined, options: OpenSourceOptions): Promise<Source>;
+  /** Opens what another thread has described. */
+  attach(description: SourceDescription, thread: SourceThread): Tree;
+}
+
+const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
+  pgpro: { open: openNamedBackup, attach: attachPgpro },
+  pxar: { open: openNamedArchive, attach: attachPxar },
+  pbs: { open: openNamedSnapshot, attach: attachPbs },
+};
+
+/**
+ * Opens a source by its name (`name.ts`). Where the name does not say of which kind it is, what
+ * lies there does.
+ *
+ * @example
+ * ```ts
+ * import { openSource } from "@pbkfs/pbkfs/sources";
+ *
+ * export async function names(text: string): Promise<string[]> {
+ *   using source = await openSource(text);
+ *   const tree = source.openTree();
+ *   const found = [...tree.root.entries()].map(({ name }) => name);
+ *   tree.close();
+ *   return found;
+ * }
+ * ```
+ *
+ * @param text such as `/backups#main/latest`, `a.pxar` or `pbs:/store#host/elsa/latest/root.pxar`
+ * @throws {UsageError} when the name cannot be read, or says too little: then its hint has what
+ *   there is
+ * @throws {StateError} `not-found`
+ * @throws {Failure} what opening a source of the kind throws
+ */
+export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<Source> {
+  const name = parseSourceName(text);
+  const { kind, place, item } = name.kind === undefined ? recognise(name) : name;
+  return await KINDS[kind!].open(place, item, options);
+}
+
+/**
+ * Opens a described source in this thread. The caller closes the tree.
+ *
+ * @throws what reading it throws
+ */
+export function attachSource(description: SourceDescription, thread: SourceThread): Tree {
+  return KINDS[description.kind].attach(description, thread);
+}

@@ -1,0 +1,125 @@
+/**
+ * A source: one backup, archive, image or blob, wherever it lies and of whatever kind. It is opened
+ * once, says what it is, and is read in any thread of the process.
+ *
+ * Opening has two steps, since a mount is served by several threads that share no objects.
+ * {@link Source.description} is plain values, and memory that all threads share; `attachSource()`
+ * (`registry.ts`) makes a tree of them in the thread that is to read. Nothing is ever written where
+ * the backup lies, except for the lock that a format demands of its readers.
+ *
+ * @module
+ */
+
+import type { WaitGate } from "#src/io/wait_gate.ts";
+import type { SourceMark } from "#src/overlay/binding.ts";
+import type { SpawnThread } from "#src/threads/thread.ts";
+import type { Tree } from "#src/tree/node.ts";
+import type { SourceKindName } from "./name.ts";
+
+/** A directory tree, or one file: that of an image, or any other. */
+export type SourceContent = "tree" | "image" | "blob";
+
+/**
+ * An open source as plain values and shared memory, which can be posted to threads of the same
+ * process. It is good as long as the {@link Source} is open. Each kind adds what it needs.
+ */
+export interface SourceDescription {
+  /** Its kind. */
+  readonly kind: SourceKindName;
+  /** As `formatSourceName()` writes it: without links, and with nothing left to be chosen. */
+  readonly name: string;
+  /** A short name for people, such as `main/TOTXQL`. */
+  readonly label: string;
+  /** What its tree is. */
+  readonly content: SourceContent;
+  /** Space that it takes where it is stored, in bytes. */
+  readonly sizeBytes: number;
+  /** Files have POSIX ACLs, or nobody has looked. */
+  readonly mayHaveAcls: boolean;
+}
+
+/** What a tree is told of the thread that it is opened in. */
+export interface SourceThread {
+  /** From 0 on; each thread that attaches has its own. */
+  readonly index: number;
+  /** Threads that attach and share what memory there is for caches. */
+  readonly threadCount: number;
+  /** Is told of every wait for the source. */
+  readonly gate: WaitGate;
+  /** Starts threads that load what will be read next; undefined: none. */
+  readonly spawn: SpawnThread | undefined;
+}
+
+/** What is known of the server whose data directory a source shows. */
+export interface PostgresFacts {
+  /** Major version: `15`. */
+  readonly version: string;
+  /** Decimal; null where nothing tells. */
+  readonly systemIdentifier: string | null;
+  /** Pages of its data files have checksums. */
+  readonly checksums: boolean;
+  /** The timeline of the backup. */
+  readonly timeline: number;
+}
+
+/** A source as the same JSON for all kinds. */
+export interface SourceSummary {
+  /** Its kind. */
+  readonly kind: SourceKindName;
+  /** See {@link SourceDescription.name}. */
+  readonly name: string;
+  /** What its tree is. */
+  readonly content: SourceContent;
+  /** The moment that it shows, ISO 8601 in UTC; null where nothing tells. */
+  readonly time: string | null;
+  /** Space that it takes where it is stored. */
+  readonly sizeBytes: number;
+  /** Null where it is not known to be a data directory. */
+  readonly postgres: PostgresFacts | null;
+  /** Ids of the backups that it is put together from, oldest first; empty for what stands alone. */
+  readonly chain: readonly string[];
+}
+
+/** An open source. Disposing of it closes it, and ends locks that it holds. */
+export interface Source extends Disposable {
+  /** To be posted to other threads. */
+  readonly description: SourceDescription;
+  /** For people and programs. */
+  readonly summary: SourceSummary;
+  /**
+   * What tells it from others, and from what it was: `fingerprint` and `ids` are the same as long
+   * as the source shows the same. @throws {OsError}
+   */
+  identify(): Promise<SourceMark>;
+  /**
+   * Opens it for this thread. An image or a blob is a directory with one file. The caller closes
+   * the tree before the source.
+   *
+   * @throws {FormatError | OsError}
+   */
+  openTree(): Tree;
+}
+
+/** Where secrets come from that a source needs. */
+export interface Credentials {
+  /**
+   * The 32 bytes of an encryption key; asked for only where something is encrypted.
+   *
+   * @param fingerprint of the key that is wanted
+   * @returns undefined when there is none
+   */
+  encryptionKey(fingerprint: string): Promise<Uint8Array | undefined>;
+}
+
+/** How a source is opened by its name. */
+export interface OpenSourceOptions {
+  /** Default: no secrets. */
+  readonly credentials?: Credentials | undefined;
+  /** Threads that will attach. Default: 1. */
+  readonly threadCount?: number | undefined;
+}
+
+/** The UTC time of Unix seconds, to the second. */
+export function utcTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+}

@@ -1,0 +1,270 @@
+/**
+ * A mount from beginning to end, in the process that serves it: check, open, bind, mount, serve,
+ * settle, free. It is the same for every kind of source, read-only or over a diff directory.
+ *
+ * The order keeps every failure harmless: nothing is written before the diff directory is known to
+ * be ours and free, and the binding says what is done to it before it is done.
+ *
+ * @module
+ */
+
+import * as host from "#ffi/libc/calls.ts";
+import { logger } from "#src/log/logger.ts";
+import type { LogSink } from "#src/log/sinks.ts";
+import { launchWorkers, type MountedFileSystem, mountFileSystem } from "#src/mount/mount.ts";
+import { prepareMountPoint, resolveMountPoint } from "#src/mount/mount_point.ts";
+import type { WorkerPool } from "#src/mount/worker_pool.ts";
+import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
+import { chooseAllowOther } from "./allow_other.ts";
+import { refuseServedMount } from "./control/served_mount.ts";
+import {
+  backingPathsOf,
+  type OverlayDescription,
+  prepareOverlay,
+  removeWorkerFiles,
+  secondsBeforeMount,
+  settleDiff,
+  writeWorkerFiles,
+} from "./diff_life.ts";
+import { releaseMemoryWhenIdle } from "./idle_memory.ts";
+import { type LiveStatistics, serveUntilEnd, showMounted } from "./live_mount.ts";
+import { openMountLog } from "./mount_log.ts";
+import { type MountReport, type MountVoices, runMountProcess } from "./mount_process.ts";
+import { LOG_FILE_NAME, type MountRequest, type WritableRequest } from "./mount_request.ts";
+import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
+import type { MountDescription } from "./served_source.ts";
+import type { OpenedSource, SourceToMount } from "./source_to_mount.ts";
+import { WAIT_LOG } from "./wait_log.ts";
+import { PROGRAM_VERSION } from "../program_version.ts";
+import { workerUrl } from "../threads.ts";
+
+const log = logger("mount");
+
+/**
+ * Mounts a source and serves it until the mount has ended.
+ *
+ * @param source stays open as long as the mount
+ * @param report is told how far it is
+ * @throws {Failure}
+ */
+export function runMount(
+  request: MountRequest,
+  source: SourceToMount,
+  report: MountReport,
+): Promise<void> {
+  return runMountProcess(
+    request.mountPath,
+    report,
+    (voices) => new MountLife(request, source, voices),
+  );
+}
+
+/** A diff directory that is open, and what was asked of it. */
+interface OpenDiff {
+  readonly diff: DiffDirectory;
+  readonly request: WritableRequest;
+}
+
+/** The steps of one mount. */
+class MountLife {
+  readonly #request: MountRequest;
+  readonly #source: SourceToMount;
+  readonly #voices: MountVoices;
+  #sink: LogSink | undefined;
+  #opened: OpenedSource | undefined;
+
+  constructor(request: MountRequest, source: SourceToMount, voices: MountVoices) {
+    this.#request = request;
+    this.#source = source;
+    this.#voices = voices;
+  }
+
+  async run(): Promise<void> {
+    const { workerCount, writable } = this.#request;
+    // The caller's umask counts, not that of this process.
+    if (writable !== undefined) host.setUmask(0);
+    host.raiseOpenFileLimit();
+    // First of all: it loads its code while everything else is looked at.
+    const pool = launchWorkers({
+      workerUrl: workerUrl(),
+      workers: workerCount,
+      ...WAIT_LOG,
+      onFailure: (detail) => this.#logFailure(detail),
+      onReadOnly: () =>
+        log.error("disk of the diff is read-only: changes are refused", {
+          diff: writable?.diffPath,
+        }),
+    });
+    try {
+      await this.#runWith(pool);
+    } catch (error) {
+      pool.terminate();
+      throw error;
+    }
+  }
+
+  async #runWith(pool: WorkerPool): Promise<void> {
+    const { writable } = this.#request;
+    if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
+    const mountPath = resolveMountPoint(this.#request.mountPath);
+    this.#voices.card.update({ mount_path: mountPath });
+    if (writable === undefined) return await this.#mountAt(mountPath, undefined, pool);
+    const diff = openDiffDirectory(writable.diffPath, {
+      sourcePlaces: this.#source.places(),
+      mountPath,
+      force: writable.force,
+      checkBinding: (binding) => this.#source.checkBinding?.(binding),
+    });
+    this.#voices.card.update({ diff_dir: diff.path });
+    try {
+      await this.#mountAt(mountPath, { diff, request: writable }, pool);
+    } catch (error) {
+      diff.abandon();
+      throw error;
+    }
+  }
+
+  async #mountAt(mountPath: string, open: OpenDiff | undefined, pool: WorkerPool): Promise<void> {
+    const startSeconds = secondsBeforeMount();
+    // Not before it is known that the directories do not overlap: a dead mount there is removed.
+    refuseServedMount(mountPath);
+    const isRepaired = await prepareMountPoint(mountPath);
+    const { workerCount: threadCount } = pool;
+    this.#opened = await this.#source.open({ mountPath, diff: open?.diff, threadCount });
+    using source = this.#opened.source;
+    const overlay = open === undefined ? undefined : await this.#prepareDiff(open, this.#opened);
+    if (isRepaired) log.warn("dead mount removed", { mnt: mountPath });
+    this.#opened.logFindings?.();
+    host.changeDirectory("/");
+    this.#voices.report.started?.(this.#sink?.fd);
+    const description = { source: source.description, overlay };
+    await this.#mountAndServe(mountPath, open?.diff, description, pool);
+    if (open === undefined) return log.info("unmounted", { mnt: mountPath });
+    this.#voices.card.update({ state: "settling" });
+    settleDiff(open.diff, startSeconds, open.request.skipFsync);
+  }
+
+  /** Binds the diff directory, and writes what has to be there before the mount. */
+  async #prepareDiff(
+    { diff, request }: OpenDiff,
+    { source, bound, rootOwner }: OpenedSource,
+  ): Promise<OverlayDescription> {
+    const change = diff.bind({
+      source: await bound(),
+      extendedAttributes: request.extendedAttributes,
+      programVersion: PROGRAM_VERSION,
+    });
+    if (request.skipFsync) diff.markDirty();
+    if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
+    if (change !== undefined) log.warn("source has changed, mounted by force", { change });
+    const lower = source.openTree();
+    try {
+      return prepareOverlay(diff, lower, request, rootOwner);
+    } finally {
+      lower.close();
+    }
+  }
+
+  /** While it serves, a diff directory says who serves it. */
+  async #mountAndServe(
+    mountPath: string,
+    diff: DiffDirectory | undefined,
+    description: MountDescription,
+    pool: WorkerPool,
+  ): Promise<void> {
+    if (diff !== undefined) writeWorkerFiles(diff);
+    try {
+      const { source: { label }, overlay } = description;
+      const fsname = `pbkfs:${label}`;
+      const mounted = await this.#mount(mountPath, diff, fsname, description, pool);
+      const { report, signals, card } = this.#voices;
+      showMounted(card, mounted);
+      const statistics = overlay === undefined
+        ? { collector: new RequestStatistics(mounted, fsname) }
+        : this.#diffStatistics(mounted, fsname, overlay, diff?.controlPath);
+      const served = serveUntilEnd({ mounted, signals, card, statistics });
+      report.mounted?.();
+      releaseMemoryWhenIdle(() => mounted.statistics.requestCount);
+      await served;
+    } finally {
+      if (diff !== undefined) removeWorkerFiles(diff);
+    }
+  }
+
+  async #mount(
+    mountPath: string,
+    diff: DiffDirectory | undefined,
+    fsname: string,
+    description: MountDescription,
+    pool: WorkerPool,
+  ): Promise<MountedFileSystem> {
+    const { source, overlay } = description;
+    const mounted = await mountFileSystem({
+      mountPoint: mountPath,
+      fsname,
+      allowOther: chooseAllowOther(this.#request.allowOther),
+      readOnly: diff === undefined,
+      posixAcls: overlay?.extendedAttributes ?? source.mayHaveAcls,
+      launched: pool,
+      requestTimeoutMs: this.#request.ioTimeoutMs,
+      description,
+      backingPaths: diff === undefined ? [] : backingPathsOf(diff),
+    });
+    log.info("mounted", {
+      mnt: mounted.mountPoint,
+      fsname,
+      ...(diff === undefined ? {} : { diff: diff.path }),
+      workers: mounted.workerCount,
+      pid: host.getPid(),
+    });
+    if (diff !== undefined) logPassthrough(mounted);
+    if (source.mayHaveAcls && !mounted.posixAcls) {
+      log.warn("kernel does not check ACLs: modes of files with ACLs are shown restricted");
+    }
+    log.debug("kernel features", { features: mounted.kernelFeatures });
+    return mounted;
+  }
+
+  #diffStatistics(
+    mounted: MountedFileSystem,
+    fsname: string,
+    overlay: OverlayDescription,
+    controlPath: string | undefined,
+  ): LiveStatistics {
+    const { facts = {}, pageCounters } = this.#opened!;
+    const source = { fsname, facts, pageCounters };
+    const collector = new DiffStatistics(mounted, source, overlay);
+    return { collector, controlPath };
+  }
+
+  /**
+   * A worker says what is wrong with a file; whether its source is still the one that was opened is
+   * seen here.
+   */
+  #logFailure(detail: string): void {
+    const cause = this.#opened?.explainFailure?.(detail);
+    log.error("request failed", cause === undefined ? { detail } : { detail, cause });
+  }
+
+  get #isLogInDiff(): boolean {
+    const { log: { sink, path }, writable } = this.#request;
+    return writable !== undefined && sink === "file" && path === undefined;
+  }
+
+  /** Without a path a log to a file is none. */
+  #openLog(path: string | undefined): void {
+    const { log: request } = this.#request;
+    if (request.sink === "file" && path === undefined) return;
+    this.#sink = openMountLog({ ...request, path });
+  }
+
+  /** Waits until the log has left this process. */
+  async flushLog(): Promise<void> {
+    await this.#sink?.flush();
+  }
+}
+
+function logPassthrough({ passthrough: { isOn, stackDepth, refusal } }: MountedFileSystem): void {
+  if (isOn) log.info("kernel serves plain files of the diff itself", { stack_depth: stackDepth });
+  else log.info("kernel does not serve files of the diff itself", { reason: refusal });
+}

@@ -1,0 +1,39 @@
+/**
+ * One FUSE worker's own view of a mounted source: read-only, or below an overlay.
+ *
+ * @module
+ */
+
+import type { WorkerContext } from "#src/mount/fuse_worker.ts";
+import { TreeFileSystem } from "#src/mount/tree_file_system.ts";
+import { openOverlay } from "#src/overlay/overlay.ts";
+import { attachSource } from "#src/sources/registry.ts";
+import type { SourceDescription } from "#src/sources/source.ts";
+import type { FileSystem } from "#src/tree/file_system.ts";
+import { LateTree } from "#src/tree/late_tree.ts";
+import type { OverlayDescription } from "./diff_life.ts";
+import { TreeWithoutAcls } from "./tree_without_acls.ts";
+import { spawnThread } from "../threads.ts";
+
+/** What is mounted, as plain values that are sent to the workers. */
+export interface MountDescription {
+  readonly source: SourceDescription;
+  /** Over which changes are kept; undefined for a read-only mount. */
+  readonly overlay: OverlayDescription | undefined;
+}
+
+/** Opens the view of this thread. What is writable is read from until its thread ends. */
+export function openMounted(
+  { source, overlay }: MountDescription,
+  context: WorkerContext,
+): FileSystem {
+  const { index, workerCount: threadCount, gate, backing, posixAcls } = context;
+  const open = () => attachSource(source, { index, threadCount, gate, spawn: spawnThread });
+  const tree = context.isReserve ? new LateTree(open) : open();
+  const showsRestrictedModes = source.mayHaveAcls && !posixAcls;
+  if (overlay === undefined) {
+    return new TreeFileSystem(tree, { showsRestrictedModes, sizeBytes: source.sizeBytes });
+  }
+  const lower = showsRestrictedModes ? new TreeWithoutAcls(tree) : tree;
+  return openOverlay({ ...overlay, lower, worker: index, backing, posixAcls, gate });
+}
