@@ -26,7 +26,7 @@ export interface RecognisedName extends SourceName {
 
 /**
  * The kind of the source at a place. A place inside of a catalog or a datastore becomes an item of
- * it: `/backups/backups/main/TOTXQL` is `TOTXQL` of instance `main` in `/backups`.
+ * it, which `item` goes on from: `/backups/backups/main#TOTXQL` is `main/TOTXQL` in `/backups`.
  *
  * @throws {UsageError} when it is no source, with what was looked for and what was found
  * @throws {OsError} when there is nothing, or it may not be looked at
@@ -41,10 +41,8 @@ export function recognise({ place, item }: Pick<SourceName, "place" | "item">): 
     ? recogniseFile(path)
     : `a ${status.kind}`;
   if (typeof found === "string") throw unknown(place, found);
-  if (item === undefined || found.item === undefined) return { ...found, item: item ?? found.item };
-  throw new UsageError(`Cannot open "#${item}" of "${place}": it is one source`, {
-    hint: "If the # belongs to the path, write it %23",
-  });
+  const parts = [found.item, item].filter((part) => part !== undefined);
+  return { ...found, item: parts.length === 0 ? undefined : parts.join("/") };
 }
 
 /** Entries of directories that are no sources, for messages. */

@@ -64,7 +64,10 @@ function findPart(storePath: string, place: string, item: string | undefined): P
   const ns = parseNamespace(names.slice(0, depth).join("/"));
   if (depth === undefined) throw incomplete(place, "datastore", groupNames(store));
   const group = parseGroup(names.slice(depth, depth + 2).join("/"), ns);
-  const [time, archive] = names.slice(depth + 2);
+  const [time, archive, ...more] = names.slice(depth + 2);
+  if (more.length > 0) {
+    throw new UsageError(`Cannot open "${item}" of "${place}": an archive is one source`);
+  }
   if (time === undefined) throw incomplete(place, "group", snapshotNames(store, group));
   const snapshot = findSnapshot(store, group, time);
   const { keyFingerprint, files } = store.snapshotInfo(snapshot);

@@ -22,8 +22,9 @@ import { openPgproSource } from "./pgpro_source.ts";
 export async function openNamedBackup(place: string, item: string | undefined): Promise<Source> {
   const store = hostFiles.realPath(absolutePath(place));
   const [instance, id, ...more] = item?.split("/") ?? [];
-  if (instance === undefined || id === undefined || more.length > 0) {
-    throw incomplete(place, item, store);
+  if (instance === undefined || id === undefined) throw incomplete(place, instance, store);
+  if (more.length > 0) {
+    throw new UsageError(`Cannot open "${item}" of "${place}": a backup is one source`);
   }
   return await openPgproSource({
     store,
@@ -48,8 +49,7 @@ function chosenId(store: string, name: string, id: string): string {
 }
 
 /** The error for a name that says too little: with what there is. */
-function incomplete(place: string, item: string | undefined, store: string): UsageError {
-  const [instance] = item?.split("/") ?? [];
+function incomplete(place: string, instance: string | undefined, store: string): UsageError {
   const names = instance === undefined
     ? listInstances(store).map((name) => `${name}/latest`)
     : readInstance(store, instance).backups.map(({ id }) => `${instance}/${id}`);

@@ -1,0 +1,179 @@
+/**
+ * One source of each kind and form, made anew, in a directory whose name has a `#`.
+ *
+ * @module
+ */
+
+import { backup, type ChangeDetectionMode, parseBackupSpec } from "#src/backup/mod.ts";
+import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { parseKeyFile } from "#src/pbs/format/key_file.ts";
+import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
+import { buildArchive } from "#src/pxar/mod.ts";
+import {
+  openSource,
+  type Source,
+  type SourceContent,
+  type SourceKindName,
+} from "#src/sources/mod.ts";
+import { PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
+import { MemorySink } from "#tests/support/pxar_fixtures.ts";
+import { buildDirectoryCatalog } from "#tests/support/directory_catalog.ts";
+
+const SECONDS = 1_700_000_000;
+/** The snapshot of the examples. */
+export const SNAPSHOT = "host/x/2023-11-14T22:13:20Z";
+const PAGE_SIZE = 8192;
+
+/** A source that can be made in a directory. */
+export interface SourceExample {
+  readonly title: string;
+  readonly kind: SourceKindName;
+  readonly content: SourceContent;
+  /** A name of it, relative to the directory, percent signs as in names. */
+  readonly name: string;
+  /** Its full name, in which nothing is left to be chosen; `DIR` stands for the directory. */
+  readonly fullName: RegExp;
+  /** Makes it; another version has another content under the same name. */
+  make(directory: string, version: number): void;
+  /** Its file with two names. */
+  readonly linked?: string;
+}
+
+const KEY = CryptConfig.fromKeyFile(
+  parseKeyFile(Deno.readTextFileSync(`${PBS_KEYS}/key-none.json`)),
+);
+
+/** Opens an example with what it needs. */
+export function openExample(name: string): Promise<Source> {
+  return openSource(name, {
+    threadCount: 2,
+    credentials: {
+      encryptionKey: (fingerprint) =>
+        Promise.resolve(fingerprint === KEY.fingerprint ? KEY.key : undefined),
+    },
+  });
+}
+
+/** A small data directory. */
+function makeTree(path: string, version: number): void {
+  Deno.mkdirSync(`${path}/base/1`, { recursive: true });
+  Deno.writeTextFileSync(`${path}/PG_VERSION`, `15 ${version}\n`);
+  const pages = new Uint8Array(9 * PAGE_SIZE).map((_, index) => index % 251 + version);
+  Deno.writeFileSync(`${path}/base/1/16384`, pages);
+  Deno.writeFileSync(`${path}/base/1/empty`, new Uint8Array(0));
+}
+
+function makeLinkedTree(path: string, version: number): void {
+  makeTree(path, version);
+  Deno.linkSync(`${path}/PG_VERSION`, `${path}/another`);
+  Deno.symlinkSync("base/1", `${path}/link`);
+}
+
+function inTree(directory: string, version: number, fill: typeof makeTree): string {
+  const tree = `${directory}/tree`;
+  fill(tree, version);
+  return tree;
+}
+
+function makeArchive(directory: string, version: number, files: readonly string[]): void {
+  const tree = inTree(directory, version, makeLinkedTree);
+  const [metadata, payload] = files.map(() => new MemorySink());
+  buildArchive(tree, { metadata: metadata!, ...(payload === undefined ? {} : { payload }) });
+  [metadata, payload].forEach((sink, index) => {
+    if (sink !== undefined) Deno.writeFileSync(`${directory}/${files[index]}`, sink.bytes());
+  });
+}
+
+function makeSnapshot(
+  directory: string,
+  version: number,
+  mode: ChangeDetectionMode,
+  crypt?: CryptConfig,
+): void {
+  const tree = inTree(directory, version, makeLinkedTree);
+  const path = `${directory}/store`;
+  // As one that a server made, but for the directories that stay empty.
+  Deno.mkdirSync(`${path}/.chunks`, { recursive: true });
+  const store = Datastore.open(path, { access: "write" });
+  const writer = store.startSnapshot({
+    group: { ns: ROOT_NAMESPACE, type: "host", id: "x" },
+    time: SECONDS,
+    ...(crypt === undefined ? {} : { crypt, cryptMode: "encrypt" }),
+  });
+  const specs = [
+    `root.pxar:${tree}`,
+    `disk.img:${tree}/base/1/16384`,
+    `vm.conf:${tree}/PG_VERSION`,
+  ];
+  backup(writer, specs.map(parseBackupSpec), { mode, chunkSize: 64 << 10 });
+  store.close();
+}
+
+const STORE_NAME = new RegExp(`^pbs:DIR/store#${SNAPSHOT}/`);
+
+/** Each of them. */
+export const EXAMPLES: readonly SourceExample[] = [
+  {
+    title: "a backup of pg_probackup",
+    kind: "pgpro",
+    content: "tree",
+    name: "catalog#directory/latest",
+    fullName: /^pgpro:DIR\/catalog#directory\/[0-9A-Z]{6}$/,
+    make(directory, version) {
+      buildDirectoryCatalog(`${directory}/catalog`, inTree(directory, version, makeTree));
+    },
+  },
+  {
+    title: "an archive",
+    kind: "pxar",
+    content: "tree",
+    name: "x.pxar",
+    fullName: /^pxar:DIR\/x\.pxar$/,
+    make: (directory, version) => makeArchive(directory, version, ["x.pxar"]),
+    linked: "PG_VERSION",
+  },
+  {
+    title: "a split archive",
+    kind: "pxar",
+    content: "tree",
+    name: "x.mpxar",
+    fullName: /^pxar:DIR\/x\.mpxar$/,
+    make: (directory, version) => makeArchive(directory, version, ["x.mpxar", "x.ppxar"]),
+    linked: "PG_VERSION",
+  },
+  {
+    title: "an archive of a snapshot",
+    kind: "pbs",
+    content: "tree",
+    name: "store#host/x/latest/root.pxar",
+    fullName: new RegExp(`${STORE_NAME.source}root\\.pxar$`),
+    make: (directory, version) => makeSnapshot(directory, version, "legacy"),
+    linked: "PG_VERSION",
+  },
+  {
+    title: "an encrypted split archive of a snapshot, named by the file of its index",
+    kind: "pbs",
+    content: "tree",
+    name: `store/${SNAPSHOT}/root.mpxar.didx`,
+    fullName: new RegExp(`${STORE_NAME.source}root\\.pxar$`),
+    make: (directory, version) => makeSnapshot(directory, version, "data", KEY),
+    linked: "PG_VERSION",
+  },
+  {
+    title: "an image of a snapshot",
+    kind: "pbs",
+    content: "image",
+    name: `store/${SNAPSHOT}#disk.img`,
+    fullName: new RegExp(`${STORE_NAME.source}disk\\.img$`),
+    make: (directory, version) => makeSnapshot(directory, version, "legacy"),
+  },
+  {
+    title: "a blob of a snapshot",
+    kind: "pbs",
+    content: "blob",
+    name: "pbs:store#host/x/@2023-11-15/vm.conf",
+    fullName: new RegExp(`${STORE_NAME.source}vm\\.conf$`),
+    make: (directory, version) => makeSnapshot(directory, version, "legacy"),
+  },
+];
