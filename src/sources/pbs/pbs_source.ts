@@ -11,7 +11,7 @@ import { waitAt } from "#src/io/wait_gate.ts";
 import type { SourceMark } from "#src/overlay/binding.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
-import type { SharedChunks } from "#src/pbs/datastore_types.ts";
+import type { SharedChunks } from "#src/pbs/snapshot_types.ts";
 import { type ArchiveFiles, archiveNameOf } from "#src/pbs/format/archive_name.ts";
 import {
   formatBackupTime,
