@@ -19,6 +19,7 @@ import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import type { ChunkWorkers } from "#src/chunking/worker_threads.ts";
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
+import { describeStorageKeeper } from "#src/pbs/writing/storage_keeper.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
@@ -151,14 +152,12 @@ function benchmarkStore(report: PxarReport, directory: string, isEncrypted: bool
   const times = Array.from({ length: 3 }, (_, run) => {
     const storePath = `${directory}/store-${run}`;
     Datastore.create(storePath, { owner });
-    const description = {
-      storage: {
-        kind: "directory",
-        path: storePath,
-        writing: { owner, syncLevel: "none" },
-      } satisfies DirectoryDescription,
-      key,
-    };
+    const storage = {
+      kind: "directory",
+      path: storePath,
+      writing: { owner, syncLevel: "none" },
+    } satisfies DirectoryDescription;
+    const description = { keeper: describeStorageKeeper(storage, isEncrypted), key };
     const write = () =>
       writeAll(new StoreChunkHandler(description), storeWorkers(description), bytes, 1);
     const seconds = { first: bestSeconds(1, write), again: bestSeconds(1, write) };

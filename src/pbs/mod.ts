@@ -69,6 +69,10 @@ export {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "./writing/store_chunk_handler.ts";
+export type { ChunkKeeper, KeeperDescription } from "./writing/chunk_keeper.ts";
+export { openKeeper, registerKeeper } from "./writing/open_keeper.ts";
+export { describeStorageKeeper, type StorageKeeperDescription } from "./writing/storage_keeper.ts";
+export type { Description } from "#src/threads/openers.ts";
 export { startStoreThreads } from "./writing/store_threads.ts";
 export * from "./ports.ts";
 export * from "./snapshots/prune.ts";

@@ -49,6 +49,7 @@ import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "../writing/store_chunk_handler.ts";
+import { describeStorageKeeper } from "../writing/storage_keeper.ts";
 import { startStoreThread } from "../thread_start.ts";
 
 /** What was prepared for a snapshot. */
@@ -208,10 +209,9 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   #makePipeline(): ChunkPipeline {
     const { workers, budgetBytes } = this.#options;
     const key = this.cryptMode === "encrypt" ? this.#crypt?.key : undefined;
-    const description: StoreChunkHandlerDescription = {
-      storage: this.#store.storage.description,
-      key,
-    };
+    const { storage } = this.#store;
+    const keeper = describeStorageKeeper(storage.description, key !== undefined);
+    const description: StoreChunkHandlerDescription = { keeper, key };
     return new ChunkPipeline({
       handler: new StoreChunkHandler(description),
       budgetBytes,

@@ -4,13 +4,12 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { Openers } from "#src/threads/openers.ts";
 import { type DirectoryDescription, DirectoryStorage } from "./directory/directory_storage.ts";
 import type { Storage, StorageDescription } from "./storage.ts";
 
-const openers = new Map<string, (description: never) => Storage>([
-  ["directory", (description: DirectoryDescription) => DirectoryStorage.open(description)],
-]);
+const storages = new Openers<Storage>("storage");
+storages.add<DirectoryDescription>("directory", (known) => DirectoryStorage.open(known));
 
 /**
  * Makes a kind of storage known to this thread. A thread whose module does not do that opens local
@@ -18,11 +17,11 @@ const openers = new Map<string, (description: never) => Storage>([
  *
  * @param open is given descriptions of this kind
  */
-export function registerStorage<Description extends StorageDescription>(
-  kind: Description["kind"],
-  open: (description: Description) => Storage,
+export function registerStorage<Known extends StorageDescription>(
+  kind: Known["kind"],
+  open: (description: Known) => Storage,
 ): void {
-  openers.set(kind, open);
+  storages.add(kind, open);
 }
 
 /**
@@ -30,7 +29,5 @@ export function registerStorage<Description extends StorageDescription>(
  * its kind is not known here @throws {OsError}
  */
 export function openStorage(description: StorageDescription): Storage {
-  const open = openers.get(description.kind);
-  if (open !== undefined) return open(description as never);
-  throw new UsageError(`Cannot open a storage of kind "${description.kind}" in this thread`);
+  return storages.open(description);
 }

@@ -11,16 +11,14 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import type { Description } from "#src/threads/openers.ts";
 import type { GarbageSupport } from "./garbage_support.ts";
 import type { StorageLocks, WriterLock } from "./locks.ts";
 
 /**
  * Plain values that name a storage: can be posted to a worker, where {@link openStorage} opens it.
  */
-export interface StorageDescription {
-  /** Which implementation reads the rest. */
-  readonly kind: string;
-}
+export type StorageDescription = Description;
 
 /** An open storage, for one thread. */
 export interface Storage {

@@ -19,6 +19,7 @@ import { collectGarbage, readGcStatus } from "#src/pbs/gc/garbage_collection.ts"
 import { isMissing } from "#src/io/files/files.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { Storage, StorageDescription } from "#src/pbs/storage/storage.ts";
+import { describeStorageKeeper } from "#src/pbs/writing/storage_keeper.ts";
 import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { type Adding, type ExampleChunk, exampleChunk, persistently } from "./_example_chunks.ts";
@@ -269,7 +270,10 @@ export function testStorage(name: string, make: () => StorageFixture): void {
   test("takes the chunks of a backup and gives them to a reader that reads ahead", (description) => {
     const [count, size] = [24, 40_000];
     const plain = nativeBufferOf(new Random(9).bytes(count * size));
-    const handler = new StoreChunkHandler({ storage: description, key: undefined });
+    const handler = new StoreChunkHandler({
+      keeper: describeStorageKeeper(description, false),
+      key: undefined,
+    });
     const digests = Array.from(
       { length: count },
       (_, number) => persistently(() => handler.handle(plain, number * size, size)).digest,

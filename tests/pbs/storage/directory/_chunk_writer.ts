@@ -6,6 +6,7 @@
 
 import type { DirectoryDescription } from "#src/pbs/storage/directory/directory_storage.ts";
 import { nativeBufferOf } from "#ffi/libc/calls.ts";
+import { describeStorageKeeper } from "#src/pbs/writing/storage_keeper.ts";
 import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
 import { Random } from "#tests/support/property_random.ts";
 
@@ -18,7 +19,7 @@ const storage: DirectoryDescription = {
   writing: { owner: { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 }, syncLevel: "none" },
 };
 const handler = new StoreChunkHandler({
-  storage,
+  keeper: describeStorageKeeper(storage, false),
   key: undefined,
 });
 const plain = nativeBufferOf(new Random(99).bytes(CHUNK_COUNT * CHUNK_SIZE));

@@ -9,6 +9,7 @@ import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { insertChunk } from "#src/pbs/storage/chunk_insertion.ts";
 import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
+import { describeStorageKeeper } from "#src/pbs/writing/storage_keeper.ts";
 import { StoreChunkHandler } from "#src/pbs/writing/store_chunk_handler.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
@@ -137,7 +138,7 @@ Deno.test("StoreChunkHandler stores each chunk once, whatever it guesses", () =>
   const writing = { owner: OWNER, syncLevel: "none" } as const;
   const storage: DirectoryDescription = { kind: "directory", path: storePath, writing };
   const handler = new StoreChunkHandler({
-    storage,
+    keeper: describeStorageKeeper(storage, false),
     key: undefined,
   });
   const random = new Random(8);
