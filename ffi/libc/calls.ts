@@ -10,6 +10,7 @@
 
 export * from "./directories.ts";
 export * from "./files.ts";
+export * from "./paths.ts";
 export * from "./process.ts";
 export * from "./xattr.ts";
 export {

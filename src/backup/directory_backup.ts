@@ -38,7 +38,7 @@ import { SplitWriter } from "./split_writer.ts";
 export function checkDirectory({ path, makeSource }: BackupSpec): void {
   if (makeSource !== undefined) return;
   const stat = new host.HostStat();
-  host.unwrap(host.statAt(host.At.FDCWD, path, stat, true), "access", path);
+  host.unwrap(host.stat(path, stat), "access", path);
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
     throw new UsageError(`Cannot back up "${path}": got unexpected file type (expected directory)`);
   }

@@ -35,7 +35,7 @@ export function isStandardInput(path: string): boolean {
 export function isImageStream(path: string): boolean {
   if (isStandardInput(path)) return true;
   const stat = new host.HostStat();
-  return host.statAt(host.At.FDCWD, path, stat, true) === 0 &&
+  return host.stat(path, stat) === 0 &&
     (stat.mode & FileType.MASK) === FileType.FIFO;
 }
 

@@ -34,7 +34,7 @@ export function openSource(path: string, types: readonly number[], expected: str
   };
   const fd = host.open(path, RDONLY | NOCTTY | NONBLOCK);
   // A socket cannot even be opened.
-  if (fd < 0 && host.statAt(host.At.FDCWD, path, stat, true) >= 0) check();
+  if (fd < 0 && host.stat(path, stat) >= 0) check();
   host.unwrap(fd, "open", path);
   try {
     host.unwrap(host.statFd(fd, stat), "stat", path);

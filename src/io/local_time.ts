@@ -95,7 +95,7 @@ function isNameOfUtc(name: string): boolean {
 
 /** Where a symbolic link leads; "" where there is none. */
 function linkTarget(path: string): string {
-  const target = host.readlinkAt(host.At.FDCWD, path);
+  const target = host.readlink(path);
   return typeof target === "number" ? "" : decodeFileName(target);
 }
 

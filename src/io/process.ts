@@ -184,7 +184,7 @@ const START_TIME_FIELD = 22 - 3;
 
 /** This process. */
 export function ownProcess(): HostProcess {
-  const target = host.readlinkAt(host.At.FDCWD, "/proc/self");
+  const target = host.readlink("/proc/self");
   const pid = typeof target === "number" ? host.getPid() : Number(decodeFileName(target));
   const own = HostProcess.open(pid);
   if (own === undefined) throw new host.OsError(host.Errno.ENOENT, "open", "/proc/self");

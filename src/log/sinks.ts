@@ -54,7 +54,7 @@ export function fileSink(path: string, format: LogFormat): LogSink {
  * @throws {OsError} when there is no `systemd-cat` either
  */
 export function journalSink(format: LogFormat): LogSink {
-  const hasJournal = host.statAt(host.At.FDCWD, JOURNAL_SOCKET, new host.HostStat()) === 0;
+  const hasJournal = host.lstat(JOURNAL_SOCKET) === 0;
   const send = hasJournal ? loadJournal() : undefined;
   if (send === undefined) return systemdCatSink(format);
   const write: Sink = (record) => {

@@ -5,7 +5,6 @@
  */
 
 import {
-  At,
   close,
   flock,
   getdents,
@@ -15,8 +14,8 @@ import {
   MNT_DETACH,
   open,
   OpenFlag,
-  readlinkAt,
-  statAt,
+  readlink,
+  stat,
   umount,
 } from "#ffi/libc/calls.ts";
 import { probeOpen } from "#ffi/libc/probe.ts";
@@ -86,7 +85,7 @@ function realPath(path: string): string {
 function resolvePath(path: string): string | number {
   const fd = open(path, OpenFlag.PATH);
   if (fd < 0) return fd;
-  const target = readlinkAt(At.FDCWD, `/proc/self/fd/${fd}`);
+  const target = readlink(`/proc/self/fd/${fd}`);
   close(fd);
   return typeof target === "number" ? target : decodeFileName(target);
 }
@@ -119,11 +118,11 @@ export async function prepareMountPoint(path: string): Promise<boolean> {
   const isRepaired = isMounted(path) && await probeMountPoint(path) === "dead";
   if (isRepaired) unmountPath(path, { lazy: true });
   if (isMounted(path)) throw alreadyMounted(path);
-  const stat = new HostStat();
-  const result = statAt(At.FDCWD, path, stat, true);
+  const found = new HostStat();
+  const result = stat(path, found);
   if (result === -Errno.ENOENT) throw wrongPlace(path, "does not exist");
   if (result < 0) throw new OsError(-result, "stat", path);
-  if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
+  if ((found.mode & FileType.MASK) !== FileType.DIRECTORY) {
     throw wrongPlace(path, "is not a directory");
   }
   if (!isEmptyDirectory(path)) throw wrongPlace(path, "is not empty");

@@ -65,7 +65,7 @@ export function announceCopies(diffPath: string, bootId: Uint8Array): void {
 /** Whether the diff directory may have marked copies. */
 export function areCopiesAnnounced(diffPath: string): boolean {
   const stat = new host.HostStat();
-  return host.statAt(host.At.FDCWD, `${diffPath}/${COPIES_FILE_NAME}`, stat) === 0;
+  return host.lstat(`${diffPath}/${COPIES_FILE_NAME}`, stat) === 0;
 }
 
 /** All marked copies are settled. @throws {OsError} */

@@ -268,7 +268,7 @@ export class DiffDirectory {
    */
   abandon(): void {
     this.#free();
-    if (this.#isNew && this.#binding === undefined) host.rmdirAt(host.At.FDCWD, this.path);
+    if (this.#isNew && this.#binding === undefined) host.rmdir(this.path);
   }
 
   #free(): void {
@@ -285,7 +285,7 @@ export class DiffDirectory {
   #write(binding: Binding): void {
     // Root may mount a user's diff; the user still needs to read what it belongs to afterwards.
     const directory = new host.HostStat();
-    host.unwrap(host.statAt(host.At.FDCWD, this.path, directory), "stat", this.path);
+    host.unwrap(host.lstat(this.path, directory), "stat", this.path);
     const { uid, gid } = directory;
     const options = { mode: 0o600, durable: true, owner: { uid, gid } };
     replaceTextFile(this.path, BINDING_FILE_NAME, formatBinding(binding), options);
@@ -298,12 +298,12 @@ export class DiffDirectory {
     makeDirectory(`${this.path}/${TEMPORARY_DIRECTORY_NAME}`);
     const control = `${data}/${CONTROL_DIRECTORY_NAME}`;
     if (makeDirectory(control)) {
-      host.unwrap(host.chmodAt(host.At.FDCWD, control, 0o755), "chmod", control);
+      host.unwrap(host.chmod(control, 0o755), "chmod", control);
     }
     this.#control ??= openControlDirectory(this.path);
     const link = `${this.path}/${CONTROL_DIRECTORY_NAME}`;
     const target = `${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
-    const result = host.symlinkAt(target, host.At.FDCWD, link);
+    const result = host.symlink(target, link);
     if (result !== -host.Errno.EEXIST) host.unwrap(result, "symlink", link);
     syncDirectory(data);
     syncDirectory(this.path);
@@ -343,7 +343,7 @@ function requireSameDirectory(fd: number, path: string): void {
   const opened = new host.HostStat();
   const named = new host.HostStat();
   host.unwrap(host.statFd(fd, opened), "stat", path);
-  host.unwrap(host.statAt(host.At.FDCWD, path, named), "find", path);
+  host.unwrap(host.lstat(path, named), "find", path);
   if (opened.ino === named.ino && opened.device === named.device) return;
   throw new OsError(host.Errno.ESTALE, "find", path);
 }
@@ -364,7 +364,7 @@ export function realPathOfMissing(path: string): string {
 /** Makes a private directory, and those above it. @returns whether it was made */
 function makeDirectory(path: string): boolean {
   const stat = new host.HostStat();
-  if (host.statAt(host.At.FDCWD, path, stat) === 0) {
+  if (host.lstat(path, stat) === 0) {
     if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) return false;
     throw new OsError(host.Errno.ENOTDIR, "use as diff directory", path, {
       hint: "Give a directory, or a path where one can be made",
@@ -372,8 +372,8 @@ function makeDirectory(path: string): boolean {
     });
   }
   const parent = dirname(path);
-  if (parent !== path && host.statAt(host.At.FDCWD, parent, stat, true) < 0) makeDirectory(parent);
-  const result = host.mkdirAt(host.At.FDCWD, path, PRIVATE_MODE);
+  if (parent !== path && host.stat(parent, stat) < 0) makeDirectory(parent);
+  const result = host.mkdir(path, PRIVATE_MODE);
   if (result === -host.Errno.EEXIST) return false;
   host.unwrap(result, "make directory", path);
   return true;
@@ -446,7 +446,7 @@ function probeWritable(path: string): void {
   let fd: number;
   let attempts = 0;
   do {
-    host.unlinkAt(host.At.FDCWD, probe);
+    host.unlink(probe);
     fd = host.open(probe, flags, 0o600);
     // Another mount that starts at the same time has made it in between.
   } while (fd === -host.Errno.EEXIST && ++attempts < PROBE_ATTEMPTS_MAX);
@@ -457,7 +457,7 @@ function probeWritable(path: string): void {
     });
   }
   host.close(fd);
-  host.unlinkAt(host.At.FDCWD, probe);
+  host.unlink(probe);
 }
 
 function dirtyError(path: string): StateError {
@@ -473,7 +473,7 @@ function dirtyError(path: string): StateError {
 }
 
 function hasFile(path: string): boolean {
-  return host.statAt(host.At.FDCWD, path, new host.HostStat()) === 0;
+  return host.lstat(path) === 0;
 }
 
 function nowSeconds(): number {

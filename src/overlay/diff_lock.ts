@@ -55,7 +55,7 @@ export class DiffLock {
     if (this.#fd < 0) return;
     // Removed while still held: another opener of the old file sees that it is gone and retries.
     // If the directory was moved away, the path may lead to another diff's lock file by now.
-    if (isStillNamed(this.#fd, this.#path)) host.unlinkAt(host.At.FDCWD, this.#path);
+    if (isStillNamed(this.#fd, this.#path)) host.unlink(this.#path);
     host.close(this.#fd);
     this.#fd = -1;
   }
@@ -165,7 +165,7 @@ export class DiffLockedError extends StateError {
 function isStillNamed(fd: number, path: string): boolean {
   const opened = new host.HostStat();
   const named = new host.HostStat();
-  return host.statFd(fd, opened) === 0 && host.statAt(host.At.FDCWD, path, named) === 0 &&
+  return host.statFd(fd, opened) === 0 && host.lstat(path, named) === 0 &&
     opened.ino === named.ino && opened.device === named.device;
 }
 

@@ -94,7 +94,7 @@ export class ExtendedAttributes {
     return this.#use(
       slot,
       (fd) => host.statFd(fd, stat) < 0 ? 0 : dropFrom(fd, ""),
-      (path) => host.statAt(host.At.FDCWD, path, stat) < 0 ? 0 : dropFrom(host.At.FDCWD, path),
+      (path) => host.lstat(path, stat) < 0 ? 0 : dropFrom(host.At.FDCWD, path),
     );
   }
 

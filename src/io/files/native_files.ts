@@ -85,7 +85,7 @@ function reaching<Result>(
 
 function statusOf(path: string, followsLink: boolean): FileStatus | undefined {
   const stat = new host.HostStat();
-  const result = host.statAt(host.At.FDCWD, path, stat, followsLink);
+  const result = followsLink ? host.stat(path, stat) : host.lstat(path, stat);
   if (result < 0 && NOTHING_THERE.has(host.errnoName(-result))) return undefined;
   host.unwrap(result, "stat", path);
   const { mode, size, uid, gid, device, ino } = stat;
@@ -126,7 +126,7 @@ function readAll(path: string): Uint8Array {
 
 function resolve(path: string): string {
   const fd = host.unwrap(host.open(path, host.OpenFlag.PATH), "open", path);
-  const target = host.readlinkAt(host.At.FDCWD, `/proc/self/fd/${fd}`);
+  const target = host.readlink(`/proc/self/fd/${fd}`);
   host.close(fd);
   if (typeof target === "number") throw new host.OsError(-target, "resolve", path);
   const resolved = decodeFileName(target);

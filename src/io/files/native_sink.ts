@@ -70,7 +70,7 @@ export class NativeFileSink implements FileSink {
    */
   static create(path: string, options: FileSinkOptions = {}): NativeFileSink {
     const isReplacing = options.isReplacing ?? false;
-    if (!isReplacing && host.statAt(host.At.FDCWD, path, new host.HostStat()) === 0) {
+    if (!isReplacing && host.lstat(path) === 0) {
       throw new OsError(host.Errno.EEXIST, "create", path);
     }
     return new NativeFileSink(path, options);
@@ -131,8 +131,7 @@ export class NativeFileSink implements FileSink {
     }
     if (this.#isDurable) host.unwrap(host.fsync(this.#fd), "sync", this.#path);
     if (!this.#isNamed) {
-      const nameless = `/proc/self/fd/${this.#fd}`;
-      const linked = host.linkAt(host.At.FDCWD, nameless, host.At.FDCWD, this.#firstPath, true);
+      const linked = host.linkFd(this.#fd, this.#firstPath);
       host.unwrap(linked, "create", this.#path);
     }
     this.#close();
@@ -144,7 +143,7 @@ export class NativeFileSink implements FileSink {
   /** Gives the file up, unless it is finished. */
   abort(): void {
     if (this.#fd < 0) return;
-    if (this.#isNamed) host.unlinkAt(host.At.FDCWD, this.#firstPath);
+    if (this.#isNamed) host.unlink(this.#firstPath);
     this.#close();
   }
 

@@ -9,8 +9,6 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { LimitError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 
-const { FDCWD } = host.At;
-
 /** How {@link writeNewFile} makes a file. */
 export interface NewFileOptions {
   /** Permissions, before the umask is applied unless {@link isModeExact}. */
@@ -71,7 +69,7 @@ export function writeNewFile(
   options: NewFileOptions,
 ): void {
   const { mode, isModeExact = false, owner, isDurable } = options;
-  host.unlinkAt(FDCWD, path);
+  host.unlink(path);
   const { WRONLY, CREAT, EXCL, NOFOLLOW } = host.OpenFlag;
   const fd = host.unwrap(host.open(path, WRONLY | CREAT | EXCL | NOFOLLOW, mode), "create", path);
   try {
@@ -82,7 +80,7 @@ export function writeNewFile(
     }
     if (isDurable) host.unwrap(host.fsync(fd), "sync", path);
   } catch (error) {
-    host.unlinkAt(FDCWD, path);
+    host.unlink(path);
     throw error;
   } finally {
     host.close(fd);
@@ -115,8 +113,8 @@ export function replaceFile(
 
 /** Gives a complete file its name; where that fails the file is removed. @throws {OsError} */
 export function renameFile(temporaryPath: string, path: string, isDurable: boolean): void {
-  const result = host.renameAt(FDCWD, temporaryPath, FDCWD, path);
-  if (result < 0) host.unlinkAt(FDCWD, temporaryPath);
+  const result = host.rename(temporaryPath, path);
+  if (result < 0) host.unlink(temporaryPath);
   host.unwrap(result, "rename", path);
   if (isDurable) syncDirectory(directoryOf(path));
 }
@@ -161,7 +159,7 @@ export function withDirectory<Result>(
 
 /** Removes a file. @returns whether it was there @throws {OsError} */
 export function removeFile(path: string): boolean {
-  const result = host.unlinkAt(FDCWD, path);
+  const result = host.unlink(path);
   if (result === -host.Errno.ENOENT) return false;
   host.unwrap(result, "remove", path);
   return true;

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { readSmallFile } from "#ffi/libc/calls.ts";
-import { At, readlinkAt } from "#ffi/libc/directories.ts";
+import { readlink, readSmallFile } from "#ffi/libc/calls.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 
 const TEXT_SIZE_MAX = 4096;
@@ -13,7 +12,7 @@ const DEVICES = "/dev/";
 
 /** The kernel's number of the calling thread; 0 where it does not tell. */
 export function ownThreadId(): number {
-  const target = readlinkAt(At.FDCWD, "/proc/thread-self");
+  const target = readlink("/proc/thread-self");
   return typeof target === "number" ? 0 : Number(/\d+$/.exec(decodeFileName(target))?.[0] ?? 0);
 }
 
@@ -37,7 +36,7 @@ export function waitedFile(threadId: number): string | undefined {
   if (typeof call === "number") return undefined;
   const argument = /^\d+ 0x([\da-f]{1,7}) /.exec(new TextDecoder().decode(call))?.[1];
   if (argument === undefined) return undefined;
-  const target = readlinkAt(At.FDCWD, `/proc/self/fd/${Number.parseInt(argument, 16)}`);
+  const target = readlink(`/proc/self/fd/${Number.parseInt(argument, 16)}`);
   if (typeof target === "number") return undefined;
   const path = decodeFileName(target);
   // Others are the mount's own device, pipes and sockets.

@@ -53,7 +53,7 @@ class HostSource implements BuildSource {
   }
 
   openRoot(path: string, stat: host.HostStat): SourceDirectory | number {
-    const found = host.statAt(host.At.FDCWD, path, stat);
+    const found = host.lstat(path, stat);
     if (found < 0) return found;
     if (entryType(stat.mode) === EntryType.SYMLINK) return -Errno.ELOOP;
     return openDirectory(host.At.FDCWD, path, stat, this.#reader);

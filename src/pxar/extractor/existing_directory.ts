@@ -48,11 +48,11 @@ export function openWritable(
     const isLocked = uid !== 0 && stat.uid === uid && (mode & OWNER_BITS) !== OWNER_BITS;
     const place = descriptorPath(object);
     if (isLocked) {
-      const changed = host.chmodAt(host.At.FDCWD, place, mode | OWNER_BITS);
+      const changed = host.chmod(place, mode | OWNER_BITS);
       host.unwrap(changed, "make writable", path);
     }
     const fd = host.open(place, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
-    if (fd < 0 && isLocked) host.chmodAt(host.At.FDCWD, place, mode);
+    if (fd < 0 && isLocked) host.chmod(place, mode);
     return { fd: host.unwrap(fd, step, path), modeBefore: isLocked ? mode : undefined };
   } finally {
     host.close(object);
@@ -61,11 +61,11 @@ export function openWritable(
 
 /** mkdir -p, with mode 0700 for what is made. */
 export function makeDirectories(path: string): void {
-  const made = host.mkdirAt(host.At.FDCWD, path, NEW_DIRECTORY_MODE);
+  const made = host.mkdir(path, NEW_DIRECTORY_MODE);
   if (made >= 0 || made === -Errno.EEXIST) return;
   const parentEnd = path.replace(/\/+$/, "").lastIndexOf("/");
   if (made !== -Errno.ENOENT || parentEnd <= 0) host.unwrap(made, "make directory", path);
   makeDirectories(path.slice(0, parentEnd));
-  const second = host.mkdirAt(host.At.FDCWD, path, NEW_DIRECTORY_MODE);
+  const second = host.mkdir(path, NEW_DIRECTORY_MODE);
   if (second !== -Errno.EEXIST) host.unwrap(second, "make directory", path);
 }

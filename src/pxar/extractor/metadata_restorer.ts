@@ -205,7 +205,7 @@ export class MetadataRestorer {
       problems.add(object.path, step, error, "warning");
     }
     const result = object.isPathOnly
-      ? host.chmodAt(host.At.FDCWD, descriptorPath(object.fd), permissions)
+      ? host.chmod(descriptorPath(object.fd), permissions)
       : host.fchmod(object.fd, permissions);
     report(result, step, object, problems);
   }

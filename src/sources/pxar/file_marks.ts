@@ -34,7 +34,7 @@ export async function identifyFiles(
 
 async function identify(path: string): Promise<string> {
   const stat = new host.HostStat();
-  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
+  host.unwrap(host.lstat(path, stat), "stat", path);
   const source = openNativeSource(path);
   try {
     const size = Math.min(source.size, END_SIZE);

@@ -106,6 +106,6 @@ function openFiles(
 
 function sizeOf(path: string): number {
   const stat = new host.HostStat();
-  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
+  host.unwrap(host.lstat(path, stat), "stat", path);
   return stat.size;
 }

@@ -37,7 +37,7 @@ export function openSpecial(request: SpecialRequest): FileSink | undefined {
   if (!mayUseFfi) return undefined;
   const stat = new host.HostStat();
   const { path } = request;
-  if (host.statAt(host.At.FDCWD, path, stat, true) < 0) return undefined;
+  if (host.stat(path, stat) < 0) return undefined;
   const type = stat.mode & FileType.MASK;
   const isBlockDevice = type === FileType.BLOCK_DEVICE;
   if (!isBlockDevice && type !== FileType.CHARACTER_DEVICE && type !== FileType.FIFO) {

@@ -97,7 +97,7 @@ function restoreSparse(
       new ContentWriter().write(fd, content, target);
     });
   } catch (error) {
-    host.unlinkAt(host.At.FDCWD, target);
+    host.unlink(target);
     throw error;
   } finally {
     host.close(fd);

@@ -78,7 +78,7 @@ export function makeMapDirectory(runtimePlace: string | undefined): string {
 }
 
 function makeDirectory(path: string, harmless: readonly number[] = []): void {
-  const result = host.mkdirAt(host.At.FDCWD, path, DIRECTORY_MODE);
+  const result = host.mkdir(path, DIRECTORY_MODE);
   if (result >= 0 || harmless.includes(-result)) return;
   throw new OsError(-result, "make directory", path, {
     hint: "Name a directory for the image, or set XDG_RUNTIME_DIR",

@@ -151,6 +151,6 @@ function chooseOwner(asked: Owner | undefined, diff: DiffDirectory | undefined):
   if (user.uid !== 0) return user;
   if (diff?.binding === undefined) return undefined;
   const root = new host.HostStat();
-  if (host.statAt(host.At.FDCWD, `${diff.path}/data`, root) < 0) return undefined;
+  if (host.lstat(`${diff.path}/data`, root) < 0) return undefined;
   return { uid: root.uid, gid: root.gid };
 }

@@ -59,7 +59,7 @@ export function prepareOverlay(
 function chownRoot({ path: diffPath }: DiffDirectory, owner: Owner | undefined): void {
   if (owner === undefined || host.getEffectiveUid() !== 0) return;
   const path = `${diffPath}/data`;
-  host.unwrap(host.chownAt(host.At.FDCWD, path, owner.uid, owner.gid), "chown", path);
+  host.unwrap(host.lchown(path, owner.uid, owner.gid), "chown", path);
 }
 
 /** Says in a diff directory who serves it. @throws {OsError} */

@@ -41,7 +41,7 @@ export class BadChunks implements ChunkQuarantine {
     for (let number = 0; number < BAD_CHUNKS_MAX; number++) {
       const { UTIME_NOW, UTIME_OMIT } = host;
       const bad = badChunkPath(path, number);
-      const result = host.utimensAt(host.At.FDCWD, bad, 0, UTIME_NOW, 0, UTIME_OMIT);
+      const result = host.utimens(bad, 0, UTIME_NOW, 0, UTIME_OMIT);
       if (result < 0 && result !== -host.Errno.ENOENT) host.unwrap(result, "touch", bad);
     }
   }
@@ -63,7 +63,7 @@ function renameBadChunk(chunkPath: string, ino: number): string | undefined {
     if (result === -host.Errno.EEXIST) continue;
     if (result === -host.Errno.ENOENT) return undefined;
     host.unwrap(result, "rename", chunkPath);
-    host.unwrap(host.statAt(host.At.FDCWD, bad, stat), "stat", bad);
+    host.unwrap(host.lstat(bad, stat), "stat", bad);
     if (stat.ino === ino) return bad;
     const restored = rename(bad, chunkPath, host.RenameFlag.NOREPLACE);
     if (restored !== -host.Errno.EEXIST) host.unwrap(restored, "rename", bad);
@@ -73,5 +73,5 @@ function renameBadChunk(chunkPath: string, ino: number): string | undefined {
 }
 
 function rename(path: string, newPath: string, flags: number): number {
-  return host.renameAt(host.At.FDCWD, path, host.At.FDCWD, newPath, flags);
+  return host.rename(path, newPath, flags);
 }

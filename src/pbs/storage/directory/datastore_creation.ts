@@ -84,7 +84,7 @@ function ownerOf(directory: string, path: string): FileOwner {
 function giveAway(path: string, owner: FileOwner): void {
   const needed = neededOwner(owner);
   if (needed === undefined) return;
-  host.unwrap(host.chownAt(host.At.FDCWD, path, needed.uid, needed.gid), "chown", path);
+  host.unwrap(host.lchown(path, needed.uid, needed.gid), "chown", path);
 }
 
 function parentOf(path: string): string {

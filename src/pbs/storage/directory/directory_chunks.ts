@@ -143,7 +143,7 @@ export class DirectoryChunks implements ChunkStorage {
 
   placeOf(digest: ChunkDigest): number {
     if (this.#directory < 0) return 0;
-    const result = host.statAt(host.At.FDCWD, this.pathOf(digest), this.#stat);
+    const result = host.lstat(this.pathOf(digest), this.#stat);
     return result < 0 ? 0 : this.#stat.ino;
   }
 

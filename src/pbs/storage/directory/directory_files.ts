@@ -73,7 +73,7 @@ export class DirectoryFiles implements FileStorage {
   }
 
   remove(name: string): boolean {
-    const result = host.unlinkAt(host.At.FDCWD, this.pathOf(name));
+    const result = host.unlink(this.pathOf(name));
     if (result === -host.Errno.EISDIR || result === -host.Errno.ENOENT) return false;
     host.unwrap(result, "remove", this.pathOf(name));
     return true;
@@ -128,7 +128,7 @@ function presentEntries(path: string): DirectoryEntry[] {
 }
 
 function removeDirectory(path: string): void {
-  const result = host.rmdirAt(host.At.FDCWD, path);
+  const result = host.rmdir(path);
   if (result < 0 && result !== -host.Errno.ENOENT) {
     throw new host.OsError(-result, "remove", path);
   }

@@ -179,7 +179,7 @@ function lockExisting(path: string, kind: LockKind, flags: number): number | und
 function isStillNamed(fd: number, path: string): boolean {
   const opened = new host.HostStat();
   const found = new host.HostStat();
-  return host.statFd(fd, opened) === 0 && host.statAt(host.At.FDCWD, path, found) === 0 &&
+  return host.statFd(fd, opened) === 0 && host.lstat(path, found) === 0 &&
     opened.ino === found.ino && opened.device === found.device;
 }
 

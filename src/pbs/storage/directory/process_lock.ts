@@ -66,7 +66,7 @@ export class ProcessLock implements WriterLock {
 
   #descriptor(): SharedDescriptor | undefined {
     const stat = new host.HostStat();
-    const result = host.statAt(host.At.FDCWD, this.path, stat);
+    const result = host.lstat(this.path, stat);
     return result < 0 ? undefined : descriptors.get(keyOf(stat));
   }
 

@@ -48,11 +48,11 @@ export class StoreFiles {
 
   /** Makes a directory. @returns false when the name is taken @throws {OsError} */
   makeDirectory(path: string, mode = DIRECTORY_MODE): boolean {
-    const result = host.mkdirAt(host.At.FDCWD, path, mode);
+    const result = host.mkdir(path, mode);
     if (result === -host.Errno.EEXIST) return false;
     host.unwrap(result, "create", path);
     if ((this.#umask & mode) !== 0) {
-      host.unwrap(host.chmodAt(host.At.FDCWD, path, mode), "chmod", path);
+      host.unwrap(host.chmod(path, mode), "chmod", path);
     }
     this.#giveAway(host.At.FDCWD, path, path);
     return true;

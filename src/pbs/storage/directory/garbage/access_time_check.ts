@@ -83,13 +83,13 @@ function probePath(chunks: DirectoryChunks): string {
 
 function touch(path: string): void {
   const { UTIME_NOW, UTIME_OMIT } = host;
-  const result = host.utimensAt(host.At.FDCWD, path, 0, UTIME_NOW, 0, UTIME_OMIT);
+  const result = host.utimens(path, 0, UTIME_NOW, 0, UTIME_OMIT);
   host.unwrap(result, "touch", path);
 }
 
 /** Nanoseconds. */
 function accessTime(path: string): bigint {
   const stat = new host.HostStat();
-  host.unwrap(host.statAt(host.At.FDCWD, path, stat), "stat", path);
+  host.unwrap(host.lstat(path, stat), "stat", path);
   return BigInt(stat.atimeSeconds) * 1_000_000_000n + BigInt(stat.atimeNanoseconds);
 }

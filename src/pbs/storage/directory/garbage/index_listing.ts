@@ -85,9 +85,9 @@ function listDirectory(
 function typeBehind(path: string, type: number): number | undefined {
   if (type !== EntryType.UNKNOWN && type !== EntryType.SYMLINK) return type;
   const stat = new host.HostStat();
-  const result = host.statAt(host.At.FDCWD, path, stat, true);
+  const result = host.stat(path, stat);
   if (result === -host.Errno.ENOENT || result === -host.Errno.ELOOP) {
-    if (host.statAt(host.At.FDCWD, path, stat) < 0) return undefined;
+    if (host.lstat(path, stat) < 0) return undefined;
     throw new StateError("not-found", `Cannot collect garbage: "${path}" leads nowhere`, {
       hint: "What it led to may need chunks. Mount it, or remove the link",
     });
@@ -98,7 +98,7 @@ function typeBehind(path: string, type: number): number | undefined {
 
 function isUnchanged({ path, device, ino, mtime }: ListedDirectory): boolean {
   const stat = new host.HostStat();
-  return host.statAt(host.At.FDCWD, path, stat, true) === 0 && stat.device === device &&
+  return host.stat(path, stat) === 0 && stat.device === device &&
     stat.ino === ino && changeTime(stat) === mtime;
 }
 
