@@ -24,7 +24,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   bytes: ["errors"],
   format: ["bytes", "errors"],
   // What the rest speaks in.
-  tree: ["bytes"],
+  tree: ["bytes", "errors"],
   codecs: ["bytes", "errors", "io", "ffi", "ffi/libc"],
   io: ["bytes", "errors", "ffi/libc"],
   log: ["errors", "ffi", "ffi/libc"],
@@ -39,7 +39,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // The kernel's side: knows file systems, not what is below them.
   mount: ["bytes", "errors", "codecs", "io", "threads", "tree", "ffi", "ffi/libfuse3", "ffi/libc"],
   // What is done with archives and snapshots. A directory's backup is an archive in chunks.
-  transfer: ["bytes", "errors", "io", "tree", "pxar", "format", "ffi/libc"],
+  transfer: ["bytes", "errors", "io", "tree", "pxar", "ffi/libc"],
   backup: [
     "bytes",
     "errors",

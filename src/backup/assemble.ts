@@ -17,7 +17,7 @@ import type {
   SnapshotWriter,
 } from "#src/pbs/ports.ts";
 import { PxarAccessor } from "#src/pxar/accessor.ts";
-import { readArchive } from "#src/transfer/archive_reader.ts";
+import { pxarTree } from "#src/pxar/pxar_tree.ts";
 import { compose, type CompositionOptions, type Placement } from "#src/transfer/compose.ts";
 import { writeTree } from "#src/transfer/write_tree.ts";
 import { requireDirectoryFiles, requireFiles } from "./archive_access.ts";
@@ -235,9 +235,9 @@ function putTogether(
       ? [files.index, files.index]
       : [files.metadata, files.payload];
     const source = open.adopt(snapshot.openArchive(described), (it) => it.close());
-    const reader = readArchive(PxarAccessor.open(source, { name: archive }));
-    origins.add(reader, snapshot.dynamicIndex(stored));
-    return { reader, from: from ?? "/", to: place };
+    const tree = pxarTree(PxarAccessor.open(source, { name: archive }));
+    origins.add(tree, snapshot.dynamicIndex(stored));
+    return { tree, from: from ?? "/", to: place };
   });
   const tree = compose(placements, options);
   const names = splitIndexNames(archiveStem(name));

@@ -8,9 +8,10 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { FormatError } from "#src/errors.ts";
 import type { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { readArchive } from "#src/transfer/archive_reader.ts";
-import { requireEntry } from "#src/transfer/paths.ts";
-import type { ReaderEntry, ReaderFile } from "#src/transfer/reader.ts";
+import { pxarTree } from "#src/pxar/pxar_tree.ts";
+import type { FileNode, Node } from "#src/tree/node.ts";
+import { requireEntry } from "#src/tree/paths.ts";
+import { sortedEntries } from "#src/tree/sorted_entries.ts";
 import { openArchive, requireDirectoryFiles } from "./archive_access.ts";
 
 /** A chunk that holds a part of a file. */
@@ -57,31 +58,31 @@ export function* mapChunks(
   const stream = found.kind === "pxar" ? found.index : found.payload;
   const index = snapshot.dynamicIndex(stream);
   using open = openArchive(snapshot, archive);
-  const start = requireEntry(readArchive(open.accessor), path);
+  const start = requireEntry(pxarTree(open.accessor), path);
   for (const [filePath, file] of filesIn(start, path === "/" ? "" : path.replace(/\/+$/, ""))) {
-    yield { path: filePath, size: file.size, stream, chunks: chunksOf(index, file) };
+    yield { path: filePath, size: file.attributes.size, stream, chunks: chunksOf(index, file) };
   }
 }
 
 /**
  * Regular files in the order of a walk, whose directories may lie deeper than the stack reaches.
  */
-function* filesIn(start: ReaderEntry, path: string): Generator<[path: string, file: ReaderFile]> {
-  const stack: [path: string, entry: ReaderEntry][] = [[path, start]];
+function* filesIn(start: Node, path: string): Generator<[path: string, file: FileNode]> {
+  const stack: [path: string, entry: Node][] = [[path, start]];
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
     const [itemPath, entry] = item;
     if (entry.kind === "file") yield [itemPath, entry];
     if (entry.kind !== "directory") continue;
-    for (const child of entry.children().toReversed()) {
-      stack.push([`${itemPath}/${child.name}`, child.entry]);
+    for (const child of sortedEntries(entry).toReversed()) {
+      stack.push([`${itemPath}/${child.name}`, child.node]);
     }
   }
 }
 
-function chunksOf(index: DynamicIndex, { payload, size }: ReaderFile): FileChunk[] {
+function chunksOf(index: DynamicIndex, { payload }: FileNode): FileChunk[] {
   const chunks: FileChunk[] = [];
   if (payload === undefined) return chunks;
-  const end = payload.offset + size;
+  const end = payload.offset + payload.size;
   if (end > index.size) {
     throw new FormatError(`Cannot map content that ends at ${end}: the stream has ${index.size}`);
   }

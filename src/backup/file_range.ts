@@ -5,7 +5,7 @@
  */
 
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { readArchive } from "#src/transfer/archive_reader.ts";
+import { pxarTree } from "#src/pxar/pxar_tree.ts";
 import { digestFile, readPieces, requireFile } from "#src/transfer/content.ts";
 import { openArchive } from "./archive_access.ts";
 
@@ -34,13 +34,13 @@ export function* readFileRange(
   range: FileRange,
 ): Generator<Uint8Array, void, undefined> {
   using archive = openArchive(snapshot, range.archive);
-  const file = requireFile(readArchive(archive.accessor), range.path);
+  const file = requireFile(pxarTree(archive.accessor), range.path);
   const offset = range.offset ?? 0;
-  yield* readPieces(file, offset, range.length ?? Math.max(0, file.size - offset));
+  yield* readPieces(file, offset, range.length ?? Math.max(0, file.attributes.size - offset));
 }
 
 /** SHA-256 of a file's content, without restoring it. @throws what {@link readFileRange} throws */
 export function digestOfFile(snapshot: SnapshotReader, archive: string, path: string): Uint8Array {
   using open = openArchive(snapshot, archive);
-  return digestFile(requireFile(readArchive(open.accessor), path));
+  return digestFile(requireFile(pxarTree(open.accessor), path));
 }

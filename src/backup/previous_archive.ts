@@ -9,7 +9,7 @@ import { Failure } from "#src/errors.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
 import type { SourceEntry } from "#src/pxar/builder/source_entry.ts";
 import type { PxarDecoder, PxarEntryEvent, PxarEvent } from "#src/pxar/decoder.ts";
-import { compareNames } from "#src/transfer/paths.ts";
+import { compareNames } from "#src/tree/paths.ts";
 
 /** Says which files are as they were. */
 export class PreviousArchive {

@@ -15,7 +15,7 @@ import type {
   NewReference,
   PxarSizes,
 } from "#src/pxar/new_entry.ts";
-import type { TreeReader } from "#src/transfer/reader.ts";
+import type { Tree } from "#src/tree/node.ts";
 import type { KeptChunks } from "./kept_chunks.ts";
 import { chunkAt } from "./payload_reuse.ts";
 import { SplitWriter, type SplitWriterOptions } from "./split_writer.ts";
@@ -34,8 +34,8 @@ export class PayloadOrigins {
   }
 
   /** @param index of the stream with the payload of the archive that is read */
-  add(reader: TreeReader, index: ChunkIndex): void {
-    this.#indexes.set(reader.root.origin, index);
+  add(tree: Tree, index: ChunkIndex): void {
+    this.#indexes.set(tree.root.origin, index);
   }
 
   /** Index of the stream with the contents of files of that origin. */

@@ -23,9 +23,9 @@ import {
   type DirectoryEntry,
   type DirectoryNode,
   type FileContent,
+  type MountableTree,
   type Node,
   seekContent,
-  type Tree,
 } from "#src/tree/node.ts";
 import { LookupBursts } from "./lookup_bursts.ts";
 
@@ -64,13 +64,13 @@ export interface TreeFileSystemOptions {
 }
 
 /**
- * Serves a {@link Tree}. It has no state but caches: a node id is computed from the node's id in
- * the tree, a handle is never needed. So several instances over the same tree serve one mount
+ * Serves a {@link MountableTree}. It has no state but caches: a node id is computed from the node's
+ * id in the tree, a handle is never needed. So several instances over the same tree serve one mount
  * together without sharing anything.
  */
 export class TreeFileSystem implements FileSystem {
   preloadDirectory?: (nodeId: number, entryCount: number) => void;
-  readonly #tree: Tree;
+  readonly #tree: MountableTree;
   readonly #contents = new Map<number, FileContent>();
   readonly #listings = new Map<number, Listing>();
   readonly #bursts = new LookupBursts();
@@ -85,7 +85,7 @@ export class TreeFileSystem implements FileSystem {
   readonly #sizeBytes: number;
 
   /** @param options see {@link TreeFileSystemOptions} */
-  constructor(tree: Tree, options: TreeFileSystemOptions = {}) {
+  constructor(tree: MountableTree, options: TreeFileSystemOptions = {}) {
     this.#tree = tree;
     this.#showsRestrictedModes = options.showsRestrictedModes ?? false;
     this.#sizeBytes = options.sizeBytes ?? 0;
@@ -317,7 +317,10 @@ export class TreeFileSystem implements FileSystem {
 }
 
 /** Serves `tree` read-only; see {@link TreeFileSystem}. */
-export function treeFileSystem(tree: Tree, options: TreeFileSystemOptions = {}): FileSystem {
+export function treeFileSystem(
+  tree: MountableTree,
+  options: TreeFileSystemOptions = {},
+): FileSystem {
   return new TreeFileSystem(tree, options);
 }
 

@@ -8,7 +8,7 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { LruCache } from "#src/bytes/lru_cache.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { OsError } from "#src/errors.ts";
-import type { FileContent, Tree } from "#src/tree/node.ts";
+import type { FileContent, MountableTree } from "#src/tree/node.ts";
 import type { OverlayCounters } from "./counters.ts";
 import type { NodeTable } from "./node_table.ts";
 import { BLOCK_SIZE, HEADER_SIZE_MAX } from "./partial_file.ts";
@@ -68,7 +68,7 @@ export class OverlayContext {
 
   constructor(
     readonly diffPath: string,
-    readonly lower: Tree,
+    readonly lower: MountableTree,
     readonly nonce: Uint8Array,
     readonly table: NodeTable,
     readonly counters: OverlayCounters,

@@ -13,7 +13,7 @@ import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 import { FormatError, OsError } from "#src/errors.ts";
-import { FileType, type Tree } from "#src/tree/node.ts";
+import { FileType, type MountableTree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
 import { copyNodeXattrs } from "./copy_up.ts";
@@ -32,7 +32,7 @@ export interface DiffTreeOptions {
   /** Directory of the diff, locked by the caller. */
   readonly diffPath: string;
   /** The tree below, for what the diff only refers to. */
-  readonly lower: Tree;
+  readonly lower: MountableTree;
   /** The diff's nonce, 16 bytes. */
   readonly nonce: Uint8Array;
   /** Directories below the root whose changes are kept only while mounted. */
@@ -147,7 +147,7 @@ function makeVolatile(
   name: string,
   tmpFd: number,
   copyName: string,
-  lower: Tree,
+  lower: MountableTree,
 ): void {
   const origin = host.openAt(dataFd, name, DIRECTORY_FLAGS);
   if (origin >= 0) {

@@ -24,7 +24,7 @@ import {
   type OpenSlot,
   type StatfsSlot,
 } from "#src/tree/file_system.ts";
-import { FileType, type Tree } from "#src/tree/node.ts";
+import { FileType, type MountableTree } from "#src/tree/node.ts";
 import { AttributeChanges } from "./attribute_changes.ts";
 import { type BackingRegistry, OverlayContext, type OverlayOptions } from "./context.ts";
 import { CopyJobs } from "./copy_job.ts";
@@ -50,7 +50,7 @@ const { Errno, OpenFlag } = host;
 /** The lower tree, the diff and the shared memory that one thread's overlay uses. */
 export interface OverlayParts extends OverlayOptions {
   /** This thread's own instance of the lower tree. */
-  readonly lower: Tree;
+  readonly lower: MountableTree;
   /** Directory of the diff, prepared by `prepareDiffTree()`. */
   readonly diffPath: string;
   /** The diff's nonce, 16 bytes. */

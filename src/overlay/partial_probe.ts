@@ -7,7 +7,7 @@
 import { FormatError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt } from "#ffi/libc/metadata.ts";
-import type { Node, Tree } from "#src/tree/node.ts";
+import type { MountableTree, Node } from "#src/tree/node.ts";
 import { isMarkedCopy } from "./copy_mark.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { Flag } from "./node_table.ts";
@@ -40,7 +40,7 @@ export interface PartialFacts {
 }
 
 /** The lower node at a path without a leading slash, or undefined. */
-export function resolveLower(lower: Tree, path: string): Node | undefined {
+export function resolveLower(lower: MountableTree, path: string): Node | undefined {
   let node: Node | undefined = lower.root;
   if (path === "") return node;
   for (const name of path.split("/")) {

@@ -1,6 +1,6 @@
 /**
- * pg_probackup catalogs (storage format 2.4.x and 2.5.x): a backup and its chain as a {@link Tree},
- * and what a catalog holds.
+ * pg_probackup catalogs (storage format 2.4.x and 2.5.x): a backup and its chain as a
+ * {@link MountableTree}, and what a catalog holds.
  *
  * `openPgProbackupTree` is the way in for reading; `readInstance` and `inspectChain` tell what is
  * there. Formats are parsed by the pure functions in `format/`; page data is read through the

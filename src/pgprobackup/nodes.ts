@@ -6,6 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { SourcePool } from "#src/io/source_pool.ts";
+import { type Metadata, metadataFromXattrs, NO_XATTRS } from "#src/tree/metadata.ts";
 import type {
   Attributes,
   DirectoryEntry,
@@ -55,8 +56,6 @@ export function makeNode(context: TreeContext, id: number): Node {
   }
 }
 
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
-
 abstract class BackupNode implements Attributes {
   protected readonly context: TreeContext;
   readonly id: number;
@@ -67,6 +66,14 @@ abstract class BackupNode implements Attributes {
   }
 
   abstract get size(): number;
+
+  get origin(): object {
+    return this.context;
+  }
+
+  get metadata(): Metadata {
+    return metadataFromXattrs(this, NO_XATTRS);
+  }
 
   /** A node is its own attributes, so that asking for them makes nothing. */
   get attributes(): Attributes {
@@ -90,6 +97,10 @@ abstract class BackupNode implements Attributes {
   }
 
   get nlink(): number {
+    return 1;
+  }
+
+  get linkCount(): number {
     return 1;
   }
 

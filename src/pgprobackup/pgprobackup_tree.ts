@@ -1,5 +1,5 @@
 /**
- * A backup, with the chain it stands on, as a {@link Tree}.
+ * A backup, with the chain it stands on, as a {@link MountableTree}.
  *
  * The tree has exactly the entries of the target's list, without `tablespace_map` and
  * `database_map`. A tablespace is a link from `pg_tblspc/OID` to `.pbkfs/tblspc/OID`; external
@@ -16,7 +16,8 @@ import type { Codecs } from "#src/codecs/codecs.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { readingAround } from "#src/io/read_around.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
-import type { DirectoryNode, Node, Tree } from "#src/tree/node.ts";
+import type { MetadataField } from "#src/tree/metadata.ts";
+import type { DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
 import { readInstance } from "./catalog.ts";
 import { type Chain, resolveChain } from "./chain.ts";
 import { ChainTable } from "./chain_table.ts";
@@ -137,8 +138,10 @@ export function attachPgProbackupTree(
 }
 
 /** A backup as a tree, for one thread: nodes are views of rows of the chain's shared table. */
-export class PgProbackupTree implements Tree {
+export class PgProbackupTree implements MountableTree {
   readonly root: DirectoryNode;
+  /** The lists of a backup say nothing of owners and times. */
+  readonly knownFields: ReadonlySet<MetadataField> = new Set<MetadataField>(["mode"]);
   /** For {@link attachPgProbackupTree}. */
   readonly opened: OpenedChain;
   readonly #context: TreeContext;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pathNames } from "#src/tree/path.ts";
+import { pathNames } from "#src/tree/paths.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
@@ -65,8 +65,12 @@ export class PxarAccessor {
   readonly version: 1 | 2;
   /** Content of the prelude. */
   readonly prelude: Uint8Array | undefined;
-  readonly #source: ByteSource;
-  readonly #allocate: (size: number) => NativeBuffer;
+  /** The archive, or its metadata stream. */
+  readonly source: ByteSource;
+  /** The payload stream of a split archive, where it was given. */
+  readonly payload: ByteSource | undefined;
+  /** See {@link PxarAccessorOptions.allocate}. */
+  readonly allocate: (size: number) => NativeBuffer;
   readonly #name: string | undefined;
   readonly #random: RandomInput;
   readonly #tables: TableRebuilder;
@@ -79,8 +83,9 @@ export class PxarAccessor {
     if (source.size > STREAM_SIZE_MAX) {
       throw new LimitError(`Cannot open archive of ${source.size} bytes: too large`);
     }
-    this.#source = source;
-    this.#allocate = allocate;
+    this.source = source;
+    this.payload = options.payload;
+    this.allocate = allocate;
     this.#name = options.name;
     this.#random = new RandomInput(new PageCache(source, allocate), options.name);
     this.#tables = new TableRebuilder(source, allocate, this.#random, options.name);
@@ -275,7 +280,7 @@ export class PxarAccessor {
    * nothing is found.
    */
   readLinkTargets(): ReadonlySet<number> {
-    return readLinkTargets(this.#source, this.#allocate, this.#name);
+    return readLinkTargets(this.source, this.allocate, this.#name);
   }
 
   /**
@@ -286,7 +291,7 @@ export class PxarAccessor {
     if (offset === directoryPlace(this.root)) return this.root;
     const item = this.#random.itemAt(offset);
     if (item === Item.FILENAME) {
-      const found = this.#decoded(offset, this.#source.size, 0);
+      const found = this.#decoded(offset, this.source.size, 0);
       return found.entry.kind === "hardlink" ? undefined : found as PxarNode;
     }
     return this.#random.isTailAt(offset) ? this.#directoryBefore(offset) : undefined;
@@ -315,7 +320,7 @@ export class PxarAccessor {
     if (wanted <= 0) return 0;
     checkRead(target, start, wanted, offset);
     const count = isInline
-      ? this.#source.readAt(target, start, wanted, contentStart + offset)
+      ? this.source.readAt(target, start, wanted, contentStart + offset)
       : this.#payload!.read(target, start, wanted, contentStart + offset);
     if (count === wanted) return count;
     return this.#random.input.fail("truncated", `Cannot read "${node.name}": the archive ends`);
@@ -369,7 +374,7 @@ export class PxarAccessor {
       return this.#decoded(start, end, table.depth + 1);
     } catch (error) {
       const isCut = error instanceof FormatError && error.code === "truncated";
-      if (isCut && end < this.#source.size) this.#failTable(error.message, table);
+      if (isCut && end < this.source.size) this.#failTable(error.message, table);
       throw error;
     }
   }

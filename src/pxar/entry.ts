@@ -7,87 +7,20 @@
  * @module
  */
 
-import { FileType, type Timestamp } from "#src/tree/node.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata as PxarMetadata } from "#src/tree/metadata.ts";
+import { FileType } from "#src/tree/node.ts";
 
 export type { Timestamp } from "#src/tree/node.ts";
 
-/** An extended attribute. Its place in the list is that in the archive. */
-export interface PxarXattr {
-  /** Full name with its prefix, such as `user.comment`. */
-  readonly name: string;
-  /** Any bytes; may be empty. */
-  readonly value: Uint8Array;
-}
-
-/** Permission bits (read 4, write 2, execute 1) that an ACL gives to a user or group. */
-export interface PxarAclEntry {
-  /** uid or gid. */
-  readonly id: bigint;
-  /** Stored in 64 bits; the low three mean something. */
-  readonly permissions: bigint;
-}
-
-/** Default ACL of a directory; undefined stands for "not set". */
-export interface PxarDefaultAcl {
-  /** Permission of the owner of what is made there. */
-  readonly userObject: bigint | undefined;
-  /** Permission of its owning group. */
-  readonly groupObject: bigint | undefined;
-  /** Permission of all other users. */
-  readonly other: bigint | undefined;
-  /** Upper bound of what named users and groups get. */
-  readonly mask: bigint | undefined;
-}
-
-/**
- * POSIX ACLs as an archive stores them: without what the mode already says.
- */
-export interface PxarAcl {
-  /** Users besides the owner. */
-  readonly users: readonly PxarAclEntry[];
-  /** Groups besides the owning one. */
-  readonly groups: readonly PxarAclEntry[];
-  /** Permission of the owning group; there exactly when the ACL has a mask. */
-  readonly groupObject: bigint | undefined;
-  /** What entries made in the directory get; undefined when it has no default ACL. */
-  readonly default: PxarDefaultAcl | undefined;
-  /** Users that the default ACL names besides the owner. */
-  readonly defaultUsers: readonly PxarAclEntry[];
-  /** Groups that the default ACL names besides the owning one. */
-  readonly defaultGroups: readonly PxarAclEntry[];
-}
-
-/** An ACL that says nothing. */
-export const NO_ACL: PxarAcl = {
-  users: [],
-  groups: [],
-  groupObject: undefined,
-  default: undefined,
-  defaultUsers: [],
-  defaultGroups: [],
-};
-
-/** Metadata of an entry. */
-export interface PxarMetadata {
-  /** `st_mode` with type bits. Stored in 64 bits; what a file system knows has 32. */
-  readonly mode: number;
-  /** chattr and FAT attributes. */
-  readonly flags: bigint;
-  /** Owner as a number: archives have no names of users. */
-  readonly uid: number;
-  /** Owning group as a number. */
-  readonly gid: number;
-  /** Last change of the content; archives keep no other time. */
-  readonly mtime: Timestamp;
-  /** Without ACLs and capabilities, which have their own places. */
-  readonly xattrs: readonly PxarXattr[];
-  /** {@link NO_ACL} where the mode says all. */
-  readonly acl: PxarAcl;
-  /** Raw `security.capability`. */
-  readonly fcaps: Uint8Array | undefined;
-  /** Quota project id; 0n when there is none. */
-  readonly projectId: bigint;
-}
+export type {
+  Acl as PxarAcl,
+  AclDefault as PxarDefaultAcl,
+  AclEntry as PxarAclEntry,
+} from "#src/bytes/acl.ts";
+export { NO_ACL };
+export type { PxarMetadata };
+export type { Xattr as PxarXattr } from "#src/tree/metadata.ts";
 
 /** Types of files that have metadata. */
 export type PxarFileType =

@@ -5,89 +5,93 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
-import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { ALL_FIELDS, type Metadata } from "#src/tree/metadata.ts";
+import { MetadataNode } from "#src/tree/metadata_node.ts";
 import type {
-  Attributes,
+  DeviceNode,
   DirectoryEntry,
   DirectoryNode,
   FileContent,
   FileNode,
+  MountableTree,
   Node,
+  PayloadRange,
   SpecialNode,
   SymlinkNode,
-  Tree,
 } from "#src/tree/node.ts";
 import {
   directoryPlace,
   PxarAccessor,
   type PxarAccessorOptions,
+  type PxarChild,
   type PxarLinkNode,
   type PxarNode,
 } from "./accessor.ts";
-import {
-  type ContentStreams,
-  dataBytesOf,
-  HoleSearch,
-  knownHoles,
-} from "./reading/content_holes.ts";
-import type { PxarEntry, PxarMetadata, PxarPayload } from "./entry.ts";
-import { encodeAccessAcl, encodeDefaultAcl } from "./format/posix_acl.ts";
-
-const XATTR_CAPABILITY = "security.capability";
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+import { dataBytesOf, HoleSearch, knownHoles } from "./reading/content_holes.ts";
+import type { PxarEntry, PxarPayload } from "./entry.ts";
+import { HEADER_SIZE } from "./format/item.ts";
 
 /** Parts of the kernel's 32-bit device number. */
 const MAJOR_MAX = 0xfffn;
 const MINOR_MAX = 0xf_ffffn;
 
 /**
+ * Files that may have further names before it is worth reading all metadata to learn which ones do.
+ */
+const UNKNOWN_COUNT_MAX = 10_000;
+
+/**
  * Opens the archive in `source`. Closing the tree closes `source` and the payload source.
- *
- * Ids are byte offsets: that of the FILENAME header, and for a directory that of the last item of
- * its table, from which it can be found again. The names of a hard-linked file have the id of the
- * first one. How many there are is known only after reading the whole archive: without
- * {@link PxarTreeOptions.linkCounts} {@link Attributes.nlink} is always 1 and
- * {@link Tree.countsLinks} false. ACLs and file capabilities are shown as the extended attributes
- * that the kernel knows.
  *
  * @throws {FormatError} what {@link PxarAccessor.open} throws; then nothing is closed
  */
-export function openPxarTree(source: ByteSource, options: PxarTreeOptions = {}): Tree {
-  const accessor = PxarAccessor.open(source, options);
-  return new PxarTree({
-    accessor,
-    source,
-    payload: options.payload,
-    search: new HoleSearch(options.allocate ?? plainBuffer),
-    linkCounts: options.linkCounts,
-  });
+export function openPxarTree(
+  source: ByteSource,
+  options: PxarTreeOptions = {},
+): MountableTree {
+  return pxarTree(PxarAccessor.open(source, options), options.linkCounts);
 }
 
 /** How an archive is opened as a tree. */
 export interface PxarTreeOptions extends PxarAccessorOptions {
-  /** Number of names of each file with several, by its id; see {@link openPxarTree}. */
+  /** Number of names of each file with several, by its id; see {@link pxarTree}. */
   readonly linkCounts?: ReadonlyMap<number, number> | undefined;
 }
 
-/** What all nodes of a tree share. */
-interface Archive extends ContentStreams {
-  readonly accessor: PxarAccessor;
-  readonly search: HoleSearch;
-  readonly linkCounts: ReadonlyMap<number, number> | undefined;
+/**
+ * An open archive as a tree. Closing it closes the sources that the archive is read from; whoever
+ * wants to keep them open does not.
+ *
+ * Ids are byte offsets: that of the FILENAME header, and for a directory that of the last item of
+ * its table, from which it can be found again. Hard links are their targets: the names of one file
+ * have the id of the first one. How many there are is known only after reading the whole archive:
+ * without `linkCounts` {@link Attributes.nlink} is always 1. ACLs and file capabilities are also
+ * shown as the extended attributes that the kernel knows.
+ *
+ * @param linkCounts number of names of each file with several, by its id
+ */
+export function pxarTree(
+  accessor: PxarAccessor,
+  linkCounts?: ReadonlyMap<number, number>,
+): MountableTree {
+  return new PxarTree(accessor, linkCounts);
 }
 
-class PxarTree implements Tree {
-  readonly countsLinks: boolean;
+class PxarTree implements MountableTree {
+  readonly knownFields = ALL_FIELDS;
   readonly root: DirectoryNode;
   readonly #archive: Archive;
 
-  constructor(archive: Archive) {
-    this.#archive = archive;
-    this.countsLinks = archive.linkCounts !== undefined;
-    this.root = new PxarDirectory(archive, archive.accessor.root);
+  constructor(accessor: PxarAccessor, linkCounts: ReadonlyMap<number, number> | undefined) {
+    this.#archive = new Archive(accessor, linkCounts);
+    this.root = new PxarDirectory(this.#archive, accessor.root);
+  }
+
+  get prelude(): Uint8Array | undefined {
+    return this.#archive.accessor.prelude;
   }
 
   nodeById(id: number): Node | undefined {
@@ -96,8 +100,38 @@ class PxarTree implements Tree {
   }
 
   close(): void {
-    this.#archive.source.close();
-    this.#archive.payload?.close();
+    const { source, payload } = this.#archive.accessor;
+    source.close();
+    payload?.close();
+  }
+}
+
+/** What all nodes of a tree share: their origin. */
+class Archive {
+  #search: HoleSearch | undefined;
+  #unknownCount = 0;
+  /** Files that hard links refer to, once that is known. */
+  #linkTargets: ReadonlySet<number> | undefined;
+
+  constructor(
+    readonly accessor: PxarAccessor,
+    readonly linkCounts: ReadonlyMap<number, number> | undefined,
+  ) {}
+
+  get search(): HoleSearch {
+    return this.#search ??= new HoleSearch(this.accessor.allocate);
+  }
+
+  /**
+   * Undefined where there may be more than one. Learns which those are when it is asked about many.
+   */
+  linkCountOf(offset: number): number | undefined {
+    if (this.linkCounts !== undefined) return this.linkCounts.get(offset) ?? 1;
+    if (this.#linkTargets === undefined) {
+      if (++this.#unknownCount <= UNKNOWN_COUNT_MAX) return undefined;
+      this.#linkTargets = this.accessor.readLinkTargets();
+    }
+    return this.#linkTargets.has(offset) ? undefined : 1;
   }
 }
 
@@ -108,137 +142,168 @@ function makeNode(archive: Archive, node: PxarNode): Node {
       return new PxarDirectory(archive, node);
     case "file":
       return new PxarFile(archive, node, entry.payload);
-    case "symlink": {
-      const size = encodeFileName(entry.target).length;
-      return {
-        ...baseOf(node),
-        kind: "symlink",
-        attributes: attributesOf(entry.metadata, size, linkCount(archive, node)),
-        target: entry.target,
-      } satisfies SymlinkNode;
-    }
+    case "symlink":
+      return new PxarSymlink(archive, node, entry);
     case "device":
-    case "fifo":
-    case "socket":
-      return {
-        ...baseOf(node),
-        kind: "special",
-        attributes: attributesOf(entry.metadata, 0, linkCount(archive, node), deviceOf(entry)),
-      } satisfies SpecialNode;
+      return new PxarDevice(archive, node, entry);
+    default:
+      return new PxarSpecial(archive, node, entry.kind);
   }
 }
 
-class PxarDirectory implements DirectoryNode {
-  readonly kind = "directory";
-  readonly id: number;
-  readonly entryCount?: number;
-  readonly attributes: Attributes;
-  readonly #archive: Archive;
-  readonly #node: PxarNode;
+abstract class PxarNodeBase extends MetadataNode {
+  readonly origin: Archive;
+  protected readonly node: PxarNode;
 
   constructor(archive: Archive, node: PxarNode) {
-    this.#archive = archive;
-    this.#node = node;
-    this.id = directoryPlace(node);
-    const { count, rebuilt } = node.table!;
-    // A directory that may hold more than can be read must not look complete.
-    if (rebuilt === undefined) this.entryCount = count;
-    this.attributes = attributesOf(node.entry.metadata, 0, 1);
+    super();
+    this.origin = archive;
+    this.node = node;
   }
 
-  xattrs(): ReadonlyMap<string, Uint8Array> {
-    return xattrsOf(this.#node.entry.metadata);
+  get id(): number {
+    return this.node.offset;
+  }
+
+  get metadata(): Metadata {
+    return this.node.entry.metadata;
+  }
+}
+
+class PxarDirectory extends PxarNodeBase implements DirectoryNode {
+  readonly kind = "directory";
+
+  override get id(): number {
+    return directoryPlace(this.node);
+  }
+
+  /** A directory that may hold more than can be read must not look complete. */
+  get entryCount(): number | undefined {
+    const { count, rebuilt } = this.node.table!;
+    return rebuilt === undefined ? count : undefined;
   }
 
   lookup(name: string): Node | undefined {
-    const found = this.#archive.accessor.child(this.#node, name);
-    return found === undefined ? undefined : makeNode(this.#archive, found);
+    const found = this.origin.accessor.child(this.node, name);
+    return found === undefined ? undefined : makeNode(this.origin, found);
   }
 
-  *entries(): Generator<DirectoryEntry> {
-    const { accessor } = this.#archive;
-    for (const child of accessor.readDirectory(this.#node)) {
-      const node = child.entry.kind === "hardlink"
-        ? accessor.resolveHardlink(child as PxarLinkNode)
-        : child as PxarNode;
-      yield { name: child.name, node: makeNode(this.#archive, node) };
+  *entries(onDamage?: (damage: Error) => void): Generator<DirectoryEntry> {
+    for (const child of this.origin.accessor.readDirectory(this.node, onDamage)) {
+      yield new PxarDirectoryEntry(this.origin, child);
     }
   }
 }
 
-class PxarFile implements FileNode {
-  readonly kind = "file";
-  readonly id: number;
-  readonly attributes: Attributes;
+/**
+ * An entry by its place: a directory may have a million of these. Only directories, which are not
+ * found again by it, and links are kept.
+ */
+class PxarDirectoryEntry implements DirectoryEntry {
+  readonly name: string;
   readonly #archive: Archive;
-  readonly #node: PxarNode;
+  readonly #place: number | PxarChild;
+
+  constructor(archive: Archive, child: PxarChild) {
+    const { kind } = child.entry;
+    this.name = child.name;
+    this.#archive = archive;
+    this.#place = kind === "directory" || kind === "hardlink" ? child : child.offset;
+  }
+
+  get node(): Node {
+    const { accessor } = this.#archive;
+    const place = this.#place;
+    if (typeof place === "number") return makeNode(this.#archive, accessor.nodeAt(place)!);
+    const node = place.entry.kind === "hardlink"
+      ? accessor.resolveHardlink(place as PxarLinkNode)
+      : place as PxarNode;
+    return makeNode(this.#archive, node);
+  }
+}
+
+class PxarFile extends PxarNodeBase implements FileNode {
+  readonly kind = "file";
   readonly #payload: PxarPayload;
 
   constructor(archive: Archive, node: PxarNode, payload: PxarPayload) {
-    this.#archive = archive;
-    this.#node = node;
+    super(archive, node);
     this.#payload = payload;
-    this.id = node.offset;
-    this.attributes = {
-      ...attributesOf(node.entry.metadata, payload.size, linkCount(archive, node)),
-      dataBytes: dataBytesOf(payload, archive),
-    };
   }
 
-  xattrs(): ReadonlyMap<string, Uint8Array> {
-    return xattrsOf(this.#node.entry.metadata);
+  override get size(): number {
+    return this.#payload.size;
+  }
+
+  get dataBytes(): number {
+    return dataBytesOf(this.#payload, this.origin.accessor);
+  }
+
+  override get nlink(): number {
+    return this.origin.linkCounts?.get(this.node.offset) ?? 1;
+  }
+
+  get linkCount(): number | undefined {
+    return this.origin.linkCountOf(this.node.offset);
+  }
+
+  get payload(): PayloadRange {
+    const { kind, offset, size } = this.#payload;
+    return kind === "inline"
+      ? { stream: "archive", offset, size }
+      : { stream: "payload", offset: offset + HEADER_SIZE, size };
   }
 
   open(): FileContent {
-    const { accessor, search } = this.#archive;
-    const node = this.#node;
+    const { node, origin: { accessor, search } } = this;
     accessor.locatePayload(node);
     const readInto = (target: NativeBuffer, start: number, size: number, offset: number) => {
       return accessor.readContent(node, offset, target, start, size);
     };
-    const holes = knownHoles(this.#payload, this.#archive) ??
-      search.in(readInto, this.#payload.size);
+    const holes = knownHoles(this.#payload, accessor) ?? search.in(readInto, this.#payload.size);
     return { readInto, ...holes, close: () => {} };
   }
 }
 
-function baseOf(node: PxarNode): { id: number; xattrs: () => ReadonlyMap<string, Uint8Array> } {
-  return { id: node.offset, xattrs: () => xattrsOf(node.entry.metadata) };
-}
+class PxarSymlink extends PxarNodeBase implements SymlinkNode {
+  readonly kind = "symlink";
+  readonly target: string;
 
-function linkCount({ linkCounts }: Archive, { offset }: PxarNode): number {
-  return linkCounts?.get(offset) ?? 1;
-}
-
-function attributesOf(metadata: PxarMetadata, size: number, nlink: number, rdev = 0): Attributes {
-  const { mode, uid, gid, mtime } = metadata;
-  return { mode, uid, gid, size, mtime, nlink, rdev };
-}
-
-/** The kernel's 32-bit device number. */
-function deviceOf(entry: PxarEntry): number {
-  if (entry.kind !== "device") return 0;
-  const { major, minor } = entry;
-  if (major > MAJOR_MAX || minor > MINOR_MAX) {
-    throw new FormatError(`Cannot show device ${major}:${minor}: no such device`, {
-      code: "bad-device",
-    });
+  constructor(archive: Archive, node: PxarNode, entry: PxarEntry & { kind: "symlink" }) {
+    super(archive, node);
+    this.target = entry.target;
   }
-  return Number((minor & 0xffn) | major << 8n | (minor & ~0xffn) << 12n);
+
+  override get size(): number {
+    return encodeFileName(this.target).length;
+  }
 }
 
-function xattrsOf(metadata: PxarMetadata): ReadonlyMap<string, Uint8Array> {
-  const access = encodeAccessAcl(metadata.acl, metadata.mode);
-  const inherited = encodeDefaultAcl(metadata.acl);
-  const { fcaps, xattrs } = metadata;
-  const extra = [
-    [XATTR_ACL_ACCESS, access],
-    [XATTR_ACL_DEFAULT, inherited],
-    [XATTR_CAPABILITY, fcaps],
-  ] as const;
-  if (xattrs.length === 0 && extra.every(([, value]) => value === undefined)) return NO_XATTRS;
-  const result = new Map<string, Uint8Array>();
-  for (const { name, value } of xattrs) result.set(name, value);
-  for (const [name, value] of extra) if (value !== undefined) result.set(name, value);
-  return result;
+class PxarDevice extends PxarNodeBase implements DeviceNode {
+  readonly kind = "device";
+  readonly major: bigint;
+  readonly minor: bigint;
+
+  constructor(archive: Archive, node: PxarNode, entry: PxarEntry & { kind: "device" }) {
+    super(archive, node);
+    this.major = entry.major;
+    this.minor = entry.minor;
+  }
+
+  /** @throws {FormatError} `bad-device` where the kernel has no such number */
+  override get rdev(): number {
+    const { major, minor } = this;
+    if (major > MAJOR_MAX || minor > MINOR_MAX) {
+      throw new FormatError(`Cannot show device ${major}:${minor}: no such device`, {
+        code: "bad-device",
+      });
+    }
+    return Number((minor & 0xffn) | major << 8n | (minor & ~0xffn) << 12n);
+  }
+}
+
+class PxarSpecial extends PxarNodeBase implements SpecialNode {
+  constructor(archive: Archive, node: PxarNode, readonly kind: "fifo" | "socket") {
+    super(archive, node);
+  }
 }

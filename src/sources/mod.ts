@@ -22,4 +22,4 @@ export type {
 export type { SourceMark } from "#src/overlay/binding.ts";
 export { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 export type { SpawnThread, Thread } from "#src/threads/thread.ts";
-export type { DirectoryNode, Tree } from "#src/tree/node.ts";
+export type { DirectoryNode, MountableTree } from "#src/tree/node.ts";

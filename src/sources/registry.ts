@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import { parseSourceName, type SourceKindName } from "./name.ts";
 import { openNamedBackup } from "./pgpro/named_backup.ts";
 import { attachPgpro } from "./pgpro/pgpro_source.ts";
@@ -20,7 +20,7 @@ interface SourceKind {
   /** Opens an item of a place, in the thread that says what there is. */
   open(place: string, item: string | undefined, options: OpenSourceOptions): Promise<Source>;
   /** Opens what another thread has described. */
-  attach(description: SourceDescription, thread: SourceThread): Tree;
+  attach(description: SourceDescription, thread: SourceThread): MountableTree;
 }
 
 const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
@@ -63,6 +63,6 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
  *
  * @throws what reading it throws
  */
-export function attachSource(description: SourceDescription, thread: SourceThread): Tree {
+export function attachSource(description: SourceDescription, thread: SourceThread): MountableTree {
   return KINDS[description.kind].attach(description, thread);
 }

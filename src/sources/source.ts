@@ -13,7 +13,7 @@
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { SourceMark } from "#src/overlay/binding.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import type { SourceKindName } from "./name.ts";
 
 /** A directory tree, or one file: that of an image, or any other. */
@@ -97,7 +97,7 @@ export interface Source extends Disposable {
    *
    * @throws {FormatError | OsError}
    */
-  openTree(): Tree;
+  openTree(): MountableTree;
 }
 
 /** Where secrets come from that a source needs. */

@@ -1,5 +1,5 @@
 /**
- * A tree made of parts of others: entries of any readers, each at a path of its own choice.
+ * A tree made of parts of others: entries of any trees, each at a path of its own choice.
  *
  * Nothing is copied or listed in advance: directories are united when they are read.
  *
@@ -7,8 +7,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import { NO_ACL, type PxarMetadata } from "#src/pxar/entry.ts";
-import { FileType } from "#src/tree/node.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
 import {
   type Candidate,
   type ConflictPolicy,
@@ -16,24 +15,34 @@ import {
   type Resolution,
   resolveConflict,
 } from "./conflict.ts";
-import { childPath, compareNames, findEntry, joinPath, requireEntry, splitPath } from "./paths.ts";
 import {
-  METADATA_FIELDS,
-  type NamedEntry,
-  type ReaderDirectory,
-  type ReaderEntry,
-  type TreeReader,
-} from "./reader.ts";
+  childPath,
+  compareNames,
+  findEntry,
+  joinPath,
+  requireEntry,
+  splitPath,
+} from "#src/tree/paths.ts";
+import { type Metadata, METADATA_FIELDS } from "#src/tree/metadata.ts";
+import { MetadataNode } from "#src/tree/metadata_node.ts";
+import {
+  type DirectoryEntry,
+  type DirectoryNode,
+  FileType,
+  type Node,
+  type Tree,
+} from "#src/tree/node.ts";
+import { sortedEntries } from "#src/tree/sorted_entries.ts";
 import { type Layer, type LayerChild, uniteLayers } from "./union.ts";
 
 /** An entry, with all that is in it, and its place in the new tree. */
 export interface Placement {
   /** The tree that the entry is read from; it stays open as long as the composition. */
-  readonly reader: TreeReader;
-  /** Path of the entry in the reader; `/` for the whole tree. */
+  readonly tree: Tree;
+  /** Path of the entry in the tree; `/` for all of it. */
   readonly from: string;
   /**
-   * Path in the new tree; that of the reader unless given. With a slash at the end the entry goes
+   * Path in the new tree; that in its tree unless given. With a slash at the end the entry goes
    * into that directory under the name it has. The empty path makes a directory the new root.
    */
   readonly to?: string | undefined;
@@ -51,40 +60,41 @@ const PARENT_PERMISSIONS = 0o755;
  * Puts `placements` together to one tree.
  *
  * Directories that lead to a place and are not placed themselves have the metadata of the directory
- * with the same path in that placement's reader. Where there is none they belong to the owner of
- * the reader's root, have its time and mode 0755. The new root has the metadata of the first
- * reader's root unless a directory is placed there.
+ * with the same path in that placement's tree. Where there is none they belong to the owner of that
+ * tree's root, have its time and mode 0755. The new root has the metadata of the first tree's root
+ * unless a directory is placed there. The trees stay the caller's to close.
  *
  * @throws {UsageError} when a path is malformed, or something other than a directory is to be the
  *   root
- * @throws {StateError} `not-found` when a reader has no entry at a path
+ * @throws {StateError} `not-found` when a tree has no entry at a path
  * @throws {OsError} EEXIST on a conflict, while the tree is read
  */
 export function compose(
   placements: readonly Placement[],
   options: CompositionOptions = {},
-): TreeReader {
-  const readers = placements.map((placement) => placement.reader);
-  const first = readers[0];
+): Tree {
+  const trees = placements.map((placement) => placement.tree);
+  const first = trees[0];
   if (first === undefined) throw new UsageError("Cannot compose a tree: nothing is placed");
   const policy = options.conflict ?? "error";
   const root = new ImpliedDirectory(first.root.metadata);
   const candidates: Candidate[] = [{ order: -1, entry: root }];
   placements.forEach((placement, order) => {
-    const entry = requireEntry(placement.reader, placement.from);
+    const entry = requireEntry(placement.tree, placement.from);
     const names = targetNames(placement);
-    if (names.length > 0) root.place(names, { order, entry }, placement.reader);
+    if (names.length > 0) root.place(names, { order, entry }, placement.tree);
     else if (entry.kind === "directory") candidates.push({ order, entry });
     else throw new UsageError(`Cannot make "${placement.from}" the root: it is not a directory`);
   });
-  const composition: Composition = { policy, nextId: 0 };
+  const composition: Composition = { policy, nextId: 1 };
   return {
     root: uniteDirectories(composition, "/", candidates as DirectoryCandidate[]),
     knownFields: new Set(
-      METADATA_FIELDS.filter((field) => readers.every((reader) => reader.knownFields.has(field))),
+      METADATA_FIELDS.filter((field) => trees.every((tree) => tree.knownFields.has(field))),
     ),
-    mtimePrecisionNs: Math.max(...readers.map((reader) => reader.mtimePrecisionNs)),
-    prelude: readers.find((reader) => reader.prelude !== undefined)?.prelude,
+    mtimePrecisionNs: Math.max(...trees.map((tree) => tree.mtimePrecisionNs ?? 1)),
+    prelude: trees.find((tree) => tree.prelude !== undefined)?.prelude,
+    close() {},
   };
 }
 
@@ -105,27 +115,28 @@ function targetNames({ from, to }: Placement): string[] {
  * A directory that is there because something is placed below it. It is never shown itself, only
  * united with others.
  */
-class ImpliedDirectory implements ReaderDirectory {
+class ImpliedDirectory extends MetadataNode implements DirectoryNode {
   readonly kind = "directory";
   readonly origin = this;
   readonly id = 0;
-  readonly metadata: PxarMetadata;
+  readonly metadata: Metadata;
   readonly placed = new Map<string, Candidate[]>();
 
-  constructor(metadata: PxarMetadata) {
+  constructor(metadata: Metadata) {
+    super();
     this.metadata = metadata;
   }
 
   /** Places `candidate` at `names`, of which the first `depth` lead to this directory. */
-  place(names: readonly string[], candidate: Candidate, reader: TreeReader, depth = 0): void {
+  place(names: readonly string[], candidate: Candidate, tree: Tree, depth = 0): void {
     const name = names[depth]!;
     if (depth === names.length - 1) {
       this.#candidates(name).push(candidate);
       return;
     }
     const path = joinPath(names.slice(0, depth + 1));
-    this.#implied(name, candidate.order, () => parentMetadata(reader, path))
-      .place(names, candidate, reader, depth + 1);
+    this.#implied(name, candidate.order, () => parentMetadata(tree, path))
+      .place(names, candidate, tree, depth + 1);
   }
 
   #candidates(name: string): Candidate[] {
@@ -138,7 +149,7 @@ class ImpliedDirectory implements ReaderDirectory {
    * The latest candidate for `name`, or a new one when that is something else: what comes between
    * may matter.
    */
-  #implied(name: string, order: number, metadata: () => PxarMetadata): ImpliedDirectory {
+  #implied(name: string, order: number, metadata: () => Metadata): ImpliedDirectory {
     const candidates = this.#candidates(name);
     const latest = candidates.at(-1)?.entry;
     if (latest instanceof ImpliedDirectory) return latest;
@@ -147,19 +158,19 @@ class ImpliedDirectory implements ReaderDirectory {
     return entry;
   }
 
-  lookup(): ReaderEntry | undefined {
+  lookup(): Node | undefined {
     return undefined;
   }
 
-  children(): readonly NamedEntry[] {
+  entries(): readonly DirectoryEntry[] {
     return [];
   }
 }
 
-function parentMetadata(reader: TreeReader, path: string): PxarMetadata {
-  const entry = findEntry(reader, path);
+function parentMetadata(tree: Tree, path: string): Metadata {
+  const entry = findEntry(tree, path);
   if (entry?.kind === "directory") return entry.metadata;
-  const { uid, gid, mtime } = reader.root.metadata;
+  const { uid, gid, mtime } = tree.root.metadata;
   return {
     mode: FileType.DIRECTORY | PARENT_PERMISSIONS,
     uid,
@@ -177,7 +188,7 @@ function uniteDirectories(
   composition: Composition,
   path: string,
   directories: readonly DirectoryCandidate[],
-): ReaderDirectory {
+): DirectoryNode {
   const [first, second] = directories.filter(({ entry }) => !isEmpty(entry));
   // A directory of its own decodes its entries one by one, a united one has to know all of them.
   const isOne = first !== undefined && second === undefined;
@@ -186,12 +197,12 @@ function uniteDirectories(
 }
 
 /** Whether nothing is placed below a directory that is there for that only. */
-function isEmpty(entry: ReaderDirectory): boolean {
+function isEmpty(entry: DirectoryNode): boolean {
   return entry instanceof ImpliedDirectory && entry.placed.size === 0;
 }
 
 /** Several directories in one. */
-class UnitedDirectory implements ReaderDirectory {
+class UnitedDirectory extends MetadataNode implements DirectoryNode {
   readonly kind = "directory";
   readonly origin: Composition;
   readonly id: number;
@@ -203,22 +214,23 @@ class UnitedDirectory implements ReaderDirectory {
     path: string,
     directories: readonly DirectoryCandidate[],
   ) {
+    super();
     this.origin = composition;
     this.id = composition.nextId++;
     this.#path = path;
     this.#directories = directories;
   }
 
-  get metadata(): PxarMetadata {
+  get metadata(): Metadata {
     const real = this.#directories.filter(({ entry }) => !(entry instanceof ImpliedDirectory));
     const known = real.length > 0 ? real : this.#directories;
     return known.at(this.origin.policy === "last" ? -1 : 0)!.entry.metadata;
   }
 
-  lookup(name: string): ReaderEntry | undefined {
+  lookup(name: string): Node | undefined {
     // A name that is nobody's own may have been given to avoid a conflict.
     if (this.origin.policy === "rename") {
-      return this.children().find((child) => child.name === name)?.entry;
+      return this.entries().find((child) => child.name === name)?.node;
     }
     const candidates = this.#directories.flatMap(({ entry, order }): Candidate[] => {
       if (entry instanceof ImpliedDirectory) return entry.placed.get(name) ?? [];
@@ -228,10 +240,10 @@ class UnitedDirectory implements ReaderDirectory {
     return candidates.length === 0 ? undefined : this.#winner(name, candidates);
   }
 
-  children(): readonly NamedEntry[] {
-    const layers = this.#directories.map(layerOf);
+  entries(onDamage?: (damage: Error) => void): readonly DirectoryEntry[] {
+    const layers = this.#directories.map((directory) => layerOf(directory, onDamage));
     if (this.origin.policy === "rename") return this.#renamed(layers);
-    return Array.from(uniteLayers(layers), (group): NamedEntry => {
+    return Array.from(uniteLayers(layers), (group): DirectoryEntry => {
       const [{ child }, second] = group;
       // The entries of a directory of its own are not decoded yet, and need not be.
       const isOwn = second === undefined && !(child instanceof PlacedChild);
@@ -241,16 +253,16 @@ class UnitedDirectory implements ReaderDirectory {
     });
   }
 
-  #winner(name: string, candidates: readonly Candidate[]): ReaderEntry {
+  #winner(name: string, candidates: readonly Candidate[]): Node {
     const [resolution] = this.#resolve(name, candidates, () => false);
     return this.#entryOf(resolution!);
   }
 
   /** With names of their own for entries that others would replace. */
-  #renamed(layers: readonly Layer[]): readonly NamedEntry[] {
+  #renamed(layers: readonly Layer[]): readonly DirectoryEntry[] {
     const taken = new Set<string>();
     for (const [{ child }] of uniteLayers(layers)) taken.add(child.name);
-    const children: NamedEntry[] = [];
+    const children: DirectoryEntry[] = [];
     for (const group of uniteLayers(layers)) {
       const candidates = group.map(candidateOf);
       const isTaken = (name: string) => taken.has(name);
@@ -259,7 +271,7 @@ class UnitedDirectory implements ReaderDirectory {
         taken.add(name);
         const entry = this.#entryOf(resolution);
         const own = group[candidates.findIndex((candidate) => candidate.entry === entry)]?.child;
-        children.push(own ? new LazyChild(name, () => own.entry) : { name, entry });
+        children.push(own ? new LazyChild(name, () => own.node) : { name, node: entry });
       }
     }
     return children.sort((a, b) => compareNames(a.name, b.name));
@@ -275,7 +287,7 @@ class UnitedDirectory implements ReaderDirectory {
     return resolveConflict(path, name, ordered, this.origin.policy, isTaken);
   }
 
-  #entryOf(resolution: Resolution): ReaderEntry {
+  #entryOf(resolution: Resolution): Node {
     if (resolution.kind === "entry") return resolution.entry;
     const path = childPath(this.#path, resolution.name);
     return uniteDirectories(this.origin, path, resolution.directories);
@@ -283,32 +295,35 @@ class UnitedDirectory implements ReaderDirectory {
 }
 
 /** What was placed in a directory. */
-class PlacedChild implements NamedEntry {
+class PlacedChild implements DirectoryEntry {
   constructor(
     readonly name: string,
     readonly order: number,
-    readonly entry: ReaderEntry,
+    readonly node: Node,
   ) {}
 }
 
 /** An entry that is found out when it is asked for: a directory may have a million of these. */
-class LazyChild implements NamedEntry {
+class LazyChild implements DirectoryEntry {
   readonly name: string;
-  readonly #resolve: () => ReaderEntry;
+  readonly #resolve: () => Node;
 
-  constructor(name: string, resolve: () => ReaderEntry) {
+  constructor(name: string, resolve: () => Node) {
     this.name = name;
     this.#resolve = resolve;
   }
 
-  get entry(): ReaderEntry {
+  get node(): Node {
     return this.#resolve();
   }
 }
 
-function layerOf({ entry, order }: DirectoryCandidate): Layer {
+function layerOf(
+  { entry, order }: DirectoryCandidate,
+  onDamage: ((damage: Error) => void) | undefined,
+): Layer {
   if (!(entry instanceof ImpliedDirectory)) {
-    return { children: entry.children(), orderOf: () => order };
+    return { children: sortedEntries(entry, onDamage), orderOf: () => order };
   }
   const children = [...entry.placed].flatMap(([name, placed]) =>
     placed.map((candidate) => new PlacedChild(name, candidate.order, candidate.entry))
@@ -317,5 +332,5 @@ function layerOf({ entry, order }: DirectoryCandidate): Layer {
 }
 
 function candidateOf({ order, child }: LayerChild): Candidate {
-  return { order, entry: child.entry };
+  return { order, entry: child.node };
 }

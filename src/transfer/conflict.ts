@@ -7,7 +7,7 @@
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError } from "#src/errors.ts";
 import { Errno } from "#ffi/libc/calls.ts";
-import type { ReaderDirectory, ReaderEntry } from "./reader.ts";
+import type { DirectoryNode, Node } from "#src/tree/node.ts";
 
 /**
  * What happens when two sources have an entry of the same name. Directories are always united; what
@@ -24,17 +24,17 @@ const NAME_SIZE_MAX = 255;
 export interface Candidate {
   /** Number of the source: where the entry stands among others for the same name. */
   readonly order: number;
-  readonly entry: ReaderEntry;
+  readonly entry: Node;
 }
 
 /** A directory that wants a name. */
 export interface DirectoryCandidate extends Candidate {
-  readonly entry: ReaderDirectory;
+  readonly entry: DirectoryNode;
 }
 
 /** What gets a name: one entry, or directories to be united, in the order of their sources. */
 export type Resolution =
-  | { readonly kind: "entry"; readonly name: string; readonly entry: ReaderEntry }
+  | { readonly kind: "entry"; readonly name: string; readonly entry: Node }
   | {
     readonly kind: "united";
     readonly name: string;

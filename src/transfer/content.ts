@@ -6,9 +6,13 @@
 
 import { createHash } from "node:crypto";
 import buffer from "node:buffer";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { IntegrityError, UsageError } from "#src/errors.ts";
-import { requireEntry } from "./paths.ts";
-import type { PayloadRange, ReaderFile, TreeReader } from "./reader.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { nativeBufferOf } from "#ffi/libc/calls.ts";
+import type { PxarContent } from "#src/pxar/new_entry.ts";
+import type { FileNode, PayloadRange, Tree } from "#src/tree/node.ts";
+import { requireEntry } from "#src/tree/paths.ts";
 
 const PIECE_SIZE = 256 << 10;
 
@@ -18,8 +22,8 @@ const PIECE_SIZE = 256 << 10;
  * @throws {StateError} `not-found` when there is nothing
  * @throws {UsageError} when there is something else
  */
-export function requireFile(reader: TreeReader, path: string): ReaderFile {
-  const entry = requireEntry(reader, path);
+export function requireFile(tree: Tree, path: string): FileNode {
+  const entry = requireEntry(tree, path);
   if (entry.kind === "file") return entry;
   throw new UsageError(`Cannot read "${path}": it is a ${entry.kind}, not a regular file`);
 }
@@ -30,8 +34,8 @@ export function requireFile(reader: TreeReader, path: string): ReaderFile {
  *
  * @throws what {@link requireFile} throws
  */
-export function payloadRangeOf(reader: TreeReader, path: string): PayloadRange | undefined {
-  return requireFile(reader, path).payload;
+export function payloadRangeOf(tree: Tree, path: string): PayloadRange | undefined {
+  return requireFile(tree, path).payload;
 }
 
 /**
@@ -43,23 +47,23 @@ export function payloadRangeOf(reader: TreeReader, path: string): PayloadRange |
  * @throws {UsageError} when offset and length are no range
  */
 export function* readPieces(
-  file: ReaderFile,
+  file: FileNode,
   offset = 0,
-  length: number = Math.max(0, file.size - offset),
+  length: number = Math.max(0, file.attributes.size - offset),
 ): Generator<Uint8Array, void, undefined> {
-  const end = Math.min(file.size, offset + length);
+  const end = Math.min(file.attributes.size, offset + length);
   if (!(Number.isInteger(offset) && Number.isInteger(end) && offset >= 0 && length >= 0)) {
     throw new UsageError(`Cannot read ${length} bytes at ${offset} of a file: no range`);
   }
   if (offset >= end) return;
   const content = file.open();
   try {
-    const buffer = new Uint8Array(Math.min(PIECE_SIZE, end - offset));
+    const target = addressed(new Uint8Array(Math.min(PIECE_SIZE, end - offset)));
     for (let position = offset; position < end;) {
-      const target = buffer.subarray(0, Math.min(buffer.length, end - position));
-      const count = content.readAt(target, position);
+      const size = Math.min(target.bytes.length, end - position);
+      const count = content.readInto(target, 0, size, position);
       if (count === 0) throw shortContent(file, position);
-      yield target.subarray(0, count);
+      yield target.bytes.subarray(0, count);
       position += count;
     }
   } finally {
@@ -67,9 +71,9 @@ export function* readPieces(
   }
 }
 
-function shortContent(file: ReaderFile, position: number): IntegrityError {
+function shortContent(file: FileNode, position: number): IntegrityError {
   return new IntegrityError(
-    `Cannot read content: ends after ${position} of ${file.size} bytes`,
+    `Cannot read content: ends after ${position} of ${file.attributes.size} bytes`,
   );
 }
 
@@ -78,28 +82,52 @@ function shortContent(file: ReaderFile, position: number): IntegrityError {
  *
  * @throws what {@link readPieces} throws
  */
-export function digestFile(file: ReaderFile): Uint8Array {
+export function digestFile(file: FileNode): Uint8Array {
   const hash = createHash("sha256");
   for (const piece of readPieces(file)) hash.update(piece);
   return new Uint8Array(hash.digest());
 }
 
+/** Opens the content of a file for a writer. @param onRead hears of bytes that were read */
+export function contentOf(
+  file: FileNode,
+  onRead: (count: number) => void = () => {},
+): PxarContent {
+  const content = file.open();
+  return {
+    readAt(target, offset) {
+      const count = content.readInto(addressed(target), 0, target.length, offset);
+      onRead(count);
+      return count;
+    },
+    close: () => content.close(),
+  };
+}
+
+/** With an address where there can be one: some trees read by system calls. */
+function addressed(bytes: Uint8Array): NativeBuffer {
+  const target = bytes as Uint8Array<ArrayBuffer>;
+  return mayUseFfi ? nativeBufferOf(target) : { bytes: target, address: 0n };
+}
+
 /** Whether two files have the same bytes. Reads no further than to the first difference. */
-export function isSameContent(a: ReaderFile, b: ReaderFile): boolean {
-  if (a.size !== b.size) return false;
+export function isSameContent(a: FileNode, b: FileNode): boolean {
+  if (a.attributes.size !== b.attributes.size) return false;
   if (a.origin === b.origin && a.id === b.id) return true;
   const right = b.open();
   try {
-    const target = buffer.Buffer.alloc(Math.min(PIECE_SIZE, b.size));
+    const bytes = buffer.Buffer.alloc(Math.min(PIECE_SIZE, b.attributes.size));
+    const target = addressed(bytes);
     let offset = 0;
     for (const piece of readPieces(a)) {
       let filled = 0;
       while (filled < piece.length) {
-        const count = right.readAt(target.subarray(filled, piece.length), offset + filled);
+        const size = piece.length - filled;
+        const count = right.readInto(target, filled, size, offset + filled);
         if (count === 0) throw shortContent(b, offset + filled);
         filled += count;
       }
-      if (target.compare(piece, 0, piece.length, 0, piece.length) !== 0) return false;
+      if (bytes.compare(piece, 0, piece.length, 0, piece.length) !== 0) return false;
       offset += piece.length;
     }
     return true;

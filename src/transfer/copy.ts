@@ -5,7 +5,7 @@
  */
 
 import { compose, type CompositionOptions, type Placement } from "./compose.ts";
-import type { TreeReader } from "./reader.ts";
+import type { Tree } from "#src/tree/node.ts";
 import { type TransferProgress, writeTree } from "./write_tree.ts";
 import type { TreeWriter } from "./writer.ts";
 
@@ -19,50 +19,50 @@ export interface CopyOptions extends CompositionOptions {
 }
 
 /**
- * Copies chosen paths of `reader`, each with all that is in it.
+ * Copies chosen paths of `tree`, each with all that is in it.
  *
  * @throws what {@link compose} throws
  *
  * @example
  * ```ts
  * import { memoryDirectory, memoryFile, MemoryTree } from "@pbkfs/pbkfs/tree";
- * import { ArchiveWriter, copy, readTree } from "@pbkfs/pbkfs/transfer";
+ * import { ArchiveWriter, copy } from "@pbkfs/pbkfs/transfer";
  *
  * const tree = new MemoryTree(memoryDirectory({ "a.txt": memoryFile("hello") }));
  * const writer = new ArchiveWriter({ metadata: { write: (bytes) => console.log(bytes.length) } });
- * copy(readTree(tree), [{ from: "/a.txt", to: "/docs/" }], writer); // has /docs/a.txt
+ * copy(tree, [{ from: "/a.txt", to: "/docs/" }], writer); // has /docs/a.txt
  * ```
  */
 export function copy(
-  reader: TreeReader,
+  tree: Tree,
   paths: readonly CopyPath[],
   writer: TreeWriter,
   options: CopyOptions = {},
 ): void {
-  const placements = paths.map((path): Placement => ({ ...path, reader }));
+  const placements = paths.map((path): Placement => ({ ...path, tree }));
   writeTree(compose(placements, options), writer, options.progress);
 }
 
 /** Copies a whole tree. */
 export function copyTree(
-  reader: TreeReader,
+  tree: Tree,
   writer: TreeWriter,
   options: Pick<CopyOptions, "progress"> = {},
 ): void {
-  writeTree(reader, writer, options.progress);
+  writeTree(tree, writer, options.progress);
 }
 
 /**
- * Unites whole trees. The root has the metadata of the first reader's root, with the policy `last`
+ * Unites whole trees. The root has the metadata of the first tree's root, with the policy `last`
  * that of the last one's.
  *
  * @throws what {@link compose} throws
  */
 export function merge(
-  readers: readonly TreeReader[],
+  trees: readonly Tree[],
   writer: TreeWriter,
   options: CopyOptions = {},
 ): void {
-  const placements = readers.map((reader): Placement => ({ reader, from: "/" }));
+  const placements = trees.map((tree): Placement => ({ tree, from: "/" }));
   writeTree(compose(placements, options), writer, options.progress);
 }

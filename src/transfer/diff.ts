@@ -5,20 +5,13 @@
  */
 
 import { FileType } from "#src/bytes/file_type.ts";
-import { Failure } from "#src/errors.ts";
 import { isSameContent } from "./content.ts";
+import { type DamageHearing, hearingDamage } from "./damage_hearing.ts";
 import { FirstNames } from "./first_names.ts";
 import { type FieldComparison, fieldComparisons } from "./metadata_fields.ts";
-import { childPath, compareNames } from "./paths.ts";
-import {
-  childrenSeen,
-  METADATA_FIELDS,
-  type MetadataField,
-  type NamedEntry,
-  type ReaderDirectory,
-  type ReaderEntry,
-  type TreeReader,
-} from "./reader.ts";
+import { childPath, compareNames } from "#src/tree/paths.ts";
+import { METADATA_FIELDS, type MetadataField } from "#src/tree/metadata.ts";
+import type { DirectoryEntry, Node, Tree } from "#src/tree/node.ts";
 
 /** One difference between two trees, called left and right. Paths are `/a/b`. */
 export type Difference =
@@ -26,20 +19,20 @@ export type Difference =
     /** Only one tree has the entry. What is in a directory follows. */
     readonly type: "left-only" | "right-only";
     readonly path: string;
-    readonly entry: ReaderEntry;
+    readonly entry: Node;
   }
   | {
     /** The same path leads to entries of different types. What is in a directory follows. */
     readonly type: "type";
     readonly path: string;
-    readonly left: ReaderEntry;
-    readonly right: ReaderEntry;
+    readonly left: Node;
+    readonly right: Node;
   }
   | {
     readonly type: "changed";
     readonly path: string;
-    readonly left: ReaderEntry;
-    readonly right: ReaderEntry;
+    readonly left: Node;
+    readonly right: Node;
     /** Fields that differ; empty when only the content does. */
     readonly fields: readonly MetadataField[];
     /** Whether size, bytes, link target or device number differ. */
@@ -59,7 +52,7 @@ export interface DiffOptions {
   readonly onDamage?: (path: string, damage: Error) => void;
   /** Names in the roots that are left out on both sides: what a format adds to them. */
   readonly ignoredRootNames?: ReadonlySet<string>;
-  /** Fields to leave out, beside those that one of the readers does not know. */
+  /** Fields to leave out, beside those that one of the trees does not know. */
   readonly ignoredFields?: ReadonlySet<MetadataField>;
 }
 
@@ -69,8 +62,8 @@ export interface DiffOptions {
  */
 interface Level {
   readonly path: string;
-  readonly left: readonly NamedEntry[];
-  readonly right: readonly NamedEntry[];
+  readonly left: readonly DirectoryEntry[];
+  readonly right: readonly DirectoryEntry[];
   nextLeft: number;
   nextRight: number;
 }
@@ -80,26 +73,24 @@ interface Level {
  * Differences are found as they are asked for; who has seen enough stops.
  */
 export function* diffTrees(
-  left: TreeReader,
-  right: TreeReader,
+  left: Tree,
+  right: Tree,
   options: DiffOptions = {},
 ): Generator<Difference, void, undefined> {
-  const comparison = new Comparison(left, right, options);
+  const hearing = hearingDamage(options.onDamage);
+  const comparison = new Comparison(left, right, options, hearing);
   yield* comparison.compare("/", "", left.root, right.root);
-  const { onDamage, ignoredRootNames } = options;
-  const childrenOf = (path: string, entry: ReaderEntry | undefined): readonly NamedEntry[] => {
+  const { ignoredRootNames } = options;
+  const childrenOf = (path: string, entry: Node | undefined): readonly DirectoryEntry[] => {
     if (entry?.kind !== "directory") return [];
-    const directory = entry as ReaderDirectory;
-    const children = onDamage === undefined
-      ? directory.children()
-      : childrenSeen(directory, (damage) => onDamage(path, damage));
+    const children = hearing.entriesOf(path, entry);
     if (path !== "/" || ignoredRootNames === undefined) return children;
     return children.filter(({ name }) => !ignoredRootNames.has(name));
   };
   const openLevel = (
     path: string,
-    one: ReaderEntry | undefined,
-    other: ReaderEntry | undefined,
+    one: Node | undefined,
+    other: Node | undefined,
   ): Level => ({
     path,
     left: childrenOf(path, one),
@@ -126,9 +117,9 @@ export function* diffTrees(
     if (order >= 0) level.nextRight++;
     const { name } = (order <= 0 ? leftChild : rightChild)!;
     const path = childPath(level.path, name);
-    const pair = comparison.readable(path, () => ({
-      left: order <= 0 ? leftChild!.entry : undefined,
-      right: order >= 0 ? rightChild!.entry : undefined,
+    const pair = hearing.readable(path, () => ({
+      left: order <= 0 ? leftChild!.node : undefined,
+      right: order >= 0 ? rightChild!.node : undefined,
     }));
     if (pair === undefined) continue;
     const { left: leftEntry, right: rightEntry } = pair;
@@ -143,43 +134,32 @@ export function* diffTrees(
 class Comparison {
   readonly #comparisons: readonly [MetadataField, FieldComparison][];
   readonly #comparesContents: boolean;
-  readonly #onDamage: ((path: string, damage: Error) => void) | undefined;
+  readonly #hearing: DamageHearing;
   readonly #leftNames: FirstNames | undefined;
   readonly #rightNames: FirstNames | undefined;
 
-  constructor(left: TreeReader, right: TreeReader, options: DiffOptions) {
+  constructor(left: Tree, right: Tree, options: DiffOptions, hearing: DamageHearing) {
     const isCompared = (field: MetadataField) =>
       left.knownFields.has(field) && right.knownFields.has(field) &&
       options.ignoredFields?.has(field) !== true;
-    const precisionNs = Math.max(left.mtimePrecisionNs, right.mtimePrecisionNs);
+    const precisionNs = Math.max(left.mtimePrecisionNs ?? 1, right.mtimePrecisionNs ?? 1);
     const byField = fieldComparisons(precisionNs);
     this.#comparisons = METADATA_FIELDS.flatMap((field): [MetadataField, FieldComparison][] =>
       field !== "links" && isCompared(field) ? [[field, byField[field]]] : []
     );
     this.#comparesContents = options.compareContents ?? true;
-    this.#onDamage = options.onDamage;
+    this.#hearing = hearing;
     if (isCompared("links")) {
       this.#leftNames = new FirstNames();
       this.#rightNames = new FirstNames();
     }
   }
 
-  /** What `read` gives, or undefined where that cannot be read, which is told. */
-  readable<Result>(path: string, read: () => Result): Result | undefined {
-    try {
-      return read();
-    } catch (error) {
-      if (this.#onDamage === undefined || !(error instanceof Failure)) throw error;
-      this.#onDamage(path, error);
-      return undefined;
-    }
-  }
-
   *compare(
     directoryPath: string,
     name: string,
-    left: ReaderEntry | undefined,
-    right: ReaderEntry | undefined,
+    left: Node | undefined,
+    right: Node | undefined,
   ): Generator<Difference, void, undefined> {
     const leftName = firstPath(this.#leftNames, directoryPath, name, left);
     const rightName = firstPath(this.#rightNames, directoryPath, name, right);
@@ -198,17 +178,18 @@ class Comparison {
       .map(([field]) => field);
     if (leftName !== rightName) fields.push("links");
     // What cannot be read is told of, and is no difference.
-    const isContentChanged = this.readable(path, () => this.#isContentChanged(left, right)) ??
-      false;
+    const isContentChanged =
+      this.#hearing.readable(path, () => this.#isContentChanged(left, right)) ??
+        false;
     if (fields.length === 0 && !isContentChanged) return;
-    const isSameSize = left.kind !== "file" || left.size === (right as typeof left).size;
+    const isSameSize = left.kind !== "file" || left.attributes.size === right.attributes.size;
     const isHidden = isContentChanged && fields.length === 0 && isSameSize;
     yield { type: "changed", path, left, right, fields, isContentChanged, isHidden };
   }
 
-  #isContentChanged(left: ReaderEntry, right: ReaderEntry): boolean {
+  #isContentChanged(left: Node, right: Node): boolean {
     if (left.kind === "file" && right.kind === "file") {
-      if (left.size !== right.size) return true;
+      if (left.attributes.size !== right.attributes.size) return true;
       return this.#comparesContents && !isSameContent(left, right);
     }
     if (left.kind === "symlink" && right.kind === "symlink") return left.target !== right.target;
@@ -220,7 +201,7 @@ class Comparison {
 }
 
 /** The type bits of the mode tell character from block devices. */
-function isSameType(left: ReaderEntry, right: ReaderEntry): boolean {
+function isSameType(left: Node, right: Node): boolean {
   if (left.kind !== right.kind) return false;
   return left.kind !== "device" ||
     (left.metadata.mode & FileType.MASK) === (right.metadata.mode & FileType.MASK);
@@ -234,7 +215,7 @@ function firstPath(
   names: FirstNames | undefined,
   directoryPath: string,
   name: string,
-  entry: ReaderEntry | undefined,
+  entry: Node | undefined,
 ): string | undefined {
   if (names === undefined || entry?.kind !== "file") return undefined;
   const first = names.find(entry);

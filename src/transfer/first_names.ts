@@ -4,8 +4,8 @@
  * @module
  */
 
-import { childPath } from "./paths.ts";
-import type { ReaderFile } from "./reader.ts";
+import { childPath } from "#src/tree/paths.ts";
+import type { FileNode } from "#src/tree/node.ts";
 
 const CAPACITY_MIN = 1024;
 /** A slot with nothing in it; others hold an index and one. */
@@ -17,17 +17,17 @@ export interface FirstName {
   readonly value: number;
 }
 
-/** Files of any number of readers. */
+/** Files of any number of trees. */
 export class FirstNames {
   readonly #tables = new Map<object, FileTable>();
 
   /** The first name of `file`, or undefined when it was not met yet, or has one name only. */
-  find(file: ReaderFile): FirstName | undefined {
+  find(file: FileNode): FirstName | undefined {
     return this.#tables.get(file.origin)?.find(file.id);
   }
 
   /** Remembers `name` in `directoryPath` as the first name of `file`, unless it has no other. */
-  add(file: ReaderFile, directoryPath: string, name: string, value: number): void {
+  add(file: FileNode, directoryPath: string, name: string, value: number): void {
     if (file.linkCount === 1) return;
     let table = this.#tables.get(file.origin);
     if (table === undefined) this.#tables.set(file.origin, table = new FileTable());
@@ -35,7 +35,7 @@ export class FirstNames {
   }
 }
 
-/** Files of one reader, by id: open addressing, so that there is no object for each. */
+/** Files of one origin, by id: open addressing, so that there is no object for each. */
 class FileTable {
   #count = 0;
   #ids = new Float64Array(CAPACITY_MIN / 2);

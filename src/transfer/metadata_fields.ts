@@ -4,21 +4,19 @@
  * @module
  */
 
-import type { PxarMetadata } from "#src/pxar/entry.ts";
 import { isSameAcl, isSameBytes, isSameXattrs } from "#src/pxar/metadata_equality.ts";
-import type { Timestamp } from "#src/tree/node.ts";
-import type { MetadataField } from "./reader.ts";
-
-/** Fields that are parts of an entry's metadata; hard links take the whole tree to compare. */
-export type OwnField = Exclude<MetadataField, "links">;
+import type { Metadata, Timestamp } from "#src/tree/metadata.ts";
 
 /** Whether one field is equal in two metadata. */
-export type FieldComparison = (a: PxarMetadata, b: PxarMetadata) => boolean;
+export type FieldComparison = (a: Metadata, b: Metadata) => boolean;
 
-/** The comparison of each field; times only to `mtimePrecisionNs` nanoseconds. */
+/**
+ * The comparison of each field, times only to `mtimePrecisionNs` nanoseconds. Hard links take the
+ * whole tree to compare.
+ */
 export function fieldComparisons(
   mtimePrecisionNs: number,
-): Readonly<Record<OwnField, FieldComparison>> {
+): Readonly<Record<keyof Metadata, FieldComparison>> {
   return {
     mode: (a, b) => a.mode === b.mode,
     uid: (a, b) => a.uid === b.uid,

@@ -14,10 +14,12 @@ import type {
   SourceDirectory,
   SourceFile,
 } from "#src/pxar/builder/source.ts";
-import { NO_ACL, type PxarMetadata } from "#src/pxar/entry.ts";
-import { joinDeviceNumber } from "#src/pxar/format/device.ts";
-import { findEntry } from "./paths.ts";
-import type { ReaderDirectory, ReaderEntry, TreeReader } from "./reader.ts";
+import { joinDeviceNumber } from "#src/bytes/device_number.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
+import type { DirectoryNode, Node, Tree } from "#src/tree/node.ts";
+import { findEntry } from "#src/tree/paths.ts";
+import { contentOf } from "./content.ts";
 
 /** Unit of `st_blocks`. */
 const BLOCK_SIZE = 512;
@@ -33,20 +35,20 @@ const BLOCK_SIZE = 512;
  * ```ts
  * import { memoryDirectory, memoryFile, MemoryTree } from "@pbkfs/pbkfs/tree";
  * import { buildArchive } from "@pbkfs/pbkfs/pxar";
- * import { makeTreeSource, readTree } from "@pbkfs/pbkfs/transfer";
+ * import { makeTreeSource } from "@pbkfs/pbkfs/transfer";
  *
  * const tree = new MemoryTree(memoryDirectory({ "a.txt": memoryFile("hello") }));
  * const sink = { write: (bytes: Uint8Array) => console.log(bytes.length) };
- * buildArchive("/", { metadata: sink }, { makeSource: makeTreeSource(readTree(tree)) });
+ * buildArchive("/", { metadata: sink }, { makeSource: makeTreeSource(tree) });
  * ```
  */
-export function makeTreeSource(reader: TreeReader): MakeBuildSource {
+export function makeTreeSource(tree: Tree): MakeBuildSource {
   return (options): BuildSource => {
     const source = new TreeSource(options);
     return {
       uid: 0,
       gid: 0,
-      openRoot: (path, stat) => source.openDirectory(findEntry(reader, path), stat),
+      openRoot: (path, stat) => source.openDirectory(findEntry(tree, path), stat),
     };
   };
 }
@@ -60,7 +62,7 @@ class TreeSource {
     this.#options = options;
   }
 
-  openDirectory(entry: ReaderEntry | undefined, stat: HostStat): SourceDirectory | number {
+  openDirectory(entry: Node | undefined, stat: HostStat): SourceDirectory | number {
     if (entry === undefined) return -Errno.ENOENT;
     if (entry.kind === "symlink") return -Errno.ELOOP;
     if (entry.kind !== "directory") return -Errno.ENOTDIR;
@@ -68,20 +70,20 @@ class TreeSource {
     return new TreeDirectory(entry, this);
   }
 
-  openFile(entry: ReaderEntry | undefined, stat: HostStat): SourceFile | number {
+  openFile(entry: Node | undefined, stat: HostStat): SourceFile | number {
     if (entry === undefined) return -Errno.ENOENT;
     if (entry.kind !== "file") return -Errno.ENXIO;
     this.fill(entry, stat);
-    const content = attempt(() => entry.open());
+    const content = attempt(() => contentOf(entry));
     if (typeof content === "number") return content;
     return {
       metadata: () => this.metadataOf(entry),
       read: (target, offset) => attempt(() => content.readAt(target, offset)),
-      close: () => content.close(),
+      close: () => content.close?.(),
     };
   }
 
-  metadataOf({ metadata }: ReaderEntry): PxarMetadata {
+  metadataOf({ metadata }: Node): Metadata {
     const { xattrs, acls, fcaps } = this.#options;
     return {
       ...metadata,
@@ -92,7 +94,7 @@ class TreeSource {
   }
 
   /** Sets what the builder asks for. All directories are on one device, or it would leave some. */
-  fill(entry: ReaderEntry, stat: HostStat): void {
+  fill(entry: Node, stat: HostStat): void {
     const { mode, uid, gid, mtime } = entry.metadata;
     stat.mode = mode;
     stat.uid = uid;
@@ -103,7 +105,7 @@ class TreeSource {
     stat.device = entry.kind === "file" ? this.#deviceOf(entry.origin) : 0;
     // Where nobody has counted the names there may be others.
     stat.nlink = entry.kind === "file" ? entry.linkCount ?? 2 : 1;
-    stat.size = entry.kind === "file" ? entry.size : 0;
+    stat.size = entry.kind === "file" ? entry.attributes.size : 0;
     stat.blocks = Math.ceil(stat.size / BLOCK_SIZE);
     stat.rdev = entry.kind === "device" ? Number(joinDeviceNumber(entry)) : 0;
   }
@@ -117,20 +119,20 @@ class TreeSource {
 }
 
 class TreeDirectory implements SourceDirectory {
-  readonly #directory: ReaderDirectory;
+  readonly #directory: DirectoryNode;
   readonly #source: TreeSource;
   /** Of a directory that was listed, so that its entries are read once. */
-  #children: ReadonlyMap<string, ReaderEntry> | undefined;
+  #children: ReadonlyMap<string, Node> | undefined;
 
-  constructor(directory: ReaderDirectory, source: TreeSource) {
+  constructor(directory: DirectoryNode, source: TreeSource) {
     this.#directory = directory;
     this.#source = source;
   }
 
   list(take: (name: string, type: number) => void): number {
-    const listed = attempt(() => this.#directory.children());
+    const listed = attempt(() => Array.from(this.#directory.entries()));
     if (typeof listed === "number") return listed;
-    this.#children = new Map(listed.map(({ name, entry }) => [name, entry]));
+    this.#children = new Map(listed.map(({ name, node }) => [name, node]));
     for (const [name, { metadata }] of this.#children) take(name, entryType(metadata.mode));
     return 0;
   }
@@ -155,7 +157,7 @@ class TreeDirectory implements SourceDirectory {
     return this.#with(name, (entry) => entry?.kind === "symlink" ? entry.target : -Errno.EINVAL);
   }
 
-  metadata(): PxarMetadata {
+  metadata(): Metadata {
     return this.#source.metadataOf(this.#directory);
   }
 
@@ -163,7 +165,7 @@ class TreeDirectory implements SourceDirectory {
 
   #with<Result>(
     name: string,
-    use: (entry: ReaderEntry | undefined) => Result | number,
+    use: (entry: Node | undefined) => Result | number,
   ): Result | number {
     if (this.#children !== undefined) return use(this.#children.get(name));
     return attempt(() => use(this.#directory.lookup(name)));

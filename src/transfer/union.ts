@@ -4,12 +4,12 @@
  * @module
  */
 
-import { compareNames } from "./paths.ts";
-import type { NamedEntry } from "./reader.ts";
+import { compareNames } from "#src/tree/paths.ts";
+import type { DirectoryEntry } from "#src/tree/node.ts";
 
 /** A sorted list; a name may come several times. */
 export interface Layer {
-  readonly children: readonly NamedEntry[];
+  readonly children: readonly DirectoryEntry[];
   /** Number of the source of the child at an index. */
   readonly orderOf: (index: number) => number;
 }
@@ -17,7 +17,7 @@ export interface Layer {
 /** An entry of one of the lists. */
 export interface LayerChild {
   readonly order: number;
-  readonly child: NamedEntry;
+  readonly child: DirectoryEntry;
 }
 
 /** Entries of one name. */

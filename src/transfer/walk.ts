@@ -6,14 +6,9 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { PathPattern } from "#src/pxar/exclude/pattern.ts";
-import { childPath, joinPath, requireEntry, splitPath } from "./paths.ts";
-import {
-  childrenSeen,
-  type NamedEntry,
-  type ReaderDirectory,
-  type ReaderEntry,
-  type TreeReader,
-} from "./reader.ts";
+import { childPath, joinPath, requireEntry, splitPath } from "#src/tree/paths.ts";
+import type { DirectoryEntry, Node, Tree } from "#src/tree/node.ts";
+import { hearingDamage } from "./damage_hearing.ts";
 
 /** Types of entries as bits of {@link WalkOptions.types}. */
 export const EntryTypes = {
@@ -26,7 +21,7 @@ export const EntryTypes = {
   ALL: 63,
 } as const;
 
-const TYPE_OF_KIND: Readonly<Record<ReaderEntry["kind"], number>> = {
+const TYPE_OF_KIND: Readonly<Record<Node["kind"], number>> = {
   file: EntryTypes.FILE,
   directory: EntryTypes.DIRECTORY,
   symlink: EntryTypes.SYMLINK,
@@ -47,7 +42,7 @@ export interface WalkOptions {
    */
   readonly glob?: string | undefined;
   /** Shows entries for which this is true. */
-  readonly filter?: (path: string, entry: ReaderEntry) => boolean;
+  readonly filter?: (path: string, entry: Node) => boolean;
   /**
    * Hears of a directory that may hold more than could be read, or of an entry that cannot be read;
    * unless given, that ends the walk.
@@ -66,7 +61,7 @@ export interface WalkStep {
   /** Number of names in the path. */
   readonly depth: number;
   /** The entry at `path`; its content can be opened as long as the tree is. */
-  readonly entry: ReaderEntry;
+  readonly entry: Node;
   /** Leaves out what is in this directory. To be called before the walk goes on. */
   skipChildren(): void;
 }
@@ -74,7 +69,7 @@ export interface WalkStep {
 interface Level {
   readonly path: string;
   readonly depth: number;
-  readonly children: readonly NamedEntry[];
+  readonly children: readonly DirectoryEntry[];
   next: number;
 }
 
@@ -88,49 +83,47 @@ interface Level {
  * @example
  * ```ts
  * import { memoryDirectory, memoryFile, MemoryTree } from "@pbkfs/pbkfs/tree";
- * import { EntryTypes, readTree, walkEntries } from "@pbkfs/pbkfs/transfer";
+ * import { EntryTypes, walkEntries } from "@pbkfs/pbkfs/transfer";
  *
- * const reader = readTree(new MemoryTree(memoryDirectory({ a: memoryFile("x") })));
- * const files = walkEntries(reader, { types: EntryTypes.FILE });
+ * const tree = new MemoryTree(memoryDirectory({ a: memoryFile("x") }));
+ * const files = walkEntries(tree, { types: EntryTypes.FILE });
  * console.log([...files].map(({ path }) => path)); // [ "/a" ]
  * ```
  */
 export function* walkEntries(
-  reader: TreeReader,
+  tree: Tree,
   options: WalkOptions = {},
 ): Generator<WalkStep, void, undefined> {
   const isShown = makeFilter(options);
-  const childrenOf = (path: string, entry: ReaderDirectory) => {
-    const { onDamage } = options;
-    if (onDamage === undefined) return entry.children();
-    return childrenSeen(entry, (damage) => onDamage(path, damage));
-  };
+  const hearing = hearingDamage(options.onDamage);
   const names = splitPath(options.from ?? "/");
-  const start = requireEntry(reader, joinPath(names));
+  const start = requireEntry(tree, joinPath(names));
   let toSkip = options.skip ?? 0;
   const stack: Level[] = [];
   let path = joinPath(names);
   let depth = names.length;
   let name = names.at(-1) ?? "";
-  let entry: ReaderEntry | undefined = start;
-  while (entry !== undefined) {
-    let descends = entry.kind === "directory";
-    if (isShown(path, entry) && toSkip-- <= 0) {
+  let entry: Node | undefined = start;
+  while (true) {
+    let descends = entry?.kind === "directory";
+    if (entry !== undefined && isShown(path, entry) && toSkip-- <= 0) {
       yield { path, name, depth, entry, skipChildren: () => descends = false };
     }
-    if (entry.kind === "directory" && descends) {
-      stack.push({ path, depth, children: childrenOf(path, entry), next: 0 });
+    if (entry?.kind === "directory" && descends) {
+      stack.push({ path, depth, children: hearing.entriesOf(path, entry), next: 0 });
     }
     while (stack.length > 0 && stack.at(-1)!.next === stack.at(-1)!.children.length) stack.pop();
     const level = stack.at(-1);
     if (level === undefined) return;
-    ({ name, entry } = level.children[level.next++]!);
+    const child = level.children[level.next++]!;
+    name = child.name;
     path = childPath(level.path, name);
     depth = level.depth + 1;
+    entry = hearing.readable(path, () => child.node);
   }
 }
 
-function makeFilter(options: WalkOptions): (path: string, entry: ReaderEntry) => boolean {
+function makeFilter(options: WalkOptions): (path: string, entry: Node) => boolean {
   const { types = EntryTypes.ALL, filter } = options;
   const pattern = options.glob === undefined ? undefined : PathPattern.parse(options.glob);
   return (path, entry) => {

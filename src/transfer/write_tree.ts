@@ -1,13 +1,15 @@
 /**
- * Writes a whole tree: the one place where readers meet writers.
+ * Writes a whole tree: the one place where trees meet writers.
  *
  * @module
  */
 
 import type { EntryWriter, NewFile } from "#src/pxar/new_entry.ts";
-import type { NamedEntry, ReaderDirectory, ReaderEntry, ReaderFile, TreeReader } from "./reader.ts";
+import type { DirectoryEntry, DirectoryNode, FileNode, Node, Tree } from "#src/tree/node.ts";
+import { sortedEntries } from "#src/tree/sorted_entries.ts";
+import { contentOf } from "./content.ts";
 import { FirstNames } from "./first_names.ts";
-import { childPath } from "./paths.ts";
+import { childPath } from "#src/tree/paths.ts";
 import { faultingDuplicates, type TreeWriter } from "./writer.ts";
 
 /** Patterns given on the command line of the tool that made the archive. */
@@ -16,7 +18,7 @@ const PATTERN_FILE = ".pxarexclude-cli";
 /** Hears how far a transfer is. */
 export interface TransferProgress {
   /** An entry is written; `path` is where it is now. The root comes first. */
-  entry?(path: string, kind: ReaderEntry["kind"] | "hardlink"): void;
+  entry?(path: string, kind: Node["kind"] | "hardlink"): void;
   /** So many bytes of a file's content more are written. */
   bytes?(count: number): void;
 }
@@ -24,12 +26,12 @@ export interface TransferProgress {
 /** A directory that is being written. */
 interface OpenDirectory {
   readonly path: string;
-  readonly children: readonly NamedEntry[];
+  readonly children: readonly DirectoryEntry[];
   next: number;
 }
 
 /**
- * Writes the tree of `reader`. The first name of a hard-linked file in the order of writing becomes
+ * Writes a tree. The first name of a hard-linked file in the order of writing becomes
  * the file, the others become links to it: a link always follows its target, and one whose target
  * is not part of the tree becomes the file.
  *
@@ -37,19 +39,19 @@ interface OpenDirectory {
  * each file that may have further names.
  */
 export function writeTree(
-  reader: TreeReader,
+  tree: Tree,
   writer: TreeWriter,
   progress: TransferProgress = {},
 ): void {
-  faultingDuplicates(() => write(reader, writer, progress));
+  faultingDuplicates(() => write(tree, writer, progress));
 }
 
-function write(reader: TreeReader, target: TreeWriter, progress: TransferProgress): void {
+function write(tree: Tree, target: TreeWriter, progress: TransferProgress): void {
   const written = new FirstNames();
-  const writer = target.startRoot(reader.root.metadata, reader.prelude);
+  const writer = target.startRoot(tree.root.metadata, tree.prelude);
   progress.entry?.("/", "directory");
   // A stack of its own, so that deep trees cannot exhaust the program's.
-  const stack = [open(reader.root, "/")];
+  const stack = [open(tree.root, "/")];
   while (true) {
     const directory = stack.at(-1)!;
     const child = directory.children[directory.next++];
@@ -59,7 +61,7 @@ function write(reader: TreeReader, target: TreeWriter, progress: TransferProgres
       writer.finishDirectory();
       continue;
     }
-    const { name, entry } = child;
+    const { name, node: entry } = child;
     if (entry.kind === "directory") {
       const path = childPath(directory.path, name);
       writer.add(name, entry);
@@ -75,13 +77,13 @@ function write(reader: TreeReader, target: TreeWriter, progress: TransferProgres
   writer.finish();
 }
 
-function open(directory: ReaderDirectory, path: string): OpenDirectory {
-  const children = directory.children();
+function open(directory: DirectoryNode, path: string): OpenDirectory {
+  const children = sortedEntries(directory);
   return { path, children: path === "/" ? patternFileLast(children) : children, next: 0 };
 }
 
 /** The one exception to the order of names. */
-function patternFileLast(children: readonly NamedEntry[]): readonly NamedEntry[] {
+function patternFileLast(children: readonly DirectoryEntry[]): readonly DirectoryEntry[] {
   const last = children.filter((child) => child.name === PATTERN_FILE);
   if (last.length === 0) return children;
   return [...children.filter((child) => child.name !== PATTERN_FILE), ...last];
@@ -89,7 +91,7 @@ function patternFileLast(children: readonly NamedEntry[]): readonly NamedEntry[]
 
 function writeFile(
   name: string,
-  file: ReaderFile,
+  file: FileNode,
   directoryPath: string,
   writer: EntryWriter,
   written: FirstNames,
@@ -102,24 +104,14 @@ function writeFile(
     progress.entry?.(childPath(directoryPath, name), "hardlink");
     return;
   }
-  const reference = writer.add(name, progress.bytes === undefined ? file : watched(file, progress));
+  const reference = writer.add(name, newFile(file, progress));
   written.add(file, directoryPath, name, reference);
   progress.entry?.(childPath(directoryPath, name), "file");
 }
 
-/** A file that tells how far its content is read. */
-function watched(file: ReaderFile, progress: TransferProgress): NewFile {
-  const { metadata, size, origin, payload } = file;
-  const open = () => {
-    const content = file.open();
-    return {
-      readAt(target: Uint8Array, offset: number) {
-        const count = content.readAt(target, offset);
-        progress.bytes?.(count);
-        return count;
-      },
-      close: () => content.close(),
-    };
-  };
-  return { kind: "file", metadata, size, origin, payload, open };
+/** The file as writers take it. */
+function newFile(file: FileNode, progress: TransferProgress): NewFile {
+  const { metadata, attributes, origin, payload } = file;
+  const open = () => contentOf(file, (count) => progress.bytes?.(count));
+  return { kind: "file", metadata, size: attributes.size, origin, payload, open };
 }

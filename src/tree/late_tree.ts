@@ -4,18 +4,19 @@
  * @module
  */
 
-import type { DirectoryNode, Node, Tree } from "./node.ts";
+import type { MetadataField } from "./metadata.ts";
+import type { DirectoryNode, MountableTree, Node } from "./node.ts";
 
 /**
  * Stands for a tree that may take long to open. A failure is that of the call that needed it; the
  * next one tries again.
  */
-export class LateTree implements Tree {
-  readonly #open: () => Tree;
-  #opened: Tree | undefined;
+export class LateTree implements MountableTree {
+  readonly #open: () => MountableTree;
+  #opened: MountableTree | undefined;
 
   /** @param open opens the tree; throws what is then thrown here */
-  constructor(open: () => Tree) {
+  constructor(open: () => MountableTree) {
     this.#open = open;
   }
 
@@ -23,8 +24,8 @@ export class LateTree implements Tree {
     return this.#tree.root;
   }
 
-  get countsLinks(): boolean {
-    return this.#tree.countsLinks ?? true;
+  get knownFields(): ReadonlySet<MetadataField> {
+    return this.#tree.knownFields;
   }
 
   nodeById(id: number): Node | undefined {
@@ -35,7 +36,7 @@ export class LateTree implements Tree {
     this.#opened?.close();
   }
 
-  get #tree(): Tree {
+  get #tree(): MountableTree {
     return this.#opened ??= this.#open();
   }
 }

@@ -10,14 +10,13 @@ import {
   type DirectoryEntry,
   type DirectoryNode,
   type FileContent,
-  type FileNode,
   FileType,
+  type MountableTree,
   type Node,
-  type SpecialNode,
-  type SymlinkNode,
+  specialKind,
   type Timestamp,
-  type Tree,
 } from "./node.ts";
+import { ATTRIBUTE_FIELDS, type MetadataField, metadataFromXattrs } from "./metadata.ts";
 
 /** What may be said of any node beside its content. */
 export interface MemoryAttributes {
@@ -44,6 +43,8 @@ export type MemoryEntry =
     | { readonly kind: "symlink"; readonly target: string }
     | { readonly kind: "special"; readonly type: number; readonly rdev: number }
   );
+
+const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
 
 /** A directory for {@link MemoryTree}. */
 export function memoryDirectory(
@@ -80,9 +81,11 @@ export function memorySpecial(
  * A tree over entries in memory. The root has id 1, the others count up in the order of a
  * depth-first walk.
  */
-export class MemoryTree implements Tree {
+export class MemoryTree implements MountableTree {
   /** The directory the tree was made with. */
   readonly root: DirectoryNode;
+  /** See {@link Tree.knownFields}. */
+  readonly knownFields: ReadonlySet<MetadataField> = ATTRIBUTE_FIELDS;
   readonly #byId: (Node | undefined)[] = [undefined];
 
   /** Builds the tree below `root`. */
@@ -110,14 +113,14 @@ export class MemoryTree implements Tree {
     const id = this.#byId.length;
     this.#byId.push(undefined);
     const children = new Map<string, Node>();
-    const node = makeNode(id, entry, linkCounts.get(entry) ?? 1, children);
-    built.set(entry, node);
-    this.#byId[id] = node;
     if (entry.kind === "directory") {
       for (const [name, child] of Object.entries(entry.entries)) {
         children.set(name, this.#build(child, linkCounts, built));
       }
     }
+    const node = makeNode(this, id, entry, linkCounts.get(entry) ?? 1, children);
+    built.set(entry, node);
+    this.#byId[id] = node;
     return node;
   }
 }
@@ -129,71 +132,68 @@ function countLinks(entry: MemoryEntry, counts: Map<MemoryEntry, number>): void 
 }
 
 function makeNode(
+  origin: object,
   id: number,
   entry: MemoryEntry,
   linkCount: number,
   children: ReadonlyMap<string, Node>,
 ): Node {
+  const attributes = attributesOf(entry, linkCount);
   const xattrMap = new Map(Object.entries(entry.attributes.xattrs ?? {}));
-  const base = { id, xattrs: () => xattrMap };
+  const base = {
+    origin,
+    id,
+    attributes,
+    xattrs: () => xattrMap,
+    get metadata() {
+      return metadataFromXattrs(attributes, xattrMap);
+    },
+  };
+  // What is spread instead would be asked for metadata once and now.
   switch (entry.kind) {
     case "directory":
-      return {
-        ...base,
-        kind: "directory",
-        attributes: makeAttributes(entry, FileType.DIRECTORY, 0o755, 0, 1),
-        // Not yet known here.
-        get entryCount() {
-          return children.size;
-        },
-        lookup: (name) => children.get(name),
-        entries: () => listing(children),
-      } satisfies DirectoryNode;
+      return Object.assign(
+        base,
+        {
+          kind: "directory",
+          entryCount: children.size,
+          lookup: (name: string) => children.get(name),
+          entries: () => listing(children),
+        } as const,
+      );
     case "file": {
       const { content } = entry;
-      return {
-        ...base,
-        kind: "file",
-        attributes: makeAttributes(entry, FileType.FILE, 0o644, content.length, linkCount),
-        open: () => new MemoryContent(content),
-      } satisfies FileNode;
+      return Object.assign(
+        base,
+        {
+          kind: "file",
+          linkCount,
+          open: () => new MemoryContent(content),
+        } as const,
+      );
     }
-    case "symlink": {
-      const size = new TextEncoder().encode(entry.target).length;
-      return {
-        ...base,
-        kind: "symlink",
-        attributes: makeAttributes(entry, FileType.SYMLINK, 0o777, size, linkCount),
-        target: entry.target,
-      } satisfies SymlinkNode;
-    }
+    case "symlink":
+      return Object.assign(base, { kind: "symlink", target: entry.target } as const);
     case "special":
-      return {
-        ...base,
-        kind: "special",
-        attributes: makeAttributes(entry, entry.type, 0o644, 0, linkCount, entry.rdev),
-      } satisfies SpecialNode;
+      return Object.assign(base, specialKind(attributes.mode, entry.rdev));
   }
 }
 
-function makeAttributes(
-  entry: MemoryEntry,
-  type: number,
-  permissions: number,
-  size: number,
-  nlink: number,
-  rdev = 0,
-): Attributes {
-  const { attributes } = entry;
-  return {
-    mode: type | (attributes.permissions ?? permissions),
-    uid: attributes.uid ?? 0,
-    gid: attributes.gid ?? 0,
-    size,
-    mtime: attributes.mtime ?? { seconds: 0, nanoseconds: 0 },
-    nlink,
-    rdev,
-  };
+function attributesOf(entry: MemoryEntry, nlink: number): Attributes {
+  const { permissions, uid = 0, gid = 0, mtime = EPOCH } = entry.attributes;
+  const base = { uid, gid, mtime, nlink, size: 0, rdev: 0 };
+  switch (entry.kind) {
+    case "directory":
+      return { ...base, mode: FileType.DIRECTORY | (permissions ?? 0o755), nlink: 1 };
+    case "file":
+      return { ...base, mode: FileType.FILE | (permissions ?? 0o644), size: entry.content.length };
+    case "symlink": {
+      const size = new TextEncoder().encode(entry.target).length;
+      return { ...base, mode: FileType.SYMLINK | (permissions ?? 0o777), size };
+    }
+    case "special":
+      return { ...base, mode: entry.type | (permissions ?? 0o644), rdev: entry.rdev };
+  }
 }
 
 function* listing(children: ReadonlyMap<string, Node>): Generator<DirectoryEntry> {

@@ -5,8 +5,10 @@
  * @module
  */
 
+export * from "./metadata.ts";
 export * from "./node.ts";
 export * from "./file_system.ts";
 export * from "./walk.ts";
+export * from "./sorted_entries.ts";
+export { findEntries, findEntry, requireEntry } from "./paths.ts";
 export * from "./memory_tree.ts";
-export * from "./loopback_tree.ts";

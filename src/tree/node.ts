@@ -7,20 +7,13 @@
  * @module
  */
 
+import { FileType } from "#src/bytes/file_type.ts";
+import { splitDeviceNumber } from "#src/bytes/device_number.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import type { Metadata, MetadataField, Timestamp } from "./metadata.ts";
 
-export { FileType } from "#src/bytes/file_type.ts";
-
-/**
- * A point in time since 1970-01-01 UTC; `seconds` is negative before it, `nanoseconds` is
- * 0…999999999.
- */
-export interface Timestamp {
-  /** Whole seconds, rounded down, so that `nanoseconds` is always added. */
-  readonly seconds: number;
-  /** 0…999999999, added to `seconds`. */
-  readonly nanoseconds: number;
-}
+export { FileType };
+export type { Timestamp };
 
 /** What stat(2) tells of a node. */
 export interface Attributes {
@@ -40,8 +33,7 @@ export interface Attributes {
   /** Last change of the content; other times are not kept by every format. */
   readonly mtime: Timestamp;
   /**
-   * Number of names; 1 unless the format knows hard links, and where {@link Tree.countsLinks} is
-   * false.
+   * Number of names; 1 unless the format counts hard links, see {@link FileNode.linkCount}.
    */
   readonly nlink: number;
   /** Device number (Linux `dev_t`, 32 bits as the kernel sends it) of a device node, else 0. */
@@ -51,12 +43,16 @@ export interface Attributes {
 /** What all nodes have. */
 export interface NodeBase {
   /**
-   * Identity inside the tree: an integer from 1 to 2^47, the same each time the same tree is
-   * opened, and the same for all names of one hard-linked file.
+   * Where the node was first read: a tree, or a part of it. Together with {@link NodeBase.id} it
+   * names the node, through any number of compositions.
    */
+  readonly origin: object;
+  /** A positive integer, the same for all names of one hard-linked file. */
   readonly id: number;
   /** The same as long as the tree is open: a tree does not change. */
   readonly attributes: Attributes;
+  /** All metadata, also what {@link NodeBase.attributes} does not tell. */
+  readonly metadata: Metadata;
   /** Extended attributes by full name (`user.x`). */
   xattrs(): ReadonlyMap<string, Uint8Array>;
 }
@@ -65,7 +61,10 @@ export interface NodeBase {
 export interface DirectoryEntry {
   /** Without slashes, neither empty nor `.` or `..`. */
   readonly name: string;
-  /** What the name stands for; the same node for all names of a hard-linked file. */
+  /**
+   * Possibly read only when it is asked for, each time. @throws a `Failure` where this entry is
+   * damaged
+   */
   readonly node: Node;
 }
 
@@ -74,21 +73,43 @@ export interface DirectoryNode extends NodeBase {
   /** Tells directories from other nodes. */
   readonly kind: "directory";
   /** Number of entries, where that is known without reading them. */
-  readonly entryCount?: number;
+  readonly entryCount?: number | undefined;
   /** The node called `name`, or undefined. `.` and `..` are never asked for. */
   lookup(name: string): Node | undefined;
-  /** All names, each once, without `.` and `..`, in a stable order. */
-  entries(): Iterable<DirectoryEntry>;
+  /**
+   * All names, each once, without `.` and `..`, in a stable order.
+   *
+   * @param onDamage hears why there may be more than could be read, behind the last one that could;
+   *   unless given, that is thrown
+   */
+  entries(onDamage?: (damage: Error) => void): Iterable<DirectoryEntry>;
+}
+
+/** Where the bytes of a file lie in an archive. */
+export interface PayloadRange {
+  /** In the archive itself, or in the payload stream of a split archive. */
+  readonly stream: "archive" | "payload";
+  /** Offset of the first byte of the content, behind its header. */
+  readonly offset: number;
+  /** Length of the content. */
+  readonly size: number;
 }
 
 /** A regular file. */
 export interface FileNode extends NodeBase {
   /** Tells regular files from other nodes. */
   readonly kind: "file";
+  /**
+   * Number of names where the tree knows that, which may be after it was asked about many files;
+   * otherwise equal ids tell.
+   */
+  readonly linkCount: number | undefined;
   /** Opens the content for reading. The caller closes it. */
   open(): FileContent;
   /** Path of a host file whose bytes are exactly this file's, when there is one. */
   readonly plainPath?: string;
+  /** Where the content lies, in a tree that is an archive. */
+  readonly payload?: PayloadRange | undefined;
 }
 
 /** A symbolic link. */
@@ -104,14 +125,35 @@ export interface SymlinkNode extends NodeBase {
   readonly followsMount?: boolean;
 }
 
-/** A FIFO, socket or device node. */
+/** A device node; the mode tells of which type. */
+export interface DeviceNode extends NodeBase {
+  /** Tells the types of nodes apart. */
+  readonly kind: "device";
+  /** Number of the driver. */
+  readonly major: bigint;
+  /** Number of the device at its driver. */
+  readonly minor: bigint;
+}
+
+/** A FIFO or a socket. */
 export interface SpecialNode extends NodeBase {
-  /** Tells what has neither content nor entries; the mode says which it is. */
-  readonly kind: "special";
+  /** Tells the types of nodes apart. */
+  readonly kind: "fifo" | "socket";
 }
 
 /** A node of a tree. */
-export type Node = DirectoryNode | FileNode | SymlinkNode | SpecialNode;
+export type Node = DirectoryNode | FileNode | SymlinkNode | DeviceNode | SpecialNode;
+
+/** What a mode says of a node that is no directory, file or link. @param rdev the device number */
+export function specialKind(
+  mode: number,
+  rdev: number,
+): Pick<DeviceNode, "kind" | "major" | "minor"> | Pick<SpecialNode, "kind"> {
+  const type = mode & FileType.MASK;
+  if (type === FileType.FIFO) return { kind: "fifo" };
+  if (type === FileType.SOCKET) return { kind: "socket" };
+  return { kind: "device", ...splitDeviceNumber(BigInt(rdev)) };
+}
 
 /** The bytes of one open file. */
 export interface FileContent {
@@ -152,17 +194,25 @@ export function seekContent(
   return Math.min(Math.max(found, offset), size);
 }
 
-/** A backup as a directory tree. */
+/** Something to read from as a directory tree: a backup, an archive, a directory, parts of them. */
 export interface Tree {
   /** The directory that all paths start at. */
   readonly root: DirectoryNode;
-  /**
-   * Whether {@link Attributes.nlink} counts the names of files; if not, only their ids tell.
-   * Default: true.
-   */
-  readonly countsLinks?: boolean;
+  /** What this tree knows at all of its nodes: a comparison leaves out the rest. */
+  readonly knownFields: ReadonlySet<MetadataField>;
+  /** Times are exact to this many nanoseconds; 1 unless given. */
+  readonly mtimePrecisionNs?: number;
+  /** What a split archive says before its root. */
+  readonly prelude?: Uint8Array | undefined;
+  /** Ends the use of the tree, and of what it reads from where that is its own. */
+  close(): void;
+}
+
+/**
+ * A tree whose nodes are found again by their ids alone, as a mount does it. Ids are integers from
+ * 1 to 2^47, different for all nodes, and the same each time the same tree is opened.
+ */
+export interface MountableTree extends Tree {
   /** The node with that {@link NodeBase.id}, or undefined. */
   nodeById(id: number): Node | undefined;
-  /** Closes the files and threads of the tree; no node may be used afterwards. */
-  close(): void;
 }

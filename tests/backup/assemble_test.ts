@@ -10,7 +10,9 @@ import {
 import { UsageError } from "#src/errors.ts";
 import { PxarDecoder, verifyArchive } from "#src/pxar/mod.ts";
 import { streamOf } from "#src/backup/source_stream.ts";
-import { digestFile, readArchive, requireEntry, requireFile } from "#src/transfer/mod.ts";
+import { digestFile, requireFile } from "#src/transfer/mod.ts";
+import { pxarTree } from "#src/pxar/pxar_tree.ts";
+import { type Attributes, requireEntry } from "#src/tree/mod.ts";
 import { MemorySink } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { EditedTree } from "./_edited_tree.ts";
@@ -34,14 +36,14 @@ function snapshot(store: MemoryStore, tree: EditedTree, options: BackupOptions):
 /** Compares a directory of an archive with one of the host. */
 function checkTree(archive: MemorySnapshot, name: string, path: string, tree: EditedTree): void {
   using open = openArchive(archive, name);
-  const reader = readArchive(open.accessor);
+  const reader = pxarTree(open.accessor);
   const digests = tree.files().map((file) => [
     file.slice(tree.path.length),
     Deno.readFileSync(file).length,
   ]);
   for (const [file, size] of digests as [string, number][]) {
     const found = requireFile(reader, `${path}${file}`);
-    assert.equal(found.size, size);
+    assert.equal(found.attributes.size, size);
     const sha256 = new Uint8Array(digestFile(found)).toHex();
     const expected = readFileDigest(`${tree.path}${file}`);
     assert.equal(sha256, expected, file);
@@ -57,13 +59,13 @@ function readFileDigest(path: string): string {
     origin: bytes,
     id: 1,
     metadata: undefined as never,
-    size: bytes.length,
+    attributes: { size: bytes.length } as Attributes,
+    xattrs: () => new Map(),
     linkCount: 1,
-    payload: undefined,
     open: () => ({
-      readAt: (target, offset) => {
-        const part = bytes.subarray(offset, offset + target.length);
-        target.set(part);
+      readInto: (target, start, size, offset) => {
+        const part = bytes.subarray(offset, offset + size);
+        target.bytes.set(part, start);
         return part.length;
       },
       close: () => {},
@@ -138,7 +140,7 @@ Deno.test("assembleSnapshot() puts parts of several archives together without re
   checkTree(store.last, "both.pxar", "/one", trees[0]);
   checkTree(store.last, "both.pxar", "/two", trees[1]);
   using open = openArchive(store.last, "both.pxar");
-  assert.equal(requireEntry(readArchive(open.accessor), "/again/a").kind, "directory");
+  assert.equal(requireEntry(pxarTree(open.accessor), "/again/a").kind, "directory");
   // Readers of pipes go forwards only.
   const decoder = new PxarDecoder(streamOf(open.source), { payload: streamOf(open.payload!) });
   const buffer = new Uint8Array(10_000);

@@ -5,7 +5,7 @@
  */
 
 import { createSharedState, prepareDiffTree, settleDiffTree } from "#src/overlay/mod.ts";
-import { LoopbackTree } from "#src/tree/loopback_tree.ts";
+import { LoopbackTree } from "#tests/support/loopback_tree.ts";
 import { type TestMount, withMount } from "#tests/mount/support/mounted.ts";
 import type { OverlayDescription } from "#tests/overlay/_overlay_worker.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";

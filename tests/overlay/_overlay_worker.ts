@@ -6,7 +6,7 @@
 
 import { serveWorker } from "#src/mount/fuse_worker.ts";
 import { openOverlay, type OverlayOptions, type SharedState } from "#src/overlay/mod.ts";
-import { LoopbackTree } from "#src/tree/loopback_tree.ts";
+import { LoopbackTree } from "#tests/support/loopback_tree.ts";
 
 /** What to serve; can be posted to a worker. */
 export interface OverlayDescription extends OverlayOptions {

@@ -5,23 +5,22 @@
  */
 
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
-import type { FileNode, Node, Tree } from "#src/tree/node.ts";
+import type { FileNode, MountableTree, Node } from "#src/tree/node.ts";
 
 /** A tree with `file`, which has `content` and knows of the zeros from `start` to `end`. */
 export function treeWithHoles(
   content: Uint8Array,
   hole: { readonly start: number; readonly end: number },
-): Tree {
+): MountableTree {
   const { start, end } = hole;
   const tree = new MemoryTree(memoryDirectory({ file: memoryFile(content) }));
   const withHoles = (node: Node): Node => {
     if (node.kind !== "file") return node;
     const open = node.open.bind(node);
     const file: FileNode = {
-      kind: "file",
-      id: node.id,
+      ...node,
+      metadata: node.metadata,
       attributes: { ...node.attributes, dataBytes: content.length - (end - start) },
-      xattrs: () => node.xattrs(),
       open: () => {
         const opened = open();
         return {
@@ -48,6 +47,7 @@ export function treeWithHoles(
       entries: () =>
         [...tree.root.entries()].map(({ name, node }) => ({ name, node: withHoles(node) })),
     },
+    knownFields: tree.knownFields,
     nodeById: (id) => {
       const node = tree.nodeById(id);
       return node === undefined || id === tree.root.id ? node : withHoles(node);

@@ -13,7 +13,7 @@ import {
   WaitRefused,
 } from "#src/io/wait_gate.ts";
 import type { Overlay } from "#src/overlay/mod.ts";
-import type { Attributes, DirectoryNode, FileNode, Node, Tree } from "#src/tree/node.ts";
+import type { Attributes, DirectoryNode, FileNode, MountableTree, Node } from "#src/tree/node.ts";
 
 /** Refuses the first wait of a request, or ends a later one. */
 export class UncertainGate implements WaitGate {
@@ -91,9 +91,10 @@ export function persistent(overlay: Overlay, gate: UncertainGate): Overlay {
  * Names do so for the first wait only: the overlay looks for them also when it has changed
  * something.
  */
-export function behindGate(tree: Tree, gate: WaitGate): Tree {
+export function behindGate(tree: MountableTree, gate: WaitGate): MountableTree {
   return {
     root: gatedNode(tree.root, gate) as DirectoryNode,
+    knownFields: tree.knownFields,
     nodeById: (id) => {
       const node = tree.nodeById(id);
       return node && gatedNode(node, gate);

@@ -25,7 +25,7 @@ import {
   OpenSlot,
   ROOT_NODE_ID,
 } from "#src/tree/file_system.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import { behindGate, persistent, type UncertainGate } from "./_uncertain_source.ts";
 
 /** How a harness is set up. */
@@ -50,7 +50,7 @@ export class OverlayHarness {
   readonly #buffer: AllocatedBuffer = allocateNativeBuffer(1 << 20);
 
   constructor(
-    readonly lower: Tree,
+    readonly lower: MountableTree,
     readonly diffPath: string,
     readonly options: HarnessOptions = {},
   ) {

@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { memoryDirectory, memoryFile, memorySymlink, MemoryTree } from "#src/tree/memory_tree.ts";
 import { AttributeChange, Change } from "#src/tree/file_system.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import { OverlayHarness } from "./harness.ts";
 
 const TOUCHED_SECONDS = 1_000_000;
 
 /** A tree as it is when mounted at `mountPath`: with a link into itself, and another link. */
-function treeAt(mountPath: string): Tree {
+function treeAt(mountPath: string): MountableTree {
   const tree = new MemoryTree(
     memoryDirectory({
       links: memoryDirectory({

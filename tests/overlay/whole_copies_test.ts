@@ -8,7 +8,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { COPIES_FILE_NAME, COPY_MARK_XATTR } from "#src/overlay/copy_mark.ts";
 import { OpenSlot } from "#src/tree/file_system.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
-import type { FileContent, Tree } from "#src/tree/node.ts";
+import type { FileContent, MountableTree } from "#src/tree/node.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { OverlayPlace } from "#tests/overlay/_overlay_place.ts";
 import { treeWithHoles } from "./_tree_with_holes.ts";
@@ -51,7 +51,7 @@ function canMark(): boolean {
 
 const ignore = !canMark();
 
-function sampleTree(): Tree {
+function sampleTree(): MountableTree {
   return new MemoryTree(memoryDirectory({
     base: memoryDirectory({ large: memoryFile(LARGE), other: memoryFile(OTHER) }),
     small: memoryFile(SMALL),

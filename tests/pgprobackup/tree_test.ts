@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { FormatError, IntegrityError, StateError, UsageError } from "#src/errors.ts";
 import { attachPgProbackupTree, inspectChain, readInstance } from "#src/pgprobackup/mod.ts";
 import type { FileNode } from "#src/tree/node.ts";
+import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { CatalogWriter, type Entry, makePage } from "./_catalog_writer.ts";
 import { fileAt, NATIVE, nodeAt, openTree, pathsBelow, readAll } from "./_tree_support.ts";
@@ -42,6 +43,11 @@ Deno.test("PgProbackupTree gives every node the same id each time, and finds it 
   for (const [, node] of pathsBelow(one.root)) equal(one.nodeById(node.id), node);
   equal(one.nodeById(0), undefined);
   equal(one.nodeById(first.length + 2), undefined);
+});
+
+Deno.test("PgProbackupTree is a tree", async () => {
+  const fixture = (await pgprobackupFixture("f-tablespace-external"))!;
+  checkMountableTree(() => openTree(fixture.catalog, "TOTXTQ"));
 });
 
 Deno.test("attachPgProbackupTree() gives another thread the same tree", async () => {

@@ -17,11 +17,11 @@ import {
   type PxarEntry,
   type PxarMetadata,
 } from "#src/pxar/mod.ts";
-import { encodeAccessAcl, encodeDefaultAcl } from "#src/pxar/format/posix_acl.ts";
+import { encodeAccessAcl, encodeDefaultAcl } from "#src/bytes/acl.ts";
 import { FileType } from "#src/tree/node.ts";
 import { attributesOfFlags, CHATTR_FLAGS } from "#src/pxar/format/flags.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import { joinDeviceNumber } from "#src/pxar/format/device.ts";
+import { joinDeviceNumber } from "#src/bytes/device_number.ts";
 
 /** Metadata of a test's entry. */
 export function metadata(mode: number, changes: Partial<PxarMetadata> = {}): PxarMetadata {

@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { FormatError, UsageError } from "#src/errors.ts";
 import { decodeAclEntry, encodeAclEntry } from "#src/pxar/format/acl.ts";
-import {
-  decodeDevice,
-  encodeDevice,
-  joinDeviceNumber,
-  splitDeviceNumber,
-} from "#src/pxar/format/device.ts";
+import { joinDeviceNumber, splitDeviceNumber } from "#src/bytes/device_number.ts";
+import { decodeDevice, encodeDevice } from "#src/pxar/format/device.ts";
 import { filenameHash, hashFileName } from "#src/pxar/format/filename_hash.ts";
 import {
   attributesOfFlags,

@@ -6,11 +6,11 @@
 
 import { createHash } from "node:crypto";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
-import type { FileNode, Tree } from "#src/tree/node.ts";
+import type { FileNode, MountableTree } from "#src/tree/node.ts";
 import { walk } from "#src/tree/walk.ts";
 
 /** Plain values: entries by their paths. */
-export function manifestOf(tree: Tree): Record<string, unknown> {
+export function manifestOf(tree: MountableTree): Record<string, unknown> {
   const entries: Record<string, unknown> = {};
   for (const { path, node } of walk(tree)) {
     const { mode, uid, gid, size, mtime, nlink, rdev, dataBytes } = node.attributes;

@@ -9,8 +9,9 @@ import { Buffer } from "node:buffer";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { SequentialSource, Sink } from "#src/io/streams.ts";
-import { PxarAccessor, PxarDecoder } from "#src/pxar/mod.ts";
-import { ArchiveWriter, readArchive, type TreeReader, type TreeWriter } from "#src/transfer/mod.ts";
+import { openPxarTree, PxarDecoder } from "#src/pxar/mod.ts";
+import { ArchiveWriter, type TreeWriter } from "#src/transfer/mod.ts";
+import type { Tree } from "#src/tree/mod.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -103,12 +104,11 @@ export function makeArchive(
 }
 
 /** Opens an archive for random access. */
-export function openArchive({ metadata, payload }: MemoryArchive): TreeReader {
-  const accessor = PxarAccessor.open(
+export function openArchive({ metadata, payload }: MemoryArchive): Tree {
+  return openPxarTree(
     new MemorySource(metadata),
     payload === undefined ? {} : { payload: new MemorySource(payload) },
   );
-  return readArchive(accessor);
 }
 
 /** Opens an archive for reading in order. */

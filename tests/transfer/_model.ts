@@ -13,16 +13,15 @@ import {
   type PxarMetadata,
 } from "#src/pxar/mod.ts";
 import { FileType } from "#src/tree/node.ts";
+import { type TreeWriter, walkEntries } from "#src/transfer/mod.ts";
 import {
-  METADATA_FIELDS,
-  type NamedEntry,
-  type ReaderDirectory,
-  type ReaderEntry,
-  type TreeReader,
-  type TreeWriter,
-  walkEntries,
-} from "#src/transfer/mod.ts";
-import { compareNames } from "#src/transfer/paths.ts";
+  ALL_FIELDS,
+  type DirectoryEntry,
+  type DirectoryNode,
+  type Node,
+  type Tree,
+  xattrsFromMetadata,
+} from "#src/tree/mod.ts";
 
 /** A directory of a model. */
 export interface ModelDirectory {
@@ -99,15 +98,22 @@ export function symlink(target: string): ModelNode {
 }
 
 /** Reads a model. Contents are given in pieces of odd sizes. */
-export function readModel(root: ModelDirectory, prelude?: Uint8Array): TreeReader {
+export function readModel(root: ModelDirectory, prelude?: Uint8Array): Tree {
   const ids = new Map<ModelNode, number>();
   const origin = {};
   const idOf = (node: ModelNode) => {
-    if (!ids.has(node)) ids.set(node, ids.size);
+    if (!ids.has(node)) ids.set(node, ids.size + 1);
     return ids.get(node)!;
   };
-  const entryOf = (node: ModelNode): ReaderEntry => {
-    const base = { origin, id: idOf(node) };
+  const entryOf = (node: ModelNode): Node => {
+    const { mode, uid, gid, mtime } = node.metadata;
+    const size = node.kind === "file" ? node.content.length : 0;
+    const base = {
+      origin,
+      id: idOf(node),
+      attributes: { mode, uid, gid, mtime, size, nlink: 1, rdev: 0 },
+      xattrs: () => xattrsFromMetadata(node.metadata),
+    };
     if (node.kind === "directory") {
       return {
         ...base,
@@ -117,9 +123,11 @@ export function readModel(root: ModelDirectory, prelude?: Uint8Array): TreeReade
           const child = node.children.get(name);
           return child === undefined ? undefined : entryOf(child);
         },
-        children: () =>
-          [...node.children].map(([name, child]): NamedEntry => ({ name, entry: entryOf(child) }))
-            .sort((a, b) => compareNames(a.name, b.name)),
+        entries: () =>
+          [...node.children].map(([name, child]): DirectoryEntry => ({
+            name,
+            node: entryOf(child),
+          })),
       };
     }
     if (node.kind !== "file") return { ...base, ...node };
@@ -128,13 +136,11 @@ export function readModel(root: ModelDirectory, prelude?: Uint8Array): TreeReade
       ...base,
       kind: "file",
       metadata: node.metadata,
-      size: content.length,
       linkCount: undefined,
-      payload: undefined,
       open: () => ({
-        readAt: (target, offset) => {
-          const part = content.subarray(offset, offset + Math.min(target.length, 4093));
-          target.set(part);
+        readInto: (target, start, size, offset) => {
+          const part = content.subarray(offset, offset + Math.min(size, 4093));
+          target.bytes.set(part, start);
           return part.length;
         },
         close: () => {},
@@ -142,10 +148,10 @@ export function readModel(root: ModelDirectory, prelude?: Uint8Array): TreeReade
     };
   };
   return {
-    root: entryOf(root) as ReaderDirectory,
-    knownFields: new Set(METADATA_FIELDS),
-    mtimePrecisionNs: 1,
+    root: entryOf(root) as DirectoryNode,
+    knownFields: ALL_FIELDS,
     prelude,
+    close: () => {},
   };
 }
 
@@ -189,9 +195,22 @@ export class ModelWriter implements TreeWriter, EntryWriter {
       }
       case "reference":
         throw new Error(`"${name}" has no content`);
-      default:
-        this.#add(name, entry);
+      // Entries may say more than what is promised to writers.
+      case "symlink": {
+        const { kind, metadata, target } = entry;
+        this.#add(name, { kind, metadata, target });
         return -1;
+      }
+      case "device": {
+        const { kind, metadata, major, minor } = entry;
+        this.#add(name, { kind, metadata, major, minor });
+        return -1;
+      }
+      default: {
+        const { kind, metadata } = entry;
+        this.#add(name, { kind, metadata });
+        return -1;
+      }
     }
   }
 
@@ -229,7 +248,7 @@ export class ModelWriter implements TreeWriter, EntryWriter {
 }
 
 /** Everything a tree says, as plain values that can be compared: one text an entry, in order. */
-export function describeTree(reader: TreeReader): string[] {
+export function describeTree(reader: Tree): string[] {
   const firstNames = new Map<object, Map<number, string>>();
   const lines: string[] = [];
   for (const { path, entry } of walkEntries(reader)) {
@@ -241,10 +260,10 @@ export function describeTree(reader: TreeReader): string[] {
       let names = firstNames.get(entry.origin);
       if (names === undefined) firstNames.set(entry.origin, names = new Map());
       if (!names.has(entry.id)) names.set(entry.id, path);
-      const bytes = Buffer.alloc(entry.size);
+      const bytes = Buffer.alloc(entry.attributes.size);
       const content = entry.open();
       for (let done = 0; done < bytes.length;) {
-        const count = content.readAt(bytes.subarray(done), done);
+        const count = content.readInto({ bytes, address: 0n }, done, bytes.length - done, done);
         if (count === 0) throw new Error(`short content of "${path}"`);
         done += count;
       }

@@ -6,10 +6,10 @@ import {
   digestFile,
   isSameContent,
   payloadRangeOf,
-  type ReaderFile,
   readPieces,
   requireFile,
 } from "#src/transfer/mod.ts";
+import type { FileNode } from "#src/tree/mod.ts";
 import { directory, file, readModel } from "./_model.ts";
 
 const BYTES = Uint8Array.from({ length: 700_000 }, (_, i) => i * 31);
@@ -35,7 +35,7 @@ Deno.test("readPieces() gives a range of a file", () => {
 Deno.test("readPieces() closes the file when it is stopped", () => {
   const entry = requireFile(reader, "/f");
   let isClosed = false;
-  const watched: ReaderFile = {
+  const watched: FileNode = {
     ...entry,
     open: () => ({ ...entry.open(), close: () => isClosed = true }),
   };
@@ -50,7 +50,8 @@ Deno.test("digestFile() is the SHA-256 of the content", () => {
 });
 
 Deno.test("digestFile() fails on a file that is shorter than it says", () => {
-  const short = { ...requireFile(reader, "/f"), size: BYTES.length + 1 };
+  const whole = requireFile(reader, "/f");
+  const short = { ...whole, attributes: { ...whole.attributes, size: BYTES.length + 1 } };
   assert.throws(() => digestFile(short), IntegrityError);
   assert.throws(() => isSameContent({ ...short, id: -1 }, short), IntegrityError);
 });

@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
+import { memoryDirectory, memoryFile, memorySymlink, MemoryTree } from "#src/tree/memory_tree.ts";
+import { checkTree } from "#tests/support/tree_conformance.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
-import {
-  compose,
-  copy,
-  type CopyPath,
-  copyTree,
-  findEntry,
-  merge,
-  type TreeReader,
-  walkEntries,
-} from "#src/transfer/mod.ts";
+import { compose, copy, type CopyPath, copyTree, merge, walkEntries } from "#src/transfer/mod.ts";
+import { findEntry, type Tree } from "#src/tree/mod.ts";
 import { directory, file, type ModelDirectory, ModelWriter, readModel, symlink } from "./_model.ts";
 
 /** Copies and returns the paths of the result. */
@@ -19,7 +13,7 @@ function copied(tree: ModelDirectory, paths: readonly CopyPath[]): ModelWriter {
   return writer;
 }
 
-function pathsOf(reader: TreeReader): string[] {
+function pathsOf(reader: Tree): string[] {
   return [...walkEntries(reader)].map(({ path }) => path);
 }
 
@@ -30,8 +24,8 @@ function writtenPaths(writer: ModelWriter): string[] {
 function contentAt(writer: ModelWriter, path: string): string {
   const entry = findEntry(readModel(writer.root!), path);
   assert.equal(entry?.kind, "file", path);
-  const bytes = new Uint8Array(entry.size);
-  entry.open().readAt(bytes, 0);
+  const bytes = new Uint8Array(entry.attributes.size);
+  entry.open().readInto({ bytes, address: 0n }, 0, bytes.length, 0);
   return new TextDecoder().decode(bytes);
 }
 
@@ -204,9 +198,9 @@ Deno.test("merge() finds a free name that can be extracted", () => {
 Deno.test("compose() finds by path what it lists", () => {
   for (const conflict of ["first", "last", "rename"] as const) {
     const reader = compose([
-      { reader: readModel(LEFT), from: "/" },
-      { reader: readModel(RIGHT), from: "/" },
-      { reader: readModel(TREE), from: "/etc", to: "/d/r" },
+      { tree: readModel(LEFT), from: "/" },
+      { tree: readModel(RIGHT), from: "/" },
+      { tree: readModel(TREE), from: "/etc", to: "/d/r" },
     ], { conflict });
     for (const { path, entry } of walkEntries(reader)) {
       const found = findEntry(reader, path);
@@ -217,10 +211,22 @@ Deno.test("compose() finds by path what it lists", () => {
   }
 });
 
+Deno.test("compose() makes a tree", () => {
+  const linked = memoryFile("linked");
+  const left = { a: linked, d: memoryDirectory({ b: linked, "\u{1f600}": memoryFile("x") }) };
+  const right = { d: memoryDirectory({ "\uffee": memoryFile("y") }), z: memorySymlink("d") };
+  const [one, two] = [left, right].map((it) => new MemoryTree(memoryDirectory(it)));
+  checkTree(compose([
+    { tree: one!, from: "/" },
+    { tree: two!, from: "/" },
+    { tree: new MemoryTree(memoryDirectory(right)), from: "/d", to: "/new/place/d" },
+  ]));
+});
+
 Deno.test("compose() passes on a directory that nothing is united with, which lists entries one by one", () => {
   const reader = readModel(TREE);
-  assert.equal(compose([{ reader, from: "/", to: "" }]).root, reader.root);
-  const placed = compose([{ reader, from: "/", to: "all" }]);
+  assert.equal(compose([{ tree: reader, from: "/", to: "" }]).root, reader.root);
+  const placed = compose([{ tree: reader, from: "/", to: "all" }]);
   assert.equal(findEntry(placed, "/all"), reader.root);
 });
 
@@ -248,4 +254,16 @@ Deno.test("copyTree() keeps the prelude and tells how far it is", () => {
     "file /dir/other",
   ]);
   assert.equal(bytes, "linked".length + "x".length);
+});
+
+Deno.test("copyTree() takes hard links for one file", () => {
+  const linked = memoryFile("x");
+  const writer = new ModelWriter();
+  copyTree(
+    new MemoryTree(
+      memoryDirectory({ a: linked, d: memoryDirectory({ b: linked }), e: memoryFile("y") }),
+    ),
+    writer,
+  );
+  assert.deepEqual(writer.log, ["b -> a"]);
 });

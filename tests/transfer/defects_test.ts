@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { FormatError } from "#src/errors.ts";
-import { PxarAccessor } from "#src/pxar/mod.ts";
+import { openPxarTree } from "#src/pxar/mod.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "#src/pxar/format/item.ts";
 import {
   ArchiveWriter,
@@ -15,15 +15,11 @@ import {
   copyStream,
   copyTree,
   digestFile,
-  findEntries,
-  findEntry,
   payloadRangeOf,
-  readArchive,
-  type ReaderFile,
   readPieces,
   requireFile,
-  type TreeReader,
 } from "#src/transfer/mod.ts";
+import { type FileNode, findEntries, findEntry, type Tree } from "#src/tree/mod.ts";
 import {
   type ArchiveVersion,
   decodeArchive,
@@ -49,7 +45,7 @@ function archiveOf(tree: ModelDirectory, version: ArchiveVersion = 1): MemoryArc
   return makeArchive(version, (writer) => copyTree(readModel(tree), writer));
 }
 
-function textAt(reader: TreeReader, path: string): string {
+function textAt(reader: Tree, path: string): string {
   return Buffer.concat(Array.from(readPieces(requireFile(reader, path)), (piece) => piece.slice()))
     .toString();
 }
@@ -154,7 +150,7 @@ Deno.test("defect: accessor reads no xattrs, ACLs, capabilities and project ids 
     assert.equal(describeMetadata(findEntry(reader, "/d/f")!.metadata), expected);
     const listed = findEntry(reader, "/d");
     assert.ok(listed?.kind === "directory");
-    assert.equal(describeMetadata(listed.children()[0]!.entry.metadata), expected);
+    assert.equal(describeMetadata([...listed.entries()][0]!.node.metadata), expected);
   }
 });
 
@@ -202,7 +198,7 @@ function largeTree(): ModelDirectory {
 Deno.test("defect: every lookup reads the whole directory", () => {
   const { metadata } = archiveOf(largeTree());
   const source = new MemorySource(metadata);
-  const reader = readArchive(PxarAccessor.open(source));
+  const reader = openPxarTree(source);
   assert.equal(textAt(reader, "/sub/f"), "found");
   assert.equal(findEntry(reader, "/nothing"), undefined);
   assert.ok(source.bytesRead < metadata.length / 4, `${source.bytesRead} of ${metadata.length}`);
@@ -257,7 +253,7 @@ Deno.test("defect: cp of a file to another directory glues the names and makes n
       copy(reader, [{ from: "/dir/a-original", to: to! }], writer);
     }));
     assert.equal(textAt(copied, expected!), "a");
-    assert.deepEqual(copied.root.children().map(({ name }) => name), ["new"]);
+    assert.deepEqual([...copied.root.entries()].map(({ name }) => name), ["new"]);
   }
 });
 
@@ -284,22 +280,22 @@ Deno.test("defect: the root's metadata are replaced by 0755", () => {
 });
 
 /** A reader of one file of `size` bytes that are nowhere. */
-function largeFile(size: number): TreeReader {
+function largeFile(size: number): Tree {
   const reader = readModel(directory({ large: file("") }));
   const small = requireFile(reader, "/large");
-  const entry: ReaderFile = {
+  const entry: FileNode = {
     ...small,
-    size,
+    attributes: { ...small.attributes, size },
     open: () => ({
-      readAt: (target, offset) => {
-        const count = Math.min(target.length, size - offset);
-        target.fill(offset & 0xff, 0, count);
+      readInto: (target, start, wanted, offset) => {
+        const count = Math.min(wanted, size - offset);
+        target.bytes.fill(offset & 0xff, start, start + count);
         return count;
       },
       close: () => {},
     }),
   };
-  return { ...reader, root: { ...reader.root, children: () => [{ name: "large", entry }] } };
+  return { ...reader, root: { ...reader.root, entries: () => [{ name: "large", node: entry }] } };
 }
 
 Deno.test("defect: whole files and whole streams are kept in memory", () => {
@@ -330,7 +326,7 @@ Deno.test("defect: the option to overwrite is ignored", () => {
   const archives = ["old", "new"].map((text) =>
     openArchive(archiveOf(directory({ f: file(text) })))
   );
-  const paths = archives.map((reader) => ({ reader, from: "/f" }));
+  const paths = archives.map((tree) => ({ tree, from: "/f" }));
   const result = (conflict: "first" | "last") =>
     openArchive(makeArchive(1, (writer) => {
       copyTree(compose(paths, { conflict }), writer);

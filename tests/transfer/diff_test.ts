@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import type { PxarMetadata } from "#src/pxar/mod.ts";
-import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import {
-  type Difference,
-  type DiffOptions,
-  diffTrees,
-  METADATA_FIELDS,
-  type MetadataField,
-  readTree,
-} from "#src/transfer/mod.ts";
+import { LoopbackTree } from "#tests/support/loopback_tree.ts";
+import { type Difference, type DiffOptions, diffTrees } from "#src/transfer/mod.ts";
+import { ATTRIBUTE_FIELDS, METADATA_FIELDS, type MetadataField, type Tree } from "#src/tree/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   directory,
@@ -164,14 +158,21 @@ Deno.test("diffTrees() compares with a directory what a directory tells", () => 
     // What a directory read without FFI does not tell must not count.
     xattrs: [{ name: "user.x", value: Uint8Array.of(1) }],
   });
-  const reader = readTree(new LoopbackTree(place.path), {
+  const reader: Tree = {
+    root: new LoopbackTree(place.path).root,
     mtimePrecisionNs: 1_000_000,
     knownFields: new Set(["mode", "uid", "gid", "mtime", "links"] as const),
-  });
+    close: () => {},
+  };
   assert.deepEqual([...diffTrees(readModel(archive), reader)].map(text), []);
   Deno.writeTextFileSync(place.join("f"), "CONTENT");
   Deno.utimeSync(place.join("f"), new Date(0), new Date(0));
-  const changed = readTree(new LoopbackTree(place.path), { mtimePrecisionNs: 1_000_000 });
+  const changed: Tree = {
+    root: new LoopbackTree(place.path).root,
+    mtimePrecisionNs: 1_000_000,
+    knownFields: ATTRIBUTE_FIELDS,
+    close: () => {},
+  };
   const fields = [...diffTrees(readModel(archive), changed)].map(text);
   assert.deepEqual(fields, ["/ xattrs", "/f mtime content", "/g mtime content"]);
 });

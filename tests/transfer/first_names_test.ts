@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { FirstNames } from "#src/transfer/first_names.ts";
-import { type ReaderFile, requireFile } from "#src/transfer/mod.ts";
+import { requireFile } from "#src/transfer/mod.ts";
+import type { FileNode } from "#src/tree/mod.ts";
 import { directory, file, readModel } from "./_model.ts";
 
 const FILE = requireFile(readModel(directory({ f: file("") })), "/f");
 
-function fileOf(origin: object, id: number, linkCount: number | undefined = undefined): ReaderFile {
+function fileOf(origin: object, id: number, linkCount: number | undefined = undefined): FileNode {
   return { ...FILE, origin, id, linkCount };
 }
 

@@ -116,7 +116,7 @@ for (const policy of ["error", "first", "last"] as const) {
         if (planned.length === 0) return;
         const archives = choices.trees.map((tree) => openArchive(archiveOf(tree, first)));
         const placements = planned.map(({ tree, from, to }): Placement => ({
-          reader: archives[tree]!,
+          tree: archives[tree]!,
           from,
           to,
         }));

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { FormatError, OsError } from "#src/errors.ts";
 import { buildArchive, type BuildOptions, planArchive, type PxarMetadata } from "#src/pxar/mod.ts";
-import { copyTree, makeTreeSource, type TreeReader, walkEntries } from "#src/transfer/mod.ts";
+import type { Tree } from "#src/tree/node.ts";
+import { copyTree, makeTreeSource, walkEntries } from "#src/transfer/mod.ts";
 import { makeArchive, MemorySink, openArchive } from "./_archives.ts";
 import { describeTree, directory, file, metadata, readModel, symlink } from "./_model.ts";
 
@@ -30,7 +31,7 @@ const TREE = directory({
   "z-first": LINKED,
 });
 
-function build(reader: TreeReader, options: BuildOptions = {}, isSplit = false, path = "/") {
+function build(reader: Tree, options: BuildOptions = {}, isSplit = false, path = "/") {
   const sink = new MemorySink();
   const payload = isSplit ? new MemorySink() : undefined;
   const makeSource = makeTreeSource(reader);
@@ -39,16 +40,15 @@ function build(reader: TreeReader, options: BuildOptions = {}, isSplit = false, 
 }
 
 /** A model in which the content of `/a.txt` cannot be opened. */
-function failingWith(error: Error): TreeReader {
+function failingWith(error: Error): Tree {
   const reader = readModel(TREE);
   const { root } = reader;
-  const children = () =>
-    root.children().map((child) =>
-      child.name === "a.txt" && child.entry.kind === "file"
-        ? { ...child, entry: { ...child.entry, open: () => fail(error) } }
-        : child
-    );
-  return { ...reader, root: { ...root, children } };
+  const entries = () =>
+    Array.from(root.entries(), ({ name, node }) => {
+      const isFailing = name === "a.txt" && node.kind === "file";
+      return { name, node: isFailing ? { ...node, open: () => fail(error) } : node };
+    });
+  return { ...reader, root: { ...root, entries } };
 }
 
 function fail(error: Error): never {

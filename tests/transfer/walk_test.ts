@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StateError } from "#src/errors.ts";
-import { EntryTypes, findEntries, walkEntries, type WalkOptions } from "#src/transfer/mod.ts";
+import { EntryTypes, walkEntries, type WalkOptions } from "#src/transfer/mod.ts";
+import { findEntries } from "#src/tree/mod.ts";
 import { directory, file, metadata, readModel, symlink } from "./_model.ts";
 
 const TREE = directory({
@@ -64,15 +65,15 @@ Deno.test("walkEntries() reads no further than to where it is stopped, and no co
     ...reader,
     root: {
       ...reader.root,
-      children: () => {
+      entries: () => {
         listings++;
-        return reader.root.children().map(({ name, entry }) => ({
+        return Array.from(reader.root.entries(), ({ name, node }) => ({
           name,
-          entry: entry.kind === "directory"
-            ? { ...entry, children: () => (listings++, entry.children()) }
-            : entry.kind === "file"
-            ? { ...entry, open: () => assert.fail("content read") }
-            : entry,
+          node: node.kind === "directory"
+            ? { ...node, entries: () => (listings++, node.entries()) }
+            : node.kind === "file"
+            ? { ...node, open: () => assert.fail("content read") }
+            : node,
         }));
       },
     },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 import { LateTree } from "#src/tree/late_tree.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 
@@ -14,6 +15,11 @@ Deno.test("LateTree opens its tree when it is first needed, once, and again afte
   assert.equal(tree.nodeById(file.id), file);
   assert.equal(attempts, 2);
   tree.close();
+});
+
+Deno.test("LateTree is a tree", () => {
+  const root = memoryDirectory({ file: memoryFile("text"), d: memoryDirectory({}) });
+  checkMountableTree(() => new LateTree(() => new MemoryTree(root)));
 });
 
 Deno.test("LateTree.close() opens nothing", () => {

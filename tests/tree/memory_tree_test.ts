@@ -7,8 +7,9 @@ import {
   MemoryTree,
 } from "#src/tree/memory_tree.ts";
 import { FileType } from "#src/tree/node.ts";
+import { findEntry } from "#src/tree/paths.ts";
 import { walk } from "#src/tree/walk.ts";
-import { checkTree } from "#tests/support/tree_conformance.ts";
+import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 
 function makeTree(): MemoryTree {
   const linked = memoryFile(new Uint8Array(70_000).fill(7));
@@ -22,7 +23,7 @@ function makeTree(): MemoryTree {
   }));
 }
 
-Deno.test("MemoryTree is a tree", () => checkTree(makeTree));
+Deno.test("MemoryTree is a tree", () => checkMountableTree(makeTree));
 
 Deno.test("MemoryTree gives one node to an entry with two names", () => {
   const tree = makeTree();
@@ -46,4 +47,24 @@ Deno.test("walk() visits every name once, a directory before its entries", () =>
     "dir/again",
     "dir/\udcff",
   ]);
+});
+
+Deno.test("MemoryTree tells devices, FIFOs, sockets and links apart", () => {
+  const tree = new MemoryTree(memoryDirectory({
+    block: memorySpecial(FileType.BLOCK_DEVICE, 0x0801),
+    wide: memorySpecial(FileType.CHARACTER_DEVICE, 0xabcf_ffde),
+    fifo: memorySpecial(FileType.FIFO),
+    socket: memorySpecial(FileType.SOCKET),
+    link: memorySymlink("target"),
+  }));
+  const block = findEntry(tree, "/block");
+  assert.ok(block?.kind === "device");
+  assert.deepEqual([block.major, block.minor, block.metadata.mode >> 12], [8n, 1n, 6]);
+  const wide = findEntry(tree, "/wide");
+  assert.ok(wide?.kind === "device");
+  assert.deepEqual([wide.major, wide.minor], [0xfffn, 0xabcden]);
+  assert.equal(findEntry(tree, "/fifo")?.kind, "fifo");
+  assert.equal(findEntry(tree, "/socket")?.kind, "socket");
+  const link = findEntry(tree, "/link");
+  assert.equal(link?.kind === "symlink" && link.target, "target");
 });

@@ -7,13 +7,13 @@
 import { UsageError } from "#src/errors.ts";
 import { EXCLUDE_OPTIONS_NAME } from "#src/pxar/builder/children.ts";
 import { diffTrees } from "#src/transfer/diff.ts";
-import { METADATA_FIELDS, type MetadataField } from "#src/transfer/reader.ts";
+import { METADATA_FIELDS, type MetadataField } from "#src/tree/metadata.ts";
 import { type EntryFormat, ExitCode } from "../exit_code.ts";
 import { OutputClosed, type Terminal } from "../terminal/terminal.ts";
 import { DamageOutput } from "../output/damage_output.ts";
 import type { DiffOptions } from "../options/diff_options.ts";
 import { DifferenceOutput } from "../output/difference_output.ts";
-import type { OpenReader } from "#src/usecases/archive/readers.ts";
+import type { OpenTree } from "#src/usecases/archive/trees.ts";
 
 /** Exit code when something could not be compared, as of diff(1): 1 says that something differs. */
 const NOT_COMPARED = 2;
@@ -27,8 +27,8 @@ const FORMAT_NAMES: ReadonlySet<string> = new Set([EXCLUDE_OPTIONS_NAME]);
  * @throws {UsageError} for fields that nothing has
  */
 export function printDifferences(
-  openLeft: () => OpenReader,
-  openRight: () => OpenReader,
+  openLeft: () => OpenTree,
+  openRight: () => OpenTree,
   options: DiffOptions & { readonly format: EntryFormat },
   terminal: Terminal,
 ): number {
@@ -37,7 +37,7 @@ export function printDifferences(
   using right = openRight();
   using output = new DifferenceOutput(terminal, options.format);
   const damages = new DamageOutput(terminal, options.format);
-  const differences = diffTrees(left.reader, right.reader, {
+  const differences = diffTrees(left.tree, right.tree, {
     compareContents: options.contents,
     ignoredFields,
     ignoredRootNames: FORMAT_NAMES,

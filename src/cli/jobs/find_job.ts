@@ -18,7 +18,7 @@ import {
   parseTypes,
 } from "../options/find_filters.ts";
 import type { FindOptions } from "../options/find_options.ts";
-import { openArchiveReader, printableEntry } from "#src/usecases/archive/readers.ts";
+import { openArchiveAsTree, printableEntry } from "#src/usecases/archive/trees.ts";
 
 /**
  * Prints the entries at or below `path` that are looked for.
@@ -33,11 +33,11 @@ export function printFound(
   terminal: Terminal,
 ): void {
   const filter = makeFilter(options);
-  using open = openArchiveReader(archive);
+  using open = openArchiveAsTree(archive);
   const textForm = options.long === true ? "long" : "names";
   const form = options.format === "text" ? textForm : options.format;
   using output = new EntryOutput(terminal, form);
-  const walk = walkEntries(open.reader, {
+  const walk = walkEntries(open.tree, {
     from: path,
     onDamage: (path, damage) => output.damages.print(path, damage),
     glob: options.name,

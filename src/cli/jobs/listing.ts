@@ -11,7 +11,7 @@
 import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
 import { DamagePath } from "#src/pxar/damage_path.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
-import { compareNames, joinPath, splitPath } from "#src/transfer/paths.ts";
+import { compareNames, joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
 import type { EntryOutput } from "../output/entry_output.ts";

@@ -6,11 +6,10 @@
 
 import { UsageError } from "#src/errors.ts";
 import { localSeconds } from "#src/io/local_time.ts";
-import type { ReaderEntry } from "#src/transfer/reader.ts";
-import { FileType } from "#src/tree/node.ts";
+import { FileType, type Node } from "#src/tree/node.ts";
 
 /** Whether an entry is looked for. */
-export type EntryFilter = (entry: ReaderEntry) => boolean;
+export type EntryFilter = (entry: Node) => boolean;
 
 const TYPE_FILTERS: Readonly<Record<string, EntryFilter>> = {
   f: (entry) => entry.kind === "file",
@@ -47,7 +46,7 @@ export function parseSize(text: string): EntryFilter {
   const [, sign, digits, unit] = /^([+-]?)(\d{1,15})([ckMGT]?)$/u.exec(text) ?? [];
   if (digits === undefined) throw wrong("--size", text, "expected [+-]NUMBER[c|k|M|G|T]");
   const size = Number(digits) * UNITS[unit!]!;
-  return (entry) => entry.kind === "file" && compares(sign!, entry.size, size);
+  return (entry) => entry.kind === "file" && compares(sign!, entry.attributes.size, size);
 }
 
 /**
@@ -82,7 +81,7 @@ function compares(sign: string, value: number, limit: number): boolean {
   return sign === "-" ? value < limit : value === limit;
 }
 
-function isDevice(entry: ReaderEntry, type: number): boolean {
+function isDevice(entry: Node, type: number): boolean {
   return entry.kind === "device" && (entry.metadata.mode & FileType.MASK) === type;
 }
 

@@ -6,7 +6,7 @@
 
 import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import { joinPath, splitPath } from "#src/transfer/paths.ts";
+import { joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { entryToJson } from "./entry_json.ts";
 import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";

@@ -10,7 +10,7 @@ import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { entryToJson, entryType } from "./entry_json.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
-import { printableEntry } from "#src/usecases/archive/readers.ts";
+import { printableEntry } from "#src/usecases/archive/trees.ts";
 
 /**
  * Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of.

@@ -5,7 +5,7 @@
  */
 
 import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
-import { childPath, compareNames, splitPath } from "#src/transfer/paths.ts";
+import { childPath, compareNames, splitPath } from "#src/tree/paths.ts";
 
 /** A name in a directory. */
 export interface ListedEntry {

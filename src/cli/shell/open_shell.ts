@@ -8,7 +8,7 @@ import { defaultFileName } from "#src/pbs/format/archive_name.ts";
 import type { CatalogEntry } from "#src/pbs/format/catalog.ts";
 import type { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { compareNames, splitPath } from "#src/transfer/paths.ts";
+import { compareNames, splitPath } from "#src/tree/paths.ts";
 import { DamageOutput } from "../output/damage_output.ts";
 import { type ExtractOutput, reportExtraction } from "../output/extract_output.ts";
 import { extractBelow, type ExtractRequest } from "#src/usecases/archive/extraction.ts";

@@ -6,7 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { PathPattern } from "#src/pxar/exclude/pattern.ts";
-import { compareNames } from "#src/transfer/paths.ts";
+import { compareNames } from "#src/tree/paths.ts";
 import { type Listing, pathBelow, walkListing } from "./listing.ts";
 
 /** Paths, each once. */

@@ -11,7 +11,7 @@ import { OsError, UsageError } from "#src/errors.ts";
 import { Errno, HostStat } from "#ffi/libc/calls.ts";
 import { type PxarMetadata, pxarMetadata } from "../entry.ts";
 import type { PathPattern } from "../exclude/pattern.ts";
-import { splitDeviceNumber } from "../format/device.ts";
+import { splitDeviceNumber } from "#src/bytes/device_number.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, TARGET_SIZE_MAX } from "../format/limits.ts";
 import { type EntryOffset, type EntryWriter, memoryEntry, type NewEntry } from "../new_entry.ts";
 import { ChildLister, EXCLUDE_OPTIONS_NAME } from "./children.ts";

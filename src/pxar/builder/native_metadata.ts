@@ -10,17 +10,17 @@ import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import * as metadata from "#ffi/libc/metadata.ts";
+import { isStoredXattr, XATTR_CAPABILITY } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarAcl, type PxarMetadata, type PxarXattr } from "../entry.ts";
 import { CHATTR_FLAGS, FAT_FLAGS, flagsOfAttributes } from "../format/flags.ts";
-import { decodePosixAcl } from "../format/posix_acl.ts";
+import { decodePosixAcl } from "#src/bytes/acl.ts";
 import { featuresOf, type FileSystemFeatures } from "./file_systems.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import { type MetadataOptions, statMetadata } from "./source.ts";
 
 const { Errno } = host;
 
-const XATTR_FCAPS = "security.capability";
 const XATTR_NAME_SIZE_MAX = 255;
 
 /** Errors that mean: this file system knows no such attribute. */
@@ -139,7 +139,7 @@ export class NativeMetadataReader {
       const isStored = isStoredXattr(name) && features.xattrs;
       const isAcl = (name === XATTR_ACL_ACCESS || name === XATTR_ACL_DEFAULT) &&
         features.acls && this.#options.acls;
-      const isFcaps = name === XATTR_FCAPS && features.fcaps && this.#options.fcaps;
+      const isFcaps = name === XATTR_CAPABILITY && features.fcaps && this.#options.fcaps;
       if ((isStored || isAcl || isFcaps) && end - start <= XATTR_NAME_SIZE_MAX) {
         this.#name.set(this.#names.subarray(start, end + 1));
         const value = this.#readValue(fd, name, path);
@@ -192,8 +192,3 @@ export class NativeMetadataReader {
 
 /** Not among the numbers that the rest of the program names. */
 const E2BIG = 7;
-
-/** Whether the archive stores an xattr as such. */
-function isStoredXattr(name: string): boolean {
-  return name.startsWith("user.") || name.startsWith("trusted.") || name === "security.NTACL";
-}

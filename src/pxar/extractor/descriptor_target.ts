@@ -15,7 +15,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { openBeneath } from "#ffi/libc/extract.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
-import { type DeviceNumber, joinDeviceNumber } from "../format/device.ts";
+import { type DeviceNumber, joinDeviceNumber } from "#src/bytes/device_number.ts";
 import { ClaimedNames, sameNameError } from "./claimed_names.ts";
 import { ContentWriter } from "./content_writer.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";

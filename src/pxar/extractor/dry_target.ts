@@ -7,7 +7,7 @@
 import * as fs from "node:fs";
 import { FileType } from "#src/tree/node.ts";
 import type { PxarMetadata } from "../entry.ts";
-import { joinDeviceNumber } from "../format/device.ts";
+import { joinDeviceNumber } from "#src/bytes/device_number.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { InTheWayError, leaveFor, type OverwriteLeave } from "./in_the_way.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pathNames } from "#src/tree/path.ts";
+import { pathNames } from "#src/tree/paths.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
 import type { ExtractTarget } from "./extract_target.ts";

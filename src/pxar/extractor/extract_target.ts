@@ -5,7 +5,7 @@
  */
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
-import type { DeviceNumber } from "../format/device.ts";
+import type { DeviceNumber } from "#src/bytes/device_number.ts";
 import type { PxarMetadata } from "../entry.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";

@@ -18,17 +18,16 @@ import {
   setXattrByPath,
 } from "#ffi/libc/extract.ts";
 import { getFileFlags } from "#ffi/libc/metadata.ts";
+import { XATTR_CAPABILITY } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { NO_ACL, type PxarMetadata } from "../entry.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";
-import { encodeAccessAcl, encodeDefaultAcl, lacksGroupObject } from "../format/posix_acl.ts";
+import { encodeAccessAcl, encodeDefaultAcl, lacksGroupObject } from "#src/bytes/acl.ts";
 import { type RestoreFeatures, SET_OWNER } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";
 
 const { Errno } = host;
-
-const CAPABILITY = "security.capability";
 
 const PERMISSION_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
@@ -104,7 +103,7 @@ export class MetadataRestorer {
       this.#restoreXattrs(object, metadata, problems);
     }
     if (this.#features.fcaps && metadata.fcaps !== undefined) {
-      const result = setXattr(object, CAPABILITY, metadata.fcaps);
+      const result = setXattr(object, XATTR_CAPABILITY, metadata.fcaps);
       report(result, "set file capabilities of", object, problems);
     }
     if (this.#features.acls) this.#restoreAcls(object, metadata, problems);

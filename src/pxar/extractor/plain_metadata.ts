@@ -9,7 +9,7 @@ import { OsError } from "#src/errors.ts";
 import { Errno } from "#ffi/libc/calls.ts";
 import type { Timestamp } from "#src/tree/node.ts";
 import type { PxarAcl, PxarMetadata } from "../entry.ts";
-import { hasAccessAcl } from "../format/posix_acl.ts";
+import { hasAccessAcl } from "#src/bytes/acl.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { AclDefault, AclEntry } from "#src/bytes/acl.ts";
 import { FormatError } from "#src/errors.ts";
 
 const NOT_SET = 0xffff_ffff_ffff_ffffn;
@@ -19,20 +20,6 @@ export const ACL_PERMISSIONS_MAX = 7n;
 
 /** Largest id of a user or group. */
 export const ACL_ID_MAX = 0xffff_ffffn;
-
-/** What an ACL gives to one user or group. */
-export interface AclEntry {
-  readonly id: bigint;
-  readonly permissions: bigint;
-}
-
-/** A default ACL without the named users and groups. */
-export interface AclDefault {
-  readonly userObject: bigint | undefined;
-  readonly groupObject: bigint | undefined;
-  readonly other: bigint | undefined;
-  readonly mask: bigint | undefined;
-}
 
 /** Writes the content of an ACL_USER or the like. */
 export function encodeAclEntry(view: DataView, offset: number, entry: AclEntry): void {

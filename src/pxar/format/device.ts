@@ -1,9 +1,10 @@
 /**
- * Device numbers: content of DEVICE, and the kernel's `dev_t`.
+ * Device numbers: content of DEVICE.
  *
  * @module
  */
 
+import type { DeviceNumber } from "#src/bytes/device_number.ts";
 import { FormatError } from "#src/errors.ts";
 
 /** Size of a DEVICE's content. */
@@ -11,14 +12,6 @@ export const DEVICE_SIZE = 16;
 
 /** Both halves have 32 bits in a `dev_t`. */
 export const DEVICE_HALF_MAX = 0xffff_ffffn;
-
-/** Major and minor number of a device. */
-export interface DeviceNumber {
-  /** Number of the driver. */
-  readonly major: bigint;
-  /** Number of the device at its driver. */
-  readonly minor: bigint;
-}
 
 /** Writes the content of a DEVICE. */
 export function encodeDevice(view: DataView, offset: number, device: DeviceNumber): void {
@@ -39,18 +32,4 @@ export function decodeDevice(view: DataView, offset: number): DeviceNumber {
     });
   }
   return { major, minor };
-}
-
-/** Parts of a `dev_t` as the C library has it. */
-export function splitDeviceNumber(dev: bigint): DeviceNumber {
-  return {
-    major: (dev >> 8n & 0xfffn) | (dev >> 32n & 0xffff_f000n),
-    minor: (dev & 0xffn) | (dev >> 12n & 0xffff_ff00n),
-  };
-}
-
-/** The `dev_t` of the C library, 64 bits. */
-export function joinDeviceNumber({ major, minor }: DeviceNumber): bigint {
-  return (major & 0xfffn) << 8n | (major & 0xffff_f000n) << 32n |
-    (minor & 0xffn) | (minor & 0xffff_ff00n) << 12n;
 }

@@ -5,6 +5,7 @@
  */
 
 import { UsageError } from "#src/errors.ts";
+import type { DeviceNumber } from "#src/bytes/device_number.ts";
 import type { OutputBuffer } from "./output_buffer.ts";
 import { NO_ACL, type PxarAcl, type PxarAclEntry, type PxarMetadata } from "../entry.ts";
 import {
@@ -14,7 +15,7 @@ import {
   encodeAclEntry,
   encodeAclPermissions,
 } from "../format/acl.ts";
-import { DEVICE_HALF_MAX, DEVICE_SIZE, type DeviceNumber, encodeDevice } from "../format/device.ts";
+import { DEVICE_HALF_MAX, DEVICE_SIZE, encodeDevice } from "../format/device.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "../format/item.ts";
 import { XATTR_CONTENT_SIZE_MAX } from "../format/limits.ts";
 import { encodePayloadReference, PAYLOAD_REF_SIZE } from "../format/payload.ts";

@@ -28,7 +28,7 @@ import {
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { StorageDescription } from "#src/pbs/storage/storage.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import type { ArchiveSurvey } from "../pxar/archive_survey.ts";
 import type {
@@ -138,7 +138,10 @@ function summarize({ kind, name, content, sizeBytes, snapshot }: PbsDescription)
 }
 
 /** Opens the archive, image or blob in a thread. @throws what opening a snapshot throws */
-export function attachPbs(description: PbsDescription, { gate, spawn }: SourceThread): Tree {
+export function attachPbs(
+  description: PbsDescription,
+  { gate, spawn }: SourceThread,
+): MountableTree {
   const { storage, snapshot: id, key, chunks } = description;
   return waitAt(gate, () => {
     using stack = new DisposableStack();
@@ -150,7 +153,7 @@ export function attachPbs(description: PbsDescription, { gate, spawn }: SourceTh
     const kept = stack.move();
     return {
       root: tree.root,
-      countsLinks: tree.countsLinks ?? true,
+      knownFields: tree.knownFields,
       nodeById: (nodeId) => tree.nodeById(nodeId),
       close: () => kept.dispose(),
     };
@@ -176,7 +179,7 @@ function openReader(
  * @throws {UsageError} when it is none of them
  * @throws {FormatError}
  */
-function openSnapshotTree(snapshot: SnapshotReader, description: PbsDescription): Tree {
+function openSnapshotTree(snapshot: SnapshotReader, description: PbsDescription): MountableTree {
   const { archive, owner, linkCounts } = description;
   const files = requireFiles(snapshot, archive);
   if (files.kind === "image" || files.kind === "blob") {

@@ -16,7 +16,7 @@ import {
   openChain,
   type OpenedChain,
 } from "#src/pgprobackup/pgprobackup_tree.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import {
   type Source,
   type SourceDescription,
@@ -135,7 +135,7 @@ function summarize(description: PgproDescription, identity: BackupIdentity): Sou
 }
 
 /** Opens the backup in a thread. Reads nothing. */
-export function attachPgpro(description: PgproDescription, thread: SourceThread): Tree {
+export function attachPgpro(description: PgproDescription, thread: SourceThread): MountableTree {
   return attachPgProbackupTree(description.backup, {
     indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / thread.threadCount),
     openSource: openGated(openNativeSource, thread.gate),

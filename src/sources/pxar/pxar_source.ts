@@ -9,7 +9,7 @@ import type { OpenSource } from "#src/io/byte_source.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import type { Source, SourceDescription, SourceSummary, SourceThread } from "../source.ts";
 import {
@@ -81,14 +81,14 @@ function summarize({ kind, name, content, sizeBytes }: PxarDescription): SourceS
 }
 
 /** Opens the archive in a thread. @throws {FormatError | OsError} */
-export function attachPxar(description: PxarDescription, { gate }: SourceThread): Tree {
+export function attachPxar(description: PxarDescription, { gate }: SourceThread): MountableTree {
   return openFiles(description, openGated(openNativeSource, gate));
 }
 
 function openFiles(
   { path, payloadPath, linkCounts }: ArchivePlace & Partial<ArchiveSurvey>,
   openSource: OpenSource,
-): Tree {
+): MountableTree {
   const { source, payload } = openSourcePair(path, payloadPath, openSource);
   try {
     return openPxarTree(source, {

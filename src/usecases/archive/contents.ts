@@ -9,7 +9,7 @@ import { Errno, OsError } from "#src/errors.ts";
 import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import { joinPath, splitPath } from "#src/transfer/paths.ts";
+import { joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./archive_tables.ts";
 

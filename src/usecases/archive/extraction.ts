@@ -18,7 +18,7 @@ import type { TargetOptions } from "#src/pxar/extractor/options.ts";
 import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { parseFilesFrom, parseIncludePatterns } from "#src/pxar/extractor/selection.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
-import { joinPath, splitPath } from "#src/transfer/paths.ts";
+import { joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { notFound, openAccessor } from "./archive_tables.ts";
 import { openOutput } from "./output_files.ts";

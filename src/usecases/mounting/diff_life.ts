@@ -13,7 +13,7 @@ import { prepareDiffTree, settleDiffTree } from "#src/overlay/diff_tree.ts";
 import { replaceTextFile } from "#src/overlay/durable_file.ts";
 import type { OverlayParts } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
-import type { Tree } from "#src/tree/node.ts";
+import type { MountableTree } from "#src/tree/node.ts";
 import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
 import type { Owner, WritableRequest } from "./mount_request.ts";
 import { volatileDirectories, writeSettings } from "./postgres_profile.ts";
@@ -33,7 +33,7 @@ export type OverlayDescription = Omit<OverlayParts, "lower" | "worker" | "backin
  */
 export function prepareOverlay(
   diff: DiffDirectory,
-  lower: Tree,
+  lower: MountableTree,
   { skipFsync, materializeOnRead, wholeCopyBytesMax, postgres }: WritableRequest,
   rootOwner: Owner | undefined,
 ): OverlayDescription {

@@ -4,14 +4,16 @@
  * @module
  */
 
+import { NO_ACL } from "#src/bytes/acl.ts";
 import { restrictedMode, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
-import type { DirectoryNode, Node, Tree } from "#src/tree/node.ts";
+import type { Metadata, MetadataField } from "#src/tree/metadata.ts";
+import type { Attributes, DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
 
 /** Its files have no ACLs, but modes by which nobody gets more than these would give. */
-export class TreeWithoutAcls implements Tree {
-  readonly #tree: Tree;
+export class TreeWithoutAcls implements MountableTree {
+  readonly #tree: MountableTree;
 
-  constructor(tree: Tree) {
+  constructor(tree: MountableTree) {
     this.#tree = tree;
   }
 
@@ -19,8 +21,8 @@ export class TreeWithoutAcls implements Tree {
     return this.#tree.root;
   }
 
-  get countsLinks(): boolean {
-    return this.#tree.countsLinks ?? true;
+  get knownFields(): ReadonlySet<MetadataField> {
+    return this.#tree.knownFields;
   }
 
   nodeById(id: number): Node | undefined {
@@ -42,24 +44,42 @@ function withoutAcls(node: Node): Node {
   const acl = xattrs.get(XATTR_ACL_ACCESS);
   xattrs.delete(XATTR_ACL_ACCESS);
   xattrs.delete(XATTR_ACL_DEFAULT);
-  const { mode } = node.attributes;
-  const attributes = acl === undefined
-    ? node.attributes
-    : { ...node.attributes, mode: restrictedMode(acl, mode) };
-  const base = { id: node.id, attributes, xattrs: () => xattrs };
+  const base = {
+    origin: node.origin,
+    id: node.id,
+    attributes: acl === undefined ? node.attributes : restricted(node.attributes, acl),
+    xattrs: () => xattrs,
+    get metadata(): Metadata {
+      return { ...node.metadata, mode: this.attributes.mode, acl: NO_ACL };
+    },
+  };
+  // Assigned, since a spread would ask for the metadata now.
   switch (node.kind) {
     case "directory":
-      return {
-        ...base,
-        kind: "directory",
-        lookup: (name) => node.lookup(name),
-        entries: () => node.entries(),
-      };
-    case "file":
-      return { ...base, kind: "file", open: () => node.open() };
+      return Object.assign(
+        base,
+        {
+          kind: "directory",
+          lookup: (name: string) => node.lookup(name),
+          entries: (onDamage?: (damage: Error) => void) => node.entries(onDamage),
+        } as const,
+      );
+    case "file": {
+      const { linkCount } = node;
+      return Object.assign(base, { kind: "file", linkCount, open: () => node.open() } as const);
+    }
     case "symlink":
-      return { ...base, kind: "symlink", target: node.target };
-    case "special":
-      return { ...base, kind: "special" };
+      return Object.assign(base, { kind: "symlink", target: node.target } as const);
+    case "device":
+      return Object.assign(base, { kind: "device", major: node.major, minor: node.minor } as const);
+    default:
+      return Object.assign(base, { kind: node.kind });
   }
+}
+
+/** Field by field, since a node may be its own attributes. */
+function restricted(attributes: Attributes, acl: Uint8Array): Attributes {
+  const { uid, gid, size, dataBytes = size, mtime, nlink, rdev } = attributes;
+  const mode = restrictedMode(acl, attributes.mode);
+  return { mode, uid, gid, size, dataBytes, mtime, nlink, rdev };
 }

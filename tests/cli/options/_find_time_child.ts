@@ -6,7 +6,7 @@
 
 import { parseNewer } from "#src/cli/options/find_filters.ts";
 import { UsageError } from "#src/errors.ts";
-import type { ReaderEntry } from "#src/transfer/reader.ts";
+import type { Node } from "#src/tree/node.ts";
 
 /** Whole seconds between these are searched through. */
 const SEARCH_FROM = 0;
@@ -15,7 +15,7 @@ const SEARCH_TO = 2 ** 33;
 function earliest(text: string): string {
   const isNewer = parseNewer(text);
   const passes = (seconds: number) =>
-    isNewer({ metadata: { mtime: { seconds, nanoseconds: 0 } } } as ReaderEntry);
+    isNewer({ metadata: { mtime: { seconds, nanoseconds: 0 } } } as Node);
   let [late, early] = [SEARCH_TO, SEARCH_FROM];
   while (late - early > 1) {
     const middle = Math.floor((late + early) / 2);

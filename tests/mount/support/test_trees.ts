@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LoopbackTree } from "#src/tree/loopback_tree.ts";
+import { LoopbackTree } from "#tests/support/loopback_tree.ts";
 import {
   memoryDirectory,
   type MemoryEntry,
@@ -13,7 +13,7 @@ import {
   memorySymlink,
   MemoryTree,
 } from "#src/tree/memory_tree.ts";
-import { FileType, type Tree } from "#src/tree/node.ts";
+import { FileType, type MountableTree } from "#src/tree/node.ts";
 
 /** Which tree to open. */
 export type TestTree =
@@ -30,7 +30,7 @@ export const LONG_NAME = "n".repeat(255);
 export const NON_UTF8_NAME = "\udcffa\udcfeb";
 
 /** Opens the tree. */
-export function openTestTree(description: TestTree): Tree {
+export function openTestTree(description: TestTree): MountableTree {
   return description.kind === "memory" ? makeMemoryTree() : new LoopbackTree(description.path);
 }
 

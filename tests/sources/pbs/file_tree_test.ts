@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
+import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 import { fileTree } from "#src/sources/pbs/file_tree.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 
@@ -20,6 +21,10 @@ function image(bytes: Uint8Array): { source: ByteSource; isClosed: () => boolean
   };
   return { source, isClosed: () => isClosed };
 }
+
+Deno.test("fileTree() is a tree", () => {
+  checkMountableTree(() => fileTree(image(new Uint8Array(9999)).source, "disk.img", OWNER));
+});
 
 Deno.test("fileTree() shows an image as the only file of a directory", () => {
   const { source, isClosed } = image(Uint8Array.of(1, 2, 3, 4, 5));

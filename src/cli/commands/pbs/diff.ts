@@ -52,7 +52,7 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
     const format = entryFormat(options, context);
     const [left, right, archive] = options.args;
     const { printDifferences } = await import("../../jobs/diff_job.ts");
-    const { openArchiveReader, openReader } = await import("#src/usecases/archive/readers.ts");
+    const { openArchiveAsTree, openAsTree } = await import("#src/usecases/archive/trees.ts");
     const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     return await withStore(options, context, "read", async (store) => {
@@ -64,8 +64,8 @@ export const snapshotDiffCommand: CommandModule<SnapshotDiffOptions> = {
           ? await archiveInput(right!, undefined)
           : snapshotInput(b, archive!);
         return printDifferences(
-          () => openArchiveReader(snapshotInput(a, archive!)),
-          () => b === undefined ? openReader(other) : openArchiveReader(other),
+          () => openArchiveAsTree(snapshotInput(a, archive!)),
+          () => b === undefined ? openAsTree(other) : openArchiveAsTree(other),
           { ...options, format },
           context.terminal,
         );

@@ -80,16 +80,16 @@ export const mergeCommand: CommandModule<CopyOptions> = {
 
   async run(options, context) {
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { closeAll, openArchiveReader } = await import("#src/usecases/archive/readers.ts");
+    const { closeAll, openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
     const { merge } = await import("#src/transfer/copy.ts");
-    const sources: ReturnType<typeof openArchiveReader>[] = [];
+    const sources: ReturnType<typeof openArchiveAsTree>[] = [];
     try {
       for (const path of options.args) {
-        sources.push(openArchiveReader(await archiveInput(path, undefined)));
+        sources.push(openArchiveAsTree(await archiveInput(path, undefined)));
       }
-      const readers = sources.map((source) => source.reader);
+      const trees = sources.map((source) => source.tree);
       return await transfer(options, context, (writer, progress) => {
-        merge(readers, writer, { conflict: options.conflict, progress });
+        merge(trees, writer, { conflict: options.conflict, progress });
       });
     } finally {
       closeAll(sources);
@@ -123,12 +123,12 @@ async function copyFiles(
   context: CommandContext,
   input: Pick<ArchiveInput, "openFiles">,
 ): Promise<number> {
-  const { openArchiveReader } = await import("#src/usecases/archive/readers.ts");
+  const { openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
   const { copy } = await import("#src/transfer/copy.ts");
-  using source = openArchiveReader(input);
+  using source = openArchiveAsTree(input);
   const paths = copyPaths(operands);
   return await transfer(options, context, (writer, progress) => {
-    copy(source.reader, paths, writer, { conflict: options.conflict, progress });
+    copy(source.tree, paths, writer, { conflict: options.conflict, progress });
   });
 }
 
@@ -153,7 +153,7 @@ async function copyStandardInput(
   }
   const { PxarDecoder } = await import("#src/pxar/decoder.ts");
   const { copyStream } = await import("#src/transfer/copy_stream.ts");
-  const { joinPath, splitPath } = await import("#src/transfer/paths.ts");
+  const { joinPath, splitPath } = await import("#src/tree/paths.ts");
   using streams = openArchiveStreams(STANDARD_STREAM, payloadOf(options));
   const { name, source, payload } = streams;
   const decoder = new PxarDecoder(source, { name, payload });

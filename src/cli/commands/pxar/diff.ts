@@ -44,15 +44,15 @@ export const diffCommand: CommandModule<DiffCommandOptions> = {
   async run(options, { terminal }) {
     const [left, right] = options.args;
     const { printDifferences } = await import("../../jobs/diff_job.ts");
-    const { openReader } = await import("#src/usecases/archive/readers.ts");
+    const { openAsTree } = await import("#src/usecases/archive/trees.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     const inputs = [
       await archiveInput(left!, payloadOf(options)),
       await archiveInput(right!, options.payloadB),
     ] as const;
     return printDifferences(
-      () => openReader(inputs[0]),
-      () => openReader(inputs[1]),
+      () => openAsTree(inputs[0]),
+      () => openAsTree(inputs[1]),
       options,
       terminal,
     );

@@ -1,25 +1,61 @@
 /**
- * POSIX ACLs: between the kernel's extended attributes (`bytes/posix_acl.ts`) and what an archive
- * stores (format specification, sections 5 and 13). The access ACL's entries for owner, others and
- * mask are not stored: the mode has them.
+ * POSIX ACLs by their entries, and the kernel's extended attributes they come from
+ * (`posix_acl.ts`). An access ACL's entries for owner, others and mask are left out: the mode has
+ * them.
+ *
+ * Pure: bytes in, values out.
  *
  * @module
  */
 
-import { ACL_ENTRY_SIZE, ACL_HEADER_SIZE, ACL_VERSION, AclTag } from "#src/bytes/posix_acl.ts";
 import { FormatError } from "#src/errors.ts";
-import type { AclDefault, AclEntry } from "./acl.ts";
+import { ACL_ENTRY_SIZE, ACL_HEADER_SIZE, ACL_VERSION, AclTag } from "./posix_acl.ts";
 
-/** ACLs of a file as an archive stores them. */
-export interface StoredAcl {
+/** Permission bits (read 4, write 2, execute 1) that an ACL gives to a user or group. */
+export interface AclEntry {
+  /** uid or gid. */
+  readonly id: bigint;
+  /** Sum of the bits. */
+  readonly permissions: bigint;
+}
+
+/** Default ACL without its named users and groups; undefined stands for "not set". */
+export interface AclDefault {
+  /** Permission of the owner of what is made there. */
+  readonly userObject: bigint | undefined;
+  /** Permission of its owning group. */
+  readonly groupObject: bigint | undefined;
+  /** Permission of all other users. */
+  readonly other: bigint | undefined;
+  /** Upper bound of what named users and groups get. */
+  readonly mask: bigint | undefined;
+}
+
+/** ACLs of a file, without what its mode already says. */
+export interface Acl {
+  /** Users besides the owner. */
   readonly users: readonly AclEntry[];
+  /** Groups besides the owning one. */
   readonly groups: readonly AclEntry[];
   /** Permission of the owning group; there exactly when the ACL has a mask. */
   readonly groupObject: bigint | undefined;
+  /** What entries made in the directory get; undefined when it has no default ACL. */
   readonly default: AclDefault | undefined;
+  /** Users that the default ACL names besides the owner. */
   readonly defaultUsers: readonly AclEntry[];
+  /** Groups that the default ACL names besides the owning one. */
   readonly defaultGroups: readonly AclEntry[];
 }
+
+/** An ACL that says nothing. */
+export const NO_ACL: Acl = {
+  users: [],
+  groups: [],
+  groupObject: undefined,
+  default: undefined,
+  defaultUsers: [],
+  defaultGroups: [],
+};
 
 const NO_ID = 0xffff_ffff;
 const PERMISSIONS_MAX = 7n;
@@ -76,7 +112,7 @@ function compareEntries(a: AclEntry, b: AclEntry): number {
 }
 
 /**
- * What an archive stores of a file's ACLs.
+ * What the extended attributes of a file say of its ACLs.
  *
  * @param access value of `system.posix_acl_access`, undefined when there is none
  * @param defaults value of `system.posix_acl_default`, undefined when there is none
@@ -86,7 +122,7 @@ function compareEntries(a: AclEntry, b: AclEntry): number {
 export function decodePosixAcl(
   access: Uint8Array | undefined,
   defaults: Uint8Array | undefined,
-): StoredAcl | undefined {
+): Acl | undefined {
   const acl = access === undefined ? undefined : decode(access);
   const defaultAcl = defaults === undefined || defaults.length === 0 ? undefined : decode(defaults);
   if (acl === undefined && defaultAcl === undefined) return undefined;
@@ -115,7 +151,7 @@ export function decodePosixAcl(
  * Whether a file with this ACL has more than its mode says, so that {@link encodeAccessAcl} makes a
  * value.
  */
-export function hasAccessAcl(acl: StoredAcl): boolean {
+export function hasAccessAcl(acl: Acl): boolean {
   return acl.groupObject !== undefined || acl.users.length > 0 || acl.groups.length > 0;
 }
 
@@ -123,7 +159,7 @@ export function hasAccessAcl(acl: StoredAcl): boolean {
  * Whether an entry has users or groups but lacks the permission of the owning group, which then is
  * taken from the mode.
  */
-export function lacksGroupObject(acl: StoredAcl): boolean {
+export function lacksGroupObject(acl: Acl): boolean {
   return acl.groupObject === undefined && (acl.users.length > 0 || acl.groups.length > 0);
 }
 
@@ -135,7 +171,7 @@ export function lacksGroupObject(acl: StoredAcl): boolean {
  * @throws {FormatError} with code `bad-acl` when ids or permissions are none
  */
 export function encodeAccessAcl(
-  acl: StoredAcl,
+  acl: Acl,
   mode: number,
 ): Uint8Array<ArrayBuffer> | undefined {
   if (!hasAccessAcl(acl)) return undefined;
@@ -157,7 +193,7 @@ export function encodeAccessAcl(
  * @returns undefined when there is none
  * @throws {FormatError} with code `bad-acl` when ids or permissions are none
  */
-export function encodeDefaultAcl(acl: StoredAcl): Uint8Array<ArrayBuffer> | undefined {
+export function encodeDefaultAcl(acl: Acl): Uint8Array<ArrayBuffer> | undefined {
   if (
     acl.default === undefined && acl.defaultUsers.length === 0 && acl.defaultGroups.length === 0
   ) return undefined;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { memoryEntry } from "#src/pxar/new_entry.ts";
-import { copyTree, type ReaderFile, type TreeWriter } from "#src/transfer/mod.ts";
-import { type ArchiveVersion, makeArchive, openArchive } from "./_archives.ts";
-import { metadata } from "./_model.ts";
+import { copyTree, type TreeWriter } from "#src/transfer/mod.ts";
+import type { FileNode } from "#src/tree/mod.ts";
+import { type ArchiveVersion, makeArchive, openArchive } from "#tests/transfer/_archives.ts";
+import { metadata } from "#tests/transfer/_model.ts";
 
 const FILE_COUNT = 12_000;
 const FILE = metadata("file", { mode: 0o644 });
@@ -31,18 +32,18 @@ function writeManyFiles(tree: TreeWriter): void {
 }
 
 for (const version of [1, 2] satisfies ArchiveVersion[]) {
-  Deno.test(`readArchive() finds the links among many files again, version ${version}`, () => {
+  Deno.test(`openPxarTree() finds the links among many files again, version ${version}`, () => {
     const archive = makeArchive(version, writeManyFiles);
     const again = makeArchive(version, (writer) => copyTree(openArchive(archive), writer));
     assert.deepEqual(again, archive);
   });
 }
 
-Deno.test("readArchive() learns which files have one name when it is asked about many", () => {
+Deno.test("openPxarTree() learns which files have one name when it is asked about many", () => {
   const reader = openArchive(makeArchive(1, writeManyFiles));
   const directory = reader.root.lookup("files");
   assert.equal(directory?.kind, "directory");
-  const counts = directory.children().map(({ entry }) => (entry as ReaderFile).linkCount);
+  const counts = Array.from(directory.entries(), ({ node }) => (node as FileNode).linkCount);
   assert.equal(counts[1], undefined);
   assert.equal(counts.at(-2), 1);
   assert.equal(counts.at(-1), undefined);

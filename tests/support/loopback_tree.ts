@@ -5,19 +5,18 @@
  */
 
 import * as fs from "node:fs";
+import { ATTRIBUTE_FIELDS, metadataFromXattrs, NO_XATTRS } from "#src/tree/metadata.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { specialKind } from "#src/tree/node.ts";
 import type {
   Attributes,
   DirectoryEntry,
   DirectoryNode,
   FileContent,
-  FileNode,
+  MountableTree,
   Node,
-  SpecialNode,
-  SymlinkNode,
   Timestamp,
-  Tree,
-} from "./node.ts";
+} from "#src/tree/node.ts";
 
 /**
  * A directory as it is when the tree is made; it must not change meanwhile. Ids count up in the
@@ -25,9 +24,10 @@ import type {
  * exact to a millisecond; names that are not UTF-8 and extended attributes are not shown: they
  * cannot be had without FFI.
  */
-export class LoopbackTree implements Tree {
+export class LoopbackTree implements MountableTree {
   /** The directory the tree was made with. */
   readonly root: DirectoryNode;
+  readonly knownFields = ATTRIBUTE_FIELDS;
   readonly #byId: (Node | undefined)[] = [undefined];
   /** Hard links: nodes by device and inode number. */
   readonly #byInode = new Map<string, Node>();
@@ -54,7 +54,7 @@ export class LoopbackTree implements Tree {
     const id = this.#byId.length;
     this.#byId.push(undefined);
     const children = new Map<string, Node>();
-    const node = makeNode(id, path, stat, children);
+    const node = makeNode(this, id, path, stat, children);
     this.#byId[id] = node;
     this.#byInode.set(inode, node);
     if (node.kind === "directory") {
@@ -66,36 +66,30 @@ export class LoopbackTree implements Tree {
   }
 }
 
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 const SECOND_NS = 1_000_000_000n;
 
 function makeNode(
+  origin: object,
   id: number,
   path: string,
   stat: fs.BigIntStats,
   children: ReadonlyMap<string, Node>,
 ): Node {
-  const base = { id, attributes: attributesOf(stat), xattrs: () => NO_XATTRS };
+  const attributes = attributesOf(stat);
+  const metadata = metadataFromXattrs(attributes, NO_XATTRS);
+  const base = { origin, id, attributes, metadata, xattrs: () => NO_XATTRS };
   if (stat.isDirectory()) {
-    return {
-      ...base,
-      kind: "directory",
-      lookup: (name) => children.get(name),
-      entries: () => listing(children),
-    } satisfies DirectoryNode;
+    const lookup = (name: string) => children.get(name);
+    return { ...base, kind: "directory", lookup, entries: () => listing(children) };
   }
   if (stat.isFile()) {
-    return {
-      ...base,
-      kind: "file",
-      plainPath: path,
-      open: () => new LoopbackContent(path),
-    } satisfies FileNode;
+    const open = () => new LoopbackContent(path);
+    return { ...base, kind: "file", linkCount: attributes.nlink, plainPath: path, open };
   }
   if (stat.isSymbolicLink()) {
-    return { ...base, kind: "symlink", target: fs.readlinkSync(path) } satisfies SymlinkNode;
+    return { ...base, kind: "symlink", target: fs.readlinkSync(path) };
   }
-  return { ...base, kind: "special" } satisfies SpecialNode;
+  return { ...base, ...specialKind(attributes.mode, attributes.rdev) };
 }
 
 function attributesOf(stat: fs.BigIntStats): Attributes {

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FormatError } from "#src/errors.ts";
-import {
-  decodePosixAcl,
-  encodeAccessAcl,
-  encodeDefaultAcl,
-  type StoredAcl,
-} from "#src/pxar/format/posix_acl.ts";
+import { type Acl, decodePosixAcl, encodeAccessAcl, encodeDefaultAcl } from "#src/bytes/acl.ts";
 
 /** Mode 0640, user 1000 rw-, group_obj r--, mask rw-: the example of the format specification. */
 const EXAMPLE = Uint8Array.fromHex(
@@ -35,7 +30,7 @@ Deno.test("decodePosixAcl() refuses what is no ACL", () => {
 });
 
 Deno.test("encodeAccessAcl() takes the owning group's permission from the mode when it is missing", () => {
-  const acl: StoredAcl = {
+  const acl: Acl = {
     users: [{ id: 5n, permissions: 7n }],
     groups: [],
     groupObject: undefined,
@@ -56,7 +51,7 @@ Deno.test("decodePosixAcl() gives back what encodeAccessAcl() and encodeDefaultA
     fc.record({ id: fc.bigInt(0n, 0xffff_fffen), permissions }, { noNullPrototype: true }),
     { selector: (entry) => entry.id, maxLength: 5 },
   ).map((list) => list.sort((a, b) => Number(a.id - b.id)));
-  const acls = fc.record<StoredAcl>({
+  const acls = fc.record<Acl>({
     users: entries,
     groups: entries,
     groupObject: permissions,

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { copyTree, diffTrees, findEntry, readDirectory, walkEntries } from "#src/transfer/mod.ts";
+import { copyTree, diffTrees, LocalTree, walkEntries } from "#src/transfer/mod.ts";
+import { findEntry } from "#src/tree/mod.ts";
 import { runCommand } from "#tests/support/process.ts";
+import { checkTree } from "#tests/support/tree_conformance.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { checkArchives, makeArchive, openArchive } from "./_archives.ts";
 import { describeTree } from "./_model.ts";
@@ -19,10 +21,16 @@ async function fill(place: TempDirectory): Promise<void> {
   Deno.utimeSync(place.join("d", "f"), 1_600_000_000.5, -1.5);
 }
 
-Deno.test("readDirectory() shows all that system calls tell", async () => {
+Deno.test("LocalTree is a tree", async () => {
   using place = new TempDirectory("reader");
   await fill(place);
-  const reader = readDirectory(place.path);
+  checkTree(new LocalTree(place.path));
+});
+
+Deno.test("LocalTree shows all that system calls tell", async () => {
+  using place = new TempDirectory("reader");
+  await fill(place);
+  const reader = new LocalTree(place.path);
   assert.deepEqual([...walkEntries(reader)].map(({ path, entry }) => [path, entry.kind]), [
     ["/", "directory"],
     ["/d", "directory"],
@@ -42,21 +50,21 @@ Deno.test("readDirectory() shows all that system calls tell", async () => {
   assert.equal(findEntry(reader, "/symlink/passwd"), undefined);
 });
 
-Deno.test("readDirectory() gives a tree to copy and to compare with", async () => {
+Deno.test("LocalTree gives a tree to copy and to compare with", async () => {
   using place = new TempDirectory("reader");
   await fill(place);
-  const archive = makeArchive(2, (writer) => copyTree(readDirectory(place.path), writer));
+  const archive = makeArchive(2, (writer) => copyTree(new LocalTree(place.path), writer));
   await checkArchives([archive]);
-  assert.deepEqual(describeTree(openArchive(archive)), describeTree(readDirectory(place.path)));
-  assert.deepEqual([...diffTrees(openArchive(archive), readDirectory(place.path))], []);
+  assert.deepEqual(describeTree(openArchive(archive)), describeTree(new LocalTree(place.path)));
+  assert.deepEqual([...diffTrees(openArchive(archive), new LocalTree(place.path))], []);
   host.unwrap(host.removeLinkXattr(place.join("d", "f"), "user.test"), "removexattr", "d/f");
   Deno.chmodSync(place.join("d", "deep"), 0o700);
-  const changes = [...diffTrees(openArchive(archive), readDirectory(place.path))]
+  const changes = [...diffTrees(openArchive(archive), new LocalTree(place.path))]
     .map((difference) => [difference.path, difference.type === "changed" && difference.fields]);
   assert.deepEqual(changes, [["/d/deep", ["mode"]], ["/d/f", ["xattrs"]], ["/link", ["xattrs"]]]);
 });
 
-Deno.test("readDirectory() refuses what is no directory, leaves nothing open and fails on what vanished", async () => {
+Deno.test("LocalTree refuses what is no directory, leaves nothing open and fails on what vanished", async () => {
   using place = new TempDirectory("reader");
   await fill(place);
   const code = (run: () => unknown) => {
@@ -66,9 +74,9 @@ Deno.test("readDirectory() refuses what is no directory, leaves nothing open and
       return error instanceof OsError ? error.code : error;
     }
   };
-  assert.equal(code(() => readDirectory(place.join("symlink"))), "ELOOP");
-  assert.equal(code(() => readDirectory(place.join("fifo"))), "ENOTDIR");
-  assert.equal(code(() => readDirectory(place.join("nothing"))), "ENOENT");
+  assert.equal(code(() => new LocalTree(place.join("symlink"))), "ELOOP");
+  assert.equal(code(() => new LocalTree(place.join("fifo"))), "ENOTDIR");
+  assert.equal(code(() => new LocalTree(place.join("nothing"))), "ENOENT");
   const open = async () => {
     const command = ["sh", "-c", 'ls -l "/proc/$1/fd"', "sh", String(Deno.pid)];
     // Fails when a descriptor of anything else in this process is closed between listing and look.
@@ -76,12 +84,12 @@ Deno.test("readDirectory() refuses what is no directory, leaves nothing open and
     assert.match(stdout, /-> /);
     return stdout.split("\n").filter((line) => line.includes(place.path));
   };
-  const reader = readDirectory(place.path);
+  const reader = new LocalTree(place.path);
   const file = findEntry(reader, "/d/f");
   const directory = findEntry(reader, "/d");
   assert.equal(describeTree(reader).length, 7);
   Deno.removeSync(place.join("d"), { recursive: true });
   assert.equal(code(() => file?.kind === "file" && file.open()), "ENOENT");
-  assert.equal(code(() => directory?.kind === "directory" && directory.children()), "ENOENT");
+  assert.equal(code(() => directory?.kind === "directory" && directory.entries()), "ENOENT");
   assert.deepEqual(await open(), []);
 });

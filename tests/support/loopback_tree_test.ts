@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { LoopbackTree } from "#src/tree/loopback_tree.ts";
-import { checkTree } from "#tests/support/tree_conformance.ts";
+import { LoopbackTree } from "#tests/support/loopback_tree.ts";
+import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 
 async function withDirectory(body: (path: string) => void): Promise<void> {
   const path = await Deno.makeTempDir({ prefix: "pbkfs-loopback-" });
@@ -17,7 +17,7 @@ async function withDirectory(body: (path: string) => void): Promise<void> {
 }
 
 Deno.test("LoopbackTree is a tree", () =>
-  withDirectory((path) => checkTree(() => new LoopbackTree(path))));
+  withDirectory((path) => checkMountableTree(() => new LoopbackTree(path))));
 
 Deno.test("LoopbackTree gives one node to a hard-linked file", () =>
   withDirectory((path) => {

@@ -6,8 +6,15 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";
-import { pathNames } from "#src/tree/path.ts";
-import type { ReaderEntry, TreeReader } from "./reader.ts";
+import type { Node, Tree } from "./node.ts";
+
+/**
+ * The names a path consists of. Slashes at the beginning and the end, double ones, and `.` mean
+ * nothing.
+ */
+export function pathNames(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
 
 /**
  * The names a path consists of. Leading, trailing and double slashes mean nothing.
@@ -36,8 +43,8 @@ export function childPath(path: string, name: string): string {
 }
 
 /** The entry at `path`, or undefined. Symbolic links are not followed. */
-export function findEntry(reader: TreeReader, path: string): ReaderEntry | undefined {
-  let entry: ReaderEntry | undefined = reader.root;
+export function findEntry(tree: Tree, path: string): Node | undefined {
+  let entry: Node | undefined = tree.root;
   for (const name of splitPath(path)) {
     if (entry?.kind !== "directory") return undefined;
     entry = entry.lookup(name);
@@ -50,12 +57,12 @@ export function findEntry(reader: TreeReader, path: string): ReaderEntry | undef
  * Directories on the way are looked up once.
  */
 export function findEntries(
-  reader: TreeReader,
+  tree: Tree,
   paths: readonly string[],
-): (ReaderEntry | undefined)[] {
-  const found = new Map<string, ReaderEntry | undefined>([["/", reader.root]]);
+): (Node | undefined)[] {
+  const found = new Map<string, Node | undefined>([["/", tree.root]]);
   return paths.map((path) => {
-    let entry: ReaderEntry | undefined = reader.root;
+    let entry: Node | undefined = tree.root;
     let current = "/";
     for (const name of splitPath(path)) {
       current = childPath(current, name);
@@ -73,8 +80,8 @@ export function findEntries(
  *
  * @throws {StateError} `not-found` when there is none
  */
-export function requireEntry(reader: TreeReader, path: string): ReaderEntry {
-  const entry = findEntry(reader, path);
+export function requireEntry(tree: Tree, path: string): Node {
+  const entry = findEntry(tree, path);
   if (entry === undefined) {
     throw new StateError("not-found", `Cannot find "${joinPath(splitPath(path))}": no such entry`);
   }
