@@ -26,6 +26,7 @@ import {
   realPathOfMissing,
   TEMPORARY_DIRECTORY_NAME,
 } from "./diff_directory.ts";
+import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
 
 /** Deeper trees than this are not ours and would exhaust descriptors. */
 const DEPTH_MAX = 400;
@@ -35,6 +36,7 @@ const KNOWN_NAMES = new Set([
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
   DIRTY_FILE_NAME,
+  LINKS_DIRECTORY_NAME,
   TEMPORARY_DIRECTORY_NAME,
 ]);
 

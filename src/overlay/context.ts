@@ -54,6 +54,8 @@ const OPEN_CONTENT_MAX = 1024;
 export class OverlayContext {
   readonly dataFd: number;
   readonly tmpFd: number;
+  /** See `linked_files.ts`. */
+  readonly linksFd: number;
   readonly isRoot: boolean;
   /** Bytes of this boot: what the working block maps of this session are stamped with. */
   readonly bootId: Uint8Array;
@@ -77,6 +79,7 @@ export class OverlayContext {
   ) {
     this.dataFd = openDirectory(`${diffPath}/data`);
     this.tmpFd = openDirectory(`${diffPath}/tmp`);
+    this.linksFd = openDirectory(`${diffPath}/links`);
     this.isRoot = host.getEffectiveUid() === 0;
     this.bootId = readBootId();
     this.copyBuffer = host.allocateNativeBuffer(COPY_SIZE);
@@ -109,6 +112,7 @@ export class OverlayContext {
     this.#contents.clear();
     host.close(this.dataFd);
     host.close(this.tmpFd);
+    host.close(this.linksFd);
   }
 }
 

@@ -18,6 +18,8 @@ import { type FileNode, FileType, type Node, type SymlinkNode } from "#src/tree/
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { settleCopy } from "./copy_mark.ts";
 import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
+import type { Found } from "./found.ts";
+import { LinkedFiles } from "./linked_files.ts";
 import { formatLinkReference } from "./link_reference.ts";
 import { Flag, noteMode, ROOT_SLOT } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
@@ -32,11 +34,18 @@ export const WHOLE_COPY_SIZE_MAX = 16 << 20;
 export class CopyUp {
   readonly #context: OverlayContext;
   readonly #nodes: Nodes;
+  readonly #linked: LinkedFiles;
   readonly #stat = new host.HostStat();
 
   constructor(context: OverlayContext, nodes: Nodes) {
     this.#context = context;
     this.#nodes = nodes;
+    this.#linked = new LinkedFiles(context);
+    nodes.nameLinked = (parent, name, { id }) => {
+      if (!this.#linked.has(id)) return 0;
+      const result = this.#nameLinked(parent, name, id);
+      return result < 0 ? result : 1;
+    };
   }
 
   /**
@@ -70,6 +79,8 @@ export class CopyUp {
     const node = lower.nodeById(table.lowerId(slot));
     if (node === undefined) return -Errno.EIO;
     if (!canChange(node)) return -Errno.EPERM;
+    // Other names would keep what goes with the mount.
+    if (hasSeveralNames(node) && table.has(slot, Flag.VOLATILE)) return -Errno.EPERM;
     if (table.has(slot, Flag.DELETED)) return this.#copyDeleted(slot, node, isEmptied);
     const parent = table.parent(slot);
     const result = this.ensureUpper(parent);
@@ -79,15 +90,19 @@ export class CopyUp {
 
   #copyInto(slot: number, node: Node, parent: number, isEmptied: boolean): number {
     const temporary = this.#context.temporaryName();
-    const made = this.#make(slot, node, temporary, isEmptied);
+    // In a file with several names the diff must see which one it is.
+    const isDropped = isEmptied && !hasSeveralNames(node);
+    const made = this.#make(slot, node, temporary, isDropped);
     if (made < 0) return made;
-    const renamed = this.#rename(slot, parent, temporary);
+    const renamed = hasSeveralNames(node)
+      ? this.#placeLinked(slot, node, temporary)
+      : this.#rename(slot, parent, temporary);
     if (renamed < 0) {
       this.#discard(node, temporary);
       if (made > 0) host.close(made);
       return renamed;
     }
-    const isPartial = node.kind === "file" && !isEmptied && !isCopiedWhole(node);
+    const isPartial = node.kind === "file" && !isDropped && !isCopiedWhole(node);
     return this.#adopt(slot, node, made, isPartial ? Flag.PARTIAL : 0);
   }
 
@@ -108,13 +123,47 @@ export class CopyUp {
 
   #rename(slot: number, parent: number, temporary: string): number {
     const { table, tmpFd } = this.#context;
-    const parentFd = table.fd(parent);
-    // The directory looks the same afterwards: so must its times.
-    const hasTimes = host.statFd(parentFd, this.#stat) === 0;
     const place = this.#nodes.hostPlace(parent, table.name(slot));
-    const renamed = host.renameAt(tmpFd, temporary, place.fd, place.name);
-    if (renamed === 0 && hasTimes) this.#restoreTimes(parentFd);
-    return renamed;
+    return this.#unnoticed(parent, () => host.renameAt(tmpFd, temporary, place.fd, place.name));
+  }
+
+  /** Puts a name into a directory that looks the same afterwards: so must its times. */
+  #unnoticed(directory: number, change: () => number): number {
+    const fd = this.#context.table.fd(directory);
+    const hasTimes = host.statFd(fd, this.#stat) === 0;
+    const result = change();
+    if (result === 0 && hasTimes) this.#restoreTimes(fd);
+    return result;
+  }
+
+  #placeLinked(slot: number, node: Node, temporary: string): number {
+    const { table } = this.#context;
+    const placed = this.#linked.place(temporary, node.id, node.attributes.nlink);
+    return placed < 0 ? placed : this.#nameLinked(table.parent(slot), table.name(slot), node.id);
+  }
+
+  #nameLinked(parent: number, name: string, lowerId: number): number {
+    const ready = this.ensureUpper(parent);
+    if (ready < 0) return ready;
+    const place = this.#nodes.hostPlace(parent, name);
+    return this.#unnoticed(parent, () => this.#linked.name(lowerId, place));
+  }
+
+  /**
+   * Before a name goes: when it is one of several of a file that stands only in the lower tree,
+   * makes the file stand in the diff, so that its names are counted.
+   *
+   * @returns 0 or a negative errno
+   */
+  countNames(parent: number, name: string, found: Found): number {
+    if (found.upper || found.whiteout || found.lower === undefined) return 0;
+    // What a directory of the lower tree gives may not know how many names there are.
+    const node = this.#context.lower.nodeById(found.lower.id);
+    if (node?.kind !== "file" || !hasSeveralNames(node)) return 0;
+    const slot = this.#nodes.slotFor(parent, name, found);
+    const result = this.ensureUpper(slot);
+    this.#nodes.freeIfUnused(slot);
+    return result;
   }
 
   #restoreTimes(fd: number): void {
@@ -363,6 +412,9 @@ export class CopyUp {
   syncNames(slot: number): number {
     const { table } = this.#context;
     let current = slot;
+    // Before a name leads to it: else the others would still show what was there before.
+    const linked = table.hasLinkedFiles ? this.#linked.sync() : 0;
+    if (linked < 0) return linked;
     while (current !== ROOT_SLOT && table.has(current, Flag.NAME_UNSYNCED)) {
       const parent = table.parent(current);
       table.clearFlags(current, Flag.NAME_UNSYNCED);
@@ -395,20 +447,29 @@ export function copyNodeXattrs(node: Node, fd: number): number {
   return 0;
 }
 
+/** Whether a node of the lower tree has more names than one; directories have not. */
+export function hasSeveralNames(node: Node): boolean {
+  return node.kind !== "directory" && node.attributes.nlink > 1;
+}
+
 /**
- * Whether a node of the lower tree can be changed in the diff. What has several names would become
- * two files: the changed one, and the old one under its other names. A device 0:0 would be a
- * whiteout there.
+ * Whether a node of the lower tree can be changed in the diff. A link or device with several names
+ * would become two: the changed one, and the old one under its other names; files are looked after
+ * (`linked_files.ts`). A device 0:0 would be a whiteout there.
  */
 export function canChange(node: Node): boolean {
   if (node.kind === "directory") return true;
-  const { mode, nlink, rdev } = node.attributes;
+  const { mode, rdev } = node.attributes;
   const isLikeWhiteout = (mode & FileType.MASK) === FileType.CHARACTER_DEVICE && rdev === 0;
-  return nlink <= 1 && !isLikeWhiteout;
+  return (node.kind === "file" || !hasSeveralNames(node)) && !isLikeWhiteout;
 }
 
-/** Whether a file is copied whole rather than by blocks. */
+/**
+ * Whether a file is copied whole rather than by blocks. One with several names is not: the header
+ * of a partial file says which file it is.
+ */
 export function isCopiedWhole(node: FileNode): boolean {
+  if (hasSeveralNames(node)) return false;
   return node.attributes.size === 0 ||
     (node.plainPath !== undefined && node.attributes.size <= WHOLE_COPY_SIZE_MAX);
 }

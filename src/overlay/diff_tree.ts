@@ -22,6 +22,7 @@ import { CONTROL_DIRECTORY_NAME, emptyTemporaryDirectory } from "./diff_director
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import { isWhiteout, volatileName } from "./found.ts";
+import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
 import { decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
 
 const { Errno, OpenFlag } = host;
@@ -55,6 +56,7 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
   try {
     for (const entry of readHostDirectory(tmpFd)) removeHostTree(tmpFd, entry.name);
     removeAcls(tmpFd);
+    makeLinksDirectory(diffPath);
     const marker = readRootMarker(dataFd);
     discardLostCopies(diffPath, dataFd, readBootId());
     if (marker === undefined) prepareRoot(dataFd, tmpFd, options);
@@ -72,6 +74,12 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
     host.close(tmpFd);
     host.close(dataFd);
   }
+}
+
+function makeLinksDirectory(diffPath: string): void {
+  const path = `${diffPath}/${LINKS_DIRECTORY_NAME}`;
+  const made = host.mkdirAt(host.At.FDCWD, path, 0o700);
+  if (made !== -Errno.EEXIST) host.unwrap(made, "make directory", path);
 }
 
 /** What the root's marker says: not the nonce itself, but enough to know it again. */
@@ -226,6 +234,7 @@ export function settleDiffTree(diffPath: string, nonce: Uint8Array, changedSince
   try {
     const settler = new Settler(nonce);
     settler.collect(dataFd);
+    settler.collectLinked(diffPath);
     // Also where no map is to be written: new files, and names, are durable by this alone.
     if (settler.lastChange >= changedSince) host.unwrap(host.syncfs(dataFd), "sync", diffPath);
     settler.settleCopies();
@@ -285,6 +294,19 @@ class Settler {
       } finally {
         host.close(child);
       }
+    }
+  }
+
+  /** Finds files of which no name may have been looked up yet (`linked_files.ts`). */
+  collectLinked(diffPath: string): void {
+    const fd = host.open(`${diffPath}/${LINKS_DIRECTORY_NAME}`, DIRECTORY_FLAGS);
+    // A diff of before.
+    if (fd === -Errno.ENOENT) return;
+    host.unwrap(fd, "open", LINKS_DIRECTORY_NAME);
+    try {
+      this.collect(fd, ["..", LINKS_DIRECTORY_NAME]);
+    } finally {
+      host.close(fd);
     }
   }
 

@@ -245,6 +245,8 @@ export class Namespace {
     if (ready < 0) return ready;
     const { table } = this.#context;
     const known = this.#nodes.knownSlot(found);
+    const counted = this.#copyUp.countNames(parent, name, found);
+    if (counted < 0) return counted;
     if (known !== 0) this.#nodes.pin(known);
     const removed = found.lower !== undefined
       ? this.#names.placeWhiteout(parent, name)

@@ -68,6 +68,8 @@ const Header = {
   OPEN_COUNT: 9,
   /** 1: the diff has, or had, whole copies that were not synced. */
   HAS_COPIES: 10,
+  /** 1: links may wait for their names (`linked_files.ts`). */
+  HAS_LINKED_FILES: 11,
   WORDS: 1024,
 } as const;
 
@@ -243,6 +245,15 @@ export class NodeTable {
 
   noteCopies(): void {
     Atomics.store(this.#header, Header.HAS_COPIES, 1);
+  }
+
+  /** Whether files of the lower tree with several names may have been changed. */
+  get hasLinkedFiles(): boolean {
+    return Atomics.load(this.#header, Header.HAS_LINKED_FILES) !== 0;
+  }
+
+  noteLinkedFiles(): void {
+    Atomics.store(this.#header, Header.HAS_LINKED_FILES, 1);
   }
 
   /** Nodes known at present. */

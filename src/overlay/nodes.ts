@@ -19,6 +19,7 @@ import type { OverlayContext } from "./context.ts";
 import { areCopiesAnnounced } from "./copy_mark.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
 import { type Found, isWhiteout, volatileName } from "./found.ts";
+import { readHostDirectory } from "./host_directory.ts";
 import { parseLinkReference } from "./link_reference.ts";
 import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
 import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
@@ -35,6 +36,12 @@ export class Nodes {
   readonly #context: OverlayContext;
   readonly #probe: PartialProbe;
   readonly #stat = new host.HostStat();
+
+  /**
+   * Set by who copies up: gives a name of the lower tree the file that stands for it in the diff
+   * when that came there under another name. Returns 1 when there is one, 0, or a negative errno.
+   */
+  nameLinked: (parent: number, name: string, lower: Node) => number = () => 0;
 
   constructor(context: OverlayContext) {
     this.#context = context;
@@ -57,6 +64,7 @@ export class Nodes {
     );
     host.unwrap(host.statFd(fd, this.#stat), "stat", "data");
     if (areCopiesAnnounced(this.#context.diffPath)) table.noteCopies();
+    if (readHostDirectory(this.#context.linksFd).length > 0) table.noteLinkedFiles();
     const slot = table.allocate(this.#stat.ino, 1, EntryType.DIRECTORY, 0, "");
     table.setFd(slot, fd);
     table.setLowerId(slot, lower.root.id);
@@ -143,7 +151,12 @@ export class Nodes {
       }
     }
     found.lower = this.lowerDirectory(parent)?.lookup(name);
-    return 0;
+    if (found.lower === undefined || found.upper || found.whiteout) return 0;
+    const named = this.nameLinked(parent, name, found.lower);
+    if (named <= 0) return named;
+    const result = host.statAt(table.fd(parent), name, found.stat);
+    found.upper = result === 0;
+    return result;
   }
 
   /** The known slot of what was found, or 0. */

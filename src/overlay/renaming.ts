@@ -102,9 +102,8 @@ export class Renaming {
       if (!isDirectory && target.isDirectory) return -Errno.EISDIR;
       if (isDirectory && !this.#names.isEmpty(replaced)) return -Errno.ENOTEMPTY;
     }
-    // Programs that move files then copy them, and remove the name.
-    if (!this.#nodes.hasOneLowerName(slot) && !table.has(slot, Flag.UPPER)) return -Errno.EXDEV;
     let result = this.#copyUp.ensureUpper(slot);
+    if (result === 0) result = this.#copyUp.countNames(newParent, newName, target);
     if (result === 0) result = this.#copyUp.settleBeforeNaming(slot);
     if (result === 0) result = this.#copyUp.ensureUpper(newParent);
     if (result === 0 && isDirectory) result = this.#keepLower(slot, parent, name, target);

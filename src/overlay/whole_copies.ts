@@ -19,7 +19,7 @@ import type { FileNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { announceCopies, markCopy } from "./copy_mark.ts";
 import type { CopyJobs } from "./copy_job.ts";
-import { canChange, type CopyUp } from "./copy_up.ts";
+import { canChange, type CopyUp, hasSeveralNames } from "./copy_up.ts";
 import { Flag } from "./node_table.ts";
 
 const { Errno, OpenFlag } = host;
@@ -66,7 +66,7 @@ export class WholeCopies {
     if (backing === undefined || options.wholeCopyBytesMax === 0) return undefined;
     if (!this.#isUntouched(slot)) return undefined;
     const node = lower.nodeById(table.lowerId(slot));
-    if (node?.kind !== "file" || !canChange(node)) return undefined;
+    if (node?.kind !== "file" || !canChange(node) || hasSeveralNames(node)) return undefined;
     const { size, dataBytes = size } = node.attributes;
     // Zeros that take no space below would take some in the copy.
     if (dataBytes < size) return undefined;

@@ -93,7 +93,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const lowerFile = fc.record({
   name,
-  size: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: SIZE_MAX })),
+  size: fc.oneof(
+    fc.constant(0),
+    fc.integer({ min: 1, max: SIZE_MAX }),
+    // One more name of a file.
+    fc.constant(undefined),
+  ),
 });
 
 interface File {
@@ -126,7 +131,11 @@ function pattern(size: number, seed: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, index) => (index * 31 + seed + (index >> 8)) & 0xff);
 }
 
-function buildLower(files: readonly { name: string; size: number }[], model: Model): MemoryTree {
+/** @param files those without a size are more names of the first file */
+function buildLower(
+  files: readonly { name: string; size: number | undefined }[],
+  model: Model,
+): MemoryTree {
   const root: Record<string, MemoryEntry> = {};
   const at = new Map<string, Record<string, MemoryEntry>>([["", root]]);
   const ensure = (path: string): Record<string, MemoryEntry> => {
@@ -138,11 +147,16 @@ function buildLower(files: readonly { name: string; size: number }[], model: Mod
     ensure(parentOf(path))[path.slice(path.lastIndexOf("/") + 1)] = memoryDirectory(entries);
     return entries;
   };
+  const made = new Map<File, MemoryEntry>();
   for (const [index, { name, size }] of files.entries()) {
     if (model.files.has(name)) continue;
-    const bytes = pattern(size, index);
-    ensure(parentOf(name))[name.slice(name.lastIndexOf("/") + 1)] = memoryFile(bytes);
-    model.files.set(name, { bytes: bytes.slice() });
+    const linked = size === undefined ? model.files.values().next().value : undefined;
+    const bytes = pattern(size ?? 0, index);
+    const file = linked ?? { bytes: bytes.slice() };
+    const entry = made.get(file) ?? memoryFile(bytes);
+    made.set(file, entry);
+    ensure(parentOf(name))[name.slice(name.lastIndexOf("/") + 1)] = entry;
+    model.files.set(name, file);
   }
   return new MemoryTree(memoryDirectory(root));
 }
@@ -266,8 +280,10 @@ function compare(harness: OverlayHarness, model: Model): void {
     assert.deepEqual(harness.list(path), model.children(path).sort(), `entries of "${path}"`);
   }
   for (const [path, file] of model.files) {
-    const { size } = harness.stat(path);
+    const { size, nlink } = harness.stat(path);
     assert.equal(size, file.bytes.length, `size of ${path}`);
+    const names = [...model.files.values()].filter((other) => other === file);
+    assert.equal(nlink, names.length, `number of names of ${path}`);
     const bytes = harness.read(path);
     const difference = bytes.findIndex((byte, index) => byte !== file.bytes[index]);
     assert.equal(bytes.length, file.bytes.length, `length read of ${path}`);
