@@ -103,6 +103,17 @@ export function sizeNamed(directory: number, name: CName): number {
     statxView.getUint32(SIZE_OFFSET + 4, true) * 0x1_0000_0000;
 }
 
+const STATX_INO = 0x100;
+const INO_OFFSET = 32;
+
+/** Inode number; a symbolic link is not followed. */
+export function inodeNamed(directory: number, name: CName): number {
+  const result = libc().statx(directory, name, At.SYMLINK_NOFOLLOW, STATX_INO, statxBytes);
+  if (result === -1) return failed();
+  return statxView.getUint32(INO_OFFSET, true) +
+    statxView.getUint32(INO_OFFSET + 4, true) * 0x1_0000_0000;
+}
+
 const POSIX_FADV_WILLNEED = 3;
 
 /** posix_fadvise(3): the system reads a range ahead, the whole file unless told. */

@@ -143,8 +143,8 @@ export class DirectoryChunks implements ChunkStorage {
 
   placeOf(digest: ChunkDigest): number {
     if (this.#directory < 0) return 0;
-    const result = host.lstat(this.pathOf(digest), this.#stat);
-    return result < 0 ? 0 : this.#stat.ino;
+    this.#names.set(digest);
+    return Math.max(named.inodeNamed(this.#directory, this.#names.final), 0);
   }
 
   /** Says that a chunk will be read soon: the system can fetch it meanwhile. */

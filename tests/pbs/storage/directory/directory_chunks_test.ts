@@ -106,6 +106,15 @@ Deno.test("DirectoryChunks does not mix encrypted chunks with others", () => {
   store.close();
 });
 
+Deno.test("DirectoryChunks tells the inode of a chunk as its place, and none of what is not there", () => {
+  using directory = new TempDirectory("chunks");
+  const store = openNew(directory);
+  assert.equal(store.placeOf(DIGEST), 0);
+  insert(store, blob(10));
+  assert.equal(store.placeOf(DIGEST), Deno.statSync(store.pathOf(DIGEST)).ino);
+  store.close();
+});
+
 Deno.test("DirectoryChunks adds only what is not there", () => {
   using directory = new TempDirectory("chunks");
   const store = openNew(directory);
