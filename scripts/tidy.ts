@@ -1,7 +1,7 @@
 /**
  * House rules that the compiler and the linter do not check: dead modules, import cycles, leftover
- * markers, tests that do not run, names that say nothing, folders with too many modules. Long
- * modules are only mentioned.
+ * markers, tests that do not run, names that say nothing or two things, folders with too many
+ * modules. Long modules are only mentioned.
  *
  *     deno run --allow-read --allow-write=dist --allow-run=deno,git scripts/tidy.ts
  *
@@ -105,6 +105,51 @@ export function crowdedFolders(modules: readonly string[]): string[] {
   return [...counts]
     .filter(([folder, count]) => count > FOLDER_MODULES_MAX && !LARGE_FOLDERS.has(folder))
     .map(([folder, count]) => `${folder}: ${count} modules, more than ${FOLDER_MODULES_MAX}`);
+}
+
+/** Names that two folders declare with different meanings, each the term of its own field. */
+const SHARED_NAMES: ReadonlySet<string> = new Set([
+  "BackingRegistry", // a port of overlay/, and what implements it in mount/
+  "DirectoryEntry",
+  "DirectoryFiles",
+  "FILE_MODE",
+  "LinkedFiles",
+  "NAME_SIZE_MAX", // limits of two formats
+  "NONCE_SIZE",
+  "Namespace", // names of a file system, and of a datastore
+  "OpenSource",
+  "PATH_SIZE_MAX", // limits of two formats
+  "ReadContent",
+  "SourceName",
+  "Xattr",
+  "directoryOf",
+  "openArchive",
+  "openSource",
+]);
+
+const EXPORTED_NAME =
+  /^export (?:abstract )?(?:async )?(?:function\*?|class|interface|type|const|let) (\w+)/gm;
+
+/** Names that several modules of the program export, and entries of `shared` that only one does. */
+export function ambiguousNames(
+  texts: ReadonlyMap<string, string>,
+  shared: ReadonlySet<string> = SHARED_NAMES,
+): string[] {
+  const places = new Map<string, Set<string>>();
+  for (const [path, text] of texts) {
+    if (!/^(?:src|ffi)\//.test(path)) continue;
+    for (const [, name] of text.matchAll(EXPORTED_NAME)) {
+      places.set(name!, (places.get(name!) ?? new Set()).add(path));
+    }
+  }
+  const ambiguous = [...places].filter(([, paths]) => paths.size > 1);
+  const names = new Set(ambiguous.map(([name]) => name));
+  return [
+    ...ambiguous.filter(([name]) => !shared.has(name))
+      .map(([name, paths]) => `${name}: declared in ${[...paths].join(" and ")}`),
+    ...[...shared].filter((name) => !names.has(name))
+      .map((name) => `scripts/tidy.ts: ${name} is declared once, and need not be allowed`),
+  ];
 }
 
 /** What is wrong with the text of one module. */
@@ -236,6 +281,7 @@ async function main(): Promise<number> {
     ...unusedPackages(config.imports, texts),
     ...unusedAllowances(graph),
     ...crowdedFolders(modules),
+    ...ambiguousNames(texts),
     ...exported.filter((path) => !texts.has(path)).map((path) => `${path}: exported but not there`),
     ...[...texts].flatMap(([path, text]) => textFaults(path, text)),
     ...graphFaults(graph, texts, exported),

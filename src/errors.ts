@@ -166,11 +166,21 @@ export class ProtocolError extends Failure {
   override readonly name = "ProtocolError";
   /** `protocol`, or the code that the peer gave. */
   readonly code: string;
+  readonly #isTemporary: boolean;
 
   /** The message names the peer. */
-  constructor(message: string, options: CodedFailureOptions = {}) {
+  constructor(
+    message: string,
+    options: CodedFailureOptions & { readonly isTemporary?: boolean | undefined } = {},
+  ) {
     super(message, options);
     this.code = options.code ?? "protocol";
+    this.#isTemporary = options.isTemporary === true;
+  }
+
+  /** As the peer says. */
+  override get isTemporary(): boolean {
+    return this.#isTemporary;
   }
 }
 

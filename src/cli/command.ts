@@ -55,14 +55,14 @@ export function formatOption(): Option {
 }
 
 /** The options by which all commands name the backup store. */
-export function addStoreOptions(command: Command): Command {
+export function addCatalogOptions(command: Command): Command {
   return command
     .option("-B, --pbk-store <path>", "backup catalog; else the value of BACKUP_PATH")
     .addOption(new Option("--backup-path <path>", "same as --pbk-store").hideHelp());
 }
 
-/** Values of {@link addStoreOptions}. */
-export interface StoreOptions {
+/** Values of {@link addCatalogOptions}. */
+export interface CatalogOptions {
   readonly pbkStore?: string;
   readonly backupPath?: string;
 }
@@ -73,7 +73,10 @@ export interface FormatOptions {
 }
 
 /** The backup store of the command line or the environment; undefined when neither names one. */
-export function findStorePath(options: StoreOptions, context: CommandContext): string | undefined {
+export function findStorePath(
+  options: CatalogOptions,
+  context: CommandContext,
+): string | undefined {
   const path = options.pbkStore ?? options.backupPath ?? context.environment("BACKUP_PATH");
   return path === "" ? undefined : path;
 }
@@ -82,7 +85,7 @@ export function findStorePath(options: StoreOptions, context: CommandContext): s
  * The backup store of the command line or the environment. @throws {UsageError} when neither names
  * one
  */
-export function storePath(options: StoreOptions, context: CommandContext): string {
+export function storePath(options: CatalogOptions, context: CommandContext): string {
   return required(
     findStorePath(options, context),
     "-B/--pbk-store",

@@ -51,8 +51,8 @@ interface ErrorDescription {
   [key: string]: unknown;
 }
 
-/** Properties of errors that tell the place, and the names under which they appear in JSON. */
-export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
+/** Properties of errors that name the place, and the names under which they appear in JSON. */
+const PLACE_FIELDS: readonly (readonly [string, string])[] = [
   ["option", "option"],
   ["path", "path"],
   ["offset", "offset"],
@@ -63,6 +63,12 @@ export const ERROR_FIELDS: readonly (readonly [string, string])[] = [
   ["call", "call"],
 ];
 
+/** What an error says of its place: `key` is the error's property, `name` that of JSON. */
+export function placeOf(error: Failure): { key: string; name: string; value: unknown }[] {
+  return PLACE_FIELDS.map(([key, name]) => ({ key, name, value: Reflect.get(error, key) }))
+    .filter(({ value }) => value !== undefined);
+}
+
 function describe(error: unknown, command: Command | undefined): ErrorDescription {
   if (error instanceof Failure) {
     const message = inWordsOf(command, error.message, "long");
@@ -71,9 +77,8 @@ function describe(error: unknown, command: Command | undefined): ErrorDescriptio
     if (hint !== undefined) description.hint = hint;
     if (option !== undefined) description["option"] = option;
     if (error.isTemporary) description["temporary"] = true;
-    for (const [field, name] of ERROR_FIELDS) {
-      const value = (error as unknown as Record<string, unknown>)[field];
-      if (value !== undefined && field !== "option") description[name] = value;
+    for (const { key, name, value } of placeOf(error)) {
+      if (key !== "option") description[name] = value;
     }
     return description;
   }

@@ -10,13 +10,13 @@ import type { UnmountCall } from "#src/usecases/mounting/control/unmount_call.ts
 
 /** The commands that do what calls do which the library's texts name with their arguments. */
 export const CALL_WORDS: CallWords = {
-  unmount: unmountCommand,
+  unmount: unmountLine,
   unmapImage: ({ name, force }: { name: string; force: boolean }) =>
     ["pbkfs pbs unmap", shellWord(name), ...(force ? ["--force"] : [])].join(" "),
 };
 
 /** The command that ends a mount. */
-export function unmountCommand({ mountPath, diffPath, force }: UnmountCall): string {
+export function unmountLine({ mountPath, diffPath, force }: UnmountCall): string {
   return [
     "pbkfs unmount -D",
     shellWord(mountPath),

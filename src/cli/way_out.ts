@@ -13,7 +13,7 @@ import { dirname } from "node:path";
 import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { replaceCalls } from "#src/usecases/call_text.ts";
-import { CALL_WORDS, unmountCommand } from "./shell_command.ts";
+import { CALL_WORDS, unmountLine } from "./shell_command.ts";
 import { datastoreWayOut } from "./datastore/way_out.ts";
 
 /** Flags of the options that errors name. */
@@ -34,6 +34,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   overwrite: "--overwrite",
   payload: "--payload",
   payloadOutput: "--payload-output",
+  repository: "--repository",
   skipFsync: "--perf-unsafe",
   skipsLargeXattrs: "--skip-e2big-xattr",
   storePath: "--pbk-store",
@@ -73,7 +74,7 @@ export function wayOut(error: Failure, command: Command | undefined): WayOut {
     if (mountPath !== undefined) {
       const flags = option === undefined ? undefined : flagsOf(command, FLAGS[option] ?? "");
       const instead = flags === undefined ? "" : ` (or give ${flags})`;
-      return { hint: `Run ${unmountCommand({ mountPath, diffPath })} first${instead}` };
+      return { hint: `Run ${unmountLine({ mountPath, diffPath })} first${instead}` };
     }
   }
   const known = option === undefined ? undefined : FLAGS[option];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { unmountCommand } from "#src/cli/shell_command.ts";
+import { unmountLine } from "#src/cli/shell_command.ts";
 
-Deno.test("unmountCommand() quotes what needs it only", () => {
-  assert.equal(unmountCommand({ mountPath: "/mnt/pg" }), "pbkfs unmount -D /mnt/pg");
+Deno.test("unmountLine() quotes what needs it only", () => {
+  assert.equal(unmountLine({ mountPath: "/mnt/pg" }), "pbkfs unmount -D /mnt/pg");
   const call = { mountPath: "/mnt/a b", diffPath: "/d", force: true };
-  assert.equal(unmountCommand(call), "pbkfs unmount -D '/mnt/a b' -d /d --force");
+  assert.equal(unmountLine(call), "pbkfs unmount -D '/mnt/a b' -d /d --force");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  ambiguousNames,
   crowdedFolders,
   importCycles,
   type ModuleGraph,
@@ -76,4 +77,18 @@ Deno.test("crowdedFolders() names folders of the program with more than 25 modul
     ...inFolder("tests/a", 40),
   ];
   assert.deepEqual(crowdedFolders(modules), ["src/a/b: 26 modules, more than 25"]);
+});
+
+Deno.test("ambiguousNames() names what two modules export, and what is allowed in vain", () => {
+  const texts = new Map([
+    ["src/a.ts", "export const A = 1;\nexport function both(): void {}\nexport class Port {}"],
+    ["src/b.ts", "export async function both() {}\nexport interface Port {}\nconst A = 2;"],
+    ["tests/a_test.ts", "export const A = 1;"],
+  ]);
+  assert.deepEqual(ambiguousNames(texts, new Set(["Port"])), [
+    "both: declared in src/a.ts and src/b.ts",
+  ]);
+  assert.deepEqual(ambiguousNames(texts, new Set(["Port", "both", "A"])), [
+    "scripts/tidy.ts: A is declared once, and need not be allowed",
+  ]);
 });

@@ -7,7 +7,7 @@
 import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import {
-  addStoreOptions,
+  addCatalogOptions,
   type CommandContext,
   type CommandModule,
   formatOption,
@@ -16,16 +16,16 @@ import { addHelpNotes } from "../help.ts";
 import { addIoTimeout } from "../options/io_timeout.ts";
 import { addLogOptions } from "../options/log_options.ts";
 import type { Owner } from "#src/usecases/mounting/mount_request.ts";
-import type { BackupMountRequest, MountOptions } from "../options/mount_options.ts";
+import type { BackupMountRequest, MountCommandOptions } from "../options/mount_options.ts";
 
 const SECONDS_MAX = 86_400;
 
 /** The command. */
-export const mountCommand: CommandModule<MountOptions> = {
+export const mountCommand: CommandModule<MountCommandOptions> = {
   describe() {
     const command = new Command("mount")
       .description("Mount a backup as a writable data directory; changes go to the diff directory");
-    addStoreOptions(command)
+    addCatalogOptions(command)
       .option("-D, --mnt-path <path>", "mount point: an existing, empty directory")
       .option("-d, --diff-dir <path>", "diff directory; made when missing")
       .option("-I, --instance <name>", "instance; not needed for a diff directory mounted before")
@@ -101,11 +101,12 @@ export const mountCommand: CommandModule<MountOptions> = {
 
 async function launch(
   request: BackupMountRequest,
-  options: MountOptions,
+  options: MountCommandOptions,
   { args, terminal }: CommandContext,
 ): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
-  const { launchWorker, workerCommand } = await import("../mounting/background.ts");
+  const { launchWorker } = await import("#src/usecases/mounting/launch.ts");
+  const { workerCommand } = await import("../mounting/worker_command.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const result = await launchWorker({
     command: workerCommand(args),
@@ -123,7 +124,7 @@ async function launch(
 }
 
 /** Only the serving process looks an owner up, and reports what is wrong with it. */
-async function ownerOf({ owner }: MountOptions): Promise<Owner | undefined> {
+async function ownerOf({ owner }: MountCommandOptions): Promise<Owner | undefined> {
   if (owner === undefined) return undefined;
   const { ownerOfMount } = await import("../options/owner.ts");
   return ownerOfMount(owner);

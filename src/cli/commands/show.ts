@@ -8,16 +8,16 @@
 import { Command } from "commander";
 import { StateError } from "#src/errors.ts";
 import {
-  addStoreOptions,
+  addCatalogOptions,
+  type CatalogOptions,
   type CommandModule,
   formatOption,
   type FormatOptions,
-  type StoreOptions,
   storePath,
 } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
 
-interface ShowOptions extends StoreOptions, FormatOptions {
+interface ShowOptions extends CatalogOptions, FormatOptions {
   readonly instance?: string;
   readonly backupId?: string;
 }
@@ -27,7 +27,7 @@ export const showCommand: CommandModule<ShowOptions> = {
   describe() {
     const command = new Command("show")
       .description("List instances, chains and backups, and whether each can be mounted");
-    addStoreOptions(command)
+    addCatalogOptions(command)
       .option("-I, --instance <name>", "only this instance")
       .option("-i, --backup-id <id>", "only this backup")
       .addOption(formatOption());

@@ -8,7 +8,7 @@ import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { namedEntries, type NamedEntry } from "#src/usecases/datastore/catalog_entries.ts";
+import { type CatalogLine, namedEntries } from "#src/usecases/datastore/catalog_entries.ts";
 import type { OutputForm } from "../output/output.ts";
 
 /** Prints one line for each entry, or JSON. @throws {FormatError} */
@@ -26,14 +26,14 @@ export function dumpCatalog(snapshot: SnapshotReader, form: OutputForm, terminal
 }
 
 /** As the real client prints it: letter, path in quotation marks, size and time of files. */
-function formatEntry({ letter, names, size, mtime }: NamedEntry): string {
+function formatEntry({ letter, names, size, mtime }: CatalogLine): string {
   const path = quoteName(`./${names.join("/")}`);
   return size === undefined
     ? `${letter} ${path}`
-    : `${letter} ${path} ${size} ${formatTime(mtime!)}`;
+    : `${letter} ${path} ${size} ${formatUtcTime(mtime!)}`;
 }
 
-function entryFields({ kind, names, size, mtime }: NamedEntry): Record<string, unknown> {
+function entryFields({ kind, names, size, mtime }: CatalogLine): Record<string, unknown> {
   const [archive, ...rest] = names;
   return {
     archive,
@@ -44,7 +44,7 @@ function entryFields({ kind, names, size, mtime }: NamedEntry): Record<string, u
   };
 }
 
-function formatTime(seconds: number): string {
+function formatUtcTime(seconds: number): string {
   const time = new Date(seconds * 1000);
   return Number.isNaN(time.getTime()) ? `@${seconds}` : time.toISOString().replace(/\.\d+Z$/u, "Z");
 }

@@ -11,7 +11,7 @@ import { METADATA_FIELDS, type MetadataField } from "#src/tree/metadata.ts";
 import { type EntryFormat, ExitCode } from "../exit_code.ts";
 import { OutputClosed, type Terminal } from "../terminal/terminal.ts";
 import { DamageOutput } from "../output/damage_output.ts";
-import type { DiffOptions } from "../options/diff_options.ts";
+import type { ComparisonOptions } from "../options/diff_options.ts";
 import { DifferenceOutput } from "../output/difference_output.ts";
 import type { OpenTree } from "#src/usecases/archive/trees.ts";
 
@@ -29,7 +29,7 @@ const FORMAT_NAMES: ReadonlySet<string> = new Set([EXCLUDE_OPTIONS_NAME]);
 export function printDifferences(
   openLeft: () => OpenTree,
   openRight: () => OpenTree,
-  options: DiffOptions & { readonly format: EntryFormat },
+  options: ComparisonOptions & { readonly format: EntryFormat },
   terminal: Terminal,
 ): number {
   const ignoredFields = parseFields(options.ignore ?? []);

@@ -8,7 +8,7 @@ import type { Datastore } from "#src/pbs/datastore.ts";
 import { collectGarbage, type GcProgress } from "#src/pbs/gc/garbage_collection.ts";
 import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { formatHumanBytes } from "../terminal/human_bytes.ts";
+import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine, type ProgressReport } from "../output/progress_line.ts";

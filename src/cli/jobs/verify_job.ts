@@ -19,7 +19,7 @@ import {
 } from "#src/pbs/verify/verify_store.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { spawnThread } from "#src/usecases/threads.ts";
-import { formatHumanBytes } from "../terminal/human_bytes.ts";
+import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine, type ProgressReport } from "../output/progress_line.ts";

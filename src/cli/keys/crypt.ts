@@ -15,7 +15,7 @@ import {
   type KeyPlan,
   planReadKey,
 } from "./key_choice.ts";
-import type { BackupKeys } from "../jobs/backup_job.ts";
+import type { BackupCrypt } from "#src/usecases/datastore/backup.ts";
 import { loadKey, loadMasterKey } from "./key_loading.ts";
 import type { Output } from "../output/output.ts";
 
@@ -56,7 +56,7 @@ export async function loadBackupKeys(
   { mode, key, masterKey }: KeyPlan,
   context: CommandContext,
   output: Output,
-): Promise<BackupKeys> {
+): Promise<BackupCrypt> {
   if (key === undefined) return { mode, crypt: undefined, encryptedKey: undefined };
   const tell = (message: string) => {
     if (!output.isJson) context.terminal.err(`${message}\n`);

@@ -28,7 +28,7 @@ export interface BackupKeyOptions extends KeyOptions {
 }
 
 /** Where a key is to be read from. */
-export interface KeyOrigin {
+export interface KeySource {
   readonly kind: "file" | "default" | "descriptor";
   /** Path, or number of the descriptor. */
   readonly place: string;
@@ -38,9 +38,9 @@ export interface KeyOrigin {
 export interface KeyPlan {
   readonly mode: CryptMode;
   /** Undefined for mode `none`. */
-  readonly key: KeyOrigin | undefined;
+  readonly key: KeySource | undefined;
   /** Public key that the key is stored with. */
-  readonly masterKey: KeyOrigin | undefined;
+  readonly masterKey: KeySource | undefined;
 }
 
 /** Keys that are used where the command line names none. */
@@ -116,12 +116,12 @@ export function planBackupKeys(options: BackupKeyOptions, defaults: DefaultKeys)
 }
 
 /** The key that snapshots are read with; undefined when there is none. @throws {UsageError} */
-export function planReadKey(options: KeyOptions, defaults: DefaultKeys): KeyOrigin | undefined {
+export function planReadKey(options: KeyOptions, defaults: DefaultKeys): KeySource | undefined {
   return givenKey(options) ?? defaultOrigin(defaults.key);
 }
 
 /** What is said of a key that is used. `kind`: `encryption` or `master`. */
-export function describeOrigin({ kind, place }: KeyOrigin, name: "encryption" | "master"): string {
+export function describeOrigin({ kind, place }: KeySource, name: "encryption" | "master"): string {
   switch (kind) {
     case "default":
       return `Using default ${name} key..`;
@@ -132,11 +132,11 @@ export function describeOrigin({ kind, place }: KeyOrigin, name: "encryption" | 
   }
 }
 
-function givenKey({ keyfile, keyfd }: KeyOptions): KeyOrigin | undefined {
+function givenKey({ keyfile, keyfd }: KeyOptions): KeySource | undefined {
   return givenOrigin(keyfile, keyfd, "--keyfile and --keyfd");
 }
 
-function givenMasterKey(options: BackupKeyOptions): KeyOrigin | undefined {
+function givenMasterKey(options: BackupKeyOptions): KeySource | undefined {
   const { masterPubkeyFile: file, masterPubkeyFd: fd } = options;
   return givenOrigin(file, fd, "--master-pubkey-file and --master-pubkey-fd");
 }
@@ -145,7 +145,7 @@ function givenOrigin(
   file: string | undefined,
   fd: string | undefined,
   flags: string,
-): KeyOrigin | undefined {
+): KeySource | undefined {
   if (file !== undefined && fd !== undefined) {
     throw new UsageError(`${flags} are mutually exclusive`);
   }
@@ -153,11 +153,11 @@ function givenOrigin(
   return fd === undefined ? undefined : { kind: "descriptor", place: fd };
 }
 
-function defaultOrigin(path: string | undefined): KeyOrigin | undefined {
+function defaultOrigin(path: string | undefined): KeySource | undefined {
   return path === undefined ? undefined : { kind: "default", place: path };
 }
 
-function refuseWithoutEncryption(origin: KeyOrigin | undefined, flags: string): void {
+function refuseWithoutEncryption(origin: KeySource | undefined, flags: string): void {
   if (origin === undefined) return;
   throw new UsageError(`${flags} and --crypt-mode=none are mutually exclusive`, {
     option: "--crypt-mode",

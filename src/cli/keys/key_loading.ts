@@ -15,7 +15,7 @@ import {
 import type { CommandContext } from "../command.ts";
 import { askPassword } from "../terminal/password.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
-import { describeOrigin, type KeyOrigin } from "./key_choice.ts";
+import { describeOrigin, type KeySource } from "./key_choice.ts";
 import { parseKeyFileOf } from "#src/usecases/keys/key_file_reading.ts";
 import { KEY_PASSWORD, readDescriptor, readKeyText, secretOf } from "#src/usecases/keys/secrets.ts";
 
@@ -34,7 +34,7 @@ export interface UnlockedKey {
  * @throws {FormatError} when it is no key file
  * @throws {AuthError} when the password is missing or wrong
  */
-export async function loadKey(origin: KeyOrigin, context: CommandContext): Promise<UnlockedKey> {
+export async function loadKey(origin: KeySource, context: CommandContext): Promise<UnlockedKey> {
   const text = await readOrigin(origin, "--keyfile", "--keyfd");
   const file = origin.kind === "descriptor"
     ? parseKeyFile(text)
@@ -48,7 +48,7 @@ export async function loadKey(origin: KeyOrigin, context: CommandContext): Promi
 }
 
 /** Reads a public master key: a PEM document. @throws {UsageError} when it cannot be read */
-export async function loadMasterKey(origin: KeyOrigin): Promise<string> {
+export async function loadMasterKey(origin: KeySource): Promise<string> {
   return await readOrigin(origin, "--master-pubkey-file", "--master-pubkey-fd");
 }
 
@@ -76,7 +76,7 @@ export async function unlockKeyFile(file: KeyFile, context: CommandContext): Pro
   }
 }
 
-function readOrigin({ kind, place }: KeyOrigin, flag: string, fdFlag: string): Promise<string> {
+function readOrigin({ kind, place }: KeySource, flag: string, fdFlag: string): Promise<string> {
   return kind === "descriptor"
     ? readDescriptor(place, fdFlag)
     : Promise.resolve(readKeyText(place, flag));

@@ -1,5 +1,5 @@
 /**
- * How a mounting process in the background tells its launcher how it gets on: over a pipe.
+ * Status messages of a mounting process in the background to its launcher, over a pipe.
  *
  * @module
  */
@@ -7,8 +7,12 @@
 import * as host from "#ffi/libc/calls.ts";
 import { Failure, UsageError } from "#src/errors.ts";
 import type { MountReport } from "#src/usecases/mounting/mount_process.ts";
-import { ERROR_FIELDS } from "../exit_code.ts";
-import { formatHandshake, type HandshakeMessage } from "#src/usecases/mounting/handshake.ts";
+import { placeOf } from "../exit_code.ts";
+import {
+  formatHandshake,
+  type HandshakeError,
+  type HandshakeMessage,
+} from "#src/usecases/mounting/handshake.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -24,7 +28,7 @@ export const pipeReport: Required<MountReport> & { failed(error: unknown): void 
     replaceDescriptor(STDOUT, undefined);
   },
   failed(error) {
-    send({ type: "failed", error: describe(error) });
+    send({ type: "failed", error: handshakeError(error) });
   },
 };
 
@@ -34,20 +38,16 @@ function send(message: HandshakeMessage): void {
   host.write(STDOUT, buffer.address, BigInt(buffer.bytes.length));
 }
 
-function describe(error: unknown): Extract<HandshakeMessage, { type: "failed" }>["error"] {
+/** An error as the launcher gets it. */
+export function handshakeError(error: unknown): HandshakeError {
   const message = error instanceof Error ? error.message : String(error);
   const isUsage = error instanceof UsageError;
   if (!(error instanceof Failure)) return { code: "internal", message, isUsage };
-  const { code, hint } = error;
-  const details = placeOf(error);
-  return { code, message, isUsage, details, hint };
-}
-
-function placeOf(error: object): Record<string, string | number> {
-  const values = ERROR_FIELDS.map(([field]) => [field, Reflect.get(error, field)] as const);
-  return Object.fromEntries(
-    values.filter(([, value]) => typeof value === "string" || typeof value === "number"),
+  const { code, hint, isTemporary } = error;
+  const details = Object.fromEntries(
+    placeOf(error).map(({ key, value }) => [key, value as string | number]),
   );
+  return { code, message, isUsage, isTemporary, details, hint };
 }
 
 /**

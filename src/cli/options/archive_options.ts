@@ -37,16 +37,16 @@ export interface OutputOptions {
   readonly payloadOutput?: string;
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
-  readonly format: FormatChoice;
+  readonly format: ArchiveFormatChoice;
 }
 
 /** What `--format` of a command that writes archives asks for. */
-export interface FormatChoice {
+export interface ArchiveFormatChoice {
   readonly archive?: ArchiveFormat;
   readonly report: OutputFormat;
 }
 
-const NO_CHOICE: FormatChoice = { report: "text" };
+const NO_CHOICE: ArchiveFormatChoice = { report: "text" };
 
 /** The options of commands that write archives. */
 export function addOutputOptions(command: Command): Command {
@@ -63,7 +63,7 @@ export function addOutputOptions(command: Command): Command {
 }
 
 /** Takes `--format` once for the archive and once for the report. @throws {UsageError} */
-function chooseFormat(value: string, former: FormatChoice): FormatChoice {
+function chooseFormat(value: string, former: ArchiveFormatChoice): ArchiveFormatChoice {
   if (value === "v1" || value === "v2") return { ...former, archive: value };
   if (value === "text" || value === "json") return { ...former, report: value };
   throw new UsageError(

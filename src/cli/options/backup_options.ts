@@ -6,25 +6,24 @@
 
 import { type Command, Option } from "commander";
 import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
-import { type BackupSpec, checkBackupSpecs, parseBackupSpec } from "#src/backup/backup_spec.ts";
+import { checkBackupSpecs, parseBackupSpec } from "#src/backup/backup_spec.ts";
 import { UsageError } from "#src/errors.ts";
 import {
   BACKUP_TYPES,
   type BackupType,
-  type GroupId,
   isBackupId,
   isBackupTime,
   type Namespace,
   parseBackupTime,
 } from "#src/pbs/format/snapshot_path.ts";
-import type { BuildOptions } from "#src/pxar/builder/options.ts";
+import type { NewBackup } from "#src/usecases/datastore/backup.ts";
 import { wholeNumber } from "../command.ts";
-import { addCreateOptions, buildOptions, type CreateOptions } from "./create_options.ts";
+import { addCreateOptions, type ArchiveCreateOptions, buildOptions } from "./create_options.ts";
 import { addBackupKeyOptions, type BackupKeyOptions } from "../keys/key_choice.ts";
 import { addStoreOptions, type StoreOptions } from "../datastore/store.ts";
 
 /** Values of {@link addBackupOptions}. */
-export interface BackupCommandOptions extends StoreOptions, BackupKeyOptions, CreateOptions {
+export interface BackupCommandOptions extends StoreOptions, BackupKeyOptions, ArchiveCreateOptions {
   readonly args: readonly string[];
   readonly backupType: BackupType;
   readonly backupId?: string;
@@ -37,23 +36,8 @@ export interface BackupCommandOptions extends StoreOptions, BackupKeyOptions, Cr
   readonly verbose?: boolean;
 }
 
-/** A backup, as asked for. */
-export interface BackupRequest {
-  readonly specs: readonly BackupSpec[];
-  readonly group: GroupId;
-  /** Unix seconds; undefined: now. */
-  readonly time: number | undefined;
-  /**
-   * Whom the group is to belong to; undefined: a new one to the default owner, another to whom it
-   * belongs.
-   */
-  readonly owner: string | undefined;
-  readonly mode: ChangeDetectionMode;
-  /** Undefined: the usual one. */
-  readonly chunkSize: number | undefined;
-  /** Threads that help. */
-  readonly workers: number;
-  readonly build: BuildOptions;
+/** A backup, as asked for at a command line. */
+export interface BackupCommand extends NewBackup {
   readonly isDryRun: boolean;
   readonly isVerbose: boolean;
 }
@@ -105,7 +89,7 @@ export function parseBackupRequest(
   options: BackupCommandOptions,
   ns: Namespace,
   hostName: () => string,
-): BackupRequest {
+): BackupCommand {
   const specs = options.args.map(parseBackupSpec);
   checkBackupSpecs(specs);
   return {

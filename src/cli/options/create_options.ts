@@ -10,7 +10,7 @@ import { wholeNumber } from "../command.ts";
 import { collect } from "./archive_options.ts";
 
 /** Values of {@link addCreateOptions}. */
-export interface CreateOptions {
+export interface ArchiveCreateOptions {
   readonly exclude?: readonly string[];
   readonly includeDev?: readonly string[];
   readonly allFileSystems?: boolean;
@@ -52,7 +52,7 @@ export function addCreateOptions(command: Command): Command {
 }
 
 /** What the options ask for. @throws {UsageError} */
-export function buildOptions(options: CreateOptions): BuildOptions {
+export function buildOptions(options: ArchiveCreateOptions): BuildOptions {
   const entriesMax = options.entriesMax === undefined
     ? undefined
     : wholeNumber(options.entriesMax, "--entries-max", 1, Number.MAX_SAFE_INTEGER);

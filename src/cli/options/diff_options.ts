@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { collect } from "./archive_options.ts";
 
 /** Values of {@link addDiffOptions}. */
-export interface DiffOptions {
+export interface ComparisonOptions {
   readonly ignore?: readonly string[];
   /** False with `--no-contents`. */
   readonly contents: boolean;

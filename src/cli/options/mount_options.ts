@@ -7,11 +7,11 @@
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { UsageError } from "#src/errors.ts";
 import {
+  type CatalogOptions,
   type CommandContext,
   findStorePath,
   type FormatOptions,
   required,
-  type StoreOptions,
   wholeNumber,
 } from "../command.ts";
 import { type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
@@ -21,7 +21,8 @@ import type { Setting } from "#src/usecases/mounting/server_settings.ts";
 import { type LogOptions, parseLogRequest } from "./log_options.ts";
 
 /** Values of the flags, as commander gives them. */
-export interface MountOptions extends StoreOptions, FormatOptions, LogOptions, IoTimeoutOption {
+export interface MountCommandOptions
+  extends CatalogOptions, FormatOptions, LogOptions, IoTimeoutOption {
   readonly mntPath?: string;
   readonly diffDir?: string;
   readonly instance?: string;
@@ -61,7 +62,7 @@ export interface BackupMountRequest extends MountRequest {
  * Checks the flags of a mount; whose `--owner` is, `ownerOfMount()` looks up. @throws {UsageError}
  */
 export function parseMountRequest(
-  options: MountOptions,
+  options: MountCommandOptions,
   context: CommandContext,
 ): BackupMountRequest {
   const store = findStorePath(options, context);

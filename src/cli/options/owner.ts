@@ -6,9 +6,8 @@
 
 import { UsageError } from "#src/errors.ts";
 import { getEffectiveUid } from "#ffi/libc/calls.ts";
+import { findGroupId, findUser } from "#src/usecases/host_accounts.ts";
 import type { Owner } from "#src/usecases/mounting/mount_request.ts";
-
-const ID_MAX = 0xffff_fffe;
 
 /**
  * Parses `USER[:GROUP]` or `UID[:GID]`. Without a group it is the user's own, and for a bare number
@@ -24,7 +23,9 @@ export function parseOwner(text: string): Owner {
     });
   }
   const account = findUser(user);
-  const gid = group === undefined ? account.gid : findGroup(group);
+  if (account === undefined) throw unknown("user", user);
+  const gid = group === undefined ? account.gid : findGroupId(group);
+  if (gid === undefined) throw unknown("group", group!);
   return { uid: account.uid, gid };
 }
 
@@ -43,40 +44,8 @@ export function ownerOfMount(text: string): Owner {
   });
 }
 
-function findUser(name: string): Owner {
-  // name:password:uid:gid:…
-  const entry = lookUp("passwd", name);
-  if (entry !== undefined) return { uid: Number(entry[2]), gid: Number(entry[3]) };
-  const uid = parseId(name);
-  if (uid !== undefined) return { uid, gid: uid };
-  throw new UsageError(`Cannot use "${name}" for --owner: there is no such user`, {
+function unknown(kind: "user" | "group", name: string): UsageError {
+  return new UsageError(`Cannot use "${name}" for --owner: there is no such ${kind}`, {
     option: "--owner",
   });
-}
-
-function findGroup(name: string): number {
-  const gid = parseId(name);
-  if (gid !== undefined) return gid;
-  const entry = lookUp("group", name);
-  if (entry !== undefined) return Number(entry[2]);
-  throw new UsageError(`Cannot use "${name}" for --owner: there is no such group`, {
-    option: "--owner",
-  });
-}
-
-function parseId(text: string): number | undefined {
-  if (!/^\d{1,10}$/u.test(text)) return undefined;
-  const id = Number(text);
-  return id <= ID_MAX ? id : undefined;
-}
-
-/** Fields of an account, from wherever the host keeps its accounts. */
-function lookUp(database: "passwd" | "group", name: string): string[] | undefined {
-  const { success, stdout } = new Deno.Command("getent", {
-    args: ["--", database, name],
-    stdin: "null",
-    stderr: "null",
-  }).outputSync();
-  if (!success) return undefined;
-  return new TextDecoder().decode(stdout).split("\n")[0]!.split(":");
 }

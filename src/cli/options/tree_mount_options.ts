@@ -47,7 +47,7 @@ export function addTreeMountOptions(command: Command): Command {
 }
 
 /** Adds what makes a mount writable. */
-export function addDiffOptions(command: Command): Command {
+export function addDiffDirectoryOptions(command: Command): Command {
   return command
     .option(
       "-d, --diff-dir <path>",
@@ -123,7 +123,8 @@ export async function launchTreeMount(
   input?: Uint8Array,
 ): Promise<number> {
   const { writable } = request;
-  const { launchWorker, workerCommand } = await import("../mounting/background.ts");
+  const { launchWorker } = await import("#src/usecases/mounting/launch.ts");
+  const { workerCommand } = await import("../mounting/worker_command.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const { pid } = await launchWorker({
     command: workerCommand(context.args),

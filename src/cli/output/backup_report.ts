@@ -4,18 +4,10 @@
  * @module
  */
 
-import type { ArchiveReport, BackupReport } from "#src/backup/backup_options.ts";
-import type { CryptMode } from "#src/pbs/format/crypt.ts";
-import { formatBackupTime, qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import { formatHumanBytes } from "../terminal/human_bytes.ts";
-
-/** A finished backup. */
-export interface FinishedBackup {
-  readonly report: BackupReport;
-  readonly id: SnapshotId;
-  readonly cryptMode: CryptMode;
-  readonly durationMs: number;
-}
+import type { ArchiveReport } from "#src/backup/backup_options.ts";
+import { formatBackupTime, qualifiedName } from "#src/pbs/format/snapshot_path.ts";
+import type { FinishedBackup } from "#src/usecases/datastore/backup.ts";
+import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 
 /** Sums over all archives. */
 interface Totals {
@@ -90,8 +82,7 @@ export function formatBackupReport(finished: FinishedBackup): string {
   const { report, id, durationMs } = finished;
   const { archives, snapshot } = report;
   const totals = totalsOf(archives);
-  const seconds = durationMs / 1000;
-  const speed = formatHumanBytes(Math.round(totals.bytes / Math.max(seconds, 0.001)));
+  const speed = formatHumanBytes(speedOf(totals.bytes, durationMs));
   const { ns, type, id: name } = id.group;
   const prefix = ns === "" ? "" : `[${ns}]:`;
   return [
@@ -101,7 +92,7 @@ export function formatBackupReport(finished: FinishedBackup): string {
         report.isPartial ? " (incomplete)" : ""
       }`,
     ]),
-    `Duration: ${seconds.toFixed(2)}s (${speed}/s)`,
+    `Duration: ${(durationMs / 1000).toFixed(2)}s (${speed}/s)`,
   ].map((line) => `${line}\n`).join("");
 }
 
@@ -130,4 +121,9 @@ function totalsOf(archives: readonly ArchiveReport[]): Totals {
     errors: sum(({ build, unreadableCount = 0 }) => (build?.errorCount ?? 0) + unreadableCount),
     warnings: sum(({ build }) => build?.warningCount ?? 0),
   };
+}
+
+/** Bytes per second. */
+export function speedOf(bytes: number, durationMs: number): number {
+  return Math.round(bytes / Math.max(durationMs / 1000, 0.001));
 }

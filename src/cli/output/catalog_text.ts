@@ -9,7 +9,8 @@ import type {
   CatalogDescription,
   InstanceDescription,
 } from "#src/pgprobackup/describe.ts";
-import { type Column, formatSize, formatTable } from "../terminal/table.ts";
+import { formatCatalogBytes } from "../terminal/byte_sizes.ts";
+import { type Column, formatTable } from "../terminal/table.ts";
 import { wrapText } from "../terminal/wrapping.ts";
 
 interface CatalogColumn extends Column {
@@ -26,16 +27,19 @@ const COLUMNS: readonly CatalogColumn[] = [
     title: "ID",
     cell: (backup) => backup.branch.replaceAll(" ", UNBROKEN_BLANK) + backup.id,
   },
-  { title: "Recovery time", cell: (backup) => formatTime(backup.recovery_time ?? backup.end_time) },
+  {
+    title: "Recovery time",
+    cell: (backup) => formatIsoTime(backup.recovery_time ?? backup.end_time),
+  },
   { title: "Mode", cell: (backup) => backup.mode ?? "-" },
   { title: "WAL mode", cell: (backup) => formatWalMode(backup.stream), sacrifice: 1 },
   { title: "Version", cell: (backup) => backup.server_version ?? "-", sacrifice: 4 },
-  { title: "Data", align: "right", cell: (backup) => formatBytes(backup.data_bytes) },
-  { title: "WAL", align: "right", cell: (backup) => formatBytes(backup.wal_bytes), sacrifice: 3 },
+  { title: "Data", align: "right", cell: (backup) => formatSize(backup.data_bytes) },
+  { title: "WAL", align: "right", cell: (backup) => formatSize(backup.wal_bytes), sacrifice: 3 },
   {
     title: "Cluster",
     align: "right",
-    cell: (backup) => formatBytes(backup.pgdata_bytes),
+    cell: (backup) => formatSize(backup.pgdata_bytes),
     sacrifice: 2,
   },
   { title: "Compression", cell: formatCompression, sacrifice: 5 },
@@ -89,13 +93,13 @@ function formatBackups(backups: readonly BackupDescription[], widthMax: number):
 /** What few backups have, and what would make the table wide for all. */
 function formatRemarks({ id, expire_time: expiry, note }: BackupDescription): string[] {
   return [
-    ...(expiry === undefined ? [] : [`${id} is kept until ${formatTime(expiry)}\n`]),
+    ...(expiry === undefined ? [] : [`${id} is kept until ${formatIsoTime(expiry)}\n`]),
     ...(note === undefined ? [] : [`${id} note: ${escapeControls(note)}\n`]),
   ];
 }
 
 /** ISO time without fractions: `2026-11-21 02:03:58Z`. */
-function formatTime(time: string | undefined): string {
+function formatIsoTime(time: string | undefined): string {
   return time?.replace("T", " ").replace(/\.\d+Z$/u, "Z") ?? "-";
 }
 
@@ -104,8 +108,8 @@ function formatWalMode(isStream: boolean | undefined): string {
   return isStream ? "STREAM" : "ARCHIVE";
 }
 
-function formatBytes(bytes: number | undefined): string {
-  return bytes === undefined ? "-" : formatSize(bytes);
+function formatSize(bytes: number | undefined): string {
+  return bytes === undefined ? "-" : formatCatalogBytes(bytes);
 }
 
 /** The backup's own algorithm, and the files that are stored by others. */

@@ -8,7 +8,7 @@ import type { Datastore } from "#src/pbs/datastore.ts";
 import { BACKUP_TYPES, type BackupType } from "#src/pbs/format/snapshot_path.ts";
 import { readGcStatus } from "#src/pbs/gc/garbage_collection.ts";
 import { gcStatusFields } from "#src/pbs/gc/status.ts";
-import { formatHumanBytes } from "../terminal/human_bytes.ts";
+import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import type { Output } from "./output.ts";
 import type { PartialListing } from "./partial_listing.ts";
 

@@ -6,8 +6,8 @@
 
 import type { PxarAcl, PxarAclEntry, PxarEntry } from "#src/pxar/entry.ts";
 import { CHATTR_FLAGS, FAT_FLAGS } from "#src/pxar/format/flags.ts";
-import type { EntryDescription } from "./description.ts";
-import { entryType } from "./entry_json.ts";
+import type { EntryDescription } from "#src/usecases/archive/description.ts";
+import { typeName } from "./entry_json.ts";
 import { formatMode, formatTime } from "./entry_text.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 
@@ -35,7 +35,7 @@ function formatLines(lines: readonly Line[]): string {
 }
 
 function typeLines(entry: PxarEntry): Line[] {
-  const type: Line = ["Type", entryType(entry)];
+  const type: Line = ["Type", typeName(entry)];
   switch (entry.kind) {
     case "file": {
       const { kind, offset, size } = entry.payload;

@@ -8,7 +8,7 @@ import type { Difference } from "#src/transfer/diff.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
 import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { entryToJson, entryType } from "./entry_json.ts";
+import { entryToJson, typeName } from "./entry_json.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 import { printableEntry } from "#src/usecases/archive/trees.ts";
 
@@ -62,7 +62,7 @@ function toText(difference: Difference): string {
     case "right-only":
       return `+ ${path}`;
     case "type": {
-      const types = [difference.left, difference.right].map(printableEntry).map(entryType);
+      const types = [difference.left, difference.right].map(printableEntry).map(typeName);
       return `T ${path} ${types.join(" -> ")}`;
     }
     case "changed":

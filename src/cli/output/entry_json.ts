@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { EntryDescription } from "#src/usecases/archive/description.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import type {
   PxarAcl,
@@ -27,7 +28,7 @@ export function entryToJson(
     const { targetPath } = entry;
     return { ...base, type: "hardlink", hardlink: targetPath, ...hexOf("hardlink", targetPath) };
   }
-  const common = { ...base, type: entryType(entry), ...metadataToJson(entry.metadata) };
+  const common = { ...base, type: typeName(entry), ...metadataToJson(entry.metadata) };
   switch (entry.kind) {
     case "file":
       return { ...common, size: entry.payload.size };
@@ -41,7 +42,7 @@ export function entryToJson(
 }
 
 /** `file`, `dir`, `symlink`, `hardlink`, `chardev`, `blockdev`, `fifo` or `socket`. */
-export function entryType(entry: PxarEntry | PxarHardlink): string {
+export function typeName(entry: PxarEntry | PxarHardlink): string {
   switch (entry.kind) {
     case "directory":
       return "dir";
@@ -104,4 +105,15 @@ function toNumber(value: bigint): number | string {
 /** The bytes of a name that no JSON string can hold. */
 function hexOf(key: string, name: string): Record<string, string> {
   return name.isWellFormed() ? {} : { [`${key}_hex`]: encodeFileName(name).toHex() };
+}
+
+/** A description as `stat --format json` prints it. */
+export function descriptionToJson(description: EntryDescription): Record<string, unknown> {
+  const { path, entry, offset, target } = description;
+  return {
+    ...entryToJson(path, entry),
+    offset,
+    payload: entry.kind === "file" ? entry.payload : undefined,
+    target: target && descriptionToJson(target),
+  };
 }

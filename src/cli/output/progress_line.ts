@@ -4,15 +4,13 @@
  * @module
  */
 
+import { StatusLine } from "../terminal/status_line.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { Output } from "./output.ts";
 
-const LINE_INTERVAL_MS = 100;
 const EVENT_INTERVAL_MS = 1000;
-/** Of a terminal that does not say. */
-const COLUMNS_DEFAULT = 80;
 
-/** Something that is told now and then. */
+/** Progress at one moment. */
 export interface ProgressReport {
   /** For people. */
   readonly text: string;
@@ -20,40 +18,29 @@ export interface ProgressReport {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Tells how far something is, but not too often. Must be disposed of: the line goes away again. */
+/** Shows progress, not more often than anybody can read. Must be disposed of. */
 export class ProgressLine implements Disposable {
-  readonly #terminal: Terminal;
+  readonly #line: StatusLine;
   readonly #output: Output;
-  #toldAtMs = -Infinity;
-  #hasLine = false;
+  #sentAtMs = -Infinity;
 
   constructor(terminal: Terminal, output: Output) {
-    this.#terminal = terminal;
+    this.#line = new StatusLine(terminal, -Infinity);
     this.#output = output;
   }
 
-  /** Tells what `report` makes, unless something was told just before. */
+  /** Shows what `report` returns, unless something was shown just before. */
   show(report: () => ProgressReport): void {
-    const { isJson } = this.#output;
-    if (!isJson && !this.#terminal.isWatched) return;
+    if (!this.#output.isJson) return this.#line.show(() => report().text);
     const now = performance.now();
-    if (now - this.#toldAtMs < (isJson ? EVENT_INTERVAL_MS : LINE_INTERVAL_MS)) return;
-    this.#toldAtMs = now;
-    const { text, fields } = report();
-    if (isJson) {
-      this.#output.event({ type: "progress", ...fields });
-    } else {
-      this.#hasLine = true;
-      // A line that the terminal folds could not be taken away again.
-      const width = (this.#terminal.columns ?? COLUMNS_DEFAULT) - 1;
-      this.#terminal.err(`\r\x1b[K${text.slice(0, width)}`);
-    }
+    if (now - this.#sentAtMs < EVENT_INTERVAL_MS) return;
+    this.#sentAtMs = now;
+    this.#output.event({ type: "progress", ...report().fields });
   }
 
-  /** Takes the line away, so that something else can be printed. */
+  /** Removes the line, so that something else can be printed. */
   clear(): void {
-    if (this.#hasLine) this.#terminal.err("\r\x1b[K");
-    this.#hasLine = false;
+    this.#line.clear();
   }
 
   [Symbol.dispose](): void {

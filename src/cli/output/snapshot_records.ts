@@ -13,7 +13,7 @@ import {
   type GroupId,
   type Namespace,
 } from "#src/pbs/format/snapshot_path.ts";
-import { formatHumanBytes } from "../terminal/human_bytes.ts";
+import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import type { RecordTable } from "./output.ts";
 
 /** A group as listed. */
@@ -116,7 +116,7 @@ export function groupRecord(store: SnapshotStore, info: GroupInfo): GroupRecord 
     "backup-count": info.snapshots.length,
     "backup-id": id.id,
     "backup-type": id.type,
-    comment: notes && firstLine(notes),
+    comment: commentOf(notes),
     files: last === undefined ? [] : store.snapshotInfo(last).files.map((file) => file.name),
     "last-backup": last?.time,
     owner,
@@ -132,7 +132,7 @@ export function snapshotRecord(info: SnapshotInfo): SnapshotRecord {
     "backup-id": group.id,
     "backup-time": time,
     "backup-type": group.type,
-    comment: info.notes && firstLine(info.notes),
+    comment: commentOf(info.notes),
     files,
     fingerprint: info.keyFingerprint,
     owner: info.owner,
@@ -172,6 +172,6 @@ function shortNames(files: readonly string[]): string {
   return files.map((name) => name.replace(/\.([fd]idx|blob)$/u, "")).sort(compareText).join(" ");
 }
 
-function firstLine(text: string): string {
-  return text.split("\n", 1)[0]!;
+function commentOf(notes: string | undefined): string | undefined {
+  return notes?.split("\n", 1)[0];
 }

@@ -11,7 +11,8 @@ import {
   hasDiffStatistics,
   type StatisticsReport,
 } from "#src/usecases/mounting/statistics_report.ts";
-import { formatSize, formatTable } from "../terminal/table.ts";
+import { formatCatalogBytes } from "../terminal/byte_sizes.ts";
+import { formatTable } from "../terminal/table.ts";
 
 /** `1,234,567`: numbers of any length can be read. */
 function formatCount(count: number): string {
@@ -55,7 +56,7 @@ function operationsTable(
       formatCount(count),
       formatCount(negative),
       formatCount(errors),
-      bytes === 0 ? "" : formatSize(bytes),
+      bytes === 0 ? "" : formatCatalogBytes(bytes),
       formatLatency(p50_us),
       formatLatency(p99_us),
     ]);
@@ -69,7 +70,7 @@ function dataTable(
   widthMax: number | undefined,
 ): string {
   const count = (thing: string, key: string) => formatNumberOf(thing, overlay[key]);
-  const size = (key: string) => formatSize(overlay[key] ?? 0);
+  const size = (key: string) => formatCatalogBytes(overlay[key] ?? 0);
   const rows = [
     ["read from the backup", count("read", "reads_from_lower"), size("bytes_from_lower")],
     ["read from the diff", count("read", "reads_from_diff"), size("bytes_from_diff")],
@@ -84,8 +85,12 @@ function dataTable(
     ["contents of the backup opened", formatNumberOf("time", cache.handle_misses), ""],
     ["contents found open", formatNumberOf("time", cache.handle_hits), ""],
     ["now: open files", formatNumberOf("file", fuse["handles_open"]), ""],
-    ["now: diff on its disk", formatNumberOf("file", diff.files), formatSize(diff.bytes)],
-    ["now: page indexes in memory", formatNumberOf("file", index.files), formatSize(index.bytes)],
+    ["now: diff on its disk", formatNumberOf("file", diff.files), formatCatalogBytes(diff.bytes)],
+    [
+      "now: page indexes in memory",
+      formatNumberOf("file", index.files),
+      formatCatalogBytes(index.bytes),
+    ],
   ];
   return formatTable(
     [{ title: "data" }, { title: "count", align: "right" }, { title: "size", align: "right" }],

@@ -7,15 +7,15 @@
 import { Errno, OsError, StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
-import { describeEntry } from "../output/description.ts";
+import { describeEntry } from "#src/usecases/archive/description.ts";
 import { formatDescription } from "../output/description_text.ts";
 import { EntryOutput } from "../output/entry_output.ts";
 import { notFound } from "#src/usecases/archive/archive_tables.ts";
-import { listByTables } from "../jobs/listing.ts";
+import { listByTables } from "#src/usecases/archive/listing.ts";
 import { showName } from "#src/bytes/quoting.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { Completion } from "./line_editor.ts";
-import { type Listing, pathBelow, resolvePath } from "./listing.ts";
+import { type Listing, pathBelow, resolvePath } from "#src/usecases/archive/directories.ts";
 import { findMatches, Selection } from "./selection.ts";
 import { escapeWord, splitLineStart, splitWords } from "./words.ts";
 

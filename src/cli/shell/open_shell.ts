@@ -4,19 +4,15 @@
  * @module
  */
 
-import { defaultFileName } from "#src/pbs/format/archive_name.ts";
-import type { CatalogEntry } from "#src/pbs/format/catalog.ts";
-import type { CatalogReader } from "#src/pbs/format/catalog_reader.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import { compareNames, splitPath } from "#src/tree/paths.ts";
 import { DamageOutput } from "../output/damage_output.ts";
 import { type ExtractOutput, reportExtraction } from "../output/extract_output.ts";
 import { extractBelow, type ExtractRequest } from "#src/usecases/archive/extraction.ts";
 import { openAccessor } from "#src/usecases/archive/archive_tables.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { hasCatalog, openCatalog } from "#src/backup/catalog_access.ts";
 import { CatalogShell } from "./catalog_shell.ts";
-import { listByAccessor, type Listing } from "./listing.ts";
+import { listByAccessor } from "#src/usecases/archive/directories.ts";
+import { catalogListing } from "#src/usecases/datastore/catalog_listing.ts";
 
 /** A shell that must be closed. */
 export interface OpenShell extends Disposable {
@@ -60,34 +56,4 @@ export function openShell(
     files[Symbol.dispose]();
     throw error;
   }
-}
-
-/**
- * Directories by the catalog, where the archive is in one: its tables lie together, those of the
- * archive between the contents.
- */
-function catalogListing(snapshot: SnapshotReader, name: string): Listing | undefined {
-  if (!hasCatalog(snapshot)) return undefined;
-  const catalog = openCatalog(snapshot);
-  const archive = defaultFileName(name);
-  return catalog.find([archive]) === undefined ? undefined : listByCatalog(catalog, archive);
-}
-
-/** Directories of the archive that a catalog calls `archive`. */
-export function listByCatalog(catalog: CatalogReader, archive: string): Listing {
-  const find = (path: string): CatalogEntry | undefined =>
-    catalog.find([archive, ...splitPath(path)]);
-  return {
-    isDirectory(path) {
-      const entry = find(path);
-      return entry === undefined ? undefined : entry.kind === "directory";
-    },
-    list(path) {
-      const directory = find(path);
-      if (directory?.kind !== "directory") return [];
-      return catalog.entries(directory)
-        .map(({ name, kind }) => ({ name, isDirectory: kind === "directory" }))
-        .sort((a, b) => compareNames(a.name, b.name));
-    },
-  };
 }

@@ -93,18 +93,3 @@ export function formatParagraphs(
     }).join("");
   return rows.map((row) => row.map(formatCell).join("")).join("\n");
 }
-
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
-const UNIT_STEP = 1024;
-const UNIT_LIMIT = 10 * UNIT_STEP;
-
-/** A number of bytes as pg_probackup prints it: `512B`, `3493kB`, `34MB`. */
-export function formatSize(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= UNIT_LIMIT && unit < UNITS.length - 1) {
-    value /= UNIT_STEP;
-    unit += 1;
-  }
-  return `${Math.round(value)}${UNITS[unit]}`;
-}

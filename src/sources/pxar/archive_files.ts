@@ -19,7 +19,7 @@ const METADATA_SUFFIX = ".mpxar";
 const PAYLOAD_SUFFIX = ".ppxar";
 
 /** An archive that is open for random access. */
-export interface ArchiveFiles extends Disposable {
+export interface ArchiveSources extends Disposable {
   readonly name: string;
   readonly source: ByteSource;
   /** Payload stream of a split archive, when there is one. */
@@ -27,7 +27,7 @@ export interface ArchiveFiles extends Disposable {
 }
 
 /** An archive that is open for reading in order. */
-export interface ArchiveStreams extends Disposable {
+export interface InputStreams extends Disposable {
   readonly name: string;
   readonly source: ClosableSource;
   readonly payload: ClosableSource | undefined;
@@ -71,7 +71,7 @@ export function openArchiveFiles(
   path: string,
   payload: string | undefined,
   open: OpenSource = hostFiles.openSource,
-): ArchiveFiles {
+): ArchiveSources {
   if (path === STANDARD_STREAM) {
     const files = openStandardInputFiles(payload);
     if (files !== undefined) return files;
@@ -102,7 +102,7 @@ export function openArchiveFiles(
  * @returns undefined when that is a pipe, or something else that can only be read in order
  * @throws {OsError} when the payload stream cannot be opened
  */
-export function openStandardInputFiles(payload: string | undefined): ArchiveFiles | undefined {
+export function openStandardInputFiles(payload: string | undefined): ArchiveSources | undefined {
   const source = standardInputFile();
   if (source === undefined) return undefined;
   const payloadSource = payload === undefined ? undefined : hostFiles.openSource(realPath(payload));
@@ -137,7 +137,7 @@ export function openSourcePair(
  *
  * @throws {OsError} when a file cannot be opened
  */
-export function openArchiveStreams(path: string, payload: string | undefined): ArchiveStreams {
+export function openStreamsByName(path: string, payload: string | undefined): InputStreams {
   const source = path === STANDARD_STREAM ? standardInputSource() : hostFiles.openStream(path);
   const payloadFile = existingPayloadPath(path, payload);
   try {

@@ -14,8 +14,8 @@ import { formatSourceName } from "../name.ts";
 import type { Source, SourceDescription, SourceSummary, SourceThread } from "../source.ts";
 import {
   existingPayloadPath,
-  openArchiveStreams,
   openSourcePair,
+  openStreamsByName,
   realPath,
 } from "./archive_files.ts";
 import { type ArchiveSurvey, surveyArchive } from "./archive_survey.ts";
@@ -55,7 +55,7 @@ export function locateArchive(path: string, askedPayloadPath: string | undefined
 export function openPxarSource({ path, payloadPath }: ArchivePlace): Source {
   const files = payloadPath === undefined ? [path] : [path, payloadPath];
   openFiles({ path, payloadPath }, openNativeSource).close();
-  using streams = openArchiveStreams(path, payloadPath);
+  using streams = openStreamsByName(path, payloadPath);
   const name = formatSourceName({ kind: "pxar", place: path, item: undefined });
   const description: PxarDescription = {
     kind: "pxar",

@@ -7,10 +7,10 @@
 import type { KnownEntry } from "#src/pxar/damage_path.ts";
 import { standardInputFile } from "#src/io/files/plain_source.ts";
 import {
-  type ArchiveFiles,
-  type ArchiveStreams,
+  type ArchiveSources,
+  type InputStreams,
   openArchiveFiles,
-  openArchiveStreams,
+  openStreamsByName,
   STANDARD_STREAM,
 } from "#src/sources/pxar/archive_files.ts";
 
@@ -26,11 +26,11 @@ export interface ArchiveInput {
    * @throws {OsError} when that fails
    * @throws {UsageError} for a pipe
    */
-  openFiles(): ArchiveFiles;
+  openFiles(): ArchiveSources;
   /** What is in a directory of it, as far as something else than the archive tells. */
   readonly knownEntries?: ((path: string) => readonly KnownEntry[]) | undefined;
   /** Opens it for reading in order. @throws {OsError} */
-  openStreams(): ArchiveStreams;
+  openStreams(): InputStreams;
 }
 
 /**
@@ -43,6 +43,6 @@ export function fileInput(path: string, payload: string | undefined): ArchiveInp
     name: path,
     isPipe: path === STANDARD_STREAM && standardInputFile() === undefined,
     openFiles: () => openArchiveFiles(path, payload),
-    openStreams: () => openArchiveStreams(path, payload),
+    openStreams: () => openStreamsByName(path, payload),
   };
 }

@@ -6,10 +6,10 @@
 
 import { StateError } from "#src/errors.ts";
 import { PxarAccessor } from "#src/pxar/accessor.ts";
-import type { ArchiveFiles } from "#src/sources/pxar/archive_files.ts";
+import type { ArchiveSources } from "#src/sources/pxar/archive_files.ts";
 
 /** Opens the tables of an archive. @throws {FormatError} */
-export function openAccessor({ name, source, payload }: ArchiveFiles): PxarAccessor {
+export function openAccessor({ name, source, payload }: ArchiveSources): PxarAccessor {
   return PxarAccessor.open(source, { name, payload });
 }
 

@@ -9,7 +9,7 @@ import { type ArchiveInput, fileInput } from "./archive_input.ts";
 const INDEX_NAME = /\.[mp]?pxar\.didx$/;
 
 /** Whether a file is the index of an archive, which lies in chunks. */
-export function isIndexName(path: string): boolean {
+export function isArchiveIndex(path: string): boolean {
   return INDEX_NAME.test(path);
 }
 
@@ -24,7 +24,7 @@ export async function archiveInput(
   path: string,
   payload: string | undefined,
 ): Promise<ArchiveInput> {
-  if (!isIndexName(path)) return fileInput(path, payload);
+  if (!isArchiveIndex(path)) return fileInput(path, payload);
   const { indexInput } = await import("../datastore/index_input.ts");
   return indexInput(path);
 }

@@ -7,7 +7,7 @@
 import { FormatError, IntegrityError } from "#src/errors.ts";
 import type { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import type { ArchiveStreams } from "#src/sources/pxar/archive_files.ts";
+import type { InputStreams } from "#src/sources/pxar/archive_files.ts";
 
 /** Size of a PAYLOAD header. */
 const HEADER_SIZE = 16;
@@ -15,10 +15,10 @@ const HEADER_SIZE = 16;
 /** Looks at the payload of each file as it is listed, not at its bytes. */
 export class PayloadCheck {
   readonly #decoder: PxarDecoder;
-  readonly #streams: ArchiveStreams;
+  readonly #streams: InputStreams;
   readonly #byte = new Uint8Array(1);
 
-  constructor(decoder: PxarDecoder, streams: ArchiveStreams) {
+  constructor(decoder: PxarDecoder, streams: InputStreams) {
     this.#decoder = decoder;
     this.#streams = streams;
   }

@@ -14,7 +14,7 @@ import { PxarDecoder, type PxarEntryEvent } from "#src/pxar/decoder.ts";
 import { FileType, type Timestamp } from "#src/tree/node.ts";
 
 /** An entry of any archive of a snapshot. */
-export interface NamedEntry {
+export interface CatalogLine {
   readonly kind: CatalogEntry["kind"];
   /** `d`, `f`, `l`, … */
   readonly letter: string;
@@ -28,7 +28,7 @@ export interface NamedEntry {
 const METADATA_FILE = /\.mpxar\.didx$/u;
 
 /** Everything, each directory before what is in it. @throws {FormatError} */
-export function* namedEntries(snapshot: SnapshotReader): Generator<NamedEntry> {
+export function* namedEntries(snapshot: SnapshotReader): Generator<CatalogLine> {
   if (hasCatalog(snapshot)) {
     for (const [names, entry] of openCatalog(snapshot).walk()) {
       yield named(entry.kind, names, entry.kind === "file" ? entry : undefined);
@@ -39,7 +39,7 @@ export function* namedEntries(snapshot: SnapshotReader): Generator<NamedEntry> {
   }
 }
 
-function* metadataEntries(snapshot: SnapshotReader, file: string): Generator<NamedEntry> {
+function* metadataEntries(snapshot: SnapshotReader, file: string): Generator<CatalogLine> {
   using streams = openArchiveStreams(snapshot, file);
   const decoder = new PxarDecoder(streamOf(streams.source), { name: file });
   for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
@@ -49,7 +49,7 @@ function* metadataEntries(snapshot: SnapshotReader, file: string): Generator<Nam
   }
 }
 
-function entryOfEvent({ entry }: PxarEntryEvent, names: readonly string[]): NamedEntry {
+function entryOfEvent({ entry }: PxarEntryEvent, names: readonly string[]): CatalogLine {
   switch (entry.kind) {
     case "file":
       return named("file", names, {
@@ -77,7 +77,7 @@ function named(
   kind: CatalogEntry["kind"],
   names: readonly string[],
   file?: { readonly size: number; readonly mtime: number },
-): NamedEntry {
+): CatalogLine {
   const letter = String.fromCharCode(CATALOG_TYPES[kind]);
   return {
     kind,

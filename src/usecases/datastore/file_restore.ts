@@ -5,7 +5,7 @@
  */
 
 import { openImage } from "#src/backup/archive_access.ts";
-import { restoreStream } from "#src/backup/restore.ts";
+import { type OnRestored, restoreStream } from "#src/backup/restore.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import * as host from "#ffi/libc/calls.ts";
@@ -44,9 +44,6 @@ export function isDirectoryArchive(name: string): boolean {
 export function isLockedKey(name: string): boolean {
   return defaultFileName(name) === ENCRYPTED_KEY_NAME;
 }
-
-/** Progress callback: so many bytes of the file's are restored. */
-export type OnRestored = (bytes: number, size: number) => void;
 
 /**
  * Restores a file. Zeros of an image become holes where that can be. What could not be restored

@@ -19,6 +19,8 @@ const ErrorSchema = v.object({
   message: v.string(),
   hint: v.optional(v.string()),
   isUsage: v.boolean(),
+  /** Whether the same mount may succeed later. */
+  isTemporary: v.optional(v.boolean()),
   /** What else is known of the place, under the names of the error's properties. */
   details: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
 });

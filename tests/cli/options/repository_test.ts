@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
+import { datastorePath, repositoryOf } from "#src/cli/options/repository.ts";
 import {
-  datastorePath,
   formatRepository,
   parseRepository,
-  repositoryOf,
   type ServerRepository,
-} from "#src/cli/options/repository.ts";
+} from "#src/usecases/datastore/repository.ts";
 import { contextOf } from "../pbs/_context.ts";
 
 function server(parts: Partial<ServerRepository>): ServerRepository {

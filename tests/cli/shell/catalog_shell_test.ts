@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CatalogShell } from "#src/cli/shell/catalog_shell.ts";
-import { listByAccessor, resolvePath } from "#src/cli/shell/listing.ts";
+import { listByAccessor, resolvePath } from "#src/usecases/archive/directories.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { openPlainSource } from "#src/io/files/plain_source.ts";
 import { PxarAccessor } from "#src/pxar/accessor.ts";

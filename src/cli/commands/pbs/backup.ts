@@ -12,7 +12,6 @@ import { addHelpNotes } from "../../help.ts";
 import {
   addBackupOptions,
   type BackupCommandOptions,
-  type BackupRequest,
   parseBackupRequest,
 } from "../../options/backup_options.ts";
 import { defaultKeys, planBackupKeys } from "../../keys/key_choice.ts";
@@ -25,6 +24,7 @@ import {
 import { datastorePath } from "../../options/repository.ts";
 import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
+import type { BackupCallbacks, FinishedBackup, NewBackup } from "#src/usecases/datastore/backup.ts";
 import { snapshotCommand } from "../../datastore/way_out.ts";
 import {
   namespaceOf,
@@ -83,17 +83,21 @@ export const backupCommand: CommandModule<BackupOptions> = {
     datastorePath(options, context);
     const plan = planBackupKeys(options, defaultKeys(context));
     warnOfFuture(request, options, output);
-    const told = { terminal: context.terminal, output };
-    const { runBackup, runBackupPlan } = await import("../../jobs/backup_job.ts");
+    const { runBackup, runBackupPlan } = await import("#src/usecases/datastore/backup.ts");
+    const { reportBackup } = await import("../../jobs/backup_job.ts");
+    const report = (run: (callbacks: BackupCallbacks) => FinishedBackup) =>
+      reportBackup(request.isVerbose, context.terminal, output, run);
     if (request.isDryRun) {
       await withStore(options, context, "read", (store) => {
-        runBackupPlan(store, request, plan.mode, told);
+        report((callbacks) => runBackupPlan(store, request, plan.mode, callbacks));
       });
       return 0;
     }
     const { loadBackupKeys } = await import("../../keys/crypt.ts");
     const keys = await loadBackupKeys(plan, context, output);
-    await withStore(options, context, "write", (store) => runBackup(store, request, keys, told));
+    await withStore(options, context, "write", (store) => {
+      report((callbacks) => runBackup(store, request, keys, callbacks));
+    });
     return 0;
   },
 };
@@ -102,7 +106,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
  * A time of the future is taken, as by servers, but then it stands in the way of all that comes
  * before that day.
  */
-function warnOfFuture({ group, time }: BackupRequest, options: StoreOptions, output: Output): void {
+function warnOfFuture({ group, time }: NewBackup, options: StoreOptions, output: Output): void {
   const now = currentSeconds();
   if (time === undefined || !isAheadOf(time, now)) return;
   const name = formatSnapshot({ group, time });

@@ -16,9 +16,9 @@ import {
 } from "../../datastore/archive_command.ts";
 import { openFoundSnapshot } from "../../datastore/snapshot_access.ts";
 import { withStore } from "../../datastore/store.ts";
-import { addDiffOptions, type DiffOptions } from "../../options/diff_options.ts";
+import { addDiffOptions, type ComparisonOptions } from "../../options/diff_options.ts";
 
-interface SnapshotDiffOptions extends ArchiveOptions, DiffOptions {}
+interface SnapshotDiffOptions extends ArchiveOptions, ComparisonOptions {}
 
 /** How paths are told from snapshots. */
 const PATH = /^(?:\/|\.\.?(?:\/|$))/u;

@@ -46,7 +46,7 @@ export const snapshotLsCommand: CommandModule<ListOptions> = {
     const format = entryFormat(options, context);
     const [, , ...paths] = options.args;
     const isRecursive = options.recursive === true;
-    const { listArchive } = await import("../../jobs/listing.ts");
+    const { listArchive } = await import("#src/usecases/archive/listing.ts");
     const { EntryOutput } = await import("../../output/entry_output.ts");
     await withArchive(options, context, (archive) => {
       const textForm = options.long === true ? "long" : "names";

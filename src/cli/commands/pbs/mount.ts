@@ -17,7 +17,7 @@ import {
 import { Output } from "../../output/output.ts";
 import { mountSnapshot } from "../../mounting/snapshot_mount_command.ts";
 import {
-  addDiffOptions,
+  addDiffDirectoryOptions,
   addTreeMountOptions,
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
@@ -35,7 +35,7 @@ export const snapshotMountCommand: CommandModule<SnapshotMountOptions> = {
       );
     addArchiveArguments(command, "archive: root.pxar; or an image: disk.img")
       .argument("<target>", "an existing, empty directory");
-    return addHelpNotes(addTreeMountOptions(addDiffOptions(addArchiveOptions(command))), {
+    return addHelpNotes(addTreeMountOptions(addDiffDirectoryOptions(addArchiveOptions(command))), {
       examples: [
         { text: "Mount an archive", line: "pbkfs pbs mount host/db1 root.pxar /mnt" },
         {

@@ -33,7 +33,8 @@ export const snapshotStatCommand: CommandModule<ArchiveOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const [, , ...paths] = options.args;
-    const { describeEntries, descriptionToJson } = await import("../../output/description.ts");
+    const { describeEntries } = await import("#src/usecases/archive/description.ts");
+    const { descriptionToJson } = await import("../../output/entry_json.ts");
     const { formatDescription } = await import("../../output/description_text.ts");
     const entries = await withArchive(
       options,

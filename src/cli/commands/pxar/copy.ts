@@ -137,7 +137,7 @@ async function copyStandardInput(
   operands: readonly string[],
   context: CommandContext,
 ): Promise<number> {
-  const { openArchiveStreams, openStandardInputFiles } = await import(
+  const { openStreamsByName, openStandardInputFiles } = await import(
     "#src/sources/pxar/archive_files.ts"
   );
   // A part of a file is better found by its tables: a link may refer to what is not part of it.
@@ -154,7 +154,7 @@ async function copyStandardInput(
   const { PxarDecoder } = await import("#src/pxar/decoder.ts");
   const { copyStream } = await import("#src/transfer/copy_stream.ts");
   const { joinPath, splitPath } = await import("#src/tree/paths.ts");
-  using streams = openArchiveStreams(STANDARD_STREAM, payloadOf(options));
+  using streams = openStreamsByName(STANDARD_STREAM, payloadOf(options));
   const { name, source, payload } = streams;
   const decoder = new PxarDecoder(source, { name, payload });
   const wanted = joinPath(splitPath(operands[0] ?? "/"));

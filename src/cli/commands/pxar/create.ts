@@ -9,8 +9,8 @@ import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import {
   addCreateOptions,
+  type ArchiveCreateOptions,
   buildOptions,
-  type CreateOptions,
 } from "../../options/create_options.ts";
 import {
   addOutputOptions,
@@ -18,7 +18,7 @@ import {
   outputRequest,
 } from "../../options/archive_options.ts";
 
-interface CreateCommandOptions extends OutputOptions, CreateOptions {
+interface CreateCommandOptions extends OutputOptions, ArchiveCreateOptions {
   readonly args: readonly string[];
   readonly verbose?: boolean;
 }

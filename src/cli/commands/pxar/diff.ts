@@ -7,10 +7,10 @@
 import { Command, Option } from "commander";
 import { type CommandModule, formatOption, type FormatOptions } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { addDiffOptions, type DiffOptions } from "../../options/diff_options.ts";
+import { addDiffOptions, type ComparisonOptions } from "../../options/diff_options.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 
-interface DiffCommandOptions extends FormatOptions, PayloadOptions, DiffOptions {
+interface DiffCommandOptions extends FormatOptions, PayloadOptions, ComparisonOptions {
   readonly args: readonly string[];
   readonly payloadB?: string;
 }

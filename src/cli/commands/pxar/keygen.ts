@@ -4,7 +4,6 @@
  * @module
  */
 
-import { hostFiles } from "#src/io/files/files.ts";
 import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import {
@@ -15,7 +14,12 @@ import {
 } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { formatNow } from "#src/usecases/local_time.ts";
-import { KEY_PASSWORD, KEY_PASSWORD_ENVIRONMENT, secretOf } from "#src/usecases/keys/secrets.ts";
+import {
+  KEY_PASSWORD,
+  KEY_PASSWORD_ENVIRONMENT,
+  secretOf,
+  secretOfFile,
+} from "#src/usecases/keys/secrets.ts";
 import { askNewPassword, checkNewPassword } from "../../terminal/password.ts";
 import { writeNew } from "#src/usecases/keys/key_files.ts";
 
@@ -103,16 +107,14 @@ async function choosePassphrase(
   const { kdf, hint } = options;
   const isWanted = kdf === undefined ? hint !== undefined : kdf !== "none";
   const text = options.password ??
-    (options.passwordFile === undefined ? undefined : firstLine(options.passwordFile)) ??
+    (options.passwordFile === undefined
+      ? undefined
+      : secretOfFile(options.passwordFile, "--password-file")) ??
     (kdf === "none" ? undefined : await secretOf(KEY_PASSWORD, context)) ??
     (isWanted ? askNewPassword(context.terminal, "Encryption Key Password: ") : undefined);
   if (text === undefined) return undefined;
   checkNewPassword(text);
   return new TextEncoder().encode(text);
-}
-
-function firstLine(path: string): string {
-  return new TextDecoder().decode(hostFiles.readAll(path)).split(/\r?\n/u, 1)[0]!;
 }
 
 function checkKind(

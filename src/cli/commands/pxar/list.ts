@@ -86,7 +86,7 @@ async function list(
 ): Promise<number> {
   const [archive, ...paths] = options.args;
   const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-  const { listArchive } = await import("../../jobs/listing.ts");
+  const { listArchive } = await import("#src/usecases/archive/listing.ts");
   const { EntryOutput } = await import("../../output/entry_output.ts");
   using output = new EntryOutput(terminal, options.format === "json" ? "json" : textForm);
   listArchive({

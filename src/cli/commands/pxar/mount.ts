@@ -16,11 +16,11 @@ import {
 import { formatWarning } from "../../exit_code.ts";
 import { addHelpNotes } from "../../help.ts";
 import { existingPayloadPath, isSplitName } from "#src/sources/pxar/archive_files.ts";
-import { isIndexName } from "#src/usecases/archive/named_archive.ts";
+import { isArchiveIndex } from "#src/usecases/archive/named_archive.ts";
 import type { MountRequest } from "#src/usecases/mounting/mount_request.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
-  addDiffOptions,
+  addDiffDirectoryOptions,
   addTreeMountOptions,
   launchTreeMount,
   parseTreeMount,
@@ -48,7 +48,9 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
       )
       .argument("<archive>", "archive")
       .argument("<mountpoint>", "an existing, empty directory");
-    addTreeMountOptions(addDiffOptions(addPayloadOption(command))).addOption(formatOption());
+    addTreeMountOptions(addDiffDirectoryOptions(addPayloadOption(command))).addOption(
+      formatOption(),
+    );
     return addHelpNotes(command, {
       examples: [
         { text: "Mount an archive", line: "pbkfs pxar mount home.pxar /mnt" },
@@ -68,7 +70,7 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
   },
 
   async run(options, context) {
-    if (isIndexName(options.args[0]!)) return await mountIndexed(options, context);
+    if (isArchiveIndex(options.args[0]!)) return await mountIndexed(options, context);
     const request = parseRequest(options, context);
     if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {

@@ -30,7 +30,8 @@ export const pxarStatCommand: CommandModule<StatOptions> = {
   async run(options, { terminal }) {
     const [archive, ...paths] = options.args;
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { describeEntries, descriptionToJson } = await import("../../output/description.ts");
+    const { describeEntries } = await import("#src/usecases/archive/description.ts");
+    const { descriptionToJson } = await import("../../output/entry_json.ts");
     const entries = describeEntries({
       archive: await archiveInput(archive!, payloadOf(options)),
       paths: paths.length === 0 ? ["/"] : paths,

@@ -9,13 +9,13 @@
  */
 
 import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
+import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { DamagePath } from "#src/pxar/damage_path.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { compareNames, joinPath, splitPath } from "#src/tree/paths.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
-import type { EntryOutput } from "../output/entry_output.ts";
-import { PayloadCheck } from "#src/usecases/archive/payload_check.ts";
+import type { ArchiveInput } from "./archive_input.ts";
+import { notFound, openAccessor } from "./archive_tables.ts";
+import { PayloadCheck } from "./payload_check.ts";
 
 /** What to list. */
 export interface ListingRequest {
@@ -32,13 +32,30 @@ export interface ListingRequest {
  * @throws {FormatError} when the archive is damaged
  * @throws {StateError} `not-found` when a path is not in it
  */
-export function listArchive(request: ListingRequest, output: EntryOutput): void {
+export function listArchive(request: ListingRequest, output: EntrySink): void {
   if (request.paths.length === 0 || request.archive.isPipe) {
     listInOrder(request, output);
   } else {
     using files = request.archive.openFiles();
     listByTables(openAccessor(files), files.name, request, output);
   }
+}
+
+/** Where the entries go, one after another. */
+export interface EntrySink {
+  /** Takes an entry; `name` is its own name, or what stands for it. */
+  print(path: string, name: string, entry: PxarEntry | PxarHardlink): void;
+  /** The text of an entry that has to wait: it takes less memory than the entry. */
+  text(path: string, name: string, entry: PxarEntry | PxarHardlink): string;
+  /** Takes what {@link text} returned. */
+  printText(text: string): void;
+  /** What cannot be read. */
+  readonly damages: {
+    readonly count: number;
+    print(path: string, damage: Error): void;
+    /** @throws {StateError} `partial` when there was damage */
+    finish(done: string): void;
+  };
 }
 
 /** An entry that waits for others to be printed before it. */
@@ -48,7 +65,7 @@ interface Line {
   readonly text: string;
 }
 
-function printSorted(lines: Line[], output: EntryOutput): void {
+function printSorted(lines: Line[], output: EntrySink): void {
   lines.sort((a, b) => compareNames(a.key, b.key));
   for (const { text } of lines) output.printText(text);
 }
@@ -59,7 +76,7 @@ interface Wanted {
   isFound: boolean;
 }
 
-function listInOrder(request: ListingRequest, output: EntryOutput): void {
+function listInOrder(request: ListingRequest, output: EntrySink): void {
   using streams = request.archive.openStreams();
   const { name: archive, payload } = streams;
   const decoder = new PxarDecoder(streams.source, {
@@ -128,7 +145,7 @@ export function listByTables(
   accessor: PxarAccessor,
   name: string,
   request: Pick<ListingRequest, "paths" | "isRecursive">,
-  output: EntryOutput,
+  output: EntrySink,
 ): void {
   const { damages } = output;
   const paths = request.paths.map((path) => joinPath(splitPath(path)));
@@ -155,7 +172,7 @@ function printTree(
   accessor: PxarAccessor,
   path: string,
   top: PxarNode,
-  output: EntryOutput,
+  output: EntrySink,
 ): void {
   // A stack of its own, so that deep trees cannot exhaust the program's.
   const stack: { path: string; child: PxarChild }[] = [{ path, child: top }];

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
-import { type LaunchOptions, launchWorker } from "#src/cli/mounting/background.ts";
+import { formatError } from "#src/cli/exit_code.ts";
+import { handshakeError } from "#src/cli/mounting/pipe_report.ts";
+import { DiffLockedError } from "#src/overlay/diff_lock.ts";
+import { type LaunchOptions, launchWorker } from "#src/usecases/mounting/launch.ts";
 import { formatHandshake, parseHandshake } from "#src/usecases/mounting/handshake.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { waitUntil } from "#tests/support/process.ts";
@@ -65,6 +68,17 @@ Deno.test("launchWorker() reports a failure of the checks even when not told to 
 Deno.test("launchWorker() reports a failure after the checks when told to wait", async () => {
   const script = `${STARTED}; ${failed({ code: "EIO", message: "no mount", isUsage: false })}`;
   await assert.rejects(launch(script), { code: "EIO", message: "no mount" });
+});
+
+Deno.test("launchWorker() reports of an error all that the worker knew of it", async () => {
+  const lost = new DiffLockedError("/d", { pid: 7, mountPath: "/m" });
+  const text = formatHandshake({ type: "failed", error: handshakeError(lost) }).trim();
+  await assert.rejects(launch(`echo '${text}'`), (error) => {
+    const told = JSON.parse(formatError(error, "json"));
+    assert.equal(told.temporary, true);
+    assert.deepEqual(told, JSON.parse(formatError(lost, "json")));
+    return true;
+  });
 });
 
 Deno.test("launchWorker() keeps wrong usage apart", async () => {

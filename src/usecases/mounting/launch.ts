@@ -1,29 +1,15 @@
 /**
- * The launcher: starts this program again as a background worker and waits for what it reports.
+ * The launcher: starts a program that mounts as a background worker and waits for what it reports.
  *
- * There is no fork: the worker is a new process in a session of its own, with the same arguments
- * and its end of a pipe as standard output. The launcher may end at any time; the worker goes on.
+ * There is no fork: the worker is a new process in a session of its own, with its end of a pipe as
+ * standard output. The launcher may end at any time; the worker goes on.
  *
  * @module
  */
 
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
-import { buildKind } from "../build_kind.ts";
-import { unmountCommand } from "../shell_command.ts";
-import {
-  HANDSHAKE_FLAG,
-  type HandshakeError,
-  type HandshakeMessage,
-  parseHandshake,
-} from "#src/usecases/mounting/handshake.ts";
-
-/** The permissions a mount needs when run from source; docs/permissions.md says why. */
-const MOUNT_PERMISSIONS = [
-  "--allow-ffi",
-  "--allow-read",
-  "--allow-run",
-  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ,PBS_REPOSITORY",
-];
+import { formatUnmountCall } from "./control/unmount_call.ts";
+import { type HandshakeError, type HandshakeMessage, parseHandshake } from "./handshake.ts";
 
 /** A worker that cannot even check its arguments in this time is reported as still busy. */
 const START_TIMEOUT_MS = 30_000;
@@ -38,9 +24,9 @@ const INTERRUPTIONS = ["SIGINT", "SIGTERM"] as const;
 
 /** What the launcher waits for. */
 export interface LaunchOptions {
-  /** Program and arguments of the worker: {@link workerCommand}. */
+  /** Program and arguments of the worker, which reports as `handshake.ts` says. */
   readonly command: readonly string[];
-  /** Absolute path of the mount point, for what is to be said of it. */
+  /** Absolute path of the mount point, for messages. */
   readonly mountPath: string;
   /** Wait for the mount however long it takes, and not only for the checks before it. */
   readonly waitForMount: boolean;
@@ -89,19 +75,6 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchResult
   } finally {
     child.unref();
   }
-}
-
-/** The command that starts this program again as the worker, with the arguments of this run. */
-export function workerCommand(args: readonly string[]): string[] {
-  const program = buildKind() === "source"
-    ? [
-      "run",
-      "--no-prompt",
-      ...MOUNT_PERMISSIONS,
-      new URL("../../../main.ts", import.meta.url).href,
-    ]
-    : [];
-  return [Deno.execPath(), ...program, ...args, HANDSHAKE_FLAG];
 }
 
 function spawnWorker(
@@ -189,15 +162,15 @@ class Interruption {
 function stillInProgress(reason: "timeout" | "interrupted", mountPath: string): StateError {
   const why = reason === "timeout" ? "no answer in the given time" : "waiting was interrupted";
   return new StateError("timeout", `mount still in progress (${why})`, {
-    hint: `The worker goes on; see its log, or end it with ${unmountCommand({ mountPath })}`,
+    hint: `The worker goes on; see its log, or end it with ${formatUnmountCall({ mountPath })}`,
   });
 }
 
 function errorFromWorker(error: HandshakeError): Error {
-  const options = { code: error.code, hint: error.hint };
+  const { code, hint, isTemporary } = error;
   const failure = error.isUsage
-    ? new UsageError(error.message, options)
-    : new ProtocolError(error.message, options);
+    ? new UsageError(error.message, { code, hint })
+    : new ProtocolError(error.message, { code, hint, isTemporary });
   return Object.assign(failure, error.details);
 }
 

@@ -1,5 +1,5 @@
 /**
- * All that an archive says of single entries, for `stat`.
+ * All that an archive says of single entries.
  *
  * @module
  */
@@ -7,9 +7,8 @@
 import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { joinPath, splitPath } from "#src/tree/paths.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import { entryToJson } from "./entry_json.ts";
-import { notFound, openAccessor } from "#src/usecases/archive/archive_tables.ts";
+import type { ArchiveInput } from "./archive_input.ts";
+import { notFound, openAccessor } from "./archive_tables.ts";
 
 /** Which entries to describe. */
 export interface DescriptionRequest {
@@ -52,16 +51,5 @@ export function describeEntry(
   return {
     ...description,
     target: { path: targetPath, entry: target.entry, offset: target.offset },
-  };
-}
-
-/** A description as `stat --format json` prints it. */
-export function descriptionToJson(description: EntryDescription): Record<string, unknown> {
-  const { path, entry, offset, target } = description;
-  return {
-    ...entryToJson(path, entry),
-    offset,
-    payload: entry.kind === "file" ? entry.payload : undefined,
-    target: target && descriptionToJson(target),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * What the shell needs to know of directories: names and kinds, from whatever tells them fastest.
+ * Directories of an archive: names and kinds, by whatever lists them fastest.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
 import { childPath, compareNames, splitPath } from "#src/tree/paths.ts";
 
 /** A name in a directory. */
-export interface ListedEntry {
+export interface ShellEntry {
   readonly name: string;
   readonly isDirectory: boolean;
 }
@@ -18,7 +18,7 @@ export interface Listing {
   /** Whether there is a directory at `path`; undefined when nothing is there. */
   isDirectory(path: string): boolean | undefined;
   /** Names in ascending byte order. The path must be that of a directory. */
-  list(path: string): readonly ListedEntry[];
+  list(path: string): readonly ShellEntry[];
 }
 
 /** An entry met on a walk. */
@@ -29,8 +29,9 @@ export interface WalkedEntry {
 }
 
 /**
- * Directories by the tables of the archive itself. @param onDamage hears of those that may hold
- * more than is listed
+ * Directories by the tables of the archive itself.
+ *
+ * @param onDamage called for those that may hold more than is listed
  */
 export function listByAccessor(
   accessor: PxarAccessor,

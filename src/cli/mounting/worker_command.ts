@@ -1,0 +1,29 @@
+/**
+ * The command line of the background worker: this program again, with the same arguments.
+ *
+ * @module
+ */
+
+import { HANDSHAKE_FLAG } from "#src/usecases/mounting/handshake.ts";
+import { buildKind } from "../build_kind.ts";
+
+/** The permissions a mount needs when run from source; docs/permissions.md says why. */
+const MOUNT_PERMISSIONS = [
+  "--allow-ffi",
+  "--allow-read",
+  "--allow-run",
+  "--allow-env=BACKUP_PATH,PBKFS_FS_WORKERS,PBKFS_LOG,PBKFS_MATERIALIZE_ON_READ,PBS_REPOSITORY",
+];
+
+/** The command that starts this program again as the worker, with the arguments of this run. */
+export function workerCommand(args: readonly string[]): string[] {
+  const program = buildKind() === "source"
+    ? [
+      "run",
+      "--no-prompt",
+      ...MOUNT_PERMISSIONS,
+      new URL("../../../main.ts", import.meta.url).href,
+    ]
+    : [];
+  return [Deno.execPath(), ...program, ...args, HANDSHAKE_FLAG];
+}
