@@ -46,6 +46,9 @@ const PRELOADED_COUNT_MAX = 2048;
 const NAME_LENGTH_MAX = 255;
 const NAME_BYTES_PER_UNIT_MAX = 3;
 
+/** What the kernel shows of entries without one. */
+const UNKNOWN_INO = 0xffff_ffff;
+
 const BLOCK_SIZE = 512;
 const STATFS_BLOCK_SIZE = 4096;
 const O_ACCMODE = 3;
@@ -310,9 +313,17 @@ export class TreeFileSystem implements FileSystem {
       return emit(position === 0 ? "." : "..", nodeId, EntryType.DIRECTORY, position + 1);
     }
     const entry = this.#listed = entries[position - 2]!;
-    const { name, node } = entry;
-    const type = entryType(node.attributes.mode);
-    return emit(name, this.#nodeId(node), type, position + 1);
+    let ino = UNKNOWN_INO;
+    let type: number = EntryType.UNKNOWN;
+    try {
+      const { node } = entry;
+      ino = this.#nodeId(node);
+      type = entryType(node.attributes.mode);
+    } catch (error) {
+      // Whoever asks for this one is told.
+      if (!(error instanceof Failure)) throw error;
+    }
+    return emit(entry.name, ino, type, position + 1);
   }
 }
 

@@ -116,6 +116,21 @@ Deno.test("a listing goes on behind damage in the middle of an archive, and name
       }
       const { code, stdout } = await pbkfs(["pxar", "ls", archive]);
       assert.deepEqual([code, stdout], [1, "one\nthree\ntwo\n"]);
+      const found = await pbkfs(["pxar", "find", archive]);
+      // By the tables, an entry that leads into the next one is lost too.
+      const isEntry = what !== "the table of a directory";
+      const seenNames = wanted.filter((name) => !isEntry || name !== `/three/${file}`);
+      assert.deepEqual(found.stdout.trim().replaceAll('"', "").split("\n"), seenNames);
+      assert.equal(found.code, 1);
+      if (!isEntry) return;
+      assert.match(found.stderr, /^error: "\/three": Cannot read .*offset \d+/);
+      assert.equal((await mount.mount(archive)).code, 0);
+      const { stdout: seen } = await mount.sh(
+        'ls "$1/three" 2>&1; cat "$1/three/file-2-three" 2>&1; true',
+      );
+      assert.match(seen, /file-1-three\nfile-3-three/);
+      assert.equal(seen.match(/Input\/output error/g)?.length, 2, seen);
+      await pbkfs(["unmount", "-D", mount.root], true);
     });
   }
 });

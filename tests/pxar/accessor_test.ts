@@ -152,6 +152,35 @@ Deno.test("PxarAccessor.readDirectory finds a directory of any size in the order
   }
 });
 
+for (const isSplit of [false, true]) {
+  const version = isSplit ? 2 : 1;
+  Deno.test(`PxarAccessor.readDirectory goes on behind a malformed entry, version ${version}`, () => {
+    const names = ["a", "b", "c"];
+    const { metadata, payload } = buildArchive((encoder) => {
+      for (const name of names) encoder.add(name, memoryEntry(FILE, text(name.repeat(1000))));
+    }, isSplit);
+    const options = payload === undefined ? {} : { payload: new MemorySource(payload) };
+    const { offset } = PxarAccessor.open(new MemorySource(metadata), options).lookup("/b")!;
+    const damages: [string, (bytes: Uint8Array) => void][] = [
+      ["no entry", (bytes) => bytes.fill(0xff, offset, offset + 16)],
+      ["another name", (bytes) => bytes[offset + 16] = 0x7a],
+      ["a type that is none", (bytes) => bytes.fill(0xff, offset + 18, offset + 26)],
+    ];
+    for (const [what, damage] of damages) {
+      const bytes = metadata.slice();
+      damage(bytes);
+      const accessor = PxarAccessor.open(new MemorySource(bytes), options);
+      const heard: unknown[] = [];
+      const children = accessor.readDirectory(accessor.root, (error) => heard.push(error));
+      assert.deepEqual([...children].map(({ name }) => name), ["a", "c"], what);
+      assert.ok(heard.length === 1 && heard[0] instanceof FormatError, what);
+      assert.throws(() => [...accessor.readDirectory(accessor.root)], FormatError, what);
+      assert.throws(() => accessor.child(accessor.root, "b") ?? assert.fail(), what);
+      assert.equal(accessor.child(accessor.root, "c")?.name, "c", what);
+    }
+  });
+}
+
 /** Offsets and sizes of what {@link withTable} has below the root. */
 interface Places {
   readonly outerStart: number;

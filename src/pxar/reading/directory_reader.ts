@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LimitError } from "#src/errors.ts";
+import { FormatError, LimitError } from "#src/errors.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import type { RandomInput } from "./random_input.ts";
 import type { PxarChild, PxarTable } from "../archive_node.ts";
@@ -24,10 +24,10 @@ const SMALL_COUNT_MAX = 1000;
 
 /**
  * The children. A table lists what the directory holds without gaps, each name once: everything
- * else is refused, since something would be missing or there twice. Children in a part of the
- * archive that is damaged are passed over.
+ * else is refused, since something would be missing or there twice. Children that are damaged or
+ * malformed themselves are passed over.
  *
- * @returns the damage
+ * @returns why the first of those could not be read
  */
 export function* readChildren(
   random: RandomInput,
@@ -37,39 +37,47 @@ export function* readChildren(
   const items = readItems(random, table, decode);
   if (!items.isSorted) fail(random, table, "its items are not in the order of a search tree");
   const seen = new Map<string, ChildKind>();
-  let expected = table.childrenOffset;
-  let damage: Error | undefined;
-  for (const index of items.order) {
-    const item = items.at(index);
-    const start = table.offset - item.offset;
-    if (start > expected) failGap(random, table, expected);
-    const child = attempt(() => decode(item));
-    if (child instanceof Error) {
-      damage ??= child;
-      expected = start + item.size;
-      continue;
-    }
-    if (start < expected) {
-      fail(random, table, `"${child.name}" overlaps another entry`);
-    }
+  const named = (child: PxarChild, item: GoodbyeItem): PxarChild => {
     hashFileName(child.name);
     if (filenameHash.high !== item.hashHigh || filenameHash.low !== item.hashLow) {
       fail(random, table, `the hash of "${child.name}" is wrong`);
+    }
+    return child;
+  };
+  let damage: Error | undefined;
+  /** Where the next child begins; unknown behind one that cannot be read. */
+  let expected: number | undefined = table.childrenOffset;
+  for (const index of items.order) {
+    const item = items.at(index);
+    const start = table.offset - item.offset;
+    if (expected !== undefined && start > expected) failGap(random, table, expected);
+    const child = attempt(() => named(decode(item), item), start === (expected ?? start));
+    if (child instanceof Error) {
+      damage ??= child;
+      expected = undefined;
+      continue;
+    }
+    if (expected !== undefined && start < expected) {
+      fail(random, table, `"${child.name}" overlaps another entry`);
     }
     if (items.isHashShared(item)) checkName(random, table, seen, child);
     expected = child.end;
     yield child;
   }
-  if (damage === undefined && expected !== table.offset) failGap(random, table, expected);
+  if (expected !== undefined && expected !== table.offset) failGap(random, table, expected);
   return damage;
 }
 
-/** The damage where a child itself is damaged, which says nothing of the others. */
-function attempt(decode: () => PxarChild): PxarChild | Error {
+/**
+ * The error where a child itself cannot be read, which says nothing of the others. @param isInPlace
+ * whether the table says where it is; otherwise the table is wrong
+ */
+function attempt(decode: () => PxarChild, isInPlace: boolean): PxarChild | Error {
   try {
     return decode();
   } catch (error) {
-    if (isDamage(error)) return error;
+    const isMalformed = error instanceof FormatError || error instanceof LimitError;
+    if (isDamage(error) || isInPlace && isMalformed) return error;
     throw error;
   }
 }
