@@ -15,8 +15,7 @@ import type { Codecs, Compress, Decompress } from "./decompressor.ts";
 import { type Sha256, sha256BuiltIn, sha256ByLibrary } from "./hashing.ts";
 import { lz4BuiltIn, lz4ByLibrary } from "./lz4.ts";
 import { zlibBuiltIn, zlibByLibdeflate, zlibByLibz } from "./zlib.ts";
-import { zstdBuiltIn, zstdByLibrary } from "./zstd.ts";
-import { compressZstdBuiltIn, compressZstdByLibrary } from "./zstd_compress.ts";
+import { compressZstdBuiltIn, compressZstdByLibrary, zstdBuiltIn, zstdByLibrary } from "./zstd.ts";
 
 export type { Aead, AeadCall, AeadMessage } from "./aead.ts";
 export type { Codecs, Compress, Decompress } from "./decompressor.ts";

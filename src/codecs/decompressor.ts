@@ -51,3 +51,49 @@ export interface Codecs {
   /** Makes a zeroed buffer that the decompressors accept. */
   allocate(sizeBytes: number): NativeBuffer;
 }
+
+/**
+ * An algorithm of a library, which works on addresses.
+ *
+ * @param load gives the library, or undefined where it is not installed
+ */
+export function byLibrary<Library>(
+  load: () => Library | undefined,
+  run: (
+    library: Library,
+    source: bigint,
+    sourceSize: bigint,
+    target: bigint,
+    targetSize: bigint,
+  ) => number,
+): () => Decompress | undefined {
+  return () => {
+    const library = load();
+    return library && ((source, sourceStart, sourceSize, target, targetStart, targetSize) =>
+      run(
+        library,
+        source.address + BigInt(sourceStart),
+        BigInt(sourceSize),
+        target.address + BigInt(targetStart),
+        BigInt(targetSize),
+      ));
+  };
+}
+
+/** An algorithm of the runtime, which makes its output itself. */
+export function byBuiltIn(
+  run: (bytes: Uint8Array<ArrayBuffer>, outputSizeMax: number) => Uint8Array,
+): Decompress {
+  return (source, sourceStart, sourceSize, target, targetStart, targetSize) => {
+    try {
+      const bytes = source.bytes.subarray(sourceStart, sourceStart + sourceSize);
+      const output = run(bytes, targetSize);
+      if (output.length > targetSize) return -1;
+      target.bytes.set(output, targetStart);
+      return output.length;
+    } catch {
+      // The built-ins have no other way to say that the input is damaged or the output too long.
+      return -1;
+    }
+  };
+}

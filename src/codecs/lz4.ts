@@ -5,21 +5,15 @@
  */
 
 import { loadLiblz4 } from "#ffi/liblz4.ts";
-import type { Decompress } from "./decompressor.ts";
+import { byLibrary, type Decompress } from "./decompressor.ts";
 import { decodeLz4Block } from "./lz4_block.ts";
 
 /** By liblz4, or undefined where it is not installed. */
-export function lz4ByLibrary(): Decompress | undefined {
-  const library = loadLiblz4();
-  if (library === undefined) return undefined;
-  return (source, sourceStart, sourceSize, target, targetStart, targetSize) =>
-    library.decompress(
-      source.address + BigInt(sourceStart),
-      target.address + BigInt(targetStart),
-      sourceSize,
-      targetSize,
-    );
-}
+export const lz4ByLibrary: () => Decompress | undefined = byLibrary(
+  loadLiblz4,
+  (library, source, sourceSize, target, targetSize) =>
+    library.decompress(source, target, Number(sourceSize), Number(targetSize)),
+);
 
 /** Without FFI. */
 export const lz4BuiltIn: Decompress = (

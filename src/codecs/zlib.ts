@@ -7,53 +7,23 @@
 import { inflateSync } from "node:zlib";
 import { loadLibdeflate } from "#ffi/libdeflate.ts";
 import { loadLibz } from "#ffi/libz.ts";
-import type { Decompress } from "./decompressor.ts";
+import { byBuiltIn, byLibrary, type Decompress } from "./decompressor.ts";
 
 /** By libdeflate (about 2.5 times the speed of libz), or undefined where it is not installed. */
-export function zlibByLibdeflate(): Decompress | undefined {
-  const library = loadLibdeflate();
-  if (library === undefined) return undefined;
-  return (source, sourceStart, sourceSize, target, targetStart, targetSize) =>
-    library.zlibDecompressExactly(
-        source.address + BigInt(sourceStart),
-        BigInt(sourceSize),
-        target.address + BigInt(targetStart),
-        BigInt(targetSize),
-      )
-      ? targetSize
-      : -1;
-}
+export const zlibByLibdeflate: () => Decompress | undefined = byLibrary(
+  loadLibdeflate,
+  (library, source, sourceSize, target, targetSize) =>
+    library.zlibDecompressExactly(source, sourceSize, target, targetSize) ? Number(targetSize) : -1,
+);
 
 /** By libz, or undefined where it is not installed. */
-export function zlibByLibz(): Decompress | undefined {
-  const library = loadLibz();
-  if (library === undefined) return undefined;
-  return (source, sourceStart, sourceSize, target, targetStart, targetSize) =>
-    library.uncompress(
-      source.address + BigInt(sourceStart),
-      BigInt(sourceSize),
-      target.address + BigInt(targetStart),
-      BigInt(targetSize),
-    );
-}
+export const zlibByLibz: () => Decompress | undefined = byLibrary(
+  loadLibz,
+  (library, source, sourceSize, target, targetSize) =>
+    library.uncompress(source, sourceSize, target, targetSize),
+);
 
 /** Without FFI. */
-export const zlibBuiltIn: Decompress = (
-  source,
-  sourceStart,
-  sourceSize,
-  target,
-  targetStart,
-  targetSize,
-) => {
-  try {
-    const output = inflateSync(source.bytes.subarray(sourceStart, sourceStart + sourceSize), {
-      maxOutputLength: targetSize,
-    });
-    target.bytes.set(output, targetStart);
-    return output.length;
-  } catch {
-    // The built-in has no other way to say that the stream is damaged or too long.
-    return -1;
-  }
-};
+export const zlibBuiltIn: Decompress = byBuiltIn((bytes, maxOutputLength) =>
+  inflateSync(bytes, { maxOutputLength })
+);

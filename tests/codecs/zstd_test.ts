@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { builtInCodecs, nativeCodecs } from "#src/codecs/codecs.ts";
-import { compressZstdBuiltIn, compressZstdByLibrary } from "#src/codecs/zstd_compress.ts";
+import { compressZstdBuiltIn, compressZstdByLibrary } from "#src/codecs/zstd.ts";
 import { zstdContentSizeMax } from "#src/codecs/zstd_frame.ts";
 
 /** Room for the whole frame: see `zstd_compress.ts`. */
