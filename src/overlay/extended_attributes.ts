@@ -2,7 +2,7 @@
  * Extended attributes: those of the lower node until it is copied up, those of the diff's file from
  * then on.
  *
- * All methods want the namespace lock.
+ * All methods want the namespace lock, but for {@link ExtendedAttributes.ofLower}.
  *
  * @module
  */
@@ -110,6 +110,15 @@ export class ExtendedAttributes {
       (fd) => host.removeXattr(fd, name),
       (path) => host.removeLinkXattr(path, name),
     );
+  }
+
+  /**
+   * Those of a node that stands only in the lower tree, which may have to be waited for; undefined
+   * for others, and for slot 0. Needs no lock.
+   */
+  ofLower(slot: number): ReadonlyMap<string, Uint8Array> | undefined {
+    if (slot === 0 || this.#context.table.has(slot, Flag.UPPER)) return undefined;
+    return this.#lower(slot);
   }
 
   #lower(slot: number): ReadonlyMap<string, Uint8Array> {

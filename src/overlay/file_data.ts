@@ -163,6 +163,7 @@ export class FileData {
     if (fd < 0) return -Errno.EBADF;
     let count: number;
     if (table.has(slot, Flag.PARTIAL)) {
+      this.fetchEnds(slot, offset, size);
       table.lockNode(slot);
       try {
         count = this.#writePartial(slot, fd, offset, size, source, start);
@@ -174,6 +175,33 @@ export class FileData {
     }
     if (count > 0) counters.add("bytesWritten", count);
     return count;
+  }
+
+  /**
+   * Reads the old bytes that a change of this range needs of the blocks at its ends: a lower tree
+   * that does not answer then does so before a lock is held that others want, be it only to close
+   * the file. Needs no lock itself.
+   */
+  fetchEnds(slot: number, offset: number, size: number): void {
+    const { table } = this.#context;
+    const end = offset + size;
+    const isHeadOpen = offset % BLOCK_SIZE !== 0;
+    if (!isHeadOpen && end % BLOCK_SIZE === 0 || !table.has(slot, Flag.PARTIAL)) return;
+    const fd = table.fd(slot);
+    if (fd < 0 || host.statFd(fd, this.#stat) < 0) return;
+    const fileSize = this.#stat.size - table.dataOffset(slot);
+    if (isHeadOpen) this.#fetchBlock(slot, fd, Math.floor(offset / BLOCK_SIZE), fileSize);
+    if (end % BLOCK_SIZE === 0 || end >= fileSize) return;
+    this.#fetchBlock(slot, fd, Math.floor(end / BLOCK_SIZE), fileSize);
+  }
+
+  #fetchBlock(slot: number, fd: number, block: number, fileSize: number): void {
+    const { table, blockBuffer } = this.#context;
+    if (block >= table.mapBlocks(slot) || this.#maps.load(slot, fd, block, block) < 0) return;
+    const offset = block * BLOCK_SIZE;
+    const size = Math.min(BLOCK_SIZE, fileSize - offset, table.limit(slot) - offset);
+    if (size <= 0 || this.#maps.isInDiff(block)) return;
+    this.#context.lowerContent(table.lowerId(slot)).readInto(blockBuffer, 0, size, offset);
   }
 
   #writePartial(

@@ -521,6 +521,7 @@ export class Overlay implements FileSystem {
     if (slot === 0) return -Errno.ESTALE;
     const ready = this.#files.prepareWrite(slot);
     if (ready < 0) return ready;
+    this.#data.fetchEnds(slot, offset, length);
     this.#table.lockNode(slot);
     try {
       return this.#data.fallocate(slot, mode, offset, length);
@@ -644,11 +645,15 @@ export class Overlay implements FileSystem {
 
   /** Files of the diff keep their own; of others those of the lower tree are given. */
   getxattr(nodeId: number, name: string): Uint8Array | number {
+    const lower = this.#xattrs?.ofLower(this.#table.slotOf(nodeId));
+    if (lower !== undefined) return lower.get(name) ?? -Errno.ENODATA;
     return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.get(slot, name));
   }
 
   /** Without those in which the diff keeps its own records. */
   listxattr(nodeId: number): readonly string[] | number {
+    const lower = this.#xattrs?.ofLower(this.#table.slotOf(nodeId));
+    if (lower !== undefined) return [...lower.keys()];
     return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.list(slot));
   }
 
