@@ -189,6 +189,21 @@ Deno.test("ChunkStream.copyFrom() takes bytes of a file, and fewer when it ends"
   pipeline.finish();
 });
 
+Deno.test("ChunkStream.copyFrom() of a long file comes back now and then", () => {
+  using directory = new TempDirectory("chunks");
+  const size = 40 << 20;
+  Deno.writeFileSync(directory.join("file"), new Uint8Array());
+  Deno.truncateSync(directory.join("file"), size);
+  const fd = open(directory.join("file"), OpenFlag.RDONLY);
+  const pipeline = inlinePipeline();
+  const { stream } = openHeard(pipeline, { kind: "fixed", chunkSize: 4 << 20 });
+  assert.equal(stream.copyFrom(fd, 0, size), 32 << 20);
+  assert.equal(stream.copyFrom(fd, 32 << 20, 8 << 20), 8 << 20);
+  close(fd);
+  stream.finish();
+  pipeline.finish();
+});
+
 Deno.test("ChunkStream without bytes has no chunk", () => {
   const pipeline = inlinePipeline();
   for (

@@ -234,6 +234,20 @@ function makeDeep(path: string, depth: number): { fd: number } {
   return { fd };
 }
 
+Deno.test("buildArchive() tells how far a long file is, also while the sink copies it", () => {
+  using scratch = new TempDirectory("progress");
+  const size = 3 << 20;
+  Deno.writeFileSync(scratch.join("long"), new Uint8Array(size));
+  const seen: number[] = [];
+  const copying = { write() {}, copyFrom: (_fd: number, _at: number, left: number) => left >> 1 };
+  const report = buildArchive(scratch.path, { metadata: copying }, {
+    onProgress: ({ contentBytes }) => seen.push(contentBytes),
+  });
+  assert.deepEqual(seen.slice(0, 2), [size / 2, size / 4 * 3]);
+  assert.equal(seen.at(-1), size);
+  assert.equal(report.isPartial, false);
+});
+
 Deno.test("buildArchive() closes what it has opened when the sink fails", () => {
   using scratch = new TempDirectory("closed");
   makeTree(scratch.path, { "a/b/c/file": "x".repeat(600_000), "a/b/d": "" });

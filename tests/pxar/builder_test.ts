@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { LimitError, OsError, UsageError } from "#src/errors.ts";
 import { open, OpenFlag } from "#ffi/libc/calls.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { type BuildProblem, makePlainSource, planArchive } from "#src/pxar/builder/mod.ts";
+import {
+  buildInto,
+  type BuildProblem,
+  makePlainSource,
+  planArchive,
+  SourceEntry,
+} from "#src/pxar/builder/mod.ts";
+import { PxarEncoder } from "#src/pxar/encoder.ts";
+import { MemorySink } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { build, checkArchive, entryAt, makeTree } from "./_build_support.ts";
 import { excludeCases } from "./_exclude_cases.ts";
@@ -255,4 +263,42 @@ Deno.test("buildArchive() without FFI makes the same archive of files without at
   const plain = build(scratch.path, { makeSource: makePlainSource });
   assert.deepEqual(plain.metadata, expected.metadata);
   assert.equal(plain.report.counts.hardlink, 1);
+});
+
+Deno.test("a writer of three methods takes what the builder finds, and may read a file later", () => {
+  using scratch = new TempDirectory("later");
+  makeTree(scratch.path, { "d/x": "content", "gone": "1", "link": { symlink: "d" } });
+  const log: string[] = [];
+  const files: SourceEntry[] = [];
+  const sink = new MemorySink();
+  const report = buildInto(
+    scratch.path,
+    (root) => {
+      const encoder = new PxarEncoder(sink, { root });
+      return {
+        add(name, entry) {
+          log.push(`${entry.kind} ${name}`);
+          if (!(entry instanceof SourceEntry)) return encoder.add(name, entry);
+          files.push(entry);
+          if (name === "gone") Deno.removeSync(scratch.join("gone"));
+          return -files.length;
+        },
+        finishDirectory() {
+          log.push("end");
+          for (const file of files.splice(0)) assert.throws(() => file.open(), UsageError);
+          encoder.finishDirectory();
+        },
+        finish() {
+          for (const file of files) file.addTo(encoder);
+          return encoder.finish();
+        },
+      };
+    },
+    false,
+    {},
+  );
+  assert.deepEqual(log, ["directory d", "file x", "end", "file gone", "symlink link"]);
+  assert.deepEqual(report.problems.map(({ kind, path }) => [kind, path]), [["vanished", "/gone"]]);
+  assert.equal(report.sizes?.metadataSize, sink.bytes().length);
+  assert.equal(report.entryCount, 4);
 });

@@ -9,6 +9,7 @@ import {
   PxarDecoder,
   PxarEncoder,
   pxarMetadata,
+  type Timestamp,
 } from "#src/pxar/mod.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import {
@@ -460,6 +461,8 @@ Deno.test("pxarMetadata() has the bits of the type, whatever mode is asked for",
     0o010644,
     0o140755,
   ]);
-  const { uid, gid, mtime, xattrs } = pxarMetadata("file", { uid: 33 });
-  assert.deepEqual([uid, gid, mtime, xattrs], [33, 0, { seconds: 0, nanoseconds: 0 }, []]);
+  const time: Timestamp = { seconds: 5, nanoseconds: 6 };
+  const { uid, gid, mtime, xattrs } = pxarMetadata("file", { uid: 33, mtime: time });
+  assert.deepEqual([uid, gid, mtime, xattrs], [33, 0, time, []]);
+  assert.deepEqual(pxarMetadata("file").mtime, { seconds: 0, nanoseconds: 0 });
 });
