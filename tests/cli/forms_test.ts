@@ -1,0 +1,21 @@
+/**
+ * What could be typed can be typed: every command that there was takes the arguments and flags that
+ * it took. The list, one command a line, grows with new forms and loses none.
+ */
+
+import assert from "node:assert/strict";
+import { programForms } from "./_forms.ts";
+
+const LIST = new URL("../fixtures/command_forms.tsv", import.meta.url);
+
+Deno.test("All commands keep their forms", () => {
+  const forms = programForms();
+  for (const line of Deno.readTextFileSync(LIST).trimEnd().split("\n")) {
+    const [usage, ...flags] = line.split("\t");
+    const [, name, args] = /^([^<[]*[^<[ ])(?: ([<[].*))?$/u.exec(usage!)!;
+    const form = forms[name!];
+    assert.ok(form !== undefined, `there is no command ${name}`);
+    assert.equal(form.arguments.join(" "), args ?? "", name);
+    assert.deepEqual(flags.filter((flag) => flag !== "" && !form.flags.includes(flag)), [], name);
+  }
+});
