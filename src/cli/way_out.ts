@@ -31,6 +31,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   lock: "--no-lock",
   logFile: "--log-file",
   logSink: "--log-sink",
+  noWal: "--no-wal",
   overwrite: "--overwrite",
   payload: "--payload",
   payloadOutput: "--payload-output",

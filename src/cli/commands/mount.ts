@@ -15,7 +15,6 @@ import {
 import { addHelpNotes } from "../help.ts";
 import { addIoTimeout } from "../options/io_timeout.ts";
 import { addLogOptions } from "../options/log_options.ts";
-import type { Owner } from "#src/usecases/mounting/mount_request.ts";
 import type { BackupMountRequest, MountCommandOptions } from "../options/mount_options.ts";
 
 const SECONDS_MAX = 86_400;
@@ -91,8 +90,9 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
       return await serveMount(options.handshake === true, async (report) => {
         const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
         const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
-        const backup = { ...request.backup, owner: await ownerOf(options) };
-        await runMount(request, backupToMount(backup, request.writable), report);
+        const { withOwner } = await import("../options/owner.ts");
+        const { writable } = withOwner(request, options.owner);
+        await runMount({ ...request, writable }, backupToMount(request.backup, writable), report);
       });
     }
     return await launch(request, options, context);
@@ -121,13 +121,6 @@ async function launch(
     terminal.out(JSON.stringify(summary) + "\n");
   }
   return 0;
-}
-
-/** Only the serving process looks an owner up, and reports what is wrong with it. */
-async function ownerOf({ owner }: MountCommandOptions): Promise<Owner | undefined> {
-  if (owner === undefined) return undefined;
-  const { ownerOfMount } = await import("../options/owner.ts");
-  return ownerOfMount(owner);
 }
 
 function parseTimeoutMs(text: string): number {

@@ -63,11 +63,12 @@ export async function mountSnapshot(
     key,
   };
   const { serveMount } = await import("./serving.ts");
+  const { withOwner } = await import("../options/owner.ts");
   const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
   const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
   const code = await serveMount(
     isBackground,
-    (report) => runMount(tree, snapshotToMount(request), report),
+    (report) => runMount(withOwner(tree, options.owner), snapshotToMount(request), report),
   );
   return { state: "ended", code };
 }

@@ -95,14 +95,17 @@ export function parseMountRequest(
           ? WHOLE_COPIES_MEBIBYTES
           : wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX)),
       extendedAttributes: options.xattrs === true,
-      postgres: { noWal: !options.wal, settings: (options.config ?? []).map(parseSetting) },
+      postgres: {
+        noWal: !options.wal,
+        settings: (options.config ?? []).map(parseSetting),
+        owner: undefined,
+      },
     },
     backup: {
       storePath: store === undefined ? undefined : absolutePath(store),
       instance: options.instance,
       backupId: options.backupId,
       lockCatalog: options.lock,
-      owner: undefined,
       relativeTablespaces: options.relativeTablespaces === true,
     },
   };

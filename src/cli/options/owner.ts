@@ -7,7 +7,8 @@
 import { UsageError } from "#src/errors.ts";
 import { getEffectiveUid } from "#ffi/libc/calls.ts";
 import { findGroupId, findUser } from "#src/usecases/host_accounts.ts";
-import type { Owner } from "#src/usecases/mounting/mount_request.ts";
+import type { MountRequest } from "#src/usecases/mounting/mount_request.ts";
+import type { Owner } from "#src/usecases/mounting/postgres_profile.ts";
 
 /**
  * Parses `USER[:GROUP]` or `UID[:GID]`. Without a group it is the user's own, and for a bare number
@@ -42,6 +43,22 @@ export function ownerOfMount(text: string): Owner {
   throw new UsageError("Cannot use --owner: only root can mount for another user", {
     option: "--owner",
   });
+}
+
+/**
+ * A mount for the owner that `--owner` names. Only the serving process looks him up, and reports
+ * what is wrong.
+ *
+ * @throws {UsageError} when there is no such user, or this user cannot mount for that one
+ */
+export function withOwner<Request extends MountRequest>(
+  request: Request,
+  text: string | undefined,
+): Request {
+  const { writable } = request;
+  if (text === undefined || writable === undefined) return request;
+  const postgres = { ...writable.postgres, owner: ownerOfMount(text) };
+  return { ...request, writable: { ...writable, postgres } };
 }
 
 function unknown(kind: "user" | "group", name: string): UsageError {

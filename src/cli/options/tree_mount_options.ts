@@ -29,6 +29,9 @@ export interface TreeMountOptions extends LogOptions, IoTimeoutOption {
   readonly diffDir?: string;
   readonly force?: boolean;
   readonly config?: readonly string[];
+  /** False with `--no-wal`. */
+  readonly wal?: boolean;
+  readonly owner?: string;
   /** Set in the background worker. */
   readonly handshake?: boolean;
 }
@@ -58,14 +61,21 @@ export function addDiffDirectoryOptions(command: Command): Command {
       "--config <key=value>",
       "setting of a PostgreSQL server, added in the diff; repeatable",
       (value, former: readonly string[] = []) => [...former, value],
-    );
+    )
+    .option("--owner <user[:group]>", "owner of all files, as a server wants it; remembered")
+    .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused");
 }
 
 /** Where changes go. @throws {UsageError} */
 function parseWritable(
-  { diffDir, force, config = [] }: TreeMountOptions,
+  { diffDir, force, config = [], wal = true, owner }: TreeMountOptions,
 ): WritableRequest | undefined {
-  const lost = force === true ? "--force" : config.length > 0 ? "--config" : undefined;
+  const [lost] = Object.entries({
+    "--force": force === true,
+    "--config": config.length > 0,
+    "--owner": owner !== undefined,
+    "--no-wal": !wal,
+  }).find(([, isGiven]) => isGiven) ?? [];
   if (diffDir !== undefined) {
     return {
       diffPath: absolutePath(diffDir),
@@ -74,7 +84,7 @@ function parseWritable(
       materializeOnRead: false,
       wholeCopyBytesMax: WHOLE_COPIES_MEBIBYTES << 20,
       extendedAttributes: true,
-      postgres: { noWal: false, settings: config.map(parseSetting) },
+      postgres: { noWal: !wal, settings: config.map(parseSetting), owner: undefined },
     };
   }
   if (lost === undefined) return undefined;

@@ -43,7 +43,6 @@ const BackupKeysSchema = v.object({
   chain: v.pipe(v.array(pathComponent), v.minLength(1), v.maxLength(100_000)),
   pbk_store_path: absolutePath,
   pbk_target_path: absolutePath,
-  no_wal_used: v.optional(v.boolean(), false),
   system_identifier: v.optional(v.pipe(v.string(), v.regex(/^\d{1,20}$/u, "is not a number"))),
   list_sha256: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u, "is not a SHA-256"))),
 });
@@ -57,8 +56,6 @@ export interface BackupToBind {
   readonly instance: string;
   readonly storePath: string;
   readonly mountPath: string;
-  /** What is written to the WAL is forgotten. */
-  readonly noWal: boolean;
   /** What is recorded already. */
   readonly former: BackupKeys | undefined;
 }
@@ -82,21 +79,14 @@ export function readBackupKeys(binding: Binding, path: string): BackupKeys {
 }
 
 /**
- * Checks that a diff may be mounted, and over the backup that was asked for.
+ * Checks that a diff is mounted over the backup that was asked for.
  *
  * @param backupId as asked for; undefined for the bound one
- * @throws {StateError} `bound-elsewhere` or `no-wal-used`
+ * @throws {StateError} `bound-elsewhere`
  */
 export function checkBackupKeys(keys: BackupKeys, backupId: string | undefined): void {
   if (backupId !== undefined && !isSameBackupId(backupId, keys.backup_id)) {
     throw boundElsewhere("backup id", keys.backup_id, backupId);
-  }
-  if (keys.no_wal_used) {
-    throw new StateError(
-      "no-wal-used",
-      "Cannot mount: the diff directory was previously mounted with --no-wal and cannot be reused",
-      { hint: "Give a fresh diff directory, or empty this one", option: "diffPath" },
-    );
   }
 }
 
@@ -115,7 +105,7 @@ export function backupMark(
 
 /** A backup as the source that a diff directory is bound to. */
 export function backupSource(backup: BackupToBind): BoundSource {
-  const { identity, instance, storePath, mountPath, noWal, former } = backup;
+  const { identity, instance, storePath, mountPath, former } = backup;
   const cluster = identity.systemIdentifier ?? former?.system_identifier;
   return {
     ...backupMark(backup),
@@ -125,7 +115,6 @@ export function backupSource(backup: BackupToBind): BoundSource {
       chain: [...identity.chain],
       pbk_store_path: storePath,
       pbk_target_path: mountPath,
-      no_wal_used: noWal,
       system_identifier: cluster,
       list_sha256: identity.listDigest,
     },

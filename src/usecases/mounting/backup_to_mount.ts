@@ -22,7 +22,8 @@ import {
   checkBackupKeys,
   readBackupKeys,
 } from "#src/sources/pgpro/record_keys.ts";
-import type { Owner, WritableRequest } from "./mount_request.ts";
+import type { WritableRequest } from "./mount_request.ts";
+import type { Owner } from "./postgres_profile.ts";
 import type { MountToOpen, OpenedSource, SourceToMount } from "./source_to_mount.ts";
 
 const log = logger("mount");
@@ -35,10 +36,6 @@ export interface BackupRequest {
   readonly backupId: string | undefined;
   /** Hold pg_probackup's read lock on the chain. */
   readonly lockCatalog: boolean;
-  /**
-   * Who is to own the files; undefined: who owned them before. Only root can give files to others.
-   */
-  readonly owner: Owner | undefined;
   /** Links to tablespaces do not name the mount point. */
   readonly relativeTablespaces: boolean;
 }
@@ -71,9 +68,9 @@ class BackupToMount implements SourceToMount {
 
   async open({ mountPath, diff }: MountToOpen): Promise<OpenedSource> {
     const { storePath, instance, backupId, lockCatalog, relativeTablespaces } = this.#request;
-    const { force, postgres: { noWal } } = this.#writable;
+    const { force, postgres } = this.#writable;
     const former = diff?.binding === undefined ? undefined : this.#keysOf(diff.binding);
-    const owner = chooseOwner(this.#request.owner, diff);
+    const owner = chooseOwner(postgres.owner, diff);
     const store = this.#storePath();
     const source = await openPgproSource({
       store,
@@ -96,11 +93,10 @@ class BackupToMount implements SourceToMount {
             instance: source.instance,
             storePath: store,
             mountPath,
-            noWal,
             former,
           }),
         ),
-      rootOwner: this.#request.owner,
+      showsOwner: true,
       facts: { instance: source.instance, backup_id: identity.backupId },
       pageCounters: source.description.pageCounters,
       logFindings: () => logFindings(source, former?.chain),

@@ -15,7 +15,8 @@ import type { OverlayParts } from "#src/overlay/overlay.ts";
 import { createSharedState } from "#src/overlay/shared_state.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
-import type { Owner, WritableRequest } from "./mount_request.ts";
+import type { WritableRequest } from "./mount_request.ts";
+import type { Owner } from "./postgres_profile.ts";
 import { volatileDirectories, writeSettings } from "./postgres_profile.ts";
 import { unsettled } from "./unsettled.ts";
 
@@ -27,20 +28,19 @@ export type OverlayDescription = Omit<OverlayParts, "lower" | "worker" | "backin
 /**
  * Prepares a bound diff directory, and writes the settings of the server into it.
  *
- * @param rootOwner who is to own the root of the mount; undefined: who did before
  * @throws {FormatError} when its tree belongs to another binding
+ * @throws {UsageError} when there is no WAL to be forgotten
  * @throws {OsError}
  */
 export function prepareOverlay(
   diff: DiffDirectory,
   lower: MountableTree,
   { skipFsync, materializeOnRead, wholeCopyBytesMax, postgres }: WritableRequest,
-  rootOwner: Owner | undefined,
 ): OverlayDescription {
-  const volatile = volatileDirectories(postgres);
+  const volatile = volatileDirectories(postgres, lower);
   const { path: diffPath, nonce, hasExtendedAttributes: extendedAttributes } = diff;
   prepareDiffTree({ diffPath, lower, nonce, volatileDirectories: volatile });
-  chownRoot(diff, rootOwner);
+  chownRoot(diff, postgres.owner);
   const overlay = {
     diffPath,
     nonce,

@@ -14,6 +14,7 @@ import type { LogSink } from "#src/log/sinks.ts";
 import { launchWorkers, type MountedFileSystem, mountFileSystem } from "#src/mount/mount.ts";
 import { prepareMountPoint, resolveMountPoint } from "#src/mount/mount_point.ts";
 import type { WorkerPool } from "#src/mount/worker_pool.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
 import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
 import { chooseAllowOther } from "./allow_other.ts";
 import { refuseServedMount } from "./control/served_mount.ts";
@@ -32,7 +33,9 @@ import { openMountLog } from "./mount_log.ts";
 import { type MountReport, type MountVoices, runMountProcess } from "./mount_process.ts";
 import { LOG_FILE_NAME, type MountRequest, type WritableRequest } from "./mount_request.ts";
 import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
+import { readProfileKeys, requireOwnWal } from "./postgres_profile.ts";
 import type { MountDescription } from "./served_source.ts";
+import { ShownTree } from "./shown_tree.ts";
 import type { OpenedSource, SourceToMount } from "./source_to_mount.ts";
 import { WAIT_LOG } from "./wait_log.ts";
 import { PROGRAM_VERSION } from "../program_version.ts";
@@ -113,7 +116,10 @@ class MountLife {
       sourcePlaces: this.#source.places(),
       mountPath,
       force: writable.force,
-      checkBinding: (binding) => this.#source.checkBinding?.(binding),
+      checkBinding: (binding) => {
+        this.#source.checkBinding?.(binding);
+        requireOwnWal(readProfileKeys(binding, recordPathOf(writable.diffPath)));
+      },
     });
     this.#voices.card.update({ diff_dir: diff.path });
     try {
@@ -132,12 +138,14 @@ class MountLife {
     const { workerCount: threadCount } = pool;
     this.#opened = await this.#source.open({ mountPath, diff: open?.diff, threadCount });
     using source = this.#opened.source;
-    const overlay = open === undefined ? undefined : await this.#prepareDiff(open, this.#opened);
+    const showing = open === undefined
+      ? { overlay: undefined, owner: undefined }
+      : await this.#prepareDiff(open, this.#opened);
     if (isRepaired) log.warn("dead mount removed", { mnt: mountPath });
     this.#opened.logFindings?.();
     host.changeDirectory("/");
     this.#voices.report.started?.(this.#sink?.fd);
-    const description = { source: source.description, overlay };
+    const description = { source: source.description, ...showing };
     await this.#mountAndServe(mountPath, open?.diff, description, pool);
     if (open === undefined) return log.info("unmounted", { mnt: mountPath });
     this.#voices.card.update({ state: "settling" });
@@ -147,19 +155,25 @@ class MountLife {
   /** Binds the diff directory, and writes what has to be there before the mount. */
   async #prepareDiff(
     { diff, request }: OpenDiff,
-    { source, bound, rootOwner }: OpenedSource,
-  ): Promise<OverlayDescription> {
+    { source, bound, showsOwner = false }: OpenedSource,
+  ): Promise<Pick<MountDescription, "overlay" | "owner">> {
+    const { binding } = diff;
+    const former = binding && readProfileKeys(binding, recordPathOf(diff.path)).shown_owner;
+    const owner = showsOwner ? undefined : request.postgres.owner ?? former;
+    const mark = await bound();
+    const keys = { no_wal_used: request.postgres.noWal, shown_owner: owner };
     const change = diff.bind({
-      source: await bound(),
+      source: { ...mark, keys: { ...mark.keys, ...keys } },
       extendedAttributes: request.extendedAttributes,
       programVersion: PROGRAM_VERSION,
     });
     if (request.skipFsync) diff.markDirty();
     if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
     if (change !== undefined) log.warn("source has changed, mounted by force", { change });
-    const lower = source.openTree();
+    const tree = source.openTree();
+    const lower = owner === undefined ? tree : new ShownTree(tree, { withoutAcls: false, owner });
     try {
-      return prepareOverlay(diff, lower, request, rootOwner);
+      return { overlay: prepareOverlay(diff, lower, request), owner };
     } finally {
       lower.close();
     }
@@ -262,6 +276,10 @@ class MountLife {
   async flushLog(): Promise<void> {
     await this.#sink?.flush();
   }
+}
+
+function recordPathOf(diffPath: string): string {
+  return `${diffPath}/${BINDING_FILE_NAME}`;
 }
 
 function logPassthrough({ passthrough: { isOn, stackDepth, refusal } }: MountedFileSystem): void {

@@ -7,12 +7,6 @@
 import type { LogRequest } from "./mount_log.ts";
 import type { PostgresProfile } from "./postgres_profile.ts";
 
-/** Numeric owner of files. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** A mount of any source, as asked for. */
 export interface MountRequest {
   readonly mountPath: string;

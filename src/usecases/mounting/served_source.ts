@@ -12,7 +12,8 @@ import type { SourceDescription } from "#src/sources/source.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { LateTree } from "#src/tree/late_tree.ts";
 import type { OverlayDescription } from "./diff_life.ts";
-import { TreeWithoutAcls } from "./tree_without_acls.ts";
+import type { Owner } from "./postgres_profile.ts";
+import { ShownTree } from "./shown_tree.ts";
 import { spawnThread } from "../threads.ts";
 
 /** What is mounted, as plain values that are sent to the workers. */
@@ -20,11 +21,13 @@ export interface MountDescription {
   readonly source: SourceDescription;
   /** Over which changes are kept; undefined for a read-only mount. */
   readonly overlay: OverlayDescription | undefined;
+  /** Who owns all files below the overlay; undefined: as the source has it. */
+  readonly owner: Owner | undefined;
 }
 
 /** Opens the view of this thread. What is writable is read from until its thread ends. */
 export function openMounted(
-  { source, overlay }: MountDescription,
+  { source, overlay, owner }: MountDescription,
   context: WorkerContext,
 ): FileSystem {
   const { index, workerCount: threadCount, gate, backing, posixAcls } = context;
@@ -34,6 +37,8 @@ export function openMounted(
   if (overlay === undefined) {
     return new TreeFileSystem(tree, { showsRestrictedModes, sizeBytes: source.sizeBytes });
   }
-  const lower = showsRestrictedModes ? new TreeWithoutAcls(tree) : tree;
+  const lower = showsRestrictedModes || owner !== undefined
+    ? new ShownTree(tree, { withoutAcls: showsRestrictedModes, owner })
+    : tree;
   return openOverlay({ ...overlay, lower, worker: index, backing, posixAcls, gate });
 }

@@ -7,7 +7,6 @@
 import type { Binding, BoundSource } from "#src/overlay/binding.ts";
 import type { DiffDirectory, DiffPlace } from "#src/overlay/diff_directory.ts";
 import type { Source } from "#src/sources/source.ts";
-import type { Owner } from "./mount_request.ts";
 import type { DiffStatisticsReport } from "./statistics_report.ts";
 
 /** What can be mounted. */
@@ -37,8 +36,8 @@ export interface OpenedSource {
   readonly source: Source;
   /** What a diff directory over it is bound to. */
   bound(): Promise<BoundSource>;
-  /** Who is to own the root of the mount; absent: who did before. */
-  readonly rootOwner?: Owner | undefined;
+  /** Its files have the owner that was asked for. Default: false, so the mount changes it. */
+  readonly showsOwner?: boolean;
   /** What statistics say of it besides. */
   readonly facts?: Pick<DiffStatisticsReport["mount"], "instance" | "backup_id">;
   /** See `createPageCounterMemory`; absent where no pages are put together. */

@@ -22,7 +22,6 @@ const BACKUP: BackupToBind = {
   instance: "main",
   storePath: "/store",
   mountPath: "/mnt",
-  noWal: false,
   former: undefined,
 };
 
@@ -60,7 +59,6 @@ Deno.test("backupSource() has the keys that scripts read", () => {
     chain: IDENTITY.chain,
     pbk_store_path: "/store",
     pbk_target_path: "/mnt",
-    no_wal_used: false,
     system_identifier: IDENTITY.systemIdentifier,
     list_sha256: IDENTITY.listDigest,
   });
@@ -123,13 +121,11 @@ Deno.test("The cluster is remembered when the configuration is gone", () => {
   assert.equal(keys?.["system_identifier"], IDENTITY.systemIdentifier);
 });
 
-Deno.test("checkBackupKeys() refuses what was mounted without WAL, and another backup", () => {
+Deno.test("checkBackupKeys() refuses another backup", () => {
   const keys = readBackupKeys(recordOf(), "/diff");
   checkBackupKeys(keys, undefined);
   checkBackupKeys(keys, "totxql");
   assert.throws(() => checkBackupKeys(keys, "TOTXMX"), failsWith("bound-elsewhere"));
-  const used = readBackupKeys(recordOf({ noWal: true }), "/diff");
-  assert.throws(() => checkBackupKeys(used, undefined), failsWith("no-wal-used"));
 });
 
 Deno.test("readBackupKeys() refuses keys that are damaged, and records of other sources", () => {
@@ -142,7 +138,6 @@ Deno.test("readBackupKeys() refuses keys that are damaged, and records of other 
     { chain: [] },
     { chain: ["a", 5] },
     { pbk_store_path: "relative" },
-    { no_wal_used: "yes" },
     { system_identifier: "x" },
     { system_identifier: 7 },
     { list_sha256: "5" },

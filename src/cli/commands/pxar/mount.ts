@@ -77,10 +77,15 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
       const { archiveToMount } = await import("#src/usecases/mounting/archive_to_mount.ts");
       const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
       const { serveMount } = await import("../../mounting/serving.ts");
+      const { withOwner } = await import("../../options/owner.ts");
       return await serveMount(
         options.handshake === true,
         (report) =>
-          runMount(request, archiveToMount(request.archivePath, request.payloadPath), report),
+          runMount(
+            withOwner(request, options.owner),
+            archiveToMount(request.archivePath, request.payloadPath),
+            report,
+          ),
       );
     }
     return await launch(request, options, context);
@@ -117,10 +122,11 @@ async function mountIndexed(
   const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
   const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
   const { serveMount } = await import("../../mounting/serving.ts");
+  const { withOwner } = await import("../../options/owner.ts");
   const source = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };
   return await serveMount(
     options.handshake === true,
-    (report) => runMount(tree, snapshotToMount(source), report),
+    (report) => runMount(withOwner(tree, options.owner), snapshotToMount(source), report),
   );
 }
 

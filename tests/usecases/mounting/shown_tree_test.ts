@@ -9,7 +9,7 @@ import {
 } from "#src/tree/memory_tree.ts";
 import { FileType } from "#src/tree/node.ts";
 import { findEntry } from "#src/tree/paths.ts";
-import { TreeWithoutAcls } from "#src/usecases/mounting/tree_without_acls.ts";
+import { ShownTree } from "#src/usecases/mounting/shown_tree.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 
 /** Mode 0640, user 1000 rw-, group r--, mask rw-. */
@@ -28,15 +28,21 @@ function makeTree(acls: Record<string, Uint8Array> = {}): MemoryTree {
   }));
 }
 
-// What is found by names has its ACLs: an overlay asks for nodes by their ids.
-Deno.test("TreeWithoutAcls is a tree, where there are no ACLs", () => {
-  checkMountableTree(() => new TreeWithoutAcls(makeTree()));
+const OWNER = { uid: 1234, gid: 5678 };
+
+Deno.test("ShownTree is a tree as all others", () => {
+  const acls = { "system.posix_acl_access": ACCESS };
+  for (const withoutAcls of [false, true]) {
+    for (const owner of [undefined, OWNER]) {
+      checkMountableTree(() => new ShownTree(makeTree(acls), { withoutAcls, owner }));
+    }
+  }
 });
 
-Deno.test("TreeWithoutAcls takes ACLs away, of what is found by its id", () => {
+Deno.test("ShownTree takes ACLs away, and leaves the rest", () => {
   const plain = makeTree({ "system.posix_acl_access": ACCESS });
   const { id } = findEntry(plain, "/file")!;
-  const node = new TreeWithoutAcls(plain).nodeById(id);
+  const node = new ShownTree(plain, { withoutAcls: true, owner: undefined }).nodeById(id);
   assert.ok(node?.kind === "file");
   assert.deepEqual([node.linkCount, node.attributes.nlink, node.attributes.size], [1, 1, 4]);
   assert.deepEqual([...node.xattrs().keys()], ["user.x"]);
@@ -44,4 +50,15 @@ Deno.test("TreeWithoutAcls takes ACLs away, of what is found by its id", () => {
   assert.equal(node.metadata.acl, NO_ACL);
   assert.equal(node.attributes.mode & 0o777, 0o640);
   assert.equal(node.metadata.mode, node.attributes.mode);
+});
+
+Deno.test("ShownTree shows one owner of all, however a node is found", () => {
+  const tree = new ShownTree(makeTree(), { withoutAcls: false, owner: OWNER });
+  const all = [...tree.root.entries()].map(({ node }) => node);
+  assert.equal(all.length, 5);
+  const found = [tree.root, ...all, tree.root.lookup("file")!, findEntry(tree, "/d/inner")!];
+  for (const { attributes, metadata } of found) {
+    assert.deepEqual([attributes.uid, attributes.gid], [1234, 5678]);
+    assert.deepEqual([metadata.uid, metadata.gid], [1234, 5678]);
+  }
 });
