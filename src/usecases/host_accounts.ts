@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Owner } from "./mounting/mount_request.ts";
+import type { Owner } from "./mounting/postgres_profile.ts";
 
 const ID_MAX = 0xffff_fffe;
 
