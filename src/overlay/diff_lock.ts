@@ -10,7 +10,7 @@
  * @module
  */
 
-import { writeWhole } from "#src/io/files/whole_file.ts";
+import { isStillNamed, writeWhole } from "#src/io/files/whole_file.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { HostProcess, listProcesses } from "#src/io/process.ts";
 import { StateError } from "#src/errors.ts";
@@ -160,13 +160,6 @@ export class DiffLockedError extends StateError {
     this.diffPath = diffPath;
     if (holder?.mountPath !== undefined) this.mountPath = holder.mountPath;
   }
-}
-
-function isStillNamed(fd: number, path: string): boolean {
-  const opened = new host.HostStat();
-  const named = new host.HostStat();
-  return host.statFd(fd, opened) === 0 && host.lstat(path, named) === 0 &&
-    opened.ino === named.ino && opened.device === named.device;
 }
 
 function formatLockRecord(record: LockRecord): string {

@@ -164,3 +164,14 @@ export function removeFile(path: string): boolean {
   host.unwrap(result, "remove", path);
   return true;
 }
+
+/**
+ * Whether an open file still has the name it was opened by: a lock file may have been removed, or
+ * replaced, between opening and locking.
+ */
+export function isStillNamed(fd: number, path: string): boolean {
+  const opened = new host.HostStat();
+  const named = new host.HostStat();
+  return host.statFd(fd, opened) === 0 && host.lstat(path, named) === 0 &&
+    opened.ino === named.ino && opened.device === named.device;
+}

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { removeFile } from "#src/io/files/whole_file.ts";
+import { isStillNamed, removeFile } from "#src/io/files/whole_file.ts";
 import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { MANIFEST_NAME } from "../../format/manifest.ts";
@@ -173,14 +173,6 @@ function lockExisting(path: string, kind: LockKind, flags: number): number | und
   host.close(fd);
   if (result < 0 && !isLockTaken(result)) host.unwrap(result, "lock", path);
   return undefined;
-}
-
-/** It may have been removed between opening and locking. */
-function isStillNamed(fd: number, path: string): boolean {
-  const opened = new host.HostStat();
-  const found = new host.HostStat();
-  return host.statFd(fd, opened) === 0 && host.lstat(path, found) === 0 &&
-    opened.ino === found.ino && opened.device === found.device;
 }
 
 function notFoundOr(error: unknown, what: string): unknown {
