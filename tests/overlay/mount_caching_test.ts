@@ -66,6 +66,22 @@ Deno.test("attributes of files that the kernel writes itself do not cost a reque
   });
 });
 
+Deno.test("what is written and synced at once to a file that the kernel serves costs no request", async () => {
+  using place = new OverlayPlace();
+  await place.mounted(2, async (test) => {
+    await test.sh("head -c 8192 /dev/zero > f");
+    if (!test.mount.passthrough.isOn) return;
+    const dd = "dd if=/dev/zero of=f bs=8192 count=100 conv=notrunc status=none";
+    for (const opcode of ["write", "fsync"]) {
+      assert.equal(await countDuring(test, opcode, () => test.sh(`${dd} oflag=dsync`)), 0);
+    }
+    assert.equal(
+      await countDuring(test, "fsync", () => test.sh(dd.replace("notrunc", "notrunc,fdatasync"))),
+      1,
+    );
+  });
+});
+
 Deno.test("a store through a map changes the mtime of a file that was the backup's until it was opened", async () => {
   using place = new OverlayPlace();
   Deno.writeFileSync(`${place.lower}/f`, new Uint8Array(8192));
