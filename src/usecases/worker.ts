@@ -5,10 +5,18 @@
  * @module
  */
 
-import { serveWorker } from "#src/mount/fuse_worker.ts";
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
-import { type MountDescription, openMounted } from "./mounting/served_source.ts";
+import type { MountDescription } from "./mounting/served_source.ts";
 
+// Threads of a backup and of a verification start sooner, and often: without what a mount needs.
 if (!serveDatastoreThread()) {
-  serveWorker((description, context) => openMounted(description as MountDescription, context));
+  const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
+  scope.onmessage = async (event) => {
+    const [{ serveWorker }, { openMounted }] = await Promise.all([
+      import("#src/mount/fuse_worker.ts"),
+      import("./mounting/served_source.ts"),
+    ]);
+    serveWorker((description, context) => openMounted(description as MountDescription, context));
+    scope.onmessage!(event);
+  };
 }
