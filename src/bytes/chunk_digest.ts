@@ -20,7 +20,7 @@ const DIGEST_PATTERN = /^[0-9a-f]{64}$/;
 /** The digest whose 32 bytes these are. */
 export function digestOf(bytes: Uint8Array): ChunkDigest {
   if (bytes.length !== DIGEST_SIZE) {
-    throw new FormatError(`Cannot take ${bytes.length} bytes as a digest: it has ${DIGEST_SIZE}`);
+    throw new FormatError(`Cannot read digest: expected ${DIGEST_SIZE} bytes, got ${bytes.length}`);
   }
   return bytes.toHex() as ChunkDigest;
 }

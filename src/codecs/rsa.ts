@@ -139,7 +139,9 @@ function requireRsa(load: () => KeyObject, kind: "public" | "private"): KeyObjec
   try {
     key = load();
   } catch (cause) {
-    throw new FormatError(`Cannot read RSA ${kind} key: it is no PEM of one`, { cause });
+    throw new FormatError(`Cannot read RSA ${kind} key: it is not a PEM document of one`, {
+      cause,
+    });
   }
   if (key.asymmetricKeyType === "rsa" && key.type === kind) return key;
   throw new FormatError(`Cannot read RSA ${kind} key: it is a key of another kind`);

@@ -482,5 +482,5 @@ function rethrow(damage: Error): never {
 
 function requireTable(directory: PxarNode): PxarTable {
   if (directory.table !== undefined) return directory.table;
-  throw new UsageError(`Cannot list "${directory.name}": it is no directory`);
+  throw new UsageError(`Cannot list "${directory.name}": it is not a directory`);
 }

@@ -66,7 +66,7 @@ export function newPassword(
     ? askNewPassword(terminal, question)
     : secretOfFile(path, "--password-file");
   if (password === undefined) {
-    throw new UsageError("Cannot ask for a password: standard input is no terminal", {
+    throw new UsageError("Cannot ask for a password: standard input is not a terminal", {
       option: "--password-file",
       hint: "Give it with --password-file",
     });

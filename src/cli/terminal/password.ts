@@ -68,7 +68,7 @@ export function canAsk(): boolean {
 }
 
 /**
- * Asks for a password; undefined when standard input is no terminal.
+ * Asks for a password; undefined when standard input is not a terminal.
  *
  * @throws {AuthError} `cancelled` when Ctrl-C is pressed
  */
@@ -86,7 +86,7 @@ export function askPassword(terminal: Terminal, question: string): string | unde
 }
 
 /**
- * Asks for a new password, twice; undefined when standard input is no terminal.
+ * Asks for a new password, twice; undefined when standard input is not a terminal.
  *
  * @throws {AuthError} `cancelled` when Ctrl-C is pressed
  * @throws {UsageError} when it is too short, or both times are not the same

@@ -68,7 +68,7 @@ export function prettyJson(value: JsonValue): string {
 function format(value: JsonValue, lineStart: string | undefined, depth: number): string {
   if (depth > DEPTH_MAX) throw new FormatError("Cannot write JSON: it is nested too deeply");
   if (value === null && lineStart === undefined) {
-    throw new FormatError("Cannot write canonical JSON: it has a null");
+    throw new FormatError("Cannot write canonical JSON: null has no canonical form");
   }
   if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     throw new FormatError(`Cannot write JSON: ${value} is not exact`);

@@ -44,7 +44,9 @@ export function readDynamicLayout(
   const fields = parseIndexHeader(header, DYNAMIC_INDEX_MAGIC, WHAT, INDEX_FIELDS_OFFSET);
   const count = (fileSize - INDEX_HEADER_SIZE) / ENTRY_SIZE;
   if (!Number.isInteger(count)) {
-    throw new FormatError(`Cannot read ${WHAT}: ${fileSize} bytes are no header and whole entries`);
+    throw new FormatError(
+      `Cannot read ${WHAT}: ${fileSize} bytes are not a header and whole entries`,
+    );
   }
   return { ...fields, count, entrySize: ENTRY_SIZE, digestOffset: DIGEST_OFFSET };
 }

@@ -252,9 +252,9 @@ function parseJson(json: Uint8Array): JsonObject {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     value = parseStrictJson(decoder.decode(json));
   } catch (cause) {
-    throw new FormatError("Cannot read manifest: it is no JSON, or not valid", { cause });
+    throw new FormatError("Cannot read manifest: it is not valid JSON", { cause });
   }
-  if (!isJsonObject(value)) throw new FormatError("Cannot read manifest: it is no JSON object");
+  if (!isJsonObject(value)) throw new FormatError("Cannot read manifest: it is not a JSON object");
   return value;
 }
 

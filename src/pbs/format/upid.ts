@@ -37,7 +37,7 @@ const PATTERN = new RegExp(
 /** Reads the name of a task. @throws {FormatError} */
 export function parseUpid(text: string): Upid {
   const fields = PATTERN.exec(text);
-  if (fields === null) throw new FormatError(`Cannot read "${text}": no name of a task`);
+  if (fields === null) throw new FormatError(`Cannot read "${text}": it is not the name of a task`);
   const [, node, pid, processStart, task, startTime, type, id, authId] = fields;
   return {
     node: node!,

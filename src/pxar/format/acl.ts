@@ -30,7 +30,9 @@ export function encodeAclEntry(view: DataView, offset: number, entry: AclEntry):
 /** Reads the content of an ACL_USER or the like. @throws {FormatError} `bad-acl` */
 export function decodeAclEntry(view: DataView, offset: number): AclEntry {
   const id = view.getBigUint64(offset, true);
-  if (id > ACL_ID_MAX) throw new FormatError(`Cannot read ACL: id ${id}`, { code: "bad-acl" });
+  if (id > ACL_ID_MAX) {
+    throw new FormatError(`Cannot read ACL: id ${id} is above ${ACL_ID_MAX}`, { code: "bad-acl" });
+  }
   return { id, permissions: decodeAclPermissions(view, offset + 8) };
 }
 

@@ -106,7 +106,7 @@ function openMasterKey(
   }
   const password = askPassword(terminal, "Master Key Password: ");
   if (password !== undefined) return open(password);
-  throw new UsageError("Cannot ask for a password: standard input is no terminal", {
+  throw new UsageError("Cannot ask for a password: standard input is not a terminal", {
     option: "--master-password-file",
     hint: "Give it with --master-password-file",
   });

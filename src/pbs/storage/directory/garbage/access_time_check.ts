@@ -38,7 +38,7 @@ export function checkAccessTimes(chunks: DirectoryChunks, nowSeconds: () => numb
     throw new StateError(
       "access-times",
       `Cannot collect garbage: the file system's clock differs by ${Math.round(difference)} s`,
-      { hint: "Set the clocks of this machine and of the one that has the file system" },
+      { hint: "Synchronise the clocks of this machine and of the file server" },
     );
   }
   let waited = 0;
