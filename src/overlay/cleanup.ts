@@ -19,13 +19,13 @@ import {
 } from "./diff_lock.ts";
 import { readSmallTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
+import { DIRTY_FILE_NAME } from "./diff_directory.ts";
 import {
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
-  DIRTY_FILE_NAME,
   realPathOfMissing,
   TEMPORARY_DIRECTORY_NAME,
-} from "./diff_directory.ts";
+} from "./diff_place.ts";
 import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
 
 /** Deeper trees than this are not ours and would exhaust descriptors. */

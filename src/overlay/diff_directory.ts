@@ -6,16 +6,15 @@
  *     DIFF/.pbkfs-dirty          present while a mount that skips fsync is, or was, live
  *     DIFF/.pbkfs                link to data/.pbkfs: worker.pid, stat, pbkfs.log
  *     DIFF/data/                 the upper tree
+ *     DIFF/links/                see `linked_files.ts`
  *     DIFF/tmp/                  names of files in the making
  *
  * @module
  */
 
 import { removeFile, syncDirectory } from "#src/io/files/whole_file.ts";
-import { dirname, join, relative, resolve } from "node:path";
 import * as host from "#ffi/libc/calls.ts";
-import { OsError, StateError, UsageError } from "#src/errors.ts";
-import { FileType } from "#src/tree/node.ts";
+import { StateError } from "#src/errors.ts";
 import {
   type Binding,
   BINDING_FILE_NAME,
@@ -24,30 +23,26 @@ import {
   DIFF_FORMAT_VERSION,
   formatBinding,
   NONCE_SIZE,
-  parseBinding,
   recordedSource,
 } from "./binding.ts";
+import { type ControlDirectory, openControlDirectory } from "./control_directory.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
-import { readSmallTextFile, replaceTextFile } from "./durable_file.ts";
+import {
+  checkOverlap,
+  CONTROL_DIRECTORY_NAME,
+  DATA_DIRECTORY_NAME,
+  type DiffPlace,
+  makeDirectory,
+  probeWritable,
+  realPathOfMissing,
+  refuseForeign,
+  TEMPORARY_DIRECTORY_NAME,
+} from "./diff_place.ts";
+import { replaceTextFile } from "./durable_file.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 
 /** Name of the marker in the diff directory that says that acknowledged writes may be lost. */
 export const DIRTY_FILE_NAME = ".pbkfs-dirty";
-
-/**
- * Name of the directory, in the upper tree and under the mount root, in which a worker leaves its
- * files.
- */
-export const CONTROL_DIRECTORY_NAME = ".pbkfs";
-
-/** Directory of the upper tree, in the diff directory. */
-export const DATA_DIRECTORY_NAME = "data";
-/** Directory of files in the making, in the diff directory. */
-export const TEMPORARY_DIRECTORY_NAME = "tmp";
-
-const PROBE_FILE_NAME = ".pbkfs-write-test";
-const PROBE_ATTEMPTS_MAX = 100;
-const PRIVATE_MODE = 0o700;
 
 /** What a mount asks of a diff directory. */
 export interface DiffRequest {
@@ -59,13 +54,6 @@ export interface DiffRequest {
   readonly force: boolean;
   /** Looks at the record of a bound directory as soon as it is locked. @throws to refuse it */
   readonly checkBinding?: (binding: Binding) => void;
-}
-
-/** A directory or file that is to be apart from diff directory and mount point. */
-export interface DiffPlace {
-  /** Such as "backup store". */
-  readonly what: string;
-  readonly path: string;
 }
 
 /** What is recorded when a diff directory is bound. */
@@ -308,156 +296,6 @@ export class DiffDirectory {
     syncDirectory(data);
     syncDirectory(this.path);
   }
-}
-
-/** The worker's own directory in a diff, held open. */
-export interface ControlDirectory {
-  /** A path by which this process reaches it, whatever becomes of its name. */
-  readonly path: string;
-  /**
-   * @throws {OsError} `ENOENT` when it is gone from the diff, `ESTALE` when another one is there
-   */
-  requireInPlace(): void;
-  close(): void;
-}
-
-/**
- * Opens the worker's own directory, `DIFF/data/.pbkfs`. It lies in the upper tree, where the
- * owner of the mount can replace it, for example by a link to `/etc`; a process of root must not
- * write its files there.
- *
- * @throws {OsError}
- */
-export function openControlDirectory(diffPath: string): ControlDirectory {
-  const path = `${diffPath}/${DATA_DIRECTORY_NAME}/${CONTROL_DIRECTORY_NAME}`;
-  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY | host.OpenFlag.NOFOLLOW;
-  const fd = host.unwrap(host.open(path, flags), "open", path);
-  return {
-    path: `/proc/self/fd/${fd}`,
-    requireInPlace: () => requireSameDirectory(fd, path),
-    close: () => host.close(fd),
-  };
-}
-
-function requireSameDirectory(fd: number, path: string): void {
-  const opened = new host.HostStat();
-  const named = new host.HostStat();
-  host.unwrap(host.statFd(fd, opened), "stat", path);
-  host.unwrap(host.lstat(path, named), "find", path);
-  if (opened.ino === named.ino && opened.device === named.device) return;
-  throw new OsError(host.Errno.ESTALE, "find", path);
-}
-
-/** Absolute path without links, of something that need not exist or answer. */
-export function realPathOfMissing(path: string): string {
-  const absolute = resolve(path);
-  try {
-    return Deno.realPathSync(absolute);
-  } catch {
-    const parent = dirname(absolute);
-    return parent === absolute
-      ? absolute
-      : join(realPathOfMissing(parent), relative(parent, absolute));
-  }
-}
-
-/** Makes a private directory, and those above it. @returns whether it was made */
-function makeDirectory(path: string): boolean {
-  const stat = new host.HostStat();
-  if (host.lstat(path, stat) === 0) {
-    if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) return false;
-    throw new OsError(host.Errno.ENOTDIR, "use as diff directory", path, {
-      hint: "Give a directory, or a path where one can be made",
-      option: "diffPath",
-    });
-  }
-  const parent = dirname(path);
-  if (parent !== path && host.stat(parent, stat) < 0) makeDirectory(parent);
-  const result = host.mkdir(path, PRIVATE_MODE);
-  if (result === -host.Errno.EEXIST) return false;
-  host.unwrap(result, "make directory", path);
-  return true;
-}
-
-function checkOverlap(places: readonly DiffPlace[]): void {
-  for (const [index, one] of places.entries()) {
-    for (const other of places.slice(index + 1)) {
-      if (!isWithin(one.path, other.path) && !isWithin(other.path, one.path)) continue;
-      throw new UsageError(
-        `Cannot mount: the ${one.what} "${one.path}" and the ${other.what} "${other.path}" overlap`,
-        { code: "overlap", hint: "Give places of which none is inside another" },
-      );
-    }
-  }
-}
-
-function isWithin(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer === "/" ? "/" : `${outer}/`);
-}
-
-/**
- * Looks for signs of another tool, reading only.
- *
- * @returns the binding when there is one of ours
- */
-function refuseForeign(path: string): Binding | undefined {
-  const bindingPath = `${path}/${BINDING_FILE_NAME}`;
-  const text = readSmallTextFile(bindingPath);
-  if (text !== undefined) return parseBinding(text, bindingPath);
-  const stranger = findStranger(path);
-  if (stranger === undefined) return undefined;
-  throw new StateError(
-    "foreign-diff",
-    `Cannot use diff directory "${path}": it has no binding, but "${stranger}" is there`,
-    { hint: "Give an empty directory; this one is left untouched", option: "diffPath" },
-  );
-}
-
-/**
- * A foreign entry in a directory that was never bound: a mount would empty `tmp/`, and a cleanup
- * would remove everything.
- */
-function findStranger(path: string): string | undefined {
-  for (const name of namesIn(path)) {
-    if (name.startsWith(CONTROL_DIRECTORY_NAME) || name === "lost+found") continue;
-    if (name !== DATA_DIRECTORY_NAME && name !== TEMPORARY_DIRECTORY_NAME) return name;
-    const [inner] = namesIn(`${path}/${name}`);
-    if (inner !== undefined) return `${name}/${inner}`;
-  }
-  return undefined;
-}
-
-function namesIn(path: string): string[] {
-  const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY;
-  const fd = host.open(path, flags);
-  // `makeDirectory` refuses anything but a directory.
-  if (fd === -host.Errno.ENOENT || fd === -host.Errno.ENOTDIR) return [];
-  host.unwrap(fd, "open directory", path);
-  try {
-    return readHostDirectory(fd).map(({ name }) => name);
-  } finally {
-    host.close(fd);
-  }
-}
-
-function probeWritable(path: string): void {
-  const probe = `${path}/${PROBE_FILE_NAME}`;
-  const flags = host.OpenFlag.WRONLY | host.OpenFlag.CREAT | host.OpenFlag.EXCL;
-  let fd: number;
-  let attempts = 0;
-  do {
-    host.unlink(probe);
-    fd = host.open(probe, flags, 0o600);
-    // Another mount that starts at the same time has made it in between.
-  } while (fd === -host.Errno.EEXIST && ++attempts < PROBE_ATTEMPTS_MAX);
-  if (fd < 0) {
-    throw new OsError(-fd, "write to diff directory", path, {
-      hint: "Give a diff directory that you may write to",
-      option: "diffPath",
-    });
-  }
-  host.close(fd);
-  host.unlink(probe);
 }
 
 function dirtyError(path: string): StateError {

@@ -10,7 +10,7 @@ import {
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
   TEMPORARY_DIRECTORY_NAME,
-} from "./diff_directory.ts";
+} from "./diff_place.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory } from "./host_directory.ts";
 

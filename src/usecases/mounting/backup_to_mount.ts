@@ -8,12 +8,8 @@ import { UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { logger } from "#src/log/logger.ts";
 import { type Binding, BINDING_FILE_NAME } from "#src/overlay/binding.ts";
-import {
-  type DiffDirectory,
-  type DiffPlace,
-  readBinding,
-  realPathOfMissing,
-} from "#src/overlay/diff_directory.ts";
+import { type DiffDirectory, readBinding } from "#src/overlay/diff_directory.ts";
+import { type DiffPlace, realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { describeChainChange } from "#src/pgprobackup/chain_change.ts";
 import { openPgproSource, type PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import {

@@ -5,7 +5,8 @@
  */
 
 import type { Binding, BoundSource } from "#src/overlay/binding.ts";
-import type { DiffDirectory, DiffPlace } from "#src/overlay/diff_directory.ts";
+import type { DiffDirectory } from "#src/overlay/diff_directory.ts";
+import type { DiffPlace } from "#src/overlay/diff_place.ts";
 import type { Source } from "#src/sources/source.ts";
 import type { DiffStatisticsReport } from "./statistics_report.ts";
 

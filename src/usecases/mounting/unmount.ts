@@ -12,7 +12,8 @@ import type { MountIdentity } from "#src/mount/mount_identity.ts";
 import { probeMountPoint, unmountPath } from "#src/mount/mount_point.ts";
 import { findMount, readMountTable } from "#src/mount/mount_table.ts";
 import { findMountUsers, type MountUser } from "#src/mount/mount_users.ts";
-import { emptyTemporaryDirectory, openControlDirectory } from "#src/overlay/diff_directory.ts";
+import { openControlDirectory } from "#src/overlay/control_directory.ts";
+import { emptyTemporaryDirectory } from "#src/overlay/diff_directory.ts";
 import { acquireDiffLock, type DiffLock } from "#src/overlay/diff_lock.ts";
 import {
   checkOutcome,

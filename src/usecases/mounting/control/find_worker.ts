@@ -12,7 +12,7 @@ import { HostProcess, listProcesses, ownProcess } from "#src/io/process.ts";
 import { identityOf, isSameMount, type MountIdentity } from "#src/mount/mount_identity.ts";
 import { resolveMountPoint } from "#src/mount/mount_point.ts";
 import { findMount, type MountTableEntry } from "#src/mount/mount_table.ts";
-import { realPathOfMissing } from "#src/overlay/diff_directory.ts";
+import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { findLockHolder } from "#src/overlay/diff_lock.ts";
 import { HANDSHAKE_FLAG } from "../handshake.ts";
 import { type CardContent, WorkerCard } from "./worker_card.ts";
