@@ -51,7 +51,9 @@ async function mountAndRead(archive: string): Promise<MountRun> {
   });
   const elapsedMs = performance.now() - start;
   const status = `/proc/${JSON.parse(stdout).pid}/status`;
-  const { stdout: peak } = await mount.sh(`sed -n 's/VmHWM:[^0-9]*\\([0-9]*\\) kB/\\1/p' ${status}`);
+  const { stdout: peak } = await mount.sh(
+    `sed -n 's/VmHWM:[^0-9]*\\([0-9]*\\) kB/\\1/p' ${status}`,
+  );
   return {
     refusal: undefined,
     isReadable: walk.code === 0,
