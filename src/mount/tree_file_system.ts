@@ -82,6 +82,8 @@ export class TreeFileSystem implements FileSystem {
    * its directory.
    */
   #listed: DirectoryEntry | undefined;
+  /** Its node, read once; undefined where it cannot be read. */
+  #listedNode: Node | undefined;
   #listedIn = 0;
 
   readonly #showsRestrictedModes: boolean;
@@ -98,7 +100,7 @@ export class TreeFileSystem implements FileSystem {
     out.timeoutSeconds = TIMEOUT_SECONDS;
     const listed = this.#listed;
     if (listed !== undefined && listed.name === name && this.#listedIn === parentId) {
-      return this.#fillEntry(out, listed.node);
+      return this.#fillEntry(out, this.#listedNode ?? listed.node);
     }
     const parent = this.#node(parentId);
     if (parent === undefined) return -Errno.ESTALE;
@@ -313,10 +315,11 @@ export class TreeFileSystem implements FileSystem {
       return emit(position === 0 ? "." : "..", nodeId, EntryType.DIRECTORY, position + 1);
     }
     const entry = this.#listed = entries[position - 2]!;
+    this.#listedNode = undefined;
     let ino = UNKNOWN_INO;
     let type: number = EntryType.UNKNOWN;
     try {
-      const { node } = entry;
+      const node = this.#listedNode = entry.node;
       ino = this.#nodeId(node);
       type = entryType(node.attributes.mode);
     } catch (error) {
