@@ -24,7 +24,8 @@ import {
 import type { BackupIdentity } from "#src/pgprobackup/backup_identity.ts";
 import { formatSourceName } from "../name.ts";
 
-const KIND = "pgpro";
+/** In records, which outlive the names that users type. */
+const RECORDED_KIND = "pg_probackup";
 
 // Instance and id become parts of host paths.
 const pathComponent = v.pipe(
@@ -70,7 +71,7 @@ export interface BackupToBind {
 export function readBackupKeys(binding: Binding, path: string): BackupKeys {
   // A record of version 1 does not say what it is over: there were only backups.
   if (binding.format_version !== 1) {
-    requireSameKind(binding, { kind: KIND, name: "backup", fingerprint: "", ids: [] });
+    requireSameKind(binding, { kind: RECORDED_KIND, name: "backup", fingerprint: "", ids: [] });
   }
   const result = v.safeParse(BackupKeysSchema, binding);
   if (result.success) return result.output;
@@ -96,8 +97,8 @@ export function backupMark(
 ): SourceMark {
   const item = `${instance}/${identity.backupId}`;
   return {
-    kind: KIND,
-    name: formatSourceName({ kind: KIND, place: storePath, item }),
+    kind: RECORDED_KIND,
+    name: formatSourceName({ kind: "pgpro", place: storePath, item }),
     fingerprint: `${identity.systemIdentifier ?? ""}:${identity.listDigest}`,
     ids: identity.chain,
   };

@@ -128,6 +128,12 @@ Deno.test("checkBackupKeys() refuses another backup", () => {
   assert.throws(() => checkBackupKeys(keys, "TOTXMX"), failsWith("bound-elsewhere"));
 });
 
+Deno.test("records keep the kind that released programs write, whatever users type", () => {
+  const { kind, name } = recordOf().source!;
+  assert.equal(kind, "pg_probackup");
+  assert.equal(name, "pgpro:/store#main/TOTXQL");
+});
+
 Deno.test("readBackupKeys() refuses keys that are damaged, and records of other sources", () => {
   const good = recordOf();
   const damages: Record<string, unknown>[] = [
