@@ -97,7 +97,7 @@ Deno.test("pbs key create refuses a hint without a password, and a password with
   const env = { PBS_ENCRYPTION_PASSWORD: "not for new keys" };
   const noTerminal = await pbs(["key", "create", path], { env });
   assert.equal(noTerminal.code, 2);
-  assert.match(noTerminal.stderr, /no terminal/);
+  assert.match(noTerminal.stderr, /standard input is not a terminal/);
   assert.deepEqual([...Deno.readDirSync(directory.path)], []);
 });
 
