@@ -43,6 +43,9 @@ const MINOR_MAX = 0xf_ffffn;
  */
 const UNKNOWN_COUNT_MAX = 10_000;
 
+/** A listing of a directory with at most so many entries keeps all that was decoded for them. */
+const KEPT_ENTRIES_MAX = 4096;
+
 /**
  * Opens the archive in `source`. Closing the tree closes `source` and the payload source.
  *
@@ -189,26 +192,27 @@ class PxarDirectory extends PxarNodeBase implements DirectoryNode {
   }
 
   *entries(onDamage?: (damage: Error) => void): Generator<DirectoryEntry> {
+    const isSmall = this.node.table!.count <= KEPT_ENTRIES_MAX;
     for (const child of this.origin.accessor.readDirectory(this.node, onDamage)) {
-      yield new PxarDirectoryEntry(this.origin, child);
+      yield new PxarDirectoryEntry(this.origin, child, isSmall);
     }
   }
 }
 
 /**
- * An entry by its place: a directory may have a million of these. Only directories, which are not
- * found again by it, and links are kept.
+ * An entry, kept as it was decoded or by its place: a directory may have a million of these.
+ * Directories, which are not found again by their place, and links are always kept.
  */
 class PxarDirectoryEntry implements DirectoryEntry {
   readonly name: string;
   readonly #archive: Archive;
   readonly #place: number | PxarChild;
 
-  constructor(archive: Archive, child: PxarChild) {
+  constructor(archive: Archive, child: PxarChild, isKept: boolean) {
     const { kind } = child.entry;
     this.name = child.name;
     this.#archive = archive;
-    this.#place = kind === "directory" || kind === "hardlink" ? child : child.offset;
+    this.#place = isKept || kind === "directory" || kind === "hardlink" ? child : child.offset;
   }
 
   get node(): Node {
