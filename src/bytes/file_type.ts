@@ -36,3 +36,6 @@ export const EntryType = {
 export function entryType(mode: number): number {
   return mode >> 12 & 15;
 }
+
+/** Inode number that listings show of entries without one; FUSE's own choice. */
+export const UNKNOWN_INO = 0xffff_ffff;

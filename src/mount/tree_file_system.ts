@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EntryType, entryType } from "#src/bytes/file_type.ts";
+import { EntryType, entryType, UNKNOWN_INO } from "#src/bytes/file_type.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
@@ -45,9 +45,6 @@ const PRELOADED_COUNT_MAX = 2048;
 /** NAME_MAX: the longest name on Linux, in bytes. */
 const NAME_LENGTH_MAX = 255;
 const NAME_BYTES_PER_UNIT_MAX = 3;
-
-/** What the kernel shows of entries without one. */
-const UNKNOWN_INO = 0xffff_ffff;
 
 const BLOCK_SIZE = 512;
 const STATFS_BLOCK_SIZE = 4096;

@@ -6,15 +6,19 @@
  * It lies in a memory file because any thread may be asked for the next part; the handle is its
  * descriptor, a cookie its byte offset.
  *
- * Record: u64 inode number, u16 length of the name, u8 type, name.
+ * Record: u64 inode number, u16 length of the name, u8 type, name. Where the lower tree is damaged,
+ * all names that can be read come first; a last record then says why there may be more, and whoever
+ * comes to it gets that for an answer.
  *
  * @module
  */
 
-import { EntryType, entryType } from "#src/bytes/file_type.ts";
+import { EntryType, entryType, UNKNOWN_INO } from "#src/bytes/file_type.ts";
 import { decodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
+import { Failure, FormatError } from "#src/errors.ts";
 import type { EmitEntry } from "#src/tree/file_system.ts";
+import type { DirectoryEntry, DirectoryNode, Node } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { lowerKey, ROOT_SLOT } from "./node_table.ts";
@@ -24,7 +28,12 @@ import type { Nodes } from "./nodes.ts";
 const { Errno } = host;
 const RECORD_HEADER_SIZE = 11;
 const WINDOW_SIZE = 64 << 10;
-const RECORD_SIZE_MAX = RECORD_HEADER_SIZE + 256;
+const NAME_LENGTH_MAX = 255;
+
+/** Type of the record that says why there may be more names; its own name is the message. */
+const DAMAGE = 0xff;
+const MESSAGE_LENGTH_MAX = 16 << 10;
+const MESSAGE_UNITS_MAX = MESSAGE_LENGTH_MAX / 4;
 
 /** Lists directories for one thread. */
 export class Listings {
@@ -75,7 +84,7 @@ export class Listings {
       }
       // The inode number that stat(2) shows, where it is known without opening the file.
       const known = table.find(entry.ino);
-      const origin = known === 0 ? lower?.lookup(entry.name) : undefined;
+      const origin = known === 0 ? readable(() => lower?.lookup(entry.name)) : undefined;
       const ino = known !== 0
         ? table.ino(known)
         : origin !== undefined && entryType(origin.attributes.mode) === type
@@ -83,20 +92,45 @@ export class Listings {
         : entry.ino;
       this.#append(handle, entry.name, ino, type);
     }
-    for (const { name, node } of lower?.entries() ?? []) {
-      if (hidden.has(name) || !this.#nodes.isListed(slot, name)) continue;
-      this.#append(handle, name, lowerKey(node.id), entryType(node.attributes.mode));
-    }
+    if (lower !== undefined) this.#takeLower(slot, lower, hidden, handle);
     this.#flush(handle);
     return 0;
   }
 
-  #append(handle: number, name: string, ino: number, type: number): void {
-    if (this.#used + RECORD_SIZE_MAX > WINDOW_SIZE) this.#flush(handle);
+  #takeLower(
+    slot: number,
+    lower: DirectoryNode,
+    hidden: ReadonlySet<string>,
+    handle: number,
+  ): void {
+    let damage: Error | undefined;
+    for (const entry of readableEntries(lower, (error) => damage = error)) {
+      const { name } = entry;
+      if (hidden.has(name) || !this.#nodes.isListed(slot, name)) continue;
+      // Whoever asks for one that cannot be read is told.
+      const node = readable(() => entry.node);
+      const ino = node === undefined ? UNKNOWN_INO : lowerKey(node.id);
+      const type = node === undefined ? EntryType.UNKNOWN : entryType(node.attributes.mode);
+      this.#append(handle, name, ino, type);
+    }
+    if (damage === undefined) return;
+    const message = damage.message.slice(0, MESSAGE_UNITS_MAX);
+    this.#append(handle, message, 0, DAMAGE, MESSAGE_LENGTH_MAX);
+  }
+
+  #append(
+    handle: number,
+    name: string,
+    ino: number,
+    type: number,
+    lengthMax = NAME_LENGTH_MAX,
+  ): void {
+    // Encoding puts a NUL behind the name.
+    if (this.#used + RECORD_HEADER_SIZE + lengthMax + 1 > WINDOW_SIZE) this.#flush(handle);
     const start = this.#used;
     const target = this.#window.bytes.subarray(start + RECORD_HEADER_SIZE);
     const length = encodeFileNameInto(name, target);
-    if (length < 0 || length > 255) return;
+    if (length < 0 || length > lengthMax) return;
     this.#view.setBigUint64(start, BigInt(ino), true);
     this.#view.setUint16(start + 8, length, true);
     this.#view.setUint8(start + 10, type);
@@ -112,7 +146,12 @@ export class Listings {
     this.#used = 0;
   }
 
-  /** Hands out entries from `cookie` on until `emit` has enough. @returns 0 or a negative errno */
+  /**
+   * Hands out entries from `cookie` on until `emit` has enough.
+   *
+   * @returns 0 or a negative errno
+   * @throws {FormatError} behind the last name, where the lower tree may have more than can be read
+   */
   read(handle: number, cookie: number, emit: EmitEntry): number {
     let position = cookie;
     while (true) {
@@ -128,11 +167,39 @@ export class Listings {
         const name = decodeFileName(
           this.#window.bytes.subarray(offset + RECORD_HEADER_SIZE, end),
         );
-        if (!emit(name, ino, this.#view.getUint8(offset + 10), position + end)) return 0;
+        const type = this.#view.getUint8(offset + 10);
+        if (type === DAMAGE) {
+          // First the lister takes what it was given.
+          if (position + offset > cookie) return 0;
+          throw new FormatError(name);
+        }
+        if (!emit(name, ino, type, position + end)) return 0;
         offset = end;
       }
       if (offset === 0) return -Errno.EIO;
       position += offset;
     }
+  }
+}
+
+function* readableEntries(
+  directory: DirectoryNode,
+  onDamage: (damage: Error) => void,
+): Generator<DirectoryEntry> {
+  try {
+    yield* directory.entries();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    onDamage(error);
+  }
+}
+
+/** What `read` finds; undefined where that is damaged. */
+function readable(read: () => Node | undefined): Node | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
   }
 }

@@ -124,13 +124,15 @@ Deno.test("a listing goes on behind damage in the middle of an archive, and name
       assert.equal(found.code, 1);
       if (!isEntry) return;
       assert.match(found.stderr, /^error: "\/three": Cannot read .*offset \d+/);
-      assert.equal((await mount.mount(archive)).code, 0);
-      const { stdout: seen } = await mount.sh(
-        'ls "$1/three" 2>&1; cat "$1/three/file-2-three" 2>&1; true',
-      );
-      assert.match(seen, /file-1-three\nfile-3-three/);
-      assert.equal(seen.match(/Input\/output error/g)?.length, 2, seen);
-      await pbkfs(["unmount", "-D", mount.root], true);
+      for (const options of [[], ["--diff-dir", mount.home.join(`diff-${lost.length}`)]]) {
+        assert.equal((await mount.mount(archive, options)).code, 0);
+        const { stdout: seen } = await mount.sh(
+          'ls "$1/three" 2>&1; cat "$1/three/file-2-three" 2>&1; true',
+        );
+        assert.match(seen, /file-1-three\nfile-3-three/);
+        assert.equal(seen.match(/Input\/output error/g)?.length, 2, seen);
+        await pbkfs(["unmount", "-D", mount.root], true);
+      }
     });
   }
 });

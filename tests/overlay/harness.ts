@@ -298,11 +298,11 @@ export class OverlayHarness {
     });
   }
 
-  list(path: string): string[] {
+  /** @param names gets those that were listed, also when the listing then fails */
+  list(path: string, names: string[] = []): string[] {
     return this.with(path, (nodeId) => {
       const open = new OpenSlot();
       unwrap(this.overlay.opendir(nodeId, open), "opendir", path);
-      const names: string[] = [];
       let cookie = 0;
       // Few at a time, so that the next part comes from another thread.
       for (let more = true; more;) {

@@ -1,0 +1,132 @@
+/** Directories of the lower tree of which not everything can be read. */
+
+import assert from "node:assert/strict";
+import { FormatError } from "#src/errors.ts";
+import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
+import { OpenSlot } from "#src/tree/file_system.ts";
+import type { DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
+import { OverlayHarness } from "./harness.ts";
+
+const LOST = "entry-of-garbage";
+const UNREADABLE = "bad-node";
+const DAMAGE = { name: "FormatError", message: "Cannot read an entry at offset 77" };
+
+function fail(): never {
+  throw new FormatError(DAMAGE.message);
+}
+
+/** A tree with a directory `d` that has, beside what can be read, {@link LOST}. */
+function damagedTree(names: readonly string[]): MountableTree {
+  const entries = Object.fromEntries(names.map((name) => [name, memoryFile(name)]));
+  const tree = new MemoryTree(memoryDirectory({
+    d: memoryDirectory(entries),
+    whole: memoryDirectory({}),
+  }));
+  const whole = tree.root.lookup("d") as DirectoryNode;
+  const damaged: DirectoryNode = Object.assign(Object.create(whole), {
+    lookup: (name: string) => name === LOST || name === UNREADABLE ? fail() : whole.lookup(name),
+    *entries(onDamage: (damage: Error) => void = fail) {
+      for (const entry of whole.entries()) {
+        yield entry.name !== UNREADABLE ? entry : {
+          name: UNREADABLE,
+          get node(): Node {
+            return fail();
+          },
+        };
+      }
+      onDamage(new FormatError(DAMAGE.message));
+    },
+  });
+  const of = (node: Node | undefined) => node?.id === whole.id ? damaged : node;
+  const root: DirectoryNode = Object.assign(Object.create(tree.root), {
+    lookup: (name: string) => of(tree.root.lookup(name)),
+  });
+  return {
+    root,
+    knownFields: tree.knownFields,
+    nodeById: (id) => id === root.id ? root : of(tree.nodeById(id)),
+    close: () => tree.close(),
+  };
+}
+
+function withHarness(names: readonly string[], test: (harness: OverlayHarness) => void): void {
+  const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-damaged-" });
+  try {
+    const harness = new OverlayHarness(damagedTree(names), diffPath);
+    test(harness);
+    harness.unmount();
+  } finally {
+    Deno.removeSync(diffPath, { recursive: true });
+  }
+}
+
+/** What a lister gets of a directory before it hears of the damage. */
+function listedBeforeDamage(harness: OverlayHarness, path: string): string[] {
+  const names: string[] = [];
+  assert.throws(() => harness.list(path, names), DAMAGE);
+  return names.sort();
+}
+
+Deno.test("Overlay lists what can be read of a damaged directory, and then tells of the damage", () => {
+  withHarness(["a", UNREADABLE, "z"], (harness) => {
+    assert.deepEqual(listedBeforeDamage(harness, "d"), ["a", UNREADABLE, "z"]);
+    assert.deepEqual(harness.list("whole"), []);
+    assert.throws(() => harness.read(`d/${LOST}`), DAMAGE);
+    assert.throws(() => harness.read(`d/${UNREADABLE}`), DAMAGE);
+    assert.equal(new TextDecoder().decode(harness.read("d/z")), "z");
+  });
+});
+
+Deno.test("Overlay tells of damage to a lister that asks for more than there is at once", () => {
+  const names = Array.from({ length: 3000 }, (_, index) => `${index}`.padStart(60, "n"));
+  withHarness(names, (harness) => {
+    const open = new OpenSlot();
+    harness.with("d", (nodeId) => {
+      const { overlay } = harness;
+      assert.equal(overlay.opendir(nodeId, open), 0);
+      const seen: string[] = [];
+      let cookie = 0;
+      const emit = (name: string, _ino: number, _type: number, next: number) => {
+        seen.push(name);
+        cookie = next;
+        return true;
+      };
+      assert.equal(overlay.readdir(nodeId, open.handle, 0, emit), 0);
+      assert.deepEqual(seen.slice(2), names);
+      assert.throws(() => overlay.readdir(nodeId, open.handle, cookie, emit), DAMAGE);
+      overlay.releasedir(nodeId, open.handle);
+    });
+  });
+});
+
+Deno.test("Overlay keeps names and whiteouts of the diff in a damaged directory", () => {
+  withHarness(["a", "b", "z"], (harness) => {
+    harness.create("d/new");
+    harness.unlink("d/a");
+    harness.write("d/b", 0, new TextEncoder().encode("B"));
+    for (const _ of [1, 2]) {
+      assert.deepEqual(listedBeforeDamage(harness, "d"), ["b", "new", "z"]);
+      harness.remount();
+    }
+  });
+});
+
+Deno.test("Overlay lists a name of the diff whose place in the lower tree is damaged since", () => {
+  withHarness(["a"], (harness) => {
+    harness.create("d/new");
+    harness.unmount();
+    Deno.renameSync(`${harness.diffPath}/data/d/new`, `${harness.diffPath}/data/d/${LOST}`);
+    harness.mount();
+    assert.deepEqual(listedBeforeDamage(harness, "d"), ["a", LOST]);
+  });
+});
+
+Deno.test("Overlay never takes a damaged directory for empty", () => {
+  withHarness(["a"], (harness) => {
+    harness.unlink("d/a");
+    assert.throws(() => harness.rmdir("d"), DAMAGE);
+    assert.throws(() => harness.rename("whole", "d"), DAMAGE);
+    assert.deepEqual(listedBeforeDamage(harness, "d"), []);
+    assert.deepEqual(harness.list("whole"), []);
+  });
+});
