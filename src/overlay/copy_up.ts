@@ -3,44 +3,41 @@
  *
  * A file becomes a partial file without a single block (`partial_file.ts`): no content is copied,
  * whatever its size. Only a small file that is plain in the backup is copied whole, which leaves a
- * plain file in the diff that the kernel can serve alone. Everything is made under a temporary
- * name, made durable and then renamed, so that a name in the diff never leads to something half
- * made.
+ * plain file in the diff that the kernel can serve alone. Everything is made under a temporary name
+ * (`copy_maker.ts`), made durable and then renamed, so that a name in the diff never leads to
+ * something half made.
  *
  * Unless they say otherwise, methods want the namespace lock.
  *
  * @module
  */
 
-import { restrictedMode, XATTR_ACL_ACCESS } from "#src/bytes/posix_acl.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { type FileNode, FileType, type Node, type SymlinkNode } from "#src/tree/node.ts";
+import type { FileNode, Node } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { CopyMaker } from "./copy_maker.ts";
 import { settleCopy } from "./copy_mark.ts";
-import { encodeMarker, MARKER_NAME } from "./directory_marker.ts";
 import type { Found } from "./found.ts";
 import { LinkedFiles } from "./linked_files.ts";
-import { formatLinkReference } from "./link_reference.ts";
+import { canChange, hasSeveralNames, isCopiedWhole } from "./lower_node.ts";
 import { Flag, noteMode, ROOT_SLOT } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
-import { blockCount, encodePartialHeader } from "./partial_file.ts";
 
-const { Errno, OpenFlag } = host;
-
-/** Largest plain file that is copied whole: one WAL segment of the usual size. */
-export const WHOLE_COPY_SIZE_MAX = 16 << 20;
+const { Errno } = host;
 
 /** Copies nodes up for one thread. */
 export class CopyUp {
   readonly #context: OverlayContext;
   readonly #nodes: Nodes;
   readonly #linked: LinkedFiles;
+  readonly #maker: CopyMaker;
   readonly #stat = new host.HostStat();
 
   constructor(context: OverlayContext, nodes: Nodes) {
     this.#context = context;
     this.#nodes = nodes;
     this.#linked = new LinkedFiles(context);
+    this.#maker = new CopyMaker(context, nodes);
     nodes.nameLinked = (parent, name, { id }) => {
       if (!this.#linked.has(id)) return 0;
       const result = this.#nameLinked(parent, name, id);
@@ -92,13 +89,13 @@ export class CopyUp {
     const temporary = this.#context.temporaryName();
     // In a file with several names the diff must see which one it is.
     const isDropped = isEmptied && !hasSeveralNames(node);
-    const made = this.#make(slot, node, temporary, isDropped);
+    const made = this.#maker.make(slot, node, temporary, isDropped);
     if (made < 0) return made;
     const renamed = hasSeveralNames(node)
       ? this.#placeLinked(slot, node, temporary)
       : this.#rename(slot, parent, temporary);
     if (renamed < 0) {
-      this.#discard(node, temporary);
+      this.#maker.discard(node, temporary);
       if (made > 0) host.close(made);
       return renamed;
     }
@@ -116,7 +113,7 @@ export class CopyUp {
   placeCopy(slot: number, node: FileNode, temporary: string, fd: number): number {
     const parent = this.#context.table.parent(slot);
     let result = this.ensureUpper(parent);
-    if (result === 0) result = this.#copyAttributes(node, temporary, fd);
+    if (result === 0) result = this.#maker.copyAttributes(node, temporary, fd);
     if (result === 0) result = this.#rename(slot, parent, temporary);
     return result < 0 ? result : this.#adopt(slot, node, fd, Flag.COPY_UNSYNCED);
   }
@@ -182,7 +179,7 @@ export class CopyUp {
   #copyDeleted(slot: number, node: Node, isEmptied: boolean): number {
     if (node.kind !== "file") return -Errno.ENOENT;
     const temporary = this.#context.temporaryName();
-    const fd = this.#make(slot, node, temporary, isEmptied);
+    const fd = this.#maker.make(slot, node, temporary, isEmptied);
     if (fd < 0) return fd;
     host.unlinkAt(this.#context.tmpFd, temporary);
     this.#context.table.setFlags(slot, Flag.PINNED);
@@ -215,167 +212,6 @@ export class CopyUp {
     const { table } = this.#context;
     const place = this.#nodes.hostPlace(table.parent(slot), table.name(slot));
     return host.statAt(place.fd, place.name, this.#stat);
-  }
-
-  /**
-   * Makes a node under a temporary name.
-   *
-   * @returns a descriptor for files and directories, 0 for the rest, or a negative errno
-   */
-  #make(slot: number, node: Node, temporary: string, isEmptied: boolean): number {
-    const { tmpFd } = this.#context;
-    let fd = 0;
-    if (node.kind === "directory") {
-      const made = host.mkdirAt(tmpFd, temporary, 0o700);
-      if (made < 0) return made;
-      fd = host.openAt(tmpFd, temporary, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
-    } else if (node.kind === "file") {
-      fd = this.#makeFile(slot, node, temporary, isEmptied);
-    } else if (node.kind === "symlink") {
-      fd = host.symlinkAt(this.#linkText(slot, node), tmpFd, temporary);
-    } else {
-      fd = host.mknodAt(tmpFd, temporary, node.attributes.mode, node.attributes.rdev);
-    }
-    if (fd < 0) return fd;
-    let result: number = -Errno.EIO;
-    try {
-      result = this.#copyAttributes(node, temporary, fd);
-      const isSynced = node.kind === "file" && !this.#context.options.skipFsync;
-      if (result === 0 && isSynced) result = host.fdatasync(fd);
-      return result === 0 ? fd : result;
-    } finally {
-      if (result !== 0) {
-        if (fd > 0) host.close(fd);
-        this.#discard(node, temporary);
-      }
-    }
-  }
-
-  #linkText(slot: number, node: SymlinkNode): string {
-    if (node.followsMount !== true) return node.target;
-    const { table, nonce } = this.#context;
-    const lowerPath = this.#nodes.lowerPathIn(table.parent(slot), table.name(slot));
-    return formatLinkReference(nonce, lowerPath);
-  }
-
-  #discard(node: Node, temporary: string): void {
-    const { tmpFd } = this.#context;
-    if (node.kind === "directory") host.rmdirAt(tmpFd, temporary);
-    else host.unlinkAt(tmpFd, temporary);
-  }
-
-  #copyAttributes(node: Node, temporary: string, fd: number): number {
-    const { tmpFd, isRoot } = this.#context;
-    const { uid, gid, mode, mtime } = node.attributes;
-    if (isRoot) {
-      const result = host.chownAt(tmpFd, temporary, uid, gid);
-      if (result < 0) return result;
-    }
-    if (node.kind === "directory" || node.kind === "file") {
-      const result = host.fchmod(fd, mode & 0o7777);
-      if (result < 0) return result;
-      const copied = copyNodeXattrs(node, fd);
-      if (copied < 0) return copied;
-    }
-    const { seconds, nanoseconds } = mtime;
-    host.utimensAt(tmpFd, temporary, seconds, nanoseconds, seconds, nanoseconds);
-    return 0;
-  }
-
-  #makeFile(slot: number, node: FileNode, temporary: string, isEmptied: boolean): number {
-    const { tmpFd } = this.#context;
-    const fd = host.openAt(
-      tmpFd,
-      temporary,
-      OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW,
-      0o600,
-    );
-    if (fd < 0 || isEmptied) return fd;
-    let result: number = -Errno.EIO;
-    try {
-      result = isCopiedWhole(node)
-        ? this.#copyContent(node, fd)
-        : this.#writeHeader(slot, node, fd);
-      return result >= 0 ? fd : result;
-    } finally {
-      if (result < 0) {
-        host.close(fd);
-        host.unlinkAt(tmpFd, temporary);
-      }
-    }
-  }
-
-  #copyContent(node: FileNode, fd: number): number {
-    const { copyBuffer, counters } = this.#context;
-    const content = this.#context.lowerContent(node.id);
-    const { size } = node.attributes;
-    let done = 0;
-    while (done < size) {
-      const count = content.readInto(copyBuffer, 0, Math.min(COPY_SIZE, size - done), done);
-      if (count === 0) return -Errno.EIO;
-      const written = host.pwriteFully(fd, copyBuffer.address, count, done);
-      if (written < 0) return written;
-      if (written < count) return -Errno.ENOSPC;
-      done += count;
-    }
-    counters.add("wholeCopies", 1);
-    counters.add("bytesCopied", size);
-    return 0;
-  }
-
-  /** Writes header and empty maps; everything that later changes in them is allocated now. */
-  #writeHeader(slot: number, node: FileNode, fd: number): number {
-    const { table, nonce, bootId, copyBuffer } = this.#context;
-    const { size } = node.attributes;
-    const lowerPath = table.has(slot, Flag.DELETED)
-      ? ""
-      : this.#nodes.lowerPathIn(table.parent(slot), table.name(slot));
-    const mapBlocks = blockCount(size);
-    const { bytes, layout } = encodePartialHeader(
-      { lowerPath, mapBlocks, visibleSize: size, bootId },
-      nonce,
-    );
-    const header = host.nativeBufferOf(bytes);
-    let written = host.pwriteFully(fd, header.address, bytes.length, 0);
-    if (written < 0) return written;
-    let offset = bytes.length;
-    copyBuffer.bytes.fill(0, 0, Math.min(COPY_SIZE, layout.dataOffset - offset));
-    while (written >= 0 && offset < layout.dataOffset) {
-      const count = Math.min(COPY_SIZE, layout.dataOffset - offset);
-      written = host.pwriteFully(fd, copyBuffer.address, count, offset);
-      if (written < 0) return written;
-      if (written < count) return -Errno.ENOSPC;
-      offset += count;
-    }
-    table.setPartial(slot, layout.dataOffset, mapBlocks, size);
-    return host.ftruncate(fd, layout.dataOffset + size);
-  }
-
-  /** Writes the marker that says which lower directory a directory of the diff continues. */
-  writeMarker(slot: number, lowerPath: string | undefined): number {
-    const { table } = this.#context;
-    return this.writeMarkerIn(table.fd(slot), lowerPath);
-  }
-
-  /** As {@link writeMarker}, for an open directory that is not a node yet. */
-  writeMarkerIn(directoryFd: number, lowerPath: string | undefined): number {
-    const { tmpFd, options } = this.#context;
-    const temporary = this.#context.temporaryName();
-    const fd = host.openAt(
-      tmpFd,
-      temporary,
-      OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW,
-      0o600,
-    );
-    if (fd < 0) return fd;
-    const content = host.nativeBufferOf(encodeMarker(lowerPath));
-    let result = host.pwriteFully(fd, content.address, content.bytes.length, 0);
-    if (result >= 0) result = result < content.bytes.length ? -Errno.ENOSPC : 0;
-    if (result === 0 && !options.skipFsync) result = host.fdatasync(fd);
-    host.close(fd);
-    if (result === 0) result = host.renameAt(tmpFd, temporary, directoryFd, MARKER_NAME);
-    if (result < 0) host.unlinkAt(tmpFd, temporary);
-    return result;
   }
 
   /**
@@ -428,51 +264,3 @@ export class CopyUp {
     return 0;
   }
 }
-
-/**
- * Gives an open file or directory of the diff the extended attributes of a node, as far as its disk
- * takes them.
- *
- * @returns 0 or a negative errno
- */
-export function copyNodeXattrs(node: Node, fd: number): number {
-  for (const [name, value] of node.xattrs()) {
-    const set = host.setXattr(fd, name, value, 0);
-    if (set === 0) continue;
-    if (set !== -Errno.EOPNOTSUPP && set !== -Errno.EPERM) return set;
-    // Without its ACL the mode would give the owning group what is the mask for all.
-    const isAcl = name === XATTR_ACL_ACCESS;
-    if (isAcl) host.fchmod(fd, restrictedMode(value, node.attributes.mode) & 0o7777);
-  }
-  return 0;
-}
-
-/** Whether a node of the lower tree has more names than one; directories have not. */
-export function hasSeveralNames(node: Node): boolean {
-  return node.kind !== "directory" && node.attributes.nlink > 1;
-}
-
-/**
- * Whether a node of the lower tree can be changed in the diff. A link or device with several names
- * would become two: the changed one, and the old one under its other names; files are looked after
- * (`linked_files.ts`). A device 0:0 would be a whiteout there.
- */
-export function canChange(node: Node): boolean {
-  if (node.kind === "directory") return true;
-  const { mode, rdev } = node.attributes;
-  const isLikeWhiteout = (mode & FileType.MASK) === FileType.CHARACTER_DEVICE && rdev === 0;
-  return (node.kind === "file" || !hasSeveralNames(node)) && !isLikeWhiteout;
-}
-
-/**
- * Whether a file is copied whole rather than by blocks. One with several names is not: the header
- * of a partial file says which file it is.
- */
-export function isCopiedWhole(node: FileNode): boolean {
-  if (hasSeveralNames(node)) return false;
-  return node.attributes.size === 0 ||
-    (node.plainPath !== undefined && node.attributes.size <= WHOLE_COPY_SIZE_MAX);
-}
-
-/** `st_mode` of a whiteout. */
-export const WHITEOUT_MODE = FileType.CHARACTER_DEVICE;

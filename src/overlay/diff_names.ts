@@ -9,11 +9,10 @@
 
 import * as host from "#ffi/libc/calls.ts";
 import type { OverlayContext } from "./context.ts";
-import { WHITEOUT_MODE } from "./copy_up.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
-import { isWhiteout } from "./found.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import type { Nodes } from "./nodes.ts";
+import { isWhiteout, WHITEOUT_MODE } from "./whiteout.ts";
 
 const { Errno, RenameFlag } = host;
 

@@ -16,15 +16,16 @@ import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type MountableTree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
 import { readBootId } from "./context.ts";
-import { copyNodeXattrs } from "./copy_up.ts";
+import { copyNodeXattrs } from "./copy_maker.ts";
 import { discardLostCopies, isMarkedCopy, settleCopy, withdrawCopies } from "./copy_mark.ts";
 import { emptyTemporaryDirectory } from "./diff_directory.ts";
 import { CONTROL_DIRECTORY_NAME } from "./diff_place.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
-import { isWhiteout, volatileName } from "./found.ts";
+import { volatileName } from "./found.ts";
 import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
 import { decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "./partial_file.ts";
+import { isWhiteout } from "./whiteout.ts";
 
 const { Errno, OpenFlag } = host;
 const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;

@@ -11,7 +11,11 @@
  */
 
 import { decodeFileName, encodeFileName } from "#src/bytes/file_name.ts";
+import * as host from "#ffi/libc/calls.ts";
 import { FormatError } from "#src/errors.ts";
+import type { OverlayContext } from "./context.ts";
+
+const { Errno, OpenFlag } = host;
 
 /** Name of the marker; hidden from the mount and refused as a name there. */
 export const MARKER_NAME = ".pbkfs-directory";
@@ -40,4 +44,36 @@ export function decodeMarker(bytes: Uint8Array, path: string): string | undefine
     throw new FormatError("Cannot read directory marker: unknown content", { path, offset: 0 });
   }
   return text.slice("lower ".length, -1);
+}
+
+/**
+ * Writes the marker that says which lower directory a directory of the diff continues. Wants the
+ * namespace lock.
+ *
+ * @param directoryFd the directory, open
+ * @param lowerPath see {@link encodeMarker}
+ * @returns 0 or a negative errno
+ */
+export function writeMarker(
+  context: OverlayContext,
+  directoryFd: number,
+  lowerPath: string | undefined,
+): number {
+  const { tmpFd, options } = context;
+  const temporary = context.temporaryName();
+  const fd = host.openAt(
+    tmpFd,
+    temporary,
+    OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW,
+    0o600,
+  );
+  if (fd < 0) return fd;
+  const content = host.nativeBufferOf(encodeMarker(lowerPath));
+  let result = host.pwriteFully(fd, content.address, content.bytes.length, 0);
+  if (result >= 0) result = result < content.bytes.length ? -Errno.ENOSPC : 0;
+  if (result === 0 && !options.skipFsync) result = host.fdatasync(fd);
+  host.close(fd);
+  if (result === 0) result = host.renameAt(tmpFd, temporary, directoryFd, MARKER_NAME);
+  if (result < 0) host.unlinkAt(tmpFd, temporary);
+  return result;
 }

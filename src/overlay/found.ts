@@ -28,11 +28,6 @@ export class Found {
   }
 }
 
-/** Whether a host file is a whiteout. */
-export function isWhiteout(stat: host.HostStat): boolean {
-  return (stat.mode & FileType.MASK) === FileType.CHARACTER_DEVICE && stat.rdev === 0;
-}
-
 /** Name in `tmp` of what stands for volatile directory number `index`. */
 export function volatileName(index: number): string {
   return `volatile-${index}`;

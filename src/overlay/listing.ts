@@ -22,8 +22,8 @@ import type { DirectoryEntry, DirectoryNode, Node } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { lowerKey, ROOT_SLOT } from "./node_table.ts";
-import { isWhiteout } from "./found.ts";
 import type { Nodes } from "./nodes.ts";
+import { isWhiteout } from "./whiteout.ts";
 
 const { Errno } = host;
 const RECORD_HEADER_SIZE = 11;

@@ -17,6 +17,7 @@ import type { Caller } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
 import type { CopyUp } from "./copy_up.ts";
 import type { DiffNames } from "./diff_names.ts";
+import { writeMarker } from "./directory_marker.ts";
 import { removeHostTree } from "./host_directory.ts";
 import { Flag } from "./node_table.ts";
 import { Found } from "./found.ts";
@@ -82,7 +83,7 @@ export class Namespace {
     let placed = 0;
     if (isDirectory) {
       // What the lower tree has under that name must not show through.
-      if (found.lower !== undefined) placed = this.#copyUp.writeMarkerIn(made, undefined);
+      if (found.lower !== undefined) placed = writeMarker(this.#context, made, undefined);
       host.close(made);
       if (placed === 0) placed = this.#names.exchange(tmpFd, temporary, table.fd(parent), name);
       if (placed === 0) host.unlinkAt(tmpFd, temporary);

@@ -18,11 +18,12 @@ import type { DirectoryNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { areCopiesAnnounced } from "./copy_mark.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
-import { type Found, isWhiteout, volatileName } from "./found.ts";
+import { type Found, volatileName } from "./found.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { parseLinkReference } from "./link_reference.ts";
 import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
 import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
+import { isWhiteout } from "./whiteout.ts";
 
 const { Errno, OpenFlag } = host;
 

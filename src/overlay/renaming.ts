@@ -11,6 +11,7 @@ import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import type { CopyUp } from "./copy_up.ts";
 import type { DiffNames } from "./diff_names.ts";
+import { writeMarker } from "./directory_marker.ts";
 import { Found } from "./found.ts";
 import { Flag } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
@@ -147,7 +148,7 @@ export class Renaming {
     const hasMarker = this.#nodes.readMarker(table.fd(slot)) !== null;
     if (hasMarker || lowerId === defaultId) return 0;
     const path = lowerId === 0 ? undefined : this.#nodes.lowerPathIn(parent, name);
-    return this.#copyUp.writeMarker(slot, path);
+    return writeMarker(this.#context, table.fd(slot), path);
   }
 
   #exchangeNodes(

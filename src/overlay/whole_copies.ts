@@ -19,7 +19,8 @@ import type { FileNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { announceCopies, markCopy } from "./copy_mark.ts";
 import type { CopyJobs } from "./copy_job.ts";
-import { canChange, type CopyUp, hasSeveralNames } from "./copy_up.ts";
+import type { CopyUp } from "./copy_up.ts";
+import { canChange, hasSeveralNames } from "./lower_node.ts";
 import { Flag } from "./node_table.ts";
 
 const { Errno, OpenFlag } = host;

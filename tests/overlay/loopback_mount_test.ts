@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { overlayStatistics } from "#src/overlay/mod.ts";
-import { WHOLE_COPY_SIZE_MAX } from "#src/overlay/copy_up.ts";
+import { WHOLE_COPY_SIZE_MAX } from "#src/overlay/lower_node.ts";
 import { OverlayPlace } from "#tests/overlay/_overlay_place.ts";
 import { buildLowerSample, lowerCases } from "#tests/posix/lower_cases.ts";
 import { runPosixSuite } from "#tests/support/posix_run.ts";
