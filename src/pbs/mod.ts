@@ -63,7 +63,7 @@ export type { ObjectLocks } from "./storage/directory/object_locks.ts";
 export type { ProcessLock } from "./storage/directory/process_lock.ts";
 export { openStorage, registerStorage } from "./storage/open_storage.ts";
 export type * from "./storage/storage.ts";
-export type * from "./storage/garbage_support.ts";
+export * from "./storage/garbage_support.ts";
 export type * from "./storage/locks.ts";
 export {
   StoreChunkHandler,

@@ -9,7 +9,7 @@
 
 import * as v from "valibot";
 import { FormatError } from "#src/errors.ts";
-import type { SweepResult } from "../storage/garbage_support.ts";
+import { emptySweepResult, type SweepResult } from "../storage/garbage_support.ts";
 
 /** Name of the file in a datastore. */
 export const GC_STATUS_NAME = ".gc-status";
@@ -32,14 +32,7 @@ export const EMPTY_GC_STATUS: GcStatus = {
   upid: undefined,
   indexFileCount: 0,
   indexDataBytes: 0,
-  diskBytes: 0,
-  diskChunks: 0,
-  removedBytes: 0,
-  removedChunks: 0,
-  pendingBytes: 0,
-  pendingChunks: 0,
-  removedBad: 0,
-  stillBad: 0,
+  ...emptySweepResult(),
 };
 
 /** A status with the names that the file and a server's API use. */

@@ -52,6 +52,23 @@ export interface SweepResult {
   readonly stillBad: number;
 }
 
+/** Figures that a sweep counts up. */
+export type SweepCounters = { -readonly [Figure in keyof SweepResult]: number };
+
+/** Before anything was swept. */
+export function emptySweepResult(): SweepCounters {
+  return {
+    diskChunks: 0,
+    diskBytes: 0,
+    removedChunks: 0,
+    removedBytes: 0,
+    pendingChunks: 0,
+    pendingBytes: 0,
+    removedBad: 0,
+    stillBad: 0,
+  };
+}
+
 /** What to remove, and how sweeping goes on. */
 export interface SweepOptions {
   /** Unix seconds: what was used last before this is removed. */

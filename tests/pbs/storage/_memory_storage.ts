@@ -23,13 +23,14 @@ import {
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
 import { isIndexName } from "#src/pbs/reading/index_scan.ts";
-import type {
-  FoundIndex,
-  GarbageSupport,
-  IndexFile,
-  IndexListing,
-  SweepOptions,
-  SweepResult,
+import {
+  emptySweepResult,
+  type FoundIndex,
+  type GarbageSupport,
+  type IndexFile,
+  type IndexListing,
+  type SweepOptions,
+  type SweepResult,
 } from "#src/pbs/storage/garbage_support.ts";
 import type {
   ChunkQuarantine,
@@ -289,16 +290,7 @@ class MemoryGarbage implements GarbageSupport {
   }
 
   sweep({ cutoff, oldestWriter, onStep }: SweepOptions): SweepResult {
-    const result = {
-      diskChunks: 0,
-      diskBytes: 0,
-      removedChunks: 0,
-      removedBytes: 0,
-      pendingChunks: 0,
-      pendingBytes: 0,
-      removedBad: 0,
-      stillBad: 0,
-    };
+    const result = emptySweepResult();
     const names = this.#objects.alone(() => this.#objects.names(""))
       .filter((name) => !name.startsWith("/"));
     for (const [done, name] of names.entries()) {

@@ -7,7 +7,12 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { listOpenDirectory } from "#src/io/files/open_directory.ts";
-import type { SweepOptions, SweepResult } from "../../garbage_support.ts";
+import {
+  emptySweepResult,
+  type SweepCounters,
+  type SweepOptions,
+  type SweepResult,
+} from "../../garbage_support.ts";
 import { isBadChunkName } from "../bad_chunk.ts";
 
 /** Directories that chunks are in, one a step. */
@@ -38,16 +43,7 @@ export function sweepChunks(chunksPath: string, options: SweepOptions): SweepRes
 }
 
 class Sweep {
-  readonly result: { -readonly [Figure in keyof SweepResult]: number } = {
-    diskChunks: 0,
-    diskBytes: 0,
-    removedChunks: 0,
-    removedBytes: 0,
-    pendingChunks: 0,
-    pendingBytes: 0,
-    removedBad: 0,
-    stillBad: 0,
-  };
+  readonly result: SweepCounters = emptySweepResult();
   readonly #chunksPath: string;
   readonly #options: SweepOptions;
   readonly #stat = new host.HostStat();
