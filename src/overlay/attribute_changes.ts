@@ -9,7 +9,8 @@ import * as host from "#ffi/libc/calls.ts";
 import { type AttributeChange, Change } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
 import type { FileData } from "./file_data.ts";
-import { Flag, noteMode } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
+import { noteMode } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 import type { HostPlace } from "./partial_probe.ts";
 

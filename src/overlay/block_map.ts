@@ -14,7 +14,7 @@
 
 import * as host from "#ffi/libc/calls.ts";
 import type { OverlayContext } from "./context.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import {
   BOOT_ID_OFFSET,
   layoutFromDataOffset,

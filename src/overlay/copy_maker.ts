@@ -13,7 +13,7 @@ import type { FileNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { formatLinkReference } from "./link_reference.ts";
 import { isCopiedWhole } from "./lower_node.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import type { Nodes } from "./nodes.ts";
 import { blockCount, encodePartialHeader } from "./partial_file.ts";
 

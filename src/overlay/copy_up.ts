@@ -20,7 +20,8 @@ import { settleCopy } from "./copy_mark.ts";
 import type { Found } from "./found.ts";
 import { LinkedFiles } from "./linked_files.ts";
 import { canChange, hasSeveralNames, isCopiedWhole } from "./lower_node.ts";
-import { Flag, noteMode, ROOT_SLOT } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
+import { noteMode, ROOT_SLOT } from "./node_table.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;

@@ -14,7 +14,7 @@ import { FileType } from "#src/tree/node.ts";
 import type { OverlayContext, OverlayOptions } from "./context.ts";
 import { COPY_MARK_XATTR } from "./copy_mark.ts";
 import type { CopyUp } from "./copy_up.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;

@@ -10,7 +10,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { BlockMaps } from "./block_map.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { settleCopy } from "./copy_mark.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import { BLOCK_SIZE } from "./partial_file.ts";
 
 const { Errno } = host;

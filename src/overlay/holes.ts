@@ -9,7 +9,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { seekContent } from "#src/tree/node.ts";
 import { BlockMaps } from "./block_map.ts";
 import type { OverlayContext } from "./context.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import { BLOCK_SIZE } from "./partial_file.ts";
 
 const { Errno } = host;

@@ -19,7 +19,7 @@ import type { CopyUp } from "./copy_up.ts";
 import type { DiffNames } from "./diff_names.ts";
 import { writeMarker } from "./directory_marker.ts";
 import { removeHostTree } from "./host_directory.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import { Found } from "./found.ts";
 import type { Nodes } from "./nodes.ts";
 

@@ -9,7 +9,7 @@ import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { AttributesSlot } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
-import { Flag, IoMode } from "./node_table.ts";
+import { Flag, IoMode } from "./node_flags.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno } = host;

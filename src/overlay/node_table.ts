@@ -23,7 +23,7 @@
  * | 9 | file type, an `EntryType` |
  * | 10 | mutex |
  * | 11, 12 | of `name_store.ts` |
- * | 13 | I/O mode of the open inode ({@link IoMode}) |
+ * | 13 | I/O mode of the open inode (`IoMode`) |
  * | 14, 15 | partial file: offset of its data; number of blocks in its map |
  * | 16 | double: key ({@link lowerKey}, or the host's inode number) |
  * | 18 | double: id in the lower tree, or 0 |
@@ -38,8 +38,9 @@
 
 import { LimitError, StateError } from "#src/errors.ts";
 import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
-import { acquireLock, releaseLock } from "#src/threads/lock.ts";
-import type { SharedCells } from "#src/threads/waiting.ts";
+import { releaseLock } from "#src/threads/lock.ts";
+import { acquireGated } from "./gated_lock.ts";
+import { Flag } from "./node_flags.ts";
 import { NAME_ARENA_BYTES, NameStore } from "./name_store.ts";
 
 /** Most nodes the kernel may know at one time. Only those in use take memory. */
@@ -50,15 +51,10 @@ const GENERATION_MAX = (1 << 21) - 1;
 const RECORD_WORDS = 32;
 const RECORD_BYTES = RECORD_WORDS * 4;
 
-/**
- * How long a request waits for a lock before it fails with EIO: far beyond any host call that ends.
- */
-const LOCK_TIMEOUT_MS = 60_000;
-
 /** Words at the start of the shared state that belong to no node. */
 const Header = {
   NAMESPACE_MUTEX: 0,
-
+  // 1, 5 and 6 are free.
   FREE_HEAD: 2,
   FREE_TAIL: 3,
   /** Slots from here on were never used. */
@@ -73,44 +69,6 @@ const Header = {
   WORDS: 1024,
 } as const;
 
-/** Flags of a node. */
-export const Flag = {
-  ALLOCATED: 1,
-  /** The node stands in the diff directory. */
-  UPPER: 2,
-  /** Its file in the diff is a partial file (`partial_file.ts`). */
-  PARTIAL: 4,
-  /** Its last name is gone. */
-  DELETED: 8,
-  /** The working block map has blocks that the durable one lacks. */
-  MAP_DIRTY: 0x10,
-  /** The working block map was written before the last boot: the durable one counts. */
-  MAP_OLD_BOOT: 0x20,
-  /** The descriptor stays open until the node is forgotten, since no name leads to the file. */
-  PINNED: 0x40,
-  /** Changed by this program behind the kernel's back: never cached. */
-  LIVE: 0x80,
-  /** Below a directory whose changes are not part of the diff. */
-  VOLATILE: 0x100,
-  /** Copied up, and the directories above do not yet durably name it. */
-  NAME_UNSYNCED: 0x200,
-  /** The descriptor could only be opened for reading. */
-  READ_ONLY_FD: 0x400,
-  /** Was open in passthrough mode: pages that the kernel may have of it are old. */
-  CACHE_OLD: 0x800,
-  /** Its mode may have a set-user-id or set-group-id bit. */
-  SETID: 0x1000,
-  /** The visible size in the header of the partial file is larger than the one that counts. */
-  LIMIT_UNSAVED: 0x2000,
-  /** A whole copy whose bytes may not be on the disk yet (`copy_mark.ts`). */
-  COPY_UNSYNCED: 0x4000,
-  /**
-   * Came from the lower tree, and nothing in the diff says so: forgotten, it would come back with
-   * another inode number.
-   */
-  INO_UNRECORDED: 0x8000,
-} as const;
-
 /**
  * With more nodes than this, those are forgotten too that are kept only for their inode numbers.
  */
@@ -120,9 +78,6 @@ const KEPT_NODE_COUNT_MAX = NODE_COUNT_MAX / 4;
 export function noteMode(table: NodeTable, slot: number, mode: number): void {
   if ((mode & 0o6000) !== 0) table.setFlags(slot, Flag.SETID);
 }
-
-/** How the kernel does I/O on an inode while it is open; fixed until the last close. */
-export const IoMode = { NONE: 0, CACHED: 1, PASSTHROUGH: 2 } as const;
 
 const Word = {
   GENERATION: 0,
@@ -201,22 +156,8 @@ export class NodeTable {
 
   /** @throws {StateError} `timeout` when the holder does not let go */
   lockNamespace(): void {
-    if (this.#lock(this.#header, Header.NAMESPACE_MUTEX)) return;
+    if (acquireGated(this.#header, Header.NAMESPACE_MUTEX, this.#gate)) return;
     throw new StateError("timeout", "Cannot lock the names of a mount: the holder does not let go");
-  }
-
-  #lock(cells: SharedCells, cell: number): boolean {
-    if (acquireLock(cells, cell, 0)) return true;
-    // The holder may itself wait for the lower tree.
-    this.#gate.enter();
-    const isHeld = acquireLock(cells, cell, LOCK_TIMEOUT_MS);
-    try {
-      this.#gate.leave();
-    } catch (error) {
-      if (isHeld) releaseLock(cells, cell);
-      throw error;
-    }
-    return isHeld;
   }
 
   unlockNamespace(): void {
@@ -225,7 +166,7 @@ export class NodeTable {
 
   /** @throws {StateError} `timeout` when the holder does not let go */
   lockNode(slot: number): void {
-    if (this.#lock(this.#words, slot * RECORD_WORDS + Word.MUTEX)) return;
+    if (acquireGated(this.#words, slot * RECORD_WORDS + Word.MUTEX, this.#gate)) return;
     throw new StateError("timeout", `Cannot lock node ${slot}: the holder does not let go`);
   }
 

@@ -21,7 +21,8 @@ import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.t
 import { type Found, volatileName } from "./found.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { parseLinkReference } from "./link_reference.ts";
-import { Flag, lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
+import { lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
 import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
 import { isWhiteout } from "./whiteout.ts";
 

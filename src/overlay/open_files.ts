@@ -10,7 +10,7 @@ import type { AttributeChanges } from "./attribute_changes.ts";
 import type { OverlayContext } from "./context.ts";
 import type { CopyUp } from "./copy_up.ts";
 import type { FileData } from "./file_data.ts";
-import { Flag, IoMode } from "./node_table.ts";
+import { Flag, IoMode } from "./node_flags.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno, OpenFlag } = host;

@@ -10,7 +10,7 @@ import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 import type { MountableTree, Node } from "#src/tree/node.ts";
 import { isMarkedCopy } from "./copy_mark.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import {
   blockCount,
   decodePartialHeader,

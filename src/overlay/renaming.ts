@@ -13,7 +13,7 @@ import type { CopyUp } from "./copy_up.ts";
 import type { DiffNames } from "./diff_names.ts";
 import { writeMarker } from "./directory_marker.ts";
 import { Found } from "./found.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno, RenameFlag } = host;

@@ -21,7 +21,7 @@ import { announceCopies, markCopy } from "./copy_mark.ts";
 import type { CopyJobs } from "./copy_job.ts";
 import type { CopyUp } from "./copy_up.ts";
 import { canChange, hasSeveralNames } from "./lower_node.ts";
-import { Flag } from "./node_table.ts";
+import { Flag } from "./node_flags.ts";
 
 const { Errno, OpenFlag } = host;
 
