@@ -28,19 +28,31 @@ export class Holes {
   }
 
   /** lseek(2) for SEEK_DATA and SEEK_HOLE. */
-  seek(slot: number, offset: number, whence: number, fileSize: number): number {
+  seek(slot: number, offset: number, whence: number): number {
     const { table } = this.#context;
     const flags = table.flags(slot);
     if ((flags & Flag.UPPER) !== 0 && (flags & Flag.PARTIAL) === 0) {
       return host.lseek(table.fd(slot), offset, whence);
     }
     if (whence !== host.Seek.DATA && whence !== host.Seek.HOLE) return -Errno.EINVAL;
+    const fileSize = this.#fileSize(slot);
+    if (fileSize < 0) return fileSize;
     if (offset >= fileSize) return -Errno.ENXIO;
     const isHoleWanted = whence === host.Seek.HOLE;
     const found = (flags & Flag.UPPER) === 0
       ? this.#seekLower(slot, offset, fileSize, isHoleWanted)
       : this.#seekPartial(slot, offset, fileSize, isHoleWanted);
     return found === fileSize && !isHoleWanted ? -Errno.ENXIO : found;
+  }
+
+  /** Of a file that is not plain in the diff. @returns its size, or a negative errno */
+  #fileSize(slot: number): number {
+    const { table, lower, stat } = this.#context;
+    if (!table.has(slot, Flag.UPPER)) {
+      return lower.nodeById(table.lowerId(slot))?.attributes.size ?? -Errno.EIO;
+    }
+    const result = host.statFd(table.fd(slot), stat);
+    return result < 0 ? result : stat.size - table.dataOffset(slot);
   }
 
   /** @returns an offset up to `end`, or a negative errno */

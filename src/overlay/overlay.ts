@@ -34,12 +34,12 @@ import { DiffNames } from "./diff_names.ts";
 import { ExtendedAttributes } from "./extended_attributes.ts";
 import { FileData } from "./file_data.ts";
 import { Listings } from "./listing.ts";
+import { Lookups } from "./lookups.ts";
 import { Namespace } from "./namespace.ts";
 import { Holes } from "./holes.ts";
 import { Flag, IoMode } from "./node_flags.ts";
 import { NodeTable } from "./node_table.ts";
-import { Found } from "./found.ts";
-import { CACHE_TIMEOUT_SECONDS, NodeAttributes } from "./node_attributes.ts";
+import { NodeAttributes } from "./node_attributes.ts";
 import { Nodes } from "./nodes.ts";
 import { OpenFiles } from "./open_files.ts";
 import { Renaming } from "./renaming.ts";
@@ -90,6 +90,7 @@ export class Overlay implements FileSystem {
   readonly #table: NodeTable;
   readonly #nodes: Nodes;
   readonly #attributes: NodeAttributes;
+  readonly #lookups: Lookups;
   readonly #copyUp: CopyUp;
   readonly #namespace: Namespace;
   readonly #renaming: Renaming;
@@ -101,10 +102,7 @@ export class Overlay implements FileSystem {
   readonly #listings: Listings;
   /** Undefined where files have none. */
   readonly #xattrs: ExtendedAttributes | undefined;
-  readonly #found = new Found();
   readonly #stat = new host.HostStat();
-  /** Node of the lower tree whose attributes {@link lookup} has still to fill in. */
-  #lateSlot = 0;
 
   /** Set by who serves it: wakes threads that have nothing to do, which then call {@link help}. */
   callHelpers?: () => void;
@@ -115,6 +113,7 @@ export class Overlay implements FileSystem {
     this.#table = context.table;
     this.#nodes = new Nodes(context);
     this.#attributes = new NodeAttributes(context, this.#nodes);
+    this.#lookups = new Lookups(context, this.#nodes, this.#attributes);
     this.#copyUp = new CopyUp(context, this.#nodes);
     const names = new DiffNames(context, this.#nodes);
     this.#namespace = new Namespace(context, this.#nodes, this.#copyUp, names);
@@ -153,62 +152,8 @@ export class Overlay implements FileSystem {
   }
 
   lookup(parentId: number, name: string, out: EntrySlot): number {
-    this.#lateSlot = 0;
-    const found = this.#withNode(parentId, (parent) => {
-      const result = this.#lookup(parent, name, out, true);
-      // Names that this program makes by itself may come at any time; the others only through the
-      // kernel.
-      if (result !== -Errno.ENOENT || this.#nodes.isControlDirectory(parent)) return result;
-      out.nodeId = 0;
-      out.timeoutSeconds = CACHE_TIMEOUT_SECONDS;
-      return 0;
-    });
-    if (found === 0 && this.#lateSlot !== 0) this.#fillLate(this.#lateSlot, out.attributes);
-    return found;
-  }
-
-  /** Fills in what {@link #enter} left out. */
-  #fillLate(slot: number, out: AttributesSlot): void {
-    try {
-      this.#attributes.fromLower(slot, out);
-    } catch (error) {
-      // Nobody heard of the node. Its slot is kept for the next one who asks for the name.
-      this.#table.addLookups(slot, -1);
-      throw error;
-    }
-  }
-
-  /**
-   * Finds a name, and takes one lookup.
-   *
-   * @param mayBeLate see {@link #enter}
-   * @returns 0, or -ENOENT or another negative errno
-   */
-  #lookup(parent: number, name: string, out: EntrySlot, mayBeLate = false): number {
-    const result = this.#nodes.find(parent, name, this.#found);
-    if (result < 0) return result === -Errno.EPERM ? -Errno.ENOENT : result;
-    if (!this.#found.exists) return -Errno.ENOENT;
-    return this.#enter(this.#nodes.slotFor(parent, name, this.#found), out, mayBeLate);
-  }
-
-  /**
-   * Fills `out` and takes one lookup.
-   *
-   * @param mayBeLate the caller fills in attributes from the lower tree when it holds no lock any
-   *   more, since that may have to wait for its source
-   */
-  #enter(slot: number, out: EntrySlot, mayBeLate: boolean): number {
-    const isLate = mayBeLate && !this.#table.has(slot, Flag.UPPER);
-    if (isLate) this.#lateSlot = slot;
-    const result = isLate ? 0 : this.#attributes.read(slot, out.attributes);
-    if (result < 0) {
-      this.#nodes.freeIfUnused(slot);
-      return result;
-    }
-    out.nodeId = this.#table.nodeIdOf(slot);
-    out.timeoutSeconds = this.#table.has(slot, Flag.LIVE) ? 0 : CACHE_TIMEOUT_SECONDS;
-    this.#table.addLookups(slot, 1);
-    return 0;
+    const parent = this.#table.slotOf(parentId);
+    return parent === 0 ? -Errno.ESTALE : this.#lookups.lookup(parent, name, out);
   }
 
   forget(nodeId: number, count: number): void {
@@ -300,7 +245,7 @@ export class Overlay implements FileSystem {
   ): number {
     return this.#withNode(parentId, (parent) => {
       const result = this.#namespace.make(parent, name, node, caller, false);
-      return result < 0 ? result : this.#lookup(parent, name, out);
+      return result < 0 ? result : this.#lookups.enter(parent, name, out);
     });
   }
 
@@ -314,7 +259,7 @@ export class Overlay implements FileSystem {
     this.#table.lockNamespace();
     try {
       const result = this.#namespace.link(slot, parent, newName);
-      return result < 0 ? result : this.#lookup(parent, newName, out);
+      return result < 0 ? result : this.#lookups.enter(parent, newName, out);
     } finally {
       this.#table.unlockNamespace();
     }
@@ -388,7 +333,7 @@ export class Overlay implements FileSystem {
       const node = { mode: (mode & 0o7777) | FileType.FILE, rdev: 0, target: "" };
       const made = this.#namespace.make(parent, name, node, caller, true);
       if (made < 0 && (made !== -Errno.EEXIST || (flags & OpenFlag.EXCL) !== 0)) return made;
-      const found = this.#lookup(parent, name, entry);
+      const found = this.#lookups.enter(parent, name, entry);
       if (found < 0) {
         if (made > 0) host.close(made);
         return found;
@@ -499,14 +444,16 @@ export class Overlay implements FileSystem {
     const flags = table.flags(slot);
     if ((flags & Flag.UPPER) === 0 || (flags & Flag.VOLATILE) !== 0) return 0;
     const result = this.#data.sync(slot, dataOnly);
-    if (result < 0 || (flags & (Flag.NAME_UNSYNCED | Flag.DELETED)) !== Flag.NAME_UNSYNCED) {
-      return result;
-    }
-    table.lockNamespace();
+    return result < 0 ? result : this.#syncNames(slot, flags);
+  }
+
+  #syncNames(slot: number, flags: number): number {
+    if ((flags & (Flag.NAME_UNSYNCED | Flag.DELETED)) !== Flag.NAME_UNSYNCED) return 0;
+    this.#table.lockNamespace();
     try {
       return this.#copyUp.syncNames(slot);
     } finally {
-      table.unlockNamespace();
+      this.#table.unlockNamespace();
     }
   }
 
@@ -533,19 +480,7 @@ export class Overlay implements FileSystem {
 
   lseek(nodeId: number, _handle: number, offset: number, whence: number): number {
     const slot = this.#table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    const size = this.#fileSize(slot);
-    return size < 0 ? size : this.#holes.seek(slot, offset, whence, size);
-  }
-
-  #fileSize(slot: number): number {
-    const table = this.#table;
-    if (!table.has(slot, Flag.UPPER)) {
-      return this.#context.lower.nodeById(table.lowerId(slot))?.attributes.size ?? -Errno.EIO;
-    }
-    const result = host.statFd(table.fd(slot), this.#stat);
-    if (result < 0) return result;
-    return this.#stat.size - (table.has(slot, Flag.PARTIAL) ? table.dataOffset(slot) : 0);
+    return slot === 0 ? -Errno.ESTALE : this.#holes.seek(slot, offset, whence);
   }
 
   /** Writes to the target's file in the diff, which is made when there is none. */
@@ -605,15 +540,7 @@ export class Overlay implements FileSystem {
     const flags = table.flags(slot);
     if ((flags & (Flag.UPPER | Flag.VOLATILE)) !== Flag.UPPER) return 0;
     const result = host.fsync(table.fd(slot));
-    if (result < 0 || (flags & (Flag.NAME_UNSYNCED | Flag.DELETED)) !== Flag.NAME_UNSYNCED) {
-      return result;
-    }
-    table.lockNamespace();
-    try {
-      return this.#copyUp.syncNames(slot);
-    } finally {
-      table.unlockNamespace();
-    }
+    return result < 0 ? result : this.#syncNames(slot, flags);
   }
 
   /** Of the file system that the diff is on: that is where changes take space. */
