@@ -232,3 +232,60 @@ export class StateError extends Failure {
     return TEMPORARY_STATES.has(this.code);
   }
 }
+
+/** Properties of errors that name a place, a system call or an option. */
+export type ErrorDetail =
+  | "option"
+  | "path"
+  | "offset"
+  | "backupId"
+  | "mountPath"
+  | "diffPath"
+  | "errno"
+  | "call";
+
+const DETAILS: readonly ErrorDetail[] = [
+  "option",
+  "path",
+  "offset",
+  "backupId",
+  "mountPath",
+  "diffPath",
+  "errno",
+  "call",
+];
+
+/** An error as plain values, for JSON and for other processes. */
+export interface ErrorRecord {
+  /**
+   * The stable code of a {@link Failure}; `permission` when the runtime does not allow something;
+   * `host` for an error of its own file calls; `internal` for everything else, which is a bug.
+   */
+  readonly code: string;
+  /** What happened, with the place. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint: string | undefined;
+  /** Whether the same may succeed later. */
+  readonly isTemporary: boolean;
+  /** What else it says, as far as it is known. */
+  readonly details: Readonly<Partial<Record<ErrorDetail, string | number>>>;
+}
+
+/** What was thrown, as plain values. */
+export function toRecord(error: unknown): ErrorRecord {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Failure)) {
+    return { code: foreignCode(error), message, hint: undefined, isTemporary: false, details: {} };
+  }
+  const { code, hint, isTemporary } = error;
+  const details = DETAILS.map((key) => [key, Reflect.get(error, key)] as const)
+    .filter(([, value]) => value !== undefined);
+  return { code, message, hint, isTemporary, details: Object.fromEntries(details) };
+}
+
+function foreignCode(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) return "permission";
+  const isOfRuntime = Object.values(Deno.errors).some((kind) => error instanceof kind);
+  return isOfRuntime ? "host" : "internal";
+}

@@ -77,3 +77,26 @@ Deno.test("withPlace() adds to errors about bytes what they do not say of their 
   }
   assert.equal(withPlace(bare, {}), bare);
 });
+
+Deno.test("toRecord() says all that is known of a failure, in plain values", () => {
+  for (const error of SAMPLES) {
+    const { code, message, hint, isTemporary, details } = errors.toRecord(error);
+    assert.deepEqual([code, message, hint], [error.code, error.message, "h"]);
+    assert.equal(isTemporary, error.isTemporary);
+    assert.equal(details.option, "o");
+  }
+  assert.deepEqual(errors.toRecord(SAMPLES[1]).details, { option: "o", path: "/p", offset: 7 });
+  assert.deepEqual(errors.toRecord(SAMPLES[2]).details, { option: "o", backupId: "B" });
+  const { errno, call, path } = errors.toRecord(SAMPLES[7]).details;
+  assert.deepEqual([errno, call, path], [Errno.EIO, "read", "/p"]);
+  assert.equal(errors.toRecord(new StateError("busy", "a")).isTemporary, true);
+});
+
+Deno.test("toRecord() tells the host's errors and forbidden calls from bugs", () => {
+  const codeOf = (error: unknown) => errors.toRecord(error).code;
+  assert.equal(codeOf(new Deno.errors.NotCapable("no")), "permission");
+  assert.equal(codeOf(new Deno.errors.NotFound("no")), "host");
+  assert.equal(codeOf(new TypeError("no")), "internal");
+  const { message, details } = errors.toRecord("only a word");
+  assert.deepEqual([message, details], ["only a word", {}]);
+});

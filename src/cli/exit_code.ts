@@ -5,12 +5,14 @@
  */
 
 import type { Command } from "commander";
-import { Failure, UsageError } from "#src/errors.ts";
+import { Failure, toRecord, UsageError } from "#src/errors.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
 import { inWordsOf, wayOut } from "./way_out.ts";
 
 /** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */
 export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
+
+const PERMISSIONS_HINT = "Run pbkfs with the permissions listed in docs/permissions.md";
 
 /** How results and errors are printed. */
 export type OutputFormat = "text" | "json";
@@ -51,56 +53,31 @@ interface ErrorDescription {
   [key: string]: unknown;
 }
 
-/** Properties of errors that name the place, and the names under which they appear in JSON. */
-const PLACE_FIELDS: readonly (readonly [string, string])[] = [
-  ["option", "option"],
-  ["path", "path"],
-  ["offset", "offset"],
-  ["backupId", "backup_id"],
-  ["mountPath", "mnt_path"],
-  ["diffPath", "diff_dir"],
-  ["errno", "errno"],
-  ["call", "call"],
-];
-
-/** What an error says of its place: `key` is the error's property, `name` that of JSON. */
-export function placeOf(error: Failure): { key: string; name: string; value: unknown }[] {
-  return PLACE_FIELDS.map(([key, name]) => ({ key, name, value: Reflect.get(error, key) }))
-    .filter(({ value }) => value !== undefined);
-}
+/** Names of details in JSON that are not those of the error's properties. */
+const JSON_NAMES: Readonly<Record<string, string>> = {
+  backupId: "backup_id",
+  mountPath: "mnt_path",
+  diffPath: "diff_dir",
+};
 
 function describe(error: unknown, command: Command | undefined): ErrorDescription {
-  if (error instanceof Failure) {
-    const message = inWordsOf(command, error.message, "long");
-    const description: ErrorDescription = { code: error.code, message };
-    const { hint, option } = wayOut(error, command);
-    if (hint !== undefined) description.hint = hint;
-    if (option !== undefined) description["option"] = option;
-    if (error.isTemporary) description["temporary"] = true;
-    for (const { key, name, value } of placeOf(error)) {
-      if (key !== "option") description[name] = value;
-    }
-    return description;
+  const { code, message, isTemporary, details } = toRecord(error);
+  if (!(error instanceof Failure)) {
+    return code === "permission" ? { code, message, hint: PERMISSIONS_HINT } : { code, message };
   }
-  if (error instanceof Deno.errors.NotCapable) {
-    return {
-      code: "permission",
-      message: error.message,
-      hint: "Run pbkfs with the permissions listed in docs/permissions.md",
-    };
+  const description: ErrorDescription = { code, message: inWordsOf(command, message, "long") };
+  const { hint, option } = wayOut(error, command);
+  if (hint !== undefined) description.hint = hint;
+  if (option !== undefined) description["option"] = option;
+  if (isTemporary) description["temporary"] = true;
+  for (const [key, value] of Object.entries(details)) {
+    if (key !== "option") description[JSON_NAMES[key] ?? key] = value;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: isEnvironmentError(error) ? "host" : "internal", message };
-}
-
-/** Errors of the runtime's own file calls: the host's state, not a bug. */
-function isEnvironmentError(error: unknown): boolean {
-  return Object.values(Deno.errors).some((kind) => error instanceof kind);
+  return description;
 }
 
 /** Only a bug is worth a stack trace. */
 function stackOfBug(error: unknown): string {
-  if (error instanceof Failure || isEnvironmentError(error)) return "";
-  if (!(error instanceof Error) || error.stack === undefined) return "";
-  return `${error.stack}\n`;
+  if (!(error instanceof Error) || error instanceof Failure || error.stack === undefined) return "";
+  return toRecord(error).code === "internal" ? `${error.stack}\n` : "";
 }

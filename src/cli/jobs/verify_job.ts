@@ -5,7 +5,7 @@
  */
 
 import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
-import { Failure } from "#src/errors.ts";
+import { toRecord } from "#src/errors.ts";
 import type { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import {
@@ -94,7 +94,7 @@ function faultFields({ snapshot, file, message, error, renamedTo }: VerifyFault)
   return {
     snapshot: qualifiedName(snapshot),
     file: file ?? null,
-    code: error instanceof Failure ? error.code : "internal",
+    code: toRecord(error).code,
     message,
     renamed_to: renamedTo,
   };

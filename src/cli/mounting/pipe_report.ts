@@ -5,9 +5,8 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import { Failure, UsageError } from "#src/errors.ts";
+import { toRecord, UsageError } from "#src/errors.ts";
 import type { MountReport } from "#src/usecases/mounting/mount_process.ts";
-import { placeOf } from "../exit_code.ts";
 import {
   formatHandshake,
   type HandshakeError,
@@ -40,14 +39,7 @@ function send(message: HandshakeMessage): void {
 
 /** An error as the launcher gets it. */
 export function handshakeError(error: unknown): HandshakeError {
-  const message = error instanceof Error ? error.message : String(error);
-  const isUsage = error instanceof UsageError;
-  if (!(error instanceof Failure)) return { code: "internal", message, isUsage };
-  const { code, hint, isTemporary } = error;
-  const details = Object.fromEntries(
-    placeOf(error).map(({ key, value }) => [key, value as string | number]),
-  );
-  return { code, message, isUsage, isTemporary, details, hint };
+  return { ...toRecord(error), isUsage: error instanceof UsageError };
 }
 
 /**

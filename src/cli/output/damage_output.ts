@@ -4,9 +4,10 @@
  * @module
  */
 
+import { toRecord } from "#src/errors.ts";
 import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
+import { partialError, ProblemOutput } from "./problem_output.ts";
 
 /** Prints damage, each with the path where it was met. */
 export class DamageOutput {
@@ -27,7 +28,7 @@ export class DamageOutput {
   print(path: string, damage: Error): void {
     this.#count++;
     const { message } = damage;
-    this.#problems.print({ path, severity: "error", code: errorCode(damage), message });
+    this.#problems.print({ path, severity: "error", code: toRecord(damage).code, message });
   }
 
   /** Ends the work. @throws {StateError} `partial` when there was damage */

@@ -5,7 +5,7 @@
  */
 
 import { join } from "node:path";
-import { OsError } from "#src/errors.ts";
+import { OsError, toRecord } from "#src/errors.ts";
 import { InTheWayError } from "#src/pxar/extractor/in_the_way.ts";
 import { CREATE_HARDLINK, SET_OWNER } from "#src/pxar/extractor/options.ts";
 import type { ExtractReport } from "#src/pxar/extractor/report.ts";
@@ -14,7 +14,7 @@ import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { ObstacleSummary, optionFor, remedyFor } from "./in_the_way.ts";
-import { errorCode, partialError, ProblemOutput } from "./problem_output.ts";
+import { partialError, ProblemOutput } from "./problem_output.ts";
 
 /** How a restore is reported. */
 export interface ExtractOutput {
@@ -44,7 +44,7 @@ export function reportExtraction(
         progress.set(entryCount, contentBytes);
       },
       onProblem: ({ path, error, severity }) => {
-        const code = errorCode(error);
+        const code = toRecord(error).code;
         const isInTheWay = error instanceof InTheWayError;
         if (isInTheWay) obstacles.add(error);
         const place = isInTheWay ? `, "${join(target, path)}" (${remedyFor(error)})` : "";

@@ -6,7 +6,7 @@
  */
 
 import { type Command, Option } from "commander";
-import { Failure, UsageError } from "#src/errors.ts";
+import { toRecord, UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
 import { type BoxColumn, formatBoxTable } from "../terminal/box_table.ts";
@@ -111,8 +111,7 @@ export class Output {
 
   /** Tells on standard error that something is not as asked for; the rest goes on. */
   problem(path: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    const code = error instanceof Failure ? error.code : "internal";
+    const { code, message } = toRecord(error);
     const problem = { type: "problem", path, severity: "warning", code, message };
     this.#context.terminal.err(
       this.isJson ? JSON.stringify(problem) + "\n" : `warning: ${path}: ${showMessage(message)}\n`,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Failure, StateError } from "#src/errors.ts";
+import { StateError } from "#src/errors.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { quoteName, showMessage } from "#src/bytes/quoting.ts";
@@ -56,11 +56,6 @@ export class ProblemOutput {
     this.#progress.clear();
     this.#terminal.err(`${quoteName(path)}\n`);
   }
-}
-
-/** Stable identifier of an error. */
-export function errorCode(error: Error): string {
-  return error instanceof Failure ? error.code : "internal";
 }
 
 /**

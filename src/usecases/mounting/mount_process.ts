@@ -5,10 +5,10 @@
  * @module
  */
 
-import { Failure } from "#src/errors.ts";
+import { toRecord } from "#src/errors.ts";
 import { keepHeapSmall } from "#ffi/libc/memory.ts";
 import { logger } from "#src/log/logger.ts";
-import { type CardFailure, OwnCard } from "./control/worker_card.ts";
+import { OwnCard } from "./control/worker_card.ts";
 import { MountSignals } from "./mount_signals.ts";
 
 const log = logger("mount");
@@ -57,17 +57,11 @@ export async function runMountProcess(
     card.update({ state: "ended" });
   } catch (error) {
     log.error("mount failed", { error });
-    card.update({ state: "failed", failure: describeFailure(error) });
+    const { code, message, hint } = toRecord(error);
+    card.update({ state: "failed", failure: { code, message, hint } });
     throw error;
   } finally {
     signals.close();
     await steps.flushLog();
   }
-}
-
-function describeFailure(error: unknown): CardFailure {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof Failure)) return { code: "internal", message };
-  const { code, hint } = error;
-  return { code, message, hint };
 }

@@ -38,6 +38,7 @@ const SIZE_MAX = 1 << 20;
 const READ_ATTEMPTS_MAX = 50;
 const RETRY_PAUSE_MS = 1;
 
+/** Why a worker ended without having done everything. */
 const FailureSchema = v.object({
   code: v.string(),
   message: v.string(),
@@ -84,9 +85,6 @@ export type CardContent = Omit<CardText, "last_edition">;
 export type CardChange = Partial<
   Pick<CardContent, "state" | "mount_path" | "mount" | "diff_dir" | "failure">
 >;
-
-/** Why a worker ended without having done everything. */
-export type CardFailure = v.InferOutput<typeof FailureSchema>;
 
 /** The card of this process, which is a worker. */
 export class OwnCard {
