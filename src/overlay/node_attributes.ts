@@ -38,7 +38,34 @@ export class NodeAttributes {
   }
 
   /**
-   * Attributes of a node. Wants the namespace lock.
+   * Attributes of a node. Takes the locks that it needs.
+   *
+   * @returns 0 or a negative errno
+   */
+  get(slot: number, out: AttributesSlot): number {
+    const { table } = this.#context;
+    if (!table.has(slot, Flag.UPPER)) {
+      this.fromLower(slot, out);
+      return 0;
+    }
+    // The node's lock keeps the descriptor open; without one the name is needed, and so the other
+    // lock.
+    table.lockNode(slot);
+    try {
+      if (table.fd(slot) >= 0) return this.read(slot, out);
+    } finally {
+      table.unlockNode(slot);
+    }
+    table.lockNamespace();
+    try {
+      return this.read(slot, out);
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+
+  /**
+   * Attributes of a node. Wants the namespace lock, or that of a node with a descriptor.
    *
    * @returns 0 or a negative errno
    */
@@ -50,7 +77,7 @@ export class NodeAttributes {
     }
     const result = this.#statUpper(slot);
     if (result < 0) return result;
-    this.fromHost(slot, this.#stat, out);
+    this.#fromHost(slot, this.#stat, out);
     return 0;
   }
 
@@ -91,8 +118,8 @@ export class NodeAttributes {
       : CACHE_TIMEOUT_SECONDS;
   }
 
-  /** Translates host attributes of a node of the diff. Needs no lock. */
-  fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
+  /** Translates host attributes of a node of the diff. */
+  #fromHost(slot: number, stat: host.HostStat, out: AttributesSlot): void {
     const { table, lower } = this.#context;
     const flags = table.flags(slot);
     const type = table.type(slot);

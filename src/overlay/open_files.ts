@@ -146,6 +146,27 @@ export class OpenFiles {
   }
 
   /**
+   * Copies bytes of an open file that were read into the diff. Takes both locks; what does not work
+   * stays where it was.
+   */
+  materialize(slot: number, offset: number, size: number): void {
+    const { table } = this.#context;
+    table.lockNamespace();
+    try {
+      if (this.#copyUp.ensureUpper(slot) < 0) return;
+      table.lockNode(slot);
+      try {
+        if (this.#nodes.ensureFileFd(slot) < 0) return;
+      } finally {
+        table.unlockNode(slot);
+      }
+    } finally {
+      table.unlockNamespace();
+    }
+    this.#data.materialize(slot, offset, size);
+  }
+
+  /**
    * Counts a handle down; the last one closes the file. Wants the namespace lock, takes the node's.
    */
   release(slot: number): void {

@@ -102,7 +102,6 @@ export class Overlay implements FileSystem {
   readonly #listings: Listings;
   /** Undefined where files have none. */
   readonly #xattrs: ExtendedAttributes | undefined;
-  readonly #stat = new host.HostStat();
 
   /** Set by who serves it: wakes threads that have nothing to do, which then call {@link help}. */
   callHelpers?: () => void;
@@ -170,31 +169,7 @@ export class Overlay implements FileSystem {
   /** Of a node that is not changed from the lower tree, else of its file in the diff. */
   getattr(nodeId: number, out: AttributesSlot): number {
     const slot = this.#table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    if (!this.#table.has(slot, Flag.UPPER)) {
-      this.#attributes.fromLower(slot, out);
-      return 0;
-    }
-    // The node's lock keeps the descriptor open; without one the name is needed, and so the other
-    // lock.
-    this.#table.lockNode(slot);
-    try {
-      const fd = this.#table.fd(slot);
-      if (fd >= 0) {
-        const result = host.statFd(fd, this.#stat);
-        if (result < 0) return result;
-        this.#attributes.fromHost(slot, this.#stat, out);
-        return 0;
-      }
-    } finally {
-      this.#table.unlockNode(slot);
-    }
-    this.#table.lockNamespace();
-    try {
-      return this.#attributes.read(slot, out);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return slot === 0 ? -Errno.ESTALE : this.#attributes.get(slot, out);
   }
 
   /** Gives a node of the lower tree its file in the diff first; the content need not be copied. */
@@ -365,25 +340,9 @@ export class Overlay implements FileSystem {
     if (slot === 0) return -Errno.ESTALE;
     const count = this.#data.read(slot, offset, size, target, start);
     if (count > 0 && this.#context.options.materializeOnRead) {
-      this.#materialize(slot, offset, count);
+      this.#files.materialize(slot, offset, count);
     }
     return count;
-  }
-
-  #materialize(slot: number, offset: number, size: number): void {
-    this.#table.lockNamespace();
-    try {
-      if (this.#copyUp.ensureUpper(slot) < 0) return;
-      this.#table.lockNode(slot);
-      try {
-        if (this.#nodes.ensureFileFd(slot) < 0) return;
-      } finally {
-        this.#table.unlockNode(slot);
-      }
-    } finally {
-      this.#table.unlockNamespace();
-    }
-    this.#data.materialize(slot, offset, size);
   }
 
   write(
