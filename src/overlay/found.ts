@@ -5,6 +5,7 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
+import type { Failure } from "#src/errors.ts";
 import { FileType, type Node } from "#src/tree/node.ts";
 
 /** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */
@@ -12,9 +13,24 @@ export class Found {
   /** The name is in the diff and no whiteout; `stat` has its attributes. */
   upper = false;
   whiteout = false;
-  /** The lower tree has the name (which the diff may hide). */
-  lower: Node | undefined = undefined;
+  /** Why it is not known whether the lower tree has a name that the diff has, or hides. */
+  damage: Failure | undefined = undefined;
   readonly stat: host.HostStat = new host.HostStat();
+  #lower: Node | undefined = undefined;
+
+  /**
+   * The lower tree has the name (which the diff may hide).
+   *
+   * @throws {Failure} {@link damage}: what the diff has can be used, but not moved away
+   */
+  get lower(): Node | undefined {
+    if (this.damage !== undefined) throw this.damage;
+    return this.#lower;
+  }
+
+  set lower(node: Node | undefined) {
+    this.#lower = node;
+  }
 
   /** Whether the merged tree has the name. */
   get exists(): boolean {

@@ -77,13 +77,14 @@ export class Namespace {
     if (!found.whiteout) {
       return this.#makeHost(table.fd(parent), name, node, caller, parent, keepOpen);
     }
+    // What the lower tree has under that name must not show through a directory.
+    const needsMarker = isDirectory && found.lower !== undefined;
     const temporary = this.#context.temporaryName();
     const made = this.#makeHost(tmpFd, temporary, node, caller, parent, keepOpen || isDirectory);
     if (made < 0) return made;
     let placed = 0;
     if (isDirectory) {
-      // What the lower tree has under that name must not show through.
-      if (found.lower !== undefined) placed = writeMarker(this.#context, made, undefined);
+      if (needsMarker) placed = writeMarker(this.#context, made, undefined);
       host.close(made);
       if (placed === 0) placed = this.#names.exchange(tmpFd, temporary, table.fd(parent), name);
       if (placed === 0) host.unlinkAt(tmpFd, temporary);
@@ -242,6 +243,7 @@ export class Namespace {
     if (result < 0) return result;
     if (!found.exists) return -Errno.ENOENT;
     if (found.isDirectory) return -Errno.EISDIR;
+    const needsWhiteout = found.lower !== undefined;
     const ready = this.#copyUp.ensureUpper(parent);
     if (ready < 0) return ready;
     const { table } = this.#context;
@@ -249,7 +251,7 @@ export class Namespace {
     const counted = this.#copyUp.countNames(parent, name, found);
     if (counted < 0) return counted;
     if (known !== 0) this.#nodes.pin(known);
-    const removed = found.lower !== undefined
+    const removed = needsWhiteout
       ? this.#names.placeWhiteout(parent, name)
       : host.unlinkAt(table.fd(parent), name);
     if (removed === 0 && known !== 0) this.#noteRemoved(known);

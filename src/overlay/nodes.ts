@@ -13,7 +13,7 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { FormatError, OsError } from "#src/errors.ts";
+import { Failure, FormatError, OsError } from "#src/errors.ts";
 import type { DirectoryNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { areCopiesAnnounced } from "./copy_mark.ts";
@@ -139,6 +139,7 @@ export class Nodes {
     found.upper = false;
     found.whiteout = false;
     found.lower = undefined;
+    found.damage = undefined;
     if (table.type(parent) !== EntryType.DIRECTORY) return -Errno.ENOTDIR;
     if (name === MARKER_NAME) return -Errno.EPERM;
     if (table.has(parent, Flag.DELETED)) return -Errno.ENOENT;
@@ -152,8 +153,14 @@ export class Nodes {
         return result;
       }
     }
-    found.lower = this.lowerDirectory(parent)?.lookup(name);
-    if (found.lower === undefined || found.upper || found.whiteout) return 0;
+    const isInDiff = found.upper || found.whiteout;
+    try {
+      found.lower = this.lowerDirectory(parent)?.lookup(name);
+    } catch (error) {
+      if (!isInDiff || !(error instanceof Failure)) throw error;
+      found.damage = error;
+    }
+    if (isInDiff || found.lower === undefined) return 0;
     const named = this.nameLinked(parent, name, found.lower);
     if (named <= 0) return named;
     const result = host.statAt(table.fd(parent), name, found.stat);

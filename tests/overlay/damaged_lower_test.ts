@@ -1,6 +1,7 @@
 /** Directories of the lower tree of which not everything can be read. */
 
 import assert from "node:assert/strict";
+import { Errno } from "#ffi/os_error.ts";
 import { FormatError } from "#src/errors.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import { OpenSlot } from "#src/tree/file_system.ts";
@@ -111,12 +112,40 @@ Deno.test("Overlay keeps names and whiteouts of the diff in a damaged directory"
   });
 });
 
-Deno.test("Overlay lists a name of the diff whose place in the lower tree is damaged since", () => {
+/** Gives what the diff has under one name another one, as if the lower tree were damaged since. */
+function moveInDiff(harness: OverlayHarness, from: string, to: string): void {
+  harness.unmount();
+  Deno.renameSync(`${harness.diffPath}/data/${from}`, `${harness.diffPath}/data/${to}`);
+  harness.mount();
+}
+
+Deno.test("Overlay serves a file of the diff whose place in the lower tree is damaged", () => {
   withHarness(["a"], (harness) => {
-    harness.create("d/new");
-    harness.unmount();
-    Deno.renameSync(`${harness.diffPath}/data/d/new`, `${harness.diffPath}/data/d/${LOST}`);
-    harness.mount();
+    const content = new TextEncoder().encode("new");
+    harness.create("d/new", content);
+    moveInDiff(harness, "d/new", `d/${LOST}`);
+    assert.deepEqual(listedBeforeDamage(harness, "d"), ["a", LOST]);
+    assert.deepEqual(harness.read(`d/${LOST}`), content);
+    harness.write(`d/${LOST}`, 0, content.toReversed());
+    // Whether a whiteout must stay behind is not known.
+    assert.throws(() => harness.unlink(`d/${LOST}`), DAMAGE);
+    assert.throws(() => harness.rename(`d/${LOST}`, "d/moved"), DAMAGE);
+    assert.deepEqual(harness.read(`d/${LOST}`), content.toReversed());
+    harness.rename("d/a", `d/${LOST}`);
+    assert.equal(new TextDecoder().decode(harness.read(`d/${LOST}`)), "a");
+    assert.deepEqual(listedBeforeDamage(harness, "d"), [LOST]);
+  });
+});
+
+Deno.test("Overlay hides what the diff has removed, also where the lower tree is damaged", () => {
+  withHarness(["a"], (harness) => {
+    harness.unlink("d/a");
+    moveInDiff(harness, "d/a", `d/${LOST}`);
+    assert.throws(() => harness.stat(`d/${LOST}`), { errno: Errno.ENOENT });
+    // Whether something would show through the new directory is not known.
+    assert.throws(() => harness.mkdir(`d/${LOST}`), DAMAGE);
+    assert.deepEqual([...Deno.readDirSync(`${harness.diffPath}/tmp`)], []);
+    harness.create(`d/${LOST}`);
     assert.deepEqual(listedBeforeDamage(harness, "d"), ["a", LOST]);
   });
 });
