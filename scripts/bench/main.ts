@@ -20,19 +20,19 @@
 
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { BenchMount } from "./bench_mount.ts";
-import { benchmarkChunking } from "./chunking.ts";
+import { BenchMount } from "./mount/bench_mount.ts";
+import { benchmarkChunking } from "./pbs/chunking.ts";
 import { compareSides } from "./compare/main.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
-import { benchmarkDatastores } from "./pbs.ts";
-import { benchmarkPostgres } from "./postgres_benchmark.ts";
-import { benchmarkArchives } from "./pxar.ts";
-import { benchmarkReads } from "./read_benchmark.ts";
-import { countFiles, largestRelation } from "./relations.ts";
+import { benchmarkDatastores } from "./pbs/main.ts";
+import { benchmarkPostgres } from "./mount/postgres.ts";
+import { benchmarkArchives } from "./pxar/main.ts";
+import { benchmarkReads } from "./mount/reads.ts";
+import { countFiles, largestRelation } from "./mount/relations.ts";
 import { Report } from "./report.ts";
-import { benchmarkRequestCost } from "./request_cost.ts";
-import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "./sample.ts";
-import { benchmarkScale } from "./scale_benchmark.ts";
+import { benchmarkRequestCost } from "./mount/request_cost.ts";
+import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "./mount/sample.ts";
+import { benchmarkScale } from "./mount/scale.ts";
 
 const CHECKOUT = new URL("../../", import.meta.url).pathname;
 const LIFE_CYCLES = 5;

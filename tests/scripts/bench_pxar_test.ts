@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { listManyPaths, makeSmallFiles } from "../../scripts/bench/pxar_data.ts";
-import { PxarReport } from "../../scripts/bench/pxar_report.ts";
+import { listManyPaths, makeSmallFiles } from "../../scripts/bench/pxar/data.ts";
+import { PxarReport } from "../../scripts/bench/pxar/report.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 Deno.test("PxarReport judges the value itself, whatever the yardstick", () => {

@@ -15,8 +15,8 @@
 import { parseArgs } from "node:util";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { largestRelation } from "../relations.ts";
-import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "../sample.ts";
+import { largestRelation } from "../mount/relations.ts";
+import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "../mount/sample.ts";
 import { Comparison } from "./report.ts";
 import { MountSide, PlainSide, type Side, type SideName } from "./sides.ts";
 import { measureStep, type Step, STEPS } from "./steps.ts";

@@ -6,7 +6,7 @@
  */
 
 import { runCommand } from "#tests/support/process.ts";
-import { BenchMount, type BenchMountOptions } from "../bench_mount.ts";
+import { BenchMount, type BenchMountOptions } from "../mount/bench_mount.ts";
 
 const COPY_TIMEOUT_MS = 300_000;
 

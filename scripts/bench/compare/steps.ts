@@ -8,7 +8,7 @@
 import { PostgresServer } from "#tests/support/postgres.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { dropCaches, elapsedSeconds } from "../host.ts";
-import { countMs, pgbenchTps } from "../postgres_benchmark.ts";
+import { countMs, pgbenchTps } from "../mount/postgres.ts";
 import { measureReads } from "../read_rates.ts";
 import type { Side } from "./sides.ts";
 

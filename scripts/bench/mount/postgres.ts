@@ -5,8 +5,8 @@
  */
 
 import { PostgresServer } from "#tests/support/postgres.ts";
-import { dropCaches } from "./host.ts";
-import type { Report } from "./report.ts";
+import { dropCaches } from "../host.ts";
+import type { Report } from "../report.ts";
 
 const ROUNDS = 2;
 const PGBENCH_SECONDS = 10;

@@ -19,17 +19,12 @@
 
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { type DataSet, makeLargeFile, makeMixedFiles, makeSmallFiles } from "./pxar_data.ts";
-import { benchmarkLookups } from "./pxar_lookups.ts";
-import { Floor } from "./pxar_floor.ts";
-import {
-  benchmarkAttributes,
-  benchmarkMountedReads,
-  listFiles,
-  lstatSeconds,
-} from "./pxar_mounted.ts";
-import { PxarReport } from "./pxar_report.ts";
-import { measureRuns } from "./pxar_run.ts";
+import { type DataSet, makeLargeFile, makeMixedFiles, makeSmallFiles } from "./data.ts";
+import { benchmarkLookups } from "./lookups.ts";
+import { Floor } from "./floor.ts";
+import { benchmarkAttributes, benchmarkMountedReads, listFiles, lstatSeconds } from "./mounted.ts";
+import { PxarReport } from "./report.ts";
+import { measureRuns } from "./run.ts";
 
 const ROUNDS = 3;
 const CLEAN_TIMEOUT_MS = 60_000;

@@ -6,7 +6,7 @@
  */
 
 import Table from "cli-table3";
-import { hostDescription, meetsTarget } from "./report.ts";
+import { hostDescription, meetsTarget } from "../report.ts";
 
 /** One measured quantity. */
 export interface PxarFigure {

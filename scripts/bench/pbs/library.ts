@@ -10,9 +10,9 @@ import { Datastore } from "#src/pbs/datastore.ts";
 import type { StoreWorkers } from "#src/pbs/snapshot_types.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { startStoreThreads } from "#src/pbs/writing/store_threads.ts";
-import { median } from "./host.ts";
-import { makeDistinctSmallFiles } from "./pbs_data.ts";
-import type { PxarReport } from "./pxar_report.ts";
+import { median } from "../host.ts";
+import { makeDistinctSmallFiles } from "./data.ts";
+import type { PxarReport } from "../pxar/report.ts";
 
 const CHUNK_SIZE = 4096;
 const ROUNDS = 9;

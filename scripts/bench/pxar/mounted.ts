@@ -6,13 +6,13 @@
 
 import { fileURLToPath } from "node:url";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
-import { median } from "./host.ts";
-import type { PxarReport } from "./pxar_report.ts";
-import { measureReads } from "./read_rates.ts";
+import { median } from "../host.ts";
+import type { PxarReport } from "./report.ts";
+import { measureReads } from "../read_rates.ts";
 
 const COMMAND_TIMEOUT_MS = 60_000;
 const ROUNDS = 3;
-const LSTAT = fileURLToPath(new URL("./pxar_lstat.ts", import.meta.url));
+const LSTAT = fileURLToPath(new URL("./lstat.ts", import.meta.url));
 
 /** An archive, mounted while it is in use. */
 class MountedArchive {

@@ -27,8 +27,8 @@ import {
 import { startStoreThread } from "#src/pbs/thread_start.ts";
 import { openHashHandler } from "#tests/chunking/support/hash_handler.ts";
 import { hashWorkers } from "#tests/chunking/support/worker_options.ts";
-import { PxarReport } from "./pxar_report.ts";
-import { withTmpfs } from "./tmpfs.ts";
+import { PxarReport } from "../pxar/report.ts";
+import { withTmpfs } from "../tmpfs.ts";
 
 const MEGABYTE = 1_000_000;
 const MEBIBYTE = 1 << 20;

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { dropCaches } from "./host.ts";
-import { measureReads, type ReadMode, type ReadRate } from "./read_rates.ts";
-import type { Report } from "./report.ts";
+import { dropCaches } from "../host.ts";
+import { measureReads, type ReadMode, type ReadRate } from "../read_rates.ts";
+import type { Report } from "../report.ts";
 
 const ROUNDS = 2;
 

@@ -9,8 +9,8 @@ import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { buildSyntheticCatalog } from "#tests/support/synthetic_catalog.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { BenchMount } from "./bench_mount.ts";
-import { dropCaches, median, residentMebibytes } from "./host.ts";
-import type { Report } from "./report.ts";
+import { dropCaches, median, residentMebibytes } from "../host.ts";
+import type { Report } from "../report.ts";
 
 const READER = fileURLToPath(new URL("./scatter_reader.ts", import.meta.url));
 const MOUNTS = 3;

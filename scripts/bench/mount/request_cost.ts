@@ -10,9 +10,9 @@ import { mountFileSystem } from "#src/mount/mod.ts";
 import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import type { TempDirectory } from "#tests/support/temp_directory.ts";
 import type { ReferenceDescription } from "./reference_worker.ts";
-import type { Report } from "./report.ts";
+import type { Report } from "../report.ts";
 
-const SOURCES = new URL("../../../shared/prototypes/fuse/", import.meta.url).pathname;
+const SOURCES = new URL("../../../../shared/prototypes/fuse/", import.meta.url).pathname;
 const CLIENTS = 4;
 const SECONDS = 2;
 const ROUNDS = 3;

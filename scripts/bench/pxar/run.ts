@@ -5,7 +5,7 @@
  */
 
 import { runCommand } from "#tests/support/process.ts";
-import { median } from "./host.ts";
+import { median } from "../host.ts";
 
 const RUN_TIMEOUT_MS = 120_000;
 const TIME = "/usr/bin/time";

@@ -8,9 +8,9 @@
 
 import { fileURLToPath } from "node:url";
 import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
-import { median } from "./host.ts";
-import type { PxarReport } from "./pxar_report.ts";
-import { measureReads } from "./read_rates.ts";
+import { median } from "../host.ts";
+import type { PxarReport } from "./report.ts";
+import { measureReads } from "../read_rates.ts";
 
 const SOURCES = fileURLToPath(new URL("./floor/", import.meta.url));
 const TIMEOUT_MS = 60_000;

@@ -5,7 +5,7 @@
  */
 
 import { runCommand } from "#tests/support/process.ts";
-import { elapsedSeconds } from "./host.ts";
+import { elapsedSeconds } from "../host.ts";
 
 const COMMAND_TIMEOUT_MS = 60_000;
 

@@ -2,7 +2,7 @@
  * Reads single blocks all over a synthetic backup, each from another file than the one before, and
  * checks that every page is the one that was asked for.
  *
- *     deno run --allow-ffi --allow-read scripts/bench/scatter_reader.ts DIRECTORY PATHS_FILE BLOCKS_PER_FILE READS
+ *     deno run --allow-ffi --allow-read scripts/bench/mount/scatter_reader.ts DIRECTORY PATHS_FILE BLOCKS_PER_FILE READS
  *
  * Prints the reads per second. `PATHS_FILE` has one path a line.
  *
@@ -11,7 +11,7 @@
 
 import { allocateNativeBuffer, close, open, OpenFlag, pread } from "#ffi/libc/calls.ts";
 import { unwrap } from "#ffi/os_error.ts";
-import { shuffledBlocks } from "./reader.ts";
+import { shuffledBlocks } from "../reader.ts";
 
 const BLOCK_SIZE = 8192;
 /**

@@ -10,10 +10,10 @@ import {
   makeDistinctMixedFiles,
   makeDistinctSmallFiles,
   makeGibibyte,
-} from "./pbs_data.ts";
-import type { DataSet } from "./pxar_data.ts";
-import type { PxarReport } from "./pxar_report.ts";
-import { measureRuns } from "./pxar_run.ts";
+} from "./data.ts";
+import type { DataSet } from "../pxar/data.ts";
+import type { PxarReport } from "../pxar/report.ts";
+import { measureRuns } from "../pxar/run.ts";
 
 const ROUNDS = 3;
 const TIMEOUT_MS = 120_000;

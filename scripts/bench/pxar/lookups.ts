@@ -16,10 +16,10 @@ import {
   type PxarMetadata,
 } from "#src/pxar/mod.ts";
 import { FileType } from "#src/tree/node.ts";
-import { median } from "./host.ts";
-import { listManyPaths } from "./pxar_data.ts";
-import type { PxarReport } from "./pxar_report.ts";
-import { shuffledBlocks } from "./reader.ts";
+import { median } from "../host.ts";
+import { listManyPaths } from "./data.ts";
+import type { PxarReport } from "./report.ts";
+import { shuffledBlocks } from "../reader.ts";
 
 const LOOKUPS = 50_000;
 const ROUNDS = 3;

@@ -2,7 +2,7 @@
  * A client that asks for the attributes of files, a process of its own: reads paths from standard
  * input, one a line, and prints the seconds that lstat(2) of all of them took, as JSON.
  *
- *     deno run --allow-ffi --allow-read scripts/bench/pxar_lstat.ts <PATHS
+ *     deno run --allow-ffi --allow-read scripts/bench/pxar/lstat.ts <PATHS
  *
  * @module
  */

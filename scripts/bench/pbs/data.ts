@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type DataSet, makeMixedPaths, makeRandom, mixedSizes, spreadSizes } from "./pxar_data.ts";
+import { type DataSet, makeMixedPaths, makeRandom, mixedSizes, spreadSizes } from "../pxar/data.ts";
 
 const MEBIBYTE = 1 << 20;
 const GIBIBYTE = 1 << 30;

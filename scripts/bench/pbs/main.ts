@@ -15,10 +15,10 @@
  */
 
 import { measureChunking } from "./chunking.ts";
-import { benchmarkLibrary } from "./pbs_library.ts";
-import { benchmarkMemory, benchmarkProgram } from "./pbs_program.ts";
-import { PxarReport } from "./pxar_report.ts";
-import { withTmpfs } from "./tmpfs.ts";
+import { benchmarkLibrary } from "./library.ts";
+import { benchmarkMemory, benchmarkProgram } from "./program.ts";
+import { PxarReport } from "../pxar/report.ts";
+import { withTmpfs } from "../tmpfs.ts";
 
 /** Of the tmpfs that the trees, the datastores and what is restored lie on. */
 const SIZE = "16g";
