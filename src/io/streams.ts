@@ -5,6 +5,10 @@
  * @module
  */
 
+import { LimitError } from "#src/errors.ts";
+
+const PART_SIZE = 1 << 16;
+
 /** Receives bytes in order. Every byte given is written, or an exception is thrown. */
 export interface Sink {
   /** The bytes may be reused by the caller afterwards. */
@@ -62,4 +66,31 @@ export interface ClosableSource extends SequentialSource {
   readonly size: number | undefined;
   /** Closes the file; other ends of a pipe see that. */
   close(): void;
+}
+
+/**
+ * Reads to the end and closes.
+ *
+ * @param name what is read, for messages
+ * @throws {LimitError} when there are more than `sizeMax` bytes
+ */
+export function readToEnd(source: ClosableSource, name: string, sizeMax: number): Uint8Array {
+  try {
+    let bytes = new Uint8Array(PART_SIZE);
+    let length = 0;
+    while (true) {
+      const count = source.read(bytes.subarray(length));
+      if (count === 0) return bytes.subarray(0, length);
+      length += count;
+      if (length > sizeMax) {
+        throw new LimitError(`Cannot read "${name}": more than ${sizeMax} bytes`);
+      }
+      if (length < bytes.length) continue;
+      const larger = new Uint8Array(2 * length);
+      larger.set(bytes);
+      bytes = larger;
+    }
+  } finally {
+    source.close();
+  }
 }

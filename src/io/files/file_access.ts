@@ -63,8 +63,14 @@ export interface Files {
    * @throws {LimitError} when it is larger
    */
   read(path: string, sizeMax: number): Uint8Array<ArrayBuffer>;
-  /** The whole content of a file, FIFO or device. @throws {OsError} */
-  readAll(path: string): Uint8Array;
+  /**
+   * The whole content of a file, FIFO or device.
+   *
+   * @param sizeMax default: no limit
+   * @throws {OsError}
+   * @throws {LimitError} when it is larger
+   */
+  readAll(path: string, sizeMax?: number): Uint8Array;
   /**
    * The path without symbolic links. @throws {OsError} when it leads to nothing, or to nothing that
    * has a path

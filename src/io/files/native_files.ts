@@ -13,12 +13,11 @@ import * as host from "#ffi/libc/calls.ts";
 import { openNativeSource } from "./native_source.ts";
 import { listOpenDirectory } from "./open_directory.ts";
 import { NativeFileSink, openNativeOutput } from "./native_sink.ts";
+import { readToEnd } from "../streams.ts";
 import { openNativeStream } from "./native_stream.ts";
 import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
 import { plainFiles } from "./plain_files.ts";
 import { readWholeFile, withDirectory } from "./whole_file.ts";
-
-const PART_SIZE = 1 << 16;
 
 const KIND_BY_TYPE: Readonly<Record<number, FileKind>> = {
   [EntryType.DIRECTORY]: "directory",
@@ -44,7 +43,9 @@ export const nativeFiles: Files = {
     }));
   },
   read: readWholeFile,
-  readAll: (path) => reaching(path, plainFiles.readAll, readAll),
+  readAll(path, sizeMax = Infinity) {
+    return readToEnd(this.openStream(path), path, sizeMax);
+  },
   realPath: (path) => reaching(path, plainFiles.realPath, resolve),
   openSource: (path) => reaching(path, plainFiles.openSource, openSource),
   openFast: openNativeSource,
@@ -103,25 +104,6 @@ function openSource(path: string): ByteSource {
     },
     close: () => source.close(),
   };
-}
-
-function readAll(path: string): Uint8Array {
-  const source = openNativeStream(path);
-  try {
-    let bytes = new Uint8Array(PART_SIZE);
-    let length = 0;
-    while (true) {
-      const count = source.read(bytes.subarray(length));
-      if (count === 0) return bytes.subarray(0, length);
-      length += count;
-      if (length < bytes.length) continue;
-      const larger = new Uint8Array(2 * length);
-      larger.set(bytes);
-      bytes = larger;
-    }
-  } finally {
-    source.close();
-  }
 }
 
 function resolve(path: string): string {

@@ -13,6 +13,7 @@ import { openPlainSource } from "./plain_source.ts";
 import { callRuntime } from "./runtime_call.ts";
 import { openPlainStream } from "./plain_stream.ts";
 import { type FileKind, type Files, type FileStatus, NOTHING_THERE } from "./file_access.ts";
+import { readToEnd } from "../streams.ts";
 import { checkReadable } from "./whole_file.ts";
 
 /** See the module. */
@@ -34,7 +35,9 @@ export const plainFiles: Files = {
     checkReadable(path, kind === "file", size, sizeMax);
     return callRuntime("read", path, () => Deno.readFileSync(path));
   },
-  readAll: (path) => callRuntime("read", path, () => Deno.readFileSync(path)),
+  readAll(path, sizeMax = Infinity) {
+    return readToEnd(this.openStream(path), path, sizeMax);
+  },
   realPath: (path) => callRuntime("open", path, () => Deno.realPathSync(path)),
   openSource: openPlainSource,
   openFast: openPlainSource,

@@ -79,12 +79,14 @@ export async function readDescriptor(text: string, option: string): Promise<stri
 }
 
 /**
- * Text of a small file. `option` says what names it, where that is no argument. @throws
- * {UsageError} when it cannot be read
+ * Text of a small file or pipe, as a shell makes of `<(command)`.
+ *
+ * @param option says what names it, where that is no argument
+ * @throws {UsageError} when it cannot be read, or gives more than 1 MiB
  */
 export function readKeyText(path: string, option?: string): string {
   try {
-    return new TextDecoder().decode(hostFiles.read(path, SECRET_SIZE_MAX));
+    return new TextDecoder().decode(hostFiles.readAll(path, SECRET_SIZE_MAX));
   } catch (cause) {
     throw unreadable(`"${path}"`, option, cause);
   }

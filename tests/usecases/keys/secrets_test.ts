@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
-import { readDescriptor, secretOf } from "#src/usecases/keys/secrets.ts";
+import { readDescriptor, secretOf, secretOfFile } from "#src/usecases/keys/secrets.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { contextOf } from "../../cli/pbs/_context.ts";
 
@@ -51,4 +51,14 @@ Deno.test("readDescriptor() reads no more than a key can have", async () => {
   } finally {
     closeFile(fd);
   }
+});
+
+Deno.test("secretOfFile() takes a pipe, as shells make one of a command, but not without end", async () => {
+  using directory = new TempDirectory("secrets");
+  const pipe = directory.join("pipe");
+  new Deno.Command("mkfifo", { args: [pipe] }).outputSync();
+  const writer = new Deno.Command("sh", { args: ["-c", 'echo of the pipe > "$0"', pipe] }).spawn();
+  assert.equal(secretOfFile(pipe, "--password-file"), "of the pipe");
+  await writer.status;
+  assert.throws(() => secretOfFile("/dev/zero", "--password-file"), UsageError);
 });
