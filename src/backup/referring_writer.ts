@@ -5,6 +5,7 @@
  * @module
  */
 
+import { HEADER_SIZE } from "#src/pxar/format/item.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { ChunkIndex } from "#src/pbs/format/chunk_index.ts";
 import type {
@@ -19,9 +20,6 @@ import type { Tree } from "#src/tree/node.ts";
 import type { KeptChunks } from "./kept_chunks.ts";
 import { chunkAt } from "./payload_reuse.ts";
 import { SplitWriter, type SplitWriterOptions } from "./split_writer.ts";
-
-/** Bytes of a PAYLOAD header, in both versions of the format. */
-const HEADER_SIZE = 16;
 
 /** Indexes of the streams that contents lie in. */
 export class PayloadOrigins {

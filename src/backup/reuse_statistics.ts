@@ -4,6 +4,8 @@
  * @module
  */
 
+import { HEADER_SIZE } from "#src/pxar/format/item.ts";
+
 /** Files of an archive by what was done with their contents. */
 export interface ReuseStatistics {
   /** Regular files, hard links not counted. */
@@ -47,7 +49,7 @@ export class ReuseCounters implements ReuseStatistics {
   addReused(size: number): void {
     this.reusedFileCount++;
     this.reusedBytes += size;
-    this.#referredBytes += size + PAYLOAD_HEADER_SIZE;
+    this.#referredBytes += size + HEADER_SIZE;
   }
 
   /** Counts a file whose content is read. */
@@ -62,5 +64,3 @@ export class ReuseCounters implements ReuseStatistics {
     this.#injectedBytes += size;
   }
 }
-
-const PAYLOAD_HEADER_SIZE = 16;

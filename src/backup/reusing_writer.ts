@@ -9,6 +9,7 @@
  * @module
  */
 
+import { HEADER_SIZE } from "#src/pxar/format/item.ts";
 import { SourceEntry } from "#src/pxar/builder/source_entry.ts";
 import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
@@ -17,8 +18,6 @@ import type { PreviousArchive } from "./previous_archive.ts";
 import type { ReuseCounters } from "./reuse_statistics.ts";
 import type { SplitWriter } from "./split_writer.ts";
 
-/** Bytes of a PAYLOAD header. */
-const HEADER_SIZE = 16;
 /** Entries that wait at a time: what is known of them takes about 1 KiB each. */
 const WAITING_COUNT_MAX = 32_768;
 
