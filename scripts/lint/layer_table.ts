@@ -29,13 +29,15 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   io: ["bytes", "errors", "ffi/libc"],
   log: ["errors", "ffi", "ffi/libc"],
   threads: ["errors"],
+  // TLS and HTTP, of whatever is asked and answered.
+  net: ["bytes", "errors"],
   // Blocks over any tree: no format.
   overlay: ["bytes", "errors", "io", "threads", "tree", "ffi/libc"],
   // A format each. Only a backup of Proxmox is made of chunks.
   pgprobackup: ["bytes", "errors", "codecs", "io", "threads", "tree", "format", "ffi/libc"],
   pxar: ["bytes", "errors", "io", "tree", "format", "ffi/libc"],
   chunking: ["bytes", "errors", "codecs", "io", "threads", "ffi/libc"],
-  pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "format", "ffi/libc"],
+  pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "net", "format", "ffi/libc"],
   // The kernel's side: knows file systems, not what is below them.
   mount: ["bytes", "errors", "codecs", "io", "threads", "tree", "ffi", "ffi/libfuse3", "ffi/libc"],
   // What is done with archives and snapshots. A directory's backup is an archive in chunks.

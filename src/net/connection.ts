@@ -1,0 +1,33 @@
+/**
+ * An ordered stream of bytes in both directions: a TLS connection, or a pair in memory.
+ *
+ * @module
+ */
+
+/** One end of a connection. All methods are for one caller at a time each. */
+export interface Connection {
+  /** What the other end is called in messages: `host:port`. */
+  readonly peer: string;
+  /**
+   * The next bytes, one at least, valid for as long as the caller likes; undefined after an orderly
+   * end of the peer.
+   *
+   * @throws {ProtocolError} when the connection broke, was closed here, or timed out
+   */
+  read(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Puts bytes back that were read too far: the next {@link read} gives them. */
+  unread(bytes: Uint8Array<ArrayBuffer>): void;
+  /**
+   * Sends bytes in their order. They must not change until it resolves, which is when more may be
+   * sent without piling up.
+   *
+   * @throws {ProtocolError} when the connection broke or was closed here
+   */
+  write(parts: readonly Uint8Array<ArrayBuffer>[]): Promise<void>;
+  /** Ends this direction when all is sent, and the connection when the peer ends, too. */
+  end(): void;
+  /** Ends everything at once. Pending calls throw. May be called twice. */
+  destroy(): void;
+  /** Resolves when the connection is gone, whatever ended it; never rejects. */
+  readonly closed: Promise<void>;
+}
