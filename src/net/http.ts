@@ -6,7 +6,7 @@
 
 import type { Connection } from "./connection.ts";
 
-/** Header fields by lower-case name. Of a field that came twice the values are joined by ", ". */
+/** Header fields by lower-case name. Values of a field that came twice are joined by ", ". */
 export type HttpHeaders = Readonly<Record<string, string>>;
 
 /** A body as it comes in. It must be read to its end or discarded. */
@@ -14,7 +14,7 @@ export interface IncomingBody {
   /** As the peer announced it; undefined where it did not. */
   readonly length: number | undefined;
   /**
-   * The next part; undefined at the end, after length and end mark of the protocol were found right.
+   * The next part; undefined at the end, when length and end mark of the protocol were found right.
    *
    * @throws {ProtocolError} when it is cut, longer or shorter than announced, reset, or timed out
    */
