@@ -5,10 +5,8 @@
  */
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
-import { hostCodecs } from "#src/codecs/codecs.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { BlobCodec } from "./crypt/blob_codec.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
 import { createDatastore } from "./storage/directory/datastore_creation.ts";
@@ -38,7 +36,7 @@ import { createNamespace, removeNamespace } from "./snapshots/namespaces.ts";
 import { cacheError, signOfCache } from "./snapshots/object_storage_cache.ts";
 import type { StorageLocks, WriterLock } from "./storage/locks.ts";
 import type { Storage, StorageSpace } from "./storage/storage.ts";
-import { type OpenStore, writableParts } from "./snapshots/open_store.ts";
+import { type OpenStore, openStore, writableParts } from "./snapshots/open_store.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "./snapshots/prune.ts";
 import { forgetGroup, forgetSnapshot } from "./snapshots/snapshot_removal.ts";
 import {
@@ -124,12 +122,12 @@ export class Datastore implements SnapshotStore {
     const backend = foreignBackend(server);
     const sign = backend === undefined ? undefined : `its server keeps the chunks in "${backend}"`;
     if (sign !== undefined && isWritable) throw cacheError(storePath, sign);
-    const { lockTimeoutMs: timeoutMs = LOCK_TIMEOUT_MS } = options;
+    const { lockTimeoutMs: timeoutMs = LOCK_TIMEOUT_MS, lockMemory: memory } = options;
     const storage = DirectoryStorage.open({
       kind: "directory",
       path: storePath,
       writing: isWritable ? { owner, syncLevel } : undefined,
-      locking: { owner, serverPath: server.locksPath, timeoutMs },
+      locking: { owner, serverPath: server.locksPath, timeoutMs, memory },
     });
     return new Datastore(openStore(storage, isWritable), storePath, server.warnings, sign);
   }
@@ -339,9 +337,4 @@ export class Datastore implements SnapshotStore {
   close(): void {
     this.#store.storage.close();
   }
-}
-
-function openStore(storage: Storage, isWritable: boolean): OpenStore {
-  const codecs = hostCodecs();
-  return { storage, codecs, codec: new BlobCodec(codecs), isWritable };
 }

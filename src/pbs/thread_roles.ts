@@ -13,6 +13,8 @@ import {
   loadSharedChunks,
 } from "./reading/chunk_loader.ts";
 import { READ_AHEAD_ROLE, readAhead, type ReadAheadStart } from "./reading/read_ahead.ts";
+import { STORE_SERVER_ROLE } from "./server/store_role.ts";
+import { serveStores } from "./server/store_thread.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
@@ -28,6 +30,7 @@ const ROLES: ThreadRoles = {
   [VERIFY_ROLE]: (start) => checkChunks(start as VerifyStart),
   [READ_AHEAD_ROLE]: (start) => readAhead(start as ReadAheadStart),
   [CHUNK_LOADER_ROLE]: (start) => loadSharedChunks(start as ChunkLoaderStart),
+  [STORE_SERVER_ROLE]: serveStores,
 };
 
 /**

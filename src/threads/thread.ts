@@ -23,10 +23,17 @@ export interface Thread {
 }
 
 /**
- * What threads of a module do, by the role in their names; `start` is what {@link Threads} were
- * given.
+ * What threads of a module do, by the role in their names; `start` is what they were given. One
+ * that answers messages returns a promise, and goes on until that is settled.
  */
-export type ThreadRoles = Readonly<Record<string, (start: unknown) => void>>;
+export type ThreadRoles = Readonly<Record<string, (start: unknown) => void | Promise<void>>>;
+
+/** Gives a thread that was just started what {@link ThreadStart} says, for one use. */
+export function startThread(thread: Worker, start: unknown, transfer: Transferable[]): void {
+  const states = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const message: ThreadStart = { states, index: 0, isKept: false, start };
+  thread.postMessage(message, transfer);
+}
 
 /** The message that ends a thread that was kept. */
 export const END = "end";
@@ -125,15 +132,19 @@ export function serveThread(roles: ThreadRoles, release: () => void): boolean {
     const { states, index, isKept, start } = data;
     const before = Atomics.compareExchange(states, index, State.STARTING, State.RUNNING);
     if (before !== State.STARTING) return;
+    const end = () => {
+      if (!isKept) release();
+      storeAndWake(states, index, State.ENDED);
+      if (!isKept) scope.close();
+    };
     try {
-      serve(start);
+      const ending = serve(start);
+      if (ending !== undefined) return void ending.then(end, end);
     } catch {
       // It is of no help then. Whoever it was to help does its share, and so finds out what is
       // wrong.
     }
-    if (!isKept) release();
-    storeAndWake(states, index, State.ENDED);
-    if (!isKept) scope.close();
+    end();
   };
   return true;
 }

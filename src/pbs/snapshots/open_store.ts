@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Codecs } from "#src/codecs/codecs.ts";
+import { type Codecs, hostCodecs } from "#src/codecs/codecs.ts";
 import { UsageError } from "#src/errors.ts";
-import type { BlobCodec } from "../crypt/blob_codec.ts";
+import { BlobCodec } from "../crypt/blob_codec.ts";
 import type { StorageLocks, WriterLock } from "../storage/locks.ts";
 import type { FileStorage, Storage } from "../storage/storage.ts";
 
@@ -17,6 +17,12 @@ export interface OpenStore {
   /** For files other than chunks. */
   readonly codec: BlobCodec;
   readonly isWritable: boolean;
+}
+
+/** The datastore in a storage. */
+export function openStore(storage: Storage, isWritable: boolean): OpenStore {
+  const codecs = hostCodecs();
+  return { storage, codecs, codec: new BlobCodec(codecs), isWritable };
 }
 
 /** What is needed for writing. */

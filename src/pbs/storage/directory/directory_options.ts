@@ -29,6 +29,11 @@ export interface DatastoreOptions {
   readonly serverStore?: string | undefined;
   /** How long locks that others hold are waited for. Default: 10,000. */
   readonly lockTimeoutMs?: number;
+  /**
+   * Makes threads of this process one holder of the store's process lock: the same memory for all
+   * of them, made with `createLockMemory()`. Default: each thread is on its own.
+   */
+  readonly lockMemory?: SharedArrayBuffer | undefined;
   /** Default: `filesystem`. */
   readonly syncLevel?: SyncLevel;
   /** Where a server keeps its lock files. Default: `/run/proxmox-backup/locks`. */

@@ -35,6 +35,8 @@ export interface DirectoryLocking {
   readonly serverPath: string | undefined;
   /** How long locks that others hold are waited for. */
   readonly timeoutMs: number;
+  /** What threads share that are one holder of the process lock. */
+  readonly memory?: SharedArrayBuffer | undefined;
 }
 
 /** See {@link Storage}. Without FFI it can be read, but nothing is locked. */
@@ -53,10 +55,10 @@ export class DirectoryStorage implements Storage {
     const newFiles = writing && new StoreFiles(writing.owner, writing.syncLevel);
     this.files = new DirectoryFiles(path, newFiles);
     if (locking === undefined || !mayUseFfi) return;
-    const { owner, serverPath, timeoutMs } = locking;
+    const { owner, serverPath, timeoutMs, memory } = locking;
     const files = newFiles ?? new StoreFiles(owner, "none");
     this.locks = new ObjectLocks({ storePath: path, files, serverPath, timeoutMs });
-    this.writerLock = new ProcessLock(path, files, timeoutMs);
+    this.writerLock = new ProcessLock(path, files, timeoutMs, memory);
   }
 
   /** Nothing is looked at before it is needed. */

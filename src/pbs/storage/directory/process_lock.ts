@@ -5,9 +5,10 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { LimitError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { lockRecord, RecordLock } from "#ffi/libc/record_lock.ts";
+import { acquireLock, releaseLock } from "#src/threads/lock.ts";
 import { currentSeconds } from "../../clock.ts";
 import type { HeldLock, WriterLock } from "../locks.ts";
 import { isLockTaken, tryFor } from "./lock_waiting.ts";
@@ -16,18 +17,82 @@ import { FILE_MODE, type StoreFiles } from "./store_files.ts";
 /** Name of the lock file in a datastore. */
 export const LOCK_FILE = ".lock";
 
+/** Holders that share a lock in one process. */
+const SHARED_MAX = 1024;
+/** No holder of the memory does more than a few system calls. */
+const GUARD_TIMEOUT_MS = 10_000;
+
+/** Cells at the beginning of a {@link LockMemory}, 32 bits each. */
+const Cell = {
+  /** A lock of `threads/lock.ts`. */
+  GUARD: 0,
+  /** The one descriptor that this process has of the lock file while it holds the lock, plus 1. */
+  DESCRIPTOR: 1,
+  /** 1 while somebody has it alone. */
+  EXCLUSIVE: 2,
+  /** How many share it. */
+  SHARED: 3,
+} as const;
+const CELL_COUNT = 4;
+
 /**
- * The one descriptor that this process has of a lock file while it holds the lock, and who holds
- * it.
+ * Who in this process holds the lock of one lock file. In shared memory: a descriptor is the
+ * process's, not the thread's.
  */
-interface SharedDescriptor {
-  readonly fd: number;
-  readonly shared: Set<HeldLock>;
-  exclusive: HeldLock | undefined;
+class LockMemory {
+  readonly cells: Int32Array<SharedArrayBuffer>;
+  /** Start of each holder that shares it, in unix seconds; 0 where a slot is free. */
+  readonly starts: Float64Array<SharedArrayBuffer>;
+
+  constructor(readonly memory: SharedArrayBuffer) {
+    this.cells = new Int32Array(memory, 0, CELL_COUNT);
+    this.starts = new Float64Array(memory, CELL_COUNT * 4, SHARED_MAX);
+  }
+
+  /** Runs something while no other thread looks at the memory. */
+  guarded<Result>(run: () => Result): Result {
+    if (!acquireLock(this.cells, Cell.GUARD, GUARD_TIMEOUT_MS)) {
+      throw new StateError("locked", "Cannot lock datastore: another thread hangs");
+    }
+    try {
+      return run();
+    } finally {
+      releaseLock(this.cells, Cell.GUARD);
+    }
+  }
+
+  get descriptor(): number {
+    return this.cells[Cell.DESCRIPTOR]! - 1;
+  }
+
+  set descriptor(fd: number) {
+    this.cells[Cell.DESCRIPTOR] = fd + 1;
+  }
+
+  get isExclusive(): boolean {
+    return Atomics.load(this.cells, Cell.EXCLUSIVE) !== 0;
+  }
+
+  set isExclusive(value: boolean) {
+    Atomics.store(this.cells, Cell.EXCLUSIVE, value ? 1 : 0);
+  }
+
+  get sharedCount(): number {
+    return this.cells[Cell.SHARED]!;
+  }
+
+  set sharedCount(count: number) {
+    this.cells[Cell.SHARED] = count;
+  }
 }
 
-/** By device and inode: a store may be opened by several paths. */
-const descriptors = new Map<string, SharedDescriptor>();
+/** Memory by which threads are one holder of a store's lock; posted to each. */
+export function createLockMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(CELL_COUNT * 4 + SHARED_MAX * 8);
+}
+
+/** Of this thread, by device and inode: a store may be opened by several paths. */
+const memories = new Map<string, LockMemory>();
 
 /**
  * The lock of one datastore in this process. Within the process shared and exclusive holders may
@@ -39,12 +104,23 @@ export class ProcessLock implements WriterLock {
   readonly path: string;
   readonly #files: StoreFiles;
   readonly #timeoutMs: number;
+  readonly #shared: LockMemory | undefined;
 
-  /** Opens no file yet: the lock file is made when the lock is taken. */
-  constructor(storePath: string, files: StoreFiles, timeoutMs: number) {
+  /**
+   * Opens no file yet: the lock file is made when the lock is taken.
+   *
+   * @param memory what threads share that are one holder; undefined: this thread is on its own
+   */
+  constructor(
+    storePath: string,
+    files: StoreFiles,
+    timeoutMs: number,
+    memory: SharedArrayBuffer | undefined,
+  ) {
     this.path = `${storePath}/${LOCK_FILE}`;
     this.#files = files;
     this.#timeoutMs = timeoutMs;
+    this.#shared = memory && new LockMemory(memory);
   }
 
   acquireShared(): HeldLock {
@@ -56,18 +132,22 @@ export class ProcessLock implements WriterLock {
   }
 
   get isHeldExclusively(): boolean {
-    return this.#descriptor()?.exclusive !== undefined;
+    return this.#memory()?.isExclusive === true;
   }
 
   get oldestSharedStart(): number | undefined {
-    const holders = [...this.#descriptor()?.shared ?? []];
-    return holders.length === 0 ? undefined : Math.min(...holders.map((lock) => lock.startTime));
+    const memory = this.#memory();
+    return memory?.guarded(() => {
+      const oldest = Math.min(...memory.starts.filter((start) => start > 0));
+      return oldest === Infinity ? undefined : oldest;
+    });
   }
 
-  #descriptor(): SharedDescriptor | undefined {
+  #memory(): LockMemory | undefined {
+    if (this.#shared !== undefined) return this.#shared;
     const stat = new host.HostStat();
     const result = host.lstat(this.path, stat);
-    return result < 0 ? undefined : descriptors.get(keyOf(stat));
+    return result < 0 ? undefined : memories.get(keyOf(stat));
   }
 
   #acquire(type: number, reason: string): HeldLock {
@@ -80,31 +160,28 @@ export class ProcessLock implements WriterLock {
   }
 
   #try(type: number): HeldLock | undefined {
-    const isExclusive = type === RecordLock.WRITE;
     const opened = this.#open();
-    const key = keyOf(opened.stat);
-    const known = descriptors.get(key);
-    if (known !== undefined) host.close(opened.fd);
-    const descriptor = known ??
-      { fd: opened.fd, shared: new Set<HeldLock>(), exclusive: undefined };
-    if (isExclusive && descriptor.exclusive !== undefined) return undefined;
-    // Whoever has it exclusively needs no more; whoever shares it, neither.
-    const isHeld = descriptor.exclusive !== undefined ||
-      (!isExclusive && descriptor.shared.size > 0);
-    const result = isHeld ? 0 : lockRecord(descriptor.fd, type);
-    if (result < 0) {
-      if (known === undefined) host.close(descriptor.fd);
-      if (isLockTaken(result)) return undefined;
-      throw new host.OsError(-result, "lock", this.path);
+    let isKept = false;
+    try {
+      const memory = this.#shared ?? memoryOf(keyOf(opened.stat));
+      return memory.guarded(() => {
+        const isExclusive = type === RecordLock.WRITE;
+        if (isExclusive && memory.isExclusive) return undefined;
+        const fd = memory.descriptor < 0 ? opened.fd : memory.descriptor;
+        // Whoever has it exclusively needs no more; whoever shares it, neither.
+        const isHeld = memory.isExclusive || (!isExclusive && memory.sharedCount > 0);
+        const result = isHeld ? 0 : lockRecord(fd, type);
+        if (result < 0) {
+          if (isLockTaken(result)) return undefined;
+          throw new host.OsError(-result, "lock", this.path);
+        }
+        isKept = fd === opened.fd;
+        memory.descriptor = fd;
+        return isExclusive ? holdAlone(memory) : holdShared(memory);
+      });
+    } finally {
+      if (!isKept) host.close(opened.fd);
     }
-    descriptors.set(key, descriptor);
-    const lock = {
-      startTime: currentSeconds(),
-      release: () => release(key, descriptor, lock),
-    };
-    if (isExclusive) descriptor.exclusive = lock;
-    else descriptor.shared.add(lock);
-    return lock;
   }
 
   #open(): { fd: number; stat: host.HostStat } {
@@ -125,19 +202,63 @@ export class ProcessLock implements WriterLock {
   }
 }
 
-function release(key: string, descriptor: SharedDescriptor, lock: HeldLock): void {
-  if (descriptor.exclusive === lock) descriptor.exclusive = undefined;
-  else if (!descriptor.shared.delete(lock)) return;
-  if (descriptor.exclusive !== undefined) return;
-  if (descriptor.shared.size > 0) {
-    lockRecord(descriptor.fd, RecordLock.READ);
+function memoryOf(key: string): LockMemory {
+  const known = memories.get(key);
+  if (known !== undefined) return known;
+  const memory = new LockMemory(createLockMemory());
+  memories.set(key, memory);
+  return memory;
+}
+
+function holdAlone(memory: LockMemory): HeldLock {
+  memory.isExclusive = true;
+  return held(memory, () => {
+    memory.isExclusive = false;
+  });
+}
+
+function holdShared(memory: LockMemory): HeldLock {
+  const slot = memory.starts.indexOf(0);
+  if (slot < 0) {
+    throw new LimitError(`Cannot lock datastore: it is in use ${SHARED_MAX} times by this process`);
+  }
+  const lock = held(memory, () => {
+    memory.starts[slot] = 0;
+    memory.sharedCount--;
+  });
+  memory.starts[slot] = lock.startTime;
+  memory.sharedCount++;
+  return lock;
+}
+
+function held(memory: LockMemory, leave: () => void): HeldLock {
+  let isHeld = true;
+  return {
+    startTime: currentSeconds(),
+    release() {
+      if (!isHeld) return;
+      isHeld = false;
+      memory.guarded(() => {
+        leave();
+        giveBack(memory);
+      });
+    },
+  };
+}
+
+/** Gives back what nobody of this process needs any more. */
+function giveBack(memory: LockMemory): void {
+  if (memory.isExclusive) return;
+  const fd = memory.descriptor;
+  if (memory.sharedCount > 0) {
+    lockRecord(fd, RecordLock.READ);
     return;
   }
-  descriptors.delete(key);
+  memory.descriptor = -1;
   // A process that is being started has the descriptor, too, until it runs: closing it would leave
   // the lock that long.
-  lockRecord(descriptor.fd, RecordLock.UNLOCK);
-  host.close(descriptor.fd);
+  lockRecord(fd, RecordLock.UNLOCK);
+  host.close(fd);
 }
 
 function keyOf(stat: host.HostStat): string {

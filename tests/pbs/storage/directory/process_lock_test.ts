@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { Datastore } from "#src/pbs/datastore.ts";
 import * as host from "#ffi/libc/calls.ts";
+import { createLockMemory } from "#src/pbs/storage/directory/process_lock.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { ForeignLock } from "#tests/support/foreign_lock.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
+import type { LockStep } from "./_lock_worker.ts";
 
 const LOCKED = { name: "StateError", code: "locked" };
 
@@ -126,4 +128,42 @@ Deno.test("ProcessLock waits for a while", async () => {
   store.processLock.acquireShared().release();
   await foreign.release();
   store.close();
+});
+
+Deno.test("ProcessLock has threads with one memory for one holder, and others for several", async () => {
+  using directory = new TempDirectory("lock");
+  const { path } = openNew(directory);
+  const url = new URL("./_lock_worker.ts", import.meta.url);
+  const threads = [1, 2].map(() => new Worker(url, { type: "module" }));
+  const inThread = (index: number, step: Omit<LockStep, "path">) => {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    threads[index]!.onmessage = ({ data }) => resolve(data);
+    threads[index]!.postMessage({ path, ...step } satisfies LockStep);
+    return promise;
+  };
+  const lockMemory = createLockMemory();
+  const step = (index: number, action: LockStep["action"]) =>
+    inThread(index, { action, lockMemory });
+  assert.equal(await step(0, "shared"), "false true");
+  assert.equal(await step(1, "exclusive"), "true true");
+  assert.equal(await step(0, "exclusive"), "locked");
+  assert.equal(await step(0, "shared"), "true true");
+  assert.equal(await ForeignLock.canTake("classic", "shared", `${path}/.lock`), false);
+  assert.equal(await step(1, "release"), "false true");
+  assert.equal(await ForeignLock.canTake("classic", "shared", `${path}/.lock`), true);
+  assert.equal(await step(0, "release"), "false true");
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", `${path}/.lock`), false);
+  assert.equal(await step(0, "release"), "false false");
+  assert.equal(await ForeignLock.canTake("classic", "exclusive", `${path}/.lock`), true);
+  for (const thread of threads) thread.terminate();
+
+  const alone = [1, 2].map(() => new Worker(url, { type: "module" }));
+  threads.splice(0, 2, ...alone);
+  assert.equal(
+    await inThread(0, { action: "shared", lockMemory: undefined }),
+    "false true",
+  );
+  assert.equal(await inThread(1, { action: "exclusive", lockMemory: undefined }), "locked");
+  await inThread(0, { action: "release", lockMemory: undefined });
+  for (const thread of alone) thread.terminate();
 });
