@@ -11,7 +11,7 @@ import { wrapCommandLine, wrapText } from "./terminal/wrapping.ts";
 export interface HelpNotes {
   readonly examples: readonly { readonly text: string; readonly line: string }[];
   /** Environment variables the command reads. */
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** What is particular in its exit codes; the general ones are always shown. */
   readonly exitStatus?: Readonly<Record<number, string>>;
 }

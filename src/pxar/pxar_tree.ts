@@ -20,6 +20,7 @@ import type {
   Node,
   PayloadRange,
   SpecialNode,
+  StoredLink,
   SymlinkNode,
 } from "#src/tree/node.ts";
 import {
@@ -168,6 +169,10 @@ abstract class PxarNodeBase extends MetadataNode {
     return this.node.offset;
   }
 
+  get offset(): number {
+    return this.node.offset;
+  }
+
   get metadata(): Metadata {
     return this.node.entry.metadata;
   }
@@ -189,6 +194,11 @@ class PxarDirectory extends PxarNodeBase implements DirectoryNode {
   lookup(name: string): Node | undefined {
     const found = this.origin.accessor.child(this.node, name);
     return found === undefined ? undefined : makeNode(this.origin, found);
+  }
+
+  lookupEntry(name: string): DirectoryEntry | undefined {
+    const found = this.origin.accessor.storedChild(this.node, name);
+    return found === undefined ? undefined : new PxarDirectoryEntry(this.origin, found, true);
   }
 
   *entries(onDamage?: (damage: Error) => void): Generator<DirectoryEntry> {
@@ -213,6 +223,13 @@ class PxarDirectoryEntry implements DirectoryEntry {
     this.name = child.name;
     this.#archive = archive;
     this.#place = isKept || kind === "directory" || kind === "hardlink" ? child : child.offset;
+  }
+
+  get link(): StoredLink | undefined {
+    const place = this.#place;
+    if (typeof place === "number" || place.entry.kind !== "hardlink") return undefined;
+    const { kind, targetPath } = place.entry;
+    return { kind, targetPath, offset: place.offset };
   }
 
   get node(): Node {

@@ -49,12 +49,24 @@ export interface NodeBase {
   readonly origin: object;
   /** A positive integer, the same for all names of one hard-linked file. */
   readonly id: number;
+  /** Where the entry begins, in a tree that is an archive. */
+  readonly offset?: number;
   /** The same as long as the tree is open: a tree does not change. */
   readonly attributes: Attributes;
   /** All metadata, also what {@link NodeBase.attributes} does not tell. */
   readonly metadata: Metadata;
   /** Extended attributes by full name (`user.x`). */
   xattrs(): ReadonlyMap<string, Uint8Array>;
+}
+
+/** A further name of a file, where a tree keeps it apart from the first one, as archives do. */
+export interface StoredLink {
+  /** Tells links from other entries. */
+  readonly kind: "hardlink";
+  /** Path of the file from the tree's root, without a leading slash. */
+  readonly targetPath: string;
+  /** Where the entry begins in the archive. */
+  readonly offset: number;
 }
 
 /** One name in a directory. */
@@ -66,6 +78,8 @@ export interface DirectoryEntry {
    * damaged
    */
   readonly node: Node;
+  /** Set for a further name of a file; {@link DirectoryEntry.node} is that file. */
+  readonly link?: StoredLink | undefined;
 }
 
 /** A directory. */
@@ -76,6 +90,11 @@ export interface DirectoryNode extends NodeBase {
   readonly entryCount?: number | undefined;
   /** The node called `name`, or undefined. `.` and `..` are never asked for. */
   lookup(name: string): Node | undefined;
+  /**
+   * The entry called `name`, whose {@link DirectoryEntry.link} tells a further name of a file; only
+   * where the tree keeps such names apart.
+   */
+  lookupEntry?(name: string): DirectoryEntry | undefined;
   /**
    * All names, each once, without `.` and `..`, in a stable order.
    *

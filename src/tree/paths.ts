@@ -6,7 +6,7 @@
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { StateError, UsageError } from "#src/errors.ts";
-import type { Node, Tree } from "./node.ts";
+import type { DirectoryEntry, Node, Tree } from "./node.ts";
 
 /**
  * The names a path consists of. Slashes at the beginning and the end, double ones, and `.` mean
@@ -50,6 +50,21 @@ export function findEntry(tree: Tree, path: string): Node | undefined {
     entry = entry.lookup(name);
   }
   return entry;
+}
+
+/**
+ * The entry at `path` as its directory has it, so that further names of files show as such; or
+ * undefined.
+ */
+export function findDirectoryEntry(tree: Tree, path: string): DirectoryEntry | undefined {
+  const names = splitPath(path);
+  const name = names.pop();
+  if (name === undefined) return { name: "", node: tree.root };
+  const parent = findEntry(tree, joinPath(names));
+  if (parent?.kind !== "directory") return undefined;
+  if (parent.lookupEntry !== undefined) return parent.lookupEntry(name);
+  const node = parent.lookup(name);
+  return node && { name, node };
 }
 
 /**

@@ -6,16 +6,10 @@
 
 import type { Command } from "commander";
 import type { CommandContext } from "../command.ts";
-import type { EntryFormat } from "../exit_code.ts";
 import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
-import {
-  addFormatOptions,
-  type FormatChoice,
-  Output,
-  OUTPUT_ENVIRONMENT,
-} from "../output/output.ts";
+import { addFormatOptions, type FormatChoice, OUTPUT_ENVIRONMENT } from "../output/output.ts";
 import { STORE_ENVIRONMENT } from "./store.ts";
 import { addSnapshotOptions, type SnapshotOptions, withSnapshot } from "./snapshot_access.ts";
 
@@ -42,12 +36,6 @@ export function addArchiveArguments(command: Command, archives: string): Command
 /** Adds the options of such commands. */
 export function addArchiveOptions(command: Command): Command {
   return addFormatOptions(addSnapshotOptions(command));
-}
-
-/** The form that entries are printed in. */
-export function entryFormat(options: FormatChoice, context: CommandContext): EntryFormat {
-  const { form } = new Output(options, context);
-  return form === "json-pretty" ? "json" : form;
 }
 
 /** Opens the archive that the first two arguments name, and does something with it. */

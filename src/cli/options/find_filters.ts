@@ -7,9 +7,22 @@
 import { UsageError } from "#src/errors.ts";
 import { localSeconds } from "#src/io/local_time.ts";
 import { FileType, type Node } from "#src/tree/node.ts";
+import type { FindOptions } from "./find_options.ts";
 
 /** Whether an entry is looked for. */
 export type EntryFilter = (entry: Node) => boolean;
+
+/** Whether an entry has all that is asked for. @throws {UsageError} for options that say nothing */
+export function findFilter({ type, size, mtime, newer, older }: FindOptions): EntryFilter {
+  const filters = [
+    type === undefined ? undefined : parseTypes(type),
+    size === undefined ? undefined : parseSize(size),
+    mtime === undefined ? undefined : parseAge(mtime, Date.now()),
+    newer === undefined ? undefined : parseNewer(newer),
+    older === undefined ? undefined : parseOlder(older),
+  ].filter((filter) => filter !== undefined);
+  return (entry) => filters.every((filter) => filter(entry));
+}
 
 const TYPE_FILTERS: Readonly<Record<string, EntryFilter>> = {
   f: (entry) => entry.kind === "file",

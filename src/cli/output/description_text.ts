@@ -4,17 +4,21 @@
  * @module
  */
 
-import type { PxarAcl, PxarAclEntry, PxarEntry } from "#src/pxar/entry.ts";
+import type { Acl, AclEntry } from "#src/bytes/acl.ts";
+import type { ShownNode } from "#src/usecases/archive/shown_entry.ts";
 import { CHATTR_FLAGS, FAT_FLAGS } from "#src/pxar/format/flags.ts";
 import type { EntryDescription } from "#src/usecases/archive/description.ts";
-import { typeName } from "./entry_json.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
+import type { PayloadRange } from "#src/tree/node.ts";
+import { payloadToJson, typeName } from "./entry_json.ts";
 import { formatMode, formatTime } from "./entry_text.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 
 const LABEL_WIDTH = 7;
 
 /** Formats a description as lines with labels. */
-export function formatDescription({ path, entry, offset, target }: EntryDescription): string {
+export function formatDescription(description: EntryDescription): string {
+  const { path, entry, offset, target } = description;
   if (entry.kind === "hardlink") {
     const name = `${quoteName(path)} -> ${quoteName(`/${entry.targetPath}`)}`;
     const own = [["File", name], ["Type", "hardlink"], ["Offset", String(offset)]] as const;
@@ -22,9 +26,9 @@ export function formatDescription({ path, entry, offset, target }: EntryDescript
   }
   return formatLines([
     ["File", quoteName(path) + (entry.kind === "symlink" ? ` -> ${quoteName(entry.target)}` : "")],
-    ...typeLines(entry),
-    ...metadataLines(entry),
-    ["Offset", String(offset)],
+    ...typeLines(entry, description.payload),
+    ...metadataLines(entry.metadata),
+    ...(offset === undefined ? [] : [["Offset", String(offset)] as const]),
   ]);
 }
 
@@ -34,13 +38,15 @@ function formatLines(lines: readonly Line[]): string {
   return lines.map(([label, value]) => `${label.padStart(LABEL_WIDTH)}: ${value}\n`).join("");
 }
 
-function typeLines(entry: PxarEntry): Line[] {
+function typeLines(entry: ShownNode, payload: PayloadRange | undefined): Line[] {
   const type: Line = ["Type", typeName(entry)];
   switch (entry.kind) {
     case "file": {
-      const { kind, offset, size } = entry.payload;
+      const lines: Line[] = [["Size", String(entry.size)], type];
+      if (payload === undefined) return lines;
+      const { kind, offset } = payloadToJson(payload);
       const place = kind === "inline" ? `offset ${offset}` : `payload stream, offset ${offset}`;
-      return [["Size", String(size)], type, ["Content", place]];
+      return [...lines, ["Content", place]];
     }
     case "device":
       return [type, ["Device", `${entry.major},${entry.minor}`]];
@@ -49,7 +55,7 @@ function typeLines(entry: PxarEntry): Line[] {
   }
 }
 
-function metadataLines({ metadata }: PxarEntry): Line[] {
+function metadataLines(metadata: Metadata): Line[] {
   const { mode, uid, gid, mtime, xattrs, acl, fcaps, projectId, flags } = metadata;
   const permissions = (mode & 0o7777).toString(8).padStart(4, "0");
   const lines: Line[] = [
@@ -76,7 +82,7 @@ function formatFlags(flags: bigint): string {
 }
 
 /** As setfacl(1) takes them. */
-function aclLines(acl: PxarAcl): string[] {
+function aclLines(acl: Acl): string[] {
   return [
     ...named("user", acl.users),
     ...named("group", acl.groups),
@@ -90,7 +96,7 @@ function aclLines(acl: PxarAcl): string[] {
   ];
 }
 
-function named(tag: string, entries: readonly PxarAclEntry[]): string[] {
+function named(tag: string, entries: readonly AclEntry[]): string[] {
   return entries.map(({ id, permissions }) => `${tag}:${id}:${rwx(permissions)}`);
 }
 

@@ -10,7 +10,7 @@ import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { entryToJson, typeName } from "./entry_json.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
-import { printableEntry } from "#src/usecases/archive/trees.ts";
+import { shownNode } from "#src/usecases/archive/shown_entry.ts";
 
 /**
  * Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of.
@@ -62,7 +62,7 @@ function toText(difference: Difference): string {
     case "right-only":
       return `+ ${path}`;
     case "type": {
-      const types = [difference.left, difference.right].map(printableEntry).map(typeName);
+      const types = [difference.left, difference.right].map(shownNode).map(typeName);
       return `T ${path} ${types.join(" -> ")}`;
     }
     case "changed":
@@ -75,14 +75,14 @@ function toJson(difference: Difference): Record<string, unknown> {
   switch (difference.type) {
     case "left-only":
     case "right-only":
-      return { type, path, entry: entryToJson(path, printableEntry(difference.entry)) };
+      return { type, path, entry: entryToJson(path, shownNode(difference.entry)) };
     default:
       return {
         type,
         path,
         changes: difference.type === "changed" ? changes(difference) : undefined,
-        left: entryToJson(path, printableEntry(difference.left)),
-        right: entryToJson(path, printableEntry(difference.right)),
+        left: entryToJson(path, shownNode(difference.left)),
+        right: entryToJson(path, shownNode(difference.right)),
       };
   }
 }

@@ -7,21 +7,17 @@
 
 import type { EntryDescription } from "#src/usecases/archive/description.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import type {
-  PxarAcl,
-  PxarAclEntry,
-  PxarDefaultAcl,
-  PxarEntry,
-  PxarHardlink,
-  PxarMetadata,
-} from "#src/pxar/entry.ts";
-import { FileType } from "#src/tree/node.ts";
+import type { Acl, AclDefault, AclEntry } from "#src/bytes/acl.ts";
+import type { ShownEntry } from "#src/usecases/archive/shown_entry.ts";
+import { HEADER_SIZE } from "#src/pxar/format/item.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
+import { FileType, type PayloadRange } from "#src/tree/node.ts";
 import { hasAcl } from "./entry_text.ts";
 
 /** An entry as an object. What an entry does not have is left out. */
 export function entryToJson(
   path: string,
-  entry: PxarEntry | PxarHardlink,
+  entry: ShownEntry,
 ): Record<string, unknown> {
   const base = { path, ...hexOf("path", path) };
   if (entry.kind === "hardlink") {
@@ -31,7 +27,7 @@ export function entryToJson(
   const common = { ...base, type: typeName(entry), ...metadataToJson(entry.metadata) };
   switch (entry.kind) {
     case "file":
-      return { ...common, size: entry.payload.size };
+      return { ...common, size: entry.size };
     case "symlink":
       return { ...common, link: entry.target, ...hexOf("link", entry.target) };
     case "device":
@@ -42,7 +38,7 @@ export function entryToJson(
 }
 
 /** `file`, `dir`, `symlink`, `hardlink`, `chardev`, `blockdev`, `fifo` or `socket`. */
-export function typeName(entry: PxarEntry | PxarHardlink): string {
+export function typeName(entry: ShownEntry): string {
   switch (entry.kind) {
     case "directory":
       return "dir";
@@ -55,7 +51,7 @@ export function typeName(entry: PxarEntry | PxarHardlink): string {
   }
 }
 
-function metadataToJson(metadata: PxarMetadata): Record<string, unknown> {
+function metadataToJson(metadata: Metadata): Record<string, unknown> {
   const { mode, xattrs, fcaps, projectId } = metadata;
   return {
     mode,
@@ -74,7 +70,7 @@ function metadataToJson(metadata: PxarMetadata): Record<string, unknown> {
   };
 }
 
-function aclToJson(acl: PxarAcl): Record<string, unknown> {
+function aclToJson(acl: Acl): Record<string, unknown> {
   return {
     users: aclEntries(acl.users),
     groups: aclEntries(acl.groups),
@@ -85,11 +81,11 @@ function aclToJson(acl: PxarAcl): Record<string, unknown> {
   };
 }
 
-function defaultAcl({ userObject, groupObject, other, mask }: PxarDefaultAcl): unknown {
+function defaultAcl({ userObject, groupObject, other, mask }: AclDefault): unknown {
   return [orNull(userObject), orNull(groupObject), orNull(other), orNull(mask)];
 }
 
-function aclEntries(entries: readonly PxarAclEntry[]): unknown {
+function aclEntries(entries: readonly AclEntry[]): unknown {
   return entries.map(({ id, permissions }) => [toNumber(id), toNumber(permissions)]);
 }
 
@@ -107,13 +103,20 @@ function hexOf(key: string, name: string): Record<string, string> {
   return name.isWellFormed() ? {} : { [`${key}_hex`]: encodeFileName(name).toHex() };
 }
 
+/** Where a content is; in a payload stream that is its header. */
+export function payloadToJson({ stream, offset, size }: PayloadRange) {
+  return stream === "archive"
+    ? { kind: "inline", offset, size }
+    : { kind: "reference", offset: offset - HEADER_SIZE, size };
+}
+
 /** A description as `stat --format json` prints it. */
 export function descriptionToJson(description: EntryDescription): Record<string, unknown> {
-  const { path, entry, offset, target } = description;
+  const { path, entry, offset, payload, target } = description;
   return {
     ...entryToJson(path, entry),
     offset,
-    payload: entry.kind === "file" ? entry.payload : undefined,
+    payload: payload && payloadToJson(payload),
     target: target && descriptionToJson(target),
   };
 }

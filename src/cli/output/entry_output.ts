@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
+import type { ShownEntry } from "#src/usecases/archive/shown_entry.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { DamageOutput } from "./damage_output.ts";
@@ -35,7 +35,7 @@ export class EntryOutput implements Disposable {
   }
 
   /** Prints one entry; `name` is what the form `names` shows of it. */
-  print(path: string, name: string, entry: PxarEntry | PxarHardlink): void {
+  print(path: string, name: string, entry: ShownEntry): void {
     this.printText(this.text(path, name, entry));
   }
 
@@ -47,7 +47,7 @@ export class EntryOutput implements Disposable {
   }
 
   /** What {@link print} prints, for who has to wait: it takes less memory than an entry. */
-  text(path: string, name: string, entry: PxarEntry | PxarHardlink): string {
+  text(path: string, name: string, entry: ShownEntry): string {
     switch (this.#form) {
       case "names":
         // A terminal would do what a name tells it to do.

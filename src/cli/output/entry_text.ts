@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
-import { FileType, type Timestamp } from "#src/tree/node.ts";
+import type { ShownEntry, ShownNode } from "#src/usecases/archive/shown_entry.ts";
+import type { Metadata, Timestamp } from "#src/tree/metadata.ts";
+import { FileType } from "#src/tree/node.ts";
 import { formatDateTime } from "#src/usecases/local_time.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 
@@ -27,7 +28,7 @@ const TYPE_LETTERS: Readonly<Record<number, string>> = {
  * The long form: mode, `+` for an ACL, `+` for extended attributes, owner, time, size or device
  * number, and the path in quotation marks.
  */
-export function formatLongEntry(path: string, entry: PxarEntry | PxarHardlink): string {
+export function formatLongEntry(path: string, entry: ShownEntry): string {
   if (entry.kind === "hardlink") {
     // An archive has no metadata of its own for it: the reference prints zeros, and the target as
     // it is stored.
@@ -71,10 +72,10 @@ export function formatTime({ seconds }: Timestamp): string {
 }
 
 /** Size of a file, device number of a device, nothing worth telling of the rest. */
-function sizeColumn(entry: PxarEntry): string {
+function sizeColumn(entry: ShownNode): string {
   switch (entry.kind) {
     case "file":
-      return String(entry.payload.size);
+      return String(entry.size);
     case "device":
       return `${entry.major},${entry.minor}`;
     default:
@@ -83,7 +84,7 @@ function sizeColumn(entry: PxarEntry): string {
 }
 
 /** Whether there is an ACL beside the mode. */
-export function hasAcl({ acl }: PxarMetadata): boolean {
+export function hasAcl({ acl }: Metadata): boolean {
   return acl.users.length > 0 || acl.groups.length > 0 || acl.groupObject !== undefined ||
     acl.default !== undefined || acl.defaultUsers.length > 0 || acl.defaultGroups.length > 0;
 }

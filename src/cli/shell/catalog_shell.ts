@@ -5,13 +5,12 @@
  */
 
 import { Errno, OsError, StateError, UsageError } from "#src/errors.ts";
-import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
-import { describeEntry } from "#src/usecases/archive/description.ts";
+import { describeEntries } from "#src/usecases/archive/description.ts";
 import { formatDescription } from "../output/description_text.ts";
 import { EntryOutput } from "../output/entry_output.ts";
-import { notFound } from "#src/usecases/archive/archive_tables.ts";
-import { listByTables } from "#src/usecases/archive/listing.ts";
+import { listTree } from "#src/usecases/archive/listing.ts";
+import { type NamedTree, notFound } from "#src/usecases/archive/trees.ts";
 import { showName } from "#src/bytes/quoting.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { Completion } from "./line_editor.ts";
@@ -26,10 +25,7 @@ import { escapeWord, splitLineStart, splitWords } from "./words.ts";
 export type RestoreEntries = (from: string, paths: readonly string[], target: string) => void;
 
 /** What a shell works on. */
-export interface ShellParts {
-  /** What messages call the archive. */
-  readonly name: string;
-  readonly accessor: PxarAccessor;
+export interface ShellParts extends NamedTree {
   readonly listing: Listing;
   readonly restore: RestoreEntries;
   readonly terminal: Terminal;
@@ -238,8 +234,7 @@ export class CatalogShell {
     const paths = texts.map((text) => resolvePath(this.#current, text));
     if (isLong) {
       using output = new EntryOutput(this.#parts.terminal, "long");
-      const { accessor, name } = this.#parts;
-      return listByTables(accessor, name, { paths, isRecursive: false }, output);
+      return listTree(this.#parts, { paths, isRecursive: false }, output);
     }
     const { listing } = this.#parts;
     const lists = paths.map((path) => {
@@ -251,11 +246,9 @@ export class CatalogShell {
   }
 
   #describe(texts: readonly string[]): void {
-    const { accessor, name, terminal } = this.#parts;
-    const descriptions = texts.map((text) =>
-      describeEntry(accessor, resolvePath(this.#current, text), name)
-    );
-    terminal.out(descriptions.map(formatDescription).join("\n"));
+    const paths = texts.map((text) => resolvePath(this.#current, text));
+    const descriptions = describeEntries(this.#parts, paths);
+    this.#parts.terminal.out(descriptions.map(formatDescription).join("\n"));
   }
 
   #find(pattern: string, isSelecting: boolean): void {

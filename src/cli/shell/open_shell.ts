@@ -5,13 +5,14 @@
  */
 
 import type { SnapshotReader } from "#src/pbs/ports.ts";
+import { pxarTree } from "#src/pxar/pxar_tree.ts";
 import { DamageOutput } from "../output/damage_output.ts";
 import { type ExtractOutput, reportExtraction } from "../output/extract_output.ts";
 import { extractBelow, type ExtractRequest } from "#src/usecases/archive/extraction.ts";
 import { openAccessor } from "#src/usecases/archive/archive_tables.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { CatalogShell } from "./catalog_shell.ts";
-import { listByAccessor } from "#src/usecases/archive/directories.ts";
+import { listByTree } from "#src/usecases/archive/directories.ts";
 import { catalogListing } from "#src/usecases/datastore/catalog_listing.ts";
 
 /** A shell that must be closed. */
@@ -37,12 +38,13 @@ export function openShell(
   const files = request.archive.openFiles();
   try {
     const accessor = openAccessor(files);
+    const tree = pxarTree(accessor);
     const damages = new DamageOutput(terminal, "text");
     const shell = new CatalogShell({
       name: files.name,
-      accessor,
+      tree,
       listing: catalogListing(snapshot, name) ??
-        listByAccessor(accessor, (path, damage) => damages.print(path, damage)),
+        listByTree(tree, (path, damage) => damages.print(path, damage)),
       restore: (from, paths, target) =>
         reportExtraction(
           report,

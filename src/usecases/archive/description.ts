@@ -1,55 +1,43 @@
 /**
- * All that an archive says of single entries.
+ * All that a tree says of single entries.
  *
  * @module
  */
 
-import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
-import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import { joinPath, splitPath } from "#src/tree/paths.ts";
-import type { ArchiveInput } from "./archive_input.ts";
-import { notFound, openAccessor } from "./archive_tables.ts";
-
-/** Which entries to describe. */
-export interface DescriptionRequest {
-  readonly archive: ArchiveInput;
-  readonly paths: readonly string[];
-}
+import { findDirectoryEntry, joinPath, splitPath } from "#src/tree/paths.ts";
+import type { Node, PayloadRange } from "#src/tree/node.ts";
+import { type ShownEntry, shownNode } from "./shown_entry.ts";
+import { type NamedTree, notFound } from "./trees.ts";
 
 /** An entry in full. */
 export interface EntryDescription {
   readonly path: string;
-  readonly entry: PxarEntry | PxarHardlink;
-  /** Where the entry begins in the archive. */
-  readonly offset: number;
+  readonly entry: ShownEntry;
+  /** Where the entry begins in the archive; undefined where the tree is none. */
+  readonly offset: number | undefined;
+  /** Where the content of a file lies in the archive. */
+  readonly payload?: PayloadRange | undefined;
   /** What a hard link stands for. */
   readonly target?: EntryDescription;
 }
 
 /** Describes entries, hard links with what they stand for. @throws {StateError} `not-found` */
-export function describeEntries(request: DescriptionRequest): EntryDescription[] {
-  using files = request.archive.openFiles();
-  const accessor = openAccessor(files);
-  return request.paths.map((path) => describeEntry(accessor, path, files.name));
+export function describeEntries(
+  { tree, name }: NamedTree,
+  paths: readonly string[],
+): EntryDescription[] {
+  return paths.map((text) => {
+    const path = joinPath(splitPath(text));
+    const found = findDirectoryEntry(tree, path);
+    if (found === undefined) throw notFound(path, name);
+    const { link } = found;
+    if (link === undefined) return describeNode(path, found.node);
+    const target = describeNode(`/${link.targetPath}`, found.node);
+    return { path, entry: link, offset: link.offset, target };
+  });
 }
 
-/**
- * Describes one entry; `name` is what messages call the archive. @throws {StateError} `not-found`
- */
-export function describeEntry(
-  accessor: PxarAccessor,
-  text: string,
-  name: string,
-): EntryDescription {
-  const path = joinPath(splitPath(text));
-  const child = accessor.lookupChild(path);
-  if (child === undefined) throw notFound(path, name);
-  const description = { path, entry: child.entry, offset: child.offset };
-  if (child.entry.kind !== "hardlink") return description;
-  const target = accessor.lookup(path) as PxarNode;
-  const targetPath = `/${child.entry.targetPath}`;
-  return {
-    ...description,
-    target: { path: targetPath, entry: target.entry, offset: target.offset },
-  };
+function describeNode(path: string, node: Node): EntryDescription {
+  const payload = node.kind === "file" ? node.payload : undefined;
+  return { path, entry: shownNode(node), offset: node.offset, payload };
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { PxarAccessor, PxarNode } from "#src/pxar/accessor.ts";
-import { childPath, compareNames, splitPath } from "#src/tree/paths.ts";
+import type { DirectoryNode, Tree } from "#src/tree/node.ts";
+import { childPath, compareNames, findDirectoryEntry, splitPath } from "#src/tree/paths.ts";
+import { isDirectoryEntry } from "./shown_entry.ts";
 
 /** A name in a directory. */
 export interface ShellEntry {
@@ -29,24 +30,25 @@ export interface WalkedEntry {
 }
 
 /**
- * Directories by the tables of the archive itself.
+ * Directories of the tree itself.
  *
  * @param onDamage called for those that may hold more than is listed
  */
-export function listByAccessor(
-  accessor: PxarAccessor,
+export function listByTree(
+  tree: Tree,
   onDamage: (path: string, damage: Error) => void,
 ): Listing {
   return {
     isDirectory(path) {
-      const child = accessor.lookupChild(path);
-      return child === undefined ? undefined : child.entry.kind === "directory";
+      const entry = findDirectoryEntry(tree, path);
+      return entry && isDirectoryEntry(entry);
     },
     list(path) {
-      const directory = accessor.lookupChild(path) as PxarNode;
-      return [...accessor.readDirectory(directory, (damage) => onDamage(path, damage))]
-        .map(({ name, entry }) => ({ name, isDirectory: entry.kind === "directory" }))
-        .sort((a, b) => compareNames(a.name, b.name));
+      const directory = findDirectoryEntry(tree, path)!.node as DirectoryNode;
+      const entries = directory.entries((damage) => onDamage(path, damage));
+      return Array.from(entries, (entry) => {
+        return { name: entry.name, isDirectory: isDirectoryEntry(entry) };
+      }).sort((a, b) => compareNames(a.name, b.name));
     },
   };
 }

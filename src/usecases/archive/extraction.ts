@@ -20,10 +20,11 @@ import { parseFilesFrom, parseIncludePatterns } from "#src/pxar/extractor/select
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
-import { notFound, openAccessor } from "./archive_tables.ts";
+import { openAccessor } from "./archive_tables.ts";
 import { openOutput } from "./output_files.ts";
 import { openSpecial } from "./special_file.ts";
 import { SpecialTarget } from "./special_target.ts";
+import { notFound } from "./trees.ts";
 
 /** What to restore, and how. */
 export interface ExtractRequest {

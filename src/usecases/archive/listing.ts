@@ -1,5 +1,5 @@
 /**
- * Which entries of an archive `ls` shows, and in which order.
+ * Which entries of a tree or archive `ls` shows, and in which order.
  *
  * Without paths the archive is read from beginning to end, so that damage anywhere is noticed, and
  * behind it is gone on by the tables; with paths it is looked up in the tables, and nothing else is
@@ -8,14 +8,20 @@
  * @module
  */
 
-import type { PxarAccessor, PxarChild, PxarNode } from "#src/pxar/accessor.ts";
-import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { DamagePath } from "#src/pxar/damage_path.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
-import { compareNames, joinPath, splitPath } from "#src/tree/paths.ts";
+import type { DirectoryEntry, DirectoryNode } from "#src/tree/node.ts";
+import {
+  childPath,
+  compareNames,
+  findDirectoryEntry,
+  joinPath,
+  splitPath,
+} from "#src/tree/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
-import { notFound, openAccessor } from "./archive_tables.ts";
+import { isDirectoryEntry, type ShownEntry, shownEntry, shownPxarEntry } from "./shown_entry.ts";
 import { PayloadCheck } from "./payload_check.ts";
+import { type NamedTree, notFound, openArchiveAsTree } from "./trees.ts";
 
 /** What to list. */
 export interface ListingRequest {
@@ -36,17 +42,17 @@ export function listArchive(request: ListingRequest, output: EntrySink): void {
   if (request.paths.length === 0 || request.archive.isPipe) {
     listInOrder(request, output);
   } else {
-    using files = request.archive.openFiles();
-    listByTables(openAccessor(files), files.name, request, output);
+    using open = openArchiveAsTree(request.archive);
+    listTree(open, request, output);
   }
 }
 
 /** Where the entries go, one after another. */
 export interface EntrySink {
   /** Takes an entry; `name` is its own name, or what stands for it. */
-  print(path: string, name: string, entry: PxarEntry | PxarHardlink): void;
+  print(path: string, name: string, entry: ShownEntry): void;
   /** The text of an entry that has to wait: it takes less memory than the entry. */
-  text(path: string, name: string, entry: PxarEntry | PxarHardlink): string;
+  text(path: string, name: string, entry: ShownEntry): string;
   /** Takes what {@link text} returned. */
   printText(text: string): void;
   /** What cannot be read. */
@@ -111,8 +117,9 @@ function listInOrder(request: ListingRequest, output: EntrySink): void {
       const isDirectory = entry.kind === "directory";
       const isShown = wanted.map((each) => isListed(each, path, isDirectory, request));
       if (!isShown.includes(true)) continue;
-      if (request.isRecursive) output.print(path, path, entry);
-      else unsorted.push({ key: path, text: output.text(path, name, entry) });
+      const listed = shownPxarEntry(entry);
+      if (request.isRecursive) output.print(path, path, listed);
+      else unsorted.push({ key: path, text: output.text(path, name, listed) });
     }
   } finally {
     printSorted(unsorted, output);
@@ -137,58 +144,45 @@ function isListed(
   return path.startsWith(prefix) && (isRecursive || !path.includes("/", prefix.length));
 }
 
-/**
- * Lists what is at paths, by looking it up; `name` is what messages call the archive. @throws
- * {StateError} `not-found`
- */
-export function listByTables(
-  accessor: PxarAccessor,
-  name: string,
+/** Lists what is at paths, by looking it up. @throws {StateError} `not-found` */
+export function listTree(
+  { tree, name }: NamedTree,
   request: Pick<ListingRequest, "paths" | "isRecursive">,
   output: EntrySink,
 ): void {
-  const { damages } = output;
   const paths = request.paths.map((path) => joinPath(splitPath(path)));
-  const found = paths.map((path) => accessor.lookupChild(path));
+  const found = paths.map((path) => findDirectoryEntry(tree, path));
   const missing = found.indexOf(undefined);
   if (missing >= 0) throw notFound(paths[missing]!, name);
-  found.forEach((child, index) => {
+  found.forEach((entry, index) => {
     const path = paths[index]!;
-    if (child!.entry.kind !== "directory") output.print(path, child!.name, child!.entry);
-    else if (request.isRecursive) printTree(accessor, path, child as PxarNode, output);
+    if (!isDirectoryEntry(entry!)) output.print(path, entry!.name, shownEntry(entry!));
+    else if (request.isRecursive) printBelow(path, entry!, output);
     else {
-      const onDamage = (damage: Error) => damages.print(path, damage);
-      const children = accessor.readDirectory(child as PxarNode, onDamage);
-      const lines = Array.from(children, ({ name, entry }) => {
-        return { key: name, text: output.text(childPath(path, name), name, entry) };
+      const children = entriesOf(path, entry!, output);
+      const lines = Array.from(children, (child) => {
+        const text = output.text(childPath(path, child.name), child.name, shownEntry(child));
+        return { key: child.name, text };
       });
       printSorted(lines, output);
     }
   });
-  damages.finish("listed");
+  output.damages.finish("listed");
 }
 
-function printTree(
-  accessor: PxarAccessor,
-  path: string,
-  top: PxarNode,
-  output: EntrySink,
-): void {
+function printBelow(path: string, top: DirectoryEntry, output: EntrySink): void {
   // A stack of its own, so that deep trees cannot exhaust the program's.
-  const stack: { path: string; child: PxarChild }[] = [{ path, child: top }];
+  const stack = [{ path, entry: top }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { path, child } = next;
-    output.print(path, path, child.entry);
-    if (child.entry.kind !== "directory") continue;
-    const onDamage = (damage: Error) => output.damages.print(path, damage);
-    const children = [...accessor.readDirectory(child as PxarNode, onDamage)]
+    const { path, entry } = next;
+    output.print(path, path, shownEntry(entry));
+    if (!isDirectoryEntry(entry)) continue;
+    const children = [...entriesOf(path, entry, output)]
       .sort((a, b) => compareNames(b.name, a.name));
-    for (const entry of children) {
-      stack.push({ path: childPath(path, entry.name), child: entry });
-    }
+    for (const child of children) stack.push({ path: childPath(path, child.name), entry: child });
   }
 }
 
-function childPath(path: string, name: string): string {
-  return path === "/" ? `/${name}` : `${path}/${name}`;
+function entriesOf(path: string, { node }: DirectoryEntry, output: EntrySink) {
+  return (node as DirectoryNode).entries((damage) => output.damages.print(path, damage));
 }

@@ -1,27 +1,32 @@
 /**
- * Archives and directories by their paths, as trees for copies, comparisons and searches.
+ * Archives and directories by their paths, as trees for commands that look at entries.
  *
  * @module
  */
 
+import { StateError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
-import type { PxarEntry } from "#src/pxar/entry.ts";
 import { pxarTree } from "#src/pxar/pxar_tree.ts";
 import { LocalTree } from "#src/transfer/local_tree.ts";
-import type { Node, Tree } from "#src/tree/node.ts";
+import type { Tree } from "#src/tree/node.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { openAccessor } from "./archive_tables.ts";
 
-/** A tree that must be closed. */
-export interface OpenTree extends Disposable {
+/** A tree, and what messages call it. */
+export interface NamedTree {
+  readonly name: string;
   readonly tree: Tree;
 }
+
+/** A tree that must be closed. */
+export interface OpenTree extends NamedTree, Disposable {}
 
 /** Opens an archive. @throws {OsError} @throws {FormatError} */
 export function openArchiveAsTree(archive: Pick<ArchiveInput, "openFiles">): OpenTree {
   const files = archive.openFiles();
   try {
-    return { tree: pxarTree(openAccessor(files)), [Symbol.dispose]: () => files[Symbol.dispose]() };
+    const tree = pxarTree(openAccessor(files));
+    return { name: files.name, tree, [Symbol.dispose]: () => files[Symbol.dispose]() };
   } catch (error) {
     files[Symbol.dispose]();
     throw error;
@@ -32,7 +37,7 @@ export function openArchiveAsTree(archive: Pick<ArchiveInput, "openFiles">): Ope
 export function openAsTree(named: ArchiveInput): OpenTree {
   const { name } = named;
   if (!isDirectory(name)) return openArchiveAsTree(named);
-  return { tree: new LocalTree(hostFiles.realPath(name)), [Symbol.dispose]() {} };
+  return { name, tree: new LocalTree(hostFiles.realPath(name)), [Symbol.dispose]() {} };
 }
 
 /** Closes several trees. */
@@ -40,25 +45,9 @@ export function closeAll(trees: readonly Disposable[]): void {
   for (const tree of trees) tree[Symbol.dispose]();
 }
 
-/** A node of a tree in the terms of an archive, for printing. */
-export function printableEntry(entry: Node): PxarEntry {
-  const { metadata } = entry;
-  switch (entry.kind) {
-    case "file": {
-      const payload = {
-        kind: "inline",
-        offset: entry.payload?.offset ?? 0,
-        size: entry.attributes.size,
-      } as const;
-      return { metadata, kind: "file", payload };
-    }
-    case "symlink":
-      return { metadata, kind: "symlink", target: entry.target };
-    case "device":
-      return { metadata, kind: "device", major: entry.major, minor: entry.minor };
-    default:
-      return { metadata, kind: entry.kind };
-  }
+/** The error for a path that a tree does not have. */
+export function notFound(path: string, treeName: string): StateError {
+  return new StateError("not-found", `Cannot find "${path}" in "${treeName}"`);
 }
 
 function isDirectory(path: string): boolean {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { CatalogShell } from "#src/cli/shell/catalog_shell.ts";
-import { listByAccessor, resolvePath } from "#src/usecases/archive/directories.ts";
+import { listByTree, resolvePath } from "#src/usecases/archive/directories.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { openPlainSource } from "#src/io/files/plain_source.ts";
-import { PxarAccessor } from "#src/pxar/accessor.ts";
+import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import { PXAR_FIXTURES } from "#tests/support/pxar_fixtures.ts";
 
 type Restored = [from: string, paths: readonly string[], target: string];
@@ -13,11 +13,11 @@ function inShell(lines: readonly string[]) {
   const source = openPlainSource(`${PXAR_FIXTURES}/hardlinks.pxar`);
   const printed: string[] = [];
   const restored: Restored[] = [];
-  const accessor = PxarAccessor.open(source);
+  const tree = openPxarTree(source);
   const shell = new CatalogShell({
     name: "hardlinks.pxar",
-    accessor,
-    listing: listByAccessor(accessor, () => {}),
+    tree,
+    listing: listByTree(tree, () => {}),
     restore: (...call) => restored.push(call),
     terminal: {
       out: (text) => printed.push(text),
@@ -87,11 +87,11 @@ Deno.test("CatalogShell ends with exit and explains its commands", () => {
 
 Deno.test("CatalogShell completes commands, flags and paths", () => {
   const source = openPlainSource(`${PXAR_FIXTURES}/hardlinks.pxar`);
-  const accessor = PxarAccessor.open(source);
+  const tree = openPxarTree(source);
   const shell = new CatalogShell({
     name: "x",
-    accessor,
-    listing: listByAccessor(accessor, () => {}),
+    tree,
+    listing: listByTree(tree, () => {}),
     restore: () => {},
     terminal: {
       out() {},

@@ -9,19 +9,16 @@ import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeGroupArguments } from "../../options/datastore_arguments.ts";
 import { backupCommand } from "./backup.ts";
-import { snapshotCatCommand } from "./cat.ts";
 import { catalogGroup } from "./catalog.ts";
 import { changeOwnerCommand } from "./change_owner.ts";
 import { datastoreGroup } from "./datastore.ts";
-import { snapshotDiffCommand } from "./diff.ts";
+import { snapshotVerbs } from "./entries.ts";
 import { filesCommand } from "./snapshot/files.ts";
-import { snapshotFindCommand } from "./find.ts";
 import { forgetCommand } from "./snapshot/forget.ts";
 import { gcCommand } from "./gc.ts";
 import { groupGroup } from "./group.ts";
 import { keyGroup } from "./key/commands.ts";
 import { listGroupsCommand } from "./list.ts";
-import { snapshotLsCommand } from "./ls.ts";
 import { mapCommand, unmapCommand } from "./map.ts";
 import { snapshotMountCommand } from "./mount.ts";
 import { namespaceGroup } from "./namespace.ts";
@@ -31,7 +28,6 @@ import { pruneCommand } from "./prune.ts";
 import { restoreCommand } from "./restore.ts";
 import { snapshotGroup } from "./snapshot/commands.ts";
 import { snapshotsCommand } from "./snapshot/list.ts";
-import { snapshotStatCommand } from "./stat.ts";
 import { statusCommand } from "./status.ts";
 import { verifyStoreCommand } from "./verify.ts";
 
@@ -47,11 +43,7 @@ export const pbsGroup: ProgramGroup = {
     listGroupsCommand,
     snapshotsCommand("snapshots", "pbs snapshots"),
     filesCommand("pbs files"),
-    snapshotLsCommand,
-    snapshotCatCommand,
-    snapshotFindCommand,
-    snapshotStatCommand,
-    snapshotDiffCommand,
+    ...snapshotVerbs,
     snapshotMountCommand,
     mapCommand,
     unmapCommand,

@@ -8,16 +8,12 @@ import { Command } from "commander";
 import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeArguments } from "../../options/archive_arguments.ts";
-import { catCommand } from "./cat.ts";
 import { cpCommand, mergeCommand } from "./copy.ts";
 import { createCommand } from "./create.ts";
+import { archiveVerbs } from "./entries.ts";
 import { extractCommand } from "./extract.ts";
-import { diffCommand } from "./diff.ts";
-import { findCommand } from "./find.ts";
 import { keygenCommand } from "./keygen.ts";
-import { listCommand, lsCommand } from "./list.ts";
 import { pxarMountCommand } from "./mount.ts";
-import { pxarStatCommand } from "./stat.ts";
 import { verifyCommand } from "./verify.ts";
 
 const GROUP_NAME = "pxar";
@@ -29,12 +25,7 @@ export const pxarGroup: ProgramGroup = {
   commands: [
     createCommand,
     extractCommand,
-    lsCommand,
-    listCommand,
-    catCommand,
-    findCommand,
-    pxarStatCommand,
-    diffCommand,
+    ...archiveVerbs,
     cpCommand,
     mergeCommand,
     verifyCommand,

@@ -95,8 +95,8 @@ async function extractChosen(
   checkChosen(paths, options);
   const input = await chosenInput(archive!, options);
   if (output === STANDARD_STREAM) {
-    const { readFiles } = await import("#src/usecases/archive/contents.ts");
-    readFiles({ archive: input, paths }, (bytes) => terminal.outBytes(bytes));
+    const { readArchivedFiles } = await import("#src/usecases/archive/contents.ts");
+    readArchivedFiles(input, paths, (bytes) => terminal.outBytes(bytes));
     return 0;
   }
   const { extractPathsTo } = await import("#src/usecases/archive/extraction.ts");

@@ -1,0 +1,73 @@
+/**
+ * How the commands of a group name the archive that they look into. Each verb has one
+ * implementation; a group says what stands in front of the paths.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
+import type { OpenTree } from "#src/usecases/archive/trees.ts";
+import type { CommandContext } from "../../command.ts";
+import type { EntryFormat } from "../../exit_code.ts";
+import type { HelpNotes } from "../../help.ts";
+import type { Output } from "../../output/output.ts";
+
+/** Values that every verb gets: those of a group's own options are the group's business. */
+export interface EntryOptions {
+  readonly args: readonly string[];
+}
+
+/** One example of the help. */
+export type Example = HelpNotes["examples"][number];
+
+/** What a group has in common for all verbs. */
+interface GroupOperands<Options extends EntryOptions> {
+  /** What descriptions call the archive: "an archive". */
+  readonly noun: string;
+  /** What else help says of the environment. */
+  readonly environment?: HelpNotes["environment"];
+  /** Adds the options of the group. */
+  addOptions(command: Command): Command;
+  /** Where results go. */
+  output(options: Options, context: CommandContext): Output;
+}
+
+/** How a group names one archive. */
+export interface ArchiveOperands<Options extends EntryOptions> extends GroupOperands<Options> {
+  /** Number of arguments in front of the paths. */
+  readonly count: number;
+  /** A command line for examples; `rest` stands behind the archive. */
+  line(verb: string, rest?: string): string;
+  /** Examples that only this group has, by verb. */
+  readonly examples?: Readonly<Record<string, readonly Example[]>>;
+  /** Adds the arguments. @param readsPipes whether the verb can do with a pipe */
+  addArguments(command: Command, readsPipes?: boolean): Command;
+  /** Whether the whole archive is better read in order than looked up. */
+  readonly isReadInOrder: boolean;
+  /** Opens what the arguments name, and does something with it. */
+  use<Result>(
+    options: Options,
+    context: CommandContext,
+    use: (archive: ArchiveInput) => Result | Promise<Result>,
+  ): Promise<Result>;
+}
+
+/** How a group names two trees that are compared. */
+export interface PairOperands<Options extends EntryOptions> extends GroupOperands<Options> {
+  readonly description: string;
+  readonly examples: readonly Example[];
+  /** Adds the arguments. */
+  addArguments(command: Command): Command;
+  /** Finds what the arguments name, and does something with it; the trees are opened there. */
+  use<Result>(
+    options: Options,
+    context: CommandContext,
+    use: (openLeft: () => OpenTree, openRight: () => OpenTree) => Result,
+  ): Promise<Result>;
+}
+
+/** The form that entries are printed in. */
+export function entryFormat({ form }: Output): EntryFormat {
+  return form === "json-pretty" ? "json" : form;
+}
