@@ -45,7 +45,11 @@ const PERMISSIONS = [
   "--allow-write",
   `--allow-env=${VARIABLES.join(",")}`,
   "--allow-run",
+  "--allow-net",
 ];
+
+/** The thread for the network has permissions of its own (`src/threads/network_thread.ts`). */
+const UNSTABLE = ["--unstable-worker-options"];
 
 /**
  * Three isolates in one process: each would let its young objects take up to 32 MiB before it
@@ -67,6 +71,7 @@ const RUN_ARGUMENTS = [
   "--no-remote",
   "--no-npm",
   "--ext=js",
+  ...UNSTABLE,
   ...V8_FLAGS,
   ...PERMISSIONS,
 ];
@@ -76,7 +81,7 @@ async function compile(directory: string): Promise<string> {
   const output = `${directory}/pbkfs`;
   await runDeno(
     ["compile", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check"]
-      .concat(V8_FLAGS, PERMISSIONS, ["--output", output, program]),
+      .concat(UNSTABLE, V8_FLAGS, PERMISSIONS, ["--output", output, program]),
     { timeoutMs: COMPILE_TIMEOUT_MS },
   );
   return output;

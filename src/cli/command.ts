@@ -8,6 +8,7 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import type { OutputFormat } from "./exit_code.ts";
+import type { Uses } from "./permissions.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 
 /** What a running command may use of the world. */
@@ -23,6 +24,8 @@ export interface CommandContext {
 
 /** One command. `Options` is what commander makes of its flags. */
 export interface CommandModule<Options> {
+  /** What it uses of the runtime's permissions; it runs without the others. */
+  readonly uses: Uses;
   /** The description; cheap, since `--version` builds all of them. */
   describe(): Command;
   /** @returns the exit code @throws a `Failure` */

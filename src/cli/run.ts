@@ -9,6 +9,7 @@ import { Command, CommanderError } from "commander";
 import type { CommandContext, CommandGroup, CommandModule, ProgramGroup } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes, formatHelpItem, formatHelpUsage } from "./help.ts";
+import { type CommandLine, keepOnly, type Uses, usesOfRun } from "./permissions.ts";
 import { OutputClosed, processTerminal, type Terminal } from "./terminal/terminal.ts";
 import { versionLine } from "./version.ts";
 import { cleanupCommand } from "./commands/cleanup.ts";
@@ -49,6 +50,7 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
   let code: number = ExitCode.SUCCESS;
   const run: RunCommand = async (module, options) => {
     const context: CommandContext = { terminal, environment, program, args: fullArgs };
+    await giveUpUnused(module.uses, options, context);
     code = await module.run(options, context);
   };
   const program = group === undefined
@@ -68,6 +70,16 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
     terminal.err(formatError(error, askedFormat(words), findCommand(program, words).command));
     return exitCode(error);
   }
+}
+
+/** Leaves a command with what it uses. The thread for the network is started before that. */
+async function giveUpUnused(uses: Uses, options: CommandLine, context: CommandContext) {
+  const needed = usesOfRun(uses, options, context);
+  if (needed.has("network thread")) {
+    const { startNetworkThread } = await import("#src/usecases/threads.ts");
+    startNetworkThread();
+  }
+  keepOnly(needed);
 }
 
 /** The group that is all the command line names. */

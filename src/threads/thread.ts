@@ -55,9 +55,17 @@ const END_TIMEOUT_MS = 600_000;
 /**
  * Threads that run the module at a URL. A function is asked when a thread starts: what is relative
  * to `import.meta.url` has no place in the executable, which hands in its own.
+ *
+ * @param permissions what they may do for good; else it is what the starting one may, and what
+ *   either gives up is gone for both
  */
-export function threadsFrom(url: string | (() => URL)): SpawnThread {
-  return (name) => new Worker(typeof url === "string" ? url : url(), { type: "module", name });
+export function threadsFrom(
+  url: string | (() => URL),
+  permissions?: Deno.PermissionOptionsObject,
+): SpawnThread {
+  const options = permissions === undefined ? {} : { deno: { permissions } };
+  return (name) =>
+    new Worker(typeof url === "string" ? url : url(), { type: "module", name, ...options });
 }
 
 /** The name of a thread with a role. */

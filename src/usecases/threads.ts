@@ -5,7 +5,8 @@
  * @module
  */
 
-import { threadsFrom } from "#src/threads/thread.ts";
+import { NETWORK_ROLE, networkThreadFrom } from "#src/threads/network_thread.ts";
+import { threadName, threadsFrom } from "#src/threads/thread.ts";
 
 let embeddedText: string | undefined;
 let embeddedUrl: string | undefined;
@@ -32,4 +33,20 @@ export function workerUrl(): string {
 /** Starts a thread; what it does depends on its name (`worker.ts`). */
 export function spawnThread(name: string): Worker {
   return threadsFrom(workerUrl())(name);
+}
+
+let networkThread: Worker | undefined;
+
+/**
+ * Starts the thread that may reach the network, for a process that gives it up then. What it is to
+ * do it is told later.
+ */
+export function startNetworkThread(): void {
+  networkThread ??= networkThreadFrom(workerUrl())(threadName(NETWORK_ROLE, 0));
+}
+
+/** The thread that {@link startNetworkThread} has started. @throws {Error} when it has not */
+export function spawnNetworkThread(): Worker {
+  if (networkThread !== undefined) return networkThread;
+  throw new Error("No thread for the network was started: the command does not say it uses one");
 }

@@ -15,6 +15,8 @@ interface CleanupOptions extends FormatOptions {
 
 /** The command. */
 export const cleanupCommand: CommandModule<CleanupOptions> = {
+  uses: ["read", "ffi"],
+
   describe() {
     const command = new Command("cleanup")
       .description("Remove everything inside a diff directory that is not in use")

@@ -14,6 +14,8 @@ interface CompletionOptions {
 
 /** The command. */
 export const completionCommand: CommandModule<CompletionOptions> = {
+  uses: [],
+
   describe() {
     const command = new Command("completion")
       .description("Print a completion script")

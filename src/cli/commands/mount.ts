@@ -21,6 +21,8 @@ const SECONDS_MAX = 86_400;
 
 /** The command. */
 export const mountCommand: CommandModule<MountCommandOptions> = {
+  uses: ["read", "ffi", "run", "env"],
+
   describe() {
     const command = new Command("mount")
       .description("Mount a backup as a writable data directory; changes go to the diff directory");

@@ -24,6 +24,8 @@ interface ShowOptions extends CatalogOptions, FormatOptions {
 
 /** The command. */
 export const showCommand: CommandModule<ShowOptions> = {
+  uses: ["read", "ffi", "env"],
+
   describe() {
     const command = new Command("show")
       .description("List instances, chains and backups, and whether each can be mounted");

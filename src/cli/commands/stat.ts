@@ -15,6 +15,8 @@ interface StatOptions extends FormatOptions {
 
 /** The command. */
 export const statCommand: CommandModule<StatOptions> = {
+  uses: ["read", "ffi"],
+
   describe() {
     const command = new Command("stat")
       .description("Print what a mount has done, and how fast (docs/statistics.md)")

@@ -19,6 +19,8 @@ interface UnmountOptions extends FormatOptions {
 
 /** The command. */
 export const unmountCommand: CommandModule<UnmountOptions> = {
+  uses: ["read", "ffi", "run"],
+
   describe() {
     const command = new Command("unmount")
       .description("Unmount a backup and wait until its worker has ended")

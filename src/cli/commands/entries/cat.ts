@@ -14,6 +14,8 @@ export function catCommand<Options extends EntryOptions>(
   operands: ArchiveOperands<Options>,
 ): CommandModule<Options> {
   return {
+    uses: operands.uses,
+
     describe() {
       const command = new Command("cat")
         .description(`Write the contents of files in ${operands.noun} to standard output`);

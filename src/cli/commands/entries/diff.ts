@@ -15,6 +15,8 @@ export function diffCommand<Options extends EntryOptions>(
   operands: PairOperands<Options>,
 ): CommandModule<Options & ComparisonOptions> {
   return {
+    uses: operands.uses,
+
     describe() {
       const command = operands.addArguments(
         new Command("diff").description(operands.description),

@@ -15,6 +15,8 @@ export function findCommand<Options extends EntryOptions>(
   operands: ArchiveOperands<Options>,
 ): CommandModule<Options & FindOptions> {
   return {
+    uses: operands.uses,
+
     describe() {
       const command = new Command("find")
         .description(`Find entries of ${operands.noun} by name, type, size and time`);

@@ -20,6 +20,8 @@ export function lsCommand<Options extends EntryOptions>(
   operands: ArchiveOperands<Options>,
 ): CommandModule<Options & ListOptions> {
   return {
+    uses: operands.uses,
+
     describe() {
       const command = describeListing(operands, "ls", `List names in ${operands.noun}`)
         .option("-R, --recursive", "everything below, as paths");
@@ -45,6 +47,8 @@ export function listCommand<Options extends EntryOptions>(
   operands: ArchiveOperands<Options>,
 ): CommandModule<Options & ListOptions> {
   return {
+    uses: [...operands.uses, "env"],
+
     describe() {
       const command = describeListing(
         operands,

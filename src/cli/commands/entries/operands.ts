@@ -11,6 +11,7 @@ import type { OpenTree } from "#src/usecases/archive/trees.ts";
 import type { CommandContext } from "../../command.ts";
 import type { EntryFormat } from "../../exit_code.ts";
 import type { HelpNotes } from "../../help.ts";
+import type { Uses } from "../../permissions.ts";
 import type { Output } from "../../output/output.ts";
 
 /** Values that every verb gets: those of a group's own options are the group's business. */
@@ -25,6 +26,7 @@ export type Example = HelpNotes["examples"][number];
 interface GroupOperands<Options extends EntryOptions> {
   /** What descriptions call the archive: "an archive". */
   readonly noun: string;
+  readonly uses: Uses;
   /** What else help says of the environment. */
   readonly environment?: HelpNotes["environment"];
   /** Adds the options of the group. */

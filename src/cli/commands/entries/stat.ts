@@ -14,6 +14,8 @@ export function entryStatCommand<Options extends EntryOptions>(
   operands: ArchiveOperands<Options>,
 ): CommandModule<Options> {
   return {
+    uses: operands.uses,
+
     describe() {
       const command = new Command("stat")
         .description(`Show all that ${operands.noun} says of an entry`);

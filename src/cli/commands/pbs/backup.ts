@@ -32,11 +32,14 @@ import {
   type StoreOptions,
   withStore,
 } from "../../datastore/store.ts";
+import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 
 interface BackupOptions extends BackupCommandOptions, FormatChoice {}
 
 /** The command. */
 export const backupCommand: CommandModule<BackupOptions> = {
+  uses: ENCRYPTED_STORE_USES,
+
   describe() {
     const command = new Command("backup")
       .description("Back up directories, images and files as one snapshot")

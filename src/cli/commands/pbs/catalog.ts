@@ -20,9 +20,12 @@ import {
   type ExtractOptions,
   extractRequest,
 } from "../../options/extract_options.ts";
+import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 
 /** `catalog dump`: every name. */
 const dumpCommand: CommandModule<ArchiveOptions> = {
+  uses: ENCRYPTED_STORE_USES,
+
   describe() {
     const command = new Command("dump").description("List everything in the archives of a snapshot")
       .argument("<snapshot>", "snapshot; of a group the last one");
@@ -46,6 +49,8 @@ interface ShellOptions extends ArchiveOptions, ExtractOptions {}
 
 /** `catalog shell`: look around, choose, restore. */
 const shellCommand: CommandModule<ShellOptions> = {
+  uses: [...ENCRYPTED_STORE_USES, "write"],
+
   describe() {
     const command = new Command("shell")
       .description("Look around in an archive of a snapshot, choose, and restore");

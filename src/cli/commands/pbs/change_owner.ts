@@ -16,6 +16,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../../datastore/store.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface ChangeOwnerOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -23,6 +24,8 @@ interface ChangeOwnerOptions extends StoreOptions, FormatChoice {
 
 /** The command. */
 export const changeOwnerCommand: CommandModule<ChangeOwnerOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("change-owner")
       .description("Give a group to another user of the server that serves the datastore")

@@ -6,6 +6,7 @@
 
 import { Command } from "commander";
 import type { CommandGroup, CommandModule } from "../../command.ts";
+import type { ConditionalUse } from "../../permissions.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
 
@@ -14,7 +15,15 @@ interface CreateOptions extends FormatChoice {
   readonly owner?: string;
 }
 
+const OWNER_LOOK_UP: ConditionalUse = {
+  use: "run",
+  when: "`--owner` is given",
+  holds: ({ owner }) => owner !== undefined,
+};
+
 const createCommand: CommandModule<CreateOptions> = {
+  uses: ["read", "ffi", "env", OWNER_LOOK_UP],
+
   describe() {
     const command = new Command("create")
       .description("Make a datastore in a new or empty directory")

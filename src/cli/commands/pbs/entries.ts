@@ -13,6 +13,7 @@ import {
 } from "../../datastore/archive_command.ts";
 import { openFoundSnapshot } from "../../datastore/snapshot_access.ts";
 import { withStore } from "../../datastore/store.ts";
+import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 import { Output } from "../../output/output.ts";
 import { catCommand } from "../entries/cat.ts";
 import { diffCommand } from "../entries/diff.ts";
@@ -23,6 +24,7 @@ import { entryStatCommand } from "../entries/stat.ts";
 
 const group = {
   noun: "an archive of a snapshot",
+  uses: ENCRYPTED_STORE_USES,
   environment: ARCHIVE_ENVIRONMENT,
   addOptions: addArchiveOptions,
   output: (options, context) => new Output(options, context),

@@ -19,6 +19,7 @@ import {
   type RepositoryOptions,
 } from "../../options/repository.ts";
 import { withDatastore } from "../../datastore/store.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface GcOptions extends RepositoryOptions, FormatChoice {
   readonly keepMinutes?: string;
@@ -29,6 +30,8 @@ const MINUTES_MAX = 525_600;
 
 /** The command. */
 export const gcCommand: CommandModule<GcOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("gc")
       .alias("garbage-collect")

@@ -23,11 +23,14 @@ import {
   type StoreOptions,
   withStore,
 } from "../../datastore/store.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 type ListOptions = StoreOptions & FormatChoice;
 
 /** The command. */
 export const listGroupsCommand: CommandModule<ListOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("list").description("List groups with their last snapshots");
     return addHelpNotes(addFormatOptions(addStoreOptions(command)), {

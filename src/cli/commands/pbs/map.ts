@@ -25,6 +25,7 @@ import {
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
 } from "../../options/tree_mount_options.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface MapOptions extends ArchiveOptions, TreeMountOptions {
   /** False with `--no-loop`. */
@@ -33,6 +34,8 @@ interface MapOptions extends ArchiveOptions, TreeMountOptions {
 
 /** `map`: an image as a file in a mount, and as a block device where that can be. */
 export const mapCommand: CommandModule<MapOptions> = {
+  uses: [...STORE_USES, "run", "write"],
+
   describe() {
     const command = new Command("map")
       .description("Show an image of a snapshot as a file, and as a block device where possible");
@@ -98,6 +101,8 @@ interface UnmapOptions extends FormatChoice {
 
 /** `unmap`: takes an image away, or lists them. */
 export const unmapCommand: CommandModule<UnmapOptions> = {
+  uses: ["read", "write", "ffi", "run", "env"],
+
   describe() {
     const command = new Command("unmap")
       .description("Take a mapped image away, or list what is mapped")

@@ -22,11 +22,14 @@ import {
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
 } from "../../options/tree_mount_options.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface SnapshotMountOptions extends ArchiveOptions, TreeMountOptions {}
 
 /** The command. */
 export const snapshotMountCommand: CommandModule<SnapshotMountOptions> = {
+  uses: [...STORE_USES, "run"],
+
   describe() {
     const command = new Command("mount")
       .description(

@@ -17,6 +17,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../../datastore/store.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface NamespaceOptions extends RepositoryOptions, FormatChoice {
   readonly args: readonly string[];
@@ -24,6 +25,8 @@ interface NamespaceOptions extends RepositoryOptions, FormatChoice {
 }
 
 const listCommand: CommandModule<StoreOptions & FormatChoice> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("list").description("List namespaces");
     return addHelpNotes(addFormatOptions(addStoreOptions(command)), {
@@ -56,6 +59,8 @@ const listCommand: CommandModule<StoreOptions & FormatChoice> = {
 };
 
 const createCommand: CommandModule<NamespaceOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("create")
       .description("Make a namespace inside of one that exists")
@@ -76,6 +81,8 @@ const createCommand: CommandModule<NamespaceOptions> = {
 };
 
 const deleteCommand: CommandModule<NamespaceOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("delete")
       .description("Remove an empty namespace")

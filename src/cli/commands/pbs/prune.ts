@@ -32,6 +32,7 @@ import {
   withStore,
 } from "../../datastore/store.ts";
 import { partialError } from "../../output/problem_output.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface PruneOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -49,6 +50,8 @@ const COUNT_MAX = 1_000_000;
 
 /** The command. */
 export const pruneCommand: CommandModule<PruneOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("prune")
       .description("Remove old snapshots; their chunks go with the next garbage collection")

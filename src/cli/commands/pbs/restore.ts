@@ -23,11 +23,14 @@ import {
   type ExtractOptions,
   extractRequest,
 } from "../../options/extract_options.ts";
+import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 
 interface RestoreOptions extends ArchiveOptions, ExtractOptions {}
 
 /** The command. */
 export const restoreCommand: CommandModule<RestoreOptions> = {
+  uses: [...ENCRYPTED_STORE_USES, "write"],
+
   describe() {
     const command = new Command("restore")
       .description("Restore an archive, image or file of a snapshot");

@@ -19,6 +19,7 @@ import {
   type RepositoryOptions,
 } from "../../options/repository.ts";
 import { withDatastore } from "../../datastore/store.ts";
+import { STORE_USES } from "../../datastore/store_uses.ts";
 
 interface StatusOptions extends RepositoryOptions, FormatChoice {
   readonly verbose?: boolean;
@@ -26,6 +27,8 @@ interface StatusOptions extends RepositoryOptions, FormatChoice {
 
 /** The command. */
 export const statusCommand: CommandModule<StatusOptions> = {
+  uses: [...STORE_USES, "sys"],
+
   describe() {
     const command = new Command("status")
       .description("Show how full a datastore is")

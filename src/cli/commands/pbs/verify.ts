@@ -23,6 +23,7 @@ import {
   type StoreOptions,
   withDatastore,
 } from "../../datastore/store.ts";
+import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 
 interface VerifyOptions extends StoreOptions, FormatChoice, KeyOptions {
   readonly args: readonly string[];
@@ -37,6 +38,8 @@ const KEY_USE = "without, signatures are not checked, nor digests of encrypted c
 
 /** The command. */
 export const verifyStoreCommand: CommandModule<VerifyOptions> = {
+  uses: ENCRYPTED_STORE_USES,
+
   describe() {
     const command = new Command("verify")
       .description("Look for damage in snapshots; rename damaged chunks and save the results")

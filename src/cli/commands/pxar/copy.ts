@@ -31,6 +31,8 @@ interface CopyOptions extends OutputOptions, PayloadOptions {
 
 /** `cp`: chosen paths of one archive. */
 export const cpCommand: CommandModule<CopyOptions> = {
+  uses: ["read", "write", "ffi"],
+
   describe() {
     const command = new Command("cp")
       .description("Copy paths of an archive into a new archive")
@@ -63,6 +65,8 @@ export const cpCommand: CommandModule<CopyOptions> = {
 
 /** `merge`: several archives in one. */
 export const mergeCommand: CommandModule<CopyOptions> = {
+  uses: ["read", "write", "ffi"],
+
   describe() {
     const command = new Command("merge")
       .description("Unite archives into a new archive; directories of the same path become one")

@@ -25,6 +25,8 @@ interface CreateCommandOptions extends OutputOptions, ArchiveCreateOptions {
 
 /** The command. */
 export const createCommand: CommandModule<CreateCommandOptions> = {
+  uses: ["read", "write", "ffi"],
+
   describe() {
     const command = new Command("create")
       .description("Archive a directory")

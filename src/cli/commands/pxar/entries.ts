@@ -19,6 +19,7 @@ interface FileOptions extends EntryOptions, FormatOptions, PayloadOptions {}
 
 const group = {
   noun: "an archive",
+  uses: ["read", "ffi"],
   addOptions: (command: Command) => addPayloadOption(command).addOption(formatOption()),
   output: ({ format }: FormatOptions, context) =>
     new Output({ outputFormat: format === "json" ? "json-pretty" : "text" }, context),

@@ -28,6 +28,8 @@ interface ExtractCommandOptions extends FormatOptions, PayloadOptions, ExtractOp
 
 /** The command. */
 export const extractCommand: CommandModule<ExtractCommandOptions> = {
+  uses: ["read", "write", "ffi"],
+
   describe() {
     const command = new Command("extract").alias("x")
       .description("Restore an archive, or parts of it")

@@ -22,6 +22,7 @@ import {
 } from "#src/usecases/keys/secrets.ts";
 import { askNewPassword, checkNewPassword } from "../../terminal/password.ts";
 import { writeNew } from "#src/usecases/keys/key_files.ts";
+import { PASSWORD_PROGRAM } from "../../datastore/store_uses.ts";
 
 interface KeygenOptions extends FormatOptions {
   readonly args: readonly string[];
@@ -34,6 +35,8 @@ interface KeygenOptions extends FormatOptions {
 
 /** The command. */
 export const keygenCommand: CommandModule<KeygenOptions> = {
+  uses: ["read", "write", "ffi", "env", PASSWORD_PROGRAM],
+
   describe() {
     const command = new Command("keygen")
       .description("Make an encryption key file for backups")

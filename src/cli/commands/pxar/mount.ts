@@ -41,6 +41,8 @@ interface ArchiveMountOptions extends FormatOptions, PayloadOptions, TreeMountOp
 
 /** The command. */
 export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
+  uses: ["read", "ffi", "run", "env"],
+
   describe() {
     const command = new Command("mount")
       .description(

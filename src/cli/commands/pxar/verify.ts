@@ -18,6 +18,8 @@ interface VerifyOptions extends FormatOptions, PayloadOptions {
 
 /** The command. */
 export const verifyCommand: CommandModule<VerifyOptions> = {
+  uses: ["read", "ffi"],
+
   describe() {
     const command = new Command("verify")
       .description("Check every entry, table, offset and content of an archive")

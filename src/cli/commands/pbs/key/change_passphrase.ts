@@ -19,6 +19,7 @@ import {
 } from "#src/usecases/keys/key_places.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../../output/output.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
+import { PASSWORD_PROGRAM } from "../../../datastore/store_uses.ts";
 
 interface ChangeOptions extends FormatChoice, KeyLockOptions {
   readonly args: readonly string[];
@@ -26,6 +27,8 @@ interface ChangeOptions extends FormatChoice, KeyLockOptions {
 
 /** The command. */
 export const changePassphraseCommand: CommandModule<ChangeOptions> = {
+  uses: ["read", "write", "ffi", "env", PASSWORD_PROGRAM],
+
   describe() {
     const command = new Command("change-passphrase")
       .description("Lock a key with another password; the key itself stays the same")

@@ -25,6 +25,8 @@ interface CreateOptions extends FormatChoice, KeyLockOptions {
 
 /** The command. */
 export const createKeyCommand: CommandModule<CreateOptions> = {
+  uses: ["read", "write", "ffi", "env"],
+
   describe() {
     const command = new Command("create")
       .description("Make an encryption key")

@@ -34,6 +34,8 @@ const FILE_SIZE_MAX = 1 << 20;
 
 /** The command. */
 export const importWithMasterKeyCommand: CommandModule<ImportOptions> = {
+  uses: ["read", "write", "ffi", "env"],
+
   describe() {
     const command = new Command("import-with-master-key")
       .description("Get an encryption key back that a backup keeps, with the private master key")

@@ -35,6 +35,8 @@ const PRIVATE_NAME = "master-private.pem";
 
 /** Makes a master key. */
 export const createMasterKeyCommand: CommandModule<CreateOptions> = {
+  uses: ["read", "write", "ffi", "env"],
+
   describe() {
     const command = new Command("create-master-key")
       .description(`Make a master key: ${PUBLIC_NAME} and ${PRIVATE_NAME} in this directory`);
@@ -67,6 +69,8 @@ export const createMasterKeyCommand: CommandModule<CreateOptions> = {
 
 /** Makes a public master key the default one. */
 export const importMasterKeyCommand: CommandModule<PublicKeyOptions> = {
+  uses: ["read", "write", "ffi", "env"],
+
   describe() {
     const command = new Command("import-master-pubkey")
       .description("Use a public master key for all backups that have a key")
@@ -100,6 +104,8 @@ export const importMasterKeyCommand: CommandModule<PublicKeyOptions> = {
 
 /** Tells what a public master key is. */
 export const showMasterKeyCommand: CommandModule<PublicKeyOptions> = {
+  uses: ["read", "ffi", "env"],
+
   describe() {
     const command = new Command("show-master-pubkey")
       .description("Print modulus and exponent of a public master key")

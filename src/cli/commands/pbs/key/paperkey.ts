@@ -21,6 +21,8 @@ interface PaperkeyOptions {
 
 /** The command. */
 export const paperkeyCommand: CommandModule<PaperkeyOptions> = {
+  uses: ["read", "ffi", "run", "env"],
+
   describe() {
     const command = new Command("paperkey")
       .description(

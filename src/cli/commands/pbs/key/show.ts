@@ -25,6 +25,8 @@ interface ShowOptions extends FormatChoice {
 
 /** The command. */
 export const showKeyCommand: CommandModule<ShowOptions> = {
+  uses: ["read", "ffi", "env"],
+
   describe() {
     const command = new Command("show")
       .alias("info")

@@ -29,6 +29,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../../../datastore/store.ts";
+import { STORE_USES } from "../../../datastore/store_uses.ts";
 
 interface FilesOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -37,6 +38,8 @@ interface FilesOptions extends StoreOptions, FormatChoice {
 /** The command; `words` is how it is called. */
 export function filesCommand(words: string): CommandModule<FilesOptions> {
   return {
+    uses: STORE_USES,
+
     describe() {
       const command = new Command("files")
         .description("List archives, images and files of a snapshot")

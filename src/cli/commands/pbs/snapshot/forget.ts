@@ -20,6 +20,7 @@ import {
   withStore,
 } from "../../../datastore/store.ts";
 import { partialError } from "../../../output/problem_output.ts";
+import { STORE_USES } from "../../../datastore/store_uses.ts";
 
 interface ForgetOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -28,6 +29,8 @@ interface ForgetOptions extends StoreOptions, FormatChoice {
 /** Removes snapshots; `words` is how the command is called. */
 export function forgetCommand(words: string): CommandModule<ForgetOptions> {
   return {
+    uses: STORE_USES,
+
     describe() {
       const command = new Command("forget")
         .description("Remove snapshots; their chunks go with the next garbage collection")
@@ -76,6 +79,8 @@ export function forgetCommand(words: string): CommandModule<ForgetOptions> {
 
 /** Removes a group with all its snapshots. */
 export const forgetGroupCommand: CommandModule<ForgetOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("forget")
       .description("Remove a group with all its snapshots; protected ones and those in use stay")

@@ -23,6 +23,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../../../datastore/store.ts";
+import { STORE_USES } from "../../../datastore/store_uses.ts";
 
 interface SnapshotsOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -31,6 +32,8 @@ interface SnapshotsOptions extends StoreOptions, FormatChoice {
 /** The command, by one of its names. */
 export function snapshotsCommand(name: string, words: string): CommandModule<SnapshotsOptions> {
   return {
+    uses: STORE_USES,
+
     describe() {
       const command = new Command(name)
         .description("List snapshots, oldest first")

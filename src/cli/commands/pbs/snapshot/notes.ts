@@ -21,6 +21,7 @@ import {
   type Target,
   withStore,
 } from "../../../datastore/store.ts";
+import { STORE_USES } from "../../../datastore/store_uses.ts";
 
 interface NotesOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -30,6 +31,8 @@ const TARGET_TEXT = "snapshot or group";
 
 /** Shows notes, or changes them where a text is given. */
 export const notesCommand: CommandModule<NotesOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("notes")
       .description("Show or change the notes of a snapshot or group")
@@ -52,6 +55,8 @@ export const notesCommand: CommandModule<NotesOptions> = {
 };
 
 const showCommand: CommandModule<NotesOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("show")
       .description("Show notes")
@@ -76,6 +81,8 @@ const showCommand: CommandModule<NotesOptions> = {
 };
 
 const updateCommand: CommandModule<NotesOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("update")
       .description("Change notes")

@@ -17,6 +17,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../../../datastore/store.ts";
+import { STORE_USES } from "../../../datastore/store_uses.ts";
 
 interface ProtectOptions extends StoreOptions, FormatChoice {
   readonly args: readonly string[];
@@ -25,6 +26,8 @@ interface ProtectOptions extends StoreOptions, FormatChoice {
 
 /** Protects a snapshot, or ends that. */
 export const protectCommand: CommandModule<ProtectOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("protect")
       .description("Protect a snapshot from being removed or pruned")
@@ -46,6 +49,8 @@ export const protectCommand: CommandModule<ProtectOptions> = {
 };
 
 const showCommand: CommandModule<ProtectOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("show")
       .description("Show whether a snapshot is protected")
@@ -74,6 +79,8 @@ const showCommand: CommandModule<ProtectOptions> = {
 };
 
 const updateCommand: CommandModule<ProtectOptions> = {
+  uses: STORE_USES,
+
   describe() {
     const command = new Command("update")
       .description("Protect a snapshot, or end that")

@@ -19,6 +19,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../../../datastore/store.ts";
+import { ENCRYPTED_STORE_USES } from "../../../datastore/store_uses.ts";
 
 interface UploadLogOptions extends StoreOptions, FormatChoice, KeyOptions {
   readonly args: readonly string[];
@@ -29,6 +30,8 @@ const LOG_SIZE_MAX = 128 << 20;
 
 /** The command. */
 export const uploadLogCommand: CommandModule<UploadLogOptions> = {
+  uses: ENCRYPTED_STORE_USES,
+
   describe() {
     const command = new Command("upload-log")
       .description("Store the log of a backup with its snapshot, encrypted where there is a key")
