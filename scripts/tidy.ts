@@ -109,35 +109,30 @@ export function crowdedFolders(modules: readonly string[]): string[] {
 
 /** Names that two folders declare with different meanings, each the term of its own field. */
 const SHARED_NAMES: ReadonlySet<string> = new Set([
-  "BackingRegistry", // a port of overlay/, and what implements it in mount/
-  "DirectoryEntry",
-  "DirectoryFiles",
-  "FILE_MODE",
-  "LinkedFiles",
   "NAME_SIZE_MAX", // limits of two formats
-  "NONCE_SIZE",
   "Namespace", // names of a file system, and of a datastore
-  "OpenSource",
   "PATH_SIZE_MAX", // limits of two formats
-  "ReadContent",
-  "SourceName",
-  "Xattr",
-  "directoryOf",
-  "openArchive",
-  "openSource",
 ]);
 
 const EXPORTED_NAME =
   /^export (?:abstract )?(?:async )?(?:function\*?|class|interface|type|const|let) (\w+)/gm;
 
-/** Names that several modules of the program export, and entries of `shared` that only one does. */
+/** An export of something under another name than its own. */
+const EXPORTED_ALIAS = /^export (?:type )?\{[^}]*?(\w+ as \w+)/gm;
+
+/**
+ * Names that several modules of the program export, things that have two names, and entries of
+ * `shared` that only one module exports.
+ */
 export function ambiguousNames(
   texts: ReadonlyMap<string, string>,
   shared: ReadonlySet<string> = SHARED_NAMES,
 ): string[] {
   const places = new Map<string, Set<string>>();
+  const aliases: string[] = [];
   for (const [path, text] of texts) {
     if (!/^(?:src|ffi)\//.test(path)) continue;
+    aliases.push(...Array.from(text.matchAll(EXPORTED_ALIAS), ([, alias]) => `${path}: ${alias}`));
     for (const [, name] of text.matchAll(EXPORTED_NAME)) {
       places.set(name!, (places.get(name!) ?? new Set()).add(path));
     }
@@ -145,6 +140,7 @@ export function ambiguousNames(
   const ambiguous = [...places].filter(([, paths]) => paths.size > 1);
   const names = new Set(ambiguous.map(([name]) => name));
   return [
+    ...aliases,
     ...ambiguous.filter(([name]) => !shared.has(name))
       .map(([name, paths]) => `${name}: declared in ${[...paths].join(" and ")}`),
     ...[...shared].filter((name) => !names.has(name))

@@ -56,6 +56,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   ],
   // One name for all that can be opened; binds diff directories only by the marks of a source.
   sources: [
+    "bytes",
     "errors",
     "tree",
     "codecs",

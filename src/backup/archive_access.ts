@@ -19,7 +19,7 @@ export interface ArchiveHolder {
 }
 
 /** The files of an archive of a directory. */
-export type DirectoryFiles = Extract<ArchiveFiles, { kind: "pxar" | "split-pxar" }>;
+export type DirectoryArchiveFiles = Extract<ArchiveFiles, { kind: "pxar" | "split-pxar" }>;
 
 /** The open streams of a directory's archive. */
 export interface ArchiveStreams extends Disposable {
@@ -58,7 +58,10 @@ export function requireFiles(snapshot: ArchiveHolder, name: string): ArchiveFile
  * @throws {StateError} `not-found`
  * @throws {UsageError} when it is no archive of a directory
  */
-export function requireDirectoryFiles(snapshot: ArchiveHolder, name: string): DirectoryFiles {
+export function requireDirectoryFiles(
+  snapshot: ArchiveHolder,
+  name: string,
+): DirectoryArchiveFiles {
   const found = requireFiles(snapshot, name);
   if (found.kind === "pxar" || found.kind === "split-pxar") return found;
   throw notOfKind(name, "an archive of a directory");

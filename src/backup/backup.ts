@@ -18,7 +18,7 @@ import {
   type PlannedArchive,
 } from "./backup_options.ts";
 import { readBlobSource } from "./blob_source.ts";
-import { checkDirectory, DirectoryBackup, directoryOf } from "./directory_backup.ts";
+import { checkDirectory, DirectoryBackup, directoryToBuild } from "./directory_backup.ts";
 import { ImageSource, UnreadableRanges } from "./image_source.ts";
 import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
 
@@ -78,7 +78,7 @@ export function planBackup(
     const planned = { spec, files: filesOf(spec, options) };
     options.onArchive?.(planned);
     const build = spec.kind === "pxar"
-      ? planArchive(...directoryOf(spec, options.build))
+      ? planArchive(...directoryToBuild(spec, options.build))
       : undefined;
     const size = build?.contentBytes ?? sizeOf(spec);
     return { ...planned, size, newBytes: 0, newStoredBytes: 0, build, reuse: undefined };

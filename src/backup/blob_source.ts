@@ -9,7 +9,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { preadInto } from "#ffi/libc/metadata.ts";
 import { BLOB_DATA_SIZE_MAX } from "#src/pbs/format/blob.ts";
 import { FileType } from "#src/tree/node.ts";
-import { openSource } from "./open_source.ts";
+import { openFileToBackUp } from "./open_source.ts";
 
 const CHUNK_SIZE = 64 << 10;
 
@@ -21,7 +21,7 @@ const CHUNK_SIZE = 64 << 10;
  * @throws {OsError} when it cannot be read
  */
 export function readBlobSource(path: string): Uint8Array<ArrayBuffer> {
-  const { fd, stat } = openSource(path, [FileType.FILE], "regular file");
+  const { fd, stat } = openFileToBackUp(path, [FileType.FILE], "regular file");
   try {
     if (stat.size > BLOB_DATA_SIZE_MAX) throw tooLarge(path);
     return readAll(fd, path, stat.size);

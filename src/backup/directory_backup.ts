@@ -45,7 +45,7 @@ export function checkDirectory({ path, makeSource }: BackupSpec): void {
 }
 
 /** The directory that is archived, and how. */
-export function directoryOf(
+export function directoryToBuild(
   { path, makeSource }: BackupSpec,
   build: BuildOptions = {},
 ): [path: string, options: BuildOptions] {
@@ -136,7 +136,7 @@ export class DirectoryBackup {
   }
 
   #build(spec: BackupSpec, isSplit: boolean, start: StartArchive): BuildReport {
-    const [path, options] = directoryOf(spec, this.#options.build);
+    const [path, options] = directoryToBuild(spec, this.#options.build);
     return buildInto(path, start, isSplit, options);
   }
 

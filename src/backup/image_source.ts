@@ -9,7 +9,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { preadInto } from "#ffi/libc/metadata.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { FileType } from "#src/tree/node.ts";
-import { openSource } from "./open_source.ts";
+import { openFileToBackUp } from "./open_source.ts";
 
 const { Seek, Errno } = host;
 
@@ -50,7 +50,7 @@ export class ImageSource implements Disposable {
    */
   static open(path: string): ImageSource {
     const { FILE, BLOCK_DEVICE } = FileType;
-    const { fd, stat } = openSource(path, [FILE, BLOCK_DEVICE], "file or block device");
+    const { fd, stat } = openFileToBackUp(path, [FILE, BLOCK_DEVICE], "file or block device");
     try {
       const size = host.unwrap(host.lseek(fd, 0, Seek.END), "seek in", path);
       if (size === 0) throw new UsageError(`Cannot back up "${path}": got zero-sized file`);

@@ -9,7 +9,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
 
 /** An open source. */
-export interface OpenSource {
+export interface FileToBackUp {
   /** The caller closes it. */
   readonly fd: number;
   readonly stat: host.HostStat;
@@ -23,7 +23,11 @@ export interface OpenSource {
  * @throws {UsageError} when it is something else
  * @throws {OsError} when it cannot be opened
  */
-export function openSource(path: string, types: readonly number[], expected: string): OpenSource {
+export function openFileToBackUp(
+  path: string,
+  types: readonly number[],
+  expected: string,
+): FileToBackUp {
   const { RDONLY, NOCTTY, NONBLOCK } = host.OpenFlag;
   const stat = new host.HostStat();
   const check = () => {

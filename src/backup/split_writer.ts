@@ -9,12 +9,12 @@ import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { PxarEncoder } from "#src/pxar/encoder.ts";
 import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
-import type { PxarMetadata } from "#src/pxar/entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { INJECTION_COUNT_MAX } from "./payload_reuse.ts";
 
 /** What a split archive is made with. */
 export interface SplitWriterOptions {
-  readonly root: PxarMetadata;
+  readonly root: Metadata;
   readonly prelude: Uint8Array | undefined;
   readonly metadata: Sink;
   readonly payload: IndexedStream;

@@ -23,7 +23,7 @@ export { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 export { type AllocatedBuffer, allocateNativeBuffer, type HostStat } from "#ffi/libc/calls.ts";
 export { hostFiles } from "./files/files.ts";
 export type {
-  DirectoryEntry,
+  FileEntry,
   FileKind,
   Files,
   FileStatus,

@@ -45,7 +45,7 @@ export interface FileSinkOptions {
 }
 
 /** Permissions of a new file, unless told. */
-export const FILE_MODE = 0o640;
+export const NEW_FILE_MODE = 0o640;
 
 /** Gives bytes in order. */
 export interface SequentialSource {

@@ -12,7 +12,7 @@ import { closeBacking, openBacking } from "#ffi/libfuse3/device.ts";
  * same id, else the kernel answers EIO; the file system keeps the id with its node and gives it up
  * when the node is closed.
  */
-export class BackingRegistry {
+export class DeviceBackingRegistry {
   readonly #deviceFd: number;
 
   /** For the mount that this descriptor of the device serves. */

@@ -14,7 +14,7 @@ import { FuseSession } from "#ffi/libfuse3/session.ts";
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
-import { BackingRegistry } from "./backing_registry.ts";
+import { DeviceBackingRegistry } from "./backing_registry.ts";
 import { makeCallbacks } from "./callbacks.ts";
 import { DirectoryPreloader } from "./directory_preloader.ts";
 import { FailureLog } from "./failure_log.ts";
@@ -50,7 +50,7 @@ export interface WorkerContext {
   /** To be called around every wait for the source. */
   readonly gate: WaitGate;
   /** Undefined where the kernel does not do passthrough. */
-  readonly backing: BackingRegistry | undefined;
+  readonly backing: DeviceBackingRegistry | undefined;
   /**
    * The kernel checks access by POSIX ACLs; if not, modes must not permit more than the ACLs.
    */
@@ -123,7 +123,7 @@ function serve(
     workerCount,
     isReserve,
     gate,
-    backing: start.passthrough ? new BackingRegistry(deviceFd) : undefined,
+    backing: start.passthrough ? new DeviceBackingRegistry(deviceFd) : undefined,
     posixAcls: start.posixAcls,
     reportFailure: (message) => failures.report(message),
   });

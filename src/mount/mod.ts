@@ -30,4 +30,4 @@ export type { WaitListeners, WaitReport } from "./pending/wait_guard.ts";
 export type { WaitMemory } from "./pending/wait_table.ts";
 export type { StartMessage } from "./worker_protocol.ts";
 export type { PassthroughState } from "./passthrough.ts";
-export type { BackingRegistry } from "./backing_registry.ts";
+export type { DeviceBackingRegistry } from "./backing_registry.ts";

@@ -19,9 +19,6 @@ export const BINDING_FILE_NAME = ".pbkfs-binding.json";
  */
 export const DIFF_FORMAT_VERSION = 2;
 
-/** Bytes of {@link Binding.nonce}. */
-export const NONCE_SIZE = 16;
-
 const PATH_LENGTH_MAX = 4096;
 const ID_COUNT_MAX = 100_000;
 

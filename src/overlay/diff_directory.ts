@@ -22,9 +22,9 @@ import {
   checkSource,
   DIFF_FORMAT_VERSION,
   formatBinding,
-  NONCE_SIZE,
   recordedSource,
 } from "./binding.ts";
+import { NONCE_SIZE } from "./partial_file.ts";
 import { type ControlDirectory, openControlDirectory } from "./control_directory.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
 import {

@@ -9,7 +9,7 @@ import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import { readChildren } from "./reading/directory_reader.ts";
-import { openArchive } from "./reading/archive_opening.ts";
+import { readArchiveOpening } from "./reading/archive_opening.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import { readLinkTargets } from "./reading/link_targets.ts";
 import { atItem, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
@@ -89,7 +89,7 @@ export class PxarAccessor {
     this.#name = options.name;
     this.#random = new RandomInput(new PageCache(source, allocate), options.name);
     this.#tables = new TableRebuilder(source, allocate, this.#random, options.name);
-    const opening = openArchive(
+    const opening = readArchiveOpening(
       this.#random,
       source.size,
       this.#tables,

@@ -17,7 +17,7 @@ import {
 } from "./writing/entry_writer.ts";
 import { OutputBuffer } from "./writing/output_buffer.ts";
 import { NameCheck } from "./writing/name_check.ts";
-import type { PxarMetadata } from "./entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { filenameHash } from "./format/filename_hash.ts";
 import { GoodbyeBuilder } from "./format/goodbye.ts";
 import { encodeHeader, HEADER_SIZE, Item } from "./format/item.ts";
@@ -37,7 +37,7 @@ import type {
 /** What an archive is made with. */
 export interface PxarEncoderOptions {
   /** Metadata of the root directory. */
-  readonly root: PxarMetadata;
+  readonly root: Metadata;
   /** Where the payload stream goes; given, the archive is of version 2. */
   readonly payload?: Sink | undefined;
   /** Content of the PRELUDE, version 2 only. */
@@ -263,7 +263,7 @@ export class PxarEncoder implements EntryWriter {
     this.#output.write(directory.goodbye.encode(this.#output.position, tailTarget));
   }
 
-  #startDirectory(name: string, metadata: PxarMetadata): EntryOffset {
+  #startDirectory(name: string, metadata: Metadata): EntryOffset {
     checkType(metadata, FileType.DIRECTORY);
     if (this.#open.length >= DEPTH_MAX) {
       throw new LimitError(`Cannot store "${name}": it is too deep`);
@@ -333,7 +333,7 @@ export class PxarEncoder implements EntryWriter {
     });
   }
 
-  #addSymlink(name: string, metadata: PxarMetadata, target: string): EntryOffset {
+  #addSymlink(name: string, metadata: Metadata, target: string): EntryOffset {
     const bytes = encodeTarget(target);
     return this.#addNode(name, metadata, () => {
       const index = beginItem(this.#output, Item.SYMLINK, bytes.length + 1);
@@ -360,7 +360,7 @@ export class PxarEncoder implements EntryWriter {
   }
 
   /** Adds an entry with its metadata and what else `writeRest` writes of it. */
-  #addNode(name: string, metadata: PxarMetadata, writeRest?: () => void): EntryOffset {
+  #addNode(name: string, metadata: Metadata, writeRest?: () => void): EntryOffset {
     const start = this.#begin(name);
     const { high, low } = filenameHash;
     writeMetadata(this.#output, metadata);
@@ -397,7 +397,7 @@ export class PxarEncoder implements EntryWriter {
   }
 }
 
-function checkType(metadata: PxarMetadata, ...types: readonly number[]): void {
+function checkType(metadata: Metadata, ...types: readonly number[]): void {
   const type = metadata.mode & FileType.MASK;
   if (types.includes(type)) return;
   throw new UsageError(`Cannot store an entry of mode 0${metadata.mode.toString(8)}: wrong type`);
@@ -408,7 +408,7 @@ function checkType(metadata: PxarMetadata, ...types: readonly number[]): void {
  * the file, and a comparison with the file to find what has changed, as backups in metadata
  * mode do with whichever client, reads the file again.
  */
-function markedIncomplete(metadata: PxarMetadata): PxarMetadata {
+function markedIncomplete(metadata: Metadata): Metadata {
   const { seconds, nanoseconds } = metadata.mtime;
   const mtime = nanoseconds > 0
     ? { seconds, nanoseconds: nanoseconds - 1 }

@@ -8,19 +8,8 @@
  */
 
 import { NO_ACL } from "#src/bytes/acl.ts";
-import type { Metadata as PxarMetadata } from "#src/tree/metadata.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
-
-export type { Timestamp } from "#src/tree/node.ts";
-
-export type {
-  Acl as PxarAcl,
-  AclDefault as PxarDefaultAcl,
-  AclEntry as PxarAclEntry,
-} from "#src/bytes/acl.ts";
-export { NO_ACL };
-export type { PxarMetadata };
-export type { Xattr as PxarXattr } from "#src/tree/metadata.ts";
 
 /** Types of files that have metadata. */
 export type PxarFileType =
@@ -47,8 +36,8 @@ const MODES: Readonly<Record<PxarFileType, number>> = {
  */
 export function pxarMetadata(
   type: PxarFileType,
-  fields: Partial<PxarMetadata> = {},
-): PxarMetadata {
+  fields: Partial<Metadata> = {},
+): Metadata {
   const mode = MODES[type];
   return {
     uid: 0,
@@ -91,7 +80,7 @@ export type PxarKind =
   | { readonly kind: "socket" };
 
 /** An entry that stands for itself: everything but a hard link. */
-export type PxarEntry = { readonly metadata: PxarMetadata } & PxarKind;
+export type PxarEntry = { readonly metadata: Metadata } & PxarKind;
 
 /** A further name of an earlier regular file. It has no metadata of its own. */
 export interface PxarHardlink {

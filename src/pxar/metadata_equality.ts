@@ -5,10 +5,11 @@
  */
 
 import buffer from "node:buffer";
-import type { PxarAcl, PxarAclEntry, PxarDefaultAcl, PxarMetadata, PxarXattr } from "./entry.ts";
+import type { Acl, AclDefault, AclEntry } from "#src/bytes/acl.ts";
+import type { Metadata, Xattr } from "#src/tree/metadata.ts";
 
 /** Whether everything is equal: that nothing else than the content of the two files can differ. */
-export function isSameMetadata(a: PxarMetadata, b: PxarMetadata): boolean {
+export function isSameMetadata(a: Metadata, b: Metadata): boolean {
   return a.mtime.seconds === b.mtime.seconds && a.mtime.nanoseconds === b.mtime.nanoseconds &&
     a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.flags === b.flags &&
     a.projectId === b.projectId && isSameXattrs(a.xattrs, b.xattrs) && isSameAcl(a.acl, b.acl) &&
@@ -16,7 +17,7 @@ export function isSameMetadata(a: PxarMetadata, b: PxarMetadata): boolean {
 }
 
 /** Whether there are the same extended attributes. Their order says nothing. */
-export function isSameXattrs(a: readonly PxarXattr[], b: readonly PxarXattr[]): boolean {
+export function isSameXattrs(a: readonly Xattr[], b: readonly Xattr[]): boolean {
   if (a.length !== b.length) return false;
   if (a.length === 0) return true;
   const values = new Map(b.map(({ name, value }) => [name, value]));
@@ -30,7 +31,7 @@ export function isSameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined
 }
 
 /** Whether two ACLs are equal. */
-export function isSameAcl(a: PxarAcl, b: PxarAcl): boolean {
+export function isSameAcl(a: Acl, b: Acl): boolean {
   if (a === b) return true;
   return a.groupObject === b.groupObject && isSameDefault(a.default, b.default) &&
     isSameEntries(a.users, b.users) && isSameEntries(a.groups, b.groups) &&
@@ -38,12 +39,12 @@ export function isSameAcl(a: PxarAcl, b: PxarAcl): boolean {
     isSameEntries(a.defaultGroups, b.defaultGroups);
 }
 
-function isSameDefault(a: PxarDefaultAcl | undefined, b: PxarDefaultAcl | undefined): boolean {
+function isSameDefault(a: AclDefault | undefined, b: AclDefault | undefined): boolean {
   return a?.userObject === b?.userObject && a?.groupObject === b?.groupObject &&
     a?.other === b?.other && a?.mask === b?.mask;
 }
 
-function isSameEntries(a: readonly PxarAclEntry[], b: readonly PxarAclEntry[]): boolean {
+function isSameEntries(a: readonly AclEntry[], b: readonly AclEntry[]): boolean {
   return a.length === b.length &&
     a.every((entry, i) => entry.id === b[i]!.id && entry.permissions === b[i]!.permissions);
 }

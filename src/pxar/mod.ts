@@ -10,6 +10,8 @@ export * from "./decoder.ts";
 export * from "./encoder.ts";
 export * from "./entry.ts";
 export * from "./new_entry.ts";
+export { type Acl, type AclDefault, type AclEntry, NO_ACL } from "#src/bytes/acl.ts";
+export type { Metadata, Timestamp, Xattr } from "#src/tree/metadata.ts";
 export type { DeviceNumber } from "#src/bytes/device_number.ts";
 export type { ReportCounter } from "./report_counter.ts";
 export type { RebuiltTable } from "./archive_node.ts";

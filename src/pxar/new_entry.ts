@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { PxarHardlink, PxarKind, PxarMetadata } from "./entry.ts";
+import type { PxarHardlink, PxarKind } from "./entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 
 /** Offset of an entry's FILENAME header in the metadata stream: what a hard link refers to. */
 export type EntryOffset = number;
@@ -45,7 +46,7 @@ export interface NewFile {
   /** Tells it from other entries. */
   readonly kind: "file";
   /** The mode must be that of a regular file. */
-  readonly metadata: PxarMetadata;
+  readonly metadata: Metadata;
   /** Length in bytes. */
   readonly size: number;
   /** Opens the content, which has exactly {@link NewFile.size} bytes. The caller closes it. */
@@ -65,7 +66,7 @@ export interface NewReference {
   /** Tells it from other entries. */
   readonly kind: "reference";
   /** The mode must be that of a regular file. */
-  readonly metadata: PxarMetadata;
+  readonly metadata: Metadata;
   /** Length of the content in bytes. */
   readonly size: number;
   /** Where the PAYLOAD header is; the content is behind it. */
@@ -83,7 +84,7 @@ export type NewEntry =
   | NewFile
   | NewReference
   | NewHardlink
-  | { readonly metadata: PxarMetadata } & Exclude<PxarKind, { kind: "file" }>;
+  | { readonly metadata: Metadata } & Exclude<PxarKind, { kind: "file" }>;
 
 /**
  * Takes the entries of an archive whose root directory is begun: children in the byte order of
@@ -104,12 +105,12 @@ export interface EntryWriter {
 
 /** Begins an archive with its root directory, and the prelude when there is one. */
 export type StartArchive = (
-  root: PxarMetadata,
+  root: Metadata,
   prelude: Uint8Array | undefined,
 ) => EntryWriter;
 
 /** A regular file with the content in memory. */
-export function memoryEntry(metadata: PxarMetadata, bytes: Uint8Array): NewFile {
+export function memoryEntry(metadata: Metadata, bytes: Uint8Array): NewFile {
   return {
     kind: "file",
     metadata,

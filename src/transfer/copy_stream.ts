@@ -6,7 +6,8 @@
 
 import { FormatError, UsageError } from "#src/errors.ts";
 import type { PxarDecoder, PxarEntryEvent } from "#src/pxar/decoder.ts";
-import type { PxarEntry, PxarHardlink, PxarMetadata } from "#src/pxar/entry.ts";
+import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { EntryWriter } from "#src/pxar/new_entry.ts";
 import type { TransferProgress } from "./write_tree.ts";
 import { faultingDuplicates, type TreeWriter } from "./writer.ts";
@@ -26,7 +27,7 @@ export interface StreamCopyOptions {
 interface StreamDirectory {
   readonly name: string;
   readonly path: string;
-  readonly metadata: PxarMetadata;
+  readonly metadata: Metadata;
   /** Whether everything in it is copied. */
   readonly isChosen: boolean;
   /** Whether the writer has heard of it. */

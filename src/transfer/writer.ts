@@ -7,7 +7,7 @@
 import { FormatError, UsageError } from "#src/errors.ts";
 import type { Sink } from "#src/io/streams.ts";
 import { PxarEncoder } from "#src/pxar/encoder.ts";
-import type { PxarMetadata } from "#src/pxar/entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { EntryWriter, PxarSizes, StartArchive } from "#src/pxar/new_entry.ts";
 
 /** Where a tree goes. */
@@ -51,7 +51,7 @@ export class ArchiveWriter implements TreeWriter {
    * See {@link TreeWriter.startRoot}. @throws {UsageError} when it was started before: a writer
    * writes one archive
    */
-  startRoot(root: PxarMetadata, prelude: Uint8Array | undefined): EntryWriter {
+  startRoot(root: Metadata, prelude: Uint8Array | undefined): EntryWriter {
     if (this.#encoder !== undefined) {
       throw new UsageError("Cannot start an archive: this writer has written one");
     }

@@ -12,6 +12,9 @@ import {
   NO_ACL,
 } from "#src/bytes/acl.ts";
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
+import type { Xattr } from "#src/bytes/xattr.ts";
+
+export type { Xattr };
 
 /**
  * A point in time since 1970-01-01 UTC; `seconds` is negative before it, `nanoseconds` is
@@ -22,14 +25,6 @@ export interface Timestamp {
   readonly seconds: number;
   /** 0…999999999, added to `seconds`. */
   readonly nanoseconds: number;
-}
-
-/** An extended attribute. */
-export interface Xattr {
-  /** Full name with its prefix, such as `user.comment`. */
-  readonly name: string;
-  /** Any bytes; may be empty. */
-  readonly value: Uint8Array;
 }
 
 /** Metadata of an entry. */

@@ -10,21 +10,16 @@ import * as host from "#ffi/libc/calls.ts";
 import { setFileFlags } from "#ffi/libc/extract.ts";
 import { getFileFlags } from "#ffi/libc/metadata.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
-import {
-  NO_ACL,
-  PxarDecoder,
-  PxarEncoder,
-  type PxarEntry,
-  type PxarMetadata,
-} from "#src/pxar/mod.ts";
-import { encodeAccessAcl, encodeDefaultAcl } from "#src/bytes/acl.ts";
+import { PxarDecoder, PxarEncoder, type PxarEntry } from "#src/pxar/mod.ts";
+import { encodeAccessAcl, encodeDefaultAcl, NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { attributesOfFlags, CHATTR_FLAGS } from "#src/pxar/format/flags.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { joinDeviceNumber } from "#src/bytes/device_number.ts";
 
 /** Metadata of a test's entry. */
-export function metadata(mode: number, changes: Partial<PxarMetadata> = {}): PxarMetadata {
+export function metadata(mode: number, changes: Partial<Metadata> = {}): Metadata {
   return {
     mode,
     flags: 0n,
@@ -40,11 +35,11 @@ export function metadata(mode: number, changes: Partial<PxarMetadata> = {}): Pxa
 }
 
 /** Shorthands for metadata of plain entries. */
-export const DIRECTORY = (changes?: Partial<PxarMetadata>) => metadata(0o040755, changes);
+export const DIRECTORY = (changes?: Partial<Metadata>) => metadata(0o040755, changes);
 /** A regular file's metadata. */
-export const FILE = (changes?: Partial<PxarMetadata>) => metadata(0o100644, changes);
+export const FILE = (changes?: Partial<Metadata>) => metadata(0o100644, changes);
 /** A symbolic link's metadata. */
-export const SYMLINK = (changes?: Partial<PxarMetadata>) => metadata(0o120777, changes);
+export const SYMLINK = (changes?: Partial<Metadata>) => metadata(0o120777, changes);
 
 /** UTF-8 bytes. */
 export function text(content: string): Uint8Array {
@@ -54,7 +49,7 @@ export function text(content: string): Uint8Array {
 /** Encodes an archive of version 1 in memory. */
 export function archiveOf(
   build: (encoder: PxarEncoder) => void,
-  root: PxarMetadata = DIRECTORY(),
+  root: Metadata = DIRECTORY(),
 ): Uint8Array {
   const parts: Uint8Array[] = [];
   const encoder = new PxarEncoder({ write: (bytes) => void parts.push(bytes.slice()) }, { root });

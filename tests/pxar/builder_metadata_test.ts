@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
-import { NO_ACL } from "#src/pxar/entry.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { build, checkArchive, entryAt, IS_ROOT, makeTree, tool } from "./_build_support.ts";
 

@@ -3,14 +3,14 @@ import { IntegrityError, LimitError, UsageError } from "#src/errors.ts";
 import {
   memoryEntry,
   type NewFile,
-  NO_ACL,
   PxarAccessor,
   type PxarContent,
   PxarDecoder,
   PxarEncoder,
   pxarMetadata,
-  type Timestamp,
 } from "#src/pxar/mod.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Timestamp } from "#src/tree/metadata.ts";
 import { buildArchive, DIRECTORY, FILE, metadataOf, SYMLINK } from "#tests/support/pxar_builder.ts";
 import {
   CHECK_PXAR,

@@ -13,7 +13,8 @@ import {
   RESTORE_ALL,
   type TargetOptions,
 } from "#src/pxar/extractor/mod.ts";
-import { memoryEntry, NO_ACL, PxarAccessor, type PxarEncoder } from "#src/pxar/mod.ts";
+import { memoryEntry, PxarAccessor, type PxarEncoder } from "#src/pxar/mod.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
 import { MemorySource } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {

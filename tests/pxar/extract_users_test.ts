@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
-import { memoryEntry, NO_ACL } from "#src/pxar/mod.ts";
+import { memoryEntry } from "#src/pxar/mod.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   archiveOf,

@@ -83,12 +83,15 @@ Deno.test("ambiguousNames() names what two modules export, and what is allowed i
   const texts = new Map([
     ["src/a.ts", "export const A = 1;\nexport function both(): void {}\nexport class Port {}"],
     ["src/b.ts", "export async function both() {}\nexport interface Port {}\nconst A = 2;"],
+    ["src/c.ts", 'export {\n  type A as Other,\n} from "./a.ts";\nexport { A } from "./a.ts";'],
     ["tests/a_test.ts", "export const A = 1;"],
   ]);
   assert.deepEqual(ambiguousNames(texts, new Set(["Port"])), [
+    "src/c.ts: A as Other",
     "both: declared in src/a.ts and src/b.ts",
   ]);
   assert.deepEqual(ambiguousNames(texts, new Set(["Port", "both", "A"])), [
+    "src/c.ts: A as Other",
     "scripts/tidy.ts: A is declared once, and need not be allowed",
   ]);
 });

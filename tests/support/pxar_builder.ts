@@ -4,11 +4,13 @@
  * @module
  */
 
-import { NO_ACL, PxarEncoder, type PxarEncoderOptions, type PxarMetadata } from "#src/pxar/mod.ts";
+import { PxarEncoder, type PxarEncoderOptions } from "#src/pxar/mod.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { MemorySink } from "./pxar_fixtures.ts";
 
 /** Metadata with that mode and nothing remarkable else. */
-export function metadataOf(mode: number, more: Partial<PxarMetadata> = {}): PxarMetadata {
+export function metadataOf(mode: number, more: Partial<Metadata> = {}): Metadata {
   return {
     mode,
     flags: 0n,
@@ -24,11 +26,11 @@ export function metadataOf(mode: number, more: Partial<PxarMetadata> = {}): Pxar
 }
 
 /** Plain metadata by type. */
-export const DIRECTORY: PxarMetadata = metadataOf(0o40755);
+export const DIRECTORY: Metadata = metadataOf(0o40755);
 /** See {@link DIRECTORY}. */
-export const FILE: PxarMetadata = metadataOf(0o100644);
+export const FILE: Metadata = metadataOf(0o100644);
 /** See {@link DIRECTORY}. */
-export const SYMLINK: PxarMetadata = metadataOf(0o120777);
+export const SYMLINK: Metadata = metadataOf(0o120777);
 
 /** An archive in memory. */
 export interface BuiltArchive {

@@ -5,13 +5,9 @@
  */
 
 import { Buffer } from "node:buffer";
-import {
-  type EntryWriter,
-  type NewEntry,
-  type NewFile,
-  NO_ACL,
-  type PxarMetadata,
-} from "#src/pxar/mod.ts";
+import type { EntryWriter, NewEntry, NewFile } from "#src/pxar/mod.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { type TreeWriter, walkEntries } from "#src/transfer/mod.ts";
 import {
@@ -26,22 +22,22 @@ import {
 /** A directory of a model. */
 export interface ModelDirectory {
   readonly kind: "directory";
-  metadata: PxarMetadata;
+  metadata: Metadata;
   readonly children: Map<string, ModelNode>;
 }
 
 /** An entry of a model. The same file object under several names is one hard-linked file. */
 export type ModelNode =
   | ModelDirectory
-  | { readonly kind: "file"; readonly metadata: PxarMetadata; readonly content: Uint8Array }
-  | { readonly kind: "symlink"; readonly metadata: PxarMetadata; readonly target: string }
+  | { readonly kind: "file"; readonly metadata: Metadata; readonly content: Uint8Array }
+  | { readonly kind: "symlink"; readonly metadata: Metadata; readonly target: string }
   | {
     readonly kind: "device";
-    readonly metadata: PxarMetadata;
+    readonly metadata: Metadata;
     readonly major: bigint;
     readonly minor: bigint;
   }
-  | { readonly kind: "fifo" | "socket"; readonly metadata: PxarMetadata };
+  | { readonly kind: "fifo" | "socket"; readonly metadata: Metadata };
 
 const TYPE_BITS = {
   directory: FileType.DIRECTORY,
@@ -55,8 +51,8 @@ const TYPE_BITS = {
 /** Plain metadata with some fields of one's own. */
 export function metadata(
   kind: ModelNode["kind"],
-  fields: Partial<PxarMetadata> = {},
-): PxarMetadata {
+  fields: Partial<Metadata> = {},
+): Metadata {
   return {
     uid: 0,
     gid: 0,
@@ -74,7 +70,7 @@ export function metadata(
 /** A directory of a model. */
 export function directory(
   children: Readonly<Record<string, ModelNode>> = {},
-  fields: Partial<PxarMetadata> = {},
+  fields: Partial<Metadata> = {},
 ): ModelDirectory {
   return {
     kind: "directory",
@@ -86,7 +82,7 @@ export function directory(
 /** A regular file of a model. */
 export function file(
   content: string | Uint8Array,
-  fields: Partial<PxarMetadata> = {},
+  fields: Partial<Metadata> = {},
 ): ModelNode & { kind: "file" } {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return { kind: "file", metadata: metadata("file", { mode: 0o644, ...fields }), content: bytes };
@@ -166,7 +162,7 @@ export class ModelWriter implements TreeWriter, EntryWriter {
   readonly #files: { node: ModelNode; path: string }[] = [];
   readonly #path: string[] = [];
 
-  startRoot(metadata: PxarMetadata, prelude: Uint8Array | undefined): EntryWriter {
+  startRoot(metadata: Metadata, prelude: Uint8Array | undefined): EntryWriter {
     this.root = { kind: "directory", metadata, children: new Map() };
     this.prelude = prelude;
     this.#stack.push(this.root);
@@ -276,7 +272,7 @@ export function describeTree(reader: Tree): string[] {
 }
 
 /** Metadata as a text, whatever the order in which its fields were given. */
-export function describeMetadata(metadata: PxarMetadata): string {
+export function describeMetadata(metadata: Metadata): string {
   const { mode, uid, gid, mtime, flags, xattrs, acl, fcaps, projectId } = metadata;
   const { users, groups, groupObject, default: inherited, defaultUsers, defaultGroups } = acl;
   const values = [

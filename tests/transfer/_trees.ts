@@ -5,7 +5,8 @@
  */
 
 import fc from "fast-check";
-import { NO_ACL, type PxarAcl, type PxarMetadata } from "#src/pxar/mod.ts";
+import { type Acl, NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { ConflictPolicy } from "#src/transfer/mod.ts";
 import { directory, metadata, type ModelDirectory, type ModelNode } from "./_model.ts";
 
@@ -15,7 +16,7 @@ import { directory, metadata, type ModelDirectory, type ModelNode } from "./_mod
  */
 const NAMES = ["a", "b", "c", "A", "a~2", "ü", "\u{1f600}", "\uffee", "\udce9\udcff", " ", "-x"];
 
-const acl: fc.Arbitrary<PxarAcl> = fc.record({
+const acl: fc.Arbitrary<Acl> = fc.record({
   users: fc.uniqueArray(fc.nat(3), { maxLength: 2 }).map((ids) =>
     ids.sort().map((id) => ({ id: BigInt(id), permissions: 6n }))
   ),
@@ -31,7 +32,7 @@ const acl: fc.Arbitrary<PxarAcl> = fc.record({
   defaultGroups: fc.constantFrom([], [{ id: 9n, permissions: 4n }]),
 });
 
-function metadataOf(kind: ModelNode["kind"]): fc.Arbitrary<PxarMetadata> {
+function metadataOf(kind: ModelNode["kind"]): fc.Arbitrary<Metadata> {
   return fc.record({
     mode: fc.integer({ min: 0, max: 0o7777 }),
     uid: fc.constantFrom(0, 1000, 2 ** 32 - 2),

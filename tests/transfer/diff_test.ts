@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { PxarMetadata } from "#src/pxar/mod.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { LoopbackTree } from "#tests/support/loopback_tree.ts";
 import { type Difference, type DiffOptions, diffTrees } from "#src/transfer/mod.ts";
 import { ATTRIBUTE_FIELDS, METADATA_FIELDS, type MetadataField, type Tree } from "#src/tree/mod.ts";
@@ -55,7 +55,7 @@ Deno.test("diffTrees() tells changes of type, and what was or is in a directory"
   ]);
 });
 
-const CHANGES: Readonly<Record<Exclude<MetadataField, "links">, Partial<PxarMetadata>>> = {
+const CHANGES: Readonly<Record<Exclude<MetadataField, "links">, Partial<Metadata>>> = {
   mode: { mode: 0o600 },
   uid: { uid: 1 },
   gid: { gid: 1 },

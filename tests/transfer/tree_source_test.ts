@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { FormatError, OsError } from "#src/errors.ts";
-import { buildArchive, type BuildOptions, planArchive, type PxarMetadata } from "#src/pxar/mod.ts";
+import { buildArchive, type BuildOptions, planArchive } from "#src/pxar/mod.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { Tree } from "#src/tree/node.ts";
 import { copyTree, makeTreeSource, walkEntries } from "#src/transfer/mod.ts";
 import { makeArchive, MemorySink, openArchive } from "./_archives.ts";
 import { describeTree, directory, file, metadata, readModel, symlink } from "./_model.ts";
 
 const EIO = 5;
-const ACL: PxarMetadata["acl"] = {
+const ACL: Metadata["acl"] = {
   users: [{ id: 7n, permissions: 4n }],
   groups: [],
   groupObject: 5n,

@@ -8,13 +8,9 @@ import assert from "node:assert/strict";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import { openPlainSource } from "#src/io/files/plain_source.ts";
-import {
-  memoryEntry,
-  NO_ACL,
-  PxarAccessor,
-  PxarEncoder,
-  type PxarMetadata,
-} from "#src/pxar/mod.ts";
+import { memoryEntry, PxarAccessor, PxarEncoder } from "#src/pxar/mod.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { median } from "../host.ts";
 import { listManyPaths } from "./data.ts";
@@ -24,7 +20,7 @@ import { shuffledBlocks } from "../reader.ts";
 const LOOKUPS = 50_000;
 const ROUNDS = 3;
 
-function metadata(mode: number): PxarMetadata {
+function metadata(mode: number): Metadata {
   return {
     mode,
     flags: 0n,

@@ -9,7 +9,8 @@ import { type Command, Option } from "commander";
 import { toRecord, UsageError } from "#src/errors.ts";
 import type { CommandContext } from "../command.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
-import { type BoxColumn, formatBoxTable } from "../terminal/box_table.ts";
+import { formatBoxTable } from "../terminal/box_table.ts";
+import type { Column } from "../terminal/table.ts";
 
 /**
  * Form of results: for people; one JSON document; the same on several lines; one JSON document a
@@ -47,7 +48,7 @@ export function addFormatOptions(command: Command): Command {
 
 /** A table of records: what is printed of each for people. */
 export interface RecordTable<Item> {
-  readonly columns: readonly BoxColumn[];
+  readonly columns: readonly Column[];
   row(item: Item): readonly string[];
 }
 
@@ -87,12 +88,12 @@ export class Output {
   }
 
   /** A table as text, as the environment wants it. */
-  table(columns: readonly BoxColumn[], rows: readonly (readonly string[])[]): string {
+  table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
     return this.#table(columns, rows, !isSet(this.#context, "PROXMOX_OUTPUT_NO_HEADER"));
   }
 
   /** A table without headings. */
-  plainTable(columns: readonly BoxColumn[], rows: readonly (readonly string[])[]): string {
+  plainTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
     return this.#table(columns, rows, false);
   }
 
@@ -128,7 +129,7 @@ export class Output {
   }
 
   #table(
-    columns: readonly BoxColumn[],
+    columns: readonly Column[],
     rows: readonly (readonly string[])[],
     hasHeader: boolean,
   ): string {

@@ -6,9 +6,6 @@
 
 import { type Column, formatParagraphs, formatTable, wrapTable } from "./table.ts";
 
-/** A column's heading and side. */
-export type BoxColumn = Column;
-
 /** What a table has around its cells. */
 export interface BoxTableStyle {
   readonly hasBorder: boolean;
@@ -22,7 +19,7 @@ export interface BoxTableStyle {
 
 /** Formats rows under headings; ends with a line feed. A table without rows is nothing. */
 export function formatBoxTable(
-  columns: readonly BoxColumn[],
+  columns: readonly Column[],
   rows: readonly (readonly string[])[],
   style: BoxTableStyle,
 ): string {

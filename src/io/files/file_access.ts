@@ -28,7 +28,7 @@ export interface FileStatus {
 }
 
 /** An entry of a directory; a symbolic link is not followed. */
-export interface DirectoryEntry {
+export interface FileEntry {
   /** As in `src/bytes/file_name.ts`. */
   readonly name: string;
   /** What it is. */
@@ -55,7 +55,7 @@ export interface Files {
    */
   status(path: string, followsLink?: boolean): FileStatus | undefined;
   /** Entries of a directory, in no order. @throws {OsError} when it cannot be listed */
-  entries(path: string): DirectoryEntry[];
+  entries(path: string): FileEntry[];
   /**
    * Reads a regular file of at most `sizeMax` bytes.
    *

@@ -11,7 +11,7 @@ import type { Files } from "./file_access.ts";
 import { nativeFiles } from "./native_files.ts";
 import { plainFiles } from "./plain_files.ts";
 
-export type { DirectoryEntry, FileKind, FileStatus } from "./file_access.ts";
+export type { FileEntry, FileKind, FileStatus } from "./file_access.ts";
 
 /** Files of the host. */
 export const hostFiles: Files = mayUseFfi ? nativeFiles : plainFiles;

@@ -7,7 +7,7 @@
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import * as metadata from "#ffi/libc/metadata.ts";
-import { FILE_MODE, type FileSink, type FileSinkOptions, type Sink } from "../streams.ts";
+import { type FileSink, type FileSinkOptions, NEW_FILE_MODE, type Sink } from "../streams.ts";
 import { directoryOf, renameFile, syncDirectory, temporaryPathFor } from "./whole_file.ts";
 
 /** Below this a copy by the kernel costs more than it saves. */
@@ -46,7 +46,7 @@ export class NativeFileSink implements FileSink {
   #endsInHole = false;
 
   private constructor(path: string, options: FileSinkOptions) {
-    const { mode = FILE_MODE, isDurable = false, isReplacing = false } = options;
+    const { mode = NEW_FILE_MODE, isDurable = false, isReplacing = false } = options;
     this.#path = path;
     this.#isDurable = isDurable;
     this.#temporaryPath = isReplacing ? temporaryPathFor(path) : undefined;

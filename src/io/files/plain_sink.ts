@@ -5,7 +5,7 @@
  */
 
 import { Errno, OsError } from "#src/errors.ts";
-import { FILE_MODE, type FileSink, type FileSinkOptions, type Sink } from "../streams.ts";
+import { type FileSink, type FileSinkOptions, NEW_FILE_MODE, type Sink } from "../streams.ts";
 import { callRuntime } from "./runtime_call.ts";
 import { directoryOf, temporaryPathFor } from "./whole_file.ts";
 
@@ -20,7 +20,7 @@ export class PlainFileSink implements FileSink {
   #isOpen = true;
 
   private constructor(path: string, options: FileSinkOptions) {
-    const { mode = FILE_MODE, isDurable = false, isReplacing = false } = options;
+    const { mode = NEW_FILE_MODE, isDurable = false, isReplacing = false } = options;
     this.#path = path;
     this.#isDurable = isDurable;
     this.#firstPath = isReplacing ? temporaryPathFor(path) : path;

@@ -19,7 +19,7 @@ import {
 import { NAME_SIZE_MAX, PATH_SIZE_MAX } from "../format/limits.ts";
 import { isOwnFailure, reportMissing } from "./failures.ts";
 import type { BuildReportBuilder } from "./report.ts";
-import type { SourceDirectory, SourceName } from "./source.ts";
+import type { SourceDirectory, SourceEntryName } from "./source.ts";
 
 /** Name under which an archive of version 1 keeps the patterns of the command line. */
 export const EXCLUDE_OPTIONS_NAME = ".pxarexclude-cli";
@@ -59,13 +59,13 @@ export class ChildLister {
    * @throws {LimitError} when more names would be held than allowed
    * @throws {OsError} when nothing of the source itself can be listed
    */
-  enter(directory: SourceDirectory, path: string): readonly SourceName[] {
+  enter(directory: SourceDirectory, path: string): readonly SourceEntryName[] {
     this.#readExcludeFile(directory, path);
     const prefixSize = encodeFileNameInto(path, this.#path);
     if (prefixSize < 0) throw new LimitError(`Cannot archive "${path}": the path is too long`);
     this.#path[prefixSize] = SLASH;
     const isRoot = path === "";
-    const names: SourceName[] = [];
+    const names: SourceEntryName[] = [];
     const result = directory.list((name, listedType) => {
       if (isRoot && name === EXCLUDE_OPTIONS_NAME) return;
       const type = listedType === EntryType.UNKNOWN
@@ -172,7 +172,7 @@ export class ChildLister {
 const SURROGATE = /[\ud800-\udfff]/;
 
 /** Each name once: a directory that is changed while it is listed may give one twice. */
-function withoutTwins(sorted: SourceName[]): SourceName[] {
+function withoutTwins(sorted: SourceEntryName[]): SourceEntryName[] {
   const hasTwins = sorted.some(({ name }, index) => name === sorted[index - 1]?.name);
   return hasTwins ? sorted.filter(({ name }, index) => name !== sorted[index - 1]?.name) : sorted;
 }
@@ -181,7 +181,7 @@ function withoutTwins(sorted: SourceName[]): SourceName[] {
  * Sorts by the bytes of the names. Their strings have the same order unless there are characters of
  * two code units, or escaped bytes.
  */
-function sortNames(names: SourceName[]): SourceName[] {
+function sortNames(names: SourceEntryName[]): SourceEntryName[] {
   if (!names.some(({ name }) => SURROGATE.test(name))) {
     return withoutTwins(names.sort((a, b) => (a.name < b.name ? -1 : 1)));
   }

@@ -9,7 +9,8 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { OsError, UsageError } from "#src/errors.ts";
 import { Errno, HostStat } from "#ffi/libc/calls.ts";
-import { type PxarMetadata, pxarMetadata } from "../entry.ts";
+import { pxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { PathPattern } from "../exclude/pattern.ts";
 import { splitDeviceNumber } from "#src/bytes/device_number.ts";
 import { DEPTH_MAX, PATH_SIZE_MAX, TARGET_SIZE_MAX } from "../format/limits.ts";
@@ -17,8 +18,14 @@ import { type EntryOffset, type EntryWriter, memoryEntry, type NewEntry } from "
 import { ChildLister, EXCLUDE_OPTIONS_NAME } from "./children.ts";
 import { reportMissing } from "./failures.ts";
 import { type BuildOptions, ENTRIES_MAX_DEFAULT } from "./options.ts";
-import type { BuildEntryKind, BuildReportBuilder } from "./report.ts";
-import { type BuildSource, type SourceDirectory, type SourceName, statMetadata } from "./source.ts";
+import type { EntryKind } from "../report_counter.ts";
+import type { BuildReportBuilder } from "./report.ts";
+import {
+  type BuildSource,
+  type SourceDirectory,
+  type SourceEntryName,
+  statMetadata,
+} from "./source.ts";
 import { FileAdder } from "./source_entry.ts";
 
 /** A directory whose children are being archived. */
@@ -29,7 +36,7 @@ interface Frame {
   readonly device: number;
   /** Patterns that were in force outside. */
   readonly patternCount: number;
-  readonly names: readonly SourceName[];
+  readonly names: readonly SourceEntryName[];
   next: number;
 }
 
@@ -87,7 +94,7 @@ export class DirectoryWalk {
    * @returns its metadata
    * @throws {UsageError} when it belongs to a pseudo file system
    */
-  enterRoot(directory: SourceDirectory, stat: HostStat): PxarMetadata {
+  enterRoot(directory: SourceDirectory, stat: HostStat): Metadata {
     try {
       if (directory.isPseudo?.() === true) {
         throw new UsageError(
@@ -158,7 +165,7 @@ export class DirectoryWalk {
     frame.directory.close();
   }
 
-  #add(writer: EntryWriter, frame: Frame, item: SourceName): void {
+  #add(writer: EntryWriter, frame: Frame, item: SourceEntryName): void {
     if (this.#isTooDeep(frame, item)) {
       // Not a reason to stop: any user with write access to the source could prevent every backup.
       this.#report.add(
@@ -174,18 +181,18 @@ export class DirectoryWalk {
   }
 
   /** Whether readers would refuse an archive with this entry. */
-  #isTooDeep({ path }: Frame, { name, type }: SourceName): boolean {
+  #isTooDeep({ path }: Frame, { name, type }: SourceEntryName): boolean {
     if (type === EntryType.DIRECTORY && this.#frames.length >= DEPTH_MAX) return true;
     // A code unit takes up to three bytes.
     if (3 * (path.length + 1 + name.length) <= PATH_SIZE_MAX) return false;
     return encodeFileName(path).length + 1 + encodeFileName(name).length > PATH_SIZE_MAX;
   }
 
-  #begin(path: string, kind: BuildEntryKind): void {
+  #begin(path: string, kind: EntryKind): void {
     this.#options.onEntry?.(path, kind);
   }
 
-  #done(kind: BuildEntryKind): void {
+  #done(kind: EntryKind): void {
     this.#report.done(kind);
     this.#options.onProgress?.(this.#report);
   }
@@ -272,7 +279,7 @@ export class DirectoryWalk {
    * Adds what is neither file nor directory. None of these is opened: what they have beside stat(2)
    * is not archived.
    */
-  #addOther(writer: EntryWriter, frame: Frame, { name, type }: SourceName): void {
+  #addOther(writer: EntryWriter, frame: Frame, { name, type }: SourceEntryName): void {
     const stat = this.#stat;
     const path = `${frame.path}/${name}`;
     const result = frame.directory.stat(name, stat);

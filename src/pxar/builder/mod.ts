@@ -7,8 +7,6 @@
 export { type ArchiveSinks, buildArchive, buildInto, planArchive } from "./build_archive.ts";
 export { type BuildOptions, type BuildProgress, ENTRIES_MAX_DEFAULT } from "./options.ts";
 export {
-  BUILD_PROBLEMS_KEPT_MAX,
-  type BuildEntryKind,
   type BuildProblem,
   type BuildProblemKind,
   type BuildReport,

@@ -10,11 +10,10 @@ import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import * as metadata from "#ffi/libc/metadata.ts";
-import { isStoredXattr, XATTR_CAPABILITY } from "#src/tree/metadata.ts";
+import { isStoredXattr, type Metadata, type Xattr, XATTR_CAPABILITY } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
-import { NO_ACL, type PxarAcl, type PxarMetadata, type PxarXattr } from "../entry.ts";
+import { type Acl, decodePosixAcl, NO_ACL } from "#src/bytes/acl.ts";
 import { CHATTR_FLAGS, FAT_FLAGS, flagsOfAttributes } from "../format/flags.ts";
-import { decodePosixAcl } from "#src/bytes/acl.ts";
 import { featuresOf, type FileSystemFeatures } from "./file_systems.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import { type MetadataOptions, statMetadata } from "./source.ts";
@@ -37,7 +36,7 @@ const FAT_MASK = FAT_FLAGS.reduce((mask, { attribute }) => mask | attribute, 0);
 
 /** The xattrs of one file, sorted by what they are for. */
 interface ReadXattrs {
-  readonly xattrs: PxarXattr[];
+  readonly xattrs: Xattr[];
   fcaps: Uint8Array | undefined;
   aclAccess: Uint8Array | undefined;
   aclDefault: Uint8Array | undefined;
@@ -74,7 +73,7 @@ export class NativeMetadataReader {
   }
 
   /** All metadata of an open file or directory. @param path for messages */
-  read(fd: number, stat: host.HostStat, path: string): PxarMetadata {
+  read(fd: number, stat: host.HostStat, path: string): Metadata {
     const features = this.features(fd, stat.device);
     const basic = statMetadata(stat);
     const flags = this.#flags(fd, features, path);
@@ -178,7 +177,7 @@ export class NativeMetadataReader {
     }
   }
 
-  #acl(read: ReadXattrs, stat: host.HostStat, path: string): PxarAcl {
+  #acl(read: ReadXattrs, stat: host.HostStat, path: string): Acl {
     const isDirectory = (stat.mode & FileType.MASK) === FileType.DIRECTORY;
     try {
       return decodePosixAcl(read.aclAccess, isDirectory ? read.aclDefault : undefined) ?? NO_ACL;

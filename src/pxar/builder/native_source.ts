@@ -9,7 +9,7 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt, preadInto } from "#ffi/libc/metadata.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { NativeMetadataReader } from "./native_metadata.ts";
 import type { BuildReportBuilder } from "./report.ts";
 import type {
@@ -69,7 +69,7 @@ class HostFile implements SourceFile {
     this.#reader = reader;
   }
 
-  metadata(stat: host.HostStat, path: string): PxarMetadata {
+  metadata(stat: host.HostStat, path: string): Metadata {
     return this.#reader.read(this.fd, stat, path);
   }
 
@@ -162,7 +162,7 @@ class HostDirectory implements SourceDirectory {
     return typeof target === "number" ? target : decodeFileName(target);
   }
 
-  metadata(stat: host.HostStat, path: string): PxarMetadata {
+  metadata(stat: host.HostStat, path: string): Metadata {
     return this.#reader.read(this.#fd, stat, path);
   }
 

@@ -5,7 +5,8 @@
  */
 
 import type { MakeBuildSource, MetadataOptions } from "./source.ts";
-import type { BuildEntryKind, BuildProblem } from "./report.ts";
+import type { EntryKind } from "../report_counter.ts";
+import type { BuildProblem } from "./report.ts";
 
 /** Names held in memory at most: those of the directories on the way to the present one. */
 export const ENTRIES_MAX_DEFAULT = 1 << 20;
@@ -40,7 +41,7 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   /** How files are reached. Default: by system calls where FFI is allowed, else by the runtime. */
   readonly makeSource?: MakeBuildSource;
   /** Called for every entry, before its content is read. */
-  readonly onEntry?: ((path: string, kind: BuildEntryKind) => void) | undefined;
+  readonly onEntry?: ((path: string, kind: EntryKind) => void) | undefined;
   /** Called after every entry, and now and then in long files. */
   readonly onProgress?: (progress: BuildProgress) => void;
   /** Called for every problem when it is found. */

@@ -13,7 +13,7 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import * as fs from "node:fs";
 import { Errno, type HostStat, OsError } from "#ffi/libc/calls.ts";
 import { callRuntime } from "#src/io/files/runtime_call.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { type BuildSource, type SourceDirectory, type SourceFile, statMetadata } from "./source.ts";
 
 /** Makes a source of the runtime's calls. See {@link MakeBuildSource}. */
@@ -92,7 +92,7 @@ class FsDirectory implements SourceDirectory {
     return attempt("read link", () => fs.readlinkSync(this.#join(name)));
   }
 
-  metadata(stat: HostStat): PxarMetadata {
+  metadata(stat: HostStat): Metadata {
     return statMetadata(stat);
   }
 

@@ -8,11 +8,6 @@ import { StateError } from "#src/errors.ts";
 import type { PxarSizes } from "../new_entry.ts";
 import { type EntryKind, ReportCounter } from "../report_counter.ts";
 
-export {
-  type EntryKind as BuildEntryKind,
-  PROBLEMS_KEPT_MAX as BUILD_PROBLEMS_KEPT_MAX,
-} from "../report_counter.ts";
-
 /** What happened to an entry. */
 export type BuildProblemKind =
   /** Permission denied, a bad sector, a connection that is lost: left out. */
@@ -74,7 +69,7 @@ export interface BuildReport {
   readonly errorCount: number;
   /** Things that are not as they were, though nothing is missing. */
   readonly warningCount: number;
-  /** The first {@link BUILD_PROBLEMS_KEPT_MAX} problems. */
+  /** The first {@link PROBLEMS_KEPT_MAX} problems. */
   readonly problems: readonly BuildProblem[];
   /** Lengths of the streams; undefined for a dry run. */
   readonly sizes: PxarSizes | undefined;

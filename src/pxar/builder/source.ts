@@ -11,12 +11,12 @@
  */
 
 import type { HostStat } from "#ffi/libc/calls.ts";
-import type { PxarMetadata } from "../entry.ts";
-import { NO_ACL } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
 import type { BuildReportBuilder } from "./report.ts";
 
 /** A name in a directory. */
-export interface SourceName {
+export interface SourceEntryName {
   readonly name: string;
   /** One of `EntryType`; where that costs a call it may be `UNKNOWN`. */
   readonly type: number;
@@ -29,7 +29,7 @@ export interface SourceName {
 export interface SourceDirectory {
   /**
    * Calls `take` for all names but `.` and `..`, in no order. @param take gets the type as in
-   * {@link SourceName}
+   * {@link SourceEntryName}
    */
   list(take: (name: string, type: number) => void): number;
   /** Attributes of a name; links are not followed. */
@@ -41,7 +41,7 @@ export interface SourceDirectory {
   /** Target of a symbolic link. */
   readLink(name: string): string | number;
   /** Metadata of this directory. */
-  metadata(stat: HostStat, path: string): PxarMetadata;
+  metadata(stat: HostStat, path: string): Metadata;
   /**
    * Whether the file system of this directory is made up by the kernel; left out where that cannot
    * be told.
@@ -56,7 +56,7 @@ export interface SourceFile {
   /** Descriptor, where there is one: a sink may copy the content from it. */
   readonly fd?: number | undefined;
   /** Metadata of this file. */
-  metadata(stat: HostStat, path: string): PxarMetadata;
+  metadata(stat: HostStat, path: string): Metadata;
   /** Reads up to `target.length` bytes at `offset`. */
   read(target: Uint8Array, offset: number): number;
   /**
@@ -110,7 +110,7 @@ export type MakeBuildSource = (
 const NO_XATTRS: readonly never[] = [];
 
 /** The part of the metadata that stat(2) gives. */
-export function statMetadata(stat: HostStat): PxarMetadata {
+export function statMetadata(stat: HostStat): Metadata {
   return {
     mode: stat.mode,
     flags: 0n,

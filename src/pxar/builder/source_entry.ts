@@ -6,7 +6,7 @@
 
 import { UsageError } from "#src/errors.ts";
 import { describeErrno, HostStat } from "#ffi/libc/calls.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { EntryOffset, EntryWriter, NewFile, PxarContent } from "../new_entry.ts";
 import { reportMissing } from "./failures.ts";
 import { FileContentReader } from "./file_content.ts";
@@ -150,7 +150,7 @@ export class SourceEntry implements NewFile {
   /** Path from the source directory, `/a/b`. */
   readonly path: string;
   /** As it was when the file was found. */
-  readonly metadata: PxarMetadata;
+  readonly metadata: Metadata;
   /** Length in bytes when it was found. */
   readonly size: number;
   /** Number of names, also of those outside of the source directory. */
@@ -164,7 +164,7 @@ export class SourceEntry implements NewFile {
     files: FileAdder,
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     size: number,
     linkCount: number,
     open: () => PxarContent,

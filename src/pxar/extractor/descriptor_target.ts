@@ -14,7 +14,7 @@ import { FormatError, OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openBeneath } from "#ffi/libc/extract.ts";
 import { FileType } from "#src/tree/node.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { type DeviceNumber, joinDeviceNumber } from "#src/bytes/device_number.ts";
 import { ClaimedNames, sameNameError } from "./claimed_names.ts";
 import { ContentWriter } from "./content_writer.ts";
@@ -126,7 +126,7 @@ export class DescriptorTarget implements ExtractTarget {
     this.#push(host.unwrap(opened, "open directory", path), false, parent.givesAcl);
   }
 
-  leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
+  leaveDirectory(metadata: Metadata | undefined, path: string, problems: ProblemSink): void {
     const { fd, wasThere, givesAcl, modeBefore } = this.#levels.pop()!;
     const mayHaveAcl = wasThere || givesAcl;
     try {
@@ -144,7 +144,7 @@ export class DescriptorTarget implements ExtractTarget {
   createFile(
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     content: EntryContent,
     problems: ProblemSink,
   ): void {
@@ -170,7 +170,7 @@ export class DescriptorTarget implements ExtractTarget {
   createSymlink(
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     target: string,
     problems: ProblemSink,
   ): void {
@@ -330,7 +330,7 @@ export class DescriptorTarget implements ExtractTarget {
     name: string,
     path: string,
     type: number,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     problems: ProblemSink,
   ): void {
     const { fd: directory, givesAcl: mayHaveAcl } = this.#current();

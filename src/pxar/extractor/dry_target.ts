@@ -6,7 +6,7 @@
 
 import * as fs from "node:fs";
 import { FileType } from "#src/tree/node.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { joinDeviceNumber } from "#src/bytes/device_number.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { InTheWayError, leaveFor, type OverwriteLeave } from "./in_the_way.ts";
@@ -49,7 +49,7 @@ export class DryTarget implements ExtractTarget {
     this.#levels.pop();
   }
 
-  createFile(name: string, path: string, _metadata: PxarMetadata, _content: EntryContent): void {
+  createFile(name: string, path: string, _metadata: Metadata, _content: EntryContent): void {
     const found = this.#find(name);
     this.#check(found, path, "create file", "files");
     if (found !== undefined && found.nlink > 1) this.#replaced.set(fileId(found), path.slice(1));

@@ -10,9 +10,9 @@ import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PxarHardlink } from "../entry.ts";
 import type { PathPattern } from "../exclude/pattern.ts";
 import type { ExtractTarget } from "./extract_target.ts";
-import { Extraction, type ExtractionOptions, type ReadContent } from "./extraction.ts";
+import { Extraction, type ExtractionOptions, type ReadNext } from "./extraction.ts";
 import { type DamageHelp, DamagePath } from "../damage_path.ts";
-import { LinkedFiles } from "./linked_files.ts";
+import { RestoredLinks } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 import { EntrySelection } from "./selection.ts";
 
@@ -61,7 +61,7 @@ export function extractArchive(
       selected.pop();
       extraction.leaveDirectory();
     };
-    const read: ReadContent = ({ bytes }, start, size) => {
+    const read: ReadNext = ({ bytes }, start, size) => {
       const isWhole = start === 0 && size === bytes.length;
       return decoder.readContent(isWhole ? bytes : bytes.subarray(start, start + size));
     };
@@ -95,7 +95,7 @@ function restore(
   event: PxarEntryEvent,
   isSelected: boolean,
   links: SelectedLinks,
-  read: ReadContent,
+  read: ReadNext,
 ): void {
   const { name, path, depth, offset, entry } = event;
   if (entry.kind === "directory") {
@@ -123,7 +123,7 @@ class SelectedLinks {
   readonly #extraction: Extraction;
   readonly #selection: EntrySelection;
   readonly #openAccessor: (() => PxarAccessor) | undefined;
-  #opened: { readonly accessor: PxarAccessor; readonly files: LinkedFiles } | undefined;
+  #opened: { readonly accessor: PxarAccessor; readonly files: RestoredLinks } | undefined;
 
   constructor(
     extraction: Extraction,
@@ -158,6 +158,6 @@ class SelectedLinks {
 
   #open(openAccessor: () => PxarAccessor) {
     const accessor = openAccessor();
-    return { accessor, files: new LinkedFiles(accessor, this.#extraction) };
+    return { accessor, files: new RestoredLinks(accessor, this.#extraction) };
   }
 }

@@ -9,7 +9,7 @@ import { StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
 import type { ExtractTarget } from "./extract_target.ts";
 import { Extraction, type ExtractionOptions } from "./extraction.ts";
-import { LinkedFiles, readerOf } from "./linked_files.ts";
+import { readerOf, RestoredLinks } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 
 /** How one entry is extracted. */
@@ -139,13 +139,13 @@ class Walk {
   readonly #accessor: PxarAccessor;
   readonly #extraction: Extraction;
   readonly #links: LinkPlaces;
-  readonly #files: LinkedFiles;
+  readonly #files: RestoredLinks;
 
   constructor(accessor: PxarAccessor, extraction: Extraction, links: LinkPlaces) {
     this.#accessor = accessor;
     this.#extraction = extraction;
     this.#links = links;
-    this.#files = new LinkedFiles(accessor, extraction);
+    this.#files = new RestoredLinks(accessor, extraction);
   }
 
   /** What is chosen below a directory that is not chosen itself. */

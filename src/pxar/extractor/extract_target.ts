@@ -6,7 +6,7 @@
 
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { DeviceNumber } from "#src/bytes/device_number.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 
@@ -25,7 +25,7 @@ export interface EntryContent {
 /** What a FIFO, socket or device node is; its mode says which of them. */
 export interface SpecialEntry {
   /** Owner, mode, times and the rest that the target is asked to set. */
-  readonly metadata: PxarMetadata;
+  readonly metadata: Metadata;
   /** Of devices only. */
   readonly device?: DeviceNumber;
 }
@@ -53,12 +53,12 @@ export interface ExtractTarget {
    * Restores the metadata of the current directory, unless undefined, and goes back to the one
    * above. Above the target itself there is nothing: then the target is done.
    */
-  leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void;
+  leaveDirectory(metadata: Metadata | undefined, path: string, problems: ProblemSink): void;
   /** Makes a regular file. */
   createFile(
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     content: EntryContent,
     problems: ProblemSink,
   ): void;
@@ -66,7 +66,7 @@ export interface ExtractTarget {
   createSymlink(
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     target: string,
     problems: ProblemSink,
   ): void;

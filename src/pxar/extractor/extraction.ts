@@ -8,7 +8,8 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { Errno, Failure, FormatError, OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { isDamage } from "#src/io/sound_read.ts";
-import type { PxarEntry, PxarMetadata } from "../entry.ts";
+import type { PxarEntry } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { targetPathObjection } from "../format/name.ts";
 import type { EntryContent, ExtractTarget } from "./extract_target.ts";
 import { InTheWayError } from "./in_the_way.ts";
@@ -83,12 +84,12 @@ interface Level {
   readonly name: string;
   readonly path: string;
   /** Undefined for a target directory that stays as it is. */
-  readonly metadata: PxarMetadata | undefined;
+  readonly metadata: Metadata | undefined;
   state: "pending" | "open" | "failed";
 }
 
 /** Reads further bytes of the content of the file at hand. @returns the count, 0 at the end */
-export type ReadContent = (target: NativeBuffer, start: number, size: number) => number;
+export type ReadNext = (target: NativeBuffer, start: number, size: number) => number;
 
 /** Restores entries in the order of the calls. */
 export class Extraction {
@@ -130,12 +131,12 @@ export class Extraction {
   /**
    * The target directory itself; comes first. It stays as it is when there are no metadata for it.
    */
-  beginRoot(metadata: PxarMetadata | undefined): void {
+  beginRoot(metadata: Metadata | undefined): void {
     this.#levels.push({ name: "", path: "/", metadata, state: "open" });
   }
 
   /** A directory begins. It is made now if it is `wanted`, else when something in it is. */
-  enterDirectory(name: string, path: string, metadata: PxarMetadata, wanted: boolean): void {
+  enterDirectory(name: string, path: string, metadata: Metadata, wanted: boolean): void {
     const isParentFailed = this.#levels.at(-1)!.state === "failed";
     this.#levels.push({ name, path, metadata, state: isParentFailed ? "failed" : "pending" });
     if (wanted) this.#openDirectories();
@@ -176,7 +177,7 @@ export class Extraction {
   }
 
   /** Restores anything but a directory or a hard link. @returns whether it is there now */
-  restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadContent): boolean {
+  restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadNext): boolean {
     const { kind, metadata } = entry;
     const { features } = this.#target;
     const isSwitchedOff = kind === "device" && !features.deviceNodes ||
@@ -297,7 +298,7 @@ export class Extraction {
    * Content of a file; what goes wrong in reading it ends the extraction, unless it is damage in
    * one place.
    */
-  #content(path: string, size: number, read: ReadContent): EntryContent {
+  #content(path: string, size: number, read: ReadNext): EntryContent {
     const report = this.#report;
     let left = size;
     return {
@@ -348,7 +349,7 @@ export class Extraction {
 }
 
 function readSource(
-  read: ReadContent,
+  read: ReadNext,
   target: NativeBuffer,
   start: number,
   size: number,
@@ -366,7 +367,7 @@ function stepOf(error: Error): string {
 
 function checkType(
   kind: PxarEntry["kind"],
-  metadata: PxarMetadata | undefined,
+  metadata: Metadata | undefined,
   path: string,
 ): void {
   if (metadata === undefined) return;

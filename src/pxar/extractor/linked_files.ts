@@ -6,7 +6,7 @@
  */
 
 import type { PxarAccessor, PxarNode } from "../accessor.ts";
-import type { Extraction, LinkLeave, ReadContent } from "./extraction.ts";
+import type { Extraction, LinkLeave, ReadNext } from "./extraction.ts";
 
 const LINK: LinkLeave = { isTargetSelected: true, mayCopy: true };
 
@@ -14,7 +14,7 @@ const LINK: LinkLeave = { isTargetSelected: true, mayCopy: true };
  * Restores such files: the first name that is asked for gets the content, the others become links
  * to it.
  */
-export class LinkedFiles {
+export class RestoredLinks {
   readonly #accessor: PxarAccessor;
   readonly #extraction: Extraction;
   /** Paths below the target directory, by the file's offset in the archive. */
@@ -43,7 +43,7 @@ export class LinkedFiles {
 }
 
 /** Reads the content of an entry from its beginning. */
-export function readerOf(accessor: PxarAccessor, node: PxarNode): ReadContent {
+export function readerOf(accessor: PxarAccessor, node: PxarNode): ReadNext {
   let offset = 0;
   return (target, start, size) => {
     const count = accessor.readContent(node, offset, target, start, size);

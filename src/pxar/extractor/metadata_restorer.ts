@@ -18,11 +18,10 @@ import {
   setXattrByPath,
 } from "#ffi/libc/extract.ts";
 import { getFileFlags } from "#ffi/libc/metadata.ts";
-import { XATTR_CAPABILITY } from "#src/tree/metadata.ts";
+import { type Metadata, XATTR_CAPABILITY } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
-import { NO_ACL, type PxarMetadata } from "../entry.ts";
+import { encodeAccessAcl, encodeDefaultAcl, lacksGroupObject, NO_ACL } from "#src/bytes/acl.ts";
 import { attributesOfFlags, CHATTR_FLAGS, FAT_FLAGS } from "../format/flags.ts";
-import { encodeAccessAcl, encodeDefaultAcl, lacksGroupObject } from "#src/bytes/acl.ts";
 import { type RestoreFeatures, SET_OWNER } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";
@@ -97,7 +96,7 @@ export class MetadataRestorer {
   }
 
   /** Restores everything, in the order in which one step does not undo another. */
-  restore(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
+  restore(object: RestoredObject, metadata: Metadata, problems: ProblemSink): void {
     const isOwned = this.#restoreOwner(object, metadata, problems);
     if (this.#features.xattrs && metadata.xattrs.length > 0) {
       this.#restoreXattrs(object, metadata, problems);
@@ -126,7 +125,7 @@ export class MetadataRestorer {
   }
 
   /** @returns whether the object belongs to whom it should */
-  #restoreOwner(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): boolean {
+  #restoreOwner(object: RestoredObject, metadata: Metadata, problems: ProblemSink): boolean {
     const { uid, gid } = metadata;
     const isOwn = uid === this.#uid && gid === this.#gid;
     if (!this.#features.owner) return isOwn;
@@ -147,7 +146,7 @@ export class MetadataRestorer {
     return result >= 0;
   }
 
-  #restoreXattrs(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
+  #restoreXattrs(object: RestoredObject, metadata: Metadata, problems: ProblemSink): void {
     for (const { name, value } of metadata.xattrs) {
       const step = `set xattr ${JSON.stringify(name)} of`;
       if (isRestoredXattr(name)) report(setXattr(object, name, value), step, object, problems);
@@ -158,7 +157,7 @@ export class MetadataRestorer {
     }
   }
 
-  #restoreAcls(object: RestoredObject, metadata: PxarMetadata, problems: ProblemSink): void {
+  #restoreAcls(object: RestoredObject, metadata: Metadata, problems: ProblemSink): void {
     const { acl, mode } = metadata;
     if (acl === NO_ACL && !object.mayHaveAcl) return;
     const step = "set ACL of";

@@ -8,15 +8,15 @@ import * as fs from "node:fs";
 import { OsError } from "#src/errors.ts";
 import { Errno } from "#ffi/libc/calls.ts";
 import type { Timestamp } from "#src/tree/node.ts";
-import type { PxarAcl, PxarMetadata } from "../entry.ts";
-import { hasAccessAcl } from "#src/bytes/acl.ts";
+import { type Acl, hasAccessAcl } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { RestoreFeatures } from "./options.ts";
 import type { ProblemSink } from "./report.ts";
 import { isRestoredXattr } from "./xattr_names.ts";
 
 /** Reports what an entry has of attributes that only system calls can set. */
 export function reportUnsupported(
-  metadata: PxarMetadata,
+  metadata: Metadata,
   features: RestoreFeatures,
   path: string,
   problems: ProblemSink,
@@ -36,7 +36,7 @@ export function reportUnsupported(
   }
 }
 
-function hasAcl(acl: PxarAcl): boolean {
+function hasAcl(acl: Acl): boolean {
   return hasAccessAcl(acl) || acl.default !== undefined || acl.defaultUsers.length > 0 ||
     acl.defaultGroups.length > 0;
 }

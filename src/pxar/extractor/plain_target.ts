@@ -21,7 +21,7 @@ import { OsError } from "#src/errors.ts";
 import { callRuntime } from "#src/io/files/runtime_call.ts";
 import { Errno, OpenFlag } from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
-import type { PxarMetadata } from "../entry.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { ClaimedNames, sameNameError } from "./claimed_names.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import { BlockBuffer } from "./holes.ts";
@@ -120,7 +120,7 @@ export class PlainTarget implements ExtractTarget {
     this.#push(hostPath, path, false);
   }
 
-  leaveDirectory(metadata: PxarMetadata | undefined, path: string, problems: ProblemSink): void {
+  leaveDirectory(metadata: Metadata | undefined, path: string, problems: ProblemSink): void {
     try {
       this.#checkDirectory(path);
       this.#lock(this.#levels.at(-1)!);
@@ -140,7 +140,7 @@ export class PlainTarget implements ExtractTarget {
   createFile(
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     content: EntryContent,
     problems: ProblemSink,
   ): void {
@@ -168,7 +168,7 @@ export class PlainTarget implements ExtractTarget {
   createSymlink(
     name: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     target: string,
     problems: ProblemSink,
   ): void {
@@ -359,7 +359,7 @@ export class PlainTarget implements ExtractTarget {
     fd: number,
     hostPath: string,
     path: string,
-    metadata: PxarMetadata,
+    metadata: Metadata,
     problems: ProblemSink,
   ): void {
     const { uid, gid, mode } = metadata;

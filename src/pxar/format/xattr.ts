@@ -5,15 +5,10 @@
  */
 
 import { encodeFileName } from "#src/bytes/file_name.ts";
+import type { Xattr } from "#src/bytes/xattr.ts";
 import { FormatError, UsageError } from "#src/errors.ts";
 import { XATTR_CONTENT_SIZE_MAX, XATTR_NAME_SIZE_MAX } from "./limits.ts";
 import { decodeText } from "./name.ts";
-
-/** An extended attribute. */
-export interface Xattr {
-  readonly name: string;
-  readonly value: Uint8Array;
-}
 
 /** The content of an XATTR. @throws {UsageError} when it would be too large or has no name */
 export function encodeXattr(xattr: Xattr): Uint8Array {

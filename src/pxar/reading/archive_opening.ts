@@ -11,11 +11,13 @@ import type { RandomInput } from "./random_input.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import { isTableDamage, type TableRebuilder } from "./table_rebuilder.ts";
 import type { PxarNode, PxarTable } from "../archive_node.ts";
-import { NO_ACL, type PxarEntry, type PxarMetadata } from "../entry.ts";
+import type { PxarEntry } from "../entry.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import { Item } from "../format/item.ts";
 
 /** Metadata of a root whose own cannot be read: accessible to its owner alone. */
-const LOST_METADATA: PxarMetadata = {
+const LOST_METADATA: Metadata = {
   mode: 0o40700,
   flags: 0n,
   uid: 0,
@@ -42,7 +44,7 @@ export interface ArchiveOpening {
  * @throws {FormatError}
  * @throws what a rebuilt table says, when nothing was found
  */
-export function openArchive(
+export function readArchiveOpening(
   random: RandomInput,
   size: number,
   tables: TableRebuilder,

@@ -8,15 +8,9 @@
 import { LimitError, withPlace } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import type { ItemInput } from "./item_input.ts";
-import {
-  NO_ACL,
-  type PxarAclEntry,
-  type PxarDefaultAcl,
-  type PxarEntry,
-  type PxarHardlink,
-  type PxarMetadata,
-  type PxarXattr,
-} from "../entry.ts";
+import type { PxarEntry, PxarHardlink } from "../entry.ts";
+import { type AclDefault, type AclEntry, NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata, Xattr } from "#src/tree/metadata.ts";
 import { decodeAclDefault, decodeAclEntry, decodeAclPermissions } from "../format/acl.ts";
 import { decodeDevice } from "../format/device.ts";
 import { Item, itemName } from "../format/item.ts";
@@ -26,17 +20,17 @@ import { decodePayloadReference } from "../format/payload.ts";
 import { decodeStat, decodeStatV1, type Stat } from "../format/stat.ts";
 import { decodeXattr } from "../format/xattr.ts";
 
-const NO_XATTRS: readonly PxarXattr[] = [];
+const NO_XATTRS: readonly Xattr[] = [];
 
 /** What the attribute items of an entry said, while they are read. */
 interface Attributes {
-  xattrs: PxarXattr[];
-  users: PxarAclEntry[];
-  groups: PxarAclEntry[];
-  defaultUsers: PxarAclEntry[];
-  defaultGroups: PxarAclEntry[];
+  xattrs: Xattr[];
+  users: AclEntry[];
+  groups: AclEntry[];
+  defaultUsers: AclEntry[];
+  defaultGroups: AclEntry[];
   groupObject: bigint | undefined;
-  default: PxarDefaultAcl | undefined;
+  default: AclDefault | undefined;
   fcaps: Uint8Array | undefined;
   projectId: bigint | undefined;
   count: number;
@@ -264,7 +258,7 @@ function requireFirst(input: ItemInput, known: unknown): void {
   input.fail("duplicate-item", `Cannot read entry: a second ${itemName(input.item)}`);
 }
 
-function metadataOf(stat: Stat, attributes: Attributes | undefined): PxarMetadata {
+function metadataOf(stat: Stat, attributes: Attributes | undefined): Metadata {
   const { mode, flags, uid, gid, mtime } = stat;
   if (attributes === undefined) {
     return {

@@ -7,7 +7,8 @@
 import { UsageError } from "#src/errors.ts";
 import type { DeviceNumber } from "#src/bytes/device_number.ts";
 import type { OutputBuffer } from "./output_buffer.ts";
-import { NO_ACL, type PxarAcl, type PxarAclEntry, type PxarMetadata } from "../entry.ts";
+import { type Acl, type AclEntry, NO_ACL } from "#src/bytes/acl.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import {
   ACL_ID_MAX,
   ACL_PERMISSIONS_MAX,
@@ -42,7 +43,7 @@ export function writeItem(output: OutputBuffer, item: Item, content: Uint8Array)
  * Writes ENTRY and everything that describes it. @throws {UsageError} for metadata that cannot be
  * stored
  */
-export function writeMetadata(output: OutputBuffer, metadata: PxarMetadata): void {
+export function writeMetadata(output: OutputBuffer, metadata: Metadata): void {
   checkMetadata(metadata);
   encodeStat(output.view, beginItem(output, Item.ENTRY, STAT_SIZE), metadata);
   for (const xattr of metadata.xattrs) writeItem(output, Item.XATTR, encodeXattr(xattr));
@@ -72,7 +73,7 @@ export function writePayloadHeader(output: OutputBuffer, size: number): void {
   encodeHeader(output.view, output.reserve(HEADER_SIZE), Item.PAYLOAD, size);
 }
 
-function writeAcl(output: OutputBuffer, acl: PxarAcl): void {
+function writeAcl(output: OutputBuffer, acl: Acl): void {
   writeAclEntries(output, Item.ACL_USER, acl.users);
   writeAclEntries(output, Item.ACL_GROUP, acl.groups);
   if (acl.groupObject !== undefined) {
@@ -85,16 +86,16 @@ function writeAcl(output: OutputBuffer, acl: PxarAcl): void {
   writeAclEntries(output, Item.ACL_DEFAULT_GROUP, acl.defaultGroups);
 }
 
-function writeAclEntries(output: OutputBuffer, item: Item, entries: readonly PxarAclEntry[]): void {
+function writeAclEntries(output: OutputBuffer, item: Item, entries: readonly AclEntry[]): void {
   const sorted = entries.length > 1 ? entries.toSorted(compareAclEntries) : entries;
   for (const entry of sorted) encodeAclEntry(output.view, beginItem(output, item, 16), entry);
 }
 
-function compareAclEntries(first: PxarAclEntry, second: PxarAclEntry): number {
+function compareAclEntries(first: AclEntry, second: AclEntry): number {
   return Number(first.id - second.id) || Number(first.permissions - second.permissions);
 }
 
-function checkMetadata(metadata: PxarMetadata): void {
+function checkMetadata(metadata: Metadata): void {
   const { mode, uid, gid, mtime, fcaps, acl } = metadata;
   if (mode >>> 16 !== 0) throw new UsageError(`Cannot store mode 0${mode.toString(8)}`);
   for (const [value, what] of [[mode, "mode"], [uid, "uid"], [gid, "gid"]] as const) {
@@ -116,7 +117,7 @@ function checkMetadata(metadata: PxarMetadata): void {
   if (acl !== NO_ACL) checkAcl(acl);
 }
 
-function checkAcl(acl: PxarAcl): void {
+function checkAcl(acl: Acl): void {
   for (const entries of [acl.users, acl.groups, acl.defaultUsers, acl.defaultGroups]) {
     for (const { id, permissions } of entries) {
       checkNumber(id, ACL_ID_MAX, "id in an ACL");

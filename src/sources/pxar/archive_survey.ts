@@ -8,7 +8,7 @@
 import { FormatError, LimitError } from "#src/errors.ts";
 import type { SequentialSource } from "#src/io/streams.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
-import { NO_ACL } from "#src/pxar/entry.ts";
+import { NO_ACL } from "#src/bytes/acl.ts";
 
 /** See {@link surveyArchive}. */
 export interface ArchiveSurvey {

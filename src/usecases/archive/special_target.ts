@@ -7,9 +7,8 @@
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
 import { UsageError } from "#src/errors.ts";
 import type { EntryContent, ExtractTarget } from "#src/pxar/extractor/extract_target.ts";
-import type { RestoreFeatures } from "#src/pxar/extractor/options.ts";
-import { RESTORE_ALL } from "#src/pxar/extractor/options.ts";
-import type { PxarMetadata } from "#src/pxar/entry.ts";
+import { RESTORE_ALL, type RestoreFeatures } from "#src/pxar/extractor/options.ts";
+import type { Metadata } from "#src/tree/metadata.ts";
 import type { FileSink } from "#src/io/streams.ts";
 
 const BUFFER_SIZE = 1 << 20;
@@ -24,7 +23,7 @@ export class SpecialTarget implements ExtractTarget {
     this.#file = file;
   }
 
-  createFile(_name: string, _path: string, _metadata: PxarMetadata, content: EntryContent): void {
+  createFile(_name: string, _path: string, _metadata: Metadata, content: EntryContent): void {
     const buffer = plainBuffer(BUFFER_SIZE);
     for (let done = 0; done < content.size;) {
       const count = content.read(buffer, 0, Math.min(BUFFER_SIZE, content.size - done));

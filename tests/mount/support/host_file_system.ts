@@ -8,7 +8,7 @@
 import * as libc from "#ffi/libc/calls.ts";
 import { Errno } from "#ffi/os_error.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import type { BackingRegistry } from "#src/mount/backing_registry.ts";
+import type { DeviceBackingRegistry } from "#src/mount/backing_registry.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import {
   type AttributeChange,
@@ -57,7 +57,7 @@ export class HostFileSystem implements FileSystem {
   #nextListing = 1;
 
   /** With a registry, files are left to the kernel. */
-  constructor(directory: string, readonly backing?: BackingRegistry) {
+  constructor(directory: string, readonly backing?: DeviceBackingRegistry) {
     const fd = libc.open(directory, O_PATH);
     libc.statFd(fd, this.#stat);
     this.#nodes.set(ROOT_NODE_ID, makeNode(fd, this.#stat.ino, 1));

@@ -5,7 +5,7 @@
  */
 
 import {
-  type DirectoryEntry,
+  type FileEntry,
   type FileKind,
   hostFiles,
   isDirectory,
@@ -118,7 +118,7 @@ function removeTree(path: string): void {
 }
 
 /** Whatever is looked at may be removed at any time. */
-function presentEntries(path: string): DirectoryEntry[] {
+function presentEntries(path: string): FileEntry[] {
   try {
     return hostFiles.entries(path);
   } catch (error) {
