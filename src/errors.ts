@@ -152,11 +152,17 @@ export class AuthError extends Failure {
   override readonly name = "AuthError";
   /** `auth`, or what tells a missing key from a wrong one. */
   readonly code: string;
+  /** Of the certificate that nobody vouches for, where it is about one: 32 pairs of hex digits. */
+  readonly fingerprint?: string | undefined;
 
   /** The message names the key or repository, never a secret. */
-  constructor(message: string, options: CodedFailureOptions = {}) {
+  constructor(
+    message: string,
+    options: CodedFailureOptions & { readonly fingerprint?: string | undefined } = {},
+  ) {
     super(message, options);
     this.code = options.code ?? "auth";
+    this.fingerprint = options.fingerprint;
   }
 }
 
