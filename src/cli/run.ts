@@ -6,34 +6,15 @@
  */
 
 import { Command, CommanderError } from "commander";
-import type { CommandContext, CommandGroup, CommandModule, ProgramGroup } from "./command.ts";
+import type { CommandContext, CommandGroup, CommandModule } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes, formatHelpItem, formatHelpUsage } from "./help.ts";
 import { type CommandLine, keepOnly, type Uses, usesOfRun } from "./permissions.ts";
 import { OutputClosed, processTerminal, type Terminal } from "./terminal/terminal.ts";
 import { versionLine } from "./version.ts";
-import { cleanupCommand } from "./commands/cleanup.ts";
-import { completionCommand } from "./commands/completion.ts";
-import { mountCommand } from "./commands/mount.ts";
-import { pbsGroup } from "./commands/pbs/commands.ts";
-import { pxarGroup } from "./commands/pxar/commands.ts";
-import { showCommand } from "./commands/show.ts";
-import { statCommand } from "./commands/stat.ts";
-import { unmountCommand } from "./commands/unmount.ts";
+import { COMMANDS, GROUPS } from "./commands/all.ts";
 
 const HELP_COLUMNS_DEFAULT = 100;
-
-const COMMANDS: readonly CommandModule<never>[] = [
-  mountCommand,
-  unmountCommand,
-  statCommand,
-  cleanupCommand,
-  showCommand,
-  completionCommand,
-];
-
-/** Each is also a program of its own when the executable is called by its name. */
-const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup];
 
 /**
  * Runs the program with its arguments.

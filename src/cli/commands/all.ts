@@ -1,0 +1,28 @@
+/**
+ * All commands of the program.
+ *
+ * @module
+ */
+
+import type { CommandModule, ProgramGroup } from "../command.ts";
+import { cleanupCommand } from "./cleanup.ts";
+import { completionCommand } from "./completion.ts";
+import { mountCommand } from "./mount.ts";
+import { pbsGroup } from "./pbs/commands.ts";
+import { pxarGroup } from "./pxar/commands.ts";
+import { showCommand } from "./show.ts";
+import { statCommand } from "./stat.ts";
+import { unmountCommand } from "./unmount.ts";
+
+/** Those that are in no group. */
+export const COMMANDS: readonly CommandModule<never>[] = [
+  mountCommand,
+  unmountCommand,
+  statCommand,
+  cleanupCommand,
+  showCommand,
+  completionCommand,
+];
+
+/** Each is also a program of its own when the executable is called by its name. */
+export const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup];

@@ -1,0 +1,128 @@
+/** What commands can do, what they say they do, and what the documentation says of both. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import type { ConditionalUse, Use } from "#src/cli/permissions.ts";
+import { denoRunCommand, runCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { allCommands, type NamedCommand } from "./_commands.ts";
+
+const CHILD = fileURLToPath(new URL("./_permission_child.ts", import.meta.url));
+const DOCUMENT = new URL("../../docs/permissions.md", import.meta.url);
+const EVERYTHING = ["read", "write", "ffi", "run", "env", "sys", "net", "import"];
+
+/** When what commands use only sometimes is used. */
+interface Occasion {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+}
+
+const OCCASIONS: Readonly<Record<string, Occasion>> = {
+  "the repository is on a server": { env: { PBS_REPOSITORY: "backup.example:main" } },
+  "`PBS_ENCRYPTION_PASSWORD_CMD` is set": { env: { PBS_ENCRYPTION_PASSWORD_CMD: "true" } },
+  "`--owner` is given": { args: ["--owner", "0"] },
+};
+
+const commands = allCommands();
+
+function always({ module }: NamedCommand): Use[] {
+  return module.uses.filter((use) => typeof use === "string");
+}
+
+function sometimes({ module }: NamedCommand): ConditionalUse[] {
+  return module.uses.filter((use) => typeof use !== "string");
+}
+
+interface Found {
+  readonly ways: readonly string[];
+  readonly hasThread: boolean;
+  readonly callers: number;
+}
+
+/** What something hostile finds in place of a command, and how often it has reached a server. */
+async function probe(
+  { name }: NamedCommand,
+  { env = {}, args: options = [] }: Occasion = {},
+): Promise<Found> {
+  using directory = new TempDirectory("permissions");
+  const file = directory.join("file");
+  Deno.writeTextFileSync(file, "");
+  let callers = 0;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      callers++;
+      connection.close();
+    }
+  })();
+  const permissions = EVERYTHING.map((permission) => `--allow-${permission}`);
+  const args = [name, String((listener.addr as Deno.NetAddr).port), file, ...options];
+  const { stdout } = await runCommand(denoRunCommand(permissions, CHILD, args), {
+    timeoutMs: 60_000,
+    env: { PBS_REPOSITORY: "dir:/nonexistent", ...env },
+  });
+  listener.close();
+  await accepting;
+  return { ...JSON.parse(stdout), callers };
+}
+
+for (const command of commands) {
+  Deno.test(`pbkfs ${command.name} can do what it says it does, and nothing else`, async () => {
+    const { ways, hasThread, callers } = await probe(command);
+    assert.deepEqual(ways.toSorted(), always(command).toSorted());
+    assert.equal(hasThread, false);
+    assert.equal(callers, 0);
+  });
+}
+
+const occasions = new Set(commands.flatMap(sometimes).map(({ when }) => when));
+for (const when of occasions) {
+  const uses = (command: NamedCommand) => sometimes(command).filter((use) => use.when === when);
+  const [command, ...others] = commands.filter((command) => uses(command).length > 0);
+  Deno.test(`pbkfs ${command!.name} can do more where ${when}, like ${others.length} others`, async () => {
+    const [{ use }] = uses(command!) as [ConditionalUse];
+    const { ways, hasThread, callers } = await probe(command!, OCCASIONS[when]!);
+    assert.deepEqual(
+      ways.toSorted(),
+      [...always(command!), ...(use === "network thread" ? [] : [use])].toSorted(),
+    );
+    assert.equal(hasThread, use === "network thread");
+    assert.equal(callers, 0);
+  });
+}
+
+Deno.test("no command on archives reaches the network, and none on local files", () => {
+  const reaching = commands.filter(({ module }) =>
+    module.uses.some((use) =>
+      ["net", "network thread"].includes(typeof use === "string" ? use : use.use)
+    )
+  );
+  assert.deepEqual(reaching.filter(({ name }) => !name.startsWith("pbs ")), []);
+  assert.deepEqual(reaching.filter(({ name }) => name.startsWith("pbs key ")), []);
+});
+
+Deno.test("commands whose help names environment variables use the environment", () => {
+  for (const command of commands) {
+    let help = "";
+    command.module.describe().configureOutput({ writeOut: (text) => help += text }).outputHelp();
+    if (help.includes("ENVIRONMENT:")) assert.ok(always(command).includes("env"), command.name);
+  }
+});
+
+Deno.test("docs/permissions.md says of every command what it uses", () => {
+  const rows = Deno.readTextFileSync(DOCUMENT).split("\n")
+    .map((line) => line.split(/(?<!\\)\|/u).slice(1, -1).map((cell) => cell.trim()))
+    .filter((cells) => cells.length === 3 && cells[0]!.startsWith("`"));
+  const documented = rows.map(([name, ...uses]) => [name!.replaceAll("`", ""), ...uses]);
+  const declared = commands.map((command) => [
+    command.name,
+    EVERYTHING.filter((use) => always(command).includes(use as Use))
+      .map((use) => `\`${use}\``).join(", "),
+    sometimes(command).map(({ use, when }) => `${use}: ${when}`).join("; "),
+  ]);
+  assert.deepEqual(documented.toSorted(byName), declared.toSorted(byName));
+});
+
+function byName([a]: (string | undefined)[], [b]: (string | undefined)[]): number {
+  return a! < b! ? -1 : 1;
+}
