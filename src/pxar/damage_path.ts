@@ -4,12 +4,13 @@
  * @module
  */
 
-import { Failure, FormatError } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import { type GuidedEntry, TableGuide } from "./reading/table_guide.ts";
-import type { PxarDecoder, PxarEvent } from "./decoder.ts";
+import type { PxarDecoder, PxarEntryEvent, PxarEvent } from "./decoder.ts";
 import { filenameHash, hashFileName } from "./format/filename_hash.ts";
+import { isMalformed } from "./malformed.ts";
 
 /** So many lost entries are named at most. */
 const NAMED_MAX = 1_000_000;
@@ -24,15 +25,16 @@ export interface KnownEntry {
 
 /** What helps behind damage. */
 export interface DamageHelp {
-  /** Gives random access to the metadata stream. */
+  /**
+   * Gives random access to the metadata stream. Without it damage is the end, and so is what cannot
+   * be an archive.
+   */
   readonly openTables?: (() => ByteSource) | undefined;
   /**
    * What is in a directory, in the order of the archive, as far as something else than the archive
    * tells it.
    */
   readonly knownEntries?: ((path: string) => readonly KnownEntry[]) | undefined;
-  /** Also what cannot be an archive is left behind, once the root has been read. */
-  readonly passesMalformed?: boolean;
 }
 
 /** Hears of damage. */
@@ -41,6 +43,8 @@ export interface DamageListener {
   fail(path: string, error: Error): void;
   /** An entry of this name is lost. */
   lose(path: string, error: Error): void;
+  /** The regular file that was the entry before ends elsewhere: what was read of it is wrong. */
+  misread(path: string, error: Error): void;
 }
 
 /** An open directory. */
@@ -63,6 +67,12 @@ export class DamagePath {
   #namedCount = 0;
   /** Offset of the last entry that was read, or tried. */
   #passed = 0;
+  /** The last event, if it is an entry. */
+  #lastEntry: PxarEntryEvent | undefined;
+  /** Ranges of the archive with nothing but lost entries, in order. */
+  readonly #lost: { readonly start: number; end: number }[] = [];
+  /** Offset of the last entry that was read. */
+  #read = 0;
 
   constructor(decoder: PxarDecoder, listener: DamageListener, help: DamageHelp) {
     this.#decoder = decoder;
@@ -71,7 +81,8 @@ export class DamagePath {
   }
 
   /**
-   * The next event. Damage is reported and skipped.
+   * The next event. Damage is reported and skipped, and once the root has been read what is
+   * malformed is, too.
    *
    * @param leaveTo is called with the number of directories that stay open, the root included, when
    *   others end
@@ -92,17 +103,27 @@ export class DamagePath {
     }
   }
 
+  /** Whether an entry whose FILENAME is at `offset` is lost, whatever its name. */
+  isLost(offset: number): boolean {
+    let [low, high] = [0, this.#lost.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#lost[middle]!.start <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && offset < this.#lost[low - 1]!.end;
+  }
+
   #isPassable(error: unknown): error is Error {
-    if (isDamage(error)) return true;
-    return this.#help.passesMalformed === true && this.#open.length > 0 &&
-      error instanceof FormatError;
+    return isDamage(error) || this.#open.length > 0 && isMalformed(error);
   }
 
   #follow(event: PxarEvent | undefined): void {
+    this.#lastEntry = event?.type === "entry" ? event : undefined;
     if (event?.type === "leave") this.#open.pop();
     if (event?.type !== "entry") return;
     const { name, path, offset, entry } = event;
-    this.#passed = offset;
+    this.#passed = this.#read = offset;
     const parent = this.#open.at(-1);
     if (parent !== undefined) parent.last = name;
     if (entry.kind === "directory") this.#open.push({ path, offset, last: undefined });
@@ -118,20 +139,43 @@ export class DamagePath {
     const directories = this.#open.slice(1).map(({ offset }) => offset);
     // Behind the last entry, not behind what was met there: a wrong size leads past others.
     let found = guide.next(directories, this.#passed);
-    if (found?.offset === this.#decoder.itemOffset) found = guide.next(directories, found.offset);
+    const isEntry = found?.offset === this.#decoder.itemOffset;
+    if (isEntry) found = guide.next(directories, found!.offset);
     this.#passed = found?.offset ?? 0;
     const depth = found?.depth ?? 0;
-    this.#tellOfLost(error, found);
+    this.#noteLost(found?.offset ?? Infinity);
+    const misread = this.#misreadBefore(directories, guide);
+    if (misread !== undefined) this.#listener.misread(misread, error);
+    const isNamed = this.#nameLost(error, found) > 0 || misread !== undefined;
+    const { failedPath } = this.#decoder;
+    if (!isNamed && isEntry && failedPath !== undefined) this.#listener.lose(failedPath, error);
+    else if (!isNamed) this.#listener.fail(this.#open.at(-1)!.path, error);
     this.#open.length = depth;
     this.#decoder.resume(found?.offset ?? 0, depth);
     return depth;
   }
 
+  #noteLost(end: number): void {
+    const start = this.#read + 1;
+    const last = this.#lost.at(-1);
+    if (last?.start === start) last.end = end;
+    else this.#lost.push({ start, end });
+  }
+
+  /** Path of the file just read, if by the table it does not end where its content did. */
+  #misreadBefore(directories: readonly number[], guide: TableGuide): string | undefined {
+    if (this.#lastEntry?.entry.kind !== "file") return undefined;
+    const { path, offset, entry: { payload } } = this.#lastEntry;
+    if (payload.kind !== "inline") return undefined;
+    const end = guide.endOf(directories, offset);
+    return end === undefined || end === payload.offset + payload.size ? undefined : path;
+  }
+
   /**
-   * Names what lies between the last entry that was read and the next one; where no name is known,
-   * the directory.
+   * Names what is known to lie between the last entry that was read and the next one. @returns how
+   * many
    */
-  #tellOfLost(error: Error, next: GuidedEntry | undefined): void {
+  #nameLost(error: Error, next: GuidedEntry | undefined): number {
     let count = 0;
     for (let depth = this.#open.length; depth > 0 && depth >= (next?.depth ?? 0); depth--) {
       const { path, last } = this.#open[depth - 1]!;
@@ -143,7 +187,7 @@ export class DamagePath {
         count += this.#tellOf(path, entry, error);
       }
     }
-    if (count === 0) this.#listener.fail(this.#open.at(-1)!.path, error);
+    return count;
   }
 
   /** @returns how many entries were named */

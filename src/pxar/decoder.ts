@@ -85,6 +85,7 @@ export class PxarDecoder {
   #failure: unknown;
   /** Where the item begins that {@link next} reads. */
   #nextOffset = 0;
+  #childPath: string | undefined;
   readonly #source: SequentialSource;
   #markerDamage: Error | undefined;
   readonly #readNext = (): PxarEvent | undefined => this.#next();
@@ -94,7 +95,8 @@ export class PxarDecoder {
     this.#source = source;
     this.#input = new ItemInput(feedOf(source), READ_AHEAD_SIZE, options.name);
     if (options.payload !== undefined) {
-      this.#payload = new PayloadStream(feedOf(options.payload), options.name);
+      const { payload, name } = options;
+      this.#payload = new PayloadStream(feedOf(payload), name, payload.goTo?.bind(payload));
     }
   }
 
@@ -110,6 +112,7 @@ export class PxarDecoder {
     try {
       this.skipContent();
       this.#nextOffset = this.#input.position;
+      this.#childPath = undefined;
       return atItem(this.#input, this.#readNext);
     } catch (error) {
       this.#failure = error;
@@ -120,6 +123,11 @@ export class PxarDecoder {
   /** Offset of what {@link next} has read, or failed to read. */
   get itemOffset(): number {
     return this.#nextOffset;
+  }
+
+  /** Path of the entry that {@link next} failed to read, if it got as far as the name. */
+  get failedPath(): string | undefined {
+    return this.#failure === undefined ? undefined : this.#childPath;
   }
 
   /** Why the start marker of the payload stream could not be read, which is no reason to stop. */
@@ -233,10 +241,10 @@ export class PxarDecoder {
     }
     const offset = input.itemOffset;
     const name = readName(input);
-    const entry = readEntryOrHardlink(input, false);
     const depth = this.#paths.length;
     const parent = this.#paths[depth - 1]!;
-    const path = depth === 1 ? `/${name}` : `${parent}/${name}`;
+    const path = this.#childPath = depth === 1 ? `/${name}` : `${parent}/${name}`;
+    const entry = readEntryOrHardlink(input, false);
     checkDepth(input, depth, path, offset);
     if (entry.kind === "directory") this.#paths.push(path);
     if (entry.kind === "file") {

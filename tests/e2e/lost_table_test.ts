@@ -55,7 +55,7 @@ function offsetOfName(archive: Uint8Array, name: string): number {
 
 const HEADER_SIZE = 16;
 
-Deno.test("a listing goes on behind damage in the middle of an archive, and names it", async (t) => {
+Deno.test("a listing and an extraction go on behind damage in the middle of an archive, and name it", async (t) => {
   await using mount = new ArchiveMount();
   const tree = mount.home.join("tree");
   const names = ["one", "two", "three"].flatMap((directory) =>
@@ -114,6 +114,21 @@ Deno.test("a listing goes on behind damage in the middle of an archive, and name
         assert.match(stderr, /^error: "\/three.*Cannot read .*offset \d+/);
         assert.equal(stderr.trim().split("\n").length, 2, stderr);
       }
+      const target = mount.home.join("extracted");
+      const extracted = await pbkfs(["pxar", "extract", archive, target]);
+      assert.match(extracted.stderr, /^error: "\/three.*Cannot read .*offset \d+/);
+      assert.deepEqual([extracted.code, extracted.stderr.trim().split("\n").length], [1, 2]);
+      const isWrong = what === "a payload that says a wrong size";
+      for (const name of wanted.filter((name) => name.includes("file"))) {
+        if (isWrong && name === `/three/${file}`) continue;
+        assert.equal(Deno.readTextFileSync(`${target}${name}`), name.repeat(500));
+      }
+      assert.deepEqual(
+        [...Deno.readDirSync(`${target}/three`)].map(({ name }) => name).sort(),
+        wanted.filter((name) => name.startsWith("/three/") && !(isWrong && name.endsWith(file)))
+          .map((name) => name.slice("/three/".length)),
+      );
+      Deno.removeSync(target, { recursive: true });
       const { code, stdout } = await pbkfs(["pxar", "ls", archive]);
       assert.deepEqual([code, stdout], [1, "one\nthree\ntwo\n"]);
       const found = await pbkfs(["pxar", "find", archive]);

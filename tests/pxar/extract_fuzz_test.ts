@@ -9,6 +9,9 @@ import {
   OVERWRITE_ALL,
   RESTORE_ALL,
 } from "#src/pxar/extractor/mod.ts";
+import { streamOf } from "#src/backup/source_stream.ts";
+import { PxarAccessor, PxarDecoder } from "#src/pxar/mod.ts";
+import { MemorySource } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   archiveOf,
@@ -84,7 +87,14 @@ Deno.test("extractArchive of damaged archives ends in typed errors and changes n
         features: { ...RESTORE_ALL, projectIds: false },
         overwrite: { ...OVERWRITE_ALL, directories: true },
       });
-      restored += extractArchive(decoderOf(bytes), target).entryCount;
+      // Every other time what is malformed is left behind, by the tables.
+      const source = new MemorySource(bytes);
+      restored += run % 2 === 0
+        ? extractArchive(decoderOf(bytes), target).entryCount
+        : extractArchive(new PxarDecoder(streamOf(source)), target, {
+          openTables: () => source,
+          openAccessor: () => PxarAccessor.open(source),
+        }).entryCount;
     } catch (error) {
       assert.ok(error instanceof Failure, `run ${run}: ${error}`);
     }

@@ -10,7 +10,7 @@
  */
 
 import { XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
-import { FormatError, OsError } from "#src/errors.ts";
+import { Failure, FormatError, OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openBeneath } from "#ffi/libc/extract.ts";
 import { FileType } from "#src/tree/node.ts";
@@ -158,13 +158,18 @@ export class DescriptorTarget implements ExtractTarget {
       try {
         this.#writer.write(fd, content, path);
       } catch (error) {
-        if (error instanceof OsError) this.#removeUnfinished(fd, name);
+        if (error instanceof Failure) this.#removeUnfinished(fd, name);
         throw error;
       }
       this.#restorer.restore({ fd, isPathOnly: false, mayHaveAcl, path }, metadata, problems);
     } finally {
       host.close(fd);
     }
+  }
+
+  removeFile(name: string, path: string): void {
+    const removed = host.unlinkAt(this.#current().fd, name);
+    if (removed !== -Errno.ENOENT) host.unwrap(removed, "remove", path);
   }
 
   createSymlink(
@@ -304,8 +309,8 @@ export class DescriptorTarget implements ExtractTarget {
   }
 
   /**
-   * Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner
-   * or later.
+   * Removes the file `fd`, for which there is no space, or no whole content: half a file is taken
+   * for a whole one sooner or later.
    */
   #removeUnfinished(fd: number, name: string): void {
     const { fd: directory } = this.#current();

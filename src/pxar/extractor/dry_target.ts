@@ -55,6 +55,8 @@ export class DryTarget implements ExtractTarget {
     if (found !== undefined && found.nlink > 1) this.#replaced.set(fileId(found), path.slice(1));
   }
 
+  removeFile(): void {}
+
   createSymlink(name: string, path: string): void {
     this.#check(this.#find(name), path, "create symbolic link", "symlinks");
   }

@@ -34,9 +34,9 @@ export interface ExtractArchiveOptions extends ExtractionOptions, DamageHelp {
  * Extracts what `decoder` reads into `target`, and closes the target. The target directory gets the
  * metadata of the archive's root.
  *
- * @throws {FormatError} when the archive is broken; what is restored until there stays
- * @throws {IntegrityError | StateError} when an entry is damaged, and there are no tables by which
- *   to go on
+ * @throws {FormatError} when the archive is broken, at its beginning or where there are no tables
+ *   by which to go on; what is restored until there stays
+ * @throws {IntegrityError | StateError} when an entry is damaged, and there are no such tables
  * @throws {OsError} when it cannot be read
  * @throws in strict mode, the first error of an entry
  *
@@ -52,9 +52,10 @@ export function extractArchive(
   options: ExtractArchiveOptions = {},
 ): ExtractReport {
   const selection = new EntrySelection(options.patterns ?? []);
-  return new Extraction(target, options).run((extraction) => {
-    const links = new SelectedLinks(extraction, selection, options.openAccessor);
+  const hasTables = options.openTables !== undefined;
+  return new Extraction(target, options, hasTables).run((extraction) => {
     const damage = new DamagePath(decoder, extraction, options);
+    const links = new SelectedLinks(extraction, selection, damage, options.openAccessor);
     /** Whether the directories on the way are selected. */
     const selected: boolean[] = [];
     const leave = () => {
@@ -122,21 +123,24 @@ interface SelectedLink {
 class SelectedLinks {
   readonly #extraction: Extraction;
   readonly #selection: EntrySelection;
+  readonly #damage: DamagePath;
   readonly #openAccessor: (() => PxarAccessor) | undefined;
   #opened: { readonly accessor: PxarAccessor; readonly files: RestoredLinks } | undefined;
 
   constructor(
     extraction: Extraction,
     selection: EntrySelection,
+    damage: DamagePath,
     openAccessor: (() => PxarAccessor) | undefined,
   ) {
     this.#extraction = extraction;
     this.#selection = selection;
+    this.#damage = damage;
     this.#openAccessor = openAccessor;
   }
 
   restore(link: SelectedLink): void {
-    const { name, path, entry: { targetPath } } = link;
+    const { name, path, offset, entry: { targetPath, distance } } = link;
     const isSelected = this.#selection.selectsFile(`/${targetPath}`);
     const openAccessor = this.#openAccessor;
     const mayCopy = openAccessor !== undefined;
@@ -144,6 +148,7 @@ class SelectedLinks {
       this.#extraction.restoreHardlink(name, path, targetPath, {
         isTargetSelected: isSelected,
         mayCopy,
+        isTargetLost: this.#damage.isLost(offset - Number(distance)),
       });
     if (isDone || openAccessor === undefined) return;
     try {

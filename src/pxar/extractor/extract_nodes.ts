@@ -5,10 +5,12 @@
  */
 
 import { pathNames } from "#src/tree/paths.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
 import type { ExtractTarget } from "./extract_target.ts";
 import { Extraction, type ExtractionOptions } from "./extraction.ts";
+import { isMalformed } from "../malformed.ts";
 import { readerOf, RestoredLinks } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
 
@@ -43,7 +45,7 @@ export function extractPaths(
   for (const path of paths) choice.add(pathNames(path));
   const top = pathNames(options.from ?? "/");
   const prefix = top.map((name) => `${name}/`).join("");
-  return new Extraction(target, options).run((extraction) => {
+  return new Extraction(target, options, true).run((extraction) => {
     const root = accessor.lookup(top.join("/"));
     if (root?.table === undefined) throw notFound(top.join("/"));
     extraction.beginRoot(root.entry.metadata);
@@ -75,7 +77,7 @@ export function extractEntry(
   target: ExtractTarget,
   options: ExtractEntryOptions = {},
 ): ExtractReport {
-  return new Extraction(target, options).run((extraction) => {
+  return new Extraction(target, options, true).run((extraction) => {
     const node = accessor.lookup(path);
     if (node === undefined) throw notFound(path);
     const source = pathNames(path).join("/");
@@ -140,6 +142,8 @@ class Walk {
   readonly #extraction: Extraction;
   readonly #links: LinkPlaces;
   readonly #files: RestoredLinks;
+  /** Of directories where some children are lost, by place: offsets of those that are not. */
+  readonly #damaged = new Map<string, ReadonlySet<number>>();
 
   constructor(accessor: PxarAccessor, extraction: Extraction, links: LinkPlaces) {
     this.#accessor = accessor;
@@ -152,10 +156,11 @@ class Walk {
   chosen(directory: PxarNode, path: string, choice: Choice): void {
     const found: [child: PxarChild, choice: Choice][] = [];
     for (const [name, next] of choice.children) {
-      const child = directory.table === undefined
-        ? undefined
-        : this.#accessor.storedChild(directory, name);
-      if (child === undefined) this.#missing(join(path, name), next);
+      const child = this.#attempt(() => {
+        return directory.table && this.#accessor.storedChild(directory, name);
+      });
+      if (child instanceof Error) this.#extraction.lose(`/${join(path, name)}`, child);
+      else if (child === undefined) this.#missing(join(path, name), next);
       else found.push([child, next]);
     }
     // In the order of the archive, so that a hard link comes behind its file.
@@ -187,16 +192,31 @@ class Walk {
 
   /** Everything in a directory. */
   content(directory: PxarNode, path: string): void {
-    const onDamage = (damage: Error) => this.#extraction.fail(`/${path}`, damage);
-    for (const child of this.#accessor.readDirectory(directory, onDamage)) {
-      this.entry(child, child.name, join(path, child.name));
-    }
+    const onDamage = (damage: Error) => {
+      this.#extraction.fail(`/${path}`, damage);
+      const sound = this.#accessor.readDirectory(directory, () => {});
+      this.#damaged.set(path, new Set(Array.from(sound, ({ offset }) => offset)));
+    };
+    const error = this.#attempt(() => {
+      for (const child of this.#accessor.readDirectory(directory, onDamage)) {
+        this.entry(child, child.name, join(path, child.name));
+      }
+    });
+    // No further name of what may not have been restored.
+    if (error !== undefined) this.#extraction.lose(`/${path}`, error);
   }
 
   #link(link: PxarLinkNode, name: string, path: string): void {
-    const file = this.#accessor.resolveHardlink(link);
-    const place = this.#files.placeOf(file) === undefined ? this.#placeOf(link, file) : undefined;
-    const leave = { isTargetSelected: true, mayCopy: true };
+    const found = this.#attempt(() => {
+      const file = this.#accessor.resolveHardlink(link);
+      const isOther = this.#files.placeOf(file) !== undefined;
+      return { file, place: isOther ? undefined : this.#placeOf(link, file) };
+    });
+    if (found instanceof Error) return this.#extraction.fail(`/${path}`, found);
+    const { file, place } = found;
+    const isTargetLost = place !== undefined &&
+      this.#damaged.get(directoryOf(place))?.has(file.offset) === false;
+    const leave = { isTargetSelected: true, mayCopy: true, isTargetLost };
     if (
       place === undefined || !this.#extraction.restoreHardlink(name, `/${path}`, place, leave)
     ) this.#files.restore(file, name, path);
@@ -208,6 +228,16 @@ class Walk {
     const place = this.#links.resolve(targetPath);
     if (place === undefined) return undefined;
     return this.#accessor.lookupChild(targetPath)?.offset === file.offset ? place : undefined;
+  }
+
+  /** Reads something of the archive. @returns the error where that alone cannot be read */
+  #attempt<Result>(read: () => Result): Result | Error {
+    try {
+      return read();
+    } catch (error) {
+      if (isDamage(error) || isMalformed(error)) return error;
+      throw error;
+    }
   }
 
   #missing(path: string, choice: Choice): void {
@@ -226,6 +256,10 @@ function isLink(child: PxarChild): child is PxarLinkNode {
 
 function join(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 function notFound(path: string): StateError {

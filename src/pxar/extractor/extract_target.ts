@@ -54,7 +54,7 @@ export interface ExtractTarget {
    * above. Above the target itself there is nothing: then the target is done.
    */
   leaveDirectory(metadata: Metadata | undefined, path: string, problems: ProblemSink): void;
-  /** Makes a regular file. */
+  /** Makes a regular file. Where that fails nothing is left of it, but for damage of the source. */
   createFile(
     name: string,
     path: string,
@@ -62,6 +62,8 @@ export interface ExtractTarget {
     content: EntryContent,
     problems: ProblemSink,
   ): void;
+  /** Removes a regular file that was made in the current directory. */
+  removeFile(name: string, path: string): void;
   /** Makes a symbolic link. */
   createSymlink(
     name: string,

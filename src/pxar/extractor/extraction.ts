@@ -11,6 +11,7 @@ import { isDamage } from "#src/io/sound_read.ts";
 import type { PxarEntry } from "../entry.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
 import { targetPathObjection } from "../format/name.ts";
+import { isMalformed } from "../malformed.ts";
 import type { EntryContent, ExtractTarget } from "./extract_target.ts";
 import { InTheWayError } from "./in_the_way.ts";
 import { CREATE_HARDLINK } from "./options.ts";
@@ -66,6 +67,8 @@ export interface LinkLeave {
   readonly isTargetSelected: boolean;
   /** It may become a copy: the archive can be read at random. */
   readonly mayCopy: boolean;
+  /** Its file is known to be lost, whatever stands in its place. */
+  readonly isTargetLost?: boolean;
 }
 
 /** An error of the archive or of reading it, which no further entry can mend. */
@@ -102,9 +105,17 @@ export class Extraction {
    * leading slash.
    */
   readonly #missing = new Map<string, Error>();
+  readonly #passesMalformed: boolean;
+  /** The regular file that was restored last. */
+  #lastFile: { readonly name: string; readonly path: string; readonly size: number } | undefined;
   #nextProgress = PROGRESS_STEP_BYTES;
 
-  constructor(target: ExtractTarget, options: ExtractionOptions) {
+  /**
+   * `passesMalformed` says that an entry which is malformed can be left behind, since the archive's
+   * tables lead to the next one.
+   */
+  constructor(target: ExtractTarget, options: ExtractionOptions, passesMalformed: boolean) {
+    this.#passesMalformed = passesMalformed;
     this.#target = target;
     this.#options = options;
     this.#report = new ReportBuilder(options.isStrict ?? false, options.onProblem);
@@ -176,6 +187,17 @@ export class Extraction {
     this.fail(path, error);
   }
 
+  /** Takes the file at `path` back if it was the last one, since its content was something else. */
+  misread(path: string, error: Error): void {
+    if (this.#missing.has(path.slice(1))) return;
+    const last = this.#lastFile;
+    if (last?.path === path) {
+      this.#attempt(path, "error", () => this.#target.removeFile(last.name, path));
+      this.#report.takeBack("file", last.size);
+    }
+    this.lose(path, error);
+  }
+
   /** Restores anything but a directory or a hard link. @returns whether it is there now */
   restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadNext): boolean {
     const { kind, metadata } = entry;
@@ -187,16 +209,17 @@ export class Extraction {
       return false;
     }
     const severity = kind === "device" && this.#options.ignoresDeviceErrors ? "warning" : "error";
+    const { contentBytes } = this.#report;
     const failure = this.#attempt(path, severity, () => {
       checkName(name, path);
       checkType(kind, metadata, path);
       if (entry.kind === "file") {
         const { size } = entry.payload;
-        const contentEnd = this.#report.contentBytes + size;
         const content = this.#content(path, size, read);
         this.#target.createFile(name, path, metadata, content, this.#report);
         // Not every target reads contents.
-        this.#report.contentBytes = contentEnd;
+        this.#report.contentBytes = contentBytes + size;
+        this.#lastFile = { name, path, size };
       } else if (entry.kind === "symlink") {
         this.#target.createSymlink(name, path, metadata, entry.target, this.#report);
       } else if (entry.kind === "device") {
@@ -207,7 +230,10 @@ export class Extraction {
       }
     });
     if (failure === undefined) this.#report.done(kind);
-    else if (kind === "file") this.#missing.set(path.slice(1), failure);
+    else if (kind === "file") {
+      this.#missing.set(path.slice(1), failure);
+      this.#report.contentBytes = contentBytes;
+    }
     this.#showProgress(path);
     return failure === undefined;
   }
@@ -233,17 +259,13 @@ export class Extraction {
         throw lacksContent(path, `${target}, which is not selected; select that too`);
       }
       const reason = this.#whyMissing(targetPath);
+      if (leave.isTargetLost) throw lostTarget(path, target);
       needsCopy = leave.mayCopy && reason !== undefined && !isFaultOfArchive(reason);
       if (needsCopy) return;
       if (reason instanceof InTheWayError) {
         throw lacksContent(path, `${target}, where a ${reason.found} is in the way; make way`);
       }
-      if (reason !== undefined) {
-        throw new FormatError(
-          `Cannot create hard link: its target ${target} could not be restored`,
-          { code: "bad-hardlink", path },
-        );
-      }
+      if (reason !== undefined) throw lostTarget(path, target);
       try {
         this.#target.createHardlink(name, path, targetPath);
       } catch (error) {
@@ -268,7 +290,7 @@ export class Extraction {
       const reason = this.#missing.get(path.slice(0, end));
       if (reason !== undefined) return reason;
     }
-    return undefined;
+    return this.#missing.get("");
   }
 
   /**
@@ -296,7 +318,7 @@ export class Extraction {
 
   /**
    * Content of a file; what goes wrong in reading it ends the extraction, unless it is damage in
-   * one place.
+   * one place, or of this file alone.
    */
   #content(path: string, size: number, read: ReadNext): EntryContent {
     const report = this.#report;
@@ -304,21 +326,29 @@ export class Extraction {
     return {
       size,
       read: (target, start, size) => {
-        const count = readSource(read, target, start, size);
-        if (count === 0 && left > 0) {
-          throw new SourceFailure(
-            new FormatError("Cannot read content: it ends before its size", {
-              code: "truncated",
-              path,
-            }),
-          );
-        }
+        const count = this.#readSource(() => {
+          const count = read(target, start, size);
+          if (count > 0 || left === 0) return count;
+          throw new FormatError("Cannot read content: it ends before its size", {
+            code: "truncated",
+            path,
+          });
+        });
         left -= count;
         report.contentBytes += count;
         if (report.contentBytes >= this.#nextProgress) this.#showProgress(path);
         return count;
       },
     };
+  }
+
+  #readSource(read: () => number): number {
+    try {
+      return read();
+    } catch (error) {
+      if (this.#passesMalformed && isMalformed(error)) throw error;
+      throw new SourceFailure(error);
+    }
   }
 
   #showProgress(path: string): void {
@@ -345,19 +375,6 @@ export class Extraction {
       this.#report.add(path, stepOf(error), error, severity);
       return error;
     }
-  }
-}
-
-function readSource(
-  read: ReadNext,
-  target: NativeBuffer,
-  start: number,
-  size: number,
-): number {
-  try {
-    return read(target, start, size);
-  } catch (error) {
-    throw new SourceFailure(error);
   }
 }
 
@@ -395,6 +412,13 @@ function checkTargetPath(path: string, targetPath: string): void {
 /** Whether a file is missing for what the archive is, not for where it is restored. */
 function isFaultOfArchive(reason: Error): boolean {
   return reason instanceof FormatError || isDamage(reason);
+}
+
+function lostTarget(path: string, target: string): FormatError {
+  return new FormatError(`Cannot create hard link: its target ${target} could not be restored`, {
+    code: "bad-hardlink",
+    path,
+  });
 }
 
 function lacksContent(path: string, where: string): StateError {

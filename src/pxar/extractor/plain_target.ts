@@ -17,7 +17,7 @@
 
 import * as fs from "node:fs";
 import { plainBuffer } from "#src/bytes/native_buffer.ts";
-import { OsError } from "#src/errors.ts";
+import { Failure, OsError } from "#src/errors.ts";
 import { callRuntime } from "#src/io/files/runtime_call.ts";
 import { Errno, OpenFlag } from "#ffi/libc/calls.ts";
 import { FileType } from "#src/tree/node.ts";
@@ -156,13 +156,19 @@ export class PlainTarget implements ExtractTarget {
       try {
         this.#write(fd, content, path);
       } catch (error) {
-        if (error instanceof OsError) this.#removeUnfinished(fd, hostPath, path);
+        if (error instanceof Failure) this.#removeUnfinished(fd, hostPath, path);
         throw error;
       }
       this.#restore(fd, hostPath, path, metadata, problems);
     } finally {
       fs.closeSync(fd);
     }
+  }
+
+  removeFile(name: string, path: string): void {
+    this.#checkDirectory(path);
+    const { hostPath } = this.#levels.at(-1)!;
+    callRuntime("remove", path, () => fs.unlinkSync(`${hostPath}/${name}`));
   }
 
   createSymlink(
@@ -320,8 +326,8 @@ export class PlainTarget implements ExtractTarget {
   }
 
   /**
-   * Removes the file `fd`, for which there is no space: half a file is taken for a whole one sooner
-   * or later.
+   * Removes the file `fd`, for which there is no space, or no whole content: half a file is taken
+   * for a whole one sooner or later.
    */
   #removeUnfinished(fd: number, hostPath: string, path: string): void {
     const { dev, ino } = fs.fstatSync(fd);

@@ -60,6 +60,13 @@ export class ReportBuilder extends ReportCounter<ExtractProblem>
     this.#isStrict = isStrict;
   }
 
+  /** Counts a regular file no longer that was counted as done. */
+  takeBack(kind: "file", contentBytes: number): void {
+    this.counts[kind]--;
+    this.entryCount--;
+    this.contentBytes -= contentBytes;
+  }
+
   add(path: string, step: string, error: Error, severity: ExtractProblem["severity"]): void {
     this.note({ path, step, error, severity });
     if (this.#isStrict && severity === "error") throw new StrictStop(error);

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { FormatError, LimitError } from "#src/errors.ts";
+import { LimitError } from "#src/errors.ts";
 import { isDamage } from "#src/io/sound_read.ts";
+import { isMalformed } from "../malformed.ts";
 import type { RandomInput } from "./random_input.ts";
 import type { PxarChild, PxarTable } from "../archive_node.ts";
 import { filenameHash, hashFileName } from "../format/filename_hash.ts";
@@ -47,11 +48,18 @@ export function* readChildren(
   let damage: Error | undefined;
   /** Where the next child begins; unknown behind one that cannot be read. */
   let expected: number | undefined = table.childrenOffset;
-  for (const index of items.order) {
-    const item = items.at(index);
+  for (let position = 0; position < items.order.length; position++) {
+    const item = items.at(items.order[position]!);
     const start = table.offset - item.offset;
+    const next = table.offset - items.distanceAt(position + 1);
+    const read = () => {
+      const child = named(decode(item), item);
+      // The table has no gap here: it is the entry that is too short.
+      if (child.end < next && start + item.size === next) failGap(random, table, child.end);
+      return child;
+    };
     if (expected !== undefined && start > expected) failGap(random, table, expected);
-    const child = attempt(() => named(decode(item), item), start === (expected ?? start));
+    const child = attempt(read, start === (expected ?? start));
     if (child instanceof Error) {
       damage ??= child;
       expected = undefined;
@@ -76,8 +84,7 @@ function attempt(decode: () => PxarChild, isInPlace: boolean): PxarChild | Error
   try {
     return decode();
   } catch (error) {
-    const isMalformed = error instanceof FormatError || error instanceof LimitError;
-    if (isDamage(error) || isInPlace && isMalformed) return error;
+    if (isDamage(error) || isInPlace && isMalformed(error)) return error;
     throw error;
   }
 }
@@ -128,6 +135,11 @@ class TableItems {
       offset: this.#offsets[index]!,
       size: this.#sizes[index]!,
     };
+  }
+
+  /** How far before the table an item is, by its position in the archive; 0 behind the last. */
+  distanceAt(position: number): number {
+    return position < this.order.length ? this.#offsets[this.order[position]!]! : 0;
   }
 
   /** Whether several items have that hash. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FormatError } from "#src/errors.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import { type ItemFeed, ItemInput } from "./item_input.ts";
 import { decodeContentSize, decodeItem, HEADER_SIZE, Item } from "../format/item.ts";
@@ -14,9 +15,12 @@ const READ_AHEAD_SIZE = 128 * 1024;
 /** Finds the contents that PAYLOAD_REF items speak of, forwards only. */
 export class PayloadStream {
   readonly #input: ItemInput;
+  readonly #goTo: ((offset: number) => void) | undefined;
 
-  constructor(feed: ItemFeed, name: string | undefined) {
+  /** `goTo` is there where the stream can go to any place; `name` is for messages. */
+  constructor(feed: ItemFeed, name: string | undefined, goTo?: (offset: number) => void) {
     this.#input = new ItemInput(feed, READ_AHEAD_SIZE, name);
+    this.#goTo = goTo;
   }
 
   /** Takes the start marker. @throws {FormatError} `truncated`, `bad-payload-stream` */
@@ -33,11 +37,27 @@ export class PayloadStream {
   }
 
   /**
-   * Goes to the content of `size` bytes whose PAYLOAD header is at `offset`.
+   * Goes to the content of `size` bytes whose PAYLOAD header is at `offset`. After a reference that
+   * is wrong the next one can be followed, where the stream can go to any place.
    *
    * @throws {FormatError} `out-of-order-ref`, `bad-payload-ref`, `truncated`
    */
   open(offset: number, size: number): void {
+    const { position } = this.#input;
+    try {
+      this.#open(offset, size);
+    } catch (error) {
+      if (error instanceof FormatError && this.#goTo !== undefined) {
+        // Of references that are not in order it is the one before that led too far.
+        const place = Math.min(offset, position);
+        this.#goTo(place);
+        this.#input.restart(place);
+      }
+      throw error;
+    }
+  }
+
+  #open(offset: number, size: number): void {
     const input = this.#input;
     const distance = offset - input.position;
     if (distance < 0) {

@@ -57,6 +57,12 @@ export class TableGuide {
     return undefined;
   }
 
+  /** Where the entry at `offset` ends, by the table of the innermost of the directories. */
+  endOf(open: readonly number[], offset: number): number | undefined {
+    const entry = firstFrom(this.#tablesOf(open)[open.length] ?? [], offset);
+    return entry?.offset === offset ? offset + entry.item.size : undefined;
+  }
+
   /** The tables that can be read, from the root's on; each is found by the one before. */
   #tablesOf(open: readonly number[]): (readonly TableEntry[])[] {
     const tables: (readonly TableEntry[])[] = [];

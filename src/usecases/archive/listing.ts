@@ -100,12 +100,12 @@ function listInOrder(request: ListingRequest, output: EntrySink): void {
   const damagePath = new DamagePath(decoder, {
     fail: (path, damage) => damages.print(path, damage),
     lose: (path, damage) => damages.print(path, damage),
+    misread: (path, damage) => damages.print(path, damage),
   }, {
     knownEntries,
     openTables: isPipe || streams.source.goTo === undefined
       ? undefined
       : () => opened.use(request.archive.openFiles()).source,
-    passesMalformed: true,
   });
   const next = () => damagePath.next(() => {});
   try {

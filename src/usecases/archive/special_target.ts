@@ -40,6 +40,10 @@ export class SpecialTarget implements ExtractTarget {
     this.#refuse();
   }
 
+  removeFile(): void {
+    this.#refuse();
+  }
+
   createSymlink(): void {
     this.#refuse();
   }
