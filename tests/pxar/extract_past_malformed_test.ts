@@ -28,7 +28,7 @@ interface Archive {
   readonly payload: Buffer | undefined;
 }
 
-/** Directories `d1` to `d3` with `f1` to `f4` each, and `z` with a further name of each of these. */
+/** `d1` to `d3` with `f1` to `f4` each, and `z` with a further name of each of these files. */
 function sample(isSplit: boolean): Archive {
   const [metadata, payload] = [new MemorySink(), new MemorySink()];
   const encoder = new PxarEncoder(metadata, {
