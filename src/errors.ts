@@ -172,7 +172,8 @@ export class ProtocolError extends Failure {
   override readonly name = "ProtocolError";
   /** `protocol`, or the code that the peer gave. */
   readonly code: string;
-  readonly #isTemporary: boolean;
+  /** A field that others see too: it goes from thread to thread. */
+  private readonly mayPass: boolean;
 
   /** The message names the peer. */
   constructor(
@@ -181,12 +182,12 @@ export class ProtocolError extends Failure {
   ) {
     super(message, options);
     this.code = options.code ?? "protocol";
-    this.#isTemporary = options.isTemporary === true;
+    this.mayPass = options.isTemporary === true;
   }
 
   /** As the peer says. */
   override get isTemporary(): boolean {
-    return this.#isTemporary;
+    return this.mayPass;
   }
 }
 

@@ -9,6 +9,7 @@ const FAILURES: readonly Error[] = [
   new errors.LimitError("d"),
   new errors.AuthError("e", { code: "wrong-key" }),
   new errors.ProtocolError("f"),
+  new errors.ProtocolError("f2", { code: "thread-ended", isTemporary: true }),
   new errors.StateError("locked", "g", { hint: "h" }),
   new errors.OsError(28, "write", "/p", { hint: "h" }),
 ];
@@ -20,6 +21,7 @@ Deno.test("parseFailure() makes the failure of which formatFailure() made the te
     assert.equal(copy.constructor, failure.constructor);
     assert.equal(copy.message, failure.message);
     assert.equal(copy.stack, failure.stack);
+    assert.equal(copy.isTemporary, (failure as errors.Failure).isTemporary);
     assert.equal(String(copy), String(failure));
     // Fields that are not set may be missing.
     assert.deepEqual({ ...copy }, JSON.parse(JSON.stringify(failure)));
