@@ -32,8 +32,10 @@ export interface ChunkHandler {
   /**
    * Handles the chunk at `start` of `plain`. The bytes are only there during the call, and must not
    * be changed.
+   *
+   * @param stream number of the stream that it is cut from, as whoever opened that has said
    */
-  handle(plain: NativeBuffer, start: number, size: number): ChunkOutcome;
+  handle(plain: NativeBuffer, start: number, size: number, stream: number): ChunkOutcome;
   /** Gives up what the instance holds. No chunk follows. */
   close?(): void;
 }

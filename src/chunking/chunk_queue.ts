@@ -13,7 +13,7 @@ import type { ChunkHandler, ChunkOutcome } from "./chunk_handler.ts";
 export const JOB_COUNT_MAX = 1024;
 
 /** Cells of a job. */
-const Job = { START: 0, SIZE: 1, STORED_SIZE: 2, IS_NEW: 3, DIGEST: 7 } as const;
+const Job = { START: 0, SIZE: 1, STORED_SIZE: 2, IS_NEW: 3, STREAM: 4, DIGEST: 7 } as const;
 const JOB_CELLS = 15;
 
 /** One thread's view of the queue. */
@@ -29,11 +29,12 @@ export class ChunkQueue extends JobQueue {
   /**
    * Puts a chunk in; the caller's thread only. @throws {StateError} `busy` when the queue is full
    */
-  add(start: number, size: number): void {
+  add(start: number, size: number, stream: number): void {
     const cell = this.cellOf(this.nextNumber);
     // Addresses may be beyond 2 GiB: the cell keeps the bits.
     this.cells[cell + Job.START] = start;
     this.cells[cell + Job.SIZE] = size;
+    this.cells[cell + Job.STREAM] = stream;
     this.submit();
   }
 
@@ -42,7 +43,9 @@ export class ChunkQueue extends JobQueue {
    */
   handle(cell: number, handler: ChunkHandler, arena: NativeBuffer): void {
     const { cells } = this;
-    const outcome = handler.handle(arena, cells[cell + Job.START]! >>> 0, cells[cell + Job.SIZE]!);
+    const start = cells[cell + Job.START]! >>> 0;
+    const stream = cells[cell + Job.STREAM]!;
+    const outcome = handler.handle(arena, start, cells[cell + Job.SIZE]!, stream);
     cells[cell + Job.STORED_SIZE] = outcome.storedSize;
     cells[cell + Job.IS_NEW] = outcome.isNew ? 1 : 0;
     this.bytesOf(cell + Job.DIGEST, DIGEST_SIZE).set(digestBytes(outcome.digest));

@@ -120,10 +120,11 @@ export class ChunkPipeline {
    * Starts a stream. Its listener is called for each chunk in order, during calls of any stream of
    * the pipeline.
    *
+   * @param number is told to the handler with each chunk
    * @throws {UsageError} when a size of the rule is not valid
    * @throws {StateError} `busy` when the pipeline has ended
    */
-  openStream(rule: CutRule, onChunk: ChunkListener): ChunkStream {
+  openStream(rule: CutRule, onChunk: ChunkListener, number = 0): ChunkStream {
     this.#check();
     const sizeMin = SEGMENT_COUNT_MIN * segmentSize(chunkSizeMax(rule));
     this.#arena ??= ChunkArena.take(Math.max(this.#budgetBytes, sizeMin));
@@ -140,6 +141,7 @@ export class ChunkPipeline {
       },
       makeCutter(rule, this.#arena),
       onChunk,
+      number,
     );
     this.#streams.add(stream);
     return stream;
@@ -207,7 +209,7 @@ export class ChunkPipeline {
     this.#submittedBytes += chunk.size;
     if (this.#queue === undefined && !this.#startWorkers()) {
       chunk.outcome = this.#attempt(() =>
-        this.#handler.handle(this.#arena!.buffer, start, chunk.size)
+        this.#handler.handle(this.#arena!.buffer, start, chunk.size, chunk.stream.number)
       );
       chunk.stream.deliver();
       return;
@@ -217,7 +219,7 @@ export class ChunkPipeline {
     const bytesBefore = this.#submittedBytes - chunk.size;
     this.#jobs[this.#submitted % JOB_COUNT_MAX] = { chunk, bytesBefore };
     this.#submitted++;
-    this.#queue!.add(start, chunk.size);
+    this.#queue!.add(start, chunk.size, chunk.stream.number);
     this.#fetch();
     while (this.#isFarAhead()) this.#advance();
   }

@@ -71,7 +71,13 @@ export class PipelineStream implements ChunkStream {
   readonly #pending: PendingChunk[] = [];
   #isFinished = false;
 
-  constructor(pipeline: PipelineOfStream, cutter: Cutter, onChunk: ChunkListener) {
+  /** @param number is told to the handler with each chunk */
+  constructor(
+    pipeline: PipelineOfStream,
+    cutter: Cutter,
+    onChunk: ChunkListener,
+    readonly number: number,
+  ) {
     this.#pipeline = pipeline;
     this.#cutter = cutter;
     this.#onChunk = onChunk;

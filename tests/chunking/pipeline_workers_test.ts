@@ -35,9 +35,9 @@ function parallelPipeline(
   const own = openHashHandler(shared);
   const handler: ChunkHandler = {
     ...own,
-    handle(plain, start, size) {
+    handle(plain, start, size, stream) {
       if (spawned.length > 0) waitForWorker(counts);
-      return own.handle(plain, start, size);
+      return own.handle(plain, start, size, stream);
     },
   };
   const pipeline = new ChunkPipeline({
@@ -229,12 +229,12 @@ for (const fate of ["ends", "hangs"]) {
     let worker: Worker | undefined;
     const pipeline = new ChunkPipeline({
       handler: {
-        handle(plain, start, size) {
+        handle(plain, start, size, stream) {
           if (worker !== undefined) {
             waitUntil(() => counts[Count.IN_HAND] === 1);
             if (fate === "ends") worker.terminate();
           }
-          return own.handle(plain, start, size);
+          return own.handle(plain, start, size, stream);
         },
       },
       workers: {

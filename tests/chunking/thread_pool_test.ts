@@ -58,10 +58,10 @@ class PooledPipeline {
     this.#pipeline = new ChunkPipeline({
       handler: {
         ...own,
-        handle: (plain, start, size) => {
+        handle: (plain, start, size, stream) => {
           const isShared = this.counts[Count.CHUNKS]! * RULE.chunkSize >= pool.startBytes;
           if (workersAreNeeded && isShared) this.#waitForWorker();
-          return own.handle(plain, start, size);
+          return own.handle(plain, start, size, stream);
         },
       },
       workers: { count: pool.count, spawn: pool.spawn, startBytes: pool.startBytes, description },

@@ -31,9 +31,15 @@ export interface ChunkKeeper {
    *
    * @param plainSize bytes of the chunk before it was encoded
    * @param encoded valid during the call
+   * @param stream number of the stream that it is cut from
    * @throws {OsError | ProtocolError}
    */
-  keep(digest: ChunkDigest, plainSize: number, encoded: EncodedBlob): ChunkOutcome;
+  keep(
+    digest: ChunkDigest,
+    plainSize: number,
+    encoded: EncodedBlob,
+    stream: number,
+  ): ChunkOutcome;
   /** Gives up what it holds. No chunk follows. */
   close(): void;
 }

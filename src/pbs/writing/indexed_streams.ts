@@ -35,6 +35,10 @@ export interface FinishedStream {
 /** What a stream needs of the snapshot that it is part of. */
 export interface StreamOwner {
   readonly pipeline: ChunkPipeline;
+  /** Told to the keeper of chunks with each of them. Default: 0. */
+  readonly streamNumber?: number;
+  /** Is told of each chunk in order, and where it begins. */
+  readonly appended?: (digest: ChunkDigest, offset: number) => void;
   /** Index of the same name in the previous snapshot, whose chunks a client need not send. */
   readonly previousIndex: () => ChunkIndex | undefined;
   /** Is given what the stream became. */
@@ -136,6 +140,7 @@ class StoredStream implements IndexedStream {
     this.#stream = owner.pipeline.openStream(
       rule,
       (chunk, endOffset) => this.#append(chunk, endOffset),
+      owner.streamNumber,
     );
   }
 
@@ -206,6 +211,7 @@ class StoredStream implements IndexedStream {
 
   #append(chunk: ChunkRecord, endOffset: number): void {
     this.#builder.add(chunk.digest, endOffset);
+    this.#owner.appended?.(chunk.digest, endOffset - chunk.size);
     if (chunk.isNew) {
       this.#new.count++;
       this.#new.size += chunk.size;

@@ -31,11 +31,11 @@ export class StoreChunkHandler implements ChunkHandler {
   }
 
   /** See {@link ChunkHandler.handle}. */
-  handle(plain: NativeBuffer, start: number, size: number): ChunkOutcome {
+  handle(plain: NativeBuffer, start: number, size: number, stream = 0): ChunkOutcome {
     const digest = this.#encoder.digest(plain, start, size);
     const storedSize = this.#keeper.find(digest, size);
     if (storedSize >= 0) return { digest, storedSize, isNew: false };
-    return this.#keeper.keep(digest, size, this.#encoder.encode(plain, start, size));
+    return this.#keeper.keep(digest, size, this.#encoder.encode(plain, start, size), stream);
   }
 
   /** Closes the keeper. */

@@ -7,7 +7,7 @@
 
 import { formatFailure } from "../failure_text.ts";
 import { addAndWake, storeAndWake } from "../waiting.ts";
-import { Cell, Life, MailSlots, SlotState, threadEnded } from "./slots.ts";
+import { Cell, Life, MailSlots, MailState, threadEnded } from "./slots.ts";
 
 /** How often callers are told that this thread lives. */
 const BEAT_MS = 250;
@@ -93,8 +93,8 @@ class Answering {
   #look(): void {
     const slots = this.#slots;
     for (let slot = 0; slot < slots.count; slot++) {
-      if (slots.change(slot, SlotState.POSTED, SlotState.TAKEN)) this.#take(slot);
-      else if (slots.stateOf(slot) === SlotState.ABANDONED) {
+      if (slots.change(slot, MailState.POSTED, MailState.TAKEN)) this.#take(slot);
+      else if (slots.stateOf(slot) === MailState.ABANDONED) {
         const inHand = this.#inHand.get(slot);
         if (inHand === undefined) slots.free(slot);
         else inHand.abort.abort();
@@ -111,7 +111,7 @@ class Answering {
 
   async #answer(slot: number, signal: AbortSignal): Promise<void> {
     const slots = this.#slots;
-    let state: number = SlotState.ANSWERED;
+    let state: number = MailState.ANSWERED;
     try {
       const { value = null, size = 0 } = await this.#handle({
         request: JSON.parse(slots.textOf(slot)),
@@ -125,26 +125,26 @@ class Answering {
       // Whatever comes of having been told to stop.
       const failure = signal.aborted ? threadEnded("has ended") : error;
       slots.write(slot, formatFailure(failure), 0);
-      state = SlotState.FAILED;
+      state = MailState.FAILED;
     }
     // Before anybody can post the next one there.
     this.#inHand.delete(slot);
-    const isWanted = slots.wantsAnswer(slot) && slots.change(slot, SlotState.TAKEN, state);
+    const isWanted = slots.wantsAnswer(slot) && slots.change(slot, MailState.TAKEN, state);
     if (!isWanted) slots.free(slot);
   }
 
   async #handOver(slot: number, size: number, signal: AbortSignal): Promise<void> {
     const slots = this.#slots;
     slots.write(slot, "", size);
-    slots.change(slot, SlotState.TAKEN, SlotState.PART);
-    while (slots.stateOf(slot) === SlotState.PART) {
+    slots.change(slot, MailState.TAKEN, MailState.PART);
+    while (slots.stateOf(slot) === MailState.PART) {
       const cell = slots.stateCell(slot);
       // Whoever aborts does not change the cell.
-      const { async, value } = Atomics.waitAsync(slots.cells, cell, SlotState.PART, BEAT_MS);
+      const { async, value } = Atomics.waitAsync(slots.cells, cell, MailState.PART, BEAT_MS);
       if (async) await value;
       signal.throwIfAborted();
     }
-    if (slots.stateOf(slot) !== SlotState.ABANDONED) return;
+    if (slots.stateOf(slot) !== MailState.ABANDONED) return;
     throw new DOMException("The caller waits no more", "AbortError");
   }
 }

@@ -8,7 +8,7 @@
 import { StateError } from "#src/errors.ts";
 import { parseFailure } from "../failure_text.ts";
 import { addAndWake, waitWhile } from "../waiting.ts";
-import { Cell, Life, MailSlots, SlotState, threadEnded } from "./slots.ts";
+import { Cell, Life, MailSlots, MailState, threadEnded } from "./slots.ts";
 
 /** A thread without a sign of life for so long has ended, or hangs. It gives one every 250 ms. */
 const SILENCE_MAX_MS = 30_000;
@@ -102,7 +102,7 @@ export class Mailbox {
 
   #claimFree(): number {
     for (let slot = 0; slot < this.#slots.count; slot++) {
-      if (this.#slots.change(slot, SlotState.FREE, SlotState.CLAIMED)) return slot;
+      if (this.#slots.change(slot, MailState.FREE, MailState.CLAIMED)) return slot;
     }
     return -1;
   }
@@ -111,7 +111,7 @@ export class Mailbox {
     const slots = this.#slots;
     slots.write(slot, JSON.stringify(request), payload);
     slots.setWantsAnswer(slot, wantsAnswer);
-    slots.change(slot, SlotState.CLAIMED, SlotState.POSTED);
+    slots.change(slot, MailState.CLAIMED, MailState.POSTED);
     addAndWake(slots.cells, Cell.CALL, 1);
   }
 
@@ -120,15 +120,15 @@ export class Mailbox {
     for (;;) {
       const state = slots.stateOf(slot);
       switch (state) {
-        case SlotState.PART:
+        case MailState.PART:
           take?.(slots.payloadOf(slot));
-          slots.change(slot, SlotState.PART, SlotState.TAKEN);
+          slots.change(slot, MailState.PART, MailState.TAKEN);
           wait.restart();
           break;
-        case SlotState.ANSWERED:
+        case MailState.ANSWERED:
           take?.(slots.payloadOf(slot));
           return JSON.parse(slots.textOf(slot));
-        case SlotState.FAILED:
+        case MailState.FAILED:
           throw parseFailure(slots.textOf(slot));
         default:
           wait.sleep(slots.stateCell(slot), state);
@@ -139,8 +139,8 @@ export class Mailbox {
   /** A slot that the other thread is at, that thread gives back when it notices. */
   #giveBack(slot: number): void {
     const slots = this.#slots;
-    for (const state of [SlotState.POSTED, SlotState.TAKEN, SlotState.PART]) {
-      if (!slots.change(slot, state, SlotState.ABANDONED)) continue;
+    for (const state of [MailState.POSTED, MailState.TAKEN, MailState.PART]) {
+      if (!slots.change(slot, state, MailState.ABANDONED)) continue;
       addAndWake(slots.cells, Cell.CALL, 1);
       return;
     }

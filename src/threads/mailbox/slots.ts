@@ -33,7 +33,7 @@ const AREA_UNIT = 64;
 export const Life = { STARTING: 0, ANSWERING: 1, STOPPING: 2, ENDED: 3 } as const;
 
 /** Who has a slot, and what is in it. */
-export const SlotState = {
+export const MailState = {
   FREE: 0,
   /** A caller writes a request. */
   CLAIMED: 1,
@@ -112,7 +112,7 @@ export class MailSlots {
 
   /** Gives a slot back. */
   free(slot: number): void {
-    Atomics.store(this.cells, this.stateCell(slot), SlotState.FREE);
+    Atomics.store(this.cells, this.stateCell(slot), MailState.FREE);
     addAndWake(this.cells, Cell.FREED, 1);
   }
 

@@ -56,9 +56,9 @@ function store(keeper: ThreadKeeperDescription, content: Uint8Array): ChunkRecor
   let isHelped = false;
   const pipeline = new ChunkPipeline({
     handler: {
-      handle: (plain, start, size) => {
+      handle: (plain, start, size, stream) => {
         if (isHelped) waitForHelp(keeper);
-        return own.handle(plain, start, size);
+        return own.handle(plain, start, size, stream);
       },
     },
     workers: {
