@@ -29,7 +29,6 @@ import {
   type SnapshotId,
 } from "./format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
-import type { LocalSnapshotWriter } from "./snapshots/local_snapshot_writer.ts";
 import { findLocalServer, foreignBackend } from "./storage/directory/local_server.ts";
 import { loadManifest, updateManifest } from "./snapshots/manifest_file.ts";
 import { createNamespace, removeNamespace } from "./snapshots/namespaces.ts";
@@ -58,7 +57,7 @@ import {
   PROTECTED_FILE,
 } from "./snapshots/store_listing.ts";
 import { NoDatastoreError } from "./state_errors.ts";
-import type { SnapshotStore } from "./ports.ts";
+import type { SnapshotStore, SnapshotWriter } from "./ports.ts";
 import { requireGroup, requireSnapshot } from "./snapshots/store_places.ts";
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -254,7 +253,7 @@ export class Datastore implements SnapshotStore {
   }
 
   /** See {@link SnapshotStore.startSnapshot}. */
-  startSnapshot(options: NewSnapshotOptions): LocalSnapshotWriter {
+  startSnapshot(options: NewSnapshotOptions): SnapshotWriter {
     return startSnapshot(this.#store, options);
   }
 

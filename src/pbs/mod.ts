@@ -45,7 +45,6 @@ export * from "./storage/directory/directory_options.ts";
 export * from "./gc/garbage_collection.ts";
 export { type GcStatus, type GcStatusFields, gcStatusFields } from "./gc/status.ts";
 export type { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
-export type { LocalSnapshotWriter } from "./snapshots/local_snapshot_writer.ts";
 export * from "./crypt/manifest_signature.ts";
 export * from "./crypt/master_key.ts";
 export { createSharedChunkMemory, type SharedChunkMemory } from "./reading/shared_chunk_memory.ts";

@@ -5,6 +5,7 @@
  */
 
 import { Errno, IntegrityError, located, OsError, StateError } from "#src/errors.ts";
+import type { BlobCodec } from "../crypt/blob_codec.ts";
 import { BLOB_DATA_SIZE_MAX, ENCRYPTED_BLOB_HEADER_SIZE } from "../format/blob.ts";
 import { formatManifest, type Manifest, MANIFEST_NAME, parseManifest } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
@@ -71,15 +72,15 @@ export function updateManifest(
   const lock = locks.lockManifest(snapshot);
   try {
     const manifest = change(loadManifest(store, snapshot));
-    files.replace(manifestName(snapshot), encodeManifest(store, manifest));
+    files.replace(manifestName(snapshot), encodeManifest(store.codec, manifest));
   } finally {
     lock.release();
   }
 }
 
 /** The file of a manifest. */
-export function encodeManifest(store: OpenStore, manifest: Manifest): Uint8Array<ArrayBuffer> {
-  return store.codec.encodeBytes(formatManifest(manifest), { compress: true });
+export function encodeManifest(codec: BlobCodec, manifest: Manifest): Uint8Array<ArrayBuffer> {
+  return codec.encodeBytes(formatManifest(manifest), { compress: true });
 }
 
 /**

@@ -19,7 +19,9 @@ import {
   type SnapshotId,
 } from "../format/snapshot_path.ts";
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
-import { LocalSnapshotWriter } from "./local_snapshot_writer.ts";
+import { StorageDestination } from "./storage_destination.ts";
+import { StoredSnapshotWriter } from "./stored_snapshot_writer.ts";
+import type { SnapshotWriter } from "../ports.ts";
 import type { ObjectLock } from "../storage/locks.ts";
 import type { FileStorage } from "../storage/storage.ts";
 import { FutureSnapshotError } from "../state_errors.ts";
@@ -44,7 +46,7 @@ const GROUP_ATTEMPTS_MAX = 10;
  * @throws {UsageError} when the options do not fit together
  * @throws {OsError}
  */
-export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): LocalSnapshotWriter {
+export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): SnapshotWriter {
   checkOptions(options);
   const { writerLock, locks } = writableParts(store);
   requireNamespace(store, options.group.ns);
@@ -64,7 +66,8 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Lo
     previous = last === undefined ? undefined : openBase(store, last, options);
     const id = makeSnapshotDirectory(store, options);
     held.push(locks.lockSnapshot(id, "exclusive"));
-    return new LocalSnapshotWriter(store, options, { id, previous, isNewGroup, release });
+    const destination = new StorageDestination(store, { id, previous, isNewGroup, release });
+    return new StoredSnapshotWriter(store.codec, options, destination);
   } catch (error) {
     previous?.close();
     if (isNewGroup) removeEmptyGroup(store, options.group);

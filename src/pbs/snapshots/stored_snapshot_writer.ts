@@ -1,5 +1,5 @@
 /**
- * Snapshots being made in a datastore directory.
+ * Snapshots being made, wherever they go.
  *
  * @module
  */
@@ -8,13 +8,11 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { ChunkPipeline } from "#src/chunking/pipeline.ts";
 import { sha256Of } from "#src/codecs/hashing.ts";
 import { Failure, StateError, UsageError } from "#src/errors.ts";
+import type { BlobCodec } from "../crypt/blob_codec.ts";
 import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { NewSnapshotOptions } from "../snapshot_types.ts";
-import { blobHeaderSize } from "../format/blob.ts";
 import type { ChunkIndex } from "../format/chunk_index.ts";
 import type { CryptMode } from "../format/crypt.ts";
-import { DynamicIndex } from "../format/dynamic_index.ts";
-import { FixedIndex } from "../format/fixed_index.ts";
 import {
   CATALOG_NAME,
   CLIENT_LOG_NAME,
@@ -25,17 +23,15 @@ import {
   type ManifestFile,
   withUploadStatistics,
 } from "../format/manifest.ts";
-import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
+import { formatSnapshot, type SnapshotId } from "../format/snapshot_path.ts";
 import {
   type FinishedStream,
   openDynamicStream,
   openFixedStream,
   type StreamOwner,
 } from "../writing/indexed_streams.ts";
-import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
-import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
+import { encodeManifest } from "./manifest_file.ts";
 import { signManifest } from "../crypt/manifest_signature.ts";
-import { type OpenStore, writableParts } from "./open_store.ts";
 import type {
   BlobOptions,
   DynamicStreamOptions,
@@ -44,33 +40,22 @@ import type {
   SnapshotSummary,
   SnapshotWriter,
 } from "../ports.ts";
-import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts";
+import type { SnapshotDestination } from "./snapshot_destination.ts";
 import {
   StoreChunkHandler,
   type StoreChunkHandlerDescription,
 } from "../writing/store_chunk_handler.ts";
-import { describeStorageKeeper } from "../writing/storage_keeper.ts";
 import { startStoreThread } from "../thread_start.ts";
 
-/** What was prepared for a snapshot. */
-export interface SnapshotPreparation {
-  readonly id: SnapshotId;
-  readonly previous: LocalSnapshotReader | undefined;
-  /** Whether the group was made for it. */
-  readonly isNewGroup: boolean;
-  /** Gives back the locks of the group, the snapshot and the store. */
-  readonly release: () => void;
-}
-
 /** See {@link SnapshotWriter}. */
-export class LocalSnapshotWriter implements SnapshotWriter {
+export class StoredSnapshotWriter implements SnapshotWriter {
   /** Group and time that the snapshot got. */
   readonly id: SnapshotId;
   readonly cryptMode: CryptMode;
-  readonly #store: OpenStore;
+  readonly #codec: BlobCodec;
+  readonly #destination: SnapshotDestination;
   readonly #crypt: CryptConfig | undefined;
   readonly #options: NewSnapshotOptions;
-  readonly #preparation: SnapshotPreparation;
   readonly #names = new Set<string>();
   readonly #files: ManifestFile[] = [];
   readonly #uploads = { count: 0, size: 0, compressedSize: 0, duplicates: 0 };
@@ -79,14 +64,17 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   #pipeline: ChunkPipeline | undefined;
   #hasEnded = false;
 
-  /** Use `Datastore.startSnapshot()`, which chooses the time and takes the locks. */
-  constructor(store: OpenStore, options: NewSnapshotOptions, preparation: SnapshotPreparation) {
-    this.id = preparation.id;
+  /**
+   * Use `startSnapshot()` of a store, which chooses the time and takes the locks. @param codec for
+   * blobs
+   */
+  constructor(codec: BlobCodec, options: NewSnapshotOptions, destination: SnapshotDestination) {
+    this.id = destination.id;
     this.cryptMode = options.cryptMode ?? (options.crypt === undefined ? "none" : "encrypt");
-    this.#store = store;
+    this.#codec = codec;
+    this.#destination = destination;
     this.#crypt = this.cryptMode === "none" ? undefined : options.crypt;
     this.#options = options;
-    this.#preparation = preparation;
   }
 
   get keyFingerprint(): string | undefined {
@@ -94,13 +82,13 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   }
 
   get previous(): SnapshotReader | undefined {
-    return this.#preparation.previous;
+    return this.#destination.previous;
   }
 
   openDynamic(name: string, options: DynamicStreamOptions): IndexedStream {
     this.#take(name, ".didx");
     return this.#opened(() => {
-      const owner = this.#ownerOf(name, (previous) => previous.dynamicIndex(name));
+      const owner = this.#ownerOf(name, undefined, (previous) => previous.dynamicIndex(name));
       return openDynamicStream(owner, name, options);
     });
   }
@@ -108,7 +96,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   openFixed(name: string, size: number | undefined, chunkSize: number): IndexedStream {
     this.#take(name, ".fidx");
     return this.#opened(() => {
-      const owner = this.#ownerOf(name, (previous) => previous.fixedIndex(name));
+      const owner = this.#ownerOf(name, size, (previous) => previous.fixedIndex(name));
       return openFixedStream(owner, name, size, chunkSize);
     });
   }
@@ -116,11 +104,11 @@ export class LocalSnapshotWriter implements SnapshotWriter {
   addBlob(name: string, content: Uint8Array<ArrayBuffer>, options: BlobOptions = {}): number {
     this.#take(name, ".blob");
     const isEncrypted = this.cryptMode === "encrypt" && options.encrypt !== false;
-    const bytes = this.#store.codec.encodeBytes(content, {
+    const bytes = this.#codec.encodeBytes(content, {
       compress: options.compress ?? true,
       crypt: isEncrypted ? this.#crypt : undefined,
     });
-    this.#write(name, bytes);
+    this.#destination.writeBlob(name, bytes);
     // The log belongs to no backup: it may be written when that is done.
     if (name === CLIENT_LOG_NAME) return bytes.length;
     this.#uploads.size += bytes.length;
@@ -130,8 +118,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
 
   keepChunk(digest: ChunkDigest): boolean {
     this.#checkRunning();
-    // Garbage collection spares what was touched since the oldest writer of its process began.
-    return this.#store.storage.chunks.touch(digest) > blobHeaderSize(this.cryptMode === "encrypt");
+    return this.#destination.keepChunk(digest, this.cryptMode === "encrypt");
   }
 
   finish(): SnapshotSummary {
@@ -140,27 +127,24 @@ export class LocalSnapshotWriter implements SnapshotWriter {
       throw new StateError("busy", `Cannot finish ${formatSnapshot(this.id)}: a stream is open`);
     }
     this.#pipeline?.finish();
-    const manifest = this.#makeManifest();
-    finishSnapshot(this.#store, this.id, encodeManifest(this.#store, manifest));
-    this.#end();
+    const signed = this.#makeManifest();
+    const sent = encodeManifest(this.#codec, signed);
+    // A server counts the manifest as it was sent, which is without the counts.
+    const size = this.#uploads.size + sent.length;
+    const manifest = withUploadStatistics(signed, { ...this.#uploads, size });
+    this.#destination.commit(sent, manifest);
+    this.#hasEnded = true;
     return { id: this.id, manifest, ...this.#counts };
   }
 
   abort(): void {
     if (this.#hasEnded) return;
+    this.#hasEnded = true;
     try {
       this.#pipeline?.abort();
-      removeSnapshotDirectory(this.#store, this.id);
-      if (this.#preparation.isNewGroup) removeEmptyGroup(this.#store, this.id.group);
     } finally {
-      this.#end();
+      this.#destination.remove();
     }
-  }
-
-  #end(): void {
-    this.#hasEnded = true;
-    this.#preparation.previous?.close();
-    this.#preparation.release();
   }
 
   #checkRunning(): void {
@@ -185,32 +169,44 @@ export class LocalSnapshotWriter implements SnapshotWriter {
 
   #ownerOf(
     name: string,
-    indexOf: (previous: LocalSnapshotReader) => ChunkIndex,
+    size: number | undefined,
+    indexOf: (previous: SnapshotReader) => ChunkIndex,
   ): StreamOwner {
+    let known: { readonly index: ChunkIndex | undefined } | undefined;
+    const previous = () => (known ??= { index: this.#previousIndex(name, indexOf) }).index;
+    const { close, ...place } = this.#destination.openIndex({ name, size, previous });
     return {
+      ...place,
       pipeline: this.#pipeline ??= this.#makePipeline(),
-      previousIndex: () => {
-        const { previous } = this.#preparation;
-        // Clients do not look at the previous catalog.
-        if (previous === undefined || name === CATALOG_NAME) return undefined;
-        if (findManifestFile(previous.manifest, name) === undefined) return undefined;
-        try {
-          return indexOf(previous);
-        } catch (error) {
-          // Damaged: a client sends everything then. It is for the numbers in the manifest only.
-          if (error instanceof Failure) return undefined;
-          throw error;
-        }
+      previousIndex: previous,
+      finished: (stream) => {
+        close(stream);
+        this.#finished(stream);
       },
-      finished: (stream) => this.#finished(stream),
     };
+  }
+
+  #previousIndex(
+    name: string,
+    indexOf: (previous: SnapshotReader) => ChunkIndex,
+  ): ChunkIndex | undefined {
+    const { previous } = this.#destination;
+    // Clients do not look at the previous catalog.
+    if (previous === undefined || name === CATALOG_NAME) return undefined;
+    if (findManifestFile(previous.manifest, name) === undefined) return undefined;
+    try {
+      return indexOf(previous);
+    } catch (error) {
+      // Damaged: then everything is sent. In a storage it is for the numbers in the manifest only.
+      if (error instanceof Failure && !error.isTemporary) return undefined;
+      throw error;
+    }
   }
 
   #makePipeline(): ChunkPipeline {
     const { workers, budgetBytes } = this.#options;
     const key = this.cryptMode === "encrypt" ? this.#crypt?.key : undefined;
-    const { storage } = this.#store;
-    const keeper = describeStorageKeeper(storage.description, key !== undefined);
+    const keeper = this.#destination.keeper(key !== undefined);
     const description: StoreChunkHandlerDescription = { keeper, key };
     return new ChunkPipeline({
       handler: new StoreChunkHandler(description),
@@ -224,11 +220,7 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     });
   }
 
-  #finished({ summary, index, uploads, knownCount }: FinishedStream): void {
-    if (writableParts(this.#store).writerLock.isHeldExclusively) {
-      this.#touchChunks(summary.name, index.bytes);
-    }
-    this.#write(summary.name, index.bytes);
+  #finished({ summary, uploads, knownCount }: FinishedStream): void {
     this.#list(summary.name, summary.size, summary.checksum);
     this.#openCount--;
     this.#uploads.count += uploads.count;
@@ -239,24 +231,6 @@ export class LocalSnapshotWriter implements SnapshotWriter {
     this.#counts.newBytes += summary.newBytes;
     this.#counts.newStoredBytes += summary.newStoredBytes;
     this.#counts.knownChunkCount += knownCount;
-  }
-
-  /**
-   * Garbage is being collected by this process, which may have looked for indexes here already:
-   * then the base has kept the chunks that were taken over from it, and it can be removed as soon
-   * as this snapshot is finished.
-   */
-  #touchChunks(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-    const index = name.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);
-    for (let position = 0; position < index.count; position++) {
-      const digest = index.digestOf(position);
-      if (this.#store.storage.chunks.touch(digest) >= 0) continue;
-      throw new StateError("not-found", `Cannot store "${name}": chunk ${digest} is missing`);
-    }
-  }
-
-  #write(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-    writableParts(this.#store).files.replace(`${snapshotDirectory(this.id)}/${name}`, bytes);
   }
 
   #list(filename: string, size: number, csum: string): void {
@@ -273,9 +247,6 @@ export class LocalSnapshotWriter implements SnapshotWriter {
       signature: undefined,
       unprotected: {},
     };
-    const manifest = this.#crypt === undefined ? unsigned : signManifest(unsigned, this.#crypt);
-    // A server counts the manifest as it was sent, which is without the counts.
-    const size = this.#uploads.size + encodeManifest(this.#store, manifest).length;
-    return withUploadStatistics(manifest, { ...this.#uploads, size });
+    return this.#crypt === undefined ? unsigned : signManifest(unsigned, this.#crypt);
   }
 }

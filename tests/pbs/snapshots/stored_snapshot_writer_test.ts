@@ -79,7 +79,7 @@ async function check(store: Datastore): Promise<void> {
 }
 
 for (const cryptMode of ["none", "sign-only", "encrypt"] satisfies CryptMode[]) {
-  Deno.test(`LocalSnapshotWriter writes what its reader reads, crypt mode ${cryptMode}`, async () => {
+  Deno.test(`StoredSnapshotWriter writes what its reader reads, crypt mode ${cryptMode}`, async () => {
     using directory = new TempDirectory("writer");
     const store = openNew(directory);
     const stream = content(1, 1_500_000);
@@ -123,7 +123,7 @@ for (const cryptMode of ["none", "sign-only", "encrypt"] satisfies CryptMode[]) 
 }
 
 for (const syncLevel of ["file", "filesystem"] satisfies SyncLevel[]) {
-  Deno.test(`LocalSnapshotWriter writes with sync level ${syncLevel}, and leaves no temporary files`, () => {
+  Deno.test(`StoredSnapshotWriter writes with sync level ${syncLevel}, and leaves no temporary files`, () => {
     using directory = new TempDirectory("writer");
     const store = openNew(directory, syncLevel);
     const writer = store.startSnapshot({ group: GROUP, time: 1_700_000_000 });
@@ -146,7 +146,7 @@ for (const syncLevel of ["file", "filesystem"] satisfies SyncLevel[]) {
   });
 }
 
-Deno.test("LocalSnapshotWriter stores with threads what it stores without", () => {
+Deno.test("StoredSnapshotWriter stores with threads what it stores without", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const bytes = content(21, 40 << 20);
@@ -166,7 +166,7 @@ Deno.test("LocalSnapshotWriter stores with threads what it stores without", () =
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter stores small snapshots with threads that are kept", async () => {
+Deno.test("StoredSnapshotWriter stores small snapshots with threads that are kept", async () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   using workers = startStoreThreads(1);
@@ -188,7 +188,7 @@ Deno.test("LocalSnapshotWriter stores small snapshots with threads that are kept
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter injects chunks of the previous snapshot without reading them", async () => {
+Deno.test("StoredSnapshotWriter injects chunks of the previous snapshot without reading them", async () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const stream = content(3, 800_000);
@@ -224,7 +224,7 @@ Deno.test("LocalSnapshotWriter injects chunks of the previous snapshot without r
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter takes no base that is of another key or failed verification", () => {
+Deno.test("StoredSnapshotWriter takes no base that is of another key or failed verification", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const make = (options: { crypt?: CryptConfig; cryptMode?: CryptMode }) => {
@@ -253,7 +253,7 @@ Deno.test("LocalSnapshotWriter takes no base that is of another key or failed ve
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that is free", () => {
+Deno.test("StoredSnapshotWriter refuses times that are taken, and finds one that is free", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const exists = { name: "StateError", code: "exists" };
@@ -272,7 +272,7 @@ Deno.test("LocalSnapshotWriter refuses times that are taken, and finds one that 
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter that is given up leaves no group that was made for it", () => {
+Deno.test("StoredSnapshotWriter that is given up leaves no group that was made for it", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const path = `${store.path}/host/a`;
@@ -288,7 +288,7 @@ Deno.test("LocalSnapshotWriter that is given up leaves no group that was made fo
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter writes chunks anew whose size shows that they are damaged", () => {
+Deno.test("StoredSnapshotWriter writes chunks anew whose size shows that they are damaged", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const bytes = new Random(3).bytes(4096);
@@ -331,7 +331,7 @@ Deno.test("LocalSnapshotWriter writes chunks anew whose size shows that they are
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter dates no snapshot after one that is ahead of the clock", () => {
+Deno.test("StoredSnapshotWriter dates no snapshot after one that is ahead of the clock", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const backUp = (time?: number) => {
@@ -358,7 +358,7 @@ Deno.test("LocalSnapshotWriter dates no snapshot after one that is ahead of the 
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter needs no index of the last snapshot that is damaged", () => {
+Deno.test("StoredSnapshotWriter needs no index of the last snapshot that is damaged", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   for (const seed of [4, 5]) {
@@ -376,7 +376,7 @@ Deno.test("LocalSnapshotWriter needs no index of the last snapshot that is damag
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter leaves nothing of a snapshot that is given up", () => {
+Deno.test("StoredSnapshotWriter leaves nothing of a snapshot that is given up", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const writer = store.startSnapshot({ group: GROUP });
@@ -394,7 +394,7 @@ Deno.test("LocalSnapshotWriter leaves nothing of a snapshot that is given up", (
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter refuses names that lead elsewhere or are there twice", () => {
+Deno.test("StoredSnapshotWriter refuses names that lead elsewhere or are there twice", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const writer = store.startSnapshot({ group: GROUP });
@@ -422,7 +422,7 @@ Deno.test("LocalSnapshotWriter refuses names that lead elsewhere or are there tw
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter keeps to the owner of a group where one is asked for", () => {
+Deno.test("StoredSnapshotWriter keeps to the owner of a group where one is asked for", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const first = store.startSnapshot({ group: GROUP, time: 1, owner: "me@pbs!token" });
@@ -436,7 +436,7 @@ Deno.test("LocalSnapshotWriter keeps to the owner of a group where one is asked 
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter gives root's files to the owner of the store", () => {
+Deno.test("StoredSnapshotWriter gives root's files to the owner of the store", () => {
   if (Deno.uid() !== 0) return;
   using directory = new TempDirectory("writer");
   Deno.mkdirSync(directory.join("store/.chunks"), { recursive: true });
@@ -466,7 +466,7 @@ Deno.test("LocalSnapshotWriter gives root's files to the owner of the store", ()
   }
 });
 
-Deno.test("LocalSnapshotWriter makes the digests of plain chunks those of their bytes", () => {
+Deno.test("StoredSnapshotWriter makes the digests of plain chunks those of their bytes", () => {
   using directory = new TempDirectory("writer");
   const store = openNew(directory);
   const writer = store.startSnapshot({ group: GROUP });
@@ -481,7 +481,7 @@ Deno.test("LocalSnapshotWriter makes the digests of plain chunks those of their 
   store.close();
 });
 
-Deno.test("LocalSnapshotWriter counts as the real server does", () => {
+Deno.test("StoredSnapshotWriter counts as the real server does", () => {
   if (!HAS_ALL_CHUNKS) return;
   using directory = new TempDirectory("writer");
   const golden = Datastore.open(goldenDatastore());

@@ -1,0 +1,56 @@
+/**
+ * Where the parts of a new snapshot go: a storage, or a server's session.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import type { ChunkIndex } from "../format/chunk_index.ts";
+import type { Manifest } from "../format/manifest.ts";
+import type { SnapshotId } from "../format/snapshot_path.ts";
+import type { SnapshotReader } from "../ports.ts";
+import type { KeeperDescription } from "../writing/chunk_keeper.ts";
+import type { FinishedStream } from "../writing/indexed_streams.ts";
+
+/** An index that is to be written. */
+export interface NewIndex {
+  /** With its extension. */
+  readonly name: string;
+  /** Bytes of an image; undefined where they turn out at the end. */
+  readonly size: number | undefined;
+  /** The index of that name in the previous snapshot, when it can be used. */
+  readonly previous: () => ChunkIndex | undefined;
+}
+
+/** An index while it is written. */
+export interface IndexPlace {
+  /** Told to the keeper with each chunk. Default: 0. */
+  readonly streamNumber?: number;
+  /** Is told of each chunk in order, and where it begins. */
+  readonly appended?: (digest: ChunkDigest, offset: number) => void;
+  /** Writes the index. */
+  readonly close: (stream: FinishedStream) => void;
+}
+
+/** See the module. A destination is open until {@link commit} or {@link remove}. */
+export interface SnapshotDestination {
+  readonly id: SnapshotId;
+  readonly previous: SnapshotReader | undefined;
+  /** What keeps the chunks, in any thread. */
+  keeper(isEncrypted: boolean): KeeperDescription;
+  /** Begins an index. */
+  openIndex(index: NewIndex): IndexPlace;
+  /** Writes a blob. */
+  writeBlob(name: string, bytes: Uint8Array<ArrayBuffer>): void;
+  /** See `SnapshotWriter.keepChunk`. */
+  keepChunk(digest: ChunkDigest, isEncrypted: boolean): boolean;
+  /**
+   * Makes the snapshot a finished one.
+   *
+   * @param sent the blob of the manifest without its counts, as a server gets it
+   * @param manifest with its counts
+   */
+  commit(sent: Uint8Array<ArrayBuffer>, manifest: Manifest): void;
+  /** Removes what there is of the snapshot. */
+  remove(): void;
+}

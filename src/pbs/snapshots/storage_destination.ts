@@ -1,0 +1,104 @@
+/**
+ * A new snapshot in a storage.
+ *
+ * @module
+ */
+
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import { StateError } from "#src/errors.ts";
+import { blobHeaderSize } from "../format/blob.ts";
+import { DynamicIndex } from "../format/dynamic_index.ts";
+import { FixedIndex } from "../format/fixed_index.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
+import type { KeeperDescription } from "../writing/chunk_keeper.ts";
+import { describeStorageKeeper } from "../writing/storage_keeper.ts";
+import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
+import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
+import { type OpenStore, writableParts } from "./open_store.ts";
+import type { IndexPlace, NewIndex, SnapshotDestination } from "./snapshot_destination.ts";
+import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts";
+
+/** What was prepared for a snapshot. */
+export interface SnapshotPreparation {
+  readonly id: SnapshotId;
+  readonly previous: LocalSnapshotReader | undefined;
+  /** Whether the group was made for it. */
+  readonly isNewGroup: boolean;
+  /** Gives back the locks of the group, the snapshot and the store. */
+  readonly release: () => void;
+}
+
+/** See {@link SnapshotDestination}. */
+export class StorageDestination implements SnapshotDestination {
+  readonly #store: OpenStore;
+  readonly #preparation: SnapshotPreparation;
+
+  constructor(store: OpenStore, preparation: SnapshotPreparation) {
+    this.#store = store;
+    this.#preparation = preparation;
+  }
+
+  get id(): SnapshotId {
+    return this.#preparation.id;
+  }
+
+  get previous(): LocalSnapshotReader | undefined {
+    return this.#preparation.previous;
+  }
+
+  keeper(isEncrypted: boolean): KeeperDescription {
+    return describeStorageKeeper(this.#store.storage.description, isEncrypted);
+  }
+
+  openIndex({ name }: NewIndex): IndexPlace {
+    return {
+      close: ({ index: { bytes } }) => {
+        if (writableParts(this.#store).writerLock.isHeldExclusively) this.#touchChunks(name, bytes);
+        this.writeBlob(name, bytes);
+      },
+    };
+  }
+
+  writeBlob(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    writableParts(this.#store).files.replace(`${snapshotDirectory(this.id)}/${name}`, bytes);
+  }
+
+  keepChunk(digest: ChunkDigest, isEncrypted: boolean): boolean {
+    // Garbage collection spares what was touched since the oldest writer of its process began.
+    return this.#store.storage.chunks.touch(digest) > blobHeaderSize(isEncrypted);
+  }
+
+  commit(_sent: Uint8Array<ArrayBuffer>, manifest: Manifest): void {
+    finishSnapshot(this.#store, this.id, encodeManifest(this.#store.codec, manifest));
+    this.#end();
+  }
+
+  remove(): void {
+    try {
+      removeSnapshotDirectory(this.#store, this.id);
+      if (this.#preparation.isNewGroup) removeEmptyGroup(this.#store, this.id.group);
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    this.previous?.close();
+    this.#preparation.release();
+  }
+
+  /**
+   * Garbage is being collected by this process, which may have looked for indexes here already:
+   * then the base has kept the chunks that were taken over from it, and it can be removed as soon
+   * as this snapshot is finished.
+   */
+  #touchChunks(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    const index = name.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);
+    for (let position = 0; position < index.count; position++) {
+      const digest = index.digestOf(position);
+      if (this.#store.storage.chunks.touch(digest) >= 0) continue;
+      throw new StateError("not-found", `Cannot store "${name}": chunk ${digest} is missing`);
+    }
+  }
+}
