@@ -79,3 +79,7 @@ export type NetworkRequest =
 
 /** Bytes of an entry of `append`. */
 export const APPEND_ENTRY_SIZE = 40;
+/** The largest encoded chunk or blob that a server takes: 16 MiB and a header. */
+export const SENT_BLOB_SIZE_MAX = (16 << 20) + 44;
+/** Room for the text of a request or answer beside its bytes. */
+export const TEXT_SIZE_MAX = 64 << 10;

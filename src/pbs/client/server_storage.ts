@@ -10,7 +10,6 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { hostCodecs } from "#src/codecs/codecs.ts";
 import { Errno, OsError, StateError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
-import { CHUNK_FILE_SIZE_MAX } from "../format/blob.ts";
 import type {
   ChunkStorage,
   FileStorage,
@@ -18,6 +17,7 @@ import type {
   StorageDescription,
   StoredStatus,
 } from "../storage/storage.ts";
+import { SENT_BLOB_SIZE_MAX } from "./calls.ts";
 import { NetworkLink } from "./network_link.ts";
 
 /** Names a {@link ServerStorage}: valid as long as the session is open. */
@@ -78,7 +78,7 @@ class ServerChunks implements ChunkStorage {
   }
 
   get buffer(): NativeBuffer {
-    return this.#buffer ??= hostCodecs().allocate(CHUNK_FILE_SIZE_MAX);
+    return this.#buffer ??= hostCodecs().allocate(SENT_BLOB_SIZE_MAX);
   }
 
   pathOf(digest: ChunkDigest): string {
@@ -87,7 +87,7 @@ class ServerChunks implements ChunkStorage {
 
   /** A server tells that with the chunk alone. Those of its indexes it has, for all it knows. */
   storedSize(): number {
-    return CHUNK_FILE_SIZE_MAX;
+    return SENT_BLOB_SIZE_MAX;
   }
 
   touch(): number {

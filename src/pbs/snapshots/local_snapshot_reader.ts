@@ -1,5 +1,5 @@
 /**
- * Snapshots of a datastore directory, open for reading.
+ * Snapshots in a storage, open for reading.
  *
  * @module
  */
@@ -33,7 +33,6 @@ import { LocalChunkSource, type StoredChunks } from "../reading/local_chunk_sour
 import { BLOB_FILE_SIZE_MAX, loadManifest } from "./manifest_file.ts";
 import { checkManifest, requireKey } from "../crypt/manifest_signature.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
-import type { ObjectLock } from "../storage/locks.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ChunkSource, SnapshotReader } from "../ports.ts";
 import { ReadAhead } from "../reading/read_ahead.ts";
@@ -49,7 +48,9 @@ const SHARED_GAP_SIZE = 2 << 20;
 export const INDEX_FILE_SIZE_MAX = 1 << 30;
 
 /** How a snapshot is opened within this folder. */
-interface LocalSnapshotOptions extends OpenSnapshotOptions {
+export interface LocalSnapshotOptions extends OpenSnapshotOptions {
+  /** Gives back what keeps the snapshot readable. Default: nothing. */
+  readonly release?: () => void;
   /**
    * Whether a new snapshot refers to its chunks: corrupt ones are renamed, so that they are stored
    * anew.
@@ -72,14 +73,13 @@ export class LocalSnapshotReader implements SnapshotReader {
   readonly #shared: SharedChunkCache | undefined;
   readonly #gate: WaitGate;
   #loader: ChunkLoader | undefined;
-  readonly #lock: ObjectLock | undefined;
+  readonly #release: (() => void) | undefined;
 
   private constructor(
     store: OpenStore,
     id: SnapshotId,
     manifest: Manifest,
     options: LocalSnapshotOptions,
-    lock: ObjectLock | undefined,
   ) {
     this.#store = store;
     this.id = id;
@@ -87,7 +87,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     this.cryptMode = cryptModeOf(manifest);
     this.#folder = snapshotDirectory(id);
     this.#crypt = options.crypt;
-    this.#lock = lock;
+    this.#release = options.release;
     const isEncrypted = this.cryptMode === "encrypt";
     // A codec of its own: its buffers are as large as the largest chunk.
     const codec = new BlobCodec(store.codecs);
@@ -122,13 +122,17 @@ export class LocalSnapshotReader implements SnapshotReader {
     options: LocalSnapshotOptions,
   ): LocalSnapshotReader {
     const lock = store.storage.locks?.lockSnapshot(id, "shared");
+    const release = () => {
+      lock?.release();
+      options.release?.();
+    };
     try {
       const manifest = loadManifest(store, id);
       if (options.isKeyOptional !== true) requireKey(manifest, options.crypt);
       checkManifest(manifest, options.crypt);
-      return new LocalSnapshotReader(store, id, manifest, options, lock);
+      return new LocalSnapshotReader(store, id, manifest, { ...options, release });
     } catch (error) {
-      lock?.release();
+      release();
       throw error;
     }
   }
@@ -191,7 +195,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     this.#loader?.close();
     this.#loader = undefined;
     this.#cache.clear();
-    this.#lock?.release();
+    this.#release?.();
   }
 
   #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {

@@ -7,6 +7,7 @@
 
 import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
+import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { NewSnapshotOptions } from "../snapshot_types.ts";
 import { keyFingerprintOf, verifyStateOf } from "../format/manifest.ts";
 import {
@@ -21,7 +22,7 @@ import {
 import { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { StorageDestination } from "./storage_destination.ts";
 import { StoredSnapshotWriter } from "./stored_snapshot_writer.ts";
-import type { SnapshotWriter } from "../ports.ts";
+import type { SnapshotReader, SnapshotWriter } from "../ports.ts";
 import type { ObjectLock } from "../storage/locks.ts";
 import type { FileStorage } from "../storage/storage.ts";
 import { FutureSnapshotError } from "../state_errors.ts";
@@ -47,7 +48,7 @@ const GROUP_ATTEMPTS_MAX = 10;
  * @throws {OsError}
  */
 export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): SnapshotWriter {
-  checkOptions(options);
+  checkNewSnapshot(options);
   const { writerLock, locks } = writableParts(store);
   requireNamespace(store, options.group.ns);
   const held: ObjectLock[] = [];
@@ -84,7 +85,8 @@ export function checkOwner(owner: string): void {
   });
 }
 
-function checkOptions({ crypt, cryptMode, owner, time }: NewSnapshotOptions): void {
+/** Checks what does not fit together. @throws {UsageError} */
+export function checkNewSnapshot({ crypt, cryptMode, owner, time }: NewSnapshotOptions): void {
   if (crypt === undefined && cryptMode !== undefined && cryptMode !== "none") {
     throw new UsageError(`Cannot make a snapshot of crypt mode ${cryptMode} without a key`);
   }
@@ -149,16 +151,31 @@ export function writeOwner(store: OpenStore, group: GroupId, owner: string): voi
 function openBase(
   store: OpenStore,
   last: SnapshotId,
-  { crypt, cryptMode }: NewSnapshotOptions,
+  options: NewSnapshotOptions,
 ): LocalSnapshotReader | undefined {
+  return usableBase(
+    options,
+    (usedKey) => LocalSnapshotReader.open(store, last, { crypt: usedKey, isBase: true }),
+  );
+}
+
+/**
+ * The last snapshot as base of a new one; undefined where it can be none.
+ *
+ * @param open is given the key that the new one is made with
+ */
+export function usableBase<Reader extends SnapshotReader>(
+  { crypt, cryptMode }: NewSnapshotOptions,
+  open: (crypt: CryptConfig | undefined) => Reader,
+): Reader | undefined {
   const isEncrypting = crypt !== undefined && (cryptMode ?? "encrypt") === "encrypt";
   // A key that is not used for the new snapshot is none.
   const usedKey = cryptMode === "none" ? undefined : crypt;
-  let reader: LocalSnapshotReader;
+  let reader: Reader;
   try {
-    reader = LocalSnapshotReader.open(store, last, { crypt: usedKey, isBase: true });
+    reader = open(usedKey);
   } catch (error) {
-    if (error instanceof StateError && error.code === "locked") throw error;
+    if (error instanceof Failure && error.isTemporary) throw error;
     // Made with another key, or damaged: then everything is stored anew.
     if (error instanceof Failure) return undefined;
     throw error;

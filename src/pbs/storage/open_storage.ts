@@ -5,15 +5,17 @@
  */
 
 import { Openers } from "#src/threads/openers.ts";
+import { ServerStorage, type ServerStorageDescription } from "../client/server_storage.ts";
 import { type DirectoryDescription, DirectoryStorage } from "./directory/directory_storage.ts";
 import type { Storage, StorageDescription } from "./storage.ts";
 
 const storages = new Openers<Storage>("storage");
 storages.add<DirectoryDescription>("directory", (known) => DirectoryStorage.open(known));
+storages.add<ServerStorageDescription>("server", (known) => new ServerStorage(known));
 
 /**
  * Makes a kind of storage known to this thread. A thread whose module does not do that opens local
- * directories only.
+ * directories and those of servers only.
  *
  * @param open is given descriptions of this kind
  */

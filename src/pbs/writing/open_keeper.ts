@@ -5,15 +5,17 @@
  */
 
 import { Openers } from "#src/threads/openers.ts";
+import { ServerKeeper, type ServerKeeperDescription } from "../client/server_keeper.ts";
 import type { ChunkKeeper, KeeperDescription } from "./chunk_keeper.ts";
 import { StorageKeeper, type StorageKeeperDescription } from "./storage_keeper.ts";
 
 const keepers = new Openers<ChunkKeeper>("keeper of chunks");
 keepers.add<StorageKeeperDescription>("storage", (known) => new StorageKeeper(known));
+keepers.add<ServerKeeperDescription>("server", (known) => new ServerKeeper(known));
 
 /**
  * Makes a kind of keeper known to this thread. A thread whose module does not do that keeps chunks
- * in storages only.
+ * in storages and on servers only.
  *
  * @param open is given descriptions of this kind
  */

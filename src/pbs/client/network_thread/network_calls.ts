@@ -6,15 +6,18 @@
 
 import { ProtocolError } from "#src/errors.ts";
 import type { MailAnswer, MailRequest } from "#src/threads/mailbox/answering.ts";
-import { APPEND_ENTRY_SIZE, type NetworkRequest, type SessionNumber } from "../calls.ts";
+import {
+  APPEND_ENTRY_SIZE,
+  type NetworkRequest,
+  type SessionNumber,
+  TEXT_SIZE_MAX,
+} from "../calls.ts";
 import { BackupSession } from "./backup_session.ts";
 import { ReaderSession } from "./reader_session.ts";
 import type { ServerPort } from "./server_port.ts";
 import { SessionClient } from "./session_client.ts";
 
 const DIGEST_SIZE = 32;
-/** What the text of an answer may need besides its bytes. */
-const TEXT_ROOM = 256;
 
 /** A request of one kind. */
 type RequestFor<What extends NetworkRequest["what"]> = Extract<NetworkRequest, { what: What }>;
@@ -52,7 +55,7 @@ export class NetworkCalls {
       }
       case "chunk": {
         const { session, digest } = request;
-        const room = mail.room.subarray(0, mail.room.length - TEXT_ROOM);
+        const room = mail.room.subarray(0, mail.room.length - TEXT_SIZE_MAX);
         return { size: await this.#reader(session).chunk(digest, room, signal) };
       }
       case "expect":
@@ -86,8 +89,8 @@ export class NetworkCalls {
     switch (request.what) {
       case "previous":
         for await (const part of session.previousFile(request.name, signal)) {
-          for (let start = 0; start < part.length; start += mail.room.length - TEXT_ROOM) {
-            const piece = part.subarray(start, start + mail.room.length - TEXT_ROOM);
+          for (let start = 0; start < part.length; start += mail.room.length - TEXT_SIZE_MAX) {
+            const piece = part.subarray(start, start + mail.room.length - TEXT_SIZE_MAX);
             mail.room.set(piece);
             await mail.part(piece.length);
           }
@@ -131,7 +134,7 @@ export class NetworkCalls {
     const body = hasBody === true ? { body: payload.slice() } : {};
     const data = await server.call(method, path, parameters, { signal, ...body });
     const text = new TextEncoder().encode(JSON.stringify(data ?? null));
-    if (text.length > room.length - TEXT_ROOM) {
+    if (text.length > room.length - TEXT_SIZE_MAX) {
       throw new ProtocolError(`Cannot take the answer of ${server.name}: ${text.length} bytes`);
     }
     room.set(text);

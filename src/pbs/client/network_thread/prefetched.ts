@@ -4,8 +4,6 @@
  * @module
  */
 
-import { BLOB_FILE_SIZE_MAX } from "../../snapshots/manifest_file.ts";
-
 /** Under way or not taken yet. */
 const COUNT_MAX = 8;
 
@@ -15,7 +13,6 @@ interface Expected {
 
 /** Encoded chunks, each for one who takes it. */
 export class Prefetched {
-  static readonly CHUNK_SIZE_MAX = BLOB_FILE_SIZE_MAX;
   readonly #load: (digest: string) => Promise<Uint8Array<ArrayBuffer>>;
   /** Oldest first. */
   readonly #expected = new Map<string, Expected>();

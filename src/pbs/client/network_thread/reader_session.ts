@@ -11,6 +11,7 @@
 import { Failure, LimitError, ProtocolError } from "#src/errors.ts";
 import type { HttpClient, IncomingBody } from "#src/net/http.ts";
 import type { MailRequest } from "#src/threads/mailbox/answering.ts";
+import { SENT_BLOB_SIZE_MAX, TEXT_SIZE_MAX } from "../calls.ts";
 import { isRefusal } from "../server_failure.ts";
 import { Prefetched } from "./prefetched.ts";
 import { SessionClient } from "./session_client.ts";
@@ -48,7 +49,7 @@ export class ReaderSession {
     this.#prefetched = new Prefetched((digest) =>
       this.#once(this.#ended.signal, async (client, signal) => {
         const body = await client.download("/chunk", { digest }, signal);
-        return await body.bytes(Prefetched.CHUNK_SIZE_MAX);
+        return await body.bytes(SENT_BLOB_SIZE_MAX);
       })
     );
   }
@@ -79,7 +80,7 @@ export class ReaderSession {
           throw new LimitError(`Cannot read "${name}": it has more than ${sizeMax} bytes`);
         }
         for (let done = 0; done < fresh.length;) {
-          const piece = fresh.subarray(done, done + mail.room.length - TEXT_ROOM);
+          const piece = fresh.subarray(done, done + mail.room.length - TEXT_SIZE_MAX);
           mail.room.set(piece);
           await mail.part(piece.length);
           done += piece.length;
@@ -176,9 +177,6 @@ export class ReaderSession {
     }
   }
 }
-
-/** Room that the text of an answer needs. */
-const TEXT_ROOM = 256;
 
 /** Whether the connection is of no use any more, unlike a refusal. */
 function isLoss(error: unknown): error is Failure {

@@ -1,0 +1,456 @@
+/**
+ * The snapshots of a server's datastore. Every call asks the server, and blocks meanwhile.
+ *
+ * @module
+ */
+
+import { hostCodecs } from "#src/codecs/codecs.ts";
+import { StateError, UsageError } from "#src/errors.ts";
+import { currentSeconds, isAheadOf } from "../clock.ts";
+import { BlobCodec } from "../crypt/blob_codec.ts";
+import type { Manifest } from "../format/manifest.ts";
+import {
+  formatGroup,
+  formatSnapshot,
+  type GroupId,
+  type Namespace,
+  namespaceNames,
+  ROOT_NAMESPACE,
+  type SnapshotId,
+} from "../format/snapshot_path.ts";
+import type { SnapshotReader, SnapshotStore, SnapshotWriter } from "../ports.ts";
+import type {
+  GroupInfo,
+  KeptSnapshot,
+  NewSnapshotOptions,
+  OpenSnapshotOptions,
+  SnapshotInfo,
+} from "../snapshot_types.ts";
+import { LocalSnapshotReader } from "../snapshots/local_snapshot_reader.ts";
+import { loadManifest } from "../snapshots/manifest_file.ts";
+import type { OpenStore } from "../snapshots/open_store.ts";
+import { type PruneDecision, type RetentionOptions, selectForPruning } from "../snapshots/prune.ts";
+import { checkNewSnapshot, checkOwner, usableBase } from "../snapshots/snapshot_start.ts";
+import { checkNotes } from "../snapshots/store_listing.ts";
+import { StoredSnapshotWriter } from "../snapshots/stored_snapshot_writer.ts";
+import { FutureSnapshotError, NoNamespaceError } from "../state_errors.ts";
+import type { Storage, StorageSpace } from "../storage/storage.ts";
+import type { NetworkLink } from "./network_link.ts";
+import type { CallParameters } from "./network_thread/server_port.ts";
+import {
+  type ListedGroup,
+  type ListedSnapshot,
+  parseGroups,
+  parseNamespaces,
+  parseSnapshots,
+  parseSpace,
+  parseText,
+} from "./rest_answers.ts";
+import { BaseStorage, type OpenSession } from "./base_storage.ts";
+import { ServerDestination } from "./server_destination.ts";
+import { ServerStorage, type ServerStorageDescription } from "./server_storage.ts";
+
+/** Where the snapshots are. */
+export interface RemoteStoreOptions {
+  readonly link: NetworkLink;
+  /** What messages call it: the repository as text. */
+  readonly name: string;
+  /** Name of the datastore. */
+  readonly store: string;
+  /** Who is logged in: owns the groups that are made. */
+  readonly authId: string;
+  /** Default: `read`. */
+  readonly access?: "read" | "write" | undefined;
+  /** Ends the connection, when the store is closed. */
+  readonly end?: () => void;
+}
+
+/** See {@link SnapshotStore}. */
+export class RemoteStore implements SnapshotStore {
+  /** `read` changes nothing. */
+  readonly access: "read" | "write";
+  /** None: locks are the server's. */
+  readonly warnings: readonly string[] = [];
+  /** Undefined: it is elsewhere. */
+  readonly localPath = undefined;
+  readonly #options: RemoteStoreOptions;
+  readonly #link: NetworkLink;
+  readonly #codec = new BlobCodec(hostCodecs());
+
+  /** Asks the server nothing. */
+  constructor(options: RemoteStoreOptions) {
+    this.#options = options;
+    this.#link = options.link;
+    this.access = options.access ?? "read";
+  }
+
+  /** See {@link SnapshotStore.namespaces}. */
+  namespaces(below: Namespace = ROOT_NAMESPACE): Namespace[] {
+    const parameters = below === ROOT_NAMESPACE ? {} : { parent: below };
+    const data = this.#inNamespace(below, () => this.#get("namespace", parameters));
+    return parseNamespaces(data, this.#options.name);
+  }
+
+  /** See {@link SnapshotStore.createNamespace}. */
+  createNamespace(namespace: Namespace): void {
+    this.#requireWritable();
+    const names = namespaceNames(namespace);
+    const [name, parent] = [names.at(-1), names.slice(0, -1).join("/") as Namespace];
+    if (name === undefined) throw new StateError("exists", "The root namespace is there always");
+    const place = parent === ROOT_NAMESPACE ? {} : { parent };
+    this.#inNamespace(parent, () => this.#rest("POST", "namespace", { name, ...place }));
+  }
+
+  /** See {@link SnapshotStore.removeNamespace}. */
+  removeNamespace(namespace: Namespace, isRecursive = false): void {
+    this.#requireWritable();
+    const parameters = { ns: namespace, "delete-groups": isRecursive };
+    this.#inNamespace(namespace, () => this.#rest("DELETE", "namespace", parameters));
+  }
+
+  /** See {@link SnapshotStore.groups}. */
+  groups(namespace: Namespace): GroupId[] {
+    return this.#listGroups(namespace).map(({ id }) => id);
+  }
+
+  /** See {@link SnapshotStore.groupInfo}. */
+  groupInfo(group: GroupId): GroupInfo {
+    const { owner, hasNotes } = this.#requireGroup(group);
+    const snapshots = this.#listSnapshots(group).toReversed();
+    const notes = hasNotes ? this.#get("group-notes", ofGroup(group)) : "";
+    return {
+      id: group,
+      owner,
+      notes: parseText(notes ?? "", this.#options.name) || undefined,
+      snapshots: snapshots.map(({ info }) => info.id),
+      last: snapshots.find(({ info }) => info.isFinished)?.info.id,
+      error: undefined,
+    };
+  }
+
+  /** See {@link SnapshotStore.setOwner}. */
+  setOwner(group: GroupId, owner: string): void {
+    this.#requireWritable();
+    checkOwner(owner);
+    this.#requireGroup(group);
+    this.#rest("POST", "change-owner", { ...ofGroup(group), "new-owner": owner });
+  }
+
+  /** See {@link SnapshotStore.setGroupNotes}. */
+  setGroupNotes(group: GroupId, notes: string): void {
+    this.#requireWritable();
+    checkNotes(notes);
+    this.#requireGroup(group);
+    this.#rest("PUT", "group-notes", { ...ofGroup(group), notes });
+  }
+
+  /** See {@link SnapshotStore.snapshots}. */
+  snapshots(group: GroupId): SnapshotId[] {
+    const snapshots = this.#listSnapshots(group);
+    if (snapshots.length === 0) this.#requireGroup(group);
+    return snapshots.map(({ info }) => info.id);
+  }
+
+  /** See {@link SnapshotStore.snapshotInfo}. */
+  snapshotInfo(snapshot: SnapshotId): SnapshotInfo {
+    const { info, hasNotes } = this.#requireSnapshot(snapshot);
+    if (!hasNotes) return info;
+    const notes = parseText(this.#get("notes", ofSnapshot(snapshot)) ?? "", this.#options.name);
+    return { ...info, notes: notes === "" ? undefined : notes };
+  }
+
+  /** See {@link SnapshotStore.manifest}. */
+  manifest(snapshot: SnapshotId): Manifest {
+    using session = this.#openSession(snapshot);
+    return loadManifest(this.#storeOver(session.storage), snapshot);
+  }
+
+  /** See {@link SnapshotStore.openSnapshot}. */
+  openSnapshot(snapshot: SnapshotId, options: OpenSnapshotOptions = {}): SnapshotReader {
+    const session = this.#openSession(snapshot);
+    const release = () => session[Symbol.dispose]();
+    const store = this.#storeOver(session.storage);
+    return LocalSnapshotReader.open(store, snapshot, { ...options, release });
+  }
+
+  /** See {@link SnapshotStore.startSnapshot}. The owner of a new group is who is logged in. */
+  startSnapshot(options: NewSnapshotOptions): SnapshotWriter {
+    this.#requireWritable();
+    checkNewSnapshot(options);
+    const { group, owner } = options;
+    const { authId, name } = this.#options;
+    if (owner !== undefined && owner !== authId) {
+      throw new StateError(
+        "foreign-owner",
+        `Cannot back up to ${
+          formatGroup(group)
+        } for ${owner}: on ${name} what ${authId} backs up ` +
+          "is its own",
+      );
+    }
+    const started = this.#beginBackup(options);
+    try {
+      const previous = started.previousTime === null
+        ? undefined
+        : this.#openPrevious(started.session, { group, time: started.previousTime }, options);
+      const { id, session } = started;
+      const destination = new ServerDestination(this.#link, { id, session, previous });
+      return new StoredSnapshotWriter(this.#codec, options, destination);
+    } catch (error) {
+      this.#link.ask({ what: "close", session: started.session });
+      throw error;
+    }
+  }
+
+  /** See {@link SnapshotStore.plannedSnapshot}. */
+  plannedSnapshot(group: GroupId, time?: number): SnapshotId {
+    const finished = this.#listSnapshots(group)
+      .filter(({ info }) => info.isFinished)
+      .map(({ info }) => info.id);
+    const last = finished.at(-1);
+    const now = currentSeconds();
+    if (time !== undefined) {
+      if (last === undefined || time > last.time) return { group, time };
+      throw notAfter({ group, time }, last);
+    }
+    if (last === undefined) return { group, time: now };
+    const future = finished.filter((id) => isAheadOf(id.time, now));
+    if (future.length > 0) throw new FutureSnapshotError(future, now);
+    return { group, time: Math.max(now, last.time + 1) };
+  }
+
+  /** See {@link SnapshotStore.setNotes}. */
+  setNotes(snapshot: SnapshotId, notes: string): void {
+    this.#requireWritable();
+    checkNotes(notes);
+    this.#requireSnapshot(snapshot);
+    this.#rest("PUT", "notes", { ...ofSnapshot(snapshot), notes });
+  }
+
+  /** See {@link SnapshotStore.setProtected}. */
+  setProtected(snapshot: SnapshotId, isProtected: boolean): void {
+    this.#requireWritable();
+    this.#requireSnapshot(snapshot);
+    this.#rest("PUT", "protected", { ...ofSnapshot(snapshot), protected: isProtected });
+  }
+
+  /** See {@link SnapshotStore.addClientLog}. */
+  addClientLog(
+    snapshot: SnapshotId,
+    content: Uint8Array<ArrayBuffer>,
+    options: OpenSnapshotOptions = {},
+  ): void {
+    this.#requireWritable();
+    this.#requireSnapshot(snapshot);
+    const blob = this.#codec.encodeBytes(content, { compress: true, crypt: options.crypt });
+    this.#rest("POST", "upload-backup-log", ofSnapshot(snapshot), blob);
+  }
+
+  /** See {@link SnapshotStore.forget}. */
+  forget(snapshot: SnapshotId): void {
+    this.#requireWritable();
+    this.#requireSnapshot(snapshot);
+    this.#rest("DELETE", "snapshots", ofSnapshot(snapshot));
+  }
+
+  /** See {@link SnapshotStore.forgetGroup}. */
+  forgetGroup(group: GroupId): KeptSnapshot[] {
+    this.#requireWritable();
+    this.#requireGroup(group);
+    const kept = this.#listSnapshots(group).flatMap(({ info: { id } }): KeptSnapshot[] => {
+      try {
+        this.#rest("DELETE", "snapshots", ofSnapshot(id));
+        return [];
+      } catch (error) {
+        if (!(error instanceof StateError) || !KEEPING.has(error.code)) throw error;
+        return [{ id, reason: error }];
+      }
+    });
+    if (kept.length === 0) {
+      // It may have gone with its last snapshot.
+      unlessNotFound(() => this.#rest("DELETE", "groups", ofGroup(group)));
+    }
+    return kept;
+  }
+
+  /** See {@link SnapshotStore.planPrune}. Days are those of this machine. */
+  planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
+    const snapshots = this.#listSnapshots(group).map(({ info }) => info);
+    if (snapshots.length === 0) this.#requireGroup(group);
+    const prunable = snapshots.map(({ id, isFinished, isProtected }) => ({
+      id,
+      time: id.time,
+      isFinished,
+      isProtected,
+    }));
+    return selectForPruning(prunable, keep);
+  }
+
+  /** See {@link SnapshotStore.status}. */
+  status(): StorageSpace {
+    return parseSpace(this.#get("status"), this.#options.name);
+  }
+
+  /** Ends the connection: snapshots that are open are not readable any more. */
+  close(): void {
+    this.#options.end?.();
+  }
+
+  #beginBackup(options: NewSnapshotOptions): StartedBackup {
+    const { group, time } = options;
+    const begin = (id: SnapshotId): StartedBackup => {
+      const { store } = this.#options;
+      const parameters = { store, ...ofSnapshot(id), benchmark: false, debug: false };
+      const request = { what: "open-backup", parameters } as const;
+      const answer = this.#inNamespace(group.ns, () => this.#link.ask(request));
+      return { id, ...answer as Omit<StartedBackup, "id"> };
+    };
+    try {
+      return begin({ group, time: time ?? currentSeconds() });
+    } catch (error) {
+      const isTaken = error instanceof StateError && error.code === "exists";
+      if (!isTaken || time !== undefined) throw error;
+      // Somebody was here this very second, or is ahead of the clock.
+      return begin(this.plannedSnapshot(group));
+    }
+  }
+
+  /** The snapshot that a backup is based on, read by the session of the backup. */
+  #openPrevious(
+    session: number,
+    id: SnapshotId,
+    options: NewSnapshotOptions,
+  ): SnapshotReader | undefined {
+    return usableBase(options, (crypt) => {
+      const base = new BaseStorage(
+        this.#describe(session),
+        (name) => this.#link.bytes({ what: "previous", session, name }),
+        () => this.#openSession(id),
+      );
+      const release = () => base[Symbol.dispose]();
+      return LocalSnapshotReader.open(this.#storeOver(base), id, { crypt, release });
+    });
+  }
+
+  /** A session that reads a snapshot. @throws {StateError} `not-found` */
+  #openSession(snapshot: SnapshotId): OpenSession {
+    const { store } = this.#options;
+    const parameters = { store, ...ofSnapshot(snapshot), debug: false };
+    const request = { what: "open-reader", parameters } as const;
+    const session = this.#inNamespace(snapshot.group.ns, () => this.#link.ask(request)) as number;
+    return {
+      storage: new ServerStorage(this.#describe(session)),
+      [Symbol.dispose]: () => void this.#link.ask({ what: "close", session }),
+    };
+  }
+
+  #describe(session: number): ServerStorageDescription {
+    return { kind: "server", name: this.#options.name, mailbox: this.#link.shared, session };
+  }
+
+  #storeOver(storage: Storage): OpenStore {
+    return { storage, codecs: hostCodecs(), codec: this.#codec, isWritable: false };
+  }
+
+  #listGroups(ns: Namespace): ListedGroup[] {
+    const parameters = ns === ROOT_NAMESPACE ? {} : { ns };
+    const data = this.#inNamespace(ns, () => this.#get("groups", parameters));
+    return parseGroups(data, ns, this.#options.name);
+  }
+
+  /** None where there is no such group. */
+  #listSnapshots(group: GroupId): ListedSnapshot[] {
+    const data = this.#inNamespace(group.ns, () => this.#get("snapshots", ofGroup(group)));
+    return parseSnapshots(data, group.ns, this.#options.name)
+      .filter(({ info }) => info.id.group.type === group.type && info.id.group.id === group.id);
+  }
+
+  #requireGroup(group: GroupId): ListedGroup {
+    const found = this.#listGroups(group.ns)
+      .find(({ id }) => id.type === group.type && id.id === group.id);
+    if (found !== undefined) return found;
+    throw notFound(`group ${formatGroup(group)}`, group.ns);
+  }
+
+  #requireSnapshot(snapshot: SnapshotId): ListedSnapshot {
+    const found = this.#listSnapshots(snapshot.group)
+      .find(({ info }) => info.id.time === snapshot.time);
+    if (found !== undefined) return found;
+    throw notFound(`snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
+  }
+
+  /** Tells a namespace that is missing from other things that are. */
+  #inNamespace<Result>(ns: Namespace, run: () => Result): Result {
+    try {
+      return run();
+    } catch (error) {
+      const isMissing = error instanceof StateError && error.code === "not-found" &&
+        ns !== ROOT_NAMESPACE && /namespace/i.test(error.message);
+      if (!isMissing) throw error;
+      const there = new Set(this.namespaces());
+      const names = namespaceNames(ns);
+      const missing = names.map((_, index) => names.slice(0, index + 1).join("/") as Namespace)
+        .filter((parent) => !there.has(parent));
+      throw new NoNamespaceError(this.#options.name, ns, missing);
+    }
+  }
+
+  #get(name: string, parameters: CallParameters = {}): unknown {
+    return this.#rest("GET", name, parameters);
+  }
+
+  #rest(
+    method: "GET" | "POST" | "PUT" | "DELETE",
+    name: string,
+    parameters: CallParameters,
+    body?: Uint8Array<ArrayBuffer>,
+  ): unknown {
+    const path = `admin/datastore/${encodeURIComponent(this.#options.store)}/${name}`;
+    return this.#link.rest(method, path, parameters, body);
+  }
+
+  #requireWritable(): void {
+    if (this.access === "write") return;
+    throw new UsageError(
+      `Cannot change datastore "${this.#options.name}": it is open for reading only`,
+    );
+  }
+}
+
+/** Why a snapshot stays although its group is removed. */
+const KEEPING: ReadonlySet<string> = new Set(["protected", "locked"]);
+
+interface StartedBackup {
+  readonly id: SnapshotId;
+  readonly session: number;
+  readonly previousTime: number | null;
+}
+
+function ofGroup({ ns, type, id }: GroupId): CallParameters {
+  return { "backup-type": type, "backup-id": id, ...ns === ROOT_NAMESPACE ? {} : { ns } };
+}
+
+function ofSnapshot({ group, time }: SnapshotId): CallParameters {
+  return { ...ofGroup(group), "backup-time": time };
+}
+
+function notFound(what: string, ns: Namespace): StateError {
+  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
+  return new StateError("not-found", `Cannot find ${what}${place}`);
+}
+
+function unlessNotFound(run: () => unknown): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof StateError) || error.code !== "not-found") throw error;
+  }
+}
+
+function notAfter(id: SnapshotId, last: SnapshotId): StateError {
+  return new StateError(
+    "exists",
+    `Cannot make snapshot ${formatSnapshot(id)}: there is ${formatSnapshot(last)}`,
+    { hint: "Give a later time, or none", option: "time" },
+  );
+}
