@@ -34,8 +34,32 @@ export interface SnapshotStoreFixture extends Disposable {
   open(access: "read" | "write"): SnapshotStore;
 }
 
-/** Registers the tests of a kind of snapshot store. */
-export function testSnapshotStore(name: string, make: () => SnapshotStoreFixture): void {
+/** What a server decides, unlike a storage. */
+export interface ServerTraits {
+  /** Who is logged in, and owns what is backed up. */
+  readonly owner: string;
+  /** The only size of chunks that images have. */
+  readonly fixedChunkSize: number;
+}
+
+/**
+ * Registers the tests of a kind of snapshot store. @param server what is different where it is a
+ * server's
+ */
+export function testSnapshotStore(
+  name: string,
+  make: () => SnapshotStoreFixture,
+  server?: ServerTraits,
+): void {
+  const owner = server?.owner ?? "root@pam";
+  const fixedChunkSize = server?.fixedChunkSize ?? CHUNK_SIZE;
+  const write = (writer: SnapshotWriter, content: Uint8Array<ArrayBuffer>) =>
+    writeAll(writer, content, fixedChunkSize);
+  const backUp = (store: SnapshotStore, { group, time }: SnapshotId) => {
+    const writer = store.startSnapshot({ group, time });
+    write(writer, CONTENT);
+    return writer.finish();
+  };
   const test = (
     what: string,
     run: (store: SnapshotStore, fixture: SnapshotStoreFixture) => void,
@@ -101,7 +125,7 @@ export function testSnapshotStore(name: string, make: () => SnapshotStoreFixture
       const writer = store.startSnapshot({
         group: GROUP,
         time: FIRST.time,
-        owner: "me@pbs",
+        owner: server?.owner ?? "me@pbs",
         crypt,
       });
       assert.deepEqual(writer.id, FIRST);
@@ -185,7 +209,7 @@ export function testSnapshotStore(name: string, make: () => SnapshotStoreFixture
     }));
     stream.inject(chunks);
     assert.equal(stream.finish().injectedBytes, CONTENT.length);
-    const image = second.openFixed("disk.img.fidx", CONTENT.length, CHUNK_SIZE);
+    const image = second.openFixed("disk.img.fidx", CONTENT.length, fixedChunkSize);
     image.write(changed);
     assert.equal(image.finish().newChunkCount <= 1, true);
     second.addBlob("note.blob", CONTENT.slice(0, 100));
@@ -213,7 +237,7 @@ export function testSnapshotStore(name: string, make: () => SnapshotStoreFixture
       assert.equal(reader.groupInfo(GROUP).notes, notes);
     }
     assert.throws(() => store.setNotes(FIRST, "x".repeat((1 << 20) + 1)), LimitError);
-    assert.equal(reader.groupInfo(GROUP).owner, "root@pam");
+    assert.equal(reader.groupInfo(GROUP).owner, owner);
     store.setOwner(GROUP, "me@pbs!token");
     assert.equal(reader.groupInfo(GROUP).owner, "me@pbs!token");
     assert.throws(() => store.setOwner(GROUP, "nobody"), UsageError);
@@ -266,7 +290,7 @@ export function testSnapshotStore(name: string, make: () => SnapshotStoreFixture
     for (const call of calls) assert.throws(call, UsageError, String(call));
     reader.close();
     const { isProtected, notes, owner } = store.snapshotInfo(FIRST);
-    assert.deepEqual([isProtected, notes, owner], [false, undefined, "root@pam"]);
+    assert.deepEqual([isProtected, notes, owner], [false, undefined, server?.owner ?? "root@pam"]);
     const opened = store.openSnapshot(FIRST);
     check(opened, CONTENT);
     opened.close();
@@ -316,18 +340,16 @@ export function testSnapshotStore(name: string, make: () => SnapshotStoreFixture
   });
 }
 
-function backUp(store: SnapshotStore, { group, time }: SnapshotId): { newChunkCount: number } {
-  const writer = store.startSnapshot({ group, time });
-  write(writer, CONTENT);
-  return writer.finish();
-}
-
-function write(writer: SnapshotWriter, content: Uint8Array<ArrayBuffer>): void {
+function writeAll(
+  writer: SnapshotWriter,
+  content: Uint8Array<ArrayBuffer>,
+  fixedChunkSize: number,
+): void {
   const archive = writer.openDynamic("root.pxar.didx", {
     kind: "dynamic",
     averageSize: CHUNK_SIZE,
   });
-  const image = writer.openFixed("disk.img.fidx", content.length, CHUNK_SIZE);
+  const image = writer.openFixed("disk.img.fidx", content.length, fixedChunkSize);
   for (const stream of [archive, image]) {
     stream.write(content.subarray(0, 1000));
     stream.write(content.subarray(1000));
