@@ -202,7 +202,7 @@ async function listModules(): Promise<string[]> {
 
 /** The network is built from both ends: until it is whole, its parts may wait for their users. */
 const AWAITED =
-  /^(?:src\/net\/|src\/pbs\/(?:protocol|client|server|sync)\/)|: nothing uses \S+ → (?:net|bytes|errors)$/;
+  /^(?:src\/net\/|src\/threads\/mailbox\/|src\/pbs\/(?:protocol|client|server|sync)\/)|: nothing uses \S+ → (?:net|bytes|errors)$/;
 
 interface InfoModule {
   specifier: string;

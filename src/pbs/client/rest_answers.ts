@@ -115,13 +115,13 @@ export function parseNamespaces(data: unknown, server: string): Namespace[] {
     .toSorted();
 }
 
-/** @throws {ProtocolError} */
+/** Space of a datastore. @throws {ProtocolError} */
 export function parseSpace(data: unknown, server: string): StorageSpace {
   const { total, used, avail } = parse(SPACE, data, server);
   return { totalBytes: total, usedBytes: used, availableBytes: avail };
 }
 
-/** @throws {ProtocolError} */
+/** Notes. @throws {ProtocolError} */
 export function parseText(data: unknown, server: string): string {
   return parse(v.string(), data, server);
 }

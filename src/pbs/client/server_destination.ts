@@ -11,8 +11,8 @@ import { type Manifest, MANIFEST_NAME } from "../format/manifest.ts";
 import type { SnapshotId } from "../format/snapshot_path.ts";
 import type { SnapshotReader } from "../ports.ts";
 import type {
-  IndexPlace,
   NewIndex,
+  OpenIndex,
   SnapshotDestination,
 } from "../snapshots/snapshot_destination.ts";
 import type { FinishedStream } from "../writing/indexed_streams.ts";
@@ -50,7 +50,7 @@ export class ServerDestination implements SnapshotDestination {
     return { kind: "server", mailbox: this.#link.shared, session: this.#session };
   }
 
-  openIndex({ name, size, previous }: NewIndex): IndexPlace {
+  openIndex({ name, size, previous }: NewIndex): OpenIndex {
     const kind = name.endsWith(".fidx") ? "fixed" : "dynamic";
     if (kind === "fixed" && size === undefined) {
       throw new UsageError(`Cannot send "${name}": a server has to know its size at the beginning`);

@@ -23,7 +23,7 @@ export interface NewIndex {
 }
 
 /** An index while it is written. */
-export interface IndexPlace {
+export interface OpenIndex {
   /** Told to the keeper with each chunk. Default: 0. */
   readonly streamNumber?: number;
   /** Is told of each chunk in order, and where it begins. */
@@ -39,7 +39,7 @@ export interface SnapshotDestination {
   /** What keeps the chunks, in any thread. */
   keeper(isEncrypted: boolean): KeeperDescription;
   /** Begins an index. */
-  openIndex(index: NewIndex): IndexPlace;
+  openIndex(index: NewIndex): OpenIndex;
   /** Writes a blob. */
   writeBlob(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   /** See `SnapshotWriter.keepChunk`. */

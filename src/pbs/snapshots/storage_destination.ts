@@ -16,7 +16,7 @@ import { describeStorageKeeper } from "../writing/storage_keeper.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
-import type { IndexPlace, NewIndex, SnapshotDestination } from "./snapshot_destination.ts";
+import type { NewIndex, OpenIndex, SnapshotDestination } from "./snapshot_destination.ts";
 import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts";
 
 /** What was prepared for a snapshot. */
@@ -51,7 +51,7 @@ export class StorageDestination implements SnapshotDestination {
     return describeStorageKeeper(this.#store.storage.description, isEncrypted);
   }
 
-  openIndex({ name }: NewIndex): IndexPlace {
+  openIndex({ name }: NewIndex): OpenIndex {
     return {
       close: ({ index: { bytes } }) => {
         if (writableParts(this.#store).writerLock.isHeldExclusively) this.#touchChunks(name, bytes);

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Failure, LimitError, ProtocolError } from "#src/errors.ts";
+import { type Failure, LimitError, ProtocolError } from "#src/errors.ts";
 import type { HttpClient, IncomingBody } from "#src/net/http.ts";
 import type { MailRequest } from "#src/threads/mailbox/answering.ts";
 import { SENT_BLOB_SIZE_MAX, TEXT_SIZE_MAX } from "../calls.ts";

@@ -27,7 +27,7 @@ export interface ServerPort {
     method: "GET" | "POST" | "PUT" | "DELETE",
     path: string,
     parameters: CallParameters,
-    options: CallOptions,
+    options: RestOptions,
   ): Promise<unknown>;
   /**
    * Makes a connection of its own and turns it over to a protocol.
@@ -40,7 +40,7 @@ export interface ServerPort {
 }
 
 /** How a call is made. */
-export interface CallOptions {
+export interface RestOptions {
   readonly signal: AbortSignal;
   /** Sent as it is, with the parameters in the query. */
   readonly body?: Uint8Array<ArrayBuffer>;
