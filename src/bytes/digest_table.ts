@@ -10,6 +10,13 @@ const CAPACITY_FIRST = 1024;
 /** Above this share of slots in use, searches get long. */
 const LOAD_MAX = 0.7;
 
+/** A table as plain values, which may be moved to another thread; see {@link DigestTable.take}. */
+export interface DigestTableParts {
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly values: Uint32Array<ArrayBuffer>;
+  readonly count: number;
+}
+
 /**
  * A hash table from 32-byte digests to numbers from 1 to 2^32 − 1. When it would outgrow its budget
  * it forgets everything: only for what can be found out again.
@@ -20,12 +27,28 @@ export class DigestTable {
   #values: Uint32Array<ArrayBuffer>;
   #count = 0;
 
-  /** `budgetBytes` holds while the table grows, too. */
+  /**
+   * `budgetBytes` holds while the table grows, too; with Infinity it never forgets anything.
+   */
   constructor(budgetBytes: number) {
     // While it grows there are the old table and one of twice the size.
     const slots = Math.max(CAPACITY_FIRST, Math.floor(budgetBytes / (1.5 * SLOT_BYTES)));
     this.#capacityMax = 2 ** Math.floor(Math.log2(slots));
     [this.#words, this.#values] = tables(CAPACITY_FIRST);
+  }
+
+  /** A table from the {@link take} of another one. It never forgets anything. */
+  static of({ words, values, count }: DigestTableParts): DigestTable {
+    const table = new DigestTable(Infinity);
+    table.#words = words;
+    table.#values = values;
+    table.#count = count;
+    return table;
+  }
+
+  /** What the table is made of; it must not be used any more. */
+  take(): DigestTableParts {
+    return { words: this.#words, values: this.#values, count: this.#count };
   }
 
   /** Digests that are remembered. */

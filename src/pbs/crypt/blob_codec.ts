@@ -45,6 +45,8 @@ export interface BlobDecodeOptions {
   readonly digest?: ChunkDigest | undefined;
   /** Whether the blob has to be encrypted (true) or must not be (false). */
   readonly isEncrypted?: boolean | undefined;
+  /** Whether the CRC is known to be right. Default: false. */
+  readonly isCrcTrusted?: boolean | undefined;
 }
 
 /** Stored bytes of a blob, `size` bytes of `buffer` from `start` on. */
@@ -223,12 +225,13 @@ export class BlobCodec {
     stored: NativeBuffer,
     start: number,
     size: number,
-    { crypt, isEncrypted }: BlobDecodeOptions,
+    { crypt, isEncrypted, isCrcTrusted }: BlobDecodeOptions,
   ): BlobHeader {
     const header = parseBlobHeader(stored.bytes, start, size);
     const { headerSize, crc } = header;
-    const seen = crc32(stored.bytes, start + headerSize, size - headerSize);
-    if (seen !== crc) {
+    if (
+      isCrcTrusted !== true && crc32(stored.bytes, start + headerSize, size - headerSize) !== crc
+    ) {
       throw new IntegrityError("Cannot read blob: its CRC is wrong", { code: "crc" });
     }
     if (isEncrypted !== undefined && header.isEncrypted !== isEncrypted) {

@@ -131,6 +131,11 @@ export function encodeBlobHeader(
   target.set(tag, start + TAG_OFFSET);
 }
 
+/** Changes the CRC of the blob that begins at `start`. */
+export function setBlobCrc(bytes: Uint8Array<ArrayBuffer>, start: number, crc: number): void {
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(start + CRC_OFFSET, crc, true);
+}
+
 function tooShort(size: number, needed: number): FormatError {
   return new FormatError(`Cannot read blob: it has ${size} bytes, its header needs ${needed}`);
 }

@@ -180,7 +180,20 @@ export class DynamicIndexBuilder {
 
   /** The index file. */
   finish(stamp: IndexStamp, sha256: HashBytes): EncodedIndex {
-    const bytes = this.#bytes.slice(0, this.#length);
-    return { checksum: encodeIndexHeader(bytes, DYNAMIC_INDEX_MAGIC, stamp, sha256), bytes };
+    return sealDynamicIndex(this.unsealed(), stamp, sha256);
   }
+
+  /** The index file but for its header, for {@link sealDynamicIndex}; a copy. */
+  unsealed(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+/** Gives an index file its header, in place. */
+export function sealDynamicIndex(
+  bytes: Uint8Array<ArrayBuffer>,
+  stamp: IndexStamp,
+  sha256: HashBytes,
+): EncodedIndex {
+  return { checksum: encodeIndexHeader(bytes, DYNAMIC_INDEX_MAGIC, stamp, sha256), bytes };
 }

@@ -129,10 +129,13 @@ export class FixedIndex implements ChunkIndex {
   }
 }
 
-/** Makes the fixed index of an image whose size is known, chunk by chunk. */
+/** Makes the fixed index of an image whose size is known, in any order of its chunks. */
 export class FixedIndexBuilder {
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  #length = INDEX_HEADER_SIZE;
+  /** Chunks of the image. */
+  readonly #total: number;
+  /** Positions that have a chunk. */
+  #count = 0;
 
   /**
    * Both sizes in bytes; the image is not empty, the chunk size a power of two.
@@ -141,48 +144,88 @@ export class FixedIndexBuilder {
    * @throws {LimitError} when there are too many chunks for an index in memory
    */
   constructor(readonly size: number, readonly chunkSize: number) {
-    if (!Number.isSafeInteger(size) || size < 1) {
-      throw new UsageError(`Cannot index an image of ${size} bytes`);
-    }
-    if (!isChunkSize(chunkSize)) throw new UsageError(`Cannot use a chunk size of ${chunkSize}`);
-    const count = Math.ceil(size / chunkSize);
-    if (count > COUNT_MAX) {
-      throw new LimitError(`Cannot index an image of ${count} chunks: more than ${COUNT_MAX}`, {
-        hint: "Larger chunks are fewer",
-      });
-    }
-    this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + count * ENTRY_SIZE);
+    this.#total = fixedIndexCount(size, chunkSize);
+    this.#bytes = new Uint8Array(INDEX_HEADER_SIZE + this.#total * ENTRY_SIZE);
     const view = viewOf(this.#bytes);
     view.setBigUint64(SIZE_OFFSET, BigInt(size), true);
     view.setBigUint64(CHUNK_SIZE_OFFSET, BigInt(chunkSize), true);
   }
 
-  /** Number of chunks so far. */
-  get count(): number {
-    return (this.#length - INDEX_HEADER_SIZE) / ENTRY_SIZE;
+  /** Goes on from a finished index. The bytes are copied. @throws {FormatError} when it is none */
+  static from(index: Uint8Array<ArrayBuffer>): FixedIndexBuilder {
+    const { size, chunkSize } = readFixedLayout(index, index.length);
+    const builder = new FixedIndexBuilder(size, chunkSize);
+    builder.#bytes.set(index.subarray(INDEX_HEADER_SIZE), INDEX_HEADER_SIZE);
+    builder.#count = builder.#total;
+    return builder;
   }
 
-  /** Appends a chunk. */
+  /** Number of chunks so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Number of chunks that the image has in all. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Sets the chunk of the first position that has none, where all are set in order. */
   add(digest: ChunkDigest): void {
-    if (this.#length === this.#bytes.length) {
-      throw new UsageError(`Cannot add a chunk: the image has ${this.count}`);
+    this.set(this.#count, digest);
+  }
+
+  /** Sets the chunk of a position. */
+  set(position: number, digest: ChunkDigest): void {
+    if (!(position < this.#total)) {
+      throw new UsageError(`Cannot add a chunk: the image has ${this.#total}`);
     }
-    this.#bytes.set(digestBytes(digest), this.#length);
-    this.#length += ENTRY_SIZE;
+    const offset = INDEX_HEADER_SIZE + position * ENTRY_SIZE;
+    const entry = this.#bytes.subarray(offset, offset + ENTRY_SIZE);
+    // No bytes have the digest of zeros.
+    if (entry.every((byte) => byte === 0)) this.#count++;
+    entry.set(digestBytes(digest));
   }
 
   /** The index file, when all chunks were added. */
   finish(stamp: IndexStamp, sha256: HashBytes): EncodedIndex {
-    if (this.#length < this.#bytes.length) {
+    return sealFixedIndex(this.unsealed(), stamp, sha256);
+  }
+
+  /** The index file but for its header, for {@link sealFixedIndex}; not a copy. */
+  unsealed(): Uint8Array<ArrayBuffer> {
+    if (this.#count < this.#total) {
       throw new UsageError(
-        `Cannot finish an index of ${this.size} bytes after ${this.count} chunks`,
+        `Cannot finish an index of ${this.size} bytes after ${this.#count} chunks`,
       );
     }
-    return {
-      checksum: encodeIndexHeader(this.#bytes, FIXED_INDEX_MAGIC, stamp, sha256),
-      bytes: this.#bytes,
-    };
+    return this.#bytes;
   }
+}
+
+/**
+ * Chunks of an image. @throws {UsageError} when the sizes are none @throws {LimitError} when there
+ * are too many chunks for an index in memory
+ */
+export function fixedIndexCount(size: number, chunkSize: number): number {
+  if (!Number.isSafeInteger(size) || size < 1) {
+    throw new UsageError(`Cannot index an image of ${size} bytes`);
+  }
+  if (!isChunkSize(chunkSize)) throw new UsageError(`Cannot use a chunk size of ${chunkSize}`);
+  const count = Math.ceil(size / chunkSize);
+  if (count <= COUNT_MAX) return count;
+  throw new LimitError(`Cannot index an image of ${count} chunks: more than ${COUNT_MAX}`, {
+    hint: "Larger chunks are fewer",
+  });
+}
+
+/** Gives an index file its header, in place; its sizes are there. */
+export function sealFixedIndex(
+  bytes: Uint8Array<ArrayBuffer>,
+  stamp: IndexStamp,
+  sha256: HashBytes,
+): EncodedIndex {
+  return { checksum: encodeIndexHeader(bytes, FIXED_INDEX_MAGIC, stamp, sha256), bytes };
 }
 
 function isChunkSize(size: number): boolean {

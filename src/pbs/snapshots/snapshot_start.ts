@@ -60,7 +60,9 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Sn
   try {
     // From before the base is read: its chunks must not be collected.
     held.push(writerLock.acquireShared());
-    const { lock, isNew } = lockNewGroup(store, options);
+    const { lock, isNew } = lockNewGroup(store, options.group, (present) => {
+      return checkPresentOwner(options, present);
+    });
     held.push(lock);
     isNewGroup = isNew;
     const last = lastFinished(store, options.group);
@@ -96,19 +98,30 @@ export function checkNewSnapshot({ crypt, cryptMode, owner, time }: NewSnapshotO
   if (owner !== undefined) checkOwner(owner);
 }
 
-/** Makes the group where it is not there, locks it and checks whose it is. */
-function lockNewGroup(
+/**
+ * Makes a group where it is not there, and locks it.
+ *
+ * @param ownerFor is given whose it is, undefined where it is nobody's yet, and says whose it shall
+ *   be, or throws
+ * @returns whether it was nobody's until now
+ * @throws {StateError} `locked`
+ * @throws {OsError}
+ */
+export function lockNewGroup(
   store: OpenStore,
-  options: NewSnapshotOptions,
+  group: GroupId,
+  ownerFor: (present: string | undefined) => string,
 ): { readonly lock: ObjectLock; readonly isNew: boolean } {
   const { files, locks } = writableParts(store);
-  const { group } = options;
   for (let attempt = 1;; attempt++) {
     makeFolders(files, groupDirectory(group));
     try {
       const lock = locks.lockGroup(group);
       try {
-        return { lock, isNew: claimGroup(store, group, options.owner) };
+        const present = readOwner(store, group);
+        const owner = ownerFor(present);
+        if (present === undefined) writeOwner(store, group, owner);
+        return { lock, isNew: present === undefined };
       } catch (error) {
         lock.release();
         throw error;
@@ -128,17 +141,18 @@ function makeFolders(files: FileStorage, name: string): void {
   }
 }
 
-/** Checks whose group it is. @returns whether it was nobody's until now */
-function claimGroup(store: OpenStore, group: GroupId, owner: string | undefined): boolean {
-  const present = readOwner(store, group);
-  if (present === undefined) writeOwner(store, group, owner ?? OWNER_DEFAULT);
-  else if (owner !== undefined && present !== owner) {
-    throw new StateError(
-      "foreign-owner",
-      `Cannot back up to ${formatGroup(group)}: it belongs to ${present}, not to ${owner}`,
-    );
+/** Whose a group is from now on. @throws {StateError} `foreign-owner` */
+function checkPresentOwner(
+  { group, owner }: NewSnapshotOptions,
+  present: string | undefined,
+): string {
+  if (present === undefined || owner === undefined || owner === present) {
+    return present ?? owner ?? OWNER_DEFAULT;
   }
-  return present === undefined;
+  throw new StateError(
+    "foreign-owner",
+    `Cannot back up to ${formatGroup(group)}: it belongs to ${present}, not to ${owner}`,
+  );
 }
 
 /** Says whom a group belongs to. @throws {OsError} */
@@ -221,7 +235,8 @@ export function plannedSnapshot(
   return nextId(store, group, time);
 }
 
-function lastFinished(store: OpenStore, group: GroupId): SnapshotId | undefined {
+/** The youngest snapshot of a group that has a manifest. @throws {OsError} */
+export function lastFinished(store: OpenStore, group: GroupId): SnapshotId | undefined {
   return listSnapshots(store, group).findLast((id) => isFinished(store, id));
 }
 

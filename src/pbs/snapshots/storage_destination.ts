@@ -5,14 +5,12 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { StateError } from "#src/errors.ts";
 import { blobHeaderSize } from "../format/blob.ts";
-import { DynamicIndex } from "../format/dynamic_index.ts";
-import { FixedIndex } from "../format/fixed_index.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import type { KeeperDescription } from "../writing/chunk_keeper.ts";
 import { describeStorageKeeper } from "../writing/storage_keeper.ts";
+import { writeIndex } from "./index_file.ts";
 import type { LocalSnapshotReader } from "./local_snapshot_reader.ts";
 import { encodeManifest, finishSnapshot } from "./manifest_file.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
@@ -54,8 +52,7 @@ export class StorageDestination implements SnapshotDestination {
   openIndex({ name }: NewIndex): OpenIndex {
     return {
       close: ({ index: { bytes } }) => {
-        if (writableParts(this.#store).writerLock.isHeldExclusively) this.#touchChunks(name, bytes);
-        this.writeBlob(name, bytes);
+        writeIndex(this.#store, this.id, name, bytes);
       },
     };
   }
@@ -86,19 +83,5 @@ export class StorageDestination implements SnapshotDestination {
   #end(): void {
     this.previous?.close();
     this.#preparation.release();
-  }
-
-  /**
-   * Garbage is being collected by this process, which may have looked for indexes here already:
-   * then the base has kept the chunks that were taken over from it, and it can be removed as soon
-   * as this snapshot is finished.
-   */
-  #touchChunks(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-    const index = name.endsWith(".fidx") ? FixedIndex.parse(bytes) : DynamicIndex.parse(bytes);
-    for (let position = 0; position < index.count; position++) {
-      const digest = index.digestOf(position);
-      if (this.#store.storage.chunks.touch(digest) >= 0) continue;
-      throw new StateError("not-found", `Cannot store "${name}": chunk ${digest} is missing`);
-    }
   }
 }
