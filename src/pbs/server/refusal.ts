@@ -17,7 +17,11 @@ export class Refusal extends ProtocolError {
 
 /** The answer to a request that failed: its text is for people who may not see this machine. */
 export function answerFailure(error: unknown): HttpAnswer {
-  if (error instanceof Refusal) return plainText(error.status, error.message);
+  // One of another thread has lost its class.
+  const { status } = error as Partial<Refusal>;
+  if (error instanceof ProtocolError && status !== undefined) {
+    return plainText(status, error.message);
+  }
   // What is none of ours is a bug, and its text may say anything.
   if (!(error instanceof Failure)) return plainText(500, "internal error");
   return plainText(400, error.message);

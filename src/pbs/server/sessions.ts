@@ -7,40 +7,15 @@
  * @module
  */
 
-import type { HttpHandler } from "#src/net/http.ts";
-import type { GroupId } from "../format/snapshot_path.ts";
-import { Refusal } from "./refusal.ts";
-import type { ServedStore } from "./served_store.ts";
+import { ServedBackup } from "./served_backup.ts";
+import { ServedReader } from "./served_reader.ts";
+import type { HttpSession, SessionContext } from "./session.ts";
+import { TransferMemory } from "./transfer_memory.ts";
 
-/** What a session is about. */
-export interface SessionContext {
-  readonly store: ServedStore;
-  /** Who backs up or restores. */
-  readonly authId: string;
-  /** With its namespace. */
-  readonly group: GroupId;
-  /** Of the snapshot, in unix seconds. */
-  readonly time: number;
-  /** Whether the client said that it measures; then nothing of it stays. */
-  readonly isBenchmark: boolean;
-  /** Whether the client wants to know more. */
-  readonly isDebug: boolean;
-}
+export type { HttpSession, SessionContext } from "./session.ts";
 
-/** A session, for as long as its connection lives. */
-export interface HttpSession {
-  /** Answers the requests of the connection. */
-  readonly handler: HttpHandler;
-  /** What it is, for the log: `backup host/elsa/2026-01-01T00:00:00Z`. */
-  readonly description: string;
-  /** Whether it did what it was for: a backup that was finished, a reader always. */
-  readonly isFinished: boolean;
-  /**
-   * The connection is gone: gives back what is locked, and removes a backup that was not finished.
-   * May be called twice; never rejects.
-   */
-  close(): Promise<void>;
-}
+/** Memory for what all sessions of this process send and receive. */
+const memory = new TransferMemory();
 
 /**
  * Starts a backup.
@@ -50,16 +25,16 @@ export interface HttpSession {
  * @throws {OsError | StateError | UsageError}
  */
 export function startBackupSession(
-  _context: SessionContext,
-  _signal: AbortSignal,
+  context: SessionContext,
+  signal: AbortSignal,
 ): Promise<HttpSession> {
-  return Promise.reject(new Refusal(501, "not implemented"));
+  return ServedBackup.start(context, memory, signal);
 }
 
 /** Opens a snapshot for reading. @throws as {@link startBackupSession} */
 export function startReaderSession(
-  _context: SessionContext,
-  _signal: AbortSignal,
+  context: SessionContext,
+  signal: AbortSignal,
 ): Promise<HttpSession> {
-  return Promise.reject(new Refusal(501, "not implemented"));
+  return ServedReader.start(context, memory, signal);
 }

@@ -5,14 +5,58 @@
  * @module
  */
 
-import type { Namespace } from "../format/snapshot_path.ts";
-import type { StoreInThread } from "./store_in_thread.ts";
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import type { UploadStatistics } from "../format/manifest.ts";
+import type { Namespace, SnapshotId } from "../format/snapshot_path.ts";
+import type { WriterKind } from "./index_writers.ts";
+import { heldOf, type StoreInThread } from "./store_in_thread.ts";
+import { type BackupStart, StoredBackup } from "./stored_backup.ts";
+import {
+  indexChunks,
+  readFilePart,
+  ReadSnapshot,
+  readStoredChunk,
+  reusableIndex,
+} from "./stored_files.ts";
+import { storeUploadedChunk } from "./uploaded_chunk.ts";
 
-/** See the head of the module. */
+type Store = StoreInThread;
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** See the head of the module. A `handle` is what the caller calls something that is held. */
 export const STORE_CALLS = {
-  namespaces: ({ datastore }: StoreInThread, below: Namespace) => datastore.namespaces(below),
-  groups: ({ datastore }: StoreInThread, ns: Namespace) => datastore.groups(ns),
+  namespaces: ({ datastore }: Store, below: Namespace) => datastore.namespaces(below),
+  groups: ({ datastore }: Store, ns: Namespace) => datastore.groups(ns),
+
+  startBackup: (store: Store, handle: number, request: BackupStart) => {
+    const backup = StoredBackup.start(store.open, request);
+    store.held.set(handle, backup);
+    return backup.base?.id;
+  },
+  writeIndex: (store: Store, handle: number, kind: WriterKind, name: string, ...file: IndexFile) =>
+    heldOf(store, handle, StoredBackup).writeIndex(kind, name, ...file),
+  writeBlob: (store: Store, handle: number, name: string, bytes: Bytes) =>
+    heldOf(store, handle, StoredBackup).writeBlob(name, bytes),
+  finishBackup: (store: Store, handle: number, uploads: UploadStatistics) =>
+    heldOf(store, handle, StoredBackup).finish(uploads),
+  storeChunk: (store: Store, digest: ChunkDigest, size: number, bytes: Bytes) =>
+    storeUploadedChunk(store, digest, size, bytes),
+
+  openSnapshot: (store: Store, handle: number, snapshot: SnapshotId) => {
+    store.held.set(handle, new ReadSnapshot(store, snapshot));
+  },
+  indexChunks,
+  reusableIndex,
+  readFilePart,
+  readStoredChunk,
+  release: ({ held }: Store, handle: number) => {
+    held.get(handle)?.release();
+    held.delete(handle);
+  },
 } as const;
+
+/** The bytes of an index, but for its header, and the checksum that it must have. */
+type IndexFile = [bytes: Bytes, csum: string];
 
 /** The type of {@link STORE_CALLS}, for those who only call. */
 export type StoreCalls = typeof STORE_CALLS;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { StateError } from "#src/errors.ts";
 import { Datastore } from "../datastore.ts";
 import { type OpenStore, openStore } from "../snapshots/open_store.ts";
 import type { SyncLevel } from "../storage/directory/directory_options.ts";
@@ -38,6 +39,20 @@ export interface StoreInThread {
 export interface Held {
   /** Gives it back; the second time does nothing. */
   release(): void;
+}
+
+/**
+ * What a call has left. @throws {StateError} `stopped` when its thread has failed meanwhile, and
+ * another one took its place
+ */
+export function heldOf<Kind extends Held>(
+  { held }: StoreInThread,
+  handle: number,
+  kind: { readonly prototype: Kind; [Symbol.hasInstance](value: unknown): boolean },
+): Kind {
+  const found = held.get(handle);
+  if (kind[Symbol.hasInstance](found)) return found as Kind;
+  throw new StateError("stopped", "Cannot go on: the session was lost, start again");
 }
 
 /** Datastores that a thread has open. */
