@@ -1,6 +1,6 @@
 /**
  * Connections to a TLS server, whose certificate is judged before a byte of the caller's is
- * written: by its fingerprint, or by the authorities that the system trusts.
+ * written: by its fingerprint, or by authorities.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import { connectionLost, SocketConnection } from "./socket_connection.ts";
 export interface Trust {
   /** See {@link parseFingerprint}. */
   readonly fingerprint?: string | undefined;
-  /** Whether a certificate that names the host and that the system trusts will do. */
-  readonly authorities: boolean;
+  /** Certificates of authorities (PEM, any number in each) who vouch for a host's name; or none. */
+  readonly authorities: readonly string[];
 }
 
 /** Where to connect to, and how. */
@@ -31,8 +31,6 @@ export interface TlsTarget {
   /** For the whole way until certificates are judged; 10 s. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Certificates of authorities (PEM) instead of those of the system. */
-  readonly authorityCertificates?: readonly string[] | undefined;
 }
 
 /** Code of the error of a server whose certificate nobody vouches for. */
@@ -135,9 +133,7 @@ async function handshake(target: TlsTarget, peer: string, attempt: Attempt): Pro
     ...HALF_OPEN,
     // Judged below: what is not trusted has to be named, and may be pinned.
     rejectUnauthorized: false,
-    ...(trust.authorities
-      ? { ca: [...(target.authorityCertificates ?? tls.getCACertificates("system"))] }
-      : {}),
+    ...(trust.authorities.length > 0 ? { ca: [...trust.authorities] } : {}),
   }));
   await connected(socket, "secureConnect", peer);
   const objection = judge(socket, target, tls.checkServerIdentity);
@@ -173,7 +169,7 @@ function judge(
   if (trust.fingerprint !== undefined && parseFingerprint(trust.fingerprint) === fingerprint) {
     return undefined;
   }
-  if (trust.authorities && socket.authorized && !socket.isSessionReused()) {
+  if (trust.authorities.length > 0 && socket.authorized && !socket.isSessionReused()) {
     const difference = checkServerIdentity(host, certificate);
     if (difference === undefined) return undefined;
   }

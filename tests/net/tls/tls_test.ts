@@ -18,6 +18,7 @@ const PAIR = await makeCertificate({
   from: new Date(Date.now() - 60_000),
   days: 30,
 });
+const OTHER = await makeCertificate({ hosts: ["other.example"], from: new Date(), days: 1 });
 const FINGERPRINT = await fingerprintOfPem(PAIR.certificate);
 
 /** Sends back what comes, and ends when the peer ends. */
@@ -70,7 +71,7 @@ Deno.test("A pinned certificate is accepted in each spelling of its fingerprint,
       const connection = await connectTls({
         host: "127.0.0.1",
         port,
-        trust: { fingerprint, authorities: false },
+        trust: { fingerprint, authorities: [] },
       });
       await connection.write([bytesOf("one "), bytesOf("two")]);
       connection.end();
@@ -79,7 +80,7 @@ Deno.test("A pinned certificate is accepted in each spelling of its fingerprint,
     }
     const before = connections.length;
     const wrong = FINGERPRINT.replace(/^../u, (pair) => pair === "00" ? "01" : "00");
-    for (const authorities of [false, true]) {
+    for (const authorities of [[], [OTHER.certificate]]) {
       await rejects(
         connectTls({ host: "127.0.0.1", port, trust: { fingerprint: wrong, authorities } }),
         (error: unknown) => {
@@ -97,11 +98,14 @@ Deno.test("A pinned certificate is accepted in each spelling of its fingerprint,
   });
 });
 
-Deno.test("The system's authorities, and the name or address in the certificate, decide where nothing is pinned", async () => {
+Deno.test("Authorities, and the name or address in the certificate, decide where nothing is pinned", async () => {
   await listening({}, async (port) => {
-    const target = { port, trust: { authorities: true } };
-    await rejects(connectTls({ ...target, host: "127.0.0.1" }), { code: CERTIFICATE_CODE });
-    const trusted = { ...target, authorityCertificates: [PAIR.certificate] };
+    for (const authorities of [[], [OTHER.certificate]]) {
+      const trust = { authorities };
+      await rejects(connectTls({ port, trust, host: "127.0.0.1" }), { code: CERTIFICATE_CODE });
+    }
+    const together = `${OTHER.certificate}\n${PAIR.certificate}`;
+    const trusted = { port, trust: { authorities: [together] } };
     for (const host of ["127.0.0.1", "localhost"]) {
       (await connectTls({ ...trusted, host })).destroy();
     }
@@ -117,8 +121,7 @@ Deno.test("The system's authorities, and the name or address in the certificate,
       connectTls({
         host: "127.0.0.1",
         port,
-        trust: { authorities: true },
-        authorityCertificates: [other.certificate],
+        trust: { authorities: [other.certificate] },
       }),
       { code: CERTIFICATE_CODE },
     );
@@ -177,7 +180,7 @@ Deno.test("A client connects to a server of OpenSSL, and one of OpenSSL to the l
     const connection = await connectTls({
       host: "127.0.0.1",
       port,
-      trust: { fingerprint: FINGERPRINT, authorities: false },
+      trust: { fingerprint: FINGERPRINT, authorities: [] },
     });
     await connection.write([bytesOf("stressed\n")]);
     let answer = "";
@@ -222,7 +225,7 @@ Deno.test("Through a proxy, which learns the server's name and nothing else", as
       const connection = await connectTls({
         host: "localhost",
         port,
-        trust: { fingerprint: FINGERPRINT, authorities: false },
+        trust: { fingerprint: FINGERPRINT, authorities: [] },
         proxy: parseProxy(`http://us%65r:secret@127.0.0.1:${proxy.port}`),
       });
       await connection.write([bytesOf("through")]);
@@ -245,7 +248,7 @@ Deno.test("Through a proxy, which learns the server's name and nothing else", as
           connectTls({
             host: "localhost",
             port,
-            trust: { fingerprint: FINGERPRINT, authorities: false },
+            trust: { fingerprint: FINGERPRINT, authorities: [] },
             proxy: parseProxy(`127.0.0.1:${proxy.port}`),
           }),
           (error: unknown) => error instanceof ProtocolError && expected.test(error.message),
@@ -284,8 +287,7 @@ Deno.test("IPv6", async () => {
     const connection = await connectTls({
       host: "::1",
       port,
-      trust: { authorities: true },
-      authorityCertificates: [PAIR.certificate],
+      trust: { authorities: [PAIR.certificate] },
     });
     equal(connection.peer, `[::1]:${port}`);
     connection.end();
@@ -302,7 +304,7 @@ Deno.test("Neither side piles up what the other does not take", async () => {
     const connection = await connectTls({
       host: "127.0.0.1",
       port,
-      trust: { fingerprint: FINGERPRINT, authorities: false },
+      trust: { fingerprint: FINGERPRINT, authorities: [] },
     });
     let written = 0;
     let isDone = false;
@@ -337,7 +339,7 @@ Deno.test("What was read too far comes first again; a destroyed connection throw
     const connection = await connectTls({
       host: "127.0.0.1",
       port,
-      trust: { fingerprint: FINGERPRINT, authorities: false },
+      trust: { fingerprint: FINGERPRINT, authorities: [] },
     });
     await connection.write([bytesOf("abc")]);
     const part = (await connection.read())!;
@@ -429,7 +431,7 @@ Deno.test("Another certificate is used from the next connection on; one that doe
     const connection = await connectTls({
       host: "127.0.0.1",
       port: listener.port,
-      trust: { fingerprint, authorities: false },
+      trust: { fingerprint, authorities: [] },
     });
     return connection;
   };
@@ -451,7 +453,7 @@ Deno.test("Who cannot be reached is named, and when it may help to try again", a
   const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = probe.addr as Deno.NetAddr;
   probe.close();
-  const trust = { authorities: true };
+  const trust = { authorities: [PAIR.certificate] };
   await rejects(
     connectTls({ host: "127.0.0.1", port, trust }),
     (error: unknown) =>
