@@ -20,6 +20,7 @@ const SYMBOLS = {
   chdir: { parameters: ["buffer"], result: "i32" },
   setsid: { parameters: [], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
+  unshare: { parameters: ["i32"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
   prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   // long syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info, unsigned flags)
@@ -81,6 +82,16 @@ export function changeDirectory(path: string): number {
 /** setsid(2). @returns the session id */
 export function newSession(): number {
   return check(libc().setsid());
+}
+
+const CLONE_FS = 0x200;
+
+/**
+ * unshare(2): umask and working directory of this thread, and of those that it starts, are no
+ * longer those of the others.
+ */
+export function unshareUmaskAndDirectory(): number {
+  return check(libc().unshare(CLONE_FS));
 }
 
 /** umask(2). @returns the former mask */

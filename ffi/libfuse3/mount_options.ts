@@ -5,7 +5,7 @@
  */
 
 /** What a mount is made with. */
-export interface MountOptions {
+export interface FuseMountOptions {
   /** Name of the source in df and the mount table. */
   readonly fsname: string;
   /** The type is shown as `fuse.<subtype>`. */
@@ -23,7 +23,7 @@ export interface MountOptions {
  * KiB. `default_permissions` is always there: without it any user who may enter could read
  * everything.
  */
-export function formatMountOptions(options: MountOptions): string {
+export function formatMountOptions(options: FuseMountOptions): string {
   const parts = [
     `fsname=${escapeOption(options.fsname)}`,
     `subtype=${escapeOption(options.subtype)}`,

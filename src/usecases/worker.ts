@@ -6,10 +6,18 @@
  */
 
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
+import { serveThread } from "#src/threads/thread.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
+import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
+
+/** A mount in a program that uses the library. */
+async function serveMount(start: unknown): Promise<void> {
+  const { runMountThread } = await import("./mounting/thread/mount_thread.ts");
+  await runMountThread(start as MountThreadStart);
+}
 
 // Threads of a backup and of a verification start sooner, and often: without what a mount needs.
-if (!serveDatastoreThread()) {
+if (!serveDatastoreThread() && !serveThread({ [MOUNT_ROLE]: serveMount }, () => {})) {
   const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
   scope.onmessage = async (event) => {
     const [{ serveWorker }, { openMounted }] = await Promise.all([

@@ -90,7 +90,7 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
     if (options.console === true || options.handshake === true) {
       const { serveMount } = await import("../mounting/serving.ts");
       return await serveMount(options.handshake === true, async (report) => {
-        const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
+        const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
         const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
         const { withOwner } = await import("../options/owner.ts");
         const { writable } = withOwner(request, options.owner);
@@ -107,7 +107,7 @@ async function launch(
   { args, terminal }: CommandContext,
 ): Promise<number> {
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
-  const { launchWorker } = await import("#src/usecases/mounting/launch.ts");
+  const { launchWorker } = await import("#src/usecases/mounting/process/launch.ts");
   const { workerCommand } = await import("../mounting/worker_command.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const result = await launchWorker({

@@ -5,11 +5,10 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import { toRecord, UsageError } from "#src/errors.ts";
-import type { MountReport } from "#src/usecases/mounting/mount_process.ts";
+import type { MountReport } from "#src/usecases/mounting/mount_frame.ts";
 import {
   formatHandshake,
-  type HandshakeError,
+  handshakeError,
   type HandshakeMessage,
 } from "#src/usecases/mounting/handshake.ts";
 
@@ -35,11 +34,6 @@ function send(message: HandshakeMessage): void {
   const buffer = host.nativeBufferOf(new TextEncoder().encode(formatHandshake(message)));
   // The launcher may be gone; that is no reason to stop.
   host.write(STDOUT, buffer.address, BigInt(buffer.bytes.length));
-}
-
-/** An error as the launcher gets it. */
-export function handshakeError(error: unknown): HandshakeError {
-  return { ...toRecord(error), isUsage: error instanceof UsageError };
 }
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { MountReport } from "#src/usecases/mounting/mount_process.ts";
+import type { MountReport } from "#src/usecases/mounting/mount_frame.ts";
 import { ExitCode, exitCode } from "../exit_code.ts";
 
 /**

@@ -64,7 +64,7 @@ export async function mountSnapshot(
   };
   const { serveMount } = await import("./serving.ts");
   const { withOwner } = await import("../options/owner.ts");
-  const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
+  const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
   const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
   const code = await serveMount(
     isBackground,

@@ -16,7 +16,11 @@ import {
 } from "../command.ts";
 import { type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import type { BackupRequest } from "#src/usecases/mounting/backup_to_mount.ts";
-import type { MountRequest, WritableRequest } from "#src/usecases/mounting/mount_request.ts";
+import {
+  type MountRequest,
+  WHOLE_COPY_BYTES_MAX,
+  type WritableRequest,
+} from "#src/usecases/mounting/mount_request.ts";
 import type { Setting } from "#src/usecases/mounting/server_settings.ts";
 import { type LogOptions, parseLogRequest } from "./log_options.ts";
 
@@ -48,8 +52,6 @@ export interface MountCommandOptions
 
 const WORKERS_MAX = 64;
 
-/** Total of whole copies unless told; about a second of copying. */
-export const WHOLE_COPIES_MEBIBYTES = 1024;
 const WHOLE_COPIES_MEBIBYTES_MAX = 2 ** 30;
 
 /** A mount of a backup, as asked for. */
@@ -90,10 +92,8 @@ export function parseMountRequest(
       force: options.force === true,
       skipFsync: options.perfUnsafe === true,
       materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
-      wholeCopyBytesMax: 2 ** 20 *
-        (options.wholeCopies === undefined
-          ? WHOLE_COPIES_MEBIBYTES
-          : wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX)),
+      wholeCopyBytesMax: options.wholeCopies === undefined ? WHOLE_COPY_BYTES_MAX : 2 ** 20 *
+        wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX),
       extendedAttributes: options.xattrs === true,
       postgres: {
         noWal: !options.wal,

@@ -10,8 +10,12 @@ import { UsageError } from "#src/errors.ts";
 import { type CommandContext, wholeNumber } from "../command.ts";
 import { addIoTimeout, type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import { addLogOptions, type LogOptions, parseLogRequest } from "./log_options.ts";
-import { parseSetting, WHOLE_COPIES_MEBIBYTES } from "./mount_options.ts";
-import type { MountRequest, WritableRequest } from "#src/usecases/mounting/mount_request.ts";
+import { parseSetting } from "./mount_options.ts";
+import {
+  type MountRequest,
+  WHOLE_COPY_BYTES_MAX,
+  type WritableRequest,
+} from "#src/usecases/mounting/mount_request.ts";
 
 const WORKERS_MAX = 64;
 
@@ -82,7 +86,7 @@ function parseWritable(
       force: force === true,
       skipFsync: false,
       materializeOnRead: false,
-      wholeCopyBytesMax: WHOLE_COPIES_MEBIBYTES << 20,
+      wholeCopyBytesMax: WHOLE_COPY_BYTES_MAX,
       extendedAttributes: true,
       postgres: { noWal: !wal, settings: config.map(parseSetting), owner: undefined },
     };
@@ -133,7 +137,7 @@ export async function launchTreeMount(
   input?: Uint8Array,
 ): Promise<number> {
   const { writable } = request;
-  const { launchWorker } = await import("#src/usecases/mounting/launch.ts");
+  const { launchWorker } = await import("#src/usecases/mounting/process/launch.ts");
   const { workerCommand } = await import("../mounting/worker_command.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const { pid } = await launchWorker({

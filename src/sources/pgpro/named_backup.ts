@@ -13,24 +13,40 @@ import { chooseByTime, firstNames } from "../choice.ts";
 import type { Source } from "../source.ts";
 import { openPgproSource } from "./pgpro_source.ts";
 
+/** A backup that was named. */
+export interface NamedBackup {
+  /** Directory of the catalog, without links. */
+  readonly store: string;
+  readonly instance: string;
+  readonly backupId: string;
+}
+
 /**
- * Opens a backup of the catalog `place`, and holds pg_probackup's read lock where it can be had.
+ * Finds a backup of the catalog `place`.
  *
  * @param item `INSTANCE/ID`; the id may also be chosen by time (`choice.ts`)
- * @throws what `openPgproSource()` throws
+ * @throws {UsageError} for a name that says too little, with what there is
+ * @throws {StateError} `not-found`
  */
-export async function openNamedBackup(place: string, item: string | undefined): Promise<Source> {
+export function findNamedBackup(place: string, item: string | undefined): NamedBackup {
   const store = hostFiles.realPath(absolutePath(place));
   const [instance, id, ...more] = item?.split("/") ?? [];
   if (instance === undefined || id === undefined) throw incomplete(place, instance, store);
   if (more.length > 0) {
     throw new UsageError(`Cannot open "${item}" of "${place}": a backup is one source`);
   }
+  return { store, instance, backupId: chosenId(store, instance, id) };
+}
+
+/**
+ * Opens what {@link findNamedBackup} finds, and holds pg_probackup's read lock where it can be had.
+ *
+ * @throws what `openPgproSource()` throws
+ */
+export async function openNamedBackup(place: string, item: string | undefined): Promise<Source> {
   return await openPgproSource({
-    store,
+    ...findNamedBackup(place, item),
     isStoreRemembered: false,
-    instance,
-    backupId: chosenId(store, instance, id),
     force: false,
     bound: undefined,
     lockCatalog: true,

@@ -10,6 +10,7 @@
  */
 
 import * as v from "valibot";
+import { ProtocolError, toRecord, UsageError } from "#src/errors.ts";
 
 /** The last argument of a process that is to be the background worker. */
 export const HANDSHAKE_FLAG = "--handshake";
@@ -36,6 +37,19 @@ export type HandshakeMessage = v.InferOutput<typeof MessageSchema>;
 
 /** An error on its way from the worker to the launcher. */
 export type HandshakeError = v.InferOutput<typeof ErrorSchema>;
+
+/** An error to be sent. */
+export function handshakeError(error: unknown): HandshakeError {
+  return { ...toRecord(error), isUsage: error instanceof UsageError };
+}
+
+/** The error that was sent. */
+export function errorOfHandshake({ message, code, hint, ...error }: HandshakeError): Error {
+  const failure = error.isUsage
+    ? new UsageError(message, { code, hint })
+    : new ProtocolError(message, { code, hint, isTemporary: error.isTemporary });
+  return Object.assign(failure, error.details);
+}
 
 /** Formats a message as one line. */
 export function formatHandshake(message: HandshakeMessage): string {

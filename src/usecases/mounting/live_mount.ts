@@ -1,5 +1,5 @@
 /**
- * The time between mount and end: answers signals until the mount is gone.
+ * The time between mount and end: obeys orders until the mount is gone.
  *
  * @module
  */
@@ -8,9 +8,8 @@ import { StateError } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
 import type { MountedFileSystem } from "#src/mount/mount.ts";
 import { replaceTextFile } from "#src/overlay/durable_file.ts";
-import type { OwnCard } from "./control/worker_card.ts";
 import { STAT_FILE_NAME } from "./control/worker_files.ts";
-import type { MountSignals } from "./mount_signals.ts";
+import type { MountFrame, MountNews } from "./mount_frame.ts";
 import type { StatisticsCollector } from "./mount_statistics.ts";
 
 /** What still uses a mount for a moment after a server has stopped is given this time to go. */
@@ -22,10 +21,8 @@ const RETRY_PAUSE_MS = 500;
 const log = logger("mount");
 
 /** A live mount and what reports on it. */
-export interface LiveParts {
+export interface LiveParts extends Pick<MountFrame, "orders" | "news"> {
   readonly mounted: MountedFileSystem;
-  readonly signals: MountSignals;
-  readonly card: OwnCard;
   readonly statistics: LiveStatistics;
 }
 
@@ -37,48 +34,43 @@ export interface LiveStatistics {
 }
 
 /**
- * Serves until the mount has ended: by a signal to this process or an unmount from outside. A mount
- * that is in use when the signal comes ends when it no longer is.
+ * Serves until the mount has ended: by an order, or an unmount from outside. A mount
+ * that is in use when the order comes ends when it no longer is.
  *
  * @throws {ProtocolError} when a FUSE worker failed
  */
 export async function serveUntilEnd(parts: LiveParts): Promise<void> {
-  const { statistics, card, signals, mounted } = parts;
-  const writer = new StatisticsWriter(statistics, card);
+  const { statistics, news, orders, mounted } = parts;
+  const writer = new StatisticsWriter(statistics, news);
   writer.writeFile();
-  signals.onStatistics((reset) => {
+  orders.onStatistics((reset) => {
     writer.answer();
     if (reset) statistics.collector.reset();
   });
   const stopped = Promise.withResolvers<void>();
   let isStopping = false;
-  signals.onStop((isRepeated) => {
+  orders.onStop((isRepeated) => {
     if (isRepeated) endAtOnce(mounted);
-    if (isStopping) setTimeout(() => signals.stopHandled(), BUSY_TIMEOUT_MS);
+    if (isStopping) setTimeout(() => orders.stopHandled(), BUSY_TIMEOUT_MS);
     else void stop(parts).then(stopped.resolve, stopped.reject);
     isStopping = true;
   });
   await Promise.race([mounted.closed, stopped.promise]);
 }
 
-/** Lets others find the mount. */
-export function showMounted(card: OwnCard, { identity }: MountedFileSystem): void {
-  card.update({ state: "mounted", mount: identity });
-}
-
 /** Gives statistics to whoever asks. */
 class StatisticsWriter {
   readonly #statistics: LiveStatistics;
-  readonly #card: OwnCard;
+  readonly #news: MountNews;
   #hasFailed = false;
 
-  constructor(statistics: LiveStatistics, card: OwnCard) {
+  constructor(statistics: LiveStatistics, news: MountNews) {
     this.#statistics = statistics;
-    this.#card = card;
+    this.#news = news;
   }
 
   answer(): void {
-    this.#card.showStatistics(this.#statistics.collector.collect());
+    this.#news.showStatistics(this.#statistics.collector.collect());
     this.writeFile();
   }
 
@@ -104,7 +96,7 @@ class StatisticsWriter {
  * @returns when the mount has ended; or this process is to end, and with it what is still done
  *   through open files
  */
-async function stop({ mounted, signals }: LiveParts): Promise<void> {
+async function stop({ mounted, orders }: LiveParts): Promise<void> {
   const { mountPoint } = mounted;
   log.info("unmounting", { mnt: mountPoint });
   const deadline = performance.now() + BUSY_TIMEOUT_MS;
@@ -113,7 +105,7 @@ async function stop({ mounted, signals }: LiveParts): Promise<void> {
     if (performance.now() > deadline && !isToldThatBusy) {
       log.warn("target is busy, still mounted until it is free", { mnt: mountPoint });
       isToldThatBusy = true;
-      signals.stopHandled();
+      orders.stopHandled();
     }
     await pause(isToldThatBusy ? RETRY_PAUSE_MS : BUSY_PAUSE_MS);
   }
@@ -124,7 +116,7 @@ async function stop({ mounted, signals }: LiveParts): Promise<void> {
     if (!isToldThatHeld) {
       log.warn("still mounted elsewhere, served until it is unmounted there", { holders });
       isToldThatHeld = true;
-      signals.stopHandled();
+      orders.stopHandled();
     }
   }
 }

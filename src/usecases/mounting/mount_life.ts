@@ -1,6 +1,6 @@
 /**
- * A mount from beginning to end, in the process that serves it: check, open, bind, mount, serve,
- * settle, free. It is the same for every kind of source, read-only or over a diff directory.
+ * A mount from beginning to end, in the process or thread that serves it: check, open, bind, mount,
+ * serve, settle, free. It is the same for every kind of source, read-only or over a diff directory.
  *
  * The order keeps every failure harmless: nothing is written before the diff directory is known to
  * be ours and free, and the binding says what is done to it before it is done.
@@ -27,10 +27,9 @@ import {
   settleDiff,
   writeWorkerFiles,
 } from "./diff_life.ts";
-import { releaseMemoryWhenIdle } from "./idle_memory.ts";
-import { type LiveStatistics, serveUntilEnd, showMounted } from "./live_mount.ts";
+import { type LiveStatistics, serveUntilEnd } from "./live_mount.ts";
+import type { MountFrame } from "./mount_frame.ts";
 import { openMountLog } from "./mount_log.ts";
-import { type MountReport, type MountVoices, runMountProcess } from "./mount_process.ts";
 import { LOG_FILE_NAME, type MountRequest, type WritableRequest } from "./mount_request.ts";
 import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
 import { readProfileKeys, requireOwnWal } from "./postgres_profile.ts";
@@ -43,25 +42,6 @@ import { workerUrl } from "../threads.ts";
 
 const log = logger("mount");
 
-/**
- * Mounts a source and serves it until the mount has ended.
- *
- * @param source stays open as long as the mount
- * @param report is told how far it is
- * @throws {Failure}
- */
-export function runMount(
-  request: MountRequest,
-  source: SourceToMount,
-  report: MountReport,
-): Promise<void> {
-  return runMountProcess(
-    request.mountPath,
-    report,
-    (voices) => new MountLife(request, source, voices),
-  );
-}
-
 /** A diff directory that is open, and what was asked of it. */
 interface OpenDiff {
   readonly diff: DiffDirectory;
@@ -69,24 +49,28 @@ interface OpenDiff {
 }
 
 /** The steps of one mount. */
-class MountLife {
+export class MountLife {
   readonly #request: MountRequest;
   readonly #source: SourceToMount;
-  readonly #voices: MountVoices;
+  readonly #frame: MountFrame;
   #sink: LogSink | undefined;
   #opened: OpenedSource | undefined;
 
-  constructor(request: MountRequest, source: SourceToMount, voices: MountVoices) {
+  /**
+   * @param source stays open as long as the mount
+   * @param frame is told how far it is
+   */
+  constructor(request: MountRequest, source: SourceToMount, frame: MountFrame) {
     this.#request = request;
     this.#source = source;
-    this.#voices = voices;
+    this.#frame = frame;
   }
 
+  /** Mounts and serves until the mount has ended. @throws {Failure} */
   async run(): Promise<void> {
     const { workerCount, writable } = this.#request;
-    // The caller's umask counts, not that of this process.
+    // The umask of who makes a file counts, not that of who serves.
     if (writable !== undefined) host.setUmask(0);
-    host.raiseOpenFileLimit();
     // First of all: it loads its code while everything else is looked at.
     const pool = launchWorkers({
       workerUrl: workerUrl(),
@@ -110,7 +94,7 @@ class MountLife {
     const { writable } = this.#request;
     if (!this.#isLogInDiff) this.#openLog(this.#request.log.path);
     const mountPath = resolveMountPoint(this.#request.mountPath);
-    this.#voices.card.update({ mount_path: mountPath });
+    this.#frame.news.update({ mount_path: mountPath });
     if (writable === undefined) return await this.#mountAt(mountPath, undefined, pool);
     const diff = openDiffDirectory(writable.diffPath, {
       sourcePlaces: this.#source.places(),
@@ -121,7 +105,7 @@ class MountLife {
         requireOwnWal(readProfileKeys(binding, recordPathOf(writable.diffPath)));
       },
     });
-    this.#voices.card.update({ diff_dir: diff.path });
+    this.#frame.news.update({ diff_dir: diff.path });
     try {
       await this.#mountAt(mountPath, { diff, request: writable }, pool);
     } catch (error) {
@@ -143,12 +127,11 @@ class MountLife {
       : await this.#prepareDiff(open, this.#opened);
     if (isRepaired) log.warn("dead mount removed", { mnt: mountPath });
     this.#opened.logFindings?.();
-    host.changeDirectory("/");
-    this.#voices.report.started?.(this.#sink?.fd);
+    this.#frame.report.started?.(this.#sink?.fd);
     const description = { source: source.description, ...showing };
     await this.#mountAndServe(mountPath, open?.diff, description, pool);
     if (open === undefined) return log.info("unmounted", { mnt: mountPath });
-    this.#voices.card.update({ state: "settling" });
+    this.#frame.news.update({ state: "settling" });
     settleDiff(open.diff, startSeconds, open.request.skipFsync);
   }
 
@@ -191,14 +174,13 @@ class MountLife {
       const { source: { label }, overlay } = description;
       const fsname = `pbkfs:${label}`;
       const mounted = await this.#mount(mountPath, diff, fsname, description, pool);
-      const { report, signals, card } = this.#voices;
-      showMounted(card, mounted);
+      const { report, orders, news } = this.#frame;
+      news.update({ state: "mounted", mount: mounted.identity });
       const statistics = overlay === undefined
         ? { collector: new RequestStatistics(mounted, fsname) }
         : this.#diffStatistics(mounted, fsname, overlay, diff?.controlPath);
-      const served = serveUntilEnd({ mounted, signals, card, statistics });
-      report.mounted?.();
-      releaseMemoryWhenIdle(() => mounted.statistics.requestCount);
+      const served = serveUntilEnd({ mounted, orders, news, statistics });
+      report.mounted?.(mounted);
       await served;
     } finally {
       if (diff !== undefined) removeWorkerFiles(diff);

@@ -38,6 +38,9 @@ export interface WritableRequest {
   readonly postgres: PostgresProfile;
 }
 
+/** Total of whole copies unless told; about a second of copying. */
+export const WHOLE_COPY_BYTES_MAX = 1 << 30;
+
 /** Name of the log file where none was asked for, in the worker's directory. */
 export const LOG_FILE_NAME = "pbkfs.log";
 

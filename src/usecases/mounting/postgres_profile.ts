@@ -29,7 +29,9 @@ export type ProfileKeys = Readonly<v.InferOutput<typeof ProfileKeysSchema>>;
 
 /** Numeric owner of files. */
 export interface Owner {
+  /** Of the user. */
   readonly uid: number;
+  /** Of the group. */
   readonly gid: number;
 }
 

@@ -22,7 +22,9 @@ import { LimitError } from "#src/errors.ts";
 
 /** A setting of the server. */
 export interface Setting {
+  /** Its name, such as `restore_command`. */
   readonly key: string;
+  /** Without quotation marks, on one line. */
   readonly value: string;
 }
 

@@ -77,7 +77,7 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
     if (options.handshake !== true) warnOfMissingPayload(request, options, context);
     if (servesItself(options)) {
       const { archiveToMount } = await import("#src/usecases/mounting/archive_to_mount.ts");
-      const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
+      const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
       const { serveMount } = await import("../../mounting/serving.ts");
       const { withOwner } = await import("../../options/owner.ts");
       return await serveMount(
@@ -122,7 +122,7 @@ async function mountIndexed(
   const tree = parseTreeMount(mountPoint!, options, context);
   if (!servesItself(options)) return await launch(tree, options, context);
   const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
-  const { runMount } = await import("#src/usecases/mounting/mount_life.ts");
+  const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
   const { serveMount } = await import("../../mounting/serving.ts");
   const { withOwner } = await import("../../options/owner.ts");
   const source = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };

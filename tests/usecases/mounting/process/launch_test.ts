@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { formatError } from "#src/cli/exit_code.ts";
-import { handshakeError } from "#src/cli/mounting/pipe_report.ts";
 import { DiffLockedError } from "#src/overlay/diff_lock.ts";
-import { type LaunchOptions, launchWorker } from "#src/usecases/mounting/launch.ts";
-import { formatHandshake, parseHandshake } from "#src/usecases/mounting/handshake.ts";
+import { type LaunchOptions, launchWorker } from "#src/usecases/mounting/process/launch.ts";
+import {
+  formatHandshake,
+  handshakeError,
+  parseHandshake,
+} from "#src/usecases/mounting/handshake.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { waitUntil } from "#tests/support/process.ts";
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MountOrders } from "../mount_frame.ts";
 import { forwardSignal, SIGURG, SIGUSR1 } from "#ffi/libc/calls.ts";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -12,7 +13,7 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
  * Listens from the start, so that no signal ends the process in the middle of something; what
  * arrives before anybody cares is kept.
  */
-export class MountSignals {
+export class MountSignals implements MountOrders {
   #onStop: ((isRepeated: boolean) => void) | undefined;
   #onStatistics: ((reset: boolean) => void) | undefined;
   #isStopPending = false;

@@ -7,9 +7,9 @@
  * @module
  */
 
-import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
-import { formatUnmountCall } from "./control/unmount_call.ts";
-import { type HandshakeError, type HandshakeMessage, parseHandshake } from "./handshake.ts";
+import { ProtocolError, StateError } from "#src/errors.ts";
+import { formatUnmountCall } from "../control/unmount_call.ts";
+import { errorOfHandshake, type HandshakeMessage, parseHandshake } from "../handshake.ts";
 
 /** A worker that cannot even check its arguments in this time is reported as still busy. */
 const START_TIMEOUT_MS = 30_000;
@@ -70,7 +70,7 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchResult
     if (outcome === undefined) {
       throw await endedSilently(options.logPath, logSizeBefore, errorOutput);
     }
-    if (outcome.type === "failed") throw errorFromWorker(outcome.error);
+    if (outcome.type === "failed") throw errorOfHandshake(outcome.error);
     return { state: outcome.type, pid: outcome.pid };
   } finally {
     child.unref();
@@ -164,14 +164,6 @@ function stillInProgress(reason: "timeout" | "interrupted", mountPath: string): 
   return new StateError("timeout", `mount still in progress (${why})`, {
     hint: `The worker goes on; see its log, or end it with ${formatUnmountCall({ mountPath })}`,
   });
-}
-
-function errorFromWorker(error: HandshakeError): Error {
-  const { code, hint, isTemporary } = error;
-  const failure = error.isUsage
-    ? new UsageError(error.message, { code, hint })
-    : new ProtocolError(error.message, { code, hint, isTemporary });
-  return Object.assign(failure, error.details);
 }
 
 async function endedSilently(

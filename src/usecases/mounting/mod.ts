@@ -1,0 +1,13 @@
+/**
+ * Mounts: any source that this package can read as a directory, read-only or with what is written
+ * kept aside. {@link mount} is the way in; `./mount` is for file systems of a program's own.
+ *
+ * @module
+ */
+
+export { type Mount, mount, type MountOptions } from "./thread/mount.ts";
+export type { Owner } from "./postgres_profile.ts";
+export type { Setting } from "./server_settings.ts";
+export type { EndOptions } from "#src/mount/mount.ts";
+export type { Credentials } from "#src/sources/source.ts";
+export { LOG_LEVELS, type LogLevelName } from "#src/log/level.ts";

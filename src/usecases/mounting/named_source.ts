@@ -1,0 +1,62 @@
+/**
+ * Any source for a mount, by its name.
+ *
+ * @module
+ */
+
+import { notOfKind } from "#src/backup/archive_access.ts";
+import { realPathOfMissing } from "#src/overlay/diff_place.ts";
+import { formatSourceName, parseSourceName } from "#src/sources/name.ts";
+import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
+import { absolutePath } from "#src/io/absolute_path.ts";
+import { recognise, type RecognisedName } from "#src/sources/recognise.ts";
+import { openSource } from "#src/sources/registry.ts";
+import type { Credentials } from "#src/sources/source.ts";
+import { backupToMount } from "./backup_to_mount.ts";
+import type { WritableRequest } from "./mount_request.ts";
+import type { SourceToMount } from "./source_to_mount.ts";
+
+/**
+ * What a name means (`sources/name.ts`), wherever the working directory will be then.
+ *
+ * @throws {UsageError} when the name cannot be read, or nothing like a source lies there
+ * @throws {OsError}
+ */
+export function nameToMount(text: string): RecognisedName {
+  const { kind, place, item } = parseSourceName(text);
+  if (kind === undefined) return recognise({ place, item });
+  return { kind, place: kind === "pbs" ? place : absolutePath(place), item };
+}
+
+/**
+ * A named source as what a mount shows.
+ *
+ * @param writable where changes go; undefined for a read-only mount
+ * @throws {UsageError} when the name says too little
+ * @throws {StateError} `not-found`
+ */
+export function namedSourceToMount(
+  name: RecognisedName,
+  writable: WritableRequest | undefined,
+  credentials: Credentials,
+): SourceToMount {
+  const { kind, place, item } = name;
+  if (kind === "pgpro" && writable !== undefined) {
+    // A server is to start on it: owner, tablespaces and the record of the diff are its own matter.
+    const { store, instance, backupId } = findNamedBackup(place, item);
+    const rest = { lockCatalog: true, relativeTablespaces: false };
+    return backupToMount({ storePath: store, instance, backupId, ...rest }, writable);
+  }
+  return {
+    places: () => [{ what: "source", path: realPathOfMissing(place.replace(/^dir:(?=\/)/u, "")) }],
+
+    async open({ threadCount }) {
+      const source = await openSource(formatSourceName(name), { credentials, threadCount });
+      if (source.description.content === "blob") {
+        source[Symbol.dispose]();
+        throw notOfKind(source.description.name, "a directory or an image");
+      }
+      return { source, bound: () => source.identify() };
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * A thread in which a mount lives, in a program that does more than that. What belongs to the whole
+ * process stays as it is: signals, umask, working directory, name, log. Umask and directory can be
+ * a thread's own on Linux, and those that it starts share them, so the mount has the same
+ * surroundings as in a process of its own.
+ *
+ * @module
+ */
+
+import * as host from "#ffi/libc/calls.ts";
+import type { MountedFileSystem } from "#src/mount/mount.ts";
+import type { Credentials } from "#src/sources/source.ts";
+import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
+import type { MountFrame } from "../mount_frame.ts";
+import { MountLife } from "../mount_life.ts";
+import { namedSourceToMount } from "../named_source.ts";
+import type { FromMountThread, MountThreadStart, ToMountThread } from "./thread_messages.ts";
+
+/** Mounts, serves until the mount has ended, and says so. Never throws. */
+export async function runMountThread(start: MountThreadStart): Promise<void> {
+  const { source, request, port } = start;
+  const frame = new ThreadFrame(port);
+  let life: MountLife | undefined;
+  let error: string | undefined;
+  try {
+    if (request.writable !== undefined) {
+      host.unwrap(host.unshareUmaskAndDirectory(), "unshare", "umask");
+    }
+    life = new MountLife(request, namedSourceToMount(source, request.writable, frame), frame);
+    await life.run();
+  } catch (thrown) {
+    error = formatFailure(thrown);
+  }
+  await life?.flushLog();
+  frame.send({ type: "ended", error });
+  port.close();
+}
+
+/** The program on the other side of the port. */
+class ThreadFrame implements MountFrame, Credentials {
+  readonly #port: MessagePort;
+  #mounted: MountedFileSystem | undefined;
+  #key: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+
+  /** Nobody finds this mount by its process, which is another one's. */
+  readonly news = { update() {}, showStatistics() {} };
+  readonly orders = { onStop() {}, stopHandled() {}, onStatistics() {} };
+  readonly report = {
+    mounted: (mounted: MountedFileSystem) => {
+      this.#mounted = mounted;
+      this.send({ type: "mounted", mountPath: mounted.mountPoint });
+    },
+  };
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.onmessage = ({ data }) => this.#receive(data as ToMountThread);
+  }
+
+  send(message: FromMountThread): void {
+    this.#port.postMessage(message);
+  }
+
+  encryptionKey(fingerprint: string): Promise<Uint8Array | undefined> {
+    this.#key = Promise.withResolvers();
+    this.send({ type: "key-wanted", fingerprint });
+    return this.#key.promise;
+  }
+
+  #receive(message: ToMountThread): void {
+    if (message.type === "key") this.#key?.resolve(message.key);
+    else if (message.type === "no-key") this.#key?.reject(parseFailure(message.error));
+    else {
+      this.#mounted?.unmount(message).catch((error) =>
+        this.send({ type: "refused", error: formatFailure(error) })
+      );
+    }
+  }
+}

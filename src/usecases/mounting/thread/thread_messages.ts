@@ -1,0 +1,35 @@
+/**
+ * What a program that mounts by the library and the thread of the mount say to each other.
+ *
+ * @module
+ */
+
+import type { EndOptions } from "#src/mount/mount.ts";
+import type { RecognisedName } from "#src/sources/recognise.ts";
+import type { MountRequest } from "../mount_request.ts";
+
+/** Role of a thread in which a mount lives. */
+export const MOUNT_ROLE = "mount";
+
+/** What the thread is given. */
+export interface MountThreadStart {
+  readonly source: RecognisedName;
+  readonly request: MountRequest;
+  /** For the messages below. */
+  readonly port: MessagePort;
+}
+
+/** Sent by the thread. Errors are texts of `formatFailure()`. */
+export type FromMountThread =
+  | { readonly type: "mounted"; readonly mountPath: string }
+  /** It did not do what was asked for; the mount goes on. */
+  | { readonly type: "refused"; readonly error: string }
+  | { readonly type: "key-wanted"; readonly fingerprint: string }
+  /** The mount has ended, with an error or all that was written durable. Nothing follows. */
+  | { readonly type: "ended"; readonly error: string | undefined };
+
+/** Sent to the thread. */
+export type ToMountThread =
+  | ({ readonly type: "unmount" } & EndOptions)
+  | { readonly type: "key"; readonly key: Uint8Array | undefined }
+  | { readonly type: "no-key"; readonly error: string };

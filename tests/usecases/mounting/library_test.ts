@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { MNT_DETACH, open, OpenFlag, SIGTERM, umount } from "#ffi/libc/calls.ts";
+import { isMounted } from "#src/mount/mod.ts";
+import { buildArchive } from "#src/pxar/builder/build_archive.ts";
+import { openOutputArchive } from "#src/usecases/archive/output_files.ts";
+import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { denoRunCommand, runCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+
+const HAS_FUSE = open("/dev/fuse", OpenFlag.RDWR) >= 0;
+/** Exit codes of processes that a signal has ended begin here. */
+const SIGNAL_EXIT = 128;
+const CHILD = fileURLToPath(new URL("_library_child.ts", import.meta.url));
+
+function makeArchive(directory: TempDirectory): string {
+  const path = directory.join("a.pxar");
+  Deno.mkdirSync(directory.join("tree/d"), { recursive: true });
+  Deno.writeTextFileSync(directory.join("tree/d/f"), "content\n");
+  using output = openOutputArchive({
+    path,
+    format: undefined,
+    payloadPath: undefined,
+    isReplacing: false,
+    isDryRun: false,
+  });
+  buildArchive(directory.join("tree"), output, {});
+  output.finish();
+  return path;
+}
+
+Deno.test({
+  name: "a program mounts an archive and a backup by the library, and stays what it is",
+  ignore: !HAS_FUSE,
+  async fn() {
+    using directory = new TempDirectory("library-mount");
+    const fixture = await pgprobackupFixture("a-stream-none");
+    assert.ok(fixture !== undefined);
+    const archive = makeArchive(directory);
+    const [first, second, diff] = ["m1", "m2", "diff"].map((name) => directory.join(name));
+    Deno.mkdirSync(first!);
+    Deno.mkdirSync(second!);
+    const args = [archive, first!, `${fixture.catalog}#main/latest`, second!, diff!];
+    // All of them, for what /proc says of a process.
+    const command = denoRunCommand(["--allow-all"], CHILD, args);
+    using stack = new DisposableStack();
+    stack.defer(() => {
+      for (const path of [first!, second!]) while (isMounted(path)) umount(path, MNT_DETACH);
+    });
+    // A mask that would show in every mode of the mount.
+    const { stdout, stderr, code } = await runCommand(
+      ["sh", "-c", 'umask 077; exec "$@"', "sh", ...command],
+      { timeoutMs: 120_000, check: false, cwd: directory.path },
+    );
+    assert.equal(code, SIGNAL_EXIT + SIGTERM, stderr);
+    const { before, during, after, ...seen } = JSON.parse(stdout);
+    assert.equal(before.umask, "0077");
+    assert.deepEqual(during, before);
+    assert.deepEqual(after, before);
+    const { write, ...rest } = seen;
+    assert.match(write, /Read-only file system/);
+    assert.deepEqual(rest, {
+      read: "content\n",
+      busy: "busy",
+      afterRefusal: "content\n",
+      leftAt: 0,
+      version: "15\n",
+      made: true,
+      modes: ["777", "666"],
+      state: "Released",
+      again: "changed\n",
+      missing: "OsError",
+      nowhere: "UsageError",
+    });
+    assert.ok(!isMounted(first!) && !isMounted(second!));
+    const log = Deno.readTextFileSync(`${diff}/data/.pbkfs/pbkfs.log`);
+    assert.match(log, /INFO mount: mounted mnt=/);
+  },
+});
