@@ -77,3 +77,27 @@ Deno.test({
     assert.match(log, /INFO mount: mounted mnt=/);
   },
 });
+
+Deno.test({
+  name: "docs/mounts.md shows a program that mounts with two permissions",
+  ignore: !HAS_FUSE,
+  async fn() {
+    using directory = new TempDirectory("library-example");
+    const fixture = await pgprobackupFixture("a-stream-none");
+    assert.ok(fixture !== undefined);
+    const text = Deno.readTextFileSync(new URL("../../../docs/mounts.md", import.meta.url));
+    const [, example] = /^```ts\n(.*?)^```$/ms.exec(text)!;
+    const program = directory.join("example.ts");
+    // In a module of this package's: that is how its own name is found without a registry.
+    const found = import.meta.resolve("@pbkfs/pbkfs/mounting");
+    Deno.writeTextFileSync(program, example!.replace("@pbkfs/pbkfs/mounting", found));
+    const [mnt, diff] = [directory.join("mnt"), directory.join("diff")];
+    Deno.mkdirSync(mnt);
+    const args = [`${fixture.catalog}#main/latest`, mnt, diff];
+    const permissions = ["--check", "--allow-ffi", "--allow-read"];
+    const command = denoRunCommand(permissions, program, args);
+    const { stdout } = await runCommand(command, { timeoutMs: 120_000 });
+    assert.equal(stdout, "15\n\n");
+    assert.ok(!isMounted(mnt));
+  },
+});
