@@ -12,8 +12,19 @@ export type IndexKind = "dynamic" | "fixed";
 /** A session of the network thread. */
 export type SessionNumber = number;
 
+/** What a person at a terminal may add to a login that was refused. */
+export interface LoginChanges {
+  readonly password?: string;
+  readonly fingerprint?: string;
+}
+
 /** Requests; the comment of each says what bytes go with it, and what is answered. */
 export type NetworkRequest =
+  /**
+   * With what is different in this attempt to log in, if anything; the ticket of the user, or null
+   * of an API token. Without it the first other request logs in.
+   */
+  | { readonly what: "log-in"; readonly changes?: LoginChanges }
   /** `data` of the answer, as JSON in the bytes of the answer. */
   | {
     readonly what: "rest";

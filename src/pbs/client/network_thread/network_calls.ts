@@ -8,6 +8,7 @@ import { ProtocolError } from "#src/errors.ts";
 import type { MailAnswer, MailRequest } from "#src/threads/mailbox/answering.ts";
 import {
   APPEND_ENTRY_SIZE,
+  type LoginChanges,
   type NetworkRequest,
   type SessionNumber,
   TEXT_SIZE_MAX,
@@ -24,18 +25,22 @@ type RequestFor<What extends NetworkRequest["what"]> = Extract<NetworkRequest, {
 
 /** The server, and the sessions with it. */
 export class NetworkCalls {
-  readonly #connect: () => Promise<ServerPort>;
+  readonly #connect: (changes: LoginChanges) => Promise<ServerPort>;
   readonly #onTrouble: (reason: string | undefined) => void;
   #server: Promise<ServerPort> | undefined;
   readonly #readers = new Map<SessionNumber, ReaderSession>();
   readonly #backups = new Map<SessionNumber, BackupSession>();
   #sessionCount = 0;
+  #changes: LoginChanges = {};
 
   /**
    * @param connect logs in, when that is first needed
    * @param onTrouble is told what a session waits for, and undefined when that is over
    */
-  constructor(connect: () => Promise<ServerPort>, onTrouble: (reason: string | undefined) => void) {
+  constructor(
+    connect: (changes: LoginChanges) => Promise<ServerPort>,
+    onTrouble: (reason: string | undefined) => void,
+  ) {
     this.#connect = connect;
     this.#onTrouble = onTrouble;
   }
@@ -45,6 +50,8 @@ export class NetworkCalls {
     const request = mail.request as NetworkRequest;
     const { signal } = mail;
     switch (request.what) {
+      case "log-in":
+        return { value: await this.#logIn(request) };
       case "rest":
         return await this.#rest(request, mail);
       case "open-reader":
@@ -80,7 +87,16 @@ export class NetworkCalls {
   async #write(
     request: Exclude<
       NetworkRequest,
-      RequestFor<"rest" | "open-reader" | "download" | "chunk" | "expect" | "open-backup" | "close">
+      RequestFor<
+        | "log-in"
+        | "rest"
+        | "open-reader"
+        | "download"
+        | "chunk"
+        | "expect"
+        | "open-backup"
+        | "close"
+      >
     >,
     mail: MailRequest,
   ): Promise<MailAnswer> {
@@ -123,6 +139,11 @@ export class NetworkCalls {
         this.#backups.delete(request.session);
         return {};
     }
+  }
+
+  async #logIn({ changes }: RequestFor<"log-in">): Promise<unknown> {
+    this.#changes = { ...this.#changes, ...changes };
+    return (await this.#open()).ticket ?? null;
   }
 
   async #rest(
@@ -183,7 +204,7 @@ export class NetworkCalls {
 
   /** A failed attempt is not kept: the next call tries again. */
   #open(): Promise<ServerPort> {
-    return this.#server ??= this.#connect().catch((error) => {
+    return this.#server ??= this.#connect(this.#changes).catch((error) => {
       this.#server = undefined;
       throw error;
     });

@@ -6,6 +6,7 @@
  */
 
 import { answerMail } from "#src/threads/mailbox/answering.ts";
+import type { LoginChanges } from "../calls.ts";
 import { NetworkCalls } from "./network_calls.ts";
 import type { ServerPort } from "./server_port.ts";
 
@@ -19,9 +20,9 @@ export interface NetworkStart<Server> {
 /** The life of the thread: it ends when the mailbox is stopped. */
 export async function serveNetwork<Server>(
   { mailbox, server }: NetworkStart<Server>,
-  connect: (server: Server) => Promise<ServerPort>,
+  connect: (server: Server & LoginChanges) => Promise<ServerPort>,
 ): Promise<void> {
-  const calls = new NetworkCalls(() => connect(server), () => {});
+  const calls = new NetworkCalls((changes) => connect({ ...server, ...changes }), () => {});
   try {
     await answerMail(mailbox, (mail) => calls.handle(mail));
   } finally {

@@ -5,6 +5,7 @@
  */
 
 import type { HttpClient } from "#src/net/http.ts";
+import type { Ticket } from "../server_login.ts";
 
 /** Values of a call, by their names in the protocol. */
 export type CallParameters = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -16,6 +17,8 @@ export type SessionKind = "backup" | "reader";
 export interface ServerPort {
   /** What messages call it, such as `tester@pbs@127.0.0.1:8007`. */
   readonly name: string;
+  /** What the user may log in with next time; undefined of an API token. */
+  readonly ticket?: Ticket | undefined;
   /**
    * Makes one call of the REST interface.
    *
