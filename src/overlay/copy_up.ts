@@ -13,11 +13,12 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
+import { Failure } from "#src/errors.ts";
 import type { FileNode, Node } from "#src/tree/node.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
 import { CopyMaker } from "./copy_maker.ts";
 import { settleCopy } from "./copy_mark.ts";
-import type { Found } from "./found.ts";
+import type { Found, LowerChild } from "./found.ts";
 import { LinkedFiles } from "./linked_files.ts";
 import { canChange, hasSeveralNames, isCopiedWhole } from "./lower_node.ts";
 import { Flag } from "./node_flags.ts";
@@ -53,12 +54,25 @@ export class CopyUp {
    * @param slot 0 for a node that is gone
    */
   fetch(slot: number): void {
-    const { table, lower, copyBuffer } = this.#context;
+    const { table, lower } = this.#context;
     if (slot === 0 || table.has(slot, Flag.UPPER)) return;
-    const node = lower.nodeById(table.lowerId(slot));
-    if (node?.kind !== "file") return;
+    this.fetchContent(lower.nodeById(table.lowerId(slot)));
+    this.fetchDirectories(table.parent(slot));
+  }
+
+  /** {@link fetch} for directories that are to have something new: theirs, and those above. */
+  fetchDirectories(slot: number): void {
+    const { table, lower } = this.#context;
+    for (let each = slot; each !== 0 && !table.has(each, Flag.UPPER); each = table.parent(each)) {
+      lower.nodeById(table.lowerId(each));
+    }
+  }
+
+  /** {@link fetch} for a node of the lower tree that has no slot yet. */
+  fetchContent(node: LowerChild): void {
+    if (node instanceof Failure || node?.kind !== "file" || !isCopiedWhole(node)) return;
+    const { copyBuffer } = this.#context;
     const { size } = node.attributes;
-    if (!isCopiedWhole(node)) return;
     for (let done = 0; done < size; done += COPY_SIZE) {
       const count = Math.min(COPY_SIZE, size - done);
       this.#context.lowerContent(node.id).readInto(copyBuffer, 0, count, done);

@@ -8,6 +8,7 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
+import { Failure } from "#src/errors.ts";
 import type { OverlayContext } from "./context.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
@@ -44,6 +45,22 @@ export class DiffNames {
       if (!hidden.has(name)) return false;
     }
     return true;
+  }
+
+  /**
+   * Reads the entries of the lower tree that {@link isEmpty} is about to ask for, which may have to
+   * wait for its source. Needs no lock.
+   */
+  fetchEntries(parent: number, name: string): void {
+    const lower = this.#nodes.lowerChild(parent, name);
+    if (lower instanceof Failure || lower?.kind !== "directory") return;
+    const isInDiff = this.#nodes.isInDiff(parent, name);
+    try {
+      // One that nothing hides says that the directory is not empty.
+      for (const _ of lower.entries()) if (!isInDiff) return;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+    }
   }
 
   /** Makes a whiteout under a name, in place of what the diff has there. */

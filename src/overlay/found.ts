@@ -8,6 +8,12 @@ import * as host from "#ffi/libc/calls.ts";
 import type { Failure } from "#src/errors.ts";
 import { FileType, type Node } from "#src/tree/node.ts";
 
+/**
+ * What the lower tree has under a name: a node, nothing, or why that is not known. It never
+ * changes, so it can be asked for before any lock is taken.
+ */
+export type LowerChild = Node | Failure | undefined;
+
 /** What a name means. Reused: valid until the next {@link Nodes.find} with the same object. */
 export class Found {
   /** The name is in the diff and no whiteout; `stat` has its attributes. */

@@ -35,6 +35,15 @@ const DAMAGE = 0xff;
 const MESSAGE_LENGTH_MAX = 16 << 10;
 const MESSAGE_UNITS_MAX = MESSAGE_LENGTH_MAX / 4;
 
+/** A name of the diff. */
+interface UpperEntry {
+  readonly name: string;
+  readonly ino: number;
+  readonly type: number;
+  /** Whether {@link ino} is the number that stat(2) shows. */
+  readonly isKnown: boolean;
+}
+
 /** Lists directories for one thread. */
 export class Listings {
   readonly #context: OverlayContext;
@@ -60,41 +69,60 @@ export class Listings {
     host.close(handle);
   }
 
-  /** Takes the list of a directory. Wants the namespace lock. @returns 0 or a negative errno */
+  /**
+   * Takes the list of a directory: that of the diff under the namespace lock, and then, without it,
+   * that of the lower tree, which never changes, but may have to wait for its source.
+   *
+   * @returns 0 or a negative errno
+   */
   take(slot: number, handle: number): number {
     const { table } = this.#context;
     const emptied = host.ftruncate(handle, 0);
     if (emptied < 0) return emptied;
     this.#used = 0;
     this.#written = 0;
-    const parent = slot === ROOT_SLOT ? slot : table.parent(slot);
-    this.#append(handle, ".", table.ino(slot), EntryType.DIRECTORY);
-    this.#append(handle, "..", table.ino(parent), EntryType.DIRECTORY);
-    const lower = this.#nodes.lowerDirectory(slot);
-    const fd = table.fd(slot);
     const hidden = new Set<string>();
-    for (const entry of fd >= 0 ? readHostDirectory(fd, true) : []) {
-      if (!this.#nodes.isListed(slot, entry.name)) continue;
-      hidden.add(entry.name);
-      let { type } = entry;
-      if (type === EntryType.UNKNOWN || type === EntryType.CHARACTER_DEVICE) {
-        if (host.statAt(fd, entry.name, this.#stat) < 0) continue;
-        if (isWhiteout(this.#stat)) continue;
-        type = entryType(this.#stat.mode);
-      }
+    let upper: UpperEntry[];
+    table.lockNamespace();
+    try {
+      const parent = slot === ROOT_SLOT ? slot : table.parent(slot);
+      this.#append(handle, ".", table.ino(slot), EntryType.DIRECTORY);
+      this.#append(handle, "..", table.ino(parent), EntryType.DIRECTORY);
+      upper = this.#readUpper(slot, hidden);
+    } finally {
+      table.unlockNamespace();
+    }
+    const lower = this.#nodes.lowerDirectory(slot);
+    for (const { name, ino, type, isKnown } of upper) {
       // The inode number that stat(2) shows, where it is known without opening the file.
-      const known = table.find(entry.ino);
-      const origin = known === 0 ? readable(() => lower?.lookup(entry.name)) : undefined;
-      const ino = known !== 0
-        ? table.ino(known)
-        : origin !== undefined && entryType(origin.attributes.mode) === type
-        ? lowerKey(origin.id)
-        : entry.ino;
-      this.#append(handle, entry.name, ino, type);
+      const origin = isKnown ? undefined : readable(() => lower?.lookup(name));
+      const isSame = origin !== undefined && entryType(origin.attributes.mode) === type;
+      this.#append(handle, name, isSame ? lowerKey(origin.id) : ino, type);
     }
     if (lower !== undefined) this.#takeLower(slot, lower, hidden, handle);
     this.#flush(handle);
     return 0;
+  }
+
+  /** What the diff has. @param hidden gets the names, those of whiteouts too */
+  #readUpper(slot: number, hidden: Set<string>): UpperEntry[] {
+    const { table } = this.#context;
+    const fd = table.fd(slot);
+    const entries: UpperEntry[] = [];
+    for (const { name, ino, type: told } of fd >= 0 ? readHostDirectory(fd, true) : []) {
+      if (!this.#nodes.isListed(slot, name)) continue;
+      hidden.add(name);
+      let type = told;
+      if (type === EntryType.UNKNOWN || type === EntryType.CHARACTER_DEVICE) {
+        if (host.statAt(fd, name, this.#stat) < 0) continue;
+        if (isWhiteout(this.#stat)) continue;
+        type = entryType(this.#stat.mode);
+      }
+      const known = table.find(ino);
+      const isKnown = known !== 0;
+      entries.push({ name, ino: isKnown ? table.ino(known) : ino, type, isKnown });
+    }
+    return entries;
   }
 
   #takeLower(

@@ -7,7 +7,7 @@
 import * as host from "#ffi/libc/calls.ts";
 import type { AttributesSlot, EntrySlot } from "#src/tree/file_system.ts";
 import type { OverlayContext } from "./context.ts";
-import { Found } from "./found.ts";
+import { Found, type LowerChild } from "./found.ts";
 import { CACHE_TIMEOUT_SECONDS, type NodeAttributes } from "./node_attributes.ts";
 import { Flag } from "./node_flags.ts";
 import type { NodeTable } from "./node_table.ts";
@@ -36,10 +36,11 @@ export class Lookups {
    * @returns 0, also when there is no such name and that may be remembered, or a negative errno
    */
   lookup(parent: number, name: string, out: EntrySlot): number {
+    const lower = this.#nodes.lowerChild(parent, name);
     this.#lateSlot = 0;
     this.#table.lockNamespace();
     try {
-      const result = this.enter(parent, name, out, true);
+      const result = this.enter(parent, name, lower, out, true);
       // Names that this program makes by itself may come at any time; the others only through the
       // kernel.
       if (result === -Errno.ENOENT && !this.#nodes.isControlDirectory(parent)) {
@@ -69,13 +70,20 @@ export class Lookups {
   /**
    * Finds a name, fills `out` and takes one lookup. Wants the namespace lock.
    *
+   * @param lower what the lower tree has under the name
    * @param mayBeLate the caller fills in attributes from the lower tree when it holds no lock any
    *   more, since that may have to wait for its source
    * @returns 0, or -ENOENT or another negative errno
    */
-  enter(parent: number, name: string, out: EntrySlot, mayBeLate = false): number {
+  enter(
+    parent: number,
+    name: string,
+    lower: LowerChild,
+    out: EntrySlot,
+    mayBeLate = false,
+  ): number {
     const found = this.#found;
-    let result = this.#nodes.find(parent, name, found);
+    let result = this.#nodes.find(parent, name, lower, found);
     if (result < 0) return result === -Errno.EPERM ? -Errno.ENOENT : result;
     if (!found.exists) return -Errno.ENOENT;
     const slot = this.#nodes.slotFor(parent, name, found);

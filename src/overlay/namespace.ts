@@ -5,7 +5,8 @@
  * and the whiteout in place together (rename over, RENAME_WHITEOUT, RENAME_EXCHANGE), so that a
  * kill at any moment leaves the old or the new names, never both or none.
  *
- * All methods want the namespace lock and return 0 or a negative errno.
+ * All methods want the namespace lock, and what the lower tree has under the name, and return 0 or
+ * a negative errno.
  *
  * @module
  */
@@ -20,7 +21,7 @@ import type { DiffNames } from "./diff_names.ts";
 import { writeMarker } from "./directory_marker.ts";
 import { removeHostTree } from "./host_directory.ts";
 import { Flag } from "./node_flags.ts";
-import { Found } from "./found.ts";
+import { Found, type LowerChild } from "./found.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno, OpenFlag } = host;
@@ -58,14 +59,15 @@ export class Namespace {
   make(
     parent: number,
     name: string,
+    lower: LowerChild,
     node: NewNode,
     caller: Caller,
     keepOpen: boolean,
   ): number {
     if (this.#nodes.isVolatileDirectory(parent, name)) return -Errno.EEXIST;
-    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
+    if (this.#nodes.isReserved(parent, name, lower)) return -Errno.EPERM;
     const found = this.#found;
-    const result = this.#nodes.find(parent, name, found);
+    const result = this.#nodes.find(parent, name, lower, found);
     if (result < 0) return result;
     if (found.exists) return -Errno.EEXIST;
     const isDevice = (node.mode & FileType.MASK) === FileType.CHARACTER_DEVICE && node.rdev === 0;
@@ -200,11 +202,11 @@ export class Namespace {
   }
 
   /** Makes another name for a node. */
-  link(slot: number, parent: number, name: string): number {
-    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
+  link(slot: number, parent: number, name: string, lower: LowerChild): number {
+    if (this.#nodes.isReserved(parent, name, lower)) return -Errno.EPERM;
     const { table, tmpFd } = this.#context;
     const found = this.#found;
-    const result = this.#nodes.find(parent, name, found);
+    const result = this.#nodes.find(parent, name, lower, found);
     if (result < 0) return result;
     if (found.exists) return -Errno.EEXIST;
     if (table.has(slot, Flag.DELETED)) return -Errno.ENOENT;
@@ -236,10 +238,10 @@ export class Namespace {
   }
 
   /** Removes a name of anything but a directory. */
-  unlink(parent: number, name: string): number {
-    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
+  unlink(parent: number, name: string, lower: LowerChild): number {
+    if (this.#nodes.isReserved(parent, name, lower)) return -Errno.EPERM;
     const found = this.#found;
-    const result = this.#nodes.find(parent, name, found);
+    const result = this.#nodes.find(parent, name, lower, found);
     if (result < 0) return result;
     if (!found.exists) return -Errno.ENOENT;
     if (found.isDirectory) return -Errno.EISDIR;
@@ -259,11 +261,11 @@ export class Namespace {
   }
 
   /** Removes an empty directory. */
-  rmdir(parent: number, name: string): number {
+  rmdir(parent: number, name: string, lower: LowerChild): number {
     if (this.#nodes.isVolatileDirectory(parent, name)) return -Errno.EBUSY;
-    if (this.#nodes.isReserved(parent, name)) return -Errno.EPERM;
+    if (this.#nodes.isReserved(parent, name, lower)) return -Errno.EPERM;
     const found = this.#found;
-    const result = this.#nodes.find(parent, name, found);
+    const result = this.#nodes.find(parent, name, lower, found);
     if (result < 0) return result;
     if (!found.exists) return -Errno.ENOENT;
     if (!found.isDirectory) return -Errno.ENOTDIR;

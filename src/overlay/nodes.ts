@@ -18,7 +18,7 @@ import type { DirectoryNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
 import { areCopiesAnnounced } from "./copy_mark.ts";
 import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
-import { type Found, volatileName } from "./found.ts";
+import { type Found, type LowerChild, volatileName } from "./found.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { parseLinkReference } from "./link_reference.ts";
 import { Flag } from "./node_flags.ts";
@@ -81,6 +81,19 @@ export class Nodes {
     return node?.kind === "directory" ? node : undefined;
   }
 
+  /**
+   * What the lower tree has under a name. Wants no lock: it may have to wait for its source, and
+   * nobody else should.
+   */
+  lowerChild(parent: number, name: string): LowerChild {
+    try {
+      return this.lowerDirectory(parent)?.lookup(name);
+    } catch (error) {
+      if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
   /** Whether this is the directory of the files that this program keeps in the mount. */
   isControlDirectory(slot: number): boolean {
     const { table } = this.#context;
@@ -92,10 +105,10 @@ export class Nodes {
    * Such are the control directory, this program's files in it, and what the lower tree has there:
    * names that links of the tree rely on.
    */
-  isReserved(parent: number, name: string): boolean {
+  isReserved(parent: number, name: string, lower: LowerChild): boolean {
     if (parent === ROOT_SLOT) return name === CONTROL_DIRECTORY;
     if (!this.isControlDirectory(parent)) return false;
-    return LIVE_NAMES.has(name) || this.lowerDirectory(parent)?.lookup(name) !== undefined;
+    return LIVE_NAMES.has(name) || lower !== undefined;
   }
 
   /**
@@ -129,12 +142,19 @@ export class Nodes {
     return { fd: this.#context.table.fd(parent), name };
   }
 
+  /** Whether the diff has a name, or hides it. Needs no lock for a directory that is in use. */
+  isInDiff(parent: number, name: string): boolean {
+    const place = this.hostPlace(parent, name);
+    return place.fd >= 0 && host.statAt(place.fd, place.name, this.#stat) === 0;
+  }
+
   /**
-   * Looks up what a name means.
+   * Looks up what a name means; `lower` is what {@link lowerChild} said of it.
    *
    * @returns 0 (also when the name does not exist), or a negative errno
+   * @throws {Failure} `lower`, where the diff does not have the name
    */
-  find(parent: number, name: string, found: Found): number {
+  find(parent: number, name: string, lower: LowerChild, found: Found): number {
     const { table } = this.#context;
     found.upper = false;
     found.whiteout = false;
@@ -154,14 +174,14 @@ export class Nodes {
       }
     }
     const isInDiff = found.upper || found.whiteout;
-    try {
-      found.lower = this.lowerDirectory(parent)?.lookup(name);
-    } catch (error) {
-      if (!isInDiff || !(error instanceof Failure)) throw error;
-      found.damage = error;
+    if (lower instanceof Failure) {
+      if (!isInDiff) throw lower;
+      found.damage = lower;
+      return 0;
     }
-    if (isInDiff || found.lower === undefined) return 0;
-    const named = this.nameLinked(parent, name, found.lower);
+    found.lower = lower;
+    if (isInDiff || lower === undefined) return 0;
+    const named = this.nameLinked(parent, name, lower);
     if (named <= 0) return named;
     const result = host.statAt(table.fd(parent), name, found.stat);
     found.upper = result === 0;

@@ -33,6 +33,7 @@ import { OverlayCounters } from "./counters.ts";
 import { DiffNames } from "./diff_names.ts";
 import { ExtendedAttributes } from "./extended_attributes.ts";
 import { FileData } from "./file_data.ts";
+import type { LowerChild } from "./found.ts";
 import { Listings } from "./listing.ts";
 import { Lookups } from "./lookups.ts";
 import { Namespace } from "./namespace.ts";
@@ -92,6 +93,7 @@ export class Overlay implements FileSystem {
   readonly #attributes: NodeAttributes;
   readonly #lookups: Lookups;
   readonly #copyUp: CopyUp;
+  readonly #names: DiffNames;
   readonly #namespace: Namespace;
   readonly #renaming: Renaming;
   readonly #data: FileData;
@@ -114,9 +116,9 @@ export class Overlay implements FileSystem {
     this.#attributes = new NodeAttributes(context, this.#nodes);
     this.#lookups = new Lookups(context, this.#nodes, this.#attributes);
     this.#copyUp = new CopyUp(context, this.#nodes);
-    const names = new DiffNames(context, this.#nodes);
-    this.#namespace = new Namespace(context, this.#nodes, this.#copyUp, names);
-    this.#renaming = new Renaming(context, this.#nodes, this.#copyUp, names);
+    this.#names = new DiffNames(context, this.#nodes);
+    this.#namespace = new Namespace(context, this.#nodes, this.#copyUp, this.#names);
+    this.#renaming = new Renaming(context, this.#nodes, this.#copyUp, this.#names);
     this.#data = new FileData(context);
     this.#holes = new Holes(context);
     this.#changes = new AttributeChanges(context, this.#nodes, this.#data);
@@ -218,36 +220,41 @@ export class Overlay implements FileSystem {
     caller: Caller,
     out: EntrySlot,
   ): number {
-    return this.#withNode(parentId, (parent) => {
-      const result = this.#namespace.make(parent, name, node, caller, false);
-      return result < 0 ? result : this.#lookups.enter(parent, name, out);
+    return this.#withName(parentId, name, (parent, lower) => {
+      const result = this.#namespace.make(parent, name, lower, node, caller, false);
+      return result < 0 ? result : this.#lookups.enter(parent, name, lower, out);
     });
   }
 
   /** Gives the node its file in the diff first; EXDEV between kept and volatile directories. */
   link(nodeId: number, newParentId: number, newName: string, out: EntrySlot): number {
     const slot = this.#table.slotOf(nodeId);
-    const parent = this.#table.slotOf(newParentId);
-    if (slot === 0 || parent === 0) return -Errno.ESTALE;
+    if (slot === 0) return -Errno.ESTALE;
     if (this.#table.type(slot) === EntryType.DIRECTORY) return -Errno.EPERM;
     this.#copyUp.fetch(slot);
-    this.#table.lockNamespace();
-    try {
-      const result = this.#namespace.link(slot, parent, newName);
-      return result < 0 ? result : this.#lookups.enter(parent, newName, out);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#withName(newParentId, newName, (parent, lower) => {
+      const result = this.#namespace.link(slot, parent, newName, lower);
+      return result < 0 ? result : this.#lookups.enter(parent, newName, lower, out);
+    });
   }
 
   /** Hides a name of the lower tree by a whiteout, or removes what only the diff has. */
   unlink(parentId: number, name: string): number {
-    return this.#withNode(parentId, (parent) => this.#namespace.unlink(parent, name));
+    return this.#withName(
+      parentId,
+      name,
+      (parent, lower) => this.#namespace.unlink(parent, name, lower),
+    );
   }
 
   /** Only what is visible counts: entries of the lower tree that are hidden do not keep it. */
   rmdir(parentId: number, name: string): number {
-    return this.#withNode(parentId, (parent) => this.#namespace.rmdir(parent, name));
+    this.#names.fetchEntries(this.#table.slotOf(parentId), name);
+    return this.#withName(
+      parentId,
+      name,
+      (parent, lower) => this.#namespace.rmdir(parent, name, lower),
+    );
   }
 
   rename(
@@ -260,9 +267,16 @@ export class Overlay implements FileSystem {
     const parent = this.#table.slotOf(parentId);
     const newParent = this.#table.slotOf(newParentId);
     if (parent === 0 || newParent === 0) return -Errno.ESTALE;
+    const from = { parent, name, lower: this.#nodes.lowerChild(parent, name) };
+    const to = {
+      parent: newParent,
+      name: newName,
+      lower: this.#nodes.lowerChild(newParent, newName),
+    };
+    this.#renaming.fetch(from, to, flags);
     this.#table.lockNamespace();
     try {
-      return this.#renaming.rename(parent, name, newParent, newName, flags);
+      return this.#renaming.rename(from, to, flags);
     } finally {
       this.#table.unlockNamespace();
     }
@@ -304,11 +318,11 @@ export class Overlay implements FileSystem {
     entry: EntrySlot,
     open: OpenSlot,
   ): number {
-    return this.#withNode(parentId, (parent) => {
+    return this.#withName(parentId, name, (parent, lower) => {
       const node = { mode: (mode & 0o7777) | FileType.FILE, rdev: 0, target: "" };
-      const made = this.#namespace.make(parent, name, node, caller, true);
+      const made = this.#namespace.make(parent, name, lower, node, caller, true);
       if (made < 0 && (made !== -Errno.EEXIST || (flags & OpenFlag.EXCL) !== 0)) return made;
-      const found = this.#lookups.enter(parent, name, entry);
+      const found = this.#lookups.enter(parent, name, lower, entry);
       if (found < 0) {
         if (made > 0) host.close(made);
         return found;
@@ -474,13 +488,8 @@ export class Overlay implements FileSystem {
     const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
     if (cookie === 0) {
-      this.#table.lockNamespace();
-      try {
-        const taken = this.#listings.take(slot, handle);
-        if (taken < 0) return taken;
-      } finally {
-        this.#table.unlockNamespace();
-      }
+      const taken = this.#listings.take(slot, handle);
+      if (taken < 0) return taken;
     }
     return this.#listings.read(handle, cookie, emit);
   }
@@ -556,6 +565,27 @@ export class Overlay implements FileSystem {
     const xattrs = this.#xattrs;
     if (xattrs === undefined) return -Errno.ENOSYS;
     return this.#withNode(nodeId, (slot) => use(xattrs, slot));
+  }
+
+  /**
+   * Runs `change` under the namespace lock, with what the lower tree has under a name; what may
+   * have to wait for that tree is done before.
+   */
+  #withName(
+    parentId: number,
+    name: string,
+    change: (parent: number, lower: LowerChild) => number,
+  ): number {
+    const parent = this.#table.slotOf(parentId);
+    if (parent === 0) return -Errno.ESTALE;
+    const lower = this.#nodes.lowerChild(parent, name);
+    this.#copyUp.fetchDirectories(parent);
+    this.#table.lockNamespace();
+    try {
+      return change(parent, lower);
+    } finally {
+      this.#table.unlockNamespace();
+    }
   }
 
   /** Runs `use` under the namespace lock. */

@@ -12,11 +12,18 @@ import type { OverlayContext } from "./context.ts";
 import type { CopyUp } from "./copy_up.ts";
 import type { DiffNames } from "./diff_names.ts";
 import { writeMarker } from "./directory_marker.ts";
-import { Found } from "./found.ts";
+import { Found, type LowerChild } from "./found.ts";
 import { Flag } from "./node_flags.ts";
 import type { Nodes } from "./nodes.ts";
 
 const { Errno, RenameFlag } = host;
+
+/** A name in a directory, and what the lower tree has there. */
+export interface KnownName {
+  readonly parent: number;
+  readonly name: string;
+  readonly lower: LowerChild;
+}
 
 /** Renames for one thread. */
 export class Renaming {
@@ -35,30 +42,40 @@ export class Renaming {
     this.#names = names;
   }
 
+  /**
+   * Reads what {@link rename} needs of the lower tree, which may have to wait for its source. Needs
+   * no lock.
+   */
+  fetch(from: KnownName, to: KnownName, flags: number): void {
+    this.#copyUp.fetchDirectories(from.parent);
+    this.#copyUp.fetchDirectories(to.parent);
+    const moved = (flags & RenameFlag.EXCHANGE) === 0 ? [from] : [from, to];
+    for (const { parent, name, lower } of moved) {
+      if (!this.#nodes.isInDiff(parent, name)) this.#copyUp.fetchContent(lower);
+    }
+    if (moved.length === 1) this.#names.fetchEntries(to.parent, to.name);
+  }
+
   /** rename(2) with its flags NOREPLACE and EXCHANGE. */
-  rename(
-    parent: number,
-    name: string,
-    newParent: number,
-    newName: string,
-    flags: number,
-  ): number {
+  rename(from: KnownName, to: KnownName, flags: number): number {
+    const { parent, name } = from;
+    const { parent: newParent, name: newName } = to;
     if ((flags & ~(RenameFlag.NOREPLACE | RenameFlag.EXCHANGE)) !== 0) return -Errno.EINVAL;
     if (
       this.#nodes.isVolatileDirectory(parent, name) ||
       this.#nodes.isVolatileDirectory(newParent, newName)
     ) return -Errno.EBUSY;
-    if (this.#nodes.isReserved(parent, name) || this.#nodes.isReserved(newParent, newName)) {
-      return -Errno.EPERM;
-    }
+    const isReserved = (each: KnownName) =>
+      this.#nodes.isReserved(each.parent, each.name, each.lower);
+    if (isReserved(from) || isReserved(to)) return -Errno.EPERM;
     const { table } = this.#context;
     if (table.has(parent, Flag.VOLATILE) !== table.has(newParent, Flag.VOLATILE)) {
       return -Errno.EXDEV;
     }
     const source = this.#found;
     const target = this.#newFound;
-    let result = this.#nodes.find(parent, name, source);
-    if (result === 0) result = this.#nodes.find(newParent, newName, target);
+    let result = this.#nodes.find(parent, name, from.lower, source);
+    if (result === 0) result = this.#nodes.find(newParent, newName, to.lower, target);
     if (result < 0) return result;
     if (!source.exists) return -Errno.ENOENT;
     const isExchange = (flags & RenameFlag.EXCHANGE) !== 0;

@@ -269,6 +269,72 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "names of a writable archive that hangs wait without the lock that changes of names take",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using scene = new Scene();
+    const source = scene.home.join("source");
+    const directories = Array.from({ length: 8 }, (_, index) => `directory-${index}`);
+    for (const each of directories) {
+      fill(`${source}/${each}`, ["a", "b", "c"], FILE_SIZE);
+      Deno.mkdirSync(`${source}/${each}/empty`);
+    }
+    const outer = scene.home.join("outer");
+    Deno.mkdirSync(outer);
+    await pbkfs(["pxar", "create", `${outer}/inner.pxar`, source], true);
+    const server = await scene.serveLower(outer);
+    await scene.serve(scene.upper, [
+      ...["pxar", "mount", `${scene.lower}/inner.pxar`, scene.upper, "--workers", "2"],
+      ...["--diff-dir", scene.home.join("diff")],
+      ...["--log-sink", "file", "--log-file", scene.home.join("log")],
+    ]);
+    // The root is known, and nothing in its directories.
+    await scene.prompt('mkdir "$1/new" && echo 1 > "$1/new/a" && stat "$1"/directory-*');
+    await scene.dropPages(scene.lower);
+
+    server.signalGroup("SIGSTOP");
+    const run = (script: string) => {
+      return new RunningCommand(["sh", "-c", script], { cwd: scene.upper });
+    };
+    const [lookup, negative, listing, making, removing, renaming, entering, linking] = [
+      run("stat -c %s directory-0/b"),
+      run("test ! -e directory-1/missing"),
+      run("ls directory-2"),
+      run("echo new > directory-3/d"),
+      run("rm directory-4/a"),
+      run("mv directory-5/b directory-5/moved"),
+      run("rmdir directory-6/empty"),
+      run("ln directory-7/a directory-7/second"),
+    ];
+    const waiting = [lookup, negative, listing, making, removing, renaming, entering, linking];
+    await waitUntilAsleep(waiting.map((each) => each!));
+    // All that only the diff has, or the kernel.
+    await scene.prompt('cd "$1/new" && echo 2 > b && mv b c && mkdir d && rmdir d && rm a && ls');
+    await scene.prompt('cat "$1/new/c" && ln "$1/new/c" "$1/new/e" && stat "$1/new/e"');
+
+    server.signalGroup("SIGCONT");
+    for (const each of waiting) {
+      const { code, stderr } = await each!.wait(TIMEOUT_MS);
+      assert.equal(code, 0, stderr);
+    }
+    assert.equal(lookup!.stdout, `${FILE_SIZE}\n`);
+    assert.equal(listing!.stdout, "a\nb\nc\nempty\n");
+    const { stdout } = await scene.prompt('cd "$1" && ls directory-3 directory-4 directory-5 new');
+    assert.equal(
+      stdout,
+      "directory-3:\na\nb\nc\nd\nempty\n\ndirectory-4:\nb\nc\nempty\n\n" +
+        "directory-5:\na\nc\nempty\nmoved\n\nnew:\nc\ne\n",
+    );
+    await scene.prompt(
+      'cd "$1" && ! test -e directory-6/empty && cmp directory-7/a directory-7/second',
+    );
+    const moved = await checksums(`${scene.upper}/directory-5`, ["moved"]);
+    const [wanted] = await checksums(`${source}/directory-5`, ["b"]);
+    assert.equal(moved[0], wanted!.replace(/b$/, "moved"));
+  },
+});
+
 /**
  * Waits for their end. @returns how many failed; the kernel may have had all that another one
  * wanted
