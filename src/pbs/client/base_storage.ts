@@ -8,7 +8,9 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { ProtocolError } from "#src/errors.ts";
 import { INDEX_FILE_SIZE_MAX } from "../snapshots/local_snapshot_reader.ts";
+import { isIndexName } from "../reading/index_scan.ts";
 import type { ChunkStorage, FileStorage, Storage } from "../storage/storage.ts";
 import { type ReadFile, ServerStorage, type ServerStorageDescription } from "./server_storage.ts";
 
@@ -38,7 +40,7 @@ export class BaseStorage implements Storage, Disposable {
     const indexes = new Set<string>();
     const { files, chunks } = new ServerStorage(description, (name, sizeMax) => {
       const bytes = readFile(name, sizeMax);
-      if (name.endsWith(".didx") || name.endsWith(".fidx")) indexes.add(name);
+      if (isIndexName(name)) indexes.add(name);
       return bytes;
     });
     this.description = description;
@@ -63,7 +65,10 @@ export class BaseStorage implements Storage, Disposable {
   }
 }
 
-/** Chunks by the reader. A server gives it those of indexes that it has asked for. */
+/**
+ * Chunks by the reader. A server gives it those of indexes that it has asked for: the one that was
+ * read last first, since that is what somebody is about to read.
+ */
 class BaseChunks implements ChunkStorage, Disposable {
   readonly quarantine = undefined;
   readonly #names: ChunkStorage;
@@ -87,7 +92,15 @@ class BaseChunks implements ChunkStorage, Disposable {
   }
 
   read(digest: ChunkDigest): number {
-    return this.#opened().read(digest);
+    for (;;) {
+      const chunks = this.#opened();
+      if (this.#asked.size === 0) this.#askForIndex();
+      try {
+        return chunks.read(digest);
+      } catch (error) {
+        if (!isNotAllowed(error) || !this.#askForIndex()) throw error;
+      }
+    }
   }
 
   expect(digest: ChunkDigest): void {
@@ -124,12 +137,19 @@ class BaseChunks implements ChunkStorage, Disposable {
   }
 
   #opened(): ChunkStorage {
-    const { storage } = this.#reader ??= this.#openReader();
-    for (const name of this.#indexes) {
-      if (this.#asked.has(name)) continue;
-      storage.files.read(name, INDEX_FILE_SIZE_MAX);
-      this.#asked.add(name);
-    }
-    return storage.chunks;
+    return (this.#reader ??= this.#openReader()).storage.chunks;
   }
+
+  /** @returns whether there was one more */
+  #askForIndex(): boolean {
+    const name = [...this.#indexes].findLast((index) => !this.#asked.has(index));
+    if (name === undefined) return false;
+    this.#asked.add(name);
+    this.#reader!.storage.files.read(name, INDEX_FILE_SIZE_MAX);
+    return true;
+  }
+}
+
+function isNotAllowed(error: unknown): boolean {
+  return error instanceof ProtocolError && error.code === "status-401";
 }

@@ -202,6 +202,9 @@ export class FakeServer implements ServerPort {
         files.set("client.log.blob", body!);
         return null;
       }
+      // Not a call of real servers.
+      case "GET calls":
+        return this.calls.splice(0);
       case "GET status":
         return { total: 100, used: 40, avail: 60 };
       default:
