@@ -199,8 +199,9 @@ function pauseFor(timeMs: number, signal: AbortSignal): Promise<void> {
 function waitFor<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     const end = () => reject(signal.reason);
-    if (signal.aborted) return end();
+    if (signal.aborted) end();
     signal.addEventListener("abort", end, { once: true });
+    // Also where nobody waits any more: a failure that nobody takes would end the thread.
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
   });
 }
