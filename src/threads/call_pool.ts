@@ -115,12 +115,13 @@ export class CallPool<Table, Target> {
     target: Target,
     name: Name,
     args: CallArgs<Table, Name>,
+    transfer: Transferable[] = [],
   ): Promise<CallResult<Table, Name>> {
     const thread = this.#newThread(this.#threads.length);
     thread.isReserved = true;
     this.#threads.push(thread);
     try {
-      return await this.#call(target, name, args, [], (call) => thread.add(call));
+      return await this.#call(target, name, args, transfer, (call) => thread.add(call));
     } finally {
       this.#threads.splice(this.#threads.indexOf(thread), 1);
       await thread.end();

@@ -7,7 +7,8 @@
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { UploadStatistics } from "../format/manifest.ts";
-import type { Namespace, SnapshotId } from "../format/snapshot_path.ts";
+import type { GroupId, Namespace, SnapshotId } from "../format/snapshot_path.ts";
+import { collectGarbage, type GarbageCollectionOptions } from "../gc/garbage_collection.ts";
 import type { WriterKind } from "./index_writers.ts";
 import { heldOf, type StoreInThread } from "./store_in_thread.ts";
 import { type BackupStart, StoredBackup } from "./stored_backup.ts";
@@ -22,11 +23,17 @@ import { storeUploadedChunk } from "./uploaded_chunk.ts";
 
 type Store = StoreInThread;
 type Bytes = Uint8Array<ArrayBuffer>;
+type CollectOptions = Pick<GarbageCollectionOptions, "keepMinutes" | "checkAccessTimes">;
 
 /** See the head of the module. A `handle` is what the caller calls something that is held. */
 export const STORE_CALLS = {
   namespaces: ({ datastore }: Store, below: Namespace) => datastore.namespaces(below),
   groups: ({ datastore }: Store, ns: Namespace) => datastore.groups(ns),
+  snapshots: ({ datastore }: Store, group: GroupId) => datastore.snapshots(group),
+  forget: ({ datastore }: Store, snapshot: SnapshotId) => datastore.forget(snapshot),
+  /** To be called alone: it takes minutes. */
+  collectGarbage: ({ datastore }: Store, options: CollectOptions) =>
+    collectGarbage(datastore, options),
 
   startBackup: (store: Store, handle: number, request: BackupStart) => {
     const backup = StoredBackup.start(store.open, request);

@@ -208,10 +208,7 @@ export class StoredBackup implements Held {
   release(): void {
     try {
       const isKept = this.#uploads !== undefined && !this.#isBenchmark;
-      if (!isKept && this.#locks.length > 0) {
-        removeSnapshotDirectory(this.#store, this.#id);
-        writableParts(this.#store).locks.forgetSnapshot(this.#id);
-      }
+      if (!isKept && this.#locks.length > 0) removeBackup(this.#store, this.#id);
     } finally {
       releaseAll(this.#locks);
     }
@@ -281,18 +278,31 @@ function openBase(store: OpenStore, last: SnapshotId, held: Held[]): StoredBacku
 function removeDead(store: OpenStore, group: GroupId): void {
   const { files, locks } = writableParts(store);
   for (const id of listSnapshots(store, group)) {
-    const pending = `${snapshotDirectory(id)}/${PENDING_MANIFEST}`;
-    if (files.status(pending) === undefined || isFinished(store, id)) continue;
+    if (isFinished(store, id)) continue;
+    const names = files.list(snapshotDirectory(id)).map(({ name }) => name);
+    // Empty: killed before the first file was there, or after the last one was removed.
+    if (names.length > 0 && !names.some((name) => name.startsWith(PENDING_MANIFEST))) continue;
     try {
       const lock = locks.lockSnapshot(id, "exclusive");
-      removeSnapshotDirectory(store, id);
-      locks.forgetSnapshot(id);
+      removeBackup(store, id);
       lock.release();
     } catch (error) {
       // Somebody does so already.
       if (!(error instanceof StateError)) throw error;
     }
   }
+}
+
+/** Removes a snapshot that is locked; last what tells that it is to be removed. */
+function removeBackup(store: OpenStore, id: SnapshotId): void {
+  const { files, locks } = writableParts(store);
+  const folder = snapshotDirectory(id);
+  files.remove(`${folder}/${MANIFEST_NAME}`);
+  for (const { name } of files.list(folder)) {
+    if (name !== PENDING_MANIFEST) files.remove(`${folder}/${name}`);
+  }
+  removeSnapshotDirectory(store, id);
+  locks.forgetSnapshot(id);
 }
 
 /** Runs something, and refuses with a text where its state does not allow it. */

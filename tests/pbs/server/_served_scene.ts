@@ -104,7 +104,7 @@ export class ServedScene {
 
 /** Uploads a chunk. */
 export async function upload(
-  session: HttpSession,
+  session: Pick<HttpSession, "handler">,
   kind: "dynamic" | "fixed",
   wid: number,
   { digest, size, encoded }: Sent,
@@ -128,7 +128,7 @@ export function dynamicChecksum(chunks: readonly Sent[]): string {
 
 /** Writes a dynamic index of chunks; those that are known already are not uploaded. */
 export async function writeDynamic(
-  session: HttpSession,
+  session: Pick<HttpSession, "handler">,
   name: string,
   chunks: readonly Sent[],
   known: ReadonlySet<string> = new Set(),
@@ -150,7 +150,7 @@ export async function writeDynamic(
 
 /** Uploads the manifest and finishes. */
 export async function finish(
-  session: HttpSession,
+  session: Pick<HttpSession, "handler">,
   { id = "a", type = "host", time = 1_800_000_000 }: SceneSession,
   files: readonly ManifestFile[],
 ): Promise<void> {

@@ -198,6 +198,7 @@ Deno.test("what a killed server has left of a backup goes with the next one, and
     Deno.mkdirSync(path);
     Deno.writeTextFileSync(`${path}/root.pxar.tmp_didx`, "half");
   }
+  Deno.mkdirSync(folder(scene, "2027-01-15T08:00:08Z"));
   for (const path of [left, locked, folder(scene)]) {
     Deno.writeTextFileSync(`${path}/index.json.pending`, "");
   }
