@@ -220,19 +220,15 @@ export class ServedBackup implements HttpSession {
     this.#writers.get(kind, wid);
     const giveBack = await this.#memory.take(encodedSize);
     try {
-      const { bytes, count } = await receive(request, encodedSize);
+      const buffer = this.#memory.buffers.take(encodedSize);
+      const count = await receive(request, buffer);
       if (count > encodedSize) throw new Refusal(400, "uploaded chunk is larger than announced.");
       if (count < encodedSize) throw new Refusal(400, "uploaded chunk has unexpected size.");
-      const transfer = [bytes.buffer];
-      const insertion = await this.#store.callWith(
-        { transfer },
-        "storeChunk",
-        digest,
-        size,
-        bytes,
-      );
+      const options = { transfer: [buffer.buffer] };
+      const stored = await this.#store.callWith(options, "storeChunk", digest, size, buffer);
+      this.#memory.buffers.giveBack(stored.bytes);
       this.#checkOpen();
-      this.#writers.get(kind, wid).noteUpload(wid, size, insertion);
+      this.#writers.get(kind, wid).noteUpload(wid, size, stored);
       this.#known.add(digest, size);
       return answerData(digest);
     } finally {
@@ -293,7 +289,8 @@ export class ServedBackup implements HttpSession {
     if (!name.endsWith(".blob")) throw new Refusal(400, `wrong blob file extension: '${name}'`);
     const giveBack = await this.#memory.take(encodedSize);
     try {
-      const { bytes, count } = await receive(request, encodedSize);
+      const bytes = new Uint8Array(encodedSize);
+      const count = await receive(request, bytes);
       if (count !== encodedSize) {
         throw new Refusal(400, `got blob with unexpected length (${encodedSize} != ${count})`);
       }
@@ -333,15 +330,12 @@ export class ServedBackup implements HttpSession {
   }
 }
 
-/** Reads a body of `size` bytes. @returns how many it has, or is said to have */
+/** Reads a body that shall fill the target. @returns how many bytes it has, or is said to have */
 async function receive(
   { body }: HttpRequest,
-  size: number,
-): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly count: number }> {
-  if (body.length !== undefined && body.length !== size) {
-    return { bytes: new Uint8Array(0), count: body.length };
-  }
-  const bytes = new Uint8Array(size);
+  target: Uint8Array<ArrayBuffer>,
+): Promise<number> {
+  if (body.length !== undefined && body.length !== target.length) return body.length;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(
@@ -350,11 +344,11 @@ async function receive(
         isTemporary: true,
       }),
     );
-  }, BODY_TIMEOUT_MS + size * BODY_TIMEOUT_MS_PER_BYTE);
+  }, BODY_TIMEOUT_MS + target.length * BODY_TIMEOUT_MS_PER_BYTE);
   try {
-    return { bytes, count: await Promise.race([late, body.readInto(bytes)]) };
+    return await Promise.race([late, body.readInto(target)]);
   } catch (error) {
-    if (error instanceof LimitError) return { bytes, count: size + 1 };
+    if (error instanceof LimitError) return target.length + 1;
     throw error;
   } finally {
     clearTimeout(timer);

@@ -6,6 +6,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import { Transferred } from "#src/threads/call_pool.ts";
 import type { UploadStatistics } from "../format/manifest.ts";
 import type { GroupId, Namespace, SnapshotId } from "../format/snapshot_path.ts";
 import { collectGarbage, type GarbageCollectionOptions } from "../gc/garbage_collection.ts";
@@ -47,7 +48,7 @@ export const STORE_CALLS = {
   finishBackup: (store: Store, handle: number, uploads: UploadStatistics) =>
     heldOf(store, handle, StoredBackup).finish(uploads),
   storeChunk: (store: Store, digest: ChunkDigest, size: number, bytes: Bytes) =>
-    storeUploadedChunk(store, digest, size, bytes),
+    new Transferred({ ...storeUploadedChunk(store, digest, size, bytes), bytes }, [bytes.buffer]),
 
   openSnapshot: (store: Store, handle: number, snapshot: SnapshotId) => {
     store.held.set(handle, new ReadSnapshot(store, snapshot));

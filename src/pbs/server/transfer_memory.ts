@@ -6,9 +6,10 @@
  */
 
 import { StateError } from "#src/errors.ts";
+import { BufferStock } from "./buffer_stock.ts";
 
 /** Of all sessions together. A chunk of the reference's size has at most 16 MiB. */
-const TOTAL_BYTES = 96 << 20;
+const TOTAL_BYTES = 64 << 20;
 /** Of one session, so that no client leaves the others without. */
 const SHARE_BYTES = 24 << 20;
 
@@ -21,6 +22,8 @@ interface Waiting {
 
 /** What all sessions of a server share. */
 export class TransferMemory {
+  /** Where uploads have their buffers from. */
+  readonly buffers = new BufferStock();
   #freeBytes: number;
   #waiting: Waiting[] = [];
 
@@ -81,6 +84,11 @@ export class MemoryShare {
   readonly #memory: TransferMemory;
   readonly #maxBytes: number;
   #isClosed = false;
+
+  /** Where uploads have their buffers from. */
+  get buffers(): BufferStock {
+    return this.#memory.buffers;
+  }
 
   /** See {@link TransferMemory.share}. */
   constructor(memory: TransferMemory, maxBytes: number) {
