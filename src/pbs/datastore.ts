@@ -90,6 +90,11 @@ export class Datastore implements SnapshotStore {
     this.warnings = warnings;
   }
 
+  /** What messages call it: its path. */
+  get name(): string {
+    return this.path;
+  }
+
   /** What is below the snapshots. */
   get storage(): Storage {
     return this.#store.storage;

@@ -56,8 +56,11 @@ export async function mountSnapshot(
     return { state: "mounted", pid, mountPath: tree.mountPath };
   }
   const request: SnapshotRequest = {
-    storePath: datastorePath(options, context),
-    serverStore: options.serverStore,
+    store: {
+      kind: "directory",
+      path: datastorePath(options, context),
+      serverStore: options.serverStore,
+    },
     snapshot: id,
     archive,
     key,

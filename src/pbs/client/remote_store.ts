@@ -84,6 +84,11 @@ export class RemoteStore implements SnapshotStore {
     this.access = options.access ?? "read";
   }
 
+  /** What messages call it: the repository. */
+  get name(): string {
+    return this.#options.name;
+  }
+
   /** See {@link SnapshotStore.namespaces}. */
   namespaces(below: Namespace = ROOT_NAMESPACE): Namespace[] {
     const parameters = below === ROOT_NAMESPACE ? {} : { parent: below };
@@ -166,7 +171,7 @@ export class RemoteStore implements SnapshotStore {
   }
 
   /** See {@link SnapshotStore.openSnapshot}. */
-  openSnapshot(snapshot: SnapshotId, options: OpenSnapshotOptions = {}): SnapshotReader {
+  openSnapshot(snapshot: SnapshotId, options: OpenSnapshotOptions = {}): LocalSnapshotReader {
     const session = this.#openSession(snapshot);
     const release = () => session[Symbol.dispose]();
     const store = this.#storeOver(session.storage);

@@ -34,6 +34,7 @@ import { BLOB_FILE_SIZE_MAX, loadManifest } from "./manifest_file.ts";
 import { checkManifest, requireKey } from "../crypt/manifest_signature.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
 import type { OpenStore } from "./open_store.ts";
+import type { StorageDescription } from "../storage/storage.ts";
 import type { ChunkSource, SnapshotReader } from "../ports.ts";
 import { ReadAhead } from "../reading/read_ahead.ts";
 import { READ_AHEAD_COUNT } from "../reading/read_ahead_queue.ts";
@@ -137,6 +138,11 @@ export class LocalSnapshotReader implements SnapshotReader {
     }
   }
 
+  /** Where the snapshot is kept: other threads read it by that, as long as this one is open. */
+  get storage(): StorageDescription {
+    return this.#store.storage.description;
+  }
+
   blob(name: string): Uint8Array<ArrayBuffer> {
     const isListed = name !== MANIFEST_NAME && name !== CLIENT_LOG_NAME;
     const file = isListed ? this.#find(name, ".blob") : undefined;
@@ -230,7 +236,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   get #source(): StoredChunks {
     const isEncrypted = this.cryptMode === "encrypt";
     const key = isEncrypted ? this.#crypt?.key : undefined;
-    return { storage: this.#store.storage.description, isEncrypted, key };
+    return { storage: this.storage, isEncrypted, key };
   }
 
   #isBlobEncrypted(name: string): boolean | undefined {

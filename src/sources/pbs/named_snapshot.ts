@@ -44,7 +44,8 @@ export async function openNamedSnapshot(
   const key = keyFingerprint === undefined
     ? undefined
     : await credentials?.encryptionKey(keyFingerprint);
-  return openPbsSource({ storePath, serverStore: undefined, snapshot, archive, key, threadCount });
+  const store = { kind: "directory", path: storePath } as const;
+  return openPbsSource({ store, snapshot, archive, key, threadCount });
 }
 
 interface Part {

@@ -25,6 +25,9 @@ import {
   KEPT_CHUNK_SIZE_MAX,
   type SharedChunkMemory,
 } from "#src/pbs/reading/shared_chunk_memory.ts";
+import { openSnapshotStore, type StoreDescription } from "#src/pbs/store_description.ts";
+import type { RemoteStore } from "#src/pbs/client/remote_store.ts";
+import type { LocalSnapshotReader } from "#src/pbs/snapshots/local_snapshot_reader.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { StorageDescription } from "#src/pbs/storage/storage.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
@@ -46,10 +49,7 @@ const CACHE_BYTES = 64 << 20;
 
 /** Which archive, image or blob is opened. */
 export interface PbsRequest {
-  /** Directory of the datastore. */
-  readonly storePath: string;
-  /** Name under which a server on this machine serves it; see `DatastoreOptions`. */
-  readonly serverStore: string | undefined;
+  readonly store: StoreDescription;
   readonly snapshot: SnapshotId;
   readonly archive: string;
   /** The 32 bytes of the encryption key. */
@@ -61,7 +61,7 @@ export interface PbsRequest {
 /** See {@link SourceDescription}. */
 export interface PbsDescription extends SourceDescription, ArchiveSurvey {
   readonly kind: "pbs";
-  /** Where the datastore is kept. */
+  /** Where the snapshot is kept. */
   readonly storage: StorageDescription;
   readonly snapshot: SnapshotId;
   readonly archive: string;
@@ -81,12 +81,9 @@ export interface PbsDescription extends SourceDescription, ArchiveSurvey {
  *   {@link UsageError} for what a snapshot does not have, or what is none of these
  */
 export function openPbsSource(request: PbsRequest): Source {
-  const { storePath, serverStore, snapshot: id, archive, key, threadCount } = request;
+  const { store: place, snapshot: id, archive, key, threadCount } = request;
   using stack = new DisposableStack();
-  const store = stack.adopt(
-    Datastore.open(storePath, { serverStore }),
-    (it) => it.close(),
-  );
+  const store = stack.adopt(openSnapshotStore(place), (it) => it.close());
   const chunks = createSharedChunkMemory(cacheBytesFor(threadCount));
   const snapshot = stack.adopt(openReader(store, id, key, { memory: chunks }), (it) => it.close());
   const files = requireFiles(snapshot, archive);
@@ -94,10 +91,10 @@ export function openPbsSource(request: PbsRequest): Source {
   const item = [id.group.ns, formatSnapshot(id), nameOf(files)].filter((part) => part !== "");
   const description: PbsDescription = {
     kind: "pbs",
-    name: formatSourceName({ kind: "pbs", place: store.path, item: item.join("/") }),
+    name: formatSourceName({ kind: "pbs", place: store.name, item: item.join("/") }),
     label: `${qualifiedName(id)}/${archive}`,
     content,
-    storage: store.storage.description,
+    storage: snapshot.storage,
     snapshot: id,
     archive,
     key,
@@ -161,11 +158,11 @@ export function attachPbs(
 }
 
 function openReader(
-  store: Datastore,
+  store: Datastore | RemoteStore,
   id: SnapshotId,
   key: Uint8Array | undefined,
   shared: SharedChunks,
-): SnapshotReader {
+): LocalSnapshotReader {
   return store.openSnapshot(id, {
     shared,
     crypt: key && new CryptConfig(key),

@@ -14,7 +14,8 @@ export type SnapshotRequest = Omit<PbsRequest, "threadCount">;
 /** A part of a snapshot as what a mount shows. */
 export function snapshotToMount(request: SnapshotRequest): SourceToMount {
   return {
-    places: () => [{ what: "datastore", path: request.storePath }],
+    places: () =>
+      request.store.kind === "directory" ? [{ what: "datastore", path: request.store.path }] : [],
     open({ threadCount }) {
       const source = openPbsSource({ ...request, threadCount });
       if (source.description.content === "blob") {

@@ -125,7 +125,8 @@ async function mountIndexed(
   const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
   const { serveMount } = await import("../../mounting/serving.ts");
   const { withOwner } = await import("../../options/owner.ts");
-  const source = { storePath, serverStore: undefined, snapshot, archive: file, key: undefined };
+  const store = { kind: "directory", path: storePath } as const;
+  const source = { store, snapshot, archive: file, key: undefined };
   return await serveMount(
     options.handshake === true,
     (report) => runMount(withOwner(tree, options.owner), snapshotToMount(source), report),

@@ -1,0 +1,46 @@
+/**
+ * Where a datastore is, as plain values: any thread opens it by them.
+ *
+ * @module
+ */
+
+import { NetworkLink } from "./client/network_link.ts";
+import { RemoteStore } from "./client/remote_store.ts";
+import { Datastore } from "./datastore.ts";
+
+/** A datastore of either kind. */
+export type StoreDescription = LocalStoreDescription | ServerStoreDescription;
+
+/** A datastore in a directory. */
+export interface LocalStoreDescription {
+  readonly kind: "directory";
+  readonly path: string;
+  /** Name under which a server on this machine serves it; see `DatastoreOptions`. */
+  readonly serverStore?: string | undefined;
+}
+
+/** A datastore of a server, which this process is logged in to. */
+export interface ServerStoreDescription {
+  readonly kind: "server";
+  /** The repository as text, for messages. */
+  readonly name: string;
+  /** Name of the datastore. */
+  readonly store: string;
+  /** Who is logged in. */
+  readonly authId: string;
+  /** The mailbox of the network thread. */
+  readonly mailbox: SharedArrayBuffer;
+}
+
+/** Opens a datastore. @throws what `Datastore.open()` throws */
+export function openSnapshotStore(
+  description: StoreDescription,
+  access: "read" | "write" = "read",
+): Datastore | RemoteStore {
+  if (description.kind === "directory") {
+    const { path, serverStore } = description;
+    return Datastore.open(path, { access, serverStore });
+  }
+  const { mailbox, ...names } = description;
+  return new RemoteStore({ ...names, link: new NetworkLink(mailbox), access });
+}
