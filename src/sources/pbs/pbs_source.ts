@@ -25,7 +25,7 @@ import {
   KEPT_CHUNK_SIZE_MAX,
   type SharedChunkMemory,
 } from "#src/pbs/reading/shared_chunk_memory.ts";
-import { openSnapshotStore, type StoreDescription } from "#src/pbs/store_description.ts";
+import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
 import type { RemoteStore } from "#src/pbs/client/remote_store.ts";
 import type { LocalSnapshotReader } from "#src/pbs/snapshots/local_snapshot_reader.ts";
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
@@ -49,7 +49,7 @@ const CACHE_BYTES = 64 << 20;
 
 /** Which archive, image or blob is opened. */
 export interface PbsRequest {
-  readonly store: StoreDescription;
+  readonly store: StoreAddress;
   readonly snapshot: SnapshotId;
   readonly archive: string;
   /** The 32 bytes of the encryption key. */

@@ -5,7 +5,7 @@ import { backup, type ChangeDetectionMode, parseBackupSpec } from "#src/backup/m
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { type GroupId, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
-import type { StoreDescription } from "#src/pbs/store_description.ts";
+import type { StoreAddress } from "#src/pbs/store_address.ts";
 import { openPbsSource } from "#src/sources/pbs/pbs_source.ts";
 import { parseSourceName } from "#src/sources/mod.ts";
 import { FAKE_AUTH_ID, FakeNetwork } from "#tests/pbs/client/_fake_network.ts";
@@ -44,14 +44,14 @@ for (const crypt of [undefined, CRYPT]) {
       Deno.mkdirSync(place.join("store/.chunks"), { recursive: true });
       using network = new FakeNetwork();
       const name = `${FAKE_AUTH_ID}@fake:8007:main`;
-      const server: StoreDescription = {
+      const server: StoreAddress = {
         kind: "server",
         name,
         store: "main",
         authId: FAKE_AUTH_ID,
         mailbox: network.link.shared,
       };
-      const local: StoreDescription = { kind: "directory", path: place.join("store") };
+      const local: StoreAddress = { kind: "directory", path: place.join("store") };
       const specs = [`root.pxar:${place.join("tree")}`, `disk.img:${place.join("disk")}`]
         .map(parseBackupSpec);
       const directory = Datastore.open(place.join("store"), { access: "write" });

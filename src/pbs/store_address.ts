@@ -9,10 +9,10 @@ import { RemoteStore } from "./client/remote_store.ts";
 import { Datastore } from "./datastore.ts";
 
 /** A datastore of either kind. */
-export type StoreDescription = LocalStoreDescription | ServerStoreDescription;
+export type StoreAddress = DirectoryAddress | ServerAddress;
 
 /** A datastore in a directory. */
-export interface LocalStoreDescription {
+export interface DirectoryAddress {
   readonly kind: "directory";
   readonly path: string;
   /** Name under which a server on this machine serves it; see `DatastoreOptions`. */
@@ -20,7 +20,7 @@ export interface LocalStoreDescription {
 }
 
 /** A datastore of a server, which this process is logged in to. */
-export interface ServerStoreDescription {
+export interface ServerAddress {
   readonly kind: "server";
   /** The repository as text, for messages. */
   readonly name: string;
@@ -34,13 +34,13 @@ export interface ServerStoreDescription {
 
 /** Opens a datastore. @throws what `Datastore.open()` throws */
 export function openSnapshotStore(
-  description: StoreDescription,
+  address: StoreAddress,
   access: "read" | "write" = "read",
 ): Datastore | RemoteStore {
-  if (description.kind === "directory") {
-    const { path, serverStore } = description;
+  if (address.kind === "directory") {
+    const { path, serverStore } = address;
     return Datastore.open(path, { access, serverStore });
   }
-  const { mailbox, ...names } = description;
+  const { mailbox, ...names } = address;
   return new RemoteStore({ ...names, link: new NetworkLink(mailbox), access });
 }
