@@ -41,6 +41,7 @@ import { forgetGroup, forgetSnapshot } from "./snapshots/snapshot_removal.ts";
 import {
   checkOwner,
   plannedSnapshot,
+  startCopiedSnapshot,
   startSnapshot,
   writeOwner,
 } from "./snapshots/snapshot_start.ts";
@@ -57,13 +58,15 @@ import {
   PROTECTED_FILE,
 } from "./snapshots/store_listing.ts";
 import { NoDatastoreError } from "./state_errors.ts";
-import type { SnapshotStore, SnapshotWriter } from "./ports.ts";
+import type { SnapshotWriter } from "./ports.ts";
+import type { SnapshotDestination } from "./snapshots/snapshot_destination.ts";
+import type { CopyableStore, StoredSnapshot } from "./sync/ports.ts";
 import { requireGroup, requireSnapshot } from "./snapshots/store_places.ts";
 
 const LOCK_TIMEOUT_MS = 10_000;
 
 /** An open datastore. */
-export class Datastore implements SnapshotStore {
+export class Datastore implements CopyableStore {
   /** Absolute path of the directory with `.chunks`. */
   readonly path: string;
   /** See {@link SnapshotStore.localPath}. */
@@ -260,6 +263,18 @@ export class Datastore implements SnapshotStore {
   /** See {@link SnapshotStore.startSnapshot}. */
   startSnapshot(options: NewSnapshotOptions): SnapshotWriter {
     return startSnapshot(this.#store, options);
+  }
+
+  /** See {@link CopyableStore.openStored}. */
+  openStored(id: SnapshotId): StoredSnapshot {
+    const { storage } = this.#store;
+    const lock = storage.locks?.lockSnapshot(id, "shared");
+    return { id, storage, [Symbol.dispose]: () => lock?.release() };
+  }
+
+  /** See {@link CopyableStore.startCopy}. */
+  startCopy(snapshot: SnapshotId): SnapshotDestination {
+    return startCopiedSnapshot(this.#store, snapshot);
   }
 
   /** See {@link SnapshotStore.plannedSnapshot}. */

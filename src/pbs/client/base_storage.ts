@@ -9,8 +9,8 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { ProtocolError } from "#src/errors.ts";
-import { INDEX_FILE_SIZE_MAX } from "../snapshots/local_snapshot_reader.ts";
 import { isIndexName } from "../reading/index_scan.ts";
+import { INDEX_FILE_SIZE_MAX } from "../snapshots/listed_files.ts";
 import type { ChunkStorage, FileStorage, Storage } from "../storage/storage.ts";
 import { type ReadFile, ServerStorage, type ServerStorageDescription } from "./server_storage.ts";
 

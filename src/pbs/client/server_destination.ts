@@ -15,7 +15,6 @@ import type {
   OpenIndex,
   SnapshotDestination,
 } from "../snapshots/snapshot_destination.ts";
-import type { FinishedStream } from "../writing/indexed_streams.ts";
 import { APPEND_ENTRY_SIZE, type NetworkRequest, SENT_BLOB_SIZE_MAX } from "./calls.ts";
 import type { NetworkLink } from "./network_link.ts";
 import type { ServerKeeperDescription } from "./server_keeper.ts";
@@ -72,11 +71,10 @@ export class ServerDestination implements SnapshotDestination {
         if (reused !== undefined && isAt(reused, offset, digest)) return;
         appends.add(digest, offset);
       },
-      close: ({ summary, index }: FinishedStream) => {
+      close: ({ checksum }, size) => {
         appends.flush();
-        const { size } = summary;
         const { count } = appends;
-        this.#ask({ what: "close-index", wid, count, size, checksum: index.checksum });
+        this.#ask({ what: "close-index", wid, count, size, checksum });
       },
     };
   }

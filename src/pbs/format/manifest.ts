@@ -211,9 +211,11 @@ export function withNotes(manifest: Manifest, notes: string): Manifest {
   return withUnprotected(manifest, "notes", notes === "" ? undefined : notes);
 }
 
-/** The manifest with the outcome of a verification. */
-export function withVerifyState(manifest: Manifest, { state, upid }: VerifyState): Manifest {
-  return withUnprotected(manifest, "verify_state", { state, upid });
+/** The manifest with the outcome of a verification; undefined removes it. */
+export function withVerifyState(manifest: Manifest, outcome: VerifyState | undefined): Manifest {
+  const { state, upid } = outcome ?? {};
+  const value = state === undefined || upid === undefined ? undefined : { state, upid };
+  return withUnprotected(manifest, "verify_state", value);
 }
 
 /** The manifest with what the writer counted. */

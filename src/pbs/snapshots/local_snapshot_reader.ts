@@ -5,8 +5,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { sha256Of } from "#src/codecs/hashing.ts";
-import { Errno, IntegrityError, located, OsError, StateError, UsageError } from "#src/errors.ts";
+import { located, StateError, UsageError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";
@@ -15,7 +14,6 @@ import { ChunkLoader } from "../reading/chunk_loader.ts";
 import { ChunkedSource } from "../reading/chunked_source.ts";
 import type { CryptConfig } from "../crypt/crypt_config.ts";
 import type { OpenSnapshotOptions, ReadAheadThread, SharedChunks } from "../snapshot_types.ts";
-import type { ChunkIndex } from "../format/chunk_index.ts";
 import type { CryptMode } from "../format/crypt.ts";
 import { DynamicIndex } from "../format/dynamic_index.ts";
 import { FixedIndex } from "../format/fixed_index.ts";
@@ -30,6 +28,12 @@ import {
 } from "../format/manifest.ts";
 import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/snapshot_path.ts";
 import { LocalChunkSource, type StoredChunks } from "../reading/local_chunk_source.ts";
+import {
+  readFileOf,
+  readListedBlob,
+  readListedIndex,
+  type SnapshotFolder,
+} from "./listed_files.ts";
 import { BLOB_FILE_SIZE_MAX, loadManifest } from "./manifest_file.ts";
 import { checkManifest, requireKey } from "../crypt/manifest_signature.ts";
 import { NO_WAIT_GATE, waitAt, type WaitGate } from "#src/io/wait_gate.ts";
@@ -45,8 +49,6 @@ import { startStoreThread } from "../thread_start.ts";
 const CACHE_SIZE_DEFAULT = 64 << 20;
 /** What the kernel reads ahead of several threads: each of them gets another part. */
 const SHARED_GAP_SIZE = 2 << 20;
-/** The largest file of an index that is read: 100 TiB in chunks of the usual size. */
-export const INDEX_FILE_SIZE_MAX = 1 << 30;
 
 /** How a snapshot is opened within this folder. */
 export interface LocalSnapshotOptions extends OpenSnapshotOptions {
@@ -145,10 +147,10 @@ export class LocalSnapshotReader implements SnapshotReader {
 
   blob(name: string): Uint8Array<ArrayBuffer> {
     const isListed = name !== MANIFEST_NAME && name !== CLIENT_LOG_NAME;
-    const file = isListed ? this.#find(name, ".blob") : undefined;
-    const bytes = this.#read(name, BLOB_FILE_SIZE_MAX);
-    const path = this.#pathOf(name);
-    if (file !== undefined) this.#compare(file, bytes.length, sha256Of(bytes).toHex());
+    const bytes = isListed
+      ? readListedBlob(this.#place, this.#find(name, ".blob"))
+      : readFileOf(this.#place, name, BLOB_FILE_SIZE_MAX);
+    const path = this.#store.storage.files.pathOf(`${this.#folder}/${name}`);
     return located(() => ({ path }), () => {
       return this.#store.codec.decodeBytes(bytes, {
         crypt: this.#crypt,
@@ -158,11 +160,11 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 
   dynamicIndex(name: string): DynamicIndex {
-    return this.#index(name, ".didx", DynamicIndex);
+    return readListedIndex(this.#place, this.#find(name, ".didx"), DynamicIndex).index;
   }
 
   fixedIndex(name: string): FixedIndex {
-    return this.#index(name, ".fidx", FixedIndex);
+    return readListedIndex(this.#place, this.#find(name, ".fidx"), FixedIndex).index;
   }
 
   openArchive(name: string): ByteSource {
@@ -245,23 +247,6 @@ export class LocalSnapshotReader implements SnapshotReader {
     return this.cryptMode === "encrypt" && name !== MANIFEST_NAME && name !== ENCRYPTED_KEY_NAME;
   }
 
-  #index<Index extends ChunkIndex>(
-    name: string,
-    extension: string,
-    kind: { parse(bytes: Uint8Array<ArrayBuffer>): Index },
-  ): Index {
-    const file = this.#find(name, extension);
-    const bytes = this.#read(name, INDEX_FILE_SIZE_MAX);
-    const index = located(() => ({ path: this.#pathOf(name) }), () => kind.parse(bytes));
-    const checksum = index.computeChecksum(sha256Of);
-    this.#compare(file, index.size, checksum);
-    if (checksum === index.statedChecksum) return index;
-    throw new IntegrityError(`Cannot use "${name}": its header states another checksum`, {
-      code: "checksum",
-      path: this.#pathOf(name),
-    });
-  }
-
   #find(name: string, extension: string): ManifestFile {
     if (!name.endsWith(extension)) {
       throw new UsageError(`Cannot open "${name}": its name does not end with ${extension}`);
@@ -271,33 +256,7 @@ export class LocalSnapshotReader implements SnapshotReader {
     throw new StateError("not-found", `Cannot find "${name}" in ${formatSnapshot(this.id)}`);
   }
 
-  #pathOf(name: string): string {
-    return this.#store.storage.files.pathOf(`${this.#folder}/${name}`);
-  }
-
-  /** The manifest's names have no slash in them, and so cannot lead out of the directory. */
-  #read(name: string, sizeMax: number): Uint8Array<ArrayBuffer> {
-    try {
-      return this.#store.storage.files.read(`${this.#folder}/${name}`, sizeMax);
-    } catch (error) {
-      if (!(error instanceof OsError) || error.errno !== Errno.ENOENT) throw error;
-      throw new StateError("not-found", `Cannot find "${this.#pathOf(name)}"`, { cause: error });
-    }
-  }
-
-  #compare(file: ManifestFile, size: number, checksum: string): void {
-    const path = this.#pathOf(file.filename);
-    if (size !== file.size) {
-      throw new IntegrityError(
-        `Cannot use "${file.filename}": its size is ${size}, in the manifest ${file.size}`,
-        { code: "length", path },
-      );
-    }
-    if (checksum !== file.csum) {
-      throw new IntegrityError(
-        `Cannot use "${file.filename}": its checksum is not that of the manifest`,
-        { code: "checksum", path },
-      );
-    }
+  get #place(): SnapshotFolder {
+    return { files: this.#store.storage.files, folder: this.#folder };
   }
 }

@@ -5,12 +5,11 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import type { ChunkIndex } from "../format/chunk_index.ts";
+import type { ChunkIndex, EncodedIndex } from "../format/chunk_index.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { SnapshotId } from "../format/snapshot_path.ts";
 import type { SnapshotReader } from "../ports.ts";
 import type { KeeperDescription } from "../writing/chunk_keeper.ts";
-import type { FinishedStream } from "../writing/indexed_streams.ts";
 
 /** An index that is to be written. */
 export interface NewIndex {
@@ -28,16 +27,20 @@ export interface OpenIndex {
   readonly streamNumber?: number;
   /** Is told of each chunk in order, and where it begins. */
   readonly appended?: (digest: ChunkDigest, offset: number) => void;
-  /** Writes the index. */
-  readonly close: (stream: FinishedStream) => void;
+  /** Writes the index of a stream of so many bytes. */
+  readonly close: (index: EncodedIndex, size: number) => void;
 }
 
 /** See the module. A destination is open until {@link commit} or {@link remove}. */
 export interface SnapshotDestination {
   readonly id: SnapshotId;
   readonly previous: SnapshotReader | undefined;
-  /** What keeps the chunks, in any thread. */
-  keeper(isEncrypted: boolean): KeeperDescription;
+  /**
+   * What keeps the chunks, in any thread.
+   *
+   * @param isGuessing whether it may take a chunk for new without looking. Default: true
+   */
+  keeper(isEncrypted: boolean, isGuessing?: boolean): KeeperDescription;
   /** Begins an index. */
   openIndex(index: NewIndex): OpenIndex;
   /** Writes a blob. */

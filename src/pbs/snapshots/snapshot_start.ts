@@ -26,7 +26,7 @@ import type { SnapshotReader, SnapshotWriter } from "../ports.ts";
 import type { ObjectLock } from "../storage/locks.ts";
 import type { FileStorage } from "../storage/storage.ts";
 import { FutureSnapshotError } from "../state_errors.ts";
-import { removeEmptyGroup } from "./snapshot_removal.ts";
+import { removeEmptyGroup, removeSnapshotDirectory } from "./snapshot_removal.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { isFinished, listSnapshots, OWNER_FILE, readOwner } from "./store_listing.ts";
 import { requireNamespace } from "./store_places.ts";
@@ -49,6 +49,36 @@ const GROUP_ATTEMPTS_MAX = 10;
  */
 export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): SnapshotWriter {
   checkNewSnapshot(options);
+  const destination = prepare(
+    store,
+    options,
+    (last) => openBase(store, last, options),
+    () => makeSnapshotDirectory(store, options),
+  );
+  return new StoredSnapshotWriter(store.codec, options, destination);
+}
+
+/**
+ * Starts a snapshot that is copied from elsewhere as it is. What somebody who was killed has left of
+ * it is removed first.
+ *
+ * @throws as {@link startSnapshot}
+ */
+export function startCopiedSnapshot(store: OpenStore, snapshot: SnapshotId): StorageDestination {
+  checkNewSnapshot(snapshot);
+  return prepare(store, snapshot, () => undefined, () => {
+    removeLeftovers(store, nextId(store, snapshot.group, snapshot.time));
+    return makeSnapshotDirectory(store, snapshot);
+  });
+}
+
+/** Takes the locks, opens the base and makes the directory. */
+function prepare(
+  store: OpenStore,
+  options: NewSnapshotOptions,
+  openPrevious: (last: SnapshotId) => LocalSnapshotReader | undefined,
+  makeDirectory: () => SnapshotId,
+): StorageDestination {
   const { writerLock, locks } = writableParts(store);
   requireNamespace(store, options.group.ns);
   const held: ObjectLock[] = [];
@@ -66,16 +96,28 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Sn
     held.push(lock);
     isNewGroup = isNew;
     const last = lastFinished(store, options.group);
-    previous = last === undefined ? undefined : openBase(store, last, options);
-    const id = makeSnapshotDirectory(store, options);
+    previous = last === undefined ? undefined : openPrevious(last);
+    const id = makeDirectory();
     held.push(locks.lockSnapshot(id, "exclusive"));
-    const destination = new StorageDestination(store, { id, previous, isNewGroup, release });
-    return new StoredSnapshotWriter(store.codec, options, destination);
+    return new StorageDestination(store, { id, previous, isNewGroup, release });
   } catch (error) {
     previous?.close();
     if (isNewGroup) removeEmptyGroup(store, options.group);
     release();
     throw error;
+  }
+}
+
+/** Removes an unfinished snapshot that nobody writes any more. The group is locked. */
+function removeLeftovers(store: OpenStore, snapshot: SnapshotId): void {
+  const { files, locks } = writableParts(store);
+  if (files.status(snapshotDirectory(snapshot)) === undefined) return;
+  const lock = locks.lockSnapshot(snapshot, "exclusive");
+  try {
+    removeSnapshotDirectory(store, snapshot);
+    locks.forgetSnapshot(snapshot);
+  } finally {
+    lock.release();
   }
 }
 

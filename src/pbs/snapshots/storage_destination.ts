@@ -45,15 +45,13 @@ export class StorageDestination implements SnapshotDestination {
     return this.#preparation.previous;
   }
 
-  keeper(isEncrypted: boolean): KeeperDescription {
-    return describeStorageKeeper(this.#store.storage.description, isEncrypted);
+  keeper(isEncrypted: boolean, isGuessing?: boolean): KeeperDescription {
+    return describeStorageKeeper(this.#store.storage.description, isEncrypted, isGuessing);
   }
 
   openIndex({ name }: NewIndex): OpenIndex {
     return {
-      close: ({ index: { bytes } }) => {
-        writeIndex(this.#store, this.id, name, bytes);
-      },
+      close: ({ bytes }) => writeIndex(this.#store, this.id, name, bytes),
     };
   }
 

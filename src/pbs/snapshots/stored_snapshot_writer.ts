@@ -180,7 +180,7 @@ export class StoredSnapshotWriter implements SnapshotWriter {
       pipeline: this.#pipeline ??= this.#makePipeline(),
       previousIndex: previous,
       finished: (stream) => {
-        close(stream);
+        close(stream.index, stream.summary.size);
         this.#finished(stream);
       },
     };

@@ -20,14 +20,17 @@ export interface StorageKeeperDescription extends KeeperDescription {
   readonly storage: StorageDescription;
   /** Whether the chunks of the backup are encrypted. */
   readonly isEncrypted: boolean;
+  /** Whether it takes chunks for new without looking, where many were. Default: true. */
+  readonly isGuessing?: boolean;
 }
 
 /** The keeper in a storage that is open for writing. */
 export function describeStorageKeeper(
   storage: StorageDescription,
   isEncrypted: boolean,
+  isGuessing = true,
 ): StorageKeeperDescription {
-  return { kind: "storage", storage, isEncrypted };
+  return { kind: "storage", storage, isEncrypted, isGuessing };
 }
 
 /**
@@ -43,21 +46,24 @@ export class StorageKeeper implements ChunkKeeper {
   readonly #storage: Storage;
   readonly #chunks: ChunkStorage;
   readonly #isEncrypted: boolean;
+  readonly #isGuessing: boolean;
   /** Chunks since the last one that was there already. */
   #newCount = 0;
   /** Whether the chunk in hand was not looked for. */
   #isGuessed = false;
 
   /** Opens the storage. @throws {OsError} when its chunks cannot be opened */
-  constructor({ storage, isEncrypted }: StorageKeeperDescription) {
+  constructor({ storage, isEncrypted, isGuessing = true }: StorageKeeperDescription) {
     this.#storage = openStorage(storage);
     this.#chunks = this.#storage.chunks;
     this.#isEncrypted = isEncrypted;
+    this.#isGuessing = isGuessing;
   }
 
   /** See {@link ChunkKeeper.find}. */
   find(digest: ChunkDigest, plainSize: number): number {
-    this.#isGuessed = this.#newCount >= GUESS_COUNT && plainSize <= GUESS_SIZE_MAX;
+    this.#isGuessed = this.#isGuessing && this.#newCount >= GUESS_COUNT &&
+      plainSize <= GUESS_SIZE_MAX;
     return this.#isGuessed ? -1 : this.#use(digest, plainSize);
   }
 

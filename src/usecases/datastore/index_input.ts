@@ -14,7 +14,7 @@ import type { ByteSource } from "#src/io/byte_source.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
-import { INDEX_FILE_SIZE_MAX } from "#src/pbs/snapshots/local_snapshot_reader.ts";
+import { INDEX_FILE_SIZE_MAX } from "#src/pbs/snapshots/listed_files.ts";
 import { ChunkCache } from "#src/pbs/reading/chunk_cache.ts";
 import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
