@@ -5,7 +5,7 @@
  */
 
 import { hostCodecs } from "#src/codecs/codecs.ts";
-import { StateError, UsageError } from "#src/errors.ts";
+import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";
 import type { Manifest } from "../format/manifest.ts";
@@ -18,7 +18,7 @@ import {
   ROOT_NAMESPACE,
   type SnapshotId,
 } from "../format/snapshot_path.ts";
-import type { SnapshotReader, SnapshotStore, SnapshotWriter } from "../ports.ts";
+import type { SnapshotReader, SnapshotWriter } from "../ports.ts";
 import type {
   GroupInfo,
   KeptSnapshot,
@@ -32,9 +32,11 @@ import type { OpenStore } from "../snapshots/open_store.ts";
 import { type PruneDecision, type RetentionOptions, selectForPruning } from "../snapshots/prune.ts";
 import { checkNewSnapshot, checkOwner, usableBase } from "../snapshots/snapshot_start.ts";
 import { checkNotes } from "../snapshots/store_listing.ts";
+import type { SnapshotDestination } from "../snapshots/snapshot_destination.ts";
 import { StoredSnapshotWriter } from "../snapshots/stored_snapshot_writer.ts";
 import { FutureSnapshotError, NoNamespaceError } from "../state_errors.ts";
 import type { Storage, StorageSpace } from "../storage/storage.ts";
+import type { CopyableStore, StoredSnapshot } from "../sync/ports.ts";
 import type { NetworkLink } from "./network_link.ts";
 import type { CallParameters } from "./network_thread/server_port.ts";
 import {
@@ -66,7 +68,7 @@ export interface RemoteStoreOptions {
 }
 
 /** See {@link SnapshotStore}. */
-export class RemoteStore implements SnapshotStore {
+export class RemoteStore implements CopyableStore {
   /** `read` changes nothing. */
   readonly access: "read" | "write";
   /** None: locks are the server's. */
@@ -193,18 +195,22 @@ export class RemoteStore implements SnapshotStore {
           "is its own",
       );
     }
-    const started = this.#beginBackup(options);
-    try {
-      const previous = started.previousTime === null
-        ? undefined
-        : this.#openPrevious(started.session, { group, time: started.previousTime }, options);
-      const { id, session } = started;
-      const destination = new ServerDestination(this.#link, { id, session, previous });
-      return new StoredSnapshotWriter(this.#codec, options, destination);
-    } catch (error) {
-      this.#link.ask({ what: "close", session: started.session });
-      throw error;
-    }
+    const destination = this.#startBackup(
+      options,
+      (open) => usableBase(options, (crypt) => open({ crypt })),
+    );
+    return new StoredSnapshotWriter(this.#codec, options, destination);
+  }
+
+  /** See {@link CopyableStore.openStored}. */
+  openStored(id: SnapshotId): StoredSnapshot {
+    return { id, ...this.#openSession(id) };
+  }
+
+  /** See {@link CopyableStore.startCopy}. The owner of a new group is who is logged in. */
+  startCopy(snapshot: SnapshotId): SnapshotDestination {
+    this.#requireWritable();
+    return this.#startBackup(snapshot, (open) => readableBase(() => open({ isKeyOptional: true })));
   }
 
   /** See {@link SnapshotStore.plannedSnapshot}. */
@@ -320,21 +326,32 @@ export class RemoteStore implements SnapshotStore {
     }
   }
 
-  /** The snapshot that a backup is based on, read by the session of the backup. */
-  #openPrevious(
-    session: number,
-    id: SnapshotId,
+  /** Begins a snapshot. @param openPrevious opens the last one as its base, if it can be one */
+  #startBackup(
     options: NewSnapshotOptions,
-  ): SnapshotReader | undefined {
-    return usableBase(options, (crypt) => {
-      const base = new BaseStorage(
-        this.#describe(session),
-        (name) => this.#link.bytes({ what: "previous", session, name }),
-        () => this.#openSession(id),
-      );
-      const release = () => base[Symbol.dispose]();
-      return LocalSnapshotReader.open(this.#storeOver(base), id, { crypt, release });
-    });
+    openPrevious: (open: OpenBase) => SnapshotReader | undefined,
+  ): SnapshotDestination {
+    const { id, session, previousTime } = this.#beginBackup(options);
+    try {
+      const previous = previousTime === null
+        ? undefined
+        : openPrevious((how) => this.#openBase(session, { ...id, time: previousTime }, how));
+      return new ServerDestination(this.#link, { id, session, previous });
+    } catch (error) {
+      this.#link.ask({ what: "close", session });
+      throw error;
+    }
+  }
+
+  /** The snapshot that a backup is based on, read by the session of the backup. */
+  #openBase(session: number, id: SnapshotId, options: OpenSnapshotOptions): SnapshotReader {
+    const base = new BaseStorage(
+      this.#describe(session),
+      (name) => this.#link.bytes({ what: "previous", session, name }),
+      () => this.#openSession(id),
+    );
+    const release = () => base[Symbol.dispose]();
+    return LocalSnapshotReader.open(this.#storeOver(base), id, { ...options, release });
   }
 
   /** A session that reads a snapshot. @throws {StateError} `not-found` */
@@ -419,6 +436,19 @@ export class RemoteStore implements SnapshotStore {
     throw new UsageError(
       `Cannot change datastore "${this.#options.name}": it is open for reading only`,
     );
+  }
+}
+
+/** Opens the snapshot that a backup is based on. */
+type OpenBase = (options: OpenSnapshotOptions) => SnapshotReader;
+
+/** The base of a copy; undefined where it is damaged. */
+function readableBase(open: () => SnapshotReader): SnapshotReader | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof Failure && !error.isTemporary) return undefined;
+    throw error;
   }
 }
 

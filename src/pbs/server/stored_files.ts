@@ -16,7 +16,7 @@ import { formatSnapshot, snapshotDirectory, type SnapshotId } from "../format/sn
 import { FixedIndex } from "../format/fixed_index.ts";
 import { findManifestFile } from "../format/manifest.ts";
 import { isIndexName, scanIndex } from "../reading/index_scan.ts";
-import { INDEX_FILE_SIZE_MAX } from "../snapshots/local_snapshot_reader.ts";
+import { INDEX_FILE_SIZE_MAX } from "../snapshots/listed_files.ts";
 import { loadManifest } from "../snapshots/manifest_file.ts";
 import { writableParts } from "../snapshots/open_store.ts";
 import { requireSnapshot } from "../snapshots/store_places.ts";

@@ -39,7 +39,7 @@ import {
 } from "../snapshots/listed_files.ts";
 import { BLOB_FILE_SIZE_MAX, encodeManifest, loadManifest } from "../snapshots/manifest_file.ts";
 import { type OpenStore, openStore } from "../snapshots/open_store.ts";
-import type { IndexPlace, SnapshotDestination } from "../snapshots/snapshot_destination.ts";
+import type { OpenIndex, SnapshotDestination } from "../snapshots/snapshot_destination.ts";
 import { ChunkCheck } from "../verify/chunk_check.ts";
 import type { ChunkKeeper } from "../writing/chunk_keeper.ts";
 import { openKeeper } from "../writing/open_keeper.ts";
@@ -185,7 +185,7 @@ class SnapshotCopy {
   #copyChunk(
     name: string,
     { digest, start, size, isMissing }: WaitingChunk,
-    { streamNumber = 0, appended }: IndexPlace,
+    { streamNumber = 0, appended }: OpenIndex,
   ): void {
     if (isMissing) {
       const blob = damageOf(name, () => this.#fetch(digest, size));

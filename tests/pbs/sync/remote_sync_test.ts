@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { NetworkLink } from "#src/pbs/client/network_link.ts";
+import { createNetworkMailbox } from "#src/pbs/client/network_mailbox.ts";
+import { RemoteStore } from "#src/pbs/client/remote_store.ts";
+import { parseNamespace, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { syncStores } from "#src/pbs/sync/sync_stores.ts";
+import type { Datastore } from "#src/pbs/datastore.ts";
+import {
+  assertSound,
+  blockOf,
+  groupOf,
+  makeStore,
+  openStore,
+} from "#tests/support/pbs_activity.ts";
+import { goldenKey } from "#tests/support/pbs_fixtures.ts";
+import { Random } from "#tests/support/property_random.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { assertSame } from "./_compare.ts";
+
+const FIRST_TIME = 1_700_000_000;
+
+class Server implements Disposable {
+  readonly store: RemoteStore;
+  readonly #link: NetworkLink;
+  readonly #thread: Worker;
+
+  constructor() {
+    const mailbox = createNetworkMailbox();
+    const url = new URL("../client/fake_network_worker.ts", import.meta.url);
+    this.#thread = new Worker(url, { type: "module" });
+    this.#thread.postMessage({ mailbox, server: undefined });
+    const link = this.#link = new NetworkLink(mailbox);
+    const authId = "me@pbs";
+    this.store = new RemoteStore({ link, name: "fake", store: "main", authId, access: "write" });
+  }
+
+  [Symbol.dispose](): void {
+    this.#link.stop();
+    this.#thread.terminate();
+  }
+}
+
+/** Servers cut images into chunks of this size, and take no others. */
+const IMAGE_CHUNK_SIZE = 4 << 20;
+const KEY = "keys/key-none.json";
+
+/** A snapshot that shares chunks with others; those of the group b are encrypted. */
+function backUp(store: Datastore, random: Random, id: string, day: number): SnapshotId {
+  const crypt = id === "b" ? goldenKey(KEY) : undefined;
+  const writer = store.startSnapshot({
+    group: groupOf(id),
+    time: FIRST_TIME + day * 86_400,
+    crypt,
+  });
+  const image = writer.openFixed("disk.img.fidx", 2 * IMAGE_CHUNK_SIZE + 5, IMAGE_CHUNK_SIZE);
+  for (const number of [1, day, 3]) {
+    const size = Math.min(IMAGE_CHUNK_SIZE, 2 * IMAGE_CHUNK_SIZE + 5 - image.position);
+    image.write(new Uint8Array(size).fill(number));
+  }
+  image.finish();
+  const stream = writer.openDynamic("root.pxar.didx", { kind: "dynamic", averageSize: 4096 });
+  for (let block = 0; block < 20; block++) stream.write(blockOf(random.between(0, 30)));
+  stream.finish();
+  writer.addBlob("some.conf.blob", new TextEncoder().encode(`day ${day}`));
+  writer.finish();
+  return writer.id;
+}
+
+Deno.test("syncStores() copies to a server and from there, as it is stored", () => {
+  using home = new TempDirectory("sync-remote");
+  using server = new Server();
+  for (const name of ["source", "target"]) makeStore(home.join(name));
+  const [source, target] = [openStore(home.join("source")), openStore(home.join("target"))];
+  const random = new Random(3);
+  source.createNamespace(parseNamespace("below"));
+  for (let day = 1; day <= 4; day++) {
+    for (const id of ["a", "b"]) {
+      const snapshot = backUp(source, random, id, day);
+      source.setNotes(snapshot, `day ${day}`);
+      if (day === 2) source.setProtected(snapshot, true);
+    }
+    const there = syncStores(source, server.store);
+    assert.deepEqual(there.outcomes.filter(({ result }) => result === "failed"), []);
+    const back = syncStores(server.store, target);
+    assert.deepEqual(back.outcomes.filter(({ result }) => result === "failed"), []);
+  }
+  assertSame(source, server.store, true);
+  assertSame(source, target, true);
+  assertSound(target);
+  source.close();
+  target.close();
+});
