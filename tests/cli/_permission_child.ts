@@ -2,7 +2,7 @@
  * Runs the program with a command in whose place something hostile is: prints what that can still
  * do when the command begins.
  *
- *     COMMAND PORT FILE [MORE ARGUMENTS]
+ *     COMMAND PORT FILE [ARGUMENTS]
  */
 
 import { runProgram } from "#src/cli/run.ts";
@@ -10,7 +10,7 @@ import { spawnNetworkThread } from "#src/usecases/threads.ts";
 import { openWays } from "#tests/support/hostile_probe.ts";
 import { allCommands } from "./_commands.ts";
 
-const [name, port, file, ...more] = Deno.args;
+const [name, port, file, ...words] = Deno.args;
 const { module } = allCommands().find((command) => command.name === name)!;
 module.run = async () => {
   const ways = await openWays({ port: Number(port), file: file! });
@@ -26,4 +26,4 @@ module.run = async () => {
 const values = module.describe().registeredArguments
   .filter(({ required }) => required)
   .map(({ argChoices }) => argChoices?.[0] ?? "x/y");
-Deno.exit(await runProgram([...name!.split(" "), ...values, ...more]));
+Deno.exit(await runProgram([...name!.split(" "), ...(words.length > 0 ? words : values)]));

@@ -14,13 +14,15 @@ const EVERYTHING = ["read", "write", "ffi", "run", "env", "sys", "net", "import"
 /** When what commands use only sometimes is used. */
 interface Occasion {
   readonly env?: Readonly<Record<string, string>>;
+  /** Arguments, in place of the least that the command needs. */
   readonly args?: readonly string[];
 }
 
 const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "the repository is on a server": { env: { PBS_REPOSITORY: "backup.example:main" } },
   "`PBS_ENCRYPTION_PASSWORD_CMD` is set": { env: { PBS_ENCRYPTION_PASSWORD_CMD: "true" } },
-  "`--owner` is given": { args: ["--owner", "0"] },
+  "`--owner` is given": { args: ["/nonexistent", "--owner", "0"] },
+  "a repository is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },
 };
 
 const commands = allCommands();
@@ -42,7 +44,7 @@ interface Found {
 /** What something hostile finds in place of a command, and how often it has reached a server. */
 async function probe(
   { name }: NamedCommand,
-  { env = {}, args: options = [] }: Occasion = {},
+  { env = {}, args: words = [] }: Occasion = {},
 ): Promise<Found> {
   using directory = new TempDirectory("permissions");
   const file = directory.join("file");
@@ -56,7 +58,7 @@ async function probe(
     }
   })();
   const permissions = EVERYTHING.map((permission) => `--allow-${permission}`);
-  const args = [name, String((listener.addr as Deno.NetAddr).port), file, ...options];
+  const args = [name, String((listener.addr as Deno.NetAddr).port), file, ...words];
   const { stdout } = await runCommand(denoRunCommand(permissions, CHILD, args), {
     timeoutMs: 60_000,
     env: { PBS_REPOSITORY: "dir:/nonexistent", ...env },

@@ -33,7 +33,9 @@ export interface OpenIndex {
 
 /** See the module. A destination is open until {@link commit} or {@link remove}. */
 export interface SnapshotDestination {
+  /** Group and time of the new snapshot. */
   readonly id: SnapshotId;
+  /** The last snapshot of the group, where it can be the base of the new one. */
   readonly previous: SnapshotReader | undefined;
   /**
    * What keeps the chunks, in any thread.

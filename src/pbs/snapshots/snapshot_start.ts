@@ -59,8 +59,8 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Sn
 }
 
 /**
- * Starts a snapshot that is copied from elsewhere as it is. What somebody who was killed has left of
- * it is removed first.
+ * Starts a snapshot that is copied from elsewhere as it is. What somebody who was killed has left
+ * of it is removed first.
  *
  * @throws as {@link startSnapshot}
  */

@@ -27,7 +27,7 @@ export interface CopyableStore extends SnapshotStore {
    */
   openStored(snapshot: SnapshotId): StoredSnapshot;
   /**
-   * Starts the copy of a snapshot of elsewhere. What an attempt that was killed has left of it goes.
+   * Starts the copy of a snapshot of elsewhere. What an attempt that was killed has left goes.
    *
    * @throws {StateError} `locked`, `not-found` when there is no such namespace, `exists` when it is
    *   not younger than the last snapshot of its group

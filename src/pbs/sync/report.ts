@@ -34,7 +34,9 @@ export type SyncReason =
 export interface SyncOutcome {
   /** `[ns]:host/elsa/2024-01-10T10:00:00Z`, a group, or a namespace. */
   readonly name: string;
+  /** What became of it. */
   readonly result: SyncResult;
+  /** Why that, where it is skipped or kept. */
   readonly reason?: SyncReason;
   /** Of what was copied; undefined where nothing is done in earnest. */
   readonly counts?: CopyCounts | undefined;

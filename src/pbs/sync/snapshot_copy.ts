@@ -9,7 +9,7 @@ import { type ChunkDigest, digestBytes } from "#src/bytes/chunk_digest.ts";
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import {
   AuthError,
-  Failure,
+  type Failure,
   FormatError,
   IntegrityError,
   LimitError,
@@ -233,7 +233,7 @@ class SnapshotCopy {
 }
 
 /** Whether an error means that a snapshot is damaged, and not only out of reach. */
-export function isDamage(error: unknown): boolean {
+export function isDamaged(error: unknown): boolean {
   return error instanceof IntegrityError || error instanceof FormatError ||
     error instanceof LimitError;
 }
@@ -244,7 +244,7 @@ function damageOf<Result>(name: string, read: () => Result): Result {
     return read();
   } catch (error) {
     const isMissing = error instanceof StateError && error.code === "not-found";
-    if (!(error instanceof Error) || !isMissing && !isDamage(error)) throw error;
+    if (!(error instanceof Error) || !isMissing && !isDamaged(error)) throw error;
     const { code } = error as Failure;
     const problem = error.message.includes(name) ? error.message : `"${name}": ${error.message}`;
     throw new IntegrityError(`Cannot copy ${problem}`, { code, cause: error });
@@ -262,7 +262,7 @@ function previousIndex(
   try {
     return name.endsWith(".fidx") ? previous.fixedIndex(name) : previous.dynamicIndex(name);
   } catch (error) {
-    if (isDamage(error)) return undefined;
+    if (isDamaged(error)) return undefined;
     throw error;
   }
 }

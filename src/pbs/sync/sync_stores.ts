@@ -21,7 +21,7 @@ import {
 import type { SnapshotInfo } from "../snapshot_types.ts";
 import type { CopyableStore } from "./ports.ts";
 import type { SyncOutcome, SyncReason, SyncReport } from "./report.ts";
-import { type CopyCounts, copySnapshot, isDamage } from "./snapshot_copy.ts";
+import { type CopyCounts, copySnapshot, isDamaged } from "./snapshot_copy.ts";
 
 /** What is copied, and how. */
 export interface SyncOptions {
@@ -195,7 +195,7 @@ class Sync {
         isComplete = false;
         // What is damaged stays so; of all others a later attempt may succeed, but only as long as
         // there is no younger one.
-        if (!isDamage(error)) break;
+        if (!isDamaged(error)) break;
       }
     }
     return isComplete;
@@ -232,8 +232,8 @@ class Sync {
   }
 
   /**
-   * Marks that are no part of a snapshot: whoever was interrupted may have left the last one without
-   * its protection.
+   * Marks that are no part of a snapshot: whoever was interrupted may have left the last one
+   * without its protection.
    */
   #carryMarks(group: GroupId, before: TargetGroup): void {
     const { last, notes } = before;

@@ -29,6 +29,7 @@ import { restoreCommand } from "./restore.ts";
 import { snapshotGroup } from "./snapshot/commands.ts";
 import { snapshotsCommand } from "./snapshot/list.ts";
 import { statusCommand } from "./status.ts";
+import { syncCommand } from "./sync.ts";
 import { verifyStoreCommand } from "./verify.ts";
 
 const GROUP_NAME = "pbs";
@@ -54,6 +55,7 @@ export const pbsGroup: ProgramGroup = {
     pruneCommand,
     gcCommand,
     verifyStoreCommand,
+    syncCommand,
     statusCommand,
   ],
 

@@ -1,0 +1,106 @@
+/**
+ * `pbkfs pbs sync`: copies snapshots from one datastore to another.
+ *
+ * @module
+ */
+
+import { Command } from "commander";
+import { parseGroup, parseNamespace, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
+import { type CommandModule, wholeNumber } from "../../command.ts";
+import { withDatastore } from "../../datastore/store.ts";
+import { isServer } from "../../datastore/store_uses.ts";
+import { addHelpNotes } from "../../help.ts";
+import { collect } from "../../options/archive_options.ts";
+import type { ConditionalUse } from "../../permissions.ts";
+import {
+  addFormatOptions,
+  type FormatChoice,
+  Output,
+  OUTPUT_ENVIRONMENT,
+} from "../../output/output.ts";
+
+interface SyncCommandOptions extends FormatChoice {
+  readonly args: readonly string[];
+  readonly ns?: string;
+  readonly group?: readonly string[];
+  readonly last?: string;
+  readonly removeVanished?: boolean;
+  readonly encryptedOnly?: boolean;
+  readonly verifiedOnly?: boolean;
+  readonly dryRun?: boolean;
+}
+
+const LAST_MAX = 1_000_000;
+
+const SERVER: ConditionalUse = {
+  use: "network thread",
+  when: "a repository is on a server",
+  holds: ({ args }) => args.some(isServer),
+};
+
+/** The command. */
+export const syncCommand: CommandModule<SyncCommandOptions> = {
+  uses: ["read", "ffi", "env", SERVER],
+
+  describe() {
+    const command = new Command("sync")
+      .description("Copy the snapshots that another datastore does not have, as they are stored")
+      .argument("<source>", "repository to copy from: dir:/path")
+      .argument("<target>", "repository to copy to")
+      .option("--ns <namespace>", "this namespace and all below it; default: all")
+      .option("--group <group>", "this group, in whichever namespace; repeatable", collect)
+      .option("--last <count>", "so many of the last snapshots of each group")
+      .option("--remove-vanished", "remove what is not in the source, unless it is protected")
+      .option("--encrypted-only", "only snapshots that are encrypted")
+      .option("--verified-only", "only snapshots whose last verification found no damage")
+      .option("--dry-run", "change nothing, tell what would be done");
+    return addHelpNotes(addFormatOptions(command), {
+      examples: [
+        { text: "To another disk", line: "pbkfs pbs sync dir:/srv/store dir:/mnt/usb/store" },
+        {
+          text: "Encrypted backups of one host, the last three",
+          line: "pbkfs pbs sync dir:/srv/store dir:/mnt/offsite --group host/db1 " +
+            "--encrypted-only --last 3",
+        },
+        {
+          text: "What would be removed from a mirror",
+          line: "pbkfs pbs sync dir:/srv/store dir:/mnt/mirror --remove-vanished --dry-run",
+        },
+      ],
+      environment: OUTPUT_ENVIRONMENT,
+      exitStatus: { 1: "Failure, or not everything could be copied: the rest is." },
+    });
+  },
+
+  async run(options, context) {
+    const output = new Output(options, context);
+    const [from, to] = options.args;
+    const sync = {
+      namespace: options.ns === undefined ? ROOT_NAMESPACE : parseNamespace(options.ns),
+      groups: options.group?.map((name) => parseGroup(name, ROOT_NAMESPACE)),
+      last: options.last === undefined
+        ? undefined
+        : wholeNumber(options.last, "--last", 1, LAST_MAX),
+      removesVanished: options.removeVanished === true,
+      isEncryptedOnly: options.encryptedOnly === true,
+      isVerifiedOnly: options.verifiedOnly === true,
+      isDryRun: options.dryRun === true,
+    };
+    const access = sync.isDryRun ? "read" : "write";
+    const { runSync } = await import("../../jobs/sync_job.ts");
+    const { terminal } = context;
+    await withDatastore(
+      { ...options, repository: from! },
+      context,
+      "read",
+      (source) =>
+        withDatastore(
+          { ...options, repository: to! },
+          context,
+          access,
+          (target) => runSync({ source, target, sync, terminal, output }),
+        ),
+    );
+    return 0;
+  },
+};
