@@ -89,12 +89,9 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
     const request = parseMountRequest(options, context);
     if (options.console === true || options.handshake === true) {
       const { serveMount } = await import("../mounting/serving.ts");
-      return await serveMount(options.handshake === true, async (report) => {
-        const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
+      return await serveMount(request, options, async ({ backup, writable }) => {
         const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
-        const { withOwner } = await import("../options/owner.ts");
-        const { writable } = withOwner(request, options.owner);
-        await runMount({ ...request, writable }, backupToMount(request.backup, writable), report);
+        return backupToMount(backup, writable);
       });
     }
     return await launch(request, options, context);

@@ -9,7 +9,8 @@ import type {
   BackupWarning,
   FinishedBackup,
 } from "#src/usecases/datastore/backup.ts";
-import { backupSummary, formatBackupReport, speedOf } from "../output/backup_report.ts";
+import { backupRecord, speedOf } from "#src/usecases/datastore/backup_record.ts";
+import { formatBackupReport } from "../output/backup_report.ts";
 import type { Output } from "../output/output.ts";
 import { partialError, ProblemOutput } from "../output/problem_output.ts";
 import { ProgressLine } from "../output/progress_line.ts";
@@ -61,7 +62,7 @@ export function reportBackup(
   });
   line.clear();
   output.value(
-    { type: "summary", ...backupSummary(finished) },
+    { type: "summary", ...backupRecord(finished) },
     () => formatBackupReport(finished),
   );
   const { archives, isPartial } = finished.report;

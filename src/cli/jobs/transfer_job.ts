@@ -5,9 +5,10 @@
  */
 
 import type { Terminal } from "../terminal/terminal.ts";
-import type { TransferProgress } from "#src/transfer/write_tree.ts";
+import type { ConflictPolicy } from "#src/transfer/conflict.ts";
 import type { ArchiveWriter } from "#src/transfer/writer.ts";
 import { Progress } from "../terminal/progress.ts";
+import type { CopyRequest } from "#src/usecases/archive/copies.ts";
 import { writeArchive } from "#src/usecases/archive/creation.ts";
 import type { OutputRequest } from "#src/usecases/archive/output_files.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
@@ -27,8 +28,10 @@ export interface TransferJob {
   readonly output: OutputRequest;
   /** Prints each path. */
   readonly isVerbose: boolean;
+  /** What becomes of a path that comes twice. */
+  readonly conflict: ConflictPolicy;
   /** Fills the archive. */
-  readonly write: (writer: ArchiveWriter, progress: TransferProgress) => void;
+  readonly write: (writer: ArchiveWriter, request: CopyRequest) => void;
 }
 
 /** Writes an archive. When that fails no file is left behind. */
@@ -44,7 +47,10 @@ export function runTransfer(job: TransferJob, terminal: Terminal): TransferResul
     progress.addEntry();
   };
   const bytes = (count: number) => progress.addBytes(count);
-  const writer = writeArchive(job.output, (writer) => job.write(writer, { entry, bytes }));
+  const writer = writeArchive(
+    job.output,
+    (writer) => job.write(writer, { conflict: job.conflict, progress: { entry, bytes } }),
+  );
   const { metadataSize, payloadSize } = writer.sizes!;
   return {
     entries,

@@ -66,12 +66,9 @@ export async function mountSnapshot(
     key,
   };
   const { serveMount } = await import("./serving.ts");
-  const { withOwner } = await import("../options/owner.ts");
-  const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
-  const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
-  const code = await serveMount(
-    isBackground,
-    (report) => runMount(withOwner(tree, options.owner), snapshotToMount(request), report),
-  );
+  const code = await serveMount(tree, options, async () => {
+    const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
+    return snapshotToMount(request);
+  });
   return { state: "ended", code };
 }

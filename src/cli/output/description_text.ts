@@ -10,7 +10,7 @@ import { CHATTR_FLAGS, FAT_FLAGS } from "#src/pxar/format/flags.ts";
 import type { EntryDescription } from "#src/usecases/archive/description.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
 import type { PayloadRange } from "#src/tree/node.ts";
-import { payloadToJson, typeName } from "./entry_json.ts";
+import { payloadRecord, typeName } from "#src/usecases/archive/entry_record.ts";
 import { formatMode, formatTime } from "./entry_text.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 
@@ -44,7 +44,7 @@ function typeLines(entry: ShownNode, payload: PayloadRange | undefined): Line[] 
     case "file": {
       const lines: Line[] = [["Size", String(entry.size)], type];
       if (payload === undefined) return lines;
-      const { kind, offset } = payloadToJson(payload);
+      const { kind, offset } = payloadRecord(payload);
       const place = kind === "inline" ? `offset ${offset}` : `payload stream, offset ${offset}`;
       return [...lines, ["Content", place]];
     }

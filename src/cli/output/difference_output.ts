@@ -8,7 +8,7 @@ import type { Difference } from "#src/transfer/diff.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
 import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { entryToJson, typeName } from "./entry_json.ts";
+import { entryRecord, typeName } from "#src/usecases/archive/entry_record.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 import { shownNode } from "#src/usecases/archive/shown_entry.ts";
 
@@ -75,14 +75,14 @@ function toJson(difference: Difference): Record<string, unknown> {
   switch (difference.type) {
     case "left-only":
     case "right-only":
-      return { type, path, entry: entryToJson(path, shownNode(difference.entry)) };
+      return { type, path, entry: entryRecord(path, shownNode(difference.entry)) };
     default:
       return {
         type,
         path,
         changes: difference.type === "changed" ? changes(difference) : undefined,
-        left: entryToJson(path, shownNode(difference.left)),
-        right: entryToJson(path, shownNode(difference.right)),
+        left: entryRecord(path, shownNode(difference.left)),
+        right: entryRecord(path, shownNode(difference.right)),
       };
   }
 }

@@ -8,7 +8,7 @@ import type { ShownEntry } from "#src/usecases/archive/shown_entry.ts";
 import { BufferedOutput } from "../terminal/buffered_output.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { DamageOutput } from "./damage_output.ts";
-import { entryToJson } from "./entry_json.ts";
+import { entryRecord } from "#src/usecases/archive/entry_record.ts";
 import { formatLongEntry } from "./entry_text.ts";
 import { quoteName, showName } from "#src/bytes/quoting.ts";
 
@@ -57,9 +57,9 @@ export class EntryOutput implements Disposable {
       case "long":
         return `${formatLongEntry(path, entry)}\n`;
       case "json":
-        return JSON.stringify(entryToJson(path, entry));
+        return JSON.stringify(entryRecord(path, entry));
       case "jsonl":
-        return `${JSON.stringify(entryToJson(path, entry))}\n`;
+        return `${JSON.stringify(entryRecord(path, entry))}\n`;
     }
   }
 

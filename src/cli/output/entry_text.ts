@@ -5,9 +5,10 @@
  */
 
 import type { ShownEntry, ShownNode } from "#src/usecases/archive/shown_entry.ts";
-import type { Metadata, Timestamp } from "#src/tree/metadata.ts";
+import type { Timestamp } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { formatDateTime } from "#src/usecases/local_time.ts";
+import { hasAcl } from "#src/usecases/archive/entry_record.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 
 const OWNER_WIDTH = 13;
@@ -81,10 +82,4 @@ function sizeColumn(entry: ShownNode): string {
     default:
       return "0";
   }
-}
-
-/** Whether there is an ACL beside the mode. */
-export function hasAcl({ acl }: Metadata): boolean {
-  return acl.users.length > 0 || acl.groups.length > 0 || acl.groupObject !== undefined ||
-    acl.default !== undefined || acl.defaultUsers.length > 0 || acl.defaultGroups.length > 0;
 }

@@ -1,30 +1,15 @@
 /**
- * What pruning decides, for people and programs.
+ * What pruning decides, as a table.
  *
  * @module
  */
 
-import { formatBackupTime, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import type { PruneDecision } from "#src/pbs/snapshots/prune.ts";
+import { formatBackupTime } from "#src/pbs/format/snapshot_path.ts";
 import { formatCalendarTime } from "#src/usecases/local_time.ts";
+import type { PruneRecord } from "#src/usecases/datastore/prune_record.ts";
 import type { RecordTable } from "./output.ts";
 
-/** What becomes of a snapshot; all but `reason` as a server's API has it. */
-export interface PruneRecord {
-  readonly "backup-id": string;
-  /** Unix seconds. */
-  readonly "backup-time": number;
-  readonly "backup-type": string;
-  readonly keep: boolean;
-  readonly protected: boolean;
-  /**
-   * Period that it is kept for, `protected`, `partial` or, where no period was asked for, `all`;
-   * null when it goes.
-   */
-  readonly reason: string | null;
-}
-
-/** Columns of {@link pruneRecord}. */
+/** Columns of {@link PruneRecord}. */
 export const PRUNE_TABLE: RecordTable<PruneRecord> = {
   columns: [
     { title: "snapshot" },
@@ -39,23 +24,3 @@ export const PRUNE_TABLE: RecordTable<PruneRecord> = {
     record.reason ?? "",
   ],
 };
-
-/** What is told of one decision. */
-export function pruneRecord(
-  { id, mark, period, isProtected }: PruneDecision<SnapshotId>,
-): PruneRecord {
-  const reason = {
-    "keep": period ?? "all",
-    "keep-partial": "partial",
-    "protected": "protected",
-    "remove": null,
-  }[mark];
-  return {
-    "backup-id": id.group.id,
-    "backup-time": id.time,
-    "backup-type": id.group.type,
-    keep: mark !== "remove",
-    protected: isProtected,
-    reason,
-  };
-}

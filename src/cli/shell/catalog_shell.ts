@@ -15,7 +15,7 @@ import { showName } from "#src/bytes/quoting.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { Completion } from "./line_editor.ts";
 import { type Listing, pathBelow, resolvePath } from "#src/usecases/archive/directories.ts";
-import { findMatches, Selection } from "./selection.ts";
+import { findMatches, Selection } from "#src/usecases/archive/selection.ts";
 import { escapeWord, splitLineStart, splitWords } from "./words.ts";
 
 /**

@@ -33,14 +33,14 @@ export function entryStatCommand<Options extends EntryOptions>(
       const paths = options.args.slice(operands.count);
       const { describeEntries } = await import("#src/usecases/archive/description.ts");
       const { openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
-      const { descriptionToJson } = await import("../../output/entry_json.ts");
+      const { descriptionRecord } = await import("#src/usecases/archive/entry_record.ts");
       const { formatDescription } = await import("../../output/description_text.ts");
       const entries = await operands.use(options, context, (archive) => {
         using open = openArchiveAsTree(archive);
         return describeEntries(open, paths.length === 0 ? ["/"] : paths);
       });
       output.list(
-        entries.map(descriptionToJson),
+        entries.map(descriptionRecord),
         () => entries.map(formatDescription).join("\n"),
       );
       return 0;

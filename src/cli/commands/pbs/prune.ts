@@ -16,14 +16,15 @@ import {
 import type { PruneDecision, RetentionOptions } from "#src/pbs/snapshots/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { sortedGroups } from "../../output/snapshot_records.ts";
+import { sortedGroups } from "#src/usecases/datastore/snapshot_records.ts";
 import {
   addFormatOptions,
   type FormatChoice,
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../output/output.ts";
-import { PRUNE_TABLE, pruneRecord } from "../../output/prune_report.ts";
+import { pruneRecord } from "#src/usecases/datastore/prune_record.ts";
+import { PRUNE_TABLE } from "../../output/prune_report.ts";
 import {
   addStoreOptions,
   namespaceOf,

@@ -80,21 +80,23 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
     const outdatedAfterDays = options.outdatedAfter === undefined
       ? undefined
       : wholeNumber(options.outdatedAfter, "--outdated-after", 0, DAYS_MAX);
-    const { runVerification } = await import("../../jobs/verify_job.ts");
+    const { reportVerification } = await import("../../jobs/verify_job.ts");
     const { givenCryptConfig } = await import("../../keys/crypt.ts");
     const crypt = await givenCryptConfig(options, context);
     const access = options.readOnly === true ? "read" : "write";
-    const isClean = await withDatastore(options, context, access, (store) =>
-      runVerification({
-        store,
-        scope: target ?? { kind: "namespace", namespace: ns, isRecursive: true },
-        ignoreVerified: options.ignoreVerified,
-        outdatedAfterDays,
-        crypt,
-        storeName: options.serverStore,
-        terminal: context.terminal,
-        output,
-      }));
-    return isClean ? 0 : 1;
+    const scope = target ?? { kind: "namespace", namespace: ns, isRecursive: true } as const;
+    const verifyOptions = {
+      ignoreVerified: options.ignoreVerified,
+      outdatedAfterDays,
+      crypts: crypt && [crypt],
+      storeName: options.serverStore,
+    };
+    const isGood = await withDatastore(
+      options,
+      context,
+      access,
+      (store) => reportVerification(store, scope, verifyOptions, context.terminal, output),
+    );
+    return isGood ? 0 : 1;
   },
 };

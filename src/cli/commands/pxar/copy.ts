@@ -5,12 +5,10 @@
  */
 
 import { Command, Option } from "commander";
-import { UsageError } from "#src/errors.ts";
 import type { ConflictPolicy } from "#src/transfer/conflict.ts";
 import type { CopyPath } from "#src/transfer/copy.ts";
 import { type CommandContext, type CommandModule, required } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
 import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import {
   addOutputOptions,
@@ -52,14 +50,16 @@ export const cpCommand: CommandModule<CopyOptions> = {
 
   async run(options, context) {
     const [archive, ...operands] = options.args;
-    if (archive === STANDARD_STREAM) return await copyStandardInput(options, operands, context);
+    const paths = copyPaths(operands);
+    const { copyArchive, copyStandardInput } = await import("#src/usecases/archive/copies.ts");
+    if (archive === STANDARD_STREAM) {
+      const payload = payloadOf(options);
+      const write: TransferJob["write"] = (...to) => copyStandardInput(payload, paths, ...to);
+      return await transfer(options, context, write);
+    }
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    return await copyFiles(
-      options,
-      operands,
-      context,
-      await archiveInput(archive!, payloadOf(options)),
-    );
+    const input = await archiveInput(archive!, payloadOf(options));
+    return await transfer(options, context, (...to) => copyArchive(input, paths, ...to));
   },
 };
 
@@ -84,20 +84,9 @@ export const mergeCommand: CommandModule<CopyOptions> = {
 
   async run(options, context) {
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { closeAll, openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
-    const { merge } = await import("#src/transfer/copy.ts");
-    const sources: ReturnType<typeof openArchiveAsTree>[] = [];
-    try {
-      for (const path of options.args) {
-        sources.push(openArchiveAsTree(await archiveInput(path, undefined)));
-      }
-      const trees = sources.map((source) => source.tree);
-      return await transfer(options, context, (writer, progress) => {
-        merge(trees, writer, { conflict: options.conflict, progress });
-      });
-    } finally {
-      closeAll(sources);
-    }
+    const { mergeArchives } = await import("#src/usecases/archive/copies.ts");
+    const inputs = await Promise.all(options.args.map((path) => archiveInput(path, undefined)));
+    return await transfer(options, context, (...to) => mergeArchives(inputs, ...to));
   },
 };
 
@@ -121,52 +110,6 @@ function copyPaths(operands: readonly string[]): CopyPath[] {
   return operands.slice(0, -1).map((from) => ({ from, to: directory }));
 }
 
-async function copyFiles(
-  options: CopyOptions,
-  operands: readonly string[],
-  context: CommandContext,
-  input: Pick<ArchiveInput, "openFiles">,
-): Promise<number> {
-  const { openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
-  const { copy } = await import("#src/transfer/copy.ts");
-  using source = openArchiveAsTree(input);
-  const paths = copyPaths(operands);
-  return await transfer(options, context, (writer, progress) => {
-    copy(source.tree, paths, writer, { conflict: options.conflict, progress });
-  });
-}
-
-async function copyStandardInput(
-  options: CopyOptions,
-  operands: readonly string[],
-  context: CommandContext,
-): Promise<number> {
-  const { openStreamsByName, openStandardInputFiles } = await import(
-    "#src/sources/pxar/archive_files.ts"
-  );
-  // A part of a file is better found by its tables: a link may refer to what is not part of it.
-  const files = operands.length === 0 ? undefined : openStandardInputFiles(payloadOf(options));
-  if (files !== undefined) {
-    return await copyFiles(options, operands, context, { openFiles: () => files });
-  }
-  if (operands.length > 1) {
-    throw new UsageError("Cannot rename what comes through a pipe", {
-      option: "path",
-      hint: "Give one path, or the archive as a file",
-    });
-  }
-  const { PxarDecoder } = await import("#src/pxar/decoder.ts");
-  const { copyStream } = await import("#src/transfer/copy_stream.ts");
-  const { joinPath, splitPath } = await import("#src/tree/paths.ts");
-  using streams = openStreamsByName(STANDARD_STREAM, payloadOf(options));
-  const { name, source, payload } = streams;
-  const decoder = new PxarDecoder(source, { name, payload });
-  const wanted = joinPath(splitPath(operands[0] ?? "/"));
-  return await transfer(options, context, (writer, progress) => {
-    copyStream(decoder, writer, { select: (path) => path === wanted, progress });
-  });
-}
-
 async function transfer(
   options: CopyOptions,
   { terminal }: CommandContext,
@@ -178,7 +121,12 @@ async function transfer(
     "Give the name of the archive to make, or - for standard output",
   );
   const { runTransfer } = await import("../../jobs/transfer_job.ts");
-  const job = { output: outputRequest(path, options), isVerbose: options.verbose === true, write };
+  const job: TransferJob = {
+    output: outputRequest(path, options),
+    conflict: options.conflict,
+    isVerbose: options.verbose === true,
+    write,
+  };
   const result = runTransfer(job, terminal);
   const { format: { report } } = options;
   if (result.prelude_left_out && report !== "json") {

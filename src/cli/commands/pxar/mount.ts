@@ -17,7 +17,7 @@ import { formatWarning } from "../../exit_code.ts";
 import { addHelpNotes } from "../../help.ts";
 import { existingPayloadPath, isSplitName } from "#src/sources/pxar/archive_files.ts";
 import { isArchiveIndex } from "#src/usecases/archive/named_archive.ts";
-import type { MountRequest } from "#src/usecases/mounting/mount_request.ts";
+import type { SourceToMount } from "#src/usecases/mounting/source_to_mount.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
   addDiffDirectoryOptions,
@@ -28,12 +28,6 @@ import {
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
 } from "../../options/tree_mount_options.ts";
-
-interface ArchiveMountRequest extends MountRequest {
-  readonly archivePath: string;
-  /** Undefined: found by name. */
-  readonly payloadPath: string | undefined;
-}
 
 interface ArchiveMountOptions extends FormatOptions, PayloadOptions, TreeMountOptions {
   readonly args: readonly string[];
@@ -72,87 +66,63 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
   },
 
   async run(options, context) {
-    if (isArchiveIndex(options.args[0]!)) return await mountIndexed(options, context);
-    const request = parseRequest(options, context);
-    if (options.handshake !== true) warnOfMissingPayload(request, options, context);
+    const [archive, mountPoint] = options.args;
+    const request = parseTreeMount(mountPoint!, options, context);
+    const sourceOf = isArchiveIndex(archive!)
+      ? await indexedSource(archive!)
+      : fileSource(archive!, options, context);
     if (servesItself(options)) {
-      const { archiveToMount } = await import("#src/usecases/mounting/archive_to_mount.ts");
-      const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
       const { serveMount } = await import("../../mounting/serving.ts");
-      const { withOwner } = await import("../../options/owner.ts");
-      return await serveMount(
-        options.handshake === true,
-        (report) =>
-          runMount(
-            withOwner(request, options.owner),
-            archiveToMount(request.archivePath, request.payloadPath),
-            report,
-          ),
-      );
+      return await serveMount(request, options, sourceOf);
     }
-    return await launch(request, options, context);
+    const pid = await launchTreeMount(request, context);
+    if (options.format === "json") {
+      const summary = { type: "summary", state: "mounted", pid, mnt_path: request.mountPath };
+      context.terminal.out(JSON.stringify(summary) + "\n");
+    }
+    return 0;
   },
 };
 
-/** Starts the process that serves. @returns the exit code */
-async function launch(
-  request: MountRequest,
-  { format }: ArchiveMountOptions,
+/** An archive in files. */
+function fileSource(
+  archive: string,
+  options: ArchiveMountOptions,
   context: CommandContext,
-): Promise<number> {
-  const pid = await launchTreeMount(request, context);
-  if (format === "json") {
-    const summary = { type: "summary", state: "mounted", pid, mnt_path: request.mountPath };
-    context.terminal.out(JSON.stringify(summary) + "\n");
-  }
-  return 0;
+): () => Promise<SourceToMount> {
+  const path = absolutePath(archive);
+  const asked = payloadOf(options);
+  const payload = asked === undefined ? undefined : absolutePath(asked);
+  if (options.handshake !== true) warnOfMissingPayload(path, payload, options, context);
+  return async () => {
+    const { archiveToMount } = await import("#src/usecases/mounting/archive_to_mount.ts");
+    return archiveToMount(path, payload);
+  };
 }
 
 /** An archive of a snapshot, named by the file of its index. */
-async function mountIndexed(
-  options: ArchiveMountOptions,
-  context: CommandContext,
-): Promise<number> {
-  const [path, mountPoint] = options.args;
+async function indexedSource(path: string): Promise<() => Promise<SourceToMount>> {
   const { locateIndex } = await import("#src/sources/pbs/snapshot_place.ts");
-  const { storePath, snapshot, file } = locateIndex(absolutePath(path!));
+  const { storePath, snapshot, file } = locateIndex(absolutePath(path));
   if (snapshot === undefined) {
     throw new UsageError(`Cannot mount "${path}": it is in no snapshot of a datastore`);
   }
-  const tree = parseTreeMount(mountPoint!, options, context);
-  if (!servesItself(options)) return await launch(tree, options, context);
-  const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
-  const { runMount } = await import("#src/usecases/mounting/process/mount_process.ts");
-  const { serveMount } = await import("../../mounting/serving.ts");
-  const { withOwner } = await import("../../options/owner.ts");
-  const store = { kind: "directory", path: storePath } as const;
-  const source = { store, snapshot, archive: file, key: undefined };
-  return await serveMount(
-    options.handshake === true,
-    (report) => runMount(withOwner(tree, options.owner), snapshotToMount(source), report),
-  );
+  return async () => {
+    const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
+    const store = { kind: "directory", path: storePath } as const;
+    return snapshotToMount({ store, snapshot, archive: file, key: undefined });
+  };
 }
 
 /** Metadata can be looked at alone: that is no error. */
 function warnOfMissingPayload(
-  { archivePath, payloadPath }: ArchiveMountRequest,
+  path: string,
+  payload: string | undefined,
   { format }: ArchiveMountOptions,
   { terminal }: CommandContext,
 ): void {
-  if (!isSplitName(archivePath) || existingPayloadPath(archivePath, payloadPath) !== undefined) {
-    return;
-  }
+  if (!isSplitName(path) || existingPayloadPath(path, payload) !== undefined) return;
   const message = `No payload stream found by name: contents of files will be unreadable ` +
     `without --payload`;
   terminal.err(formatWarning(message, format));
-}
-
-function parseRequest(options: ArchiveMountOptions, context: CommandContext): ArchiveMountRequest {
-  const [archive, mountPoint] = options.args;
-  const payload = payloadOf(options);
-  return {
-    ...parseTreeMount(mountPoint!, options, context),
-    archivePath: absolutePath(archive!),
-    payloadPath: payload === undefined ? undefined : absolutePath(payload),
-  };
 }

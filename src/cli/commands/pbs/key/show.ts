@@ -47,7 +47,8 @@ export const showKeyCommand: CommandModule<ShowOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const { readKeyFile } = await import("#src/usecases/keys/key_file_reading.ts");
-    const { formatKeyInfo, keyInfo } = await import("../../../output/key_info.ts");
+    const { keyInfo } = await import("#src/usecases/keys/key_records.ts");
+    const { formatKeyInfo } = await import("../../../output/key_info.ts");
     const path = options.args[0] ?? knownPlace(defaultKeyPath(context));
     const info = keyInfo(path, readKeyFile(path));
     output.value(info, () => formatKeyInfo(info, output));

@@ -5,17 +5,16 @@
  * @module
  */
 
-import type { EntryDescription } from "#src/usecases/archive/description.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { Acl, AclDefault, AclEntry } from "#src/bytes/acl.ts";
-import type { ShownEntry } from "#src/usecases/archive/shown_entry.ts";
 import { HEADER_SIZE } from "#src/pxar/format/item.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
 import { FileType, type PayloadRange } from "#src/tree/node.ts";
-import { hasAcl } from "./entry_text.ts";
+import type { EntryDescription } from "./description.ts";
+import type { ShownEntry } from "./shown_entry.ts";
 
 /** An entry as an object. What an entry does not have is left out. */
-export function entryToJson(
+export function entryRecord(
   path: string,
   entry: ShownEntry,
 ): Record<string, unknown> {
@@ -104,19 +103,25 @@ function hexOf(key: string, name: string): Record<string, string> {
 }
 
 /** Where a content is; in a payload stream that is its header. */
-export function payloadToJson({ stream, offset, size }: PayloadRange) {
+export function payloadRecord({ stream, offset, size }: PayloadRange) {
   return stream === "archive"
     ? { kind: "inline", offset, size }
     : { kind: "reference", offset: offset - HEADER_SIZE, size };
 }
 
 /** A description as `stat --format json` prints it. */
-export function descriptionToJson(description: EntryDescription): Record<string, unknown> {
+export function descriptionRecord(description: EntryDescription): Record<string, unknown> {
   const { path, entry, offset, payload, target } = description;
   return {
-    ...entryToJson(path, entry),
+    ...entryRecord(path, entry),
     offset,
-    payload: payload && payloadToJson(payload),
-    target: target && descriptionToJson(target),
+    payload: payload && payloadRecord(payload),
+    target: target && descriptionRecord(target),
   };
+}
+
+/** Whether there is an ACL beside the mode. */
+export function hasAcl({ acl }: Metadata): boolean {
+  return acl.users.length > 0 || acl.groups.length > 0 || acl.groupObject !== undefined ||
+    acl.default !== undefined || acl.defaultUsers.length > 0 || acl.defaultGroups.length > 0;
 }

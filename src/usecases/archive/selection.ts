@@ -7,7 +7,7 @@
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { PathPattern } from "#src/pxar/exclude/pattern.ts";
 import { compareNames } from "#src/tree/paths.ts";
-import { type Listing, pathBelow, walkListing } from "#src/usecases/archive/directories.ts";
+import { type Listing, pathBelow, walkListing } from "./directories.ts";
 
 /** Paths, each once. */
 export class Selection {

@@ -7,14 +7,9 @@
 import type { SnapshotStore } from "#src/pbs/ports.ts";
 import type { GroupInfo, SnapshotFile, SnapshotInfo } from "#src/pbs/snapshot_types.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
-import {
-  BACKUP_TYPES,
-  formatBackupTime,
-  type GroupId,
-  type Namespace,
-} from "#src/pbs/format/snapshot_path.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
-import type { RecordTable } from "./output.ts";
+import { BACKUP_TYPES, type GroupId, type Namespace } from "#src/pbs/format/snapshot_path.ts";
+
+const MANIFEST_NAME = "index.json.blob";
 
 /** A group as listed. */
 export interface GroupRecord {
@@ -57,50 +52,6 @@ export interface SnapshotRecord {
   readonly unfinished?: true | undefined;
   readonly verification?: { readonly state: string; readonly upid: string } | undefined;
 }
-
-/** What is said of a snapshot without manifest. */
-export const UNFINISHED = "unfinished: its backup still runs, or has been ended before it was done";
-
-const MANIFEST_NAME = "index.json.blob";
-
-/** Columns of {@link groupRecord}. */
-export const GROUP_TABLE: RecordTable<GroupRecord> = {
-  columns: [
-    { title: "group" },
-    { title: "last snapshot" },
-    { title: "backup-count", align: "right" },
-    { title: "files" },
-  ],
-  row: (record) => {
-    const group = `${record["backup-type"]}/${record["backup-id"]}`;
-    const last = record["last-backup"];
-    return [
-      group,
-      last === undefined ? "" : `${group}/${formatBackupTime(last)}`,
-      String(record["backup-count"]),
-      shortNames(record.files),
-    ];
-  },
-};
-
-/** Columns of {@link snapshotRecord}. */
-export const SNAPSHOT_TABLE: RecordTable<SnapshotRecord> = {
-  columns: [{ title: "snapshot" }, { title: "size", align: "right" }, { title: "files" }],
-  row: (record) => {
-    const group = `${record["backup-type"]}/${record["backup-id"]}`;
-    return [
-      `${group}/${formatBackupTime(record["backup-time"])}`,
-      record.unfinished ? "unfinished" : formatSize(record.size),
-      shortNames(record.files.map((file) => file.filename)),
-    ];
-  },
-};
-
-/** Columns of {@link fileRecords}. */
-export const FILE_TABLE: RecordTable<FileRecord> = {
-  columns: [{ title: "filename" }, { title: "crypt-mode" }, { title: "size", align: "right" }],
-  row: (record) => [record.filename, record["crypt-mode"] ?? "", String(record.size ?? "")],
-};
 
 /** Groups of a namespace in the order of lists: by type and id. */
 export function sortedGroups(store: SnapshotStore, ns: Namespace): GroupId[] {
@@ -162,14 +113,6 @@ export function compareText(a: string, b: string): number {
 function modeOf(file: SnapshotFile, info: SnapshotInfo): CryptMode | undefined {
   if (file.name !== MANIFEST_NAME || info.error !== undefined) return file.cryptMode;
   return info.keyFingerprint === undefined ? "none" : "sign-only";
-}
-
-function formatSize(bytes: number | undefined): string {
-  return bytes === undefined ? "" : formatHumanBytes(bytes);
-}
-
-function shortNames(files: readonly string[]): string {
-  return files.map((name) => name.replace(/\.([fd]idx|blob)$/u, "")).sort(compareText).join(" ");
 }
 
 function commentOf(notes: string | undefined): string | undefined {
