@@ -8,7 +8,7 @@
  * @module
  */
 
-import { LimitError, ProtocolError, StateError } from "#src/errors.ts";
+import { ProtocolError, StateError } from "#src/errors.ts";
 import { formatFailure, parseFailure } from "./failure_text.ts";
 import { type SpawnThread, startThread, threadName } from "./thread.ts";
 
@@ -89,8 +89,7 @@ export class CallPool<Table, Target> {
   /**
    * Calls a method of the table in a thread.
    *
-   * @throws {LimitError} when too many calls wait already
-   * @throws {ProtocolError} temporary, when the thread has failed
+   * @throws {ProtocolError} temporary, when too many calls wait already, or the thread has failed
    * @throws {StateError} `stopped` when the pool is closed
    * @throws what the method throws
    */
@@ -167,7 +166,10 @@ export class CallPool<Table, Target> {
     if (free !== undefined) return free.add(call);
     if (this.#queue.length < this.#options.queueMax) return void this.#queue.push(call);
     call.reject(
-      new LimitError(`Cannot call "${call.name}": ${this.#queue.length} calls wait for a thread`),
+      new ProtocolError(`Cannot call "${call.name}": ${this.#queue.length} calls wait already`, {
+        code: "overloaded",
+        isTemporary: true,
+      }),
     );
   }
 }

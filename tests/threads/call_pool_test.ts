@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Failure, LimitError, ProtocolError, StateError } from "#src/errors.ts";
+import { type Failure, ProtocolError, StateError } from "#src/errors.ts";
 import { CallPool } from "#src/threads/call_pool.ts";
 import { threadsFrom } from "#src/threads/thread.ts";
 import type { CALLS } from "./_call_worker.ts";
@@ -80,7 +80,7 @@ Deno.test("calls run in parallel, as many as there are threads; the others wait"
   const calls = [1, 2, 3].map(() => pool.call("t", "wait", [cells]));
   await reached(2);
   assert.deepEqual(Atomics.load(cells, 1), 2);
-  await thrown(pool.call("t", "join", ["a", 1]), LimitError, /1 calls wait/);
+  await thrown(pool.call("t", "join", ["a", 1]), ProtocolError, /1 calls wait/);
   open();
   assert.deepEqual(await Promise.all(calls), ["woken", "woken", "woken"]);
 });

@@ -24,7 +24,9 @@ export function answerFailure(error: unknown): HttpAnswer {
   }
   // What is none of ours is a bug, and its text may say anything.
   if (!(error instanceof Failure)) return plainText(500, "internal error");
-  return plainText(400, error.message);
+  // The reference says 400 of what is locked, too.
+  const isOverloaded = error instanceof ProtocolError && error.isTemporary;
+  return plainText(isOverloaded ? 503 : 400, error.message);
 }
 
 /** An answer of one line. */

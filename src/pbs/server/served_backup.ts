@@ -55,6 +55,9 @@ const APPEND = {
   "offset-list": { kind: "integers", min: 0, max: Number.MAX_SAFE_INTEGER },
 } as const;
 const CLOSE = { wid: WID, "chunk-count": COUNT, size: COUNT, csum: { kind: "digest" } } as const;
+const COUNT_OR_NONE = { ...COUNT, min: 0 } as const;
+/** Of an index that began with that of the base nothing need have been appended. */
+const FIXED_CLOSE = { ...CLOSE, "chunk-count": COUNT_OR_NONE, size: COUNT_OR_NONE } as const;
 const BLOB = {
   "file-name": NAME,
   // An empty blob is a header.
@@ -255,7 +258,8 @@ export class ServedBackup implements HttpSession {
   }
 
   async #closeIndex(kind: WriterKind, request: HttpRequest): Promise<HttpAnswer> {
-    const { wid, ...close } = checkParameters(CLOSE, await allParameters(request));
+    const rules = kind === "fixed" ? FIXED_CLOSE : CLOSE;
+    const { wid, ...close } = checkParameters(rules, await allParameters(request));
     this.#checkOpen();
     const { writer, bytes } = this.#writers.close(kind, wid, close);
     const { name, uploads } = writer;

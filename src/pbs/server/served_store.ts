@@ -87,8 +87,7 @@ export class ServedStore {
   /**
    * Calls a method in any thread.
    *
-   * @throws {ProtocolError} temporary, when the thread has failed
-   * @throws {LimitError} when too many calls wait
+   * @throws {ProtocolError} temporary, when too many calls wait, or the thread has failed
    * @throws {StateError} `stopped` after the threads were closed
    * @throws what the method throws
    */

@@ -41,7 +41,10 @@ export class ReadSnapshot implements Held {
       if (!(error instanceof StateError)) throw error;
       const name = formatSnapshot(id);
       if (error.code === "not-found") throw new Refusal(400, `snapshot ${name} does not exist.`);
-      throw new Refusal(400, `unable to lock snapshot ${name}: it is being written or removed`);
+      throw new Refusal(
+        400,
+        `unable to acquire lock on snapshot ${name} - it is being written or removed`,
+      );
     }
   }
 
