@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ChunkDiskCacheAddress } from "./client/chunk_disk_cache.ts";
 import { NetworkLink } from "./client/network_link.ts";
 import { RemoteStore } from "./client/remote_store.ts";
 import { Datastore } from "./datastore.ts";
@@ -30,6 +31,8 @@ export interface ServerAddress {
   readonly authId: string;
   /** The mailbox of the network thread. */
   readonly mailbox: SharedArrayBuffer;
+  /** Where chunks are kept that were read. Default: nowhere. */
+  readonly cache?: ChunkDiskCacheAddress | undefined;
 }
 
 /** Opens a datastore. @throws what `Datastore.open()` throws */

@@ -38,11 +38,14 @@ export class BaseStorage implements Storage, Disposable {
     openReader: () => OpenSession,
   ) {
     const indexes = new Set<string>();
-    const { files, chunks } = new ServerStorage(description, (name, sizeMax) => {
-      const bytes = readFile(name, sizeMax);
-      if (isIndexName(name)) indexes.add(name);
-      return bytes;
-    });
+    const { files, chunks } = new ServerStorage(
+      { ...description, cache: undefined },
+      (name, sizeMax) => {
+        const bytes = readFile(name, sizeMax);
+        if (isIndexName(name)) indexes.add(name);
+        return bytes;
+      },
+    );
     this.description = description;
     this.files = files;
     this.#chunks = new BaseChunks(chunks, indexes, openReader);

@@ -49,6 +49,7 @@ import {
   parseText,
 } from "./rest_answers.ts";
 import { BaseStorage, type OpenSession } from "./base_storage.ts";
+import type { ChunkDiskCacheAddress } from "./chunk_disk_cache.ts";
 import { ServerDestination } from "./server_destination.ts";
 import { ServerStorage, type ServerStorageDescription } from "./server_storage.ts";
 
@@ -61,6 +62,8 @@ export interface RemoteStoreOptions {
   readonly store: string;
   /** Who is logged in: owns the groups that are made. */
   readonly authId: string;
+  /** Where chunks are kept that were read. Default: nowhere. */
+  readonly cache?: ChunkDiskCacheAddress | undefined;
   /** Default: `read`. */
   readonly access?: "read" | "write" | undefined;
   /** Ends the connection, when the store is closed. */
@@ -360,14 +363,19 @@ export class RemoteStore implements CopyableStore {
     const parameters = { store, ...ofSnapshot(snapshot), debug: false };
     const request = { what: "open-reader", parameters } as const;
     const session = this.#inNamespace(snapshot.group.ns, () => this.#link.ask(request)) as number;
+    const storage = new ServerStorage(this.#describe(session));
     return {
-      storage: new ServerStorage(this.#describe(session)),
-      [Symbol.dispose]: () => void this.#link.ask({ what: "close", session }),
+      storage,
+      [Symbol.dispose]: () => {
+        storage.close();
+        this.#link.ask({ what: "close", session });
+      },
     };
   }
 
   #describe(session: number): ServerStorageDescription {
-    return { kind: "server", name: this.#options.name, mailbox: this.#link.shared, session };
+    const { name, cache } = this.#options;
+    return { kind: "server", name, mailbox: this.#link.shared, session, cache };
   }
 
   #storeOver(storage: Storage): OpenStore {

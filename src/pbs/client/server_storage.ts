@@ -18,6 +18,7 @@ import type {
   StoredStatus,
 } from "../storage/storage.ts";
 import { SENT_BLOB_SIZE_MAX } from "./calls.ts";
+import { ChunkDiskCache, type ChunkDiskCacheAddress } from "./chunk_disk_cache.ts";
 import { NetworkLink } from "./network_link.ts";
 
 /** Names a {@link ServerStorage}: valid as long as the session is open. */
@@ -29,6 +30,8 @@ export interface ServerStorageDescription extends StorageDescription {
   readonly mailbox: SharedArrayBuffer;
   /** Of the network thread. */
   readonly session: number;
+  /** Where chunks are kept that were read. Default: nowhere. */
+  readonly cache?: ChunkDiskCacheAddress | undefined;
 }
 
 /** Reads a file of the snapshot. @throws {StateError} `not-found` */
@@ -37,18 +40,18 @@ export type ReadFile = (name: string, sizeMax: number) => Uint8Array<ArrayBuffer
 /** See {@link Storage}. */
 export class ServerStorage implements Storage {
   readonly description: ServerStorageDescription;
-  readonly chunks: ChunkStorage;
   readonly files: FileStorage;
   readonly locks = undefined;
   readonly writerLock = undefined;
   readonly garbage = undefined;
+  readonly #chunks: ServerChunks;
 
   /** @param readFile default: downloads by the session */
   constructor(description: ServerStorageDescription, readFile?: ReadFile) {
     const { name, session } = description;
     const link = new NetworkLink(description.mailbox);
     this.description = description;
-    this.chunks = new ServerChunks(link, description);
+    this.#chunks = new ServerChunks(link, description);
     this.files = new ServerFiles(
       name,
       readFile ??
@@ -60,8 +63,13 @@ export class ServerStorage implements Storage {
     return undefined;
   }
 
+  get chunks(): ChunkStorage {
+    return this.#chunks;
+  }
+
+  /** The session is that of all threads, and goes on. */
   close(): void {
-    // The session is that of all threads.
+    this.#chunks.close();
   }
 }
 
@@ -70,15 +78,19 @@ class ServerChunks implements ChunkStorage {
   readonly quarantine = undefined;
   readonly #link: NetworkLink;
   readonly #description: ServerStorageDescription;
-  #buffer: NativeBuffer | undefined;
+  readonly #cache: ChunkDiskCache | undefined;
+  #received: NativeBuffer | undefined;
+  #isFromCache = false;
 
   constructor(link: NetworkLink, description: ServerStorageDescription) {
     this.#link = link;
     this.#description = description;
+    this.#cache = description.cache && ChunkDiskCache.open(description.cache);
   }
 
   get buffer(): NativeBuffer {
-    return this.#buffer ??= hostCodecs().allocate(SENT_BLOB_SIZE_MAX);
+    if (this.#isFromCache) return this.#cache!.buffer;
+    return this.#received ??= hostCodecs().allocate(SENT_BLOB_SIZE_MAX);
   }
 
   pathOf(digest: ChunkDigest): string {
@@ -95,6 +107,25 @@ class ServerChunks implements ChunkStorage {
   }
 
   read(digest: ChunkDigest): number {
+    const cachedSize = this.#cache?.read(digest) ?? -1;
+    this.#isFromCache = cachedSize >= 0;
+    if (this.#isFromCache) return cachedSize;
+    const size = this.#receive(digest);
+    if (size > 0) this.#cache?.write(digest, this.buffer, size);
+    return size;
+  }
+
+  forgetCopy(digest: ChunkDigest): boolean {
+    if (!this.#isFromCache) return false;
+    this.#cache!.forget(digest);
+    return true;
+  }
+
+  close(): void {
+    this.#cache?.close();
+  }
+
+  #receive(digest: ChunkDigest): number {
     const { session } = this.#description;
     let size = 0;
     try {
@@ -112,6 +143,7 @@ class ServerChunks implements ChunkStorage {
   }
 
   expect(digest: ChunkDigest): void {
+    if (this.#cache?.has(digest) === true) return;
     this.#link.post({ what: "expect", session: this.#description.session, digest });
   }
 

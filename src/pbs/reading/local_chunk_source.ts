@@ -42,7 +42,7 @@ export class LocalChunkSource implements ChunkSource {
 
   load(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {
     checkRead(target, start, size, 0);
-    const load = () => this.#decode(digest, size, target, start);
+    const load = () => this.#decodeCopy(digest, size, target, start);
     try {
       load();
     } catch (error) {
@@ -57,6 +57,16 @@ export class LocalChunkSource implements ChunkSource {
   has(digest: ChunkDigest): boolean {
     // Empty or less than a header is what a crash leaves of a chunk.
     return this.#store.storedSize(digest) > blobHeaderSize(this.#parts.isEncrypted);
+  }
+
+  /** A copy that is not the chunk says nothing of the chunk. */
+  #decodeCopy(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {
+    try {
+      this.#decode(digest, size, target, start);
+    } catch (error) {
+      if (this.#store.forgetCopy?.(digest) !== true) throw error;
+      this.#decode(digest, size, target, start);
+    }
   }
 
   #decode(digest: ChunkDigest, size: number, target: NativeBuffer, start: number): void {

@@ -80,6 +80,13 @@ export interface ChunkStorage {
   read(digest: ChunkDigest): number;
   /** What {@link read} filled. */
   readonly buffer: NativeBuffer;
+  /**
+   * Forgets the copy that {@link read} gave last, because it is not the chunk. Absent where chunks
+   * are never copies.
+   *
+   * @returns whether it was a copy: the next {@link read} gives the chunk itself
+   */
+  forgetCopy?(digest: ChunkDigest): boolean;
   /** Says that a chunk will be read soon; there need not be one. */
   expect(digest: ChunkDigest): void;
   /** Writes a chunk whether it is there or not. @throws {OsError} */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ChunkDiskCacheAddress } from "#src/pbs/client/chunk_disk_cache.ts";
 import { NetworkLink } from "#src/pbs/client/network_link.ts";
 import { createNetworkMailbox } from "#src/pbs/client/network_mailbox.ts";
 import { RemoteStore } from "#src/pbs/client/remote_store.ts";
@@ -24,13 +25,14 @@ export class FakeNetwork implements Disposable {
     this.link = new NetworkLink(mailbox);
   }
 
-  open(access: "read" | "write"): RemoteStore {
+  open(access: "read" | "write", cache?: ChunkDiskCacheAddress): RemoteStore {
     return new RemoteStore({
       link: this.link,
       name: `${FAKE_AUTH_ID}@fake:8007:main`,
       store: "main",
       authId: FAKE_AUTH_ID,
       access,
+      cache,
     });
   }
 
