@@ -15,7 +15,7 @@ export type Permission = typeof PERMISSIONS[number];
 
 /**
  * A permission, or the network for one thread alone: that thread is started first, and then nothing
- * else in this process reaches the network.
+ * else in this process reaches the network. There is a thread for each of these uses.
  */
 export type Use = Permission | "network thread";
 
@@ -34,22 +34,22 @@ export type Uses = readonly (Use | ConditionalUse)[];
 /** Values of all options of a command line, and its arguments. */
 export type CommandLine = Readonly<Record<string, unknown>> & { readonly args: readonly string[] };
 
-/** What a run of a command needs of what the command may use. */
+/** What a run of a command needs of what the command may use, in that order. */
 export function usesOfRun(
   uses: Uses,
   options: CommandLine,
   context: Environment,
-): ReadonlySet<Use> {
-  const needed = uses.filter((use) => typeof use === "string" || use.holds(options, context));
-  return new Set(needed.map((use) => typeof use === "string" ? use : use.use));
+): Use[] {
+  return uses.filter((use) => typeof use === "string" || use.holds(options, context))
+    .map((use) => typeof use === "string" ? use : use.use);
 }
 
 /**
  * Gives up, for good, what this process does not use: here and in all threads but those started
  * with permissions of their own.
  */
-export function keepOnly(uses: ReadonlySet<Use>): void {
+export function keepOnly(uses: readonly Use[]): void {
   for (const name of PERMISSIONS) {
-    if (!uses.has(name)) Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
+    if (!uses.includes(name)) Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
   }
 }

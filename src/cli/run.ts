@@ -53,12 +53,12 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
   }
 }
 
-/** Leaves a command with what it uses. The thread for the network is started before that. */
+/** Leaves a command with what it uses. Threads for the network are started before that. */
 async function giveUpUnused(uses: Uses, options: CommandLine, context: CommandContext) {
   const needed = usesOfRun(uses, options, context);
-  if (needed.has("network thread")) {
+  if (needed.includes("network thread")) {
     const { startNetworkThread } = await import("#src/usecases/threads.ts");
-    startNetworkThread();
+    for (const use of needed) if (use === "network thread") startNetworkThread();
   }
   keepOnly(needed);
 }

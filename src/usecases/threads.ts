@@ -35,18 +35,21 @@ export function spawnThread(name: string): Worker {
   return threadsFrom(workerUrl())(name);
 }
 
-let networkThread: Worker | undefined;
+const networkThreads: Worker[] = [];
+let networkThreadCount = 0;
 
 /**
- * Starts the thread that may reach the network, for a process that gives it up then. What it is to
- * do it is told later.
+ * Starts a thread that may reach the network, for a process that gives it up then. What it is to do
+ * it is told later.
  */
 export function startNetworkThread(): void {
-  networkThread ??= networkThreadFrom(workerUrl())(threadName(NETWORK_ROLE, 0));
+  const name = threadName(NETWORK_ROLE, networkThreadCount++);
+  networkThreads.push(networkThreadFrom(workerUrl())(name));
 }
 
-/** The thread that {@link startNetworkThread} has started. @throws {Error} when it has not */
+/** A thread that {@link startNetworkThread} has started. @throws {Error} when there is none left */
 export function spawnNetworkThread(): Worker {
-  if (networkThread !== undefined) return networkThread;
-  throw new Error("No thread for the network was started: the command does not say it uses one");
+  const thread = networkThreads.shift();
+  if (thread !== undefined) return thread;
+  throw new Error("There is no thread for the network: the command does not say that it uses one");
 }

@@ -22,7 +22,8 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "the repository is on a server": { env: { PBS_REPOSITORY: "backup.example:main" } },
   "`PBS_ENCRYPTION_PASSWORD_CMD` is set": { env: { PBS_ENCRYPTION_PASSWORD_CMD: "true" } },
   "`--owner` is given": { args: ["/nonexistent", "--owner", "0"] },
-  "a repository is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },
+  "the source is on a server": { args: ["backup.example:main", "dir:/nonexistent"] },
+  "the target is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },
 };
 
 const commands = allCommands();
@@ -37,7 +38,7 @@ function sometimes({ module }: NamedCommand): ConditionalUse[] {
 
 interface Found {
   readonly ways: readonly string[];
-  readonly hasThread: boolean;
+  readonly threadCount: number;
   readonly callers: number;
 }
 
@@ -70,9 +71,9 @@ async function probe(
 
 for (const command of commands) {
   Deno.test(`pbkfs ${command.name} can do what it says it does, and nothing else`, async () => {
-    const { ways, hasThread, callers } = await probe(command);
+    const { ways, threadCount, callers } = await probe(command);
     assert.deepEqual(ways.toSorted(), always(command).toSorted());
-    assert.equal(hasThread, false);
+    assert.equal(threadCount, 0);
     assert.equal(callers, 0);
   });
 }
@@ -83,15 +84,22 @@ for (const when of occasions) {
   const [command, ...others] = commands.filter((command) => uses(command).length > 0);
   Deno.test(`pbkfs ${command!.name} can do more where ${when}, like ${others.length} others`, async () => {
     const [{ use }] = uses(command!) as [ConditionalUse];
-    const { ways, hasThread, callers } = await probe(command!, OCCASIONS[when]!);
+    const { ways, threadCount, callers } = await probe(command!, OCCASIONS[when]!);
     assert.deepEqual(
       ways.toSorted(),
       [...always(command!), ...(use === "network thread" ? [] : [use])].toSorted(),
     );
-    assert.equal(hasThread, use === "network thread");
+    assert.equal(threadCount, use === "network thread" ? 1 : 0);
     assert.equal(callers, 0);
   });
 }
+
+Deno.test("pbs sync has a thread for each of two servers", async () => {
+  const command = commands.find(({ name }) => name === "pbs sync")!;
+  const { ways, threadCount } = await probe(command, { args: ["one.example:a", "two.example:b"] });
+  assert.deepEqual(ways.toSorted(), always(command).toSorted());
+  assert.equal(threadCount, 2);
+});
 
 Deno.test("no command on archives reaches the network, and none on local files", () => {
   const reaching = commands.filter(({ module }) =>

@@ -32,15 +32,16 @@ interface SyncCommandOptions extends FormatChoice {
 
 const LAST_MAX = 1_000_000;
 
-const SERVER: ConditionalUse = {
+/** A thread for each server: there may be two. */
+const SERVERS: ConditionalUse[] = ["source", "target"].map((name, place) => ({
   use: "network thread",
-  when: "a repository is on a server",
-  holds: ({ args }) => args.some(isServer),
-};
+  when: `the ${name} is on a server`,
+  holds: ({ args }) => isServer(args[place]),
+}));
 
 /** The command. */
 export const syncCommand: CommandModule<SyncCommandOptions> = {
-  uses: ["read", "ffi", "env", SERVER],
+  uses: ["read", "ffi", "env", ...SERVERS],
 
   describe() {
     const command = new Command("sync")
