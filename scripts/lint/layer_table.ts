@@ -73,6 +73,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // What a program does with all of them together; knows no terminal.
   usecases: [
     "sources",
+    "net",
     "bytes",
     "errors",
     "tree",
@@ -94,6 +95,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // Options, printing, and what only a person at a terminal needs.
   cli: [
     "usecases",
+    "net",
     "sources",
     "bytes",
     "errors",

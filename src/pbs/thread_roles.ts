@@ -6,7 +6,10 @@
 
 import { CHUNK_ROLE, type ChunkWorkerStart, handleChunks } from "#src/chunking/chunk_worker.ts";
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
+import { NETWORK_ROLE } from "#src/threads/network_thread.ts";
 import { serveThread, type ThreadRoles } from "#src/threads/thread.ts";
+import type { NetworkStart } from "./client/network_thread/serve.ts";
+import type { ServerLogin } from "./client/server_login.ts";
 import {
   CHUNK_LOADER_ROLE,
   type ChunkLoaderStart,
@@ -31,6 +34,11 @@ const ROLES: ThreadRoles = {
   [READ_AHEAD_ROLE]: (start) => readAhead(start as ReadAheadStart),
   [CHUNK_LOADER_ROLE]: (start) => loadSharedChunks(start as ChunkLoaderStart),
   [STORE_SERVER_ROLE]: serveStores,
+  // Others load nothing of the network.
+  [NETWORK_ROLE]: async (start) => {
+    const { serveServer } = await import("./client/network_thread/server_thread.ts");
+    await serveServer(start as NetworkStart<ServerLogin>);
+  },
 };
 
 /**

@@ -20,6 +20,7 @@ interface Occasion {
 
 const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "the repository is on a server": { env: { PBS_REPOSITORY: "backup.example:main" } },
+  "`PBS_PASSWORD_CMD` is set": { env: { PBS_PASSWORD_CMD: "true" } },
   "`PBS_ENCRYPTION_PASSWORD_CMD` is set": { env: { PBS_ENCRYPTION_PASSWORD_CMD: "true" } },
   "`--owner` is given": { args: ["/nonexistent", "--owner", "0"] },
   "the source is on a server": { args: ["backup.example:main", "dir:/nonexistent"] },

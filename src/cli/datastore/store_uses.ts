@@ -4,7 +4,7 @@
  * @module
  */
 
-import { KEY_PASSWORD } from "#src/usecases/keys/secrets.ts";
+import { KEY_PASSWORD, SERVER_PASSWORD } from "#src/usecases/keys/secrets.ts";
 import { parseRepository } from "#src/usecases/datastore/repository.ts";
 import type { ConditionalUse, Uses } from "../permissions.ts";
 
@@ -13,6 +13,13 @@ export const PASSWORD_PROGRAM: ConditionalUse = {
   use: "run",
   when: `\`${KEY_PASSWORD}_CMD\` is set`,
   holds: (_, context) => context.environment(`${KEY_PASSWORD}_CMD`) !== undefined,
+};
+
+/** Programs that are run for the password of a server. */
+const SERVER_PASSWORD_PROGRAM: ConditionalUse = {
+  use: "run",
+  when: `\`${SERVER_PASSWORD}_CMD\` is set`,
+  holds: (_, context) => context.environment(`${SERVER_PASSWORD}_CMD`) !== undefined,
 };
 
 /** A server that the option or the variable names. */
@@ -27,7 +34,10 @@ const SERVER: ConditionalUse = {
  * Commands on a datastore. What they change of one on this machine they change through the C
  * library.
  */
-export const STORE_USES: Uses = ["read", "ffi", "env", SERVER];
+export const STORE_USES: Uses = ["read", "ffi", "env", SERVER, SERVER_PASSWORD_PROGRAM];
+
+/** Commands that need a server. */
+export const LOGIN_USES: Uses = STORE_USES;
 
 /** Commands that also use a key, which may be locked. */
 export const ENCRYPTED_STORE_USES: Uses = [...STORE_USES, PASSWORD_PROGRAM];

@@ -10,6 +10,7 @@ import {
   formatRepository,
   parseRepository,
   type Repository,
+  type ServerRepository,
 } from "#src/usecases/datastore/repository.ts";
 import type { CommandContext } from "../command.ts";
 
@@ -45,6 +46,23 @@ export function repositoryOf(options: RepositoryOptions, context: CommandContext
   throw new UsageError("unable to get (default) repository", {
     option: "--repository",
     hint: "Give it with --repository dir:/path or PBS_REPOSITORY",
+  });
+}
+
+/**
+ * The server that the command line or the environment names.
+ *
+ * @throws {UsageError} when neither names one
+ */
+export function serverRepositoryOf(
+  options: RepositoryOptions,
+  context: CommandContext,
+): ServerRepository {
+  const repository = repositoryOf(options, context);
+  if (repository.kind === "server") return repository;
+  throw new UsageError(`"${formatRepository(repository)}" is not on a server`, {
+    option: "--repository",
+    hint: "Expected [[user@realm[!token]@]host[:port]:]datastore",
   });
 }
 

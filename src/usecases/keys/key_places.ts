@@ -46,8 +46,14 @@ export function knownPlace(path: string | undefined): string {
 }
 
 function configPath(context: Environment, name: string): string | undefined {
+  const directory = configDirectory(context);
+  return directory === undefined ? undefined : `${directory}/proxmox-backup/${name}`;
+}
+
+/** Where somebody's programs keep their settings; undefined for somebody without a home. */
+export function configDirectory(context: Environment): string | undefined {
   const config = context.environment("XDG_CONFIG_HOME");
-  if (config !== undefined && config !== "") return `${config}/proxmox-backup/${name}`;
+  if (config !== undefined && config !== "") return config;
   const home = context.environment("HOME");
-  return home === undefined || home === "" ? undefined : `${home}/.config/proxmox-backup/${name}`;
+  return home === undefined || home === "" ? undefined : `${home}/.config`;
 }

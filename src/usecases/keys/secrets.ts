@@ -19,6 +19,9 @@ export const KEY_PASSWORD_ENVIRONMENT: Readonly<Record<string, string>> = {
   [`${KEY_PASSWORD}_CMD`]: "command line whose output is the password",
 };
 
+/** The password of a user of a server, or the secret of an API token. */
+export const SERVER_PASSWORD = "PBS_PASSWORD";
+
 /** Where variables are looked up. */
 export interface Environment {
   /** The value of a variable, or undefined when it is unset or may not be read. */

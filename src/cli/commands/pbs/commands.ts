@@ -19,6 +19,7 @@ import { gcCommand } from "./gc.ts";
 import { groupGroup } from "./group.ts";
 import { keyGroup } from "./key/commands.ts";
 import { listGroupsCommand } from "./list.ts";
+import { loginCommand, logoutCommand } from "./login.ts";
 import { mapCommand, unmapCommand } from "./map.ts";
 import { snapshotMountCommand } from "./mount.ts";
 import { namespaceGroup } from "./namespace.ts";
@@ -30,6 +31,8 @@ import { snapshotGroup } from "./snapshot/commands.ts";
 import { snapshotsCommand } from "./snapshot/list.ts";
 import { statusCommand } from "./status.ts";
 import { syncCommand } from "./sync.ts";
+import { taskGroup } from "./task.ts";
+import { serverVersionCommand } from "./version.ts";
 import { verifyStoreCommand } from "./verify.ts";
 
 const GROUP_NAME = "pbs";
@@ -57,9 +60,20 @@ export const pbsGroup: ProgramGroup = {
     verifyStoreCommand,
     syncCommand,
     statusCommand,
+    loginCommand,
+    logoutCommand,
+    serverVersionCommand,
   ],
 
-  groups: [catalogGroup, snapshotGroup, groupGroup, namespaceGroup, datastoreGroup, keyGroup],
+  groups: [
+    catalogGroup,
+    snapshotGroup,
+    groupGroup,
+    namespaceGroup,
+    datastoreGroup,
+    keyGroup,
+    taskGroup,
+  ],
 
   describe() {
     const command = new Command(GROUP_NAME)
