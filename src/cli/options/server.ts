@@ -42,7 +42,7 @@ export function addServerOptions(command: Command): Command {
 /** What the options say. @throws {UsageError} */
 export function serverOptionsOf({ fingerprint, rate, burst }: ServerFlags): ServerOptions {
   if (burst !== undefined && rate === undefined) {
-    throw new UsageError("--burst needs --rate", { option: "--burst" });
+    throw new UsageError("Cannot use --burst without --rate", { option: "--burst" });
   }
   return { fingerprint, rate: rate === undefined ? undefined : rateOf(rate, burst ?? rate) };
 }

@@ -104,7 +104,7 @@ export function bodyFraming(headers: HttpHeaders): BodyFraming | undefined {
     return { kind: "chunked" };
   }
   if (length === undefined) return undefined;
-  if (!LENGTH.test(length)) throw new FormatError("The length of the message is no number");
+  if (!LENGTH.test(length)) throw new FormatError("The length of the message is not a number");
   return { kind: "length", length: Number(length) };
 }
 

@@ -16,7 +16,7 @@ import { UsageError } from "#src/errors.ts";
 export function parseFingerprint(text: string, option = "fingerprint"): string {
   const trimmed = text.trim();
   if (!/^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/u.test(trimmed)) {
-    throw new UsageError(`"${text}" is no fingerprint of a certificate`, {
+    throw new UsageError(`"${text}" is not a fingerprint of a certificate`, {
       option,
       hint: "A fingerprint is 32 pairs of hex digits with colons between them",
     });

@@ -250,7 +250,7 @@ export class ServerApi implements ServerPort {
     try {
       return (JSON.parse(text) as { readonly data?: unknown }).data ?? null;
     } catch (cause) {
-      throw new ProtocolError(`Cannot understand ${this.name}: its answer is no JSON`, { cause });
+      throw new ProtocolError(`Cannot understand ${this.name}: its answer is not JSON`, { cause });
     }
   }
 

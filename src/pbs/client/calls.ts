@@ -85,6 +85,8 @@ export type NetworkRequest =
   /** With the encoded blob. */
   | { readonly what: "blob"; readonly session: SessionNumber; readonly name: string }
   | { readonly what: "finish"; readonly session: SessionNumber }
+  /** With bytes that are sent again and again for a time; `{requests, seconds}`. */
+  | { readonly what: "speedtest"; readonly session: SessionNumber; readonly timeMs: number }
   /** Ends a session of either kind. */
   | { readonly what: "close"; readonly session: SessionNumber };
 

@@ -162,7 +162,7 @@ Deno.test("Refusals keep their words and have a type", async () => {
   }
   await restServer(withLogin(() => textAnswer(200, "<html>")), async ({ login }) => {
     const api = await connectServer(login, NO_HTTP2, TIMES);
-    await rejects(api.call("GET", "x", {}), /no JSON/u);
+    await rejects(api.call("GET", "x", {}), /not JSON/u);
     api.close();
   });
 });

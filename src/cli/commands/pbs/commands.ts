@@ -9,6 +9,7 @@ import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeGroupArguments } from "../../options/datastore_arguments.ts";
 import { backupCommand } from "./backup.ts";
+import { benchmarkCommand } from "./benchmark.ts";
 import { catalogGroup } from "./catalog.ts";
 import { changeOwnerCommand } from "./change_owner.ts";
 import { datastoreGroup } from "./datastore.ts";
@@ -63,6 +64,7 @@ export const pbsGroup: ProgramGroup = {
     loginCommand,
     logoutCommand,
     serverVersionCommand,
+    benchmarkCommand,
   ],
 
   groups: [

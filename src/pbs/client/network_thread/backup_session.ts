@@ -19,6 +19,8 @@ const UPLOAD_COUNT_MAX = 64;
 const UPLOAD_BYTES_MAX = 32 << 20;
 /** Enough for two million digests; whoever forgets more sends some chunks again. */
 const KNOWN_BUDGET_SIZE = 96 << 20;
+/** Requests under way at once when speed is measured. */
+const MEASURED_COUNT = 8;
 /** A server syncs its disk before it answers. */
 const FINISH_TIMEOUT_MS = 1_800_000;
 
@@ -72,6 +74,25 @@ export class BackupSession {
     if (time === null) return undefined;
     if (typeof time === "number" && Number.isSafeInteger(time) && time > 0) return time;
     throw this.#nonsense("/previous_backup_time");
+  }
+
+  /** Sends the same bytes for some time, several requests under way at once. */
+  async measure(
+    body: Uint8Array<ArrayBuffer>,
+    timeMs: number,
+    signal: AbortSignal,
+  ): Promise<{ requests: number; seconds: number }> {
+    const beginMs = performance.now();
+    const passedMs = () => performance.now() - beginMs;
+    let requests = 0;
+    const send = async () => {
+      do {
+        await this.#client.call("POST", "/speedtest", {}, { body, signal });
+        requests++;
+      } while (passedMs() < timeMs);
+    };
+    await Promise.all(Array.from({ length: MEASURED_COUNT }, send));
+    return { requests, seconds: passedMs() / 1000 };
   }
 
   /** A file of the snapshot that this one is based on, in parts. */

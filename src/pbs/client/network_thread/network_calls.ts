@@ -134,6 +134,8 @@ export class NetworkCalls {
       case "blob":
         await session.blob(request.name, payload.slice(), signal);
         return {};
+      case "speedtest":
+        return { value: await session.measure(payload.slice(), request.timeMs, signal) };
       case "finish":
         await session.finish(signal);
         this.#backups.delete(request.session);

@@ -66,7 +66,7 @@ export class SessionClient {
     try {
       return (JSON.parse(text) as { readonly data?: unknown }).data ?? null;
     } catch (cause) {
-      throw new ProtocolError(`Cannot understand ${this.peer}: its answer to ${path} is no JSON`, {
+      throw new ProtocolError(`Cannot understand ${this.peer}: its answer to ${path} is not JSON`, {
         cause,
       });
     }
