@@ -6,7 +6,7 @@
 
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { StateError, UsageError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { requireFfi } from "#src/io/ffi_permission.ts";
 import { CHUNKS_DIRECTORY } from "./storage/directory/directory_chunks.ts";
 import { DirectoryStorage } from "./storage/directory/directory_storage.ts";
 import { createDatastore } from "./storage/directory/datastore_creation.ts";
@@ -115,9 +115,7 @@ export class Datastore implements CopyableStore {
    */
   static open(path: string, options: DatastoreOptions = {}): Datastore {
     const isWritable = options.access === "write";
-    if (isWritable && !mayUseFfi) {
-      throw new UsageError(`Cannot write to datastore "${path}" without --allow-ffi`);
-    }
+    if (isWritable) requireFfi(`write to datastore "${path}"`);
     if (!isDirectory(`${path}/${CHUNKS_DIRECTORY}`)) {
       throw new NoDatastoreError(path);
     }
@@ -146,9 +144,7 @@ export class Datastore implements CopyableStore {
    */
   static over(storage: Storage, access: "read" | "write" = "read"): Datastore {
     const isWritable = access === "write";
-    if (isWritable && !mayUseFfi) {
-      throw new UsageError("Cannot write to a datastore without --allow-ffi");
-    }
+    if (isWritable) requireFfi("write to a datastore");
     return new Datastore(openStore(storage, isWritable), undefined, [], undefined);
   }
 

@@ -8,8 +8,7 @@ import { createHash } from "node:crypto";
 import buffer from "node:buffer";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { IntegrityError, UsageError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { nativeBufferOf } from "#ffi/libc/calls.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import type { PxarContent } from "#src/pxar/new_entry.ts";
 import type { FileNode, PayloadRange, Tree } from "#src/tree/node.ts";
 import { requireEntry } from "#src/tree/paths.ts";
@@ -106,8 +105,7 @@ export function contentOf(
 
 /** With an address where there can be one: some trees read by system calls. */
 function addressed(bytes: Uint8Array): NativeBuffer {
-  const target = bytes as Uint8Array<ArrayBuffer>;
-  return mayUseFfi ? nativeBufferOf(target) : { bytes: target, address: 0n };
+  return hostFiles.bufferOf(bytes as Uint8Array<ArrayBuffer>);
 }
 
 /** Whether two files have the same bytes. Reads no further than to the first difference. */

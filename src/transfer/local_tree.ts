@@ -5,10 +5,8 @@
  */
 
 import { OsError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { Errno, HostStat } from "#ffi/libc/calls.ts";
-import { makeNativeSource } from "#src/pxar/builder/native_source.ts";
-import { makePlainSource } from "#src/pxar/builder/plain_source.ts";
+import { hostSource } from "#src/pxar/builder/host_source.ts";
 import { BuildReportBuilder } from "#src/pxar/builder/report.ts";
 import {
   type BuildSource,
@@ -16,7 +14,7 @@ import {
   type SourceFile,
   statMetadata,
 } from "#src/pxar/builder/source.ts";
-import { ALL_FIELDS, type Metadata, type MetadataField } from "#src/tree/metadata.ts";
+import type { Metadata, MetadataField } from "#src/tree/metadata.ts";
 import { MetadataNode } from "#src/tree/metadata_node.ts";
 import {
   type DirectoryEntry,
@@ -29,17 +27,6 @@ import {
   type Tree,
 } from "#src/tree/node.ts";
 import { joinPath } from "#src/tree/paths.ts";
-
-/** What the runtime tells without FFI. */
-const RUNTIME_FIELDS: ReadonlySet<MetadataField> = new Set<MetadataField>([
-  "mode",
-  "uid",
-  "gid",
-  "mtime",
-  "links",
-]);
-/** The runtime's own calls round times to milliseconds. */
-const RUNTIME_PRECISION_NS = 1_000_000;
 
 /** How a directory is read. */
 export interface LocalTreeOptions {
@@ -57,9 +44,9 @@ export class LocalTree implements Tree {
   /** The directory itself. */
   readonly root: DirectoryNode;
   /** See {@link Tree.knownFields}. */
-  readonly knownFields: ReadonlySet<MetadataField> = mayUseFfi ? ALL_FIELDS : RUNTIME_FIELDS;
+  readonly knownFields: ReadonlySet<MetadataField> = hostSource.knownFields;
   /** See {@link Tree.mtimePrecisionNs}. */
-  readonly mtimePrecisionNs: number = mayUseFfi ? 1 : RUNTIME_PRECISION_NS;
+  readonly mtimePrecisionNs: number = hostSource.mtimePrecisionNs;
 
   /**
    * Opens the directory once, to see that it is one.
@@ -86,7 +73,7 @@ class Place {
     this.#path = path;
     const report = new BuildReportBuilder((problem) => onProblem?.(problem.path, problem.message));
     const metadata = { xattrs: true, fcaps: true, acls: true, skipsLargeXattrs: false };
-    this.#source = mayUseFfi ? makeNativeSource(metadata, report) : makePlainSource();
+    this.#source = hostSource.make(metadata, report);
   }
 
   readRoot(): DirectoryNode {

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { StateError, UsageError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { StateError } from "#src/errors.ts";
+import { requireFfi } from "#src/io/ffi_permission.ts";
 import type { Datastore } from "../datastore.ts";
 import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "../format/snapshot_path.ts";
 import { SnapshotVerifier } from "./snapshot_verifier.ts";
@@ -34,7 +34,7 @@ export function verifyStore(
   scope: VerifyScope = { kind: "namespace" },
   options: VerifyOptions = {},
 ): VerifyReport {
-  if (!mayUseFfi) throw new UsageError("Cannot verify a datastore without --allow-ffi");
+  requireFfi("verify a datastore");
   datastore.requireOwnChunks();
   const snapshots = snapshotsOf(datastore, scope);
   const ignoreVerified = options.ignoreVerified ?? scope.kind !== "snapshot";

@@ -13,16 +13,11 @@ import { PathPattern } from "../exclude/pattern.ts";
 import { formatPatterns, parseExcludeOptions } from "../exclude/pattern_list.ts";
 import { DirectoryWalk } from "./directory_walk.ts";
 import type { EntryOffset, EntryWriter, StartArchive } from "../new_entry.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
-import { makeNativeSource } from "./native_source.ts";
-import { makePlainSource } from "./plain_source.ts";
+import { hostSource } from "./host_source.ts";
 import type { BuildOptions } from "./options.ts";
 import { type BuildReport, BuildReportBuilder } from "./report.ts";
 import type { MetadataOptions } from "./source.ts";
 import { reportUnmatchable } from "./unmatchable.ts";
-
-/** Files of the host, by system calls where FFI is allowed. */
-const makeHostSource = mayUseFfi ? makeNativeSource : makePlainSource;
 
 /** Where an archive goes. */
 export interface ArchiveSinks {
@@ -97,7 +92,7 @@ export function buildInto(
   const patterns = parseExcludeOptions(options.exclude ?? []);
   if (options.skipLostAndFound === true) patterns.push(PathPattern.parse("lost+found"));
   const report = new BuildReportBuilder(options.onProblem, options.isStrict);
-  const source = (options.makeSource ?? makeHostSource)(metadataOptions(options), report);
+  const source = (options.makeSource ?? hostSource.make)(metadataOptions(options), report);
   const stat = new HostStat();
   const directory = source.openRoot(path, stat);
   if (typeof directory === "number") throw new OsError(-directory, "open", path);

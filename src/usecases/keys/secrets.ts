@@ -6,7 +6,7 @@
 
 import { hostFiles } from "#src/io/files/files.ts";
 import { Failure, UsageError } from "#src/errors.ts";
-import { mayUseFfi } from "#src/io/ffi_permission.ts";
+import { requireFfi } from "#src/io/ffi_permission.ts";
 
 /** The password of the encryption key. */
 export const KEY_PASSWORD = "PBS_ENCRYPTION_PASSWORD";
@@ -67,11 +67,7 @@ export async function readDescriptor(text: string, option: string): Promise<stri
   if (!/^\d{1,9}$/u.test(text)) {
     throw new UsageError(`Cannot use "${text}" for ${option}: it is not a number`, { option });
   }
-  if (!mayUseFfi) {
-    throw new UsageError(`Cannot read descriptor ${text} of ${option} without --allow-ffi`, {
-      option,
-    });
-  }
+  requireFfi(`read descriptor ${text} of ${option}`, option);
   const { readDescriptorFully, requireInherited } = await import("#src/io/descriptor.ts");
   try {
     requireInherited(Number(text));

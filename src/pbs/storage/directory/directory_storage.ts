@@ -76,7 +76,8 @@ export class DirectoryStorage implements Storage {
   }
 
   get garbage(): DirectoryGarbage | undefined {
-    return mayUseFfi ? new DirectoryGarbage(this.localPath, this.chunks, this.locks) : undefined;
+    const { localPath, chunks, locks } = this;
+    return chunks.quarantine && new DirectoryGarbage(localPath, chunks, locks);
   }
 
   space(): StorageSpace {
