@@ -364,16 +364,15 @@ function refuse(): number {
 }
 
 function fillAttributes(out: AttributesSlot, node: Node, nodeId: number): void {
-  const { attributes } = node;
-  const { mtime } = attributes;
+  const { mode, uid, gid, size, dataBytes, mtime, nlink, rdev } = node.attributes;
   out.ino = nodeId;
-  out.size = attributes.size;
-  out.blocks = Math.ceil((attributes.dataBytes ?? attributes.size) / BLOCK_SIZE);
-  out.mode = attributes.mode;
-  out.nlink = attributes.nlink;
-  out.uid = attributes.uid;
-  out.gid = attributes.gid;
-  out.rdev = attributes.rdev;
+  out.size = size;
+  out.blocks = Math.ceil((dataBytes ?? size) / BLOCK_SIZE);
+  out.mode = mode;
+  out.nlink = nlink;
+  out.uid = uid;
+  out.gid = gid;
+  out.rdev = rdev;
   out.blockSizeBytes = 4096;
   out.atimeSeconds = mtime.seconds;
   out.atimeNanoseconds = mtime.nanoseconds;

@@ -6,12 +6,13 @@
 
 import { pathNames } from "#src/tree/paths.ts";
 import { type NativeBuffer, plainBuffer } from "#src/bytes/native_buffer.ts";
-import { FormatError, LimitError, UsageError } from "#src/errors.ts";
+import { FormatError, LimitError, UsageError, withPlace } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import { readChildren } from "./reading/directory_reader.ts";
 import { readArchiveOpening } from "./reading/archive_opening.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import { readLinkTargets } from "./reading/link_targets.ts";
+import type { ItemInput } from "./reading/item_input.ts";
 import { atItem, readEntry, readEntryOrHardlink, readName } from "./reading/entry_reader.ts";
 import { PageCache } from "./reading/page_cache.ts";
 import { PayloadSource } from "./reading/payload_source.ts";
@@ -162,39 +163,19 @@ export class PxarAccessor {
     directory: PxarNode,
     onDamage: (damage: Error) => void = rethrow,
   ): Generator<PxarChild, void, undefined> {
-    return this.#told(requireTable(directory), directory, onDamage);
+    const table = requireTable(directory);
+    return readChildren(this.#random, table, {
+      decode: this.#decodeChild,
+      rebuild: (reason) => this.#rebuiltTable(directory, table, reason),
+      onDamage,
+    });
   }
 
-  *#told(
-    table: PxarTable,
-    directory: PxarNode,
-    onDamage: (damage: Error) => void,
-  ): Generator<PxarChild, void, undefined> {
-    const damage = yield* this.#readable(directory, table);
-    if (damage !== undefined) onDamage(damage);
-  }
+  readonly #decodeChild = (table: PxarTable, item: GoodbyeItem) => this.#childAt(table, item);
 
-  /** The children that can be read. @returns why there may be more */
-  *#readable(
-    directory: PxarNode,
-    table: PxarTable,
-  ): Generator<PxarChild, Error | undefined, undefined> {
-    const children = (from: PxarTable) =>
-      readChildren(this.#random, from, (item) => this.#childAt(from, item));
-    let isBegun = false;
-    try {
-      const stored = children(table);
-      for (let next = stored.next();; next = stored.next()) {
-        isBegun = true;
-        if (next.done === true) return next.value ?? table.rebuilt?.damage;
-        yield next.value;
-      }
-    } catch (error) {
-      if (isBegun || table.rebuilt !== undefined || !isDamage(error)) throw error;
-      const rebuilt = this.#rebuiltOf(directory, table, error);
-      yield* children({ ...table, offset: rebuilt.offset, count: rebuilt.count, rebuilt });
-      return rebuilt.damage;
-    }
+  #rebuiltTable(directory: PxarNode, table: PxarTable, reason: Error): PxarTable {
+    const rebuilt = this.#rebuiltOf(directory, table, reason);
+    return { ...table, offset: rebuilt.offset, count: rebuilt.count, rebuilt };
   }
 
   #rebuiltOf({ offset }: PxarNode, table: PxarTable, reason: Error): RebuiltTable {
@@ -217,9 +198,7 @@ export class PxarAccessor {
       return found;
     } catch (error) {
       if (table.rebuilt !== undefined || !isDamage(error)) throw error;
-      const rebuilt = this.#rebuiltOf(directory, table, error);
-      const { offset, count } = rebuilt;
-      const found = this.#find({ ...table, offset, count, rebuilt }, name);
+      const found = this.#find(this.#rebuiltTable(directory, table, error), name);
       if (found === undefined) throw error;
       return found;
     }
@@ -399,18 +378,27 @@ export class PxarAccessor {
     if (known !== undefined && known.offset === start && known.table === undefined) {
       if (known.end <= limit) return known;
     }
-    const child = atItem(this.#random.goTo(start, limit), (input) => {
-      input.header();
-      if (input.item !== Item.FILENAME) {
-        input.fail("unexpected-item", "Cannot read entry: no FILENAME");
-      }
-      const name = readName(input);
-      const entryOffset = input.position;
-      const entry = readEntryOrHardlink(input, true);
-      return this.#completed(name, start, entryOffset, limit, entry, depth);
-    });
+    const input = this.#random.goTo(start, limit);
+    let child: PxarChild;
+    // Not by `atItem`: a function for each entry takes time where there are many.
+    try {
+      child = this.#readEntry(input, start, limit, depth);
+    } catch (error) {
+      throw withPlace(error, input.place);
+    }
     this.#nodes.set(start, child);
     return child;
+  }
+
+  #readEntry(input: ItemInput, start: number, limit: number, depth: number): PxarChild {
+    input.header();
+    if (input.item !== Item.FILENAME) {
+      input.fail("unexpected-item", "Cannot read entry: no FILENAME");
+    }
+    const name = readName(input);
+    const entryOffset = input.position;
+    const entry = readEntryOrHardlink(input, true);
+    return this.#completed(name, start, entryOffset, limit, entry, depth);
   }
 
   #completed(

@@ -157,12 +157,14 @@ function makeNode(archive: Archive, node: PxarNode): Node {
 
 abstract class PxarNodeBase extends MetadataNode {
   readonly origin: Archive;
+  readonly metadata: Metadata;
   protected readonly node: PxarNode;
 
   constructor(archive: Archive, node: PxarNode) {
     super();
     this.origin = archive;
     this.node = node;
+    this.metadata = node.entry.metadata;
   }
 
   get id(): number {
@@ -171,10 +173,6 @@ abstract class PxarNodeBase extends MetadataNode {
 
   get offset(): number {
     return this.node.offset;
-  }
-
-  get metadata(): Metadata {
-    return this.node.entry.metadata;
   }
 }
 

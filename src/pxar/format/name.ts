@@ -42,6 +42,12 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   if (end - start < SHORT_NAME_SIZE) {
     let text = "";
     let i = start;
+    // Four at a time: each text on the way to a longer one is garbage.
+    for (; i + 4 <= end; i += 4) {
+      const [a, b, c, d] = [bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!];
+      if ((a | b | c | d) >= 0x80) break;
+      text += String.fromCharCode(a, b, c, d);
+    }
     for (; i < end && bytes[i]! < 0x80; i++) text += String.fromCharCode(bytes[i]!);
     if (i === end) return text;
   }

@@ -64,7 +64,7 @@ export function decodeStat(view: DataView, offset: number): Stat {
   if (!Number.isSafeInteger(seconds)) {
     throw new FormatError(`Cannot read time: ${seconds} seconds`, { code: "bad-timestamp" });
   }
-  return { ...decodeCommon(view, offset), mtime: { seconds, nanoseconds } };
+  return decodeCommon(view, offset, { seconds, nanoseconds });
 }
 
 /**
@@ -74,16 +74,13 @@ export function decodeStat(view: DataView, offset: number): Stat {
  */
 export function decodeStatV1(view: DataView, offset: number): Stat {
   const time = view.getBigUint64(offset + 24, true);
-  return {
-    ...decodeCommon(view, offset),
-    mtime: {
-      seconds: Number(time / BigInt(NANOSECONDS_PER_SECOND)),
-      nanoseconds: Number(time % BigInt(NANOSECONDS_PER_SECOND)),
-    },
-  };
+  return decodeCommon(view, offset, {
+    seconds: Number(time / BigInt(NANOSECONDS_PER_SECOND)),
+    nanoseconds: Number(time % BigInt(NANOSECONDS_PER_SECOND)),
+  });
 }
 
-function decodeCommon(view: DataView, offset: number): Omit<Stat, "mtime"> {
+function decodeCommon(view: DataView, offset: number, mtime: Stat["mtime"]): Stat {
   const mode = view.getUint32(offset, true);
   if (mode > MODE_MAX || view.getUint32(offset + 4, true) !== 0) {
     throw new FormatError("Cannot read mode: more than 16 bits", { code: "type-mismatch" });
@@ -95,5 +92,6 @@ function decodeCommon(view: DataView, offset: number): Omit<Stat, "mtime"> {
     flags: hasFlags ? view.getBigUint64(offset + 8, true) : 0n,
     uid: view.getUint32(offset + 16, true),
     gid: view.getUint32(offset + 20, true),
+    mtime,
   };
 }

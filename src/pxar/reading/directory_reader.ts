@@ -23,28 +23,37 @@ const CHILD_SIZE_MIN = 18 + 26;
 
 const SMALL_COUNT_MAX = 1000;
 
+/** What a listing needs of the archive. */
+export interface ChildrenOptions {
+  /** The child that an item of a table speaks of. */
+  decode(table: PxarTable, item: GoodbyeItem): PxarChild;
+  /** Finds out what a table would say that is damaged. */
+  rebuild(reason: Error): PxarTable;
+  /** Is told once, behind the last child, why there may be more. */
+  onDamage(damage: Error): void;
+}
+
 /**
  * The children. A table lists what the directory holds without gaps, each name once: everything
  * else is refused, since something would be missing or there twice. Children that are damaged or
  * malformed themselves are passed over.
- *
- * @returns why the first of those could not be read
  */
 export function* readChildren(
   random: RandomInput,
-  table: PxarTable,
-  decode: (item: GoodbyeItem) => PxarChild,
-): Generator<PxarChild, Error | undefined, undefined> {
-  const items = readItems(random, table, decode);
+  stored: PxarTable,
+  { decode, rebuild, onDamage }: ChildrenOptions,
+): Generator<PxarChild, void, undefined> {
+  let table = stored;
+  let items: TableItems;
+  try {
+    items = readItems(random, table, decode);
+  } catch (error) {
+    if (stored.rebuilt !== undefined || !isDamage(error)) throw error;
+    table = rebuild(error);
+    items = readItems(random, table, decode);
+  }
   if (!items.isSorted) fail(random, table, "its items are not in the order of a search tree");
   const seen = new Map<string, ChildKind>();
-  const named = (child: PxarChild, item: GoodbyeItem): PxarChild => {
-    hashFileName(child.name);
-    if (filenameHash.high !== item.hashHigh || filenameHash.low !== item.hashLow) {
-      fail(random, table, `the hash of "${child.name}" is wrong`);
-    }
-    return child;
-  };
   let damage: Error | undefined;
   /** Where the next child begins; unknown behind one that cannot be read. */
   let expected: number | undefined = table.childrenOffset;
@@ -52,16 +61,18 @@ export function* readChildren(
     const item = items.at(items.order[position]!);
     const start = table.offset - item.offset;
     const next = table.offset - items.distanceAt(position + 1);
-    const read = () => {
-      const child = named(decode(item), item);
+    if (expected !== undefined && start > expected) failGap(random, table, expected);
+    let child: PxarChild;
+    try {
+      child = decode(table, item);
+      checkHash(random, table, child, item);
       // The table has no gap here: it is the entry that is too short.
       if (child.end < next && start + item.size === next) failGap(random, table, child.end);
-      return child;
-    };
-    if (expected !== undefined && start > expected) failGap(random, table, expected);
-    const child = attempt(read, start === (expected ?? start));
-    if (child instanceof Error) {
-      damage ??= child;
+    } catch (error) {
+      // Where the table says where a child is, that says nothing of the others.
+      const isInPlace = expected === undefined || start === expected;
+      if (!isDamage(error) && !(isInPlace && isMalformed(error))) throw error;
+      damage ??= error;
       expected = undefined;
       continue;
     }
@@ -73,20 +84,19 @@ export function* readChildren(
     yield child;
   }
   if (expected !== undefined && expected !== table.offset) failGap(random, table, expected);
-  return damage;
+  damage ??= table.rebuilt?.damage;
+  if (damage !== undefined) onDamage(damage);
 }
 
-/**
- * The error where a child itself cannot be read, which says nothing of the others. @param isInPlace
- * whether the table says where it is; otherwise the table is wrong
- */
-function attempt(decode: () => PxarChild, isInPlace: boolean): PxarChild | Error {
-  try {
-    return decode();
-  } catch (error) {
-    if (isDamage(error) || isInPlace && isMalformed(error)) return error;
-    throw error;
-  }
+function checkHash(
+  random: RandomInput,
+  table: PxarTable,
+  { name }: PxarChild,
+  { hashHigh, hashLow }: GoodbyeItem,
+): void {
+  hashFileName(name);
+  if (filenameHash.high === hashHigh && filenameHash.low === hashLow) return;
+  fail(random, table, `the hash of "${name}" is wrong`);
 }
 
 /** The items of a table, compactly. */
@@ -103,7 +113,7 @@ class TableItems {
   constructor(
     random: RandomInput,
     table: PxarTable,
-    decode: (item: GoodbyeItem) => PxarChild,
+    decode: ChildrenOptions["decode"],
   ) {
     const { count, childrenOffset } = table;
     this.#hashHighs = new Uint32Array(count);
@@ -115,7 +125,7 @@ class TableItems {
       const start = table.offset - item.offset;
       // What is outside of the directory is the decoder's to refuse, before memory goes into all
       // the rest.
-      if (!(start >= childrenOffset && start < table.offset)) decode(item);
+      if (!(start >= childrenOffset && start < table.offset)) decode(table, item);
       this.#hashHighs[index] = item.hashHigh;
       this.#hashLows[index] = item.hashLow;
       this.#offsets[index] = item.offset;
@@ -175,7 +185,7 @@ class TableItems {
 function readItems(
   random: RandomInput,
   table: PxarTable,
-  decode: (item: GoodbyeItem) => PxarChild,
+  decode: ChildrenOptions["decode"],
 ): TableItems {
   const { count, childrenOffset, offset } = table;
   if (count > CHILD_COUNT_MAX) {
