@@ -10,7 +10,7 @@ const STEP_BYTES = 256 << 10;
 /** Smaller ones are not worth it. */
 const REUSED_MIN_BYTES = 64 << 10;
 /** What is kept for the next uploads. */
-const KEPT_BYTES_MAX = 32 << 20;
+const KEPT_BYTES_MAX = 16 << 20;
 
 /** See the head of the module. */
 export class BufferStock {

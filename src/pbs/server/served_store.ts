@@ -13,6 +13,8 @@ import {
 } from "#src/threads/call_pool.ts";
 import type { Lane } from "#src/threads/call_pool.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
+import { keepHeapSmall } from "#ffi/libc/memory.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import type { SyncLevel } from "../storage/directory/directory_options.ts";
 import { createLockMemory } from "../storage/directory/process_lock.ts";
 import { startStoreThread } from "../thread_start.ts";
@@ -53,6 +55,8 @@ export class StoreThreads {
 
   /** They start when the first call needs them. */
   constructor(options: StoreThreadsOptions = {}) {
+    // Chunks go from thread to thread, and what the heap of each thread keeps of them adds up.
+    if (mayUseFfi) keepHeapSmall();
     const { spawn = startStoreThread } = options;
     const { count = Math.min(Math.max(navigator.hardwareConcurrency, 2), THREADS_MAX) } = options;
     this.pool = new CallPool({ spawn, role: STORE_SERVER_ROLE, count, queueMax: QUEUE_MAX });

@@ -9,7 +9,7 @@ import { StateError } from "#src/errors.ts";
 import { BufferStock } from "./buffer_stock.ts";
 
 /** Of all sessions together. A chunk of the reference's size has at most 16 MiB. */
-const TOTAL_BYTES = 64 << 20;
+const TOTAL_BYTES = 48 << 20;
 /** Of one session, so that no client leaves the others without. */
 const SHARE_BYTES = 24 << 20;
 
