@@ -261,6 +261,14 @@ export class Datastore implements CopyableStore {
     return startSnapshot(this.#store, options);
   }
 
+  /** See {@link CopyableStore.snapshotInfos}. Each is looked at when it is asked for. */
+  *snapshotInfos(group: GroupId): Iterable<SnapshotInfo> {
+    for (const id of this.snapshots(group).reverse()) {
+      const info = unlessGone(() => this.snapshotInfo(id));
+      if (info !== undefined) yield info;
+    }
+  }
+
   /** See {@link CopyableStore.openStored}. */
   openStored(id: SnapshotId): StoredSnapshot {
     const { storage } = this.#store;
@@ -351,5 +359,15 @@ export class Datastore implements CopyableStore {
   /** See {@link SnapshotStore.close}. */
   close(): void {
     this.#store.storage.close();
+  }
+}
+
+/** Undefined for what somebody has removed meanwhile. */
+function unlessGone<Result>(read: () => Result): Result | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof StateError && error.code === "not-found") return undefined;
+    throw error;
   }
 }

@@ -205,6 +205,13 @@ export class RemoteStore implements CopyableStore {
     return new StoredSnapshotWriter(this.#codec, options, destination);
   }
 
+  /** See {@link CopyableStore.snapshotInfos}. Without notes, which are asked for one by one. */
+  snapshotInfos(group: GroupId): SnapshotInfo[] {
+    const snapshots = this.#listSnapshots(group);
+    if (snapshots.length === 0) this.#requireGroup(group);
+    return snapshots.map(({ info }) => info).reverse();
+  }
+
   /** See {@link CopyableStore.openStored}. */
   openStored(id: SnapshotId): StoredSnapshot {
     return { id, ...this.#openSession(id) };

@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { SnapshotId } from "../format/snapshot_path.ts";
+import type { GroupId, SnapshotId } from "../format/snapshot_path.ts";
 import type { SnapshotStore } from "../ports.ts";
+import type { SnapshotInfo } from "../snapshot_types.ts";
 import type { SnapshotDestination } from "../snapshots/snapshot_destination.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -20,6 +21,12 @@ export interface StoredSnapshot extends Disposable {
 
 /** A place that snapshots can be copied from and to. */
 export interface CopyableStore extends SnapshotStore {
+  /**
+   * What is known of the snapshots of a group, newest first. One that goes meanwhile is left out.
+   *
+   * @throws {StateError} `not-found`
+   */
+  snapshotInfos(group: GroupId): Iterable<SnapshotInfo>;
   /**
    * Opens a finished snapshot as it is stored.
    *

@@ -139,9 +139,10 @@ class Sync {
   #syncGroup(group: GroupId): void {
     const all = this.#source.snapshots(group);
     const target = this.#stateOfTarget(group);
-    const wanted = this.#select(all, target);
+    const infos = this.#newInfos(group, target);
+    const wanted = this.#select(all, infos, target);
     const hasFailed = !this.#copyAll(wanted);
-    if (this.#options.isDryRun !== true) this.#carryMarks(group, target);
+    if (this.#options.isDryRun !== true) this.#carryMarks(group, infos, target);
     if (this.#options.removesVanished !== true || hasFailed) return;
     const times = new Set(all.map(({ time }) => time));
     for (const id of target.snapshots) {
@@ -149,24 +150,35 @@ class Sync {
     }
   }
 
+  /** What is known of snapshots back to the last one of the target, by time. */
+  #newInfos(group: GroupId, { last }: TargetGroup): Infos {
+    const infos = new Map<number, SnapshotInfo>();
+    for (const info of this.#source.snapshotInfos(group)) {
+      infos.set(info.id.time, info);
+      if (last !== undefined && info.id.time <= last.time) break;
+    }
+    return infos;
+  }
+
   /** The snapshots that are to be copied, oldest first; tells of the others. */
-  #select(all: readonly SnapshotId[], target: TargetGroup): SnapshotId[] {
+  #select(all: readonly SnapshotId[], infos: Infos, target: TargetGroup): SnapshotInfo[] {
     const { last = Infinity } = this.#options;
     const present = new Set(target.snapshots.map(({ time }) => time));
-    const wanted: SnapshotId[] = [];
+    const wanted: SnapshotInfo[] = [];
     const others: SyncOutcome[] = [];
     let count = 0;
     for (const id of all.toReversed()) {
       if (count >= last) break;
       const isYounger = target.last === undefined || id.time > target.last.time;
-      const reason = isYounger ? this.#reasonToSkip(id) : undefined;
+      const info = infos.get(id.time);
+      const reason = isYounger ? this.#reasonToSkip(info) : undefined;
       const name = qualifiedName(id);
       if (reason !== undefined) {
         others.push({ name, result: "skipped", reason });
         continue;
       }
       count++;
-      if (isYounger) wanted.push(id);
+      if (isYounger) wanted.push(info!);
       else if (present.has(id.time)) others.push({ name, result: "present" });
       else others.push({ name, result: "skipped", reason: "older-than-target" });
     }
@@ -174,9 +186,9 @@ class Sync {
     return wanted.reverse();
   }
 
-  #reasonToSkip(id: SnapshotId): SyncReason | undefined {
+  #reasonToSkip(info: SnapshotInfo | undefined): SyncReason | undefined {
     const { isEncryptedOnly, isVerifiedOnly } = this.#options;
-    const info = this.#source.snapshotInfo(id);
+    if (info === undefined) return "vanished";
     if (!info.isFinished) return "unfinished";
     if (isEncryptedOnly === true && !isEncrypted(info)) return "not-encrypted";
     if (isVerifiedOnly === true && info.verifyState?.state !== "ok") return "not-verified";
@@ -184,14 +196,14 @@ class Sync {
   }
 
   /** @returns whether none has failed */
-  #copyAll(wanted: readonly SnapshotId[]): boolean {
+  #copyAll(wanted: readonly SnapshotInfo[]): boolean {
     let isComplete = true;
-    for (const id of wanted) {
+    for (const info of wanted) {
       try {
-        this.#copy(id);
+        this.#copy(info);
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        this.#fail(qualifiedName(id), error);
+        this.#fail(qualifiedName(info.id), error);
         isComplete = false;
         // What is damaged stays so; of all others a later attempt may succeed, but only as long as
         // there is no younger one.
@@ -201,7 +213,7 @@ class Sync {
     return isComplete;
   }
 
-  #copy(id: SnapshotId): void {
+  #copy({ id, isProtected }: SnapshotInfo): void {
     const name = qualifiedName(id);
     const { isDryRun, onProgress, signal } = this.#options;
     if (isDryRun === true) return this.#tell({ name, result: "copied" });
@@ -215,7 +227,7 @@ class Sync {
         signal?.throwIfAborted();
         onProgress?.(id, progress);
       });
-      if (this.#source.snapshotInfo(id).isProtected) this.#target.setProtected(id, true);
+      if (isProtected) this.#target.setProtected(id, true);
       this.#tell({ name, result: "copied", counts });
     } finally {
       stored[Symbol.dispose]();
@@ -235,15 +247,9 @@ class Sync {
    * Marks that are no part of a snapshot: whoever was interrupted may have left the last one
    * without its protection.
    */
-  #carryMarks(group: GroupId, before: TargetGroup): void {
-    const { last, notes } = before;
-    if (
-      last !== undefined && this.#source.snapshots(group).some(({ time }) => time === last.time)
-    ) {
-      const isProtected = this.#source.snapshotInfo(last).isProtected;
-      if (isProtected && !this.#target.snapshotInfo(last).isProtected) {
-        this.#target.setProtected(last, true);
-      }
+  #carryMarks(group: GroupId, infos: Infos, { last, notes }: TargetGroup): void {
+    if (last !== undefined && infos.get(last.time)?.isProtected === true) {
+      if (!this.#target.snapshotInfo(last).isProtected) this.#target.setProtected(last, true);
     }
     const wanted = this.#source.groupInfo(group).notes;
     if (wanted === undefined || notes !== undefined) return;
@@ -327,6 +333,9 @@ class Sync {
     this.#options.onOutcome?.(outcome);
   }
 }
+
+/** By time. */
+type Infos = ReadonlyMap<number, SnapshotInfo>;
 
 /** What the target has of a group; nothing where there is none. */
 interface TargetGroup {

@@ -180,6 +180,17 @@ Deno.test("syncStores() carries notes and protection; the owner is the target's"
   assert.equal(target.snapshotInfo(next).isProtected, false);
 });
 
+Deno.test("syncStores() gives the last snapshot its protection where whoever was killed had not come to it", () => {
+  using scene = new Scene();
+  const [first, last] = [scene.backup("a", 1), scene.backup("a", 2)];
+  for (const id of [first, last]) scene.source.setProtected(id, true);
+  scene.sync();
+  for (const id of [first, last]) scene.target.setProtected(id, false);
+  scene.sync();
+  const states = [first, last].map((id) => scene.target.snapshotInfo(id).isProtected);
+  assert.deepEqual(states, [false, true]);
+});
+
 Deno.test("syncStores() does not carry the result of a verification", () => {
   using scene = new Scene();
   const id = scene.backup("a", 1);
