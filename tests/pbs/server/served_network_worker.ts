@@ -93,6 +93,14 @@ class ServedPort implements ServerPort {
     const datastore = Datastore.open(this.#path);
     try {
       if (path.endsWith("/namespace")) return datastore.namespaces(ns).map((one) => ({ ns: one }));
+      if (path.endsWith("/groups")) {
+        return datastore.groups(ns).map((group) => ({
+          "backup-type": group.type,
+          "backup-id": group.id,
+          "backup-count": datastore.snapshots(group).length,
+          owner: datastore.groupInfo(group).owner,
+        }));
+      }
       if (!path.endsWith("/snapshots")) throw serverFailure(404, `'${path}' not found`, this.name);
       return datastore.groups(ns)
         .filter(({ id }) => id === parameters["backup-id"])

@@ -19,16 +19,17 @@ import { assertSame } from "./_compare.ts";
 
 const FIRST_TIME = 1_700_000_000;
 
+/** A store behind a network thread. */
 class Server implements Disposable {
   readonly store: RemoteStore;
   readonly #link: NetworkLink;
   readonly #thread: Worker;
 
-  constructor() {
+  /** @param module of the thread @param server what it is told of its server */
+  constructor(module: string, server?: unknown) {
     const mailbox = createNetworkMailbox();
-    const url = new URL("../client/fake_network_worker.ts", import.meta.url);
-    this.#thread = new Worker(url, { type: "module" });
-    this.#thread.postMessage({ mailbox, server: undefined });
+    this.#thread = new Worker(new URL(module, import.meta.url), { type: "module" });
+    this.#thread.postMessage({ mailbox, server });
     const link = this.#link = new NetworkLink(mailbox);
     const authId = "me@pbs";
     this.store = new RemoteStore({ link, name: "fake", store: "main", authId, access: "write" });
@@ -68,7 +69,7 @@ function backUp(store: Datastore, random: Random, id: string, day: number): Snap
 
 Deno.test("syncStores() copies to a server and from there, as it is stored", () => {
   using home = new TempDirectory("sync-remote");
-  using server = new Server();
+  using server = new Server("../client/fake_network_worker.ts");
   for (const name of ["source", "target"]) makeStore(home.join(name));
   const [source, target] = [openStore(home.join("source")), openStore(home.join("target"))];
   const random = new Random(3);
@@ -89,4 +90,29 @@ Deno.test("syncStores() copies to a server and from there, as it is stored", () 
   assertSound(target);
   source.close();
   target.close();
+});
+
+Deno.test("syncStores() copies through the sessions of the real server, from one to another", () => {
+  using home = new TempDirectory("sync-served");
+  const paths = ["source", "one", "two"].map((name) => home.join(name));
+  paths.forEach(makeStore);
+  using one = new Server("../server/served_network_worker.ts", { path: paths[1] });
+  using two = new Server("../server/served_network_worker.ts", { path: paths[2] });
+  const source = openStore(paths[0]!);
+  const random = new Random(4);
+  for (let day = 1; day <= 2; day++) {
+    for (const id of ["a", "b"]) backUp(source, random, id, day);
+    for (const [from, to] of [[source, one.store], [one.store, two.store]] as const) {
+      const { outcomes } = syncStores(from, to);
+      assert.deepEqual(outcomes.filter(({ result }) => result === "failed"), []);
+      assert.equal(outcomes.filter(({ result }) => result === "copied").length, 2);
+    }
+  }
+  for (const path of paths.slice(1)) {
+    const store = openStore(path);
+    assertSame(source, store, true);
+    assertSound(store);
+    store.close();
+  }
+  source.close();
 });
