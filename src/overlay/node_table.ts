@@ -5,33 +5,7 @@
  * generation grows each time a slot is used again, so an id never means another file. The table
  * holds no sizes, times or modes: those are asked of the host each time. It holds only what the
  * host cannot tell: where a node is in the mounted tree, what stands for it in the diff and in the
- * lower tree, and the descriptor all openers share.
- *
- * Record of 128 bytes (words of 4 bytes, doubles of 8):
- *
- * | word | content |
- * |---|---|
- * | 0 | generation |
- * | 1 | flags ({@link Flag}) |
- * | 2 | lookups the kernel holds |
- * | 3 | open handles |
- * | 4 | nodes whose parent this is |
- * | 5 | slot of the parent directory |
- * | 6 | descriptor in the diff, or -1 |
- * | 7 | backing id of kernel passthrough, or 0 |
- * | 8 | next slot in the hash chain or the free list |
- * | 9 | file type, an `EntryType` |
- * | 10 | mutex |
- * | 11, 12 | of `name_store.ts` |
- * | 13 | I/O mode of the open inode (`IoMode`) |
- * | 14, 15 | partial file: offset of its data; number of blocks in its map |
- * | 16 | double: key ({@link lowerKey}, or the host's inode number) |
- * | 18 | double: id in the lower tree, or 0 |
- * | 20 | double: inode number shown |
- * | 22 | double: partial file: bytes of the lower file that are still visible |
- * | 24 | threads that make the block map durable at this moment |
- * | 25 | free |
- * | 26… | of `name_store.ts` |
+ * lower tree, and the descriptor all openers share. How it lies in memory: `node_layout.ts`.
  *
  * @module
  */
@@ -41,33 +15,22 @@ import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import { releaseLock } from "#src/threads/lock.ts";
 import { acquireGated } from "./gated_lock.ts";
 import { Flag } from "./node_flags.ts";
-import { NAME_ARENA_BYTES, NameStore } from "./name_store.ts";
-
-/** Most nodes the kernel may know at one time. Only those in use take memory. */
-export const NODE_COUNT_MAX = 1 << 20;
-const HASH_SIZE = 1 << 20;
-const GENERATION_MAX = (1 << 21) - 1;
-
-const RECORD_WORDS = 32;
-const RECORD_BYTES = RECORD_WORDS * 4;
-
-/** Words at the start of the shared state that belong to no node. */
-const Header = {
-  NAMESPACE_MUTEX: 0,
-  // 1, 5 and 6 are free.
-  FREE_HEAD: 2,
-  FREE_TAIL: 3,
-  /** Slots from here on were never used. */
-  FRESH: 4,
-  TEMPORARY_NAME: 7,
-  NODE_COUNT: 8,
-  OPEN_COUNT: 9,
-  /** 1: the diff has, or had, whole copies that were not synced. */
-  HAS_COPIES: 10,
-  /** 1: links may wait for their names (`linked_files.ts`). */
-  HAS_LINKED_FILES: 11,
-  WORDS: 1024,
-} as const;
+import { NameStore } from "./name_store.ts";
+import {
+  Double,
+  FIRST_SLOT,
+  GENERATION_MAX,
+  HASH_SIZE,
+  Header,
+  HEADER_BYTES,
+  LONG_NAMES_OFFSET,
+  NODE_COUNT_MAX,
+  NODES_OFFSET,
+  RECORD_BYTES,
+  RECORD_DOUBLES,
+  RECORD_WORDS,
+  Word,
+} from "./node_layout.ts";
 
 /**
  * With more nodes than this, those are forgotten too that are kept only for their inode numbers.
@@ -79,27 +42,6 @@ export function noteMode(table: NodeTable, slot: number, mode: number): void {
   if ((mode & 0o6000) !== 0) table.setFlags(slot, Flag.SETID);
 }
 
-const Word = {
-  GENERATION: 0,
-  FLAGS: 1,
-  LOOKUPS: 2,
-  OPENS: 3,
-  CHILDREN: 4,
-  PARENT: 5,
-  FD: 6,
-  BACKING: 7,
-  NEXT: 8,
-  TYPE: 9,
-  MUTEX: 10,
-  IO_MODE: 13,
-  DATA_OFFSET: 14,
-  MAP_BLOCKS: 15,
-  SETTLERS: 24,
-} as const;
-
-const Double = { KEY: 8, LOWER_ID: 9, INO: 10, LIMIT: 11 } as const;
-const RECORD_DOUBLES = RECORD_BYTES / 8;
-
 /** First inode number shown for nodes of the lower tree; host inode numbers are far below. */
 const LOWER_INO_BASE = 2 ** 48;
 
@@ -108,22 +50,8 @@ export function lowerKey(lowerId: number): number {
   return LOWER_INO_BASE + lowerId;
 }
 
-const HEADER_BYTES = Header.WORDS * 4;
-const HASH_BYTES = HASH_SIZE * 4;
-const NODES_OFFSET = HEADER_BYTES + HASH_BYTES;
-const LONG_NAMES_OFFSET = NODES_OFFSET + NODE_COUNT_MAX * RECORD_BYTES;
-const TOTAL_BYTES = LONG_NAMES_OFFSET + NAME_ARENA_BYTES;
-
 /** Slot of the root directory. */
-export const ROOT_SLOT = 1;
-
-/** Makes the memory of an empty table. Untouched parts of it take no memory. */
-export function createNodeTableMemory(): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(TOTAL_BYTES);
-  const words = new Int32Array(memory, 0, Header.WORDS);
-  words[Header.FRESH] = ROOT_SLOT;
-  return memory;
-}
+export const ROOT_SLOT = FIRST_SLOT;
 
 /**
  * One thread's view of the shared table. Methods that change the table's shape want the namespace

@@ -6,7 +6,8 @@
 
 import { createCounterMemory, type OverlayCounts, sumCounters } from "./counters.ts";
 import { createCopyMemory } from "./copy_job.ts";
-import { createNodeTableMemory, NodeTable } from "./node_table.ts";
+import { createNodeTableMemory } from "./node_layout.ts";
+import { NodeTable } from "./node_table.ts";
 
 /** Can be posted to a Worker. */
 export interface SharedState {
