@@ -8,7 +8,8 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import { Failure } from "#src/errors.ts";
+import { Failure, FormatError } from "#src/errors.ts";
+import { isDamage } from "#src/io/sound_read.ts";
 import type { OverlayContext } from "./context.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
@@ -28,7 +29,11 @@ export class DiffNames {
     this.#nodes = nodes;
   }
 
-  /** Whether a merged directory has no entries. */
+  /**
+   * Whether a merged directory has no entries. Of a damaged directory of the lower tree those count
+   * that can be read: nobody ever sees the others, and who has removed all the rest must be able to
+   * remove it, too.
+   */
   isEmpty(slot: number): boolean {
     const { table } = this.#context;
     const hidden = new Set<string>();
@@ -41,8 +46,13 @@ export class DiffNames {
         hidden.add(entry.name);
       }
     }
-    for (const { name } of this.#nodes.lowerDirectory(slot)?.entries() ?? []) {
-      if (!hidden.has(name)) return false;
+    try {
+      for (const { name } of this.#nodes.lowerDirectory(slot)?.entries() ?? []) {
+        if (!hidden.has(name)) return false;
+      }
+    } catch (error) {
+      // A disk that fails, or does not answer, may give them again.
+      if (!(error instanceof FormatError || isDamage(error))) throw error;
     }
     return true;
   }

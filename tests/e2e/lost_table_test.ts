@@ -146,6 +146,13 @@ Deno.test("a listing and an extraction go on behind damage in the middle of an a
         );
         assert.match(seen, /file-1-three\nfile-3-three/);
         assert.equal(seen.match(/Input\/output error/g)?.length, 2, seen);
+        if (options.length > 0) {
+          // rm is told of the damage, too; what it has left is empty.
+          const { stdout: left } = await mount.sh(
+            'cd "$1" && ! rm -rf three 2>&1; rmdir three; ls; mkdir three && ls -A three',
+          );
+          assert.match(left, /Input\/output error\none\ntwo\n$/);
+        }
         await pbkfs(["unmount", "-D", mount.root], true);
       }
     });

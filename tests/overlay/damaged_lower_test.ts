@@ -1,8 +1,8 @@
 /** Directories of the lower tree of which not everything can be read. */
 
 import assert from "node:assert/strict";
-import { Errno } from "#ffi/os_error.ts";
-import { FormatError } from "#src/errors.ts";
+import { Errno, OsError } from "#ffi/os_error.ts";
+import { type Failure, FormatError } from "#src/errors.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import { OpenSlot } from "#src/tree/file_system.ts";
 import type { DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
@@ -16,8 +16,17 @@ function fail(): never {
   throw new FormatError(DAMAGE.message);
 }
 
+function rethrow(damage: Error): never {
+  throw damage;
+}
+
+/** Why there may be more than a listing has. */
+type MakeDamage = () => Failure;
+
+const malformed: MakeDamage = () => new FormatError(DAMAGE.message);
+
 /** A tree with a directory `d` that has, beside what can be read, {@link LOST}. */
-function damagedTree(names: readonly string[]): MountableTree {
+function damagedTree(names: readonly string[], makeDamage: MakeDamage): MountableTree {
   const entries = Object.fromEntries(names.map((name) => [name, memoryFile(name)]));
   const tree = new MemoryTree(memoryDirectory({
     d: memoryDirectory(entries),
@@ -26,7 +35,7 @@ function damagedTree(names: readonly string[]): MountableTree {
   const whole = tree.root.lookup("d") as DirectoryNode;
   const damaged: DirectoryNode = Object.assign(Object.create(whole), {
     lookup: (name: string) => name === LOST || name === UNREADABLE ? fail() : whole.lookup(name),
-    *entries(onDamage: (damage: Error) => void = fail) {
+    *entries(onDamage: (damage: Error) => void = rethrow) {
       for (const entry of whole.entries()) {
         yield entry.name !== UNREADABLE ? entry : {
           name: UNREADABLE,
@@ -35,7 +44,7 @@ function damagedTree(names: readonly string[]): MountableTree {
           },
         };
       }
-      onDamage(new FormatError(DAMAGE.message));
+      onDamage(makeDamage());
     },
   });
   const of = (node: Node | undefined) => node?.id === whole.id ? damaged : node;
@@ -50,10 +59,14 @@ function damagedTree(names: readonly string[]): MountableTree {
   };
 }
 
-function withHarness(names: readonly string[], test: (harness: OverlayHarness) => void): void {
+function withHarness(
+  names: readonly string[],
+  test: (harness: OverlayHarness) => void,
+  makeDamage = malformed,
+): void {
   const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-damaged-" });
   try {
-    const harness = new OverlayHarness(damagedTree(names), diffPath);
+    const harness = new OverlayHarness(damagedTree(names, makeDamage), diffPath);
     test(harness);
     harness.unmount();
   } finally {
@@ -150,12 +163,40 @@ Deno.test("Overlay hides what the diff has removed, also where the lower tree is
   });
 });
 
-Deno.test("Overlay never takes a damaged directory for empty", () => {
+Deno.test("Overlay removes a damaged directory when all that can be read of it is gone", () => {
   withHarness(["a"], (harness) => {
+    assert.throws(() => harness.rmdir("d"), { errno: Errno.ENOTEMPTY });
+    assert.throws(() => harness.rename("whole", "d"), { errno: Errno.ENOTEMPTY });
     harness.unlink("d/a");
-    assert.throws(() => harness.rmdir("d"), DAMAGE);
-    assert.throws(() => harness.rename("whole", "d"), DAMAGE);
     assert.deepEqual(listedBeforeDamage(harness, "d"), []);
-    assert.deepEqual(harness.list("whole"), []);
+    harness.rmdir("d");
+    for (const _ of [1, 2]) {
+      assert.throws(() => harness.stat("d"), { errno: Errno.ENOENT });
+      assert.deepEqual(harness.list(""), ["whole"]);
+      harness.remount();
+    }
+    // Nothing of it shows through a new one.
+    harness.mkdir("d");
+    assert.deepEqual(harness.list("d"), []);
+    assert.throws(() => harness.stat(`d/${LOST}`), { errno: Errno.ENOENT });
   });
+});
+
+Deno.test("Overlay renames over a damaged directory when all that can be read of it is gone", () => {
+  withHarness([], (harness) => {
+    harness.create("whole/x");
+    harness.rename("whole", "d");
+    for (const _ of [1, 2]) {
+      assert.deepEqual(harness.list(""), ["d"]);
+      assert.deepEqual(harness.list("d"), ["x"]);
+      harness.remount();
+    }
+  });
+});
+
+Deno.test("Overlay does not take a directory for empty that the disk does not give", () => {
+  withHarness([], (harness) => {
+    assert.throws(() => harness.rmdir("d"), { errno: Errno.EIO });
+    assert.throws(() => harness.rename("whole", "d"), { errno: Errno.EIO });
+  }, () => new OsError(Errno.EIO, "read", "archive"));
 });
