@@ -8,7 +8,8 @@ import { AuthError } from "#src/errors.ts";
 import { LOGIN_CODE } from "#src/pbs/client/api.ts";
 import type { LoginChanges } from "#src/pbs/client/calls.ts";
 import type { NetworkLink } from "#src/pbs/client/network_link.ts";
-import type { Ticket } from "#src/pbs/client/server_login.ts";
+import type { ServerLogin, Ticket } from "#src/pbs/client/server_login.ts";
+import { SERVER_PASSWORD } from "#src/usecases/keys/secrets.ts";
 import type { ServerRepository } from "#src/usecases/datastore/repository.ts";
 import { authIdOf, type PreparedLogin } from "#src/usecases/datastore/server_login.ts";
 import { CERTIFICATE_CODE } from "#src/net/tls/connect.ts";
@@ -17,10 +18,17 @@ import { type ServerFlags, serverOptionsOf } from "../options/server.ts";
 import { askPassword } from "../terminal/password.ts";
 import { askYesNo } from "../terminal/question.ts";
 
+/** What a process that serves later needs to log in by itself. */
+export interface LoginSecrets {
+  readonly password: string;
+  readonly fingerprint: string | undefined;
+}
+
 /**
  * Logs in to a server, does something with it and ends the connections. The command must have the
  * use "network thread".
  *
+ * @param known what another process has found out already
  * @throws {AuthError} when it does not let us in, or nobody vouches for it
  * @throws {ProtocolError} when there is no way to it
  */
@@ -28,19 +36,36 @@ export async function withServer<Result>(
   repository: ServerRepository,
   flags: ServerFlags,
   context: CommandContext,
-  use: (link: NetworkLink) => Result | Promise<Result>,
+  use: (link: NetworkLink, secrets: LoginSecrets) => Result | Promise<Result>,
+  known?: LoginSecrets,
 ): Promise<Result> {
   const { prepareLogin } = await import("#src/usecases/datastore/server_login.ts");
   const { linkServer } = await import("#src/usecases/datastore/server_link.ts");
-  const ask = () => askPasswordOf(repository, context);
-  const prepared = await prepareLogin(repository, serverOptionsOf(flags), context, ask);
+  const ask = () => known?.password ?? askPasswordOf(repository, context);
+  const stated = serverOptionsOf(flags);
+  const prepared = known === undefined
+    ? await prepareLogin(repository, stated, context, ask)
+    : await prepareLogin(
+      repository,
+      { ...stated, fingerprint: known.fingerprint },
+      withoutPasswords(context),
+      ask,
+    );
   const link = linkServer(prepared.login);
   try {
-    await logIn(link, repository, prepared, context);
-    return await use(link);
+    const { password, fingerprint } = await logIn(link, repository, prepared, context, ask);
+    return await use(link, { password, fingerprint });
   } finally {
     link.stop();
   }
+}
+
+/** The process that has started this one has read the password, perhaps from a pipe. */
+function withoutPasswords(context: CommandContext): CommandContext {
+  return {
+    ...context,
+    environment: (name) => name.startsWith(SERVER_PASSWORD) ? undefined : context.environment(name),
+  };
 }
 
 function askPasswordOf(repository: ServerRepository, { terminal }: CommandContext) {
@@ -54,7 +79,8 @@ async function logIn(
   repository: ServerRepository,
   prepared: PreparedLogin,
   context: CommandContext,
-): Promise<void> {
+  ask: () => string | undefined,
+): Promise<ServerLogin> {
   const places = await import("#src/usecases/datastore/server_places.ts");
   const { host } = repository;
   const owner = { host, authId: authIdOf(repository) };
@@ -70,7 +96,7 @@ async function logIn(
       if (ticket !== null) {
         keeping(context, () => places.ticketCache(context)?.store(owner, ticket));
       }
-      return;
+      return { ...prepared.login, ...changes };
     } catch (error) {
       if (!(error instanceof AuthError)) throw error;
       if (error.code === CERTIFICATE_CODE && !prepared.isPinned && confirmed === undefined) {
@@ -79,7 +105,7 @@ async function logIn(
       } else if (error.code === LOGIN_CODE && mayAskPassword) {
         mayAskPassword = false;
         keeping(context, () => places.ticketCache(context)?.remove(owner));
-        const password = askPasswordOf(repository, context);
+        const password = ask();
         if (password === undefined) throw error;
         changes = { password };
       } else {

@@ -10,6 +10,7 @@ import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader, SnapshotStore } from "#src/pbs/ports.ts";
 import type { CommandContext } from "../command.ts";
 import { spawnThread } from "#src/usecases/threads.ts";
+import { addCacheOptions, type CacheFlags } from "../options/cache.ts";
 import { readCryptConfig } from "../keys/crypt.ts";
 import { addKeyOptions, type KeyOptions } from "../keys/key_choice.ts";
 import {
@@ -22,7 +23,7 @@ import {
 } from "./store.ts";
 
 /** Values of {@link addSnapshotOptions}. */
-export interface SnapshotOptions extends StoreOptions, KeyOptions {
+export interface SnapshotOptions extends StoreOptions, KeyOptions, CacheFlags {
   /**
    * Set by a command that reads only what needs no key: then none is used but one that was named.
    */
@@ -31,7 +32,7 @@ export interface SnapshotOptions extends StoreOptions, KeyOptions {
 
 /** Adds what says where a snapshot is and which key it needs. */
 export function addSnapshotOptions(command: Command): Command {
-  return addKeyOptions(addStoreOptions(command));
+  return addCacheOptions(addKeyOptions(addStoreOptions(command)));
 }
 
 /** A snapshot that was found, and its key. */

@@ -7,6 +7,7 @@
 import type { Command } from "commander";
 import { StateError } from "#src/errors.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
+import type { RemoteStore } from "#src/pbs/client/remote_store.ts";
 import type { SnapshotStore } from "#src/pbs/ports.ts";
 import {
   type GroupId,
@@ -24,17 +25,33 @@ import {
   addRepositoryOptions,
   datastorePath,
   REPOSITORY_ENVIRONMENT,
+  repositoryOf,
   type RepositoryOptions,
 } from "../options/repository.ts";
+import { addServerOptions, SERVER_ENVIRONMENT, type ServerFlags } from "../options/server.ts";
+
+/** Values of {@link addPlaceOptions}. */
+export interface PlaceOptions extends RepositoryOptions, ServerFlags {}
 
 /** Values of {@link addStoreOptions}. */
-export interface StoreOptions extends RepositoryOptions {
+export interface StoreOptions extends PlaceOptions {
   readonly ns?: string;
 }
 
+/** The options by which commands name a datastore, here or on a server. */
+export function addPlaceOptions(command: Command): Command {
+  return addServerOptions(addRepositoryOptions(command));
+}
+
+/** Environment variables of commands that need a datastore, for their help. */
+export const PLACE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  ...REPOSITORY_ENVIRONMENT,
+  ...SERVER_ENVIRONMENT,
+};
+
 /** The options by which commands name the datastore and the namespace in it. */
 export function addStoreOptions(command: Command): Command {
-  return addRepositoryOptions(command)
+  return addPlaceOptions(command)
     .option(
       "--ns <namespace>",
       "namespace, such as team/sub; else the value of PBS_NAMESPACE, else the root",
@@ -43,7 +60,7 @@ export function addStoreOptions(command: Command): Command {
 
 /** Environment variables of commands that also need a namespace, for their help. */
 export const STORE_ENVIRONMENT: Readonly<Record<string, string>> = {
-  ...REPOSITORY_ENVIRONMENT,
+  ...PLACE_ENVIRONMENT,
   PBS_NAMESPACE: "namespace where --ns is not given",
 };
 
@@ -59,12 +76,33 @@ export function namespaceOf(options: StoreOptions, context: CommandContext): Nam
  * @throws {UsageError} when there is none to be opened
  */
 export async function withStore<Result>(
-  options: RepositoryOptions & FormatChoice,
+  options: PlaceOptions & FormatChoice,
   context: CommandContext,
   access: "read" | "write",
   use: (store: SnapshotStore) => Result | Promise<Result>,
 ): Promise<Result> {
-  return await withDatastore(options, context, access, use);
+  return await withEither(options, context, access, { local: use, remote: use });
+}
+
+/** What is done with a datastore on this machine, and with one of a server. */
+export interface EitherUse<Result> {
+  local(store: Datastore): Result | Promise<Result>;
+  remote(store: RemoteStore): Result | Promise<Result>;
+}
+
+/** As {@link withStore}, for what is not the same here and there. */
+export async function withEither<Result>(
+  options: PlaceOptions & FormatChoice,
+  context: CommandContext,
+  access: "read" | "write",
+  { local, remote }: EitherUse<Result>,
+): Promise<Result> {
+  const repository = repositoryOf(options, context);
+  if (repository.kind === "directory") {
+    return await withDatastore(options, context, access, local);
+  }
+  const { withRemoteStore } = await import("./remote_store.ts");
+  return await withRemoteStore(repository, options, context, access, remote);
 }
 
 /** As {@link withStore}, for what can only be done with a datastore on this machine. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
+import type { RemoteStore } from "#src/pbs/client/remote_store.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { collectGarbage, type GcProgress } from "#src/pbs/gc/garbage_collection.ts";
 import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
@@ -11,6 +13,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "../output/output.ts";
+import { runServerTask } from "./server_task.ts";
 import { ProgressLine, type ProgressReport } from "../output/progress_line.ts";
 
 /** What to collect in, and where to tell of it. */
@@ -46,6 +49,31 @@ export function runGarbageCollection(job: GcJob): void {
   const fields = gcStatusFields(status);
   const isStream = output.form === "jsonl";
   output.value(isStream ? { type: "summary", ...fields } : fields, () => formatGcReport(status));
+}
+
+/**
+ * Has a server collect garbage, shows what its task says and what was found.
+ *
+ * @returns the exit code
+ * @throws {UsageError} when it is to spare something else than the server does
+ */
+export function collectOnServer(
+  store: RemoteStore,
+  keepMinutes: number | undefined,
+  terminal: Terminal,
+  output: Output,
+): number {
+  if (keepMinutes !== undefined) {
+    throw new UsageError("Cannot use --keep-minutes: a server spares what it is set to spare", {
+      option: "--keep-minutes",
+    });
+  }
+  if (!runServerTask(store, "gc", {}, terminal, output)) return 1;
+  const status = store.gcStatus();
+  const fields = gcStatusFields(status);
+  const isStream = output.form === "jsonl";
+  output.value(isStream ? { type: "summary", ...fields } : fields, () => formatGcReport(status));
+  return 0;
 }
 
 /** What a garbage collection found, as a server's log has it. */

@@ -4,8 +4,15 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
+import type { CallParameters } from "#src/pbs/client/network_thread/server_port.ts";
+import {
+  groupParameters,
+  type RemoteStore,
+  snapshotParameters,
+} from "#src/pbs/client/remote_store.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
-import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
+import { qualifiedName, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import type {
   VerifiedSnapshot,
   VerifyFault,
@@ -19,6 +26,7 @@ import {
   verificationRecord,
   verifyDatastore,
 } from "#src/usecases/datastore/verification.ts";
+import { runServerTask } from "./server_task.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine, type ProgressReport } from "../output/progress_line.ts";
 import { formatHumanBytes } from "../terminal/byte_sizes.ts";
@@ -55,6 +63,42 @@ export function reportVerification(
   const value = output.form === "jsonl" ? { type: "summary", ...record } : record;
   output.value(value, () => formatReport(report));
   return isGood;
+}
+
+/**
+ * Has a server verify, and shows what its task says.
+ *
+ * @returns whether nothing is damaged
+ * @throws {UsageError} when it is to do what only who has the chunks can
+ */
+export function verifyOnServer(
+  store: RemoteStore,
+  scope: VerifyScope,
+  { ignoreVerified, outdatedAfterDays, crypts }: VerifyOptions,
+  terminal: Terminal,
+  output: Output,
+): boolean {
+  if (crypts !== undefined) {
+    throw new UsageError("Cannot use a key: a server verifies without", { option: "--keyfile" });
+  }
+  return runServerTask(
+    store,
+    "verify",
+    {
+      ...parametersOf(scope),
+      "ignore-verified": ignoreVerified ?? scope.kind !== "snapshot",
+      "outdated-after": outdatedAfterDays,
+    },
+    terminal,
+    output,
+  );
+}
+
+function parametersOf(scope: VerifyScope): CallParameters {
+  if (scope.kind === "namespace") {
+    return scope.namespace === ROOT_NAMESPACE ? {} : { ns: scope.namespace };
+  }
+  return scope.kind === "group" ? groupParameters(scope.group) : snapshotParameters(scope.snapshot);
 }
 
 function describeProgress(progress: VerifyProgress): ProgressReport {

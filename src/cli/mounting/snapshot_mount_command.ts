@@ -1,10 +1,13 @@
 /**
- * How commands mount what is in a snapshot: the launching process finds the snapshot and unlocks
- * its key, the serving process gets both.
+ * How commands mount what is in a snapshot: the launching process finds the snapshot, unlocks its
+ * key and logs in to its server; the serving process gets what these took.
  *
  * @module
  */
 
+import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import type { SnapshotStore } from "#src/pbs/ports.ts";
+import type { StoreAddress } from "#src/pbs/store_address.ts";
 import type { CommandContext } from "../command.ts";
 import {
   launchTreeMount,
@@ -12,10 +15,11 @@ import {
   servesItself,
   type TreeMountOptions,
 } from "../options/tree_mount_options.ts";
-import { datastorePath } from "../options/repository.ts";
+import { repositoryOf } from "../options/repository.ts";
 import { findSnapshot, type SnapshotOptions } from "../datastore/snapshot_access.ts";
-import type { SnapshotRequest } from "#src/usecases/mounting/snapshot_to_mount.ts";
-import { namespaceOf, parseTarget, snapshotOf, withStore } from "../datastore/store.ts";
+import type { LoginSecrets } from "../datastore/server.ts";
+import { namespaceOf, parseTarget, snapshotOf, withDatastore } from "../datastore/store.ts";
+import type { LauncherSecrets } from "./launcher_secrets.ts";
 
 /** What is mounted where. */
 export interface MountPlace {
@@ -29,8 +33,6 @@ export type MountOutcome =
   | { readonly state: "mounted"; readonly pid: number; readonly mountPath: string }
   | { readonly state: "ended"; readonly code: number };
 
-const NO_KEY = new Uint8Array(0);
-
 /**
  * Mounts, and returns when the mount answers; in the foreground when it has ended. @throws what the
  * serving process failed with
@@ -41,34 +43,58 @@ export async function mountSnapshot(
   context: CommandContext,
 ): Promise<MountOutcome> {
   const tree = parseTreeMount(target, options, context);
-  const isBackground = options.handshake === true;
-  const { id, key } = await withStore(options, context, "read", async (store) => {
-    if (isBackground) {
-      const { readKeyOfLauncher } = await import("./launcher_key.ts");
-      const id = snapshotOf(store, parseTarget(snapshot, namespaceOf(options, context)));
-      return { id, key: readKeyOfLauncher() };
+  const handed = options.handshake === true ? await readHanded() : undefined;
+  const find = async (store: SnapshotStore): Promise<FoundKey> => {
+    if (handed === undefined) {
+      const { id, crypt } = await findSnapshot(store, snapshot, options, context);
+      return { id, key: crypt?.key };
     }
-    const { id, crypt } = await findSnapshot(store, snapshot, options, context);
-    return { id, key: crypt?.key };
-  });
-  if (!servesItself(options)) {
-    const pid = await launchTreeMount(tree, context, key ?? NO_KEY);
-    return { state: "mounted", pid, mountPath: tree.mountPath };
-  }
-  const request: SnapshotRequest = {
-    store: {
-      kind: "directory",
-      path: datastorePath(options, context),
-      serverStore: options.serverStore,
-    },
-    snapshot: id,
-    archive,
-    key,
+    const id = snapshotOf(store, parseTarget(snapshot, namespaceOf(options, context)));
+    return { id, key: handed.key };
   };
-  const { serveMount } = await import("./serving.ts");
-  const code = await serveMount(tree, options, async () => {
-    const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
-    return snapshotToMount(request);
-  });
-  return { state: "ended", code };
+  const mount = async (
+    { id, key }: FoundKey,
+    store: StoreAddress,
+    login: LoginSecrets | undefined,
+  ): Promise<MountOutcome> => {
+    if (!servesItself(options)) {
+      const { formatSecrets } = await import("./launcher_secrets.ts");
+      const pid = await launchTreeMount(tree, context, formatSecrets({ key, login }));
+      return { state: "mounted", pid, mountPath: tree.mountPath };
+    }
+    const { serveMount } = await import("./serving.ts");
+    const code = await serveMount(tree, options, async () => {
+      const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
+      return snapshotToMount({ store, snapshot: id, archive, key });
+    });
+    return { state: "ended", code };
+  };
+  const repository = repositoryOf(options, context);
+  if (repository.kind === "directory") {
+    const { kind, path } = repository;
+    const { serverStore } = options;
+    const found = await withDatastore(options, context, "read", find);
+    return await mount(found, { kind, path, serverStore }, undefined);
+  }
+  const { withRemoteStore } = await import("../datastore/remote_store.ts");
+  // The connections last as long as the mount.
+  return await withRemoteStore(
+    repository,
+    options,
+    context,
+    "read",
+    async (store, address, login) => await mount(await find(store), address, login),
+    handed?.login,
+  );
+}
+
+/** A snapshot, and the 32 bytes of its key. */
+interface FoundKey {
+  readonly id: SnapshotId;
+  readonly key: Uint8Array | undefined;
+}
+
+async function readHanded(): Promise<LauncherSecrets> {
+  const { readSecretsOfLauncher } = await import("./launcher_secrets.ts");
+  return readSecretsOfLauncher();
 }

@@ -28,7 +28,10 @@ export const REPOSITORY_ENVIRONMENT: Readonly<Record<string, string>> = {
 /** The options by which commands name the datastore. */
 export function addRepositoryOptions(command: Command): Command {
   return command
-    .option("--repository <repository>", "datastore: dir:/path; else the value of PBS_REPOSITORY")
+    .option(
+      "--repository <repository>",
+      "datastore: dir:/path, or user@realm@host:port:name; else the value of PBS_REPOSITORY",
+    )
     .option(
       "--server-store <name>",
       "name under which a server on this machine serves the same directory, to take its locks too",
@@ -45,7 +48,8 @@ export function repositoryOf(options: RepositoryOptions, context: CommandContext
   if (text !== undefined && text !== "") return parseRepository(text);
   throw new UsageError("unable to get (default) repository", {
     option: "--repository",
-    hint: "Give it with --repository dir:/path or PBS_REPOSITORY",
+    hint:
+      "Give it with --repository dir:/path, --repository user@realm@host:name or PBS_REPOSITORY",
   });
 }
 
@@ -75,7 +79,7 @@ export function datastorePath(options: RepositoryOptions, context: CommandContex
   const repository = repositoryOf(options, context);
   if (repository.kind === "directory") return repository.path;
   throw new UsageError(
-    `Cannot use "${formatRepository(repository)}": servers are not supported yet`,
+    `Cannot use "${formatRepository(repository)}": this needs a datastore on this machine`,
     { code: "unsupported", option: "--repository", hint: "Use a local datastore: dir:/path" },
   );
 }

@@ -4,10 +4,9 @@
  * @module
  */
 
-import type { Datastore } from "#src/pbs/datastore.ts";
 import { BACKUP_TYPES, type BackupType } from "#src/pbs/format/snapshot_path.ts";
-import { readGcStatus } from "#src/pbs/gc/garbage_collection.ts";
-import { gcStatusFields } from "#src/pbs/gc/status.ts";
+import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
+import type { SnapshotStore } from "#src/pbs/ports.ts";
 import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import type { Output } from "./output.ts";
 import type { PartialListing } from "./partial_listing.ts";
@@ -28,17 +27,17 @@ export interface StatusRecord {
   readonly used: number;
 }
 
-/** The status; with `isVerbose` also what is in the datastore, in all namespaces. */
+/** The status; with `gcStatus` also what is in the datastore, in all namespaces. */
 export function statusRecord(
-  store: Datastore,
-  isVerbose: boolean,
+  store: SnapshotStore,
+  gcStatus: (() => GcStatus) | undefined,
   listing: PartialListing,
 ): StatusRecord {
   const { totalBytes, usedBytes, availableBytes } = store.status();
   return {
     avail: availableBytes,
-    counts: isVerbose ? countSnapshots(store, listing) : undefined,
-    "gc-status": isVerbose ? gcStatusFields(readGcStatus(store)) : undefined,
+    counts: gcStatus ? countSnapshots(store, listing) : undefined,
+    "gc-status": gcStatus && gcStatusFields(gcStatus()),
     total: totalBytes,
     used: usedBytes,
   };
@@ -66,7 +65,7 @@ export function formatStatus(record: StatusRecord, output: Output): string {
 }
 
 function countSnapshots(
-  store: Datastore,
+  store: SnapshotStore,
   listing: PartialListing,
 ): NonNullable<StatusRecord["counts"]> {
   const counts: Record<BackupType | "other", TypeCount | null> = {

@@ -9,6 +9,7 @@ import { Failure, StateError, UsageError } from "#src/errors.ts";
 import { currentSeconds, isAheadOf } from "../clock.ts";
 import { BlobCodec } from "../crypt/blob_codec.ts";
 import type { Manifest } from "../format/manifest.ts";
+import { type GcStatus, parseGcStatus } from "../gc/status.ts";
 import {
   formatGroup,
   formatSnapshot,
@@ -50,6 +51,7 @@ import {
 } from "./rest_answers.ts";
 import { BaseStorage, type OpenSession } from "./base_storage.ts";
 import type { ChunkDiskCacheAddress } from "./chunk_disk_cache.ts";
+import { followTask } from "./tasks.ts";
 import { ServerDestination } from "./server_destination.ts";
 import { ServerStorage, type ServerStorageDescription } from "./server_storage.ts";
 
@@ -127,7 +129,7 @@ export class RemoteStore implements CopyableStore {
   groupInfo(group: GroupId): GroupInfo {
     const { owner, hasNotes } = this.#requireGroup(group);
     const snapshots = this.#listSnapshots(group).toReversed();
-    const notes = hasNotes ? this.#get("group-notes", ofGroup(group)) : "";
+    const notes = hasNotes ? this.#get("group-notes", groupParameters(group)) : "";
     return {
       id: group,
       owner,
@@ -143,7 +145,7 @@ export class RemoteStore implements CopyableStore {
     this.#requireWritable();
     checkOwner(owner);
     this.#requireGroup(group);
-    this.#rest("POST", "change-owner", { ...ofGroup(group), "new-owner": owner });
+    this.#rest("POST", "change-owner", { ...groupParameters(group), "new-owner": owner });
   }
 
   /** See {@link SnapshotStore.setGroupNotes}. */
@@ -151,7 +153,7 @@ export class RemoteStore implements CopyableStore {
     this.#requireWritable();
     checkNotes(notes);
     this.#requireGroup(group);
-    this.#rest("PUT", "group-notes", { ...ofGroup(group), notes });
+    this.#rest("PUT", "group-notes", { ...groupParameters(group), notes });
   }
 
   /** See {@link SnapshotStore.snapshots}. */
@@ -165,7 +167,10 @@ export class RemoteStore implements CopyableStore {
   snapshotInfo(snapshot: SnapshotId): SnapshotInfo {
     const { info, hasNotes } = this.#requireSnapshot(snapshot);
     if (!hasNotes) return info;
-    const notes = parseText(this.#get("notes", ofSnapshot(snapshot)) ?? "", this.#options.name);
+    const notes = parseText(
+      this.#get("notes", snapshotParameters(snapshot)) ?? "",
+      this.#options.name,
+    );
     return { ...info, notes: notes === "" ? undefined : notes };
   }
 
@@ -245,14 +250,14 @@ export class RemoteStore implements CopyableStore {
     this.#requireWritable();
     checkNotes(notes);
     this.#requireSnapshot(snapshot);
-    this.#rest("PUT", "notes", { ...ofSnapshot(snapshot), notes });
+    this.#rest("PUT", "notes", { ...snapshotParameters(snapshot), notes });
   }
 
   /** See {@link SnapshotStore.setProtected}. */
   setProtected(snapshot: SnapshotId, isProtected: boolean): void {
     this.#requireWritable();
     this.#requireSnapshot(snapshot);
-    this.#rest("PUT", "protected", { ...ofSnapshot(snapshot), protected: isProtected });
+    this.#rest("PUT", "protected", { ...snapshotParameters(snapshot), protected: isProtected });
   }
 
   /** See {@link SnapshotStore.addClientLog}. */
@@ -264,14 +269,14 @@ export class RemoteStore implements CopyableStore {
     this.#requireWritable();
     this.#requireSnapshot(snapshot);
     const blob = this.#codec.encodeBytes(content, { compress: true, crypt: options.crypt });
-    this.#rest("POST", "upload-backup-log", ofSnapshot(snapshot), blob);
+    this.#rest("POST", "upload-backup-log", snapshotParameters(snapshot), blob);
   }
 
   /** See {@link SnapshotStore.forget}. */
   forget(snapshot: SnapshotId): void {
     this.#requireWritable();
     this.#requireSnapshot(snapshot);
-    this.#rest("DELETE", "snapshots", ofSnapshot(snapshot));
+    this.#rest("DELETE", "snapshots", snapshotParameters(snapshot));
   }
 
   /** See {@link SnapshotStore.forgetGroup}. */
@@ -280,7 +285,7 @@ export class RemoteStore implements CopyableStore {
     this.#requireGroup(group);
     const kept = this.#listSnapshots(group).flatMap(({ info: { id } }): KeptSnapshot[] => {
       try {
-        this.#rest("DELETE", "snapshots", ofSnapshot(id));
+        this.#rest("DELETE", "snapshots", snapshotParameters(id));
         return [];
       } catch (error) {
         if (!(error instanceof StateError) || !KEEPING.has(error.code)) throw error;
@@ -289,7 +294,7 @@ export class RemoteStore implements CopyableStore {
     });
     if (kept.length === 0) {
       // It may have gone with its last snapshot.
-      unlessNotFound(() => this.#rest("DELETE", "groups", ofGroup(group)));
+      unlessNotFound(() => this.#rest("DELETE", "groups", groupParameters(group)));
     }
     return kept;
   }
@@ -312,6 +317,23 @@ export class RemoteStore implements CopyableStore {
     return parseSpace(this.#get("status"), this.#options.name);
   }
 
+  /** What the last garbage collection found. */
+  gcStatus(): GcStatus {
+    return parseGcStatus(JSON.stringify(this.#get("gc")), this.#options.name);
+  }
+
+  /**
+   * Starts a task of the server and waits for its end.
+   *
+   * @param name of the call that starts it: `gc`, `verify`
+   * @param onLine is given what it says
+   * @returns `OK`, or what went wrong
+   */
+  runTask(name: string, parameters: CallParameters, onLine: (text: string) => void): string {
+    const upid = parseText(this.#rest("POST", name, parameters), this.#options.name);
+    return followTask(this.#link, upid, this.#options.name, onLine);
+  }
+
   /** Ends the connection: snapshots that are open are not readable any more. */
   close(): void {
     this.#options.end?.();
@@ -321,7 +343,7 @@ export class RemoteStore implements CopyableStore {
     const { group, time } = options;
     const begin = (id: SnapshotId): StartedBackup => {
       const { store } = this.#options;
-      const parameters = { store, ...ofSnapshot(id), benchmark: false, debug: false };
+      const parameters = { store, ...snapshotParameters(id), benchmark: false, debug: false };
       const request = { what: "open-backup", parameters } as const;
       const answer = this.#inNamespace(group.ns, () => this.#link.ask(request));
       return { id, ...answer as Omit<StartedBackup, "id"> };
@@ -367,7 +389,7 @@ export class RemoteStore implements CopyableStore {
   /** A session that reads a snapshot. @throws {StateError} `not-found` */
   #openSession(snapshot: SnapshotId): OpenSession {
     const { store } = this.#options;
-    const parameters = { store, ...ofSnapshot(snapshot), debug: false };
+    const parameters = { store, ...snapshotParameters(snapshot), debug: false };
     const request = { what: "open-reader", parameters } as const;
     const session = this.#inNamespace(snapshot.group.ns, () => this.#link.ask(request)) as number;
     const storage = new ServerStorage(this.#describe(session));
@@ -397,7 +419,7 @@ export class RemoteStore implements CopyableStore {
 
   /** None where there is no such group. */
   #listSnapshots(group: GroupId): ListedSnapshot[] {
-    const data = this.#inNamespace(group.ns, () => this.#get("snapshots", ofGroup(group)));
+    const data = this.#inNamespace(group.ns, () => this.#get("snapshots", groupParameters(group)));
     return parseSnapshots(data, group.ns, this.#options.name)
       .filter(({ info }) => info.id.group.type === group.type && info.id.group.id === group.id);
   }
@@ -476,12 +498,14 @@ interface StartedBackup {
   readonly previousTime: number | null;
 }
 
-function ofGroup({ ns, type, id }: GroupId): CallParameters {
+/** A group as calls name it. */
+export function groupParameters({ ns, type, id }: GroupId): CallParameters {
   return { "backup-type": type, "backup-id": id, ...ns === ROOT_NAMESPACE ? {} : { ns } };
 }
 
-function ofSnapshot({ group, time }: SnapshotId): CallParameters {
-  return { ...ofGroup(group), "backup-time": time };
+/** A snapshot as calls name it. */
+export function snapshotParameters({ group, time }: SnapshotId): CallParameters {
+  return { ...groupParameters(group), "backup-time": time };
 }
 
 function notFound(what: string, ns: Namespace): StateError {

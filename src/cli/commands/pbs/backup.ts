@@ -21,7 +21,7 @@ import {
   Output,
   OUTPUT_ENVIRONMENT,
 } from "../../output/output.ts";
-import { datastorePath } from "../../options/repository.ts";
+import { repositoryOf } from "../../options/repository.ts";
 import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import type { BackupCallbacks, FinishedBackup, NewBackup } from "#src/usecases/datastore/backup.ts";
@@ -83,7 +83,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
     const output = new Output(options, context);
     const { readHostName } = await import("../../options/host_name.ts");
     const request = parseBackupRequest(options, namespaceOf(options, context), readHostName);
-    datastorePath(options, context);
+    repositoryOf(options, context);
     const plan = planBackupKeys(options, defaultKeys(context));
     warnOfFuture(request, options, output);
     const { runBackup, runBackupPlan } = await import("#src/usecases/datastore/backup.ts");

@@ -14,14 +14,14 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../output/output.ts";
 import {
-  addRepositoryOptions,
-  REPOSITORY_ENVIRONMENT,
-  type RepositoryOptions,
-} from "../../options/repository.ts";
-import { withDatastore } from "../../datastore/store.ts";
+  addPlaceOptions,
+  PLACE_ENVIRONMENT,
+  type PlaceOptions,
+  withEither,
+} from "../../datastore/store.ts";
 import { STORE_USES } from "../../datastore/store_uses.ts";
 
-interface GcOptions extends RepositoryOptions, FormatChoice {
+interface GcOptions extends PlaceOptions, FormatChoice {
   readonly keepMinutes?: string;
 }
 
@@ -40,7 +40,7 @@ export const gcCommand: CommandModule<GcOptions> = {
         "--keep-minutes <count>",
         "spare what was used so lately; default is 1445: a day and five minutes",
       );
-    return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
+    return addHelpNotes(addFormatOptions(addPlaceOptions(command)), {
       examples: [
         { text: "After pruning", line: "pbkfs pbs gc --repository dir:/srv/store" },
         {
@@ -48,7 +48,7 @@ export const gcCommand: CommandModule<GcOptions> = {
           line: `pbkfs pbs gc --format json 2>/dev/null | jq '."removed-bytes"'`,
         },
       ],
-      environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+      environment: { ...PLACE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
     });
   },
 
@@ -57,16 +57,15 @@ export const gcCommand: CommandModule<GcOptions> = {
     const keepMinutes = options.keepMinutes === undefined
       ? undefined
       : wholeNumber(options.keepMinutes, "--keep-minutes", 0, MINUTES_MAX);
-    const { runGarbageCollection } = await import("../../jobs/gc_job.ts");
-    await withDatastore(options, context, "write", (store) => {
-      runGarbageCollection({
-        store,
-        keepMinutes,
-        storeName: options.serverStore,
-        terminal: context.terminal,
-        output,
-      });
+    const { collectOnServer, runGarbageCollection } = await import("../../jobs/gc_job.ts");
+    const { terminal } = context;
+    return await withEither(options, context, "write", {
+      local(store) {
+        const storeName = options.serverStore;
+        runGarbageCollection({ store, keepMinutes, storeName, terminal, output });
+        return 0;
+      },
+      remote: (store) => collectOnServer(store, keepMinutes, terminal, output),
     });
-    return 0;
   },
 };

@@ -9,17 +9,18 @@ import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandGroup, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
-import { addRepositoryOptions, type RepositoryOptions } from "../../options/repository.ts";
 import {
+  addPlaceOptions,
   addStoreOptions,
   namespaceOf,
+  type PlaceOptions,
   STORE_ENVIRONMENT,
   type StoreOptions,
   withStore,
 } from "../../datastore/store.ts";
 import { STORE_USES } from "../../datastore/store_uses.ts";
 
-interface NamespaceOptions extends RepositoryOptions, FormatChoice {
+interface NamespaceOptions extends PlaceOptions, FormatChoice {
   readonly args: readonly string[];
   readonly deleteGroups?: boolean;
 }
@@ -65,7 +66,7 @@ const createCommand: CommandModule<NamespaceOptions> = {
     const command = new Command("create")
       .description("Make a namespace inside of one that exists")
       .argument("<namespace>", "namespace, such as team/sub");
-    return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
+    return addHelpNotes(addFormatOptions(addPlaceOptions(command)), {
       examples: [{ text: "A namespace", line: "pbkfs pbs namespace create team" }],
       environment: STORE_ENVIRONMENT,
     });
@@ -88,7 +89,7 @@ const deleteCommand: CommandModule<NamespaceOptions> = {
       .description("Remove an empty namespace")
       .argument("<namespace>", "namespace")
       .option("--delete-groups", "remove what is in it too, except protected snapshots");
-    return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
+    return addHelpNotes(addFormatOptions(addPlaceOptions(command)), {
       examples: [
         { text: "An empty namespace", line: "pbkfs pbs namespace delete team/sub" },
         {

@@ -5,6 +5,8 @@
  */
 
 import { Command } from "commander";
+import type { GcStatus } from "#src/pbs/gc/status.ts";
+import type { SnapshotStore } from "#src/pbs/ports.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import {
@@ -14,14 +16,14 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../output/output.ts";
 import {
-  addRepositoryOptions,
-  REPOSITORY_ENVIRONMENT,
-  type RepositoryOptions,
-} from "../../options/repository.ts";
-import { withDatastore } from "../../datastore/store.ts";
+  addPlaceOptions,
+  PLACE_ENVIRONMENT,
+  type PlaceOptions,
+  withEither,
+} from "../../datastore/store.ts";
 import { STORE_USES } from "../../datastore/store_uses.ts";
 
-interface StatusOptions extends RepositoryOptions, FormatChoice {
+interface StatusOptions extends PlaceOptions, FormatChoice {
   readonly verbose?: boolean;
 }
 
@@ -33,12 +35,12 @@ export const statusCommand: CommandModule<StatusOptions> = {
     const command = new Command("status")
       .description("Show how full a datastore is")
       .option("--verbose", "also what is in it, and what the last garbage collection found");
-    return addHelpNotes(addFormatOptions(addRepositoryOptions(command)), {
+    return addHelpNotes(addFormatOptions(addPlaceOptions(command)), {
       examples: [
         { text: "Space", line: "pbkfs pbs status --repository dir:/srv/store" },
         { text: "Everything there is to know", line: "pbkfs pbs status --verbose --format json" },
       ],
-      environment: { ...REPOSITORY_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+      environment: { ...PLACE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
     });
   },
 
@@ -46,11 +48,16 @@ export const statusCommand: CommandModule<StatusOptions> = {
     const output = new Output(options, context);
     const { PartialListing } = await import("../../output/partial_listing.ts");
     const { formatStatus, statusRecord } = await import("../../output/datastore_status.ts");
-    await withDatastore(options, context, "read", (store) => {
+    const show = (store: SnapshotStore, gcStatus: () => GcStatus) => {
       const listing = new PartialListing(output);
-      const record = statusRecord(store, options.verbose === true, listing);
+      const record = statusRecord(store, options.verbose === true ? gcStatus : undefined, listing);
       output.value(record, () => formatStatus(record, output));
       listing.finish();
+    };
+    const { readGcStatus } = await import("#src/pbs/gc/garbage_collection.ts");
+    await withEither(options, context, "read", {
+      local: (store) => show(store, () => readGcStatus(store)),
+      remote: (store) => show(store, () => store.gcStatus()),
     });
     return 0;
   },

@@ -21,7 +21,7 @@ import {
   parseTarget,
   STORE_ENVIRONMENT,
   type StoreOptions,
-  withDatastore,
+  withEither,
 } from "../../datastore/store.ts";
 import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 
@@ -80,7 +80,7 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
     const outdatedAfterDays = options.outdatedAfter === undefined
       ? undefined
       : wholeNumber(options.outdatedAfter, "--outdated-after", 0, DAYS_MAX);
-    const { reportVerification } = await import("../../jobs/verify_job.ts");
+    const { reportVerification, verifyOnServer } = await import("../../jobs/verify_job.ts");
     const { givenCryptConfig } = await import("../../keys/crypt.ts");
     const crypt = await givenCryptConfig(options, context);
     const access = options.readOnly === true ? "read" : "write";
@@ -91,12 +91,11 @@ export const verifyStoreCommand: CommandModule<VerifyOptions> = {
       crypts: crypt && [crypt],
       storeName: options.serverStore,
     };
-    const isGood = await withDatastore(
-      options,
-      context,
-      access,
-      (store) => reportVerification(store, scope, verifyOptions, context.terminal, output),
-    );
+    const { terminal } = context;
+    const isGood = await withEither(options, context, access, {
+      local: (store) => reportVerification(store, scope, verifyOptions, terminal, output),
+      remote: (store) => verifyOnServer(store, scope, verifyOptions, terminal, output),
+    });
     return isGood ? 0 : 1;
   },
 };
