@@ -15,7 +15,7 @@ Deno.test("repositoryOf() takes the option before the environment", () => {
   );
 });
 
-Deno.test("datastorePath() says that servers are not supported", () => {
+Deno.test("datastorePath() refuses a server", () => {
   assert.throws(
     () => datastorePath({ repository: "h:main" }, contextOf({})),
     { code: "unsupported", message: /root@pam@h:8007:main/ },

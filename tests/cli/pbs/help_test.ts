@@ -46,7 +46,6 @@ const USAGE_ERRORS: readonly [string, RegExp][] = [
   ["list --nope", /unknown option '--nope'/],
   ["list", /unable to get \(default\) repository/],
   ["list --repository a|b", /unable to parse repository url 'a\|b'/],
-  ["list --repository h:main", /servers are not supported yet/],
   ["list --repository /s --ns a//b", /Cannot use "a\/\/b" as a namespace/],
   ["files --repository /s host/x/bad", /snapshot path/],
   ["forget --repository /s host/x", /it is a group[^]*group forget host\/x/],
