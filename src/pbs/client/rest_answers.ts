@@ -63,7 +63,7 @@ export interface ListedGroup {
 
 /** Groups that have snapshots, by type and id. @throws {ProtocolError} */
 export function parseGroups(data: unknown, ns: Namespace, server: string): ListedGroup[] {
-  return parseAnswer(GROUPS, data, server)
+  return answerOf(GROUPS, data, server)
     .filter((group) => group["backup-count"] > 0)
     .map((group) => ({
       id: { ns, type: group["backup-type"], id: group["backup-id"] } as GroupId,
@@ -83,7 +83,7 @@ export interface ListedSnapshot {
 
 /** Snapshots, oldest first. @throws {ProtocolError} */
 export function parseSnapshots(data: unknown, ns: Namespace, server: string): ListedSnapshot[] {
-  return parseAnswer(SNAPSHOTS, data, server)
+  return answerOf(SNAPSHOTS, data, server)
     .map((snapshot) => {
       const files = snapshot.files.map(toFile).toSorted((a, b) => rank(a) - rank(b));
       const isFinished = files.some(({ name }) => name === MANIFEST_NAME);
@@ -110,20 +110,20 @@ export function parseSnapshots(data: unknown, ns: Namespace, server: string): Li
 
 /** Namespaces, parents first. @throws {ProtocolError} */
 export function parseNamespaces(data: unknown, server: string): Namespace[] {
-  return parseAnswer(NAMESPACES, data, server)
+  return answerOf(NAMESPACES, data, server)
     .map(({ ns }) => located(() => parseNamespace(ns), server))
     .toSorted();
 }
 
 /** Space of a datastore. @throws {ProtocolError} */
 export function parseSpace(data: unknown, server: string): StorageSpace {
-  const { total, used, avail } = parseAnswer(SPACE, data, server);
+  const { total, used, avail } = answerOf(SPACE, data, server);
   return { totalBytes: total, usedBytes: used, availableBytes: avail };
 }
 
 /** Notes. @throws {ProtocolError} */
 export function parseText(data: unknown, server: string): string {
-  return parseAnswer(v.string(), data, server);
+  return answerOf(v.string(), data, server);
 }
 
 /** What a server is. */
@@ -141,7 +141,7 @@ const VERSION = v.object({
 
 /** What a server says that it is. @throws {ProtocolError} */
 export function parseVersion(data: unknown, server: string): ServerVersion {
-  const { version, release, repoid } = parseAnswer(VERSION, data, server);
+  const { version, release, repoid } = answerOf(VERSION, data, server);
   return { version, release, repoid: repoid ?? undefined };
 }
 
@@ -163,7 +163,7 @@ function rank({ name, cryptMode }: SnapshotFile): number {
 }
 
 /** What an answer says, if it has that form. @throws {ProtocolError} */
-export function parseAnswer<Schema extends v.GenericSchema>(
+export function answerOf<Schema extends v.GenericSchema>(
   schema: Schema,
   data: unknown,
   server: string,

@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { StateError } from "#src/errors.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import type { NetworkLink } from "./network_link.ts";
-import { parseAnswer } from "./rest_answers.ts";
+import { answerOf } from "./rest_answers.ts";
 
 const TASKS_PATH = "nodes/localhost/tasks";
 /** Lines that are asked for at once. */
@@ -57,7 +57,7 @@ export function listTasks(
   server: string,
 ): ServerTask[] {
   const parameters = { store, limit, running: isRunning };
-  return parseAnswer(TASKS, link.rest("GET", TASKS_PATH, parameters), server)
+  return answerOf(TASKS, link.rest("GET", TASKS_PATH, parameters), server)
     .map(({ upid, starttime, endtime, status }) => ({
       upid,
       starttime,
@@ -85,7 +85,7 @@ export function followTask(
 ): string {
   for (let start = 0;;) {
     // Before the lines: those of a task that has ended are complete.
-    const { status, exitstatus } = parseAnswer(
+    const { status, exitstatus } = answerOf(
       STATUS,
       link.rest("GET", `${pathOf(upid)}/status`),
       server,
@@ -94,7 +94,7 @@ export function followTask(
     let count: number;
     do {
       const data = link.rest("GET", `${pathOf(upid)}/log`, { start, limit: LINES_MAX });
-      const lines = parseAnswer(LINES, data, server);
+      const lines = answerOf(LINES, data, server);
       // Some servers answer an empty log with a line that says so.
       const told = lines.filter(({ n }) => n > start);
       for (const { t } of told) onLine(t);
