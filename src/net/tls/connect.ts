@@ -78,16 +78,14 @@ class Attempt {
 
   /** Sockets that go when the attempt fails. */
   keep<Kind extends Socket>(socket: Kind): Kind {
+    // A failure that nobody waits for, at any moment, must not end the process.
+    socket.on("error", () => {});
     this.#sockets.push(socket);
     return socket;
   }
 
   abandon(): void {
-    for (const socket of this.#sockets) {
-      // Failures that nobody waits for any more must not end the process.
-      socket.on("error", () => {});
-      socket.destroy();
-    }
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Runs something within the time. */

@@ -82,8 +82,9 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
   const sockets = new Set<Socket>();
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (raw) => {
     const peer = peerName(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
+    // A failure that nobody waits for, at any moment, must not end the process.
+    raw.on("error", () => {});
     if (sockets.size >= (options.connectionsMax ?? CONNECTIONS_MAX)) {
-      raw.on("error", () => {});
       raw.destroy();
       options.onRefused?.(peer, "too many connections");
       return;
@@ -134,7 +135,6 @@ function agree(
     let outer: Socket = raw;
     const fail = (error: Error) => {
       clearTimeout(timer);
-      outer.on("error", () => {});
       outer.destroy();
       raw.destroy();
       reject(error);
@@ -153,7 +153,7 @@ function agree(
       if (first[0] !== HANDSHAKE_RECORD) {
         redirect(raw).then(() => {
           clearTimeout(timer);
-          raw.off("error", fail).off("close", closed).on("error", () => {});
+          raw.off("error", fail).off("close", closed);
           resolve(undefined);
         }, fail);
         return;
@@ -164,10 +164,10 @@ function agree(
         ...HALF_OPEN,
       });
       outer = socket;
-      socket.on("error", fail);
+      socket.on("error", () => {}).on("error", fail).on("end", closed);
       socket.once("secure", () => {
         clearTimeout(timer);
-        socket.off("error", fail);
+        socket.off("error", fail).off("end", closed);
         raw.off("error", fail).off("close", closed);
         resolve(socket);
       });

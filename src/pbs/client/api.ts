@@ -33,6 +33,8 @@ import {
 
 /** Bounds of time; those of the reference unless told. */
 export interface ServerTimes {
+  /** Until a connection stands; 10 s. */
+  readonly connectTimeoutMs?: number | undefined;
   /** For an answer; 2 minutes. */
   readonly answerTimeoutMs?: number | undefined;
   /** After which a ticket is renewed; 15 minutes. */
@@ -289,6 +291,7 @@ export class ServerApi implements ServerPort {
       port,
       trust: { fingerprint, authorities },
       proxy,
+      timeoutMs: this.#times.connectTimeoutMs,
       signal: this.#backoff(() => false, signal).signal,
     });
     const limits = this.#limits;
