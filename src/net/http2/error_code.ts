@@ -66,8 +66,8 @@ export function goneAway(code: number, debugText: string): ProtocolError {
   });
 }
 
-/** The code to send for an error: the one it has a name of, else INTERNAL_ERROR. */
+/** The code to send for an error: the one it has a name of, else that nobody waits any more. */
 export function codeOf(error: unknown): number {
   const name = error instanceof ProtocolError ? error.code : "";
-  return ErrorCode[name as ErrorName] ?? ErrorCode.INTERNAL_ERROR;
+  return ErrorCode[name as ErrorName] ?? ErrorCode.CANCEL;
 }

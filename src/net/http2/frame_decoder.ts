@@ -94,6 +94,7 @@ export class FrameDecoder {
   /** Payload of a frame that is needed as a whole; undefined for DATA and what is skipped. */
   #payload: Uint8Array | undefined;
   #block: HeaderBlock | undefined;
+  #frameCount = 0;
 
   /** @param expectsPreface at the server */
   constructor(sink: FrameSink, limits: FrameLimits, expectsPreface: boolean) {
@@ -102,9 +103,19 @@ export class FrameDecoder {
     this.#preface = expectsPreface ? CLIENT_PREFACE : new Uint8Array();
   }
 
+  /** Frames that came whole, those of a header block counted as one. */
+  get frameCount(): number {
+    return this.#frameCount;
+  }
+
   /** Whether a frame or header block has begun and is not whole. */
   get isWithinFrame(): boolean {
     return this.#headSize > 0 || this.#head !== undefined || this.#block !== undefined;
+  }
+
+  /** The same of DATA, which a stream's own time-out is for. */
+  get isWithinData(): boolean {
+    return this.#head?.type === FrameType.DATA;
   }
 
   /** Whether the first frame of the peer has come, its SETTINGS. */
@@ -258,6 +269,7 @@ export class FrameDecoder {
     } else {
       this.#emit(head, payload);
     }
+    if (this.#block === undefined) this.#frameCount++;
   }
 
   #addToBlock(head: Head, block: HeaderBlock, fragment: Uint8Array): void {

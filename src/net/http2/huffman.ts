@@ -7,8 +7,7 @@
 import { violation } from "./error_code.ts";
 
 /** Bits of each byte's code, in base 36. The code is canonical, so that this says all of it. */
-const CODE_SIZES =
-  "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca" +
+const CODE_SIZES = "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca" +
   "d67777777777777777777777878djde6f56565666577666567655677777fbeds" +
   "kmkkmmmnmnnnnnonoomnonnnnlmnmnnomlkmmnnlnmmolmnnllmlnmnnkmmmnmmn" +
   "qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrq";

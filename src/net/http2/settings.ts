@@ -74,11 +74,11 @@ export function updatedSettings(before: Settings, payload: Uint8Array): Settings
     const value = view.getUint32(at + 2);
     if (name === undefined) continue;
     if (name === "enablePush") settings.enablePush = checkedPush(value) === 1;
-    else settings[name] = name === "initialWindowSize"
-      ? checkedWindow(value)
-      : name === "maxFrameSize"
-      ? checkedFrameSize(value)
-      : value;
+    else {settings[name] = name === "initialWindowSize"
+        ? checkedWindow(value)
+        : name === "maxFrameSize"
+        ? checkedFrameSize(value)
+        : value;}
   }
   return settings;
 }
