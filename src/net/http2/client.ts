@@ -7,7 +7,7 @@
 import { ProtocolError } from "#src/errors.ts";
 import type { Connection } from "../connection.ts";
 import type { HttpCall, HttpClient, HttpResult } from "../http.ts";
-import { checkTrailers, parseAnswer, requestFields } from "./fields.ts";
+import { checkTrailers, parseAnswerHead, requestFields } from "./fields.ts";
 import { violation } from "./error_code.ts";
 import { goAwayFrame, headersFrames, WINDOW_LIMIT } from "./frame.ts";
 import type { HeaderList } from "./hpack_decoder.ts";
@@ -198,7 +198,7 @@ class ClientSession extends Session {
         if (!endsStream) throw violation("PROTOCOL_ERROR", "two heads came for one answer");
         return stream.receiveEnd(call.method === "HEAD");
       }
-      const { status, headers, contentLength } = parseAnswer(fields);
+      const { status, headers, contentLength } = parseAnswerHead(fields);
       if (status < 200) {
         if (endsStream || ++call.informationalCount > INFORMATIONAL_COUNT_MAX) {
           throw violation("PROTOCOL_ERROR", "informational answers without a final one");

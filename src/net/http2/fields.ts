@@ -41,8 +41,8 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** @throws {ProtocolError} when the request is malformed, which ends its stream */
-export function parseRequest(fields: readonly HeaderField[]): RequestHead {
+/** The head of a request. @throws {ProtocolError} when it is malformed, which ends its stream */
+export function parseRequestHead(fields: readonly HeaderField[]): RequestHead {
   const { pseudo, headers } = separate(fields, [":method", ":scheme", ":authority", ":path"]);
   const method = pseudo[":method"];
   const authority = pseudo[":authority"];
@@ -57,8 +57,8 @@ export function parseRequest(fields: readonly HeaderField[]): RequestHead {
   return { method, target, headers, contentLength: contentLengthOf(headers) };
 }
 
-/** @throws {ProtocolError} when the answer is malformed, which ends its stream */
-export function parseAnswer(fields: readonly HeaderField[]): AnswerHead {
+/** The head of an answer. @throws {ProtocolError} when it is malformed, which ends its stream */
+export function parseAnswerHead(fields: readonly HeaderField[]): AnswerHead {
   const { pseudo, headers } = separate(fields, [":status"]);
   const status = pseudo[":status"] ?? "";
   // Switching protocols does not exist here (section 8.6).
@@ -66,7 +66,7 @@ export function parseAnswer(fields: readonly HeaderField[]): AnswerHead {
   return { status: Number(status), headers, contentLength: contentLengthOf(headers) };
 }
 
-/** @throws {ProtocolError} when fields behind a body are malformed; they are not used */
+/** Fields behind a body, which nobody uses. @throws {ProtocolError} when they are malformed */
 export function checkTrailers(fields: readonly HeaderField[]): void {
   separate(fields, []);
 }
@@ -109,7 +109,7 @@ function malformed(what: string): Error {
   return violation("PROTOCOL_ERROR", `malformed header fields: ${what}`);
 }
 
-/** @throws {UsageError} for a field that cannot be sent */
+/** Fields of a request. @throws {UsageError} for one that cannot be sent */
 export function requestFields(
   method: string,
   target: string,
@@ -128,7 +128,7 @@ export function requestFields(
   ];
 }
 
-/** @throws {UsageError} for a field that cannot be sent */
+/** Fields of an answer. @throws {UsageError} for one that cannot be sent */
 export function answerFields(status: number, headers: HttpHeaders): HeaderField[] {
   if (!Number.isInteger(status) || status < 100 || status > 999 || status === 101) {
     throw new UsageError(`${status} is no status that HTTP/2 can send`);

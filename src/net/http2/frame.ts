@@ -40,7 +40,7 @@ export const FrameType = {
 } as const;
 
 /** Flags of frames; ACK is that of SETTINGS and PING. */
-export const Flag = {
+export const FrameFlag = {
   END_STREAM: 0x01,
   ACK: 0x01,
   END_HEADERS: 0x04,
@@ -98,8 +98,8 @@ export function headersFrames(
     start += part.length;
     const isLast = start === block.length;
     const type = frames.length === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
-    const ending = endsStream && type === FrameType.HEADERS ? Flag.END_STREAM : 0;
-    frames.push(frameOf(type, ending | (isLast ? Flag.END_HEADERS : 0), streamId, part));
+    const ending = endsStream && type === FrameType.HEADERS ? FrameFlag.END_STREAM : 0;
+    frames.push(frameOf(type, ending | (isLast ? FrameFlag.END_HEADERS : 0), streamId, part));
   } while (start < block.length);
   return frames;
 }
@@ -114,13 +114,13 @@ export function resetFrame(streamId: number, code: number): Frame {
 /** SETTINGS with what differs from the defaults, or the answer to that of the peer. */
 export function settingsFrame(settings: Settings | "ack"): Frame {
   return settings === "ack"
-    ? frameHead(FrameType.SETTINGS, Flag.ACK, 0, 0)
+    ? frameHead(FrameType.SETTINGS, FrameFlag.ACK, 0, 0)
     : frameOf(FrameType.SETTINGS, 0, 0, encodeSettings(settings));
 }
 
 /** PING with 8 bytes, or the answer to one. */
 export function pingFrame(opaque: Uint8Array, isAnswer: boolean): Frame {
-  return frameOf(FrameType.PING, isAnswer ? Flag.ACK : 0, 0, opaque);
+  return frameOf(FrameType.PING, isAnswer ? FrameFlag.ACK : 0, 0, opaque);
 }
 
 /** GOAWAY: streams of the peer beyond the last one were not looked at. */

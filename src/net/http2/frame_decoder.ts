@@ -9,9 +9,9 @@
 import { violation } from "./error_code.ts";
 import {
   CLIENT_PREFACE,
-  Flag,
   FRAME_HEAD_SIZE,
   FRAME_SIZE_MIN,
+  FrameFlag,
   FrameType,
   getUint32,
 } from "./frame.ts";
@@ -162,7 +162,7 @@ export class FrameDecoder {
     this.#restSize = head.size;
     this.#payload = undefined;
     if (head.type === FrameType.DATA) {
-      this.#paddingSize = isSet(head, Flag.PADDED) ? undefined : 0;
+      this.#paddingSize = isSet(head, FrameFlag.PADDED) ? undefined : 0;
       this.#sink.onDataStart(head.streamId, head.size);
     } else if (head.type <= KNOWN_TYPE_MAX && head.type !== FrameType.PRIORITY) {
       this.#payload = new Uint8Array(head.size);
@@ -178,7 +178,7 @@ export class FrameDecoder {
         `a frame of ${size} bytes exceeds the limit of ${this.#limits.frameSizeMax}`,
       );
     }
-    if (this.#isFirst && (type !== FrameType.SETTINGS || isSet(head, Flag.ACK))) {
+    if (this.#isFirst && (type !== FrameType.SETTINGS || isSet(head, FrameFlag.ACK))) {
       throw violation("PROTOCOL_ERROR", "the peer does not begin with its settings");
     }
     const continued = this.#block?.streamId;
@@ -205,7 +205,7 @@ export class FrameDecoder {
   #checkSize(head: Head): void {
     const { size, type } = head;
     const isWrong = type === FrameType.SETTINGS
-      ? size % SETTING_SIZE !== 0 || isSet(head, Flag.ACK) && size > 0
+      ? size % SETTING_SIZE !== 0 || isSet(head, FrameFlag.ACK) && size > 0
       : type === FrameType.GOAWAY
       ? size < 8
       : size !== (FIXED_SIZES[type] ?? size);
@@ -254,13 +254,13 @@ export class FrameDecoder {
     const payload = this.#payload;
     if (type === FrameType.DATA) {
       if (this.#paddingSize === undefined) throw tooMuchPadding();
-      this.#sink.onDataEnd(streamId, isSet(head, Flag.END_STREAM));
+      this.#sink.onDataEnd(streamId, isSet(head, FrameFlag.END_STREAM));
     } else if (payload === undefined) {
       this.#sink.onIgnored(streamId);
     } else if (type === FrameType.HEADERS) {
       this.#addToBlock(head, {
         streamId,
-        endsStream: isSet(head, Flag.END_STREAM),
+        endsStream: isSet(head, FrameFlag.END_STREAM),
         parts: [],
         size: 0,
       }, fragmentOf(head, payload));
@@ -275,13 +275,13 @@ export class FrameDecoder {
   #addToBlock(head: Head, block: HeaderBlock, fragment: Uint8Array): void {
     block.parts.push(fragment);
     block.size += fragment.length;
-    this.#block = isSet(head, Flag.END_HEADERS) ? undefined : block;
+    this.#block = isSet(head, FrameFlag.END_HEADERS) ? undefined : block;
     if (this.#block !== undefined) return;
     this.#sink.onHeaderBlock(block.streamId, joined(block), block.endsStream);
   }
 
   #emit({ type, flags, streamId }: Head, payload: Uint8Array): void {
-    const isAck = (flags & Flag.ACK) !== 0;
+    const isAck = (flags & FrameFlag.ACK) !== 0;
     switch (type) {
       case FrameType.RST_STREAM:
         return this.#sink.onReset(streamId, getUint32(payload, 0));
@@ -318,8 +318,8 @@ function isSet({ flags }: Head, flag: number): boolean {
 
 /** HEADERS without padding and priority. */
 function fragmentOf(head: Head, payload: Uint8Array): Uint8Array {
-  const isPadded = isSet(head, Flag.PADDED);
-  const start = (isPadded ? 1 : 0) + (isSet(head, Flag.PRIORITY) ? 5 : 0);
+  const isPadded = isSet(head, FrameFlag.PADDED);
+  const start = (isPadded ? 1 : 0) + (isSet(head, FrameFlag.PRIORITY) ? 5 : 0);
   const end = payload.length - (isPadded ? payload[0] ?? 0 : 0);
   if (end < start) throw tooMuchPadding();
   return payload.subarray(start, end);

@@ -6,7 +6,7 @@
 
 import type { Connection } from "../connection.ts";
 import { violation } from "./error_code.ts";
-import { Flag, FRAME_SIZE_MIN, frameHead, FrameType, WINDOW_LIMIT } from "./frame.ts";
+import { FRAME_SIZE_MIN, FrameFlag, frameHead, FrameType, WINDOW_LIMIT } from "./frame.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import type { Http2Stream, OutgoingFrame } from "./stream.ts";
 
@@ -107,7 +107,7 @@ export class Outbox {
       );
       if (frame !== undefined) {
         const { payload, endsStream } = frame;
-        const flags = endsStream ? Flag.END_STREAM : 0;
+        const flags = endsStream ? FrameFlag.END_STREAM : 0;
         parts.push(frameHead(FrameType.DATA, flags, stream.id, payload.length));
         if (payload.length > 0) parts.push(payload);
         this.#window -= payload.length;

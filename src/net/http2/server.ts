@@ -8,7 +8,7 @@ import { type ProtocolError, UsageError } from "#src/errors.ts";
 import type { Connection } from "../connection.ts";
 import type { HttpAnswer, HttpHandler, HttpHeaders, OutgoingBody } from "../http.ts";
 import { ErrorCode, violation } from "./error_code.ts";
-import { answerFields, checkTrailers, parseRequest, type RequestHead } from "./fields.ts";
+import { answerFields, checkTrailers, parseRequestHead, type RequestHead } from "./fields.ts";
 import { goAwayFrame, headersFrames } from "./frame.ts";
 import type { HeaderList } from "./hpack_decoder.ts";
 import { encodeHeaderBlock } from "./hpack_encoder.ts";
@@ -148,7 +148,7 @@ class ServerSession extends Session {
     let head: RequestHead;
     try {
       if (list.isTooLarge) throw violation("ENHANCE_YOUR_CALM", "the header is too large");
-      head = parseRequest(list.fields);
+      head = parseRequestHead(list.fields);
       if (endsStream && (head.contentLength ?? 0) > 0) {
         throw violation("PROTOCOL_ERROR", "the announced body is missing");
       }

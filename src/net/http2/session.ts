@@ -130,7 +130,7 @@ export abstract class Session implements FrameSink, StreamLink {
     return this.#hasEnded;
   }
 
-  /** A header block is there; `stream` is undefined where it opens one, or none is there any more. */
+  /** A header block is there; `stream` is undefined where it opens one, or there is none now. */
   protected abstract onFields(
     streamId: number,
     stream: Http2Stream | undefined,
