@@ -30,9 +30,9 @@ import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
 import {
   checkOverlap,
   CONTROL_DIRECTORY_NAME,
+  createDirectory,
   DATA_DIRECTORY_NAME,
   type DiffPlace,
-  makeDirectory,
   probeWritable,
   realPathOfMissing,
   refuseForeign,
@@ -84,7 +84,7 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
     { what: "mount point", path: mountPath },
     ...sourcePlaces,
   ]);
-  const isNew = makeDirectory(absolute);
+  const isNew = createDirectory(absolute);
   refuseForeign(absolute);
   probeWritable(absolute);
   const lock = acquireDiffLock(absolute, {
@@ -282,10 +282,10 @@ export class DiffDirectory {
 
   #makeTree(): void {
     const data = `${this.path}/${DATA_DIRECTORY_NAME}`;
-    makeDirectory(data);
-    makeDirectory(`${this.path}/${TEMPORARY_DIRECTORY_NAME}`);
+    createDirectory(data);
+    createDirectory(`${this.path}/${TEMPORARY_DIRECTORY_NAME}`);
     const control = `${data}/${CONTROL_DIRECTORY_NAME}`;
-    if (makeDirectory(control)) {
+    if (createDirectory(control)) {
       host.unwrap(host.chmod(control, 0o755), "chmod", control);
     }
     this.#control ??= openControlDirectory(this.path);

@@ -48,7 +48,7 @@ export function realPathOfMissing(path: string): string {
 }
 
 /** Makes a private directory, and those above it. @returns whether it was made */
-export function makeDirectory(path: string): boolean {
+export function createDirectory(path: string): boolean {
   const stat = new host.HostStat();
   if (host.lstat(path, stat) === 0) {
     if ((stat.mode & FileType.MASK) === FileType.DIRECTORY) return false;
@@ -58,7 +58,7 @@ export function makeDirectory(path: string): boolean {
     });
   }
   const parent = dirname(path);
-  if (parent !== path && host.stat(parent, stat) < 0) makeDirectory(parent);
+  if (parent !== path && host.stat(parent, stat) < 0) createDirectory(parent);
   const result = host.mkdir(path, PRIVATE_MODE);
   if (result === -host.Errno.EEXIST) return false;
   host.unwrap(result, "make directory", path);
@@ -117,7 +117,7 @@ function findStranger(path: string): string | undefined {
 function namesIn(path: string): string[] {
   const flags = host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY;
   const fd = host.open(path, flags);
-  // `makeDirectory` refuses anything but a directory.
+  // `createDirectory` refuses anything but a directory.
   if (fd === -host.Errno.ENOENT || fd === -host.Errno.ENOTDIR) return [];
   host.unwrap(fd, "open directory", path);
   try {

@@ -24,7 +24,7 @@ import { ChainTable } from "./chain_table.ts";
 import { makeNode, type TreeContext } from "./nodes.ts";
 import { PageCounters, type PageCounts } from "./page_counters.ts";
 import { PageStore } from "./page_store.ts";
-import { buildChainTable } from "./tree_builder.ts";
+import { createChainTable } from "./tree_builder.ts";
 
 /**
  * Memory for page indexes unless said otherwise; divide it by the number of threads that open the
@@ -126,7 +126,7 @@ export function openPgProbackupTree(options: PgProbackupOptions): PgProbackupTre
 export function openChain(chain: Chain, options: OpenChainOptions): PgProbackupTree {
   const owner = options.owner ?? ownerOf(chain[0]!.directory);
   const { mountPath } = options;
-  return new PgProbackupTree({ chain, owner, mountPath, table: buildChainTable(chain) }, options);
+  return new PgProbackupTree({ chain, owner, mountPath, table: createChainTable(chain) }, options);
 }
 
 /** The tree that another thread has opened. Reads nothing. */

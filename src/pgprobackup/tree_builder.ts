@@ -38,7 +38,7 @@ const encoder = new TextEncoder();
  *   its parents
  * @throws {FormatError} when a list is malformed
  */
-export function buildChainTable(chain: Chain): SharedArrayBuffer {
+export function createChainTable(chain: Chain): SharedArrayBuffer {
   return new TreeBuilder(chain).build();
 }
 

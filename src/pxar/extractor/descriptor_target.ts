@@ -20,8 +20,8 @@ import { ClaimedNames, sameNameError } from "./claimed_names.ts";
 import { ContentWriter } from "./content_writer.ts";
 import type { EntryContent, ExtractTarget, SpecialEntry } from "./extract_target.ts";
 import {
+  createDirectories,
   type ExistingDirectory,
-  makeDirectories,
   NEW_DIRECTORY_MODE,
   openWritable,
 } from "./existing_directory.ts";
@@ -109,7 +109,7 @@ export class DescriptorTarget implements ExtractTarget {
   static open(path: string, options: TargetOptions = {}): DescriptorTarget {
     // Every directory on the way to an entry is open at the same time.
     host.raiseOpenFileLimit();
-    makeDirectories(path);
+    createDirectories(path);
     return new DescriptorTarget(openWritable(host.At.FDCWD, path, 0, path), options);
   }
 

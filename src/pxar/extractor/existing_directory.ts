@@ -60,12 +60,12 @@ export function openWritable(
 }
 
 /** mkdir -p, with mode 0700 for what is made. */
-export function makeDirectories(path: string): void {
+export function createDirectories(path: string): void {
   const made = host.mkdir(path, NEW_DIRECTORY_MODE);
   if (made >= 0 || made === -Errno.EEXIST) return;
   const parentEnd = path.replace(/\/+$/, "").lastIndexOf("/");
   if (made !== -Errno.ENOENT || parentEnd <= 0) host.unwrap(made, "make directory", path);
-  makeDirectories(path.slice(0, parentEnd));
+  createDirectories(path.slice(0, parentEnd));
   const second = host.mkdir(path, NEW_DIRECTORY_MODE);
   if (second !== -Errno.EEXIST) host.unwrap(second, "make directory", path);
 }

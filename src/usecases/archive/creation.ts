@@ -10,7 +10,7 @@ import { buildArchive, planArchive } from "#src/pxar/builder/build_archive.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import { ArchiveWriter } from "#src/transfer/writer.ts";
-import { openOutputArchive, type OutputRequest } from "./output_files.ts";
+import { createOutputArchive, type OutputRequest } from "./output_files.ts";
 
 /**
  * Archives a directory.
@@ -23,7 +23,7 @@ export function createArchive(
   request: OutputRequest,
   build: BuildOptions,
 ): BuildReport {
-  using output = openOutputArchive(request);
+  using output = createOutputArchive(request);
   const source = directoryBehind(directory);
   if (request.isDryRun) return planArchive(source, build);
   const report = buildArchive(source, output, build);
@@ -41,7 +41,7 @@ export function writeArchive(
   request: OutputRequest,
   write: (writer: ArchiveWriter) => void,
 ): ArchiveWriter {
-  using output = openOutputArchive(request);
+  using output = createOutputArchive(request);
   const writer = new ArchiveWriter(output);
   write(writer);
   output.finish();

@@ -21,7 +21,7 @@ import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "./archive_input.ts";
 import { openAccessor } from "./archive_tables.ts";
-import { openOutput } from "./output_files.ts";
+import { createOutput } from "./output_files.ts";
 import { openSpecial } from "./special_file.ts";
 import { SpecialTarget } from "./special_target.ts";
 import { notFound } from "./trees.ts";
@@ -176,7 +176,7 @@ function openPrelude(request: ExtractRequest): FileSink | undefined {
   if (path === undefined || isDryRun) return undefined;
   const isReplacing = target.overwrite?.files === true;
   return openSpecial({ path, size: undefined, isReplacing, isDryRun }) ??
-    openOutput(path, isReplacing);
+    createOutput(path, isReplacing);
 }
 
 function isHostDirectory(path: string): boolean {

@@ -73,13 +73,13 @@ export function outputPayloadPath(request: OutputRequest): string | undefined {
  * @throws {OsError} EEXIST when one is there already and may not be replaced
  * @throws {UsageError}
  */
-export function openOutputArchive(request: OutputRequest): OutputArchive {
+export function createOutputArchive(request: OutputRequest): OutputArchive {
   const payload = outputPayloadPath(request);
   const files: FileSink[] = [];
   try {
     for (const path of [request.path, ...(payload === undefined ? [] : [payload])]) {
       const { isReplacing, isDryRun } = request;
-      files.push((isDryRun ? openNowhere : openOutput)(path, isReplacing));
+      files.push((isDryRun ? openNowhere : createOutput)(path, isReplacing));
     }
   } catch (error) {
     for (const file of files) file.abort();
@@ -105,7 +105,7 @@ export function openOutputArchive(request: OutputRequest): OutputArchive {
  *
  * @throws {OsError} EEXIST when it is there already and may not be replaced
  */
-export function openOutput(path: string, isReplacing: boolean): FileSink {
+export function createOutput(path: string, isReplacing: boolean): FileSink {
   if (path !== STANDARD_STREAM) {
     if (isReplacing) checkPlace(path, isReplacing);
     return hostFiles.create(path, { isReplacing });
@@ -119,7 +119,7 @@ export function openOutput(path: string, isReplacing: boolean): FileSink {
   };
 }
 
-/** As {@link openOutput}, but nothing is written. */
+/** As {@link createOutput}, but nothing is written. */
 export function openNowhere(path: string, isReplacing: boolean): FileSink {
   if (path !== STANDARD_STREAM) checkPlace(path, isReplacing);
   return { write() {}, copyFrom: (_fd, _offset, size) => size, finish() {}, abort() {} };

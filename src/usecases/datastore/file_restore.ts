@@ -16,7 +16,7 @@ import type { EntryContent } from "#src/pxar/extractor/extract_target.ts";
 import { ContentWriter } from "#src/pxar/extractor/content_writer.ts";
 import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import type { FileSink } from "#src/io/streams.ts";
-import { openNowhere, openOutput } from "../archive/output_files.ts";
+import { createOutput, openNowhere } from "../archive/output_files.ts";
 import { openSpecial } from "../archive/special_file.ts";
 import { interruptible } from "./interruption.ts";
 
@@ -64,7 +64,7 @@ export function restoreAsFile(
   if (special !== undefined) return restoreInto(special, snapshot, request, onRestored);
   if (isSparse(request)) return restoreSparse(snapshot, request, onRestored);
   const { target, isReplacing, isDryRun } = request;
-  const file = (isDryRun ? openNowhere : openOutput)(target, isReplacing);
+  const file = (isDryRun ? openNowhere : createOutput)(target, isReplacing);
   return restoreInto(file, snapshot, request, onRestored);
 }
 

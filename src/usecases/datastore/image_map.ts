@@ -68,16 +68,16 @@ export interface LoopAttempt {
  *
  * @throws {OsError}
  */
-export function makeMapDirectory(runtimePlace: string | undefined): string {
+export function createMapDirectory(runtimePlace: string | undefined): string {
   const isOwnPlace = host.getEffectiveUid() !== 0 && (runtimePlace ?? "") !== "";
   const place = isOwnPlace ? `${runtimePlace}/pbkfs` : ROOT_PLACE;
-  makeDirectory(place, [Errno.EEXIST]);
+  createDirectory(place, [Errno.EEXIST]);
   const path = `${place}/${DIRECTORY_PREFIX}${crypto.randomUUID()}`;
-  makeDirectory(path);
+  createDirectory(path);
   return path;
 }
 
-function makeDirectory(path: string, harmless: readonly number[] = []): void {
+function createDirectory(path: string, harmless: readonly number[] = []): void {
   const result = host.mkdir(path, DIRECTORY_MODE);
   if (result >= 0 || harmless.includes(-result)) return;
   throw new OsError(-result, "make directory", path, {
@@ -151,7 +151,7 @@ function requireRunningMount(mountPath: string, endCall: string): void {
 }
 
 /**
- * Removes a directory if {@link makeMapDirectory} made it: those that a user has named stay,
+ * Removes a directory if {@link createMapDirectory} made it: those that a user has named stay,
  * whatever they are called.
  */
 export function removeMapDirectory(path: string): void {

@@ -58,7 +58,7 @@ export function replaceKeyFile(path: string, file: KeyFile): void {
  * Makes a public master key the default one; there may be another one already. @throws {OsError}
  */
 export function importMasterKey(path: string, pem: string): void {
-  makePlace(path);
+  createParentDirectory(path);
   replace(path, pem);
 }
 
@@ -71,7 +71,7 @@ function replace(path: string, text: string): void {
 }
 
 /** Makes the directory of a default place. @throws {OsError} */
-export function makePlace(path: string): void {
+export function createParentDirectory(path: string): void {
   const directory = dirname(path);
   callRuntime("make directory", directory, () => {
     Deno.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });

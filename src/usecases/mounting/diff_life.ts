@@ -18,7 +18,7 @@ import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker
 import type { WritableRequest } from "./mount_request.ts";
 import type { Owner } from "./postgres_profile.ts";
 import { volatileDirectories, writeSettings } from "./postgres_profile.ts";
-import { unsettled } from "./unsettled.ts";
+import { settleFailure } from "./settle_failure.ts";
 
 const log = logger("mount");
 
@@ -100,7 +100,7 @@ export function settleDiff(diff: DiffDirectory, startSeconds: number, skipFsync:
     diff.clearDirty();
     diff.release();
   } catch (error) {
-    throw unsettled(error, diff.path, skipFsync);
+    throw settleFailure(error, diff.path, skipFsync);
   }
   log.info("unmounted", { mnt: diff.mountPath, diff: diff.path });
 }

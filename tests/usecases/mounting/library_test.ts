@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { MNT_DETACH, open, OpenFlag, SIGTERM, umount } from "#ffi/libc/calls.ts";
 import { isMounted } from "#src/mount/mod.ts";
 import { buildArchive } from "#src/pxar/builder/build_archive.ts";
-import { openOutputArchive } from "#src/usecases/archive/output_files.ts";
+import { createOutputArchive } from "#src/usecases/archive/output_files.ts";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -17,7 +17,7 @@ function makeArchive(directory: TempDirectory): string {
   const path = directory.join("a.pxar");
   Deno.mkdirSync(directory.join("tree/d"), { recursive: true });
   Deno.writeTextFileSync(directory.join("tree/d/f"), "content\n");
-  using output = openOutputArchive({
+  using output = createOutputArchive({
     path,
     format: undefined,
     payloadPath: undefined,

@@ -60,11 +60,11 @@ export const mapCommand: CommandModule<MapOptions> = {
   async run(options, context) {
     const output = new Output(options, context);
     const [snapshot, image, given] = options.args;
-    const { makeMapDirectory, removeMapDirectory, requireImageName, tryAttach } = await import(
+    const { createMapDirectory, removeMapDirectory, requireImageName, tryAttach } = await import(
       "#src/usecases/datastore/image_map.ts"
     );
     const name = requireImageName(image!);
-    const target = given ?? makeMapDirectory(context.environment("XDG_RUNTIME_DIR"));
+    const target = given ?? createMapDirectory(context.environment("XDG_RUNTIME_DIR"));
     try {
       // The serving process must know the directory that was made.
       const full = given === undefined ? { ...context, args: [...context.args, target] } : context;

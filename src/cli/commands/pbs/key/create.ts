@@ -45,7 +45,9 @@ export const createKeyCommand: CommandModule<CreateOptions> = {
 
   async run(options, context) {
     const output = new Output(options, context);
-    const { createKeyFile, lockKey, makePlace } = await import("#src/usecases/keys/key_files.ts");
+    const { createKeyFile, lockKey, createParentDirectory } = await import(
+      "#src/usecases/keys/key_files.ts"
+    );
     const { keyCrypto } = await import("#src/codecs/key_crypto.ts");
     const { formatFingerprint, KEY_SIZE } = await import("#src/pbs/format/key_file.ts");
     const [given] = options.args;
@@ -54,7 +56,7 @@ export const createKeyCommand: CommandModule<CreateOptions> = {
       context.terminal.out(`creating default key at: ${JSON.stringify(path)}\n`);
     }
     const file = lockKey(keyCrypto.randomBytes(KEY_SIZE), keyLockOf(options, context));
-    if (given === undefined) makePlace(path);
+    if (given === undefined) createParentDirectory(path);
     createKeyFile(path, file);
     if (output.isJson) {
       const fingerprint = formatFingerprint(file.fingerprint!);

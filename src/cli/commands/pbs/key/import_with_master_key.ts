@@ -78,14 +78,16 @@ export const importWithMasterKeyCommand: CommandModule<ImportOptions> = {
     const { readKeyText } = await import("#src/usecases/keys/secrets.ts");
     const { hostFiles } = await import("#src/io/files/files.ts");
     const { unsealKey } = await import("#src/pbs/crypt/master_key.ts");
-    const { createKeyFile, lockKey, makePlace } = await import("#src/usecases/keys/key_files.ts");
+    const { createKeyFile, lockKey, createParentDirectory } = await import(
+      "#src/usecases/keys/key_files.ts"
+    );
     const { formatFingerprint } = await import("#src/pbs/format/key_file.ts");
     const pem = readKeyText(pemPath, "--master-keyfile");
     const content = hostFiles.read(path, FILE_SIZE_MAX);
     const open = (password: string | undefined) => unsealKey(pem, password, content);
     const plain = openMasterKey(open, options, context);
     const file = lockKey(plain.data, keyLockOf(options, context), plain.created);
-    if (given === undefined) makePlace(target);
+    if (given === undefined) createParentDirectory(target);
     createKeyFile(target, file);
     const fingerprint = formatFingerprint(file.fingerprint!);
     output.summary({ path: target, kdf: options.kdf, fingerprint });

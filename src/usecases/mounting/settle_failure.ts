@@ -31,7 +31,7 @@ const REPAIRS: Readonly<Record<Exclude<Trouble, "gone">, string>> = {
  * @param error what the sync threw; anything but a failed system call is given back
  * @param skipFsync programs were told that their data is durable when it was not
  */
-export function unsettled(error: unknown, diffPath: string, skipFsync: boolean): unknown {
+export function settleFailure(error: unknown, diffPath: string, skipFsync: boolean): unknown {
   if (!(error instanceof OsError)) return error;
   const trouble = TROUBLES.get(error.errno) ?? "failing";
   const hint = trouble === "gone" ? hintForGone(skipFsync) : hintFor(trouble, skipFsync);

@@ -1,13 +1,13 @@
 /** What is said when the last sync of a diff directory fails. */
 
 import assert from "node:assert/strict";
-import { unsettled } from "#src/usecases/mounting/unsettled.ts";
+import { settleFailure } from "#src/usecases/mounting/settle_failure.ts";
 import { Errno, FormatError, OsError } from "#src/errors.ts";
 
 const hintOf = (errno: number, skipFsync = false) =>
-  (unsettled(new OsError(errno, "sync", "/d"), "/d", skipFsync) as OsError).hint ?? "";
+  (settleFailure(new OsError(errno, "sync", "/d"), "/d", skipFsync) as OsError).hint ?? "";
 
-Deno.test("unsettled() says what is safe, and what helps, by what has happened", () => {
+Deno.test("settleFailure() says what is safe, and what helps, by what has happened", () => {
   const { ENOENT, ENOTDIR, ESTALE, ENOSPC, EDQUOT, EROFS, EIO, ENXIO } = Errno;
   for (const errno of [ENOENT, ENOTDIR, ESTALE]) {
     assert.match(hintOf(errno), /What was removed is lost, synced or not.*If it was moved, what/);
@@ -22,16 +22,16 @@ Deno.test("unsettled() says what is safe, and what helps, by what has happened",
   }
 });
 
-Deno.test("unsettled() promises nothing where fsync was skipped", () => {
+Deno.test("settleFailure() promises nothing where fsync was skipped", () => {
   for (const errno of [Errno.ENOENT, Errno.ENOSPC, Errno.EROFS, Errno.EIO]) {
     assert.match(hintOf(errno, true), /[Ww]ith `skipFsync` nothing that was written/);
     assert.doesNotMatch(hintOf(errno, true), /had synced/);
   }
 });
 
-Deno.test("unsettled() names the diff directory, and gives other errors back", () => {
-  const error = unsettled(new OsError(Errno.EIO, "sync", "x"), "/d", false) as OsError;
+Deno.test("settleFailure() names the diff directory, and gives other errors back", () => {
+  const error = settleFailure(new OsError(Errno.EIO, "sync", "x"), "/d", false) as OsError;
   assert.equal(error.message, 'Cannot make all changes durable in "/d": EIO (input/output error)');
   const other = new FormatError("damaged");
-  assert.equal(unsettled(other, "/d", false), other);
+  assert.equal(settleFailure(other, "/d", false), other);
 });
