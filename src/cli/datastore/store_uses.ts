@@ -16,7 +16,7 @@ export const PASSWORD_PROGRAM: ConditionalUse = {
 };
 
 /** Programs that are run for the password of a server. */
-const SERVER_PASSWORD_PROGRAM: ConditionalUse = {
+export const SERVER_PASSWORD_PROGRAM: ConditionalUse = {
   use: "run",
   when: `\`${SERVER_PASSWORD}_CMD\` is set`,
   holds: (_, context) => context.environment(`${SERVER_PASSWORD}_CMD`) !== undefined,

@@ -102,13 +102,14 @@ for (
   const [words, message] of [
     [[SOURCE, SOURCE, "--dry-run"], /with itself/],
     [[SOURCE, "dir:/nonexistent"], /\/nonexistent/],
+    [["one.example:main", "me@pbs@one.example:8007:main"], /with itself/],
     [[SOURCE], /missing required argument 'target'/],
     [[SOURCE, "dir:/x", "--last", "0"], /--last/],
     [[SOURCE, "dir:/x", "--group", "alpha"], /alpha/],
     [[SOURCE, "dir:/x", "--ns", "a//b"], /a\/\/b/],
   ] as const
 ) {
-  Deno.test(`pbs sync refuses ${words.slice(1).join(" ").replace(SOURCE, "the source")}`, async () => {
+  Deno.test(`pbs sync refuses ${words.join(" ").replaceAll(SOURCE, "the source")}`, async () => {
     const { code, stderr, stdout } = await pbs(["sync", ...words]);
     assert.notEqual(code, 0);
     assert.match(stderr, message);

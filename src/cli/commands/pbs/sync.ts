@@ -6,11 +6,15 @@
 
 import { Command } from "commander";
 import { parseGroup, parseNamespace, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
-import { type CommandModule, wholeNumber } from "../../command.ts";
-import { withDatastore } from "../../datastore/store.ts";
-import { isServer } from "../../datastore/store_uses.ts";
+import type { CopyableStore } from "#src/pbs/sync/ports.ts";
+import { UsageError } from "#src/errors.ts";
+import { parseRepository } from "#src/usecases/datastore/repository.ts";
+import { type CommandContext, type CommandModule, wholeNumber } from "../../command.ts";
+import { withEither } from "../../datastore/store.ts";
+import { isServer, SERVER_PASSWORD_PROGRAM } from "../../datastore/store_uses.ts";
 import { addHelpNotes } from "../../help.ts";
 import { collect } from "../../options/archive_options.ts";
+import { addServerOptions, SERVER_ENVIRONMENT, type ServerFlags } from "../../options/server.ts";
 import type { ConditionalUse } from "../../permissions.ts";
 import {
   addFormatOptions,
@@ -19,7 +23,7 @@ import {
   OUTPUT_ENVIRONMENT,
 } from "../../output/output.ts";
 
-interface SyncCommandOptions extends FormatChoice {
+interface SyncCommandOptions extends FormatChoice, ServerFlags {
   readonly args: readonly string[];
   readonly ns?: string;
   readonly group?: readonly string[];
@@ -41,12 +45,12 @@ const SERVERS: ConditionalUse[] = ["source", "target"].map((name, place) => ({
 
 /** The command. */
 export const syncCommand: CommandModule<SyncCommandOptions> = {
-  uses: ["read", "ffi", "env", ...SERVERS],
+  uses: ["read", "ffi", "env", ...SERVERS, SERVER_PASSWORD_PROGRAM],
 
   describe() {
     const command = new Command("sync")
       .description("Copy the snapshots that another datastore does not have, as they are stored")
-      .argument("<source>", "repository to copy from: dir:/path")
+      .argument("<source>", "repository to copy from: dir:/path, or one of a server")
       .argument("<target>", "repository to copy to")
       .option("--ns <namespace>", "this namespace and all below it; default: all")
       .option("--group <group>", "this group, in whichever namespace; repeatable", collect)
@@ -55,12 +59,12 @@ export const syncCommand: CommandModule<SyncCommandOptions> = {
       .option("--encrypted-only", "only snapshots that are encrypted")
       .option("--verified-only", "only snapshots whose last verification found no damage")
       .option("--dry-run", "change nothing, tell what would be done");
-    return addHelpNotes(addFormatOptions(command), {
+    return addHelpNotes(addFormatOptions(addServerOptions(command)), {
       examples: [
         { text: "To another disk", line: "pbkfs pbs sync dir:/srv/store dir:/mnt/usb/store" },
         {
-          text: "Encrypted backups of one host, the last three",
-          line: "pbkfs pbs sync dir:/srv/store dir:/mnt/offsite --group host/db1 " +
+          text: "Encrypted backups of one host to a server, the last three",
+          line: "pbkfs pbs sync dir:/srv/store me@pbs@offsite.example:main --group host/db1 " +
             "--encrypted-only --last 3",
         },
         {
@@ -68,7 +72,7 @@ export const syncCommand: CommandModule<SyncCommandOptions> = {
           line: "pbkfs pbs sync dir:/srv/store dir:/mnt/mirror --remove-vanished --dry-run",
         },
       ],
-      environment: OUTPUT_ENVIRONMENT,
+      environment: { ...SERVER_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
       exitStatus: { 1: "Failure, or not everything could be copied: the rest is." },
     });
   },
@@ -87,21 +91,35 @@ export const syncCommand: CommandModule<SyncCommandOptions> = {
       isVerifiedOnly: options.verifiedOnly === true,
       isDryRun: options.dryRun === true,
     };
+    refuseSameServer(from!, to!);
     const access = sync.isDryRun ? "read" : "write";
     const { runSync } = await import("../../jobs/sync_job.ts");
     const { terminal } = context;
-    await withDatastore(
-      { ...options, repository: from! },
-      context,
-      "read",
-      (source) =>
-        withDatastore(
-          { ...options, repository: to! },
-          context,
-          access,
-          (target) => runSync({ source, target, sync, terminal, output }),
-        ),
-    );
+    await withCopyable(from!, options, context, "read", async (source) => {
+      await withCopyable(to!, options, context, access, (target) => {
+        runSync({ source, target, sync, terminal, output });
+      });
+    });
     return 0;
   },
 };
+
+async function withCopyable(
+  repository: string,
+  options: SyncCommandOptions,
+  context: CommandContext,
+  access: "read" | "write",
+  use: (store: CopyableStore) => void | Promise<void>,
+): Promise<void> {
+  const place = { ...options, repository };
+  await withEither(place, context, access, { local: use, remote: use });
+}
+
+/** A directory that is the same is noticed when it is open. */
+function refuseSameServer(from: string, to: string): void {
+  const [one, other] = [from, to].map(parseRepository);
+  if (one?.kind !== "server" || other?.kind !== "server") return;
+  if (one.host === other.host && one.port === other.port && one.store === other.store) {
+    throw new UsageError(`Cannot sync "${from}" with itself`, { option: "target" });
+  }
+}
