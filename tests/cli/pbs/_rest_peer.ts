@@ -3,8 +3,9 @@
  * what it is asked. It knows the user `tester@pbs` (`secret`) and the token `tester@pbs!tok`.
  */
 
-import type { HttpAnswer } from "#src/net/http.ts";
+import type { HttpAnswer, HttpRequest } from "#src/net/http.ts";
 import { serveHttp1 } from "#src/net/http1/server.ts";
+import { serveHttp2 } from "#src/net/http2/server.ts";
 import { fingerprintOfPem, makeCertificate } from "#src/net/tls/certificate.ts";
 import { listenTls } from "#src/net/tls/listen.ts";
 
@@ -57,6 +58,14 @@ function answer(method: string, target: string, body: string, headers: Record<st
   return refuse(404, `Path '${path}' not found.`);
 }
 
+/** A backup that is only begun, to measure uploads. */
+async function answerSession({ target, body }: HttpRequest): Promise<HttpAnswer> {
+  if (target === "/previous_backup_time") return data(null);
+  if (target !== "/speedtest") return refuse(404, `Path '${target}' not found.`);
+  for (let part = await body.read(); part !== undefined; part = await body.read());
+  return data(null);
+}
+
 const pair = await makeCertificate({ hosts: ["127.0.0.1"], from: new Date(), days: 1 });
 const listener = await listenTls({
   host: "127.0.0.1",
@@ -66,6 +75,16 @@ const listener = await listenTls({
     void serveHttp1(connection, async (request) => {
       const body = new TextDecoder().decode(await request.body.bytes(1 << 20));
       console.log(`${request.method} ${request.target}`);
+      if (request.headers["upgrade"] !== undefined) {
+        if (request.headers["cookie"] !== `PBSAuthCookie=${TICKET}`) {
+          return refuse(401, "no ticket");
+        }
+        return {
+          status: 101,
+          headers: { upgrade: request.headers["upgrade"] },
+          upgrade: (upgraded) => void serveHttp2(upgraded, answerSession),
+        };
+      }
       return answer(request.method, request.target, body, request.headers);
     }),
 });

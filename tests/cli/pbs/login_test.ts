@@ -213,6 +213,26 @@ Deno.test("task: list, log to its end, stop", async () => {
   });
 });
 
+Deno.test("benchmark: uploads over a session that the server keeps nothing of", async () => {
+  await scene(async ({ run, asked }) => {
+    const shown = await run(["benchmark", "--rate", "8MiB"], { PBS_PASSWORD: "secret" });
+    match(
+      shown.stdout,
+      /TLS \(maximal backup upload speed\) │ \d+\.\d\d MB\/s \(\d+%\) /u,
+      shown.stderr,
+    );
+    match(shown.stdout, /AES256 GCM encryption speed .* MB\/s/u);
+    match(
+      shown.stderr,
+      /^Uploaded \d+ chunks in \d+ seconds\.\nTime per request: \d+ microseconds\.\n$/u,
+    );
+    match(
+      asked.at(-1)!,
+      /^GET \/api2\/json\/backup\?backup-id=benchmark&backup-time=\d+&backup-type=host&benchmark=true&store=main$/u,
+    );
+  });
+});
+
 Deno.test("A repository on this machine is no server, and one that is away is named", async () => {
   await scene(async ({ run }) => {
     equal((await run(["version", "--repository", "dir:/srv/store"])).code, 2);
