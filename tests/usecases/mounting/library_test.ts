@@ -5,6 +5,9 @@ import { isMounted } from "#src/mount/mod.ts";
 import { buildArchive } from "#src/pxar/builder/build_archive.ts";
 import { createOutputArchive } from "#src/usecases/archive/output_files.ts";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
+import { AuthError, UsageError } from "#src/errors.ts";
+import { mount } from "#src/usecases/mounting/mod.ts";
+import { goldenDatastore, goldenKey } from "#tests/support/pbs_fixtures.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -99,5 +102,38 @@ Deno.test({
     const { stdout } = await runCommand(command, { timeoutMs: 120_000 });
     assert.equal(stdout, "15\n\n");
     assert.ok(!isMounted(mnt));
+  },
+});
+
+Deno.test({
+  name: "mount() asks for the key of an encrypted snapshot, and throws what that throws",
+  ignore: !HAS_FUSE,
+  async fn() {
+    using directory = new TempDirectory("library-key");
+    const mountPath = directory.join("mnt");
+    Deno.mkdirSync(mountPath);
+    const source = `${goldenDatastore()}#host/enc/latest/root.pxar`;
+    const { fingerprint, key } = goldenKey("keys/key-scrypt.json")!;
+    const asked: string[] = [];
+    {
+      const encryptionKey = (wanted: string) => {
+        asked.push(wanted);
+        return Promise.resolve(key);
+      };
+      await using mounted = await mount(source, { mountPath, credentials: { encryptionKey } });
+      assert.equal(mounted.mountPath, mountPath);
+      assert.notEqual([...Deno.readDirSync(mountPath)].length, 0);
+    }
+    assert.deepEqual(asked, [fingerprint]);
+    assert.ok(!isMounted(mountPath));
+    await assert.rejects(mount(source, { mountPath }), AuthError);
+    const refusal = new UsageError("no key today", { hint: "ask tomorrow" });
+    const credentials = { encryptionKey: () => Promise.reject(refusal) };
+    await assert.rejects(mount(source, { mountPath, credentials }), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.deepEqual([error.message, error.hint], ["no key today", "ask tomorrow"]);
+      return true;
+    });
+    assert.ok(!isMounted(mountPath));
   },
 });
