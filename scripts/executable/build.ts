@@ -53,6 +53,7 @@ const PERMISSIONS = [
   `--allow-env=${VARIABLES.join(",")}`,
   "--allow-run",
   "--allow-net",
+  "--allow-sys=hostname",
 ];
 
 /** The thread for the network has permissions of its own (`src/threads/network_thread.ts`). */
