@@ -22,22 +22,16 @@ export interface HeaderList {
 export class HpackDecoder {
   readonly #table: DynamicTable;
   readonly #listSizeMax: number;
-  #tableSizeLimit: number;
+  readonly #tableSizeLimit: number;
 
   /**
-   * @param tableSizeLimit bytes that the peer may use for its table, see {@link limitTable}
+   * @param tableSizeLimit bytes that the peer may use for its table, as announced to it
    * @param listSizeMax bytes of a block's fields, each with 32 more
    */
   constructor(tableSizeLimit: number, listSizeMax: number) {
     this.#tableSizeLimit = tableSizeLimit;
     this.#table = new DynamicTable(tableSizeLimit);
     this.#listSizeMax = listSizeMax;
-  }
-
-  /** Takes a new limit of the table into use: the peer has acknowledged the SETTINGS with it. */
-  limitTable(sizeLimit: number): void {
-    this.#tableSizeLimit = sizeLimit;
-    if (this.#table.sizeMax > sizeLimit) this.#table.resize(sizeLimit);
   }
 
   /**

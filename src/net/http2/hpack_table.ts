@@ -92,16 +92,6 @@ export class DynamicTable {
     this.#sizeMax = sizeMax;
   }
 
-  /** Bytes in use. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Largest size, in bytes. */
-  get sizeMax(): number {
-    return this.#sizeMax;
-  }
-
   /** Changes the largest size; what has no more room is dropped. */
   resize(sizeMax: number): void {
     this.#sizeMax = sizeMax;

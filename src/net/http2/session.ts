@@ -105,7 +105,7 @@ export abstract class Session implements FrameSink, StreamLink {
     }, role === "server");
     this.#receiveWindow = limits.connectionWindowSize;
     const settings: Settings = {
-      headerTableSize: 0,
+      headerTableSize: DEFAULT_SETTINGS.headerTableSize,
       enablePush: role === "server",
       maxConcurrentStreams,
       initialWindowSize: limits.streamWindowSize,
@@ -375,8 +375,8 @@ export abstract class Session implements FrameSink, StreamLink {
   }
 
   onSettings(payload: Uint8Array | undefined): void {
-    if (payload === undefined) return this.#hpack.limitTable(0);
     this.countNuisance();
+    if (payload === undefined) return;
     const before = this.peerSettings;
     this.peerSettings = updatedSettings(before, payload);
     this.outbox.frameSizeMax = this.peerSettings.maxFrameSize;
