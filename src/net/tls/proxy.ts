@@ -13,7 +13,7 @@ export interface Proxy {
   /** Without the brackets of IPv6 addresses. */
   readonly host: string;
   readonly port: number;
-  /** `user:password`, where the address has them. */
+  /** `user:password`, decoded, where the address has them. */
   readonly login: string | undefined;
 }
 
@@ -32,12 +32,17 @@ export function parseProxy(text: string): Proxy | undefined {
   if (text.trim() === "") return undefined;
   const { login, host, port } = ADDRESS.exec(text.trim())?.groups ?? {};
   const number = port === undefined ? PORT_DEFAULT : Number(port);
-  if (host === undefined || number < 1 || number > 65_535) {
+  const isDecodable = login === undefined || !/%(?![0-7][0-9A-Fa-f])/u.test(login);
+  if (host === undefined || number < 1 || number > 65_535 || !isDecodable) {
     throw new UsageError(`Cannot use "${withoutLogin(text)}" of ALL_PROXY as an HTTP proxy`, {
       hint: "Expected [http://]host[:port]",
     });
   }
-  return { host: host.replace(/^\[(.*)\]$/u, "$1"), port: number, login };
+  return {
+    host: host.replace(/^\[(.*)\]$/u, "$1"),
+    port: number,
+    login: login && decodeURIComponent(login),
+  };
 }
 
 /** Messages must not show a password. */
@@ -60,7 +65,7 @@ export async function tunnel(
   const name = `${host}:${target.port}`;
   const authorization = proxy.login === undefined
     ? ""
-    : `Proxy-Authorization: Basic ${btoa(decodeURIComponent(proxy.login))}\r\n`;
+    : `Proxy-Authorization: Basic ${new TextEncoder().encode(proxy.login).toBase64()}\r\n`;
   const proxyName = `the proxy ${proxy.host}:${proxy.port}`;
   const answered = readHead(socket, proxyName);
   socket.write(`CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${authorization}\r\n`);

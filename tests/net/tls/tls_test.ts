@@ -226,14 +226,14 @@ Deno.test("Through a proxy, which learns the server's name and nothing else", as
         host: "localhost",
         port,
         trust: { fingerprint: FINGERPRINT, authorities: [] },
-        proxy: parseProxy(`http://us%65r:secret@127.0.0.1:${proxy.port}`),
+        proxy: parseProxy(`http://us%65r:secr%40t@127.0.0.1:${proxy.port}`),
       });
       await connection.write([bytesOf("through")]);
       equal(text((await connection.read())!), "through");
       connection.destroy();
       equal(proxy.heads.length, 1);
       match(proxy.heads[0]!, new RegExp(`^CONNECT localhost:${port} HTTP/1\\.1\r\n`, "u"));
-      match(proxy.heads[0]!, new RegExp(`Basic ${btoa("user:secret")}\r\n`, "u"));
+      match(proxy.heads[0]!, new RegExp(`Basic ${btoa("user:secr@t")}\r\n`, "u"));
     });
     for (
       const [answer, expected] of [
@@ -266,7 +266,7 @@ Deno.test("Values of ALL_PROXY", () => {
   }
   equal(parseProxy("[::1]:3128")!.host, "::1");
   equal(parseProxy("[::1]:3128")!.port, 3128);
-  for (const bad of ["socks5://a:1", "a:0", "a:99999", "https://a", "a b"]) {
+  for (const bad of ["socks5://a:1", "a:0", "a:99999", "https://a", "a b", "u%zz@a", "u%ff@a"]) {
     throws(() => parseProxy(bad), UsageError);
   }
   throws(
