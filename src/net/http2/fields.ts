@@ -117,7 +117,7 @@ export function requestFields(
   authority: string,
 ): HeaderField[] {
   if (!METHOD.test(method) || !TARGET.test(target)) {
-    throw new UsageError(`"${method} ${target}" is no request that HTTP/2 can send`);
+    throw new UsageError(`"${method} ${target}" is not a request that HTTP/2 can send`);
   }
   return [
     [":method", method],
@@ -131,7 +131,7 @@ export function requestFields(
 /** Fields of an answer. @throws {UsageError} for one that cannot be sent */
 export function answerFields(status: number, headers: HttpHeaders): HeaderField[] {
   if (!Number.isInteger(status) || status < 100 || status > 999 || status === 101) {
-    throw new UsageError(`${status} is no status that HTTP/2 can send`);
+    throw new UsageError(`${status} is not a status that HTTP/2 can send`);
   }
   return [[":status", `${status}`], ...plainFields(headers)];
 }
