@@ -6,9 +6,9 @@
  */
 
 import { Failure } from "#src/errors.ts";
-import type { HttpHandler } from "#src/net/http.ts";
 import { DynamicIndex } from "#src/pbs/format/dynamic_index.ts";
 import { Random } from "#tests/support/property_random.ts";
+import type { ClientSession } from "./_tls_sessions.ts";
 import { ask, data } from "./_session_client.ts";
 import { chunkOf, finish, type Sent, writeDynamic } from "./_served_scene.ts";
 
@@ -21,13 +21,6 @@ export interface ActivityOptions {
   readonly chunkBytes: number;
   /** Chunks of a backup, at most. */
   readonly chunksMax: number;
-}
-
-/** A connection to a session. */
-export interface ClientSession {
-  readonly handler: HttpHandler;
-  /** The client goes. */
-  close(): Promise<void>;
 }
 
 /** Makes chunks once. */

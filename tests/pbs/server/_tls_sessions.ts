@@ -9,22 +9,32 @@ import type { Connection } from "#src/net/connection.ts";
 import type { HttpAnswer, HttpClient, HttpHandler } from "#src/net/http.ts";
 import { Http1Client } from "#src/net/http1/client.ts";
 import { serveHttp1 } from "#src/net/http1/server.ts";
+import { Http2Client } from "#src/net/http2/client.ts";
 import { makeCertificate } from "#src/net/tls/certificate.ts";
 import { connectTls } from "#src/net/tls/connect.ts";
 import { fingerprintOfPem } from "#src/net/tls/certificate.ts";
 import { listenTls, type TlsListener } from "#src/net/tls/listen.ts";
 import { type BackupType, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import { answerFailure } from "#src/pbs/server/refusal.ts";
+import { serveSession } from "#src/pbs/server/serve_session.ts";
 import type { ServedStore } from "#src/pbs/server/served_store.ts";
 import { startBackupSession, startReaderSession } from "#src/pbs/server/sessions.ts";
 
 const HOST = "127.0.0.1";
-const PROTOCOL = "sessions-of-tests";
+/** What a connection is turned over to. */
+export const TEST_PROTOCOL = "sessions-of-tests";
 
 /** Where a server of tests listens. */
 export interface SessionAddress {
   readonly port: number;
   readonly fingerprint: string;
+}
+
+/** A connection to a session. */
+export interface ClientSession {
+  readonly handler: HttpHandler;
+  /** The client goes. */
+  close(): Promise<void>;
 }
 
 /** Serves sessions of anybody who asks. */
@@ -59,24 +69,12 @@ function upgradeTo(store: ServedStore): HttpHandler {
         isBenchmark: false,
         isDebug: false,
       }, signal);
-      const upgrade = (connection: Connection) => {
-        void connection.closed.then(() => session.close());
-        void serveHttp1(connection, withoutLength(session.handler));
-      };
-      return { status: 101, headers: { upgrade: PROTOCOL, connection: "upgrade" }, upgrade };
+      const upgrade = (connection: Connection) => void serveSession(connection, session);
+      return { status: 101, headers: { upgrade: TEST_PROTOCOL, connection: "upgrade" }, upgrade };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return answerFailure(error);
     }
-  };
-}
-
-/** HTTP/1.1 marks the end of what comes in parts by itself. */
-function withoutLength(handler: HttpHandler): HttpHandler {
-  return async (request) => {
-    const answer = await handler(request);
-    const { "content-length": _, ...headers } = answer.headers ?? {};
-    return { ...answer, headers };
   };
 }
 
@@ -86,17 +84,17 @@ export async function openSession(
   kind: "backup" | "reader",
   id: string,
   time: number,
-): Promise<{ readonly handler: HttpHandler; close(): Promise<void> }> {
+): Promise<ClientSession> {
   const trust = { fingerprint, authorities: [] };
   const connection = await connectTls({ host: HOST, port, trust });
   const target = `/${kind}?backup-id=${id}&backup-time=${time}`;
   const call = { method: "GET", target, timeoutMs: 60_000 };
-  const result = await new Http1Client(connection, HOST).upgrade(call, PROTOCOL);
+  const result = await new Http1Client(connection, HOST).upgrade(call, TEST_PROTOCOL);
   if ("answer" in result) {
     const { status, body } = result.answer;
     throw new Error(`${status} ${new TextDecoder().decode(await body.bytes(10_000))}`);
   }
-  const client = new Http1Client(result.connection, HOST);
+  const client = new Http2Client(result.connection);
   return {
     handler: handlerOf(client),
     async close() {
