@@ -76,7 +76,9 @@ class ClientSession extends Session {
   async send(call: HttpCall): Promise<HttpResult> {
     const fields = requestFields(call.method, call.target, call.headers ?? {}, this.peer);
     if (call.signal?.aborted === true) throw interrupted(this.peer, call.signal);
-    if (!this.#hasRoom) await this.#turn(call);
+    const start = performance.now();
+    // Whoever was called may find that another one was faster.
+    while (!this.#hasRoom) await this.#turn(call, start + call.timeoutMs - performance.now());
     const refusal = this.failure ?? this.#leaving;
     if (refusal !== undefined || this.hasEnded) throw refusal ?? closed(this.peer);
 
@@ -133,18 +135,18 @@ class ClientSession extends Session {
       this.#leaving !== undefined;
   }
 
-  /** Waits until there is room for one more stream. */
-  async #turn({ timeoutMs, signal }: HttpCall): Promise<void> {
+  /** Waits until there may be room for one more stream. */
+  async #turn({ timeoutMs, signal }: HttpCall, leftMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
       const message = `${this.peer} has had no room for a request for ${timeoutMs / 1000} seconds`;
       reject(new ProtocolError(message, { code: "timeout", isTemporary: true }));
-    }, timeoutMs);
+    }, leftMs);
     const abort = () => reject(interrupted(this.peer, signal!));
     signal?.addEventListener("abort", abort);
     this.#waiting.add(resolve);
     try {
-      do await promise; while (!this.#hasRoom);
+      await promise;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);

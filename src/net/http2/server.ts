@@ -141,7 +141,11 @@ class ServerSession extends Session {
     this.#lastId = streamId;
     // What was sent before the peer knew that this end leaves; it may ask another one.
     if (this.#isLeaving) return this.sendReset(streamId, ErrorCode.REFUSED_STREAM);
-    if (this.#running.size >= this.#serverLimits.maxConcurrentStreams) {
+    const { maxConcurrentStreams: max } = this.#serverLimits;
+    const open = this.streams.values().filter((one) => !(one.isSendDone && one.isReceiveDone));
+    // The peer may open the next stream as soon as it has the end of an answer, which is before
+    // this end hears that it was sent. So handlers have a bound of their own.
+    if ([...open].length >= max || this.#running.size >= 2 * max) {
       this.countReset();
       return this.sendReset(streamId, ErrorCode.REFUSED_STREAM);
     }

@@ -39,12 +39,14 @@ async function openForeign({ port }: SessionAddress, path: string): Promise<Clie
   });
   const handler: HttpHandler = async ({ method, target, headers, body }) => {
     const bytes = await body.bytes(32 << 20);
-    const stream = client.request({ ":method": method, ":path": target, ...headers });
+    const stream = client.request({ ":method": method, ":path": target, ...headers }, {
+      endStream: bytes.length === 0,
+    });
     const answered = new Promise<http2.IncomingHttpHeaders>((resolve, reject) => {
       stream.once("response", resolve);
       stream.once("error", reject);
     });
-    stream.end(bytes);
+    if (bytes.length > 0) stream.end(bytes);
     const parts: Uint8Array<ArrayBuffer>[] = [];
     stream.on("data", (part: Uint8Array<ArrayBuffer>) => parts.push(new Uint8Array(part)));
     const ended = new Promise((resolve) => stream.once("end", resolve));
