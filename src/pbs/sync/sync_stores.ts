@@ -78,6 +78,7 @@ class Sync {
   readonly #options: SyncOptions;
   readonly #outcomes: SyncOutcome[] = [];
   readonly #found = new Set<string>();
+  #namespacesOfTarget: Set<Namespace> | undefined;
 
   constructor(source: CopyableStore, target: CopyableStore, options: SyncOptions) {
     this.#source = source;
@@ -126,13 +127,13 @@ class Sync {
 
   #makeNamespace(ns: Namespace): void {
     if (this.#options.isDryRun === true) return;
+    const there = this.#namespacesOfTarget ??= new Set(this.#target.namespaces());
     const names = namespaceNames(ns);
     for (let depth = 1; depth <= names.length; depth++) {
-      try {
-        this.#target.createNamespace(names.slice(0, depth).join("/") as Namespace);
-      } catch (error) {
-        if (!hasCode(error, "exists")) throw error;
-      }
+      const part = names.slice(0, depth).join("/") as Namespace;
+      if (there.has(part)) continue;
+      this.#target.createNamespace(part);
+      there.add(part);
     }
   }
 
