@@ -8,7 +8,9 @@ import type { Connection } from "./connection.ts";
 
 /** How fast, and how much at once after a rest. */
 export interface Rate {
+  /** In the long run. */
   readonly bytesPerSecond: number;
+  /** After a rest. */
   readonly burstBytes: number;
 }
 

@@ -12,6 +12,7 @@ import { connectionLost } from "./socket_connection.ts";
 export interface Proxy {
   /** Without the brackets of IPv6 addresses. */
   readonly host: string;
+  /** Where it listens. */
   readonly port: number;
   /** `user:password`, decoded, where the address has them. */
   readonly login: string | undefined;

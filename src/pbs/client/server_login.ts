@@ -14,6 +14,7 @@ import type { Proxy } from "#src/net/tls/proxy.ts";
 export interface ServerLogin {
   /** Name or address, without brackets. */
   readonly host: string;
+  /** Usually 8007. */
   readonly port: number;
   /** `user@realm`, or `user@realm!token`. */
   readonly authId: string;
@@ -23,6 +24,7 @@ export interface ServerLogin {
   readonly fingerprint?: string | undefined;
   /** Whose word on certificates counts, too (PEM). */
   readonly authorities: readonly string[];
+  /** On the way to the server. Default: none. */
   readonly proxy?: Proxy | undefined;
   /** For each direction, of all connections together. */
   readonly rate?: Rate | undefined;

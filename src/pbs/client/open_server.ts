@@ -1,0 +1,56 @@
+/**
+ * The datastore of a server, for programs that use this library.
+ *
+ * @module
+ */
+
+import { NETWORK_ROLE } from "#src/threads/network_thread.ts";
+import { type SpawnThread, startThread, threadName } from "#src/threads/thread.ts";
+import type { SnapshotStore } from "../ports.ts";
+import { startStoreThread } from "../thread_start.ts";
+import type { ChunkDiskCacheAddress } from "./chunk_disk_cache.ts";
+import { NetworkLink } from "./network_link.ts";
+import { createNetworkMailbox } from "./network_mailbox.ts";
+import { RemoteStore } from "./remote_store.ts";
+import type { ServerLogin } from "./server_login.ts";
+
+/** Which datastore of which server, and how it is used. */
+export interface OpenServerOptions {
+  /** Where the server is, and who logs in. */
+  readonly login: ServerLogin;
+  /** Name of the datastore. */
+  readonly store: string;
+  /** Default: `read`. */
+  readonly access?: "read" | "write";
+  /** Where chunks are kept that were read. Default: nowhere. */
+  readonly cache?: ChunkDiskCacheAddress | undefined;
+  /**
+   * Starts the thread that has the connections, from a module that calls `serveDatastoreThread`.
+   * Default: from one of this package.
+   */
+  readonly spawn?: SpawnThread;
+}
+
+/**
+ * Logs in to a server. What is opened blocks the calling thread while it waits for the server, as
+ * a datastore of this machine does while it waits for the disk; close it to end the connections.
+ * Needs `--allow-net` and FFI.
+ *
+ * @throws {AuthError} when the server does not let us in; `certificate` when nobody vouches for it
+ * @throws {ProtocolError} when there is no way to it
+ */
+export function openServer(options: OpenServerOptions): SnapshotStore {
+  const { login, store, access, cache, spawn = startStoreThread } = options;
+  const mailbox = createNetworkMailbox();
+  startThread(spawn(threadName(NETWORK_ROLE, 0)), { mailbox, server: login }, []);
+  const link = new NetworkLink(mailbox);
+  try {
+    link.ask({ what: "log-in", changes: {} });
+  } catch (error) {
+    link.stop();
+    throw error;
+  }
+  const { authId, host, port } = login;
+  const name = `${authId}@${host.includes(":") ? `[${host}]` : host}:${port}:${store}`;
+  return new RemoteStore({ link, name, store, authId, access, cache, end: () => link.stop() });
+}
