@@ -30,6 +30,8 @@ export interface CommandModule<Options> {
   describe(): Command;
   /** @returns the exit code @throws a `Failure` */
   run(options: Options, context: CommandContext): Promise<number>;
+  /** Commands below its word, about what it needs. */
+  readonly groups?: readonly CommandGroup[];
 }
 
 /** Commands under a common first word; that of a group inside of a group comes second. */

@@ -70,7 +70,8 @@ function groupAlone(words: readonly string[], program: Command): Command | undef
     command = command.commands.find((candidate) => candidate.name() === word);
     if (command === undefined) return undefined;
   }
-  return command.commands.length > 0 ? command : undefined;
+  // One with options is a command too, that others belong to.
+  return command.commands.length > 0 && command.options.length === 0 ? command : undefined;
 }
 
 function normalizeForGroup(args: readonly string[], program: Command): string[] {
@@ -130,8 +131,10 @@ function describeCommand(
   run: RunCommand,
 ): Command {
   const command = prepare(module.describe(), terminal);
+  for (const inner of module.groups ?? []) command.addCommand(describeGroup(inner, terminal, run));
   return command.action(() =>
-    run(module, { ...command.opts<object>(), args: command.args } as never)
+    // A command that has others below it takes what they share with it.
+    run(module, { ...command.optsWithGlobals<object>(), args: command.args } as never)
   );
 }
 

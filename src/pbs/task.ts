@@ -44,7 +44,7 @@ export function storeNameOf(path: string): string {
 }
 
 /** Host name as far as a server takes it for one. */
-function nodeName(): string {
+export function nodeName(): string {
   const [name] = (readText("/proc/sys/kernel/hostname") ?? "").trim().split(".");
   const clean = name!.replace(/[^a-zA-Z0-9-]/g, "").replace(/^-+|-+$/g, "");
   return clean === "" ? "localhost" : clean;

@@ -75,7 +75,8 @@ for (const command of commands) {
     const { ways, threadCount, callers } = await probe(command);
     assert.deepEqual(ways.toSorted(), always(command).toSorted());
     assert.equal(threadCount, 0);
-    assert.equal(callers, 0);
+    // Who serves has the network himself.
+    assert.equal(callers > 0, always(command).includes("net"));
   });
 }
 

@@ -10,7 +10,7 @@ import {
   type FileRecord,
   type GroupRecord,
   type SnapshotRecord,
-} from "#src/usecases/datastore/snapshot_records.ts";
+} from "#src/pbs/snapshots/snapshot_records.ts";
 import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import type { RecordTable } from "./output.ts";
 

@@ -52,6 +52,8 @@ export interface GarbageCollectionOptions {
   readonly keepMinutes?: number | undefined;
   /** Whether it is tried first that the file system keeps access times. Default: true. */
   readonly checkAccessTimes?: boolean;
+  /** Name of the task. Default: a new one. */
+  readonly upid?: string | undefined;
   /** Auth id in the name of the task. Default: `root@pam`. */
   readonly authId?: string;
   /** Name of the store in the name of the task. Default: the last part of its path. */
@@ -99,7 +101,7 @@ export function collectGarbage(
   const lock = processLock.acquireExclusive();
   try {
     const start = lock.startTime;
-    const upid = newTask(
+    const upid = options.upid ?? newTask(
       "garbage_collection",
       options.storeName ?? storeNameOf(datastore.path),
       options.authId ?? "root@pam",

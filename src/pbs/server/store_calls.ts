@@ -11,6 +11,8 @@ import type { UploadStatistics } from "../format/manifest.ts";
 import type { GroupId, Namespace, SnapshotId } from "../format/snapshot_path.ts";
 import { collectGarbage, type GarbageCollectionOptions } from "../gc/garbage_collection.ts";
 import type { WriterKind } from "./index_writers.ts";
+import { REST_CALLS } from "./rest/rest_calls.ts";
+import { TASK_CALLS } from "./rest/task_calls.ts";
 import { heldOf, type StoreInThread } from "./store_in_thread.ts";
 import { type BackupStart, StoredBackup } from "./stored_backup.ts";
 import {
@@ -28,6 +30,8 @@ type CollectOptions = Pick<GarbageCollectionOptions, "keepMinutes" | "checkAcces
 
 /** See the head of the module. A `handle` is what the caller calls something that is held. */
 export const STORE_CALLS = {
+  ...REST_CALLS,
+  ...TASK_CALLS,
   namespaces: ({ datastore }: Store, below: Namespace) => datastore.namespaces(below),
   groups: ({ datastore }: Store, ns: Namespace) => datastore.groups(ns),
   snapshots: ({ datastore }: Store, group: GroupId) => datastore.snapshots(group),

@@ -33,6 +33,8 @@ export interface VerifyOptions {
   readonly crypts?: readonly CryptConfig[] | undefined;
   /** Threads to share the work with. Default: none. */
   readonly threads?: VerifyThreads | undefined;
+  /** Name of the task. Default: a new one. */
+  readonly upid?: string | undefined;
   /** Auth id in the name of the task. Default: `root@pam`. */
   readonly authId?: string;
   /** Name of the store in the name of the task. Default: the last part of its path. */

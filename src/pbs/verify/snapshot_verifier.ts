@@ -53,7 +53,7 @@ export class SnapshotVerifier {
     this.#options = options;
     this.#crypts = options.crypts ?? [];
     this.#now = options.now ?? currentSeconds;
-    this.#upid = newTask(
+    this.#upid = options.upid ?? newTask(
       "verificationjob",
       options.storeName ?? storeNameOf(datastore.path),
       options.authId ?? "root@pam",

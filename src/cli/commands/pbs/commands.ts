@@ -28,6 +28,7 @@ import { notesCommand } from "./snapshot/notes.ts";
 import { protectCommand } from "./snapshot/protect.ts";
 import { pruneCommand } from "./prune.ts";
 import { restoreCommand } from "./restore.ts";
+import { serveCommand } from "./serve/serve.ts";
 import { snapshotGroup } from "./snapshot/commands.ts";
 import { snapshotsCommand } from "./snapshot/list.ts";
 import { statusCommand } from "./status.ts";
@@ -65,6 +66,7 @@ export const pbsGroup: ProgramGroup = {
     logoutCommand,
     serverVersionCommand,
     benchmarkCommand,
+    serveCommand,
   ],
 
   groups: [

@@ -8,7 +8,7 @@ import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { groupRecord, sortedGroups } from "#src/usecases/datastore/snapshot_records.ts";
+import { groupRecord, sortedGroups } from "#src/pbs/snapshots/snapshot_records.ts";
 import { GROUP_TABLE } from "../../output/snapshot_tables.ts";
 import {
   addFormatOptions,

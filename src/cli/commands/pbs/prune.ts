@@ -16,7 +16,7 @@ import {
 import type { PruneDecision, RetentionOptions } from "#src/pbs/snapshots/prune.ts";
 import { type CommandModule, wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import { sortedGroups } from "#src/usecases/datastore/snapshot_records.ts";
+import { sortedGroups } from "#src/pbs/snapshots/snapshot_records.ts";
 import {
   addFormatOptions,
   type FormatChoice,

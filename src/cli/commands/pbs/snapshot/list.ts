@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { parseGroup, qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../../command.ts";
 import { addHelpNotes } from "../../../help.ts";
-import { snapshotRecord, sortedGroups } from "#src/usecases/datastore/snapshot_records.ts";
+import { snapshotRecord, sortedGroups } from "#src/pbs/snapshots/snapshot_records.ts";
 import { SNAPSHOT_TABLE } from "../../../output/snapshot_tables.ts";
 import {
   addFormatOptions,
