@@ -27,8 +27,11 @@ export interface Http2ServerLimits extends SessionLimits {
 
 /** What holds unless told. */
 export const SERVER_LIMITS: Http2ServerLimits = {
-  streamWindowSize: 8 << 20,
-  connectionWindowSize: 8 << 20,
+  // A handler may read a body only when it has room for it. Those that wait must never use up the
+  // window of the connection, or those that are read would wait for them, and they for those: so
+  // it holds the windows of all streams.
+  streamWindowSize: 256 << 10,
+  connectionWindowSize: 128 * (256 << 10),
   frameSizeMax: 4 << 20,
   headerListSizeMax: 64 << 10,
   // Clients may open 100 before they have heard of a limit.
@@ -77,7 +80,7 @@ class ServerSession extends Session {
   readonly #handler: HttpHandler;
   readonly #serverLimits: Http2ServerLimits;
   readonly #onError: (error: unknown) => void;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<Http2Stream, Promise<void>>();
   #lastId = 0;
   #isLeaving = false;
   #hasSentBlock = false;
@@ -93,7 +96,7 @@ class ServerSession extends Session {
   }
 
   async handlersDone(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 
   /** Takes no more requests, and ends when those under way are answered. */
@@ -142,10 +145,12 @@ class ServerSession extends Session {
     // What was sent before the peer knew that this end leaves; it may ask another one.
     if (this.#isLeaving) return this.sendReset(streamId, ErrorCode.REFUSED_STREAM);
     const { maxConcurrentStreams: max } = this.#serverLimits;
-    const open = this.streams.values().filter((one) => !(one.isSendDone && one.isReceiveDone));
     // The peer may open the next stream as soon as it has the end of an answer, which is before
-    // this end hears that it was sent. So handlers have a bound of their own.
-    if ([...open].length >= max || this.#running.size >= 2 * max) {
+    // this end hears that it was sent. What was reset counts for as long as its handler runs.
+    const counted = this.#running.keys().filter((one) =>
+      one.failure !== undefined || !(one.isSendDone && one.isReceiveDone)
+    );
+    if ([...counted].length >= max || this.#running.size >= 2 * max) {
       this.countReset();
       return this.sendReset(streamId, ErrorCode.REFUSED_STREAM);
     }
@@ -193,8 +198,8 @@ class ServerSession extends Session {
       this.#sendHead(stream, 100, {}, false);
     }
     const answering = this.#answer(stream, head);
-    this.#running.add(answering);
-    void answering.finally(() => this.#running.delete(answering));
+    this.#running.set(stream, answering);
+    void answering.finally(() => this.#running.delete(stream));
   }
 
   /** Never rejects. */
