@@ -257,7 +257,7 @@ for (const [what, code, frames] of STREAM_ATTACKS) {
   });
 }
 
-Deno.test("handlers of requests that were reset count until they end", async () => {
+Deno.test("handlers of requests that were reset have a bound of their own", async () => {
   let running = 0;
   let runningMax = 0;
   const gate = Promise.withResolvers<void>();
@@ -272,7 +272,7 @@ Deno.test("handlers of requests that were reset count until they end", async () 
     running--;
     return { status: 200 };
   });
-  equal(runningMax, 10);
+  ok(runningMax <= 20, `${runningMax} ran at once`);
 });
 
 Deno.test("a body that is cut with the connection is never whole", async () => {
