@@ -2,22 +2,13 @@ import assert from "node:assert/strict";
 import { NetworkLink } from "#src/pbs/client/network_link.ts";
 import { createNetworkMailbox } from "#src/pbs/client/network_mailbox.ts";
 import { RemoteStore } from "#src/pbs/client/remote_store.ts";
-import { parseNamespace, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
+import { parseNamespace } from "#src/pbs/format/snapshot_path.ts";
 import { syncStores } from "#src/pbs/sync/sync_stores.ts";
-import type { Datastore } from "#src/pbs/datastore.ts";
-import {
-  assertSound,
-  blockOf,
-  groupOf,
-  makeStore,
-  openStore,
-} from "#tests/support/pbs_activity.ts";
-import { goldenKey } from "#tests/support/pbs_fixtures.ts";
+import { assertSound, makeStore, openStore } from "#tests/support/pbs_activity.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { assertSame } from "./_compare.ts";
-
-const FIRST_TIME = 1_700_000_000;
+import { backUp } from "./_server_snapshot.ts";
 
 /** A store behind a network thread. */
 class Server implements Disposable {
@@ -39,32 +30,6 @@ class Server implements Disposable {
     this.#link.stop();
     this.#thread.terminate();
   }
-}
-
-/** Servers cut images into chunks of this size, and take no others. */
-const IMAGE_CHUNK_SIZE = 4 << 20;
-const KEY = "keys/key-none.json";
-
-/** A snapshot that shares chunks with others; those of the group b are encrypted. */
-function backUp(store: Datastore, random: Random, id: string, day: number): SnapshotId {
-  const crypt = id === "b" ? goldenKey(KEY) : undefined;
-  const writer = store.startSnapshot({
-    group: groupOf(id),
-    time: FIRST_TIME + day * 86_400,
-    crypt,
-  });
-  const image = writer.openFixed("disk.img.fidx", 2 * IMAGE_CHUNK_SIZE + 5, IMAGE_CHUNK_SIZE);
-  for (const number of [1, day, 3]) {
-    const size = Math.min(IMAGE_CHUNK_SIZE, 2 * IMAGE_CHUNK_SIZE + 5 - image.position);
-    image.write(new Uint8Array(size).fill(number));
-  }
-  image.finish();
-  const stream = writer.openDynamic("root.pxar.didx", { kind: "dynamic", averageSize: 4096 });
-  for (let block = 0; block < 20; block++) stream.write(blockOf(random.between(0, 30)));
-  stream.finish();
-  writer.addBlob("some.conf.blob", new TextEncoder().encode(`day ${day}`));
-  writer.finish();
-  return writer.id;
 }
 
 Deno.test("syncStores() copies to a server and from there, as it is stored", () => {
