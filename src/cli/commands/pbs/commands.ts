@@ -8,6 +8,7 @@ import { Command } from "commander";
 import type { ProgramGroup } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { normalizeGroupArguments } from "../../options/datastore_arguments.ts";
+import { assembleCommand } from "./assemble.ts";
 import { backupCommand } from "./backup.ts";
 import { benchmarkCommand } from "./benchmark.ts";
 import { catalogGroup } from "./catalog.ts";
@@ -46,6 +47,7 @@ export const pbsGroup: ProgramGroup = {
   commands: [
     backupCommand,
     restoreCommand,
+    assembleCommand,
     listGroupsCommand,
     snapshotsCommand("snapshots", "pbs snapshots"),
     filesCommand("pbs files"),
