@@ -132,11 +132,11 @@ Deno.test("A backup session has a bounded number of uploads under way", async ()
   const wid = await session.openIndex("dynamic", NAME, undefined, undefined, NEVER);
   const large = makeContent(30, 3 << 20);
   await upload(session, wid, large);
-  assert.equal(most > 1 && most <= 64 && mostBytes <= 32 << 20, true, `${most} ${mostBytes}`);
+  assert.equal(most > 1 && most <= 64 && mostBytes <= 16 << 20, true, `${most} ${mostBytes}`);
   await upload(session, wid, makeContent(500, 10));
   await session.append(wid, entries(large));
   await closeIndex(session, wid, large);
-  assert.equal(most > 8 && most <= 64 && mostBytes <= 32 << 20, true, `${most} ${mostBytes}`);
+  assert.equal(most > 4 && most <= 64 && mostBytes <= 16 << 20, true, `${most} ${mostBytes}`);
   session.close();
 });
 

@@ -14,9 +14,12 @@ import type { IndexKind } from "../calls.ts";
 import { type AppendList, AppendQueue } from "./append_queue.ts";
 import type { SessionClient } from "./session_client.ts";
 
-/** Uploads under way at a time, and their bytes: as much as a server's window. */
+/**
+ * Uploads under way at a time, and their bytes: half of a server's window, so that bodies which it
+ * does not read yet never take the room of the one that it reads.
+ */
 const UPLOAD_COUNT_MAX = 64;
-const UPLOAD_BYTES_MAX = 32 << 20;
+const UPLOAD_BYTES_MAX = 16 << 20;
 /** Enough for two million digests; whoever forgets more sends some chunks again. */
 const KNOWN_BUDGET_SIZE = 96 << 20;
 /** Requests under way at once when speed is measured. */
