@@ -200,10 +200,6 @@ async function listModules(): Promise<string[]> {
   return present.flat();
 }
 
-/** The network is built from both ends: until it is whole, its parts may wait for their users. */
-const AWAITED =
-  /^(?:src\/net\/|src\/threads\/mailbox\/|src\/pbs\/(?:protocol|client|server|sync)\/)|: nothing uses \S+ → (?:net|bytes|errors)$/;
-
 interface InfoModule {
   specifier: string;
   dependencies?: { code?: { specifier?: string }; type?: { specifier?: string } }[];
@@ -259,7 +255,7 @@ function graphFaults(graph: ModuleGraph, texts: ReadonlyMap<string, string>, exp
     .filter((path) => isEntryPoint(path, texts.get(path)!));
   const all = reachable(graph, [...programRoots, ...workers, ...otherRoots]);
   const dead = [...texts.keys()].filter((path) =>
-    /^(src|ffi)\//.test(path) ? !program.has(path) && !AWAITED.test(path) : !all.has(path)
+    /^(src|ffi)\//.test(path) ? !program.has(path) : !all.has(path)
   );
   return [
     ...importCycles(graph).map((cycle) => `import cycle: ${cycle.join(", ")}`),
@@ -279,7 +275,7 @@ async function main(): Promise<number> {
   const graph = await loadGraph(modules);
   const faults = [
     ...unusedPackages(config.imports, texts),
-    ...unusedAllowances(graph).filter((fault) => !AWAITED.test(fault)),
+    ...unusedAllowances(graph),
     ...crowdedFolders(modules),
     ...ambiguousNames(texts),
     ...exported.filter((path) => !texts.has(path)).map((path) => `${path}: exported but not there`),

@@ -23,7 +23,7 @@ import { NODE_ROUTES } from "./rest/node_routes.ts";
 import { Router } from "./rest/routes.ts";
 import type { ServerState } from "./rest/server_state.ts";
 import { Tasks } from "./rest/tasks.ts";
-import { type ServeSession, SessionHost } from "./rest/session_host.ts";
+import { SessionHost } from "./rest/session_host.ts";
 import { UPGRADE_ROUTES } from "./rest/upgrade_routes.ts";
 import { type ServedStoreOptions, StoreThreads } from "./served_store.ts";
 import { TransferMemory } from "./transfer_memory.ts";
@@ -39,8 +39,6 @@ export interface NetworkServerOptions {
   readonly folder: string;
   /** What clients are told; they ask what a server can do by it. */
   readonly version: string;
-  /** Speaks HTTP/2. */
-  readonly serveSession: ServeSession;
   /** Told of everything that happens. */
   readonly onEvent: (event: ServerEvent) => void;
   readonly spawn?: SpawnThread | undefined;
@@ -105,7 +103,7 @@ export class NetworkServer {
       authenticator,
       tasks: new Tasks(`${folder}/tasks`),
       memory: new TransferMemory().share(),
-      sessions: new SessionHost(options.serveSession),
+      sessions: new SessionHost((error) => onEvent({ event: "failure", path: "", error })),
     };
   }
 

@@ -5,7 +5,6 @@
  */
 
 import { Failure, toRecord } from "#src/errors.ts";
-import { serveHttp2 } from "#src/net/http2/server.ts";
 import { fingerprintOfPem } from "#src/net/tls/certificate.ts";
 import { NetworkServer, type ServerEvent } from "#src/pbs/server/network_server.ts";
 import { spawnThread } from "../threads.ts";
@@ -49,11 +48,6 @@ export async function serve(
     stores: settings.stores,
     folder: settings.folder,
     version: INTERFACE_VERSION,
-    serveSession: async (connection, handler) => {
-      await serveHttp2(connection, handler, {
-        onError: (error) => output.accessLine(formatEvent({ event: "failure", path: "", error })),
-      });
-    },
     spawn: spawnThread,
     onEvent: (event) => output.accessLine(formatEvent(event)),
   });

@@ -5,24 +5,25 @@
  */
 
 import type { Connection } from "#src/net/connection.ts";
-import type { HttpHandler } from "#src/net/http.ts";
 import { Refusal } from "../refusal.ts";
+import { serveSession } from "../serve_session.ts";
 import type { HttpSession } from "../session.ts";
-
-/** Speaks HTTP/2 on a connection until it ends; never rejects. */
-export type ServeSession = (connection: Connection, handler: HttpHandler) => Promise<void>;
 
 /** Kinds of sessions, by their paths. */
 export type ServedProtocol = "backup" | "reader";
 
 /** Sessions that are open. */
 export class SessionHost {
-  readonly #serve: ServeSession;
-  readonly #open = new Map<Connection, { readonly kind: ServedProtocol; ended: Promise<void> }>();
+  readonly #onError: (error: unknown) => void;
+  readonly #open = new Map<
+    Connection,
+    { readonly kind: ServedProtocol; ended: Promise<unknown> }
+  >();
   #isStopping = false;
 
-  constructor(serve: ServeSession) {
-    this.#serve = serve;
+  /** @param onError hears what a handler threw, which is a bug */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
   }
 
   /** How many are open. */
@@ -53,18 +54,10 @@ export class SessionHost {
   }
 
   /** Gives a connection to a session until either ends; resolves when all is given back. */
-  run(kind: ServedProtocol, connection: Connection, session: HttpSession): Promise<void> {
-    const ended = this.#run(connection, session).finally(() => this.#open.delete(connection));
+  async run(kind: ServedProtocol, connection: Connection, session: HttpSession): Promise<void> {
+    const ended = serveSession(connection, session, { onError: this.#onError });
     this.#open.set(connection, { kind, ended });
-    return ended;
-  }
-
-  async #run(connection: Connection, session: HttpSession): Promise<void> {
-    try {
-      await this.#serve(connection, session.handler);
-    } finally {
-      connection.destroy();
-      await session.close();
-    }
+    await ended;
+    this.#open.delete(connection);
   }
 }

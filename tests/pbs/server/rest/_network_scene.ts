@@ -1,6 +1,5 @@
 /** A server over TLS in this process, with users of every role, and a client for its calls. */
 
-import { serveHttp2 } from "#src/net/http2/server.ts";
 import { type CertificateAndKey, makeCertificate } from "#src/net/tls/certificate.ts";
 import {
   type AccessData,
@@ -80,7 +79,6 @@ export class NetworkScene {
       stores: [{ name: "main", path, syncLevel: "none" }],
       folder: scene.folder,
       version: "3.2.4",
-      serveSession: async (connection, handler) => void await serveHttp2(connection, handler),
       onEvent: (event) => scene.events.push(event),
       loginDelayMs: 50,
     });
