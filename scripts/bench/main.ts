@@ -6,11 +6,11 @@
  *     deno task bench pxar
  *     deno task bench chunking
  *     deno task bench pbs [chunks] [library] [program] [memory]
- *     deno task bench network
+ *     deno task bench network [transport] [program] [mounts] [memory] [--size MIB] [--memory-size MIB]
  *
  * The second form measures each step anew, beside an executable of before (`compare/`), the third
  * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
- * and datastores (`pbs.ts`), the sixth HTTP/2 beside a bare TLS socket (`network/`).
+ * and datastores (`pbs.ts`), the sixth what the network adds (`network/`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
  * database; without arguments the shared sample of scale 20 is taken. Prints a table;
@@ -108,6 +108,6 @@ if (import.meta.main) {
   else if (Deno.args[0] === "chunking") await benchmarkChunking(CHECKOUT);
   else if (Deno.args[0] === "compare") await compareSides(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
-  else if (Deno.args[0] === "network") await benchmarkNetwork(CHECKOUT);
+  else if (Deno.args[0] === "network") await benchmarkNetwork(CHECKOUT, Deno.args.slice(1));
   else await main(Deno.args);
 }

@@ -38,16 +38,24 @@ function formatNumber(value: number | undefined): string {
 /** All figures of one run. */
 export class Report {
   readonly #figures: Figure[] = [];
+  readonly #sides: readonly [measured: string, yardstick: string];
+
+  /** @param sides titles of the columns */
+  constructor(sides: readonly [measured: string, yardstick: string] = ["mount", "plain"]) {
+    this.#sides = sides;
+  }
 
   add(figure: Figure): void {
     this.#figures.push(figure);
-    const plain = figure.plain === undefined ? "" : `, plain ${formatNumber(figure.plain)}`;
+    const plain = figure.plain === undefined
+      ? ""
+      : `, ${this.#sides[1]} ${formatNumber(figure.plain)}`;
     console.error(`${figure.name}: ${formatNumber(figure.mount)}${plain} ${figure.unit}`);
   }
 
   table(): string {
     const table = new Table({
-      head: ["", "unit", "mount", "plain", "ratio", "target", ""],
+      head: ["", "unit", ...this.#sides, "ratio", "target", ""],
       style: { head: [], border: [] },
     });
     for (const figure of this.#figures) {

@@ -1,150 +1,65 @@
 /**
- * Measures the network: HTTP/2 over TLS beside a bare TLS socket of the same runtime, client and
- * server in a process each, in one run.
+ * Measures what the network adds: HTTP/2 beside a bare TLS socket, and commands with a server
+ * (`pbkfs pbs serve`, a process of its own, over loopback) beside the same with a local datastore.
  *
- *     deno task bench network
+ *     deno task bench network [transport] [program] [mounts] [memory]
+ *         [--size MIB] [--memory-size MIB] [--rounds N]
  *
- * Prints a table; `dist/bench-network.json` has the same.
+ * Without words everything is measured. `--size` is of the mixed data and of the file that is read
+ * through mounts, `--memory-size` of the backup whose client's memory is measured: 1024 each unless
+ * told, and the figures that are wanted for memory are of 4096. Needs root, GNU time, `dist/pbkfs`
+ * (or `PBKFS_BIN`) and memory for a tmpfs of four times the larger size. Prints a table;
+ * `dist/bench-network.json` has the same.
  *
  * @module
  */
 
-import { fingerprintOfPem, makeCertificate } from "#src/net/tls/certificate.ts";
-import { connectTls } from "#src/net/tls/connect.ts";
-import type { Connection } from "#src/net/connection.ts";
-import { Http2Client } from "#src/net/http2/client.ts";
-import { RunningCommand } from "#tests/support/process.ts";
-import { median } from "../host.ts";
-import { PxarReport } from "../pxar/report.ts";
-import { CHUNK_SIZE, TOTAL_SIZE } from "./peer.ts";
+import { parseArgs } from "node:util";
+import { Report } from "../report.ts";
+import { withTmpfs } from "../tmpfs.ts";
+import { BenchServer } from "./bench_server.ts";
+import { benchmarkMemory } from "./memory.ts";
+import { benchmarkMounts } from "./mounts.ts";
+import { benchmarkProgram } from "./program.ts";
+import type { NetworkBenchSizes } from "./sizes.ts";
+import { benchmarkTransport } from "./transport.ts";
 
-const ROUNDS = 5;
-const TIMEOUT_MS = 60_000;
-const CONCURRENCY = 8;
+const MEBIBYTE = 1 << 20;
 
-/** What is sent; its memory is touched before anything is measured. */
-const content = new Uint8Array(TOTAL_SIZE).fill(1);
+type Part = (server: BenchServer, report: Report, sizes: NetworkBenchSizes) => Promise<void>;
 
-type Measure = (connect: (mode: string) => Promise<Connection>) => Promise<void>;
-
-async function readAll(connection: { read(): Promise<Uint8Array | undefined> }): Promise<void> {
-  let size = 0;
-  for (let part = await connection.read(); part !== undefined; part = await connection.read()) {
-    size += part.length;
-  }
-  if (size !== TOTAL_SIZE) throw new Error(`${size} bytes came`);
-}
-
-/** A mode's letter is the first byte that the client sends. */
-const MEASURES: Readonly<Record<string, { readonly bare?: Measure; readonly http2?: Measure }>> = {
-  "up, one stream": {
-    bare: async (connect) => {
-      const connection = await connect("u");
-      const part = new Uint8Array(1 << 20);
-      for (let sent = 0; sent < TOTAL_SIZE; sent += part.length) await connection.write([part]);
-      await connection.read();
-      connection.destroy();
-    },
-    http2: (connect) => withClient(connect, (client) => post(client, TOTAL_SIZE)),
-  },
-  "up, 4 MiB requests, 8 at a time": {
-    http2: (connect) => withClient(connect, (client) => atATime(() => post(client, CHUNK_SIZE))),
-  },
-  "down, one stream": {
-    bare: async (connect) => {
-      const connection = await connect("d");
-      await readAll(connection);
-      connection.destroy();
-    },
-    http2: (connect) =>
-      withClient(connect, async (client) => {
-        const call = { method: "GET", target: "/all", timeoutMs: TIMEOUT_MS };
-        await readAll((await client.send(call)).body);
-      }),
-  },
-  "down, 4 MiB requests, one at a time": {
-    http2: (connect) => withClient(connect, (client) => atATime(() => get(client), 1)),
-  },
-  "down, 4 MiB requests, 8 at a time": {
-    http2: (connect) => withClient(connect, (client) => atATime(() => get(client))),
-  },
+const PARTS: Readonly<Record<string, Part>> = {
+  transport: (_server, report) => benchmarkTransport(report),
+  program: benchmarkProgram,
+  mounts: benchmarkMounts,
+  memory: benchmarkMemory,
 };
 
-async function withClient(
-  connect: (mode: string) => Promise<Connection>,
-  use: (client: Http2Client) => Promise<void>,
-): Promise<void> {
-  const client = new Http2Client(await connect("h"));
-  await use(client);
-  client.close();
-  await client.closed;
-}
-
-async function post(client: Http2Client, size: number): Promise<void> {
-  const body = content.subarray(0, size);
-  const call = { method: "POST", target: "/", body, timeoutMs: TIMEOUT_MS };
-  await (await client.send(call)).body.bytes(100);
-}
-
-async function get(client: Http2Client): Promise<void> {
-  const target = new Uint8Array(CHUNK_SIZE);
-  const { body } = await client.send({ method: "GET", target: "/chunk", timeoutMs: TIMEOUT_MS });
-  if (await body.readInto(target) !== CHUNK_SIZE) throw new Error("too little came");
-}
-
-async function atATime(run: () => Promise<void>, count = CONCURRENCY): Promise<void> {
-  let next = 0;
-  await Promise.all(Array.from({ length: count }, async () => {
-    while (next++ * CHUNK_SIZE < TOTAL_SIZE) await run();
-  }));
-}
-
-async function speedOf(measure: Measure, connect: (mode: string) => Promise<Connection>) {
-  const startMs = performance.now();
-  await measure(connect);
-  return TOTAL_SIZE / 1000 / (performance.now() - startMs);
-}
-
-/** Runs the measurements; `checkout` is where `dist` is. */
-export async function benchmarkNetwork(checkout: string): Promise<void> {
-  const pair = await makeCertificate({ hosts: ["127.0.0.1"], from: new Date(), days: 1 });
-  const fingerprint = await fingerprintOfPem(pair.certificate);
-  const peer = new URL("peer.ts", import.meta.url).pathname;
-  const server = new RunningCommand([Deno.execPath(), "run", "--allow-all", peer], {
-    stdin: JSON.stringify(pair),
+/** Runs the measurements that are named; `checkout` is where `dist` is. */
+export async function benchmarkNetwork(checkout: string, args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      size: { type: "string", default: "1024" },
+      "memory-size": { type: "string", default: "1024" },
+      rounds: { type: "string", default: "3" },
+    },
   });
-  try {
-    while (!server.stdout.includes("\n")) await new Promise((resolve) => setTimeout(resolve, 20));
-    const port = Number(server.stdout);
-    const trust = { fingerprint, authorities: [] };
-    const connect = async (mode: string) => {
-      const connection = await connectTls({ host: "127.0.0.1", port, trust });
-      await connection.write([new TextEncoder().encode(mode)]);
-      return connection;
-    };
-    const report = new PxarReport("bare TLS");
-    let bareSpeeds: number[] = [];
-    for (const [name, { bare, http2 }] of Object.entries(MEASURES)) {
-      const speeds: number[] = [];
-      if (bare !== undefined) bareSpeeds = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        if (bare !== undefined) bareSpeeds.push(await speedOf(bare, connect));
-        speeds.push(await speedOf(http2!, connect));
-      }
-      const [value, yardstick] = [median(speeds), median(bareSpeeds)];
-      report.add({
-        name,
-        unit: "MB/s",
-        value,
-        yardstick,
-        target: `>= ${Math.round(0.6 * yardstick)}`,
-      });
+  const dataBytes = Number(values.size) * MEBIBYTE;
+  const memoryBytes = Number(values["memory-size"]) * MEBIBYTE;
+  const sizes = { rounds: Number(values.rounds), dataBytes, memoryBytes };
+  const program = Deno.env.get("PBKFS_BIN") ?? `${checkout}dist/pbkfs`;
+  const report = new Report(["network", "yardstick"]);
+  await withTmpfs(String(4 * Math.max(dataBytes, memoryBytes)), async (place) => {
+    for (const name of positionals.length === 0 ? Object.keys(PARTS) : positionals) {
+      const part = PARTS[name];
+      if (part === undefined) throw new Error(`there is nothing called ${name} to measure`);
+      await using server = new BenchServer(program, place);
+      await part(server, report, sizes);
     }
-    console.log(report.table());
-    await Deno.mkdir(`${checkout}dist`, { recursive: true });
-    await Deno.writeTextFile(`${checkout}dist/bench-network.json`, report.json() + "\n");
-  } finally {
-    server.signalGroup("SIGKILL");
-    await server.ended;
-  }
+  });
+  console.log(report.table());
+  await Deno.mkdir(`${checkout}dist`, { recursive: true });
+  await Deno.writeTextFile(`${checkout}dist/bench-network.json`, report.json() + "\n");
 }

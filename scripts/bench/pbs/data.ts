@@ -52,13 +52,13 @@ function writeFile(path: string, size: number, fill: Fill): void {
   }
 }
 
-/** 1,000 files of 4 KiB. */
-export function makeDistinctSmallFiles(path: string): DataSet {
-  for (let i = 0; i < 1000; i++) {
+/** Small files, 1,000 of 4 KiB unless told. */
+export function makeDistinctSmallFiles(path: string, files = 1000, size = 4096): DataSet {
+  for (let i = 0; i < files; i++) {
     if (i % 100 === 0) Deno.mkdirSync(`${path}/d${i / 100}`, { recursive: true });
-    writeFile(`${path}/d${Math.floor(i / 100)}/f${i}`, 4096, fillRandom);
+    writeFile(`${path}/d${Math.floor(i / 100)}/f${i}`, size, fillRandom);
   }
-  return { path, files: 1000, bytes: 1000 * 4096 };
+  return { path, files, bytes: files * size };
 }
 
 /** 10,000 files, 500 MiB in all; every other one is text. */
@@ -72,27 +72,27 @@ export function makeDistinctMixedFiles(path: string): DataSet {
   return { path, files: sizes.length, bytes: 500 * MEBIBYTE };
 }
 
-/** One file of 1 GiB, half of it text. */
-export function makeDistinctLargeFile(path: string): DataSet {
+/** One file, of 1 GiB unless told, half of it text. */
+export function makeDistinctLargeFile(path: string, bytes = GIBIBYTE): DataSet {
   const fillText = makeTextFiller(makeRandom());
   let isText = false;
   Deno.mkdirSync(path, { recursive: true });
-  writeFile(`${path}/large.dat`, GIBIBYTE, (bytes) => {
-    (isText ? fillText : fillRandom)(bytes);
+  writeFile(`${path}/large.dat`, bytes, (piece) => {
+    (isText ? fillText : fillRandom)(piece);
     isText = !isText;
   });
-  return { path, files: 1, bytes: GIBIBYTE };
+  return { path, files: 1, bytes };
 }
 
-/** 1 GiB in 76 files of 4 KiB to 64 MiB, half random and half text. */
-export function makeGibibyte(path: string): DataSet {
+/** 1 GiB (unless told) in 76 files of 4 KiB to 64 MiB, half random and half text. */
+export function makeMixedSizes(path: string, bytes = GIBIBYTE): DataSet {
   const random = makeRandom();
   const fillText = makeTextFiller(random);
-  const sizes = spreadSizes(GIBIBYTE_FILES, [12, 26], GIBIBYTE, random);
+  const sizes = spreadSizes(GIBIBYTE_FILES, [12, 26], bytes, random);
   Deno.mkdirSync(path, { recursive: true });
   // The largest in turns, so that half of the bytes are of either kind.
   sizes.sort((a, b) => b - a).forEach((size, i) =>
     writeFile(`${path}/file-${i}`, size, i % 4 === 0 || i % 4 === 3 ? fillRandom : fillText)
   );
-  return { path, files: sizes.length, bytes: GIBIBYTE };
+  return { path, files: sizes.length, bytes };
 }

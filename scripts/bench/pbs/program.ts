@@ -9,7 +9,7 @@ import {
   makeDistinctLargeFile,
   makeDistinctMixedFiles,
   makeDistinctSmallFiles,
-  makeGibibyte,
+  makeMixedSizes,
 } from "./data.ts";
 import type { DataSet } from "../pxar/data.ts";
 import type { PxarReport } from "../pxar/report.ts";
@@ -144,7 +144,7 @@ export async function benchmarkProgram(
   await benchmarkTree(bench, "1,000 x 4 KiB", makeDistinctSmallFiles(source), {});
   await benchmarkTree(bench, "10,000 files, 500 MiB", makeDistinctMixedFiles(source), {});
   await benchmarkTree(bench, "one file of 1 GiB", makeDistinctLargeFile(source), {});
-  await benchmarkTree(bench, "76 files, 1 GiB", makeGibibyte(source), EXPECTATIONS);
+  await benchmarkTree(bench, "76 files, 1 GiB", makeMixedSizes(source), EXPECTATIONS);
 }
 
 /** Memory of a backup of 4 GiB, and of its restore. */
