@@ -28,5 +28,11 @@ function ofGroup(prefix: string, group: CommandGroup): NamedCommand[] {
 }
 
 function named(prefix: string, modules: readonly CommandModule<never>[]): NamedCommand[] {
-  return modules.map((module) => ({ name: `${prefix}${module.describe().name()}`, module }));
+  return modules.flatMap((module) => {
+    const name = `${prefix}${module.describe().name()}`;
+    return [
+      { name, module },
+      ...(module.groups ?? []).flatMap((group) => ofGroup(`${name} `, group)),
+    ];
+  });
 }
