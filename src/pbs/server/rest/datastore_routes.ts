@@ -14,6 +14,7 @@ import {
 } from "../../format/snapshot_path.ts";
 import { Refusal } from "../refusal.ts";
 import {
+  hasAny,
   maySee,
   namedStore,
   type Need,
@@ -57,6 +58,7 @@ const MAY_INSPECT: Need = {
 const MAY_CHANGE: Need = { any: ["Datastore.Modify"], own: "Datastore.Backup" };
 const MAY_REMOVE: Need = { any: ["Datastore.Modify"], own: "Datastore.Prune" };
 const MAY_ADD: Need = { any: [], own: "Datastore.Backup" };
+const MAY_MEASURE: Need = { any: ["Datastore.Audit", "Datastore.Backup"] };
 const MAY_MODIFY: Need = { any: ["Datastore.Modify"] };
 
 /** Whose groups are listed for somebody to whom only his own are open. */
@@ -266,10 +268,15 @@ export const DATASTORE_ROUTES: readonly Route[] = [
 
   route("GET", `${S}/status`, { ...STORE, verbose: SWITCH }, (context) => {
     const { store: name, verbose } = context.parameters;
-    const need: Need = { any: ["Datastore.Audit", "Datastore.Backup"] };
-    const { store } = storeFor(context, name, ROOT_NAMESPACE, need);
+    const { store } = storeFor(context, name, ROOT_NAMESPACE, MAY_MEASURE);
     return store.call("storeStatus", verbose ?? false);
   }),
+  route("GET", "/status/datastore-usage", {}, ({ state, authId }) =>
+    Promise.all(
+      [...state.stores]
+        .filter(([name]) => hasAny({ state, authId }, name, ROOT_NAMESPACE, MAY_MEASURE.any))
+        .map(async ([name, store]) => ({ store: name, ...await store.call("storeStatus", false) })),
+    )),
 
   route("GET", `${S}/catalog`, { ...SNAPSHOT, filepath: BASE64 }, async (context) => {
     const snapshot = snapshotOfCall(context.parameters);

@@ -22,6 +22,8 @@ const LOG_LIMIT = 50;
 
 /** See the head of the module. */
 export const NODE_ROUTES: readonly Route[] = [
+  route("GET", "/ping", {}, () => ({ pong: true }), { isOpen: true }),
+
   route("GET", "/version", {}, ({ state }) => versionFields(state.version)),
 
   route(
@@ -107,14 +109,19 @@ export const NODE_ROUTES: readonly Route[] = [
     errors: SWITCH,
     store: { ...STORE.store, isOptional: true },
     userfilter: { kind: "text", isOptional: true },
+    typefilter: { kind: "text", isOptional: true },
+    since: COUNT,
+    until: COUNT,
   }, (context) => {
     const { parameters } = context;
+    const { since = 0, until = Infinity, userfilter = "", typefilter = "" } = parameters;
     const found = context.state.tasks.list().filter((task) =>
       maySeeTask(context, task) &&
       (parameters.store === undefined || task.store === parameters.store) &&
       (parameters.running !== true || task.status === undefined) &&
       (parameters.errors !== true || (task.status !== undefined && task.status !== "OK")) &&
-      task.fields.authId.includes(parameters.userfilter ?? "")
+      task.fields.startTime >= since && task.fields.startTime <= until &&
+      task.fields.type.includes(typefilter) && task.fields.authId.includes(userfilter)
     );
     const { start = 0, limit = LIST_LIMIT } = parameters;
     const data = found.slice(start, limit === 0 ? undefined : start + limit).map(listedTask);

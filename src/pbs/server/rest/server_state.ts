@@ -52,9 +52,9 @@ export function storeFor(
   ns: Namespace,
   { any, own }: Need,
 ): { readonly store: ServedStore; readonly isOwnOnly: boolean } {
-  const has = state.access.permissions.at(authId, storeAclPath(name, ns));
-  const isOpen = any.some((privilege) => has.has(privilege));
-  if (!isOpen && !(own !== undefined && has.has(own))) throw noPermission();
+  const isOpen = hasAny({ state, authId }, name, ns, any);
+  const isOwnOpen = own !== undefined && hasAny({ state, authId }, name, ns, [own]);
+  if (!isOpen && !isOwnOpen) throw noPermission();
   return { store: namedStore(state, name), isOwnOnly: !isOpen };
 }
 
@@ -85,6 +85,17 @@ export async function storeForGroup(
     }
   }
   return store;
+}
+
+/** Whether somebody has one of the privileges in a namespace. */
+export function hasAny(
+  { state, authId }: Asker,
+  store: string,
+  ns: Namespace,
+  privileges: Need["any"],
+): boolean {
+  const has = state.access.permissions.at(authId, storeAclPath(store, ns));
+  return privileges.some((privilege) => has.has(privilege));
 }
 
 /** Whether somebody may know that a datastore or namespace is there. */

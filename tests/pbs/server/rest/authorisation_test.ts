@@ -129,6 +129,12 @@ const STORE_CALLS: readonly Omit<GroupCall, "own">[] = [
     others: "backup power admin",
   },
   { method: "GET", path: "version", others: `none ${EVERYBODY_WITH_A_ROLE}` },
+  { method: "GET", path: "ping", others: `none ${EVERYBODY_WITH_A_ROLE}` },
+  {
+    method: "GET",
+    path: "status/datastore-usage",
+    others: `none ${EVERYBODY_WITH_A_ROLE}`,
+  },
   { method: "GET", path: "admin/datastore", others: `none ${EVERYBODY_WITH_A_ROLE}` },
   { method: "GET", path: "nodes/localhost/tasks", others: `none ${EVERYBODY_WITH_A_ROLE}` },
 ];
