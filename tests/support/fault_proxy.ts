@@ -3,12 +3,14 @@
  * delays them at a place that a test chooses.
  */
 
-/** What is done to one direction of each connection, at a byte of it. */
+/** What is done to one direction of connections, at a byte of each. */
 export interface Fault {
   readonly kind: "cut" | "truncate" | "corrupt" | "duplicate" | "delay" | "stall";
   readonly direction: "to server" | "to client";
   /** Offset of the byte. */
   readonly at: number;
+  /** Which connection, counted from 0. Default: each. */
+  readonly connection?: number;
 }
 
 /** A running proxy. */
@@ -16,6 +18,8 @@ export interface FaultProxy {
   readonly port: number;
   /** How often the fault has struck. */
   readonly strikes: number;
+  /** Bytes that came so far, by connection in the order of their beginnings. */
+  readonly traffic: readonly Readonly<Record<Fault["direction"], number>>[];
 }
 
 const DELAY_MS = 30;
@@ -25,17 +29,27 @@ export async function faultProxy(
   target: number,
   fault: Fault | undefined,
   use: (proxy: FaultProxy) => Promise<void>,
+  targetHost = "127.0.0.1",
 ): Promise<void> {
   const open = new Set<Deno.TcpConn>();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const proxy = { port: (listener.addr as Deno.NetAddr).port, strikes: 0 };
-  const pump = async (from: Deno.TcpConn, to: Deno.TcpConn, own: Fault | undefined) => {
+  const traffic: Record<Fault["direction"], number>[] = [];
+  const proxy = { port: (listener.addr as Deno.NetAddr).port, strikes: 0, traffic };
+  const pump = async (
+    from: Deno.TcpConn,
+    to: Deno.TcpConn,
+    [connection, direction]: readonly [number, Fault["direction"]],
+  ) => {
+    const isStruck = fault?.direction === direction &&
+      (fault.connection ?? connection) === connection;
+    const own = isStruck ? fault : undefined;
     const buffer = new Uint8Array(4096);
     let offset = 0;
     for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
       let part = buffer.slice(0, size);
       const at = own === undefined ? -1 : own.at - offset;
       offset += size;
+      traffic[connection]![direction] = offset;
       if (at >= 0 && at < size) {
         proxy.strikes++;
         if (own!.kind === "corrupt") part[at]! ^= 0x55;
@@ -54,14 +68,13 @@ export async function faultProxy(
   };
   const serve = async (client: Deno.TcpConn) => {
     open.add(client);
-    const server = await Deno.connect({ hostname: "127.0.0.1", port: target });
+    const connection = traffic.push({ "to server": 0, "to client": 0 }) - 1;
+    const server = await Deno.connect({ hostname: targetHost, port: target });
     open.add(server);
-    const own = (direction: Fault["direction"]) =>
-      fault?.direction === direction ? fault : undefined;
     try {
       await Promise.all([
-        pump(client, server, own("to server")),
-        pump(server, client, own("to client")),
+        pump(client, server, [connection, "to server"]),
+        pump(server, client, [connection, "to client"]),
       ]);
     } finally {
       closeQuietly(client);

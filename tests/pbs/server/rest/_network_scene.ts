@@ -89,6 +89,11 @@ export class NetworkScene {
     return this.#server;
   }
 
+  /** What the server shows, as PEM. */
+  get certificate(): string {
+    return PAIR.certificate;
+  }
+
   /** Path of the empty store. */
   get storePath(): string {
     return this.#directory.join("store");
