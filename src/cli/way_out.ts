@@ -43,7 +43,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
 };
 
 /** Arguments of commands whose name the library's options have. */
-export const ARGUMENTS: ReadonlySet<string> = new Set(["archive", "archive-name"]);
+export const ARGUMENTS: ReadonlySet<string> = new Set(["archive", "archive-name", "target"]);
 
 /** Commands that do what calls do which the library's texts name. */
 const COMMANDS: Readonly<Record<string, string>> = {

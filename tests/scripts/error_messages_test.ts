@@ -14,6 +14,7 @@ const TOOL_WORDING = [
   "Passphrase is too short!",
   "Passwords do not match!",
   "Password too short!",
+  "abort requested",
   "backup group ${qualifiedName(target.group)} does not contain",
   "binding violation: ",
   "certificate validation failed - Certificate fingerprint was not confirmed.",
@@ -27,6 +28,7 @@ const TOOL_WORDING = [
   "the worker of ",
   "unable to ",
   "unmounted",
+  "verification failed - please check the log for details",
   "worker ",
 ];
 

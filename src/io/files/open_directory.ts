@@ -6,6 +6,7 @@
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
+import { Errno } from "#src/errors.ts";
 
 /** One entry. */
 export interface ListedEntry {
@@ -26,14 +27,18 @@ const fields = new DataView(bytes.buffer);
 
 /**
  * All entries of an open directory but `.` and `..`, in the order of the file system. The
- * descriptor's position must be at the start.
+ * descriptor's position must be at the start. A directory that was removed since it was opened has
+ * none.
  *
  * @throws {OsError}
  */
 export function listOpenDirectory(fd: number, path: string): ListedEntry[] {
   const entries: ListedEntry[] = [];
   while (true) {
-    const size = host.unwrap(host.getdents(fd, bytes), "list", path);
+    const result = host.getdents(fd, bytes);
+    // So the kernel says that nobody can find the directory any more.
+    if (result === -Errno.ENOENT) return entries;
+    const size = host.unwrap(result, "list", path);
     if (size === 0) return entries;
     for (let offset = 0; offset < size;) {
       const start = offset + NAME;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
 import { EntryType } from "#src/bytes/file_type.ts";
 import { listOpenDirectory } from "#src/io/files/open_directory.ts";
-import { OsError } from "#src/errors.ts";
+import { Errno, OsError } from "#src/errors.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 Deno.test("listOpenDirectory gives every entry with its type", () => {
@@ -37,4 +37,17 @@ Deno.test("listOpenDirectory fails for what is no directory", () => {
   const fd = host.open(home.join("file"), host.OpenFlag.RDONLY);
   assert.throws(() => listOpenDirectory(fd, "file"), OsError);
   host.close(fd);
+});
+
+Deno.test("listOpenDirectory gives nothing of a directory that was removed since it was opened", () => {
+  using home = new TempDirectory("listing");
+  Deno.mkdirSync(home.join("gone"));
+  const fd = host.open(home.join("gone"), host.OpenFlag.RDONLY | host.OpenFlag.DIRECTORY);
+  try {
+    Deno.removeSync(home.join("gone"));
+    assert.equal(host.getdents(fd, new Uint8Array(1024)), -Errno.ENOENT);
+    assert.deepEqual(listOpenDirectory(fd, home.join("gone")), []);
+  } finally {
+    host.close(fd);
+  }
 });
