@@ -20,12 +20,16 @@ import { datastoreWayOut } from "./datastore/way_out.ts";
 export const FLAGS: Readonly<Record<string, string>> = {
   allowOther: "--allow-other",
   backupId: "--backup-id",
+  config: "--config",
   conflict: "--conflict",
   crypt: "--keyfile",
+  datastore: "--datastore",
   diffPath: "--diff-dir",
   entriesMax: "--entries-max",
+  fingerprint: "--fingerprint",
   force: "--force",
   format: "--format",
+  grace: "--grace",
   instance: "--instance",
   isRecursive: "--delete-groups",
   lock: "--no-lock",
@@ -43,7 +47,12 @@ export const FLAGS: Readonly<Record<string, string>> = {
 };
 
 /** Arguments of commands whose name the library's options have. */
-export const ARGUMENTS: ReadonlySet<string> = new Set(["archive", "archive-name", "target"]);
+export const ARGUMENTS: ReadonlySet<string> = new Set([
+  "archive",
+  "archive-name",
+  "path",
+  "target",
+]);
 
 /** Commands that do what calls do which the library's texts name. */
 const COMMANDS: Readonly<Record<string, string>> = {

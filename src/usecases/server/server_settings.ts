@@ -105,7 +105,7 @@ export function serverSettings(...sources: readonly ServeOptions[]): ServerSetti
   const stores = sources.flatMap(({ datastore = [] }) => datastore).map(parseStore);
   if (stores.length === 0) {
     throw new UsageError("Cannot serve without a datastore", {
-      option: "--datastore",
+      option: "datastore",
       hint: "Give a name and a directory: main=/srv/store",
     });
   }
@@ -113,7 +113,7 @@ export function serverSettings(...sources: readonly ServeOptions[]): ServerSetti
     stores.findIndex((other) => other.name === name) < index
   );
   if (twice !== undefined) {
-    throw new UsageError(`Cannot serve two datastores "${twice.name}"`, { option: "--datastore" });
+    throw new UsageError(`Cannot serve two datastores "${twice.name}"`, { option: "datastore" });
   }
   const cert = get("cert");
   const key = get("key");
@@ -139,7 +139,7 @@ function parseStore(text: string): { readonly name: string; readonly path: strin
   const [name, path] = [text.slice(0, Math.max(end, 0)), text.slice(end + 1)];
   if (isStoreName(name) && path.startsWith("/")) return { name, path };
   throw new UsageError(`Cannot use "${text}" as a datastore: expected NAME=/directory`, {
-    option: "--datastore",
+    option: "datastore",
     hint: "A name has 3 to 32 letters, digits, `_`, `.` and `-`",
   });
 }
@@ -156,5 +156,5 @@ export function parseListenAddress(text: string, option: string): ListenAddress 
 function parseGrace(text: string): number {
   const seconds = Number(text);
   if (/^\d+$/u.test(text) && seconds <= GRACE_MAX) return seconds;
-  throw new UsageError(`Cannot use "${text}" as a time in seconds`, { option: "--grace" });
+  throw new UsageError(`Cannot use "${text}" as a time in seconds`, { option: "grace" });
 }
