@@ -68,7 +68,7 @@ export class BenchServer implements AsyncDisposable {
 
   /** Largest resident memory of the server since it was started. */
   async peakMebibytes(): Promise<number> {
-    const status = await Deno.readTextFile(`/proc/${this.#running!.pid}/status`);
+    const status = await this.#run(["cat", `/proc/${this.#running!.pid}/status`]);
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
   }
 

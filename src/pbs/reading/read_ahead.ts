@@ -71,8 +71,13 @@ export class ReadAhead {
     return this.#expected.some((expected) => expected.digest === digest);
   }
 
-  /** Says that a chunk will be wanted soon. @returns false when nothing was done about it */
-  expect(digest: ChunkDigest, size: number): boolean {
+  /**
+   * Says that a chunk will be wanted soon.
+   *
+   * @param announce called before the thread is told to load it
+   * @returns false when nothing was done about it
+   */
+  expect(digest: ChunkDigest, size: number, announce: () => void): boolean {
     this.#expectedBytes += size;
     const { startBytes = START_SIZE_DEFAULT } = this.#options;
     if (this.#isClosed || this.#expectedBytes < startBytes || this.has(digest)) return false;
@@ -83,6 +88,7 @@ export class ReadAhead {
       1,
       { ...this.#options.source, queue: this.#queue.shared } satisfies ReadAheadStart,
     );
+    announce();
     const buffer = this.#options.allocate(size);
     this.#expected.push({ digest, size, buffer, number: this.#queue.add(digest, size, buffer) });
     return true;

@@ -72,8 +72,13 @@ export class SharedChunkCache implements DecodedChunks {
     }
   }
 
-  /** Says that a chunk will be wanted soon. @returns false when nothing was done about it */
-  expect(digest: ChunkDigest, size: number): boolean {
+  /**
+   * Says that a chunk will be wanted soon.
+   *
+   * @param announce called before another thread is told to load it
+   * @returns false when nothing was done about it
+   */
+  expect(digest: ChunkDigest, size: number, announce: () => void): boolean {
     const { startLoader, startBytes = START_SIZE_DEFAULT } = this.#parts;
     if (startLoader === undefined || this.#slots.countInOrder(size) < startBytes) return false;
     const slots = this.#slots;
@@ -86,6 +91,7 @@ export class SharedChunkCache implements DecodedChunks {
     } finally {
       slots.unlock();
     }
+    announce();
     slots.call();
     if (slots.becomeLoaderOwner()) startQuietly(startLoader);
     return true;

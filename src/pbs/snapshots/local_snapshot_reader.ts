@@ -178,8 +178,11 @@ export class LocalSnapshotReader implements SnapshotReader {
         idKey,
         cache: shared,
         expect: (digest: ChunkDigest, size: number) => {
-          if (shared.expect(digest, size) || !this.#gate.tryAdmit()) return;
-          waitAt(this.#gate, () => chunks.expect(digest));
+          // Also when a thread loads it, one at a time: of a server several are on their way.
+          const announce = () => {
+            if (this.#gate.tryAdmit()) waitAt(this.#gate, () => chunks.expect(digest));
+          };
+          if (!shared.expect(digest, size, announce)) announce();
         },
         aheadCount: READ_AHEAD_COUNT,
         gapBytes: SHARED_GAP_SIZE,
@@ -191,7 +194,8 @@ export class LocalSnapshotReader implements SnapshotReader {
       cache: this.#cache,
       expect: (digest: ChunkDigest, size: number) => {
         if (this.#cache.peek(digest, size) !== undefined) return;
-        if (this.#ahead?.expect(digest, size) !== true) chunks.expect(digest);
+        const announce = () => chunks.expect(digest);
+        if (this.#ahead?.expect(digest, size, announce) !== true) announce();
       },
       aheadCount: this.#ahead && READ_AHEAD_COUNT,
     });

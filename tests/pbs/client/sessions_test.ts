@@ -337,6 +337,11 @@ Deno.test("A reader session asks for chunks that are expected before they are wa
     assert.deepEqual(await chunkOf(session, content.digests[index]!), content.chunks[index]!);
   }
   assert.equal(asked(), 4);
+  // Two threads told of it, and the one that needs it was heard first.
+  const wanted = chunkOf(session, content.digests[4]!);
+  session.expect(content.digests[4]!);
+  assert.deepEqual(await wanted, content.chunks[4]!);
+  assert.equal(asked(), 5);
   // What was expected in vain is asked for by who needs it; what nobody came for is forgotten.
   server.faults = { breaksAt: once() };
   for (const digest of content.digests) session.expect(digest);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { IntegrityError, StateError } from "#src/errors.ts";
-import { digestOf } from "#src/bytes/chunk_digest.ts";
+import { type ChunkDigest, digestOf } from "#src/bytes/chunk_digest.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
@@ -128,7 +128,12 @@ for (const fate of FATES) {
       timeoutMs: 50,
     });
     const digests = [1, 2, 3].map((byte) => digestOf(new Uint8Array(32).fill(byte)));
-    for (const digest of digests) assert.equal(ahead.expect(digest, 10), true);
+    const announced: string[] = [];
+    const expect = (digest: ChunkDigest) =>
+      ahead.expect(digest, 10, () => void announced.push(digest));
+    for (const digest of digests) assert.equal(expect(digest), true);
+    assert.equal(expect(digests[1]!), false);
+    assert.deepEqual(announced, digests, "each once");
     thread.waitForJob();
     // The second is loaded here; the first is in the hand of the thread, which was to take the
     // oldest.
@@ -137,7 +142,7 @@ for (const fate of FATES) {
     assert.deepEqual(loaded, [digests[1], digests[2]]);
     // From now on nothing is read ahead.
     assert.equal(ahead.take(digests[2]!, 10), undefined);
-    assert.equal(ahead.expect(digests[2]!, 10), false);
+    assert.equal(expect(digests[2]!), false);
     ahead.close();
     Deno.removeSync(storePath, { recursive: true });
   });

@@ -121,12 +121,18 @@ Deno.test("SharedChunkCache loads what was announced when there is time, and onc
       startBytes: 2 * numberedSize(1),
     });
   const caches = [makeCache(), makeCache()];
+  const announced: number[] = [];
   const expect = (cache: number, number: number) =>
-    caches[cache]!.expect(numberedDigest(number), numberedSize(number));
+    caches[cache]!.expect(
+      numberedDigest(number),
+      numberedSize(number),
+      () => void announced.push(number),
+    );
   assert.equal(expect(0, 1), false, "too little was read in order");
   assert.equal(expect(0, 2), true);
   assert.equal(expect(1, 2), true);
   assert.equal(expect(1, 3), true);
+  assert.deepEqual(announced, [2, 3], "each once");
   assert.equal(loaderCount, 1);
   const slots = new ChunkSlots(memory);
   chunks.damaged.add(3);
@@ -149,7 +155,7 @@ Deno.test("SharedChunkCache reads what was announced by itself where no thread c
     },
     startBytes: 0,
   });
-  assert.equal(cache.expect(numberedDigest(2), numberedSize(2)), true);
+  assert.equal(cache.expect(numberedDigest(2), numberedSize(2), () => {}), true);
   checkCopy(cache, 2);
   assert.deepEqual(chunks.loaded, [2]);
 });

@@ -294,7 +294,9 @@ export function testStorage(name: string, make: () => StorageFixture): void {
       startBytes: 0,
     });
     for (const [number, digest] of digests.entries()) {
-      for (const next of digests.slice(number, number + 3)) ahead.expect(next, size);
+      for (const next of digests.slice(number, number + 3)) {
+        ahead.expect(next, size, () => storage.chunks.expect(next));
+      }
       const target = allocateNativeBuffer(size);
       const loaded = ahead.take(digest, size);
       if (loaded === undefined) persistently(() => chunks.load(digest, size, target, 0));

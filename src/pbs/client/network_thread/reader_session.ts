@@ -39,6 +39,8 @@ export class ReaderSession {
   readonly #ended = new AbortController();
   readonly #indexes = new Set<string>();
   readonly #prefetched: Prefetched;
+  /** Chunks that somebody waits for. */
+  readonly #wanted = new Set<string>();
   #client: Promise<SessionClient> | undefined;
   /** What {@link #client} resolved to. */
   #current: SessionClient | undefined;
@@ -94,20 +96,26 @@ export class ReaderSession {
 
   /** Puts a chunk into `room`. @returns bytes */
   async chunk(digest: string, room: Uint8Array, signal: AbortSignal): Promise<number> {
-    const prefetched = await waitFor(this.#prefetched.take(digest), signal);
-    if (prefetched !== undefined) {
-      room.set(prefetched);
-      return prefetched.length;
+    this.#wanted.add(digest);
+    try {
+      const prefetched = await waitFor(this.#prefetched.take(digest), signal);
+      if (prefetched !== undefined) {
+        room.set(prefetched);
+        return prefetched.length;
+      }
+      return await this.#attempt(signal, async (client, attemptSignal) => {
+        const body: IncomingBody = await client.download("/chunk", { digest }, attemptSignal);
+        return await body.readInto(room);
+      });
+    } finally {
+      this.#wanted.delete(digest);
     }
-    return await this.#attempt(signal, async (client, attemptSignal) => {
-      const body: IncomingBody = await client.download("/chunk", { digest }, attemptSignal);
-      return await body.readInto(room);
-    });
   }
 
-  /** A chunk will be asked for soon. */
+  /** A chunk will be asked for soon, unless another thread was faster and has done so. */
   expect(digest: string): void {
-    if (!this.#ended.signal.aborted) this.#prefetched.expect(digest);
+    if (this.#ended.signal.aborted || this.#wanted.has(digest)) return;
+    this.#prefetched.expect(digest);
   }
 
   /** Ends the session. */
