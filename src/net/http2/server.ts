@@ -249,7 +249,8 @@ class ServerSession extends Session {
   }
 
   #sendHead(stream: Http2Stream, status: number, headers: HttpHeaders, endsStream: boolean): void {
-    const block = encodeHeaderBlock(answerFields(status, headers), !this.#hasSentBlock);
+    const dated = { date: new Date().toUTCString(), ...headers };
+    const block = encodeHeaderBlock(answerFields(status, dated), !this.#hasSentBlock);
     this.#hasSentBlock = true;
     const frameSizeMax = this.peerSettings.maxFrameSize;
     this.outbox.control(...headersFrames(stream.id, block, endsStream, frameSizeMax));

@@ -55,6 +55,7 @@ Deno.test("a request and its answer carry method, path, fields and bodies both w
     });
     equal(result.status, 200);
     equal(result.headers["x-said"], "POST /a?b=c%20d ü");
+    ok(Math.abs(Date.parse(result.headers["date"]!) - Date.now()) < TIMEOUT_MS);
     equal(result.body.length, body.length);
     deepEqual(await result.body.bytes(4 * MIB), body);
   }, { partSizes: PART_SIZES });
