@@ -197,6 +197,9 @@ export function writeFrom(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
   return count === -1 ? failed() : count;
 }
 
+/** What a pipe takes as one, pipe(7). */
+export const PIPE_BUF = 4096;
+
 const POLLIN = 1;
 const POLLOUT = 4;
 const POLLERR = 8;
@@ -218,6 +221,16 @@ export function hasFailed(fd: number): boolean {
   pollView.setInt32(0, fd, true);
   pollView.setInt32(4, 0, true);
   return libc().poll(pollBytes, 1n, 0) === 1 && (pollView.getInt16(6, true) & POLLERR) !== 0;
+}
+
+/**
+ * poll(2): whether a descriptor takes bytes at this moment, or says at once that it never will. A
+ * pipe takes {@link PIPE_BUF} of them then.
+ */
+export function isWritable(fd: number): boolean {
+  pollView.setInt32(0, fd, true);
+  pollView.setInt16(4, POLLOUT, true);
+  return libc().poll(pollBytes, 1n, 0) === 1;
 }
 
 /** poll(2): whether a descriptor has something to read at this moment. */

@@ -73,3 +73,64 @@ Deno.test({
     }
   },
 });
+
+/** What an unread pipe holds, and more. */
+const REQUESTS_MAX = 400;
+
+Deno.test({
+  name: "pbs serve: who does not read its output, or reads no more, does not hold it up",
+  ignore: PBKFS === undefined,
+  async fn() {
+    using directory = new TempDirectory("serve-unread");
+    await run(["pbs", "datastore", "create", directory.join("store")]);
+    const state = directory.join("state");
+    // Who has said nothing of himself would be answered late.
+    const password = directory.join("password");
+    Deno.writeTextFileSync(password, "correct horse\n");
+    const change = ["--state-dir", state, "--format", "json"];
+    await run(["pbs", "serve", "user", "add", "u@pbs", "--password-file", password, ...change]);
+    const added = await run(["pbs", "serve", "token", "add", "u@pbs!t", ...change]);
+    const authorization = `PBSAPIToken=u@pbs!t:${JSON.parse(added).secret}`;
+    const server = new Deno.Command(PBKFS!, {
+      args: [
+        ...["pbs", "serve", "--listen", "127.0.0.1:0", "--state-dir", state],
+        ...["--datastore", `main=${directory.join("store")}`],
+      ],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const reader = server.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!/fingerprint: \S+\n/.test(text)) text += (await reader.read()).value ?? "";
+    await reader.cancel();
+    const [, port] = /listening on \S+:(\d+)/.exec(text)!;
+    const pem = Deno.readTextFileSync(`${state}/certificate.pem`);
+    const caCerts = [pem.slice(0, pem.indexOf("-----BEGIN", 1))];
+    using client = Deno.createHttpClient({ caCerts });
+    for (let count = 0; count < REQUESTS_MAX; count++) {
+      const reply = await fetch(`https://localhost:${port}/${"x".repeat(200)}`, {
+        client,
+        headers: { authorization, "user-agent": "y".repeat(200) },
+        signal: AbortSignal.timeout(60_000),
+      });
+      await reply.body?.cancel();
+    }
+    // The first line after lost ones says how many there were.
+    const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let log = "";
+    while (!log.includes('"lost"')) {
+      const { value, done } = await lines.read();
+      if (done) throw new Error("The server has ended");
+      log += value;
+      const reply = await fetch(`https://localhost:${port}/`, {
+        client,
+        headers: { authorization },
+      });
+      await reply.body?.cancel();
+    }
+    server.kill("SIGTERM");
+    const { code } = await server.status;
+    await lines.cancel();
+    equal(code, 0);
+  },
+});

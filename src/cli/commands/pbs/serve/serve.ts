@@ -62,25 +62,22 @@ export const serveCommand: CommandModule<ServeCommandOptions> = {
     });
   },
 
-  async run(options, { terminal }) {
+  async run(options) {
     const { readServerOptions, serverSettings } = await import(
       "#src/usecases/server/server_settings.ts"
     );
     const { serve } = await import("#src/usecases/server/serve.ts");
-    const { openAccessLog } = await import("#src/usecases/server/access_log.ts");
+    const { openAccessLog, writeNotice } = await import("#src/usecases/server/access_log.ts");
     const { config } = options;
     const file = config === undefined ? [] : [readServerOptions(config)];
     const settings = serverSettings(options, ...file);
-    const log = settings.accessLog === undefined
-      ? (line: string) => terminal.out(line)
-      : openAccessLog(settings.accessLog);
     await serve(settings, {
-      accessLine: log,
-      notice: (message) => terminal.err(`${message}\n`),
+      accessLine: openAccessLog(settings.accessLog),
+      notice: (message) => writeNotice(`${message}\n`),
       onReady: ({ address, fingerprint, metricsAddress }) => {
-        terminal.err(`listening on ${address}\nfingerprint: ${fingerprint}\n`);
+        writeNotice(`listening on ${address}\nfingerprint: ${fingerprint}\n`);
         if (metricsAddress !== undefined) {
-          terminal.err(`metrics on http://${metricsAddress}/metrics\n`);
+          writeNotice(`metrics on http://${metricsAddress}/metrics\n`);
         }
       },
     });
