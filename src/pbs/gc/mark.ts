@@ -2,8 +2,8 @@
  * The first phase of garbage collection: every chunk that an index names is touched.
  *
  * A server moves snapshots, groups and namespaces meanwhile: what was not yet marked by its old
- * path has to be by its new one. So indexes are listed again until all of them are marked, the last
- * time while nobody else can move anything.
+ * path has to be by its new one. So indexes are listed again until nothing was moved while they
+ * were, and all of them are marked; the last time while nobody else can move anything.
  *
  * @module
  */
@@ -73,19 +73,24 @@ class Marking {
     this.#options = options;
   }
 
-  /** Marks what is found, until a complete listing finds nothing new. */
+  /**
+   * Marks what is found, until all that a complete listing has found is marked. What comes later
+   * was moved from where it was listed, and is marked, or is new, and so are its chunks.
+   */
   markAll(): void {
     for (let count = 0; count < LISTINGS_MAX; count++) {
       const { indexes, isComplete } = this.#garbage.listIndexes();
       const found = indexes.filter(({ identity }) => !this.#marked.has(identity));
-      if (found.length === 0 && isComplete) return;
       const total = this.#marked.size + found.length;
+      let areAllMarked = true;
       for (const [done, index] of found.entries()) {
         this.#options.onIndex(total - found.length + done, total);
         const size = this.#mark(index);
-        if (size !== undefined) this.#marked.set(index.identity, size);
+        if (size === undefined) areAllMarked = false;
+        else this.#marked.set(index.identity, size);
       }
-      this.#options.onIndex(total, total);
+      if (found.length > 0) this.#options.onIndex(total, total);
+      if (isComplete && areAllMarked) return;
     }
     throw new StateError(
       "busy",

@@ -26,8 +26,8 @@ export interface IndexListing {
   /** Those of a group next to each other. */
   readonly indexes: readonly FoundIndex[];
   /**
-   * Whether nothing changed meanwhile: otherwise something may have been moved from what was yet to
-   * come to what was done.
+   * Whether nothing can have been moved meanwhile from what was yet to come to what was done. False
+   * where that is not known.
    */
   readonly isComplete: boolean;
 }

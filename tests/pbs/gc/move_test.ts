@@ -102,6 +102,11 @@ const MOVES: Readonly<Record<string, (fixture: Fixture) => void>> = {
     Deno.renameSync(`${team}/host/b`, `${team}/host/a`);
     Deno.renameSync(`${team}/host/x`, `${team}/host/b`);
   },
+  "a group to the name of one that gets a new name": ({ team }) => {
+    Deno.renameSync(`${team}/host/a`, `${team}/host/x`);
+    Deno.renameSync(`${team}/host/b`, `${team}/host/a`);
+    Deno.renameSync(`${team}/host/c`, `${team}/host/b`);
+  },
   "groups to another type and namespace": ({ path, team }) => {
     Deno.mkdirSync(`${path}/vm`);
     Deno.renameSync(`${team}/host/a`, `${path}/vm/a`);

@@ -10,6 +10,8 @@ import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { type ListedEntry, listOpenDirectory } from "#src/io/files/open_directory.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
+import { MANIFEST_NAME } from "../../../format/manifest.ts";
+import { parseBackupTime } from "../../../format/snapshot_path.ts";
 import { isIndexName } from "../../../reading/index_scan.ts";
 import type { FoundIndex, IndexListing } from "../../garbage_support.ts";
 
@@ -28,35 +30,51 @@ interface ListedDirectory {
  * All index files of the datastore at `storePath`. Symbolic links to directories are followed,
  * since snapshots are listed and read through them, too.
  *
+ * The listing is complete when no directory has changed since it was listed. A snapshot in the
+ * making may: its indexes come from the backup that makes it, which has touched their chunks.
+ *
  * @throws {OsError} when a directory cannot be read
  * @throws {StateError} `not-found` when a symbolic link leads nowhere: what it led to may need
  *   chunks
  */
 export function listIndexes(storePath: string): IndexListing {
   const indexes: FoundIndex[] = [];
-  const listed = new Map<string, ListedDirectory>();
-  const walk = (path: string) => {
+  const listed = new Set<string>();
+  const settled: ListedDirectory[] = [];
+  const walk = (path: string, isSnapshot: boolean) => {
     const found = listDirectory(path);
     if (found === undefined) return;
     const { directory, entries } = found;
-    const key = `${directory.device}:${directory.ino}`;
+    const key = keyOf(directory);
     if (listed.has(key)) return;
-    listed.set(key, directory);
+    listed.add(key);
+    const isInTheMaking = isSnapshot && !entries.some(({ name }) => name === MANIFEST_NAME);
+    if (!isInTheMaking) settled.push(directory);
     for (const { name, type } of entries) {
       if (name.startsWith(".") || (path === storePath && name === LOST_AND_FOUND)) continue;
       const child = `${path}/${name}`;
-      if (typeBehind(child, type) === EntryType.DIRECTORY) walk(child);
-      else if (isIndexName(name)) indexes.push(foundIndex(child, `${key}/${name}`));
+      if (typeBehind(child, type) === EntryType.DIRECTORY) {
+        walk(child, parseBackupTime(name) !== undefined);
+      } else if (isIndexName(name)) {
+        indexes.push(foundIndex(directory, name));
+      }
     }
   };
-  walk(storePath);
+  walk(storePath, false);
   indexes.sort((one, other) => one.path < other.path ? -1 : 1);
-  return { indexes, isComplete: listed.values().every(isUnchanged) };
+  return { indexes, isComplete: settled.every(isUnchanged) };
 }
 
-/** @param identity the directory itself, whatever its path, and the name in it */
-function foundIndex(path: string, identity: string): FoundIndex {
-  return { path, identity, open: () => openNativeSource(path) };
+/** An index, which is gone when another directory has the place of the one that it is in. */
+function foundIndex(directory: ListedDirectory, name: string): FoundIndex {
+  const path = `${directory.path}/${name}`;
+  const open = () => {
+    const source = openNativeSource(path);
+    if (isInPlace(directory)) return source;
+    source.close();
+    throw new host.OsError(host.Errno.ENOENT, "open", path);
+  };
+  return { path, identity: `${keyOf(directory)}/${name}`, open };
 }
 
 /** The entries of a directory; undefined when it is gone. @throws {OsError} */
@@ -96,10 +114,20 @@ function typeBehind(path: string, type: number): number | undefined {
   return entryType(stat.mode);
 }
 
-function isUnchanged({ path, device, ino, mtime }: ListedDirectory): boolean {
+/** The directory itself, whatever its path. */
+function keyOf({ device, ino }: Pick<ListedDirectory, "device" | "ino">): string {
+  return `${device}:${ino}`;
+}
+
+function isInPlace(directory: ListedDirectory): boolean {
   const stat = new host.HostStat();
-  return host.stat(path, stat) === 0 && stat.device === device &&
-    stat.ino === ino && changeTime(stat) === mtime;
+  return host.stat(directory.path, stat) === 0 && keyOf(stat) === keyOf(directory);
+}
+
+function isUnchanged(directory: ListedDirectory): boolean {
+  const stat = new host.HostStat();
+  return host.stat(directory.path, stat) === 0 && keyOf(stat) === keyOf(directory) &&
+    changeTime(stat) === directory.mtime;
 }
 
 function changeTime({ mtimeSeconds, mtimeNanoseconds }: host.HostStat): string {
