@@ -394,7 +394,7 @@ Deno.test("pbs backup and restore refuse what the real client refuses", async (t
       ["backup a.conf:/etc/hostname --crypt-mode encrypt", 2, /--crypt-mode without --keyfile/],
       [`backup a.conf:/etc/hostname --crypt-mode none --keyfile ${none}`, 2, /mutually exclusive/],
       ["backup a.conf:/etc/hostname --ns not/there", 1, /not\/there|namespace/],
-      ["backup a.conf:/etc/hostname --repository me@pbs@server:store", 2, /not supported yet/],
+      ["backup a.conf:/etc/hostname --repository me@pbs@server:1:2:store", 2, /repository/],
       ["restore host/keyed a.conf -", 1, /made with key .*missing/],
       [
         `restore host/keyed a.conf - --keyfile ${scrypt}`,
