@@ -144,16 +144,16 @@ export class RemoteStore implements CopyableStore {
   setOwner(group: GroupId, owner: string): void {
     this.#requireWritable();
     checkOwner(owner);
-    this.#requireGroup(group);
-    this.#rest("POST", "change-owner", { ...groupParameters(group), "new-owner": owner });
+    const parameters = { ...groupParameters(group), "new-owner": owner };
+    this.#inGroup(group, () => this.#rest("POST", "change-owner", parameters));
   }
 
   /** See {@link SnapshotStore.setGroupNotes}. */
   setGroupNotes(group: GroupId, notes: string): void {
     this.#requireWritable();
     checkNotes(notes);
-    this.#requireGroup(group);
-    this.#rest("PUT", "group-notes", { ...groupParameters(group), notes });
+    const parameters = { ...groupParameters(group), notes };
+    this.#inGroup(group, () => this.#rest("PUT", "group-notes", parameters));
   }
 
   /** See {@link SnapshotStore.snapshots}. */
@@ -422,6 +422,19 @@ export class RemoteStore implements CopyableStore {
     const data = this.#inNamespace(group.ns, () => this.#get("snapshots", groupParameters(group)));
     return parseSnapshots(data, group.ns, this.#options.name)
       .filter(({ info }) => info.id.group.type === group.type && info.id.group.id === group.id);
+  }
+
+  /**
+   * Changes a group. It need not be listed: one whose first backup was given up has an owner and no
+   * snapshot.
+   */
+  #inGroup(group: GroupId, change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      if (error instanceof Failure && !error.isTemporary) this.#requireGroup(group);
+      throw error;
+    }
   }
 
   #requireGroup(group: GroupId): ListedGroup {

@@ -153,7 +153,10 @@ export class FakeServer implements ServerPort {
         return null;
       }
       case "GET groups":
-        return [...this.namespace(values["ns"] ?? "")].map(([key, group]) => ({
+        // Servers do not list what has no snapshot.
+        return [...this.namespace(values["ns"] ?? "")].filter(([, { snapshots }]) =>
+          snapshots.size > 0
+        ).map(([key, group]) => ({
           ...nameOf(key),
           "backup-count": group.snapshots.size,
           "last-backup": 0,
