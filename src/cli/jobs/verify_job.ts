@@ -6,11 +6,8 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { CallParameters } from "#src/pbs/client/network_thread/server_port.ts";
-import {
-  groupParameters,
-  type RemoteStore,
-  snapshotParameters,
-} from "#src/pbs/client/remote_store.ts";
+import { groupParameters, snapshotParameters } from "#src/pbs/client/datastore_calls.ts";
+import type { RemoteStore } from "#src/pbs/client/remote_store.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
 import { qualifiedName, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import type {

@@ -35,20 +35,13 @@ import { checkNewSnapshot, checkOwner, usableBase } from "../snapshots/snapshot_
 import { checkNotes } from "../snapshots/store_listing.ts";
 import type { SnapshotDestination } from "../snapshots/snapshot_destination.ts";
 import { StoredSnapshotWriter } from "../snapshots/stored_snapshot_writer.ts";
-import { FutureSnapshotError, NoNamespaceError } from "../state_errors.ts";
+import { FutureSnapshotError } from "../state_errors.ts";
 import type { Storage, StorageSpace } from "../storage/storage.ts";
 import type { CopyableStore, StoredSnapshot } from "../sync/ports.ts";
 import type { NetworkLink } from "./network_link.ts";
 import type { CallParameters } from "./network_thread/server_port.ts";
-import {
-  type ListedGroup,
-  type ListedSnapshot,
-  parseGroups,
-  parseNamespaces,
-  parseSnapshots,
-  parseSpace,
-  parseText,
-} from "./rest_answers.ts";
+import { parseSpace, parseText } from "./rest_answers.ts";
+import { DatastoreCalls, groupParameters, snapshotParameters } from "./datastore_calls.ts";
 import { BaseStorage, type OpenSession } from "./base_storage.ts";
 import type { ChunkDiskCacheAddress } from "./chunk_disk_cache.ts";
 import { followTask } from "./tasks.ts";
@@ -82,12 +75,14 @@ export class RemoteStore implements CopyableStore {
   readonly localPath = undefined;
   readonly #options: RemoteStoreOptions;
   readonly #link: NetworkLink;
+  readonly #calls: DatastoreCalls;
   readonly #codec = new BlobCodec(hostCodecs());
 
   /** Asks the server nothing. */
   constructor(options: RemoteStoreOptions) {
     this.#options = options;
     this.#link = options.link;
+    this.#calls = new DatastoreCalls(options.link, options.store, options.name);
     this.access = options.access ?? "read";
   }
 
@@ -98,9 +93,7 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link SnapshotStore.namespaces}. */
   namespaces(below: Namespace = ROOT_NAMESPACE): Namespace[] {
-    const parameters = below === ROOT_NAMESPACE ? {} : { parent: below };
-    const data = this.#inNamespace(below, () => this.#get("namespace", parameters));
-    return parseNamespaces(data, this.#options.name);
+    return this.#calls.namespaces(below);
   }
 
   /** See {@link SnapshotStore.createNamespace}. */
@@ -110,26 +103,29 @@ export class RemoteStore implements CopyableStore {
     const [name, parent] = [names.at(-1), names.slice(0, -1).join("/") as Namespace];
     if (name === undefined) throw new StateError("exists", "The root namespace is there always");
     const place = parent === ROOT_NAMESPACE ? {} : { parent };
-    this.#inNamespace(parent, () => this.#rest("POST", "namespace", { name, ...place }));
+    this.#calls.inNamespace(
+      parent,
+      () => this.#calls.rest("POST", "namespace", { name, ...place }),
+    );
   }
 
   /** See {@link SnapshotStore.removeNamespace}. */
   removeNamespace(namespace: Namespace, isRecursive = false): void {
     this.#requireWritable();
     const parameters = { ns: namespace, "delete-groups": isRecursive };
-    this.#inNamespace(namespace, () => this.#rest("DELETE", "namespace", parameters));
+    this.#calls.inNamespace(namespace, () => this.#calls.rest("DELETE", "namespace", parameters));
   }
 
   /** See {@link SnapshotStore.groups}. */
   groups(namespace: Namespace): GroupId[] {
-    return this.#listGroups(namespace).map(({ id }) => id);
+    return this.#calls.groups(namespace).map(({ id }) => id);
   }
 
   /** See {@link SnapshotStore.groupInfo}. */
   groupInfo(group: GroupId): GroupInfo {
-    const { owner, hasNotes } = this.#requireGroup(group);
-    const snapshots = this.#listSnapshots(group).toReversed();
-    const notes = hasNotes ? this.#get("group-notes", groupParameters(group)) : "";
+    const { owner, hasNotes } = this.#calls.requireGroup(group);
+    const snapshots = this.#calls.snapshots(group).toReversed();
+    const notes = hasNotes ? this.#calls.get("group-notes", groupParameters(group)) : "";
     return {
       id: group,
       owner,
@@ -145,7 +141,7 @@ export class RemoteStore implements CopyableStore {
     this.#requireWritable();
     checkOwner(owner);
     const parameters = { ...groupParameters(group), "new-owner": owner };
-    this.#inGroup(group, () => this.#rest("POST", "change-owner", parameters));
+    this.#calls.inGroup(group, () => this.#calls.rest("POST", "change-owner", parameters));
   }
 
   /** See {@link SnapshotStore.setGroupNotes}. */
@@ -153,22 +149,22 @@ export class RemoteStore implements CopyableStore {
     this.#requireWritable();
     checkNotes(notes);
     const parameters = { ...groupParameters(group), notes };
-    this.#inGroup(group, () => this.#rest("PUT", "group-notes", parameters));
+    this.#calls.inGroup(group, () => this.#calls.rest("PUT", "group-notes", parameters));
   }
 
   /** See {@link SnapshotStore.snapshots}. */
   snapshots(group: GroupId): SnapshotId[] {
-    const snapshots = this.#listSnapshots(group);
-    if (snapshots.length === 0) this.#requireGroup(group);
+    const snapshots = this.#calls.snapshots(group);
+    if (snapshots.length === 0) this.#calls.requireGroup(group);
     return snapshots.map(({ info }) => info.id);
   }
 
   /** See {@link SnapshotStore.snapshotInfo}. */
   snapshotInfo(snapshot: SnapshotId): SnapshotInfo {
-    const { info, hasNotes } = this.#requireSnapshot(snapshot);
+    const { info, hasNotes } = this.#calls.requireSnapshot(snapshot);
     if (!hasNotes) return info;
     const notes = parseText(
-      this.#get("notes", snapshotParameters(snapshot)) ?? "",
+      this.#calls.get("notes", snapshotParameters(snapshot)) ?? "",
       this.#options.name,
     );
     return { ...info, notes: notes === "" ? undefined : notes };
@@ -212,8 +208,8 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link CopyableStore.snapshotInfos}. Without notes, which are asked for one by one. */
   snapshotInfos(group: GroupId): SnapshotInfo[] {
-    const snapshots = this.#listSnapshots(group);
-    if (snapshots.length === 0) this.#requireGroup(group);
+    const snapshots = this.#calls.snapshots(group);
+    if (snapshots.length === 0) this.#calls.requireGroup(group);
     return snapshots.map(({ info }) => info).reverse();
   }
 
@@ -230,7 +226,7 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link SnapshotStore.plannedSnapshot}. */
   plannedSnapshot(group: GroupId, time?: number): SnapshotId {
-    const finished = this.#listSnapshots(group)
+    const finished = this.#calls.snapshots(group)
       .filter(({ info }) => info.isFinished)
       .map(({ info }) => info.id);
     const last = finished.at(-1);
@@ -249,15 +245,18 @@ export class RemoteStore implements CopyableStore {
   setNotes(snapshot: SnapshotId, notes: string): void {
     this.#requireWritable();
     checkNotes(notes);
-    this.#requireSnapshot(snapshot);
-    this.#rest("PUT", "notes", { ...snapshotParameters(snapshot), notes });
+    this.#calls.requireSnapshot(snapshot);
+    this.#calls.rest("PUT", "notes", { ...snapshotParameters(snapshot), notes });
   }
 
   /** See {@link SnapshotStore.setProtected}. */
   setProtected(snapshot: SnapshotId, isProtected: boolean): void {
     this.#requireWritable();
-    this.#requireSnapshot(snapshot);
-    this.#rest("PUT", "protected", { ...snapshotParameters(snapshot), protected: isProtected });
+    this.#calls.requireSnapshot(snapshot);
+    this.#calls.rest("PUT", "protected", {
+      ...snapshotParameters(snapshot),
+      protected: isProtected,
+    });
   }
 
   /** See {@link SnapshotStore.addClientLog}. */
@@ -267,25 +266,25 @@ export class RemoteStore implements CopyableStore {
     options: OpenSnapshotOptions = {},
   ): void {
     this.#requireWritable();
-    this.#requireSnapshot(snapshot);
+    this.#calls.requireSnapshot(snapshot);
     const blob = this.#codec.encodeBytes(content, { compress: true, crypt: options.crypt });
-    this.#rest("POST", "upload-backup-log", snapshotParameters(snapshot), blob);
+    this.#calls.rest("POST", "upload-backup-log", snapshotParameters(snapshot), blob);
   }
 
   /** See {@link SnapshotStore.forget}. */
   forget(snapshot: SnapshotId): void {
     this.#requireWritable();
-    this.#requireSnapshot(snapshot);
-    this.#rest("DELETE", "snapshots", snapshotParameters(snapshot));
+    this.#calls.requireSnapshot(snapshot);
+    this.#calls.rest("DELETE", "snapshots", snapshotParameters(snapshot));
   }
 
   /** See {@link SnapshotStore.forgetGroup}. */
   forgetGroup(group: GroupId): KeptSnapshot[] {
     this.#requireWritable();
-    this.#requireGroup(group);
-    const kept = this.#listSnapshots(group).flatMap(({ info: { id } }): KeptSnapshot[] => {
+    this.#calls.requireGroup(group);
+    const kept = this.#calls.snapshots(group).flatMap(({ info: { id } }): KeptSnapshot[] => {
       try {
-        this.#rest("DELETE", "snapshots", snapshotParameters(id));
+        this.#calls.rest("DELETE", "snapshots", snapshotParameters(id));
         return [];
       } catch (error) {
         if (!(error instanceof StateError) || !KEEPING.has(error.code)) throw error;
@@ -294,15 +293,15 @@ export class RemoteStore implements CopyableStore {
     });
     if (kept.length === 0) {
       // It may have gone with its last snapshot.
-      unlessNotFound(() => this.#rest("DELETE", "groups", groupParameters(group)));
+      unlessNotFound(() => this.#calls.rest("DELETE", "groups", groupParameters(group)));
     }
     return kept;
   }
 
   /** See {@link SnapshotStore.planPrune}. Days are those of this machine. */
   planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
-    const snapshots = this.#listSnapshots(group).map(({ info }) => info);
-    if (snapshots.length === 0) this.#requireGroup(group);
+    const snapshots = this.#calls.snapshots(group).map(({ info }) => info);
+    if (snapshots.length === 0) this.#calls.requireGroup(group);
     const prunable = snapshots.map(({ id, isFinished, isProtected }) => ({
       id,
       time: id.time,
@@ -314,12 +313,12 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link SnapshotStore.status}. */
   status(): StorageSpace {
-    return parseSpace(this.#get("status"), this.#options.name);
+    return parseSpace(this.#calls.get("status"), this.#options.name);
   }
 
   /** What the last garbage collection found. */
   gcStatus(): GcStatus {
-    return parseGcStatus(JSON.stringify(this.#get("gc")), this.#options.name);
+    return parseGcStatus(JSON.stringify(this.#calls.get("gc")), this.#options.name);
   }
 
   /**
@@ -330,7 +329,7 @@ export class RemoteStore implements CopyableStore {
    * @returns `OK`, or what went wrong
    */
   runTask(name: string, parameters: CallParameters, onLine: (text: string) => void): string {
-    const upid = parseText(this.#rest("POST", name, parameters), this.#options.name);
+    const upid = parseText(this.#calls.rest("POST", name, parameters), this.#options.name);
     return followTask(this.#link, upid, this.#options.name, onLine);
   }
 
@@ -345,7 +344,7 @@ export class RemoteStore implements CopyableStore {
       const { store } = this.#options;
       const parameters = { store, ...snapshotParameters(id), benchmark: false, debug: false };
       const request = { what: "open-backup", parameters } as const;
-      const answer = this.#inNamespace(group.ns, () => this.#link.ask(request));
+      const answer = this.#calls.inNamespace(group.ns, () => this.#link.ask(request));
       return { id, ...answer as Omit<StartedBackup, "id"> };
     };
     try {
@@ -391,7 +390,10 @@ export class RemoteStore implements CopyableStore {
     const { store } = this.#options;
     const parameters = { store, ...snapshotParameters(snapshot), debug: false };
     const request = { what: "open-reader", parameters } as const;
-    const session = this.#inNamespace(snapshot.group.ns, () => this.#link.ask(request)) as number;
+    const session = this.#calls.inNamespace(
+      snapshot.group.ns,
+      () => this.#link.ask(request),
+    ) as number;
     const storage = new ServerStorage(this.#describe(session));
     return {
       storage,
@@ -409,76 +411,6 @@ export class RemoteStore implements CopyableStore {
 
   #storeOver(storage: Storage): OpenStore {
     return { storage, codecs: hostCodecs(), codec: this.#codec, isWritable: false };
-  }
-
-  #listGroups(ns: Namespace): ListedGroup[] {
-    const parameters = ns === ROOT_NAMESPACE ? {} : { ns };
-    const data = this.#inNamespace(ns, () => this.#get("groups", parameters));
-    return parseGroups(data, ns, this.#options.name);
-  }
-
-  /** None where there is no such group. */
-  #listSnapshots(group: GroupId): ListedSnapshot[] {
-    const data = this.#inNamespace(group.ns, () => this.#get("snapshots", groupParameters(group)));
-    return parseSnapshots(data, group.ns, this.#options.name)
-      .filter(({ info }) => info.id.group.type === group.type && info.id.group.id === group.id);
-  }
-
-  /**
-   * Changes a group. It need not be listed: one whose first backup was given up has an owner and no
-   * snapshot.
-   */
-  #inGroup(group: GroupId, change: () => void): void {
-    try {
-      change();
-    } catch (error) {
-      if (error instanceof Failure && !error.isTemporary) this.#requireGroup(group);
-      throw error;
-    }
-  }
-
-  #requireGroup(group: GroupId): ListedGroup {
-    const found = this.#listGroups(group.ns)
-      .find(({ id }) => id.type === group.type && id.id === group.id);
-    if (found !== undefined) return found;
-    throw notFound(`group ${formatGroup(group)}`, group.ns);
-  }
-
-  #requireSnapshot(snapshot: SnapshotId): ListedSnapshot {
-    const found = this.#listSnapshots(snapshot.group)
-      .find(({ info }) => info.id.time === snapshot.time);
-    if (found !== undefined) return found;
-    throw notFound(`snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
-  }
-
-  /** Tells a namespace that is missing from other things that are. */
-  #inNamespace<Result>(ns: Namespace, run: () => Result): Result {
-    try {
-      return run();
-    } catch (error) {
-      const isMissing = error instanceof StateError && error.code === "not-found" &&
-        ns !== ROOT_NAMESPACE && /namespace/i.test(error.message);
-      if (!isMissing) throw error;
-      const there = new Set(this.namespaces());
-      const names = namespaceNames(ns);
-      const missing = names.map((_, index) => names.slice(0, index + 1).join("/") as Namespace)
-        .filter((parent) => !there.has(parent));
-      throw new NoNamespaceError(this.#options.name, ns, missing);
-    }
-  }
-
-  #get(name: string, parameters: CallParameters = {}): unknown {
-    return this.#rest("GET", name, parameters);
-  }
-
-  #rest(
-    method: "GET" | "POST" | "PUT" | "DELETE",
-    name: string,
-    parameters: CallParameters,
-    body?: Uint8Array<ArrayBuffer>,
-  ): unknown {
-    const path = `admin/datastore/${encodeURIComponent(this.#options.store)}/${name}`;
-    return this.#link.rest(method, path, parameters, body);
   }
 
   #requireWritable(): void {
@@ -509,21 +441,6 @@ interface StartedBackup {
   readonly id: SnapshotId;
   readonly session: number;
   readonly previousTime: number | null;
-}
-
-/** A group as calls name it. */
-export function groupParameters({ ns, type, id }: GroupId): CallParameters {
-  return { "backup-type": type, "backup-id": id, ...ns === ROOT_NAMESPACE ? {} : { ns } };
-}
-
-/** A snapshot as calls name it. */
-export function snapshotParameters({ group, time }: SnapshotId): CallParameters {
-  return { ...groupParameters(group), "backup-time": time };
-}
-
-function notFound(what: string, ns: Namespace): StateError {
-  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
-  return new StateError("not-found", `Cannot find ${what}${place}`);
 }
 
 function unlessNotFound(run: () => unknown): void {
