@@ -14,7 +14,7 @@ import { formatBackupReport } from "../output/backup_report.ts";
 import type { Output } from "../output/output.ts";
 import { partialError, ProblemOutput } from "../output/problem_output.ts";
 import { ProgressLine } from "../output/progress_line.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 const ADVICE: Readonly<Record<BackupWarning, string>> = {

@@ -7,14 +7,14 @@
 import { UsageError } from "#src/errors.ts";
 import type { RemoteStore } from "#src/pbs/client/remote_store.ts";
 import type { Datastore } from "#src/pbs/datastore.ts";
-import { collectGarbage, type GcProgress } from "#src/pbs/gc/garbage_collection.ts";
-import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
+import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
+import { gcStatusFields } from "#src/pbs/gc/status.ts";
+import { formatGcProgress, formatGcReport } from "#src/pbs/gc/report_text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
 import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "../output/output.ts";
 import { runServerTask } from "./server_task.ts";
-import { ProgressLine, type ProgressReport } from "../output/progress_line.ts";
+import { ProgressLine } from "../output/progress_line.ts";
 
 /** What to collect in, and where to tell of it. */
 export interface GcJob {
@@ -38,7 +38,8 @@ export function runGarbageCollection(job: GcJob): void {
         signal,
         keepMinutes,
         storeName,
-        onProgress: (progress) => line.show(() => describeProgress(progress)),
+        onProgress: (progress) =>
+          line.show(() => ({ text: formatGcProgress(progress), fields: { ...progress } })),
         onWarning: (message) => {
           line.clear();
           output.warning(message);
@@ -74,44 +75,4 @@ export function collectOnServer(
   const isStream = output.form === "jsonl";
   output.value(isStream ? { type: "summary", ...fields } : fields, () => formatGcReport(status));
   return 0;
-}
-
-/** What a garbage collection found, as a server's log has it. */
-export function formatGcReport(status: GcStatus): string {
-  const { diskBytes, diskChunks, indexDataBytes } = status;
-  const lines = [
-    `Removed garbage: ${formatHumanBytes(status.removedBytes)}`,
-    `Removed chunks: ${status.removedChunks}`,
-    ...(status.pendingBytes > 0
-      ? [
-        `Pending removals: ${formatHumanBytes(status.pendingBytes)} ` +
-        `(in ${status.pendingChunks} chunks)`,
-      ]
-      : []),
-    ...(status.removedBad > 0 ? [`Removed bad chunks: ${status.removedBad}`] : []),
-    ...(status.stillBad > 0 ? [`Leftover bad chunks: ${status.stillBad}`] : []),
-    `Original data usage: ${formatHumanBytes(indexDataBytes)}`,
-    ...(indexDataBytes > 0
-      ? [`On-Disk usage: ${formatHumanBytes(diskBytes)} (${percent(diskBytes, indexDataBytes)}%)`]
-      : []),
-    `On-Disk chunks: ${diskChunks}`,
-    `Deduplication factor: ${diskBytes > 0 ? (indexDataBytes / diskBytes).toFixed(2) : "1.00"}`,
-    ...(diskChunks > 0
-      ? [`Average chunk size: ${formatHumanBytes(Math.floor(diskBytes / diskChunks))}`]
-      : []),
-  ];
-  return lines.join("\n") + "\n";
-}
-
-function percent(part: number, whole: number): string {
-  return (100 * part / whole).toFixed(2);
-}
-
-function describeProgress(progress: GcProgress): ProgressReport {
-  const { phase, done, total } = progress;
-  const share = total === 0 ? 100 : Math.floor(100 * done / total);
-  const text = phase === "mark"
-    ? `marked ${share}% (${done} of ${total} index files)`
-    : `processed ${share}% (${progress.chunkCount} chunks)`;
-  return { text, fields: { ...progress } };
 }

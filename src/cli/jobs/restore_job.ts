@@ -9,7 +9,7 @@ import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import { restoreAsFile, type StreamRestore } from "#src/usecases/datastore/file_restore.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine } from "../output/progress_line.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** Restores a file and prints progress and summary. @throws what {@link restoreAsFile} throws */

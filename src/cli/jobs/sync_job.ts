@@ -13,7 +13,7 @@ import { interruptible } from "#src/usecases/datastore/interruption.ts";
 import type { Output } from "../output/output.ts";
 import { partialError } from "../output/problem_output.ts";
 import { ProgressLine } from "../output/progress_line.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** What to sync, and where to tell of it. */

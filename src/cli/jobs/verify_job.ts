@@ -26,7 +26,7 @@ import {
 import { runServerTask } from "./server_task.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressLine, type ProgressReport } from "../output/progress_line.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /**

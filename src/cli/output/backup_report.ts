@@ -8,7 +8,7 @@ import type { ArchiveReport } from "#src/backup/backup_options.ts";
 import { formatBackupTime } from "#src/pbs/format/snapshot_path.ts";
 import type { FinishedBackup } from "#src/usecases/datastore/backup.ts";
 import { speedOf, totalsOf } from "#src/usecases/datastore/backup_record.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 
 /** The summary for people. */
 export function formatBackupReport(finished: FinishedBackup): string {

@@ -9,7 +9,7 @@ import type {
   CatalogDescription,
   InstanceDescription,
 } from "#src/pgprobackup/describe.ts";
-import { formatCatalogBytes } from "../terminal/byte_sizes.ts";
+import { formatCatalogBytes } from "#src/bytes/byte_sizes.ts";
 import { type Column, formatTable } from "../terminal/table.ts";
 import { wrapText } from "../terminal/wrapping.ts";
 

@@ -7,7 +7,7 @@
 import { BACKUP_TYPES, type BackupType } from "#src/pbs/format/snapshot_path.ts";
 import { type GcStatus, gcStatusFields } from "#src/pbs/gc/status.ts";
 import type { SnapshotStore } from "#src/pbs/ports.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { Output } from "./output.ts";
 import type { PartialListing } from "./partial_listing.ts";
 

@@ -11,7 +11,7 @@ import {
   type GroupRecord,
   type SnapshotRecord,
 } from "#src/pbs/snapshots/snapshot_records.ts";
-import { formatHumanBytes } from "../terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { RecordTable } from "./output.ts";
 
 /** What is said of a snapshot without manifest. */

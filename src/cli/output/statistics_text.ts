@@ -11,7 +11,7 @@ import {
   hasDiffStatistics,
   type StatisticsReport,
 } from "#src/usecases/mounting/statistics_report.ts";
-import { formatCatalogBytes } from "../terminal/byte_sizes.ts";
+import { formatCatalogBytes } from "#src/bytes/byte_sizes.ts";
 import { formatTable } from "../terminal/table.ts";
 
 /** `1,234,567`: numbers of any length can be read. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatHumanBytes } from "./byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import { StatusLine } from "./status_line.ts";
 import type { Terminal } from "./terminal.ts";
 

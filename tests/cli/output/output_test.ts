@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
 import { formatBoxTable } from "#src/cli/terminal/box_table.ts";
-import { formatHumanBytes } from "#src/cli/terminal/byte_sizes.ts";
+import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import { Output } from "#src/cli/output/output.ts";
 import { contextOf } from "../pbs/_context.ts";
 

@@ -8,6 +8,7 @@
 import { StateError } from "#src/errors.ts";
 import { qualifiedName } from "../../format/snapshot_path.ts";
 import { collectGarbage } from "../../gc/garbage_collection.ts";
+import { formatGcProgress, formatGcReport } from "../../gc/report_text.ts";
 import type { VerifyOptions, VerifyScope } from "../../verify/report.ts";
 import { verifyStore } from "../../verify/verify_store.ts";
 import type { StoreInThread } from "../store_in_thread.ts";
@@ -53,24 +54,19 @@ function stopSignal({ stop }: ThreadTask): { throwIfAborted(): void } {
 function runGarbageCollection({ datastore, name }: StoreInThread, task: ThreadTask): void {
   const log = new TaskLog(task.logPath);
   log.line(`starting garbage collection on store ${name}`);
-  let last = -1;
+  let last = "";
   const status = collectGarbage(datastore, {
     upid: task.upid,
     signal: stopSignal(task),
     onWarning: (message) => log.line(`warning: ${message}`),
-    onProgress: ({ phase, done, total }) => {
-      const percent = total === 0 ? 100 : Math.floor(100 * done / total);
-      if (percent === last) return;
-      last = percent;
-      log.line(phase === "mark" ? `marked ${percent}%` : `processed ${percent}%`);
+    onProgress: (progress) => {
+      const step = `${progress.phase} ${Math.floor(100 * progress.done / progress.total)}`;
+      if (step === last) return;
+      last = step;
+      log.line(formatGcProgress(progress));
     },
   });
-  log.line(`Removed garbage: ${status.removedBytes} B`);
-  log.line(`Removed chunks: ${status.removedChunks}`);
-  log.line(`Pending removals: ${status.pendingBytes} B (in ${status.pendingChunks} chunks)`);
-  log.line(`Original data usage: ${status.indexDataBytes} B`);
-  log.line(`On-Disk usage: ${status.diskBytes} B`);
-  log.line(`On-Disk chunks: ${status.diskChunks}`);
+  for (const line of formatGcReport(status).trimEnd().split("\n")) log.line(line);
 }
 
 /** @throws {StateError} `partial` when a snapshot is damaged */
