@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { StoreThreads } from "#src/pbs/server/served_store.ts";
 import { startBackupSession } from "#src/pbs/server/sessions.ts";
+import { killedChildren } from "#tests/support/killed_children.ts";
 import { assertSound, groupOf, makeStore, openStore } from "#tests/support/pbs_activity.ts";
-import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { denoRunCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { backUpOnce, ChunkPool } from "./_session_activity.ts";
@@ -14,13 +15,6 @@ const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-sy
 const KILLS = 10;
 const WORK_MS_MAX = 400;
 const POOL = { poolSize: 40, chunkBytes: 4096, chunksMax: 20 };
-
-/** A process that has loaded everything and waits. */
-function startChild(path: string, seed: number): RunningCommand {
-  return new RunningCommand(denoRunCommand(PERMISSIONS, CHILD, [path, `${seed}`]), {
-    interactive: true,
-  });
-}
 
 /** The next backup of each group, by a server that was started anew. */
 async function backUpAll(path: string, kill: number): Promise<void> {
@@ -49,17 +43,14 @@ Deno.test("A datastore is sound after servers were killed with backups under way
   makeStore(path);
   const store = openStore(path);
   const random = new Random(6);
-  let next = startChild(path, 1);
   let leftCount = 0;
-  for (let kill = 1; kill <= KILLS; kill++) {
-    const child = next;
-    await waitUntil(() => child.stdout.includes("ready"), 60_000, () => child.stderr, 2);
-    if (kill < KILLS) next = startChild(path, kill + 1);
-    child.write("\n");
-    await new Promise((resolve) => setTimeout(resolve, random.between(0, WORK_MS_MAX)));
-    child.signalGroup("SIGKILL");
-    const { stderr } = await child.wait(10_000);
-    assert.equal(stderr, "");
+  const plan = {
+    command: (kill: number) => denoRunCommand(PERMISSIONS, CHILD, [path, `${kill}`]),
+    killCount: KILLS,
+    workMsMax: WORK_MS_MAX,
+    random,
+  };
+  for await (const kill of killedChildren(plan)) {
     assertSound(store);
     const unfinished = () =>
       store.groups(ROOT_NAMESPACE).flatMap((group) => store.snapshots(group))

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { qualifiedName } from "#src/pbs/format/snapshot_path.ts";
 import { syncStores } from "#src/pbs/sync/sync_stores.ts";
+import { killedChildren } from "#tests/support/killed_children.ts";
 import { assertSound, makeStore, openStore, RunningBackup } from "#tests/support/pbs_activity.ts";
 import { goldenKey } from "#tests/support/pbs_fixtures.ts";
-import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { denoRunCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { assertSame, snapshotsOf, stateOf } from "./_compare.ts";
@@ -15,12 +16,6 @@ const KILLS = 16;
 const WORK_MS_MAX = 60;
 const FIRST_TIME = 1_700_000_000;
 
-function startChild(source: string, target: string): RunningCommand {
-  return new RunningCommand(denoRunCommand(PERMISSIONS, CHILD, [source, target]), {
-    interactive: true,
-  });
-}
-
 Deno.test("A sync that is killed leaves whole snapshots alone, and the next one goes on", async () => {
   using home = new TempDirectory("sync-crash");
   const paths = [home.join("source"), home.join("target")] as const;
@@ -28,21 +23,21 @@ Deno.test("A sync that is killed leaves whole snapshots alone, and the next one 
   const [source, target] = [openStore(paths[0]), openStore(paths[1])];
   const random = new Random(11);
   const key = goldenKey("keys/key-none.json");
-  let next = startChild(...paths);
-  for (let kill = 1; kill <= KILLS; kill++) {
+  const prepare = (kill: number) => {
     for (const id of ["a", "b", "c"]) {
       const crypt = id === "c" ? key : undefined;
       const backup = new RunningBackup(source, random, id, FIRST_TIME + kill * 86_400, crypt);
       while (!backup.step());
     }
-    const child = next;
-    await waitUntil(() => child.stdout.includes("ready"), 20_000, () => child.stderr, 2);
-    if (kill < KILLS) next = startChild(...paths);
-    child.write("\n");
-    await new Promise((resolve) => setTimeout(resolve, random.between(0, WORK_MS_MAX)));
-    child.signalGroup("SIGKILL");
-    const { stderr } = await child.wait(10_000);
-    assert.equal(stderr, "");
+  };
+  const plan = {
+    command: () => denoRunCommand(PERMISSIONS, CHILD, paths),
+    killCount: KILLS,
+    workMsMax: WORK_MS_MAX,
+    random,
+    prepare,
+  };
+  for await (const kill of killedChildren(plan)) {
     assertSound(target);
     const states = stateOf(source);
     for (const [name, state] of stateOf(target)) assert.deepEqual(state, states.get(name));
