@@ -62,17 +62,26 @@ export class DatastoreCalls {
       .filter(({ info }) => info.id.group.type === group.type && info.id.group.id === group.id);
   }
 
+  /** Snapshots of a group that is listed. @throws {StateError} `not-found` */
+  requireSnapshots(group: GroupId): ListedSnapshot[] {
+    const snapshots = this.snapshots(group);
+    if (snapshots.length === 0) this.requireGroup(group);
+    return snapshots;
+  }
+
   /**
    * Changes a group. It need not be listed: one whose first backup was given up has an owner and no
    * snapshot.
+   *
+   * @throws {StateError} `not-found`, when the server refuses and does not list it
    */
   inGroup(group: GroupId, change: () => void): void {
-    try {
-      change();
-    } catch (error) {
-      if (error instanceof Failure && !error.isTemporary) this.requireGroup(group);
-      throw error;
-    }
+    explained(change, () => this.requireGroup(group));
+  }
+
+  /** Changes a snapshot. @throws {StateError} `not-found`, when the server refuses and lacks it */
+  inSnapshot(snapshot: SnapshotId, change: () => void): void {
+    explained(change, () => this.requireSnapshot(snapshot));
   }
 
   /** A group that is listed. @throws {StateError} `not-found` */
@@ -132,6 +141,16 @@ export function groupParameters({ ns, type, id }: GroupId): CallParameters {
 /** A snapshot as calls name it. */
 export function snapshotParameters({ group, time }: SnapshotId): CallParameters {
   return { ...groupParameters(group), "backup-time": time };
+}
+
+/** Runs a change; where the server refuses it, `require` says so if what it is about is missing. */
+function explained(change: () => void, require: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    if (error instanceof Failure && !error.isTemporary) require();
+    throw error;
+  }
 }
 
 function notFound(what: string, ns: Namespace): StateError {

@@ -154,9 +154,7 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link SnapshotStore.snapshots}. */
   snapshots(group: GroupId): SnapshotId[] {
-    const snapshots = this.#calls.snapshots(group);
-    if (snapshots.length === 0) this.#calls.requireGroup(group);
-    return snapshots.map(({ info }) => info.id);
+    return this.#calls.requireSnapshots(group).map(({ info }) => info.id);
   }
 
   /** See {@link SnapshotStore.snapshotInfo}. */
@@ -208,9 +206,7 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link CopyableStore.snapshotInfos}. Without notes, which are asked for one by one. */
   snapshotInfos(group: GroupId): SnapshotInfo[] {
-    const snapshots = this.#calls.snapshots(group);
-    if (snapshots.length === 0) this.#calls.requireGroup(group);
-    return snapshots.map(({ info }) => info).reverse();
+    return this.#calls.requireSnapshots(group).map(({ info }) => info).reverse();
   }
 
   /** See {@link CopyableStore.openStored}. */
@@ -245,18 +241,15 @@ export class RemoteStore implements CopyableStore {
   setNotes(snapshot: SnapshotId, notes: string): void {
     this.#requireWritable();
     checkNotes(notes);
-    this.#calls.requireSnapshot(snapshot);
-    this.#calls.rest("PUT", "notes", { ...snapshotParameters(snapshot), notes });
+    const parameters = { ...snapshotParameters(snapshot), notes };
+    this.#calls.inSnapshot(snapshot, () => this.#calls.rest("PUT", "notes", parameters));
   }
 
   /** See {@link SnapshotStore.setProtected}. */
   setProtected(snapshot: SnapshotId, isProtected: boolean): void {
     this.#requireWritable();
-    this.#calls.requireSnapshot(snapshot);
-    this.#calls.rest("PUT", "protected", {
-      ...snapshotParameters(snapshot),
-      protected: isProtected,
-    });
+    const parameters = { ...snapshotParameters(snapshot), protected: isProtected };
+    this.#calls.inSnapshot(snapshot, () => this.#calls.rest("PUT", "protected", parameters));
   }
 
   /** See {@link SnapshotStore.addClientLog}. */
@@ -266,23 +259,25 @@ export class RemoteStore implements CopyableStore {
     options: OpenSnapshotOptions = {},
   ): void {
     this.#requireWritable();
-    this.#calls.requireSnapshot(snapshot);
     const blob = this.#codec.encodeBytes(content, { compress: true, crypt: options.crypt });
-    this.#calls.rest("POST", "upload-backup-log", snapshotParameters(snapshot), blob);
+    const parameters = snapshotParameters(snapshot);
+    this.#calls.inSnapshot(
+      snapshot,
+      () => this.#calls.rest("POST", "upload-backup-log", parameters, blob),
+    );
   }
 
   /** See {@link SnapshotStore.forget}. */
   forget(snapshot: SnapshotId): void {
     this.#requireWritable();
-    this.#calls.requireSnapshot(snapshot);
-    this.#calls.rest("DELETE", "snapshots", snapshotParameters(snapshot));
+    const parameters = snapshotParameters(snapshot);
+    this.#calls.inSnapshot(snapshot, () => this.#calls.rest("DELETE", "snapshots", parameters));
   }
 
   /** See {@link SnapshotStore.forgetGroup}. */
   forgetGroup(group: GroupId): KeptSnapshot[] {
     this.#requireWritable();
-    this.#calls.requireGroup(group);
-    const kept = this.#calls.snapshots(group).flatMap(({ info: { id } }): KeptSnapshot[] => {
+    const kept = this.#calls.requireSnapshots(group).flatMap(({ info: { id } }): KeptSnapshot[] => {
       try {
         this.#calls.rest("DELETE", "snapshots", snapshotParameters(id));
         return [];
@@ -300,14 +295,13 @@ export class RemoteStore implements CopyableStore {
 
   /** See {@link SnapshotStore.planPrune}. Days are those of this machine. */
   planPrune(group: GroupId, keep: RetentionOptions): PruneDecision<SnapshotId>[] {
-    const snapshots = this.#calls.snapshots(group).map(({ info }) => info);
-    if (snapshots.length === 0) this.#calls.requireGroup(group);
-    const prunable = snapshots.map(({ id, isFinished, isProtected }) => ({
-      id,
-      time: id.time,
-      isFinished,
-      isProtected,
-    }));
+    const prunable = this.#calls.requireSnapshots(group)
+      .map(({ info: { id, isFinished, isProtected } }) => ({
+        id,
+        time: id.time,
+        isFinished,
+        isProtected,
+      }));
     return selectForPruning(prunable, keep);
   }
 

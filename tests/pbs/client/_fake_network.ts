@@ -41,6 +41,11 @@ export class FakeNetwork implements Disposable {
     return this.link.rest("GET", "admin/datastore/main/calls") as string[];
   }
 
+  /** Calls of the REST interface since this was last asked. */
+  restCalls(): string[] {
+    return this.link.rest("GET", "admin/datastore/main/rest-calls") as string[];
+  }
+
   [Symbol.dispose](): void {
     this.link.stop();
     this.#thread.terminate();

@@ -54,6 +54,8 @@ export class FakeServer implements ServerPort {
   readonly name = "me@pbs@fake:8007";
   /** `GET /path?query status` of each call of a session. */
   readonly calls: string[] = [];
+  /** `METHOD name` of each call of the REST interface. */
+  readonly restCalls: string[] = [];
   readonly chunks = new Map<string, Uint8Array<ArrayBuffer>>();
   /** By namespace. */
   readonly groups = new Map<string, Map<string, FakeGroup>>([["", new Map()]]);
@@ -126,6 +128,7 @@ export class FakeServer implements ServerPort {
   }
 
   #rest(call: string, values: Parameters, body: Uint8Array<ArrayBuffer> | undefined): unknown {
+    this.restCalls.push(call);
     switch (call) {
       case "GET namespace": {
         const parent = values["parent"] ?? "";
@@ -205,9 +208,11 @@ export class FakeServer implements ServerPort {
         files.set("client.log.blob", body!);
         return null;
       }
-      // Not a call of real servers.
+      // Not calls of real servers.
       case "GET calls":
         return this.calls.splice(0);
+      case "GET rest-calls":
+        return this.restCalls.splice(0).slice(0, -1);
       case "GET status":
         return { total: 100, used: 40, avail: 60 };
       default:
