@@ -33,6 +33,11 @@ export interface PoolListeners extends WaitListeners {
   readonly onFailure?: ((message: string) => void) | undefined;
   /** Called once, when a change was refused because the file system beneath is read-only. */
   readonly onReadOnly?: (() => void) | undefined;
+  /**
+   * Called once, when a worker has seen that the mount is gone: others may wait for the source, and
+   * nobody for them.
+   */
+  readonly onGone?: (() => void) | undefined;
 }
 
 /** How often the shared states are looked at, in case a message got lost. */
@@ -62,6 +67,7 @@ export class WorkerPool {
   #wantedCount: number;
   #hasFailed = false;
   #isReadOnlySaid = false;
+  #isGoneSaid = false;
   #isOver = false;
   #poll: ReturnType<typeof setInterval> | undefined;
   /** The next worker is to be started. */
@@ -268,10 +274,9 @@ export class WorkerPool {
     }
     if (servingCount > 0) this.#serving.resolve();
     if (servingCount + missingCount === this.#wantedCount) this.#complete.resolve();
-    // The reserve may be at rest, and not see that the mount is gone.
-    if (endedCount > 0) this.#guard?.stop();
-    const hasReserveEnded = this.#reserve === undefined ||
-      this.#reserveState() === WorkerState.ENDED;
+    const isReserveEnded = this.#reserveState() === WorkerState.ENDED;
+    if (endedCount > 0 || isReserveEnded) this.#tellGone();
+    const hasReserveEnded = this.#reserve === undefined || isReserveEnded;
     const hasAllEnded = endedCount + missingCount === this.#workers.length;
     if (endedCount > 0 && hasAllEnded && hasReserveEnded) {
       this.#stop();
@@ -294,6 +299,13 @@ export class WorkerPool {
       `FUSE worker ${index} has not started, others serve without it: ${message}`,
     );
     this.#checkStates();
+  }
+
+  #tellGone(): void {
+    // The reserve may be at rest, and not see that the mount is gone.
+    this.#guard?.stop();
+    if (!this.#isGoneSaid) this.#listeners.onGone?.();
+    this.#isGoneSaid = true;
   }
 
   #reserveState(): number {

@@ -98,6 +98,11 @@ export interface Source extends Disposable {
    * @throws {FormatError | OsError}
    */
   openTree(): MountableTree;
+  /**
+   * Ends what threads wait for that have attached, where that can last: what they read fails from
+   * now on.
+   */
+  endWaits?(): void;
 }
 
 /** Where secrets come from that a source needs. */

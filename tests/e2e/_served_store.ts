@@ -47,6 +47,12 @@ export class ServedStore implements AsyncDisposable {
     }
   }
 
+  /** Ends the server as a crash does. */
+  async kill(): Promise<void> {
+    this.#server?.signalGroup("SIGKILL");
+    await this.#server?.wait(TIMEOUT_MS);
+  }
+
   /** Runs `pbkfs pbs` on the server. */
   run(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
     const env = { ...this.#environment, ...options.env };
@@ -61,8 +67,7 @@ export class ServedStore implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server?.signalGroup("SIGKILL");
-    await this.#server?.wait(TIMEOUT_MS);
+    await this.kill();
     await this.#disk[Symbol.asyncDispose]();
     this.home[Symbol.dispose]();
   }

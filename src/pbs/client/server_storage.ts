@@ -45,12 +45,14 @@ export class ServerStorage implements Storage {
   readonly writerLock = undefined;
   readonly garbage = undefined;
   readonly #chunks: ServerChunks;
+  readonly #link: NetworkLink;
 
   /** @param readFile default: downloads by the session */
   constructor(description: ServerStorageDescription, readFile?: ReadFile) {
     const { name, session } = description;
     const link = new NetworkLink(description.mailbox);
     this.description = description;
+    this.#link = link;
     this.#chunks = new ServerChunks(link, description);
     this.files = new ServerFiles(
       name,
@@ -65,6 +67,11 @@ export class ServerStorage implements Storage {
 
   get chunks(): ChunkStorage {
     return this.#chunks;
+  }
+
+  /** Ends the session. */
+  endWaits(): void {
+    this.#link.post({ what: "close", session: this.description.session });
   }
 
   /** The session is that of all threads, and goes on. */

@@ -201,6 +201,11 @@ export class LocalSnapshotReader implements SnapshotReader {
     });
   }
 
+  /** See {@link Storage.endWaits}. */
+  endWaits(): void {
+    this.#store.storage.endWaits?.();
+  }
+
   /** Gives back the lock, and ends threads that read ahead. */
   close(): void {
     this.#ahead?.close();

@@ -39,6 +39,11 @@ export interface Storage {
   readonly garbage: GarbageSupport | undefined;
   /** Undefined where that cannot be known. @throws {OsError} */
   space(): StorageSpace | undefined;
+  /**
+   * Ends what threads wait for that have opened it, where that can last: what they read fails from
+   * now on.
+   */
+  endWaits?(): void;
   /** Frees what this thread has open; the storage itself goes on. */
   close(): void;
 }

@@ -116,6 +116,7 @@ export function openPbsSource(request: PbsRequest): Source {
     summary: summarize(full),
     identify: () => Promise.resolve(markOf(snapshot, files, full.name)),
     openTree: () => openSnapshotTree(snapshot, full),
+    endWaits: () => snapshot.endWaits(),
     [Symbol.dispose]: () => kept.dispose(),
   };
 }

@@ -81,6 +81,7 @@ export class MountLife {
         log.error("disk of the diff is read-only: changes are refused", {
           diff: writable?.diffPath,
         }),
+      onGone: () => this.#opened?.source.endWaits?.(),
     });
     try {
       await this.#runWith(pool);
