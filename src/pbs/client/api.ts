@@ -150,6 +150,10 @@ export class ServerApi implements ServerPort {
     return await this.#loggedIn(() => this.#send(request));
   }
 
+  /**
+   * Turns a connection over to a protocol. One that was lost meanwhile, or whose server is silent
+   * for once, is followed by another: the server ends what it may have begun there.
+   */
   async upgrade(
     kind: SessionKind,
     parameters: CallParameters,
@@ -164,7 +168,7 @@ export class ServerApi implements ServerPort {
           connection.destroy();
           throw error;
         }
-      }, this.#backoff((error) => error.code === "connection", signal))
+      }, this.#backoff(mayUpgradeAgain(), signal))
     );
   }
 
@@ -341,6 +345,21 @@ export class ServerApi implements ServerPort {
       ? tokenHeaders(authId, password)
       : ticketHeaders(this.#ticket);
   }
+}
+
+/** Whether a failed upgrade may be tried once more, asked after each. */
+function mayUpgradeAgain(): (error: Failure) => boolean {
+  let wasLost = false;
+  let wasSilent = false;
+  return ({ code }) => {
+    // The group is locked until the server has noticed the loss of a session that nobody uses.
+    if (code === "locked") return wasLost;
+    // To wait for another answer takes minutes.
+    const isLost = code === "connection" || (code === "timeout" && !wasSilent);
+    wasSilent ||= code === "timeout";
+    wasLost ||= isLost;
+    return isLost;
+  };
 }
 
 /** Code of the error of a login that was refused: another password may do. */

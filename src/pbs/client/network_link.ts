@@ -4,9 +4,10 @@
  * @module
  */
 
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 import type { CallParameters } from "./network_thread/server_port.ts";
-import type { NetworkRequest } from "./calls.ts";
+import type { NetworkRequest, SessionNumber } from "./calls.ts";
 
 /** Longer than the network thread waits for a server, and than a server starts again. */
 const TIMEOUT_MS = 300_000;
@@ -42,9 +43,9 @@ export class NetworkLink {
     return this.#mailbox.call(request, { ...options, timeoutMs });
   }
 
-  /** Asks for something that nobody waits for. */
-  post(request: NetworkRequest): void {
-    this.#mailbox.post(request);
+  /** Says that a chunk will be asked for soon; nothing is lost where there is no room for that. */
+  expect(session: SessionNumber, digest: ChunkDigest): void {
+    this.#mailbox.post({ what: "expect", session, digest } satisfies NetworkRequest);
   }
 
   /** All bytes that are answered. @throws as {@link ask} */

@@ -151,7 +151,7 @@ class ServerChunks implements ChunkStorage {
 
   expect(digest: ChunkDigest): void {
     if (this.#cache?.has(digest) === true) return;
-    this.#link.post({ what: "expect", session: this.#description.session, digest });
+    this.#link.expect(this.#description.session, digest);
   }
 
   write(): void {

@@ -1,7 +1,7 @@
 /** Logging in to a server, calls of its REST interface, and connections that are turned over. */
 
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { AuthError, ProtocolError } from "#src/errors.ts";
+import { AuthError, type Failure, ProtocolError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
 import type { HttpClient } from "#src/net/http.ts";
 import { connectServer, LOGIN_CODE, type ServerTimes } from "#src/pbs/client/api.ts";
@@ -238,6 +238,46 @@ Deno.test("A connection is turned over to a protocol, with credentials", async (
     await rejects(api.upgrade("backup", { store: "x" }, SIGNAL), /no such datastore 'x'/u);
     api.close();
   });
+});
+
+/** Asks for a session while the server does one thing after the other. @returns tries, outcome */
+async function upgradeBy(steps: readonly (Scripted | "silence")[]): Promise<[number, string]> {
+  let count = 0;
+  let outcome = "turned over";
+  const answer = withLogin(() => {
+    const step = steps[Math.min(count++, steps.length - 1)]!;
+    return step === "silence" ? new Promise<Scripted>(() => {}) : step;
+  });
+  await restServer(answer, async ({ login }) => {
+    const speak = (connection: Connection) =>
+      ({ close: () => connection.destroy() }) as unknown as HttpClient;
+    const api = await connectServer(login, speak, { ...TIMES, answerTimeoutMs: 1_000 });
+    try {
+      (await api.upgrade("backup", { store: "main" }, SIGNAL)).close();
+    } catch (error) {
+      outcome = (error as Failure).code;
+    }
+    api.close();
+  });
+  return [count, outcome];
+}
+
+Deno.test("A session whose beginning was lost or not answered is begun again; one that is refused is not", async () => {
+  const yes: Scripted = {
+    status: 101,
+    headers: { upgrade: "proxmox-backup-protocol-v1" },
+    upgrade: () => {},
+  };
+  const locked = textAnswer(400, "another backup is already running");
+  const gone = textAnswer(400, "no such datastore 'main'");
+  deepEqual(await upgradeBy(["cut", yes]), [2, "turned over"]);
+  deepEqual(await upgradeBy(["silence", yes]), [2, "turned over"]);
+  // The server has not noticed yet that nobody uses the session that it has begun.
+  deepEqual(await upgradeBy(["silence", locked, yes]), [3, "turned over"]);
+  deepEqual(await upgradeBy(["cut", locked, yes]), [3, "turned over"]);
+  deepEqual(await upgradeBy(["silence"]), [2, "timeout"]);
+  deepEqual(await upgradeBy([locked, yes]), [1, "locked"]);
+  deepEqual(await upgradeBy(["cut", gone, yes]), [2, "not-found"]);
 });
 
 Deno.test("A call ends with its signal, with the server's silence, and with the port", async () => {
