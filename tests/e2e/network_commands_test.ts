@@ -133,10 +133,19 @@ Deno.test("Backups to a server over TLS are listed, read, compared, restored and
   assert.equal(owned.owner, OTHER_USER);
   const log = home.join("log");
   Deno.writeTextFileSync(log, "said\n");
-  const twice = await served.run(["snapshot", "upload-log", `host/legacy0/${stampOf(first)}`, log]);
+  const logged = `host/legacy2/${stampOf(first)}`;
+  const upload = ["snapshot", "upload-log", logged, log, "--keyfile", key];
+  const twice = await served.run(upload);
   // A backup sends a log of its own.
   assert.equal(twice.code, 1);
   assert.match(twice.stderr, /contains a log/);
+  const stored = `${served.path}/${logged}/client.log.blob`;
+  Deno.removeSync(stored);
+  await served.must(upload);
+  assert.doesNotMatch(new TextDecoder().decode(Deno.readFileSync(stored)), /said/);
+  const target = home.join("log-restored");
+  await served.must(["restore", logged, "client.log", target, "--keyfile", key]);
+  assert.equal(Deno.readTextFileSync(target), "said\n");
   assert.equal(
     (await served.run(["restore", "host/none", "root.pxar", home.join("none")])).code,
     1,
