@@ -18,9 +18,8 @@ import type {
   OpenSnapshotOptions,
   SnapshotInfo,
 } from "./snapshot_types.ts";
-import { CLIENT_LOG_NAME, type Manifest, withNotes } from "./format/manifest.ts";
+import { type Manifest, withNotes } from "./format/manifest.ts";
 import {
-  formatSnapshot,
   groupDirectory,
   type GroupId,
   type Namespace,
@@ -28,6 +27,7 @@ import {
   snapshotDirectory,
   type SnapshotId,
 } from "./format/snapshot_path.ts";
+import { storeClientLog } from "./snapshots/client_log.ts";
 import { LocalSnapshotReader } from "./snapshots/local_snapshot_reader.ts";
 import { findLocalServer, foreignBackend } from "./storage/directory/local_server.ts";
 import { loadManifest, updateManifest } from "./snapshots/manifest_file.ts";
@@ -312,19 +312,9 @@ export class Datastore implements CopyableStore {
     content: Uint8Array<ArrayBuffer>,
     options: OpenSnapshotOptions = {},
   ): void {
-    requireSnapshot(this.#store, snapshot);
-    const { files, locks } = writableParts(this.#store);
-    const lock = locks.lockSnapshot(snapshot, "shared");
-    try {
-      if (this.snapshotInfo(snapshot).files.some((file) => file.name === CLIENT_LOG_NAME)) {
-        throw new StateError("exists", `Cannot add log to ${formatSnapshot(snapshot)}: it has one`);
-      }
-      const { codec } = this.#store;
-      const blob = codec.encodeBytes(content, { compress: true, crypt: options.crypt });
-      files.replace(`${snapshotDirectory(snapshot)}/${CLIENT_LOG_NAME}`, blob);
-    } finally {
-      lock.release();
-    }
+    const { codec } = this.#store;
+    const blob = codec.encodeBytes(content, { compress: true, crypt: options.crypt });
+    storeClientLog(this.#store, snapshot, blob);
   }
 
   /** See {@link SnapshotStore.forget}. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { decodeFileName } from "#src/bytes/file_name.ts";
 import type { AuthId } from "../access/auth_id.ts";
 import { isTokenId, isUserId, userOf } from "../access/auth_id.ts";
 import {
@@ -168,7 +169,7 @@ export const DATASTORE_ROUTES: readonly Route[] = [
       const giveBack = await context.state.memory.takeFor(context.request.signal, BLOB_SIZE_MAX);
       try {
         const blob = await context.request.body.bytes(BLOB_SIZE_MAX);
-        await store.call("storeClientLog", snapshot, blob);
+        await store.call("keepClientLog", snapshot, blob);
       } finally {
         giveBack();
       }
@@ -305,7 +306,7 @@ export const DATASTORE_ROUTES: readonly Route[] = [
 
 function decodedPath(filepath: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(filepath));
+    return decodeFileName(Uint8Array.fromBase64(filepath));
   } catch {
     throw new Refusal(400, "parameter verification failed - 'filepath': invalid base64");
   }

@@ -4,12 +4,13 @@
  * @module
  */
 
+import { encodeFileName } from "#src/bytes/file_name.ts";
 import { StateError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { Transferred } from "#src/threads/call_pool.ts";
 import { CATALOG_TYPES } from "../../format/catalog.ts";
 import { CatalogReader } from "../../format/catalog_reader.ts";
-import { CLIENT_LOG_NAME } from "../../format/manifest.ts";
+import { findManifestFile } from "../../format/manifest.ts";
 import {
   BACKUP_TYPES,
   type BackupType,
@@ -17,14 +18,14 @@ import {
   type Namespace,
   namespaceNames,
   ROOT_NAMESPACE,
-  snapshotDirectory,
   type SnapshotId,
 } from "../../format/snapshot_path.ts";
 import { readGcStatus } from "../../gc/garbage_collection.ts";
 import { gcStatusFields } from "../../gc/status.ts";
+import type { SnapshotReader } from "../../ports.ts";
 import { isIndexName } from "../../reading/index_scan.ts";
 import { catalogBytes } from "../../snapshots/catalog_source.ts";
-import { writableParts } from "../../snapshots/open_store.ts";
+import { storeClientLog } from "../../snapshots/client_log.ts";
 import type { RetentionOptions } from "../../snapshots/prune.ts";
 import {
   fileRecords,
@@ -32,7 +33,6 @@ import {
   type SnapshotRecord,
   snapshotRecord,
 } from "../../snapshots/snapshot_records.ts";
-import { requireSnapshot } from "../../snapshots/store_places.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { Refusal } from "../refusal.ts";
 import { type Held, heldOf, type StoreInThread } from "../store_in_thread.ts";
@@ -46,18 +46,32 @@ type OwnerFilter = string | undefined;
 
 /** Name of the catalog of a snapshot. */
 const CATALOG_NAME = "catalog.pcat1.didx";
+
+/**
+ * Opens a snapshot for a file of it. Keys are the clients': what was made with one is read where it
+ * is plain.
+ *
+ * @throws {Refusal} when the file is encrypted
+ */
+function openPlain({ datastore }: Store, snapshot: SnapshotId, name: string): SnapshotReader {
+  const reader = datastore.openSnapshot(snapshot, { isKeyOptional: true });
+  if (findManifestFile(reader.manifest, name)?.cryptMode !== "encrypt") return reader;
+  reader.close();
+  throw new Refusal(400, `cannot decode "${name}": it is encrypted`);
+}
+
 /** A file of a snapshot, decoded, from which a client reads part by part. */
 class DecodedFile implements Held {
   readonly #source: ByteSource;
   readonly #release: () => void;
 
-  constructor({ datastore, open }: Store, snapshot: SnapshotId, name: string) {
-    const reader = datastore.openSnapshot(snapshot);
+  constructor(store: Store, snapshot: SnapshotId, name: string) {
+    const reader = openPlain(store, snapshot, name);
     this.#release = () => reader.close();
     try {
       this.#source = isIndexName(name)
         ? reader.openArchive(name)
-        : bytesSource(open, reader.blob(name));
+        : bytesSource(store.open, reader.blob(name));
     } catch (error) {
       reader.close();
       throw error;
@@ -129,17 +143,13 @@ function listSnapshotRecords(
 }
 
 /** Stores the client's log as it was sent. @throws {Refusal} when there is one, or it is damaged */
-function storeClientLog({ open }: Store, snapshot: SnapshotId, blob: Bytes): void {
+function keepClientLog({ open }: Store, snapshot: SnapshotId, blob: Bytes): void {
   checkUploadedBlob(blob);
-  requireSnapshot(open, snapshot);
-  const { files, locks } = writableParts(open);
-  const lock = locks.lockSnapshot(snapshot, "shared");
   try {
-    const name = `${snapshotDirectory(snapshot)}/${CLIENT_LOG_NAME}`;
-    if (files.status(name) !== undefined) throw new Refusal(400, "backup already contains a log.");
-    files.replace(name, blob);
-  } finally {
-    lock.release();
+    storeClientLog(open, snapshot, blob);
+  } catch (error) {
+    if (!(error instanceof StateError) || error.code !== "exists") throw error;
+    throw new Refusal(400, "backup already contains a log.");
   }
 }
 
@@ -192,8 +202,9 @@ function storeStatus({ datastore }: Store, isVerbose: boolean) {
 }
 
 /** A directory of a snapshot's catalog; paths are those of the archive's index and below. */
-function listCatalog({ datastore, open }: Store, snapshot: SnapshotId, path: string) {
-  const reader = datastore.openSnapshot(snapshot);
+function listCatalog(store: Store, snapshot: SnapshotId, path: string) {
+  const { open } = store;
+  const reader = openPlain(store, snapshot, CATALOG_NAME);
   try {
     const source = reader.openArchive(CATALOG_NAME);
     const catalog = new CatalogReader(catalogBytes(source, (size) => open.codecs.allocate(size)));
@@ -203,8 +214,8 @@ function listCatalog({ datastore, open }: Store, snapshot: SnapshotId, path: str
       throw new StateError("not-found", `Cannot find directory "${path}" in the catalog`);
     }
     return catalog.entries(directory).map((entry) => ({
-      filepath: new TextEncoder().encode([...names, entry.name].join("/")).toBase64(),
-      text: entry.name,
+      filepath: encodeFileName([...names, entry.name].join("/")).toBase64(),
+      text: entry.name.toWellFormed(),
       type: String.fromCharCode(CATALOG_TYPES[entry.kind]),
       leaf: entry.kind !== "directory",
       ...(entry.kind === "file" ? { size: entry.size, mtime: entry.mtime } : {}),
@@ -234,7 +245,7 @@ export const REST_CALLS = {
     datastore.setProtected(snapshot, isProtected),
   setOwner: ({ datastore }: Store, group: GroupId, owner: string) =>
     datastore.setOwner(group, owner),
-  storeClientLog,
+  keepClientLog,
   pruneGroup,
   forgetWholeGroup,
   namespacesBelow,
