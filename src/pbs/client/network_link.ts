@@ -40,7 +40,9 @@ export class NetworkLink {
    */
   ask(request: NetworkRequest, options: LinkOptions = {}): unknown {
     const timeoutMs = LONG_REQUESTS.has(request.what) ? LONG_TIMEOUT_MS : TIMEOUT_MS;
-    return this.#mailbox.call(request, { ...options, timeoutMs });
+    // Threads that wait for a server that is gone may have all other places.
+    const isUrgent = request.what === "close";
+    return this.#mailbox.call(request, { ...options, timeoutMs, isUrgent });
   }
 
   /** Says that a chunk will be asked for soon; nothing is lost where there is no room for that. */

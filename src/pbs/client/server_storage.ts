@@ -8,7 +8,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { hostCodecs } from "#src/codecs/codecs.ts";
-import { Errno, OsError, StateError, UsageError } from "#src/errors.ts";
+import { Errno, OsError, ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { type ByteSource, checkRead } from "#src/io/byte_source.ts";
 import type {
   ChunkStorage,
@@ -71,7 +71,12 @@ export class ServerStorage implements Storage {
 
   /** Ends the session. */
   endWaits(): void {
-    this.#link.post({ what: "close", session: this.description.session });
+    try {
+      this.#link.ask({ what: "close", session: this.description.session });
+    } catch (error) {
+      // Nobody waits for a thread that has ended.
+      if (!(error instanceof ProtocolError)) throw error;
+    }
   }
 
   /** The session is that of all threads, and goes on. */

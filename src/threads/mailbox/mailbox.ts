@@ -14,6 +14,8 @@ import { Cell, Life, MailSlots, MailState, threadEnded } from "./slots.ts";
 const SILENCE_MAX_MS = 30_000;
 /** One look at whether the thread still lives. */
 const LOOK_MS = 1_000;
+/** The place of urgent calls. */
+const URGENT_SLOT = 0;
 
 /** How one call is made. */
 export interface MailCall {
@@ -25,6 +27,11 @@ export interface MailCall {
   readonly take?: (part: Uint8Array<SharedArrayBuffer>) => void;
   /** Is asked several times a second, and throws to give the call up. */
   readonly throwIfStopped?: (() => void) | undefined;
+  /**
+   * Whether it has a place of its own, since it ends what has all the others. To be answered at
+   * once.
+   */
+  readonly isUrgent?: boolean;
 }
 
 /** One thread's way to the thread that answers. Any number of threads have one. */
@@ -56,7 +63,7 @@ export class Mailbox {
    */
   call(request: unknown, call: MailCall): unknown {
     const wait = new Wait(this.#slots, call, this.#silenceMaxMs);
-    const slot = this.#claim(wait);
+    const slot = this.#claim(wait, call.isUrgent === true);
     try {
       this.#post(slot, request, call.payload, true);
       return this.#awaitAnswer(slot, wait, call.take);
@@ -68,7 +75,7 @@ export class Mailbox {
   /**
    * Asks for something that nobody waits for, and whose failure does not matter.
    *
-   * @returns false when all slots are in use: nothing was asked
+   * @returns false when all places are in use: nothing was asked
    */
   post(request: unknown): boolean {
     const slot = this.#claimFree();
@@ -91,20 +98,24 @@ export class Mailbox {
     addAndWake(cells, Cell.CALL, 1);
   }
 
-  #claim(wait: Wait): number {
+  #claim(wait: Wait, isUrgent: boolean): number {
     for (;;) {
       const freed = Atomics.load(this.#slots.cells, Cell.FREED);
-      const slot = this.#claimFree();
+      const slot = isUrgent ? this.#claimOne(URGENT_SLOT) : this.#claimFree();
       if (slot >= 0) return slot;
       wait.sleep(Cell.FREED, freed);
     }
   }
 
   #claimFree(): number {
-    for (let slot = 0; slot < this.#slots.count; slot++) {
-      if (this.#slots.change(slot, MailState.FREE, MailState.CLAIMED)) return slot;
+    for (let slot = URGENT_SLOT + 1; slot < this.#slots.count; slot++) {
+      if (this.#claimOne(slot) >= 0) return slot;
     }
     return -1;
+  }
+
+  #claimOne(slot: number): number {
+    return this.#slots.change(slot, MailState.FREE, MailState.CLAIMED) ? slot : -1;
   }
 
   #post(slot: number, request: unknown, payload: Uint8Array = NOTHING, wantsAnswer: boolean): void {

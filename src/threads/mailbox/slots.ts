@@ -54,7 +54,7 @@ const SlotCell = { STATE: 0, PAYLOAD_SIZE: 1, TEXT_SIZE: 2, WANTS_ANSWER: 3 } as
 
 /** How large a mailbox is. */
 export interface MailboxSize {
-  /** Requests at a time. */
+  /** Requests at a time, one of which is an urgent one. */
   readonly slotCount: number;
   /** Bytes of the largest request or answer, payload and text together. */
   readonly areaBytes: number;

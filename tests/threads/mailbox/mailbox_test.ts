@@ -152,6 +152,22 @@ Deno.test(
 );
 
 Deno.test(
+  "An urgent call of Mailbox has a place though all others are in use",
+  withMailbox((_, mailbox) => {
+    // What has all places is not answered before the thread ends.
+    while (mailbox.post({ what: "never" } satisfies TestRequest)) { /* one place more */ }
+    const urgent = { timeoutMs: TIMEOUT_MS, isUrgent: true };
+    for (let round = 0; round < 2 * SIZE.slotCount; round++) {
+      assert.equal(mailbox.call({ what: "sum", value: round }, urgent), round);
+    }
+    assert.throws(
+      () => mailbox.call({ what: "sum" }, { timeoutMs: 50 }),
+      (error) => error instanceof StateError && error.code === "timeout",
+    );
+  }),
+);
+
+Deno.test(
   "Mailbox serves more threads than it has places",
   withMailbox(async (_, mailbox) => {
     const callers = Array.from(
