@@ -9,8 +9,8 @@ export interface Connection {
   /** What the other end is called in messages: `host:port`. */
   readonly peer: string;
   /**
-   * The next bytes, one at least, valid for as long as the caller likes; undefined after an orderly
-   * end of the peer.
+   * The next bytes, one at least; undefined after an orderly end of the peer. Their memory is the
+   * caller's, for as long as it likes; where it is theirs alone, the caller may free it.
    *
    * @throws {ProtocolError} when the connection broke, was closed here, or timed out
    */

@@ -6,6 +6,7 @@
  */
 
 import { ProtocolError } from "#src/errors.ts";
+import { freeMemory } from "#src/net/freed_memory.ts";
 import type { Connection } from "../connection.ts";
 import { Allowance } from "./allowance.ts";
 import {
@@ -80,6 +81,8 @@ export abstract class Session implements FrameSink, StreamLink {
   /** Bytes of the DATA frame in work that count for the windows and are no data. */
   #paddingBytes = 0;
   #isEmptyData = false;
+  /** Whether a stream keeps a part of the bytes that came last. */
+  #isKept = false;
   #hasEnded = false;
   #heardMs = performance.now();
   #frameBeganMs = performance.now();
@@ -159,7 +162,9 @@ export abstract class Session implements FrameSink, StreamLink {
         if (bytes === undefined) break;
         this.#heardMs = performance.now();
         this.#isProbing = false;
+        this.#isKept = false;
         if (!this.#hasEnded) this.#decoder.push(bytes);
+        if (!this.#isKept) freeMemory(bytes);
       }
       const isCut = this.streams.size > 0 || this.#decoder.isWithinFrame;
       this.end(isCut ? lost(this.peer, new Error("it ended in the middle")) : undefined);
@@ -343,7 +348,7 @@ export abstract class Session implements FrameSink, StreamLink {
     this.#paddingBytes -= piece.length;
     const stream = this.streams.get(streamId);
     if (stream === undefined) this.#reopen(piece.length);
-    else stream.receive(piece);
+    else if (stream.receive(piece)) this.#isKept = true;
   }
 
   onDataEnd(streamId: number, endsStream: boolean): void {

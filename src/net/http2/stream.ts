@@ -40,6 +40,13 @@ interface OutgoingPart {
   readonly onFailure: (error: ProtocolError) => void;
 }
 
+/** A body on its way into memory of its reader's. */
+interface Copying {
+  readonly target: Uint8Array;
+  size: number;
+  readonly done: PromiseWithResolvers<void>;
+}
+
 /** Both directions of a stream. As a body it is what comes in. */
 export class Http2Stream extends PartedBody {
   /** As announced by `content-length`. */
@@ -67,6 +74,7 @@ export class Http2Stream extends PartedBody {
   #receivedBytes = 0;
   #isDiscarding = false;
   #reader: PromiseWithResolvers<Bytes | undefined> | undefined;
+  #copying: Copying | undefined;
   #failure: ProtocolError | undefined;
   readonly #drainSizeMax: number;
   #drainedBytes = 0;
@@ -117,21 +125,49 @@ export class Http2Stream extends PartedBody {
     this.#incoming.rest();
   }
 
-  /** A part of the body has come. */
-  receive(piece: Bytes): void {
+  /** A part of the body has come. @returns whether its memory is still needed */
+  receive(piece: Bytes): boolean {
     this.#receivedBytes += piece.length;
     if (this.length !== undefined && this.#receivedBytes > this.length) {
       this.#link.release(this, piece.length);
-      return this.#link.resetStream(this, this.#wrongLength());
+      this.#link.resetStream(this, this.#wrongLength());
+      return false;
     }
     this.#incoming.progress(piece.length);
-    if (this.#isDiscarding) return this.#drain(piece.length);
+    if (this.#copying !== undefined) this.#copyNow(this.#copying, piece);
+    else if (this.#isDiscarding) this.#drain(piece.length);
+    else {
+      this.#keep(piece);
+      return true;
+    }
+    return false;
+  }
+
+  #keep(piece: Bytes): void {
     if (this.#reader === undefined) return this.#queue.push(piece);
     this.#incoming.rest();
     const reader = this.#reader;
     this.#reader = undefined;
     this.#link.release(this, piece.length);
     reader.resolve(piece);
+  }
+
+  #copyNow(copying: Copying, piece: Bytes): void {
+    // What it throws has also given up the rest.
+    this.#copying = undefined;
+    try {
+      this.#copy(copying, piece);
+      this.#copying = copying;
+    } catch (error) {
+      copying.done.reject(error);
+    }
+    this.#link.release(this, piece.length);
+  }
+
+  #copy(copying: Copying, piece: Bytes): void {
+    this.throwIfAbove(copying.size + piece.length, copying.target.length);
+    copying.target.set(piece, copying.size);
+    copying.size += piece.length;
   }
 
   /** The body is whole. @param mayLackBody of the answer to HEAD, whose length is that of GET */
@@ -143,6 +179,8 @@ export class Http2Stream extends PartedBody {
     this.#incoming.close();
     this.#reader?.resolve(undefined);
     this.#reader = undefined;
+    this.#copying?.done.resolve();
+    this.#copying = undefined;
     this.#link.directionDone(this);
   }
 
@@ -153,15 +191,32 @@ export class Http2Stream extends PartedBody {
       this.#link.release(this, piece.length);
       return piece;
     }
-    if (this.#isDiscarding) throw new ProtocolError("HTTP/2: the rest of the body was given up");
+    if (this.#isDiscarding) throw givenUp();
     if (this.isReceiveDone) return undefined;
     this.#reader = Promise.withResolvers();
     this.#incoming.wait();
     return await this.#reader.promise;
   }
 
+  /** What comes while somebody waits is copied at once: nobody keeps the memory it came in. */
+  override async readInto(target: Uint8Array): Promise<number> {
+    if (this.length !== undefined) this.throwIfAbove(this.length, target.length);
+    const copying: Copying = { target, size: 0, done: Promise.withResolvers() };
+    while (this.#queue.size > 0) this.#copy(copying, (await this.read())!);
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isDiscarding) throw givenUp();
+    if (!this.isReceiveDone) {
+      this.#copying = copying;
+      this.#incoming.wait();
+      await copying.done.promise;
+    }
+    return copying.size;
+  }
+
   override discard(): void {
     this.#isDiscarding = true;
+    this.#copying?.done.reject(givenUp());
+    this.#copying = undefined;
     const size = this.#queue.clear();
     if (size > 0) this.#link.release(this, size);
     if (this.isReceiveDone) return;
@@ -256,6 +311,8 @@ export class Http2Stream extends PartedBody {
     if (size > 0) this.#link.release(this, size);
     this.#reader?.reject(error);
     this.#reader = undefined;
+    this.#copying?.done.reject(error);
+    this.#copying = undefined;
     this.#part?.onFailure(error);
     this.#part = undefined;
   }
@@ -266,4 +323,8 @@ export class Http2Stream extends PartedBody {
       `a body of ${this.length} bytes was announced, and ${this.#receivedBytes} came`,
     );
   }
+}
+
+function givenUp(): ProtocolError {
+  return new ProtocolError("HTTP/2: the rest of the body was given up");
 }

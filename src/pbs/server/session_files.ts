@@ -5,6 +5,7 @@
  */
 
 import { StateError } from "#src/errors.ts";
+import { freeMemory } from "#src/net/freed_memory.ts";
 import type { HttpAnswer } from "#src/net/http.ts";
 import type { SnapshotId } from "../format/snapshot_path.ts";
 import type { ServedStore } from "./served_store.ts";
@@ -71,6 +72,7 @@ export async function* sentOnce(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   try {
     yield bytes;
+    freeMemory(bytes);
   } finally {
     giveBack();
   }

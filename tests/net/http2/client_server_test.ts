@@ -103,6 +103,50 @@ Deno.test("a body larger than all windows flows only as it is read", async () =>
   });
 });
 
+Deno.test("the memory of what was copied into its reader's is free at once", async () => {
+  const [a, b] = connectionPair();
+  const read = b.read.bind(b);
+  const received: Uint8Array[] = [];
+  b.read = async () => {
+    // As a socket does: each time memory of its own.
+    const bytes = (await read())?.slice();
+    if (bytes !== undefined) received.push(bytes);
+    return bytes;
+  };
+  const parts = 64;
+  const content = new Random(3).bytes(parts * 65_536);
+  let freed = 0;
+  let taken: Uint8Array | undefined;
+  const served = serveHttp2(b, async ({ body }) => {
+    const target = new Uint8Array(content.length);
+    taken = target.subarray(0, await body.readInto(target));
+    freed = received.filter(({ length }) => length === 0).length;
+    return { status: 200 };
+  });
+  const client = new Http2Client(a);
+  const call = { method: "POST", target: "/", body: content, timeoutMs: TIMEOUT_MS };
+  await (await client.send(call)).body.bytes(100);
+  deepEqual(taken, content);
+  ok(freed * 2 > received.length, `${freed} of ${received.length} are free`);
+  client.close();
+  await client.closed;
+  await served;
+});
+
+Deno.test("a body of unknown length that does not fit its reader's memory is given up", async () => {
+  async function* parts() {
+    for (let part = 0; part < 40; part++) yield await Promise.resolve(bytesOf(part));
+  }
+  const bytesOf = (part: number) => new Uint8Array(1000).fill(part);
+  await withServer(() => Promise.resolve({ status: 200, body: parts() }), async (client) => {
+    const { body } = await get(client, "/");
+    await rejects(body.readInto(new Uint8Array(20_500)), LimitError);
+    const fitting = new Uint8Array(40_001);
+    equal(await (await get(client, "/")).body.readInto(fitting), 40_000);
+    deepEqual([fitting[0], fitting[20_500], fitting[39_999]], [0, 20, 39]);
+  });
+});
+
 Deno.test("an interrupted request ends at the server, too", async () => {
   const heard = Promise.withResolvers<void>();
   const began = Promise.withResolvers<void>();

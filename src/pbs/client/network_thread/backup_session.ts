@@ -10,6 +10,7 @@
 
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import { ProtocolError } from "#src/errors.ts";
+import { freeMemory } from "#src/net/freed_memory.ts";
 import type { IndexKind } from "../calls.ts";
 import { type AppendList, AppendQueue } from "./append_queue.ts";
 import type { SessionClient } from "./session_client.ts";
@@ -164,10 +165,12 @@ export class BackupSession {
     this.#known.set(Uint8Array.fromHex(digest), 0, 1);
     const parameters = { wid, digest, size, "encoded-size": encodedSize };
     this.#uploadBytes += encodedSize;
+    const body = takeBytes();
     const upload = this.#guard(
-      this.#client.call("POST", `/${writer.kind}_chunk`, parameters, { body: takeBytes() }),
+      this.#client.call("POST", `/${writer.kind}_chunk`, parameters, { body }),
     ).then((answer) => {
-      if (answer !== digest) this.#fail(this.#nonsense(`/${writer.kind}_chunk`));
+      if (answer === digest) freeMemory(body);
+      else this.#fail(this.#nonsense(`/${writer.kind}_chunk`));
     }).finally(() => {
       this.#uploads.delete(digest);
       this.#uploadBytes -= encodedSize;

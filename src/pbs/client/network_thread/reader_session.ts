@@ -9,6 +9,7 @@
  */
 
 import { type Failure, LimitError, ProtocolError } from "#src/errors.ts";
+import { freeMemory } from "#src/net/freed_memory.ts";
 import type { HttpClient, IncomingBody } from "#src/net/http.ts";
 import type { MailRequest } from "#src/threads/mailbox/answering.ts";
 import { SENT_BLOB_SIZE_MAX, TEXT_SIZE_MAX } from "../calls.ts";
@@ -100,8 +101,10 @@ export class ReaderSession {
     try {
       const prefetched = await waitFor(this.#prefetched.take(digest), signal);
       if (prefetched !== undefined) {
+        const { length } = prefetched;
         room.set(prefetched);
-        return prefetched.length;
+        freeMemory(prefetched);
+        return length;
       }
       return await this.#attempt(signal, async (client, attemptSignal) => {
         const body: IncomingBody = await client.download("/chunk", { digest }, attemptSignal);
