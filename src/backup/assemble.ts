@@ -1,6 +1,6 @@
 /**
- * New snapshots made of old ones: payload chunks are taken over as they are, not read and not
- * written again.
+ * New snapshots made of old ones: payload chunks are taken over as they are, not decoded
+ * and not encoded again.
  *
  * @module
  */
@@ -173,7 +173,7 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
   const stem = archiveStem(name);
   const dynamic = (file: string, to: string): IndexedStreamSummary => {
     const stream = writer.openDynamic(to, { kind: "dynamic", averageSize: CHUNK_SIZE_DEFAULT });
-    return fill(stream, snapshot.dynamicIndex(file), chunks);
+    return fill(stream, snapshot, snapshot.dynamicIndex(file), chunks);
   };
   switch (files.kind) {
     case "blob": {
@@ -188,6 +188,7 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
       return summaryOf(name, [
         fill(
           writer.openFixed(`${name}.fidx`, index.size, index.chunkSize),
+          snapshot,
           index,
           chunks,
         ),
@@ -205,11 +206,12 @@ function takeOver(writer: SnapshotWriter, name: string, part: SnapshotPart): Ass
 
 function fill(
   stream: IndexedStream,
+  snapshot: SnapshotReader,
   index: ChunkIndex,
   chunks: KeptChunks,
 ): IndexedStreamSummary {
   for (const batch of chunksOfIndex(index)) {
-    for (const { digest } of batch) chunks.keep(digest);
+    for (const { digest, size } of batch) chunks.keep(digest, { snapshot, size, stream });
     stream.inject(batch);
   }
   return stream.finish();
@@ -236,7 +238,7 @@ function putTogether(
       : [files.metadata, files.payload];
     const source = open.adopt(snapshot.openArchive(described), (it) => it.close());
     const tree = pxarTree(PxarAccessor.open(source, { name: archive }));
-    origins.add(tree, snapshot.dynamicIndex(stored));
+    origins.add(tree, { snapshot, index: snapshot.dynamicIndex(stored) });
     return { tree, from: from ?? "/", to: place };
   });
   const tree = compose(placements, options);

@@ -81,6 +81,14 @@ export interface SnapshotReader {
    * @throws what {@link dynamicIndex} throws; reading throws what {@link ChunkSource.load} throws
    */
   openArchive(name: string): ByteSource;
+  /**
+   * A chunk as it is stored, checked as far as that is possible without a key; good until the next
+   * call.
+   *
+   * @param size length of its plain data, as an index of the snapshot says
+   * @throws as {@link ChunkSource.load}
+   */
+  storedChunk(digest: ChunkDigest, size: number): Uint8Array;
   /** Ends reading ahead, and lets the snapshot be removed again. */
   close(): void;
 }
@@ -159,6 +167,16 @@ export interface SnapshotSummary {
   readonly knownChunkCount: number;
 }
 
+/** Where a chunk can be had that is to become part of a snapshot. */
+export interface ChunkOrigin {
+  /** An index of it names the chunk, and has been read. */
+  readonly snapshot: SnapshotReader;
+  /** Length of its plain data in bytes. */
+  readonly size: number;
+  /** The stream that it is put into. */
+  readonly stream: IndexedStream;
+}
+
 /**
  * A snapshot in the making. Nothing of it can be taken for a finished snapshot before
  * {@link finish} has returned; a process that ends before leaves an unfinished snapshot at most.
@@ -204,10 +222,13 @@ export interface SnapshotWriter {
    * Keeps a chunk from being collected until the snapshot is finished, though nothing else may need
    * it any more. Chunks of {@link previous} are kept without it.
    *
+   * @param origin where it can be read: a server lets a snapshot name only chunks that it was sent
+   *   for it, or that {@link previous} has
    * @returns false when there is no such chunk
    * @throws {OsError}
+   * @throws what {@link SnapshotReader.storedChunk} throws
    */
-  keepChunk(digest: ChunkDigest): boolean;
+  keepChunk(digest: ChunkDigest, origin?: ChunkOrigin): boolean;
   /**
    * Writes the manifest, signed where a key is used, and with it makes the snapshot a finished one.
    * On return it is as durable as the store's policy says.

@@ -91,6 +91,10 @@ export class MemorySnapshot implements SnapshotReader {
     return FixedIndex.parse(this.#file(name));
   }
 
+  storedChunk(digest: ChunkDigest): Uint8Array {
+    return this.chunks.chunks.get(digest)!;
+  }
+
   openArchive(name: string): ByteSource {
     const index = name.endsWith(".fidx") ? this.fixedIndex(name) : this.dynamicIndex(name);
     // A cache of its own, so that every source loads what it needs.

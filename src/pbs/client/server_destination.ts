@@ -14,6 +14,7 @@ import type {
   NewIndex,
   OpenIndex,
   SnapshotDestination,
+  StoredOrigin,
 } from "../snapshots/snapshot_destination.ts";
 import { APPEND_ENTRY_SIZE, type NetworkRequest, SENT_BLOB_SIZE_MAX } from "./calls.ts";
 import type { NetworkLink } from "./network_link.ts";
@@ -88,9 +89,13 @@ export class ServerDestination implements SnapshotDestination {
     this.#ask({ what: "blob", name }, bytes);
   }
 
-  /** Only what the session knows can be named by its indexes. */
-  keepChunk(digest: ChunkDigest): boolean {
-    return this.#ask({ what: "find", digest }) === true;
+  /** Only what the session knows can be named by its indexes; anything else is sent. */
+  keepChunk(digest: ChunkDigest, _isEncrypted: boolean, origin?: StoredOrigin): boolean {
+    if (this.#ask({ what: "find", digest }) === true) return true;
+    if (origin === undefined) return false;
+    const { snapshot, size, streamNumber: wid } = origin;
+    this.#ask({ what: "upload", wid, digest, size }, snapshot.storedChunk(digest, size));
+    return true;
   }
 
   commit(sent: Uint8Array<ArrayBuffer>, _manifest: Manifest): void {

@@ -43,6 +43,7 @@ import type { ChunkSource, SnapshotReader } from "../ports.ts";
 import { ReadAhead } from "../reading/read_ahead.ts";
 import { READ_AHEAD_COUNT } from "../reading/read_ahead_queue.ts";
 import { SharedChunkCache } from "../reading/shared_chunk_cache.ts";
+import { ChunkCheck } from "../verify/chunk_check.ts";
 import { startStoreThread } from "../thread_start.ts";
 
 /** A quarter of the images that a restore has open at a time: the largest chunks have 16 MiB. */
@@ -76,6 +77,7 @@ export class LocalSnapshotReader implements SnapshotReader {
   readonly #shared: SharedChunkCache | undefined;
   readonly #gate: WaitGate;
   #loader: ChunkLoader | undefined;
+  #check: ChunkCheck | undefined;
   readonly #release: (() => void) | undefined;
 
   private constructor(
@@ -199,6 +201,17 @@ export class LocalSnapshotReader implements SnapshotReader {
       },
       aheadCount: this.#ahead && READ_AHEAD_COUNT,
     });
+  }
+
+  storedChunk(digest: ChunkDigest, size: number): Uint8Array {
+    const { chunks } = this.#store.storage;
+    const isEncrypted = this.cryptMode === "encrypt";
+    const check = this.#check ??= new ChunkCheck(chunks);
+    const storedSize = located(
+      () => ({ path: chunks.pathOf(digest) }),
+      () => check.check({ digest, size, isEncrypted, crypt: undefined }),
+    );
+    return chunks.buffer.bytes.subarray(0, storedSize);
   }
 
   /** See {@link Storage.endWaits}. */

@@ -8,7 +8,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { ChunkIndex, EncodedIndex } from "../format/chunk_index.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { SnapshotId } from "../format/snapshot_path.ts";
-import type { SnapshotReader } from "../ports.ts";
+import type { ChunkOrigin, SnapshotReader } from "../ports.ts";
 import type { KeeperDescription } from "../writing/chunk_keeper.ts";
 
 /** An index that is to be written. */
@@ -31,6 +31,12 @@ export interface OpenIndex {
   readonly close: (index: EncodedIndex, size: number) => void;
 }
 
+/** Where a chunk can be had that is to be part of an index. */
+export interface StoredOrigin extends Pick<ChunkOrigin, "snapshot" | "size"> {
+  /** Of the index. */
+  readonly streamNumber: number;
+}
+
 /** See the module. A destination is open until {@link commit} or {@link remove}. */
 export interface SnapshotDestination {
   /** Group and time of the new snapshot. */
@@ -48,7 +54,7 @@ export interface SnapshotDestination {
   /** Writes a blob. */
   writeBlob(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   /** See `SnapshotWriter.keepChunk`. */
-  keepChunk(digest: ChunkDigest, isEncrypted: boolean): boolean;
+  keepChunk(digest: ChunkDigest, isEncrypted: boolean, origin?: StoredOrigin): boolean;
   /**
    * Makes the snapshot a finished one.
    *

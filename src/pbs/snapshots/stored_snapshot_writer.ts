@@ -34,6 +34,7 @@ import { encodeManifest } from "./manifest_file.ts";
 import { signManifest } from "../crypt/manifest_signature.ts";
 import type {
   BlobOptions,
+  ChunkOrigin,
   DynamicStreamOptions,
   IndexedStream,
   SnapshotReader,
@@ -60,6 +61,7 @@ export class StoredSnapshotWriter implements SnapshotWriter {
   readonly #files: ManifestFile[] = [];
   readonly #uploads = { count: 0, size: 0, compressedSize: 0, duplicates: 0 };
   readonly #counts = { newChunkCount: 0, newBytes: 0, newStoredBytes: 0, knownChunkCount: 0 };
+  readonly #streamNumbers = new WeakMap<IndexedStream, number>();
   #openCount = 0;
   #pipeline: ChunkPipeline | undefined;
   #hasEnded = false;
@@ -89,7 +91,7 @@ export class StoredSnapshotWriter implements SnapshotWriter {
     this.#take(name, ".didx");
     return this.#opened(() => {
       const owner = this.#ownerOf(name, undefined, (previous) => previous.dynamicIndex(name));
-      return openDynamicStream(owner, name, options);
+      return [openDynamicStream(owner, name, options), owner];
     });
   }
 
@@ -97,7 +99,7 @@ export class StoredSnapshotWriter implements SnapshotWriter {
     this.#take(name, ".fidx");
     return this.#opened(() => {
       const owner = this.#ownerOf(name, size, (previous) => previous.fixedIndex(name));
-      return openFixedStream(owner, name, size, chunkSize);
+      return [openFixedStream(owner, name, size, chunkSize), owner];
     });
   }
 
@@ -116,9 +118,11 @@ export class StoredSnapshotWriter implements SnapshotWriter {
     return bytes.length;
   }
 
-  keepChunk(digest: ChunkDigest): boolean {
+  keepChunk(digest: ChunkDigest, origin?: ChunkOrigin): boolean {
     this.#checkRunning();
-    return this.#destination.keepChunk(digest, this.cryptMode === "encrypt");
+    const streamNumber = origin && this.#streamNumbers.get(origin.stream);
+    const place = streamNumber === undefined ? undefined : { ...origin!, streamNumber };
+    return this.#destination.keepChunk(digest, this.cryptMode === "encrypt", place);
   }
 
   finish(): SnapshotSummary {
@@ -161,8 +165,9 @@ export class StoredSnapshotWriter implements SnapshotWriter {
     this.#names.add(name);
   }
 
-  #opened(open: () => IndexedStream): IndexedStream {
-    const stream = open();
+  #opened(open: () => [IndexedStream, StreamOwner]): IndexedStream {
+    const [stream, { streamNumber = 0 }] = open();
+    this.#streamNumbers.set(stream, streamNumber);
     this.#openCount++;
     return stream;
   }
