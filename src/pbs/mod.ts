@@ -81,7 +81,12 @@ export type { ChunkDiskCacheAddress } from "./client/chunk_disk_cache.ts";
 export type { Rate } from "#src/net/rate_limit.ts";
 export type { Proxy } from "#src/net/tls/proxy.ts";
 export type { CopyableStore, StoredSnapshot } from "./sync/ports.ts";
-export type { NewIndex, OpenIndex, SnapshotDestination } from "./snapshots/snapshot_destination.ts";
+export type {
+  NewIndex,
+  OpenIndex,
+  SnapshotDestination,
+  StoredOrigin,
+} from "./snapshots/snapshot_destination.ts";
 export type * from "./sync/report.ts";
 export type { CopyCounts } from "./sync/snapshot_copy.ts";
 export * from "./sync/sync_stores.ts";

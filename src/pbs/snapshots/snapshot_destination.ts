@@ -8,7 +8,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { ChunkIndex, EncodedIndex } from "../format/chunk_index.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { SnapshotId } from "../format/snapshot_path.ts";
-import type { ChunkOrigin, SnapshotReader } from "../ports.ts";
+import type { SnapshotReader } from "../ports.ts";
 import type { KeeperDescription } from "../writing/chunk_keeper.ts";
 
 /** An index that is to be written. */
@@ -32,7 +32,11 @@ export interface OpenIndex {
 }
 
 /** Where a chunk can be had that is to be part of an index. */
-export interface StoredOrigin extends Pick<ChunkOrigin, "snapshot" | "size"> {
+export interface StoredOrigin {
+  /** See `ChunkOrigin`. */
+  readonly snapshot: SnapshotReader;
+  /** Length of its plain data in bytes. */
+  readonly size: number;
   /** Of the index. */
   readonly streamNumber: number;
 }
