@@ -9,7 +9,6 @@
  * @module
  */
 
-import { EntryType } from "#src/bytes/file_type.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
@@ -30,20 +29,17 @@ import { type BackingRegistry, OverlayContext, type OverlayOptions } from "./con
 import { CopyJobs } from "./copy_job.ts";
 import { CopyUp } from "./copy_up.ts";
 import { OverlayCounters } from "./counters.ts";
-import { DiffNames } from "./diff_names.ts";
 import { ExtendedAttributes } from "./extended_attributes.ts";
 import { FileData } from "./file_data.ts";
-import type { LowerChild } from "./found.ts";
 import { Listings } from "./listing.ts";
 import { Lookups } from "./lookups.ts";
-import { Namespace } from "./namespace.ts";
+import { NameRequests } from "./name_requests.ts";
 import { Holes } from "./holes.ts";
 import { Flag, IoMode } from "./node_flags.ts";
 import { NodeTable } from "./node_table.ts";
 import { NodeAttributes } from "./node_attributes.ts";
 import { Nodes } from "./nodes.ts";
 import { OpenFiles } from "./open_files.ts";
-import { Renaming } from "./renaming.ts";
 import type { SharedState } from "./shared_state.ts";
 import { WholeCopies } from "./whole_copies.ts";
 
@@ -93,9 +89,7 @@ export class Overlay implements FileSystem {
   readonly #attributes: NodeAttributes;
   readonly #lookups: Lookups;
   readonly #copyUp: CopyUp;
-  readonly #names: DiffNames;
-  readonly #namespace: Namespace;
-  readonly #renaming: Renaming;
+  readonly #names: NameRequests;
   readonly #data: FileData;
   readonly #holes: Holes;
   readonly #changes: AttributeChanges;
@@ -116,9 +110,6 @@ export class Overlay implements FileSystem {
     this.#attributes = new NodeAttributes(context, this.#nodes);
     this.#lookups = new Lookups(context, this.#nodes, this.#attributes);
     this.#copyUp = new CopyUp(context, this.#nodes);
-    this.#names = new DiffNames(context, this.#nodes);
-    this.#namespace = new Namespace(context, this.#nodes, this.#copyUp, this.#names);
-    this.#renaming = new Renaming(context, this.#nodes, this.#copyUp, this.#names);
     this.#data = new FileData(context);
     this.#holes = new Holes(context);
     this.#changes = new AttributeChanges(context, this.#nodes, this.#data);
@@ -127,6 +118,13 @@ export class Overlay implements FileSystem {
       copyUp: this.#copyUp,
       data: this.#data,
       changes: this.#changes,
+    });
+    this.#names = new NameRequests(context, {
+      nodes: this.#nodes,
+      attributes: this.#attributes,
+      lookups: this.#lookups,
+      copyUp: this.#copyUp,
+      files: this.#files,
     });
     this.#copies = new WholeCopies(context, this.#copyUp, new CopyJobs(context, copyMemory, gate));
     this.#listings = new Listings(context, this.#nodes);
@@ -198,63 +196,29 @@ export class Overlay implements FileSystem {
     caller: Caller,
     out: EntrySlot,
   ): number {
-    return this.#make(parentId, name, { mode, rdev, target: "" }, caller, out);
+    return this.#names.make(parentId, name, { mode, rdev, target: "" }, caller, out);
   }
 
-  /** The directory is in the diff alone; no name of the lower tree shows through. */
   mkdir(parentId: number, name: string, mode: number, caller: Caller, out: EntrySlot): number {
     const directory = (mode & 0o7777) | FileType.DIRECTORY;
-    return this.#make(parentId, name, { mode: directory, rdev: 0, target: "" }, caller, out);
+    return this.#names.make(parentId, name, { mode: directory, rdev: 0, target: "" }, caller, out);
   }
 
-  /** The link is in the diff alone. */
   symlink(parentId: number, name: string, target: string, caller: Caller, out: EntrySlot): number {
     const mode = FileType.SYMLINK | 0o777;
-    return this.#make(parentId, name, { mode, rdev: 0, target }, caller, out);
+    return this.#names.make(parentId, name, { mode, rdev: 0, target }, caller, out);
   }
 
-  #make(
-    parentId: number,
-    name: string,
-    node: { mode: number; rdev: number; target: string },
-    caller: Caller,
-    out: EntrySlot,
-  ): number {
-    return this.#withName(parentId, name, (parent, lower) => {
-      const result = this.#namespace.make(parent, name, lower, node, caller, false);
-      return result < 0 ? result : this.#lookups.enter(parent, name, lower, out);
-    });
-  }
-
-  /** Gives the node its file in the diff first; EXDEV between kept and volatile directories. */
   link(nodeId: number, newParentId: number, newName: string, out: EntrySlot): number {
-    const slot = this.#table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    if (this.#table.type(slot) === EntryType.DIRECTORY) return -Errno.EPERM;
-    this.#copyUp.fetch(slot);
-    return this.#withName(newParentId, newName, (parent, lower) => {
-      const result = this.#namespace.link(slot, parent, newName, lower);
-      return result < 0 ? result : this.#lookups.enter(parent, newName, lower, out);
-    });
+    return this.#names.link(nodeId, newParentId, newName, out);
   }
 
-  /** Hides a name of the lower tree by a whiteout, or removes what only the diff has. */
   unlink(parentId: number, name: string): number {
-    return this.#withName(
-      parentId,
-      name,
-      (parent, lower) => this.#namespace.unlink(parent, name, lower),
-    );
+    return this.#names.unlink(parentId, name);
   }
 
-  /** Only what is visible counts: entries of the lower tree that are hidden do not keep it. */
   rmdir(parentId: number, name: string): number {
-    this.#names.fetchEntries(this.#table.slotOf(parentId), name);
-    return this.#withName(
-      parentId,
-      name,
-      (parent, lower) => this.#namespace.rmdir(parent, name, lower),
-    );
+    return this.#names.rmdir(parentId, name);
   }
 
   rename(
@@ -264,22 +228,7 @@ export class Overlay implements FileSystem {
     newName: string,
     flags: number,
   ): number {
-    const parent = this.#table.slotOf(parentId);
-    const newParent = this.#table.slotOf(newParentId);
-    if (parent === 0 || newParent === 0) return -Errno.ESTALE;
-    const from = { parent, name, lower: this.#nodes.lowerChild(parent, name) };
-    const to = {
-      parent: newParent,
-      name: newName,
-      lower: this.#nodes.lowerChild(newParent, newName),
-    };
-    this.#renaming.fetch(from, to, flags);
-    this.#table.lockNamespace();
-    try {
-      return this.#renaming.rename(from, to, flags);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#names.rename(parentId, name, newParentId, newName, flags);
   }
 
   /**
@@ -318,28 +267,7 @@ export class Overlay implements FileSystem {
     entry: EntrySlot,
     open: OpenSlot,
   ): number {
-    return this.#withName(parentId, name, (parent, lower) => {
-      const node = { mode: (mode & 0o7777) | FileType.FILE, rdev: 0, target: "" };
-      const made = this.#namespace.make(parent, name, lower, node, caller, true);
-      if (made < 0 && (made !== -Errno.EEXIST || (flags & OpenFlag.EXCL) !== 0)) return made;
-      const found = this.#lookups.enter(parent, name, lower, entry);
-      if (found < 0) {
-        if (made > 0) host.close(made);
-        return found;
-      }
-      const slot = this.#table.slotOf(entry.nodeId);
-      if (made > 0) this.#files.adopt(slot, made);
-      const isEmptied = made < 0 && (flags & OpenFlag.TRUNC) !== 0;
-      let opened = isEmptied ? this.#copyUp.ensureUpper(slot, true) : 0;
-      if (opened === 0) opened = this.#files.open(slot, flags, isEmptied, false, open);
-      // Now it is open: its attributes may have a shorter life than when they were read.
-      entry.attributes.timeoutSeconds = this.#attributes.timeoutSeconds(slot);
-      if (opened < 0) {
-        this.#table.addLookups(slot, -1);
-        this.#nodes.freeIfUnused(slot);
-      }
-      return opened;
-    });
+    return this.#names.create(parentId, name, flags, mode, caller, entry, open);
   }
 
   read(
@@ -565,27 +493,6 @@ export class Overlay implements FileSystem {
     const xattrs = this.#xattrs;
     if (xattrs === undefined) return -Errno.ENOSYS;
     return this.#withNode(nodeId, (slot) => use(xattrs, slot));
-  }
-
-  /**
-   * Runs `change` under the namespace lock, with what the lower tree has under a name; what may
-   * have to wait for that tree is done before.
-   */
-  #withName(
-    parentId: number,
-    name: string,
-    change: (parent: number, lower: LowerChild) => number,
-  ): number {
-    const parent = this.#table.slotOf(parentId);
-    if (parent === 0) return -Errno.ESTALE;
-    const lower = this.#nodes.lowerChild(parent, name);
-    this.#copyUp.fetchDirectories(parent);
-    this.#table.lockNamespace();
-    try {
-      return change(parent, lower);
-    } finally {
-      this.#table.unlockNamespace();
-    }
   }
 
   /** Runs `use` under the namespace lock. */
