@@ -2,7 +2,8 @@
  * Extended attributes: those of the lower node until it is copied up, those of the diff's file from
  * then on.
  *
- * All methods want the namespace lock, but for {@link ExtendedAttributes.ofLower}.
+ * All methods take the namespace lock, unless they ask the lower node alone. They return a negative
+ * errno where there is no such attribute, and ESTALE of slot 0.
  *
  * @module
  */
@@ -41,21 +42,24 @@ export class ExtendedAttributes {
     this.#copyUp = copyUp;
   }
 
+  /** The lower tree may have to be waited for. */
   get(slot: number, name: string): Uint8Array | number {
+    const lower = this.#ofLower(slot);
+    if (lower !== undefined) return lower.get(name) ?? -Errno.ENODATA;
     if (name === COPY_MARK_XATTR) return -Errno.ENODATA;
-    if (!this.#context.table.has(slot, Flag.UPPER)) {
-      return this.#lower(slot).get(name) ?? -Errno.ENODATA;
-    }
-    return this.#use(
-      slot,
-      (fd) => host.getXattr(fd, name),
-      (path) => host.getLinkXattr(path, name),
-    );
+    return this.#locked(slot, () =>
+      this.#use(
+        slot,
+        (fd) => host.getXattr(fd, name),
+        (path) => host.getLinkXattr(path, name),
+      ));
   }
 
+  /** Names. The lower tree may have to be waited for. */
   list(slot: number): readonly string[] | number {
-    if (!this.#context.table.has(slot, Flag.UPPER)) return [...this.#lower(slot).keys()];
-    const bytes = this.#use(slot, host.listXattr, host.listLinkXattr);
+    const lower = this.#ofLower(slot);
+    if (lower !== undefined) return [...lower.keys()];
+    const bytes = this.#locked(slot, () => this.#use(slot, host.listXattr, host.listLinkXattr));
     if (typeof bytes === "number") return bytes;
     return decodeFileName(bytes).split("\0").filter((name) =>
       name !== "" && name !== COPY_MARK_XATTR
@@ -63,9 +67,15 @@ export class ExtendedAttributes {
   }
 
   /**
-   * `killSgid`: the set-group-id bit goes, as with chmod(2) by a caller outside the group.
+   * Copies the node up first. `killSgid`: the set-group-id bit goes, as with chmod(2) by a caller
+   * outside the group.
    */
   set(slot: number, name: string, value: Uint8Array, flags: number, killSgid: boolean): number {
+    this.#copyUp.fetch(slot);
+    return this.#locked(slot, () => this.#set(slot, name, value, flags, killSgid));
+  }
+
+  #set(slot: number, name: string, value: Uint8Array, flags: number, killSgid: boolean): number {
     if (isUncheckedAcl(name, this.#context.options)) return -Errno.EOPNOTSUPP;
     if (name === COPY_MARK_XATTR) return -Errno.EPERM;
     if (!this.#context.table.has(slot, Flag.UPPER)) {
@@ -98,7 +108,12 @@ export class ExtendedAttributes {
     );
   }
 
+  /** Copies the node up first. */
   remove(slot: number, name: string): number {
+    return this.#locked(slot, () => this.#remove(slot, name));
+  }
+
+  #remove(slot: number, name: string): number {
     if (name === COPY_MARK_XATTR) return -Errno.ENODATA;
     if (!this.#context.table.has(slot, Flag.UPPER) && !this.#lower(slot).has(name)) {
       return -Errno.ENODATA;
@@ -112,11 +127,19 @@ export class ExtendedAttributes {
     );
   }
 
-  /**
-   * Those of a node that stands only in the lower tree, which may have to be waited for; undefined
-   * for others, and for slot 0. Needs no lock.
-   */
-  ofLower(slot: number): ReadonlyMap<string, Uint8Array> | undefined {
+  #locked<Result>(slot: number, run: () => Result): Result | number {
+    if (slot === 0) return -Errno.ESTALE;
+    const { table } = this.#context;
+    table.lockNamespace();
+    try {
+      return run();
+    } finally {
+      table.unlockNamespace();
+    }
+  }
+
+  /** Those of a node that stands only in the lower tree; undefined for others, and for slot 0. */
+  #ofLower(slot: number): ReadonlyMap<string, Uint8Array> | undefined {
     if (slot === 0 || this.#context.table.has(slot, Flag.UPPER)) return undefined;
     return this.#lower(slot);
   }

@@ -41,6 +41,7 @@ import { NodeAttributes } from "./node_attributes.ts";
 import { Nodes } from "./nodes.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { SharedState } from "./shared_state.ts";
+import { Syncing } from "./syncing.ts";
 import { WholeCopies } from "./whole_copies.ts";
 
 const { Errno, OpenFlag } = host;
@@ -95,6 +96,7 @@ export class Overlay implements FileSystem {
   readonly #changes: AttributeChanges;
   readonly #files: OpenFiles;
   readonly #copies: WholeCopies;
+  readonly #syncing: Syncing;
   readonly #listings: Listings;
   /** Undefined where files have none. */
   readonly #xattrs: ExtendedAttributes | undefined;
@@ -127,6 +129,7 @@ export class Overlay implements FileSystem {
       files: this.#files,
     });
     this.#copies = new WholeCopies(context, this.#copyUp, new CopyJobs(context, copyMemory, gate));
+    this.#syncing = new Syncing(context, this.#copyUp, this.#data);
     this.#listings = new Listings(context, this.#nodes);
     this.#xattrs = context.options.extendedAttributes
       ? new ExtendedAttributes(context, this.#nodes, this.#copyUp)
@@ -337,25 +340,10 @@ export class Overlay implements FileSystem {
 
   /** Also makes the names durable under which the file came into the diff. */
   fsync(nodeId: number, _handle: number, dataOnly: boolean): number {
-    const table = this.#table;
-    const slot = table.slotOf(nodeId);
+    const slot = this.#table.slotOf(nodeId);
     if (slot === 0) return -Errno.ESTALE;
     this.#expireIfBacked(nodeId, slot);
-    if (this.#context.options.skipFsync) return 0;
-    const flags = table.flags(slot);
-    if ((flags & Flag.UPPER) === 0 || (flags & Flag.VOLATILE) !== 0) return 0;
-    const result = this.#data.sync(slot, dataOnly);
-    return result < 0 ? result : this.#syncNames(slot, flags);
-  }
-
-  #syncNames(slot: number, flags: number): number {
-    if ((flags & (Flag.NAME_UNSYNCED | Flag.DELETED)) !== Flag.NAME_UNSYNCED) return 0;
-    this.#table.lockNamespace();
-    try {
-      return this.#copyUp.syncNames(slot);
-    } finally {
-      this.#table.unlockNamespace();
-    }
+    return this.#syncing.syncFile(slot, dataOnly);
   }
 
   /** Changes the file in the diff, which is made when there is none. */
@@ -429,14 +417,8 @@ export class Overlay implements FileSystem {
 
   /** Makes the names in the directory's part of the diff durable, where there is one. */
   fsyncdir(nodeId: number, _handle: number, _dataOnly: boolean): number {
-    const table = this.#table;
-    const slot = table.slotOf(nodeId);
-    if (slot === 0) return -Errno.ESTALE;
-    if (this.#context.options.skipFsync) return 0;
-    const flags = table.flags(slot);
-    if ((flags & (Flag.UPPER | Flag.VOLATILE)) !== Flag.UPPER) return 0;
-    const result = host.fsync(table.fd(slot));
-    return result < 0 ? result : this.#syncNames(slot, flags);
+    const slot = this.#table.slotOf(nodeId);
+    return slot === 0 ? -Errno.ESTALE : this.#syncing.syncDirectory(slot);
   }
 
   /** Of the file system that the diff is on: that is where changes take space. */
@@ -460,39 +442,23 @@ export class Overlay implements FileSystem {
     flags: number,
     killSgid: boolean,
   ): number {
-    if (this.#xattrs !== undefined) this.#copyUp.fetch(this.#table.slotOf(nodeId));
-    return this.#withXattrs(
-      nodeId,
-      (xattrs, slot) => xattrs.set(slot, name, value, flags, killSgid),
-    );
+    const slot = this.#table.slotOf(nodeId);
+    return this.#xattrs?.set(slot, name, value, flags, killSgid) ?? -Errno.ENOSYS;
   }
 
   /** Files of the diff keep their own; of others those of the lower tree are given. */
   getxattr(nodeId: number, name: string): Uint8Array | number {
-    const lower = this.#xattrs?.ofLower(this.#table.slotOf(nodeId));
-    if (lower !== undefined) return lower.get(name) ?? -Errno.ENODATA;
-    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.get(slot, name));
+    return this.#xattrs?.get(this.#table.slotOf(nodeId), name) ?? -Errno.ENOSYS;
   }
 
   /** Without those in which the diff keeps its own records. */
   listxattr(nodeId: number): readonly string[] | number {
-    const lower = this.#xattrs?.ofLower(this.#table.slotOf(nodeId));
-    if (lower !== undefined) return [...lower.keys()];
-    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.list(slot));
+    return this.#xattrs?.list(this.#table.slotOf(nodeId)) ?? -Errno.ENOSYS;
   }
 
   /** On a node of the lower tree, after copying it up. */
   removexattr(nodeId: number, name: string): number {
-    return this.#withXattrs(nodeId, (xattrs, slot) => xattrs.remove(slot, name));
-  }
-
-  #withXattrs<Result>(
-    nodeId: number,
-    use: (xattrs: ExtendedAttributes, slot: number) => Result,
-  ): Result | number {
-    const xattrs = this.#xattrs;
-    if (xattrs === undefined) return -Errno.ENOSYS;
-    return this.#withNode(nodeId, (slot) => use(xattrs, slot));
+    return this.#xattrs?.remove(this.#table.slotOf(nodeId), name) ?? -Errno.ENOSYS;
   }
 
   /** Runs `use` under the namespace lock. */
