@@ -9,7 +9,7 @@ import type { Connection } from "../connection.ts";
 import type { HttpCall, HttpClient, HttpResult } from "../http.ts";
 import { checkTrailers, parseAnswerHead, requestFields } from "./fields.ts";
 import { violation } from "./error_code.ts";
-import { goAwayFrame, headersFrames, WINDOW_LIMIT } from "./frame.ts";
+import { goAwayFrame, headersFrames, STREAM_ID_MAX } from "./frame.ts";
 import type { HeaderList } from "./hpack_decoder.ts";
 import { encodeHeaderBlock } from "./hpack_encoder.ts";
 import { Session, type SessionLimits } from "./session.ts";
@@ -91,7 +91,7 @@ class ClientSession extends Session {
     );
     const isFirst = this.#nextId === 1;
     this.#nextId += 2;
-    if (this.#nextId > WINDOW_LIMIT) {
+    if (this.#nextId > STREAM_ID_MAX) {
       this.#leaving = new ProtocolError(`${this.peer}: all streams of the connection are used`, {
         code: "connection",
         isTemporary: true,

@@ -16,14 +16,8 @@ export const CLIENT_PREFACE: Uint8Array<ArrayBuffer> = new TextEncoder().encode(
 /** Length, type, flags and stream in front of each payload. */
 export const FRAME_HEAD_SIZE = 9;
 
-/** Every peer takes frames of this size, and none may forbid it. */
-export const FRAME_SIZE_MIN = 16_384;
-
-/** Largest size that can be announced. */
-export const FRAME_SIZE_LIMIT = 0xff_ffff;
-
-/** Largest flow-control window. */
-export const WINDOW_LIMIT = 0x7fff_ffff;
+/** Largest number of a stream. */
+export const STREAM_ID_MAX = 0x7fff_ffff;
 
 /** Types of frames. */
 export const FrameType = {

@@ -7,15 +7,8 @@
  */
 
 import { violation } from "./error_code.ts";
-import {
-  CLIENT_PREFACE,
-  FRAME_HEAD_SIZE,
-  FRAME_SIZE_MIN,
-  FrameFlag,
-  FrameType,
-  getUint32,
-} from "./frame.ts";
-import { SETTING_SIZE } from "./settings.ts";
+import { CLIENT_PREFACE, FRAME_HEAD_SIZE, FrameFlag, FrameType, getUint32 } from "./frame.ts";
+import { FRAME_SIZE_MIN, SETTING_SIZE } from "./settings.ts";
 
 /** Who takes the frames. What it throws ends the decoding. */
 export interface FrameSink {

@@ -6,8 +6,8 @@
 
 import type { Connection } from "../connection.ts";
 import { violation } from "./error_code.ts";
-import { FRAME_SIZE_MIN, FrameFlag, frameHead, FrameType, WINDOW_LIMIT } from "./frame.ts";
-import { DEFAULT_SETTINGS } from "./settings.ts";
+import { FrameFlag, frameHead, FrameType } from "./frame.ts";
+import { DEFAULT_SETTINGS, FRAME_SIZE_MIN, WINDOW_LIMIT } from "./settings.ts";
 import type { Http2Stream, OutgoingFrame } from "./stream.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -23,14 +23,13 @@ import {
   pingFrame,
   resetFrame,
   settingsFrame,
-  WINDOW_LIMIT,
   windowUpdateFrame,
 } from "./frame.ts";
 import { FrameDecoder, type FrameSink } from "./frame_decoder.ts";
 import { type HeaderList, HpackDecoder } from "./hpack_decoder.ts";
 import { latin1Text } from "./huffman.ts";
 import { Outbox } from "./outbox.ts";
-import { DEFAULT_SETTINGS, type Settings, updatedSettings } from "./settings.ts";
+import { DEFAULT_SETTINGS, type Settings, updatedSettings, WINDOW_LIMIT } from "./settings.ts";
 import type { Http2Stream, StreamLink } from "./stream.ts";
 
 /** What an end allows the other one. Everything has a default. */

@@ -22,13 +22,22 @@ export interface Settings {
   readonly maxHeaderListSize: number;
 }
 
+/** Every peer takes frames of this size, and none may forbid it. */
+export const FRAME_SIZE_MIN = 16_384;
+
+/** Largest size that can be announced. */
+export const FRAME_SIZE_LIMIT = 0xff_ffff;
+
+/** Largest flow-control window. */
+export const WINDOW_LIMIT = 0x7fff_ffff;
+
 /** What holds for a peer that has said nothing. */
 export const DEFAULT_SETTINGS: Settings = {
   headerTableSize: 4096,
   enablePush: true,
   maxConcurrentStreams: Infinity,
   initialWindowSize: 65_535,
-  maxFrameSize: 16_384,
+  maxFrameSize: FRAME_SIZE_MIN,
   maxHeaderListSize: Infinity,
 };
 
@@ -89,15 +98,16 @@ function checkedPush(value: number): number {
 }
 
 function checkedWindow(value: number): number {
-  if (value > 0x7fff_ffff) {
+  if (value > WINDOW_LIMIT) {
     throw violation("FLOW_CONTROL_ERROR", `INITIAL_WINDOW_SIZE ${value} is beyond 2^31 - 1`);
   }
   return value;
 }
 
 function checkedFrameSize(value: number): number {
-  if (value < 16_384 || value > 0xff_ffff) {
-    throw violation("PROTOCOL_ERROR", `MAX_FRAME_SIZE ${value} is not from 16384 to 16777215`);
+  if (value < FRAME_SIZE_MIN || value > FRAME_SIZE_LIMIT) {
+    const range = `from ${FRAME_SIZE_MIN} to ${FRAME_SIZE_LIMIT}`;
+    throw violation("PROTOCOL_ERROR", `MAX_FRAME_SIZE ${value} is not ${range}`);
   }
   return value;
 }
