@@ -29,7 +29,7 @@ export interface Place {
 }
 
 /** `file, offset N, backup ID`: the parts of a place that are known, for a message. */
-export function describePlace(place: Place): string {
+function describePlace(place: Place): string {
   const parts = [];
   if (place.path !== undefined) parts.push(`"${place.path}"`);
   if (place.offset !== undefined) parts.push(`offset ${place.offset}`);

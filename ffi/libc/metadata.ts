@@ -118,7 +118,7 @@ export const OPEN_TMPFILE = 0o20000000 | OpenFlag.DIRECTORY;
  * Flag of open(2): reading leaves the time of the last access alone. For owners and root only, else
  * EPERM.
  */
-export const OPEN_NOATIME = 0o1000000;
+const OPEN_NOATIME = 0o1000000;
 
 /** As `openAt`; reading then leaves the time of the last access alone, where that is allowed. */
 export function openQuietlyAt(directory: number, name: string, flags: number): number {

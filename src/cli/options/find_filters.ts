@@ -46,7 +46,7 @@ const UNITS: Readonly<Record<string, number>> = {
 const DAY_S = 86_400;
 
 /** `f`, `d`, `l`, `b`, `c`, `p`, `s`, several together or with commas. @throws {UsageError} */
-export function parseTypes(text: string): EntryFilter {
+function parseTypes(text: string): EntryFilter {
   const letters = [...text.replaceAll(",", "")];
   if (letters.length === 0 || !letters.every((letter) => Object.hasOwn(TYPE_FILTERS, letter))) {
     throw wrong("--type", text, "expected letters of f, d, l, b, c, p, s");
@@ -55,7 +55,7 @@ export function parseTypes(text: string): EntryFilter {
 }
 
 /** `+1M` more than, `-1k` less than, `13` exactly; only files have a size. @throws {UsageError} */
-export function parseSize(text: string): EntryFilter {
+function parseSize(text: string): EntryFilter {
   const [, sign, digits, unit] = /^([+-]?)(\d{1,15})([ckMGT]?)$/u.exec(text) ?? [];
   if (digits === undefined) throw wrong("--size", text, "expected [+-]NUMBER[c|k|M|G|T]");
   const size = Number(digits) * UNITS[unit!]!;
@@ -67,7 +67,7 @@ export function parseSize(text: string): EntryFilter {
  *
  * @throws {UsageError}
  */
-export function parseAge(text: string, nowMs: number): EntryFilter {
+function parseAge(text: string, nowMs: number): EntryFilter {
   const [, sign, digits] = /^([+-]?)(\d{1,6})$/u.exec(text) ?? [];
   if (digits === undefined) throw wrong("--mtime", text, "expected [+-]DAYS");
   const days = Number(digits);
@@ -84,7 +84,7 @@ export function parseNewer(text: string): EntryFilter {
 }
 
 /** Changed before this time. @throws {UsageError} */
-export function parseOlder(text: string): EntryFilter {
+function parseOlder(text: string): EntryFilter {
   const seconds = parseTime("--older", text);
   return ({ metadata }) => metadata.mtime.seconds < seconds;
 }

@@ -29,8 +29,6 @@ export interface Http1ServerOptions {
   readonly bodyTimeoutMs?: number | undefined;
   /** For a whole body, however it drips; 15 minutes. */
   readonly bodyTotalTimeoutMs?: number | undefined;
-  /** After so many the connection is closed; 10,000. */
-  readonly requestsMax?: number | undefined;
   /** No further request is taken once it is aborted; one under way is answered. */
   readonly stopping?: AbortSignal | undefined;
   /** Told of what a handler has thrown. */
@@ -43,6 +41,7 @@ const IDLE_TIMEOUT_MS = 60_000;
 const HEAD_TIMEOUT_MS = 20_000;
 const BODY_TIMEOUT_MS = 30_000;
 const BODY_TOTAL_TIMEOUT_MS = 900_000;
+/** After so many the connection is closed. */
 const REQUESTS_MAX = 10_000;
 /** Of a body that the handler did not read. */
 const DRAIN_SIZE_MAX = 262_144;
@@ -123,9 +122,8 @@ class ServedConnection {
   }
 
   async serve(): Promise<"ended" | "upgraded"> {
-    const requestsMax = this.#options.requestsMax ?? REQUESTS_MAX;
     for (let count = 1; await this.#hasNext(); count++) {
-      const outcome = await this.#answerNext(count < requestsMax);
+      const outcome = await this.#answerNext(count < REQUESTS_MAX);
       if (outcome === "upgraded") return outcome;
       if (outcome === "next") continue;
       await this.#farewell();

@@ -8,7 +8,7 @@
 export type HeaderField = readonly [name: string, value: string];
 
 /** What each entry costs besides its bytes (section 4.1). */
-export const ENTRY_OVERHEAD = 32;
+const ENTRY_OVERHEAD = 32;
 
 /** Entries by index, which begins with 1. */
 export const STATIC_TABLE: readonly HeaderField[] = [

@@ -23,7 +23,7 @@ const SHORT_NAME_SIZE = 24;
  * Why the bytes from `start` to `end` cannot be the name of a directory's entry, or undefined when
  * they can.
  */
-export function nameObjection(bytes: Uint8Array, start: number, end: number): string | undefined {
+function nameObjection(bytes: Uint8Array, start: number, end: number): string | undefined {
   const size = end - start;
   if (size === 0) return "it is empty";
   if (size > NAME_SIZE_MAX) return `${size} bytes are more than ${NAME_SIZE_MAX}`;

@@ -20,9 +20,6 @@ import { readInt64, writeInt64 } from "./integers.ts";
 /** Size of an ENTRY's content. */
 export const STAT_SIZE = 40;
 
-/** Size of an ENTRY_V1's content. */
-export const STAT_V1_SIZE = 32;
-
 const NANOSECONDS_PER_SECOND = 1_000_000_000;
 
 /** File type, set-id bits and permissions. */

@@ -35,7 +35,7 @@ export function beginItem(output: OutputBuffer, item: Item, contentSize: number)
 }
 
 /** Writes an item with `content`. */
-export function writeItem(output: OutputBuffer, item: Item, content: Uint8Array): void {
+function writeItem(output: OutputBuffer, item: Item, content: Uint8Array): void {
   output.bytes.set(content, beginItem(output, item, content.length));
 }
 

@@ -21,7 +21,7 @@ const BUFFER_SIZE = 1 << 20;
  * @throws {StateError} `not-found` when a path is not in the tree
  * @throws {OsError} EISDIR, EINVAL when there is no regular file at a path
  */
-export function readFiles(
+function readFiles(
   { tree, name }: NamedTree,
   paths: readonly string[],
   write: (bytes: Uint8Array) => void,

@@ -43,7 +43,7 @@ export interface OutputArchive extends Disposable {
  *
  * @throws {UsageError} when format and names do not fit together
  */
-export function outputPayloadPath(request: OutputRequest): string | undefined {
+function outputPayloadPath(request: OutputRequest): string | undefined {
   const { path, format } = request;
   if (format === "v1") {
     if (request.payloadPath === undefined && !isSplitName(path)) return undefined;

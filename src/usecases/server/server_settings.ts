@@ -73,7 +73,7 @@ export function readServerOptions(path: string): ServeOptions {
 }
 
 /** Reads the text of such a file. @throws {UsageError} names the line */
-export function parseServerOptions(text: string, path: string): ServeOptions {
+function parseServerOptions(text: string, path: string): ServeOptions {
   const options: Partial<Record<keyof ServeOptions, string>> = {};
   const datastore: string[] = [];
   for (const [index, line] of text.split("\n").entries()) {
@@ -145,7 +145,7 @@ function parseStore(text: string): { readonly name: string; readonly path: strin
 }
 
 /** `HOST:PORT` or `[IPV6]:PORT`. @throws {UsageError} */
-export function parseListenAddress(text: string, option: string): ListenAddress {
+function parseListenAddress(text: string, option: string): ListenAddress {
   const [, bracketed, plain, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/u
     .exec(text) ?? [];
   const port = Number(digits);

@@ -13,7 +13,7 @@ import { type Namespace, namespaceNames, parseNamespace } from "../../format/sna
 import { type AuthId, userOf } from "./auth_id.ts";
 
 /** What may be allowed. */
-export const PRIVILEGES = [
+const PRIVILEGES = [
   "Datastore.Audit",
   "Datastore.Read",
   "Datastore.Backup",
