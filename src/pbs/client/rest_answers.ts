@@ -126,25 +126,6 @@ export function parseText(data: unknown, server: string): string {
   return answerOf(v.string(), data, server);
 }
 
-/** What a server is. */
-export interface ServerVersion {
-  readonly version: string;
-  readonly release: string;
-  readonly repoid?: string | undefined;
-}
-
-const VERSION = v.object({
-  version: v.string(),
-  release: v.string(),
-  repoid: v.nullish(v.string()),
-});
-
-/** What a server says that it is. @throws {ProtocolError} */
-export function parseVersion(data: unknown, server: string): ServerVersion {
-  const { version, release, repoid } = answerOf(VERSION, data, server);
-  return { version, release, repoid: repoid ?? undefined };
-}
-
 type ListedFile = v.InferOutput<typeof FILES>[number];
 
 /** The manifest is no file of itself. */
