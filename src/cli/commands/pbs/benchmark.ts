@@ -7,14 +7,9 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import { addPlaceOptions, PLACE_ENVIRONMENT, type PlaceOptions } from "../../datastore/store.ts";
 import { LOGIN_USES } from "../../datastore/store_uses.ts";
-import {
-  addRepositoryOptions,
-  REPOSITORY_ENVIRONMENT,
-  repositoryOf,
-  type RepositoryOptions,
-} from "../../options/repository.ts";
-import { addServerOptions, SERVER_ENVIRONMENT, type ServerFlags } from "../../options/server.ts";
+import { repositoryOf } from "../../options/repository.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -36,13 +31,13 @@ const NAMES: readonly (readonly [keyof BenchmarkResult, string])[] = [
 ];
 
 /** The command. */
-export const benchmarkCommand: CommandModule<RepositoryOptions & ServerFlags & FormatChoice> = {
+export const benchmarkCommand: CommandModule<PlaceOptions & FormatChoice> = {
   uses: LOGIN_USES,
 
   describe() {
     const command = new Command("benchmark")
       .description("Measure how fast backups can be: this machine, and a server if one is named");
-    return addHelpNotes(addFormatOptions(addServerOptions(addRepositoryOptions(command))), {
+    return addHelpNotes(addFormatOptions(addPlaceOptions(command)), {
       examples: [
         { text: "This machine", line: "pbkfs pbs benchmark" },
         {
@@ -50,7 +45,7 @@ export const benchmarkCommand: CommandModule<RepositoryOptions & ServerFlags & F
           line: "pbkfs pbs benchmark --repository backup@pbs@pbs.example:main",
         },
       ],
-      environment: { ...REPOSITORY_ENVIRONMENT, ...SERVER_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+      environment: { ...PLACE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
     });
   },
 

@@ -8,6 +8,7 @@ import { Command } from "commander";
 import { StateError, UsageError } from "#src/errors.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import { addPlaceOptions, PLACE_ENVIRONMENT, type PlaceOptions } from "../../datastore/store.ts";
 import { LOGIN_USES } from "../../datastore/store_uses.ts";
 import {
   addRepositoryOptions,
@@ -15,25 +16,24 @@ import {
   type RepositoryOptions,
   serverRepositoryOf,
 } from "../../options/repository.ts";
-import { addServerOptions, SERVER_ENVIRONMENT, type ServerFlags } from "../../options/server.ts";
 
-const PLACE_ENVIRONMENT = { XDG_RUNTIME_DIR: "where tickets are kept" };
+const TICKET_ENVIRONMENT = { XDG_RUNTIME_DIR: "where tickets are kept" };
 
 /** The command that logs in. */
-export const loginCommand: CommandModule<RepositoryOptions & ServerFlags> = {
+export const loginCommand: CommandModule<PlaceOptions> = {
   uses: LOGIN_USES,
 
   describe() {
     const command = new Command("login")
       .description("Log in to a server, for the commands of the next two hours");
-    return addHelpNotes(addServerOptions(addRepositoryOptions(command)), {
+    return addHelpNotes(addPlaceOptions(command), {
       examples: [
         {
           text: "Be asked for the password once",
           line: "pbkfs pbs login --repository backup@pbs@pbs.example:main",
         },
       ],
-      environment: { ...REPOSITORY_ENVIRONMENT, ...SERVER_ENVIRONMENT, ...PLACE_ENVIRONMENT },
+      environment: { ...PLACE_ENVIRONMENT, ...TICKET_ENVIRONMENT },
     });
   },
 
@@ -66,7 +66,7 @@ export const logoutCommand: CommandModule<RepositoryOptions> = {
           line: "pbkfs pbs logout --repository backup@pbs@pbs.example:main",
         },
       ],
-      environment: { ...REPOSITORY_ENVIRONMENT, ...PLACE_ENVIRONMENT },
+      environment: { ...REPOSITORY_ENVIRONMENT, ...TICKET_ENVIRONMENT },
     });
   },
 

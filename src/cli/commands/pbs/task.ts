@@ -8,14 +8,9 @@ import { Command } from "commander";
 import type { CommandContext, CommandGroup, CommandModule } from "../../command.ts";
 import { wholeNumber } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
+import { addPlaceOptions, PLACE_ENVIRONMENT, type PlaceOptions } from "../../datastore/store.ts";
 import { LOGIN_USES } from "../../datastore/store_uses.ts";
-import {
-  addRepositoryOptions,
-  REPOSITORY_ENVIRONMENT,
-  type RepositoryOptions,
-  serverRepositoryOf,
-} from "../../options/repository.ts";
-import { addServerOptions, SERVER_ENVIRONMENT, type ServerFlags } from "../../options/server.ts";
+import { serverRepositoryOf } from "../../options/repository.ts";
 import {
   addFormatOptions,
   type FormatChoice,
@@ -28,22 +23,17 @@ import type { NetworkLink } from "#src/pbs/client/network_link.ts";
 import type { ServerTask } from "#src/pbs/client/tasks.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
 
-interface TaskOptions extends RepositoryOptions, ServerFlags {
+interface TaskOptions extends PlaceOptions {
   readonly args: readonly [string];
 }
 
-interface TaskListOptions extends RepositoryOptions, ServerFlags, FormatChoice {
+interface TaskListOptions extends PlaceOptions, FormatChoice {
   readonly all?: boolean;
   readonly limit: string;
 }
 
-const ENVIRONMENT = { ...REPOSITORY_ENVIRONMENT, ...SERVER_ENVIRONMENT };
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
-
-function describe(command: Command): Command {
-  return addServerOptions(addRepositoryOptions(command));
-}
 
 const TASK_TABLE: RecordTable<ServerTask> = {
   columns: [{ title: "starttime" }, { title: "endtime" }, { title: "upid" }, { title: "status" }],
@@ -63,14 +53,14 @@ const listCommand: CommandModule<TaskListOptions> = {
       .description("List tasks of a datastore, those that run")
       .option("--all", "also those that have ended")
       .option("--limit <number>", "list at most so many", String(LIMIT_DEFAULT));
-    return addHelpNotes(addFormatOptions(describe(command)), {
+    return addHelpNotes(addFormatOptions(addPlaceOptions(command)), {
       examples: [
         {
           text: "What was done lately",
           line: "pbkfs pbs task list --all --limit 10 --repository pbs.example:main",
         },
       ],
-      environment: { ...ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
+      environment: { ...PLACE_ENVIRONMENT, ...OUTPUT_ENVIRONMENT },
     });
   },
 
@@ -100,14 +90,14 @@ const logCommand: CommandModule<TaskOptions> = {
     const command = new Command("log")
       .description("Show what a task says, to its end")
       .argument("<upid>", "name of the task, as it is listed");
-    return addHelpNotes(describe(command), {
+    return addHelpNotes(addPlaceOptions(command), {
       examples: [
         {
           text: "Watch a garbage collection",
           line: "pbkfs pbs task log UPID:… --repository pbs.example:main",
         },
       ],
-      environment: ENVIRONMENT,
+      environment: PLACE_ENVIRONMENT,
     });
   },
 
@@ -128,14 +118,14 @@ const stopCommand: CommandModule<TaskOptions> = {
     const command = new Command("stop")
       .description("Ask a task to stop")
       .argument("<upid>", "name of the task, as it is listed");
-    return addHelpNotes(describe(command), {
+    return addHelpNotes(addPlaceOptions(command), {
       examples: [
         {
           text: "Let the disks rest",
           line: "pbkfs pbs task stop UPID:… --repository pbs.example:main",
         },
       ],
-      environment: ENVIRONMENT,
+      environment: PLACE_ENVIRONMENT,
     });
   },
 
