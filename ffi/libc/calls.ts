@@ -1,6 +1,6 @@
 /**
- * The system calls that most callers need, as one name space: files, directories, extended
- * attributes, processes and signals. What few need has modules of its own beside this one.
+ * The system calls that most callers need, as one name space: files, their attributes, directories,
+ * extended attributes, processes and signals. What few need has modules of its own beside this one.
  *
  * **Every function in this folder returns a value or a negative errno**; only {@link unwrap} makes
  * an exception of one.
@@ -8,6 +8,7 @@
  * @module
  */
 
+export * from "./attributes.ts";
 export * from "./directories.ts";
 export * from "./files.ts";
 export * from "./paths.ts";

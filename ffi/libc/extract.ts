@@ -11,7 +11,8 @@
 import { encodeCString, SCRATCH_A, SCRATCH_B } from "./c_string.ts";
 import { check, libcWith } from "./library.ts";
 import { At } from "./directories.ts";
-import { ioctl, OpenFlag, UTIME_OMIT } from "./files.ts";
+import { UTIME_OMIT } from "./attributes.ts";
+import { ioctl, OpenFlag } from "./files.ts";
 import { Errno } from "../os_error.ts";
 
 const SYMBOLS = {

@@ -9,7 +9,8 @@
 
 import { check, failed, libcWith } from "./library.ts";
 import { At } from "./directories.ts";
-import { OpenFlag, UTIME_NOW, UTIME_OMIT } from "./files.ts";
+import { UTIME_NOW, UTIME_OMIT } from "./attributes.ts";
+import { OpenFlag } from "./files.ts";
 
 const SYMBOLS = {
   // int openat(int dirfd, const char *pathname, int flags, mode_t mode)

@@ -18,7 +18,7 @@ import {
   symlinkAt,
   unlinkAt,
 } from "./directories.ts";
-import { chmodAt, chownAt, HostStat, statAt, utimensAt } from "./files.ts";
+import { chmodAt, chownAt, HostStat, statAt, utimensAt } from "./attributes.ts";
 
 const { FDCWD } = At;
 
