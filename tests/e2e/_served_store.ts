@@ -6,12 +6,20 @@
  */
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
-import { type CommandResult, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import {
+  type CommandResult,
+  denoRunCommand,
+  runCommand,
+  RunningCommand,
+  waitUntil,
+} from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { type RunOptions, runPbs } from "./_pbs_store.ts";
 
+const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 const TIMEOUT_MS = 60_000;
 const USER = "me@pbs";
 /** A user without permissions. */
@@ -57,6 +65,15 @@ export class ServedStore implements AsyncDisposable {
   run(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
     const env = { ...this.#environment, ...options.env };
     return runPbs([...args, ...this.#repository], { ...options, env });
+  }
+
+  /** Runs `pbkfs pbs` from the sources, with these permissions. */
+  runSources(permissions: readonly string[], args: readonly string[]): Promise<CommandResult> {
+    const all = ["pbs", ...args, ...this.#repository];
+    const command = denoRunCommand([...permissions, "--allow-env"], `${CHECKOUT}main.ts`, all);
+    // The runtime's own cache is where it is.
+    const { XDG_CACHE_HOME: _, ...env } = this.#environment;
+    return runCommand(command, { env, timeoutMs: TIMEOUT_MS, check: false });
   }
 
   /** Runs `pbkfs pbs`, which must succeed. @returns standard output */

@@ -74,3 +74,39 @@ Deno.test("A mount whose server is gone fails reads in time, and ends at once wh
   assert.equal(code, 0);
   assert.equal(findMount(place.root), undefined);
 });
+
+Deno.test("A mount of a server's snapshot that is started from the sources reaches the server", async () => {
+  await using place = await ServerMount.create();
+  const permissions = ["--allow-read", "--allow-ffi", "--allow-run", "--allow-net"];
+  const mount = ["mount", "host/it", "root.pxar", place.root];
+  const { code, stderr } = await place.served.runSources(permissions, mount);
+  assert.equal(code, 0, stderr);
+  assert.equal((await place.sh('cat "$1/small"')).stdout, "small\n");
+  assert.equal((await place.unmount()).stderr, "");
+});
+
+Deno.test("A writable mount of a server's snapshot keeps what was written, for the next mount too", async () => {
+  await using place = await ServerMount.create();
+  const diff = ["--diff-dir", place.served.home.join("diff")];
+  await place.mount(diff);
+  const write = await place.sh(
+    'cd "$1" && echo more >> small && mkdir new && echo new > new/file && ' +
+      "printf changed | dd of=large bs=1 seek=9000000 conv=notrunc status=none && sha256sum < large",
+  );
+  assert.equal(write.code, 0, write.stderr);
+  assert.equal((await place.unmount()).stderr, "");
+  await place.mount(diff);
+  const read = await place.sh('cd "$1" && cat small new/file && sha256sum < large');
+  assert.equal(read.stdout, `small\nmore\nnew\n${write.stdout}`);
+  assert.equal((await place.unmount()).stderr, "");
+  // What is in the snapshot has not changed, and another one is not what the diff belongs to.
+  await place.mount([]);
+  assert.equal((await place.sh('cat "$1/small"; ls "$1"')).stdout, "small\nlarge\nsmall\n");
+  assert.equal((await place.unmount()).stderr, "");
+  const { home } = place.served;
+  Deno.writeTextFileSync(home.join("tree/other"), "other\n");
+  await place.served.must(["backup", `root.pxar:${home.join("tree")}`, "--backup-id", "it"]);
+  const refused = await place.served.run(["mount", "host/it", "root.pxar", place.root, ...diff]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /source/);
+});

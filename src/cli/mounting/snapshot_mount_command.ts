@@ -59,7 +59,10 @@ export async function mountSnapshot(
   ): Promise<MountOutcome> => {
     if (!servesItself(options)) {
       const { formatSecrets } = await import("./launcher_secrets.ts");
-      const pid = await launchTreeMount(tree, context, formatSecrets({ key, login }));
+      const pid = await launchTreeMount(tree, context, {
+        input: formatSecrets({ key, login }),
+        usesNetwork: store.kind === "server",
+      });
       return { state: "mounted", pid, mountPath: tree.mountPath };
     }
     const { serveMount } = await import("./serving.ts");

@@ -124,24 +124,31 @@ export function servesItself({ console, verbose, handshake }: TreeMountOptions):
   return console === true || verbose === true || handshake === true;
 }
 
+/** What a process that serves a mount gets besides its arguments. */
+export interface TreeLaunch {
+  /** What it can read from standard input. */
+  readonly input?: Uint8Array;
+  /** Whether what it mounts is on a server. */
+  readonly usesNetwork?: boolean;
+}
+
 /**
  * Starts the process that serves the mount, and waits until the mount answers.
  *
- * @param input what it can read from standard input
  * @returns its process id
  * @throws what it failed with
  */
 export async function launchTreeMount(
   request: MountRequest,
   context: CommandContext,
-  input?: Uint8Array,
+  { input, usesNetwork }: TreeLaunch = {},
 ): Promise<number> {
   const { writable } = request;
   const { launchWorker } = await import("#src/usecases/mounting/process/launch.ts");
   const { workerCommand } = await import("../mounting/worker_command.ts");
   const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
   const { pid } = await launchWorker({
-    command: workerCommand(context.args),
+    command: workerCommand(context.args, usesNetwork),
     mountPath: request.mountPath,
     waitForMount: true,
     timeoutMs: undefined,
