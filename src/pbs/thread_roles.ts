@@ -7,7 +7,7 @@
 import { CHUNK_ROLE, type ChunkWorkerStart, handleChunks } from "#src/chunking/chunk_worker.ts";
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { NETWORK_ROLE } from "#src/threads/network_thread.ts";
-import { serveThread, type ThreadRoles } from "#src/threads/thread.ts";
+import { serveThread, threadRole, type ThreadRoles } from "#src/threads/thread.ts";
 import type { NetworkStart } from "./client/network_thread/serve.ts";
 import type { ServerLogin } from "./client/server_login.ts";
 import {
@@ -36,10 +36,18 @@ const ROLES: ThreadRoles = {
   [STORE_SERVER_ROLE]: serveStores,
   // Others load nothing of the network.
   [NETWORK_ROLE]: async (start) => {
-    const { serveServer } = await import("./client/network_thread/server_thread.ts");
+    const [{ serveServer }] = await loadNetwork();
     await serveServer(start as NetworkStart<ServerLogin>);
   },
 };
+
+function loadNetwork() {
+  return Promise.all([
+    import("./client/network_thread/server_thread.ts"),
+    import("node:tls"),
+    import("node:net"),
+  ]);
+}
 
 /**
  * Makes this thread do what its name says: handle chunks of a backup, verify, or load chunks before
@@ -49,5 +57,7 @@ const ROLES: ThreadRoles = {
  *   too
  */
 export function serveDatastoreThread(): boolean {
+  // While its start is on its way.
+  if (threadRole() === NETWORK_ROLE) void loadNetwork();
   return serveThread(ROLES, endNativeCodecs);
 }

@@ -120,6 +120,11 @@ interface ThreadScope {
   close(): void;
 }
 
+/** The role in this thread's name; empty where it has none. */
+export function threadRole(): string {
+  return (globalThis as unknown as ThreadScope).name?.replace(/-\d+$/, "") ?? "";
+}
+
 /**
  * Makes this thread do what its name says. To be called once in its module.
  *
@@ -128,7 +133,7 @@ interface ThreadScope {
  */
 export function serveThread(roles: ThreadRoles, release: () => void): boolean {
   const scope = globalThis as unknown as ThreadScope;
-  const role = scope.name?.replace(/-\d+$/, "") ?? "";
+  const role = threadRole();
   const serve = Object.hasOwn(roles, role) ? roles[role] : undefined;
   if (serve === undefined) return false;
   scope.onmessage = ({ data }) => {

@@ -45,6 +45,15 @@ let networkThreadCount = 0;
 export function startNetworkThread(): void {
   const name = threadName(NETWORK_ROLE, networkThreadCount++);
   networkThreads.push(networkThreadFrom(workerUrl())(name));
+  seedRandomNumbers();
+}
+
+/**
+ * The first secret of a process takes the runtime 20 ms of a processor, in which its TLS library
+ * gathers randomness: better in a thread of the runtime's, now, than within the first connection.
+ */
+function seedRandomNumbers(): void {
+  void crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
 
 /** A thread that {@link startNetworkThread} has started. @throws {Error} when there is none left */
