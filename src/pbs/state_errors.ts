@@ -1,13 +1,20 @@
 /**
- * Conditions of a datastore for which there is a way out that a caller can take: they say what it
- * needs.
+ * Conditions of a datastore, wherever it is. Those for which there is a way out that a caller can
+ * take have classes: they say what it needs.
  *
  * @module
  */
 
 import { StateError } from "#src/errors.ts";
-import { formatBackupTime, formatSnapshot, type SnapshotId } from "./format/snapshot_path.ts";
-import type { Namespace } from "./format/snapshot_path.ts";
+import {
+  formatBackupTime,
+  formatGroup,
+  formatSnapshot,
+  type GroupId,
+  type Namespace,
+  ROOT_NAMESPACE,
+  type SnapshotId,
+} from "./format/snapshot_path.ts";
 
 /** There is no such namespace. */
 export class NoNamespaceError extends StateError {
@@ -20,6 +27,21 @@ export class NoNamespaceError extends StateError {
     });
     this.missingNamespaces = missingNamespaces;
   }
+}
+
+/** There is no such group, in a namespace that is there. */
+export function groupNotFound(group: GroupId): StateError {
+  return notFound(`group ${formatGroup(group)}`, group.ns);
+}
+
+/** There is no such snapshot, in a namespace that is there. */
+export function snapshotNotFound(snapshot: SnapshotId): StateError {
+  return notFound(`snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
+}
+
+function notFound(what: string, ns: Namespace): StateError {
+  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
+  return new StateError("not-found", `Cannot find ${what}${place}`);
 }
 
 /** There is no datastore. */

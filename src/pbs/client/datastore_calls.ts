@@ -6,15 +6,13 @@
 
 import { Failure, StateError } from "#src/errors.ts";
 import {
-  formatGroup,
-  formatSnapshot,
   type GroupId,
   type Namespace,
-  namespaceNames,
+  namespaceAndParents,
   ROOT_NAMESPACE,
   type SnapshotId,
 } from "../format/snapshot_path.ts";
-import { NoNamespaceError } from "../state_errors.ts";
+import { groupNotFound, NoNamespaceError, snapshotNotFound } from "../state_errors.ts";
 import type { NetworkLink } from "./network_link.ts";
 import type { CallParameters } from "./network_thread/server_port.ts";
 import {
@@ -89,7 +87,7 @@ export class DatastoreCalls {
     const found = this.groups(group.ns)
       .find(({ id }) => id.type === group.type && id.id === group.id);
     if (found !== undefined) return found;
-    throw notFound(`group ${formatGroup(group)}`, group.ns);
+    throw groupNotFound(group);
   }
 
   /** A snapshot that is listed. @throws {StateError} `not-found` */
@@ -97,7 +95,7 @@ export class DatastoreCalls {
     const found = this.snapshots(snapshot.group)
       .find(({ info }) => info.id.time === snapshot.time);
     if (found !== undefined) return found;
-    throw notFound(`snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
+    throw snapshotNotFound(snapshot);
   }
 
   /** Tells a namespace that is missing from other things that are. */
@@ -109,9 +107,7 @@ export class DatastoreCalls {
         ns !== ROOT_NAMESPACE && /namespace/i.test(error.message);
       if (!isMissing) throw error;
       const there = new Set(this.namespaces(ROOT_NAMESPACE));
-      const names = namespaceNames(ns);
-      const missing = names.map((_, index) => names.slice(0, index + 1).join("/") as Namespace)
-        .filter((parent) => !there.has(parent));
+      const missing = namespaceAndParents(ns).filter((parent) => !there.has(parent));
       throw new NoNamespaceError(this.#name, ns, missing);
     }
   }
@@ -151,9 +147,4 @@ function explained(change: () => void, require: () => void): void {
     if (error instanceof Failure && !error.isTemporary) require();
     throw error;
   }
-}
-
-function notFound(what: string, ns: Namespace): StateError {
-  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
-  return new StateError("not-found", `Cannot find ${what}${place}`);
 }

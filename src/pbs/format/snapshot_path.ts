@@ -91,6 +91,12 @@ export function namespaceNames(ns: Namespace): string[] {
   return ns === ROOT_NAMESPACE ? [] : ns.split("/");
 }
 
+/** A namespace and those that it is in, outermost first; none of the root. */
+export function namespaceAndParents(ns: Namespace): Namespace[] {
+  const names = namespaceNames(ns);
+  return names.map((_, index) => names.slice(0, index + 1).join("/") as Namespace);
+}
+
 /** Directory of a namespace inside of a datastore: `ns/a/ns/b`, empty for the root. */
 export function namespaceDirectory(ns: Namespace): string {
   return namespaceNames(ns).map((name) => `ns/${name}`).join("/");

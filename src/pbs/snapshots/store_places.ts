@@ -5,21 +5,18 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
 import {
-  formatGroup,
-  formatSnapshot,
   groupDirectory,
   type GroupId,
   type Namespace,
+  namespaceAndParents,
   namespaceDirectory,
-  namespaceNames,
   ROOT_NAMESPACE,
   snapshotDirectory,
   type SnapshotId,
 } from "../format/snapshot_path.ts";
 import type { OpenStore } from "./open_store.ts";
-import { NoNamespaceError } from "../state_errors.ts";
+import { groupNotFound, NoNamespaceError, snapshotNotFound } from "../state_errors.ts";
 
 type Place = Pick<OpenStore, "storage">;
 
@@ -31,29 +28,23 @@ export function inNamespace(ns: Namespace, name: string): string {
 /** Checks that a namespace is there. @throws {NoNamespaceError} */
 export function requireNamespace(store: Place, ns: Namespace): void {
   if (isFolder(store, namespaceDirectory(ns))) return;
-  const names = namespaceNames(ns);
-  const missing = names.map((_, index) => names.slice(0, index + 1).join("/") as Namespace)
+  const missing = namespaceAndParents(ns)
     .filter((parent) => !isFolder(store, namespaceDirectory(parent)));
   throw new NoNamespaceError(store.storage.files.pathOf(""), ns, missing);
 }
 
-/** Checks that a group is there. @throws {StateError} `not-found` */
+/** Checks that a group is there. @throws {StateError} `not-found` @throws {NoNamespaceError} */
 export function requireGroup(store: Place, group: GroupId): void {
   if (isFolder(store, groupDirectory(group))) return;
-  throw notFound(store, `group ${formatGroup(group)}`, group.ns);
+  requireNamespace(store, group.ns);
+  throw groupNotFound(group);
 }
 
-/** Checks that a snapshot is there. @throws {StateError} `not-found` */
+/** Checks that a snapshot is there. @throws as {@link requireGroup} */
 export function requireSnapshot(store: Place, snapshot: SnapshotId): void {
   if (isFolder(store, snapshotDirectory(snapshot))) return;
-  throw notFound(store, `snapshot ${formatSnapshot(snapshot)}`, snapshot.group.ns);
-}
-
-/** Says that the namespace is missing where that is the reason. */
-function notFound(store: Place, what: string, ns: Namespace): StateError {
-  requireNamespace(store, ns);
-  const place = ns === ROOT_NAMESPACE ? "" : ` in namespace "${ns}"`;
-  return new StateError("not-found", `Cannot find ${what}${place}`);
+  requireNamespace(store, snapshot.group.ns);
+  throw snapshotNotFound(snapshot);
 }
 
 function isFolder({ storage }: Place, name: string): boolean {
