@@ -485,7 +485,8 @@ class FakeClient implements HttpClient {
     const values = Object.fromEntries(new URLSearchParams(query));
     const type = headers?.["content-type"];
     try {
-      const answer = this.#session.handle(call, values, body);
+      // As on a network, neither end has the memory of the other.
+      const answer = this.#session.handle(call, values, body.slice());
       calls.push(`${method} ${target} ${type} 200`);
       return answerOf(200, answer);
     } catch (error) {
@@ -505,7 +506,7 @@ class FakeClient implements HttpClient {
 
 function answerOf(status: number, answer: unknown): HttpResult {
   const bytes = answer instanceof Uint8Array
-    ? answer as Uint8Array<ArrayBuffer>
+    ? new Uint8Array(answer)
     : new TextEncoder().encode(JSON.stringify(answer));
   return { status, headers: {}, body: new FakeBody(bytes) };
 }

@@ -43,7 +43,7 @@ async function upload(session: BackupSession, wid: number, content: Content, fro
     if (index < from) continue;
     const chunk = content.chunks[index]!;
     const size = chunk.length;
-    await session.upload({ wid, digest, size }, size, () => chunk, NEVER);
+    await session.upload({ wid, digest, size }, size, () => chunk.slice(), NEVER);
   }
 }
 

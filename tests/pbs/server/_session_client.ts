@@ -81,7 +81,10 @@ export async function ask(
   });
   const parts: Uint8Array<ArrayBuffer>[] = [];
   if (answer.body instanceof Uint8Array) parts.push(answer.body);
-  else if (answer.body !== undefined) { for await (const part of answer.body) parts.push(part); }
+  else if (answer.body !== undefined) {
+    // A part is valid until the next one.
+    for await (const part of answer.body) parts.push(part.slice());
+  }
   const all = new Uint8Array(await new Blob(parts).arrayBuffer());
   const text = new TextDecoder().decode(all);
   return { status: answer.status, headers: answer.headers ?? {}, bytes: all, text };
