@@ -10,8 +10,8 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 import { openExample, type SourceExample } from "./_examples.ts";
 import { manifestOf } from "./_manifest.ts";
+import { manifestInThread } from "./_manifest_in_thread.ts";
 
-const WORKER_URL = new URL("./_source_worker.ts", import.meta.url).href;
 const SUMMARY_KEYS = ["chain", "content", "kind", "name", "postgres", "sizeBytes", "time"];
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
@@ -158,18 +158,6 @@ async function markOf(place: ExamplePlace) {
   const { kind, name, fingerprint, ids } = await source.identify();
   assert.ok(fingerprint !== "");
   return { kind, name, fingerprint, ids };
-}
-
-function manifestInThread(description: unknown): Promise<Record<string, unknown>> {
-  const worker = new Worker(WORKER_URL, { type: "module" });
-  const answer = Promise.withResolvers<Record<string, unknown>>();
-  worker.onmessage = ({ data }) => answer.resolve(data);
-  worker.onerror = (event) => {
-    event.preventDefault();
-    answer.reject(new Error(event.message));
-  };
-  worker.postMessage(description);
-  return answer.promise.finally(() => worker.terminate());
 }
 
 /** Files that this process has open below a directory. */

@@ -12,24 +12,12 @@ import { FAKE_AUTH_ID, FakeNetwork } from "#tests/pbs/client/_fake_network.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { manifestOf } from "../_manifest.ts";
+import { manifestInThread } from "../_manifest_in_thread.ts";
 
-const WORKER_URL = new URL("../_source_worker.ts", import.meta.url).href;
 const GROUP: GroupId = { ns: ROOT_NAMESPACE, type: "host", id: "x" };
 const SNAPSHOT = { group: GROUP, time: 1_700_000_000 };
 const CRYPT = new CryptConfig(new Uint8Array(32).fill(5));
 const MODES: readonly ChangeDetectionMode[] = ["legacy", "data"];
-
-function manifestInThread(description: unknown): Promise<Record<string, unknown>> {
-  const worker = new Worker(WORKER_URL, { type: "module" });
-  const answer = Promise.withResolvers<Record<string, unknown>>();
-  worker.onmessage = ({ data }) => answer.resolve(data);
-  worker.onerror = (event) => {
-    event.preventDefault();
-    answer.reject(new Error(event.message));
-  };
-  worker.postMessage(description);
-  return answer.promise.finally(() => worker.terminate());
-}
 
 for (const crypt of [undefined, CRYPT]) {
   for (const mode of MODES) {
