@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Failure, toRecord } from "#src/errors.ts";
+import { Failure, ProtocolError, toRecord } from "#src/errors.ts";
 import { fingerprintOfPem } from "#src/net/tls/certificate.ts";
 import { NetworkServer, type ServerEvent } from "#src/pbs/server/network_server.ts";
 import { spawnThread } from "../threads.ts";
@@ -51,7 +51,7 @@ export async function serve(
     spawn: spawnThread,
     onEvent: (event) => output.accessLine(formatEvent(event)),
   });
-  const metrics = settings.metrics && serveMetrics(settings.metrics, server);
+  const metrics = await startMetrics(settings.metrics, server);
   const signals = new ServerSignals(() => void reload(settings, server, output));
   output.onReady({
     address: addressText(server.host, server.port),
@@ -109,6 +109,18 @@ class ServerSignals {
     Deno.removeSignalListener("SIGTERM", this.#onEnd);
     Deno.removeSignalListener("SIGINT", this.#onEnd);
     Deno.removeSignalListener("SIGHUP", this.#onReload);
+  }
+}
+
+/** @throws {ProtocolError} when the address cannot be listened on; the server has ended then */
+async function startMetrics(address: ListenAddress | undefined, server: NetworkServer) {
+  try {
+    return address && serveMetrics(address, server);
+  } catch (cause) {
+    await server.stop(0, AbortSignal.abort());
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const place = addressText(address!.host, address!.port);
+    throw new ProtocolError(`Cannot listen on ${place} for metrics: ${reason}`, { cause });
   }
 }
 
