@@ -1,16 +1,24 @@
-/** What `pbs serve` shows and where it listens, from its start to its end. */
+/** `pbs serve` from its start to its end: its signals, its settings, its figures. */
 
 import assert from "node:assert/strict";
 import { Http1Client } from "#src/net/http1/client.ts";
 import { fingerprintOfPem, makeCertificate } from "#src/net/tls/certificate.ts";
+import { Http2Client } from "#src/net/http2/client.ts";
 import { connectTls } from "#src/net/tls/connect.ts";
+import { connectServer } from "#src/pbs/client/api.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
+import { chunkOf, finish, noise, writeDynamic } from "#tests/pbs/server/_served_scene.ts";
+import { handlerOf } from "#tests/pbs/server/_tls_sessions.ts";
 import { RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { runPbs } from "./_pbs_store.ts";
+import { mustPbs } from "./_served_store.ts";
 
 const TIMEOUT_MS = 60_000;
 const HOST = "127.0.0.1";
+const USER = "me@pbs";
+const ID = "life";
+const PASSWORD = "a password of the test";
 
 /** A server in a process of its own that is there to be ended. */
 class Serving implements AsyncDisposable {
@@ -63,7 +71,14 @@ class Serving implements AsyncDisposable {
   }
 }
 
-/** A datastore that is served. */
+/** A backup of which only the end is missing. */
+interface RunningBackup extends Disposable {
+  /** Resolves when its connection is gone. */
+  readonly closed: Promise<unknown>;
+  finish(): Promise<void>;
+}
+
+/** A datastore, and a user of it. */
 class Place implements Disposable {
   readonly home = new TempDirectory("serve-life");
   readonly store = this.home.join("store");
@@ -76,6 +91,81 @@ class Place implements Disposable {
 
   constructor() {
     makeStore(this.store);
+  }
+
+  async addUser(): Promise<void> {
+    const password = this.home.join("password");
+    Deno.writeTextFileSync(password, `${PASSWORD}\n`);
+    const state = ["--state-dir", this.state];
+    await mustPbs(["serve", "user", "add", USER, "--password-file", password, ...state]);
+    await mustPbs(["serve", "acl", "add", "/datastore", USER, "admin", ...state]);
+  }
+
+  /** Environment of a client. */
+  environment({ port, fingerprint }: Serving): Record<string, string> {
+    return {
+      PBS_REPOSITORY: `${USER}@${HOST}:${port}:main`,
+      PBS_PASSWORD: PASSWORD,
+      PBS_FINGERPRINT: fingerprint,
+      XDG_RUNTIME_DIR: this.home.path,
+      XDG_CONFIG_HOME: this.home.join("config"),
+      XDG_CACHE_HOME: this.home.join("cache"),
+    };
+  }
+
+  /** A backup that has sent some of its bytes. */
+  async startBackup({ port, fingerprint }: Serving): Promise<RunningBackup> {
+    const login = {
+      host: HOST,
+      port,
+      authId: USER,
+      password: PASSWORD,
+      fingerprint,
+      authorities: [],
+    };
+    const api = await connectServer(login, (connection) => new Http2Client(connection));
+    const time = Math.floor(Date.now() / 1000);
+    const snapshot = {
+      store: "main",
+      "backup-type": "host",
+      "backup-id": ID,
+      "backup-time": time,
+    };
+    const client = await api.upgrade("backup", snapshot, new AbortController().signal);
+    const session = { handler: handlerOf(client) };
+    const chunks = [1, 2, 3].map((seed) => chunkOf(noise(seed, 5_000)));
+    const file = await writeDynamic(session, "root.pxar.didx", chunks);
+    assert.equal(this.snapshots().length, 1);
+    return {
+      closed: client.closed,
+      async finish() {
+        await finish(session, { id: ID, time }, [file]);
+        client.close();
+      },
+      [Symbol.dispose]() {
+        client.close();
+        api.close();
+      },
+    };
+  }
+
+  /** Folders of the snapshots that are backed up, in the making too. */
+  snapshots(): string[] {
+    try {
+      return [...Deno.readDirSync(`${this.store}/host/${ID}`)]
+        .filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  }
+
+  /** Of each snapshot that is listed without a server, whether it is finished. */
+  async finished(): Promise<boolean[]> {
+    const args = ["snapshots", "--format", "json", "--repository", `dir:${this.store}`];
+    const { code, stdout, stderr } = await runPbs(args);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout).map((snapshot: { unfinished?: boolean }) => !snapshot.unfinished);
   }
 
   [Symbol.dispose](): void {
@@ -152,11 +242,146 @@ Deno.test("SIGHUP has pbs serve show another certificate to new connections, and
   assert.equal(await serving.end(), 0);
 });
 
-Deno.test("pbs serve says which address of its figures is taken, and does not start", async () => {
+Deno.test("SIGTERM lets a running backup end, and takes no other", async () => {
   using place = new Place();
-  using taken = Deno.listen({ hostname: HOST, port: 0 });
+  await place.addUser();
+  await using serving = await Serving.start([...place.options, "--grace", "3600"]);
+  using backup = await place.startBackup(serving);
+  serving.signal("SIGTERM");
+  await serving.said(/waiting for running backups/);
+  await assert.rejects(connect(serving.port, serving.fingerprint), { code: "connection" });
+  assert.deepEqual(await place.finished(), [false]);
+  await backup.finish();
+  assert.equal(await serving.end(), 0, serving.command.stderr);
+  assert.deepEqual(await place.finished(), [true]);
+  await mustPbs(["verify", "--repository", `dir:${place.store}`]);
+});
+
+for (
+  const [what, grace, signals] of [
+    ["after its time of grace", "1", 1],
+    ["at once by a second signal", "3600", 2],
+  ] as const
+) {
+  Deno.test(`pbs serve ends ${what}, and leaves nothing of a backup that was not finished`, async () => {
+    using place = new Place();
+    await place.addUser();
+    await using serving = await Serving.start([...place.options, "--grace", grace]);
+    using backup = await place.startBackup(serving);
+    serving.signal("SIGTERM");
+    if (signals === 2) {
+      await serving.said(/waiting for running backups/);
+      serving.signal("SIGINT");
+    }
+    assert.equal(await serving.end(), 0, serving.command.stderr);
+    await backup.closed;
+    await assert.rejects(backup.finish());
+    assert.deepEqual(place.snapshots(), []);
+    assert.deepEqual(await place.finished(), []);
+    // What it has left is no hindrance.
+    await using again = await Serving.start(place.options);
+    using repeated = await place.startBackup(again);
+    await repeated.finish();
+    again.signal("SIGTERM");
+    assert.equal(await again.end(), 0);
+    assert.deepEqual(await place.finished(), [true]);
+  });
+}
+
+Deno.test("pbs serve takes every option of a file; its command line counts more, and datastores of both are served", async () => {
+  using place = new Place();
+  await place.addUser();
+  const other = place.home.join("other store");
+  makeStore(other);
+  const pair = await newPair();
+  const [cert, key, log, config] = ["cert.pem", "key.pem", "access.log", "server.conf"]
+    .map((name) => place.home.join(name)) as [string, string, string, string];
+  Deno.writeTextFileSync(cert, pair.certificate);
+  Deno.writeTextFileSync(key, pair.key);
+  const lines = [
+    "# a server",
+    "",
+    "listen = 127.0.0.1:1",
+    `state-dir=${place.state}`,
+    `  cert = ${cert}  `,
+    `key = ${key}`,
+    "metrics = 127.0.0.1:0",
+    `access-log = ${log}`,
+    "grace = 0",
+    `datastore = other=${other}`,
+  ];
+  Deno.writeTextFileSync(config, lines.join("\n"));
+  await using serving = await Serving.start([
+    ...["--config", config, "--listen", `${HOST}:0`],
+    ...["--datastore", `main=${place.store}`],
+  ]);
+  assert.equal(serving.fingerprint, await fingerprintOfPem(pair.certificate));
+  const env = place.environment(serving);
+  for (const store of ["main", "other"]) {
+    const repository = `${USER}@${HOST}:${serving.port}:${store}`;
+    const { code, stderr } = await runPbs(["list", "--repository", repository], { env });
+    assert.equal(code, 0, stderr);
+  }
+  const [, url] = await serving.said(/metrics on (http:\/\/127\.0\.0\.1:\d+\/metrics)\n/);
+  const metrics = await fetch(url!);
+  assert.match(metrics.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+  const figures = await metrics.text();
+  assert.match(figures, /^pbkfs_datastores 2$/m);
+  assert.match(figures, /^pbkfs_requests_total\{status="2xx"\} [1-9]/m);
+  assert.match(figures, /^pbkfs_sessions\{kind="backup"\} 0$/m);
+  for (const each of [await fetch(`${url}/no`), await fetch(url!, { method: "POST" })]) {
+    assert.equal(each.status, 404);
+    await each.body?.cancel();
+  }
+  const logged = Deno.readTextFileSync(log).trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.ok(logged.some(({ event, authId }) => event === "request" && authId === USER));
+  assert.ok(logged.some(({ event }) => event === "login"));
+  assert.equal(serving.command.stdout, "");
+  // The grace is that of the file: there is none.
+  using backup = await place.startBackup(serving);
+  serving.signal("SIGTERM");
+  assert.equal(await serving.end(), 0);
+  await backup.closed;
+  assert.deepEqual(place.snapshots(), []);
+});
+
+Deno.test("pbs serve says what is wrong with its settings, and where, and does not start", async () => {
+  using place = new Place();
+  const config = place.home.join("server.conf");
+  const good = `datastore = main=${place.store}\nlisten = ${HOST}:0\nstate-dir = ${place.state}\n`;
+  const refused = async (text: string, code: number, pattern: RegExp) => {
+    Deno.writeTextFileSync(config, text);
+    const result = await runPbs(["serve", "--config", config]);
+    assert.equal(result.code, code, `${text}: ${result.stderr}`);
+    assert.match(result.stderr, pattern, text);
+    assert.equal(result.stdout, "");
+  };
+  await refused("listen 127.0.0.1:0\n", 2, /server\.conf", line 1: expected "option = value"/);
+  await refused(`${good}colour = red\n`, 2, /server\.conf", line 4: "colour" is no option/);
+  await refused(`${good}constructor = x\n`, 2, /line 4: "constructor" is no option/);
+  await refused(`${good}listen = ${HOST}:0\n`, 2, /line 4: "listen" is given twice/);
+  await refused(`${good}cert = /none\n`, 2, /certificate without its key/);
+  await refused(`${good}cert = /none\nkey = /none\n`, 1, /\/none/);
+  await refused(`${good}grace = soon\n`, 2, /"soon"/);
+  await refused(`${good}grace = -1\n`, 2, /"-1"/);
+  await refused(`${good}metrics = 9100\n`, 2, /"9100"/);
+  await refused(`${good}metrics = ${HOST}:70000\n`, 2, /70000/);
+  await refused(`${good}datastore = main=/other\n`, 2, /two datastores "main"/);
+  await refused(`${good}datastore = second=relative\n`, 2, /second=relative/);
+  await refused(`${good}datastore = ../up=/x\n`, 2, /\.\.\/up/);
+  await refused(`${good}datastore = none=${place.home.join("none")}\n`, 1, /none/);
+  await refused(`listen = ${HOST}:0\n`, 2, /without a datastore/);
+  Deno.removeSync(config);
+  const missing = await runPbs(["serve", "--config", config]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /server\.conf/);
+  const taken = Deno.listen({ hostname: HOST, port: 0 });
   const address = `${HOST}:${(taken.addr as Deno.NetAddr).port}`;
-  const { code, stderr } = await runPbs(["serve", ...place.options, "--metrics", address]);
-  assert.equal(code, 1, stderr);
-  assert.match(stderr, new RegExp(`Cannot listen on ${address} for metrics`));
+  try {
+    await refused(good.replace(`${HOST}:0`, address), 1, new RegExp(`listen on ${address}`));
+    await refused(`${good}metrics = ${address}\n`, 1, new RegExp(`listen on ${address}`));
+    await refused(`${good}access-log = ${place.store}\n`, 1, /store/);
+  } finally {
+    taken.close();
+  }
 });

@@ -105,7 +105,7 @@ export async function openSession(
 }
 
 /** Sends what a handler would be asked. */
-function handlerOf(client: HttpClient): HttpHandler {
+export function handlerOf(client: HttpClient): HttpHandler {
   return async ({ method, target, headers, body }) => {
     const bytes = await body.bytes(32 << 20);
     const call = { method, target, headers, timeoutMs: 60_000 };
