@@ -45,14 +45,14 @@ let networkThreadCount = 0;
 export function startNetworkThread(): void {
   const name = threadName(NETWORK_ROLE, networkThreadCount++);
   networkThreads.push(networkThreadFrom(workerUrl())(name));
-  seedRandomNumbers();
+  makeFirstKey();
 }
 
 /**
- * The first secret of a process takes the runtime 20 ms of a processor, in which its TLS library
- * gathers randomness: better in a thread of the runtime's, now, than within the first connection.
+ * The first secret key of a process takes the runtime 20 ms of a processor, whoever makes it:
+ * better in a thread of the runtime's, now, than within the first connection.
  */
-function seedRandomNumbers(): void {
+function makeFirstKey(): void {
   void crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
 
