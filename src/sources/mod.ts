@@ -11,6 +11,7 @@ export { recognise, type RecognisedName } from "./recognise.ts";
 export { attachSource, openSource } from "./registry.ts";
 export type {
   Credentials,
+  NamedServer,
   OpenSourceOptions,
   PostgresFacts,
   Source,
@@ -19,6 +20,7 @@ export type {
   SourceSummary,
   SourceThread,
 } from "./source.ts";
+export type { ServerLogin } from "#src/pbs/client/server_login.ts";
 export type { SourceMark } from "#src/overlay/binding.ts";
 export { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 export type { SpawnThread, Thread } from "#src/threads/thread.ts";

@@ -3,7 +3,8 @@
  *
  *     NAME  = [KIND ":"] PLACE ["#" ITEM]
  *     KIND  = pgpro | pxar | pbs
- *     PLACE = a path; of a datastore also dir:PATH, as PBS_REPOSITORY has it
+ *     PLACE = a path; of a datastore also dir:PATH and USER@REALM@HOST[:PORT]:STORE, as
+ *             PBS_REPOSITORY has them, or //USER@REALM@HOST[:PORT]/STORE
  *     ITEM  = what of it: INSTANCE/ID, or [NAMESPACE/]TYPE/ID/TIME/ARCHIVE
  *
  * What lies at a place mostly says what it is, so the kind may be left out (`recognise.ts`). It is

@@ -12,6 +12,7 @@
 
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { SourceMark } from "#src/overlay/binding.ts";
+import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import type { SourceKindName } from "./name.ts";
@@ -114,7 +115,17 @@ export interface Credentials {
    * @returns undefined when there is none
    */
   encryptionKey(fingerprint: string): Promise<Uint8Array | undefined>;
+  /**
+   * How to log in to the server that a name names; asked for only where one does. Default: there is
+   * no way.
+   *
+   * @returns undefined when there is none
+   */
+  serverLogin?(server: NamedServer): Promise<ServerLogin | undefined>;
 }
+
+/** A server, and who logs in. */
+export type NamedServer = Pick<ServerLogin, "host" | "port" | "authId">;
 
 /** How a source is opened by its name. */
 export interface OpenSourceOptions {

@@ -55,6 +55,16 @@ export class ServedStore implements AsyncDisposable {
     }
   }
 
+  /** `USER@HOST:PORT:STORE`. */
+  get repository(): string {
+    return this.#repository[1]!;
+  }
+
+  /** What a library user logs in with. */
+  get secrets(): { readonly password: string; readonly fingerprint: string } {
+    return { password: PASSWORD, fingerprint: this.#environment.PBS_FINGERPRINT! };
+  }
+
   /** Ends the server as a crash does. */
   async kill(): Promise<void> {
     this.#server?.signalGroup("SIGKILL");

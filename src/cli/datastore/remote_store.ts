@@ -6,7 +6,7 @@
 
 import { RemoteStore } from "#src/pbs/client/remote_store.ts";
 import type { ServerAddress } from "#src/pbs/store_address.ts";
-import { formatRepository, type ServerRepository } from "#src/usecases/datastore/repository.ts";
+import { formatRepository, type ServerRepository } from "#src/pbs/client/repository.ts";
 import { authIdOf } from "#src/usecases/datastore/server_login.ts";
 import type { NetworkLink } from "#src/pbs/client/network_link.ts";
 import type { CommandContext } from "../command.ts";

@@ -10,7 +10,7 @@ import type { LoginChanges } from "#src/pbs/client/calls.ts";
 import type { NetworkLink } from "#src/pbs/client/network_link.ts";
 import type { ServerLogin, Ticket } from "#src/pbs/client/server_login.ts";
 import { SERVER_PASSWORD } from "#src/usecases/keys/secrets.ts";
-import type { ServerRepository } from "#src/usecases/datastore/repository.ts";
+import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import { authIdOf, type PreparedLogin } from "#src/usecases/datastore/server_login.ts";
 import { CERTIFICATE_CODE } from "#src/net/tls/connect.ts";
 import type { CommandContext } from "../command.ts";

@@ -5,7 +5,7 @@
  */
 
 import { KEY_PASSWORD, SERVER_PASSWORD } from "#src/usecases/keys/secrets.ts";
-import { parseRepository } from "#src/usecases/datastore/repository.ts";
+import { parseRepository } from "#src/pbs/client/repository.ts";
 import type { ConditionalUse, Uses } from "../permissions.ts";
 
 /** Programs that are run for a password. */

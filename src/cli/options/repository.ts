@@ -11,7 +11,7 @@ import {
   parseRepository,
   type Repository,
   type ServerRepository,
-} from "#src/usecases/datastore/repository.ts";
+} from "#src/pbs/client/repository.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Values of {@link addRepositoryOptions}. */

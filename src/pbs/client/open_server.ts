@@ -12,6 +12,7 @@ import type { ChunkDiskCacheAddress } from "./chunk_disk_cache.ts";
 import { NetworkLink } from "./network_link.ts";
 import { createNetworkMailbox } from "./network_mailbox.ts";
 import { RemoteStore } from "./remote_store.ts";
+import type { ServerAddress } from "../store_address.ts";
 import type { ServerLogin } from "./server_login.ts";
 
 /** Which datastore of which server, and how it is used. */
@@ -40,7 +41,23 @@ export interface OpenServerOptions {
  * @throws {ProtocolError} when there is no way to it
  */
 export function openServer(options: OpenServerOptions): SnapshotStore {
-  const { login, store, access, cache, spawn = startStoreThread } = options;
+  const { access } = options;
+  const { address, link } = connectStore(options);
+  const { store, authId, name, cache } = address;
+  return new RemoteStore({ link, name, store, authId, access, cache, end: () => link.stop() });
+}
+
+/** A datastore of a server as all threads know it, and this thread's way there. */
+export interface ServerConnection {
+  readonly address: ServerAddress;
+  /** To be stopped. */
+  readonly link: NetworkLink;
+}
+
+/** Logs in; see {@link openServer}. @throws the same */
+export function connectStore(
+  { login, store, cache, spawn = startStoreThread }: OpenServerOptions,
+): ServerConnection {
   const mailbox = createNetworkMailbox();
   startThread(spawn(threadName(NETWORK_ROLE, 0)), { mailbox, server: login }, []);
   const link = new NetworkLink(mailbox);
@@ -52,5 +69,5 @@ export function openServer(options: OpenServerOptions): SnapshotStore {
   }
   const { authId, host, port } = login;
   const name = `${authId}@${host.includes(":") ? `[${host}]` : host}:${port}:${store}`;
-  return new RemoteStore({ link, name, store, authId, access, cache, end: () => link.stop() });
+  return { address: { kind: "server", name, store, authId, mailbox, cache }, link };
 }

@@ -4,10 +4,12 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { AuthError, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { isDirectory } from "#src/io/files/files.ts";
-import { Datastore } from "#src/pbs/datastore.ts";
+import { connectStore, type ServerConnection } from "#src/pbs/client/open_server.ts";
+import { parseRepository, type ServerRepository } from "#src/pbs/client/repository.ts";
+import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
 import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
 import {
   formatBackupTime,
@@ -22,30 +24,55 @@ import {
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
 import { chooseByTime, firstNames } from "../choice.ts";
-import type { OpenSourceOptions, Source } from "../source.ts";
+import type { Credentials, OpenSourceOptions, Source } from "../source.ts";
 import { openPbsSource } from "./pbs_source.ts";
 
 const DIRECTORY_PREFIX = "dir:";
+/** Of `pbs://user@realm@host:port/store`. */
+const SERVER_PREFIX = /^\/\/(?=[^/]*@)/u;
+
+/** A datastore of either kind. */
+type NamedStore = ReturnType<typeof openSnapshotStore>;
 
 /**
  * Opens an archive, image or blob of a snapshot of the datastore `place`.
  *
- * @param place a directory, or `dir:PATH` as PBS_REPOSITORY has it
+ * @param place a directory, or a repository as PBS_REPOSITORY has it
  * @param item `[NAMESPACE/]TYPE/ID/TIME/ARCHIVE`; the time may also be chosen (`choice.ts`)
  * @throws what `openPbsSource()` throws
+ * @throws {AuthError} when nobody knows how to log in to the server, or it does not let us in
+ * @throws {ProtocolError} when there is no way to the server
  */
 export async function openNamedSnapshot(
   place: string,
   item: string | undefined,
   { credentials, threadCount = 1 }: OpenSourceOptions,
 ): Promise<Source> {
-  const storePath = directoryOf(place);
-  const { snapshot, archive, keyFingerprint } = findPart(storePath, place, item);
+  using stack = new DisposableStack();
+  const server = serverOf(place);
+  const store = server === undefined
+    ? { kind: "directory", path: directoryOf(place) } as const
+    : stack.adopt(await connect(server, credentials), ({ link }) => link.stop()).address;
+  const { snapshot, archive, keyFingerprint } = findPart(store, place, item);
   const key = keyFingerprint === undefined
     ? undefined
     : await credentials?.encryptionKey(keyFingerprint);
-  const store = { kind: "directory", path: storePath } as const;
-  return openPbsSource({ store, snapshot, archive, key, threadCount });
+  const source = stack.use(openPbsSource({ store, snapshot, archive, key, threadCount }));
+  const kept = stack.move();
+  return { ...source, [Symbol.dispose]: () => kept.dispose() };
+}
+
+async function connect(
+  { user, token, host, port, store }: ServerRepository,
+  credentials: Credentials | undefined,
+): Promise<ServerConnection> {
+  const authId = token === undefined ? user : `${user}!${token}`;
+  const login = await credentials?.serverLogin?.({ host, port, authId });
+  if (login !== undefined) return connectStore({ login, store });
+  throw new AuthError(`Cannot log in to ${host} as ${authId}: nobody gives a password`, {
+    code: "password",
+    hint: "Give credentials with serverLogin()",
+  });
 }
 
 interface Part {
@@ -55,9 +82,9 @@ interface Part {
   readonly keyFingerprint: string | undefined;
 }
 
-function findPart(storePath: string, place: string, item: string | undefined): Part {
+function findPart(address: StoreAddress, place: string, item: string | undefined): Part {
   using stack = new DisposableStack();
-  const store = stack.adopt(Datastore.open(storePath), (it) => it.close());
+  const store = stack.adopt(openSnapshotStore(address), (it) => it.close());
   const names = item?.split("/") ?? [];
   // A namespace can have the name of a type: what follows it tells.
   const depth = [names.length - 4, names.length - 3, names.length - 2]
@@ -80,20 +107,20 @@ function findPart(storePath: string, place: string, item: string | undefined): P
 /** Files of a snapshot that are no backup. */
 const ASIDE: ReadonlySet<string> = new Set(["index.json", "client.log", "catalog.pcat1"]);
 
-function findSnapshot(store: Datastore, group: GroupId, time: string): SnapshotId {
+function findSnapshot(store: NamedStore, group: GroupId, time: string): SnapshotId {
   const snapshots = () =>
     store.snapshots(group).filter((snapshot) => store.snapshotInfo(snapshot).isFinished);
-  return chooseByTime(time, snapshots, `group ${qualifiedName(group)} of "${store.path}"`) ??
+  return chooseByTime(time, snapshots, `group ${qualifiedName(group)} of "${store.name}"`) ??
     parseSnapshot(`${formatGroup(group)}/${time}`, group.ns);
 }
 
-function groupNames(store: Datastore): string[] {
+function groupNames(store: NamedStore): string[] {
   return store.namespaces().flatMap((ns) =>
     store.groups(ns).map((group) => pathOf(group, "latest"))
   );
 }
 
-function snapshotNames(store: Datastore, group: GroupId): string[] {
+function snapshotNames(store: NamedStore, group: GroupId): string[] {
   return store.snapshots(group).map(({ time }) => pathOf(group, formatBackupTime(time)));
 }
 
@@ -106,6 +133,18 @@ function incomplete(place: string, what: string, names: readonly string[]): Usag
   return new UsageError(`Cannot open "${place}": it is a ${what} with more than one source`, {
     hint: `Add #[NAMESPACE/]TYPE/ID/TIME/ARCHIVE; there is: ${firstNames(names)}`,
   });
+}
+
+/**
+ * The server that a place names, which nobody can take for a path: it says who logs in, or begins
+ * as an address does. Undefined for a directory.
+ */
+export function serverOf(place: string): ServerRepository | undefined {
+  const text = place.replace(SERVER_PREFIX, "").replace(/^([^/]*)\//u, "$1:");
+  const isAddress = SERVER_PREFIX.test(place);
+  if (!isAddress && (!/^[^/]*@[^/]*:[^/]*$/u.test(place) || isDirectory(place))) return undefined;
+  const repository = parseRepository(isAddress ? text : place);
+  return repository.kind === "server" ? repository : undefined;
 }
 
 /** A path, or a directory as PBS_REPOSITORY writes it. */

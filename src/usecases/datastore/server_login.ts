@@ -11,7 +11,7 @@ import { parseFingerprint } from "#src/net/tls/fingerprint.ts";
 import { parseProxy } from "#src/net/tls/proxy.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import { type Environment, secretOf, SERVER_PASSWORD } from "../keys/secrets.ts";
-import type { ServerRepository } from "./repository.ts";
+import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import { knownFingerprints, systemAuthorities, ticketCache } from "./server_places.ts";
 
 /** What options say of the way to a server. */

@@ -9,5 +9,5 @@ export { type Mount, mount, type MountOptions } from "./thread/mount.ts";
 export type { Owner } from "./postgres_profile.ts";
 export type { Setting } from "./server_settings.ts";
 export type { EndOptions } from "#src/mount/mount.ts";
-export type { Credentials } from "#src/sources/source.ts";
+export type { Credentials, NamedServer } from "#src/sources/source.ts";
 export { LOG_LEVELS, type LogLevelName } from "#src/log/level.ts";

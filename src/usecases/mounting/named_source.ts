@@ -7,6 +7,7 @@
 import { notOfKind } from "#src/backup/archive_access.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { formatSourceName, parseSourceName } from "#src/sources/name.ts";
+import { serverOf } from "#src/sources/pbs/named_snapshot.ts";
 import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { recognise, type RecognisedName } from "#src/sources/recognise.ts";
@@ -48,7 +49,10 @@ export function namedSourceToMount(
     return backupToMount({ storePath: store, instance, backupId, ...rest }, writable);
   }
   return {
-    places: () => [{ what: "source", path: realPathOfMissing(place.replace(/^dir:(?=\/)/u, "")) }],
+    places: () =>
+      kind === "pbs" && serverOf(place) !== undefined
+        ? []
+        : [{ what: "source", path: realPathOfMissing(place.replace(/^dir:(?=\/)/u, "")) }],
 
     async open({ threadCount }) {
       const source = await openSource(formatSourceName(name), { credentials, threadCount });

@@ -8,7 +8,7 @@ import { Command } from "commander";
 import { parseGroup, parseNamespace, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import type { CopyableStore } from "#src/pbs/sync/ports.ts";
 import { UsageError } from "#src/errors.ts";
-import { parseRepository } from "#src/usecases/datastore/repository.ts";
+import { parseRepository } from "#src/pbs/client/repository.ts";
 import { type CommandContext, type CommandModule, wholeNumber } from "../../command.ts";
 import { withEither } from "../../datastore/store.ts";
 import { isServer, SERVER_PASSWORD_PROGRAM } from "../../datastore/store_uses.ts";

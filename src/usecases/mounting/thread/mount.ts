@@ -9,7 +9,7 @@ import { absolutePath } from "#src/io/absolute_path.ts";
 import type { LogLevelName } from "#src/log/level.ts";
 import type { EndOptions } from "#src/mount/mount.ts";
 import type { SourceKindName } from "#src/sources/name.ts";
-import type { Credentials } from "#src/sources/source.ts";
+import type { Credentials, NamedServer } from "#src/sources/source.ts";
 import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
 import { startThread, threadName } from "#src/threads/thread.ts";
 import { type MountRequest, WHOLE_COPY_BYTES_MAX, type WritableRequest } from "../mount_request.ts";
@@ -173,6 +173,8 @@ class ThreadMount implements Mount {
         return this.#refused.reject(parseFailure(message.error));
       case "key-wanted":
         return void this.#sendKey(message.fingerprint);
+      case "login-wanted":
+        return void this.#sendLogin(message.server);
       case "ended":
         if (message.error !== undefined) return this.fail(parseFailure(message.error));
         this.#ended.resolve();
@@ -186,6 +188,15 @@ class ThreadMount implements Mount {
       this.#send({ type: "key", key });
     } catch (error) {
       this.#send({ type: "no-key", error: formatFailure(error) });
+    }
+  }
+
+  async #sendLogin(server: NamedServer): Promise<void> {
+    try {
+      const login = await this.#credentials?.serverLogin?.(server);
+      this.#send({ type: "login", login });
+    } catch (error) {
+      this.#send({ type: "no-login", error: formatFailure(error) });
     }
   }
 

@@ -9,7 +9,8 @@
 
 import * as host from "#ffi/libc/calls.ts";
 import type { MountedFileSystem } from "#src/mount/mount.ts";
-import type { Credentials } from "#src/sources/source.ts";
+import type { ServerLogin } from "#src/pbs/client/server_login.ts";
+import type { Credentials, NamedServer } from "#src/sources/source.ts";
 import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
 import type { MountFrame } from "../mount_frame.ts";
 import { MountLife } from "../mount_life.ts";
@@ -41,6 +42,7 @@ class ThreadFrame implements MountFrame, Credentials {
   readonly #port: MessagePort;
   #mounted: MountedFileSystem | undefined;
   #key: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+  #login: PromiseWithResolvers<ServerLogin | undefined> | undefined;
 
   /** Nobody finds this mount by its process, which is another one's. */
   readonly news = { update() {}, showStatistics() {} };
@@ -67,9 +69,17 @@ class ThreadFrame implements MountFrame, Credentials {
     return this.#key.promise;
   }
 
+  serverLogin(server: NamedServer): Promise<ServerLogin | undefined> {
+    this.#login = Promise.withResolvers();
+    this.send({ type: "login-wanted", server });
+    return this.#login.promise;
+  }
+
   #receive(message: ToMountThread): void {
     if (message.type === "key") this.#key?.resolve(message.key);
     else if (message.type === "no-key") this.#key?.reject(parseFailure(message.error));
+    else if (message.type === "login") this.#login?.resolve(message.login);
+    else if (message.type === "no-login") this.#login?.reject(parseFailure(message.error));
     else {
       this.#mounted?.unmount(message).catch((error) =>
         this.send({ type: "refused", error: formatFailure(error) })

@@ -6,6 +6,8 @@
 
 import type { EndOptions } from "#src/mount/mount.ts";
 import type { RecognisedName } from "#src/sources/recognise.ts";
+import type { ServerLogin } from "#src/pbs/client/server_login.ts";
+import type { NamedServer } from "#src/sources/source.ts";
 import type { MountRequest } from "../mount_request.ts";
 
 /** Role of a thread in which a mount lives. */
@@ -25,6 +27,7 @@ export type FromMountThread =
   /** It did not do what was asked for; the mount goes on. */
   | { readonly type: "refused"; readonly error: string }
   | { readonly type: "key-wanted"; readonly fingerprint: string }
+  | { readonly type: "login-wanted"; readonly server: NamedServer }
   /** The mount has ended, with an error or all that was written durable. Nothing follows. */
   | { readonly type: "ended"; readonly error: string | undefined };
 
@@ -32,4 +35,6 @@ export type FromMountThread =
 export type ToMountThread =
   | ({ readonly type: "unmount" } & EndOptions)
   | { readonly type: "key"; readonly key: Uint8Array | undefined }
-  | { readonly type: "no-key"; readonly error: string };
+  | { readonly type: "no-key"; readonly error: string }
+  | { readonly type: "login"; readonly login: ServerLogin | undefined }
+  | { readonly type: "no-login"; readonly error: string };

@@ -4,7 +4,7 @@ import {
   formatRepository,
   parseRepository,
   type ServerRepository,
-} from "#src/usecases/datastore/repository.ts";
+} from "#src/pbs/client/repository.ts";
 
 function server(parts: Partial<ServerRepository>): ServerRepository {
   return {

@@ -1,0 +1,60 @@
+/**
+ * Snapshots of a server by the names of sources, in a program that uses the library.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { AuthError, UsageError } from "#src/errors.ts";
+import { type Credentials, openSource } from "#src/sources/mod.ts";
+import { mount } from "#src/usecases/mounting/mod.ts";
+import { runCommand } from "#tests/support/process.ts";
+import { mustPbs, ServedStore } from "./_served_store.ts";
+
+Deno.test("openSource() and mount() read snapshots of a server by name, plain and encrypted", async () => {
+  await using served = await ServedStore.start();
+  const { home, repository } = served;
+  const key = home.join("key");
+  await mustPbs(["key", "create", key, "--kdf", "none"]);
+  Deno.mkdirSync(home.join("tree"));
+  Deno.writeTextFileSync(home.join("tree/file"), "content\n");
+  const root = `root.pxar:${home.join("tree")}`;
+  await served.must(["namespace", "create", "team"]);
+  await served.must(["backup", root, "--backup-id", "plain"]);
+  await served.must(["backup", root, "--backup-id", "sealed", "--ns", "team", "--keyfile", key]);
+  const { data } = JSON.parse(Deno.readTextFileSync(key));
+  const credentials: Credentials = {
+    encryptionKey: () => Promise.resolve(Uint8Array.fromBase64(data)),
+    serverLogin: (server) => {
+      assert.equal(server.authId, "me@pbs");
+      return Promise.resolve({ ...server, ...served.secrets, authorities: [] });
+    },
+  };
+  const [login, port, store] = repository.split(":");
+  const items = ["host/plain/latest/root.pxar", "team/host/sealed/latest/root.pxar"];
+  for (const place of [repository, `//${login}:${port}/${store}`]) {
+    for (const item of items) {
+      using source = await openSource(`pbs:${place}#${item}`, { credentials });
+      const tree = source.openTree();
+      assert.deepEqual([...tree.root.entries()].map(({ name }) => name), ["file"]);
+      tree.close();
+      // The name says everything, and opens the same again.
+      assert.ok(source.summary.name.startsWith(`pbs:${repository}#`), source.summary.name);
+      using again = await openSource(source.summary.name, { credentials });
+      assert.deepEqual(again.summary, source.summary);
+    }
+  }
+  const name = `pbs:${repository}#${items[1]}`;
+  const mountPath = home.join("mnt");
+  Deno.mkdirSync(mountPath);
+  {
+    await using _mounted = await mount(name, { mountPath, credentials });
+    const { stdout } = await runCommand(["cat", `${mountPath}/file`], { timeoutMs: 60_000 });
+    assert.equal(stdout, "content\n");
+  }
+  await assert.rejects(openSource(name), (error) => error instanceof AuthError);
+  await assert.rejects(
+    openSource(`pbs:${repository}`, { credentials }),
+    (error) => error instanceof UsageError && /team\/host\/sealed\/latest/.test(error.hint ?? ""),
+  );
+});
