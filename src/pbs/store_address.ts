@@ -22,6 +22,7 @@ export interface DirectoryAddress {
 
 /** A datastore of a server, which this process is logged in to. */
 export interface ServerAddress {
+  /** Tells it from a directory. */
   readonly kind: "server";
   /** The repository as text, for messages. */
   readonly name: string;

@@ -11,7 +11,8 @@ import { utcTime } from "./source.ts";
 
 /** Names that a hint has at most. */
 const NAMES_MAX = 10;
-const LATEST = "latest";
+/** The last one. */
+export const LATEST = "latest";
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))?$/u;
 
 /** A backup that can be chosen. */

@@ -20,6 +20,10 @@ export type {
   SourceSummary,
   SourceThread,
 } from "./source.ts";
+export type { ServerConnection } from "#src/pbs/client/open_server.ts";
+export type { ServerRepository } from "#src/pbs/client/repository.ts";
+export type { ServerAddress } from "#src/pbs/store_address.ts";
+export type { ChunkDiskCacheAddress } from "#src/pbs/client/chunk_disk_cache.ts";
 export type { ServerLogin } from "#src/pbs/client/server_login.ts";
 export type { SourceMark } from "#src/overlay/binding.ts";
 export { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";

@@ -16,6 +16,7 @@ import { decodeItem, HEADER_SIZE, Item } from "#src/pxar/format/item.ts";
 import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
 import { formatSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SourceKindName, SourceName } from "./name.ts";
+import { nearestName } from "./nearest_name.ts";
 import { locateIndex, locateSnapshot } from "./pbs/snapshot_place.ts";
 
 /** A name whose kind is known. */
@@ -34,7 +35,9 @@ export interface RecognisedName extends SourceName {
 export function recognise({ place, item }: Pick<SourceName, "place" | "item">): RecognisedName {
   const path = absolutePath(place);
   const status = hostFiles.status(path);
-  if (status === undefined) throw new OsError(Errno.ENOENT, "open", path);
+  if (status === undefined) {
+    throw new OsError(Errno.ENOENT, "open", path, { hint: hintBeside(path) });
+  }
   const found = status.kind === "directory"
     ? recogniseDirectory(path)
     : status.kind === "file"
@@ -43,6 +46,19 @@ export function recognise({ place, item }: Pick<SourceName, "place" | "item">): 
   if (typeof found === "string") throw unknown(place, found);
   const parts = [found.item, item].filter((part) => part !== undefined);
   return { ...found, item: parts.length === 0 ? undefined : parts.join("/") };
+}
+
+/** What somebody may have meant who named something that is not there. */
+function hintBeside(path: string): string | undefined {
+  const slash = path.lastIndexOf("/");
+  try {
+    const names = hostFiles.entries(path.slice(0, slash + 1)).map(({ name }) => name);
+    const nearest = nearestName(path.slice(slash + 1), names);
+    return nearest && `Did you mean "${path.slice(0, slash + 1)}${nearest}"?`;
+  } catch (error) {
+    if (error instanceof OsError) return undefined;
+    throw error;
+  }
 }
 
 /** Entries of directories that are no sources, for messages. */

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { parseSourceName, type SourceKindName } from "./name.ts";
 import { openNamedBackup } from "./pgpro/named_backup.ts";
 import { attachPgpro } from "./pgpro/pgpro_source.ts";
-import { openNamedSnapshot } from "./pbs/named_snapshot.ts";
+import type { ServerRepository } from "#src/pbs/client/repository.ts";
+import { openNamedSnapshot, serverOf } from "./pbs/named_snapshot.ts";
 import { attachPbs } from "./pbs/pbs_source.ts";
 import { openNamedArchive } from "./pxar/named_archive.ts";
 import { attachPxar } from "./pxar/pxar_source.ts";
@@ -21,12 +23,14 @@ interface SourceKind {
   open(place: string, item: string | undefined, options: OpenSourceOptions): Promise<Source>;
   /** Opens what another thread has described. */
   attach(description: SourceDescription, thread: SourceThread): MountableTree;
+  /** The server that a place is on. Default: it is on none. */
+  serverOf?(place: string): ServerRepository | undefined;
 }
 
 const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
   pgpro: { open: openNamedBackup, attach: attachPgpro },
   pxar: { open: openNamedArchive, attach: attachPxar },
-  pbs: { open: openNamedSnapshot, attach: attachPbs },
+  pbs: { open: openNamedSnapshot, attach: attachPbs, serverOf },
 };
 
 /**
@@ -65,4 +69,18 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
  */
 export function attachSource(description: SourceDescription, thread: SourceThread): MountableTree {
   return KINDS[description.kind].attach(description, thread);
+}
+
+/**
+ * The server that a name names; undefined for what lies on this machine, and for what is no name.
+ * What is wrong with a name is said where it is opened.
+ */
+export function serverOfSource(text: string): ServerRepository | undefined {
+  try {
+    const { kind, place } = parseSourceName(text);
+    return kind === undefined ? undefined : KINDS[kind].serverOf?.(place);
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
 }

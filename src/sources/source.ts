@@ -12,6 +12,8 @@
 
 import type { WaitGate } from "#src/io/wait_gate.ts";
 import type { SourceMark } from "#src/overlay/binding.ts";
+import type { ServerConnection } from "#src/pbs/client/open_server.ts";
+import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { MountableTree } from "#src/tree/node.ts";
@@ -79,6 +81,10 @@ export interface SourceSummary {
   readonly postgres: PostgresFacts | null;
   /** Ids of the backups that it is put together from, oldest first; empty for what stands alone. */
   readonly chain: readonly string[];
+  /** It can be mounted. */
+  readonly mountable: boolean;
+  /** Why it cannot, or what is wrong with it; null where nothing is known to be. */
+  readonly why: string | null;
 }
 
 /** An open source. Disposing of it closes it, and ends locks that it holds. */
@@ -122,6 +128,11 @@ export interface Credentials {
    * @returns undefined when there is none
    */
   serverLogin?(server: NamedServer): Promise<ServerLogin | undefined>;
+  /**
+   * The way to the server that a name names, for who logs in by himself; asked in place of
+   * {@link Credentials.serverLogin}. The source ends it.
+   */
+  connectServer?(server: ServerRepository): Promise<ServerConnection>;
 }
 
 /** A server, and who logs in. */
@@ -133,6 +144,13 @@ export interface OpenSourceOptions {
   readonly credentials?: Credentials | undefined;
   /** Threads that will attach. Default: 1. */
   readonly threadCount?: number | undefined;
+  /**
+   * Find out how many names each file has, and whether any has an ACL, where that takes reading all
+   * metadata once: a mount tells it, most other readers do not ask. Default: true.
+   */
+  readonly countsLinks?: boolean | undefined;
+  /** Starts threads that load what this thread will read next. Default: none. */
+  readonly spawn?: SpawnThread | undefined;
 }
 
 /** The UTC time of Unix seconds, to the second. */

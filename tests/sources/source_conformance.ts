@@ -12,7 +12,17 @@ import { openExample, type SourceExample } from "./_examples.ts";
 import { manifestOf } from "./_manifest.ts";
 import { manifestInThread } from "./_manifest_in_thread.ts";
 
-const SUMMARY_KEYS = ["chain", "content", "kind", "name", "postgres", "sizeBytes", "time"];
+const SUMMARY_KEYS = [
+  "chain",
+  "content",
+  "kind",
+  "mountable",
+  "name",
+  "postgres",
+  "sizeBytes",
+  "time",
+  "why",
+];
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /** A place with an example in it. */

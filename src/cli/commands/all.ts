@@ -7,6 +7,7 @@
 import type { CommandModule, ProgramGroup } from "../command.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { completionCommand } from "./completion.ts";
+import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   unmountCommand,
   statCommand,
   cleanupCommand,
+  infoCommand,
   showCommand,
   completionCommand,
 ];

@@ -36,7 +36,8 @@ export async function withRemoteStore<Result>(
   }, known);
 }
 
-function addressOf(
+/** The datastore behind a link to its server. */
+export function addressOf(
   repository: ServerRepository,
   options: CacheFlags,
   link: NetworkLink,

@@ -39,6 +39,28 @@ export async function withServer<Result>(
   use: (link: NetworkLink, secrets: LoginSecrets) => Result | Promise<Result>,
   known?: LoginSecrets,
 ): Promise<Result> {
+  const { link, secrets } = await linkToServer(repository, flags, context, known);
+  try {
+    return await use(link, secrets);
+  } finally {
+    link.stop();
+  }
+}
+
+/** A server that let us in. */
+export interface ConnectedServer {
+  /** To be stopped. */
+  readonly link: NetworkLink;
+  readonly secrets: LoginSecrets;
+}
+
+/** As {@link withServer}, for as long as the caller likes. */
+export async function linkToServer(
+  repository: ServerRepository,
+  flags: ServerFlags,
+  context: CommandContext,
+  known?: LoginSecrets,
+): Promise<ConnectedServer> {
   const { prepareLogin } = await import("#src/usecases/datastore/server_login.ts");
   const { linkServer } = await import("#src/usecases/datastore/server_link.ts");
   const ask = () => known?.password ?? askPasswordOf(repository, context);
@@ -54,9 +76,10 @@ export async function withServer<Result>(
   const link = linkServer(prepared.login);
   try {
     const { password, fingerprint } = await logIn(link, repository, prepared, context, ask);
-    return await use(link, { password, fingerprint });
-  } finally {
+    return { link, secrets: { password, fingerprint } };
+  } catch (error) {
     link.stop();
+    throw error;
   }
 }
 

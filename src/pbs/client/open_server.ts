@@ -42,16 +42,17 @@ export interface OpenServerOptions {
  */
 export function openServer(options: OpenServerOptions): SnapshotStore {
   const { access } = options;
-  const { address, link } = connectStore(options);
-  const { store, authId, name, cache } = address;
-  return new RemoteStore({ link, name, store, authId, access, cache, end: () => link.stop() });
+  const { address, end } = connectStore(options);
+  const { mailbox, ...names } = address;
+  return new RemoteStore({ ...names, link: new NetworkLink(mailbox), access, end });
 }
 
-/** A datastore of a server as all threads know it, and this thread's way there. */
+/** A datastore of a server that this process is logged in to. */
 export interface ServerConnection {
+  /** As all threads know it. */
   readonly address: ServerAddress;
-  /** To be stopped. */
-  readonly link: NetworkLink;
+  /** Ends the connections. */
+  end(): void;
 }
 
 /** Logs in; see {@link openServer}. @throws the same */
@@ -69,5 +70,8 @@ export function connectStore(
   }
   const { authId, host, port } = login;
   const name = `${authId}@${host.includes(":") ? `[${host}]` : host}:${port}:${store}`;
-  return { address: { kind: "server", name, store, authId, mailbox, cache }, link };
+  return {
+    address: { kind: "server", name, store, authId, mailbox, cache },
+    end: () => link.stop(),
+  };
 }

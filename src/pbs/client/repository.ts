@@ -22,6 +22,7 @@ export interface DirectoryRepository {
 
 /** A datastore of a server. */
 export interface ServerRepository {
+  /** Tells it from a directory. */
   readonly kind: "server";
   /** `user@realm` */
   readonly user: string;
@@ -29,7 +30,9 @@ export interface ServerRepository {
   readonly token: string | undefined;
   /** Without the brackets of IPv6 addresses. */
   readonly host: string;
+  /** Usually 8007. */
   readonly port: number;
+  /** Name of the datastore. */
   readonly store: string;
 }
 

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { AuthError, UsageError } from "#src/errors.ts";
+import { AuthError, StateError, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { isDirectory } from "#src/io/files/files.ts";
 import { connectStore, type ServerConnection } from "#src/pbs/client/open_server.ts";
 import { parseRepository, type ServerRepository } from "#src/pbs/client/repository.ts";
 import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
+import type { SnapshotInfo } from "#src/pbs/snapshot_types.ts";
 import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
 import {
   formatBackupTime,
@@ -23,7 +24,8 @@ import {
   qualifiedName,
   type SnapshotId,
 } from "#src/pbs/format/snapshot_path.ts";
-import { chooseByTime, firstNames } from "../choice.ts";
+import { chooseByTime, firstNames, LATEST } from "../choice.ts";
+import { hintOfNames } from "../nearest_name.ts";
 import type { Credentials, OpenSourceOptions, Source } from "../source.ts";
 import { openPbsSource } from "./pbs_source.ts";
 
@@ -46,26 +48,30 @@ type NamedStore = ReturnType<typeof openSnapshotStore>;
 export async function openNamedSnapshot(
   place: string,
   item: string | undefined,
-  { credentials, threadCount = 1 }: OpenSourceOptions,
+  { credentials, threadCount = 1, countsLinks, spawn }: OpenSourceOptions,
 ): Promise<Source> {
   using stack = new DisposableStack();
   const server = serverOf(place);
   const store = server === undefined
     ? { kind: "directory", path: directoryOf(place) } as const
-    : stack.adopt(await connect(server, credentials), ({ link }) => link.stop()).address;
+    : stack.adopt(await connect(server, credentials), ({ end }) => end()).address;
   const { snapshot, archive, keyFingerprint } = findPart(store, place, item);
   const key = keyFingerprint === undefined
     ? undefined
     : await credentials?.encryptionKey(keyFingerprint);
-  const source = stack.use(openPbsSource({ store, snapshot, archive, key, threadCount }));
+  const source = stack.use(
+    openPbsSource({ store, snapshot, archive, key, threadCount, countsLinks, spawn }),
+  );
   const kept = stack.move();
   return { ...source, [Symbol.dispose]: () => kept.dispose() };
 }
 
 async function connect(
-  { user, token, host, port, store }: ServerRepository,
+  server: ServerRepository,
   credentials: Credentials | undefined,
 ): Promise<ServerConnection> {
+  if (credentials?.connectServer !== undefined) return await credentials.connectServer(server);
+  const { user, token, host, port, store } = server;
   const authId = token === undefined ? user : `${user}!${token}`;
   const login = await credentials?.serverLogin?.({ host, port, authId });
   if (login !== undefined) return connectStore({ login, store });
@@ -97,8 +103,7 @@ function findPart(address: StoreAddress, place: string, item: string | undefined
     throw new UsageError(`Cannot open "${item}" of "${place}": an archive is one source`);
   }
   if (time === undefined) throw incomplete(place, "group", snapshotNames(store, group));
-  const snapshot = findSnapshot(store, group, time);
-  const { keyFingerprint, files } = store.snapshotInfo(snapshot);
+  const { id: snapshot, keyFingerprint, files } = findSnapshot(store, group, time);
   if (archive !== undefined) return { snapshot, archive, keyFingerprint };
   const parts = files.map(({ name }) => archiveNameOf(name)).filter((name) => !ASIDE.has(name));
   throw incomplete(place, "snapshot", parts.map((name) => `${names.join("/")}/${name}`));
@@ -107,17 +112,47 @@ function findPart(address: StoreAddress, place: string, item: string | undefined
 /** Files of a snapshot that are no backup. */
 const ASIDE: ReadonlySet<string> = new Set(["index.json", "client.log", "catalog.pcat1"]);
 
-function findSnapshot(store: NamedStore, group: GroupId, time: string): SnapshotId {
+function findSnapshot(store: NamedStore, group: GroupId, time: string): SnapshotInfo {
   const snapshots = () =>
     store.snapshots(group).filter((snapshot) => store.snapshotInfo(snapshot).isFinished);
-  return chooseByTime(time, snapshots, `group ${qualifiedName(group)} of "${store.name}"`) ??
-    parseSnapshot(`${formatGroup(group)}/${time}`, group.ns);
+  try {
+    const chosen = chooseByTime(
+      time,
+      snapshots,
+      `group ${qualifiedName(group)} of "${store.name}"`,
+    );
+    return store.snapshotInfo(chosen ?? parseSnapshot(`${formatGroup(group)}/${time}`, group.ns));
+  } catch (error) {
+    throw withCandidates(error, store, group, time);
+  }
+}
+
+/** The error, with what there is where the name may be mistyped. */
+function withCandidates(
+  error: unknown,
+  store: NamedStore,
+  group: GroupId,
+  time: string,
+): unknown {
+  const { message } = error as Error;
+  const wanted = pathOf(group, time);
+  if (error instanceof UsageError) {
+    const hint = hintOfNames(wanted, snapshotNames(store, group));
+    return new UsageError(message, { hint, cause: error });
+  }
+  if (!(error instanceof StateError && error.code === "not-found")) return error;
+  const groups = groupNames(store);
+  const isGroupThere = groups.includes(pathOf(group, LATEST));
+  // What is chosen by time is not mistyped, and the error says what there is.
+  if (isGroupThere && (time === LATEST || time.startsWith("@"))) return error;
+  const hint = isGroupThere
+    ? hintOfNames(wanted, snapshotNames(store, group))
+    : hintOfNames(pathOf(group, LATEST), groups);
+  return new StateError("not-found", message, { hint, cause: error });
 }
 
 function groupNames(store: NamedStore): string[] {
-  return store.namespaces().flatMap((ns) =>
-    store.groups(ns).map((group) => pathOf(group, "latest"))
-  );
+  return store.namespaces().flatMap((ns) => store.groups(ns).map((group) => pathOf(group, LATEST)));
 }
 
 function snapshotNames(store: NamedStore, group: GroupId): string[] {

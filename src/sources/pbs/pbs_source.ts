@@ -31,9 +31,10 @@ import type { LocalSnapshotReader } from "#src/pbs/snapshots/local_snapshot_read
 import { openStorage } from "#src/pbs/storage/open_storage.ts";
 import type { StorageDescription } from "#src/pbs/storage/storage.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
+import type { SpawnThread } from "#src/threads/thread.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
-import type { ArchiveSurvey } from "../pxar/archive_survey.ts";
+import { type ArchiveSurvey, NO_SURVEY } from "../pxar/archive_survey.ts";
 import type {
   Source,
   SourceContent,
@@ -56,6 +57,10 @@ export interface PbsRequest {
   readonly key: Uint8Array | undefined;
   /** Threads that will attach. */
   readonly threadCount: number;
+  /** See `OpenSourceOptions`. */
+  readonly countsLinks?: boolean | undefined;
+  /** See `OpenSourceOptions`. */
+  readonly spawn?: SpawnThread | undefined;
 }
 
 /** See {@link SourceDescription}. */
@@ -81,11 +86,12 @@ export interface PbsDescription extends SourceDescription, ArchiveSurvey {
  *   {@link UsageError} for what a snapshot does not have, or what is none of these
  */
 export function openPbsSource(request: PbsRequest): Source {
-  const { store: place, snapshot: id, archive, key, threadCount } = request;
+  const { store: place, snapshot: id, archive, key, threadCount, countsLinks = true } = request;
   using stack = new DisposableStack();
   const store = stack.adopt(openSnapshotStore(place), (it) => it.close());
   const chunks = createSharedChunkMemory(cacheBytesFor(threadCount));
-  const snapshot = stack.adopt(openReader(store, id, key, { memory: chunks }), (it) => it.close());
+  const shared = { memory: chunks, loader: loaderOf(request.spawn) };
+  const snapshot = stack.adopt(openReader(store, id, key, shared), (it) => it.close());
   const files = requireFiles(snapshot, archive);
   const content = CONTENTS[files.kind];
   const item = [id.group.ns, formatSnapshot(id), nameOf(files)].filter((part) => part !== "");
@@ -101,14 +107,13 @@ export function openPbsSource(request: PbsRequest): Source {
     chunks,
     owner: { uid: host.getEffectiveUid(), gid: host.getEffectiveGid() },
     sizeBytes: 0,
-    linkCounts: new Map(),
-    mayHaveAcls: false,
+    ...(content === "tree" ? NO_SURVEY : ONE_FILE),
   };
   openSnapshotTree(snapshot, description).close();
   const full = {
     ...description,
     sizeBytes: storedSize(snapshot, files),
-    ...(content === "tree" ? surveySnapshotArchive(snapshot, archive) : {}),
+    ...(content === "tree" && countsLinks ? surveySnapshotArchive(snapshot, archive) : {}),
   };
   const kept = stack.move();
   return {
@@ -121,6 +126,9 @@ export function openPbsSource(request: PbsRequest): Source {
   };
 }
 
+/** Of an image or a blob. */
+const ONE_FILE: ArchiveSurvey = { linkCounts: undefined, mayHaveAcls: false };
+
 const CONTENTS: Readonly<Record<ArchiveFiles["kind"], SourceContent>> = {
   "pxar": "tree",
   "split-pxar": "tree",
@@ -132,7 +140,18 @@ const CONTENTS: Readonly<Record<ArchiveFiles["kind"], SourceContent>> = {
 
 function summarize({ kind, name, content, sizeBytes, snapshot }: PbsDescription): SourceSummary {
   const time = formatBackupTime(snapshot.time);
-  return { kind, name, content, time, sizeBytes, postgres: null, chain: [] };
+  const mountable = content !== "blob";
+  return {
+    kind,
+    name,
+    content,
+    time,
+    sizeBytes,
+    postgres: null,
+    chain: [],
+    mountable,
+    why: mountable ? null : "it is a blob, which is read at once",
+  };
 }
 
 /** Opens the archive, image or blob in a thread. @throws what opening a snapshot throws */
@@ -144,8 +163,7 @@ export function attachPbs(
   return waitAt(gate, () => {
     using stack = new DisposableStack();
     const store = stack.adopt(Datastore.over(openStorage(storage)), (it) => it.close());
-    const loader = spawn !== undefined && navigator.hardwareConcurrency > 1 ? { spawn } : undefined;
-    const shared = { memory: chunks, gate, loader };
+    const shared = { memory: chunks, gate, loader: loaderOf(spawn) };
     const snapshot = stack.adopt(openReader(store, id, key, shared), (it) => it.close());
     const tree = stack.adopt(openSnapshotTree(snapshot, description), (it) => it.close());
     const kept = stack.move();
@@ -156,6 +174,11 @@ export function attachPbs(
       close: () => kept.dispose(),
     };
   });
+}
+
+/** On one processor, a thread that reads ahead would only be in the way. */
+function loaderOf(spawn: SpawnThread | undefined): SharedChunks["loader"] {
+  return spawn !== undefined && navigator.hardwareConcurrency > 1 ? { spawn } : undefined;
 }
 
 function openReader(

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
+import { StateError, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { hostFiles } from "#src/io/files/files.ts";
-import { listInstances, readInstance } from "#src/pgprobackup/catalog.ts";
+import { findBackup, listInstances, readInstance } from "#src/pgprobackup/catalog.ts";
 import { inspectChain } from "#src/pgprobackup/chain.ts";
 import { chooseByTime, firstNames } from "../choice.ts";
+import { hintOfNames } from "../nearest_name.ts";
 import type { Source } from "../source.ts";
 import { openPgproSource } from "./pgpro_source.ts";
 
@@ -34,6 +35,10 @@ export function findNamedBackup(place: string, item: string | undefined): NamedB
   if (instance === undefined || id === undefined) throw incomplete(place, instance, store);
   if (more.length > 0) {
     throw new UsageError(`Cannot open "${item}" of "${place}": a backup is one source`);
+  }
+  const instances = listInstances(store);
+  if (!instances.includes(instance)) {
+    throw notFound(`instance "${instance}"`, store, hintOfNames(instance, instances));
   }
   return { store, instance, backupId: chosenId(store, instance, id) };
 }
@@ -61,7 +66,15 @@ function chosenId(store: string, name: string, id: string): string {
   const backups = () =>
     instance.backups.filter((backup) => inspectChain(instance, backup).obstacle === undefined)
       .map(({ id, control }) => ({ id, time: control!.recoveryTime ?? control!.startTime }));
-  return chooseByTime(id, backups, `instance "${name}" of "${store}"`)?.id ?? id;
+  const chosen = chooseByTime(id, backups, `instance "${name}" of "${store}"`);
+  if (chosen !== undefined) return chosen.id;
+  if (findBackup(instance, id) !== undefined) return id;
+  const names = instance.backups.map(({ id }) => `${name}/${id}`);
+  throw notFound(`backup "${name}/${id}"`, store, hintOfNames(`${name}/${id}`, names));
+}
+
+function notFound(what: string, store: string, hint: string): StateError {
+  return new StateError("not-found", `Cannot find ${what} in "${store}"`, { hint });
 }
 
 /** The error for a name that says too little: with what there is. */

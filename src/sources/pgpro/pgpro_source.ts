@@ -131,6 +131,8 @@ function summarize(description: PgproDescription, identity: BackupIdentity): Sou
       timeline: control.timelineId,
     },
     chain: identity.chain,
+    mountable: true,
+    why: null,
   };
 }
 

@@ -14,12 +14,15 @@ import { NO_ACL } from "#src/bytes/acl.ts";
 export interface ArchiveSurvey {
   /**
    * Number of names of each file with several, by the id of its node in the archive's tree: the
-   * offset of its entry.
+   * offset of its entry. Undefined: nobody has counted.
    */
-  readonly linkCounts: ReadonlyMap<number, number>;
+  readonly linkCounts: ReadonlyMap<number, number> | undefined;
   /** A file has an ACL, or not all of them were looked at. */
   readonly mayHaveAcls: boolean;
 }
+
+/** What is known without one. */
+export const NO_SURVEY: ArchiveSurvey = { linkCounts: undefined, mayHaveAcls: true };
 
 /**
  * Reads all metadata of a stream. What lies behind damage is not counted: whoever reads it is told

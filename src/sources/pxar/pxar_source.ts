@@ -11,14 +11,20 @@ import { openGated } from "#src/io/wait_gate.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
-import type { Source, SourceDescription, SourceSummary, SourceThread } from "../source.ts";
+import type {
+  OpenSourceOptions,
+  Source,
+  SourceDescription,
+  SourceSummary,
+  SourceThread,
+} from "../source.ts";
 import {
   existingPayloadPath,
   openSourcePair,
   openStreamsByName,
   realPath,
 } from "./archive_files.ts";
-import { type ArchiveSurvey, surveyArchive } from "./archive_survey.ts";
+import { type ArchiveSurvey, NO_SURVEY, surveyArchive } from "./archive_survey.ts";
 import { identifyFiles } from "./file_marks.ts";
 
 /** See {@link SourceDescription}. All paths are absolute. */
@@ -52,10 +58,12 @@ export function locateArchive(path: string, askedPayloadPath: string | undefined
  *
  * @throws {FormatError | OsError}
  */
-export function openPxarSource({ path, payloadPath }: ArchivePlace): Source {
+export function openPxarSource(
+  { path, payloadPath }: ArchivePlace,
+  { countsLinks = true }: Pick<OpenSourceOptions, "countsLinks"> = {},
+): Source {
   const files = payloadPath === undefined ? [path] : [path, payloadPath];
   openFiles({ path, payloadPath }, openNativeSource).close();
-  using streams = openStreamsByName(path, payloadPath);
   const name = formatSourceName({ kind: "pxar", place: path, item: undefined });
   const description: PxarDescription = {
     kind: "pxar",
@@ -65,7 +73,7 @@ export function openPxarSource({ path, payloadPath }: ArchivePlace): Source {
     sizeBytes: files.reduce((sum, each) => sum + sizeOf(each), 0),
     path,
     payloadPath,
-    ...surveyArchive(streams),
+    ...(countsLinks ? surveyFiles({ path, payloadPath }) : NO_SURVEY),
   };
   return {
     description,
@@ -76,8 +84,23 @@ export function openPxarSource({ path, payloadPath }: ArchivePlace): Source {
   };
 }
 
+function surveyFiles({ path, payloadPath }: ArchivePlace): ArchiveSurvey {
+  using streams = openStreamsByName(path, payloadPath);
+  return surveyArchive(streams);
+}
+
 function summarize({ kind, name, content, sizeBytes }: PxarDescription): SourceSummary {
-  return { kind, name, content, time: null, sizeBytes, postgres: null, chain: [] };
+  return {
+    kind,
+    name,
+    content,
+    time: null,
+    sizeBytes,
+    postgres: null,
+    chain: [],
+    mountable: true,
+    why: null,
+  };
 }
 
 /** Opens the archive in a thread. @throws {FormatError | OsError} */

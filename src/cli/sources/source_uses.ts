@@ -1,0 +1,29 @@
+/**
+ * What commands that open sources use of the runtime's permissions.
+ *
+ * @module
+ */
+
+import { serverOfSource } from "#src/sources/registry.ts";
+import { PASSWORD_PROGRAM, SERVER_PASSWORD_PROGRAM } from "../datastore/store_uses.ts";
+import type { ConditionalUse, Uses } from "../permissions.ts";
+
+const ORDINALS = ["", "second "];
+
+/**
+ * Commands whose arguments at these places, counted from 0, are names of sources. For each that is
+ * on a server a thread reaches the network, and nothing else does.
+ */
+export function usesOfSources(...places: readonly number[]): Uses {
+  const servers = places.map((place, index): ConditionalUse => ({
+    use: "network thread",
+    when: `the ${ORDINALS[index]}name is that of a server`,
+    holds: ({ args }) => isOnServer(args[place]),
+  }));
+  return ["read", "ffi", "env", ...servers, SERVER_PASSWORD_PROGRAM, PASSWORD_PROGRAM];
+}
+
+/** Whether a source by that name is on a server; undefined names none. */
+export function isOnServer(name: string | undefined): boolean {
+  return name !== undefined && serverOfSource(name) !== undefined;
+}

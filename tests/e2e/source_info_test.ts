@@ -1,0 +1,99 @@
+/** `pbkfs info`: what a name names, of every kind; and names that name nothing. */
+
+import assert from "node:assert/strict";
+import { backup, parseBackupSpec } from "#src/backup/mod.ts";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
+import { buildDirectoryCatalog } from "#tests/support/directory_catalog.ts";
+import { pbkfsCommand } from "#tests/support/pbkfs.ts";
+import { type CommandResult, runCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
+import { mustPbs, ServedStore } from "./_served_store.ts";
+
+const TIMEOUT_MS = 60_000;
+const SECONDS = 1_700_000_000;
+const SNAPSHOT = "host/x/2023-11-14T22:13:20Z";
+
+function info(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
+  return runCommand(pbkfsCommand(["info", ...args]), { env, timeoutMs: TIMEOUT_MS, check: false });
+}
+
+async function infoJson(name: string): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await info([name, "--format", "json"]);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+/** A catalog and a datastore. */
+function makePlaces(home: TempDirectory): void {
+  const tree = home.join("tree");
+  Deno.mkdirSync(tree);
+  Deno.writeTextFileSync(`${tree}/PG_VERSION`, "15\n");
+  buildDirectoryCatalog(home.join("catalog"), tree);
+  Deno.mkdirSync(home.join("store/.chunks"), { recursive: true });
+  const store = Datastore.open(home.join("store"), { access: "write" });
+  const group = { ns: ROOT_NAMESPACE, type: "host", id: "x" } as const;
+  const writer = store.startSnapshot({ group, time: SECONDS });
+  backup(writer, [`root.pxar:${tree}`].map(parseBackupSpec), { mode: "legacy" });
+  store.close();
+}
+
+Deno.test("info says the same of every kind, and names what it is in full", async () => {
+  using home = new TempDirectory("info");
+  makePlaces(home);
+  const backup = await infoJson(`${home.path}/catalog#directory/latest`);
+  assert.equal(backup.kind, "pgpro");
+  assert.match(String(backup.name), /^pgpro:.*\/catalog#directory\/[0-9A-Z]{6}$/);
+  const archive = await infoJson(`${home.path}/store#host/x/latest/root.pxar`);
+  assert.equal(archive.name, `pbs:${home.path}/store#${SNAPSHOT}/root.pxar`);
+  assert.equal(archive.time, "2023-11-14T22:13:20Z");
+  assert.deepEqual(Object.keys(archive), Object.keys(backup));
+  const { stdout } = await info([String(archive.name)]);
+  assert.match(stdout, /^ +Name: pbs:.*\n +Kind: pbs\n +Time: 2023-11-14T22:13:20Z\n/);
+});
+
+Deno.test("a mistyped name is answered with the nearest one, and with what there is", async () => {
+  using home = new TempDirectory("info");
+  makePlaces(home);
+  const { name } = await infoJson(`${home.path}/catalog#directory/latest`);
+  const id = String(name).slice(-6);
+  const cases: readonly (readonly [name: string, hint: RegExp])[] = [
+    [`catlog#directory/${id}`, /Did you mean ".*\/catalog"\?/],
+    [`catalog#directry/${id}`, /Did you mean "directory"\?/],
+    [`catalog#directory/${id.slice(0, 5)}`, new RegExp(`Did you mean "directory/${id}"\\?`)],
+    [`catalog#directory`, new RegExp(`one of: directory/${id}`)],
+    ["store#host/y/latest/root.pxar", /Did you mean "host\/x\/latest"\?/],
+    ["store#host/x/2023-11-14T22:13:21Z/root.pxar", new RegExp(`Did you mean "${SNAPSHOT}"\\?`)],
+    ["store#host/x/2023-11-14/root.pxar", new RegExp(`There is: ${SNAPSHOT}`)],
+    ["store#host/x/latest", /there is: host\/x\/latest\/root\.pxar/],
+    ["store", /there is: host\/x\/latest/],
+    ["tree/PG_VERSION", /Looked for: /],
+  ];
+  for (const [place, hint] of cases) {
+    const { code, stdout, stderr } = await info([`${home.path}/${place}`]);
+    assert.notEqual(code, 0, place);
+    assert.equal(stdout, "");
+    assert.match(stderr, hint, place);
+  }
+});
+
+Deno.test("info logs in to the server of a name, and has the key that the snapshot needs", async () => {
+  await using served = await ServedStore.start();
+  const { home, repository, secrets } = served;
+  const key = home.join("key");
+  await mustPbs(["key", "create", key, "--kdf", "none"]);
+  Deno.mkdirSync(home.join("tree"));
+  const root = `root.pxar:${home.join("tree")}`;
+  await served.must(["backup", root, "--backup-id", "sealed", "--keyfile", key]);
+  const env = { PBS_PASSWORD: secrets.password, PBS_FINGERPRINT: secrets.fingerprint };
+  const [login, port, store] = repository.split(":");
+  const name = `pbs://${login}:${port}/${store}#host/sealed/latest/root.pxar`;
+  const found = await info([name, "--keyfile", key, "--format", "json"], env);
+  assert.equal(found.code, 0, found.stderr);
+  assert.ok(JSON.parse(found.stdout).name.startsWith(`pbs:${repository}#host/sealed/2`));
+  const refused = await info([name, "--keyfile", key], { ...env, PBS_PASSWORD: "wrong" });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /error:/);
+  const keyless = await info([name], { ...env, HOME: home.path });
+  assert.equal(keyless.code, 1);
+});
