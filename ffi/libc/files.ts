@@ -112,9 +112,13 @@ export function dup(fd: number): number {
   return check(libc().dup(fd));
 }
 
-/** dup3(2): makes `target` mean what `fd` means, in one step for all threads. */
-export function replaceFd(fd: number, target: number): number {
-  return check(libc().dup3(fd, target, OpenFlag.CLOEXEC));
+/**
+ * dup3(2): makes `target` mean what `fd` means, in one step for all threads.
+ *
+ * @param flags 0: programs that are started get it too
+ */
+export function replaceFd(fd: number, target: number, flags: number = OpenFlag.CLOEXEC): number {
+  return check(libc().dup3(fd, target, flags));
 }
 
 /** read(2) to an address. @returns the number of bytes */

@@ -37,11 +37,15 @@ function send(message: HandshakeMessage): void {
 }
 
 /**
- * Lets a standard descriptor lead to the log, or nowhere. The lowest free number is taken: the one
- * just closed.
+ * Lets a standard descriptor lead to the log, or nowhere. In one step: a number that is free for a
+ * moment is that of the next file which another thread opens.
  */
 function replaceDescriptor(fd: number, logFd: number | undefined): void {
-  host.close(fd);
-  if (logFd === undefined) host.open("/dev/null", host.OpenFlag.WRONLY);
-  else host.dup(logFd);
+  if (logFd !== undefined) {
+    host.replaceFd(logFd, fd, 0);
+    return;
+  }
+  const nowhere = host.unwrap(host.open("/dev/null", host.OpenFlag.WRONLY), "open", "/dev/null");
+  host.replaceFd(nowhere, fd, 0);
+  host.close(nowhere);
 }

@@ -36,7 +36,7 @@ import {
   loadManifest,
 } from "../snapshots/manifest_file.ts";
 import { type OpenStore, writableParts } from "../snapshots/open_store.ts";
-import { removeSnapshotDirectory } from "../snapshots/snapshot_removal.ts";
+import { PENDING_MANIFEST, removeSnapshotDirectory } from "../snapshots/snapshot_removal.ts";
 import { lastFinished, lockNewGroup } from "../snapshots/snapshot_start.ts";
 import { isFinished, listSnapshots } from "../snapshots/store_listing.ts";
 import { requireNamespace, requireSnapshot } from "../snapshots/store_places.ts";
@@ -54,8 +54,6 @@ export interface BackupStart {
   readonly isBenchmark: boolean;
 }
 
-/** See the head of the module. */
-const PENDING_MANIFEST = "index.json.pending";
 const BENCHMARK_GROUP = { type: "host", id: "benchmark" };
 const UUID_SIZE = 16;
 
@@ -293,16 +291,10 @@ function removeDead(store: OpenStore, group: GroupId): void {
   }
 }
 
-/** Removes a snapshot that is locked; last what tells that it is to be removed. */
+/** Removes a snapshot that is locked. */
 function removeBackup(store: OpenStore, id: SnapshotId): void {
-  const { files, locks } = writableParts(store);
-  const folder = snapshotDirectory(id);
-  files.remove(`${folder}/${MANIFEST_NAME}`);
-  for (const { name } of files.list(folder)) {
-    if (name !== PENDING_MANIFEST) files.remove(`${folder}/${name}`);
-  }
   removeSnapshotDirectory(store, id);
-  locks.forgetSnapshot(id);
+  writableParts(store).locks.forgetSnapshot(id);
 }
 
 /** Runs something, and refuses with a text where its state does not allow it. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { StateError } from "#src/errors.ts";
+import { OsError, StateError } from "#src/errors.ts";
 import { MANIFEST_NAME } from "../format/manifest.ts";
 import {
   formatGroup,
@@ -16,7 +16,8 @@ import {
 import type { KeptSnapshot } from "../snapshot_types.ts";
 import { type OpenStore, writableParts } from "./open_store.ts";
 import { ProtectedSnapshotError } from "../state_errors.ts";
-import { isProtected, listSnapshots, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
+import { isFinished, isProtected, listSnapshots, NOTES_FILE, OWNER_FILE } from "./store_listing.ts";
+import type { FileStorage } from "../storage/storage.ts";
 import { requireGroup, requireSnapshot } from "./store_places.ts";
 
 /**
@@ -102,12 +103,32 @@ function removeSnapshot(store: OpenStore, snapshot: SnapshotId): void {
   }
 }
 
+/**
+ * What a snapshot's manifest is called before the snapshot is finished, and while it is removed: it
+ * tells what somebody who was killed has left from what others are writing.
+ */
+export const PENDING_MANIFEST = "index.json.pending";
+
 /** Removes the directory of a snapshot that the caller has locked. @throws {OsError} */
 export function removeSnapshotDirectory(store: OpenStore, snapshot: SnapshotId): void {
   const { files } = writableParts(store);
+  const folder = snapshotDirectory(snapshot);
+  if (isFinished(store, snapshot)) markAsRemoved(files, folder);
   // First what makes it a snapshot: whatever happens, nobody takes the rest for a finished one.
-  files.remove(`${snapshotDirectory(snapshot)}/${MANIFEST_NAME}`);
-  files.removeFolderTree(snapshotDirectory(snapshot));
+  files.remove(`${folder}/${MANIFEST_NAME}`);
+  for (const { name } of files.list(folder)) {
+    if (name !== PENDING_MANIFEST) files.remove(`${folder}/${name}`);
+  }
+  files.removeFolderTree(folder);
+}
+
+function markAsRemoved(files: FileStorage, folder: string): void {
+  try {
+    files.replace(`${folder}/${PENDING_MANIFEST}`, new Uint8Array(0));
+  } catch (error) {
+    // On a full disk it must be possible to remove something, even if a kill leaves a part of it.
+    if (!(error instanceof OsError)) throw error;
+  }
 }
 
 /** Whether there is a manifest that somebody could change: what is no file needs no lock. */
