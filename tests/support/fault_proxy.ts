@@ -7,8 +7,10 @@
 export interface Fault {
   readonly kind: "cut" | "truncate" | "corrupt" | "duplicate" | "delay" | "stall";
   readonly direction: "to server" | "to client";
-  /** Offset of the byte. */
+  /** Offset of the byte, counted from {@link FaultProxy.begin}, or from the first one. */
   readonly at: number;
+  /** Nothing is done before {@link FaultProxy.begin}. Default: false. */
+  readonly isLater?: boolean;
   /** Which connection, counted from 0. Default: each. */
   readonly connection?: number;
 }
@@ -20,6 +22,8 @@ export interface FaultProxy {
   readonly strikes: number;
   /** Bytes that came so far, by connection in the order of their beginnings. */
   readonly traffic: readonly Readonly<Record<Fault["direction"], number>>[];
+  /** From now on bytes are counted that a later fault is for. */
+  begin(): void;
 }
 
 const DELAY_MS = 30;
@@ -34,7 +38,15 @@ export async function faultProxy(
   const open = new Set<Deno.TcpConn>();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const traffic: Record<Fault["direction"], number>[] = [];
-  const proxy = { port: (listener.addr as Deno.NetAddr).port, strikes: 0, traffic };
+  let begin: Record<Fault["direction"], number> | undefined;
+  const proxy = {
+    port: (listener.addr as Deno.NetAddr).port,
+    strikes: 0,
+    traffic,
+    begin() {
+      begin ??= { ...traffic[fault?.connection ?? 0]! };
+    },
+  };
   const pump = async (
     from: Deno.TcpConn,
     to: Deno.TcpConn,
@@ -47,7 +59,8 @@ export async function faultProxy(
     let offset = 0;
     for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
       let part = buffer.slice(0, size);
-      const at = own === undefined ? -1 : own.at - offset;
+      const from = own?.isLater !== true ? 0 : begin?.[direction];
+      const at = own === undefined || from === undefined ? -1 : from + own.at - offset;
       offset += size;
       traffic[connection]![direction] = offset;
       if (at >= 0 && at < size) {

@@ -6,7 +6,10 @@
 
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { type GroupId, ROOT_NAMESPACE, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import type { SnapshotReader, SnapshotStore, SnapshotWriter } from "#src/pbs/ports.ts";
+import type { SnapshotReader, SnapshotWriter } from "#src/pbs/ports.ts";
+import type { CopyableStore } from "#src/pbs/sync/ports.ts";
+import { syncStores } from "#src/pbs/sync/sync_stores.ts";
+import { openStore } from "#tests/support/pbs_activity.ts";
 import { Random } from "#tests/support/property_random.ts";
 
 /** Files of a snapshot, and what is in them. */
@@ -14,11 +17,13 @@ export type Content = Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
 
 /** One thing that a client does. Plain values: it is sent to the client's thread. */
 export interface Step {
-  readonly what: "back up" | "restore" | "look around";
+  readonly what: "back up" | "restore" | "look around" | "sync to" | "sync from";
   /** Of the group, and of what is backed up. */
   readonly seed: number;
   /** Of the snapshot; they follow each other. */
   readonly time: number;
+  /** The other store of a sync. */
+  readonly localPath?: string | undefined;
 }
 
 const STREAM = "root.pxar.didx";
@@ -81,8 +86,16 @@ export function notesOf({ seed, time }: Step): string {
   return `looked at seed ${seed}, ${time}`;
 }
 
+/** Copies the snapshots of a step's group. @throws what that failed with */
+function copyGroup(source: CopyableStore, target: CopyableStore, step: Step): void {
+  const { group } = snapshotOf(step);
+  for (const { error } of syncStores(source, target, { groups: [group] }).outcomes) {
+    if (error !== undefined) throw error;
+  }
+}
+
 /** Does a step. @returns what was read, if anything */
-export function takeStep(store: SnapshotStore, step: Step): Content {
+export function takeStep(store: CopyableStore, step: Step): Content {
   const snapshot = snapshotOf(step);
   switch (step.what) {
     case "back up":
@@ -95,6 +108,17 @@ export function takeStep(store: SnapshotStore, step: Step): Content {
       store.setNotes(snapshot, notesOf(step));
       const { notes = "" } = store.snapshotInfo(snapshot);
       return { listed: Uint8Array.of(Number(listed)), notes: new TextEncoder().encode(notes) };
+    }
+    case "sync to":
+    case "sync from": {
+      const local = openStore(step.localPath!, 20_000);
+      try {
+        if (step.what === "sync to") copyGroup(local, store, step);
+        else copyGroup(store, local, step);
+        return {};
+      } finally {
+        local.close();
+      }
     }
   }
 }

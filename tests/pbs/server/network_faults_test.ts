@@ -18,8 +18,9 @@ import { snapshotDirectory } from "#src/pbs/format/snapshot_path.ts";
 import { verifyStore } from "#src/pbs/verify/verify_store.ts";
 import { answerMail } from "#src/threads/mailbox/answering.ts";
 import { type Fault, type FaultProxy, faultProxy } from "#tests/support/fault_proxy.ts";
-import { assertSound, openStore } from "#tests/support/pbs_activity.ts";
+import { assertSound, makeStore, openStore } from "#tests/support/pbs_activity.ts";
 import { Random } from "#tests/support/property_random.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
   type Content,
   contentOf,
@@ -68,7 +69,22 @@ const PHASES: Readonly<Record<Step["what"], readonly string[]>> = {
   ],
   "restore": ["connection 0", "connection 1", "GET /download", "GET /chunk"],
   "look around": ["connection 0"],
+  "sync to": [
+    "connection 0",
+    "connection 1",
+    "GET /previous",
+    "POST /fixed_index",
+    "POST /fixed_chunk",
+    "PUT /fixed_index",
+    "POST /dynamic_chunk",
+    "POST /dynamic_close",
+    "POST /blob",
+    "POST /finish",
+  ],
+  "sync from": ["connection 0", "connection 1", "GET /download", "GET /chunk"],
 };
+/** Of a sync there are fewer. */
+const SYNC_CASES = 2;
 
 /** Where in a conversation a phase begins. */
 interface Mark {
@@ -155,7 +171,14 @@ class Client {
 /** The server, its store, and whoever logs in to it. */
 class FaultScene implements AsyncDisposable {
   readonly #network: NetworkScene;
+  /** The server's store. */
   readonly #local: Datastore;
+  readonly #home = new TempDirectory("faults");
+  /** What is synced to the server, and what from it. */
+  readonly #others = {
+    "sync to": this.#makeOther("source"),
+    "sync from": this.#makeOther("target"),
+  };
   readonly #login: ServerLogin;
   /** How often bytes were struck, by phase. */
   readonly strikes = new Map<string, number>();
@@ -177,6 +200,12 @@ class FaultScene implements AsyncDisposable {
     const fingerprint = await fingerprintOfPem(network.certificate);
     const login = { host, port, authId: AUTH_ID, password: ticket, fingerprint, authorities: [] };
     return new FaultScene(network, login);
+  }
+
+  /** A step with the store that it syncs, if it does. */
+  step(what: Step["what"], seed: number): Step {
+    const other = what === "sync to" || what === "sync from" ? this.#others[what] : undefined;
+    return { what, seed, time: FIRST_TIME + 1, localPath: other?.localPath };
   }
 
   /** Learns where the phases of a step begin. */
@@ -206,7 +235,8 @@ class FaultScene implements AsyncDisposable {
     this.#prepare(step);
     const place = `${JSON.stringify(step)}, ${phase}: ${JSON.stringify(fault)}`;
     const result = await this.#through(fault, async (proxy, login) => {
-      const connecting = { login, times: SHORT_TIMES };
+      const onCall = (call: string) => call === phase && proxy.begin();
+      const connecting = { login, times: SHORT_TIMES, onCall };
       const result = await client.connected(connecting, (take) => take(step));
       if (proxy.strikes > 0) count(this.strikes, `${step.what}: ${phase}`);
       if ("failure" in result) {
@@ -231,15 +261,27 @@ class FaultScene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#local.close();
+    for (const store of [this.#local, ...Object.values(this.#others)]) store.close();
+    this.#home[Symbol.dispose]();
     await this.#network[Symbol.asyncDispose]();
   }
 
   /** Makes what is there before the step: a snapshot to be based on, or to be read. */
   #prepare(step: Step): void {
-    const first = step.what === "back up" ? before(step) : step;
-    const writer = this.#local.startSnapshot({ ...snapshotOf(first), owner: AUTH_ID });
-    writeSnapshot(writer, contentOf(first));
+    const isSent = step.what === "back up" || step.what === "sync to";
+    this.#make(this.#local, isSent ? before(step) : step);
+    if (step.what !== "sync to") return;
+    for (const one of [before(step), step]) this.#make(this.#others["sync to"], one);
+  }
+
+  #make(store: Datastore, step: Step): void {
+    writeSnapshot(store.startSnapshot({ ...snapshotOf(step), owner: AUTH_ID }), contentOf(step));
+  }
+
+  #makeOther(name: string): Datastore {
+    const path = this.#home.join(name);
+    makeStore(path);
+    return openStore(path, 20_000);
   }
 
   async #through<Result>(
@@ -255,16 +297,17 @@ class FaultScene implements AsyncDisposable {
 
   #checkStored(step: Step, result: StepResult): void {
     const id = snapshotOf(step);
-    const folder = `${this.#network.storePath}/${snapshotDirectory(id)}`;
-    const listed = this.#local.snapshots(id.group).some(({ time }) => time === id.time);
+    const store = step.what === "sync from" ? this.#others[step.what] : this.#local;
+    const folder = `${store.localPath}/${snapshotDirectory(id)}`;
+    const listed = store.snapshots(id.group).some(({ time }) => time === id.time);
     equal(hostFiles.status(folder) !== undefined, listed);
     if ("content" in result) this.#checkResult(step, result.content);
     else ok(listed || step.what === "back up");
     if (listed) {
-      ok(this.#local.snapshotInfo(id).isFinished);
-      deepEqual(readSnapshot(this.#local.openSnapshot(id)), contentOf(step));
+      ok(store.snapshotInfo(id).isFinished);
+      deepEqual(readSnapshot(store.openSnapshot(id)), contentOf(step));
     }
-    const report = verifyStore(this.#local, { kind: "group", group: id.group });
+    const report = verifyStore(store, { kind: "group", group: id.group });
     deepEqual(report.snapshots.flatMap(({ faults }) => faults.map(({ message }) => message)), []);
   }
 
@@ -290,7 +333,12 @@ class FaultScene implements AsyncDisposable {
   #checkResult(step: Step, content: Content): void {
     switch (step.what) {
       case "back up":
+      case "sync to":
         return deepEqual(readSnapshot(this.#local.openSnapshot(snapshotOf(step))), contentOf(step));
+      case "sync from": {
+        const target = this.#others["sync from"];
+        return deepEqual(readSnapshot(target.openSnapshot(snapshotOf(step))), contentOf(step));
+      }
       case "restore":
         return deepEqual(content, contentOf(step));
       case "look around":
@@ -309,24 +357,33 @@ function count(counts: Map<string, number>, key: string): void {
 }
 
 /** Faults of every kind in both directions of every phase. */
-function casesOf(what: Step["what"], marks: readonly Mark[], firstSeed: number): Case[] {
+function casesOf(
+  what: Step["what"],
+  marks: readonly Mark[],
+  firstSeed: number,
+  stepOf: (seed: number) => Step,
+): Case[] {
   const random = new Random(firstSeed);
   let seed = firstSeed;
+  const count = what.startsWith("sync") ? SYNC_CASES : CASES;
   return marks.filter(({ phase }) => PHASES[what].includes(phase)).flatMap((mark, number) =>
     (["to server", "to client"] as const).flatMap((direction, side) => {
       const from = mark.begin[direction];
       const ends = marks.filter(({ connection }) => connection === mark.connection)
         .map(({ begin }) => begin[direction]).filter((end) => end > from);
       const to = ends.length === 0 ? from + 1 : Math.min(...ends);
-      return Array.from({ length: CASES }, (_, index): Case => {
+      return Array.from({ length: count }, (_, index): Case => {
         // What only time ends takes its time.
-        const kind = index === 0 && number % 2 === side ? "stall" : KINDS[index % KINDS.length]!;
-        const at = random.between(from, to - 1);
-        const step = { what, seed: ++seed, time: FIRST_TIME + 1 };
+        const kind = index === 0 && number % 2 === side
+          ? "stall"
+          : KINDS[(index + number) % KINDS.length]!;
+        // The bytes before a call are more or fewer from case to case.
+        const isLater = !mark.phase.startsWith("connection");
+        const at = random.between(from, to - 1) - (isLater ? from : 0);
         return {
-          step,
+          step: stepOf(++seed),
           phase: mark.phase,
-          fault: { kind, direction, at, connection: mark.connection },
+          fault: { kind, direction, at, isLater, connection: mark.connection },
         };
       });
     })
@@ -338,11 +395,11 @@ Deno.test("Faults of the network in every phase: right bytes or a typed error, n
   const clients = Array.from({ length: LANES }, () => new Client());
   try {
     const cases: Case[] = [];
-    for (const what of ["back up", "restore", "look around"] as const) {
+    for (const what of Object.keys(PHASES) as Step["what"][]) {
       const firstSeed = 10_000 * (Object.keys(PHASES).indexOf(what) + 1);
-      const step = { what, seed: firstSeed, time: FIRST_TIME + 1 };
-      const marks = await scene.marks(clients[0]!, step);
-      cases.push(...casesOf(what, marks, firstSeed));
+      const stepOf = (seed: number) => scene.step(what, seed);
+      const marks = await scene.marks(clients[0]!, stepOf(firstSeed));
+      cases.push(...casesOf(what, marks, firstSeed, stepOf));
     }
     const total = cases.length;
     await Promise.all(clients.map(async (client) => {
