@@ -38,7 +38,11 @@ class TaskLog {
     const line = `${text.replaceAll(/[\p{Cc}]+/gu, " ")}\n`;
     this.#size += line.length;
     if (this.#size > TASK_LOG_SIZE_MAX) return;
-    Deno.writeTextFileSync(this.#path, line, { append: true });
+    try {
+      Deno.writeTextFileSync(this.#path, line, { append: true });
+    } catch {
+      // A full disk is a reason to collect garbage, and none to stop that.
+    }
   }
 }
 

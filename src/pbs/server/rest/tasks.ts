@@ -4,11 +4,15 @@
  *     tasks.jsonl        a line for the beginning and one for the end of each task
  *     <hash>.log         lines of a task, named by the hash of its UPID
  *
+ * What runs is known in memory: a full disk keeps neither a server from starting nor garbage from
+ * being collected, which is what it needs then.
+ *
  * @module
  */
 
 import { createHash } from "node:crypto";
 import { Failure } from "#src/errors.ts";
+import { replaceFile } from "#src/io/files/whole_file.ts";
 import { currentSeconds } from "../../clock.ts";
 import { parseUpid, type Upid } from "../../format/upid.ts";
 import { newTask } from "../../task.ts";
@@ -54,6 +58,8 @@ export class Tasks {
   /** Oldest first. */
   readonly #tasks = new Map<string, Task>();
   readonly #running = new Set<Promise<void>>();
+  /** The last line of the index may be a part of one. */
+  #isTorn = false;
 
   /** Reads what former servers have left. @throws {Error} when the folder cannot be made */
   constructor(folder: string) {
@@ -87,7 +93,9 @@ export class Tasks {
     this.#tasks.set(upid, task);
     this.#trim();
     this.#append({ upid, store });
-    Deno.writeTextFileSync(this.#logPath(upid), `starting ${type} ${id}\n`);
+    writeIfPossible(() => {
+      Deno.writeTextFileSync(this.#logPath(upid), `starting ${type} ${id}\n`);
+    });
     const ended = this.#run(task, run).finally(() => this.#running.delete(ended));
     this.#running.add(ended);
     return upid;
@@ -147,12 +155,8 @@ export class Tasks {
     const endTime = currentSeconds();
     task.record = { ...task.record, endTime, status };
     const line = status === "OK" ? "TASK OK\n" : `TASK ERROR: ${status}\n`;
-    try {
-      await Deno.writeTextFile(logPath, line, { append: true });
-      this.#append({ upid, store: task.record.store, endTime, status });
-    } catch {
-      // A full disk must not end the server; the status is in memory.
-    }
+    writeIfPossible(() => Deno.writeTextFileSync(logPath, line, { append: true }));
+    this.#append({ upid, store: task.record.store, endTime, status });
   }
 
   #entry(upid: string): Task {
@@ -176,9 +180,9 @@ export class Tasks {
   }
 
   #append(line: IndexLine): void {
-    Deno.writeTextFileSync(this.#indexPath, `${JSON.stringify(line)}\n`, {
-      append: true,
-      mode: 0o600,
+    const text = `${this.#isTorn ? "\n" : ""}${JSON.stringify(line)}\n`;
+    this.#isTorn = !writeIfPossible(() => {
+      Deno.writeTextFileSync(this.#indexPath, text, { append: true, mode: 0o600 });
     });
   }
 
@@ -187,9 +191,12 @@ export class Tasks {
       const { upid, store, endTime, status } = record;
       return `${JSON.stringify({ upid, store, endTime, status })}\n`;
     });
-    const temporary = `${this.#indexPath}.new`;
-    Deno.writeTextFileSync(temporary, lines.join(""), { mode: 0o600 });
-    Deno.renameSync(temporary, this.#indexPath);
+    const path = this.#indexPath;
+    const bytes = new TextEncoder().encode(lines.join(""));
+    const isWritten = writeIfPossible(() => {
+      replaceFile(path, `${path}.new`, bytes, { mode: 0o600, isDurable: true });
+    });
+    this.#isTorn = !isWritten;
   }
 
   get #indexPath(): string {
@@ -199,6 +206,16 @@ export class Tasks {
   /** The parts of a UPID may be longer than a file's name. */
   #logPath(upid: string): string {
     return `${this.#folder}/${createHash("sha256").update(upid).digest("hex").slice(0, 40)}.log`;
+  }
+}
+
+/** @returns whether it could be done */
+function writeIfPossible(write: () => void): boolean {
+  try {
+    write();
+    return true;
+  } catch {
+    return false;
   }
 }
 
