@@ -147,13 +147,20 @@ function acceptNoChange(former: Binding, source: SourceMark, isForced: boolean):
   if (isForced) return change;
   throw new StateError(
     "source-changed",
-    `Cannot mount: "${name}" ${change} since the diff directory was made over it`,
+    `Cannot mount: "${name}" ${change} since the diff directory was made over it` +
+      describeChange(former.source!.ids, source.ids),
     {
       hint: "What was written may not fit what is there now. Bring back the former content, or " +
         "give another diff directory",
       option: "force",
     },
   );
+}
+
+/** The first of the ids that is another one, for a message. */
+function describeChange(former: readonly string[], ids: readonly string[]): string {
+  const index = ids.findIndex((id, position) => id !== former[position]);
+  return index < 0 || former.length !== ids.length ? "" : `: ${ids[index]}, not ${former[index]}`;
 }
 
 /** Refuses a diff over a source of another kind. @throws {StateError} `bound-elsewhere` */

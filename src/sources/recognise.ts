@@ -7,9 +7,10 @@
 
 import { Errno, FormatError, OsError, UsageError } from "#src/errors.ts";
 import { nativeBufferOf } from "#ffi/libc/calls.ts";
-import { hostFiles } from "#src/io/files/files.ts";
+import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { parseBlobHeader } from "#src/pbs/format/blob.ts";
+import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import { DYNAMIC_INDEX_MAGIC } from "#src/pbs/format/dynamic_index.ts";
 import { FIXED_INDEX_MAGIC } from "#src/pbs/format/fixed_index.ts";
 import { decodeItem, HEADER_SIZE, Item } from "#src/pxar/format/item.ts";
@@ -23,6 +24,19 @@ import { locateIndex, locateSnapshot } from "./pbs/snapshot_place.ts";
 export interface RecognisedName extends SourceName {
   /** What lies there. */
   readonly kind: SourceKindName;
+}
+
+/**
+ * A name with its kind: the one it says, or what lies there. A datastore may be called
+ * `dir:PATH#ITEM`, as in PBS_REPOSITORY: a directory has no items.
+ *
+ * @throws what {@link recognise} throws
+ */
+export function resolveName({ kind, place, item }: SourceName): RecognisedName {
+  if (kind === undefined) return recognise({ place, item });
+  const isStore = kind === "dir" && item !== undefined &&
+    isDirectory(`${absolutePath(place)}/${CHUNKS_DIRECTORY}`);
+  return { kind: isStore ? "pbs" : kind, place, item };
 }
 
 /**
@@ -61,17 +75,10 @@ function hintBeside(path: string): string | undefined {
   }
 }
 
-/** Entries of directories that are no sources, for messages. */
-const OTHER_DIRECTORIES: readonly (readonly [entry: string, what: string])[] = [
-  ["backup_manifest", "a base backup of PostgreSQL"],
-  ["backup.manifest", "a backup of pgBackRest"],
-  ["PG_VERSION", "a data directory of PostgreSQL"],
-];
-
 function recogniseDirectory(path: string): RecognisedName | string {
   const has = (name: string, kind: "file" | "directory") =>
     hostFiles.status(`${path}/${name}`)?.kind === kind;
-  if (has(".chunks", "directory")) return { kind: "pbs", place: path, item: undefined };
+  if (has(CHUNKS_DIRECTORY, "directory")) return { kind: "pbs", place: path, item: undefined };
   if (has("index.json.blob", "file")) {
     const { storePath, snapshot } = locateSnapshot(path);
     return { kind: "pbs", place: storePath, item: itemOf(snapshot) };
@@ -81,8 +88,9 @@ function recogniseDirectory(path: string): RecognisedName | string {
   if (has("backups", "directory") && has("wal", "directory")) {
     return { kind: "pgpro", place: path, item: undefined };
   }
-  const other = OTHER_DIRECTORIES.find(([entry]) => has(entry, "file"));
-  return other === undefined ? "a directory of something else" : other[1];
+  // Its files are compressed and bundled: nobody wants to see them as they lie there.
+  if (has("backup.manifest", "file")) return "a backup of pgBackRest";
+  return { kind: "dir", place: path, item: undefined };
 }
 
 /** A directory `depth` names below `backups/` of a catalog. */
@@ -167,6 +175,6 @@ function unknown(place: string, found: string): UsageError {
     hint:
       "Looked for: a catalog or backup of pg_probackup (backups/ and wal/, backup.control); a " +
       "datastore (.chunks), a snapshot in it (index.json.blob), an index or blob of that; a pxar " +
-      "archive (by its first bytes)",
+      "archive (by its first bytes); any other directory. `dir:PATH` is a directory whatever is in it",
   });
 }

@@ -6,6 +6,8 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { MountableTree } from "#src/tree/node.ts";
+import { attachDirectory } from "./directory/directory_source.ts";
+import { openNamedDirectory } from "./directory/named_directory.ts";
 import { parseSourceName, type SourceKindName } from "./name.ts";
 import { openNamedBackup } from "./pgpro/named_backup.ts";
 import { attachPgpro } from "./pgpro/pgpro_source.ts";
@@ -14,7 +16,7 @@ import { openNamedSnapshot, serverOf } from "./pbs/named_snapshot.ts";
 import { attachPbs } from "./pbs/pbs_source.ts";
 import { openNamedArchive } from "./pxar/named_archive.ts";
 import { attachPxar } from "./pxar/pxar_source.ts";
-import { recognise } from "./recognise.ts";
+import { resolveName } from "./recognise.ts";
 import type { OpenSourceOptions, Source, SourceDescription, SourceThread } from "./source.ts";
 
 /** What there is to a kind. */
@@ -31,6 +33,7 @@ const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
   pgpro: { open: openNamedBackup, attach: attachPgpro },
   pxar: { open: openNamedArchive, attach: attachPxar },
   pbs: { open: openNamedSnapshot, attach: attachPbs, serverOf },
+  dir: { open: openNamedDirectory, attach: attachDirectory },
 };
 
 /**
@@ -57,9 +60,8 @@ const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
  * @throws {Failure} what opening a source of the kind throws
  */
 export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<Source> {
-  const name = parseSourceName(text);
-  const { kind, place, item } = name.kind === undefined ? recognise(name) : name;
-  return await KINDS[kind!].open(place, item, options);
+  const { kind, place, item } = resolveName(parseSourceName(text));
+  return await KINDS[kind].open(place, item, options);
 }
 
 /**

@@ -35,8 +35,11 @@ export interface SourceDescription {
   readonly label: string;
   /** What its tree is. */
   readonly content: SourceContent;
-  /** Space that it takes where it is stored, in bytes. */
-  readonly sizeBytes: number;
+  /**
+   * Space that it takes where it is stored, in bytes; null where that takes a walk through all of
+   * it.
+   */
+  readonly sizeBytes: number | null;
   /** Files have POSIX ACLs, or nobody has looked. */
   readonly mayHaveAcls: boolean;
 }
@@ -75,8 +78,8 @@ export interface SourceSummary {
   readonly content: SourceContent;
   /** The moment that it shows, ISO 8601 in UTC; null where nothing tells. */
   readonly time: string | null;
-  /** Space that it takes where it is stored. */
-  readonly sizeBytes: number;
+  /** See {@link SourceDescription.sizeBytes}. */
+  readonly sizeBytes: number | null;
   /** Null where it is not known to be a data directory. */
   readonly postgres: PostgresFacts | null;
   /** Ids of the backups that it is put together from, oldest first; empty for what stands alone. */

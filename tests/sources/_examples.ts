@@ -169,6 +169,15 @@ export const EXAMPLES: readonly SourceExample[] = [
     make: (directory, version) => makeSnapshot(directory, version, "legacy"),
   },
   {
+    title: "a directory",
+    kind: "dir",
+    content: "tree",
+    name: "tree",
+    fullName: /^dir:DIR\/tree$/,
+    make: (directory, version) => void inTree(directory, version, makeLinkedTree),
+    linked: "PG_VERSION",
+  },
+  {
     title: "a blob of a snapshot",
     kind: "pbs",
     content: "blob",

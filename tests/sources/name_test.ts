@@ -11,7 +11,21 @@ import {
 /** Texts that are made of what has a meaning in names, mostly. */
 const texts = fc.array(
   fc.oneof(
-    fc.constantFrom("#", "%", "%23", "%25", "%2523", "pgpro:", "pxar:", "pbs:", ":", "/", ".", "a"),
+    fc.constantFrom(
+      "#",
+      "%",
+      "%23",
+      "%25",
+      "%2523",
+      "pgpro:",
+      "pxar:",
+      "pbs:",
+      "dir:",
+      ":",
+      "/",
+      ".",
+      "a",
+    ),
     fc.string({ unit: "binary", minLength: 1, maxLength: 3 }),
   ),
   { minLength: 1, maxLength: 8 },
@@ -56,6 +70,7 @@ const NAMES: readonly [string, Partial<SourceName>][] = [
     place: "dir:/srv/store",
     item: "host/elsa/latest/root.pxar",
   }],
+  ["dir:/a/directory", { kind: "dir", place: "/a/directory" }],
   ["./pgpro:x", { place: "./pgpro:x" }],
   ["tester@pbs!tok1@h:8007:main#vm/1", { place: "tester@pbs!tok1@h:8007:main", item: "vm/1" }],
   ["/a%23b#c", { place: "/a#b", item: "c" }],

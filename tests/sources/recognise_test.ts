@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Failure, OsError, StateError, UsageError } from "#src/errors.ts";
 import { openSource } from "#src/sources/mod.ts";
-import { recognise } from "#src/sources/recognise.ts";
+import { parseSourceName } from "#src/sources/name.ts";
+import { recognise, resolveName } from "#src/sources/recognise.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { EXAMPLES, SNAPSHOT } from "./_examples.ts";
@@ -50,6 +51,28 @@ Deno.test("recognise() makes parts of a catalog items of it", () => {
   assert.match(whyNot(home.join("alone")).message, /part of a catalog .* elsewhere/);
 });
 
+Deno.test("recognise() takes any other directory for what it is", () => {
+  using home = new TempDirectory("recognise");
+  for (const name of ["PG_VERSION", "backup_manifest", "x"]) {
+    const place = home.join(`of ${name}`);
+    Deno.mkdirSync(place);
+    Deno.writeTextFileSync(`${place}/${name}`, "15\n");
+    const found = recognise({ place, item: undefined });
+    assert.deepEqual(found, { kind: "dir", place, item: undefined });
+  }
+});
+
+Deno.test("resolveName() takes dir:PATH for a directory, and for a datastore where an item follows", () => {
+  using home = new TempDirectory("recognise");
+  make(home, /^an archive of a snapshot/);
+  const place = home.join("store");
+  const item = "host/x/latest/root.pxar";
+  const resolve = (text: string) => resolveName(parseSourceName(text));
+  assert.deepEqual(resolve(`dir:${place}`), { kind: "dir", place, item: undefined });
+  assert.deepEqual(resolve(`dir:${place}#${item}`), { kind: "pbs", place, item });
+  assert.deepEqual(resolve(`dir:${home.path}#${item}`), { kind: "dir", place: home.path, item });
+});
+
 Deno.test("recognise() makes files and snapshots of a datastore items of it", () => {
   using home = new TempDirectory("recognise");
   make(home, /^an archive of a snapshot/);
@@ -80,8 +103,8 @@ Deno.test("recognise() makes files and snapshots of a datastore items of it", ()
 Deno.test("recognise() says what it has found instead, and what it looked for", async () => {
   using home = new TempDirectory("recognise");
   Deno.mkdirSync(home.join("data"));
-  Deno.writeTextFileSync(home.join("data/PG_VERSION"), "15\n");
-  Deno.mkdirSync(home.join("empty"));
+  Deno.mkdirSync(home.join("repository"));
+  Deno.writeTextFileSync(home.join("repository/backup.manifest"), "");
   await runCommand(["tar", "-cf", home.join("t.pxar"), "-C", home.path, "data"], {
     timeoutMs: 60_000,
   });
@@ -89,8 +112,7 @@ Deno.test("recognise() says what it has found instead, and what it looked for", 
   Deno.writeFileSync(home.join("nothing"), new Uint8Array(0));
   for (
     const [name, found] of [
-      ["data", /data directory of PostgreSQL/],
-      ["empty", /a directory of something else/],
+      ["repository", /a backup of pgBackRest/],
       ["t.pxar", /a tar archive/],
       ["z.pxar", /compressed by zstd/],
       ["nothing", /a file of something else/],

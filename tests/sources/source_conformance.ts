@@ -85,7 +85,8 @@ export function testSource(example: SourceExample): void {
     assert.deepEqual(JSON.parse(JSON.stringify(summary)), summary);
     assert.equal(summary.name, description.name);
     assert.equal(summary.sizeBytes, description.sizeBytes);
-    assert.ok(summary.sizeBytes > 0);
+    assert.equal(summary.sizeBytes === null, example.kind === "dir");
+    assert.ok(summary.sizeBytes !== 0);
     if (summary.time !== null) assert.match(summary.time, TIME);
   });
 

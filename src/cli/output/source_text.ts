@@ -17,7 +17,7 @@ export function formatSummary(summary: SourceSummary): string {
     ["Name", name],
     ["Kind", content === "tree" ? kind : `${kind}, ${content}`],
     ["Time", time ?? undefined],
-    ["Size", formatHumanBytes(sizeBytes)],
+    ["Size", sizeBytes === null ? undefined : formatHumanBytes(sizeBytes)],
     ["PostgreSQL", postgres === null ? undefined : postgresText(postgres)],
     ["Chain", chain.length === 0 ? undefined : chain.join(" → ")],
     ["Mountable", mountable ? "yes" : "no"],

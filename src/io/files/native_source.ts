@@ -64,3 +64,12 @@ export function openNativeSource(path: string): ByteSource {
   }
   return new NativeFileSource(path, fd, stat.size);
 }
+
+/**
+ * As {@link openNativeSource}, of a file that is open. Closing the source closes it.
+ *
+ * @param path for messages
+ */
+export function nativeSourceOf(fd: number, sizeBytes: number, path: string): ByteSource {
+  return new NativeFileSource(path, fd, sizeBytes);
+}

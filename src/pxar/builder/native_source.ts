@@ -113,6 +113,25 @@ function openDirectory(
   return result;
 }
 
+/**
+ * Calls `take` for the names in an open directory, from where it was read to. See
+ * {@link SourceDirectory.list}.
+ */
+export function listDirectory(fd: number, take: (name: string, type: number) => void): number {
+  while (true) {
+    const size = host.getdents(fd, listing);
+    if (size <= 0) return size;
+    for (let offset = 0; offset < size;) {
+      const next = offset + listingView.getUint16(offset + RECORD_LENGTH_OFFSET, true);
+      const start = offset + NAME_OFFSET;
+      const name = decodeFileName(listing.subarray(start, listing.indexOf(0, start)));
+      const type = listing[offset + TYPE_OFFSET]!;
+      offset = next;
+      if (name !== "." && name !== "..") take(name, type);
+    }
+  }
+}
+
 class HostDirectory implements SourceDirectory {
   readonly #fd: number;
   readonly #device: number;
@@ -125,18 +144,7 @@ class HostDirectory implements SourceDirectory {
   }
 
   list(take: (name: string, type: number) => void): number {
-    while (true) {
-      const size = host.getdents(this.#fd, listing);
-      if (size <= 0) return size;
-      for (let offset = 0; offset < size;) {
-        const next = offset + listingView.getUint16(offset + RECORD_LENGTH_OFFSET, true);
-        const start = offset + NAME_OFFSET;
-        const name = decodeFileName(listing.subarray(start, listing.indexOf(0, start)));
-        const type = listing[offset + TYPE_OFFSET]!;
-        offset = next;
-        if (name !== "." && name !== "..") take(name, type);
-      }
-    }
+    return listDirectory(this.#fd, take);
   }
 
   stat(name: string, stat: host.HostStat): number {

@@ -5,12 +5,12 @@
  */
 
 import { notOfKind } from "#src/backup/archive_access.ts";
-import { realPathOfMissing } from "#src/overlay/diff_place.ts";
+import { checkOverlap, realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { formatSourceName, parseSourceName } from "#src/sources/name.ts";
 import { serverOf } from "#src/sources/pbs/named_snapshot.ts";
 import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
-import { recognise, type RecognisedName } from "#src/sources/recognise.ts";
+import { type RecognisedName, resolveName } from "#src/sources/recognise.ts";
 import { openSource } from "#src/sources/registry.ts";
 import type { Credentials } from "#src/sources/source.ts";
 import { backupToMount } from "./backup_to_mount.ts";
@@ -24,8 +24,7 @@ import type { SourceToMount } from "./source_to_mount.ts";
  * @throws {OsError}
  */
 export function nameToMount(text: string): RecognisedName {
-  const { kind, place, item } = parseSourceName(text);
-  if (kind === undefined) return recognise({ place, item });
+  const { kind, place, item } = resolveName(parseSourceName(text));
   return { kind, place: kind === "pbs" ? place : absolutePath(place), item };
 }
 
@@ -54,7 +53,11 @@ export function namedSourceToMount(
         ? []
         : [{ what: "source", path: realPathOfMissing(place.replace(/^dir:(?=\/)/u, "")) }],
 
-    async open({ threadCount }) {
+    async open({ mountPath, threadCount }) {
+      // Whoever walks through the mount would walk through it in itself.
+      if (kind === "dir") {
+        checkOverlap([...this.places(), { what: "mount point", path: mountPath }]);
+      }
       const source = await openSource(formatSourceName(name), { credentials, threadCount });
       if (source.description.content === "blob") {
         source[Symbol.dispose]();

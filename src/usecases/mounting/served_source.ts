@@ -35,7 +35,8 @@ export function openMounted(
   const tree = context.isReserve ? new LateTree(open) : open();
   const showsRestrictedModes = source.mayHaveAcls && !posixAcls;
   if (overlay === undefined) {
-    return new TreeFileSystem(tree, { showsRestrictedModes, sizeBytes: source.sizeBytes });
+    const sizeBytes = source.sizeBytes ?? 0;
+    return new TreeFileSystem(tree, { showsRestrictedModes, sizeBytes });
   }
   const lower = showsRestrictedModes || owner !== undefined
     ? new ShownTree(tree, { withoutAcls: showsRestrictedModes, owner })

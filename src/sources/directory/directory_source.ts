@@ -1,0 +1,96 @@
+/**
+ * A directory of the host as a source.
+ *
+ * @module
+ */
+
+import * as host from "#ffi/libc/calls.ts";
+import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
+import type { MountableTree } from "#src/tree/node.ts";
+import { formatSourceName } from "../name.ts";
+import type { Source, SourceDescription, SourceSummary, SourceThread } from "../source.ts";
+import { DirectoryPlace } from "./directory_place.ts";
+import { identifyDirectory } from "./directory_survey.ts";
+import { DirectoryTree } from "./directory_tree.ts";
+import { createInodeMemory } from "./inode_table.ts";
+
+/** See {@link SourceDescription}. */
+export interface HostDirectoryDescription extends SourceDescription {
+  readonly kind: "dir";
+  /** Absolute, without links: for messages. */
+  readonly path: string;
+  /** The open directory: descriptors are the process's. */
+  readonly fd: number;
+  /** What all threads know of its files; see `inode_table.ts`. */
+  readonly inodes: SharedArrayBuffer;
+}
+
+/**
+ * Opens a directory. Nothing in it is looked at yet.
+ *
+ * @param path absolute, without links
+ * @throws {OsError} when it is none, or may not be read
+ */
+export function openDirectorySource(path: string): Source {
+  const { OpenFlag } = host;
+  const flags = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
+  const fd = host.unwrap(host.open(path, flags), "open", path);
+  using stack = new DisposableStack();
+  stack.defer(() => void host.close(fd));
+  const stat = new host.HostStat();
+  host.unwrap(host.statFd(fd, stat), "stat", path);
+  const description: HostDirectoryDescription = {
+    kind: "dir",
+    name: formatSourceName({ kind: "dir", place: path, item: undefined }),
+    label: path,
+    content: "tree",
+    sizeBytes: null,
+    mayHaveAcls: true,
+    path,
+    fd,
+    inodes: createInodeMemory(stat.device),
+  };
+  const kept = stack.move();
+  return {
+    description,
+    summary: summarize(description),
+    identify() {
+      return Promise.try(() => {
+        const place = openPlace(description, NO_WAIT_GATE);
+        try {
+          return identifyDirectory(place, description.name);
+        } finally {
+          place.close();
+        }
+      });
+    },
+    openTree: () => new DirectoryTree(openPlace(description, NO_WAIT_GATE)),
+    [Symbol.dispose]: () => kept.dispose(),
+  };
+}
+
+function summarize({ kind, name, content, sizeBytes }: HostDirectoryDescription): SourceSummary {
+  return {
+    kind,
+    name,
+    content,
+    time: null,
+    sizeBytes,
+    postgres: null,
+    chain: [],
+    mountable: true,
+    why: null,
+  };
+}
+
+/** Opens the directory in a thread. Nothing is read. */
+export function attachDirectory(
+  description: HostDirectoryDescription,
+  { gate }: SourceThread,
+): MountableTree {
+  return new DirectoryTree(openPlace(description, gate));
+}
+
+function openPlace({ fd, path, inodes }: HostDirectoryDescription, gate: WaitGate): DirectoryPlace {
+  return new DirectoryPlace(fd, path, inodes, gate);
+}
