@@ -70,9 +70,12 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "format",
     "ffi/libc",
   ],
+  // Servers and their programs, whatever their data directory lies on.
+  postgres: ["errors", "format"],
   // What a program does with all of them together; knows no terminal.
   usecases: [
     "sources",
+    "postgres",
     "net",
     "bytes",
     "errors",
@@ -97,6 +100,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "usecases",
     "net",
     "sources",
+    "postgres",
     "bytes",
     "errors",
     "tree",

@@ -11,6 +11,7 @@ import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
+import { runCommand } from "./run.ts";
 import { showCommand } from "./show.ts";
 import { statCommand } from "./stat.ts";
 import { unmountCommand } from "./unmount.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   cleanupCommand,
   infoCommand,
   showCommand,
+  runCommand,
   completionCommand,
 ];
 

@@ -133,6 +133,7 @@ export class MountLife {
     await this.#mountAndServe(mountPath, open?.diff, description, pool);
     if (open === undefined) return log.info("unmounted", { mnt: mountPath });
     this.#frame.news.update({ state: "settling" });
+    if (open.request.isThrowaway === true) return open.diff.abandon();
     settleDiff(open.diff, startSeconds, open.request.skipFsync);
   }
 
