@@ -30,7 +30,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   log: ["errors", "ffi", "ffi/libc"],
   threads: ["errors"],
   // TLS and HTTP, of whatever is asked and answered.
-  net: ["errors"],
+  net: ["bytes", "errors"],
   // Blocks over any tree: no format.
   overlay: ["bytes", "errors", "io", "threads", "tree", "ffi/libc"],
   // A format each. Only a backup of Proxmox is made of chunks.
