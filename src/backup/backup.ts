@@ -8,7 +8,6 @@ import { Errno, OsError, StateError } from "#src/errors.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import { CLIENT_LOG_NAME, ENCRYPTED_KEY_NAME } from "#src/pbs/format/manifest.ts";
 import type { SnapshotSummary, SnapshotWriter } from "#src/pbs/ports.ts";
-import { planArchive } from "#src/pxar/builder/build_archive.ts";
 import { archiveStem, type BackupSpec, checkBackupSpecs } from "./backup_spec.ts";
 import {
   type ArchiveReport,
@@ -18,7 +17,7 @@ import {
   type PlannedArchive,
 } from "./backup_options.ts";
 import { readBlobSource } from "./blob_source.ts";
-import { checkDirectory, DirectoryBackup, directoryToBuild } from "./directory_backup.ts";
+import { checkDirectory, DirectoryBackup, planDirectory } from "./directory_backup.ts";
 import { ImageSource, UnreadableRanges } from "./image_source.ts";
 import { ImageStream, isImageStream, isStandardInput } from "./image_stream.ts";
 
@@ -77,9 +76,7 @@ export function planBackup(
   const archives = specs.map((spec): ArchiveReport => {
     const planned = { spec, files: filesOf(spec, options) };
     options.onArchive?.(planned);
-    const build = spec.kind === "pxar"
-      ? planArchive(...directoryToBuild(spec, options.build))
-      : undefined;
+    const build = spec.kind === "pxar" ? planDirectory(spec, options.build) : undefined;
     const size = build?.contentBytes ?? sizeOf(spec);
     return { ...planned, size, newBytes: 0, newStoredBytes: 0, build, reuse: undefined };
   });

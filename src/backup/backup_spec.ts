@@ -7,7 +7,9 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { MakeBuildSource } from "#src/pxar/builder/source.ts";
+import type { Tree } from "#src/tree/node.ts";
 import { isStandardInput } from "./image_stream.ts";
+import type { PayloadOrigin } from "./original_files.ts";
 import { CLIENT_LOG_NAME } from "#src/pbs/format/manifest.ts";
 
 /** Kinds of archives in a snapshot. */
@@ -23,6 +25,16 @@ export interface BackupSpec {
   readonly path: string;
   /** How a directory is reached that is not one of this computer; `path` is what it has there. */
   readonly makeSource?: MakeBuildSource | undefined;
+  /** A tree that is archived in place of a directory; `path` is what it is called. */
+  readonly tree?: TreeToArchive | undefined;
+}
+
+/** A tree on its way into a snapshot, complete and as it is: files that say so exclude nothing. */
+export interface TreeToArchive {
+  /** It stays the caller's to close. */
+  readonly tree: Tree;
+  /** Where contents of its files lie in the store already. */
+  readonly origins: readonly PayloadOrigin[];
 }
 
 const SPEC = /^([A-Za-z0-9_-]+\.(pxar|img|conf|log)):(.+)$/s;

@@ -9,12 +9,13 @@ import { Failure, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { pxarIndexName, splitIndexNames } from "#src/pbs/format/archive_name.ts";
 import type { IndexedStream, SnapshotWriter } from "#src/pbs/ports.ts";
-import { buildInto } from "#src/pxar/builder/build_archive.ts";
+import { buildInto, planArchive } from "#src/pxar/builder/build_archive.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { PxarEncoder } from "#src/pxar/encoder.ts";
 import type { EntryWriter, StartArchive } from "#src/pxar/new_entry.ts";
+import { archiveTree, planTree } from "#src/transfer/tree_archive.ts";
 import { FileType } from "#src/tree/node.ts";
 import {
   type ArchiveReport,
@@ -25,9 +26,11 @@ import {
 import { archiveStem, type BackupSpec } from "./backup_spec.ts";
 import { SnapshotCatalog } from "./catalog_recorder.ts";
 import { PayloadReuse } from "./payload_reuse.ts";
+import { KeptChunks } from "./kept_chunks.ts";
+import { OriginalFiles, type PayloadOrigin } from "./original_files.ts";
 import { PreviousArchive } from "./previous_archive.ts";
 import { ReuseCounters } from "./reuse_statistics.ts";
-import { ReusingWriter } from "./reusing_writer.ts";
+import { type ReuseBase, ReusingWriter } from "./reusing_writer.ts";
 import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 
@@ -35,8 +38,8 @@ import { SplitWriter } from "./split_writer.ts";
  * Checks that there is a directory, or a link to one; only on this computer. @throws {UsageError}
  * when there is something else @throws {OsError} when there is nothing
  */
-export function checkDirectory({ path, makeSource }: BackupSpec): void {
-  if (makeSource !== undefined) return;
+export function checkDirectory({ path, makeSource, tree }: BackupSpec): void {
+  if (makeSource !== undefined || tree !== undefined) return;
   const stat = new host.HostStat();
   host.unwrap(host.stat(path, stat), "access", path);
   if ((stat.mode & FileType.MASK) !== FileType.DIRECTORY) {
@@ -44,20 +47,20 @@ export function checkDirectory({ path, makeSource }: BackupSpec): void {
   }
 }
 
+/** Goes through what is to be archived, but reads no contents and writes nothing. */
+export function planDirectory(spec: BackupSpec, build: BuildOptions = {}): BuildReport {
+  if (spec.tree !== undefined) return planTree(spec.tree.tree, build);
+  return planArchive(...directoryToBuild(spec, build));
+}
+
 /** The directory that is archived, and how. */
-export function directoryToBuild(
+function directoryToBuild(
   { path, makeSource }: BackupSpec,
   build: BuildOptions = {},
 ): [path: string, options: BuildOptions] {
   return makeSource === undefined
     ? [directoryBehind(path), build]
     : [path, { ...build, makeSource }];
-}
-
-/** What of the previous snapshot an archive is compared with. */
-interface Base extends Disposable {
-  readonly archive: PreviousArchive;
-  readonly reuse: PayloadReuse;
 }
 
 /** The archives of directories of one snapshot, which share a catalog. */
@@ -77,11 +80,9 @@ export class DirectoryBackup {
       case "legacy":
         return this.#addPlain(spec);
       case "data":
-        return this.#addSplit(spec, undefined);
-      case "metadata": {
-        using base = this.#openBase(spec);
-        return this.#addSplit(spec, base);
-      }
+        return this.#addSplit(spec, false);
+      case "metadata":
+        return this.#addSplit(spec, true);
     }
   }
 
@@ -102,22 +103,23 @@ export class DirectoryBackup {
     return { size, newBytes, newStoredBytes, build, reuse: undefined };
   }
 
-  #addSplit(spec: BackupSpec, base: Base | undefined): Omit<ArchiveReport, keyof PlannedArchive> {
+  /** @param isCompared whether files of the previous snapshot with the same metadata are used */
+  #addSplit(spec: BackupSpec, isCompared: boolean): Omit<ArchiveReport, keyof PlannedArchive> {
+    using opened = new DisposableStack();
     const files = splitIndexNames(archiveStem(spec.name));
     const payload = this.#open(files.payload, "payload");
     const metadata = this.#open(files.metadata, "dynamic");
-    const counters = base === undefined ? undefined : new ReuseCounters();
+    const previous = isCompared ? this.#openPrevious(spec, opened) : undefined;
+    const bases = [
+      ...(previous === undefined ? [] : [previous]),
+      ...(spec.tree?.origins ?? []).map((origin) => this.#openOrigin(origin, payload)),
+    ];
+    const counters = bases.length === 0 ? undefined : new ReuseCounters();
     const build = this.#build(spec, true, (root, prelude): EntryWriter => {
       const writer = new SplitWriter({ root, prelude, metadata, payload });
-      if (base === undefined || counters === undefined) return writer;
+      if (counters === undefined) return writer;
       const { waitingCountMax } = this.#options;
-      return new ReusingWriter({
-        writer,
-        previous: base.archive,
-        reuse: base.reuse,
-        counters,
-        waitingCountMax,
-      });
+      return new ReusingWriter({ writer, bases, counters, waitingCountMax });
     });
     const stored = payload.finish();
     const described = metadata.finish();
@@ -136,12 +138,28 @@ export class DirectoryBackup {
   }
 
   #build(spec: BackupSpec, isSplit: boolean, start: StartArchive): BuildReport {
+    if (spec.tree !== undefined) {
+      return archiveTree(spec.tree.tree, { startRoot: start }, this.#options.build);
+    }
     const [path, options] = directoryToBuild(spec, this.#options.build);
     return buildInto(path, start, isSplit, options);
   }
 
+  /** Contents that lie in the store, in a snapshot which somebody else holds. */
+  #openOrigin({ origin, snapshot, index }: PayloadOrigin, stream: IndexedStream): ReuseBase {
+    const chunks = new KeptChunks(this.#writer);
+    return {
+      files: new OriginalFiles(origin),
+      reuse: new PayloadReuse(
+        snapshot.dynamicIndex(index),
+        (digest) => snapshot.chunks.has(digest),
+      ),
+      keep: ({ digest, size }) => chunks.keep(digest, { snapshot, size, stream }),
+    };
+  }
+
   /** The archive of the same name in the previous snapshot, when it can be used. */
-  #openBase(spec: BackupSpec): Base | undefined {
+  #openPrevious(spec: BackupSpec, stack: DisposableStack): ReuseBase | undefined {
     const { previous, cryptMode } = this.#writer;
     const { metadata, payload } = splitIndexNames(archiveStem(spec.name));
     const has = (name: string) => previous?.manifest.files.some((file) => file.filename === name);
@@ -159,9 +177,9 @@ export class DirectoryBackup {
       const source = previous.openArchive(metadata);
       opened.defer(() => source.close());
       const decoder = new PxarDecoder(streamOf(source), { name: metadata });
-      const archive = new PreviousArchive(decoder, onFailure);
-      const kept = opened.move();
-      return { archive, reuse, [Symbol.dispose]: () => kept.dispose() };
+      const files = new PreviousArchive(decoder, onFailure);
+      stack.use(opened.move());
+      return { files, reuse };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       onFailure(error);

@@ -7,12 +7,13 @@
 
 import { Failure } from "#src/errors.ts";
 import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
-import type { SourceEntry } from "#src/pxar/builder/source_entry.ts";
 import type { PxarDecoder, PxarEntryEvent, PxarEvent } from "#src/pxar/decoder.ts";
+import type { NewFile } from "#src/pxar/new_entry.ts";
 import { compareNames } from "#src/tree/paths.ts";
+import type { UnchangedFiles } from "./reusing_writer.ts";
 
 /** Says which files are as they were. */
-export class PreviousArchive {
+export class PreviousArchive implements UnchangedFiles {
   readonly #decoder: PxarDecoder;
   readonly #onFailure: (error: Error) => void;
   /** What comes next in the archive; undefined at its end, and when it is damaged. */
@@ -57,8 +58,8 @@ export class PreviousArchive {
    * @returns offset of its PAYLOAD header in the archive's payload stream; -1 when it is not the
    *   same
    */
-  find(file: SourceEntry): number {
-    const entry = this.#missingDepth > 0 ? undefined : this.#seek(file.name)?.entry;
+  find(name: string, file: NewFile): number {
+    const entry = this.#missingDepth > 0 ? undefined : this.#seek(name)?.entry;
     if (entry?.kind !== "file") return -1;
     const { kind, offset, size } = entry.payload;
     const isSame = kind === "reference" && size === file.size &&

@@ -1,5 +1,5 @@
 /**
- * Split archives that refer to the payload of the previous snapshot where files are as they were.
+ * Split archives that refer to the payload of old ones where files are as they were.
  *
  * Such files wait, and so does what follows them, as long as their old contents lie one behind the
  * other: only then it is known how much of the old chunks would be used, and whether the files are
@@ -11,19 +11,46 @@
 
 import { HEADER_SIZE } from "#src/pxar/format/item.ts";
 import { SourceEntry } from "#src/pxar/builder/source_entry.ts";
-import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
+import type {
+  EntryOffset,
+  EntryWriter,
+  NewEntry,
+  NewFile,
+  PxarSizes,
+} from "#src/pxar/new_entry.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
-import type { PreviousArchive } from "./previous_archive.ts";
 import type { ReuseCounters } from "./reuse_statistics.ts";
 import type { SplitWriter } from "./split_writer.ts";
 
 /** Entries that wait at a time: what is known of them takes about 1 KiB each. */
 const WAITING_COUNT_MAX = 32_768;
 
+/** Tells which files of a new archive are as they were in an old one. */
+export interface UnchangedFiles {
+  /** The walk goes into a directory. */
+  enter(name: string): void;
+  /** The walk leaves a directory. */
+  leave(): void;
+  /**
+   * Offset in the old payload stream of the PAYLOAD header of a file in the present directory; -1
+   * when it is not as it was. Names are asked for in ascending order, not all of them.
+   */
+  find(name: string, file: NewFile): number;
+}
+
+/** An old archive whose payload may become part of the new one. */
+export interface ReuseBase {
+  readonly files: UnchangedFiles;
+  readonly reuse: PayloadReuse;
+  /** Called before a chunk becomes part of the new stream. */
+  keep?(chunk: KnownChunk): void;
+}
+
 /** A file that waits for the decision. */
 interface WaitingFile {
-  readonly file: SourceEntry;
+  readonly name: string;
+  readonly file: NewFile;
   /** Offset of its PAYLOAD header in the old stream. */
   readonly offset: number;
   /** What {@link ReusingWriter.add} returned. */
@@ -36,8 +63,8 @@ type Waiting = WaitingFile | { readonly name: string; readonly entry: NewEntry }
 /** What a {@link ReusingWriter} works with. */
 export interface ReusingWriterOptions {
   readonly writer: SplitWriter;
-  readonly previous: PreviousArchive;
-  readonly reuse: PayloadReuse;
+  /** Each file is looked for in all of them, in this order. */
+  readonly bases: readonly ReuseBase[];
   readonly counters: ReuseCounters;
   /** Entries that wait at a time. Default: {@link WAITING_COUNT_MAX}. */
   readonly waitingCountMax?: number | undefined;
@@ -46,25 +73,25 @@ export interface ReusingWriterOptions {
 /** Decides for every file whether its content is read. */
 export class ReusingWriter implements EntryWriter {
   readonly #writer: SplitWriter;
-  readonly #previous: PreviousArchive;
-  readonly #reuse: PayloadReuse;
+  readonly #bases: readonly ReuseBase[];
   readonly #counters: ReuseCounters;
   readonly #waitingCountMax: number;
   readonly #waiting: Waiting[] = [];
   #fileCount = 0;
-  /** Range of the old stream with the contents of the files that wait. */
+  /** What the files that wait were found in; only its last chunk can be kept back. */
+  #base: ReuseBase | undefined;
+  /** Range of its stream with the contents of the files that wait. */
   #start = 0;
   #end = 0;
-  /** End of the last content that was found unchanged. */
-  #lastEnd = 0;
+  /** End of the last content that was found unchanged, by base. */
+  readonly #lastEnds = new Map<ReuseBase, number>();
   #lastToken = 0;
   /** Where files with several names are, by token; those that have vanished themselves. */
   readonly #places = new Map<EntryOffset, EntryOffset | SourceEntry>();
 
   constructor(options: ReusingWriterOptions) {
     this.#writer = options.writer;
-    this.#previous = options.previous;
-    this.#reuse = options.reuse;
+    this.#bases = options.bases;
     this.#counters = options.counters;
     this.#waitingCountMax = options.waitingCountMax ?? WAITING_COUNT_MAX;
   }
@@ -73,10 +100,9 @@ export class ReusingWriter implements EntryWriter {
   add(name: string, entry: NewEntry): EntryOffset {
     switch (entry.kind) {
       case "file":
-        return (entry instanceof SourceEntry ? this.#take(entry) : undefined) ??
-          this.#writer.add(name, entry);
+        return this.#take(name, entry) ?? this.#writer.add(name, entry);
       case "directory":
-        this.#previous.enter(name);
+        for (const { files } of this.#bases) files.enter(name);
         break;
       case "hardlink":
         this.#counters.hardlinkCount++;
@@ -86,7 +112,7 @@ export class ReusingWriter implements EntryWriter {
 
   /** See {@link EntryWriter.finishDirectory}. */
   finishDirectory(): void {
-    this.#previous.leave();
+    for (const { files } of this.#bases) files.leave();
     this.#put("end");
   }
 
@@ -102,25 +128,45 @@ export class ReusingWriter implements EntryWriter {
   }
 
   /** Lets a file wait that is as it was. @returns undefined for one that is to be read at once */
-  #take(file: SourceEntry): EntryOffset | undefined {
-    const offset = this.#previous.find(file);
-    const end = offset + HEADER_SIZE + file.size;
-    if (offset < this.#lastEnd || end > this.#reuse.size) {
+  #take(name: string, file: NewFile): EntryOffset | undefined {
+    const found = this.#find(name, file);
+    if (found === undefined) {
       this.#flush(false, false);
       this.#injectKept();
       this.#counters.addRead(file.size);
       return undefined;
     }
-    if (this.#fileCount > 0) {
+    const { base, offset, end } = found;
+    if (base !== this.#base) {
+      this.#flush(false, false);
+      this.#injectKept();
+      this.#base = base;
+    } else if (this.#fileCount > 0) {
       if (offset !== this.#end) this.#flush(true, false);
       else if (this.#isFull) this.#flush(true, true);
     }
     if (this.#fileCount === 0) this.#start = offset;
-    this.#end = this.#lastEnd = end;
+    this.#end = end;
+    this.#lastEnds.set(base, end);
     const token = --this.#lastToken;
-    this.#waiting.push({ file, offset, token });
+    this.#waiting.push({ name, file, offset, token });
     this.#fileCount++;
     return token;
+  }
+
+  /** Where a file lies already; not before the last one that was found there. */
+  #find(
+    name: string,
+    file: NewFile,
+  ): { readonly base: ReuseBase; readonly offset: number; readonly end: number } | undefined {
+    for (const base of this.#bases) {
+      const offset = base.files.find(name, file);
+      const end = offset + HEADER_SIZE + file.size;
+      if (offset >= (this.#lastEnds.get(base) ?? 0) && end <= base.reuse.size) {
+        return { base, offset, end };
+      }
+    }
+    return undefined;
   }
 
   /** Takes what no other entry refers to, so that its place does not matter. */
@@ -142,7 +188,7 @@ export class ReusingWriter implements EntryWriter {
    */
   #flush(isLastKept: boolean, isCut: boolean): void {
     if (this.#fileCount === 0) return;
-    const range = this.#reuse.decide(
+    const range = this.#base!.reuse.decide(
       this.#start,
       this.#end,
       this.#writer.payloadPosition,
@@ -169,31 +215,38 @@ export class ReusingWriter implements EntryWriter {
     } else this.#writer.add(item.name, item.entry);
   }
 
-  #writeFile({ file, offset, token }: WaitingFile, shift: number | undefined): void {
-    const { name, metadata, size, linkCount } = file;
-    const place = shift === undefined ? file.addTo(this.#writer) : this.#writer.add(name, {
+  #writeFile({ name, file, offset, token }: WaitingFile, shift: number | undefined): void {
+    const { metadata, size, linkCount } = file;
+    if (shift === undefined) this.#counters.addRead(size);
+    else this.#counters.addReused(size);
+    const place = shift === undefined ? addLate(this.#writer, name, file) : this.#writer.add(name, {
       kind: "reference",
       metadata,
       size,
       payloadOffset: offset + shift,
     });
-    if (linkCount > 1) this.#places.set(token, place ?? file);
-    if (shift === undefined) this.#counters.addRead(size);
-    else this.#counters.addReused(size);
+    if (linkCount !== 1) this.#places.set(token, place ?? file as SourceEntry);
   }
 
   #injectKept(): void {
-    const kept = this.#reuse.takeKept();
+    const kept = this.#base?.reuse.takeKept();
     if (kept !== undefined) this.#inject([kept]);
   }
 
   #inject(chunks: Iterable<KnownChunk>): void {
     const counters = this.#counters;
+    const base = this.#base!;
     this.#writer.inject((function* () {
       for (const chunk of chunks) {
+        base.keep?.(chunk);
         counters.addInjected(chunk.size);
         yield chunk;
       }
     })());
   }
+}
+
+/** Adds a file that has waited; one of a host is opened again, and undefined when it is gone. */
+function addLate(writer: SplitWriter, name: string, file: NewFile): EntryOffset | undefined {
+  return file instanceof SourceEntry ? file.addTo(writer) : writer.add(name, file);
 }

@@ -231,6 +231,12 @@ export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
     }
   }
 
+  /** Number of the newest backup that stores something of a file; 0 for an empty one. */
+  newestLayer(id: number): number {
+    const version = this.firstVersion(id);
+    return version === 0 ? 0 : Math.floor(this.#field(version, Field.PLACE) / EXTERNAL_SPAN);
+  }
+
   version(version: number): Version {
     const place = this.#field(version, Field.PLACE);
     const shape = this.#field(version, Field.SHAPE);

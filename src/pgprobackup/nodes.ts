@@ -33,7 +33,8 @@ export interface TreeContext {
   readonly chain: Chain;
   readonly uid: number;
   readonly gid: number;
-  readonly mtime: Timestamp;
+  /** When each backup of the chain was made. */
+  readonly layerTimes: readonly Timestamp[];
   /** See {@link tablespaceLinkTarget}. */
   readonly mountPath: string | undefined;
   readonly pool: SourcePool;
@@ -93,7 +94,7 @@ abstract class BackupNode implements Attributes {
   }
 
   get mtime(): Timestamp {
-    return this.context.mtime;
+    return this.context.layerTimes[0]!;
   }
 
   get nlink(): number {
@@ -147,8 +148,18 @@ class TablespaceLink extends BackupNode implements SymlinkNode {
   }
 }
 
+abstract class BackupFile extends BackupNode {
+  /**
+   * The time of the newest backup that stores something of it. Files of the same time, length and
+   * path in two backups of a chain have the same content, which is made of the same stored pages.
+   */
+  override get mtime(): Timestamp {
+    return this.context.layerTimes[this.context.table.newestLayer(this.id)]!;
+  }
+}
+
 /** A relation segment: pages from several backups. */
-class RelationFile extends BackupNode implements FileNode {
+class RelationFile extends BackupFile implements FileNode {
   readonly kind = "file";
 
   get size(): number {
@@ -202,7 +213,7 @@ class RelationFile extends BackupNode implements FileNode {
 }
 
 /** Any other file: stored as a whole by one backup. */
-class WholeFile extends BackupNode implements FileNode {
+class WholeFile extends BackupFile implements FileNode {
   readonly kind = "file";
   /** Set when a backup stores every byte of the file. */
   readonly plainPath?: string;

@@ -17,9 +17,9 @@ import type { OpenSource } from "#src/io/byte_source.ts";
 import { readingAround } from "#src/io/read_around.ts";
 import { SourcePool } from "#src/io/source_pool.ts";
 import type { MetadataField } from "#src/tree/metadata.ts";
-import type { DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
+import type { DirectoryNode, MountableTree, Node, Timestamp } from "#src/tree/node.ts";
 import { readInstance } from "./catalog.ts";
-import { type Chain, resolveChain } from "./chain.ts";
+import { type Chain, type ChainMember, resolveChain } from "./chain.ts";
 import { ChainTable } from "./chain_table.ts";
 import { makeNode, type TreeContext } from "./nodes.ts";
 import { PageCounters, type PageCounts } from "./page_counters.ts";
@@ -137,6 +137,15 @@ export function attachPgProbackupTree(
   return new PgProbackupTree(opened, access);
 }
 
+/**
+ * When a backup was made, to the second; the nanoseconds are made of the checksum of its list, and
+ * tell it from others of that second.
+ */
+function timeOf({ control }: ChainMember): Timestamp {
+  const { recoveryTime, startTime, contentCrc = 0 } = control;
+  return { seconds: Math.floor(recoveryTime ?? startTime), nanoseconds: (contentCrc >>> 0) % 1e9 };
+}
+
 /** A backup as a tree, for one thread: nodes are views of rows of the chain's shared table. */
 export class PgProbackupTree implements MountableTree {
   readonly root: DirectoryNode;
@@ -163,7 +172,7 @@ export class PgProbackupTree implements MountableTree {
       chain,
       ...owner,
       mountPath,
-      mtime: { seconds: Math.floor(control.recoveryTime ?? control.startTime), nanoseconds: 0 },
+      layerTimes: chain.map(timeOf),
       pool,
       pages: new PageStore(pool, access.codecs, {
         hasChecksums: control.hasDataChecksums,

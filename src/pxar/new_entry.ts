@@ -53,8 +53,10 @@ export interface NewFile {
   open(): PxarContent;
   /** What is known of where the content lies already, for writers that can refer to it. */
   readonly origin?: object | undefined;
+  /** Number of names, where that is known. */
+  readonly linkCount?: number | undefined;
   /** Where the first byte of the content is in the streams of {@link NewFile.origin}. */
-  readonly payload?: { readonly offset: number } | undefined;
+  readonly payload?: { readonly offset: number; readonly size: number } | undefined;
 }
 
 /**

@@ -92,7 +92,8 @@ class StreamCopy {
     } else if (isChosen) {
       this.#writeDirectories();
       this.#write(event, entry);
-      this.#options.progress?.entry?.(path, entry.kind);
+      const size = entry.kind === "file" ? entry.payload.size : 0;
+      this.#options.progress?.entry?.(path, entry.kind, size);
     }
   }
 
@@ -109,7 +110,7 @@ class StreamCopy {
       const { name, path, metadata } = directory;
       if (path === "/") this.#started = this.#target.startRoot(metadata, this.#prelude);
       else this.#writer.add(name, { kind: "directory", metadata });
-      this.#options.progress?.entry?.(directory.path, "directory");
+      this.#options.progress?.entry?.(directory.path, "directory", 0);
     }
   }
 

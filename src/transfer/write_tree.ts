@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EntryWriter, NewFile } from "#src/pxar/new_entry.ts";
+import type { EntryWriter, NewFile, PxarSizes } from "#src/pxar/new_entry.ts";
 import type { DirectoryEntry, DirectoryNode, FileNode, Node, Tree } from "#src/tree/node.ts";
 import { sortedEntries } from "#src/tree/sorted_entries.ts";
 import { contentOf } from "./content.ts";
@@ -17,8 +17,11 @@ const PATTERN_FILE = ".pxarexclude-cli";
 
 /** Hears how far a transfer is. */
 export interface TransferProgress {
-  /** An entry is written; `path` is where it is now. The root comes first. */
-  entry?(path: string, kind: Node["kind"] | "hardlink"): void;
+  /**
+   * An entry is written; `path` is where it is now. The root comes first. @param size length of the
+   * content of a file, else 0
+   */
+  entry?(path: string, kind: Node["kind"] | "hardlink", size: number): void;
   /** So many bytes of a file's content more are written. */
   bytes?(count: number): void;
 }
@@ -37,19 +40,25 @@ interface OpenDirectory {
  *
  * Contents are passed on piece by piece; what is kept is one directory a level, and a reference for
  * each file that may have further names.
+ *
+ * @returns lengths of the archive, where one was written
  */
 export function writeTree(
   tree: Tree,
   writer: TreeWriter,
   progress: TransferProgress = {},
-): void {
-  faultingDuplicates(() => write(tree, writer, progress));
+): PxarSizes | undefined {
+  return faultingDuplicates(() => write(tree, writer, progress));
 }
 
-function write(tree: Tree, target: TreeWriter, progress: TransferProgress): void {
+function write(
+  tree: Tree,
+  target: TreeWriter,
+  progress: TransferProgress,
+): PxarSizes | undefined {
   const written = new FirstNames();
   const writer = target.startRoot(tree.root.metadata, tree.prelude);
-  progress.entry?.("/", "directory");
+  progress.entry?.("/", "directory", 0);
   // A stack of its own, so that deep trees cannot exhaust the program's.
   const stack = [open(tree.root, "/")];
   while (true) {
@@ -65,16 +74,16 @@ function write(tree: Tree, target: TreeWriter, progress: TransferProgress): void
     if (entry.kind === "directory") {
       const path = childPath(directory.path, name);
       writer.add(name, entry);
-      progress.entry?.(path, "directory");
+      progress.entry?.(path, "directory", 0);
       stack.push(open(entry, path));
     } else if (entry.kind === "file") {
       writeFile(name, entry, directory.path, writer, written, progress);
     } else {
       writer.add(name, entry);
-      progress.entry?.(childPath(directory.path, name), entry.kind);
+      progress.entry?.(childPath(directory.path, name), entry.kind, 0);
     }
   }
-  writer.finish();
+  return writer.finish();
 }
 
 function open(directory: DirectoryNode, path: string): OpenDirectory {
@@ -101,17 +110,17 @@ function writeFile(
   if (earlier !== undefined) {
     const targetPath = earlier.path.slice(1);
     writer.add(name, { kind: "hardlink", targetPath, target: earlier.value });
-    progress.entry?.(childPath(directoryPath, name), "hardlink");
+    progress.entry?.(childPath(directoryPath, name), "hardlink", 0);
     return;
   }
   const reference = writer.add(name, newFile(file, progress));
   written.add(file, directoryPath, name, reference);
-  progress.entry?.(childPath(directoryPath, name), "file");
+  progress.entry?.(childPath(directoryPath, name), "file", file.attributes.size);
 }
 
 /** The file as writers take it. */
 function newFile(file: FileNode, progress: TransferProgress): NewFile {
-  const { metadata, attributes, origin, payload } = file;
+  const { metadata, attributes, origin, payload, linkCount } = file;
   const open = () => contentOf(file, (count) => progress.bytes?.(count));
-  return { kind: "file", metadata, size: attributes.size, origin, payload, open };
+  return { kind: "file", metadata, size: attributes.size, origin, payload, linkCount, open };
 }

@@ -70,9 +70,9 @@ export class ArchiveWriter implements TreeWriter {
  * Runs a copy, in which a name that comes twice is a fault of what is copied. @throws {FormatError}
  * `duplicate-name`
  */
-export function faultingDuplicates(copy: () => void): void {
+export function faultingDuplicates<Result>(copy: () => Result): Result {
   try {
-    copy();
+    return copy();
   } catch (error) {
     if (!(error instanceof UsageError) || error.code !== "duplicate-name") throw error;
     throw new FormatError(error.message, { code: error.code, cause: error });

@@ -25,6 +25,9 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "`--owner` is given": { args: ["/nonexistent", "--owner", "0"] },
   "the source is on a server": { args: ["backup.example:main", "dir:/nonexistent"] },
   "the name is that of a server": { args: ["pbs://me@pbs@backup.example/main#host/x/latest/x"] },
+  "the second name is that of a server": {
+    args: ["/nonexistent", "pbs://me@pbs@backup.example/main#host/x/latest/x"],
+  },
   "the target is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },
 };
 
@@ -104,9 +107,6 @@ Deno.test("pbs sync has a thread for each of two servers", async () => {
   assert.equal(threadCount, 2);
 });
 
-/** For the runtime the socket of a server on this host is the network too. */
-const WITH_SERVER = ["run", "drill"];
-
 Deno.test("only a name leads a command to the network that is not about datastores", () => {
   const reaching = commands.flatMap(({ name, module }) =>
     module.uses.filter((use) =>
@@ -115,7 +115,7 @@ Deno.test("only a name leads a command to the network that is not about datastor
   );
   const isByName = ({ when }: { when: string }) => /^the (?:second )?name is that of a/.test(when);
   const others = reaching.filter((each) => !each.name.startsWith("pbs ") && !isByName(each));
-  assert.deepEqual(others.filter(({ name }) => !WITH_SERVER.includes(name)), []);
+  assert.deepEqual(others, []);
   assert.deepEqual(reaching.filter(({ name }) => /^(?:pxar|pbs key) /.test(name)), []);
 });
 

@@ -64,6 +64,25 @@ Deno.test("attachPgProbackupTree() gives another thread the same tree", async ()
   equal(attached.chain.length, opened.chain.length);
 });
 
+Deno.test("A file has the time of the backup that stores it last, told from others of that second", () =>
+  withStore((writer) => {
+    const id = write(
+      writer,
+      [{ path: "old", content: encode("old") }, { path: "new", content: encode("one") }],
+      [{ path: "old", content: "unchanged", fullSize: 3 }, { path: "new", content: encode("two") }],
+    );
+    const tree = openTree(writer.store, id);
+    const time = (path: string) => fileAt(tree, path).attributes.mtime;
+    equal(time("old").seconds, START + 1);
+    equal(time("new").seconds, START + 2);
+    deepEqual(tree.root.attributes.mtime, time("new"));
+    // The nanoseconds depend on what the list of that backup says.
+    const full = openTree(writer.store, writer.write({ startTime: START + 9, entries: [] }));
+    ok(full.root.attributes.mtime.nanoseconds !== time("new").nanoseconds);
+    ok(time("old").nanoseconds !== time("new").nanoseconds);
+    ok([time("old"), time("new")].every(({ nanoseconds }) => nanoseconds < 1e9));
+  }));
+
 Deno.test("PgProbackupTree gives all nodes one owner and the recovery time; the root is 0700", () =>
   withStore((writer) => {
     const id = write(writer, [{ path: "base", directory: true }, {
@@ -80,7 +99,7 @@ Deno.test("PgProbackupTree gives all nodes one owner and the recovery time; the 
       uid: 7,
       gid: 8,
       size: 1,
-      mtime: { seconds: START + 1, nanoseconds: 0 },
+      mtime: { seconds: START + 1, nanoseconds: mtime.nanoseconds },
       nlink: 1,
       rdev: 0,
     });

@@ -7,11 +7,11 @@
 import type { CommandModule, ProgramGroup } from "../command.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { completionCommand } from "./completion.ts";
+import { copyCommand } from "./copy.ts";
 import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
-import { runCommand } from "./run.ts";
 import { showCommand } from "./show.ts";
 import { statCommand } from "./stat.ts";
 import { unmountCommand } from "./unmount.ts";
@@ -23,8 +23,8 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   statCommand,
   cleanupCommand,
   infoCommand,
+  copyCommand,
   showCommand,
-  runCommand,
   completionCommand,
 ];
 

@@ -22,16 +22,21 @@ import { addCreateOptions, type ArchiveCreateOptions, buildOptions } from "./cre
 import { addBackupKeyOptions, type BackupKeyOptions } from "../keys/key_choice.ts";
 import { addStoreOptions, type StoreOptions } from "../datastore/store.ts";
 
+/** Values of options about how a snapshot is made. */
+export interface NewSnapshotFlags {
+  readonly backupTime?: string;
+  readonly owner?: string;
+  readonly chunkSize?: string;
+  readonly workers?: string;
+}
+
 /** Values of {@link addBackupOptions}. */
-export interface BackupCommandOptions extends StoreOptions, BackupKeyOptions, ArchiveCreateOptions {
+export interface BackupCommandOptions
+  extends StoreOptions, BackupKeyOptions, ArchiveCreateOptions, NewSnapshotFlags {
   readonly args: readonly string[];
   readonly backupType: BackupType;
   readonly backupId?: string;
-  readonly backupTime?: string;
-  readonly owner?: string;
   readonly changeDetectionMode: ChangeDetectionMode;
-  readonly chunkSize?: string;
-  readonly workers?: string;
   readonly dryRun?: boolean;
   readonly verbose?: boolean;
 }
@@ -54,34 +59,65 @@ export function addBackupOptions(command: Command): Command {
       new Option("--backup-type <type>", "first part of the group's name").choices(BACKUP_TYPES)
         .default("host"),
     )
-    .option("--backup-id <id>", "second part of the group's name; default is the host's name")
-    .option(
-      "--backup-time <time>",
-      "time of the snapshot: 2024-01-10T10:00:00Z or seconds since 1970; default is now",
-    );
-  command.option(
-    "--owner <auth-id>",
-    "user or token of a server that a new group belongs to, and an existing one must; default for a new one is root@pam",
-  );
-  addStoreOptions(command)
-    .addOption(
-      new Option(
-        "--change-detection-mode <mode>",
-        "legacy: one archive; data: metadata and contents apart; metadata: do not read files whose metadata are as in the last snapshot",
-      ).choices(["legacy", "data", "metadata"]).default("legacy"),
-    )
-    .option(
-      "--chunk-size <KiB>",
-      "size of chunks, on average: a power of two from 64 to 4096; default is 4096",
-    );
+    .option("--backup-id <id>", "second part of the group's name; default is the host's name");
+  addTimeOptions(command, "now");
+  addStoreOptions(command).addOption(modeOption().default("legacy"));
+  addChunkSizeOption(command);
   addBackupKeyOptions(addCreateOptions(command));
-  return command
-    .option(
-      "--workers <count>",
-      "threads that help; default is one for each core but the first, 0 is none",
-    )
+  return addWorkersOption(command)
     .option("--dry-run", "do everything but read contents and write")
     .option("-v, --verbose", "print each path");
+}
+
+/** Adds what says which time a snapshot has and whom it belongs to. */
+export function addTimeOptions(command: Command, defaultTime: string): Command {
+  return command
+    .option(
+      "--backup-time <time>",
+      "time of the snapshot: 2024-01-10T10:00:00Z or seconds since 1970; default is " + defaultTime,
+    )
+    .option(
+      "--owner <auth-id>",
+      "user or token of a server that a new group belongs to, and an existing one must; default for a new one is root@pam",
+    );
+}
+
+/** The option of how archives are made. */
+export function modeOption(): Option {
+  return new Option(
+    "--change-detection-mode <mode>",
+    "legacy: one archive; data: metadata and contents apart; metadata: do not read files whose metadata are as in the last snapshot",
+  ).choices(["legacy", "data", "metadata"]);
+}
+
+/** Adds the option of how large chunks are. */
+export function addChunkSizeOption(command: Command): Command {
+  return command.option(
+    "--chunk-size <KiB>",
+    "size of chunks, on average: a power of two from 64 to 4096; default is 4096",
+  );
+}
+
+/** Adds the option of how many threads help. */
+export function addWorkersOption(command: Command): Command {
+  return command.option(
+    "--workers <count>",
+    "threads that help; default is one for each core but the first, 0 is none",
+  );
+}
+
+/** What the options say of a new snapshot. @throws {UsageError} */
+export function snapshotRequest(
+  { backupTime, owner, chunkSize, workers }: NewSnapshotFlags,
+): Pick<NewBackup, "time" | "owner" | "chunkSize" | "workers"> {
+  return {
+    time: backupTime === undefined ? undefined : parseTime(backupTime),
+    owner,
+    chunkSize: chunkSize === undefined ? undefined : parseChunkSize(chunkSize),
+    workers: workers === undefined
+      ? navigator.hardwareConcurrency - 1
+      : wholeNumber(workers, "--workers", 0, WORKERS_MAX),
+  };
 }
 
 /** Checks the options. `hostName` tells the name of this host. @throws {UsageError} */
@@ -99,13 +135,8 @@ export function parseBackupRequest(
       type: options.backupType,
       id: chooseId(options.backupId, hostName),
     },
-    time: options.backupTime === undefined ? undefined : parseTime(options.backupTime),
-    owner: options.owner,
+    ...snapshotRequest(options),
     mode: options.changeDetectionMode,
-    chunkSize: options.chunkSize === undefined ? undefined : parseChunkSize(options.chunkSize),
-    workers: options.workers === undefined
-      ? navigator.hardwareConcurrency - 1
-      : wholeNumber(options.workers, "--workers", 0, WORKERS_MAX),
     build: buildOptions(options),
     isDryRun: options.dryRun === true,
     isVerbose: options.verbose === true,

@@ -229,12 +229,13 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 
   #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {
+    const { codecs } = this.#store;
     if (thread === undefined || !mayUseFfi) return undefined;
     return new ReadAhead({
       source: this.#source,
       chunks: this.chunks,
       spawn: thread.spawn ?? startStoreThread,
-      allocate: (size) => this.#cache.take(size),
+      allocate: (size) => codecs.allocate(size),
       startBytes: thread.startBytes,
     });
   }

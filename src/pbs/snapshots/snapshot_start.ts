@@ -53,7 +53,12 @@ export function startSnapshot(store: OpenStore, options: NewSnapshotOptions): Sn
     store,
     options,
     (last) => openBase(store, last, options),
-    () => makeSnapshotDirectory(store, options),
+    () => {
+      const { group, time } = options;
+      // At a time of somebody's choice, what one who was killed has left would be in the way.
+      if (time !== undefined) removeLeftovers(store, nextId(store, group, time));
+      return makeSnapshotDirectory(store, options);
+    },
   );
   return new StoredSnapshotWriter(store.codec, options, destination);
 }

@@ -67,7 +67,7 @@ export function planArchive(path: string, options: BuildOptions = {}): BuildRepo
 }
 
 /** Takes entries and forgets them; contents are not read. */
-class CountingWriter implements EntryWriter {
+export class CountingWriter implements EntryWriter {
   #count = 0;
 
   add(): EntryOffset {

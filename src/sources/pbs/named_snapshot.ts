@@ -53,7 +53,7 @@ export async function openNamedSnapshot(
   using stack = new DisposableStack();
   const server = serverOf(place);
   const store = server === undefined
-    ? { kind: "directory", path: directoryOf(place) } as const
+    ? { kind: "directory", path: storeDirectory(place) } as const
     : stack.adopt(await connect(server, credentials), ({ end }) => end()).address;
   const { snapshot, archive, keyFingerprint } = findPart(store, place, item);
   const key = keyFingerprint === undefined
@@ -183,7 +183,7 @@ export function serverOf(place: string): ServerRepository | undefined {
 }
 
 /** A path, or a directory as PBS_REPOSITORY writes it. */
-function directoryOf(place: string): string {
+export function storeDirectory(place: string): string {
   const isPrefixed = place.startsWith(DIRECTORY_PREFIX) && !isDirectory(place);
   return absolutePath(isPrefixed ? place.slice(DIRECTORY_PREFIX.length) : place);
 }

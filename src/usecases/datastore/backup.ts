@@ -221,10 +221,10 @@ function describeSource({ kind, name, path }: BackupSpec, files: readonly string
  * elsewhere.
  */
 function chunksWithin(
-  { kind, path }: BackupSpec,
+  { kind, path, tree }: BackupSpec,
   storePath: string | undefined,
 ): string | undefined {
-  if (kind !== "pxar" || storePath === undefined) return undefined;
+  if (kind !== "pxar" || tree !== undefined || storePath === undefined) return undefined;
   const root = hostFiles.realPath(path);
   const prefix = root === "/" ? "" : root;
   const chunks = `${hostFiles.realPath(storePath)}/${CHUNKS_DIRECTORY}`;
