@@ -34,7 +34,8 @@ export class ServedStore implements AsyncDisposable {
   readonly #disk: MemoryDisk;
   readonly #state = ["--state-dir", this.home.join("state")];
   #server: RunningCommand | undefined;
-  #environment: Record<string, string> = {};
+  /** What the program is run with to be let in. */
+  environment: Record<string, string> = {};
   /** `--repository USER@HOST:PORT:STORE`. */
   #repository: string[] = [];
 
@@ -62,7 +63,7 @@ export class ServedStore implements AsyncDisposable {
 
   /** What a library user logs in with. */
   get secrets(): { readonly password: string; readonly fingerprint: string } {
-    return { password: PASSWORD, fingerprint: this.#environment.PBS_FINGERPRINT! };
+    return { password: PASSWORD, fingerprint: this.environment.PBS_FINGERPRINT! };
   }
 
   /** Ends the server as a crash does. */
@@ -73,7 +74,7 @@ export class ServedStore implements AsyncDisposable {
 
   /** Runs `pbkfs pbs` on the server. */
   run(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
-    const env = { ...this.#environment, ...options.env };
+    const env = { ...this.environment, ...options.env };
     return runPbs([...args, ...this.#repository], { ...options, env });
   }
 
@@ -82,7 +83,7 @@ export class ServedStore implements AsyncDisposable {
     const all = ["pbs", ...args, ...this.#repository];
     const command = denoRunCommand([...permissions, "--allow-env"], `${CHECKOUT}main.ts`, all);
     // The runtime's own cache is where it is.
-    const { XDG_CACHE_HOME: _, ...env } = this.#environment;
+    const { XDG_CACHE_HOME: _, ...env } = this.environment;
     return runCommand(command, { env, timeoutMs: TIMEOUT_MS, check: false });
   }
 
@@ -119,7 +120,7 @@ export class ServedStore implements AsyncDisposable {
     );
     const repository = `${USER}@127.0.0.1:${found(/listening on \S+:(\d+)/)}:main`;
     this.#repository = ["--repository", repository];
-    this.#environment = {
+    this.environment = {
       PBS_PASSWORD: PASSWORD,
       PBS_FINGERPRINT: found(/fingerprint: (\S+)/)!,
       XDG_RUNTIME_DIR: this.home.path,

@@ -1,34 +1,45 @@
 /**
- * `pbkfs mount`: mounts a backup over a diff directory, in the background unless told otherwise.
+ * `pbkfs mount`: mounts a source, read-only or over a diff directory, in the background unless told
+ * otherwise.
  *
  * @module
  */
 
 import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
-import {
-  addCatalogOptions,
-  type CommandContext,
-  type CommandModule,
-  formatOption,
-} from "../command.ts";
+import { addCatalogOptions, type CommandModule, formatOption } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
+import { MOUNT_USES } from "../mounting/mount_uses.ts";
 import { addIoTimeout } from "../options/io_timeout.ts";
 import { addLogOptions } from "../options/log_options.ts";
-import type { BackupMountRequest, MountCommandOptions } from "../options/mount_options.ts";
+import type { MountCommandOptions } from "../options/mount_options.ts";
+import {
+  addSourceOptions,
+  SOURCE_ARGUMENT,
+  SOURCE_ENVIRONMENT,
+} from "../sources/source_options.ts";
 
 const SECONDS_MAX = 86_400;
 
 /** The command. */
 export const mountCommand: CommandModule<MountCommandOptions> = {
-  uses: ["read", "ffi", "run", "env"],
+  uses: MOUNT_USES,
 
   describe() {
     const command = new Command("mount")
-      .description("Mount a backup as a writable data directory; changes go to the diff directory");
+      .description(
+        "Mount a backup, archive, snapshot or directory: read-only, or writable with a --diff-dir",
+      )
+      .usage(
+        "[options] SOURCE MOUNTPOINT\n" +
+          "pbkfs mount [options] -d DIFF MOUNTPOINT\n" +
+          "pbkfs mount [options] -B STORE -I NAME -i ID -D MOUNTPOINT -d DIFF",
+      )
+      .argument("[source]", `${SOURCE_ARGUMENT}; not needed for a diff directory mounted before`)
+      .argument("[mountpoint]", "an existing, empty directory");
     addCatalogOptions(command)
       .option("-D, --mnt-path <path>", "mount point: an existing, empty directory")
-      .option("-d, --diff-dir <path>", "diff directory; made when missing")
+      .option("-d, --diff-dir <path>", "diff directory for all that is written; made when missing")
       .option("-I, --instance <name>", "instance; not needed for a diff directory mounted before")
       .option("-i, --backup-id <id>", "backup; not needed for a diff directory mounted before")
       .option(
@@ -53,18 +64,23 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
         "copy files whole when a server opens them, up to this total; 0: none (default: 1024)",
       )
       .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores");
-    addIoTimeout(command)
+    addSourceOptions(addIoTimeout(command))
       .addOption(new Option("--handshake").hideHelp())
       .addOption(formatOption());
     return addHelpNotes(command, {
       examples: [
         {
-          text: "Mount and wait until it answers",
+          text: "PostgreSQL on an archive of a snapshot, which stays as it is",
+          line: "pbkfs mount /store#host/db1/latest/pgdata.pxar /mnt/pg -d /var/tmp/diff",
+        },
+        { text: "Look at a copy of a data directory", line: "pbkfs mount /srv/copy /mnt" },
+        {
+          text: "By flags: mount and wait until it answers",
           line: "pbkfs mount -B /backups -I main -i TOTXQL -D /mnt/pg -d /var/tmp/diff --wait",
         },
         {
           text: "Mount the same diff directory again",
-          line: "pbkfs mount -D /mnt/pg -d /var/tmp/diff --wait",
+          line: "pbkfs mount -d /var/tmp/diff /mnt/pg",
         },
         {
           text: "A backup without its own WAL: recover from the archive",
@@ -72,6 +88,7 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
         },
       ],
       environment: {
+        ...SOURCE_ENVIRONMENT,
         BACKUP_PATH: "backup catalog where -B is not given; else that of the mount before",
         PBKFS_FS_WORKERS: "number of threads where --workers is not given",
         PBKFS_LOG: "log level: trace, debug, info, warn or error",
@@ -86,41 +103,16 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
 
   async run(options, context) {
     const { parseMountRequest } = await import("../options/mount_options.ts");
-    const request = parseMountRequest(options, context);
-    if (options.console === true || options.handshake === true) {
-      const { serveMount } = await import("../mounting/serving.ts");
-      return await serveMount(request, options, async ({ backup, writable }) => {
-        const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
-        return backupToMount(backup, writable);
-      });
-    }
-    return await launch(request, options, context);
+    const { planMount } = await import("../mounting/named_mount.ts");
+    const { reportMount, runMountPlan } = await import("../mounting/mount_run.ts");
+    const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
+    const plan = await planMount(parseMountRequest(options, context), options, context);
+    const waitsForMount = options.args.length > 0 || options.wait === true ||
+      timeoutMs !== undefined;
+    const launch = { ...plan.launch, waitsForMount, timeoutMs };
+    return reportMount(await runMountPlan({ ...plan, launch }, options, context), options, context);
   },
 };
-
-async function launch(
-  request: BackupMountRequest,
-  options: MountCommandOptions,
-  { args, terminal }: CommandContext,
-): Promise<number> {
-  const timeoutMs = options.timeout === undefined ? undefined : parseTimeoutMs(options.timeout);
-  const { launchWorker } = await import("#src/usecases/mounting/process/launch.ts");
-  const { workerCommand } = await import("../mounting/worker_command.ts");
-  const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
-  const result = await launchWorker({
-    command: workerCommand(args),
-    mountPath: request.mountPath,
-    waitForMount: options.wait === true || timeoutMs !== undefined,
-    timeoutMs,
-    logPath: request.log.path ?? defaultLogPath(request.writable.diffPath),
-  });
-  if (options.format === "json") {
-    const { state, pid } = result;
-    const summary = { type: "summary", state, pid, mnt_path: request.mountPath };
-    terminal.out(JSON.stringify(summary) + "\n");
-  }
-  return 0;
-}
 
 function parseTimeoutMs(text: string): number {
   const seconds = Number(text);

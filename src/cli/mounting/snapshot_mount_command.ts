@@ -9,17 +9,13 @@ import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotStore } from "#src/pbs/ports.ts";
 import type { StoreAddress } from "#src/pbs/store_address.ts";
 import type { CommandContext } from "../command.ts";
-import {
-  launchTreeMount,
-  parseTreeMount,
-  servesItself,
-  type TreeMountOptions,
-} from "../options/tree_mount_options.ts";
+import { parseTreeMount, type TreeMountOptions } from "../options/tree_mount_options.ts";
 import { repositoryOf } from "../options/repository.ts";
 import { findSnapshot, type SnapshotOptions } from "../datastore/snapshot_access.ts";
 import type { LoginSecrets } from "../datastore/server.ts";
 import { namespaceOf, parseTarget, snapshotOf, withDatastore } from "../datastore/store.ts";
 import type { LauncherSecrets } from "./launcher_secrets.ts";
+import { type MountOutcome, runMountPlan } from "./mount_run.ts";
 
 /** What is mounted where. */
 export interface MountPlace {
@@ -27,11 +23,6 @@ export interface MountPlace {
   readonly archive: string;
   readonly target: string;
 }
-
-/** A mount that another process serves, or one that has ended. */
-export type MountOutcome =
-  | { readonly state: "mounted"; readonly pid: number; readonly mountPath: string }
-  | { readonly state: "ended"; readonly code: number };
 
 /**
  * Mounts, and returns when the mount answers; in the foreground when it has ended. @throws what the
@@ -57,20 +48,21 @@ export async function mountSnapshot(
     store: StoreAddress,
     login: LoginSecrets | undefined,
   ): Promise<MountOutcome> => {
-    if (!servesItself(options)) {
-      const { formatSecrets } = await import("./launcher_secrets.ts");
-      const pid = await launchTreeMount(tree, context, {
-        input: formatSecrets({ key, login }),
-        usesNetwork: store.kind === "server",
-      });
-      return { state: "mounted", pid, mountPath: tree.mountPath };
-    }
-    const { serveMount } = await import("./serving.ts");
-    const code = await serveMount(tree, options, async () => {
-      const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
-      return snapshotToMount({ store, snapshot: id, archive, key });
-    });
-    return { state: "ended", code };
+    const { formatSecrets } = await import("./launcher_secrets.ts");
+    return await runMountPlan(
+      {
+        request: tree,
+        async sourceOf() {
+          const { snapshotToMount } = await import(
+            "#src/usecases/mounting/snapshot_to_mount.ts"
+          );
+          return snapshotToMount({ store, snapshot: id, archive, key });
+        },
+        launch: { input: formatSecrets({ key, login }), usesNetwork: store.kind === "server" },
+      },
+      options,
+      context,
+    );
   };
   const repository = repositoryOf(options, context);
   if (repository.kind === "directory") {

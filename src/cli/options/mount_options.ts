@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from "../command.ts";
 import { type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
+import type { SourceOptions } from "../sources/source_options.ts";
 import type { BackupRequest } from "#src/usecases/mounting/backup_to_mount.ts";
 import {
   type MountRequest,
@@ -26,7 +27,9 @@ import { type LogOptions, parseLogRequest } from "./log_options.ts";
 
 /** Values of the flags, as commander gives them. */
 export interface MountCommandOptions
-  extends CatalogOptions, FormatOptions, LogOptions, IoTimeoutOption {
+  extends CatalogOptions, FormatOptions, LogOptions, IoTimeoutOption, SourceOptions {
+  /** Source and mount point; the mount point alone; or none. */
+  readonly args: readonly string[];
   readonly mntPath?: string;
   readonly diffDir?: string;
   readonly instance?: string;
@@ -54,11 +57,23 @@ const WORKERS_MAX = 64;
 
 const WHOLE_COPIES_MEBIBYTES_MAX = 2 ** 30;
 
-/** A mount of a backup, as asked for. */
-export interface BackupMountRequest extends MountRequest {
-  readonly writable: WritableRequest;
+/** A mount, as asked for. */
+export interface NamedMountRequest extends MountRequest {
+  /** Name of the source; undefined: what the diff directory was mounted over, or {@link backup}. */
+  readonly source: string | undefined;
+  /** A backup by its catalog, instance and id. */
   readonly backup: BackupRequest;
 }
+
+/** What makes sense only where something is written. */
+const WRITABLE_FLAGS = {
+  config: "--config",
+  force: "--force",
+  owner: "--owner",
+  perfUnsafe: "--perf-unsafe",
+  xattrs: "--xattrs",
+  wholeCopies: "--whole-copies",
+} as const satisfies Partial<Record<keyof MountCommandOptions, string>>;
 
 /**
  * Checks the flags of a mount; whose `--owner` is, `ownerOfMount()` looks up. @throws {UsageError}
@@ -66,18 +81,24 @@ export interface BackupMountRequest extends MountRequest {
 export function parseMountRequest(
   options: MountCommandOptions,
   context: CommandContext,
-): BackupMountRequest {
-  const store = findStorePath(options, context);
+): NamedMountRequest {
+  const { args, diffDir } = options;
+  const source = args.length > 1 ? args[0]! : undefined;
   const mountPath = required(
-    options.mntPath,
+    mountPointOf(options),
     "-D/--mnt-path",
     "Give an empty directory to mount on",
   );
-  const diffPath = required(
-    options.diffDir,
-    "-d/--diff-dir",
-    "Give a directory for what will be written; it is made when it is missing",
-  );
+  if (source === undefined) {
+    required(
+      diffDir,
+      "-d/--diff-dir",
+      args.length === 0
+        ? "Give a directory for what will be written; it is made when it is missing"
+        : "Give SOURCE and MOUNTPOINT, or the diff directory of a mount before",
+    );
+  }
+  const store = source === undefined ? findStorePath(options, context) : undefined;
   const workers = options.workers ?? context.environment("PBKFS_FS_WORKERS");
   return {
     mountPath: absolutePath(mountPath),
@@ -87,26 +108,66 @@ export function parseMountRequest(
     ioTimeoutMs: parseIoTimeout(options),
     allowOther: options.allowOther,
     log: parseLogRequest(options, context),
-    writable: {
-      diffPath: absolutePath(diffPath),
-      force: options.force === true,
-      skipFsync: options.perfUnsafe === true,
-      materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
-      wholeCopyBytesMax: options.wholeCopies === undefined ? WHOLE_COPY_BYTES_MAX : 2 ** 20 *
-        wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX),
-      extendedAttributes: options.xattrs === true,
-      postgres: {
-        noWal: !options.wal,
-        settings: (options.config ?? []).map(parseSetting),
-        owner: undefined,
-      },
-    },
+    writable: parseWritable(options, context),
+    source,
     backup: {
       storePath: store === undefined ? undefined : absolutePath(store),
       instance: options.instance,
       backupId: options.backupId,
       lockCatalog: options.lock,
       relativeTablespaces: options.relativeTablespaces === true,
+    },
+  };
+}
+
+/** The mount point of either form. @throws {UsageError} when both are mixed */
+function mountPointOf(options: MountCommandOptions): string | undefined {
+  const { args, mntPath } = options;
+  if (args.length === 0) return mntPath;
+  const [flag] = Object.entries({
+    "--mnt-path": mntPath,
+    "--pbk-store": args.length > 1 ? options.pbkStore ?? options.backupPath : undefined,
+    "--instance": args.length > 1 ? options.instance : undefined,
+    "--backup-id": args.length > 1 ? options.backupId : undefined,
+  }).find(([, value]) => value !== undefined) ?? [];
+  if (flag === undefined) return args.at(-1);
+  throw new UsageError(
+    `Cannot use ${flag} with ${args.length > 1 ? "SOURCE and " : ""}MOUNTPOINT`,
+    {
+      option: flag,
+      hint: "Give SOURCE and MOUNTPOINT, or the flags",
+    },
+  );
+}
+
+/** Where changes go. @throws {UsageError} */
+function parseWritable(
+  options: MountCommandOptions,
+  context: CommandContext,
+): WritableRequest | undefined {
+  const { diffDir } = options;
+  if (diffDir === undefined) {
+    const flag = Object.entries(WRITABLE_FLAGS)
+      .find(([key]) => options[key as keyof typeof WRITABLE_FLAGS] !== undefined)?.[1] ??
+      (options.wal ? undefined : "--no-wal");
+    if (flag === undefined) return undefined;
+    throw new UsageError(`Cannot use ${flag} without --diff-dir: the mount is read-only`, {
+      option: flag,
+    });
+  }
+  return {
+    diffPath: absolutePath(diffDir),
+    force: options.force === true,
+    skipFsync: options.perfUnsafe === true,
+    materializeOnRead: context.environment("PBKFS_MATERIALIZE_ON_READ") === "true",
+    wholeCopyBytesMax: options.wholeCopies === undefined
+      ? WHOLE_COPY_BYTES_MAX
+      : 2 ** 20 * wholeNumber(options.wholeCopies, "--whole-copies", 0, WHOLE_COPIES_MEBIBYTES_MAX),
+    extendedAttributes: options.xattrs === true,
+    postgres: {
+      noWal: !options.wal,
+      settings: (options.config ?? []).map(parseSetting),
+      owner: undefined,
     },
   };
 }

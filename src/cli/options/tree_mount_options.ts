@@ -1,5 +1,5 @@
 /**
- * The options of commands that mount a tree, and how such a command runs.
+ * The options of commands that mount a tree.
  *
  * @module
  */
@@ -117,44 +117,4 @@ export function parseTreeMount(
     log: parseLogRequest(logOptions, context),
     writable: parseWritable(options),
   };
-}
-
-/** Whether this process serves the mount, and does not start another one that does. */
-export function servesItself({ console, verbose, handshake }: TreeMountOptions): boolean {
-  return console === true || verbose === true || handshake === true;
-}
-
-/** What a process that serves a mount gets besides its arguments. */
-export interface TreeLaunch {
-  /** What it can read from standard input. */
-  readonly input?: Uint8Array;
-  /** Whether what it mounts is on a server. */
-  readonly usesNetwork?: boolean;
-}
-
-/**
- * Starts the process that serves the mount, and waits until the mount answers.
- *
- * @returns its process id
- * @throws what it failed with
- */
-export async function launchTreeMount(
-  request: MountRequest,
-  context: CommandContext,
-  { input, usesNetwork }: TreeLaunch = {},
-): Promise<number> {
-  const { writable } = request;
-  const { launchWorker } = await import("#src/usecases/mounting/process/launch.ts");
-  const { workerCommand } = await import("../mounting/worker_command.ts");
-  const { defaultLogPath } = await import("#src/usecases/mounting/mount_request.ts");
-  const { pid } = await launchWorker({
-    command: workerCommand(context.args, usesNetwork),
-    mountPath: request.mountPath,
-    waitForMount: true,
-    timeoutMs: undefined,
-    logPath: request.log.path ??
-      (writable === undefined ? undefined : defaultLogPath(writable.diffPath)),
-    input,
-  });
-  return pid;
 }

@@ -39,17 +39,21 @@ export interface BackupRequest {
 /**
  * A backup as what a mount shows.
  *
- * @param writable the diff directory that remembers what is not asked for
+ * @param writable the diff directory that remembers what is not asked for; undefined for a
+ *   read-only mount
  */
-export function backupToMount(request: BackupRequest, writable: WritableRequest): SourceToMount {
+export function backupToMount(
+  request: BackupRequest,
+  writable: WritableRequest | undefined,
+): SourceToMount {
   return new BackupToMount(request, writable);
 }
 
 class BackupToMount implements SourceToMount {
   readonly #request: BackupRequest;
-  readonly #writable: WritableRequest;
+  readonly #writable: WritableRequest | undefined;
 
-  constructor(request: BackupRequest, writable: WritableRequest) {
+  constructor(request: BackupRequest, writable: WritableRequest | undefined) {
     this.#request = request;
     this.#writable = writable;
   }
@@ -64,16 +68,15 @@ class BackupToMount implements SourceToMount {
 
   async open({ mountPath, diff }: MountToOpen): Promise<OpenedSource> {
     const { storePath, instance, backupId, lockCatalog, relativeTablespaces } = this.#request;
-    const { force, postgres } = this.#writable;
     const former = diff?.binding === undefined ? undefined : this.#keysOf(diff.binding);
-    const owner = chooseOwner(postgres.owner, diff);
+    const owner = chooseOwner(this.#writable?.postgres.owner, diff);
     const store = this.#storePath();
     const source = await openPgproSource({
       store,
       isStoreRemembered: storePath === undefined,
       instance,
       backupId,
-      force,
+      force: this.#writable?.force === true,
       bound: former,
       lockCatalog,
       owner,
@@ -107,7 +110,7 @@ class BackupToMount implements SourceToMount {
 
   /** Where the catalog of a bound diff directory was last. */
   #rememberedStore(): string {
-    const binding = readBinding(this.#writable.diffPath);
+    const binding = this.#writable && readBinding(this.#writable.diffPath);
     if (binding !== undefined) return this.#keysOf(binding).pbk_store_path;
     throw new UsageError(
       "Cannot mount: a diff directory that was not mounted before needs a catalog",
@@ -116,7 +119,7 @@ class BackupToMount implements SourceToMount {
   }
 
   #keysOf(binding: Binding): BackupKeys {
-    return readBackupKeys(binding, `${this.#writable.diffPath}/${BINDING_FILE_NAME}`);
+    return readBackupKeys(binding, `${this.#writable?.diffPath}/${BINDING_FILE_NAME}`);
   }
 }
 

@@ -5,15 +5,16 @@
  */
 
 import { notOfKind } from "#src/backup/archive_access.ts";
+import { readBinding } from "#src/overlay/diff_directory.ts";
 import { checkOverlap, realPathOfMissing } from "#src/overlay/diff_place.ts";
-import { formatSourceName, parseSourceName } from "#src/sources/name.ts";
+import { formatSourceName, parseSourceName, SOURCE_KINDS } from "#src/sources/name.ts";
 import { serverOf } from "#src/sources/pbs/named_snapshot.ts";
 import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type RecognisedName, resolveName } from "#src/sources/recognise.ts";
 import { openSource } from "#src/sources/registry.ts";
 import type { Credentials } from "#src/sources/source.ts";
-import { backupToMount } from "./backup_to_mount.ts";
+import { type BackupRequest, backupToMount } from "./backup_to_mount.ts";
 import type { WritableRequest } from "./mount_request.ts";
 import type { SourceToMount } from "./source_to_mount.ts";
 
@@ -28,6 +29,11 @@ export function nameToMount(text: string): RecognisedName {
   return { kind, place: kind === "pbs" ? place : absolutePath(place), item };
 }
 
+/** How a backup of pg_probackup is mounted; other kinds have nothing like it. */
+export type BackupShowing = Pick<BackupRequest, "lockCatalog" | "relativeTablespaces">;
+
+const BACKUP_SHOWING: BackupShowing = { lockCatalog: true, relativeTablespaces: false };
+
 /**
  * A named source as what a mount shows.
  *
@@ -39,13 +45,14 @@ export function namedSourceToMount(
   name: RecognisedName,
   writable: WritableRequest | undefined,
   credentials: Credentials,
+  { lockCatalog, relativeTablespaces }: BackupShowing = BACKUP_SHOWING,
 ): SourceToMount {
   const { kind, place, item } = name;
-  if (kind === "pgpro" && writable !== undefined) {
+  if (kind === "pgpro") {
     // A server is to start on it: owner, tablespaces and the record of the diff are its own matter.
     const { store, instance, backupId } = findNamedBackup(place, item);
-    const rest = { lockCatalog: true, relativeTablespaces: false };
-    return backupToMount({ storePath: store, instance, backupId, ...rest }, writable);
+    const backup = { storePath: store, instance, backupId, lockCatalog, relativeTablespaces };
+    return backupToMount(backup, writable);
   }
   return {
     places: () =>
@@ -66,4 +73,17 @@ export function namedSourceToMount(
       return { source, bound: () => source.identify() };
     },
   };
+}
+
+/**
+ * What a diff directory that was mounted before lies over, as far as a name says it.
+ *
+ * @returns undefined for a new one, and over a backup of pg_probackup, which is found again by more
+ *   than its name
+ * @throws {FormatError | StateError} when it is damaged, or none
+ */
+export function nameBelow(diffPath: string): RecognisedName | undefined {
+  const source = readBinding(diffPath)?.source;
+  if (source === undefined || !SOURCE_KINDS.some((kind) => kind === source.kind)) return undefined;
+  return nameToMount(source.name);
 }

@@ -18,13 +18,12 @@ import { addHelpNotes } from "../../help.ts";
 import { existingPayloadPath, isSplitName } from "#src/sources/pxar/archive_files.ts";
 import { isArchiveIndex } from "#src/usecases/archive/named_archive.ts";
 import type { SourceToMount } from "#src/usecases/mounting/source_to_mount.ts";
+import { reportMount, runMountPlan } from "../../mounting/mount_run.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
   addDiffDirectoryOptions,
   addTreeMountOptions,
-  launchTreeMount,
   parseTreeMount,
-  servesItself,
   TREE_MOUNT_ENVIRONMENT,
   type TreeMountOptions,
 } from "../../options/tree_mount_options.ts";
@@ -71,16 +70,8 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
     const sourceOf = isArchiveIndex(archive!)
       ? await indexedSource(archive!)
       : fileSource(archive!, options, context);
-    if (servesItself(options)) {
-      const { serveMount } = await import("../../mounting/serving.ts");
-      return await serveMount(request, options, sourceOf);
-    }
-    const pid = await launchTreeMount(request, context);
-    if (options.format === "json") {
-      const summary = { type: "summary", state: "mounted", pid, mnt_path: request.mountPath };
-      context.terminal.out(JSON.stringify(summary) + "\n");
-    }
-    return 0;
+    const outcome = await runMountPlan({ request, sourceOf }, options, context);
+    return reportMount(outcome, options, context);
   },
 };
 

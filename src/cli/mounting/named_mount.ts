@@ -1,0 +1,92 @@
+/**
+ * What `pbkfs mount` mounts: a source by its name, by that in the record of a diff directory, or a
+ * backup by its catalog, instance and id.
+ *
+ * @module
+ */
+
+import type { Credentials } from "#src/sources/source.ts";
+import type { RecognisedName } from "#src/sources/recognise.ts";
+import type { CommandContext } from "../command.ts";
+import type { MountCommandOptions, NamedMountRequest } from "../options/mount_options.ts";
+import { isOnServer } from "../sources/source_uses.ts";
+import { type MountPlan, servesItself } from "./mount_run.ts";
+
+/**
+ * What is to be done. Secrets that the source needs are asked for here, and handed to the process
+ * that serves.
+ *
+ * @throws {UsageError} when the name cannot be read, or nothing like a source lies there
+ * @throws {Failure} what opening it throws, where it needs secrets
+ */
+export async function planMount(
+  request: NamedMountRequest,
+  options: MountCommandOptions,
+  context: CommandContext,
+): Promise<MountPlan<NamedMountRequest>> {
+  const name = await nameOf(request, options);
+  if (name === undefined) return { request, sourceOf: backupOf };
+  const hasSecrets = name.kind === "pbs";
+  const isWorker = options.handshake === true;
+  const known = isWorker && hasSecrets ? await readHanded() : undefined;
+  const { commandCredentials } = await import("../sources/credentials.ts");
+  const credentials = commandCredentials(options, context, known);
+  const { formatSourceName } = await import("#src/sources/name.ts");
+  const text = formatSourceName(name);
+  const usesNetwork = isOnServer(text);
+  const asksBefore = hasSecrets && !servesItself(options);
+  const input = asksBefore ? await secretsOf(text, credentials) : undefined;
+  return {
+    request: withAttributes(request, name),
+    sourceOf: ({ writable, backup }) => sourceOf(name, writable, credentials, backup),
+    launch: { input, usesNetwork },
+  };
+}
+
+async function nameOf(
+  { source, writable }: NamedMountRequest,
+  { instance, backupId, pbkStore, backupPath }: MountCommandOptions,
+): Promise<RecognisedName | undefined> {
+  const { nameBelow, nameToMount } = await import("#src/usecases/mounting/named_source.ts");
+  if (source !== undefined) return nameToMount(source);
+  const isAsked = [instance, backupId, pbkStore, backupPath].some((value) => value !== undefined);
+  return isAsked || writable === undefined ? undefined : nameBelow(writable.diffPath);
+}
+
+async function backupOf({ backup, writable }: NamedMountRequest) {
+  const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
+  return backupToMount(backup, writable);
+}
+
+async function sourceOf(
+  name: RecognisedName,
+  writable: NamedMountRequest["writable"],
+  credentials: Credentials,
+  showing: NamedMountRequest["backup"],
+) {
+  const { namedSourceToMount } = await import("#src/usecases/mounting/named_source.ts");
+  return namedSourceToMount(name, writable, credentials, showing);
+}
+
+/** Files of all but data directories have attributes that somebody may want. */
+function withAttributes(request: NamedMountRequest, { kind }: RecognisedName): NamedMountRequest {
+  const { writable } = request;
+  if (writable === undefined || kind === "pgpro") return request;
+  return { ...request, writable: { ...writable, extendedAttributes: true } };
+}
+
+/** Opens the source once, to see what that takes. */
+async function secretsOf(
+  name: string,
+  credentials: ReturnType<typeof import("../sources/credentials.ts").commandCredentials>,
+): Promise<Uint8Array> {
+  const { openSource } = await import("#src/sources/registry.ts");
+  const { formatSecrets } = await import("./launcher_secrets.ts");
+  using _source = await openSource(name, { credentials, countsLinks: false });
+  return formatSecrets(credentials.secrets());
+}
+
+async function readHanded() {
+  const { readSecretsOfLauncher } = await import("./launcher_secrets.ts");
+  return readSecretsOfLauncher();
+}

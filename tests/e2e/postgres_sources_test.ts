@@ -1,0 +1,174 @@
+/**
+ * PostgreSQL on `pbkfs mount SOURCE MOUNTPOINT` of every kind: it starts, works, outlives the death
+ * of the worker, and leaves the source as it is.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { findLockHolder } from "#src/overlay/diff_lock.ts";
+import { AcknowledgedInserts } from "#tests/support/acknowledged_inserts.ts";
+import {
+  assertPagesSound,
+  assertPgbenchBalanced,
+  runPgbench,
+} from "#tests/support/cluster_checks.ts";
+import { buildDirectoryCatalog } from "#tests/support/directory_catalog.ts";
+import { bash } from "#tests/support/everything_tree.ts";
+import { pbkfsCommand } from "#tests/support/pbkfs.ts";
+import {
+  initializeCluster,
+  PostgresServer,
+  SERVER_USER,
+  serverHome,
+} from "#tests/support/postgres.ts";
+import { runCommand, waitUntil } from "#tests/support/process.ts";
+import type { TempDirectory } from "#tests/support/temp_directory.ts";
+import { pbkfs } from "./_archive_mount.ts";
+import { PbsStore } from "./_pbs_store.ts";
+import { ServedStore } from "./_served_store.ts";
+
+const VERSION = 15;
+const IS_ROOT = Deno.uid() === 0;
+const LOAD_SECONDS = 2;
+
+/** A mount of one source with a diff directory. */
+class Mounted {
+  readonly root: string;
+  readonly diff: string;
+
+  constructor(
+    home: TempDirectory,
+    name: string,
+    readonly source: string,
+    readonly env: Readonly<Record<string, string>> = {},
+  ) {
+    this.root = home.join(`mnt-${name}`);
+    this.diff = home.join(`diff-${name}`);
+    Deno.mkdirSync(this.root);
+  }
+
+  async run(args: readonly string[]): Promise<void> {
+    const options = { timeoutMs: 120_000, check: false, env: this.env };
+    const { code, stderr } = await runCommand(pbkfsCommand(args), options);
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+  }
+
+  mount(options: readonly string[] = []): Promise<void> {
+    return this.run(["mount", this.source, this.root, "--diff-dir", this.diff, ...options]);
+  }
+
+  /** The diff directory knows what it lies over. */
+  mountAgain(): Promise<void> {
+    return this.run(["mount", "--diff-dir", this.diff, this.root]);
+  }
+
+  unmount(): Promise<void> {
+    return this.run(["unmount", "-D", this.root]);
+  }
+
+  async killWorker(): Promise<void> {
+    const { pid } = findLockHolder(this.diff)!;
+    Deno.kill(pid!, "SIGKILL");
+    await waitUntil(() => findLockHolder(this.diff) === undefined, 20_000, () => "the lock");
+  }
+
+  /** Ends it however far it is. */
+  async end(): Promise<void> {
+    await pbkfs(["unmount", "-D", this.root, "--force"]);
+  }
+}
+
+/** A server that works until the worker is killed, and one that finds all it has acknowledged. */
+async function exercise(mounted: Mounted): Promise<void> {
+  try {
+    await mounted.mount(["--config", "work_mem=7MB", "--owner", SERVER_USER]);
+    const first = await start(mounted.root);
+    let last = 0;
+    try {
+      assert.equal(await first.sql("show work_mem"), "7MB\n");
+      assert.equal(await first.sql("select sum(n) from before"), "500500\n");
+      await runPgbench(first, LOAD_SECONDS);
+      const inserts = await AcknowledgedInserts.start(first);
+      await waitUntil(() => inserts.last > 50, 60_000, () => "inserts");
+      await mounted.killWorker();
+      last = await inserts.end();
+    } finally {
+      await first.kill();
+    }
+    await mounted.mountAgain();
+    const second = await start(mounted.root);
+    try {
+      await AcknowledgedInserts.assertKept(second, last);
+      await runPgbench(second, LOAD_SECONDS);
+      await assertPgbenchBalanced(second);
+      await second.stop();
+      await assertPagesSound(second);
+    } finally {
+      await second.kill();
+    }
+    await mounted.unmount();
+  } finally {
+    await mounted.end();
+  }
+}
+
+function start(dataDirectory: string): Promise<PostgresServer> {
+  return PostgresServer.start({ version: VERSION, dataDirectory });
+}
+
+/** A stopped cluster with something in it. */
+async function makeCluster(path: string): Promise<void> {
+  await initializeCluster(VERSION, path);
+  const server = await start(path);
+  try {
+    await server.sql("create table before as select generate_series(1, 1000) n");
+    await server.stop();
+  } finally {
+    await server.kill();
+  }
+}
+
+/** Everything about the files of a directory that a write would change. */
+function describe(path: string): Promise<string> {
+  return bash(`cd "$1"; find . -printf '%P %y %m %U %s %T@ %i\\n' | sort`, path);
+}
+
+Deno.test({
+  name: "PostgreSQL works on a source of every kind, outlives a kill of the worker, and leaves it",
+  ignore: !IS_ROOT,
+  async fn(t) {
+    using home = serverHome("sources-pg");
+    const data = home.join("data");
+    await makeCluster(data);
+    const before = await describe(data);
+    await using store = await PbsStore.create();
+    await store.backup([`pg.pxar:${data}`, "--backup-id", "pg"]);
+    await using served = await ServedStore.start();
+    await served.must(["backup", `pg.pxar:${data}`, "--backup-id", "pg"]);
+    const create = async (args: readonly string[]) => {
+      const { code, stderr } = await pbkfs(["pxar", "create", ...args]);
+      assert.equal(code, 0, stderr);
+    };
+    await create([home.join("pg.pxar"), data]);
+    await create([home.join("split.mpxar"), data, "--payload-output", home.join("split.ppxar")]);
+    buildDirectoryCatalog(home.join("catalog"), data);
+    const sources: Record<string, string> = {
+      chain: `${home.join("catalog")}#directory/latest`,
+      directory: data,
+      archive: home.join("pg.pxar"),
+      "split archive": home.join("split.mpxar"),
+      snapshot: `${store.path}#host/pg/latest/pg.pxar`,
+      "snapshot on a server": `pbs:${served.repository}#host/pg/latest/pg.pxar`,
+    };
+    for (const [name, source] of Object.entries(sources)) {
+      await t.step(name, async () => {
+        const place = name.replaceAll(" ", "-");
+        await exercise(new Mounted(home, place, source, served.environment));
+      });
+    }
+    assert.equal(await describe(data), before);
+    await store.must(["verify"]);
+  },
+});
