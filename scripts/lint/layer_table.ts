@@ -30,7 +30,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   log: ["errors", "ffi", "ffi/libc"],
   threads: ["errors"],
   // TLS and HTTP, of whatever is asked and answered.
-  net: ["errors"],
+  net: ["bytes", "errors"],
   // Blocks over any tree: no format.
   overlay: ["bytes", "errors", "io", "threads", "tree", "ffi/libc"],
   // A format each. Only a backup of Proxmox is made of chunks.
@@ -70,9 +70,12 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "format",
     "ffi/libc",
   ],
+  // Servers and their programs, whatever their data directory lies on.
+  postgres: ["errors", "format"],
   // What a program does with all of them together; knows no terminal.
   usecases: [
     "sources",
+    "postgres",
     "net",
     "bytes",
     "errors",
@@ -97,6 +100,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "usecases",
     "net",
     "sources",
+    "postgres",
     "bytes",
     "errors",
     "tree",

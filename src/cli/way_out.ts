@@ -20,9 +20,11 @@ import { datastoreWayOut } from "./datastore/way_out.ts";
 export const FLAGS: Readonly<Record<string, string>> = {
   allowOther: "--allow-other",
   backupId: "--backup-id",
+  binDirectory: "--pg-bin",
   config: "--config",
   conflict: "--conflict",
   crypt: "--keyfile",
+  dataDirectory: "--data-dir",
   datastore: "--datastore",
   diffPath: "--diff-dir",
   entriesMax: "--entries-max",
@@ -44,6 +46,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   skipsLargeXattrs: "--skip-e2big-xattr",
   storePath: "--pbk-store",
   time: "--backup-time",
+  workPath: "--work-dir",
 };
 
 /** Arguments of commands whose name the library's options have. */

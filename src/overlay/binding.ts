@@ -37,6 +37,7 @@ const BindingSchema = v.looseObject({
   binding_id: v.pipe(v.string(), v.uuid()),
   nonce: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/u, "is not 32 hexadecimal digits")),
   source: v.optional(SourceSchema),
+  generation: v.optional(shortText),
   created_at: unixSeconds,
   last_used_at: unixSeconds,
   owner_pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -48,8 +49,8 @@ const BindingSchema = v.looseObject({
 
 /**
  * The record. `nonce` is 16 random bytes in hexadecimal, made once, by which the diff's own files
- * are recognised. Times are Unix seconds. Any other key is the source's own
- * ({@link BoundSource.keys}).
+ * are recognised; `generation` is another text after each mount that may have changed the diff.
+ * Times are Unix seconds. Any other key is the source's own ({@link BoundSource.keys}).
  */
 export type Binding = Readonly<v.InferOutput<typeof BindingSchema>>;
 
@@ -110,6 +111,12 @@ export function parseBinding(text: string, path: string): Binding {
   const isComplete = version === 1 || result.output.source !== undefined;
   if (!isComplete) throw damagedBinding(path, 'key "source" is missing');
   return result.output;
+}
+
+/** A text that is the same as long as the diff is: also in a copy of it. */
+export function contentMarkOf({ binding_id, generation, last_used_at }: Binding): string {
+  // Programs from before generations write the time, and leave out what they do not know.
+  return `${binding_id}:${generation ?? last_used_at}`;
 }
 
 /** The marks of a source as the record has them. */

@@ -8,6 +8,9 @@ import * as host from "#ffi/libc/calls.ts";
 import { OsError } from "#src/errors.ts";
 import { CONTROL_DIRECTORY_NAME, DATA_DIRECTORY_NAME } from "./diff_place.ts";
 
+/** Names in it that this program rewrites while they are visible. */
+export const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.log"]);
+
 /** The worker's own directory in a diff, held open. */
 export interface ControlDirectory {
   /** A path by which this process reaches it, whatever becomes of its name. */

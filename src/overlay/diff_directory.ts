@@ -208,6 +208,7 @@ export class DiffDirectory {
       binding_id: old?.binding_id ?? crypto.randomUUID(),
       nonce: old?.nonce ?? crypto.getRandomValues(new Uint8Array(NONCE_SIZE)).toHex(),
       source: version === 1 ? undefined : recordedSource(source),
+      generation: crypto.randomUUID(),
       created_at: old?.created_at ?? nowSeconds(),
       last_used_at: nowSeconds(),
       owner_pid: host.getPid(),

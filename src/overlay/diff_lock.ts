@@ -1,6 +1,6 @@
 /**
  * The lock of a diff directory: flock(2) on `.pbkfs-lock`, held by the worker that has the diff
- * mounted.
+ * mounted, or shared by those who read it, as what another diff was made over.
  *
  * The kernel drops the lock with the process, however it ends. So the lock, and never the file or a
  * process id, says whether a diff is in use. The text inside only says where to look for the
@@ -13,7 +13,7 @@
 import { isStillNamed, writeWhole } from "#src/io/files/whole_file.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { HostProcess, listProcesses } from "#src/io/process.ts";
-import { StateError } from "#src/errors.ts";
+import { OsError, StateError } from "#src/errors.ts";
 import { sleep } from "#src/threads/waiting.ts";
 import { readSmallTextFile } from "./durable_file.ts";
 
@@ -40,7 +40,7 @@ export interface LockRecord {
   readonly mountPath: string;
 }
 
-/** A locked diff directory; `release()` or the end of the process frees it. */
+/** A locked diff directory; `release()` or the end of the process frees it, or its share. */
 export class DiffLock {
   readonly #path: string;
   #fd: number;
@@ -53,9 +53,11 @@ export class DiffLock {
   /** Removes the lock file and frees the lock. */
   release(): void {
     if (this.#fd < 0) return;
-    // Removed while still held: another opener of the old file sees that it is gone and retries.
-    // If the directory was moved away, the path may lead to another diff's lock file by now.
-    if (isStillNamed(this.#fd, this.#path)) host.unlink(this.#path);
+    // Removed while still held, by the last one of those who share it: another opener of the old
+    // file sees that it is gone and retries. If the directory was moved away, the path may lead to
+    // another diff's lock file by now.
+    const isLast = host.flock(this.#fd, host.Lock.EXCLUSIVE | host.Lock.NONBLOCKING) === 0;
+    if (isLast && isStillNamed(this.#fd, this.#path)) host.unlink(this.#path);
     host.close(this.#fd);
     this.#fd = -1;
   }
@@ -64,33 +66,66 @@ export class DiffLock {
 /**
  * Takes the lock of a diff directory, creating the file.
  *
- * @throws {StateError} `locked` when a live worker holds it
+ * @throws {StateError} `locked` when a live worker holds it, or somebody reads the diff
  * @throws {OsError}
  */
 export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock {
   const path = `${diffPath}/${LOCK_FILE_NAME}`;
+  const fd = lockFile(diffPath, host.Lock.EXCLUSIVE);
+  host.unwrap(host.ftruncate(fd, 0), "truncate", path);
+  writeWhole(fd, new TextEncoder().encode(formatLockRecord(record)), path);
+  return new DiffLock(path, fd);
+}
+
+/**
+ * Takes a share of the lock: nobody mounts the diff as long as any is held.
+ *
+ * @throws {StateError} `locked` when a live worker has it mounted
+ * @throws {OsError}
+ */
+export function acquireDiffReadLock(diffPath: string): DiffLock {
+  const path = `${diffPath}/${LOCK_FILE_NAME}`;
+  try {
+    return new DiffLock(path, lockFile(diffPath, host.Lock.SHARED));
+  } catch (error) {
+    // Where nothing can be written, nobody mounts it.
+    if (error instanceof OsError && error.errno === host.Errno.EROFS) return new DiffLock(path, -1);
+    throw error;
+  }
+}
+
+/** @returns the descriptor that holds the lock */
+function lockFile(diffPath: string, kind: number): number {
+  const path = `${diffPath}/${LOCK_FILE_NAME}`;
+  const { RDWR, CREAT, NOFOLLOW } = host.OpenFlag;
   for (let attempt = 1;; attempt++) {
-    const fd = host.unwrap(
-      host.open(
-        path,
-        host.OpenFlag.RDWR | host.OpenFlag.CREAT | host.OpenFlag.NOFOLLOW,
-        0o600,
-      ),
-      "open",
-      path,
-    );
-    const result = host.flock(fd, host.Lock.EXCLUSIVE | host.Lock.NONBLOCKING);
-    if (result === 0 && isStillNamed(fd, path)) {
-      host.unwrap(host.ftruncate(fd, 0), "truncate", path);
-      writeWhole(fd, new TextEncoder().encode(formatLockRecord(record)), path);
-      return new DiffLock(path, fd);
-    }
+    const fd = host.unwrap(host.open(path, RDWR | CREAT | NOFOLLOW, 0o600), "open", path);
+    const result = host.flock(fd, kind | host.Lock.NONBLOCKING);
+    if (result === 0 && isStillNamed(fd, path)) return fd;
     host.close(fd);
     if (result !== 0 && result !== -host.Errno.EAGAIN) host.unwrap(result, "lock", path);
-    // A probe of another command holds the lock for a moment; only a worker keeps it.
-    if (attempt >= ATTEMPTS_MAX) throw new DiffLockedError(diffPath, findLockHolder(diffPath));
+    // A probe of another command holds the lock for a moment; only a worker or reader keeps it.
+    if (attempt >= ATTEMPTS_MAX) throw lockedError(diffPath);
     sleep(RETRY_PAUSE_MS);
   }
+}
+
+function lockedError(diffPath: string): DiffLockedError {
+  const holder = findLockHolder(diffPath);
+  const readers = holder === undefined ? findLockReaders(diffPath) : [];
+  if (readers.length === 0) return new DiffLockedError(diffPath, holder);
+  const which = readers.length === 1 ? "process" : "processes";
+  const message = `diff directory is being read by ${which} ${readers.join(", ")}`;
+  return new DiffLockedError(diffPath, undefined, message, {
+    hint: "Unmount what was made over it first, or wait until it was read",
+  });
+}
+
+/** Processes that have a share of a diff directory's lock, as far as they are seen from here. */
+export function findLockReaders(diffPath: string): number[] {
+  const stat = new host.HostStat();
+  if (host.lstat(`${diffPath}/${LOCK_FILE_NAME}`, stat) < 0) return [];
+  return listProcesses().filter((pid) => holdsLock(pid, stat.ino, "READ"));
 }
 
 /**
@@ -117,24 +152,26 @@ export function findLockHolder(diffPath: string): LockHolder | undefined {
 
 /** @param likely the number that the holder has written down */
 function findHoldingProcess(lockIno: number, likely: number | undefined): number | undefined {
-  if (likely !== undefined && holdsLock(likely, lockIno)) return likely;
-  return listProcesses().find((pid) => holdsLock(pid, lockIno));
+  if (likely !== undefined && holdsLock(likely, lockIno, "WRITE")) return likely;
+  return listProcesses().find((pid) => holdsLock(pid, lockIno, "WRITE"));
 }
 
 /**
- * Whether an open file of a process has the exclusive lock of the lock file with that inode number.
+ * Whether an open file of a process has the exclusive (WRITE) lock of the lock file with that inode
+ * number, or a share of it (READ).
  */
-function holdsLock(pid: number, lockIno: number): boolean {
+function holdsLock(pid: number, lockIno: number, kind: "READ" | "WRITE"): boolean {
   using process = HostProcess.open(pid);
   return process?.descriptors().some(({ fd, target }) => {
     if (!target.endsWith(`/${LOCK_FILE_NAME}`)) return false;
-    const [, ino] = HELD_LOCK.exec(process.descriptorInfo(fd) ?? "") ?? [];
-    return Number(ino) === lockIno;
+    const [, held, ino] = HELD_LOCK.exec(process.descriptorInfo(fd) ?? "") ?? [];
+    return held === kind && Number(ino) === lockIno;
   }) ?? false;
 }
 
 /** Line of fdinfo (proc(5)): kind of lock, process, then device and inode number. */
-const HELD_LOCK = /^lock:\s+\d+: FLOCK\s+ADVISORY\s+WRITE\s+\S+\s+[\da-f]+:[\da-f]+:(\d+)\s/mu;
+const HELD_LOCK =
+  /^lock:\s+\d+: FLOCK\s+ADVISORY\s+(READ|WRITE)\s+\S+\s+[\da-f]+:[\da-f]+:(\d+)\s/mu;
 
 /** Name of the holder for a message: `process 123`, or what is known. */
 export function describeHolder(holder: LockHolder | undefined): string {

@@ -11,6 +11,7 @@
  */
 
 import { decodeFileName, encodeFileName } from "#src/bytes/file_name.ts";
+import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { FormatError } from "#src/errors.ts";
 import type { OverlayContext } from "./context.ts";
@@ -21,7 +22,7 @@ const { Errno, OpenFlag } = host;
 export const MARKER_NAME = ".pbkfs-directory";
 
 /** Longest marker: the longest path and the words around it. */
-export const MARKER_SIZE_MAX = 4096 + 16;
+const MARKER_SIZE_MAX = 4096 + 16;
 
 /**
  * Encodes a marker. `lowerPath` has no leading slash; undefined says that no lower directory is
@@ -44,6 +45,26 @@ export function decodeMarker(bytes: Uint8Array, path: string): string | undefine
     throw new FormatError("Cannot read directory marker: unknown content", { path, offset: 0 });
   }
   return text.slice("lower ".length, -1);
+}
+
+/**
+ * The marker in an open directory of the diff.
+ *
+ * @param buffer of at least 8 KiB
+ * @returns a lower path, undefined for "none", null without a marker
+ * @throws {FormatError | OsError}
+ */
+export function readMarker(
+  directoryFd: number,
+  { bytes, address }: NativeBuffer,
+): string | undefined | null {
+  const marker = host.openAt(directoryFd, MARKER_NAME, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
+  if (marker === -Errno.ENOENT) return null;
+  host.unwrap(marker, "open", MARKER_NAME);
+  const length = host.preadFully(marker, address, MARKER_SIZE_MAX, 0);
+  host.close(marker);
+  host.unwrap(length, "read", MARKER_NAME);
+  return decodeMarker(bytes.subarray(0, length), MARKER_NAME);
 }
 
 /**

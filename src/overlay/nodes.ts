@@ -13,25 +13,23 @@
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { Failure, FormatError, OsError } from "#src/errors.ts";
+import { Failure, OsError } from "#src/errors.ts";
 import type { DirectoryNode, Node, SymlinkNode } from "#src/tree/node.ts";
 import type { OverlayContext } from "./context.ts";
+import { LIVE_NAMES } from "./control_directory.ts";
 import { areCopiesAnnounced } from "./copy_mark.ts";
-import { decodeMarker, MARKER_NAME, MARKER_SIZE_MAX } from "./directory_marker.ts";
+import { CONTROL_DIRECTORY_NAME } from "./diff_place.ts";
+import { MARKER_NAME, readMarker } from "./directory_marker.ts";
 import { type Found, type LowerChild, volatileName } from "./found.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { parseLinkReference } from "./link_reference.ts";
+import { continuedDirectory, referredLink } from "./lower_reference.ts";
 import { Flag } from "./node_flags.ts";
 import { lowerKey, noteMode, ROOT_SLOT } from "./node_table.ts";
-import { type HostPlace, PartialProbe, resolveLower } from "./partial_probe.ts";
+import { type HostPlace, PartialProbe } from "./partial_probe.ts";
 import { isWhiteout } from "./whiteout.ts";
 
 const { Errno, OpenFlag } = host;
-
-/** Names below `.pbkfs` that this program rewrites while they are visible. */
-const LIVE_NAMES: ReadonlySet<string> = new Set(["worker.pid", "stat", "pbkfs.log"]);
-/** The directory of those names. */
-const CONTROL_DIRECTORY = ".pbkfs";
 
 /** Finds, makes and forgets nodes for one thread. */
 export class Nodes {
@@ -97,7 +95,7 @@ export class Nodes {
   /** Whether this is the directory of the files that this program keeps in the mount. */
   isControlDirectory(slot: number): boolean {
     const { table } = this.#context;
-    return table.parent(slot) === ROOT_SLOT && table.name(slot) === CONTROL_DIRECTORY;
+    return table.parent(slot) === ROOT_SLOT && table.name(slot) === CONTROL_DIRECTORY_NAME;
   }
 
   /**
@@ -106,7 +104,7 @@ export class Nodes {
    * names that links of the tree rely on.
    */
   isReserved(parent: number, name: string, lower: LowerChild): boolean {
-    if (parent === ROOT_SLOT) return name === CONTROL_DIRECTORY;
+    if (parent === ROOT_SLOT) return name === CONTROL_DIRECTORY_NAME;
     if (!this.isControlDirectory(parent)) return false;
     return LIVE_NAMES.has(name) || lower !== undefined;
   }
@@ -116,7 +114,7 @@ export class Nodes {
    * listed: programs that copy, compare, measure or remove a tree must not find it.
    */
   isListed(parent: number, name: string): boolean {
-    return name !== MARKER_NAME && (parent !== ROOT_SLOT || name !== CONTROL_DIRECTORY);
+    return name !== MARKER_NAME && (parent !== ROOT_SLOT || name !== CONTROL_DIRECTORY_NAME);
   }
 
   /** Whether this is a directory whose changes go with the mount. */
@@ -244,10 +242,7 @@ export class Nodes {
     const text = host.readlinkAt(place.fd, place.name);
     if (typeof text === "number") throw new OsError(-text, "readlink", name);
     const path = parseLinkReference(nonce, decodeFileName(text));
-    if (path === undefined) return undefined;
-    const node = resolveLower(lower, path);
-    if (node?.kind === "symlink") return node;
-    throw new FormatError("Cannot read link of the diff: backup has no such link", { path });
+    return path === undefined ? undefined : referredLink(lower, path);
   }
 
   #makeUpperDirectory(parent: number, name: string, found: Found): number {
@@ -264,7 +259,8 @@ export class Nodes {
     );
     let lowerId = 0;
     try {
-      lowerId = this.#continuedDirectory(fd, found)?.id ?? 0;
+      const marker = this.readMarker(fd);
+      lowerId = continuedDirectory(this.#context.lower, marker, () => found.lower)?.id ?? 0;
     } catch (error) {
       host.close(fd);
       throw error;
@@ -278,34 +274,9 @@ export class Nodes {
     return slot;
   }
 
-  #continuedDirectory(fd: number, found: Found): DirectoryNode | undefined {
-    const marker = this.readMarker(fd);
-    if (marker === null) {
-      return found.lower?.kind === "directory" ? found.lower : undefined;
-    }
-    if (marker === undefined) return undefined;
-    const node = resolveLower(this.#context.lower, marker);
-    if (node?.kind !== "directory") {
-      throw new FormatError("Cannot read directory marker: backup has no such directory", {
-        path: marker,
-      });
-    }
-    return node;
-  }
-
-  /**
-   * The marker in an open directory of the diff: a lower path, undefined for "none", null without a
-   * marker.
-   */
+  /** What `readMarker()` says. */
   readMarker(fd: number): string | undefined | null {
-    const marker = host.openAt(fd, MARKER_NAME, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
-    if (marker === -Errno.ENOENT) return null;
-    host.unwrap(marker, "open", MARKER_NAME);
-    const { copyBuffer } = this.#context;
-    const length = host.preadFully(marker, copyBuffer.address, MARKER_SIZE_MAX, 0);
-    host.close(marker);
-    host.unwrap(length, "read", MARKER_NAME);
-    return decodeMarker(copyBuffer.bytes.subarray(0, length), MARKER_NAME);
+    return readMarker(fd, this.#context.copyBuffer);
   }
 
   #makeUpperFile(parent: number, name: string, found: Found): number {

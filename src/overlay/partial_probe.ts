@@ -4,15 +4,13 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt } from "#ffi/libc/metadata.ts";
-import type { MountableTree, Node } from "#src/tree/node.ts";
 import { isMarkedCopy } from "./copy_mark.ts";
 import { COPY_SIZE, type OverlayContext } from "./context.ts";
+import { partialLower, visibleBytes } from "./lower_reference.ts";
 import { Flag } from "./node_flags.ts";
 import {
-  blockCount,
   decodePartialHeader,
   HEADER_SIZE_MAX,
   isPartialFile,
@@ -37,17 +35,6 @@ export interface PartialFacts {
   readonly limit: number;
   /** {@link Flag} bits. */
   readonly flags: number;
-}
-
-/** The lower node at a path without a leading slash, or undefined. */
-export function resolveLower(lower: MountableTree, path: string): Node | undefined {
-  let node: Node | undefined = lower.root;
-  if (path === "") return node;
-  for (const name of path.split("/")) {
-    if (node?.kind !== "directory") return undefined;
-    node = node.lookup(name);
-  }
-  return node;
 }
 
 /** Reads headers for one thread. */
@@ -87,17 +74,11 @@ export class PartialProbe {
         return undefined;
       }
       const header = decodePartialHeader(mapBuffer.bytes, length, fileSize, name);
-      const lower = resolveLower(this.#context.lower, header.lowerPath);
-      const lowerSize = lower?.kind === "file" ? lower.attributes.size : -1;
-      // More is good: before, a file could be shown longer than what the backup stores of it.
-      if (lower === undefined || lowerSize < 0 || header.mapBlocks < blockCount(lowerSize)) {
-        throw new FormatError("Cannot read changed file: it does not fit the backup", {
-          path: header.lowerPath,
-        });
-      }
+      const lower = partialLower(this.#context.lower, header);
       const { layout } = header;
       const isOldBoot = header.bootId.some((byte, index) => byte !== bootId[index]);
-      const limit = Math.min(header.visibleSize, fileSize - layout.dataOffset, lowerSize);
+      const size = fileSize - layout.dataOffset;
+      const limit = visibleBytes({ visibleSize: header.visibleSize, size }, lower);
       let flags: number = Flag.PARTIAL;
       if (limit < header.visibleSize) flags |= Flag.LIMIT_UNSAVED;
       if (isOldBoot) flags |= Flag.MAP_OLD_BOOT;
@@ -106,7 +87,6 @@ export class PartialProbe {
         lowerId: lower.id,
         dataOffset: layout.dataOffset,
         mapBlocks: header.mapBlocks,
-        // A file cut short before its visible size was lowered: what was cut off is gone.
         limit,
         flags,
       };

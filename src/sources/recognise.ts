@@ -9,6 +9,7 @@ import { Errno, FormatError, OsError, UsageError } from "#src/errors.ts";
 import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
 import { parseBlobHeader } from "#src/pbs/format/blob.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import { DYNAMIC_INDEX_MAGIC } from "#src/pbs/format/dynamic_index.ts";
@@ -78,6 +79,7 @@ function hintBeside(path: string): string | undefined {
 function recogniseDirectory(path: string): RecognisedName | string {
   const has = (name: string, kind: "file" | "directory") =>
     hostFiles.status(`${path}/${name}`)?.kind === kind;
+  if (has(BINDING_FILE_NAME, "file")) return { kind: "diff", place: path, item: undefined };
   if (has(CHUNKS_DIRECTORY, "directory")) return { kind: "pbs", place: path, item: undefined };
   if (has("index.json.blob", "file")) {
     const { storePath, snapshot } = locateSnapshot(path);
@@ -175,6 +177,7 @@ function unknown(place: string, found: string): UsageError {
     hint:
       "Looked for: a catalog or backup of pg_probackup (backups/ and wal/, backup.control); a " +
       "datastore (.chunks), a snapshot in it (index.json.blob), an index or blob of that; a pxar " +
-      "archive (by its first bytes); any other directory. `dir:PATH` is a directory whatever is in it",
+      "archive (by its first bytes); a diff directory (.pbkfs-binding.json); any other directory. " +
+      "`dir:PATH` is a directory whatever is in it",
   });
 }

@@ -9,6 +9,8 @@ import type { MountableTree } from "#src/tree/node.ts";
 import { attachDirectory } from "./directory/directory_source.ts";
 import { openNamedDirectory } from "./directory/named_directory.ts";
 import { parseSourceName, type SourceKindName } from "./name.ts";
+import { attachDiff } from "./diff/diff_source.ts";
+import { nameOfBottom, openNamedDiff } from "./diff/named_diff.ts";
 import { openNamedBackup } from "./pgpro/named_backup.ts";
 import { attachPgpro } from "./pgpro/pgpro_source.ts";
 import type { ServerRepository } from "#src/pbs/client/repository.ts";
@@ -34,6 +36,14 @@ const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
   pxar: { open: openNamedArchive, attach: attachPxar },
   pbs: { open: openNamedSnapshot, attach: attachPbs, serverOf },
   dir: { open: openNamedDirectory, attach: attachDirectory },
+  diff: {
+    open: (place, item, options) => openNamedDiff(place, item, options, openSource),
+    attach: (description, thread) => attachDiff(description, thread, attachSource),
+    serverOf(place) {
+      const bottom = nameOfBottom(place);
+      return bottom === undefined ? undefined : serverOfSource(bottom);
+    },
+  },
 };
 
 /**

@@ -114,6 +114,27 @@ export interface PayloadRange {
   readonly size: number;
 }
 
+/** Some of the bytes of a file. */
+export interface ByteRange {
+  /** Of the first byte. */
+  readonly offset: number;
+  /** Number of bytes, at least 1. */
+  readonly size: number;
+}
+
+/** What a file that was changed in parts still has of another one. */
+export interface KeptContent {
+  /** The file that it was: the one that was first read, which has itself nothing of another one. */
+  readonly node: FileNode;
+  /**
+   * Where both have the same bytes at the same offsets, as far as that is known without reading
+   * them: in ascending order, apart from each other. May read what says so.
+   *
+   * @throws a `Failure` when that is damaged
+   */
+  ranges(): Iterable<ByteRange>;
+}
+
 /** A regular file. */
 export interface FileNode extends NodeBase {
   /** Tells regular files from other nodes. */
@@ -129,6 +150,11 @@ export interface FileNode extends NodeBase {
   readonly plainPath?: string;
   /** Where the content lies, in a tree that is an archive. */
   readonly payload?: PayloadRange | undefined;
+  /**
+   * What is unchanged, in a tree that is made of another one and changes; undefined for a file that
+   * is new as a whole. A file without any change is the node of the other tree itself.
+   */
+  readonly kept?: KeptContent | undefined;
 }
 
 /** A symbolic link. */

@@ -19,7 +19,7 @@ import { CRYPT_MODES } from "#src/pbs/format/crypt.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { DescriptorTarget } from "#src/pxar/mod.ts";
 import { bash, describeTree, makeEverythingTree } from "#tests/support/everything_tree.ts";
-import { CHECK_DATASTORE, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
+import { CHECK_DATASTORE, CHECKER_PYTHON, PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { MemorySink } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -87,7 +87,7 @@ Deno.test("backup() and restoreArchive() give back a tree with everything in it"
   if (checker === undefined) return;
   await t.step("for the independent checker too", async () => {
     const { stdout } = await runCommand(
-      ["python3", checker, place.join("store"), "--key", KEY_FILE, "--all-keys"],
+      [CHECKER_PYTHON, checker, place.join("store"), "--key", KEY_FILE, "--all-keys"],
       { timeoutMs: TIMEOUT_MS },
     );
     assert.doesNotMatch(stdout, /FAIL|error/i);

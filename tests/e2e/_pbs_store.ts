@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
-import { CHECK_DATASTORE } from "#tests/support/pbs_fixtures.ts";
+import { CHECK_DATASTORE, CHECKER_PYTHON } from "#tests/support/pbs_fixtures.ts";
 import { type CommandResult, runCommand, RunningCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 
@@ -73,7 +73,7 @@ export class PbsStore implements AsyncDisposable {
   async check(...options: string[]): Promise<void> {
     if (CHECK_DATASTORE === undefined) return;
     const { code, stdout, stderr } = await runCommand(
-      ["python3", CHECK_DATASTORE, this.path, ...options],
+      [CHECKER_PYTHON, CHECK_DATASTORE, this.path, ...options],
       { timeoutMs: TIMEOUT_MS, check: false },
     );
     assert.equal(code, 0, stdout.slice(-2000) + stderr);

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { CHECK_DATASTORE } from "#tests/support/pbs_fixtures.ts";
+import { CHECK_DATASTORE, CHECKER_PYTHON } from "#tests/support/pbs_fixtures.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { type CommandResult, runCommand } from "#tests/support/process.ts";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
@@ -94,7 +94,7 @@ class Place implements AsyncDisposable {
   /** Asks the independent checker. @returns its last line */
   async check(...options: string[]): Promise<string> {
     if (CHECK_DATASTORE === undefined) return "";
-    const command = ["python3", CHECK_DATASTORE, this.store, ...options];
+    const command = [CHECKER_PYTHON, CHECK_DATASTORE, this.store, ...options];
     const { stdout } = await runCommand(command, { timeoutMs: TIMEOUT_MS });
     return stdout.trimEnd().split("\n").at(-1)!;
   }

@@ -35,11 +35,14 @@ export interface HarnessOptions {
   readonly wholeCopyBytesMax?: number;
   readonly backing?: BackingRegistry;
   readonly volatileDirectories?: readonly string[];
+  /** The diff's; one of the tests' unless given. */
+  readonly nonce?: Uint8Array;
   /** Refuses and ends waits for the lower tree, which are then done again. */
   readonly gate?: UncertainGate | undefined;
 }
 
-const NONCE = new Uint8Array(16).fill(7);
+/** The nonce of diffs that are bound to nothing. */
+export const NONCE = new Uint8Array(16).fill(7);
 const CALLER = { uid: 0, gid: 0, umask: 0 };
 
 /** An overlay over a diff in `diffPath`, served by several threads' instances in turn. */
@@ -65,13 +68,14 @@ export class OverlayHarness {
     const lower = gate === undefined ? plainLower : behindGate(plainLower, gate);
     const volatileDirectories = this.options.volatileDirectories ?? [];
     gate?.begin(true);
-    prepareDiffTree({ diffPath, lower, nonce: NONCE, volatileDirectories });
+    const { nonce = NONCE } = this.options;
+    prepareDiffTree({ diffPath, lower, nonce, volatileDirectories });
     this.shared = createSharedState();
     this.#overlays = Array.from({ length: this.options.threads ?? 2 }, (_, worker) => {
       const overlay = openOverlay({
         lower,
         diffPath,
-        nonce: NONCE,
+        nonce,
         shared: this.shared,
         worker,
         skipFsync: false,
@@ -89,7 +93,7 @@ export class OverlayHarness {
   /** Ends like a clean unmount (`settle`) or like a kill. */
   unmount(settle = true): void {
     for (const overlay of this.#overlays) overlay.close();
-    if (settle) settleDiffTree(this.diffPath, NONCE);
+    if (settle) settleDiffTree(this.diffPath, this.options.nonce ?? NONCE);
   }
 
   remount(settle = true): void {

@@ -4,7 +4,7 @@ import { collectGarbage } from "#src/pbs/gc/garbage_collection.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { killedChildren } from "#tests/support/killed_children.ts";
 import { Activity, assertSound, makeStore, openStore } from "#tests/support/pbs_activity.ts";
-import { CHECK_DATASTORE } from "#tests/support/pbs_fixtures.ts";
+import { CHECK_DATASTORE, CHECKER_PYTHON } from "#tests/support/pbs_fixtures.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -49,7 +49,7 @@ Deno.test("A datastore is sound after processes were killed while they backed up
   }
   assertSound(store);
   if (CHECK_DATASTORE !== undefined) {
-    await runCommand(["python3", CHECK_DATASTORE, path], { timeoutMs: 60_000 });
+    await runCommand([CHECKER_PYTHON, CHECK_DATASTORE, path], { timeoutMs: 60_000 });
   }
   store.close();
 });

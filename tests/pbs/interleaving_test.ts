@@ -12,7 +12,7 @@ import {
   makeStore,
   openStore,
 } from "#tests/support/pbs_activity.ts";
-import { CHECK_DATASTORE } from "#tests/support/pbs_fixtures.ts";
+import { CHECK_DATASTORE, CHECKER_PYTHON } from "#tests/support/pbs_fixtures.ts";
 import { denoRunCommand, runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -23,7 +23,7 @@ const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-sy
 /** The independent checker finds nothing wrong. */
 async function assertChecked(path: string): Promise<void> {
   if (CHECK_DATASTORE === undefined) return;
-  await runCommand(["python3", CHECK_DATASTORE, path], { timeoutMs: 60_000 });
+  await runCommand([CHECKER_PYTHON, CHECK_DATASTORE, path], { timeoutMs: 60_000 });
 }
 
 /**

@@ -18,6 +18,7 @@ import {
 } from "#src/sources/mod.ts";
 import { PBS_KEYS } from "#tests/support/pbs_fixtures.ts";
 import { MemorySink } from "#tests/support/pxar_fixtures.ts";
+import { changeDiff } from "#tests/support/changed_diff.ts";
 import { buildDirectoryCatalog } from "#tests/support/directory_catalog.ts";
 
 const SECONDS = 1_700_000_000;
@@ -35,7 +36,7 @@ export interface SourceExample {
   /** Its full name, in which nothing is left to be chosen; `DIR` stands for the directory. */
   readonly fullName: RegExp;
   /** Makes it; another version has another content under the same name. */
-  make(directory: string, version: number): void;
+  make(directory: string, version: number): void | Promise<void>;
   /** Its file with two names. */
   readonly linked?: string;
 }
@@ -184,5 +185,43 @@ export const EXAMPLES: readonly SourceExample[] = [
     name: "pbs:store#host/x/@2023-11-15/vm.conf",
     fullName: new RegExp(`${STORE_NAME.source}vm\\.conf$`),
     make: (directory, version) => makeSnapshot(directory, version, "legacy"),
+  },
+  {
+    title: "a diff directory over an archive",
+    kind: "diff",
+    content: "tree",
+    name: "diff",
+    fullName: /^diff:DIR\/diff$/,
+    async make(directory, version) {
+      makeArchive(directory, version, ["x.mpxar", "x.ppxar"]);
+      await changeDiff(`${directory}/diff`, { place: `${directory}/x.mpxar` }, (harness) => {
+        harness.write("another", 1, new Uint8Array(1).fill(version));
+        harness.write("base/1/16384", PAGE_SIZE, new Uint8Array(PAGE_SIZE));
+        harness.rename("base/1", "base/2");
+        harness.create("base/2/new", new Uint8Array(9000).fill(version));
+        harness.unlink("link");
+      });
+    },
+    linked: "PG_VERSION",
+  },
+  {
+    title: "a diff directory over one over a backup of pg_probackup",
+    kind: "diff",
+    content: "tree",
+    name: "diff:branch",
+    fullName: /^diff:DIR\/branch$/,
+    async make(directory, version) {
+      buildDirectoryCatalog(`${directory}/catalog`, inTree(directory, version, makeTree));
+      const blocks = new Uint8Array(2 * PAGE_SIZE).fill(version);
+      const backup = { place: `${directory}/catalog`, item: "directory/latest" };
+      await changeDiff(`${directory}/diff`, backup, (harness) => {
+        harness.write("base/1/16384", PAGE_SIZE, blocks);
+      });
+      await changeDiff(`${directory}/branch`, { place: `${directory}/diff` }, (harness) => {
+        harness.write("base/1/16384", 2 * PAGE_SIZE, blocks.fill(0));
+        harness.link("PG_VERSION", "another");
+      });
+    },
+    linked: "another",
   },
 ];

@@ -37,14 +37,13 @@ class ExamplePlace implements Disposable {
     this.#example = example;
     const [, kind = "", rest] = /^(\w+:)?(.*)$/u.exec(example.name)!;
     this.name = `${kind}${this.#home.path}/pl%23ce/${rest}`;
-    this.make(1);
   }
 
-  /** Makes the example anew, under the same name. */
-  make(version: number): void {
+  /** Makes the example, anew under the same name. */
+  async make(version: number): Promise<void> {
     if (version > 1) Deno.removeSync(this.directory, { recursive: true });
     Deno.mkdirSync(this.directory);
-    this.#example.make(this.directory, version);
+    await this.#example.make(this.directory, version);
   }
 
   /** A name with what does not change from test to test. */
@@ -62,6 +61,7 @@ export function testSource(example: SourceExample): void {
   const test = (what: string, run: (place: ExamplePlace) => void | Promise<void>) => {
     Deno.test(`A source (${example.title}) ${what}`, async () => {
       using place = new ExamplePlace(example);
+      await place.make(1);
       await run(place);
     });
   };
@@ -143,7 +143,7 @@ export function testSource(example: SourceExample): void {
   test("keeps its fingerprint until its content is another", async (place) => {
     const before = await markOf(place);
     assert.deepEqual(await markOf(place), before);
-    place.make(2);
+    await place.make(2);
     const after = await markOf(place);
     assert.equal(after.name, before.name);
     assert.notEqual(after.fingerprint, before.fingerprint);

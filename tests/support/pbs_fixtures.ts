@@ -35,6 +35,8 @@ export const KEY_PASSPHRASE = "goldkey-pass";
 export const MASTER_PASSPHRASE = "master-pass";
 /** Whether all chunks are there. */
 export const HAS_ALL_CHUNKS: boolean = DIRECTORY === DIRECTORIES[0];
+/** Runs the checker: the modules that it needs are packages of the distribution. */
+export const CHECKER_PYTHON = "/usr/bin/python3";
 /** The independent checker, where the shared material is there. */
 export const CHECK_DATASTORE: string | undefined = [
   join(CHECKOUT, "../shared/tools/check_datastore.py"),

@@ -12,6 +12,7 @@ import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
+import { runCommand } from "./run.ts";
 import { showCommand } from "./show.ts";
 import { statCommand } from "./stat.ts";
 import { unmountCommand } from "./unmount.ts";
@@ -25,6 +26,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   infoCommand,
   copyCommand,
   showCommand,
+  runCommand,
   completionCommand,
 ];
 

@@ -6,7 +6,7 @@
  */
 
 import { ProtocolError } from "#src/errors.ts";
-import { freeMemory } from "#src/net/freed_memory.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import type { Connection } from "../connection.ts";
 import { Allowance } from "./allowance.ts";
 import {

@@ -5,6 +5,7 @@
  */
 
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import { LruCache } from "#src/bytes/lru_cache.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { ChunkPart, DecodedChunks } from "./chunked_source.ts";
@@ -83,7 +84,7 @@ export class ChunkCache implements DecodedChunks {
     target.bytes.set(bytes.subarray(from, from + count), start);
   }
 
-  /** A buffer for a chunk that does not come by {@link get}. */
+  /** A buffer for a chunk that does not come by {@link get}, or is loaded before. */
   take(size: number): NativeBuffer {
     // Twice as large is still better than to clear a new one.
     const index = this.#spare.findIndex(({ bytes }) =>
@@ -113,6 +114,7 @@ export class ChunkCache implements DecodedChunks {
   #keepSpare(buffer: NativeBuffer): void {
     if (buffer.bytes.length < REUSED_SIZE_MIN) return;
     this.#spare.push(buffer);
-    if (this.#spare.length > SPARE_COUNT_MAX) this.#spare.shift();
+    // Dozens of them would wait for the garbage collector.
+    if (this.#spare.length > SPARE_COUNT_MAX) freeMemory(this.#spare.shift()!.bytes);
   }
 }

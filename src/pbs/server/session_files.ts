@@ -5,7 +5,7 @@
  */
 
 import { StateError } from "#src/errors.ts";
-import { freeMemory } from "#src/net/freed_memory.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import type { HttpAnswer } from "#src/net/http.ts";
 import type { SnapshotId } from "../format/snapshot_path.ts";
 import type { ServedStore } from "./served_store.ts";

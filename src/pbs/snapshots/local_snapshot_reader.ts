@@ -229,13 +229,12 @@ export class LocalSnapshotReader implements SnapshotReader {
   }
 
   #makeReadAhead(thread: ReadAheadThread | undefined): ReadAhead | undefined {
-    const { codecs } = this.#store;
     if (thread === undefined || !mayUseFfi) return undefined;
     return new ReadAhead({
       source: this.#source,
       chunks: this.chunks,
       spawn: thread.spawn ?? startStoreThread,
-      allocate: (size) => codecs.allocate(size),
+      allocate: (size) => this.#cache.take(size),
       startBytes: thread.startBytes,
     });
   }

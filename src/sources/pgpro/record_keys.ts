@@ -25,7 +25,7 @@ import type { BackupIdentity } from "#src/pgprobackup/backup_identity.ts";
 import { formatSourceName } from "../name.ts";
 
 /** In records, which outlive the names that users type. */
-const RECORDED_KIND = "pg_probackup";
+export const RECORDED_KIND = "pg_probackup";
 
 // Instance and id become parts of host paths.
 const pathComponent = v.pipe(

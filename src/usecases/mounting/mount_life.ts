@@ -32,9 +32,9 @@ import type { MountFrame } from "./mount_frame.ts";
 import { openMountLog } from "./mount_log.ts";
 import { LOG_FILE_NAME, type MountRequest, type WritableRequest } from "./mount_request.ts";
 import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
-import { readProfileKeys, requireOwnWal } from "./postgres_profile.ts";
+import { readProfileKeys, requireOwnWal } from "#src/sources/diff/profile_keys.ts";
 import type { MountDescription } from "./served_source.ts";
-import { ShownTree } from "./shown_tree.ts";
+import { ShownTree } from "#src/tree/shown_tree.ts";
 import type { OpenedSource, SourceToMount } from "./source_to_mount.ts";
 import { WAIT_LOG } from "./wait_log.ts";
 import { PROGRAM_VERSION } from "../program_version.ts";
@@ -133,6 +133,7 @@ export class MountLife {
     await this.#mountAndServe(mountPath, open?.diff, description, pool);
     if (open === undefined) return log.info("unmounted", { mnt: mountPath });
     this.#frame.news.update({ state: "settling" });
+    if (open.request.isThrowaway === true) return open.diff.abandon();
     settleDiff(open.diff, startSeconds, open.request.skipFsync);
   }
 

@@ -30,6 +30,8 @@ export interface WritableRequest {
   /** Mount although writes are lost, or the source has changed. */
   readonly force: boolean;
   readonly skipFsync: boolean;
+  /** Nobody will mount it again: nothing is made durable, at the end neither. */
+  readonly isThrowaway?: boolean;
   readonly materializeOnRead: boolean;
   /** Total of the files that may be copied whole when they are opened for writing. */
   readonly wholeCopyBytesMax: number;

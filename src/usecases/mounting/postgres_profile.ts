@@ -4,36 +4,17 @@
  * @module
  */
 
-import * as v from "valibot";
-import { StateError, UsageError } from "#src/errors.ts";
+import { UsageError } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
-import { type Binding, damagedBinding } from "#src/overlay/binding.ts";
 import { openOverlay, type OverlayParts } from "#src/overlay/overlay.ts";
 import type { Tree } from "#src/tree/node.ts";
+import type { Owner } from "#src/tree/shown_tree.ts";
 import { applySettings, type Setting } from "./server_settings.ts";
 
 /** Directory of a data directory whose changes `noWal` forgets. */
 const WAL_DIRECTORY = "pg_wal";
 
 const log = logger("mount");
-
-const id = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_fffe));
-
-const ProfileKeysSchema = v.object({
-  no_wal_used: v.optional(v.boolean(), false),
-  shown_owner: v.optional(v.object({ uid: id, gid: id })),
-});
-
-/** What the record of a diff directory keeps of a profile. */
-export type ProfileKeys = Readonly<v.InferOutput<typeof ProfileKeysSchema>>;
-
-/** Numeric owner of files. */
-export interface Owner {
-  /** Of the user. */
-  readonly uid: number;
-  /** Of the group. */
-  readonly gid: number;
-}
 
 /** What is asked for a server. */
 export interface PostgresProfile {
@@ -44,24 +25,6 @@ export interface PostgresProfile {
    * Who is to own the files; undefined: who owned them before. Only root can give files to others.
    */
   readonly owner: Owner | undefined;
-}
-
-/** What a record says of a profile. @param path of the record @throws {FormatError} */
-export function readProfileKeys(binding: Binding, path: string): ProfileKeys {
-  const result = v.safeParse(ProfileKeysSchema, binding);
-  if (result.success) return result.output;
-  const issue = result.issues[0];
-  throw damagedBinding(path, `key "${v.getDotPath(issue) ?? ""}" ${issue.message}`);
-}
-
-/** Refuses a diff whose WAL was forgotten. @throws {StateError} `no-wal-used` */
-export function requireOwnWal({ no_wal_used: isForgotten }: ProfileKeys): void {
-  if (!isForgotten) return;
-  throw new StateError(
-    "no-wal-used",
-    "Cannot mount: the diff directory was previously mounted with --no-wal and cannot be reused",
-    { hint: "Give a fresh diff directory, or empty this one", option: "diffPath" },
-  );
 }
 
 /** Directories whose changes are kept only while mounted. @throws {UsageError} without such */

@@ -12,8 +12,8 @@ import type { SourceDescription } from "#src/sources/source.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { LateTree } from "#src/tree/late_tree.ts";
 import type { OverlayDescription } from "./diff_life.ts";
-import type { Owner } from "./postgres_profile.ts";
-import { ShownTree } from "./shown_tree.ts";
+import type { Owner } from "#src/tree/shown_tree.ts";
+import { ShownTree } from "#src/tree/shown_tree.ts";
 import { spawnThread } from "../threads.ts";
 
 /** What is mounted, as plain values that are sent to the workers. */

@@ -18,6 +18,7 @@ import { startStoreThreads } from "#src/pbs/writing/store_threads.ts";
 import { runCommand } from "#tests/support/process.ts";
 import {
   CHECK_DATASTORE,
+  CHECKER_PYTHON,
   goldenDatastore,
   HAS_ALL_CHUNKS,
   PBS_KEYS,
@@ -68,7 +69,7 @@ function writeExample(writer: SnapshotWriter, stream: Uint8Array, image: Uint8Ar
 
 async function check(store: Datastore): Promise<void> {
   if (CHECK_DATASTORE === undefined) return;
-  const command = ["python3", CHECK_DATASTORE, store.path, "--no-archives", "--json"];
+  const command = [CHECKER_PYTHON, CHECK_DATASTORE, store.path, "--no-archives", "--json"];
   command.push("--key", `${PBS_KEYS}/key-none.json`, "--all-keys");
   const { code, stdout } = await runCommand(command, { timeoutMs: 60_000, check: false });
   const report = JSON.parse(stdout);

@@ -78,8 +78,8 @@ const STORES: readonly [string, ChangeDetectionMode | undefined, BackupCrypt][] 
 for (const example of EXAMPLES) {
   Deno.test(`A copy is equal to ${example.title}`, async (t) => {
     using place = new TempDirectory("copy");
-    example.make(place.path, 1);
-    using source = await openExample(example.name.replace(/^(pbs:)?/u, `$1${place.path}/`));
+    await example.make(place.path, 1);
+    using source = await openExample(example.name.replace(/^(pbs:|diff:)?/u, `$1${place.path}/`));
     for (const [title, mode, keys] of STORES) {
       await t.step(title, async () => {
         const path = makeStore(place.join(`target ${title}`));

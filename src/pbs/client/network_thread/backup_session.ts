@@ -10,7 +10,7 @@
 
 import { DigestTable } from "#src/bytes/digest_table.ts";
 import { ProtocolError } from "#src/errors.ts";
-import { freeMemory } from "#src/net/freed_memory.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import type { IndexKind } from "../calls.ts";
 import { type AppendList, AppendQueue } from "./append_queue.ts";
 import type { SessionClient } from "./session_client.ts";

@@ -9,7 +9,7 @@
  */
 
 import { type Failure, LimitError, ProtocolError } from "#src/errors.ts";
-import { freeMemory } from "#src/net/freed_memory.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import type { HttpClient, IncomingBody } from "#src/net/http.ts";
 import type { MailRequest } from "#src/threads/mailbox/answering.ts";
 import { SENT_BLOB_SIZE_MAX, TEXT_SIZE_MAX } from "../calls.ts";

@@ -14,7 +14,7 @@ import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
 import { startThread, threadName } from "#src/threads/thread.ts";
 import { type MountRequest, WHOLE_COPY_BYTES_MAX, type WritableRequest } from "../mount_request.ts";
 import { nameToMount } from "../named_source.ts";
-import type { Owner } from "../postgres_profile.ts";
+import type { Owner } from "#src/tree/shown_tree.ts";
 import type { Setting } from "../server_settings.ts";
 import { spawnThread } from "../../threads.ts";
 import {
@@ -58,6 +58,11 @@ export interface MountOptions {
   readonly settings?: readonly Setting[] | undefined;
   /** With a diff directory: keeps writes to `pg_wal` only while mounted. Default: false. */
   readonly noWal?: boolean | undefined;
+  /**
+   * With a diff directory: it is removed after the mount, so nothing in it is made durable, and it
+   * cannot be mounted again. Default: false.
+   */
+  readonly isThrowaway?: boolean | undefined;
 }
 
 /** A mount that is being served. Disposing of it unmounts, also when files are open. */
@@ -223,12 +228,13 @@ function requestOf(options: MountOptions, kind: SourceKindName): MountRequest {
 }
 
 function writableOf(options: MountOptions, kind: SourceKindName): WritableRequest | undefined {
-  const { diffPath, force = false, owner, settings = [] } = options;
+  const { diffPath, force = false, owner, settings = [], isThrowaway = false } = options;
   if (diffPath === undefined) return undefined;
   return {
     diffPath: absolutePath(diffPath),
     force,
-    skipFsync: false,
+    skipFsync: isThrowaway,
+    isThrowaway,
     materializeOnRead: false,
     wholeCopyBytesMax: WHOLE_COPY_BYTES_MAX,
     extendedAttributes: options.extendedAttributes ?? kind !== "pgpro",

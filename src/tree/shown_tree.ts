@@ -1,14 +1,21 @@
 /**
- * A tree below an overlay as a mount shows it.
+ * A tree with other owners, or without ACLs: what a mount shows of it.
  *
  * @module
  */
 
 import { NO_ACL } from "#src/bytes/acl.ts";
 import { restrictedMode, XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
-import type { Metadata, MetadataField } from "#src/tree/metadata.ts";
-import type { Attributes, DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
-import type { Owner } from "./postgres_profile.ts";
+import type { Metadata, MetadataField } from "./metadata.ts";
+import type { Attributes, DirectoryNode, MountableTree, Node } from "./node.ts";
+
+/** Numeric owner of files. */
+export interface Owner {
+  /** Of the user. */
+  readonly uid: number;
+  /** Of the group. */
+  readonly gid: number;
+}
 
 /** What is shown other than it is stored. */
 export interface Showing {
@@ -64,6 +71,9 @@ function shown(node: Node, showing: Showing): Node {
     id: node.id,
     attributes: changed(node.attributes, owner, acl),
     xattrs: () => xattrs ?? node.xattrs(),
+    get kept() {
+      return node.kind === "file" ? node.kept : undefined;
+    },
     get metadata(): Metadata {
       const { mode, uid, gid } = this.attributes;
       const metadata = { ...node.metadata, mode, uid, gid };
@@ -94,11 +104,22 @@ function shown(node: Node, showing: Showing): Node {
         } as const,
       );
     case "file": {
-      const { linkCount } = node;
-      return Object.assign(base, { kind: "file", linkCount, open: () => node.open() } as const);
+      const { linkCount, plainPath, payload } = node;
+      return Object.assign(
+        base,
+        {
+          kind: "file",
+          linkCount,
+          payload,
+          ...plainPath === undefined ? {} : { plainPath },
+          open: () => node.open(),
+        } as const,
+      );
     }
-    case "symlink":
-      return Object.assign(base, { kind: "symlink", target: node.target } as const);
+    case "symlink": {
+      const { target, followsMount = false } = node;
+      return Object.assign(base, { kind: "symlink", target, followsMount } as const);
+    }
     case "device":
       return Object.assign(base, { kind: "device", major: node.major, minor: node.minor } as const);
     default:

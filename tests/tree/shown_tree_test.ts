@@ -9,7 +9,7 @@ import {
 } from "#src/tree/memory_tree.ts";
 import { FileType } from "#src/tree/node.ts";
 import { findEntry } from "#src/tree/paths.ts";
-import { ShownTree } from "#src/usecases/mounting/shown_tree.ts";
+import { ShownTree } from "#src/tree/shown_tree.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 
 /** Mode 0640, user 1000 rw-, group r--, mask rw-. */

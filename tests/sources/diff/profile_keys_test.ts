@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FormatError, StateError } from "#src/errors.ts";
 import type { Binding } from "#src/overlay/binding.ts";
-import { readProfileKeys, requireOwnWal } from "#src/usecases/mounting/postgres_profile.ts";
+import { readProfileKeys, requireOwnWal } from "#src/sources/diff/profile_keys.ts";
 
 const BINDING: Binding = {
   format_version: 2,

@@ -1,0 +1,280 @@
+/**
+ * A source, mounted writable over changes that nobody needs to keep, and a server on it.
+ *
+ * Everything lives in this process: the mount is served by its threads, the server ends with it.
+ * However it ends, what remains is a directory with nobody behind it, which the next run removes
+ * (`leftovers.ts`).
+ *
+ * @module
+ */
+
+import { UsageError } from "#src/errors.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { absolutePath } from "#src/io/absolute_path.ts";
+import { findServer, type ServerBinaries } from "#src/postgres/binaries.ts";
+import { PostgresServer, type ServerUser } from "#src/postgres/server.ts";
+import {
+  type PostgresSettings,
+  type RecoveryRequest,
+  type RecoveryTarget,
+  requireFree,
+  safeSettings,
+} from "#src/postgres/settings.ts";
+import type { RecognisedName } from "#src/sources/recognise.ts";
+import type { Credentials } from "#src/sources/source.ts";
+import { findUser } from "../host_accounts.ts";
+import { nameToMount } from "../mounting/named_source.ts";
+import type { Owner } from "#src/tree/shown_tree.ts";
+import { type Mount, mount } from "../mounting/thread/mount.ts";
+import { dataDirectoryOwner, prepareDataDirectory, readMajorVersion } from "./data_directory.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { RunDirectory, WORK_DIRECTORY } from "./run_directory.ts";
+import { findWalArchive, type WalArchive } from "./wal_archive.ts";
+import { WalFeed } from "./wal_feed.ts";
+
+/** A server on a source, as asked for. */
+export interface ClusterRequest {
+  /** Name of the source (`sources/name.ts`). */
+  readonly source: string;
+  /** Default: no secrets. */
+  readonly credentials?: Credentials | undefined;
+  /** The data directory inside of the source, where that is more. Default: its root. */
+  readonly dataDirectory?: string | undefined;
+  /** Directory for everything that is needed meanwhile. Default: {@link WORK_DIRECTORY}. */
+  readonly workPath?: string | undefined;
+  /** Where changes go that are to stay. Default: they are thrown away. */
+  readonly keepDiffPath?: string | undefined;
+  /** Directory of the server's programs. Default: they are searched. */
+  readonly binDirectory?: string | undefined;
+  /** Where programs are searched besides the usual places, as in `PATH`. */
+  readonly programPath?: string | undefined;
+  /** Settings of the server, which count more than the safe ones. */
+  readonly settings?: PostgresSettings | undefined;
+  /** Transactions do not write unless they ask for it. Default: false. */
+  readonly readOnly?: boolean | undefined;
+  /** Where recovery from the archive ends. Default: none is made where the backup needs none. */
+  readonly recovery?: RecoveryChoice | undefined;
+  /** Longest wait for the server. Default: for ever. */
+  readonly startTimeoutMs?: number | undefined;
+  /** Ends the start. */
+  readonly signal?: AbortSignal | undefined;
+  /** Is told what is being done, for people. */
+  readonly onProgress?: ((text: string) => void) | undefined;
+}
+
+/** Where recovery ends. */
+export interface RecoveryChoice {
+  readonly target: RecoveryTarget;
+  /** Default: `latest`. */
+  readonly timeline?: string | undefined;
+  /** Whether what stands at the target is replayed too. Default: true. */
+  readonly inclusive?: boolean | undefined;
+}
+
+/** The account that servers run as, as packages make it. */
+const SERVER_ACCOUNT = "postgres";
+const PORT = 5432;
+
+/** See the head of the module. Disposing of it removes everything but a diff that is to stay. */
+export class MountedCluster implements AsyncDisposable {
+  readonly #request: ClusterRequest;
+  readonly #name: RecognisedName;
+  readonly #directory: RunDirectory;
+  #owner: Owner | undefined;
+  #mount: Mount | undefined;
+  #feed: WalFeed | undefined;
+  #server: PostgresServer | undefined;
+  #binaries: ServerBinaries | undefined;
+  #major = "";
+
+  private constructor(request: ClusterRequest, name: RecognisedName, directory: RunDirectory) {
+    this.#request = request;
+    this.#name = name;
+    this.#directory = directory;
+  }
+
+  /**
+   * Mounts the source, after what earlier runs have left was removed.
+   *
+   * @throws what mounting throws
+   * @throws {UsageError} when it is no data directory
+   * @throws {StateError} `not-found` when there are no programs of its version
+   */
+  static async open(request: ClusterRequest): Promise<MountedCluster> {
+    requireFree(withoutRestoreCommand(request.settings ?? {}));
+    const name = nameToMount(request.source);
+    const workPath = absolutePath(request.workPath ?? WORK_DIRECTORY);
+    await removeLeftovers(workPath);
+    const cluster = new MountedCluster(request, name, RunDirectory.create(workPath));
+    try {
+      await cluster.#open();
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { credentials, signal } = this.#request;
+    this.#owner = host.getEffectiveUid() === 0 ? findUser(SERVER_ACCOUNT) : undefined;
+    this.#directory.furnish(this.#owner);
+    signal?.throwIfAborted();
+    this.#tell("mounting");
+    this.#mount = await mount(this.#request.source, {
+      mountPath: this.#directory.mountPath,
+      diffPath: this.diffPath,
+      credentials,
+      owner: this.#owner,
+      isThrowaway: this.#isThrowaway,
+    });
+    this.#major = readMajorVersion(this.dataDirectory, this.#request.source);
+    const { binDirectory: directory, programPath: path } = this.#request;
+    this.#binaries = findServer(this.#major, { directory, path });
+  }
+
+  /** Programs of the server's version. */
+  get binaries(): ServerBinaries {
+    return this.#binaries!;
+  }
+
+  /** Its data directory, in the mount. */
+  get dataDirectory(): string {
+    const { dataDirectory = "" } = this.#request;
+    return absolutePath(`${this.#mountPath}/${dataDirectory}`);
+  }
+
+  /** Where changes go. */
+  get diffPath(): string {
+    const { keepDiffPath } = this.#request;
+    return keepDiffPath === undefined ? this.#directory.diffPath : absolutePath(keepDiffPath);
+  }
+
+  /** Directory of the server's socket. */
+  get socketPath(): string {
+    return this.#directory.socketPath;
+  }
+
+  /** The server. Only after {@link start}. */
+  get server(): PostgresServer {
+    return this.#server!;
+  }
+
+  /** How far recovery went, for people; undefined where none from the archive was made. */
+  get recovery(): RecoveryTarget | undefined {
+    return this.#recovery?.target;
+  }
+
+  /** What could not be read of the archive. */
+  get walFailure(): unknown {
+    return this.#feed?.failure;
+  }
+
+  #recovery: RecoveryRequest | undefined;
+
+  /**
+   * Starts the server and waits until it takes connections.
+   *
+   * @throws {ProtocolError} `server-failed`, with its last words
+   * @throws {StateError} `timeout`, `interrupted`
+   * @throws what {@link prepareDataDirectory} throws
+   */
+  async start(): Promise<void> {
+    const { settings = {}, readOnly = false, startTimeoutMs, signal } = this.#request;
+    const user = this.#serverUser();
+    this.#recovery = this.#chooseRecovery();
+    const recovers = this.#recovery !== undefined;
+    prepareDataDirectory(this.dataDirectory, this.#mountPath, recovers, this.#owner);
+    this.#tell("starting the server");
+    this.#server = await PostgresServer.start({
+      binaries: this.binaries,
+      dataDirectory: this.dataDirectory,
+      settings: safeSettings({
+        major: Number(this.#major),
+        socketDirectory: this.socketPath,
+        port: PORT,
+        hbaPath: this.#directory.hbaPath,
+        clusterName: "pbkfs",
+        isVolatile: this.#isThrowaway,
+        readOnly,
+        recovery: this.#recovery,
+        extra: settings,
+      }),
+      user,
+      timeoutMs: startTimeoutMs,
+      signal,
+      onLine: (line) => this.#tellLine(line),
+    });
+  }
+
+  /** Stops the server in good order; the mount stays. */
+  async stop(): Promise<void> {
+    await this.#server?.stop("fast");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // What is thrown away needs no checkpoint.
+    await this.#server?.stop(this.#isThrowaway ? "immediate" : "fast");
+    await this.#feed?.[Symbol.asyncDispose]();
+    await this.#mount?.unmount({ whenBusy: "detach" });
+    this.#mount = undefined;
+    this.#directory.remove();
+  }
+
+  get #isThrowaway(): boolean {
+    return this.#request.keepDiffPath === undefined;
+  }
+
+  get #mountPath(): string {
+    return this.#mount?.mountPath ?? this.#directory.mountPath;
+  }
+
+  /** @throws {UsageError} for root without an account for servers */
+  #serverUser(): ServerUser | undefined {
+    if (host.getEffectiveUid() !== 0) return undefined;
+    const owner = this.#owner ?? dataDirectoryOwner(this.dataDirectory);
+    if (owner.uid !== 0) return { ...owner, name: this.#owner && SERVER_ACCOUNT };
+    throw new UsageError(`There is no account "${SERVER_ACCOUNT}" that a server could run as`, {
+      hint: "Make the account, or run this as an ordinary user",
+    });
+  }
+
+  #chooseRecovery(): RecoveryRequest | undefined {
+    const { recovery, settings = {} } = this.#request;
+    const { restore_command: ownCommand } = settings;
+    const archive = ownCommand === undefined ? findWalArchive(this.#name) : undefined;
+    const needsArchive = archive?.isNeeded === true || ownCommand !== undefined;
+    if (recovery === undefined && !needsArchive) return undefined;
+    if (ownCommand === undefined && archive === undefined) {
+      throw new UsageError(
+        "Recovery to a target needs an archive of WAL, and the source has none",
+        {
+          hint: "Set restore_command, which fetches a file of WAL",
+          option: "config",
+        },
+      );
+    }
+    const { target = { type: "immediate" }, timeline, inclusive = true } = recovery ?? {};
+    const restoreCommand = ownCommand ?? this.#feedFrom(archive!).command;
+    return { target, restoreCommand, timeline, inclusive };
+  }
+
+  #feedFrom(archive: WalArchive): WalFeed {
+    return this.#feed ??= new WalFeed(this.#directory.walPath, archive, this.#owner);
+  }
+
+  #tell(text: string): void {
+    this.#request.onProgress?.(text);
+  }
+
+  #tellLine(line: string): void {
+    if (/^LOG: {2}(redo|restored|consistent|recovery|starting|last)/u.test(line)) {
+      this.#tell(line.slice("LOG:  ".length));
+    }
+  }
+}
+
+function withoutRestoreCommand(settings: PostgresSettings): PostgresSettings {
+  const { restore_command: _, ...rest } = settings;
+  return rest;
+}
