@@ -202,6 +202,7 @@ export type StateCode =
   | "dirty"
   | "no-wal-used"
   | "foreign-diff"
+  | "has-branches"
   | "not-mounted"
   | "busy"
   | "not-found"

@@ -21,6 +21,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   allowOther: "--allow-other",
   backupId: "--backup-id",
   binDirectory: "--pg-bin",
+  branchOf: "--branch-of",
   config: "--config",
   conflict: "--conflict",
   crypt: "--keyfile",
@@ -59,8 +60,11 @@ export const ARGUMENTS: ReadonlySet<string> = new Set([
 
 /** Commands that do what calls do which the library's texts name. */
 const COMMANDS: Readonly<Record<string, string>> = {
+  "cleanupDiffDirectory()": "`pbkfs cleanup`",
+  "forgetMissingBranches()": "`pbkfs branch rm --missing`",
   "listInstances()": "`pbkfs show`",
   "mappedImages()": "pbkfs pbs unmap without a name",
+  "removeBranches()": "`pbkfs branch rm`",
   "snapshotToMount()": "pbkfs pbs mount",
   "unmapImage()": "pbkfs pbs unmap",
 };

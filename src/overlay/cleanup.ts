@@ -6,9 +6,10 @@
 
 import { dirname } from "node:path";
 import * as host from "#ffi/libc/calls.ts";
-import { OsError, StateError, UsageError } from "#src/errors.ts";
+import { Failure, OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
-import { BINDING_FILE_NAME, parseBinding } from "./binding.ts";
+import { type Binding, BINDING_FILE_NAME, parseBinding } from "./binding.ts";
+import { BRANCHES_DIRECTORY_NAME, forgetBranch, parentOf, requireNoBranches } from "./branches.ts";
 import { COPIES_FILE_NAME } from "./copy_mark.ts";
 import {
   acquireDiffLock,
@@ -19,7 +20,7 @@ import {
 } from "./diff_lock.ts";
 import { readSmallTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
-import { DIRTY_FILE_NAME } from "./diff_directory.ts";
+import { DIRTY_FILE_NAME, readBinding } from "./diff_directory.ts";
 import {
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
@@ -32,6 +33,7 @@ import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
 const DEPTH_MAX = 400;
 
 const KNOWN_NAMES = new Set([
+  BRANCHES_DIRECTORY_NAME,
   COPIES_FILE_NAME,
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
@@ -69,6 +71,7 @@ export function cleanupDiffDirectory(path: string, options: { force: boolean }):
     const names = readHostDirectory(fd).map((entry) => entry.name);
     if (names.length === 0) return 0;
     if (!options.force) checkIsDiff(absolute, names);
+    requireNoBranches(absolute, "empty");
     return removeLocked(fd, absolute, names.includes(LOCK_FILE_NAME));
   } finally {
     host.close(fd);
@@ -85,9 +88,29 @@ function removeLocked(fd: number, path: string, hadLockFile: boolean): number {
     mountPath: "",
   });
   try {
+    requireNoBranches(path, "empty");
+    leaveParent(path);
     return removeAll(fd, path) + (hadLockFile ? 1 : 0);
   } finally {
     lock.release();
+  }
+}
+
+/** What is to be removed holds up its parent no longer, also when it is not removed to the end. */
+function leaveParent(path: string): void {
+  const binding = bindingOf(path);
+  const parent = binding && parentOf(binding);
+  if (parent === undefined || bindingOf(parent.path)?.binding_id !== parent.bindingId) return;
+  forgetBranch(parent.path, binding!.binding_id);
+}
+
+/** The record in a directory; undefined where there is none of ours that can be read. */
+function bindingOf(path: string): Binding | undefined {
+  try {
+    return readBinding(path);
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
   }
 }
 
@@ -140,7 +163,10 @@ function removeAll(fd: number, path: string): number {
   host.unwrap(host.statFd(fd, stat), "stat", path);
   const removed = removeContents(fd, path, stat.device, 0);
   host.unwrap(host.fsync(fd), "fsync", path);
-  return removed;
+  // Last: as long as anything is left, it is known to be a diff directory.
+  const hadBinding = host.unlinkAt(fd, BINDING_FILE_NAME) === 0;
+  host.unwrap(host.fsync(fd), "fsync", path);
+  return removed + (hadBinding ? 1 : 0);
 }
 
 function removeContents(fd: number, path: string, device: number, depth: number): number {
@@ -151,8 +177,8 @@ function removeContents(fd: number, path: string, device: number, depth: number)
   const hasLockFile = entries.some(({ name }) => name === LOCK_FILE_NAME);
   if (depth > 0 && hasLockFile) requireUnused(path);
   for (const { name } of entries) {
-    // The lock that is held meanwhile goes last.
-    if (depth === 0 && name === LOCK_FILE_NAME) continue;
+    // The record, and the lock that is held meanwhile, go last.
+    if (depth === 0 && (name === LOCK_FILE_NAME || name === BINDING_FILE_NAME)) continue;
     const inner = `${path}/${name}`;
     host.unwrap(host.statAt(fd, name, stat), "stat", inner);
     if (stat.device !== device) {

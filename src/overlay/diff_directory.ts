@@ -4,6 +4,7 @@
  *     DIFF/.pbkfs-binding.json   what the diff belongs to
  *     DIFF/.pbkfs-lock           flock'ed while mounted
  *     DIFF/.pbkfs-dirty          present while a mount that skips fsync is, or was, live
+ *     DIFF/.pbkfs-branches/      see `branches.ts`
  *     DIFF/.pbkfs                link to data/.pbkfs: worker.pid, stat, pbkfs.log
  *     DIFF/data/                 the upper tree
  *     DIFF/links/                see `linked_files.ts`
@@ -24,6 +25,7 @@ import {
   formatBinding,
   recordedSource,
 } from "./binding.ts";
+import { requireNoBranches } from "./branches.ts";
 import { NONCE_SIZE } from "./partial_file.ts";
 import { type ControlDirectory, openControlDirectory } from "./control_directory.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
@@ -69,7 +71,8 @@ export interface BindingFacts {
  * Nothing is written into a directory that another tool made.
  *
  * @throws {UsageError} `overlap` when diff directory, mount point and source are not apart
- * @throws {StateError} `foreign-diff`, `locked` or `dirty`, or what `checkBinding` throws
+ * @throws {StateError} `foreign-diff`, `has-branches`, `locked` or `dirty`, or what
+ *   `checkBinding` throws
  * @throws {FormatError} when the binding is damaged
  * @throws {OsError} when the directory cannot be made or written
  */
@@ -86,6 +89,8 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
   ]);
   const isNew = createDirectory(absolute);
   refuseForeign(absolute);
+  // Who reads it for a branch has a share of the lock: its branches say more.
+  requireNoBranches(absolute, "mount");
   probeWritable(absolute);
   const lock = acquireDiffLock(absolute, {
     pid: host.getPid(),
@@ -96,6 +101,7 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
   try {
     // Read again: the former holder may have changed it before the lock was free.
     const binding = refuseForeign(absolute);
+    requireNoBranches(absolute, "mount");
     if (binding !== undefined) {
       // What a killed mount could not drop itself, also where this one is refused.
       emptyTemporaryDirectory(absolute);
@@ -164,6 +170,11 @@ export class DiffDirectory {
   /** The record, once the directory is bound. */
   get binding(): Binding | undefined {
     return this.#binding;
+  }
+
+  /** The record's `binding_id`; needs a bound directory. */
+  get id(): string {
+    return this.#bound().binding_id;
   }
 
   /**

@@ -105,12 +105,13 @@ function lockFile(diffPath: string, kind: number): number {
     host.close(fd);
     if (result !== 0 && result !== -host.Errno.EAGAIN) host.unwrap(result, "lock", path);
     // A probe of another command holds the lock for a moment; only a worker or reader keeps it.
-    if (attempt >= ATTEMPTS_MAX) throw lockedError(diffPath);
+    if (attempt >= ATTEMPTS_MAX) throw diffLockedError(diffPath);
     sleep(RETRY_PAUSE_MS);
   }
 }
 
-function lockedError(diffPath: string): DiffLockedError {
+/** The error for a diff directory that somebody has mounted, or reads. */
+export function diffLockedError(diffPath: string): DiffLockedError {
   const holder = findLockHolder(diffPath);
   const readers = holder === undefined ? findLockReaders(diffPath) : [];
   if (readers.length === 0) return new DiffLockedError(diffPath, holder);

@@ -56,10 +56,14 @@ function requireBinding(path: string): Binding {
   });
 }
 
+/** Whether the last mount of a diff directory ended as it should, and nothing was lost. */
+export function isCleanlyEnded(path: string, { state }: Binding): boolean {
+  return state === "Released" && host.lstat(`${path}/${DIRTY_FILE_NAME}`) !== 0;
+}
+
 /** What a killed mount has left is put right by the next one, which may write. */
-function requireClean(path: string, { state }: Binding): void {
-  const isDirty = host.lstat(`${path}/${DIRTY_FILE_NAME}`) === 0;
-  if (state === "Released" && !isDirty) return;
+function requireClean(path: string, binding: Binding): void {
+  if (isCleanlyEnded(path, binding)) return;
   throw new StateError(
     "dirty",
     `Cannot read diff directory "${path}": its last mount did not end cleanly`,

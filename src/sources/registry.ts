@@ -90,7 +90,8 @@ export function attachSource(description: SourceDescription, thread: SourceThrea
 export function serverOfSource(text: string): ServerRepository | undefined {
   try {
     const { kind, place } = parseSourceName(text);
-    return kind === undefined ? undefined : KINDS[kind].serverOf?.(place);
+    // What lies on this machine may be a diff directory.
+    return KINDS[kind ?? "diff"].serverOf?.(place);
   } catch (error) {
     if (error instanceof UsageError) return undefined;
     throw error;

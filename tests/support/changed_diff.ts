@@ -5,8 +5,10 @@
  */
 
 import { openDiffDirectory } from "#src/overlay/diff_directory.ts";
+import { parentKeys, recordBranch } from "#src/overlay/branches.ts";
 import type { BoundSource } from "#src/overlay/binding.ts";
 import { formatSourceName, openSource, type Source } from "#src/sources/mod.ts";
+import type { DiffSource } from "#src/sources/diff/diff_source.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import { backupSource } from "#src/sources/pgpro/record_keys.ts";
 import { OverlayHarness } from "#tests/overlay/harness.ts";
@@ -33,6 +35,9 @@ export async function changeDiff(
     extendedAttributes: false,
     programVersion: "test",
   });
+  if (source.description.kind === "diff") {
+    recordBranch((source as DiffSource).path, { path: diff.path, bindingId: diff.id });
+  }
   const tree = source.openTree();
   const harness = new OverlayHarness(tree, diff.path, { nonce: diff.nonce });
   change(harness);
@@ -42,6 +47,9 @@ export async function changeDiff(
 }
 
 async function boundOf(source: Source, storePath: string): Promise<BoundSource> {
+  if (source.description.kind === "diff") {
+    return { ...await source.identify(), keys: parentKeys(source as DiffSource) };
+  }
   if (source.description.kind !== "pgpro") return await source.identify();
   const { identity, instance } = source as PgproSource;
   return backupSource({ identity, instance, storePath, mountPath: "/nowhere", former: undefined });

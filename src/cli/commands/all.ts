@@ -5,6 +5,7 @@
  */
 
 import type { CommandModule, ProgramGroup } from "../command.ts";
+import { branchGroup } from "./branch/commands.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { completionCommand } from "./completion.ts";
 import { copyCommand } from "./copy.ts";
@@ -31,4 +32,4 @@ export const COMMANDS: readonly CommandModule<never>[] = [
 ];
 
 /** Each is also a program of its own when the executable is called by its name. */
-export const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup];
+export const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup, branchGroup];

@@ -33,6 +33,7 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
       .usage(
         "[options] SOURCE MOUNTPOINT\n" +
           "pbkfs mount [options] -d DIFF MOUNTPOINT\n" +
+          "pbkfs mount [options] --branch-of DIFF -d NEW MOUNTPOINT\n" +
           "pbkfs mount [options] -B STORE -I NAME -i ID -D MOUNTPOINT -d DIFF",
       )
       .argument("[source]", `${SOURCE_ARGUMENT}; not needed for a diff directory mounted before`)
@@ -40,6 +41,7 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
     addCatalogOptions(command)
       .option("-D, --mnt-path <path>", "mount point: an existing, empty directory")
       .option("-d, --diff-dir <path>", "diff directory for all that is written; made when missing")
+      .option("--branch-of <diff>", "mount a branch of that diff directory, which stays as it is")
       .option("-I, --instance <name>", "instance; not needed for a diff directory mounted before")
       .option("-i, --backup-id <id>", "backup; not needed for a diff directory mounted before")
       .option(
@@ -81,6 +83,10 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
         {
           text: "Mount the same diff directory again",
           line: "pbkfs mount -d /var/tmp/diff /mnt/pg",
+        },
+        {
+          text: "A thin clone of what was written to a diff directory",
+          line: "pbkfs mount --branch-of /var/tmp/diff -d /var/tmp/clone /mnt/clone",
         },
         {
           text: "A backup without its own WAL: recover from the archive",

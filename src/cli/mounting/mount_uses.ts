@@ -12,7 +12,9 @@ import { isOnServer } from "../sources/source_uses.ts";
 export const MOUNT_USES: Uses = ["read", "ffi", "run", "env", {
   use: "network thread",
   when: "the name is that of a server",
-  holds: ({ args, diffDir }) => isOnServer(args[0]) || isOnServer(rememberedName(diffDir)),
+  holds: ({ args, branchOf, diffDir }) =>
+    isOnServer(args[0]) || isOnServer(rememberedName(branchOf)) ||
+    isOnServer(rememberedName(diffDir)),
 }];
 
 /**

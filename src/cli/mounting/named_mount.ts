@@ -26,7 +26,7 @@ export async function planMount(
 ): Promise<MountPlan<NamedMountRequest>> {
   const name = await nameOf(request, options);
   if (name === undefined) return { request, sourceOf: backupOf };
-  const hasSecrets = name.kind === "pbs";
+  const hasSecrets = await mayHaveSecrets(name);
   const isWorker = options.handshake === true;
   const known = isWorker && hasSecrets ? await readHanded() : undefined;
   const { commandCredentials } = await import("../sources/credentials.ts");
@@ -53,6 +53,13 @@ async function nameOf(
   return isAsked || writable === undefined ? undefined : nameBelow(writable.diffPath);
 }
 
+/** Whether it is in a datastore, or a diff directory over what is. */
+async function mayHaveSecrets({ kind, place }: RecognisedName): Promise<boolean> {
+  if (kind !== "diff") return kind === "pbs";
+  const { nameOfBottom } = await import("#src/sources/diff/named_diff.ts");
+  return nameOfBottom(place)?.startsWith("pbs:") ?? false;
+}
+
 async function backupOf({ backup, writable }: NamedMountRequest) {
   const { backupToMount } = await import("#src/usecases/mounting/backup_to_mount.ts");
   return backupToMount(backup, writable);
@@ -68,10 +75,13 @@ async function sourceOf(
   return namedSourceToMount(name, writable, credentials, showing);
 }
 
-/** Files of all but data directories have attributes that somebody may want. */
+/**
+ * Files of all but data directories have attributes that somebody may want; a branch has what its
+ * parent has.
+ */
 function withAttributes(request: NamedMountRequest, { kind }: RecognisedName): NamedMountRequest {
   const { writable } = request;
-  if (writable === undefined || kind === "pgpro") return request;
+  if (writable === undefined || kind === "pgpro" || kind === "diff") return request;
   return { ...request, writable: { ...writable, extendedAttributes: true } };
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../command.ts";
 import { type IoTimeoutOption, parseIoTimeout } from "./io_timeout.ts";
 import type { SourceOptions } from "../sources/source_options.ts";
+import { formatSourceName } from "#src/sources/name.ts";
 import type { BackupRequest } from "#src/usecases/mounting/backup_to_mount.ts";
 import {
   type MountRequest,
@@ -32,6 +33,7 @@ export interface MountCommandOptions
   readonly args: readonly string[];
   readonly mntPath?: string;
   readonly diffDir?: string;
+  readonly branchOf?: string;
   readonly instance?: string;
   readonly backupId?: string;
   readonly force?: boolean;
@@ -83,7 +85,7 @@ export function parseMountRequest(
   context: CommandContext,
 ): NamedMountRequest {
   const { args, diffDir } = options;
-  const source = args.length > 1 ? args[0]! : undefined;
+  const source = sourceOf(options);
   const mountPath = required(
     mountPointOf(options),
     "-D/--mnt-path",
@@ -120,16 +122,31 @@ export function parseMountRequest(
   };
 }
 
+/** The name of the source, where there is one. @throws {UsageError} */
+function sourceOf({ args, branchOf, diffDir }: MountCommandOptions): string | undefined {
+  if (branchOf === undefined) return args.length > 1 ? args[0]! : undefined;
+  if (args.length > 1) {
+    throw new UsageError("Cannot use --branch-of with SOURCE: it is what is mounted", {
+      option: "--branch-of",
+    });
+  }
+  required(diffDir, "-d/--diff-dir", "Give a directory for the branch; it is made when missing");
+  return formatSourceName({ kind: "diff", place: absolutePath(branchOf), item: undefined });
+}
+
 /** The mount point of either form. @throws {UsageError} when both are mixed */
 function mountPointOf(options: MountCommandOptions): string | undefined {
-  const { args, mntPath } = options;
-  if (args.length === 0) return mntPath;
-  const [flag] = Object.entries({
-    "--mnt-path": mntPath,
-    "--pbk-store": args.length > 1 ? options.pbkStore ?? options.backupPath : undefined,
-    "--instance": args.length > 1 ? options.instance : undefined,
-    "--backup-id": args.length > 1 ? options.backupId : undefined,
+  const { args, branchOf, mntPath } = options;
+  const [backupFlag] = Object.entries({
+    "--pbk-store": options.pbkStore ?? options.backupPath,
+    "--instance": options.instance,
+    "--backup-id": options.backupId,
   }).find(([, value]) => value !== undefined) ?? [];
+  if (branchOf !== undefined && backupFlag !== undefined) {
+    throw new UsageError(`Cannot use ${backupFlag} with --branch-of`, { option: backupFlag });
+  }
+  if (args.length === 0) return mntPath;
+  const flag = mntPath !== undefined ? "--mnt-path" : args.length > 1 ? backupFlag : undefined;
   if (flag === undefined) return args.at(-1);
   throw new UsageError(
     `Cannot use ${flag} with ${args.length > 1 ? "SOURCE and " : ""}MOUNTPOINT`,

@@ -2,7 +2,7 @@
  * What a diff has under which names, once for all threads: one piece of shared memory, made when
  * the diff is opened (`diff_scan.ts`) and never changed.
  *
- * A node is a number from 0, the root, on; 160 bytes each. A name is 12 bytes and its characters;
+ * A node is a number from 0, the root, on; 128 bytes each. A name is 12 bytes and its characters;
  * those of one directory lie one behind the other, in the order of their bytes.
  *
  * @module
@@ -27,7 +27,7 @@ export const NodeField = {
   GID: 3,
   RDEV: 4,
   NLINK: 5,
-  /** Of a partial file what it shows, not what the host has. */
+  /** On the host. */
   SIZE: 6,
   MTIME_SECONDS: 7,
   MTIME_NANOSECONDS: 8,
@@ -42,25 +42,17 @@ export const NodeField = {
   /** Its text: the target of a link, or what {@link Shape} says. */
   TEXT: 14,
   TEXT_LENGTH: 15,
-  /** Partial files: see `partial_file.ts`. */
-  DATA_OFFSET: 16,
-  MAP_BLOCKS: 17,
-  VISIBLE_SIZE: 18,
 } as const;
 /** Numbers that are kept of a node; even, so that nodes begin at round places. */
-export const FIELD_COUNT = 20;
+export const FIELD_COUNT = 16;
 
 /** What a node is beside its type. */
 export const Shape = {
-  /** A partial file; the text is the path of the lower file. */
-  PARTIAL: 1,
   /** A directory with a marker; the text is the path that it continues, if it continues any. */
-  MARKED: 2,
-  CONTINUED: 4,
-  /** A link that stands for one of the lower tree; the text is the path of that. */
-  REFERENCE: 8,
+  MARKED: 1,
+  CONTINUED: 2,
   /** It cannot be read; the text says why. */
-  DAMAGED: 16,
+  DAMAGED: 4,
 } as const;
 
 /** Words that are kept of a name: offset and length of its characters, and the node. */

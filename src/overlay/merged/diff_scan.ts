@@ -1,6 +1,6 @@
 /**
- * Reads what a diff has: all names, attributes, and what headers, markers and links refer to. The
- * bytes of files are not read, nor is the tree below.
+ * Reads what a diff has: all names, attributes, markers, and targets of links. No file is opened,
+ * and the tree below not asked: that is the matter of whoever looks a file up.
  *
  * @module
  */
@@ -15,9 +15,8 @@ import { LIVE_NAMES } from "../control_directory.ts";
 import { CONTROL_DIRECTORY_NAME, DATA_DIRECTORY_NAME } from "../diff_place.ts";
 import { MARKER_NAME, readMarker } from "../directory_marker.ts";
 import { readHostDirectory } from "../host_directory.ts";
-import { parseLinkReference } from "../link_reference.ts";
 import { LINKS_DIRECTORY_NAME } from "../linked_files.ts";
-import { decodePartialHeader, HEADER_SIZE_MAX, isPartialFile } from "../partial_file.ts";
+import { HEADER_SIZE_MAX } from "../partial_file.ts";
 import { isWhiteout } from "../whiteout.ts";
 import {
   ENTRY_WORDS,
@@ -32,21 +31,17 @@ import {
 
 const { OpenFlag } = host;
 const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
-const FILE_FLAGS = OpenFlag.RDONLY | OpenFlag.NOFOLLOW;
 
-/** The least size of a partial file: its header, padded. */
-const PARTIAL_SIZE_MIN = 4096;
 const TEXT_SIZE_MIN = 1 << 16;
 
 /**
  * Scans a diff directory that nobody changes meanwhile.
  *
- * @param nonce the diff's, 16 bytes
  * @returns an index for `DiffIndex`: the same one, but for its memory, for the same diff
  * @throws {OsError}
  */
-export function scanDiff(diffPath: string, nonce: Uint8Array): SharedArrayBuffer {
-  return new DiffScan(nonce).run(diffPath);
+export function scanDiff(diffPath: string): SharedArrayBuffer {
+  return new DiffScan().run(diffPath);
 }
 
 /** A directory that is read after the names of those beside it. */
@@ -56,7 +51,6 @@ interface Subdirectory {
 }
 
 class DiffScan {
-  readonly #nonce: Uint8Array;
   readonly #nodes: number[] = [];
   readonly #entries: number[] = [];
   readonly #stat = new host.HostStat();
@@ -65,10 +59,6 @@ class DiffScan {
   readonly #linked = new Map<number, number>();
   #text = new Uint8Array(TEXT_SIZE_MIN);
   #textLength = 0;
-
-  constructor(nonce: Uint8Array) {
-    this.#nonce = nonce;
-  }
 
   run(diffPath: string): SharedArrayBuffer {
     const names = [DATA_DIRECTORY_NAME, LINKS_DIRECTORY_NAME];
@@ -145,11 +135,7 @@ class DiffScan {
     this.#nodes.push(...fields);
     if (isDirectory) subdirectories.push({ name, node });
     else if (nlink > 1) this.#linked.set(ino, node);
-    if (type === EntryType.FILE && this.#stat.size >= PARTIAL_SIZE_MIN) {
-      this.#attempt(node, () => this.#noteHeader(fd, name, node));
-    } else if (type === EntryType.SYMLINK) {
-      this.#attempt(node, () => this.#noteReference(fd, name, node));
-    }
+    if (type === EntryType.SYMLINK) this.#attempt(node, () => this.#noteTarget(fd, name, node));
     return node;
   }
 
@@ -193,36 +179,10 @@ class DiffScan {
     this.#note(directory, shape, marker ?? "");
   }
 
-  #noteHeader(directoryFd: number, name: string, node: number): void {
-    const fd = host.unwrap(openQuietlyAt(directoryFd, name, FILE_FLAGS), "open", name);
-    let length: number;
-    try {
-      length = host.unwrap(
-        host.preadFully(fd, this.#buffer.address, HEADER_SIZE_MAX, 0),
-        "read",
-        name,
-      );
-    } finally {
-      host.close(fd);
-    }
-    const { bytes } = this.#buffer;
-    if (!isPartialFile(bytes, length, this.#nonce)) return;
-    const size = this.#nodes[placeOf(node, NodeField.SIZE)]!;
-    const header = decodePartialHeader(bytes, length, size, name);
-    const { dataOffset } = header.layout;
-    this.#note(node, Shape.PARTIAL, header.lowerPath);
-    this.#nodes[placeOf(node, NodeField.SIZE)] = size - dataOffset;
-    this.#nodes[placeOf(node, NodeField.DATA_OFFSET)] = dataOffset;
-    this.#nodes[placeOf(node, NodeField.MAP_BLOCKS)] = header.mapBlocks;
-    this.#nodes[placeOf(node, NodeField.VISIBLE_SIZE)] = header.visibleSize;
-  }
-
-  #noteReference(directoryFd: number, name: string, node: number): void {
+  #noteTarget(directoryFd: number, name: string, node: number): void {
     const target = host.readlinkAt(directoryFd, name);
     if (typeof target === "number") throw new host.OsError(-target, "readlink", name);
-    const path = parseLinkReference(this.#nonce, decodeFileName(target));
-    if (path === undefined) this.#note(node, 0, decodeFileName(target));
-    else this.#note(node, Shape.REFERENCE, path);
+    this.#note(node, 0, decodeFileName(target));
   }
 
   get #entryCount(): number {

@@ -33,6 +33,7 @@ import {
   visibleBytes,
 } from "../lower_reference.ts";
 import { type DiffIndex, NodeField, ROOT_NODE, Shape, WHITEOUT_NODE } from "./diff_index.ts";
+import type { HeaderReader, ReadHeader } from "./header_reader.ts";
 import { commonRanges, lowerRanges, PartialContent, type PartialShape } from "./partial_content.ts";
 
 /** What all nodes of a tree share; the origin of those of the diff. */
@@ -43,6 +44,7 @@ export interface MergedContext {
   readonly firstId: number;
   readonly lower: MountableTree;
   readonly pool: SourcePool;
+  readonly headers: HeaderReader;
   readonly knowsXattrs: boolean;
   /** The node of a number. @throws {FormatError} when it is damaged */
   node(node: number): Node;
@@ -52,20 +54,26 @@ export interface MergedContext {
   isHidden(node: number): boolean;
 }
 
-/** Makes the node of a number. @throws {FormatError} when what it refers to is not there */
+/** Makes the node of a number. @throws {FormatError} when it is damaged */
 export function makeChangedNode(context: MergedContext, node: number): Node {
   switch (entryType(context.index.get(node, NodeField.MODE))) {
     case EntryType.DIRECTORY:
       return new ChangedDirectory(context, node);
     case EntryType.FILE:
-      return context.index.has(node, Shape.PARTIAL)
-        ? new PartialFile(context, node)
-        : new WholeFile(context, node);
+      return makeFile(context, node);
     case EntryType.SYMLINK:
       return new ChangedLink(context, node);
     default:
       return makeSpecial(context, node);
   }
+}
+
+function makeFile(context: MergedContext, node: number): FileNode {
+  const { diffPath, index, headers } = context;
+  const path = `${diffPath}/${index.hostPath(node)}`;
+  const header = headers.read(path, index.get(node, NodeField.SIZE));
+  if (header === undefined) return new WholeFile(context, node);
+  return new PartialFile(context, node, header);
 }
 
 abstract class ChangedNode implements NodeBase, Attributes {
@@ -332,24 +340,26 @@ class WholeFile extends ChangedNode implements FileNode {
 /** A file of the lower tree that was changed in parts. */
 class PartialFile extends ChangedNode implements FileNode {
   readonly kind = "file";
+  readonly #header: ReadHeader;
   #former: FileNode | undefined;
 
+  constructor(context: MergedContext, node: number, header: ReadHeader) {
+    super(context, node);
+    this.#header = header;
+  }
+
   protected override get former(): FileNode {
-    const { lower, index } = this.context;
-    return this.#former ??= partialLower(lower, {
-      lowerPath: index.text(this.node),
-      mapBlocks: this.field(NodeField.MAP_BLOCKS),
-    });
+    return this.#former ??= partialLower(this.context.lower, this.#header);
   }
 
   override get size(): number {
-    return this.field(NodeField.SIZE);
+    return this.field(NodeField.SIZE) - this.#header.layout.dataOffset;
   }
 
   /** What both layers may have, as a mount says it. */
   get dataBytes(): number {
     const { size, dataBytes = size } = this.former.attributes;
-    const lowerBytes = Math.min(this.#facts.visibleBytes, dataBytes);
+    const lowerBytes = Math.min(this.#visibleBytes, dataBytes);
     return Math.min(this.size, lowerBytes + this.field(NodeField.DISK_BYTES));
   }
 
@@ -368,17 +378,15 @@ class PartialFile extends ChangedNode implements FileNode {
     };
   }
 
+  get #visibleBytes(): number {
+    const { size, former } = this;
+    return visibleBytes({ visibleSize: this.#header.visibleSize, size }, former);
+  }
+
   get #facts(): PartialShape {
-    const lower = this.former;
-    const { size } = this;
-    return {
-      path: this.hostPath,
-      size,
-      dataOffset: this.field(NodeField.DATA_OFFSET),
-      mapBlocks: this.field(NodeField.MAP_BLOCKS),
-      lower,
-      visibleBytes: visibleBytes({ visibleSize: this.field(NodeField.VISIBLE_SIZE), size }, lower),
-    };
+    const { mapBlocks, layout: { dataOffset } } = this.#header;
+    const { hostPath: path, former: lower, size } = this;
+    return { path, size, dataOffset, mapBlocks, lower, visibleBytes: this.#visibleBytes };
   }
 
   open(): FileContent {
@@ -388,16 +396,21 @@ class PartialFile extends ChangedNode implements FileNode {
 
 class ChangedLink extends ChangedNode implements SymlinkNode {
   readonly kind = "symlink";
-  readonly followsMount: boolean;
+  /** Path of the link that it stands for. */
+  readonly #reference: string | undefined;
 
   constructor(context: MergedContext, node: number) {
     super(context, node);
-    this.followsMount = context.index.has(node, Shape.REFERENCE);
+    this.#reference = context.headers.referenceOf(context.index.text(node));
+  }
+
+  get followsMount(): boolean {
+    return this.#reference !== undefined;
   }
 
   get target(): string {
-    const text = this.context.index.text(this.node);
-    return this.followsMount ? referredLink(this.context.lower, text).target : text;
+    if (this.#reference === undefined) return this.context.index.text(this.node);
+    return referredLink(this.context.lower, this.#reference).target;
   }
 
   override get size(): number {

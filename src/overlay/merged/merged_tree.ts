@@ -16,6 +16,7 @@ import type { MetadataField } from "#src/tree/metadata.ts";
 import type { DirectoryNode, MountableTree, Node } from "#src/tree/node.ts";
 import { CONTROL_DIRECTORY_NAME } from "../diff_place.ts";
 import { DiffIndex, LINKS_NODE, NodeField, ROOT_NODE, Shape } from "./diff_index.ts";
+import { HeaderReader } from "./header_reader.ts";
 import { makeChangedNode, type MergedContext, ShownDirectory } from "./merged_nodes.ts";
 
 /** The highest id of a node: the highest that there may be stays free, as one of no node. */
@@ -25,6 +26,8 @@ export const ID_MAX = 2 ** 47 - 1;
 export interface ScannedDiff {
   /** Absolute. */
   readonly diffPath: string;
+  /** The diff's, 16 bytes. */
+  readonly nonce: Uint8Array;
   /** See `scanDiff()`. */
   readonly index: SharedArrayBuffer;
   /** The root's id. */
@@ -68,6 +71,7 @@ export class MergedTree implements MountableTree {
       firstId: diff.firstId,
       lower,
       pool: this.#pool,
+      headers: new HeaderReader(diff.nonce, openSource),
       knowsXattrs: this.knownFields.has("xattrs"),
       node: (node) => this.#nodeOf(node),
       shown: (node) => this.#shown(node),

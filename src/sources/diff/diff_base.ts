@@ -9,7 +9,7 @@ import { BINDING_FILE_NAME, type BoundSource, checkSource } from "#src/overlay/b
 import { DATA_DIRECTORY_NAME } from "#src/overlay/diff_place.ts";
 import type { DiffReader } from "#src/overlay/diff_reader.ts";
 import type { Owner } from "#src/tree/shown_tree.ts";
-import { openPgproSource } from "../pgpro/pgpro_source.ts";
+import { openPgproSource, type PgproRequest } from "../pgpro/pgpro_source.ts";
 import { backupSource, readBackupKeys, RECORDED_KIND } from "../pgpro/record_keys.ts";
 import type { Source } from "../source.ts";
 
@@ -21,12 +21,11 @@ export function isOverBackup({ binding: { source } }: DiffReader): boolean {
 /**
  * The backup that a diff was made over, owned by whom its mounts show.
  *
- * @param mountPath see `PgproRequest`
  * @throws {StateError} when it is not there any more, or is another one
  */
 export async function openBoundBackup(
   { path, binding }: DiffReader,
-  mountPath: string | undefined,
+  { lockCatalog, mountPath }: Pick<PgproRequest, "lockCatalog" | "mountPath">,
 ): Promise<Source> {
   const former = readBackupKeys(binding, `${path}/${BINDING_FILE_NAME}`);
   const { pbk_store_path: store } = former;
@@ -37,7 +36,7 @@ export async function openBoundBackup(
     backupId: undefined,
     force: false,
     bound: former,
-    lockCatalog: true,
+    lockCatalog,
     owner: shownOwner(path),
     mountPath,
   });

@@ -5,11 +5,12 @@
  * @module
  */
 
-import { LimitError } from "#src/errors.ts";
+import { LimitError, StateError } from "#src/errors.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import { BINDING_FILE_NAME, contentMarkOf, formatBinding } from "#src/overlay/binding.ts";
+import { readBinding } from "#src/overlay/diff_directory.ts";
 import { type DiffReader, openDiffReader } from "#src/overlay/diff_reader.ts";
 import { DiffIndex } from "#src/overlay/merged/diff_index.ts";
 import { scanDiff } from "#src/overlay/merged/diff_scan.ts";
@@ -43,6 +44,8 @@ export const LEVELS_MAX = 32;
 export interface DiffSourceRequest {
   /** Of the diff directory. */
   readonly path: string;
+  /** Hold pg_probackup's read lock, where a backup of it lies below. */
+  readonly lockCatalog: boolean;
   /** Where it is shown, for the links of tablespaces; undefined: they are relative. */
   readonly mountPath: string | undefined;
   /** For what it was made over. */
@@ -117,16 +120,31 @@ export async function openDiffSource(request: DiffSourceRequest, level = 1): Pro
 
 async function openBase(
   reader: DiffReader,
-  { mountPath, options, openSource }: DiffSourceRequest,
+  request: DiffSourceRequest,
   level: number,
 ): Promise<Source> {
-  if (isOverBackup(reader)) return await openBoundBackup(reader, mountPath);
+  if (isOverBackup(reader)) return await openBoundBackup(reader, request);
   const { kind, name } = reader.binding.source!;
-  if (kind !== DIFF_KIND) return await checked(await openSource(name, options), reader);
+  if (kind !== DIFF_KIND) {
+    return await checked(await request.openSource(name, request.options), reader);
+  }
   const { place: path } = parseSourceName(name);
+  if (readBinding(path) === undefined) throw lostParent(path, reader.path);
   return await checked(
-    await openDiffSource({ path, mountPath, options, openSource }, level + 1),
+    await openDiffSource({ ...request, path }, level + 1),
     reader,
+  );
+}
+
+function lostParent(path: string, branchPath: string): StateError {
+  return new StateError(
+    "not-found",
+    `Cannot find the diff directory "${path}", over which "${branchPath}" was made`,
+    {
+      hint: "What was written can only be read together with it. Where it was moved, mount this " +
+        "one once with its present place",
+      option: "branchOf",
+    },
   );
 }
 
@@ -135,7 +153,7 @@ function describe(
   base: SourceDescription,
   baseOwner: Owner | undefined,
 ): DiffDescription {
-  const index = scanDiff(path, nonce);
+  const index = scanDiff(path);
   const below = isDiff(base) ? base : undefined;
   return {
     kind: DIFF_KIND,
@@ -146,6 +164,7 @@ function describe(
     mayHaveAcls: base.mayHaveAcls || binding.xattrs_used,
     diff: {
       diffPath: path,
+      nonce,
       index,
       firstId: below === undefined ? ID_MAX : freeIdBelow(below.diff),
       hasExtendedAttributes: binding.xattrs_used,

@@ -6,6 +6,7 @@
 
 import { Failure, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
+import { mayUseFfi } from "#src/io/ffi_permission.ts";
 import { readBinding } from "#src/overlay/diff_directory.ts";
 import { parseSourceName } from "../name.ts";
 import type { OpenSourceOptions, Source } from "../source.ts";
@@ -20,7 +21,13 @@ export async function openNamedDiff(
 ): Promise<Source> {
   if (item === undefined) {
     const path = absolutePath(place);
-    return await openDiffSource({ path, mountPath: undefined, options, openSource });
+    return await openDiffSource({
+      path,
+      lockCatalog: true,
+      mountPath: undefined,
+      options,
+      openSource,
+    });
   }
   throw new UsageError(`Cannot open "#${item}" of "${place}": a diff directory is one source`, {
     hint: "If the # belongs to the directory's name, write it %23",
@@ -32,6 +39,7 @@ export async function openNamedDiff(
  * records can be read and say it.
  */
 export function nameOfBottom(place: string): string | undefined {
+  if (!mayUseFfi) return undefined;
   let path = absolutePath(place);
   try {
     for (let level = 1; level <= LEVELS_MAX; level++) {

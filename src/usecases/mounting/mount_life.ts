@@ -140,7 +140,7 @@ export class MountLife {
   /** Binds the diff directory, and writes what has to be there before the mount. */
   async #prepareDiff(
     { diff, request }: OpenDiff,
-    { source, bound, showsOwner = false }: OpenedSource,
+    { source, bound, onBound, extendedAttributes = false, showsOwner = false }: OpenedSource,
   ): Promise<Pick<MountDescription, "overlay" | "owner">> {
     const { binding } = diff;
     const former = binding && readProfileKeys(binding, recordPathOf(diff.path)).shown_owner;
@@ -149,9 +149,10 @@ export class MountLife {
     const keys = { no_wal_used: request.postgres.noWal, shown_owner: owner };
     const change = diff.bind({
       source: { ...mark, keys: { ...mark.keys, ...keys } },
-      extendedAttributes: request.extendedAttributes,
+      extendedAttributes: request.extendedAttributes || extendedAttributes,
       programVersion: PROGRAM_VERSION,
     });
+    onBound?.(diff);
     if (request.skipFsync) diff.markDirty();
     if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
     if (change !== undefined) log.warn("source has changed, mounted by force", { change });

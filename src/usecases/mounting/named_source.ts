@@ -15,6 +15,7 @@ import { type RecognisedName, resolveName } from "#src/sources/recognise.ts";
 import { openSource } from "#src/sources/registry.ts";
 import type { Credentials } from "#src/sources/source.ts";
 import { type BackupRequest, backupToMount } from "./backup_to_mount.ts";
+import { branchToMount } from "./branch_to_mount.ts";
 import type { WritableRequest } from "./mount_request.ts";
 import type { SourceToMount } from "./source_to_mount.ts";
 
@@ -53,6 +54,10 @@ export function namedSourceToMount(
     const { store, instance, backupId } = findNamedBackup(place, item);
     const backup = { storePath: store, instance, backupId, lockCatalog, relativeTablespaces };
     return backupToMount(backup, writable);
+  }
+  if (kind === "diff" && item === undefined) {
+    const branch = { parentPath: place, lockCatalog, relativeTablespaces };
+    return branchToMount(branch, credentials);
   }
   return {
     places: () =>

@@ -37,6 +37,10 @@ export interface OpenedSource {
   readonly source: Source;
   /** What a diff directory over it is bound to. */
   bound(): Promise<BoundSource>;
+  /** Is told of the diff directory once that is bound, before it is mounted. @throws {OsError} */
+  onBound?(diff: DiffDirectory): void;
+  /** Files of the diff directory have extended attributes unless told. Default: false. */
+  readonly extendedAttributes?: boolean;
   /** Its files have the owner that was asked for. Default: false, so the mount changes it. */
   readonly showsOwner?: boolean;
   /** What statistics say of it besides. */

@@ -78,9 +78,9 @@ function run(lists: readonly (readonly Step[])[], lower: MountableTree, model: M
       for (const each of steps) apply(each, harness, model);
       compare(harness, model);
       harness.unmount();
-      const index = scanDiff(diffPath, NONCE);
+      const index = scanDiff(diffPath);
       const below = tree;
-      const scanned = { diffPath, index, firstId, hasExtendedAttributes: true };
+      const scanned = { diffPath, nonce: NONCE, index, firstId, hasExtendedAttributes: true };
       const open = () => new MergedTree(scanned, keptOpen(below), openNativeSource);
       tree = open();
       firstId = freeIdBelow(scanned);
