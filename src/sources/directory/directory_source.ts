@@ -8,7 +8,14 @@ import * as host from "#ffi/libc/calls.ts";
 import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
-import type { Source, SourceDescription, SourceSummary, SourceThread } from "../source.ts";
+import { factsOf } from "../postgres_facts.ts";
+import type {
+  PostgresFacts,
+  Source,
+  SourceDescription,
+  SourceSummary,
+  SourceThread,
+} from "../source.ts";
 import { DirectoryPlace } from "./directory_place.ts";
 import { identifyDirectory } from "./directory_survey.ts";
 import { DirectoryTree } from "./directory_tree.ts";
@@ -50,10 +57,13 @@ export function openDirectorySource(path: string): Source {
     fd,
     inodes: createInodeMemory(stat.device),
   };
+  const openTree = () => new DirectoryTree(openPlace(description, NO_WAIT_GATE));
   const kept = stack.move();
   return {
     description,
-    summary: summarize(description),
+    get summary() {
+      return summarize(description, factsOf(openTree));
+    },
     identify() {
       return Promise.try(() => {
         const place = openPlace(description, NO_WAIT_GATE);
@@ -64,19 +74,22 @@ export function openDirectorySource(path: string): Source {
         }
       });
     },
-    openTree: () => new DirectoryTree(openPlace(description, NO_WAIT_GATE)),
+    openTree,
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
 
-function summarize({ kind, name, content, sizeBytes }: HostDirectoryDescription): SourceSummary {
+function summarize(
+  { kind, name, content, sizeBytes }: HostDirectoryDescription,
+  postgres: PostgresFacts | null,
+): SourceSummary {
   return {
     kind,
     name,
     content,
     time: null,
     sizeBytes,
-    postgres: null,
+    postgres,
     chain: [],
     mountable: true,
     why: null,

@@ -63,7 +63,16 @@ export async function openNamedSnapshot(
     openPbsSource({ store, snapshot, archive, key, threadCount, countsLinks, spawn }),
   );
   const kept = stack.move();
-  return { ...source, [Symbol.dispose]: () => kept.dispose() };
+  return {
+    description: source.description,
+    get summary() {
+      return source.summary;
+    },
+    identify: () => source.identify(),
+    openTree: () => source.openTree(),
+    endWaits: () => source.endWaits?.(),
+    [Symbol.dispose]: () => kept.dispose(),
+  };
 }
 
 async function connect(

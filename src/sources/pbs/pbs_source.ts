@@ -34,8 +34,10 @@ import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
+import { factsOf } from "../postgres_facts.ts";
 import { type ArchiveSurvey, NO_SURVEY } from "../pxar/archive_survey.ts";
 import type {
+  PostgresFacts,
   Source,
   SourceContent,
   SourceDescription,
@@ -115,12 +117,15 @@ export function openPbsSource(request: PbsRequest): Source {
     sizeBytes: storedSize(snapshot, files),
     ...(content === "tree" && countsLinks ? surveySnapshotArchive(snapshot, archive) : {}),
   };
+  const openTree = () => openSnapshotTree(snapshot, full);
   const kept = stack.move();
   return {
     description: full,
-    summary: summarize(full),
+    get summary() {
+      return summarize(full, content === "tree" ? factsOf(openTree) : null);
+    },
     identify: () => Promise.resolve(markOf(snapshot, files, full.name)),
-    openTree: () => openSnapshotTree(snapshot, full),
+    openTree,
     endWaits: () => snapshot.endWaits(),
     [Symbol.dispose]: () => kept.dispose(),
   };
@@ -138,7 +143,10 @@ const CONTENTS: Readonly<Record<ArchiveFiles["kind"], SourceContent>> = {
   "catalog": "tree",
 };
 
-function summarize({ kind, name, content, sizeBytes, snapshot }: PbsDescription): SourceSummary {
+function summarize(
+  { kind, name, content, sizeBytes, snapshot }: PbsDescription,
+  postgres: PostgresFacts | null,
+): SourceSummary {
   const time = formatBackupTime(snapshot.time);
   const mountable = content !== "blob";
   return {
@@ -147,7 +155,7 @@ function summarize({ kind, name, content, sizeBytes, snapshot }: PbsDescription)
     content,
     time,
     sizeBytes,
-    postgres: null,
+    postgres,
     chain: [],
     mountable,
     why: mountable ? null : "it is a blob, which is read at once",

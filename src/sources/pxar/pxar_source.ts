@@ -11,8 +11,10 @@ import { openGated } from "#src/io/wait_gate.ts";
 import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
+import { factsOf } from "../postgres_facts.ts";
 import type {
   OpenSourceOptions,
+  PostgresFacts,
   Source,
   SourceDescription,
   SourceSummary,
@@ -75,11 +77,15 @@ export function openPxarSource(
     payloadPath,
     ...(countsLinks ? surveyFiles({ path, payloadPath }) : NO_SURVEY),
   };
+  const openTree = () => openFiles(description, openNativeSource);
   return {
     description,
-    summary: summarize(description),
+    // Read when somebody asks: a mount does not.
+    get summary() {
+      return summarize(description, factsOf(openTree));
+    },
     identify: () => identifyFiles(name, files),
-    openTree: () => openFiles(description, openNativeSource),
+    openTree,
     [Symbol.dispose]() {},
   };
 }
@@ -89,14 +95,17 @@ function surveyFiles({ path, payloadPath }: ArchivePlace): ArchiveSurvey {
   return surveyArchive(streams);
 }
 
-function summarize({ kind, name, content, sizeBytes }: PxarDescription): SourceSummary {
+function summarize(
+  { kind, name, content, sizeBytes }: PxarDescription,
+  postgres: PostgresFacts | null,
+): SourceSummary {
   return {
     kind,
     name,
     content,
     time: null,
     sizeBytes,
-    postgres: null,
+    postgres,
     chain: [],
     mountable: true,
     why: null,

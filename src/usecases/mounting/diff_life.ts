@@ -22,6 +22,9 @@ import { settleFailure } from "./settle_failure.ts";
 
 const log = logger("mount");
 
+/** Permission bits of a data directory that PostgreSQL refuses. */
+const MODE_REFUSED = 0o027;
+
 /** An overlay as plain values that are sent to the FUSE workers. */
 export type OverlayDescription = Omit<OverlayParts, "lower" | "worker" | "backing">;
 
@@ -41,6 +44,7 @@ export function prepareOverlay(
   const { path: diffPath, nonce, hasExtendedAttributes: extendedAttributes } = diff;
   prepareDiffTree({ diffPath, lower, nonce, volatileDirectories: volatile });
   chownRoot(diff, postgres.owner);
+  if (lower.root.lookup("PG_VERSION")?.kind === "file") restrictRoot(diff);
   const overlay = {
     diffPath,
     nonce,
@@ -60,6 +64,16 @@ function chownRoot({ path: diffPath }: DiffDirectory, owner: Owner | undefined):
   if (owner === undefined || host.getEffectiveUid() !== 0) return;
   const path = `${diffPath}/data`;
   host.unwrap(host.lchown(path, owner.uid, owner.gid), "chown", path);
+}
+
+/** A server starts on no data directory that others may enter or write to. */
+function restrictRoot({ path: diffPath }: DiffDirectory): void {
+  const path = `${diffPath}/data`;
+  const stat = new host.HostStat();
+  host.unwrap(host.lstat(path, stat), "stat", path);
+  const mode = stat.mode & 0o7777;
+  if ((mode & MODE_REFUSED) === 0) return;
+  host.unwrap(host.chmod(path, mode & ~MODE_REFUSED), "chmod", path);
 }
 
 /** Says in a diff directory who serves it. @throws {OsError} */

@@ -32,6 +32,7 @@ import type { MountFrame } from "./mount_frame.ts";
 import { openMountLog } from "./mount_log.ts";
 import { LOG_FILE_NAME, type MountRequest, type WritableRequest } from "./mount_request.ts";
 import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
+import { findOutwardLinks, InnerLinksTree } from "./inner_links.ts";
 import { readProfileKeys, requireOwnWal } from "#src/sources/diff/profile_keys.ts";
 import type { MountDescription } from "./served_source.ts";
 import { ShownTree } from "#src/tree/shown_tree.ts";
@@ -141,7 +142,7 @@ export class MountLife {
   async #prepareDiff(
     { diff, request }: OpenDiff,
     { source, bound, onBound, extendedAttributes = false, showsOwner = false }: OpenedSource,
-  ): Promise<Pick<MountDescription, "overlay" | "owner">> {
+  ): Promise<Pick<MountDescription, "overlay" | "owner" | "outwardLinks">> {
     const { binding } = diff;
     const former = binding && readProfileKeys(binding, recordPathOf(diff.path)).shown_owner;
     const owner = showsOwner ? undefined : request.postgres.owner ?? former;
@@ -156,10 +157,17 @@ export class MountLife {
     if (request.skipFsync) diff.markDirty();
     if (this.#isLogInDiff) this.#openLog(`${diff.controlPath}/${LOG_FILE_NAME}`);
     if (change !== undefined) log.warn("source has changed, mounted by force", { change });
-    const tree = source.openTree();
+    const stored = source.openTree();
+    const outwardLinks = findOutwardLinks(stored);
+    if (outwardLinks !== undefined) {
+      log.warn("what leads out of the data directory leads nowhere in the mount", {
+        paths: outwardLinks.paths,
+      });
+    }
+    const tree = outwardLinks === undefined ? stored : new InnerLinksTree(stored, outwardLinks);
     const lower = owner === undefined ? tree : new ShownTree(tree, { withoutAcls: false, owner });
     try {
-      return { overlay: prepareOverlay(diff, lower, request), owner };
+      return { overlay: prepareOverlay(diff, lower, request), owner, outwardLinks };
     } finally {
       lower.close();
     }

@@ -14,6 +14,7 @@ import { LateTree } from "#src/tree/late_tree.ts";
 import type { OverlayDescription } from "./diff_life.ts";
 import type { Owner } from "#src/tree/shown_tree.ts";
 import { ShownTree } from "#src/tree/shown_tree.ts";
+import { InnerLinksTree, type OutwardLinks } from "./inner_links.ts";
 import { spawnThread } from "../threads.ts";
 
 /** What is mounted, as plain values that are sent to the workers. */
@@ -21,17 +22,22 @@ export interface MountDescription {
   readonly source: SourceDescription;
   /** Over which changes are kept; undefined for a read-only mount. */
   readonly overlay: OverlayDescription | undefined;
+  /** What leads out of it, and must not in a writable mount; undefined: nothing. */
+  readonly outwardLinks?: OutwardLinks | undefined;
   /** Who owns all files below the overlay; undefined: as the source has it. */
   readonly owner: Owner | undefined;
 }
 
 /** Opens the view of this thread. What is writable is read from until its thread ends. */
 export function openMounted(
-  { source, overlay, owner }: MountDescription,
+  { source, overlay, owner, outwardLinks }: MountDescription,
   context: WorkerContext,
 ): FileSystem {
   const { index, workerCount: threadCount, gate, backing, posixAcls } = context;
-  const open = () => attachSource(source, { index, threadCount, gate, spawn: spawnThread });
+  const open = () => {
+    const tree = attachSource(source, { index, threadCount, gate, spawn: spawnThread });
+    return outwardLinks === undefined ? tree : new InnerLinksTree(tree, outwardLinks);
+  };
   const tree = context.isReserve ? new LateTree(open) : open();
   const showsRestrictedModes = source.mayHaveAcls && !posixAcls;
   if (overlay === undefined) {
