@@ -30,6 +30,11 @@ export interface CommandModule<Options> {
   describe(): Command;
   /** @returns the exit code @throws a `Failure` */
   run(options: Options, context: CommandContext): Promise<number>;
+  /**
+   * The exit code of all failures, a wrong command line among them, for a command whose caller
+   * takes the usual codes for an answer.
+   */
+  readonly failureCode?: number;
   /** Commands below its word, about what it needs. */
   readonly groups?: readonly CommandGroup[];
 }

@@ -46,10 +46,15 @@ export async function runProgram(args: readonly string[], calledAs = "pbkfs"): P
     else await program.parseAsync(words, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return commanderExitCode(error, program, terminal, words);
+    const { command } = findCommand(program, words);
+    const failureCode = failureCodes.get(command);
+    if (error instanceof CommanderError) {
+      const code = commanderExitCode(error, program, terminal, words);
+      return code === ExitCode.SUCCESS ? code : failureCode ?? code;
+    }
     if (error instanceof OutputClosed) return code;
-    terminal.err(formatError(error, askedFormat(words), findCommand(program, words).command));
-    return exitCode(error);
+    terminal.err(formatError(error, askedFormat(words), command));
+    return failureCode ?? exitCode(error);
   }
 }
 
@@ -125,12 +130,16 @@ function describeGroup(group: CommandGroup, terminal: Terminal, run: RunCommand)
   return command;
 }
 
+/** Of commands that have one. */
+const failureCodes = new WeakMap<Command, number>();
+
 function describeCommand(
   module: CommandModule<never>,
   terminal: Terminal,
   run: RunCommand,
 ): Command {
   const command = prepare(module.describe(), terminal);
+  if (module.failureCode !== undefined) failureCodes.set(command, module.failureCode);
   for (const inner of module.groups ?? []) command.addCommand(describeGroup(inner, terminal, run));
   return command.action(() =>
     // A command that has others below it takes what they share with it.

@@ -14,6 +14,7 @@ const NIBBLE_MAX = 15;
 /**
  * Expands a raw block, at most `targetSize` bytes.
  *
+ * @param historyStart where the output of blocks begins that this one may refer to
  * @returns the number of bytes produced; -1 when the block is damaged or expands to more
  */
 export function decodeLz4Block(
@@ -23,6 +24,7 @@ export function decodeLz4Block(
   target: Uint8Array,
   targetStart: number,
   targetSize: number,
+  historyStart = targetStart,
 ): number {
   const inputEnd = sourceStart + sourceSize;
   const outputEnd = targetStart + targetSize;
@@ -47,7 +49,7 @@ export function decodeLz4Block(
     if (inputEnd - input < 2) return -1;
     const distance = source[input]! | (source[input + 1]! << 8);
     input += 2;
-    if (distance === 0 || distance > output - targetStart) return -1;
+    if (distance === 0 || distance > output - historyStart) return -1;
     let length = token & NIBBLE_MAX;
     if (length === NIBBLE_MAX) {
       let more;

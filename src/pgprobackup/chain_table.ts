@@ -2,7 +2,7 @@
  * The merged file lists of a chain: which nodes there are, and which backup stores what of them.
  *
  * A catalog may have 50,000 files and every thread needs all of them, so this is one piece of
- * shared memory instead of an object for each file: about 40 bytes a node, its name, and 64 bytes
+ * shared memory instead of an object for each file: about 40 bytes a node, its name, and 72 bytes
  * for each stored version.
  *
  * Nodes are numbered from 1, the root; versions likewise. 0 says "none". Names are kept as the
@@ -64,8 +64,9 @@ const Field = {
   HEADER_OFFSET: 5,
   HEADER_SIZE: 6,
   HEADER_CRC: 7,
+  CRC: 8,
 } as const;
-const VERSION_FIELDS = 8;
+const VERSION_FIELDS = 9;
 
 /** Flag of a version: see {@link Version.isGapless}. */
 const GAPLESS = 1 << 8;
@@ -103,6 +104,8 @@ export interface Version {
   readonly headerOffset: number;
   readonly headerSize: number;
   readonly headerCrc: number;
+  /** CRC-32C of the bytes stored; -1 where the list tells none. */
+  readonly crc: number;
 }
 
 /** Read access to a table. Ids are not checked. */
@@ -250,6 +253,7 @@ export class ChainTable<Memory extends ArrayBufferLike = SharedArrayBuffer> {
       headerOffset: this.#field(version, Field.HEADER_OFFSET),
       headerSize: this.#field(version, Field.HEADER_SIZE),
       headerCrc: this.#field(version, Field.HEADER_CRC),
+      crc: this.#field(version, Field.CRC),
     };
   }
 
@@ -407,6 +411,7 @@ export class ChainTableBuilder extends ChainTable<ArrayBuffer> {
     versions[start + Field.HEADER_OFFSET] = version.headerOffset;
     versions[start + Field.HEADER_SIZE] = version.headerSize;
     versions[start + Field.HEADER_CRC] = version.headerCrc;
+    versions[start + Field.CRC] = version.crc;
     const record = (id - 1) * NODE_WORDS;
     const last = nodes[record + Word.LAST]!;
     if (last === 0) nodes[record + Word.FIRST] = number;

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { hostFiles } from "#src/io/files/files.ts";
 import { Failure, OsError, StateError } from "#src/errors.ts";
 import {
   type Backup,
@@ -19,6 +18,7 @@ import { type ChainMember, inspectChain } from "./chain.ts";
 import { readContentList } from "./content_list.ts";
 import { PAGE_COMPRESSION_NAMES } from "./format/content.ts";
 import type { BackupControl } from "./format/control.ts";
+import { readTablespaceMap } from "./restore_maps.ts";
 
 /** Which part of a catalog to describe. */
 export interface DescribeOptions {
@@ -145,8 +145,6 @@ export interface ExternalDirectoryDescription {
   /** Where it was on the machine that was backed up. */
   readonly path: string;
 }
-
-const TABLESPACE_MAP_SIZE_MAX = 1 << 20;
 
 /**
  * Describes a catalog, one of its instances or one backup. An instance that may not be looked into
@@ -337,21 +335,14 @@ function summarizeList(backup: Backup): ListSummary {
  */
 function describeTablespaces(backup: Backup, oids: readonly number[]): TablespaceDescription[] {
   if (oids.length === 0) return [];
-  const paths = new Map<number, string>();
+  let paths = new Map<string, string>();
   try {
-    const bytes = hostFiles.read(
-      `${backup.directory}/database/tablespace_map`,
-      TABLESPACE_MAP_SIZE_MAX,
-    );
-    for (const line of new TextDecoder().decode(bytes).split("\n")) {
-      const blank = line.indexOf(" ");
-      if (blank > 0) paths.set(Number(line.slice(0, blank)), line.slice(blank + 1));
-    }
+    paths = readTablespaceMap(backup);
   } catch (error) {
     // The original places are for information only.
-    if (!(error instanceof OsError)) throw error;
+    if (!(error instanceof Failure)) throw error;
   }
-  return oids.map((oid) => ({ oid, ...defined({ path: paths.get(oid) }) }));
+  return oids.map((oid) => ({ oid, ...defined({ path: paths.get(String(oid)) }) }));
 }
 
 function isoTime(seconds: number): string;

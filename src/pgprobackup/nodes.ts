@@ -195,6 +195,11 @@ class RelationFile extends BackupFile implements FileNode {
     });
   }
 
+  checkStored(): void {
+    const { pages } = this.context;
+    if (!pages.hasChecksums) pages.checkStored(this.#streams());
+  }
+
   #streams(): PageStream[] {
     const { table, chain } = this.context;
     const path = listedPath(table, this.id);
@@ -217,11 +222,14 @@ class WholeFile extends BackupFile implements FileNode {
   readonly kind = "file";
   /** Set when a backup stores every byte of the file. */
   readonly plainPath?: string;
+  readonly crc32c?: number;
 
   constructor(context: TreeContext, id: number) {
     super(context, id);
     const stored = this.#stored();
-    if (stored.size > 0 && stored.size === this.size) this.plainPath = stored.path;
+    if (stored.size === 0 || stored.size !== this.size) return;
+    this.plainPath = stored.path;
+    if (stored.crc32c >= 0) this.crc32c = stored.crc32c;
   }
 
   get size(): number {
@@ -238,11 +246,11 @@ class WholeFile extends BackupFile implements FileNode {
     return new WholeFileContent(this.context.pool, this.#stored(), this.size);
   }
 
-  #stored(): { path: string; backupId: string; size: number } {
+  #stored(): { path: string; backupId: string; size: number; crc32c: number } {
     const { table, chain } = this.context;
-    const { layer, externalNumber, size } = table.version(table.firstVersion(this.id));
+    const { layer, externalNumber, size, crc } = table.version(table.firstVersion(this.id));
     const backup = chain[layer]!;
     const path = `${storedRoot(backup, externalNumber)}/${listedPath(table, this.id)}`;
-    return { path, backupId: backup.id, size };
+    return { path, backupId: backup.id, size, crc32c: crc };
   }
 }

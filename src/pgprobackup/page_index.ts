@@ -36,6 +36,8 @@ export interface PageStream extends StoredFile {
   readonly headerOffset: number;
   readonly headerSize: number;
   readonly headerCrc: number;
+  /** CRC-32C of the whole stored file; -1 when the list has none. */
+  readonly crc: number;
   /** Path of the backup's header map. */
   readonly mapPath: string;
 }

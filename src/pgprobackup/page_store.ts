@@ -6,6 +6,7 @@
  * @module
  */
 
+import { crc32c } from "#src/bytes/crc32c.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { Codecs } from "#src/codecs/codecs.ts";
 import { FormatError, IntegrityError } from "#src/errors.ts";
@@ -76,7 +77,8 @@ export interface DataFile {
 export class PageStore {
   readonly #pool: SourcePool;
   readonly #codecs: Codecs;
-  readonly #hasChecksums: boolean;
+  /** Pages have checksums, which are compared whenever one is read. */
+  readonly hasChecksums: boolean;
   readonly #builder: PageIndexBuilder;
   readonly #indexes: PageIndexCache;
   /** Index of the blocks that are being read, two words each. */
@@ -106,7 +108,7 @@ export class PageStore {
     this.#counters = options.counters;
     this.#pool = pool;
     this.#codecs = codecs;
-    this.#hasChecksums = options.hasChecksums;
+    this.hasChecksums = options.hasChecksums;
     this.#builder = new PageIndexBuilder(pool, codecs);
     this.#indexes = new PageIndexCache(options.indexBudgetBytes, options.fileMax);
     this.#stored = codecs.allocate(RUN_SIZE_MAX);
@@ -195,7 +197,7 @@ export class PageStore {
         target,
         pageStart,
       );
-      if (this.#hasChecksums) {
+      if (this.hasChecksums) {
         const word = (target.bytes.byteOffset + pageStart) >> 2;
         const verdict = verifyPage(
           this.#wordsOf(target),
@@ -240,6 +242,29 @@ export class PageStore {
    */
   storedLength(streams: readonly PageStream[], listed: number): number {
     return lengthFromHeaders(listed, streams, this.#builder);
+  }
+
+  /**
+   * Compares stored files as a whole with the checksums of their lists: all that there is for pages
+   * without checksums.
+   *
+   * @throws {IntegrityError}
+   */
+  checkStored(streams: readonly PageStream[]): void {
+    for (const stream of streams) {
+      if (stream.crc < 0) continue;
+      let crc = 0;
+      for (let offset = 0; offset < stream.size; offset += RUN_SIZE_MAX) {
+        const count = Math.min(RUN_SIZE_MAX, stream.size - offset);
+        readStored(this.#pool, stream, this.#stored, 0, count, offset);
+        crc = crc32c(this.#stored.bytes, 0, count, crc);
+      }
+      if (crc === stream.crc) continue;
+      throw new IntegrityError(
+        `Cannot use stored file: CRC is ${crc}, the file list says ${stream.crc}`,
+        { path: stream.path, backupId: stream.backupId },
+      );
+    }
   }
 
   /**

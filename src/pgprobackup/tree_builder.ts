@@ -22,6 +22,9 @@ import { lengthFromLists } from "./relation_length.ts";
 /** Files that a restore does not bring back: PostgreSQL must not find them. */
 const LEFT_OUT = new Set(["tablespace_map", "database_map"]);
 
+/** Its line has the checksum that the file has inside, not that of the bytes. */
+const CONTROL_FILE_PATH = "global/pg_control";
+
 const OID = /^\d+$/;
 const DIRECTORY_MODE = FileType.DIRECTORY | 0o700;
 const LINK_MODE = FileType.SYMLINK | 0o777;
@@ -350,7 +353,16 @@ function versionOf(entry: ContentEntry, layer: number): Version {
     headerOffset: entry.headerOffset,
     headerSize: entry.headerSize,
     headerCrc: entry.headerCrc,
+    crc: storedCrcOf(entry),
   };
+}
+
+/** CRC-32C of the bytes stored; -1 where the list tells none. */
+function storedCrcOf(entry: ContentEntry): number {
+  const isControlFile = entry.externalNumber === 0 &&
+    entry.pathEnd - entry.pathStart === CONTROL_FILE_PATH.length &&
+    entry.path === CONTROL_FILE_PATH;
+  return isControlFile ? -1 : entry.crc;
 }
 
 function refuseExternal(backup: ChainMember, entry: ContentEntry): never {

@@ -154,6 +154,8 @@ export interface OpenSourceOptions {
   readonly countsLinks?: boolean | undefined;
   /** Starts threads that load what this thread will read next. Default: none. */
   readonly spawn?: SpawnThread | undefined;
+  /** Open what is only marked as damaged. Default: false. */
+  readonly force?: boolean | undefined;
 }
 
 /** The UTC time of Unix seconds, to the second. */

@@ -125,6 +125,11 @@ export function threadRole(): string {
   return (globalThis as unknown as ThreadScope).name?.replace(/-\d+$/, "") ?? "";
 }
 
+/** The number in this thread's name: from 0 on, of those that were started together. */
+export function threadIndex(): number {
+  return Number(/\d+$/.exec((globalThis as unknown as ThreadScope).name ?? "")?.[0] ?? 0);
+}
+
 /**
  * Makes this thread do what its name says. To be called once in its module.
  *

@@ -148,6 +148,14 @@ export interface FileNode extends NodeBase {
   open(): FileContent;
   /** Path of a host file whose bytes are exactly this file's, when there is one. */
   readonly plainPath?: string;
+  /** CRC-32C of the bytes, where a backup tells it and nobody has compared it yet. */
+  readonly crc32c?: number;
+  /**
+   * Compares what is stored of the file with checksums, where reading the content would not.
+   *
+   * @throws a `Failure` that names file and backup
+   */
+  checkStored?(): void;
   /** Where the content lies, in a tree that is an archive. */
   readonly payload?: PayloadRange | undefined;
   /**

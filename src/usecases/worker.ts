@@ -1,14 +1,16 @@
 /**
  * The module that every thread of the program starts from: it serves a mount, handles chunks of a
- * backup, verifies chunks, or loads those that will be wanted next.
+ * backup, verifies chunks, loads those that will be wanted next, or writes files of a restore.
  *
  * @module
  */
 
+import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import { serveThread } from "#src/threads/thread.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
+import { RESTORE_ROLE, type RestoreThreadStart } from "./restore/thread_start.ts";
 
 /** A mount in a program that uses the library. */
 async function serveMount(start: unknown): Promise<void> {
@@ -16,8 +18,16 @@ async function serveMount(start: unknown): Promise<void> {
   await runMountThread(start as MountThreadStart);
 }
 
+/** Files of a restore. */
+async function restoreFiles(start: unknown): Promise<void> {
+  const { writeFiles } = await import("./restore/restore_thread.ts");
+  writeFiles(start as RestoreThreadStart);
+}
+
+const ROLES = { [MOUNT_ROLE]: serveMount, [RESTORE_ROLE]: restoreFiles };
+
 // Threads of a backup and of a verification start sooner, and often: without what a mount needs.
-if (!serveDatastoreThread() && !serveThread({ [MOUNT_ROLE]: serveMount }, () => {})) {
+if (!serveDatastoreThread() && !serveThread(ROLES, endNativeCodecs)) {
   const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
   scope.onmessage = async (event) => {
     const [{ serveWorker }, { openMounted }] = await Promise.all([

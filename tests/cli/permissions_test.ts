@@ -22,7 +22,7 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "the repository is on a server": { env: { PBS_REPOSITORY: "backup.example:main" } },
   "`PBS_PASSWORD_CMD` is set": { env: { PBS_PASSWORD_CMD: "true" } },
   "`PBS_ENCRYPTION_PASSWORD_CMD` is set": { env: { PBS_ENCRYPTION_PASSWORD_CMD: "true" } },
-  "`--owner` is given": { args: ["/nonexistent", "--owner", "0"] },
+  "`--owner` is given": { args: ["/nonexistent", "/nonexistent", "--owner", "0"] },
   "the source is on a server": { args: ["backup.example:main", "dir:/nonexistent"] },
   "the name is that of a server": { args: ["pbs://me@pbs@backup.example/main#host/x/latest/x"] },
   "the second name is that of a server": {

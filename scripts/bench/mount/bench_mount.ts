@@ -18,6 +18,8 @@ export interface BenchMountOptions {
   readonly backupId: string;
   readonly mountPath: string;
   readonly diffPath: string;
+  /** More options of `mount`. */
+  readonly options?: readonly string[];
 }
 
 /** Mounts and unmounts by the command line, as users do. */
@@ -35,8 +37,9 @@ export class BenchMount {
 
   /** @returns seconds until the mount answers */
   mount(): Promise<number> {
-    const { program, store, instance, backupId, mountPath, diffPath } = this.#options;
-    const args = ["-B", store, "-I", instance, "-i", backupId, "-D", mountPath, "-d", diffPath];
+    const { program, store, instance, backupId, mountPath, diffPath, options = [] } = this.#options;
+    const args = ["-B", store, "-I", instance, "-i", backupId, "-D", mountPath, "-d", diffPath]
+      .concat(options);
     return elapsedSeconds(() =>
       runCommand([program, "mount", ...args, "--wait", "--owner", "postgres"], {
         timeoutMs: COMMAND_TIMEOUT_MS,

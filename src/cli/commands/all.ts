@@ -14,9 +14,11 @@ import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
 import { runCommand } from "./run.ts";
+import { restoreSourceCommand } from "./restore.ts";
 import { showCommand } from "./show.ts";
 import { statCommand } from "./stat.ts";
 import { unmountCommand } from "./unmount.ts";
+import { walGroup } from "./wal/commands.ts";
 
 /** Those that are in no group. */
 export const COMMANDS: readonly CommandModule<never>[] = [
@@ -28,8 +30,9 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   copyCommand,
   showCommand,
   runCommand,
+  restoreSourceCommand,
   completionCommand,
 ];
 
 /** Each is also a program of its own when the executable is called by its name. */
-export const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup, branchGroup];
+export const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup, branchGroup, walGroup];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Source } from "#src/sources/source.ts";
+import type { OpenSourceOptions, Source } from "#src/sources/source.ts";
 import type { CommandContext } from "../command.ts";
 import type { SourceOptions } from "./source_options.ts";
 
@@ -19,6 +19,7 @@ export async function openCommandSource(
   text: string,
   options: SourceOptions,
   context: CommandContext,
+  more: Pick<OpenSourceOptions, "threadCount" | "force"> = {},
 ): Promise<Source> {
   const { openSource } = await import("#src/sources/registry.ts");
   const { spawnThread } = await import("#src/usecases/threads.ts");
@@ -27,5 +28,6 @@ export async function openCommandSource(
     credentials: commandCredentials(options, context),
     countsLinks: false,
     spawn: spawnThread,
+    ...more,
   });
 }

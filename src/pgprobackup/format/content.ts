@@ -52,6 +52,8 @@ export class ContentEntry {
   /** File of a compressed tablespace: stored as a whole copy whatever `isDataFile` says. */
   isCfs = false;
   compression: PageCompression = PageCompression.NONE;
+  /** CRC-32C of the stored bytes; of `global/pg_control` the one that the file has inside. */
+  crc = -1;
   /** 0 = data directory, N = Nth external directory. */
   externalNumber = 0;
   /** Size before compression and page headers; absent: -1. */
@@ -138,6 +140,7 @@ const Key = {
   HDR_CRC: 12,
   HDR_OFF: 13,
   HDR_SIZE: 14,
+  CRC: 15,
 } as const;
 
 /** Bits of the keys without which a line makes no sense. */
@@ -199,6 +202,7 @@ class ContentScanner {
     entry.isDataFile = false;
     entry.isCfs = false;
     entry.compression = PageCompression.NONE;
+    entry.crc = -1;
     entry.externalNumber = 0;
     entry.fullSize = -1;
     entry.segment = 0;
@@ -360,6 +364,9 @@ class ContentScanner {
         break;
       case Key.HDR_SIZE:
         entry.headerSize = value;
+        break;
+      case Key.CRC:
+        entry.crc = value;
         break;
     }
   }

@@ -11,7 +11,7 @@ import { findBackup, listInstances, readInstance } from "#src/pgprobackup/catalo
 import { inspectChain } from "#src/pgprobackup/chain.ts";
 import { chooseByTime, firstNames } from "../choice.ts";
 import { hintOfNames } from "../nearest_name.ts";
-import type { Source } from "../source.ts";
+import type { OpenSourceOptions, Source } from "../source.ts";
 import { openPgproSource } from "./pgpro_source.ts";
 
 /** A backup that was named. */
@@ -48,11 +48,15 @@ export function findNamedBackup(place: string, item: string | undefined): NamedB
  *
  * @throws what `openPgproSource()` throws
  */
-export async function openNamedBackup(place: string, item: string | undefined): Promise<Source> {
+export async function openNamedBackup(
+  place: string,
+  item: string | undefined,
+  { force = false }: OpenSourceOptions = {},
+): Promise<Source> {
   return await openPgproSource({
     ...findNamedBackup(place, item),
     isStoreRemembered: false,
-    force: false,
+    force,
     bound: undefined,
     lockCatalog: true,
     owner: undefined,

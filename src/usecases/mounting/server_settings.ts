@@ -29,9 +29,9 @@ export interface Setting {
 }
 
 /** The file, in the root of a data directory. */
-const AUTO_CONF_NAME = "postgresql.auto.conf";
+export const AUTO_CONF_NAME = "postgresql.auto.conf";
 /** Its presence makes the server recover from the archive. */
-const RECOVERY_SIGNAL_NAME = "recovery.signal";
+export const RECOVERY_SIGNAL_NAME = "recovery.signal";
 
 const TEMPORARY_NAME = "postgresql.auto.conf.pbkfs";
 const FILE_MODE = 0o100600;
@@ -62,7 +62,7 @@ export function applySettings(fileSystem: FileSystem, settings: readonly Setting
 }
 
 /** Formats a setting as a line of the server's configuration file. */
-function formatSetting({ key, value }: Setting): string {
+export function formatSetting({ key, value }: Setting): string {
   return `${key} = '${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'\n`;
 }
 

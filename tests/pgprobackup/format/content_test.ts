@@ -36,6 +36,7 @@ Deno.test("parseContentList() reads every field and starts each line anew", () =
     headerCrc: 661014298,
     headerOffset: 2417,
     headerSize: 1979,
+    crc: 1741880796,
     lineOffset: 0,
     lineNumber: 1,
   });
@@ -46,6 +47,7 @@ Deno.test("parseContentList() reads every field and starts each line anew", () =
     mode: 0o100600,
     externalNumber: 2,
     fullSize: 3,
+    crc: 575108234,
     lineOffset: RELATION.length,
     lineNumber: 2,
   });

@@ -1,0 +1,168 @@
+/**
+ * What of a backup of pg_probackup goes where: the data directory, tablespaces, external
+ * directories.
+ *
+ * @module
+ */
+
+import { FormatError, StateError, UsageError } from "#src/errors.ts";
+import { EXTERNAL_NAME, EXTRAS_NAME, TABLESPACES_NAME } from "#src/pgprobackup/extras.ts";
+import { readDatabaseMap, readTablespaceMap } from "#src/pgprobackup/restore_maps.ts";
+import { parseSourceName } from "#src/sources/name.ts";
+import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
+import type { DirectoryNode, MountableTree, Node, Tree } from "#src/tree/node.ts";
+import type { DatabaseChoice, LayoutRequest, RestoreLayout, RestoreRoot } from "./layout.ts";
+
+/** Databases that every cluster must have. */
+const TEMPLATES = ["template0", "template1"];
+
+/**
+ * The layout of a backup.
+ *
+ * @param archiveCommand the command that fetches WAL of an instance of a catalog
+ * @throws {UsageError} for a tablespace, directory or database that the backup does not have
+ * @throws {FormatError} when the backup does not say where a tablespace was
+ */
+export function backupLayout(
+  source: PgproSource,
+  tree: MountableTree,
+  request: LayoutRequest,
+  archiveCommand: (store: string, instance: string) => string,
+): RestoreLayout {
+  const { control, id } = source.chain[0]!;
+  const tablespaces = tablespacePlaces(source, tree, request);
+  const target: RestoreRoot = { node: tree.root, path: request.targetPath, kind: "target" };
+  const leftOut = databasesLeftOut(source, request.databases);
+  return {
+    roots: [
+      target,
+      ...[...tablespaces.values()],
+      ...request.skipsExternalDirectories ? [] : externalPlaces(source, tree, request),
+    ],
+    leftOutName: EXTRAS_NAME,
+    linkTarget: (link, name) => tablespaces.get(name)?.path ?? link.target,
+    isEmptied(root, path) {
+      if (leftOut.size === 0 || root.kind === "external") return false;
+      const pattern = root.kind === "target" ? /^base\/(\d+)\//u : /^[^/]+\/(\d+)\//u;
+      return leftOut.has(Number(pattern.exec(path)?.[1]));
+    },
+    totalBytes: sumOfSizes(tree),
+    leftOutDatabases: [...leftOut].sort((a, b) => a - b),
+    backup: {
+      label: id,
+      serverVersion: control.serverVersion,
+      stopLsn: control.stopLsn,
+      recoveryTime: control.recoveryTime,
+      needsArchive: !control.isStream,
+      archiveCommand: archiveCommand(storeOf(source), source.instance),
+    },
+  };
+}
+
+/** As far as the lists tell: holes may be left out. */
+function sumOfSizes(tree: MountableTree): number {
+  let sum = 0;
+  // Nodes have numbers without gaps: no name is needed.
+  for (let id = tree.root.id, node: Node | undefined; (node = tree.nodeById(id)); id++) {
+    if (node.kind === "file") sum += node.attributes.dataBytes ?? node.attributes.size;
+  }
+  return sum;
+}
+
+/** Directory of the catalog. */
+export function storeOf(source: PgproSource): string {
+  return parseSourceName(source.description.name).place;
+}
+
+/** By OID. */
+function tablespacePlaces(
+  source: PgproSource,
+  tree: Tree,
+  { tablespaces: mapping }: LayoutRequest,
+): Map<string, RestoreRoot> {
+  const target = source.chain[0]!;
+  const directory = extraDirectory(tree, TABLESPACES_NAME);
+  const original = directory === undefined ? new Map<string, string>() : readTablespaceMap(target);
+  requireKnown(mapping, [...original.values()], "tablespace", "tablespaceMapping");
+  const places = new Map<string, RestoreRoot>();
+  for (const { name: oid, node } of directory?.entries() ?? []) {
+    if (node.kind !== "directory") continue;
+    const from = original.get(oid);
+    if (from === undefined) {
+      throw new FormatError(`Cannot restore tablespace ${oid}: tablespace_map does not name it`, {
+        path: `${target.directory}/database/tablespace_map`,
+        backupId: target.id,
+      });
+    }
+    places.set(oid, { node, path: mapping.get(from) ?? from, kind: "tablespace" });
+  }
+  return places;
+}
+
+function externalPlaces(
+  source: PgproSource,
+  tree: Tree,
+  { externalDirectories: mapping }: LayoutRequest,
+): RestoreRoot[] {
+  const { externalDirectories } = source.chain[0]!.control;
+  requireKnown(mapping, externalDirectories, "external directory", "externalMapping");
+  const directory = extraDirectory(tree, EXTERNAL_NAME);
+  return externalDirectories.flatMap((path, index) => {
+    const node = directory?.lookup(String(index + 1));
+    if (node?.kind !== "directory") return [];
+    return [{ node, path: mapping.get(path) ?? path, kind: "external" }];
+  });
+}
+
+function extraDirectory(tree: Tree, name: string): DirectoryNode | undefined {
+  const extras = tree.root.lookup(EXTRAS_NAME);
+  const found = extras?.kind === "directory" ? extras.lookup(name) : undefined;
+  return found?.kind === "directory" ? found : undefined;
+}
+
+function requireKnown(
+  mapping: ReadonlyMap<string, string>,
+  known: readonly string[],
+  what: string,
+  option: string,
+): void {
+  for (const path of mapping.keys()) {
+    if (known.includes(path)) continue;
+    throw new UsageError(`Cannot map "${path}": the backup has no such ${what}`, {
+      option,
+      hint: known.length === 0 ? "It has none" : `It has ${known.join(", ")}`,
+    });
+  }
+}
+
+/** OIDs of the databases whose files are made empty. */
+function databasesLeftOut(
+  source: PgproSource,
+  choice: DatabaseChoice | undefined,
+): ReadonlySet<number> {
+  if (choice === undefined) return new Set();
+  const { isIncluding, names } = choice;
+  const option = isIncluding ? "includeDb" : "excludeDb";
+  const target = source.chain[0]!;
+  const databases = readDatabaseMap(target);
+  if (databases === undefined) {
+    throw new StateError(
+      "not-found",
+      `Cannot choose databases: backup ${target.id} does not say which ones it has`,
+      { option },
+    );
+  }
+  for (const name of names) {
+    if (TEMPLATES.includes(name) && isIncluding) continue;
+    if (databases.has(name)) continue;
+    const isTemplate = TEMPLATES.includes(name);
+    throw new UsageError(
+      isTemplate
+        ? `Cannot leave out "${name}": every cluster needs it`
+        : `Cannot find database "${name}" in backup ${target.id}`,
+      { option, hint: `It has ${[...databases.keys()].join(", ")}` },
+    );
+  }
+  const isLeftOut = (name: string) => names.includes(name) !== isIncluding;
+  return new Set([...databases].filter(([name]) => isLeftOut(name)).map(([, oid]) => oid));
+}
