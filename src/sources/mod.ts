@@ -20,6 +20,10 @@ export type {
   SourceSummary,
   SourceThread,
 } from "./source.ts";
+export type { ArchiveInput } from "./pxar/archive_input.ts";
+export type { ArchiveSources, InputStreams } from "./pxar/archive_files.ts";
+export type { ClosableSource } from "#src/io/streams.ts";
+export type { KnownEntry } from "#src/pxar/damage_path.ts";
 export type { ServerConnection } from "#src/pbs/client/open_server.ts";
 export type { ServerRepository } from "#src/pbs/client/repository.ts";
 export type { ServerAddress } from "#src/pbs/store_address.ts";

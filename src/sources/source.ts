@@ -18,6 +18,7 @@ import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import type { SourceKindName } from "./name.ts";
+import type { ArchiveInput } from "./pxar/archive_input.ts";
 
 /** A directory tree, or one file: that of an image, or any other. */
 export type SourceContent = "tree" | "image" | "blob";
@@ -108,6 +109,11 @@ export interface Source extends Disposable {
    * @throws {FormatError | OsError}
    */
   openTree(): MountableTree;
+  /**
+   * The archive that the tree is of, for who reads it from the beginning to the end, which is
+   * faster than to look up each entry, and meets all damage. Absent for what is no archive.
+   */
+  readonly archive?: ArchiveInput;
   /**
    * Ends what threads wait for that have attached, where that can last: what they read fails from
    * now on.

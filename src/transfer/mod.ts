@@ -16,6 +16,7 @@ export * from "./content.ts";
 export * from "./copy.ts";
 export * from "./copy_stream.ts";
 export * from "./diff.ts";
+export * from "./extract_tree.ts";
 export * from "./local_tree.ts";
 export * from "./tree_source.ts";
 export * from "./walk.ts";

@@ -16,6 +16,7 @@ import { pxarGroup } from "./pxar/commands.ts";
 import { runCommand } from "./run.ts";
 import { restoreSourceCommand } from "./restore.ts";
 import { showCommand } from "./show.ts";
+import { sourceVerbs } from "./source/entries.ts";
 import { statCommand } from "./stat.ts";
 import { unmountCommand } from "./unmount.ts";
 import { walGroup } from "./wal/commands.ts";
@@ -26,11 +27,12 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   unmountCommand,
   statCommand,
   cleanupCommand,
-  infoCommand,
-  copyCommand,
   showCommand,
   runCommand,
   restoreSourceCommand,
+  infoCommand,
+  ...sourceVerbs,
+  copyCommand,
   completionCommand,
 ];
 

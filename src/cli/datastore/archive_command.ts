@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import type { CommandContext } from "../command.ts";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
 import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import { addFormatOptions, type FormatChoice, OUTPUT_ENVIRONMENT } from "../output/output.ts";
@@ -45,7 +45,7 @@ export async function withArchive<Result>(
   use: (archive: ArchiveInput) => Result | Promise<Result>,
 ): Promise<Result> {
   const [snapshotName, archive] = options.args;
-  const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
+  const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
   return await withSnapshot(
     snapshotName!,
     options,

@@ -13,7 +13,7 @@ import { OutputClosed, type Terminal } from "../terminal/terminal.ts";
 import { DamageOutput } from "../output/damage_output.ts";
 import type { ComparisonOptions } from "../options/diff_options.ts";
 import { DifferenceOutput } from "../output/difference_output.ts";
-import type { OpenTree } from "#src/usecases/archive/trees.ts";
+import type { TreeInput } from "#src/usecases/archive/trees.ts";
 
 /** Exit code when something could not be compared, as of diff(1): 1 says that something differs. */
 const NOT_COMPARED = 2;
@@ -27,14 +27,14 @@ const FORMAT_NAMES: ReadonlySet<string> = new Set([EXCLUDE_OPTIONS_NAME]);
  * @throws {UsageError} for fields that nothing has
  */
 export function printDifferences(
-  openLeft: () => OpenTree,
-  openRight: () => OpenTree,
+  leftInput: TreeInput,
+  rightInput: TreeInput,
   options: ComparisonOptions & { readonly format: EntryFormat },
   terminal: Terminal,
 ): number {
   const ignoredFields = parseFields(options.ignore ?? []);
-  using left = openLeft();
-  using right = openRight();
+  using left = leftInput.openTree();
+  using right = rightInput.openTree();
   using output = new DifferenceOutput(terminal, options.format);
   const damages = new DamageOutput(terminal, options.format);
   const differences = diffTrees(left.tree, right.tree, {

@@ -5,7 +5,7 @@
  */
 
 import { type Command, Option } from "commander";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
+import type { TreeInput } from "#src/usecases/archive/trees.ts";
 import type { ExtractRequest } from "#src/usecases/archive/extraction.ts";
 import { collect } from "./archive_options.ts";
 
@@ -38,9 +38,16 @@ export interface ExtractOptions {
 
 /** Adds what says which entries are restored, and how. */
 export function addExtractOptions(command: Command): Command {
-  return command
+  command
     .option("--pattern <pattern>", "restore what matches; repeatable", collect)
-    .option("--files-from <file>", "file with one pattern a line")
+    .option("--files-from <file>", "file with one pattern a line");
+  return addRestoreOptions(command)
+    .option("--prelude-target <file>", "write the archive's prelude to a file");
+}
+
+/** Adds what says how entries are restored. */
+export function addRestoreOptions(command: Command): Command {
+  return command
     .option("--overwrite", "replace files and links by whatever comes")
     .option("--overwrite-files", "replace by files")
     .option("--overwrite-directories", "replace by directories")
@@ -57,7 +64,6 @@ export function addExtractOptions(command: Command): Command {
     .option("--no-fifos", "leave out FIFOs")
     .option("--no-sockets", "leave out sockets")
     .option("--strict", "stop at the first entry that cannot be restored")
-    .option("--prelude-target <file>", "write the archive's prelude to a file")
     .option("--dry-run", "do everything but write")
     .option("-v, --verbose", "print each path")
     .addOption(new Option("--ignore-extract-device-errors").hideHelp());
@@ -65,13 +71,13 @@ export function addExtractOptions(command: Command): Command {
 
 /** What the options ask for. */
 export function extractRequest(
-  archive: ArchiveInput,
+  input: TreeInput,
   options: ExtractOptions,
 ): ExtractRequest {
   const { owner, permissions, xattrs, fcaps, acls, flags, deviceNodes, fifos, sockets } = options;
   const isReplacing = options.overwrite === true;
   return {
-    archive,
+    input,
     patterns: options.pattern ?? [],
     filesFrom: options.filesFrom,
     preludeTarget: options.preludeTarget,

@@ -5,7 +5,7 @@
  */
 
 import type { Acl, AclEntry } from "#src/bytes/acl.ts";
-import type { ShownNode } from "#src/usecases/archive/shown_entry.ts";
+import type { EntryFacts } from "#src/tree/entry_facts.ts";
 import { CHATTR_FLAGS, FAT_FLAGS } from "#src/pxar/format/flags.ts";
 import type { EntryDescription } from "#src/usecases/archive/description.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
@@ -38,7 +38,7 @@ function formatLines(lines: readonly Line[]): string {
   return lines.map(([label, value]) => `${label.padStart(LABEL_WIDTH)}: ${value}\n`).join("");
 }
 
-function typeLines(entry: ShownNode, payload: PayloadRange | undefined): Line[] {
+function typeLines(entry: EntryFacts, payload: PayloadRange | undefined): Line[] {
   const type: Line = ["Type", typeName(entry)];
   switch (entry.kind) {
     case "file": {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { ShownEntry, ShownNode } from "#src/usecases/archive/shown_entry.ts";
+import type { ShownEntry } from "#src/usecases/archive/shown_entry.ts";
+import type { EntryFacts } from "#src/tree/entry_facts.ts";
 import type { Timestamp } from "#src/tree/metadata.ts";
 import { FileType } from "#src/tree/node.ts";
 import { formatDateTime } from "#src/usecases/local_time.ts";
@@ -73,7 +74,7 @@ export function formatTime({ seconds }: Timestamp): string {
 }
 
 /** Size of a file, device number of a device, nothing worth telling of the rest. */
-function sizeColumn(entry: ShownNode): string {
+function sizeColumn(entry: EntryFacts): string {
   switch (entry.kind) {
     case "file":
       return String(entry.size);

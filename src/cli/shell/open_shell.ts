@@ -5,6 +5,7 @@
  */
 
 import type { SnapshotReader } from "#src/pbs/ports.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
 import { pxarTree } from "#src/pxar/pxar_tree.ts";
 import { DamageOutput } from "../output/damage_output.ts";
 import { type ExtractOutput, reportExtraction } from "../output/extract_output.ts";
@@ -31,11 +32,12 @@ export interface OpenShell extends Disposable {
 export function openShell(
   snapshot: SnapshotReader,
   name: string,
+  archive: ArchiveInput,
   request: ExtractRequest,
   report: ExtractOutput,
   terminal: Terminal,
 ): OpenShell {
-  const files = request.archive.openFiles();
+  const files = archive.openFiles();
   try {
     const accessor = openAccessor(files);
     const tree = pxarTree(accessor);

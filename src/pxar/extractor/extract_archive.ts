@@ -10,7 +10,7 @@ import type { PxarDecoder, PxarEntryEvent } from "../decoder.ts";
 import type { PxarHardlink } from "../entry.ts";
 import type { PathPattern } from "../exclude/pattern.ts";
 import type { ExtractTarget } from "./extract_target.ts";
-import { Extraction, type ExtractionOptions, type ReadNext } from "./extraction.ts";
+import { Extraction, type ExtractionOptions, factsOfEntry, type ReadNext } from "./extraction.ts";
 import { type DamageHelp, DamagePath } from "../damage_path.ts";
 import { RestoredLinks } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
@@ -107,7 +107,7 @@ function restore(
   } else if (entry.kind === "hardlink") {
     links.restore({ name, path, offset, entry });
   } else {
-    extraction.restoreEntry(name, path, entry, read);
+    extraction.restoreEntry(name, path, factsOfEntry(entry), read);
   }
 }
 

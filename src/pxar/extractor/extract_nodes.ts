@@ -9,7 +9,7 @@ import { isDamage } from "#src/io/sound_read.ts";
 import { StateError, UsageError } from "#src/errors.ts";
 import type { PxarAccessor, PxarChild, PxarLinkNode, PxarNode } from "../accessor.ts";
 import type { ExtractTarget } from "./extract_target.ts";
-import { Extraction, type ExtractionOptions } from "./extraction.ts";
+import { Extraction, type ExtractionOptions, factsOfEntry } from "./extraction.ts";
 import { isMalformed } from "../malformed.ts";
 import { readerOf, RestoredLinks } from "./linked_files.ts";
 import type { ExtractReport } from "./report.ts";
@@ -182,7 +182,7 @@ class Walk {
     if (isLink(node)) return this.#link(node, name, path);
     if (node.table === undefined) {
       const read = readerOf(this.#accessor, node);
-      this.#extraction.restoreEntry(name, `/${path}`, node.entry, read);
+      this.#extraction.restoreEntry(name, `/${path}`, factsOfEntry(node.entry), read);
       return;
     }
     this.#extraction.enterDirectory(name, `/${path}`, node.entry.metadata, true);

@@ -7,6 +7,7 @@
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { Errno, Failure, FormatError, OsError, StateError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
+import type { EntryFacts } from "#src/tree/entry_facts.ts";
 import { isDamage } from "#src/io/sound_read.ts";
 import type { PxarEntry } from "../entry.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
@@ -89,6 +90,12 @@ interface Level {
   /** Undefined for a target directory that stays as it is. */
   readonly metadata: Metadata | undefined;
   state: "pending" | "open" | "failed";
+}
+
+/** What an entry of an archive is. */
+export function factsOfEntry(entry: PxarEntry): EntryFacts {
+  if (entry.kind !== "file") return entry;
+  return { kind: "file", metadata: entry.metadata, size: entry.payload.size };
 }
 
 /** Reads further bytes of the content of the file at hand. @returns the count, 0 at the end */
@@ -199,7 +206,7 @@ export class Extraction {
   }
 
   /** Restores anything but a directory or a hard link. @returns whether it is there now */
-  restoreEntry(name: string, path: string, entry: PxarEntry, read: ReadNext): boolean {
+  restoreEntry(name: string, path: string, entry: EntryFacts, read: ReadNext): boolean {
     const { kind, metadata } = entry;
     const { features } = this.#target;
     const isSwitchedOff = kind === "device" && !features.deviceNodes ||
@@ -214,7 +221,7 @@ export class Extraction {
       checkName(name, path);
       checkType(kind, metadata, path);
       if (entry.kind === "file") {
-        const { size } = entry.payload;
+        const { size } = entry;
         const content = this.#content(path, size, read);
         this.#target.createFile(name, path, metadata, content, this.#report);
         // Not every target reads contents.

@@ -6,7 +6,7 @@
  */
 
 import type { PxarAccessor, PxarNode } from "../accessor.ts";
-import type { Extraction, LinkLeave, ReadNext } from "./extraction.ts";
+import { type Extraction, factsOfEntry, type LinkLeave, type ReadNext } from "./extraction.ts";
 
 const LINK: LinkLeave = { isTargetSelected: true, mayCopy: true };
 
@@ -37,7 +37,7 @@ export class RestoredLinks {
       return;
     }
     const read = readerOf(this.#accessor, file);
-    const isDone = this.#extraction.restoreEntry(name, `/${path}`, file.entry, read);
+    const isDone = this.#extraction.restoreEntry(name, `/${path}`, factsOfEntry(file.entry), read);
     if (isDone) this.#restored.set(file.offset, path);
   }
 }

@@ -45,6 +45,7 @@ import type {
   SourceThread,
 } from "../source.ts";
 import { fileTree } from "./file_tree.ts";
+import { snapshotInput } from "./snapshot_input.ts";
 import { surveySnapshotArchive } from "./snapshot_survey.ts";
 
 /** Decoded chunks that all threads together keep. */
@@ -126,6 +127,8 @@ export function openPbsSource(request: PbsRequest): Source {
     },
     identify: () => Promise.resolve(markOf(snapshot, files, full.name)),
     openTree,
+    openTree: () => openSnapshotTree(snapshot, full),
+    ...(content === "tree" ? { archive: snapshotInput(snapshot, archive) } : {}),
     endWaits: () => snapshot.endWaits(),
     [Symbol.dispose]: () => kept.dispose(),
   };

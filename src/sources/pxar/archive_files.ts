@@ -20,7 +20,9 @@ const PAYLOAD_SUFFIX = ".ppxar";
 
 /** An archive that is open for random access. */
 export interface ArchiveSources extends Disposable {
+  /** What messages call it. */
   readonly name: string;
+  /** The archive, or its metadata stream. */
   readonly source: ByteSource;
   /** Payload stream of a split archive, when there is one. */
   readonly payload: ByteSource | undefined;
@@ -28,8 +30,11 @@ export interface ArchiveSources extends Disposable {
 
 /** An archive that is open for reading in order. */
 export interface InputStreams extends Disposable {
+  /** What messages call it. */
   readonly name: string;
+  /** The archive, or its metadata stream. */
   readonly source: ClosableSource;
+  /** Payload stream of a split archive, when there is one. */
   readonly payload: ClosableSource | undefined;
   /** Length of the payload stream, where it is a regular file. */
   readonly payloadSize: number | undefined;

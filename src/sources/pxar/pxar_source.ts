@@ -26,6 +26,7 @@ import {
   openStreamsByName,
   realPath,
 } from "./archive_files.ts";
+import { fileInput } from "./archive_input.ts";
 import { type ArchiveSurvey, NO_SURVEY, surveyArchive } from "./archive_survey.ts";
 import { identifyFiles } from "./file_marks.ts";
 
@@ -86,6 +87,8 @@ export function openPxarSource(
     },
     identify: () => identifyFiles(name, files),
     openTree,
+    openTree: () => openFiles(description, openNativeSource),
+    archive: fileInput(path, payloadPath),
     [Symbol.dispose]() {},
   };
 }

@@ -10,8 +10,8 @@ import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
 import { readPieces } from "#src/transfer/content.ts";
 import type { FileNode, Node } from "#src/tree/node.ts";
 import { findEntries, joinPath, splitPath } from "#src/tree/paths.ts";
-import type { ArchiveInput } from "./archive_input.ts";
-import { type NamedTree, notFound, openArchiveAsTree } from "./trees.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
+import { type NamedTree, notFound, type TreeInput } from "./trees.ts";
 
 const BUFFER_SIZE = 1 << 20;
 
@@ -21,7 +21,7 @@ const BUFFER_SIZE = 1 << 20;
  * @throws {StateError} `not-found` when a path is not in the tree
  * @throws {OsError} EISDIR, EINVAL when there is no regular file at a path
  */
-function readFiles(
+function readFilesOf(
   { tree, name }: NamedTree,
   paths: readonly string[],
   write: (bytes: Uint8Array) => void,
@@ -37,15 +37,15 @@ function readFiles(
   }
 }
 
-/** As {@link readFiles}; from a pipe in the order of the archive. */
-export function readArchivedFiles(
-  archive: ArchiveInput,
+/** As {@link readFilesOf}; from a pipe in the order of the archive. */
+export function readFiles(
+  input: TreeInput,
   paths: readonly string[],
   write: (bytes: Uint8Array) => void,
 ): void {
-  if (archive.isPipe) return readInOrder(archive, paths, write);
-  using open = openArchiveAsTree(archive);
-  readFiles(open, paths, write);
+  if (input.archive?.isPipe === true) return readInOrder(input.archive, paths, write);
+  using open = input.openTree();
+  readFilesOf(open, paths, write);
 }
 
 function readInOrder(

@@ -13,7 +13,7 @@ import { copyStream } from "#src/transfer/copy_stream.ts";
 import type { TransferProgress } from "#src/transfer/write_tree.ts";
 import type { ArchiveWriter } from "#src/transfer/writer.ts";
 import { joinPath, splitPath } from "#src/tree/paths.ts";
-import { type ArchiveInput, fileInput } from "./archive_input.ts";
+import { type ArchiveInput, fileInput } from "#src/sources/pxar/archive_input.ts";
 import { closeAll, openArchiveAsTree } from "./trees.ts";
 
 /** How entries are written. */

@@ -5,8 +5,9 @@
  */
 
 import { findDirectoryEntry, joinPath, splitPath } from "#src/tree/paths.ts";
+import { factsOf } from "#src/tree/entry_facts.ts";
 import type { Node, PayloadRange } from "#src/tree/node.ts";
-import { type ShownEntry, shownNode } from "./shown_entry.ts";
+import type { ShownEntry } from "./shown_entry.ts";
 import { type NamedTree, notFound } from "./trees.ts";
 
 /** An entry in full. */
@@ -39,5 +40,5 @@ export function describeEntries(
 
 function describeNode(path: string, node: Node): EntryDescription {
   const payload = node.kind === "file" ? node.payload : undefined;
-  return { path, entry: shownNode(node), offset: node.offset, payload };
+  return { path, entry: factsOf(node), offset: node.offset, payload };
 }

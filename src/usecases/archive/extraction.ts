@@ -1,34 +1,36 @@
 /**
- * An archive, or parts of it, restored into the file system.
+ * A tree or an archive, or parts of it, restored into the file system.
  *
  * @module
  */
 
+import { UsageError } from "#src/errors.ts";
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import type { FileSink } from "#src/io/streams.ts";
-import type { PxarEntry } from "#src/pxar/entry.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import { openDirectoryTarget } from "#src/pxar/extractor/directory_target.ts";
 import { DryTarget } from "#src/pxar/extractor/dry_target.ts";
 import { extractArchive } from "#src/pxar/extractor/extract_archive.ts";
 import { extractEntry, extractPaths } from "#src/pxar/extractor/extract_nodes.ts";
 import type { ExtractTarget } from "#src/pxar/extractor/extract_target.ts";
-import type { ExtractionOptions } from "#src/pxar/extractor/extraction.ts";
+import { type ExtractionOptions, factsOfEntry } from "#src/pxar/extractor/extraction.ts";
 import type { TargetOptions } from "#src/pxar/extractor/options.ts";
 import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { parseFilesFrom, parseIncludePatterns } from "#src/pxar/extractor/selection.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
-import { joinPath, splitPath } from "#src/tree/paths.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import { extractTree, extractTreePaths } from "#src/transfer/extract_tree.ts";
+import { type EntryFacts, factsOf } from "#src/tree/entry_facts.ts";
+import type { Node, Tree } from "#src/tree/node.ts";
+import { findEntries, joinPath, splitPath } from "#src/tree/paths.ts";
 import { openAccessor } from "./archive_tables.ts";
 import { createOutput } from "./output_files.ts";
 import { openSpecial } from "./special_file.ts";
 import { SpecialTarget } from "./special_target.ts";
-import { notFound } from "./trees.ts";
+import { type NamedTree, notFound, type TreeInput } from "./trees.ts";
 
 /** What to restore, and how. */
 export interface ExtractRequest {
-  readonly archive: ArchiveInput;
+  readonly input: TreeInput;
   /** Empty, and without {@link ExtractRequest.filesFrom}: everything. */
   readonly patterns: readonly string[];
   /** File with patterns. */
@@ -47,10 +49,11 @@ export type ExtractCallbacks = (
 ) => Pick<ExtractionOptions, "onProblem" | "onProgress">;
 
 /**
- * Restores what the patterns select into the directory `target`; from a pipe too.
+ * Restores what the patterns select into the directory `target`; of an archive in its order, from a
+ * pipe too.
  *
  * @throws {InTheWayError} when strict, for the first entry that is not restored
- * @throws {FormatError} when the archive is damaged; what came before is restored
+ * @throws {FormatError} when an archive is damaged; what came before is restored
  */
 export function extractToTarget(
   request: ExtractRequest,
@@ -63,30 +66,37 @@ export function extractToTarget(
       ? []
       : parseFilesFrom(hostFiles.readAll(request.filesFrom))),
   ];
+  const { archive } = request.input;
+  const options = { ...optionsOf(request, target, callbacks), patterns };
   using opened = new DisposableStack();
-  const streams = opened.use(request.archive.openStreams());
-  const { name, source, payload } = streams;
-  const { knownEntries, isPipe } = request.archive;
-  const openAgain = () => opened.use(request.archive.openFiles());
-  const decoder = new PxarDecoder(source, { name, payload });
   const prelude = openPrelude(request);
   if (prelude !== undefined) opened.defer(() => prelude.abort());
+  const onPrelude = (bytes: Uint8Array) => {
+    prelude?.write(bytes);
+    prelude?.finish();
+  };
+  if (archive === undefined) {
+    const { tree } = opened.use(request.input.openTree());
+    if (tree.prelude !== undefined) onPrelude(tree.prelude);
+    return extractTree(tree, openTarget(request, target), options);
+  }
+  const streams = opened.use(archive.openStreams());
+  const { name, source, payload } = streams;
+  const { knownEntries, isPipe } = archive;
+  const openAgain = () => opened.use(archive.openFiles());
+  const decoder = new PxarDecoder(source, { name, payload });
   return extractArchive(decoder, openTarget(request, target), {
-    ...optionsOf(request, target, callbacks),
-    patterns,
+    ...options,
     knownEntries,
     openAccessor: isPipe ? undefined : () => openAccessor(openAgain()),
     openTables: isPipe || source.goTo === undefined ? undefined : () => openAgain().source,
-    onPrelude(bytes) {
-      prelude?.write(bytes);
-      prelude?.finish();
-    },
+    onPrelude,
   });
 }
 
 /**
- * Restores entries by random access. One of them becomes `output`, or is put into it where that is
- * a directory and the entry is none; several keep their paths below the directory `output`.
+ * Restores entries that are looked up. One of them becomes `output`, or is put into it where that
+ * is a directory and the entry is none; several keep their paths below the directory `output`.
  *
  * @throws {StateError} `not-found`
  */
@@ -96,17 +106,89 @@ export function extractPathsTo(
   output: string,
   callbacks: ExtractCallbacks,
 ): ExtractReport {
-  using files = request.archive.openFiles();
-  const accessor = openAccessor(files);
+  const { archive } = request.input;
   const wanted = paths.map((path) => joinPath(splitPath(path)));
+  if (archive === undefined) {
+    using open = request.input.openTree();
+    return extractFromTree(request, open, wanted, output, callbacks);
+  }
+  using files = archive.openFiles();
+  const accessor = openAccessor(files);
   const found = accessor.lookupAll(wanted);
   const missing = found.indexOf(undefined);
   if (missing >= 0) throw notFound(wanted[missing]!, files.name);
   if (wanted.length === 1) {
-    return extractOne(request, accessor, wanted[0]!, found[0]!.entry, output, callbacks);
+    const { target, directory, ...named } = placeOf(request, factsOfEntry(found[0]!.entry), output);
+    const options = { ...optionsOf(request, directory, callbacks), ...named };
+    return extractEntry(accessor, wanted[0]!, target, options);
   }
   const options = optionsOf(request, output, callbacks);
   return extractPaths(accessor, wanted, openTarget(request, output), options);
+}
+
+function extractFromTree(
+  request: ExtractRequest,
+  { tree, name: treeName }: NamedTree,
+  paths: readonly string[],
+  output: string,
+  callbacks: ExtractCallbacks,
+): ExtractReport {
+  const [node, ...more] = nodesAt(tree, paths, treeName);
+  if (more.length > 0) {
+    const options = { ...optionsOf(request, output, callbacks), paths };
+    return extractTree(tree, openTarget(request, output), options);
+  }
+  const [path = "/"] = paths;
+  const { target, directory, name } = placeOf(request, factsOf(node!), output);
+  const ownName = node!.kind === "directory" ? undefined : baseName(path);
+  const options = optionsOf(request, directory, callbacks);
+  return extractTreePaths(tree, [{ path, name: name ?? ownName }], target, options);
+}
+
+/**
+ * Copies entries out, as cp(1) does: into `output` where that is a directory, under their own
+ * names; one entry else becomes `output`. Nothing of a directory's own metadata is lost, and what
+ * is in `output` already stays.
+ *
+ * @throws {StateError} `not-found`
+ * @throws {UsageError} when there are several entries and no such directory
+ */
+export function copyOut(
+  request: ExtractRequest,
+  paths: readonly string[],
+  output: string,
+  callbacks: ExtractCallbacks,
+): ExtractReport {
+  using open = request.input.openTree();
+  const wanted = paths.map((path) => joinPath(splitPath(path)));
+  const [first, ...more] = nodesAt(open.tree, wanted, open.name);
+  const isInto = isHostDirectory(output) || output.endsWith("/");
+  if (more.length > 0 && !isInto) {
+    throw new UsageError(`Cannot copy several entries to "${output}": it is no directory`, {
+      option: "target",
+    });
+  }
+  const place = isInto ? undefined : placeOf(request, factsOf(first!), output, true);
+  const target = place?.target ?? openTarget(request, output);
+  const options = optionsOf(request, place?.directory ?? output, callbacks);
+  const named = wanted.map((path) => ({
+    path,
+    // The root has no name: its content is copied.
+    name: place?.name ?? (path === "/" ? undefined : baseName(path)),
+  }));
+  return extractTreePaths(open.tree, named, target, options);
+}
+
+/** What is at the paths. @throws {StateError} `not-found` */
+function nodesAt(tree: Tree, paths: readonly string[], treeName: string): Node[] {
+  return findEntries(tree, paths).map((node, index) => {
+    if (node === undefined) throw notFound(paths[index]!, treeName);
+    return node;
+  });
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /**
@@ -127,34 +209,43 @@ export function extractBelow(
   return extractPaths(accessor, paths, openTarget(request, target), options);
 }
 
-function extractOne(
+/** Where one entry goes. */
+interface EntryPlace {
+  readonly target: ExtractTarget;
+  /** Where what is in the way is. */
+  readonly directory: string;
+  /** Its name there, where it is not its own. */
+  readonly name?: string;
+}
+
+/**
+ * Where an entry goes that is to become `output`: into the device or FIFO there; into the directory
+ * there, or in place of it; else to that name.
+ *
+ * @param isNamed a directory gets the name, too, and is not to be there
+ */
+function placeOf(
   request: ExtractRequest,
-  accessor: PxarAccessor,
-  path: string,
-  entry: PxarEntry,
+  entry: EntryFacts,
   output: string,
-  callbacks: ExtractCallbacks,
-): ExtractReport {
-  const optionsFor = (directory: string) => optionsOf(request, directory, callbacks);
+  isNamed = false,
+): EntryPlace {
   const special = entry.kind === "file"
     ? openSpecial({
       path: output,
-      size: entry.payload.size,
+      size: entry.size,
       isReplacing: request.target.overwrite?.files === true,
       isDryRun: request.isDryRun,
     })
     : undefined;
-  if (special !== undefined) {
-    return extractEntry(accessor, path, new SpecialTarget(special), optionsFor(output));
-  }
-  if (entry.kind === "directory" || output.endsWith("/") || isHostDirectory(output)) {
-    return extractEntry(accessor, path, openTarget(request, output), optionsFor(output));
+  if (special !== undefined) return { target: new SpecialTarget(special), directory: output };
+  const takesPlace = entry.kind === "directory" && !isNamed;
+  if (takesPlace || output.endsWith("/") || isHostDirectory(output)) {
+    return { target: openTarget(request, output), directory: output };
   }
   const slash = output.lastIndexOf("/");
   const directory = slash < 0 ? "." : output.slice(0, slash + 1);
-  const target = openTarget(request, directory);
-  const name = output.slice(slash + 1);
-  return extractEntry(accessor, path, target, { ...optionsFor(directory), name });
+  return { target: openTarget(request, directory), directory, name: output.slice(slash + 1) };
 }
 
 function optionsOf(

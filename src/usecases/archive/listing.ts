@@ -1,9 +1,9 @@
 /**
  * Which entries of a tree or archive `ls` shows, and in which order.
  *
- * Without paths the archive is read from beginning to end, so that damage anywhere is noticed, and
- * behind it is gone on by the tables; with paths it is looked up in the tables, and nothing else is
- * read.
+ * Without paths an archive is read from beginning to end, so that damage anywhere is noticed, and
+ * behind it is gone on by the tables; with paths, and in what is no archive, entries are looked up,
+ * and nothing else is read.
  *
  * @module
  */
@@ -18,15 +18,15 @@ import {
   joinPath,
   splitPath,
 } from "#src/tree/paths.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
 import { isDirectoryEntry, type ShownEntry, shownEntry, shownPxarEntry } from "./shown_entry.ts";
 import { PayloadCheck } from "./payload_check.ts";
-import { type NamedTree, notFound, openArchiveAsTree } from "./trees.ts";
+import { type NamedTree, notFound, type TreeInput } from "./trees.ts";
 
 /** What to list. */
 export interface ListingRequest {
-  readonly archive: ArchiveInput;
-  /** Empty for the whole archive. */
+  readonly input: TreeInput;
+  /** Empty for all there is. */
   readonly paths: readonly string[];
   /** Everything below a directory instead of its children. */
   readonly isRecursive: boolean;
@@ -38,12 +38,14 @@ export interface ListingRequest {
  * @throws {FormatError} when the archive is damaged
  * @throws {StateError} `not-found` when a path is not in it
  */
-export function listArchive(request: ListingRequest, output: EntrySink): void {
-  if (request.paths.length === 0 || request.archive.isPipe) {
-    listInOrder(request, output);
+export function listEntries(request: ListingRequest, output: EntrySink): void {
+  const { input, paths, isRecursive } = request;
+  const { archive } = input;
+  if (archive !== undefined && (paths.length === 0 || archive.isPipe)) {
+    listInOrder(archive, request, output);
   } else {
-    using open = openArchiveAsTree(request.archive);
-    listTree(open, request, output);
+    using open = input.openTree();
+    listTree(open, { paths: paths.length === 0 ? ["/"] : paths, isRecursive }, output);
   }
 }
 
@@ -82,20 +84,17 @@ interface Wanted {
   isFound: boolean;
 }
 
-function listInOrder(request: ListingRequest, output: EntrySink): void {
-  using streams = request.archive.openStreams();
-  const { name: archive, payload } = streams;
-  const decoder = new PxarDecoder(streams.source, {
-    name: archive,
-    payload,
-  });
+function listInOrder(archive: ArchiveInput, request: ListingRequest, output: EntrySink): void {
+  using streams = archive.openStreams();
+  const { name, payload } = streams;
+  const decoder = new PxarDecoder(streams.source, { name, payload });
   const paths = request.paths.length === 0 ? ["/"] : request.paths;
   const wanted = paths.map((path): Wanted => ({ path: joinPath(splitPath(path)), isFound: false }));
   // One directory's names are sorted; a whole archive may not fit into memory and keeps its order.
   const unsorted: Line[] = [];
   const payloads = new PayloadCheck(decoder, streams);
   using opened = new DisposableStack();
-  const { isPipe, knownEntries } = request.archive;
+  const { isPipe, knownEntries } = archive;
   const { damages } = output;
   const damagePath = new DamagePath(decoder, {
     fail: (path, damage) => damages.print(path, damage),
@@ -105,7 +104,7 @@ function listInOrder(request: ListingRequest, output: EntrySink): void {
     knownEntries,
     openTables: isPipe || streams.source.goTo === undefined
       ? undefined
-      : () => opened.use(request.archive.openFiles()).source,
+      : () => opened.use(archive.openFiles()).source,
   });
   const next = () => damagePath.next(() => {});
   try {
@@ -125,7 +124,7 @@ function listInOrder(request: ListingRequest, output: EntrySink): void {
     printSorted(unsorted, output);
   }
   const missing = wanted.find((each) => !each.isFound);
-  if (missing !== undefined && damages.count === 0) throw notFound(missing.path, archive);
+  if (missing !== undefined && damages.count === 0) throw notFound(missing.path, name);
   damages.finish("listed");
 }
 

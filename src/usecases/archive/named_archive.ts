@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ArchiveInput, fileInput } from "./archive_input.ts";
+import { type ArchiveInput, fileInput } from "#src/sources/pxar/archive_input.ts";
 
 const INDEX_NAME = /\.[mp]?pxar\.didx$/;
 

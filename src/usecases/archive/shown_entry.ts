@@ -5,31 +5,15 @@
  */
 
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import type { Metadata } from "#src/tree/metadata.ts";
-import type { DeviceNode, DirectoryEntry, Node, StoredLink, SymlinkNode } from "#src/tree/node.ts";
-
-/** An entry that stands for itself. */
-export type ShownNode =
-  & { readonly metadata: Metadata }
-  & (
-    | { readonly kind: "file"; readonly size: number }
-    | Pick<SymlinkNode, "kind" | "target">
-    | Pick<DeviceNode, "kind" | "major" | "minor">
-    | { readonly kind: "directory" | "fifo" | "socket" }
-  );
+import { type EntryFacts, factsOf } from "#src/tree/entry_facts.ts";
+import type { DirectoryEntry, StoredLink } from "#src/tree/node.ts";
 
 /** An entry, or a further name of a file. */
-export type ShownEntry = ShownNode | Pick<StoredLink, "kind" | "targetPath">;
-
-/** A node of a tree. */
-export function shownNode(node: Node): ShownNode {
-  if (node.kind !== "file") return node;
-  return { kind: "file", metadata: node.metadata, size: node.attributes.size };
-}
+export type ShownEntry = EntryFacts | Pick<StoredLink, "kind" | "targetPath">;
 
 /** An entry of a directory, with links as they are stored. */
 export function shownEntry(entry: DirectoryEntry): ShownEntry {
-  return entry.link ?? shownNode(entry.node);
+  return entry.link ?? factsOf(entry.node);
 }
 
 /** Whether an entry is a directory; a link is not followed. */

@@ -1,5 +1,5 @@
 /**
- * Archives and directories by their paths, as trees for commands that look at entries.
+ * What commands look for entries in: trees, of whatever they are.
  *
  * @module
  */
@@ -8,8 +8,9 @@ import { StateError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { pxarTree } from "#src/pxar/pxar_tree.ts";
 import { LocalTree } from "#src/transfer/local_tree.ts";
+import type { Source } from "#src/sources/source.ts";
 import type { Tree } from "#src/tree/node.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
 import { openAccessor } from "./archive_tables.ts";
 
 /** A tree, and what messages call it. */
@@ -20,6 +21,38 @@ export interface NamedTree {
 
 /** A tree that must be closed. */
 export interface OpenTree extends NamedTree, Disposable {}
+
+/** What entries are read of. */
+export interface TreeInput {
+  /** What messages call it. */
+  readonly name: string;
+  /**
+   * Opens it to look entries up.
+   *
+   * @throws {UsageError} for an archive that comes through a pipe
+   * @throws what opening it throws
+   */
+  openTree(): OpenTree;
+  /** The archive that it is, which can be read in order; undefined for what is none. */
+  readonly archive: ArchiveInput | undefined;
+}
+
+/** The entries of an archive. */
+export function archiveTree(archive: ArchiveInput): TreeInput {
+  return { name: archive.name, openTree: () => openArchiveAsTree(archive), archive };
+}
+
+/** The entries of a source, which stays open longer. */
+export function sourceTree({ description: { name }, openTree, archive }: Source): TreeInput {
+  return {
+    name,
+    openTree() {
+      const tree = openTree();
+      return { name, tree, [Symbol.dispose]: () => tree.close() };
+    },
+    archive,
+  };
+}
 
 /** Opens an archive. @throws {OsError} @throws {FormatError} */
 export function openArchiveAsTree(archive: Pick<ArchiveInput, "openFiles">): OpenTree {
@@ -33,11 +66,19 @@ export function openArchiveAsTree(archive: Pick<ArchiveInput, "openFiles">): Ope
   }
 }
 
-/** Opens an archive, or a directory where one has that name. */
-export function openAsTree(named: ArchiveInput): OpenTree {
-  const { name } = named;
-  if (!isDirectory(name)) return openArchiveAsTree(named);
-  return { name, tree: new LocalTree(hostFiles.realPath(name)), [Symbol.dispose]() {} };
+/** The entries of an archive, or of a directory where one has that name. */
+export function pathTree(archive: ArchiveInput): TreeInput {
+  const { name } = archive;
+  if (!isDirectory(name)) return archiveTree(archive);
+  return {
+    name,
+    openTree: () => ({
+      name,
+      tree: new LocalTree(hostFiles.realPath(name)),
+      [Symbol.dispose]() {},
+    }),
+    archive: undefined,
+  };
 }
 
 /** Closes several trees. */

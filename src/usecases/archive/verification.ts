@@ -6,7 +6,7 @@
 
 import { Failure, OsError } from "#src/errors.ts";
 import { verifyArchive, type VerifyFinding } from "#src/pxar/verify.ts";
-import type { ArchiveInput } from "./archive_input.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
 
 /** What a verification found. */
 export interface VerificationResult {

@@ -20,9 +20,9 @@ import { ChunkedSource } from "#src/pbs/reading/chunked_source.ts";
 import { LocalChunkSource } from "#src/pbs/reading/local_chunk_source.ts";
 import { DirectoryChunks } from "#src/pbs/storage/directory/directory_chunks.ts";
 import { type IndexPlace, locateIndex } from "#src/sources/pbs/snapshot_place.ts";
-import type { ArchiveInput } from "../archive/archive_input.ts";
+import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
 import { spawnThread } from "../threads.ts";
-import { holderInput } from "./snapshot_input.ts";
+import { holderInput } from "#src/sources/pbs/snapshot_input.ts";
 
 const CACHE_BYTES = 64 << 20;
 

@@ -7,11 +7,11 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import type { ArchiveOperands, EntryOptions } from "./operands.ts";
+import type { EntryOptions, TreeOperands } from "./operands.ts";
 
 /** The verb for a group. */
 export function catCommand<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
 ): CommandModule<Options> {
   return {
     uses: operands.uses,
@@ -30,9 +30,9 @@ export function catCommand<Options extends EntryOptions>(
 
     async run(options, context) {
       const paths = options.args.slice(operands.count);
-      const { readArchivedFiles } = await import("#src/usecases/archive/contents.ts");
+      const { readFiles } = await import("#src/usecases/archive/contents.ts");
       const write = (bytes: Uint8Array) => context.terminal.outBytes(bytes);
-      await operands.use(options, context, (archive) => readArchivedFiles(archive, paths, write));
+      await operands.use(options, context, (input) => readFiles(input, paths, write));
       return 0;
     },
   };

@@ -38,8 +38,7 @@ export function diffCommand<Options extends EntryOptions>(
       return await operands.use(
         options,
         context,
-        (openLeft, openRight) =>
-          printDifferences(openLeft, openRight, { ...options, format }, context.terminal),
+        (left, right) => printDifferences(left, right, { ...options, format }, context.terminal),
       );
     },
   };

@@ -8,11 +8,11 @@ import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import { addFindOptions, type FindOptions } from "../../options/find_options.ts";
-import { type ArchiveOperands, entryFormat, type EntryOptions } from "./operands.ts";
+import { entryFormat, type EntryOptions, type TreeOperands } from "./operands.ts";
 
 /** The verb for a group. */
 export function findCommand<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
 ): CommandModule<Options & FindOptions> {
   return {
     uses: operands.uses,
@@ -38,13 +38,12 @@ export function findCommand<Options extends EntryOptions>(
       const from = options.args[operands.count] ?? "/";
       const format = entryFormat(operands.output(options, context));
       const { walkEntries } = await import("#src/transfer/walk.ts");
-      const { openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
-      const { shownNode } = await import("#src/usecases/archive/shown_entry.ts");
+      const { factsOf } = await import("#src/tree/entry_facts.ts");
       const { findFilter } = await import("../../options/find_filters.ts");
       const { EntryOutput } = await import("../../output/entry_output.ts");
       const filter = findFilter(options);
-      await operands.use(options, context, (archive) => {
-        using open = openArchiveAsTree(archive);
+      await operands.use(options, context, (input) => {
+        using open = input.openTree();
         const textForm = options.long === true ? "long" : "names";
         using output = new EntryOutput(context.terminal, format === "text" ? textForm : format);
         const walk = walkEntries(open.tree, {
@@ -53,7 +52,7 @@ export function findCommand<Options extends EntryOptions>(
           glob: options.name,
           filter: (_path, entry) => filter(entry),
         });
-        for (const { path, entry } of walk) output.print(path, path, shownNode(entry));
+        for (const { path, entry } of walk) output.print(path, path, factsOf(entry));
         output.damages.finish("searched");
       });
       return 0;

@@ -8,7 +8,7 @@ import { Command } from "commander";
 import type { CommandContext, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import type { EntryForm } from "../../output/entry_output.ts";
-import { type ArchiveOperands, entryFormat, type EntryOptions } from "./operands.ts";
+import { entryFormat, type EntryOptions, type TreeOperands } from "./operands.ts";
 
 interface ListOptions {
   readonly long?: boolean;
@@ -17,7 +17,7 @@ interface ListOptions {
 
 /** `ls` for a group: the names in the root directory or in the directories asked for. */
 export function lsCommand<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
 ): CommandModule<Options & ListOptions> {
   return {
     uses: operands.uses,
@@ -44,7 +44,7 @@ export function lsCommand<Options extends EntryOptions>(
 
 /** `list` for a group: every path in quotation marks. */
 export function listCommand<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
 ): CommandModule<Options & ListOptions> {
   return {
     uses: [...operands.uses, "env"],
@@ -74,7 +74,7 @@ export function listCommand<Options extends EntryOptions>(
 }
 
 function describeListing<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
   name: string,
   description: string,
 ): Command {
@@ -84,7 +84,7 @@ function describeListing<Options extends EntryOptions>(
 }
 
 async function list<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
   options: Options & ListOptions,
   context: CommandContext,
   textForm: EntryForm,
@@ -93,11 +93,11 @@ async function list<Options extends EntryOptions>(
   const paths = options.args.slice(operands.count);
   const isRecursive = options.recursive === true;
   const isRootOnly = paths.length === 0 && !isRecursive && !operands.isReadInOrder;
-  const { listArchive } = await import("#src/usecases/archive/listing.ts");
+  const { listEntries } = await import("#src/usecases/archive/listing.ts");
   const { EntryOutput } = await import("../../output/entry_output.ts");
-  await operands.use(options, context, (archive) => {
+  await operands.use(options, context, (input) => {
     using output = new EntryOutput(context.terminal, format === "text" ? textForm : format);
-    listArchive({ archive, paths: isRootOnly ? ["/"] : paths, isRecursive }, output);
+    listEntries({ input, paths: isRootOnly ? ["/"] : paths, isRecursive }, output);
   });
   return 0;
 }

@@ -1,13 +1,12 @@
 /**
- * How the commands of a group name the archive that they look into. Each verb has one
- * implementation; a group says what stands in front of the paths.
+ * How commands name what they look into: an archive in a file, one of a snapshot, any source. Each
+ * verb has one implementation; a group says what stands in front of the paths.
  *
  * @module
  */
 
 import type { Command } from "commander";
-import type { ArchiveInput } from "#src/usecases/archive/archive_input.ts";
-import type { OpenTree } from "#src/usecases/archive/trees.ts";
+import type { TreeInput } from "#src/usecases/archive/trees.ts";
 import type { CommandContext } from "../../command.ts";
 import type { EntryFormat } from "../../exit_code.ts";
 import type { HelpNotes } from "../../help.ts";
@@ -24,7 +23,7 @@ export type Example = HelpNotes["examples"][number];
 
 /** What a group has in common for all verbs. */
 interface GroupOperands<Options extends EntryOptions> {
-  /** What descriptions call the archive: "an archive". */
+  /** What descriptions call it: "an archive". */
   readonly noun: string;
   readonly uses: Uses;
   /** What else help says of the environment. */
@@ -35,23 +34,25 @@ interface GroupOperands<Options extends EntryOptions> {
   output(options: Options, context: CommandContext): Output;
 }
 
-/** How a group names one archive. */
-export interface ArchiveOperands<Options extends EntryOptions> extends GroupOperands<Options> {
+/** How a group names one tree. */
+export interface TreeOperands<Options extends EntryOptions> extends GroupOperands<Options> {
+  /** How usage calls the arguments in front of the paths: `<archive>`. */
+  readonly placeholder: string;
   /** Number of arguments in front of the paths. */
   readonly count: number;
-  /** A command line for examples; `rest` stands behind the archive. */
+  /** A command line for examples; `rest` stands behind the name. */
   line(verb: string, rest?: string): string;
   /** Examples that only this group has, by verb. */
   readonly examples?: Readonly<Record<string, readonly Example[]>>;
   /** Adds the arguments. @param readsPipes whether the verb can do with a pipe */
   addArguments(command: Command, readsPipes?: boolean): Command;
-  /** Whether the whole archive is better read in order than looked up. */
+  /** Whether even one directory is better looked for from the beginning to the end. */
   readonly isReadInOrder: boolean;
   /** Opens what the arguments name, and does something with it. */
   use<Result>(
     options: Options,
     context: CommandContext,
-    use: (archive: ArchiveInput) => Result | Promise<Result>,
+    use: (input: TreeInput) => Result | Promise<Result>,
   ): Promise<Result>;
 }
 
@@ -65,7 +66,7 @@ export interface PairOperands<Options extends EntryOptions> extends GroupOperand
   use<Result>(
     options: Options,
     context: CommandContext,
-    use: (openLeft: () => OpenTree, openRight: () => OpenTree) => Result,
+    use: (left: TreeInput, right: TreeInput) => Result,
   ): Promise<Result>;
 }
 

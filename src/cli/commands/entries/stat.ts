@@ -7,11 +7,11 @@
 import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
-import type { ArchiveOperands, EntryOptions } from "./operands.ts";
+import type { EntryOptions, TreeOperands } from "./operands.ts";
 
 /** The verb for a group. */
 export function entryStatCommand<Options extends EntryOptions>(
-  operands: ArchiveOperands<Options>,
+  operands: TreeOperands<Options>,
 ): CommandModule<Options> {
   return {
     uses: operands.uses,
@@ -22,7 +22,10 @@ export function entryStatCommand<Options extends EntryOptions>(
       operands.addArguments(command)
         .argument("[path...]", "entries; default is the root directory");
       return addHelpNotes(operands.addOptions(command), {
-        examples: [{ text: "One entry", line: operands.line("stat", "/etc/fstab") }],
+        examples: [
+          { text: "One entry", line: operands.line("stat", "/etc/fstab") },
+          ...operands.examples?.["stat"] ?? [],
+        ],
         environment: operands.environment,
         exitStatus: { 1: "Failure: no such entry, or something is damaged." },
       });
@@ -32,11 +35,10 @@ export function entryStatCommand<Options extends EntryOptions>(
       const output = operands.output(options, context);
       const paths = options.args.slice(operands.count);
       const { describeEntries } = await import("#src/usecases/archive/description.ts");
-      const { openArchiveAsTree } = await import("#src/usecases/archive/trees.ts");
       const { descriptionRecord } = await import("#src/usecases/archive/entry_record.ts");
       const { formatDescription } = await import("../../output/description_text.ts");
-      const entries = await operands.use(options, context, (archive) => {
-        using open = openArchiveAsTree(archive);
+      const entries = await operands.use(options, context, (input) => {
+        using open = input.openTree();
         return describeEntries(open, paths.length === 0 ? ["/"] : paths);
       });
       output.list(

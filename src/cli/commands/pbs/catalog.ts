@@ -71,14 +71,16 @@ const shellCommand: CommandModule<ShellOptions> = {
   async run(options, context) {
     const [snapshot] = options.args;
     return await withSnapshot(snapshot!, options, context, async (reader) => {
-      const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
+      const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
       const { openShell } = await import("../../shell/open_shell.ts");
       const { runShell } = await import("../../shell/shell_loop.ts");
-      const archive = options.args[1]!;
-      const request = extractRequest(snapshotInput(reader, archive), options);
+      const { archiveTree } = await import("#src/usecases/archive/trees.ts");
+      const name = options.args[1]!;
+      const archive = snapshotInput(reader, name);
+      const request = extractRequest(archiveTree(archive), options);
       const format = new Output(options, context).isJson ? "json" : "text";
       const report = { format, isVerbose: options.verbose === true } as const;
-      using shell = openShell(reader, archive, request, report, context.terminal);
+      using shell = openShell(reader, name, archive, request, report, context.terminal);
       return runShell(shell.shell, context.terminal);
     });
   },

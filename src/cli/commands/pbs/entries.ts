@@ -19,7 +19,7 @@ import { catCommand } from "../entries/cat.ts";
 import { diffCommand } from "../entries/diff.ts";
 import { findCommand } from "../entries/find.ts";
 import { lsCommand } from "../entries/list.ts";
-import type { ArchiveOperands, PairOperands } from "../entries/operands.ts";
+import type { PairOperands, TreeOperands } from "../entries/operands.ts";
 import { entryStatCommand } from "../entries/stat.ts";
 
 const group = {
@@ -28,16 +28,21 @@ const group = {
   environment: ARCHIVE_ENVIRONMENT,
   addOptions: addArchiveOptions,
   output: (options, context) => new Output(options, context),
-} satisfies Partial<ArchiveOperands<ArchiveOptions>>;
+} satisfies Partial<TreeOperands<ArchiveOptions>>;
 
-const archive: ArchiveOperands<ArchiveOptions> = {
+const archive: TreeOperands<ArchiveOptions> = {
   ...group,
+  placeholder: "<snapshot> <archive-name>",
   count: 2,
   // That would load chunks from one end to the other.
   isReadInOrder: false,
   line: (verb, rest = "") => `pbkfs pbs ${verb} host/db1 root.pxar ${rest}`.trimEnd(),
   addArguments: (command) => addArchiveArguments(command, "archive: root.pxar"),
-  use: withArchive,
+
+  async use(options, context, use) {
+    const { archiveTree } = await import("#src/usecases/archive/trees.ts");
+    return await withArchive(options, context, (input) => use(archiveTree(input)));
+  },
 };
 
 /** How paths are told from snapshots. */
@@ -60,20 +65,19 @@ const pair: PairOperands<ArchiveOptions> = {
 
   async use(options, context, use) {
     const [left, right, name] = options.args;
-    const { openArchiveAsTree, openAsTree } = await import("#src/usecases/archive/trees.ts");
-    const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
+    const { archiveTree, pathTree } = await import("#src/usecases/archive/trees.ts");
+    const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     return await withStore(options, context, "read", async (store) => {
       using opened = new DisposableStack();
       const open = async (text: string) => {
         const snapshot = await openFoundSnapshot(store, text, options, context);
         opened.defer(() => snapshot.close());
-        return () => openArchiveAsTree(snapshotInput(snapshot, name!));
+        return archiveTree(snapshotInput(snapshot, name!));
       };
-      const openLeft = await open(left!);
-      if (!PATH.test(right!)) return use(openLeft, await open(right!));
-      const other = await archiveInput(right!, undefined);
-      return use(openLeft, () => openAsTree(other));
+      const a = await open(left!);
+      if (!PATH.test(right!)) return use(a, await open(right!));
+      return use(a, pathTree(await archiveInput(right!, undefined)));
     });
   },
 };

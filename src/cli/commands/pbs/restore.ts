@@ -85,9 +85,10 @@ async function restore(
   if (isDirectoryArchive(name!) && target !== STANDARD_STREAM) {
     const { extractToTarget } = await import("#src/usecases/archive/extraction.ts");
     const { reportExtraction } = await import("../../output/extract_output.ts");
-    const { snapshotInput } = await import("#src/usecases/datastore/snapshot_input.ts");
+    const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
+    const { archiveTree } = await import("#src/usecases/archive/trees.ts");
     const format = output.isJson ? "json" : "text";
-    const request = extractRequest(snapshotInput(snapshot, name!), options);
+    const request = extractRequest(archiveTree(snapshotInput(snapshot, name!)), options);
     reportExtraction(
       { format, isVerbose: options.verbose === true },
       context.terminal,

@@ -10,8 +10,7 @@ import { addHelpNotes } from "../../help.ts";
 import { normalizeArguments } from "../../options/archive_arguments.ts";
 import { cpCommand, mergeCommand } from "./copy.ts";
 import { createCommand } from "./create.ts";
-import { archiveVerbs } from "./entries.ts";
-import { extractCommand } from "./extract.ts";
+import { archiveVerbs, extractArchiveCommand } from "./entries.ts";
 import { keygenCommand } from "./keygen.ts";
 import { pxarMountCommand } from "./mount.ts";
 import { verifyCommand } from "./verify.ts";
@@ -24,7 +23,7 @@ export const pxarGroup: ProgramGroup = {
 
   commands: [
     createCommand,
-    extractCommand,
+    extractArchiveCommand,
     ...archiveVerbs,
     cpCommand,
     mergeCommand,

@@ -10,9 +10,10 @@ import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/
 import { Output } from "../../output/output.ts";
 import { catCommand } from "../entries/cat.ts";
 import { diffCommand } from "../entries/diff.ts";
+import { extractCommand } from "../entries/extract.ts";
 import { findCommand } from "../entries/find.ts";
 import { listCommand, lsCommand } from "../entries/list.ts";
-import type { ArchiveOperands, EntryOptions, PairOperands } from "../entries/operands.ts";
+import type { EntryOptions, PairOperands, TreeOperands } from "../entries/operands.ts";
 import { entryStatCommand } from "../entries/stat.ts";
 
 interface FileOptions extends EntryOptions, FormatOptions, PayloadOptions {}
@@ -23,14 +24,18 @@ const group = {
   addOptions: (command: Command) => addPayloadOption(command).addOption(formatOption()),
   output: ({ format }: FormatOptions, context) =>
     new Output({ outputFormat: format === "json" ? "json-pretty" : "text" }, context),
-} satisfies Partial<ArchiveOperands<FileOptions>>;
+} satisfies Partial<TreeOperands<FileOptions>>;
 
-const file: ArchiveOperands<FileOptions> = {
+const file: TreeOperands<FileOptions> = {
   ...group,
+  placeholder: "<archive>",
   count: 1,
   isReadInOrder: true,
   line: (verb, rest = "") => `pbkfs pxar ${verb} home.pxar ${rest}`.trimEnd(),
   examples: {
+    extract: [
+      { text: "From a pipe", line: "zstdcat home.pxar.zst | pbkfs pxar extract - /restored" },
+    ],
     ls: [
       { text: "An archive from a pipe", line: "zstdcat home.pxar.zst | pbkfs pxar ls -R -" },
       {
@@ -49,7 +54,8 @@ const file: ArchiveOperands<FileOptions> = {
 
   async use(options, _context, use) {
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    return await use(await archiveInput(options.args[0]!, payloadOf(options)));
+    const { archiveTree } = await import("#src/usecases/archive/trees.ts");
+    return await use(archiveTree(await archiveInput(options.args[0]!, payloadOf(options))));
   },
 };
 
@@ -72,12 +78,15 @@ const pair: PairOperands<FileOptions & { readonly payloadB?: string }> = {
   async use(options, _context, use) {
     const [left, right] = options.args;
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { openAsTree } = await import("#src/usecases/archive/trees.ts");
+    const { pathTree } = await import("#src/usecases/archive/trees.ts");
     const a = await archiveInput(left!, payloadOf(options));
     const b = await archiveInput(right!, options.payloadB);
-    return use(() => openAsTree(a), () => openAsTree(b));
+    return use(pathTree(a), pathTree(b));
   },
 };
+
+/** An archive, or parts of it, into the file system. */
+export const extractArchiveCommand = extractCommand(file);
 
 /** In the order of the help. */
 export const archiveVerbs = [

@@ -11,7 +11,7 @@ import type { ByteSource } from "#src/io/byte_source.ts";
 import type { ClosableSource } from "#src/io/streams.ts";
 import { formatSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
-import type { ArchiveInput } from "../archive/archive_input.ts";
+import type { ArchiveInput } from "../pxar/archive_input.ts";
 
 /** The archive `name` of a directory. The snapshot must be open as long as it is used. */
 export function snapshotInput(snapshot: SnapshotReader, name: string): ArchiveInput {

@@ -12,7 +12,7 @@ import {
   openArchiveFiles,
   openStreamsByName,
   STANDARD_STREAM,
-} from "#src/sources/pxar/archive_files.ts";
+} from "./archive_files.ts";
 
 /** An archive to be read. */
 export interface ArchiveInput {
