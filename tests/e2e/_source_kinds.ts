@@ -57,7 +57,9 @@ export class SourceKinds implements AsyncDisposable {
   }
 
   static async create(): Promise<SourceKinds> {
-    return new SourceKinds(await ServedStore.start());
+    const kinds = new SourceKinds(await ServedStore.start());
+    await runCommand(["cp", "-a", kinds.tree, kinds.join("copy")], { timeoutMs: TIMEOUT_MS });
+    return kinds;
   }
 
   /** A path of its own for what a test writes. */
@@ -93,8 +95,8 @@ export class SourceKinds implements AsyncDisposable {
     });
   }
 
-  /** Damages the larger file everywhere, or what leads to it. */
-  damage(): void {
+  /** Damages the larger file, or what leads to it. @returns the sources that have checksums */
+  damage(): readonly NamedKind[] {
     for (const { path, name, size } of filesBelow(this.join("catalog"))) {
       if (name === "16384") Deno.truncateSync(path, size - 1);
     }
@@ -102,6 +104,7 @@ export class SourceKinds implements AsyncDisposable {
     for (const { path, size } of filesBelow(`${this.#served.path}/.chunks`)) {
       if (size > 0) flipByte(path, size >> 1);
     }
+    return this.kinds.filter(({ name }) => name !== this.join("copy"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,6 +125,7 @@ export class SourceKinds implements AsyncDisposable {
     const [login, port, store] = repository.split(":");
     return [
       { title: "a chain", name: `${home.path}/catalog#directory/${backupId}` },
+      { title: "a directory", name: home.join("copy") },
       { title: "an archive", name: home.join("a.pxar") },
       { title: "a split archive", name: home.join("b.mpxar") },
       { title: "a snapshot in one stream", name: `${path}${part("legacy")}` },

@@ -226,8 +226,7 @@ Deno.test("a verb answers the same whatever kind of source the tree is kept in",
     }
   });
   await test.step("check of what is damaged", async () => {
-    kinds.damage();
-    for (const { title, name } of kinds.kinds) {
+    for (const { title, name } of kinds.damage()) {
       const { code, stdout, stderr } = await kinds.run(["check", name, "--format", "json"]);
       assert.equal(code, 1, title);
       assert.equal(stderr, "", title);

@@ -38,12 +38,12 @@ export interface TreeInput {
 }
 
 /** The entries of an archive. */
-export function archiveTree(archive: ArchiveInput): TreeInput {
+export function treeOfArchive(archive: ArchiveInput): TreeInput {
   return { name: archive.name, openTree: () => openArchiveAsTree(archive), archive };
 }
 
 /** The entries of a source, which stays open longer. */
-export function sourceTree({ description: { name }, openTree, archive }: Source): TreeInput {
+export function treeOfSource({ description: { name }, openTree, archive }: Source): TreeInput {
   return {
     name,
     openTree() {
@@ -67,9 +67,9 @@ export function openArchiveAsTree(archive: Pick<ArchiveInput, "openFiles">): Ope
 }
 
 /** The entries of an archive, or of a directory where one has that name. */
-export function pathTree(archive: ArchiveInput): TreeInput {
+export function treeOfPath(archive: ArchiveInput): TreeInput {
   const { name } = archive;
-  if (!isDirectory(name)) return archiveTree(archive);
+  if (!isDirectory(name)) return treeOfArchive(archive);
   return {
     name,
     openTree: () => ({

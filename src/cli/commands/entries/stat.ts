@@ -37,14 +37,14 @@ export function entryStatCommand<Options extends EntryOptions>(
       const { describeEntries } = await import("#src/usecases/archive/description.ts");
       const { descriptionRecord } = await import("#src/usecases/archive/entry_record.ts");
       const { formatDescription } = await import("../../output/description_text.ts");
-      const entries = await operands.use(options, context, (input) => {
+      await operands.use(options, context, (input) => {
         using open = input.openTree();
-        return describeEntries(open, paths.length === 0 ? ["/"] : paths);
+        const entries = describeEntries(open, paths.length === 0 ? ["/"] : paths);
+        output.list(
+          entries.map(descriptionRecord),
+          () => entries.map(formatDescription).join("\n"),
+        );
       });
-      output.list(
-        entries.map(descriptionRecord),
-        () => entries.map(formatDescription).join("\n"),
-      );
       return 0;
     },
   };

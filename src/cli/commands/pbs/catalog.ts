@@ -74,10 +74,10 @@ const shellCommand: CommandModule<ShellOptions> = {
       const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
       const { openShell } = await import("../../shell/open_shell.ts");
       const { runShell } = await import("../../shell/shell_loop.ts");
-      const { archiveTree } = await import("#src/usecases/archive/trees.ts");
+      const { treeOfArchive } = await import("#src/usecases/archive/trees.ts");
       const name = options.args[1]!;
       const archive = snapshotInput(reader, name);
-      const request = extractRequest(archiveTree(archive), options);
+      const request = extractRequest(treeOfArchive(archive), options);
       const format = new Output(options, context).isJson ? "json" : "text";
       const report = { format, isVerbose: options.verbose === true } as const;
       using shell = openShell(reader, name, archive, request, report, context.terminal);

@@ -40,8 +40,8 @@ const archive: TreeOperands<ArchiveOptions> = {
   addArguments: (command) => addArchiveArguments(command, "archive: root.pxar"),
 
   async use(options, context, use) {
-    const { archiveTree } = await import("#src/usecases/archive/trees.ts");
-    return await withArchive(options, context, (input) => use(archiveTree(input)));
+    const { treeOfArchive } = await import("#src/usecases/archive/trees.ts");
+    return await withArchive(options, context, (input) => use(treeOfArchive(input)));
   },
 };
 
@@ -65,7 +65,7 @@ const pair: PairOperands<ArchiveOptions> = {
 
   async use(options, context, use) {
     const [left, right, name] = options.args;
-    const { archiveTree, pathTree } = await import("#src/usecases/archive/trees.ts");
+    const { treeOfArchive, treeOfPath } = await import("#src/usecases/archive/trees.ts");
     const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
     return await withStore(options, context, "read", async (store) => {
@@ -73,11 +73,11 @@ const pair: PairOperands<ArchiveOptions> = {
       const open = async (text: string) => {
         const snapshot = await openFoundSnapshot(store, text, options, context);
         opened.defer(() => snapshot.close());
-        return archiveTree(snapshotInput(snapshot, name!));
+        return treeOfArchive(snapshotInput(snapshot, name!));
       };
       const a = await open(left!);
       if (!PATH.test(right!)) return use(a, await open(right!));
-      return use(a, pathTree(await archiveInput(right!, undefined)));
+      return use(a, treeOfPath(await archiveInput(right!, undefined)));
     });
   },
 };

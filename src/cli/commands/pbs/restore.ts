@@ -86,9 +86,9 @@ async function restore(
     const { extractToTarget } = await import("#src/usecases/archive/extraction.ts");
     const { reportExtraction } = await import("../../output/extract_output.ts");
     const { snapshotInput } = await import("#src/sources/pbs/snapshot_input.ts");
-    const { archiveTree } = await import("#src/usecases/archive/trees.ts");
+    const { treeOfArchive } = await import("#src/usecases/archive/trees.ts");
     const format = output.isJson ? "json" : "text";
-    const request = extractRequest(archiveTree(snapshotInput(snapshot, name!)), options);
+    const request = extractRequest(treeOfArchive(snapshotInput(snapshot, name!)), options);
     reportExtraction(
       { format, isVerbose: options.verbose === true },
       context.terminal,

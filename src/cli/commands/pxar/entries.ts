@@ -54,8 +54,8 @@ const file: TreeOperands<FileOptions> = {
 
   async use(options, _context, use) {
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { archiveTree } = await import("#src/usecases/archive/trees.ts");
-    return await use(archiveTree(await archiveInput(options.args[0]!, payloadOf(options))));
+    const { treeOfArchive } = await import("#src/usecases/archive/trees.ts");
+    return await use(treeOfArchive(await archiveInput(options.args[0]!, payloadOf(options))));
   },
 };
 
@@ -78,10 +78,10 @@ const pair: PairOperands<FileOptions & { readonly payloadB?: string }> = {
   async use(options, _context, use) {
     const [left, right] = options.args;
     const { archiveInput } = await import("#src/usecases/archive/named_archive.ts");
-    const { pathTree } = await import("#src/usecases/archive/trees.ts");
+    const { treeOfPath } = await import("#src/usecases/archive/trees.ts");
     const a = await archiveInput(left!, payloadOf(options));
     const b = await archiveInput(right!, options.payloadB);
-    return use(pathTree(a), pathTree(b));
+    return use(treeOfPath(a), treeOfPath(b));
   },
 };
 

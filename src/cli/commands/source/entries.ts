@@ -61,9 +61,9 @@ const source: TreeOperands<SourceVerbOptions> = {
   addArguments: (command) => command.argument("<source>", SOURCE_ARGUMENT),
 
   async use(options, context, use) {
-    const { sourceTree } = await import("#src/usecases/archive/trees.ts");
+    const { treeOfSource } = await import("#src/usecases/archive/trees.ts");
     using opened = await openCommandSource(options.args[0]!, options, context);
-    return await use(sourceTree(opened));
+    return await use(treeOfSource(opened));
   },
 };
 
@@ -86,10 +86,10 @@ const pair: PairOperands<SourceVerbOptions> = {
 
   async use(options, context, use) {
     const [a, b] = options.args;
-    const { sourceTree } = await import("#src/usecases/archive/trees.ts");
+    const { treeOfSource } = await import("#src/usecases/archive/trees.ts");
     using left = await openCommandSource(a!, options, context);
     using right = await openCommandSource(b!, options, context);
-    return use(sourceTree(left), sourceTree(right));
+    return use(treeOfSource(left), treeOfSource(right));
   },
 };
 
