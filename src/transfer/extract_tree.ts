@@ -16,7 +16,7 @@ import {
 } from "#src/pxar/extractor/extraction.ts";
 import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { EntrySelection } from "#src/pxar/extractor/selection.ts";
-import { factsOf } from "#src/tree/entry_facts.ts";
+import { entryFactsOf } from "#src/tree/entry_facts.ts";
 import type { DirectoryNode, FileContent, FileNode, Node, Tree } from "#src/tree/node.ts";
 import { childPath, findEntry } from "#src/tree/paths.ts";
 import { sortedEntries } from "#src/tree/sorted_entries.ts";
@@ -210,7 +210,7 @@ class Walk {
   #leaf(node: Node, name: string, place: string, isSelected: boolean): void {
     if (!isSelected) return this.#extraction.skip();
     if (node.kind !== "file") {
-      this.#extraction.restoreEntry(name, place, factsOf(node), () => 0);
+      this.#extraction.restoreEntry(name, place, entryFactsOf(node), () => 0);
       return;
     }
     const first = this.#restored.find(node)?.path;
@@ -220,7 +220,7 @@ class Walk {
       return;
     }
     using reader = new ContentReader(node);
-    const isDone = this.#extraction.restoreEntry(name, place, factsOf(node), reader.read);
+    const isDone = this.#extraction.restoreEntry(name, place, entryFactsOf(node), reader.read);
     if (!isDone || first !== undefined) return;
     const directory = place.slice(0, place.length - name.length - 1);
     this.#restored.add(node, directory === "" ? "/" : directory, name, 0);

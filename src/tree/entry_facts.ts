@@ -30,7 +30,7 @@ export type EntryFacts =
   );
 
 /** What a node is. */
-export function factsOf(node: Node): EntryFacts {
+export function entryFactsOf(node: Node): EntryFacts {
   if (node.kind !== "file") return node;
   return { kind: "file", metadata: node.metadata, size: node.attributes.size };
 }

@@ -10,7 +10,7 @@ import type { EntryFormat } from "../exit_code.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { entryRecord, typeName } from "#src/usecases/archive/entry_record.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
-import { factsOf } from "#src/tree/entry_facts.ts";
+import { entryFactsOf } from "#src/tree/entry_facts.ts";
 
 /**
  * Prints differences as lines, as one JSON array or as one JSON object a line. Must be disposed of.
@@ -62,7 +62,7 @@ function toText(difference: Difference): string {
     case "right-only":
       return `+ ${path}`;
     case "type": {
-      const types = [difference.left, difference.right].map(factsOf).map(typeName);
+      const types = [difference.left, difference.right].map(entryFactsOf).map(typeName);
       return `T ${path} ${types.join(" -> ")}`;
     }
     case "changed":
@@ -75,14 +75,14 @@ function toJson(difference: Difference): Record<string, unknown> {
   switch (difference.type) {
     case "left-only":
     case "right-only":
-      return { type, path, entry: entryRecord(path, factsOf(difference.entry)) };
+      return { type, path, entry: entryRecord(path, entryFactsOf(difference.entry)) };
     default:
       return {
         type,
         path,
         changes: difference.type === "changed" ? changes(difference) : undefined,
-        left: entryRecord(path, factsOf(difference.left)),
-        right: entryRecord(path, factsOf(difference.right)),
+        left: entryRecord(path, entryFactsOf(difference.left)),
+        right: entryRecord(path, entryFactsOf(difference.right)),
       };
   }
 }

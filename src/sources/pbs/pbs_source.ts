@@ -127,7 +127,6 @@ export function openPbsSource(request: PbsRequest): Source {
     },
     identify: () => Promise.resolve(markOf(snapshot, files, full.name)),
     openTree,
-    openTree: () => openSnapshotTree(snapshot, full),
     ...(content === "tree" ? { archive: snapshotInput(snapshot, archive) } : {}),
     endWaits: () => snapshot.endWaits(),
     [Symbol.dispose]: () => kept.dispose(),

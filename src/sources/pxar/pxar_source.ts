@@ -87,7 +87,6 @@ export function openPxarSource(
     },
     identify: () => identifyFiles(name, files),
     openTree,
-    openTree: () => openFiles(description, openNativeSource),
     archive: fileInput(path, payloadPath),
     [Symbol.dispose]() {},
   };

@@ -5,7 +5,7 @@
  */
 
 import { findDirectoryEntry, joinPath, splitPath } from "#src/tree/paths.ts";
-import { factsOf } from "#src/tree/entry_facts.ts";
+import { entryFactsOf } from "#src/tree/entry_facts.ts";
 import type { Node, PayloadRange } from "#src/tree/node.ts";
 import type { ShownEntry } from "./shown_entry.ts";
 import { type NamedTree, notFound } from "./trees.ts";
@@ -40,5 +40,5 @@ export function describeEntries(
 
 function describeNode(path: string, node: Node): EntryDescription {
   const payload = node.kind === "file" ? node.payload : undefined;
-  return { path, entry: factsOf(node), offset: node.offset, payload };
+  return { path, entry: entryFactsOf(node), offset: node.offset, payload };
 }

@@ -19,7 +19,7 @@ import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { parseFilesFrom, parseIncludePatterns } from "#src/pxar/extractor/selection.ts";
 import type { PxarAccessor } from "#src/pxar/accessor.ts";
 import { extractTree, extractTreePaths } from "#src/transfer/extract_tree.ts";
-import { type EntryFacts, factsOf } from "#src/tree/entry_facts.ts";
+import { type EntryFacts, entryFactsOf } from "#src/tree/entry_facts.ts";
 import type { Node, Tree } from "#src/tree/node.ts";
 import { findEntries, joinPath, splitPath } from "#src/tree/paths.ts";
 import { openAccessor } from "./archive_tables.ts";
@@ -139,7 +139,7 @@ function extractFromTree(
     return extractTree(tree, openTarget(request, output), options);
   }
   const [path = "/"] = paths;
-  const { target, directory, name } = placeOf(request, factsOf(node!), output);
+  const { target, directory, name } = placeOf(request, entryFactsOf(node!), output);
   const ownName = node!.kind === "directory" ? undefined : baseName(path);
   const options = optionsOf(request, directory, callbacks);
   return extractTreePaths(tree, [{ path, name: name ?? ownName }], target, options);
@@ -168,7 +168,7 @@ export function copyOut(
       option: "target",
     });
   }
-  const place = isInto ? undefined : placeOf(request, factsOf(first!), output, true);
+  const place = isInto ? undefined : placeOf(request, entryFactsOf(first!), output, true);
   const target = place?.target ?? openTarget(request, output);
   const options = optionsOf(request, place?.directory ?? output, callbacks);
   const named = wanted.map((path) => ({

@@ -5,7 +5,7 @@
  */
 
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import { type EntryFacts, factsOf } from "#src/tree/entry_facts.ts";
+import { type EntryFacts, entryFactsOf } from "#src/tree/entry_facts.ts";
 import type { DirectoryEntry, StoredLink } from "#src/tree/node.ts";
 
 /** An entry, or a further name of a file. */
@@ -13,7 +13,7 @@ export type ShownEntry = EntryFacts | Pick<StoredLink, "kind" | "targetPath">;
 
 /** An entry of a directory, with links as they are stored. */
 export function shownEntry(entry: DirectoryEntry): ShownEntry {
-  return entry.link ?? factsOf(entry.node);
+  return entry.link ?? entryFactsOf(entry.node);
 }
 
 /** Whether an entry is a directory; a link is not followed. */

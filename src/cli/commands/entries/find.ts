@@ -38,7 +38,7 @@ export function findCommand<Options extends EntryOptions>(
       const from = options.args[operands.count] ?? "/";
       const format = entryFormat(operands.output(options, context));
       const { walkEntries } = await import("#src/transfer/walk.ts");
-      const { factsOf } = await import("#src/tree/entry_facts.ts");
+      const { entryFactsOf } = await import("#src/tree/entry_facts.ts");
       const { findFilter } = await import("../../options/find_filters.ts");
       const { EntryOutput } = await import("../../output/entry_output.ts");
       const filter = findFilter(options);
@@ -52,7 +52,7 @@ export function findCommand<Options extends EntryOptions>(
           glob: options.name,
           filter: (_path, entry) => filter(entry),
         });
-        for (const { path, entry } of walk) output.print(path, path, factsOf(entry));
+        for (const { path, entry } of walk) output.print(path, path, entryFactsOf(entry));
         output.damages.finish("searched");
       });
       return 0;
