@@ -113,7 +113,7 @@ export interface Source extends Disposable {
    * The archive that the tree is of, for who reads it from the beginning to the end, which is
    * faster than to look up each entry, and meets all damage. Absent for what is no archive.
    */
-  readonly archive?: ArchiveInput;
+  readonly archive?: ArchiveInput | undefined;
   /**
    * Ends what threads wait for that have attached, where that can last: what they read fails from
    * now on.

@@ -41,12 +41,12 @@ export function addExtractOptions(command: Command): Command {
   command
     .option("--pattern <pattern>", "restore what matches; repeatable", collect)
     .option("--files-from <file>", "file with one pattern a line");
-  return addRestoreOptions(command)
+  return addTargetOptions(command)
     .option("--prelude-target <file>", "write the archive's prelude to a file");
 }
 
 /** Adds what says how entries are restored. */
-export function addRestoreOptions(command: Command): Command {
+export function addTargetOptions(command: Command): Command {
   return command
     .option("--overwrite", "replace files and links by whatever comes")
     .option("--overwrite-files", "replace by files")

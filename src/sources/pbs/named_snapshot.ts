@@ -70,6 +70,7 @@ export async function openNamedSnapshot(
     },
     identify: () => source.identify(),
     openTree: () => source.openTree(),
+    archive: source.archive,
     endWaits: () => source.endWaits?.(),
     [Symbol.dispose]: () => kept.dispose(),
   };

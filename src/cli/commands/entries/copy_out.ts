@@ -8,7 +8,7 @@ import { Command } from "commander";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import {
-  addRestoreOptions,
+  addTargetOptions,
   type ExtractOptions,
   extractRequest,
 } from "../../options/extract_options.ts";
@@ -29,7 +29,7 @@ export function copyOutCommand<Options extends EntryOptions>(
       operands.addArguments(command)
         .argument("<path>", "what to copy; directories with all that is in them")
         .argument("<path or target...>", "last: a directory to copy into, or the new name of one");
-      return addHelpNotes(operands.addOptions(addRestoreOptions(command)), {
+      return addHelpNotes(operands.addOptions(addTargetOptions(command)), {
         examples: [
           { text: "One file into a directory", line: operands.line("cp", "/etc/fstab /tmp") },
           {
