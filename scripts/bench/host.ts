@@ -28,3 +28,14 @@ export async function elapsedSeconds(call: () => Promise<unknown>): Promise<numb
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
+
+/** Fields of /proc/PID/stat behind the name of the program, which is the second. */
+const STAT = { OWN: [11, 12], CHILDREN: [13, 14] } as const;
+const TICKS_PER_SECOND = 100;
+
+/** Processor time of a process; of children that ended and were waited for, or its own. */
+export function processorSeconds(pid: number | "self", whose: keyof typeof STAT): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return STAT[whose].reduce((sum, field) => sum + Number(fields[field]), 0) / TICKS_PER_SECOND;
+}
