@@ -281,7 +281,7 @@ Deno.test("a restore refuses directories that are not its own", async () => {
   Deno.mkdirSync(target);
   Deno.writeTextFileSync(`${target}/mine`, "x");
   assert.equal((await restoring.fail()).error.code, "exists");
-  // Neither is it a cluster.
+  // Nor is it a cluster.
   assert.equal((await restoring.fail("--incremental")).error.code, "exists");
   assert.equal(Deno.readTextFileSync(`${target}/mine`), "x");
   Deno.removeSync(`${target}/mine`);
@@ -363,6 +363,11 @@ Deno.test("a damaged backup is not restored", async () => {
   assertCannotStart(other.target);
   await other.run("--no-validate");
   change("pg_hba.conf", 0, conf);
+  const control = change("global/pg_control", 100, "X");
+  using third = new Restoring(fixture, full!, catalog);
+  assert.match((await third.fail()).stderr, /pg_control/);
+  assertCannotStart(third.target);
+  change("global/pg_control", 100, control);
   // The same command goes on.
   assert.equal((await restoring.run())["resumed"], true);
   restoring.assertRestored();

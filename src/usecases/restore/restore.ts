@@ -11,10 +11,11 @@
  * @module
  */
 
-import { OsError } from "#src/errors.ts";
+import { IntegrityError, OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { hostFiles, ownerOf } from "#src/io/files/files.ts";
 import { syncDirectory, syncFileSystem, writeNewFile } from "#src/io/files/whole_file.ts";
+import { parseControlFile } from "#src/sources/format/control_file.ts";
 import { parseSourceName } from "#src/sources/name.ts";
 import type { Source } from "#src/sources/source.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
@@ -53,6 +54,10 @@ const AUTO_CONF_SIZE_MAX = 16 << 20;
 const CONTROL_FILE_SIZE_MAX = 64 << 10;
 const NEW_CONTROL_FILE_PATH = `${CONTROL_FILE_PATH}.pbkfs-restore`;
 const SETTINGS_MODE = 0o600;
+
+/** Versions whose control file is known. */
+const CHECKED_VERSION_MIN = 12;
+const CHECKED_VERSION_MAX = 18;
 
 /** What is restored where, and how. */
 export interface RestoreRequest extends LayoutRequest, TargetRequest {
@@ -330,10 +335,20 @@ class Restore {
   #writeControlFile(node: FileNode): void {
     const path = `${this.#targetPath}/${NEW_CONTROL_FILE_PATH}`;
     const bytes = readBytes(node, CONTROL_FILE_SIZE_MAX);
+    if (this.#parts.request.isValidating) this.#checkControlFile(bytes);
     writeNewFile(path, bytes, { mode: SETTINGS_MODE, isDurable: false });
     this.#metadata.restorePath(path, node, this.#written);
     this.#made.files += 1;
     this.#written.written += bytes.length;
+  }
+
+  /** It has its checksum inside, in the versions whose form is known. */
+  #checkControlFile(bytes: Uint8Array): void {
+    const { label, serverVersion } = this.#parts.layout.backup!;
+    const major = Number.parseInt(serverVersion);
+    if (major < CHECKED_VERSION_MIN || major > CHECKED_VERSION_MAX) return;
+    if (parseControlFile(bytes) !== undefined) return;
+    throw new IntegrityError(`Cannot restore "${CONTROL_FILE_PATH}" of ${label}: wrong checksum`);
   }
 
   #writeSettings({ name, text }: SettingsFile): void {

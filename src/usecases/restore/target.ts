@@ -9,6 +9,7 @@ import { StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { HostProcess } from "#src/io/process.ts";
+import { parseControlFile } from "#src/sources/format/control_file.ts";
 import { createDirectories } from "#src/pxar/extractor/existing_directory.ts";
 import { controlFileOf, readBytes, type RestoreLayout, type RestoreRoot } from "./layout.ts";
 import { OWN_NAMES, type RestoreIdentity, UnfinishedRestore } from "./unfinished.ts";
@@ -120,22 +121,16 @@ function requireSameCluster(layout: RestoreLayout, path: string, force: boolean)
   const [target] = layout.roots;
   const file = controlFileOf(target!.node);
   if (layout.backup === undefined || file === undefined || force) return;
-  const wanted = systemIdentifier(readBytes(file, CONTROL_FILE_SIZE_MAX));
+  const wanted = parseControlFile(readBytes(file, CONTROL_FILE_SIZE_MAX))?.systemIdentifier;
   const bytes = host.readSmallFile(`${path}/${CONTROL_FILE_PATH}`, CONTROL_FILE_SIZE_MAX);
-  const found = typeof bytes === "number" ? undefined : systemIdentifier(bytes);
+  const found = typeof bytes === "number" ? undefined : parseControlFile(bytes)?.systemIdentifier;
   if (found !== undefined && found === wanted) return;
   throw new StateError(
     "exists",
     `Cannot restore to "${path}": ` +
       (found === undefined
-        ? "it is not empty, and no data directory"
+        ? "it is not empty, and no data directory that is known here"
         : `it is cluster ${found}, the backup is of cluster ${wanted ?? "unknown"}`),
     { hint: "Give the directory of the cluster that was backed up", option: "force" },
   );
-}
-
-/** The first thing in `pg_control`, in the byte order of the machine. */
-function systemIdentifier(bytes: Uint8Array): bigint | undefined {
-  if (bytes.length < 8) return undefined;
-  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
 }
