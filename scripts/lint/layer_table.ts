@@ -36,6 +36,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   // A format each. Only a backup of Proxmox is made of chunks.
   pgprobackup: ["bytes", "errors", "codecs", "io", "threads", "tree", "format", "ffi/libc"],
   pxar: ["bytes", "errors", "io", "tree", "format", "ffi/libc"],
+  tar: ["bytes", "errors", "io", "tree", "format"],
   chunking: ["bytes", "errors", "codecs", "io", "threads", "ffi/libc"],
   pbs: ["bytes", "errors", "codecs", "io", "threads", "chunking", "net", "format", "ffi/libc"],
   // The kernel's side: knows file systems, not what is below them.
@@ -69,6 +70,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "backup",
     "format",
     "ffi/libc",
+    "tar",
   ],
   // Servers and their programs, whatever their data directory lies on.
   postgres: ["errors", "format"],

@@ -2,7 +2,7 @@
  * Names of sources.
  *
  *     NAME  = [KIND ":"] PLACE ["#" ITEM]
- *     KIND  = pgpro | pxar | pbs | dir | diff
+ *     KIND  = pgpro | pxar | pbs | tar | dir | diff
  *     PLACE = a path; of a datastore also dir:PATH and USER@REALM@HOST[:PORT]:STORE, as
  *             PBS_REPOSITORY has them, or //USER@REALM@HOST[:PORT]/STORE
  *     ITEM  = what of it: INSTANCE/ID, or [NAMESPACE/]TYPE/ID/TIME/ARCHIVE
@@ -21,7 +21,7 @@
 import { UsageError } from "#src/errors.ts";
 
 /** The kinds of sources. */
-export const SOURCE_KINDS = ["pgpro", "pxar", "pbs", "dir", "diff"] as const;
+export const SOURCE_KINDS = ["pgpro", "pxar", "pbs", "tar", "dir", "diff"] as const;
 
 /** One of {@link SOURCE_KINDS}. */
 export type SourceKindName = typeof SOURCE_KINDS[number];

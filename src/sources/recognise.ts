@@ -19,6 +19,8 @@ import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
 import { formatSnapshot, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import type { SourceKindName, SourceName } from "./name.ts";
 import { nearestName } from "./nearest_name.ts";
+import { isCompressedTar } from "./tar/tar_compression.ts";
+import { baseTarIn } from "./tar/tar_files.ts";
 import { locateIndex, locateSnapshot } from "./pbs/snapshot_place.ts";
 
 /** A name whose kind is known. */
@@ -90,6 +92,8 @@ function recogniseDirectory(path: string): RecognisedName | string {
   if (has("backups", "directory") && has("wal", "directory")) {
     return { kind: "pgpro", place: path, item: undefined };
   }
+  const base = has("PG_VERSION", "file") ? undefined : baseTarIn(path);
+  if (base !== undefined) return { kind: "tar", place: base, item: undefined };
   // Its files are compressed and bundled: nobody wants to see them as they lie there.
   if (has("backup.manifest", "file")) return "a backup of pgBackRest";
   return { kind: "dir", place: path, item: undefined };
@@ -114,7 +118,8 @@ const OTHER_FILES: readonly (readonly [magic: string, what: string])[] = [
 
 const TAR_MAGIC = "7573746172";
 const TAR_MAGIC_OFFSET = 257;
-const HEAD_SIZE = TAR_MAGIC_OFFSET + TAR_MAGIC.length / 2;
+/** Enough for the first block of an archive that is compressed. */
+const HEAD_SIZE = 256 << 10;
 
 function recogniseFile(path: string): RecognisedName | string {
   const head = readHead(path);
@@ -133,7 +138,8 @@ function recogniseFile(path: string): RecognisedName | string {
     return insideStore(path);
   }
   const hex = head.toHex();
-  if (hex.slice(2 * TAR_MAGIC_OFFSET) === TAR_MAGIC) return "a tar archive";
+  const isTar = hex.startsWith(TAR_MAGIC, 2 * TAR_MAGIC_OFFSET) || isCompressedTar(head);
+  if (isTar) return { kind: "tar", place: path, item: undefined };
   const other = OTHER_FILES.find(([magic]) => hex.startsWith(magic));
   return other === undefined ? "a file of something else" : other[1];
 }
@@ -177,7 +183,7 @@ function unknown(place: string, found: string): UsageError {
     hint:
       "Looked for: a catalog or backup of pg_probackup (backups/ and wal/, backup.control); a " +
       "datastore (.chunks), a snapshot in it (index.json.blob), an index or blob of that; a pxar " +
-      "archive (by its first bytes); a diff directory (.pbkfs-binding.json); any other directory. " +
+      "archive, a tar archive, also in gzip or zstd (by their first bytes); a diff directory (.pbkfs-binding.json); any other directory. " +
       "`dir:PATH` is a directory whatever is in it",
   });
 }

@@ -18,6 +18,8 @@ import { openNamedSnapshot, serverOf } from "./pbs/named_snapshot.ts";
 import { attachPbs } from "./pbs/pbs_source.ts";
 import { openNamedArchive } from "./pxar/named_archive.ts";
 import { attachPxar } from "./pxar/pxar_source.ts";
+import { openNamedTar } from "./tar/named_tar.ts";
+import { attachTar } from "./tar/tar_source.ts";
 import { resolveName } from "./recognise.ts";
 import type { OpenSourceOptions, Source, SourceDescription, SourceThread } from "./source.ts";
 
@@ -35,6 +37,7 @@ const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
   pgpro: { open: openNamedBackup, attach: attachPgpro },
   pxar: { open: openNamedArchive, attach: attachPxar },
   pbs: { open: openNamedSnapshot, attach: attachPbs, serverOf },
+  tar: { open: openNamedTar, attach: attachTar },
   dir: { open: openNamedDirectory, attach: attachDirectory },
   diff: {
     open: (place, item, options) => openNamedDiff(place, item, options, openSource),

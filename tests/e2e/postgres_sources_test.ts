@@ -81,7 +81,10 @@ class Mounted {
 }
 
 /** A server that works until the worker is killed, and one that finds all it has acknowledged. */
-async function exercise(mounted: Mounted): Promise<void> {
+async function exercise(
+  mounted: Mounted,
+  look: (server: PostgresServer) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   try {
     await mounted.mount(["--config", "work_mem=7MB", "--owner", SERVER_USER]);
     const first = await start(mounted.root);
@@ -89,6 +92,7 @@ async function exercise(mounted: Mounted): Promise<void> {
     try {
       assert.equal(await first.sql("show work_mem"), "7MB\n");
       assert.equal(await first.sql("select sum(n) from before"), "500500\n");
+      await look(first);
       await runPgbench(first, LOAD_SECONDS);
       const inserts = await AcknowledgedInserts.start(first);
       await waitUntil(() => inserts.last > 50, 60_000, () => "inserts");
@@ -153,8 +157,11 @@ Deno.test({
     };
     await create([home.join("pg.pxar"), data]);
     await create([home.join("split.mpxar"), data, "--payload-output", home.join("split.ppxar")]);
+    await bash('tar -cf "$2" -C "$1" . && gzip -1kf "$2"', data, home.join("pg.tar"));
     buildDirectoryCatalog(home.join("catalog"), data);
     const sources: Record<string, string> = {
+      "tar archive": home.join("pg.tar"),
+      "compressed tar archive": home.join("pg.tar.gz"),
       chain: `${home.join("catalog")}#directory/latest`,
       directory: data,
       archive: home.join("pg.pxar"),
@@ -170,5 +177,36 @@ Deno.test({
     }
     assert.equal(await describe(data), before);
     await store.must(["verify"]);
+  },
+});
+
+Deno.test({
+  name:
+    "PostgreSQL works on what pg_basebackup -Ft has written, tablespaces and WAL in their places",
+  ignore: !IS_ROOT,
+  async fn() {
+    using home = serverHome("sources-ft");
+    const data = home.join("data");
+    const space = home.join("space");
+    await initializeCluster(VERSION, data);
+    await bash('mkdir -m 700 "$1"; chown "$2" "$1"', space, SERVER_USER);
+    const server = await start(data);
+    try {
+      await server.sql(`create table before as select generate_series(1, 1000) n`);
+      await server.sql(`create tablespace away location '${space}'`);
+      await server.sql("create table spaced tablespace away as select generate_series(1, 100) n");
+      await server.client("pg_basebackup", ["-Ft", "-D", home.join("base")], 120_000);
+    } finally {
+      await server.kill();
+    }
+    const names = [...Deno.readDirSync(home.join("base"))].map(({ name }) => name).sort();
+    assert.match(names.join(), /^\d+\.tar,backup_manifest,base\.tar,pg_wal\.tar$/);
+    const before = await describe(space);
+    const mounted = new Mounted(home, "set", home.join("base"));
+    await exercise(mounted, async (server) => {
+      assert.equal(await server.sql("select sum(n) from spaced"), "5050\n");
+      await server.sql("update spaced set n = n + 1");
+    });
+    assert.equal(await describe(space), before, "the original's tablespace is left alone");
   },
 });

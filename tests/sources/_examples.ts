@@ -86,6 +86,13 @@ function makeArchive(directory: string, version: number, files: readonly string[
   });
 }
 
+function makeTar(directory: string, version: number, how: string): void {
+  const tree = inTree(directory, version, makeLinkedTree);
+  const args = ["--format=pax", how, `${directory}/x.tar`, "-C", tree, "."];
+  const { success } = new Deno.Command("tar", { args }).outputSync();
+  if (!success) throw new Error("tar has failed");
+}
+
 function makeSnapshot(
   directory: string,
   version: number,
@@ -168,6 +175,24 @@ export const EXAMPLES: readonly SourceExample[] = [
     name: `store/${SNAPSHOT}#disk.img`,
     fullName: new RegExp(`${STORE_NAME.source}disk\\.img$`),
     make: (directory, version) => makeSnapshot(directory, version, "legacy"),
+  },
+  {
+    title: "a tar archive",
+    kind: "tar",
+    content: "tree",
+    name: "x.tar",
+    fullName: /^tar:DIR\/x\.tar$/,
+    make: (directory, version) => makeTar(directory, version, "-cf"),
+    linked: "PG_VERSION",
+  },
+  {
+    title: "a compressed tar archive",
+    kind: "tar",
+    content: "tree",
+    name: "x.tar",
+    fullName: /^tar:DIR\/x\.tar$/,
+    make: (directory, version) => makeTar(directory, version, "-czf"),
+    linked: "PG_VERSION",
   },
   {
     title: "a directory",

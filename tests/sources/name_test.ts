@@ -70,6 +70,7 @@ const NAMES: readonly [string, Partial<SourceName>][] = [
     place: "dir:/srv/store",
     item: "host/elsa/latest/root.pxar",
   }],
+  ["tar:/a/x", { kind: "tar", place: "/a/x" }],
   ["dir:/a/directory", { kind: "dir", place: "/a/directory" }],
   ["./pgpro:x", { place: "./pgpro:x" }],
   ["tester@pbs!tok1@h:8007:main#vm/1", { place: "tester@pbs!tok1@h:8007:main", item: "vm/1" }],

@@ -51,6 +51,29 @@ Deno.test("recognise() makes parts of a catalog items of it", () => {
   assert.match(whyNot(home.join("alone")).message, /part of a catalog .* elsewhere/);
 });
 
+Deno.test("recognise() knows tar archives, compressed ones and sets of a base backup", async () => {
+  using home = new TempDirectory("recognise");
+  Deno.mkdirSync(home.join("set"));
+  const make = async (how: string, path: string) => {
+    await runCommand(["tar", how, path, "-C", home.path, "set"], { timeoutMs: 60_000 });
+    return { kind: "tar", place: path, item: undefined };
+  };
+  for (const [how, name] of [["-cf", "a.pxar"], ["-czf", "b"], ["--zstd", "c"]] as const) {
+    const options = how === "--zstd" ? "--zstd -cf" : how;
+    const place = home.join(name);
+    await runCommand(["sh", "-c", `tar ${options} ${place} -C ${home.path} set`], {
+      timeoutMs: 60_000,
+    });
+    assert.deepEqual(recognise({ place, item: undefined }), {
+      kind: "tar",
+      place,
+      item: undefined,
+    });
+  }
+  const base = await make("-cf", home.join("set/base.tar"));
+  assert.deepEqual(recognise({ place: home.join("set"), item: undefined }), base);
+});
+
 Deno.test("recognise() takes any other directory for what it is", () => {
   using home = new TempDirectory("recognise");
   for (const name of ["PG_VERSION", "backup_manifest", "x"]) {
@@ -100,20 +123,16 @@ Deno.test("recognise() makes files and snapshots of a datastore items of it", ()
   assert.throws(() => recognise({ place: home.join("away.didx"), item: undefined }), StateError);
 });
 
-Deno.test("recognise() says what it has found instead, and what it looked for", async () => {
+Deno.test("recognise() says what it has found instead, and what it looked for", () => {
   using home = new TempDirectory("recognise");
   Deno.mkdirSync(home.join("data"));
   Deno.mkdirSync(home.join("repository"));
   Deno.writeTextFileSync(home.join("repository/backup.manifest"), "");
-  await runCommand(["tar", "-cf", home.join("t.pxar"), "-C", home.path, "data"], {
-    timeoutMs: 60_000,
-  });
   Deno.writeFileSync(home.join("z.pxar"), Uint8Array.fromHex("28b52ffd0000"));
   Deno.writeFileSync(home.join("nothing"), new Uint8Array(0));
   for (
     const [name, found] of [
       ["repository", /a backup of pgBackRest/],
-      ["t.pxar", /a tar archive/],
       ["z.pxar", /compressed by zstd/],
       ["nothing", /a file of something else/],
     ] as const

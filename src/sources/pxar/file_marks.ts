@@ -7,6 +7,7 @@
 import * as host from "#ffi/libc/calls.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import type { SourceMark } from "#src/overlay/binding.ts";
+import type { SourceKindName } from "../name.ts";
 
 /**
  * Bytes at each end of a file that are part of its fingerprint: the tables of an archive are at its
@@ -23,13 +24,14 @@ const END_SIZE = 1 << 20;
  * @throws {OsError}
  */
 export async function identifyFiles(
+  kind: SourceKindName,
   name: string,
   paths: readonly string[],
 ): Promise<SourceMark> {
   const ids: string[] = [];
   for (const path of paths) ids.push(await identify(path));
   const text = new TextEncoder().encode(ids.join("\n"));
-  return { kind: "pxar", name, fingerprint: await digestOf(text), ids };
+  return { kind, name, fingerprint: await digestOf(text), ids };
 }
 
 async function identify(path: string): Promise<string> {

@@ -85,7 +85,7 @@ export function openPxarSource(
     get summary() {
       return summarize(description, factsOf(openTree));
     },
-    identify: () => identifyFiles(name, files),
+    identify: () => identifyFiles("pxar", name, files),
     openTree,
     archive: fileInput(path, payloadPath),
     [Symbol.dispose]() {},

@@ -1,0 +1,166 @@
+/**
+ * Compressed tar archives: what they are compressed by, and their contents in a spool.
+ *
+ * Nothing in a compressed stream can be read without all that is before it. So the archive is
+ * expanded once, when it is opened, into a file without a name in the directory for temporary files
+ * (TMPDIR, else /tmp), which goes with whoever opened it. That costs its full size on the disk, and
+ * the time that the program of that compression takes.
+ *
+ * @module
+ */
+
+import {
+  constants,
+  createGunzip,
+  createZstdDecompress,
+  gunzipSync,
+  zstdDecompressSync,
+} from "node:zlib";
+import { Readable, type Transform } from "node:stream";
+import * as host from "#ffi/libc/calls.ts";
+import { environmentVariable } from "#ffi/libc/local_time.ts";
+import { OPEN_TMPFILE } from "#ffi/libc/metadata.ts";
+import { Failure, FormatError, LimitError, OsError } from "#src/errors.ts";
+import type { ByteSource } from "#src/io/byte_source.ts";
+import { isHeader } from "#src/tar/format/header.ts";
+import { zstdFrames } from "#src/tar/format/zstd_frames.ts";
+
+/** How an archive is compressed. */
+export type Compression = "gzip" | "zstd";
+
+/** What an archive was expanded into. */
+export interface SpoolFile {
+  readonly fd: number;
+  readonly sizeBytes: number;
+}
+
+const MAGICS: readonly (readonly [magic: string, compression: Compression])[] = [
+  ["1f8b08", "gzip"],
+  ["28b52ffd", "zstd"],
+];
+
+const PIECE_SIZE = 1 << 20;
+/** A spool takes at most this part of the space that is free when it is begun. */
+const SPACE_SHARE = 0.8;
+
+/** How a file is compressed, by its first bytes; undefined when it is not, or otherwise. */
+export function compressionOf(head: Uint8Array): Compression | undefined {
+  const hex = head.subarray(0, 4).toHex();
+  return MAGICS.find(([magic]) => hex.startsWith(magic))?.[1];
+}
+
+/** Whether a tar archive is behind the first bytes of a compressed file. */
+export function isCompressedTar(head: Uint8Array<ArrayBuffer>): boolean {
+  const compression = compressionOf(head);
+  if (compression === undefined) return false;
+  try {
+    return isHeader(
+      compression === "gzip"
+        ? gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH })
+        : zstdDecompressSync(head),
+    );
+  } catch {
+    // The runtime has no other way to say that this is no such stream.
+    return false;
+  }
+}
+
+/**
+ * Expands an archive into a spool.
+ *
+ * @param path of it, for messages
+ * @returns the descriptor of the spool, which the caller closes, and its length
+ * @throws {FormatError} when it is damaged
+ * @throws {LimitError} when it is larger than what is free on the disk
+ * @throws {OsError}
+ */
+export async function expandToSpool(
+  source: ByteSource,
+  compression: Compression,
+  path: string,
+): Promise<SpoolFile> {
+  const directory = environmentVariable("TMPDIR") || "/tmp";
+  const flags = OPEN_TMPFILE | host.OpenFlag.RDWR;
+  const fd = host.unwrap(host.open(directory, flags, 0o600), "make a file in", directory);
+  try {
+    const spool = new Spool(fd, directory, path);
+    const streams = compression === "gzip"
+      ? [{ start: 0, end: source.size, expander: createGunzip() }]
+      : zstdStreams(source, path);
+    for (const { start, end, expander } of streams) {
+      await pour(piecesOf(source, start, end), expander, spool, path);
+    }
+    return { fd, sizeBytes: spool.sizeBytes };
+  } catch (error) {
+    host.close(fd);
+    throw error;
+  }
+}
+
+function* zstdStreams(source: ByteSource, path: string) {
+  // The runtime's decompressor ends with the first frame.
+  for (const { start, end } of zstdFrames(source, path, host.allocateNativeBuffer)) {
+    yield { start, end, expander: createZstdDecompress() };
+  }
+}
+
+function* piecesOf(source: ByteSource, start: number, end: number): Iterable<Uint8Array> {
+  const buffer = host.allocateNativeBuffer(PIECE_SIZE);
+  for (let offset = start; offset < end;) {
+    const count = source.readAt(buffer, 0, Math.min(PIECE_SIZE, end - offset), offset);
+    if (count === 0) return;
+    yield buffer.bytes.slice(0, count);
+    offset += count;
+  }
+}
+
+async function pour(
+  pieces: Iterable<Uint8Array>,
+  expander: Transform,
+  spool: Spool,
+  path: string,
+): Promise<void> {
+  try {
+    const input = Readable.from(pieces);
+    input.on("error", (error) => expander.destroy(error));
+    for await (const bytes of input.pipe(expander)) spool.append(bytes as Uint8Array);
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause;
+    throw new FormatError("Cannot read tar archive: its compressed stream is damaged", {
+      path,
+      cause,
+    });
+  }
+}
+
+/** A file without a name. */
+class Spool {
+  sizeBytes = 0;
+  readonly #fd: number;
+  readonly #directory: string;
+  readonly #path: string;
+  readonly #sizeMax: number;
+
+  constructor(fd: number, directory: string, path: string) {
+    this.#fd = fd;
+    this.#directory = directory;
+    this.#path = path;
+    const space = host.statvfs(fd);
+    if (typeof space === "number") throw new OsError(-space, "look at", directory);
+    this.#sizeMax = Math.floor(space.blocksAvailable * space.blockSizeBytes * SPACE_SHARE);
+  }
+
+  append(bytes: Uint8Array): void {
+    if (this.sizeBytes + bytes.length > this.#sizeMax) {
+      throw new LimitError(
+        `"${this.#path}" expands to more than ${this.#sizeMax} bytes, which are four fifths of ` +
+          `what is free in "${this.#directory}"`,
+        { hint: "Let TMPDIR name a directory with more space" },
+      );
+    }
+    const buffer = host.nativeBufferOf(Uint8Array.from(bytes));
+    const result = host.pwriteFully(this.#fd, buffer.address, bytes.length, this.sizeBytes);
+    host.unwrap(result, "write", this.#directory);
+    this.sizeBytes += bytes.length;
+  }
+}
