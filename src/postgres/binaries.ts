@@ -77,21 +77,38 @@ function requireServer(directory: string, major: string): ServerBinaries {
   );
 }
 
-/** A client program: that of the server's version, else one on the path. */
+/** Which client program is wanted. */
+export interface ClientSearch {
+  /** Directories of programs, as in `PATH`. */
+  readonly path: string | undefined;
+  /** It must not be older than the server: older ones refuse to dump. Default: any does. */
+  readonly isServerVersion?: boolean;
+}
+
+/** A client program: that of the server's version, else one in the usual places. */
 export function findClient(
   name: string,
-  binaries: ServerBinaries,
-  path: string | undefined,
+  { directory, version }: ServerBinaries,
+  { path = "", isServerVersion = false }: ClientSearch,
 ): string | undefined {
-  const places = [binaries.directory, ...(path ?? "").split(":"), "/usr/bin", "/usr/local/bin"];
-  return places.filter((place) => place.startsWith("/")).map((place) => `${place}/${name}`)
-    .find(isProgram);
+  const major = Number(majorOf(version));
+  const others = [major, major + 1, major + 2, major + 3].flatMap((each) => usualPlaces(`${each}`));
+  const onPath = path.split(":").filter((place) => place.startsWith("/"));
+  return [directory, ...onPath, ...others].map((place) => `${place}/${name}`)
+    .find((program) => {
+      if (!isServerVersion || !isProgram(program)) return isProgram(program);
+      return Number(majorOf(programVersion(program) ?? "0")) >= major;
+    });
+}
+
+/** Of the server in a directory; undefined where there is none. */
+function versionOf(directory: string): string | undefined {
+  const program = `${directory}/postgres`;
+  return isProgram(program) ? programVersion(program) : undefined;
 }
 
 /** `postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)` */
-function versionOf(directory: string): string | undefined {
-  const program = `${directory}/postgres`;
-  if (!isProgram(program)) return undefined;
+function programVersion(program: string): string | undefined {
   try {
     const { success, stdout } = new Deno.Command(program, {
       args: ["--version"],

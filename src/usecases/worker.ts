@@ -8,6 +8,7 @@
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import { serveThread } from "#src/threads/thread.ts";
+import { PAGE_CHECK_ROLE } from "./drill/page_check_role.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
 import { RESTORE_ROLE, type RestoreThreadStart } from "./restore/thread_start.ts";
@@ -24,7 +25,17 @@ async function restoreFiles(start: unknown): Promise<void> {
   writeFiles(start as RestoreThreadStart);
 }
 
-const ROLES = { [MOUNT_ROLE]: serveMount, [RESTORE_ROLE]: restoreFiles };
+/** Pages of a data directory in a drill. */
+async function checkPages(start: unknown): Promise<void> {
+  const { servePageChecks } = await import("./drill/page_check_thread.ts");
+  await servePageChecks(start);
+}
+
+const ROLES = {
+  [MOUNT_ROLE]: serveMount,
+  [RESTORE_ROLE]: restoreFiles,
+  [PAGE_CHECK_ROLE]: checkPages,
+};
 
 // Threads of a backup and of a verification start sooner, and often: without what a mount needs.
 if (!serveDatastoreThread() && !serveThread(ROLES, endNativeCodecs)) {

@@ -23,6 +23,7 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "`PBS_PASSWORD_CMD` is set": { env: { PBS_PASSWORD_CMD: "true" } },
   "`PBS_ENCRYPTION_PASSWORD_CMD` is set": { env: { PBS_ENCRYPTION_PASSWORD_CMD: "true" } },
   "`--owner` is given": { args: ["/nonexistent", "/nonexistent", "--owner", "0"] },
+  "`--work-dir` is given": { args: ["--work-dir", "/nonexistent"] },
   "the source is on a server": { args: ["backup.example:main", "dir:/nonexistent"] },
   "the name is that of a server": { args: ["pbs://me@pbs@backup.example/main#host/x/latest/x"] },
   "the second name is that of a server": {

@@ -1,76 +1,23 @@
 /** `pbkfs run`: a command beside a server on a backup, and nothing of it left. */
 
 import assert from "node:assert/strict";
-import { HostProcess, listProcesses } from "#src/io/process.ts";
-import { readMountTable } from "#src/mount/mount_table.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
-import { fixtureBackupIds, pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { serverBinaries } from "#tests/support/postgres_binaries.ts";
-import {
-  type CommandResult,
-  runCommand,
-  RunningCommand,
-  waitUntil,
-} from "#tests/support/process.ts";
-import { TempDirectory } from "#tests/support/temp_directory.ts";
-
-const TIMEOUT_MS = 120_000;
-
-/** A place for runs, which servers may enter. */
-class RunPlace implements Disposable {
-  readonly home = new TempDirectory("run");
-  readonly work: string;
-
-  constructor() {
-    Deno.chmodSync(this.home.path, 0o755);
-    this.work = this.home.join("work");
-    Deno.mkdirSync(this.work);
-  }
-
-  command(source: string, ...words: string[]): string[] {
-    return pbkfsCommand(["run", source, "--work-dir", this.work, ...words]);
-  }
-
-  run(source: string, ...words: string[]): Promise<CommandResult> {
-    return runCommand(this.command(source, ...words), { timeoutMs: TIMEOUT_MS, check: false });
-  }
-
-  /** What is there of runs: directories, mounts, servers. */
-  remains(): string[] {
-    const mounts = readMountTable().map(({ mountPoint }) => mountPoint)
-      .filter((path) => path.startsWith(this.work));
-    const servers = listProcesses().filter((pid) => {
-      using process = HostProcess.open(pid);
-      return process?.commandLine.some((word) => word.startsWith(`${this.work}/`)) === true;
-    });
-    return [...Deno.readDirSync(this.work)].map(({ name }) => name).concat(
-      mounts,
-      servers.map(String),
-    );
-  }
-
-  [Symbol.dispose](): void {
-    this.home[Symbol.dispose]();
-  }
-}
-
-async function sourceOf(name: string): Promise<string | undefined> {
-  const fixture = await pgprobackupFixture(name);
-  return fixture && `${fixture.catalog}#main/${fixtureBackupIds(fixture).at(-1)}`;
-}
+import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { lastBackupOf, RUN_TIMEOUT_MS, RunPlace } from "./_run_place.ts";
 
 Deno.test("run gives a command a server on the backup, its exit code, and nothing remains", async () => {
   using place = new RunPlace();
-  const source = (await sourceOf("a-stream-none"))!;
+  const source = (await lastBackupOf("a-stream-none"))!;
   const table = "select count(*) from pgbench_accounts";
-  const asked = await place.run(source, "--", "psql", "-XAtc", table);
+  const asked = await place.run("run", source, "--", "psql", "-XAtc", table);
   assert.deepEqual([asked.code, asked.stdout, asked.stderr], [0, "100000\n", ""]);
-  const dumped = await place.run(source, "--", "pg_dump", "-t", "pgbench_branches");
+  const dumped = await place.run("run", source, "--", "pg_dump", "-t", "pgbench_branches");
   assert.match(dumped.stdout, /^COPY public\.pgbench_branches .*\n1\t/m);
   assert.equal(dumped.code, 0);
   const script = 'echo "$PGHOST|$PGPORT|$PGUSER|$PGDATABASE"; pwd; cat; exit 7';
-  const left = await runCommand(place.command(source, "--", "sh", "-c", script), {
-    timeoutMs: TIMEOUT_MS,
+  const left = await runCommand(place.command("run", source, "--", "sh", "-c", script), {
+    timeoutMs: RUN_TIMEOUT_MS,
     check: false,
     cwd: place.home.path,
     stdin: "what is typed",
@@ -83,22 +30,22 @@ Deno.test("run gives a command a server on the backup, its exit code, and nothin
 
 Deno.test("run takes no writes unless told to, and keeps them where told to", async () => {
   using place = new RunPlace();
-  const source = (await sourceOf("c-stream-pglz"))!;
+  const source = (await lastBackupOf("c-stream-pglz"))!;
   const write = ["--", "psql", "-XAtc", "create table made_here as select 42 as value"];
-  const refused = await place.run(source, ...write);
+  const refused = await place.run("run", source, ...write);
   assert.match(refused.stderr, /read-only transaction/);
   assert.equal(refused.code, 1);
   const diff = place.home.join("diff");
-  const kept = await place.run(source, "--writable", "--keep-diff", diff, ...write);
+  const kept = await place.run("run", source, "--writable", "--keep-diff", diff, ...write);
   assert.equal(kept.code, 0, kept.stderr);
   assert.deepEqual(place.remains(), []);
   const again = ["--keep-diff", diff, "--", "psql", "-XAtc", "select value from made_here"];
-  assert.equal((await place.run(source, ...again)).stdout, "42\n");
+  assert.equal((await place.run("run", source, ...again)).stdout, "42\n");
   assert.deepEqual(place.remains(), []);
 });
 
 Deno.test("run recovers a backup without WAL of its own from the archive of its catalog", async (t) => {
-  const source = await sourceOf("e-archive-zlib");
+  const source = await lastBackupOf("e-archive-zlib");
   if (source === undefined) return;
   using place = new RunPlace();
   const ask = [
@@ -109,11 +56,17 @@ Deno.test("run recovers a backup without WAL of its own from the archive of its 
   ];
   for (const options of [[], ["--recovery-target", "latest"]]) {
     await t.step(options.join(" ") || "to the end of the backup", async () => {
-      const { stdout, stderr } = await place.run(source, ...options, ...ask);
+      const { stdout, stderr } = await place.run("run", source, ...options, ...ask);
       assert.equal(stdout, "f|f\n", stderr);
     });
   }
-  const far = await place.run(source, "--recovery-target-time", "2035-01-01 00:00:00+00", ...ask);
+  const far = await place.run(
+    "run",
+    source,
+    "--recovery-target-time",
+    "2035-01-01 00:00:00+00",
+    ...ask,
+  );
   assert.match(far.stderr, /recovery ended before configured recovery target was reached/);
   assert.equal(far.code, 1);
   assert.deepEqual(place.remains(), []);
@@ -122,16 +75,16 @@ Deno.test("run recovers a backup without WAL of its own from the archive of its 
 Deno.test("run finds tablespaces, and the programs of the backup's version", async () => {
   using place = new RunPlace();
   const ask = ["--", "psql", "-XAtc", "show server_version_num"];
-  const tablespaces = await sourceOf("f-tablespace-external");
+  const tablespaces = await lastBackupOf("f-tablespace-external");
   if (tablespaces !== undefined) {
-    assert.match((await place.run(tablespaces, ...ask)).stdout, /^15/);
+    assert.match((await place.run("run", tablespaces, ...ask)).stdout, /^15/);
   }
-  const newer = await sourceOf("j-pg17-stream");
+  const newer = await lastBackupOf("j-pg17-stream");
   if (newer !== undefined) {
-    const wrong = await place.run(newer, "--pg-bin", await serverBinaries(15), ...ask);
+    const wrong = await place.run("run", newer, "--pg-bin", await serverBinaries(15), ...ask);
     assert.match(wrong.stderr, /data directory of PostgreSQL 17: it has PostgreSQL 15/);
     assert.equal(wrong.code, 2);
-    const right = await place.run(newer, "--pg-bin", await serverBinaries(17), ...ask);
+    const right = await place.run("run", newer, "--pg-bin", await serverBinaries(17), ...ask);
     assert.match(right.stdout, /^17/, right.stderr);
   }
   assert.deepEqual(place.remains(), []);
@@ -139,7 +92,7 @@ Deno.test("run finds tablespaces, and the programs of the backup's version", asy
 
 Deno.test("run says what is wrong before there is a server", async () => {
   using place = new RunPlace();
-  const source = (await sourceOf("a-stream-none"))!;
+  const source = (await lastBackupOf("a-stream-none"))!;
   const cases: [string[], RegExp, number][] = [
     [[source, "--", "no-such-program"], /Cannot find the program "no-such-program"/, 1],
     [[source, "--config", "port=1", "--", "true"], /Cannot set "port"/, 2],
@@ -148,7 +101,7 @@ Deno.test("run says what is wrong before there is a server", async () => {
     [[source.replace(/#.*/, "#main/NONE01"), "--", "true"], /NONE01/, 1],
   ];
   for (const [[name, ...words], message, code] of cases) {
-    const result = await place.run(name!, ...words);
+    const result = await place.run("run", name!, ...words);
     assert.match(result.stderr, message);
     assert.equal(result.code, code, result.stderr);
   }
@@ -157,23 +110,23 @@ Deno.test("run says what is wrong before there is a server", async () => {
 
 Deno.test("a run that is told to end ends its command and removes everything", async () => {
   using place = new RunPlace();
-  const source = (await sourceOf("a-stream-none"))!;
+  const source = (await lastBackupOf("a-stream-none"))!;
   // At a random moment of the start, and while the command runs.
   for (const delayMs of [Math.random() * 800, undefined]) {
     const running = new RunningCommand(
-      place.command(source, "--", "sh", "-c", "echo up; exec sleep 60"),
+      place.command("run", source, "--", "sh", "-c", "echo up; exec sleep 60"),
     );
     if (delayMs === undefined) {
       await waitUntil(
         () => Promise.resolve(running.stdout === "up\n"),
-        TIMEOUT_MS,
+        RUN_TIMEOUT_MS,
         () => running.stderr,
       );
     } else {
       await new Promise((resolve) => setTimeout(resolve, 300 + delayMs));
     }
     Deno.kill(running.pid!, "SIGTERM");
-    const { code } = await running.wait(TIMEOUT_MS);
+    const { code } = await running.wait(RUN_TIMEOUT_MS);
     assert.notEqual(code, 0);
     assert.deepEqual(place.remains(), [], `${delayMs}`);
   }
@@ -181,14 +134,39 @@ Deno.test("a run that is told to end ends its command and removes everything", a
 
 Deno.test("what a killed run leaves, the next one removes", async () => {
   using place = new RunPlace();
-  const source = (await sourceOf("a-stream-none"))!;
+  const source = (await lastBackupOf("a-stream-none"))!;
   for (let round = 0; round < 3; round++) {
-    const running = new RunningCommand(place.command(source, "--", "sleep", "5"));
+    const running = new RunningCommand(place.command("run", source, "--", "sleep", "5"));
     await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 2500));
     Deno.kill(running.pid!, "SIGKILL");
-    await running.wait(TIMEOUT_MS);
+    await running.wait(RUN_TIMEOUT_MS);
   }
-  const { stdout, stderr } = await place.run(source, "--", "psql", "-XAtc", "select 1");
+  const { stdout, stderr } = await place.run("run", source, "--", "psql", "-XAtc", "select 1");
   assert.equal(stdout, "1\n", stderr);
+  assert.deepEqual(place.remains(), []);
+});
+
+Deno.test("cleanup removes what a killed run leaves, and nothing that is in use", async () => {
+  using place = new RunPlace();
+  const source = (await lastBackupOf("a-stream-none"))!;
+  const start = async () => {
+    const command = place.command("run", source, "--", "sh", "-c", "echo up; exec sleep 4");
+    const running = new RunningCommand(command);
+    const isUp = () => Promise.resolve(running.stdout === "up\n");
+    await waitUntil(isUp, RUN_TIMEOUT_MS, () => running.stderr);
+    return running;
+  };
+  const [killed, used] = [await start(), await start()];
+  Deno.kill(killed.pid!, "SIGKILL");
+  await waitUntil(
+    async () => {
+      const cleanup = pbkfsCommand(["cleanup", "--work-dir", place.work]);
+      await runCommand(cleanup, { timeoutMs: RUN_TIMEOUT_MS });
+      return [...Deno.readDirSync(place.work)].length === 1;
+    },
+    RUN_TIMEOUT_MS,
+    () => place.remains().join("\n"),
+  );
+  assert.equal((await used.wait(RUN_TIMEOUT_MS)).code, 0, "the other one is left alone");
   assert.deepEqual(place.remains(), []);
 });

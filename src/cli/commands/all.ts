@@ -13,6 +13,7 @@ import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
+import { drillCommand } from "./drill.ts";
 import { runCommand } from "./run.ts";
 import { restoreSourceCommand } from "./restore.ts";
 import { showCommand } from "./show.ts";
@@ -33,6 +34,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   infoCommand,
   ...sourceVerbs,
   copyCommand,
+  drillCommand,
   completionCommand,
 ];
 

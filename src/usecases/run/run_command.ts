@@ -52,7 +52,7 @@ export async function runOnSource(request: RunRequest): Promise<number> {
 
 function commandOf({ command, programPath }: RunRequest, { binaries }: MountedCluster): string[] {
   if (command.length > 0) return [...command];
-  const psql = findClient("psql", binaries, programPath);
+  const psql = findClient("psql", binaries, { path: programPath });
   if (psql !== undefined) return [psql];
   throw new StateError("not-found", "There is no psql here", {
     hint: "Install a client of PostgreSQL, or name another command",

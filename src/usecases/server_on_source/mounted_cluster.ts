@@ -11,6 +11,7 @@
 import { UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
+import { readWholeFile } from "#src/io/files/whole_file.ts";
 import { findServer, type ServerBinaries } from "#src/postgres/binaries.ts";
 import { PostgresServer, type ServerUser } from "#src/postgres/server.ts";
 import {
@@ -20,9 +21,12 @@ import {
   requireFree,
   safeSettings,
 } from "#src/postgres/settings.ts";
+import { formatSourceName } from "#src/sources/name.ts";
+import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import type { RecognisedName } from "#src/sources/recognise.ts";
 import type { Credentials } from "#src/sources/source.ts";
 import { findUser } from "../host_accounts.ts";
+import { defaultLogPath } from "../mounting/mount_request.ts";
 import { nameToMount } from "../mounting/named_source.ts";
 import type { Owner } from "#src/tree/shown_tree.ts";
 import { type Mount, mount } from "../mounting/thread/mount.ts";
@@ -74,6 +78,7 @@ export interface RecoveryChoice {
 /** The account that servers run as, as packages make it. */
 const SERVER_ACCOUNT = "postgres";
 const PORT = 5432;
+const LOG_SIZE_MAX = 256 << 20;
 
 /** See the head of the module. Disposing of it removes everything but a diff that is to stay. */
 export class MountedCluster implements AsyncDisposable {
@@ -102,7 +107,7 @@ export class MountedCluster implements AsyncDisposable {
    */
   static async open(request: ClusterRequest): Promise<MountedCluster> {
     requireFree(withoutRestoreCommand(request.settings ?? {}));
-    const name = nameToMount(request.source);
+    const name = withChosenBackup(nameToMount(request.source));
     const workPath = absolutePath(request.workPath ?? WORK_DIRECTORY);
     await removeLeftovers(workPath);
     const cluster = new MountedCluster(request, name, RunDirectory.create(workPath));
@@ -121,7 +126,7 @@ export class MountedCluster implements AsyncDisposable {
     this.#directory.furnish(this.#owner);
     signal?.throwIfAborted();
     this.#tell("mounting");
-    this.#mount = await mount(this.#request.source, {
+    this.#mount = await mount(this.sourceName, {
       mountPath: this.#directory.mountPath,
       diffPath: this.diffPath,
       credentials,
@@ -131,6 +136,11 @@ export class MountedCluster implements AsyncDisposable {
     this.#major = readMajorVersion(this.dataDirectory, this.#request.source);
     const { binDirectory: directory, programPath: path } = this.#request;
     this.#binaries = findServer(this.#major, { directory, path });
+  }
+
+  /** Name of the source, where nothing is left to be chosen any more. */
+  get sourceName(): string {
+    return formatSourceName(this.#name);
   }
 
   /** Programs of the server's version. */
@@ -207,6 +217,15 @@ export class MountedCluster implements AsyncDisposable {
     });
   }
 
+  /** What of the source could not be read so far, each once: what the mount has logged of it. */
+  readFailures(): string[] {
+    const path = defaultLogPath(this.diffPath);
+    const text = new TextDecoder().decode(readWholeFile(path, LOG_SIZE_MAX));
+    const details = [...text.matchAll(/ request failed detail=("(?:[^"\\]|\\.)*")/gu)]
+      .map(([, detail]) => (JSON.parse(detail!) as string).replace(/^\w+ of node \d+: /u, ""));
+    return [...new Set(details)];
+  }
+
   /** Stops the server in good order; the mount stays. */
   async stop(): Promise<void> {
     await this.#server?.stop("fast");
@@ -272,6 +291,13 @@ export class MountedCluster implements AsyncDisposable {
       this.#tell(line.slice("LOG:  ".length));
     }
   }
+}
+
+/** Mount and archive are to be those of one backup, whatever is made meanwhile. */
+function withChosenBackup(name: RecognisedName): RecognisedName {
+  if (name.kind !== "pgpro") return name;
+  const { store, instance, backupId } = findNamedBackup(name.place, name.item);
+  return { ...name, place: store, item: `${instance}/${backupId}` };
 }
 
 function withoutRestoreCommand(settings: PostgresSettings): PostgresSettings {

@@ -1,0 +1,26 @@
+/**
+ * Forms of reports that are written to files.
+ *
+ * @module
+ */
+
+import type { DrillReport } from "../report.ts";
+import { formatHtml } from "./html.ts";
+import { formatJunit } from "./junit.ts";
+import { formatPrometheus } from "./prometheus.ts";
+import { formatText } from "./text.ts";
+
+/** Makes a file of the drills of one run. */
+export type FormatReports = (reports: readonly DrillReport[]) => string;
+
+/** The forms by their names. */
+export const REPORT_FORMS = {
+  text: (reports) => reports.map(formatText).join("\n"),
+  json: (reports) => JSON.stringify(reports, null, 2) + "\n",
+  junit: formatJunit,
+  prometheus: formatPrometheus,
+  html: formatHtml,
+} as const satisfies Record<string, FormatReports>;
+
+/** Name of a form. */
+export type ReportForm = keyof typeof REPORT_FORMS;
