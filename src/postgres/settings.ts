@@ -2,9 +2,9 @@
  * Settings with which a server may start on anybody's data directory: it reaches nobody, nobody
  * but its user reaches it, and it needs nothing of the host that the data come from.
  *
- * They are given on the command line, which counts more than `postgresql.auto.conf`; the other
- * configuration file of the data directory is not read at all. It may lie elsewhere, include
- * others, and name libraries, certificates, languages and directories that only its host has.
+ * They are given on the command line, and the configuration files of the data directory are not
+ * read. They may lie elsewhere, include others, and name libraries, certificates, languages and
+ * directories that only their host has.
  *
  * @module
  */

@@ -15,6 +15,7 @@ import {
   type ClusterOptions,
   parseClusterRequest,
 } from "../options/cluster_options.ts";
+import { SOURCE_ARGUMENT } from "../sources/source_options.ts";
 import { EndSignals } from "../terminal/end_signals.ts";
 import { StatusLine } from "../terminal/status_line.ts";
 import type { ReportForm } from "#src/usecases/drill/report/forms.ts";
@@ -43,7 +44,7 @@ export const drillCommand: CommandModule<DrillOptions> = {
       .description(
         "Prove that backups can be restored: start PostgreSQL on each in place, check everything",
       )
-      .argument("<source...>", "backups, archives, snapshots: [KIND:]PLACE[#ITEM]");
+      .argument("<source...>", SOURCE_ARGUMENT);
     addCheckOptions(command);
     addClusterOptions(command).addOption(formatOption());
     return addHelpNotes(command, {

@@ -14,6 +14,7 @@ import {
   parseClusterRequest,
 } from "../options/cluster_options.ts";
 import { StatusLine } from "../terminal/status_line.ts";
+import { SOURCE_ARGUMENT } from "../sources/source_options.ts";
 import { EndSignals } from "../terminal/end_signals.ts";
 
 interface RunOptions extends FormatOptions, ClusterOptions {
@@ -30,7 +31,7 @@ export const runCommand: CommandModule<RunOptions> = {
       .description(
         "Start PostgreSQL on a backup in place, run a command beside it, and remove everything",
       )
-      .argument("<source>", "backup, archive, snapshot or directory: [KIND:]PLACE[#ITEM]")
+      .argument("<source>", SOURCE_ARGUMENT)
       .argument("[command...]", "behind --: program and arguments (default: psql)")
       .option("--writable", "transactions may write; else only those that ask for it");
     addClusterOptions(command).addOption(formatOption());

@@ -91,7 +91,8 @@ function withoutPasswords(context: CommandContext): CommandContext {
   };
 }
 
-function askPasswordOf(repository: ServerRepository, { terminal }: CommandContext) {
+/** Asks for the password of a server at the terminal. @returns undefined without a terminal */
+export function askPasswordOf(repository: ServerRepository, { terminal }: CommandContext) {
   const kind = repository.token === undefined ? "Password for" : "Secret of";
   return askPassword(terminal, `${kind} "${authIdOf(repository)}": `);
 }

@@ -12,10 +12,16 @@ import type {
   RecoveryChoice,
 } from "#src/usecases/server_on_source/mounted_cluster.ts";
 import { type CommandContext, wholeNumber } from "../command.ts";
+import { ownMountCredentials } from "../sources/own_mount.ts";
+import {
+  addSourceOptions,
+  SOURCE_ENVIRONMENT,
+  type SourceOptions,
+} from "../sources/source_options.ts";
 import { parseSetting } from "./mount_options.ts";
 
 /** Values of {@link addClusterOptions}. */
-export interface ClusterOptions {
+export interface ClusterOptions extends SourceOptions {
   readonly dataDir?: string;
   readonly pgBin?: string;
   readonly workDir?: string;
@@ -35,12 +41,13 @@ const SECONDS_MAX = 7 * 86_400;
 
 /** Environment variables of such commands, for their help. */
 export const CLUSTER_ENVIRONMENT: Readonly<Record<string, string>> = {
+  ...SOURCE_ENVIRONMENT,
   PATH: "where programs of PostgreSQL are searched besides the usual places",
 };
 
 /** Adds what says how a server is started on a source. */
 export function addClusterOptions(command: Command): Command {
-  return command
+  return addSourceOptions(command)
     .option("--data-dir <path>", "the data directory inside of the source, where that is more")
     .option("--pg-bin <dir>", "directory of the server's programs; else the usual places, and PATH")
     .option("--work-dir <dir>", "where mount, changes and socket are meanwhile (default: /var/tmp)")
@@ -69,6 +76,7 @@ export function parseClusterRequest(
   const { startTimeout } = options;
   return {
     source,
+    credentials: ownMountCredentials(options, context),
     dataDirectory: options.dataDir,
     binDirectory: options.pgBin,
     programPath: context.environment("PATH"),

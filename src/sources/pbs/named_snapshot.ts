@@ -9,6 +9,7 @@ import { absolutePath } from "#src/io/absolute_path.ts";
 import { isDirectory } from "#src/io/files/files.ts";
 import { connectStore, type ServerConnection } from "#src/pbs/client/open_server.ts";
 import { parseRepository, type ServerRepository } from "#src/pbs/client/repository.ts";
+import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
 import type { SnapshotInfo } from "#src/pbs/snapshot_types.ts";
 import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
@@ -81,10 +82,17 @@ async function connect(
   credentials: Credentials | undefined,
 ): Promise<ServerConnection> {
   if (credentials?.connectServer !== undefined) return await credentials.connectServer(server);
-  const { user, token, host, port, store } = server;
+  return connectStore({ login: await loginTo(server, credentials), store: server.store });
+}
+
+/** How somebody logs in to a server. @throws {AuthError} `password` when nobody says it */
+export async function loginTo(
+  { user, token, host, port }: ServerRepository,
+  credentials: Credentials | undefined,
+): Promise<ServerLogin> {
   const authId = token === undefined ? user : `${user}!${token}`;
   const login = await credentials?.serverLogin?.({ host, port, authId });
-  if (login !== undefined) return connectStore({ login, store });
+  if (login !== undefined) return login;
   throw new AuthError(`Cannot log in to ${host} as ${authId}: nobody gives a password`, {
     code: "password",
     hint: "Give credentials with serverLogin()",

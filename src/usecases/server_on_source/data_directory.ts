@@ -12,6 +12,9 @@ import type { Owner } from "#src/tree/shown_tree.ts";
 
 /** Files of the former server that would tell the new one what to do. */
 const FORMER_FILES = ["postmaster.pid", "standby.signal", "recovery.signal"];
+/** Is read whatever the command line says; a value that this host does not know is too much. */
+const FORMER_SETTINGS = "postgresql.auto.conf";
+const SETTINGS_ASIDE = "postgresql.auto.conf.backup";
 const RECOVERY_SIGNAL = "recovery.signal";
 const VERSION_FILE = "PG_VERSION";
 const VERSION_SIZE_MAX = 64;
@@ -71,12 +74,23 @@ export function prepareDataDirectory(
   host.unwrap(host.stat(path, stat), "stat", path);
   if ((stat.mode & FOREIGN_MODE) !== 0) host.unwrap(host.chmod(path, OWN_MODE), "chmod", path);
   for (const name of FORMER_FILES) removeFile(`${path}/${name}`);
+  moveIfThere(`${path}/${FORMER_SETTINGS}`, `${path}/${SETTINGS_ASIDE}`);
   if (!recovers) return;
   writeNewFile(`${path}/${RECOVERY_SIGNAL}`, new Uint8Array(0), {
     mode: 0o600,
     owner,
     isDurable: false,
   });
+}
+
+/** Puts back the settings of the backup, for whoever mounts the changes later. @throws {OsError} */
+export function restoreSettings(path: string): void {
+  moveIfThere(`${path}/${SETTINGS_ASIDE}`, `${path}/${FORMER_SETTINGS}`);
+}
+
+function moveIfThere(from: string, to: string): void {
+  const result = host.rename(from, to);
+  if (result !== -host.Errno.ENOENT) host.unwrap(result, "rename", from);
 }
 
 /**

@@ -30,7 +30,12 @@ import { defaultLogPath } from "../mounting/mount_request.ts";
 import { nameToMount } from "../mounting/named_source.ts";
 import type { Owner } from "#src/tree/shown_tree.ts";
 import { type Mount, mount } from "../mounting/thread/mount.ts";
-import { dataDirectoryOwner, prepareDataDirectory, readMajorVersion } from "./data_directory.ts";
+import {
+  dataDirectoryOwner,
+  prepareDataDirectory,
+  readMajorVersion,
+  restoreSettings,
+} from "./data_directory.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { RunDirectory, WORK_DIRECTORY } from "./run_directory.ts";
 import { findWalArchive, type WalArchive } from "./wal_archive.ts";
@@ -234,6 +239,7 @@ export class MountedCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // What is thrown away needs no checkpoint.
     await this.#server?.stop(this.#isThrowaway ? "immediate" : "fast");
+    if (!this.#isThrowaway && this.#server !== undefined) restoreSettings(this.dataDirectory);
     await this.#feed?.[Symbol.asyncDispose]();
     await this.#mount?.unmount({ whenBusy: "detach" });
     this.#mount = undefined;

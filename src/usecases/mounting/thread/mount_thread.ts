@@ -9,12 +9,15 @@
 
 import * as host from "#ffi/libc/calls.ts";
 import type { MountedFileSystem } from "#src/mount/mount.ts";
+import type { ServerConnection } from "#src/pbs/client/open_server.ts";
+import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import type { Credentials, NamedServer } from "#src/sources/source.ts";
 import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
 import type { MountFrame } from "../mount_frame.ts";
 import { MountLife } from "../mount_life.ts";
 import { namedSourceToMount } from "../named_source.ts";
+import { workerUrl } from "../../threads.ts";
 import type { FromMountThread, MountThreadStart, ToMountThread } from "./thread_messages.ts";
 
 /** Mounts, serves until the mount has ended, and says so. Never throws. */
@@ -73,6 +76,17 @@ class ThreadFrame implements MountFrame, Credentials {
     this.#login = Promise.withResolvers();
     this.send({ type: "login-wanted", server });
     return this.#login.promise;
+  }
+
+  /** Connects by a thread of this program: that of the library is a file, which may not be here. */
+  async connectServer(server: ServerRepository): Promise<ServerConnection> {
+    const [{ connectStore }, { loginTo }, { networkThreadFrom }] = await Promise.all([
+      import("#src/pbs/client/open_server.ts"),
+      import("#src/sources/pbs/named_snapshot.ts"),
+      import("#src/threads/network_thread.ts"),
+    ]);
+    const login = await loginTo(server, this);
+    return connectStore({ login, store: server.store, spawn: networkThreadFrom(workerUrl()) });
   }
 
   #receive(message: ToMountThread): void {
