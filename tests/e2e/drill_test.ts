@@ -1,6 +1,7 @@
 /** `pbkfs drill`: green on what is sound, red with the place on what is not. */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import type { DrillReport, Finding } from "#src/usecases/drill/report.ts";
 import { pageChecksum } from "#src/pgprobackup/format/page_checksum.ts";
 import {
@@ -10,6 +11,7 @@ import {
 } from "#tests/support/pgprobackup_fixtures.ts";
 import { serverBinaries } from "#tests/support/postgres_binaries.ts";
 import { RunningCommand } from "#tests/support/process.ts";
+import { SmallDisk } from "#tests/support/small_disk.ts";
 import { lastBackupOf, RUN_TIMEOUT_MS, RunPlace } from "./_run_place.ts";
 
 /** Of fixture `a`: its backups, and the file of pgbench_accounts, which each of them has. */
@@ -260,3 +262,25 @@ function killIfRunning(pid: number): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
+
+Deno.test({
+  name: "a drill whose disk is full is red, and removes everything",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const source = (await lastBackupOf("a-stream-none"))!;
+    for (const sizeMib of [2, 24]) {
+      using place = new RunPlace();
+      await using disk = await SmallDisk.create(sizeMib);
+      // Servers run as another user.
+      for (const path of [disk.path, dirname(disk.path)]) Deno.chmodSync(path, 0o755);
+      const sql = place.home.join("fill.sql");
+      Deno.writeTextFileSync(sql, "create table big as select generate_series(1, 2000000)");
+      const options = ["--work-dir", disk.path, "--sql", sql];
+      const { stdout, stderr, code } = await place.run("drill", source, ...options);
+      assert.equal(code, 1, stdout);
+      assert.match(stdout + stderr, /No space left on device|ENOSPC/);
+      const left = [...Deno.readDirSync(disk.path)].map(({ name }) => name);
+      assert.deepEqual(left.filter((name) => name !== "lost+found"), [], `${sizeMib} MiB`);
+    }
+  },
+});
