@@ -6,13 +6,14 @@
  *     deno task bench pxar
  *     deno task bench chunking
  *     deno task bench pbs [chunks] [library] [program] [memory]
+ *     deno task bench run
  *     deno task bench network [transport] [program] [mounts] [memory] [--size MIB] [--memory-size MIB]
  *     deno task bench restore [THREADS]
  *
  * The second form measures each step anew, beside an executable of before (`compare/`), the third
  * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
- * and datastores (`pbs.ts`), the sixth what the network adds (`network/`), the last
- * restores (`restore/`).
+ * and datastores (`pbs.ts`), the others a server for one command (`run.ts`), what the network adds
+ * (`network/`), and restores (`restore/`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
  * database; without arguments the shared sample of scale 20 is taken. Prints a table;
@@ -37,6 +38,7 @@ import { Report } from "./report.ts";
 import { benchmarkRequestCost } from "./mount/request_cost.ts";
 import { benchmarkRestore } from "./restore/main.ts";
 import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "./mount/sample.ts";
+import { benchmarkRun } from "./run.ts";
 import { benchmarkScale } from "./mount/scale.ts";
 
 const CHECKOUT = new URL("../../", import.meta.url).pathname;
@@ -113,5 +115,6 @@ if (import.meta.main) {
   else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "restore") await benchmarkRestore(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "network") await benchmarkNetwork(CHECKOUT, Deno.args.slice(1));
+  else if (Deno.args[0] === "run") await benchmarkRun(CHECKOUT);
   else await main(Deno.args);
 }

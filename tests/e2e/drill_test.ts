@@ -6,6 +6,7 @@ import type { DrillReport, Finding } from "#src/usecases/drill/report.ts";
 import { pageChecksum } from "#src/pgprobackup/format/page_checksum.ts";
 import {
   copyCatalog,
+  fixtureBackupIds,
   pgprobackupFixture,
   pgprobackupFixtureNames,
 } from "#tests/support/pgprobackup_fixtures.ts";
@@ -175,6 +176,26 @@ function swapIndexEntries(path: string): void {
   bytes.set(page, stored + PAGE_HEADER_SIZE);
   Deno.writeFileSync(path, bytes);
 }
+
+Deno.test("a drill is red where the archive has a damaged file of WAL", async () => {
+  const fixture = await pgprobackupFixture("e-archive-zlib");
+  if (fixture === undefined) return;
+  using place = new RunPlace();
+  const catalog = place.home.join("catalog");
+  copyCatalog(fixture.catalog, catalog);
+  const archive = `${catalog}/wal/main`;
+  const segments = [...Deno.readDirSync(archive)].map(({ name }) => name)
+    .filter((name) => /^[0-9A-F]{24}\.gz$/u.test(name)).sort();
+  const last = `${archive}/${segments.at(-1)}`;
+  Deno.truncateSync(last, Deno.statSync(last).size - 100);
+  // To the end of the first backup it is not needed.
+  const source = `${catalog}#main/${fixtureBackupIds(fixture)[0]}`;
+  const options = ["--no-amcheck", "--pages", "0"];
+  assert.equal((await drill(place, source, ...options)).outcome, "passed");
+  const report = await drill(place, source, "--recovery-target", "latest", ...options);
+  assert.equal(outcomes(report)["start"], "failed");
+  assert.ok(findingsOf(report, "start")[0]!.message.includes(last), JSON.stringify(report));
+});
 
 Deno.test("a drill runs assertions, dumps everything, and writes reports in all forms", async () => {
   using place = new RunPlace();

@@ -13,7 +13,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { readWholeFile } from "#src/io/files/whole_file.ts";
 import { findServer, type ServerBinaries } from "#src/postgres/binaries.ts";
-import { PostgresServer, type ServerUser } from "#src/postgres/server.ts";
+import { PostgresServer, type ServerStart, type ServerUser } from "#src/postgres/server.ts";
 import {
   type PostgresSettings,
   type RecoveryRequest,
@@ -180,11 +180,6 @@ export class MountedCluster implements AsyncDisposable {
     return this.#recovery?.target;
   }
 
-  /** What could not be read of the archive. */
-  get walFailure(): unknown {
-    return this.#feed?.failure;
-  }
-
   #recovery: RecoveryRequest | undefined;
 
   /**
@@ -201,7 +196,7 @@ export class MountedCluster implements AsyncDisposable {
     const recovers = this.#recovery !== undefined;
     prepareDataDirectory(this.dataDirectory, this.#mountPath, recovers, this.#owner);
     this.#tell("starting the server");
-    this.#server = await PostgresServer.start({
+    const start: ServerStart = {
       binaries: this.binaries,
       dataDirectory: this.dataDirectory,
       settings: safeSettings({
@@ -219,7 +214,13 @@ export class MountedCluster implements AsyncDisposable {
       timeoutMs: startTimeoutMs,
       signal,
       onLine: (line) => this.#tellLine(line),
-    });
+    };
+    try {
+      this.#server = await PostgresServer.start(start);
+    } catch (error) {
+      // What the server says of it is only that it got no more WAL.
+      throw this.#feed?.failure ?? error;
+    }
   }
 
   /** What of the source could not be read so far, each once: what the mount has logged of it. */

@@ -6,10 +6,8 @@
  * @module
  */
 
-import { showMessage } from "#src/bytes/quoting.ts";
 import { shellWord } from "#src/bytes/shell_word.ts";
 import * as host from "#ffi/libc/calls.ts";
-import { logger } from "#src/log/logger.ts";
 import type { Owner } from "#src/tree/shown_tree.ts";
 
 /** Where WAL comes from. */
@@ -19,16 +17,15 @@ export interface WalSource {
    *
    * @param name of a segment, or of the history of a timeline
    * @returns false when the archive has no such file
+   * @throws what is wrong with a file that is there
    */
-  fetch(name: string, targetPath: string): Promise<boolean>;
+  fetch(name: string, targetPath: string): boolean;
 }
 
 const FIFO_MODE = 0o010600;
 const REQUEST_SIZE_MAX = 4096;
 /** Names that a server asks for: segments, histories, and what a backup leaves in an archive. */
 const WAL_NAME = /^[0-9A-F]{8}(?:[0-9A-F]{16}(?:\.partial|\.[0-9A-F]{8}\.backup)?|\.history)$/u;
-
-const log = logger("drill");
 
 /** Answers a server until it is disposed of. */
 export class WalFeed implements AsyncDisposable {
@@ -55,8 +52,10 @@ export class WalFeed implements AsyncDisposable {
     this.#requests = makeFifo(request!, owner);
     this.#answers = makeFifo(answer!, owner);
     const word = (place: string) => shellWord(place).replaceAll("%", "%%");
-    this.command = `echo "%f" > ${word(request!)} && read -r found < ${word(answer!)} && ` +
-      `test "$found" = yes && mv ${word(file!)} "%p"`;
+    // For the server 1 is the end of the archive, which it goes on from; 126 is the end of it.
+    this.command =
+      `echo "%f" > ${word(request!)} && read -r found < ${word(answer!)} || exit 126; ` +
+      `case "$found" in yes) mv ${word(file!)} "%p" || exit 126;; no) exit 1;; *) exit 126;; esac`;
     this.#ended = this.#serve();
   }
 
@@ -66,29 +65,26 @@ export class WalFeed implements AsyncDisposable {
       const count = await this.#requests.read(bytes);
       if (this.#isEnding || count === null) return;
       const name = new TextDecoder().decode(bytes.subarray(0, count)).trimEnd();
-      const isThere = await this.#fetch(name);
-      await this.#answers.write(new TextEncoder().encode(isThere ? "yes\n" : "no\n"));
+      await this.#answers.write(new TextEncoder().encode(`${this.#fetch(name)}\n`));
     }
   }
 
-  async #fetch(name: string): Promise<boolean> {
-    if (!WAL_NAME.test(name)) return false;
+  #fetch(name: string): "yes" | "no" | "damaged" {
     try {
-      const isThere = await this.#source.fetch(name, this.#filePath);
-      if (isThere && this.#owner !== undefined) {
+      // Whatever else a server may ask for, an archive does not have it.
+      if (!WAL_NAME.test(name) || !this.#source.fetch(name, this.#filePath)) return "no";
+      if (this.#owner !== undefined) {
         const { uid, gid } = this.#owner;
         host.unwrap(host.lchown(this.#filePath, uid, gid), "chown", this.#filePath);
       }
-      return isThere;
+      return "yes";
     } catch (error) {
-      // The server goes on without it, or says that it cannot.
-      log.error("WAL not read", { name: showMessage(name), error });
       this.failure = error;
-      return false;
+      return "damaged";
     }
   }
 
-  /** Why a file of the archive could not be read, where one could not. */
+  /** Why a file of the archive could not be given, where one could not: the server has ended. */
   failure: unknown;
 
   async [Symbol.asyncDispose](): Promise<void> {
