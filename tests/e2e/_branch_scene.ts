@@ -5,7 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import { runCommand } from "#tests/support/process.ts";
+import { pbkfsCommand } from "#tests/support/pbkfs.ts";
+import { type CommandOptions, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { pbkfs } from "./_archive_mount.ts";
 
@@ -63,9 +64,19 @@ export class BranchScene implements AsyncDisposable {
   }
 }
 
+const TIMEOUT_MS = 60_000;
+
 /** Runs the program, which must succeed. @returns what it printed */
-export async function must(args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await pbkfs(args);
+export async function must(
+  args: readonly string[],
+  options: Pick<CommandOptions, "env"> = {},
+): Promise<string> {
+  const command = pbkfsCommand(args);
+  const { code, stdout, stderr } = await runCommand(command, {
+    ...options,
+    timeoutMs: TIMEOUT_MS,
+    check: false,
+  });
   assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
   return stdout;
 }

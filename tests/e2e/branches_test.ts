@@ -9,6 +9,7 @@ import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { BranchScene, must, refuses } from "./_branch_scene.ts";
+import { mustPbs, ServedStore } from "./_served_store.ts";
 
 const IS_ROOT = Deno.uid() === 0;
 const SPARSE_SIZE = 40_000_000;
@@ -121,6 +122,32 @@ Deno.test("A branch of a diff that lost WAL is refused, and one that lost WAL is
   await refuses(scene.branchArguments("b", "a"), /previously mounted with --no-wal/);
   await refuses(scene.branchArguments("a", "parent"), /previously mounted with --no-wal/);
   await must(["branch", "rm", scene.diff("a")]);
+});
+
+Deno.test("A branch of a diff over an encrypted snapshot on a server is let in as its parent is", async () => {
+  await using served = await ServedStore.start();
+  await using scene = new BranchScene();
+  const tree = scene.home.join("tree");
+  Deno.mkdirSync(tree);
+  Deno.writeTextFileSync(`${tree}/old`, "old\n");
+  const key = scene.home.join("key");
+  await mustPbs(["key", "create", key, "--kdf", "none"]);
+  await served.must(["backup", `root.pxar:${tree}`, "--backup-id", "it", "--keyfile", key]);
+  const environment = { env: served.environment };
+  const source = `pbs:${served.repository}#host/it/latest/root.pxar`;
+  const place = [source, scene.root("parent"), "-d", scene.diff("parent")];
+  await must(["mount", ...place, "--keyfile", key], environment);
+  Deno.writeTextFileSync(`${scene.root("parent")}/new`, "new\n");
+  await scene.unmount("parent");
+  await refuses(scene.branchArguments("a", "parent"), /password|log in|encrypt/i);
+  await must(scene.branchArguments("a", "parent", ["--keyfile", key]), environment);
+  assert.equal(Deno.readTextFileSync(`${scene.root("a")}/old`), "old\n");
+  assert.equal(Deno.readTextFileSync(`${scene.root("a")}/new`), "new\n");
+  const read = ["mount", scene.diff("parent"), scene.root("read"), "--keyfile", key];
+  await must(read, environment);
+  assert.equal(Deno.readTextFileSync(`${scene.root("read")}/old`), "old\n");
+  const info = await must(["info", scene.diff("parent"), "--keyfile", key], environment);
+  assert.match(info, /Name: diff:/);
 });
 
 const KILLS = 10;

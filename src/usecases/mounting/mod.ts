@@ -11,3 +11,15 @@ export type { Setting } from "./server_settings.ts";
 export type { EndOptions } from "#src/mount/mount.ts";
 export type { Credentials, NamedServer } from "#src/sources/source.ts";
 export { LOG_LEVELS, type LogLevelName } from "#src/log/level.ts";
+export {
+  describeBranches,
+  type DiffRecord,
+  type DiffState,
+  flatten,
+} from "../branches/branch_tree.ts";
+export {
+  forgetMissingBranches,
+  removeBranches,
+  type RemovedBranch,
+} from "../branches/branch_removal.ts";
+export type { BranchEntry, DiffIdentity } from "#src/overlay/branches.ts";
