@@ -42,7 +42,10 @@ export interface DiffIdentity {
 
 /** A branch as its parent knows it. */
 export interface BranchEntry extends DiffIdentity {
-  /** It is where it was last, or that cannot be seen from here. */
+  /**
+   * It is where it was last, as a branch of this diff and not of the one that this is a copy of; or
+   * that cannot be seen from here.
+   */
   readonly isThere: boolean;
 }
 
@@ -69,7 +72,7 @@ export function listBranches(diffPath: string): BranchEntry[] {
   try {
     return readHostDirectory(fd).map(({ name }) => name)
       .filter((name) => v.is(uuid, name))
-      .map((bindingId) => readEntry(`${directory}/${bindingId}`, bindingId))
+      .map((bindingId) => readEntry(diffPath, bindingId))
       .filter((entry) => entry !== undefined)
       .toSorted((one, other) => one.path < other.path ? -1 : 1);
   } finally {
@@ -78,26 +81,37 @@ export function listBranches(diffPath: string): BranchEntry[] {
 }
 
 /** @returns undefined where it was removed meanwhile, or is no entry */
-function readEntry(path: string, bindingId: string): BranchEntry | undefined {
+function readEntry(diffPath: string, bindingId: string): BranchEntry | undefined {
   let value: unknown;
   try {
+    const path = `${diffPath}/${BRANCHES_DIRECTORY_NAME}/${bindingId}`;
     value = JSON.parse(readSmallTextFile(path) ?? "null");
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
   if (!v.is(EntrySchema, value)) return undefined;
   const place = { path: value.path, bindingId };
-  return { ...place, isThere: isThere(place) };
+  return { ...place, isThere: isThere(place, diffPath) };
 }
 
-function isThere({ path, bindingId }: DiffIdentity): boolean {
+function isThere(branch: DiffIdentity, parentPath: string): boolean {
   try {
-    return refuseForeign(path)?.binding_id === bindingId;
+    const binding = bindingAt(branch);
+    const parent = binding && parentOf(binding);
+    if (parent === undefined) return binding !== undefined;
+    // Where its parent was moved to is said when it is mounted the next time.
+    return parent.path === parentPath || bindingAt(parent) === undefined;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     // What cannot be read may be it.
     return !(error instanceof StateError);
   }
+}
+
+/** The record of a diff, if it is where it was. */
+function bindingAt({ path, bindingId }: DiffIdentity): Binding | undefined {
+  const binding = refuseForeign(path);
+  return binding?.binding_id === bindingId ? binding : undefined;
 }
 
 /**
@@ -107,7 +121,7 @@ function isThere({ path, bindingId }: DiffIdentity): boolean {
  */
 export function recordBranch(parentPath: string, { path, bindingId }: DiffIdentity): void {
   const directory = `${parentPath}/${BRANCHES_DIRECTORY_NAME}`;
-  if (readEntry(`${directory}/${bindingId}`, bindingId)?.path === path) return;
+  if (readEntry(parentPath, bindingId)?.path === path) return;
   const parent = new host.HostStat();
   host.unwrap(host.stat(parentPath, parent), "stat", parentPath);
   const { uid, gid } = parent;

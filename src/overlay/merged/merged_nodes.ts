@@ -34,6 +34,7 @@ import {
 } from "../lower_reference.ts";
 import { type DiffIndex, NodeField, ROOT_NODE, Shape, WHITEOUT_NODE } from "./diff_index.ts";
 import type { HeaderReader, ReadHeader } from "./header_reader.ts";
+import { seekHostFile } from "./host_holes.ts";
 import { commonRanges, lowerRanges, PartialContent, type PartialShape } from "./partial_content.ts";
 
 /** What all nodes of a tree share; the origin of those of the diff. */
@@ -332,6 +333,8 @@ class WholeFile extends ChangedNode implements FileNode {
         offset >= size
           ? 0
           : pool.get(path).readAt(target, start, Math.min(count, size - offset), offset),
+      nextData: (offset) => seekHostFile(path, offset, size, false),
+      nextHole: (offset) => seekHostFile(path, offset, size, true),
       close() {},
     };
   }

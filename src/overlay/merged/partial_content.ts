@@ -10,6 +10,7 @@ import type { SourcePool } from "#src/io/source_pool.ts";
 import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { type ByteRange, type FileContent, type FileNode, seekContent } from "#src/tree/node.ts";
 import { BLOCK_SIZE, layoutFromDataOffset } from "../partial_file.ts";
+import { seekHostFile } from "./host_holes.ts";
 
 /** What is known of a partial file without its maps. */
 export interface PartialShape {
@@ -134,9 +135,8 @@ export class PartialContent implements FileContent {
     const { size } = this.#facts;
     for (let position = offset; position < size;) {
       const { isInDiff, end } = this.#map.runAt(position);
-      if (isInDiff) return position;
-      const visibleEnd = Math.min(this.#facts.visibleBytes, end);
-      const found = position < visibleEnd ? this.#seekLower(position, visibleEnd, false) : end;
+      const visibleEnd = isInDiff ? end : Math.min(this.#facts.visibleBytes, end);
+      const found = position < visibleEnd ? this.#seek(isInDiff, position, visibleEnd, false) : end;
       if (found < visibleEnd) return found;
       position = end;
     }
@@ -147,16 +147,21 @@ export class PartialContent implements FileContent {
     const { size } = this.#facts;
     for (let position = offset; position < size;) {
       const { isInDiff, end } = this.#map.runAt(position);
-      if (!isInDiff) {
-        const visibleEnd = Math.min(this.#facts.visibleBytes, end);
-        const found = position < visibleEnd
-          ? this.#seekLower(position, visibleEnd, true)
-          : position;
-        if (found < end) return found;
-      }
+      const visibleEnd = isInDiff ? end : Math.min(this.#facts.visibleBytes, end);
+      const found = position < visibleEnd
+        ? this.#seek(isInDiff, position, visibleEnd, true)
+        : position;
+      if (found < end) return found;
       position = end;
     }
     return size;
+  }
+
+  #seek(isInDiff: boolean, offset: number, end: number, isHoleWanted: boolean): number {
+    if (!isInDiff) return this.#seekLower(offset, end, isHoleWanted);
+    const { path, dataOffset } = this.#facts;
+    const [from, to] = [dataOffset + offset, dataOffset + end];
+    return seekHostFile(path, from, to, isHoleWanted) - dataOffset;
   }
 
   #seekLower(offset: number, end: number, isHoleWanted: boolean): number {

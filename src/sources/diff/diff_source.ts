@@ -141,8 +141,8 @@ function lostParent(path: string, branchPath: string): StateError {
     "not-found",
     `Cannot find the diff directory "${path}", over which "${branchPath}" was made`,
     {
-      hint: "What was written can only be read together with it. Where it was moved, mount this " +
-        "one once with its present place",
+      hint: "What was written can only be read together with it. Where it was moved, put a link " +
+        "to it there, or mount this one once with its present place",
       option: "branchOf",
     },
   );

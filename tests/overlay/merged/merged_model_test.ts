@@ -10,7 +10,7 @@ import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { openNativeSource } from "#src/io/files/native_source.ts";
 import { scanDiff } from "#src/overlay/merged/diff_scan.ts";
 import { freeIdBelow, ID_MAX, MergedTree } from "#src/overlay/merged/merged_tree.ts";
-import type { FileNode, MountableTree, Tree } from "#src/tree/node.ts";
+import { type FileNode, type MountableTree, seekContent, type Tree } from "#src/tree/node.ts";
 import { walk } from "#src/tree/walk.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 import {
@@ -40,6 +40,7 @@ function compareTree(tree: Tree, model: Model): void {
     for (const [name] of names) assert.equal(model.files.get(name), model.files.get(path));
     assert.ok(Buffer.from(readFile(node)).equals(Buffer.from(bytes)), path);
     checkKept(node, bytes, path);
+    checkHoles(node, bytes, path);
   }
 }
 
@@ -50,6 +51,19 @@ function readFile(node: FileNode): Uint8Array {
   const count = content.readInto(target, 0, size, 0);
   content.close();
   return target.bytes.slice(0, count);
+}
+
+/** What is said to be a hole is zeros, and holes and data take turns to the end. */
+function checkHoles(node: FileNode, bytes: Uint8Array, path: string): void {
+  const content = node.open();
+  for (let position = 0; position < bytes.length;) {
+    const hole = seekContent(content, position, bytes.length, true);
+    const data = seekContent(content, hole, bytes.length, false);
+    assert.ok(bytes.subarray(hole, data).every((byte) => byte === 0), `${path} at ${hole}`);
+    assert.ok(data > position, `${path} at ${position}`);
+    position = data;
+  }
+  content.close();
 }
 
 /** What is said to be unchanged is. */

@@ -11,6 +11,7 @@ import { LEVELS_MAX } from "#src/sources/diff/diff_source.ts";
 import { openSource } from "#src/sources/mod.ts";
 import { forgetMissingBranches, removeBranches } from "#src/usecases/branches/branch_removal.ts";
 import { describeBranches, type DiffRecord } from "#src/usecases/branches/branch_tree.ts";
+import { runCommand } from "#tests/support/process.ts";
 import { BranchPlace, bytesBelow } from "./_branches.ts";
 
 /** Tries to mount a diff writable, as far as that goes without a source. */
@@ -108,6 +109,34 @@ Deno.test("A branch that was moved is known again once it is used, and read wher
     removeBranches(place.join("a1"));
     await place.change("moved", "root");
     assert.deepEqual(drawn(describeBranches(place.join("root"))), ["root", ["b"], ["moved"]]);
+  });
+});
+
+Deno.test("A copy of a diff has no branches, though it has their list", async () => {
+  await withTree(async (place) => {
+    await runCommand(["cp", "-a", place.join("root"), place.join("copy")], { timeoutMs: 10_000 });
+    const copied = ["copy", ["a: missing"], ["b: missing"]];
+    assert.deepEqual(drawn(describeBranches(place.join("copy"))), copied);
+    assert.equal(forgetMissingBranches(place.join("copy")).length, 2);
+    openForMount(place.join("copy"));
+    assert.throws(() => openForMount(place.join("root")), isState("has-branches"));
+    // They go on with the copy where that is all there is.
+    Deno.removeSync(place.join("root"), { recursive: true });
+    await place.change("b", "copy");
+    assert.equal(await place.read("b"), "b\n");
+    assert.deepEqual(drawn(describeBranches(place.join("copy"))), ["copy", ["b"]]);
+  });
+});
+
+Deno.test("A diff that was moved still knows its branches", async () => {
+  await withTree(async (place) => {
+    Deno.renameSync(place.join("root"), place.join("moved"));
+    await assert.rejects(place.read("a1"), isState("not-found", /\/root", over which ".*\/a" was/));
+    const tree = ["moved", ["a", ["a1"]], ["b"]];
+    assert.deepEqual(drawn(describeBranches(place.join("moved"))), tree);
+    assert.throws(() => openForMount(place.join("moved")), isState("has-branches"));
+    Deno.symlinkSync("moved", place.join("root"));
+    assert.equal(await place.read("a1"), "a1\n");
   });
 });
 
