@@ -60,6 +60,33 @@ function assertSame(actual: string, expected: string): void {
   );
 }
 
+const LINKS = 'cd "$1"; ls; readlink pg_tblspc/1; readlink pg_tblspc/2 || true';
+
+Deno.test("A diff over a copy of a data directory leads out of it no more than its mount does", async () => {
+  await using scene = new BranchScene();
+  const tree = scene.home.join("tree");
+  Deno.mkdirSync(tree);
+  await bash(
+    `cd "$1"; echo 15 >PG_VERSION; mkdir pg_tblspc; ln -s /srv/space pg_tblspc/1
+     echo '1 /srv/space' >tablespace_map; chmod 700 .`,
+    tree,
+  );
+  await must(["mount", tree, scene.root("parent"), "-d", scene.diff("parent")]);
+  const shown = await bash(LINKS, scene.root("parent"));
+  assert.equal(shown, "PG_VERSION\npg_tblspc\nnot in this backup:/srv/space\n");
+  await scene.unmount("parent");
+  await must(["mount", scene.diff("parent"), scene.root("read")]);
+  assert.equal(await bash(LINKS, scene.root("read")), shown);
+  await scene.unmount("read");
+  // What was made in the parent itself leads out of the branch.
+  await scene.mountAgain("parent");
+  Deno.symlinkSync("/srv/other", `${scene.root("parent")}/pg_tblspc/2`);
+  await scene.unmount("parent");
+  await scene.mountBranch("a", "parent");
+  const branch = await bash(LINKS, scene.root("a"));
+  assert.equal(branch, `${shown}not in this backup:/srv/other\n`);
+});
+
 /** A diff with one file in it, over a directory. */
 async function makeParent(scene: BranchScene): Promise<void> {
   const tree = scene.home.join("tree");

@@ -22,6 +22,7 @@ import {
 } from "#src/overlay/merged/merged_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { type Owner, ShownTree } from "#src/tree/shown_tree.ts";
+import { findOutwardLinks, InnerLinksTree, type OutwardLinks } from "../inner_links.ts";
 import { formatSourceName, parseSourceName } from "../name.ts";
 import {
   type OpenSourceOptions,
@@ -60,6 +61,8 @@ export interface DiffDescription extends SourceDescription {
   readonly diff: ScannedDiff;
   /** What it was made over. */
   readonly base: SourceDescription;
+  /** What leads out of that, and leads nowhere in a mount over it; undefined: nothing. */
+  readonly outwardLinks: OutwardLinks | undefined;
   /** Who owns the files of that, where it does not show them so itself. */
   readonly baseOwner: Owner | undefined;
   /** Diffs over one another: 1 where the base is none. */
@@ -94,7 +97,7 @@ export async function openDiffSource(request: DiffSourceRequest, level = 1): Pro
   requireOwnWal(profile);
   const base = stack.use(await openBase(reader, request, level));
   const baseOwner = isOverBackup(reader) ? undefined : profile.shown_owner;
-  const described = describe(reader, base.description, baseOwner);
+  const described = describe(reader, base, baseOwner);
   const openTree = () => treeOf(described, base.openTree(), openNativeSource);
   const description = { ...described, content: contentOf(base.description, openTree) };
   const held = stack.move();
@@ -150,9 +153,10 @@ function lostParent(path: string, branchPath: string): StateError {
 
 function describe(
   { path, nonce, binding }: DiffReader,
-  base: SourceDescription,
+  source: Source,
   baseOwner: Owner | undefined,
 ): DiffDescription {
+  const base = source.description;
   const index = scanDiff(path);
   const below = isDiff(base) ? base : undefined;
   return {
@@ -170,9 +174,19 @@ function describe(
       hasExtendedAttributes: binding.xattrs_used,
     },
     base,
+    outwardLinks: outwardLinksOf(source),
     baseOwner,
     levels: below === undefined ? 1 : below.levels + 1,
   };
+}
+
+function outwardLinksOf(base: Source): OutwardLinks | undefined {
+  const tree = base.openTree();
+  try {
+    return findOutwardLinks(tree);
+  } finally {
+    tree.close();
+  }
 }
 
 /** Whether a described source is a diff. */
@@ -219,11 +233,13 @@ export function attachDiff(
 }
 
 function treeOf(
-  { diff, baseOwner: owner }: DiffDescription,
+  { diff, outwardLinks, baseOwner: owner }: DiffDescription,
   base: MountableTree,
   openSource: OpenSource,
 ): MountableTree {
-  const lower = owner === undefined ? base : new ShownTree(base, { withoutAcls: false, owner });
+  // As in the mounts in which the diff was written.
+  const inner = outwardLinks === undefined ? base : new InnerLinksTree(base, outwardLinks);
+  const lower = owner === undefined ? inner : new ShownTree(inner, { withoutAcls: false, owner });
   return new MergedTree(diff, lower, openSource);
 }
 

@@ -32,7 +32,7 @@ import type { MountFrame } from "./mount_frame.ts";
 import { openMountLog } from "./mount_log.ts";
 import { LOG_FILE_NAME, type MountRequest, type WritableRequest } from "./mount_request.ts";
 import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
-import { findOutwardLinks, InnerLinksTree } from "./inner_links.ts";
+import { findOutwardLinks, InnerLinksTree } from "#src/sources/inner_links.ts";
 import { readProfileKeys, requireOwnWal } from "#src/sources/diff/profile_keys.ts";
 import type { MountDescription } from "./served_source.ts";
 import { ShownTree } from "#src/tree/shown_tree.ts";

@@ -14,7 +14,7 @@ import { LateTree } from "#src/tree/late_tree.ts";
 import type { OverlayDescription } from "./diff_life.ts";
 import type { Owner } from "#src/tree/shown_tree.ts";
 import { ShownTree } from "#src/tree/shown_tree.ts";
-import { InnerLinksTree, type OutwardLinks } from "./inner_links.ts";
+import { InnerLinksTree, type OutwardLinks } from "#src/sources/inner_links.ts";
 import { spawnThread } from "../threads.ts";
 
 /** What is mounted, as plain values that are sent to the workers. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { attachSource, NO_WAIT_GATE, openSource } from "#src/sources/mod.ts";
-import { findOutwardLinks, InnerLinksTree } from "#src/usecases/mounting/inner_links.ts";
+import { findOutwardLinks, InnerLinksTree } from "#src/sources/inner_links.ts";
 import { walk } from "#src/tree/walk.ts";
 import { bash } from "#tests/support/everything_tree.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
