@@ -40,6 +40,7 @@ export interface DiffRecord {
   readonly parent: string | null;
   /** The name of what it was made over; null where its record does not tell. */
   readonly over: string | null;
+  /** See {@link DiffState}. */
   readonly state: DiffState;
   /** Where it is mounted; null where it is not, or that is not known. */
   readonly mountPath: string | null;
@@ -49,6 +50,7 @@ export interface DiffRecord {
   readonly createdAt: string | null;
   /** When it was last mounted or unmounted. */
   readonly lastUsedAt: string | null;
+  /** Those that were made over it, by their paths. */
   readonly branches: readonly DiffRecord[];
 }
 

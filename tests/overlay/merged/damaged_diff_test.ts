@@ -15,7 +15,7 @@ import { NONCE, OverlayHarness } from "../harness.ts";
 
 const BLOCK = 8192;
 
-/** A diff in which `d/a` and `d/b` are changed in parts, and `moved` was `e`; changed by `meddle`. */
+/** A diff in which `d/a` and `d/b` are changed in parts, and `moved` was `e`. */
 function withTree(meddle: (data: string) => void, test: (tree: MergedTree) => void): void {
   const diffPath = Deno.makeTempDirSync({ prefix: "pbkfs-damaged-" });
   try {
