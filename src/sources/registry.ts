@@ -11,17 +11,23 @@ import { openNamedDirectory } from "./directory/named_directory.ts";
 import { parseSourceName, type SourceKindName } from "./name.ts";
 import { attachDiff } from "./diff/diff_source.ts";
 import { nameOfBottom, openNamedDiff } from "./diff/named_diff.ts";
-import { openNamedBackup } from "./pgpro/named_backup.ts";
+import { listNamedBackups, openNamedBackup } from "./pgpro/named_backup.ts";
 import { attachPgpro } from "./pgpro/pgpro_source.ts";
 import type { ServerRepository } from "#src/pbs/client/repository.ts";
-import { openNamedSnapshot, serverOf } from "./pbs/named_snapshot.ts";
+import { listNamedParts, openNamedSnapshot, serverOf } from "./pbs/named_snapshot.ts";
 import { attachPbs } from "./pbs/pbs_source.ts";
 import { openNamedArchive } from "./pxar/named_archive.ts";
 import { attachPxar } from "./pxar/pxar_source.ts";
 import { openNamedTar } from "./tar/named_tar.ts";
 import { attachTar } from "./tar/tar_source.ts";
 import { resolveName } from "./recognise.ts";
-import type { OpenSourceOptions, Source, SourceDescription, SourceThread } from "./source.ts";
+import type {
+  OpenSourceOptions,
+  Source,
+  SourceDescription,
+  SourceSummary,
+  SourceThread,
+} from "./source.ts";
 
 /** What there is to a kind. */
 interface SourceKind {
@@ -29,14 +35,23 @@ interface SourceKind {
   open(place: string, item: string | undefined, options: OpenSourceOptions): Promise<Source>;
   /** Opens what another thread has described. */
   attach(description: SourceDescription, thread: SourceThread): MountableTree;
+  /**
+   * What there is at a place, as far as the item says; undefined where that names one source.
+   * Default: a place is one source.
+   */
+  list?(
+    place: string,
+    item: string | undefined,
+    options: OpenSourceOptions,
+  ): Promise<SourceSummary[] | undefined>;
   /** The server that a place is on. Default: it is on none. */
   serverOf?(place: string): ServerRepository | undefined;
 }
 
 const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
-  pgpro: { open: openNamedBackup, attach: attachPgpro },
+  pgpro: { open: openNamedBackup, attach: attachPgpro, list: listNamedBackups },
   pxar: { open: openNamedArchive, attach: attachPxar },
-  pbs: { open: openNamedSnapshot, attach: attachPbs, serverOf },
+  pbs: { open: openNamedSnapshot, attach: attachPbs, list: listNamedParts, serverOf },
   tar: { open: openNamedTar, attach: attachTar },
   dir: { open: openNamedDirectory, attach: attachDirectory },
   diff: {
@@ -75,6 +90,21 @@ const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
 export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<Source> {
   const { kind, place, item } = resolveName(parseSourceName(text));
   return await KINDS[kind].open(place, item, options);
+}
+
+/**
+ * Lists what there is where a name leads to several sources: a catalog, a datastore, a part of one.
+ * Nothing is opened that would take a key.
+ *
+ * @returns undefined where the name is that of one source
+ * @throws what {@link openSource} throws of a name
+ */
+export async function listSources(
+  text: string,
+  options: OpenSourceOptions = {},
+): Promise<SourceSummary[] | undefined> {
+  const { kind, place, item } = resolveName(parseSourceName(text));
+  return await KINDS[kind].list?.(place, item, options);
 }
 
 /**

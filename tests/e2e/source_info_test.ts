@@ -61,12 +61,9 @@ Deno.test("a mistyped name is answered with the nearest one, and with what there
     [`catlog#directory/${id}`, /Did you mean ".*\/catalog"\?/],
     [`catalog#directry/${id}`, /Did you mean "directory"\?/],
     [`catalog#directory/${id.slice(0, 5)}`, new RegExp(`Did you mean "directory/${id}"\\?`)],
-    [`catalog#directory`, new RegExp(`one of: directory/${id}`)],
     ["store#host/y/latest/root.pxar", /Did you mean "host\/x\/latest"\?/],
     ["store#host/x/2023-11-14T22:13:21Z/root.pxar", new RegExp(`Did you mean "${SNAPSHOT}"\\?`)],
     ["store#host/x/2023-11-14/root.pxar", new RegExp(`There is: ${SNAPSHOT}`)],
-    ["store#host/x/latest", /there is: host\/x\/latest\/root\.pxar/],
-    ["store", /there is: host\/x\/latest/],
     ["tree/PG_VERSION", /Looked for: /],
   ];
   for (const [place, hint] of cases) {
@@ -75,6 +72,27 @@ Deno.test("a mistyped name is answered with the nearest one, and with what there
     assert.equal(stdout, "");
     assert.match(stderr, hint, place);
   }
+});
+
+Deno.test("info lists what there is in a catalog, a datastore, and parts of them", async () => {
+  using home = new TempDirectory("info");
+  makePlaces(home);
+  const listed = async (name: string) => Object.values(await infoJson(`${home.path}/${name}`));
+  const one = await infoJson(`${home.path}/catalog#directory/latest`);
+  for (const name of ["catalog", "catalog#directory", "catalog/backups/directory"]) {
+    const [full, delta] = await listed(name) as Record<string, unknown>[];
+    assert.deepEqual(delta, one, name);
+    assert.equal(full!.why, null);
+    assert.equal((full!.chain as string[]).length, 1);
+  }
+  const archive = await infoJson(`${home.path}/store#host/x/latest/root.pxar`);
+  for (const name of ["store", "store#host/x", "store#host/x/latest", `store/${SNAPSHOT}`]) {
+    const list = await listed(name);
+    assert.equal(list.length, 1, name);
+    assert.deepEqual({ ...list[0] as object, postgres: null }, { ...archive, postgres: null });
+  }
+  const { stdout } = await info([home.join("catalog")]);
+  assert.match(stdout, /^Name .*\ndirectory\/[0-9A-Z]{6} .* yes\n/);
 });
 
 Deno.test("info logs in to the server of a name, and has the key that the snapshot needs", async () => {

@@ -25,10 +25,14 @@ export const infoCommand: CommandModule<InfoOptions> = {
 
   describe() {
     const command = new Command("info")
-      .description("Say what a source is: kind, time, size, PostgreSQL, whether it can be mounted")
+      .description(
+        "Say what a source is: kind, time, size, PostgreSQL, whether it can be mounted; of a " +
+          "catalog or datastore, what there is",
+      )
       .argument("<source>", SOURCE_ARGUMENT);
     return addHelpNotes(addSourceOptions(command).addOption(formatOption()), {
       examples: [
+        { text: "All backups of a catalog", line: "pbkfs info /backups" },
         { text: "The last backup of an instance", line: "pbkfs info /backups#main/latest" },
         {
           text: "An archive of a snapshot on a server",
@@ -40,14 +44,20 @@ export const infoCommand: CommandModule<InfoOptions> = {
   },
 
   async run(options, context) {
-    const { openCommandSource } = await import("../sources/open_source.ts");
-    using source = await openCommandSource(options.args[0]!, options, context);
-    if (options.format === "json") {
-      context.terminal.out(JSON.stringify(source.summary, null, 2) + "\n");
-    } else {
-      const { formatSummary } = await import("../output/source_text.ts");
-      context.terminal.out(formatSummary(source.summary));
+    const [name] = options.args;
+    const { terminal } = context;
+    const { listCommandSources, openCommandSource } = await import("../sources/open_source.ts");
+    const { formatSummaries, formatSummary } = await import("../output/source_text.ts");
+    const print = (value: unknown, text: () => string) =>
+      terminal.out(options.format === "json" ? `${JSON.stringify(value, null, 2)}\n` : text());
+    const list = await listCommandSources(name!, options, context);
+    if (list !== undefined) {
+      print(list, () => formatSummaries(list, terminal.columns));
+      return 0;
     }
+    using source = await openCommandSource(name!, options, context);
+    const { summary } = source;
+    print(summary, () => formatSummary(summary));
     return 0;
   },
 };

@@ -6,7 +6,9 @@
 
 import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
+import { parseSourceName } from "#src/sources/name.ts";
 import type { PostgresFacts, SourceSummary } from "#src/sources/source.ts";
+import { type Column, formatTable } from "../terminal/table.ts";
 
 const LABEL_WIDTH = 10;
 
@@ -25,6 +27,30 @@ export function formatSummary(summary: SourceSummary): string {
   ];
   return lines.filter(([, value]) => value !== undefined)
     .map(([label, value]) => `${label.padStart(LABEL_WIDTH)}: ${showMessage(value!)}\n`).join("");
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "Name" },
+  { title: "Time" },
+  { title: "Size", align: "right" },
+  { title: "PostgreSQL" },
+  { title: "Mountable" },
+];
+
+/** Formats summaries as a table; without their places, which are all the same. */
+export function formatSummaries(
+  list: readonly SourceSummary[],
+  widthMax: number | undefined,
+): string {
+  if (list.length === 0) return "There is none\n";
+  const rows = list.map(({ name, time, sizeBytes, postgres, mountable, why }) => [
+    showMessage(parseSourceName(name).item ?? name),
+    time ?? "",
+    sizeBytes === null ? "" : formatHumanBytes(sizeBytes),
+    postgres?.version ?? "",
+    showMessage(mountable ? "yes" : `no: ${why}`),
+  ]);
+  return formatTable(COLUMNS, rows, widthMax);
 }
 
 function postgresText(facts: PostgresFacts): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OpenSourceOptions, Source } from "#src/sources/source.ts";
+import type { OpenSourceOptions, Source, SourceSummary } from "#src/sources/source.ts";
 import type { CommandContext } from "../command.ts";
 import type { SourceOptions } from "./source_options.ts";
 
@@ -30,4 +30,19 @@ export async function openCommandSource(
     spawn: spawnThread,
     ...more,
   });
+}
+
+/**
+ * What there is where a name leads to several sources; undefined where it names one.
+ *
+ * @throws what `listSources()` throws
+ */
+export async function listCommandSources(
+  text: string,
+  options: SourceOptions,
+  context: CommandContext,
+): Promise<SourceSummary[] | undefined> {
+  const { listSources } = await import("#src/sources/registry.ts");
+  const { commandCredentials } = await import("./credentials.ts");
+  return await listSources(text, { credentials: commandCredentials(options, context) });
 }

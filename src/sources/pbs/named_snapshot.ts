@@ -27,7 +27,14 @@ import {
 } from "#src/pbs/format/snapshot_path.ts";
 import { chooseByTime, firstNames, LATEST } from "../choice.ts";
 import { hintOfNames } from "../nearest_name.ts";
-import type { Credentials, OpenSourceOptions, Source } from "../source.ts";
+import { formatSourceName } from "../name.ts";
+import type {
+  Credentials,
+  OpenSourceOptions,
+  Source,
+  SourceContent,
+  SourceSummary,
+} from "../source.ts";
 import { openPbsSource } from "./pbs_source.ts";
 
 const DIRECTORY_PREFIX = "dir:";
@@ -110,9 +117,7 @@ function findPart(address: StoreAddress, place: string, item: string | undefined
   using stack = new DisposableStack();
   const store = stack.adopt(openSnapshotStore(address), (it) => it.close());
   const names = item?.split("/") ?? [];
-  // A namespace can have the name of a type: what follows it tells.
-  const depth = [names.length - 4, names.length - 3, names.length - 2]
-    .find((position) => isBackupType(names[position] ?? ""));
+  const depth = depthOf(names);
   const ns = parseNamespace(names.slice(0, depth).join("/"));
   if (depth === undefined) throw incomplete(place, "datastore", groupNames(store));
   const group = parseGroup(names.slice(depth, depth + 2).join("/"), ns);
@@ -125,6 +130,15 @@ function findPart(address: StoreAddress, place: string, item: string | undefined
   if (archive !== undefined) return { snapshot, archive, keyFingerprint };
   const parts = files.map(({ name }) => archiveNameOf(name)).filter((name) => !ASIDE.has(name));
   throw incomplete(place, "snapshot", parts.map((name) => `${names.join("/")}/${name}`));
+}
+
+/**
+ * Where the type of the group stands. A namespace can have the name of a type: what follows it
+ * tells.
+ */
+function depthOf(names: readonly string[]): number | undefined {
+  return [names.length - 4, names.length - 3, names.length - 2]
+    .find((position) => isBackupType(names[position] ?? ""));
 }
 
 /** Files of a snapshot that are no backup. */
@@ -204,4 +218,75 @@ export function serverOf(place: string): ServerRepository | undefined {
 export function storeDirectory(place: string): string {
   const isPrefixed = place.startsWith(DIRECTORY_PREFIX) && !isDirectory(place);
   return absolutePath(isPrefixed ? place.slice(DIRECTORY_PREFIX.length) : place);
+}
+
+/**
+ * The archives, images and blobs of a datastore, or of a namespace, group or snapshot of it.
+ *
+ * @returns undefined where the item names one of them
+ * @throws what {@link openNamedSnapshot} throws
+ */
+export async function listNamedParts(
+  place: string,
+  item: string | undefined,
+  { credentials }: OpenSourceOptions,
+): Promise<SourceSummary[] | undefined> {
+  const names = item?.split("/") ?? [];
+  const depth = depthOf(names);
+  if (depth !== undefined && names.length > depth + 3) return undefined;
+  using stack = new DisposableStack();
+  const server = serverOf(place);
+  const address = server === undefined
+    ? { kind: "directory", path: storeDirectory(place) } as const
+    : stack.adopt(await connect(server, credentials), ({ end }) => end()).address;
+  const store = stack.adopt(openSnapshotStore(address), (it) => it.close());
+  const ns = parseNamespace(names.slice(0, depth).join("/"));
+  if (depth === undefined) {
+    return store.namespaces(ns).flatMap((each) => store.groups(each))
+      .flatMap((group) => store.snapshots(group))
+      .flatMap((snapshot) => partsOf(store, store.snapshotInfo(snapshot)));
+  }
+  const group = parseGroup(names.slice(depth, depth + 2).join("/"), ns);
+  const time = names[depth + 2];
+  const infos = time === undefined
+    ? store.snapshots(group).map((snapshot) => store.snapshotInfo(snapshot))
+    : [findSnapshot(store, group, time)];
+  return infos.flatMap((info) => partsOf(store, info));
+}
+
+/** Extensions of stored files, and what they hold. */
+const PART_CONTENTS: Readonly<Record<string, SourceContent>> = {
+  didx: "tree",
+  fidx: "image",
+  blob: "blob",
+};
+
+function partsOf(store: NamedStore, { id, files, isFinished }: SnapshotInfo): SourceSummary[] {
+  const sizes = new Map<string, { content: SourceContent; sizeBytes: number }>();
+  for (const { name, size } of files) {
+    const archive = archiveNameOf(name).replace(/\.[mp]pxar$/u, ".pxar");
+    const content = PART_CONTENTS[name.slice(name.lastIndexOf(".") + 1)];
+    if (ASIDE.has(archive) || content === undefined) continue;
+    sizes.set(archive, { content, sizeBytes: size + (sizes.get(archive)?.sizeBytes ?? 0) });
+  }
+  const time = formatBackupTime(id.time);
+  return Array.from(sizes, ([archive, { content, sizeBytes }]) => {
+    const why = !isFinished
+      ? "the snapshot is unfinished"
+      : content === "blob"
+      ? "it is a blob, which is read at once"
+      : null;
+    const item = `${pathOf(id.group, time)}/${archive}`;
+    return {
+      kind: "pbs",
+      name: formatSourceName({ kind: "pbs", place: store.name, item }),
+      content,
+      time,
+      sizeBytes,
+      postgres: null,
+      chain: [],
+      mountable: why === null,
+      why,
+    };
+  });
 }

@@ -7,11 +7,18 @@
 import { StateError, UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { hostFiles } from "#src/io/files/files.ts";
-import { findBackup, listInstances, readInstance } from "#src/pgprobackup/catalog.ts";
+import {
+  type Backup,
+  findBackup,
+  type Instance,
+  listInstances,
+  readInstance,
+} from "#src/pgprobackup/catalog.ts";
 import { inspectChain } from "#src/pgprobackup/chain.ts";
 import { chooseByTime, firstNames } from "../choice.ts";
+import { formatSourceName } from "../name.ts";
 import { hintOfNames } from "../nearest_name.ts";
-import type { OpenSourceOptions, Source } from "../source.ts";
+import { type OpenSourceOptions, type Source, type SourceSummary, utcTime } from "../source.ts";
 import { openPgproSource } from "./pgpro_source.ts";
 
 /** A backup that was named. */
@@ -89,4 +96,48 @@ function incomplete(place: string, instance: string | undefined, store: string):
   return new UsageError(`Cannot open "${place}": it is a catalog of many backups`, {
     hint: `Add #INSTANCE/ID, one of: ${firstNames(names)}`,
   });
+}
+
+/**
+ * The backups of a catalog, or of one instance of it, oldest first.
+ *
+ * @returns undefined where the item names one backup
+ */
+export function listNamedBackups(
+  place: string,
+  item: string | undefined,
+): Promise<SourceSummary[] | undefined> {
+  return Promise.try(() => {
+    const [name, id] = item?.split("/") ?? [];
+    if (id !== undefined) return undefined;
+    const store = hostFiles.realPath(absolutePath(place));
+    const names = name === undefined ? listInstances(store) : [name];
+    return names.flatMap((each) => {
+      const instance = readInstance(store, each);
+      return instance.backups.map((backup) => summaryOf(store, instance, backup));
+    });
+  });
+}
+
+function summaryOf(store: string, instance: Instance, backup: Backup): SourceSummary {
+  const { members, obstacle } = inspectChain(instance, backup);
+  const { control } = backup;
+  return {
+    kind: "pgpro",
+    name: formatSourceName({ kind: "pgpro", place: store, item: `${instance.name}/${backup.id}` }),
+    content: "tree",
+    time: control === undefined
+      ? null
+      : utcTime(control.recoveryTime ?? control.endTime ?? control.startTime),
+    sizeBytes: members.reduce((sum, member) => sum + (member.control.dataBytes ?? 0), 0),
+    postgres: control === undefined ? null : {
+      version: control.serverVersion,
+      systemIdentifier: instance.config?.systemIdentifier ?? null,
+      checksums: control.hasDataChecksums,
+      timeline: control.timelineId,
+    },
+    chain: members.map(({ id }) => id).reverse(),
+    mountable: obstacle === undefined,
+    why: obstacle?.error.message ?? null,
+  };
 }
