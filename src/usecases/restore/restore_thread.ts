@@ -31,7 +31,7 @@ export class QueueWriter {
     const task = this.#queue.taskAt(cell);
     const node = this.#tree.nodeById(task.nodeId);
     if (node?.kind !== "file") {
-      throw new IntegrityError(`Cannot restore "${task.path}": it is no file in this thread`);
+      throw new IntegrityError(`Cannot restore "${task.path}": it is not a file in this thread`);
     }
     const counts: WriteCounts = { written: 0, unchanged: 0, warnings: 0 };
     this.#writer.write(node, task, counts);
