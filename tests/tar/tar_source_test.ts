@@ -43,6 +43,9 @@ const MAKERS: Readonly<Record<string, string>> = {
   "GNU tar, zstd": "tar --format=pax -S --zstd -cf $2 -C $1 .",
   "zstd, several frames":
     "tar -cf $2.tar -C $1 .; split -b 40000 $2.tar $2.; rm $2.tar; for f in $2.*; do zstd -qc $f; done >$2",
+  "lz4": "tar -cf - -C $1 . | lz4 -qc >$2",
+  "lz4, blocks that refer to others, with checksums":
+    "tar -cf - -C $1 . | lz4 -q -B4 -BD -BX --content-size -c >$2; lz4 -qc </dev/null >>$2",
   "Python, pax": python("w", "PAX"),
   "Python, gnu, gzip": python("w:gz", "GNU"),
 };

@@ -20,13 +20,14 @@ import { Readable, type Transform } from "node:stream";
 import * as host from "#ffi/libc/calls.ts";
 import { environmentVariable } from "#ffi/libc/local_time.ts";
 import { OPEN_TMPFILE } from "#ffi/libc/metadata.ts";
-import { Failure, FormatError, LimitError, OsError } from "#src/errors.ts";
+import { Failure, FormatError, LimitError, located, OsError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import { isHeader } from "#src/tar/format/header.ts";
+import { expandLz4, lz4Preview } from "#src/codecs/lz4_frame.ts";
+import { isHeader, TAR_BLOCK_SIZE } from "#src/tar/format/header.ts";
 import { zstdFrames } from "#src/tar/format/zstd_frames.ts";
 
 /** How an archive is compressed. */
-export type Compression = "gzip" | "zstd";
+export type Compression = "gzip" | "zstd" | "lz4";
 
 /** What an archive was expanded into. */
 export interface SpoolFile {
@@ -37,9 +38,12 @@ export interface SpoolFile {
 const MAGICS: readonly (readonly [magic: string, compression: Compression])[] = [
   ["1f8b08", "gzip"],
   ["28b52ffd", "zstd"],
+  ["04224d18", "lz4"],
 ];
 
 const PIECE_SIZE = 1 << 20;
+/** Of a frame, compressed. */
+const LZ4_BLOCK_SIZE_MAX = 4 << 20;
 /** A spool takes at most this part of the space that is free when it is begun. */
 const SPACE_SHARE = 0.8;
 
@@ -49,16 +53,21 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
   return MAGICS.find(([magic]) => hex.startsWith(magic))?.[1];
 }
 
+/** The beginning of what the beginning of a file expands to. */
+const PREVIEWS: Readonly<
+  Record<Compression, (head: Uint8Array<ArrayBuffer>) => Uint8Array>
+> = {
+  gzip: (head) => gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }),
+  zstd: (head) => zstdDecompressSync(head),
+  lz4: (head) => lz4Preview(head, TAR_BLOCK_SIZE),
+};
+
 /** Whether a tar archive is behind the first bytes of a compressed file. */
 export function isCompressedTar(head: Uint8Array<ArrayBuffer>): boolean {
   const compression = compressionOf(head);
   if (compression === undefined) return false;
   try {
-    return isHeader(
-      compression === "gzip"
-        ? gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH })
-        : zstdDecompressSync(head),
-    );
+    return isHeader(PREVIEWS[compression](head));
   } catch {
     // The runtime has no other way to say that this is no such stream.
     return false;
@@ -84,11 +93,14 @@ export async function expandToSpool(
   const fd = host.unwrap(host.open(directory, flags, 0o600), "make a file in", directory);
   try {
     const spool = new Spool(fd, directory, path);
-    const streams = compression === "gzip"
-      ? [{ start: 0, end: source.size, expander: createGunzip() }]
-      : zstdStreams(source, path);
-    for (const { start, end, expander } of streams) {
-      await pour(piecesOf(source, start, end), expander, spool, path);
+    if (compression === "lz4") pourLz4(source, spool, path);
+    else {
+      const streams = compression === "gzip"
+        ? [{ start: 0, end: source.size, expander: createGunzip() }]
+        : zstdStreams(source, path);
+      for (const { start, end, expander } of streams) {
+        await pour(piecesOf(source, start, end), expander, spool, path);
+      }
     }
     return { fd, sizeBytes: spool.sizeBytes };
   } catch (error) {
@@ -131,6 +143,19 @@ async function pour(
       cause,
     });
   }
+}
+
+function pourLz4(source: ByteSource, spool: Spool, path: string): void {
+  const buffer = host.allocateNativeBuffer(LZ4_BLOCK_SIZE_MAX);
+  let offset = 0;
+  const read = (sizeBytes: number) => {
+    const count = source.readAt(buffer, 0, sizeBytes, offset);
+    offset += count;
+    return buffer.bytes.subarray(0, count);
+  };
+  located(() => ({ path, offset }), () => {
+    for (const bytes of expandLz4(read)) spool.append(bytes);
+  });
 }
 
 /** A file without a name. */

@@ -10,7 +10,7 @@
 
 import { gunzipSync } from "node:zlib";
 import { hostCodecs } from "#src/codecs/codecs.ts";
-import { decodeLz4Frame } from "#src/codecs/lz4_frame.ts";
+import { decodeLz4File } from "#src/codecs/lz4_frame.ts";
 import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { replaceFile } from "#src/io/files/whole_file.ts";
@@ -44,7 +44,7 @@ const FORMS: readonly (readonly [suffix: string, expand: Expand])[] = [
   ["", expandPlain],
   [".gz", expandGzip],
   [".zst", expandZstd],
-  [".lz4", decodeLz4Frame],
+  [".lz4", decodeLz4File],
 ];
 
 /** Which file is wanted, and where. */
