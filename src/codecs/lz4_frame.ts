@@ -32,8 +32,8 @@ const HISTORY_SIZE = 64 << 10;
 const BLOCK_SIZES = [64 << 10, 256 << 10, 1 << 20, 4 << 20];
 const FIRST_BLOCK_SIZE = 4;
 
-/** Gives so many bytes of a file, the next ones; fewer at its end. They are good until it is called again. */
-export type ReadNext = (sizeBytes: number) => Uint8Array;
+/** Gives the next bytes of a file, fewer at its end; they are good until it is called again. */
+export type Lz4Input = (sizeBytes: number) => Uint8Array;
 
 /**
  * Expands a file of frames, block by block.
@@ -41,7 +41,7 @@ export type ReadNext = (sizeBytes: number) => Uint8Array;
  * @returns parts of the content, each good until the next one
  * @throws {FormatError} when it is damaged, cut off, or needs a dictionary
  */
-export function* expandLz4(read: ReadNext): Generator<Uint8Array> {
+export function* expandLz4(read: Lz4Input): Generator<Uint8Array> {
   for (;;) {
     const magic = read(4);
     if (magic.length === 0) return;
@@ -106,7 +106,7 @@ interface FrameHeader {
   readonly blockSizeMax: number;
 }
 
-function readHeader(read: ReadNext): FrameHeader {
+function readHeader(read: Lz4Input): FrameHeader {
   const [flags = 0, sizes = 0] = read(2);
   if (flags >> 6 !== VERSION) throw damaged("it is of an unknown version");
   if ((flags & Flag.DICTIONARY_ID) !== 0) throw damaged("it needs a dictionary");
@@ -118,7 +118,7 @@ function readHeader(read: ReadNext): FrameHeader {
   return { flags, blockSizeMax };
 }
 
-function* expandFrame(read: ReadNext): Generator<Uint8Array> {
+function* expandFrame(read: Lz4Input): Generator<Uint8Array> {
   const { flags, blockSizeMax } = readHeader(read);
   const has = (flag: number) => (flags & flag) !== 0;
   const checksum = has(Flag.CONTENT_CHECKSUM) ? new Xxh32() : undefined;
@@ -159,7 +159,7 @@ function* expandFrame(read: ReadNext): Generator<Uint8Array> {
   }
 }
 
-function skip(read: ReadNext, sizeBytes: number): void {
+function skip(read: Lz4Input, sizeBytes: number): void {
   for (let left = sizeBytes; left > 0;) {
     const count = read(Math.min(left, HISTORY_SIZE)).length;
     if (count === 0) throw damaged("it is cut off");
