@@ -175,7 +175,7 @@ class TarTree implements MountableTree {
     }
     if (node === undefined || node.kind === "directory") {
       throw new FormatError(
-        `Cannot read tar archive: "${path}" is another name of "${target}", which is no file before it`,
+        `Cannot read tar archive: "${path}" is another name of "${target}", which is not a file before it`,
       );
     }
     if (node instanceof TarFile) node.nameCount++;
@@ -193,7 +193,9 @@ class TarTree implements MountableTree {
       }
       if (!(child instanceof TarDirectory)) {
         throw new FormatError(
-          `Cannot read tar archive: something lies in "${names.join("/")}", which is no directory`,
+          `Cannot read tar archive: something lies in "${
+            names.join("/")
+          }", which is not a directory`,
         );
       }
       directory = child;

@@ -5,15 +5,8 @@
  */
 
 import type { Command } from "commander";
-import type { CommandGroup, CommandModule } from "#src/cli/command.ts";
-import { cleanupCommand } from "#src/cli/commands/cleanup.ts";
-import { completionCommand } from "#src/cli/commands/completion.ts";
-import { mountCommand } from "#src/cli/commands/mount.ts";
-import { pbsGroup } from "#src/cli/commands/pbs/commands.ts";
-import { pxarGroup } from "#src/cli/commands/pxar/commands.ts";
-import { showCommand } from "#src/cli/commands/show.ts";
-import { statCommand } from "#src/cli/commands/stat.ts";
-import { unmountCommand } from "#src/cli/commands/unmount.ts";
+import type { CommandGroup } from "#src/cli/command.ts";
+import { COMMANDS, GROUPS } from "#src/cli/commands/all.ts";
 
 /** A command: its arguments as its usage has them, and its flags. */
 export interface CommandForm {
@@ -24,16 +17,8 @@ export interface CommandForm {
 /** All commands by their words. */
 export function programForms(): Record<string, CommandForm> {
   const forms: Record<string, CommandForm> = {};
-  const modules: readonly CommandModule<never>[] = [
-    mountCommand,
-    unmountCommand,
-    statCommand,
-    cleanupCommand,
-    showCommand,
-    completionCommand,
-  ];
-  for (const module of modules) addForms(forms, "", module.describe());
-  for (const group of [pxarGroup, pbsGroup] as const) addGroup(forms, group);
+  for (const module of COMMANDS) addForms(forms, "", module.describe());
+  for (const group of GROUPS) addGroup(forms, group);
   return forms;
 }
 

@@ -183,7 +183,7 @@ const QUESTIONS: Readonly<Record<string, { readonly ask: Ask; readonly answer: u
   "cp of several in place of what is no directory": {
     ask: async (kinds, { name }) => {
       const { code, stderr } = await kinds.run(["cp", name, "/base", "/empty", "/nonexistent/x"]);
-      return [code, /it is no directory/.test(stderr)];
+      return [code, /it is not a directory/.test(stderr)];
     },
     answer: [2, true],
   },

@@ -45,7 +45,8 @@ Deno.test("A diff over an archive follows it to another place, and refuses other
   assert.equal((await place.tryMount([], ["pxar", "mount", moved])).code, 0);
   assert.equal(await place.out("cat n"), "new\n");
   await place.mustUnmount();
-  const { owner_pid: _, last_used_at: __, source: ___, ...kept } = place.binding;
+  const { owner_pid: _, last_used_at: __, source: ___, generation, ...kept } = place.binding;
+  assert.notEqual(generation, before["generation"]);
   for (const [key, value] of Object.entries(kept)) assert.deepEqual(value, before[key], key);
   Deno.utimeSync(moved, new Date(), new Date(1));
   await place.refuses(/has changed since the diff directory was made/, [], [

@@ -133,7 +133,9 @@ function number(block: Uint8Array, offset: number, length: number): number {
   }
   const digits = latin(block, offset, length).replace(/\0[^]*$/u, "").trim();
   if (/^[0-7]*$/u.test(digits)) return digits === "" ? 0 : parseInt(digits, 8);
-  throw new FormatError("Cannot read tar archive: a number in a header is none");
+  throw new FormatError(
+    "Cannot read tar archive: a header has something else where a number belongs",
+  );
 }
 
 function size(block: Uint8Array, offset: number, length: number): number {

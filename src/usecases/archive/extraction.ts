@@ -164,7 +164,7 @@ export function copyOut(
   const [first, ...more] = nodesAt(open.tree, wanted, open.name);
   const isInto = isHostDirectory(output) || output.endsWith("/");
   if (more.length > 0 && !isInto) {
-    throw new UsageError(`Cannot copy several entries to "${output}": it is no directory`, {
+    throw new UsageError(`Cannot copy several entries to "${output}": it is not a directory`, {
       option: "target",
     });
   }
