@@ -26,6 +26,7 @@ import {
 import { archiveStem, type BackupSpec } from "./backup_spec.ts";
 import { SnapshotCatalog } from "./catalog_recorder.ts";
 import { PayloadReuse } from "./payload_reuse.ts";
+import { ChangedFiles } from "./changed_files.ts";
 import { KeptChunks } from "./kept_chunks.ts";
 import { OriginalFiles, type PayloadOrigin } from "./original_files.ts";
 import { PreviousArchive } from "./previous_archive.ts";
@@ -146,14 +147,14 @@ export class DirectoryBackup {
   }
 
   /** Contents that lie in the store, in a snapshot which somebody else holds. */
-  #openOrigin({ origin, snapshot, index }: PayloadOrigin, stream: IndexedStream): ReuseBase {
+  #openOrigin(from: PayloadOrigin, stream: IndexedStream): ReuseBase {
+    const { origin, snapshot } = from;
     const chunks = new KeptChunks(this.#writer);
+    const index = snapshot.dynamicIndex(from.index);
     return {
       files: new OriginalFiles(origin),
-      reuse: new PayloadReuse(
-        snapshot.dynamicIndex(index),
-        (digest) => snapshot.chunks.has(digest),
-      ),
+      reuse: new PayloadReuse(index, (digest) => snapshot.chunks.has(digest)),
+      changed: new ChangedFiles(from, index),
       keep: ({ digest, size }) => chunks.keep(digest, { snapshot, size, stream }),
     };
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { HEADER_SIZE } from "#src/pxar/format/item.ts";
 import type { NewFile } from "#src/pxar/new_entry.ts";
@@ -18,6 +19,8 @@ export interface PayloadOrigin {
   readonly snapshot: SnapshotReader;
   /** Its index with the contents. */
   readonly index: string;
+  /** The name that a chunk of these bytes would have. */
+  digestOf(bytes: Uint8Array): ChunkDigest;
 }
 
 /** Files by their identity. Nothing is compared: what has the origin is what was stored. */

@@ -58,6 +58,13 @@ export class ReuseCounters implements ReuseStatistics {
     this.readBytes += size;
   }
 
+  /** Counts a file of which a part is read; chunks of the rest are counted apart. */
+  addChanged(size: number, keptBytes: number): void {
+    this.addRead(size - keptBytes);
+    this.reusedBytes += keptBytes;
+    this.#referredBytes += keptBytes;
+  }
+
   /** Counts a chunk that is taken over. */
   addInjected(size: number): void {
     this.injectedChunkCount++;

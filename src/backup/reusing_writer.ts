@@ -19,6 +19,7 @@ import type {
   PxarSizes,
 } from "#src/pxar/new_entry.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
+import type { ChangedFiles } from "./changed_files.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
 import type { ReuseCounters } from "./reuse_statistics.ts";
 import type { SplitWriter } from "./split_writer.ts";
@@ -45,6 +46,8 @@ export interface ReuseBase {
   readonly reuse: PayloadReuse;
   /** Called before a chunk becomes part of the new stream. */
   keep?(chunk: KnownChunk): void;
+  /** Finds chunks that changed files still have. */
+  readonly changed?: ChangedFiles | undefined;
 }
 
 /** A file that waits for the decision. */
@@ -133,8 +136,9 @@ export class ReusingWriter implements EntryWriter {
     if (found === undefined) {
       this.#flush(false, false);
       this.#injectKept();
-      this.#counters.addRead(file.size);
-      return undefined;
+      const place = this.#takeChanged(name, file);
+      if (place === undefined) this.#counters.addRead(file.size);
+      return place;
     }
     const { base, offset, end } = found;
     if (base !== this.#base) {
@@ -152,6 +156,26 @@ export class ReusingWriter implements EntryWriter {
     this.#waiting.push({ name, file, offset, token });
     this.#fileCount++;
     return token;
+  }
+
+  /** Adds a file that has a part of what it was. @returns undefined for any other */
+  #takeChanged(name: string, file: NewFile): EntryOffset | undefined {
+    for (const base of this.#bases) {
+      const pieces = base.changed?.piecesOf(file);
+      if (pieces === undefined) continue;
+      let keptBytes = 0;
+      const counted = pieces.map((piece) => {
+        if (piece instanceof Uint8Array) return piece;
+        base.keep?.(piece);
+        this.#counters.addInjected(piece.size);
+        keptBytes += piece.size;
+        return piece;
+      });
+      const place = this.#writer.addPieces(name, file, counted);
+      this.#counters.addChanged(file.size, Math.min(keptBytes, file.size));
+      return place;
+    }
+    return undefined;
   }
 
   /** Where a file lies already; not before the last one that was found there. */

@@ -8,7 +8,13 @@ import type { Sink } from "#src/io/streams.ts";
 import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { PxarEncoder } from "#src/pxar/encoder.ts";
-import type { EntryOffset, EntryWriter, NewEntry, PxarSizes } from "#src/pxar/new_entry.ts";
+import type {
+  EntryOffset,
+  EntryWriter,
+  NewEntry,
+  NewFile,
+  PxarSizes,
+} from "#src/pxar/new_entry.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
 import { INJECTION_COUNT_MAX } from "./payload_reuse.ts";
 
@@ -53,6 +59,26 @@ export class SplitWriter implements EntryWriter {
   /** See {@link EntryWriter.finishDirectory}. */
   finishDirectory(): void {
     this.#encoder.finishDirectory();
+  }
+
+  /** Adds a file whose content, with its header, is put together of `pieces`. */
+  addPieces(
+    name: string,
+    { metadata, size }: Pick<NewFile, "metadata" | "size">,
+    pieces: Iterable<KnownChunk | Uint8Array>,
+  ): EntryOffset {
+    const payloadOffset = this.#encoder.payloadPosition;
+    this.#payload.suggestBoundary(payloadOffset);
+    const entry = this.#encoder.add(name, { kind: "reference", metadata, size, payloadOffset });
+    this.#encoder.flush();
+    for (const piece of pieces) {
+      if (!(piece instanceof Uint8Array)) this.#injectBatch([piece]);
+      else {
+        this.#payload.write(piece);
+        this.#encoder.advancePayload(piece.length);
+      }
+    }
+    return entry;
   }
 
   /** Puts chunks into the payload stream, which is cut before them. */

@@ -57,6 +57,18 @@ export interface NewFile {
   readonly linkCount?: number | undefined;
   /** Where the first byte of the content is in the streams of {@link NewFile.origin}. */
   readonly payload?: { readonly offset: number; readonly size: number } | undefined;
+  /** What it was before it was changed, where that lies in streams that writers can refer to. */
+  readonly former?: FormerContent | undefined;
+}
+
+/** Where the content of another file lies, of which a file still has a part. */
+export interface FormerContent {
+  /** See {@link NewFile.origin}. */
+  readonly origin: object;
+  /** See {@link NewFile.payload}. */
+  readonly payload: { readonly offset: number; readonly size: number };
+  /** Where both are known to have the same bytes at the same offsets; ascending. */
+  ranges(): Iterable<{ readonly offset: number; readonly size: number }>;
 }
 
 /**

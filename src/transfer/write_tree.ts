@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EntryWriter, NewFile, PxarSizes } from "#src/pxar/new_entry.ts";
+import type { EntryWriter, FormerContent, NewFile, PxarSizes } from "#src/pxar/new_entry.ts";
 import type { DirectoryEntry, DirectoryNode, FileNode, Node, Tree } from "#src/tree/node.ts";
 import { sortedEntries } from "#src/tree/sorted_entries.ts";
 import { contentOf } from "./content.ts";
@@ -122,5 +122,12 @@ function writeFile(
 function newFile(file: FileNode, progress: TransferProgress): NewFile {
   const { metadata, attributes, origin, payload, linkCount } = file;
   const open = () => contentOf(file, (count) => progress.bytes?.(count));
-  return { kind: "file", metadata, size: attributes.size, origin, payload, linkCount, open };
+  const common = { metadata, size: attributes.size, origin, payload, linkCount, open };
+  return { kind: "file", ...common, former: formerContent(file) };
+}
+
+function formerContent({ kept }: FileNode): FormerContent | undefined {
+  if (kept?.node.payload === undefined) return undefined;
+  const { origin, payload } = kept.node;
+  return { origin, payload, ranges: () => kept.ranges() };
 }

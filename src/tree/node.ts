@@ -160,7 +160,7 @@ export interface FileNode extends NodeBase {
   readonly payload?: PayloadRange | undefined;
   /**
    * What is unchanged, in a tree that is made of another one and changes; undefined for a file that
-   * is new as a whole. A file without any change is the node of the other tree itself.
+   * is new as a whole. It may be no more than which file lay there: then nothing is known. A file without any change is the node of the other tree itself.
    */
   readonly kept?: KeptContent | undefined;
 }
@@ -255,6 +255,8 @@ export interface Tree {
   readonly knownFields: ReadonlySet<MetadataField>;
   /** Times are exact to this many nanoseconds; 1 unless given. */
   readonly mtimePrecisionNs?: number;
+  /** The tree that this one is made of, by changes: unchanged nodes are its nodes. */
+  readonly below?: Tree | undefined;
   /** What a split archive says before its root. */
   readonly prelude?: Uint8Array | undefined;
   /** Ends the use of the tree, and of what it reads from where that is its own. */

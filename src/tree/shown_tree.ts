@@ -46,6 +46,10 @@ export class ShownTree implements MountableTree {
     return this.#tree.knownFields;
   }
 
+  get below(): MountableTree {
+    return this.#tree;
+  }
+
   nodeById(id: number): Node | undefined {
     const node = this.#tree.nodeById(id);
     return node && shown(node, this.#showing);

@@ -7,6 +7,7 @@
 import type { CommandModule, ProgramGroup } from "../command.ts";
 import { branchGroup } from "./branch/commands.ts";
 import { cleanupCommand } from "./cleanup.ts";
+import { commitCommand } from "./commit.ts";
 import { completionCommand } from "./completion.ts";
 import { copyCommand } from "./copy.ts";
 import { infoCommand } from "./info.ts";
@@ -35,6 +36,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   ...sourceVerbs,
   copyCommand,
   drillCommand,
+  commitCommand,
   completionCommand,
 ];
 

@@ -5,7 +5,7 @@
  */
 
 import { Command } from "commander";
-import type { CommandModule } from "../command.ts";
+import type { CommandContext, CommandModule } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
 import {
   addCopyOptions,
@@ -45,17 +45,27 @@ export const copyCommand: CommandModule<SourceCopyOptions> = {
     });
   },
 
-  async run(options, context) {
-    const { Output } = await import("../output/output.ts");
-    const { parseCopyTarget } = await import("#src/usecases/copying/copy_target.ts");
-    const { openCommandSource } = await import("../sources/open_source.ts");
-    const { runArchiveCopy, runSnapshotCopy } = await import("../jobs/copy_job.ts");
-    const output = new Output(options, context);
-    const [name, targetName] = options.args as [string, string];
-    const target = parseCopyTarget(targetName);
-    using source = await openCommandSource(name, options, context);
-    if (target.kind === "archive") runArchiveCopy(source, target, options, context, output);
-    else await runSnapshotCopy(source, target, options, context, output);
-    return 0;
-  },
+  run: (options, context) => runCopy(options.args[0]!, options, context),
 };
+
+/**
+ * Copies a source to the target that the second argument names.
+ *
+ * @throws what opening and copying throw
+ */
+export async function runCopy(
+  name: string,
+  options: SourceCopyOptions,
+  context: CommandContext,
+): Promise<number> {
+  const { Output } = await import("../output/output.ts");
+  const { parseCopyTarget } = await import("#src/usecases/copying/copy_target.ts");
+  const { openCommandSource } = await import("../sources/open_source.ts");
+  const { runArchiveCopy, runSnapshotCopy } = await import("../jobs/copy_job.ts");
+  const output = new Output(options, context);
+  const target = parseCopyTarget(options.args[1]!);
+  using source = await openCommandSource(name, options, context);
+  if (target.kind === "archive") runArchiveCopy(source, target, options, context, output);
+  else await runSnapshotCopy(source, target, options, context, output);
+  return 0;
+}

@@ -204,8 +204,13 @@ class ChangedDirectory extends ChangedNode implements DirectoryNode {
       : null;
     return continuedDirectory(lower, marker, () => {
       const parent = this.context.node(this.field(NodeField.PARENT)) as ChangedDirectory;
-      return parent.former?.lookup(index.nameOf(this.field(NodeField.ENTRY)));
+      return parent.formerEntry(index.nameOf(this.field(NodeField.ENTRY)));
     });
+  }
+
+  /** What the lower tree had under a name. */
+  formerEntry(name: string): Node | undefined {
+    return this.former?.lookup(name);
   }
 
   lookup(name: string): Node | undefined {
@@ -323,6 +328,14 @@ class WholeFile extends ChangedNode implements FileNode {
 
   get plainPath(): string {
     return this.hostPath;
+  }
+
+  /** Nobody knows what of a whole copy is as it was: only where to compare. */
+  get kept(): KeptContent | undefined {
+    const parent = this.context.node(this.field(NodeField.PARENT)) as ChangedDirectory;
+    const former = parent.formerEntry(this.context.index.nameOf(this.field(NodeField.ENTRY)));
+    if (former?.kind !== "file") return undefined;
+    return { node: former.kept?.node ?? former, ranges: () => [] };
   }
 
   open(): FileContent {

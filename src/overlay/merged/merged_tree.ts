@@ -80,6 +80,10 @@ export class MergedTree implements MountableTree {
     this.root = this.#nodeOf(ROOT_NODE) as DirectoryNode;
   }
 
+  get below(): MountableTree {
+    return this.#lower;
+  }
+
   /** That of the lower tree. */
   get prelude(): Uint8Array | undefined {
     return this.#lower.prelude;

@@ -6,6 +6,7 @@
 
 import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
+import { isDiff } from "#src/sources/diff/diff_source.ts";
 import type { Source } from "#src/sources/source.ts";
 import { archiveTree } from "#src/transfer/tree_archive.ts";
 import { writeArchive } from "../archive/creation.ts";
@@ -13,7 +14,7 @@ import type { OutputRequest } from "../archive/output_files.ts";
 import { type BackupCallbacks, type FinishedBackup, runBackup } from "../datastore/backup.ts";
 import { interruptible } from "../datastore/interruption.ts";
 import type { SnapshotTarget } from "./copy_target.ts";
-import { type OpenTarget, storedOrigins } from "./stored_origins.ts";
+import { type OpenTarget, originalOf, storedOrigins } from "./stored_origins.ts";
 
 /** Name of the archive of a snapshot where nobody chooses one. */
 const ARCHIVE_DEFAULT = "root.pxar";
@@ -53,7 +54,8 @@ export function copyIntoStore(
   using stack = new DisposableStack();
   const tree = stack.adopt(source.openTree(), (it) => it.close());
   const { group, time, archive } = request.target;
-  const mode = request.mode ?? (source.description.kind === "pgpro" ? "metadata" : "data");
+  const original = originalOf(source.description);
+  const mode = request.mode ?? (original.kind === "pgpro" ? "metadata" : "data");
   const origins = mode === "legacy" ? [] : storedOrigins(source, tree, target, stack);
   return runBackup(
     target.store,
@@ -77,8 +79,11 @@ export function copyIntoStore(
   );
 }
 
-function timeOf({ summary }: Source): number | undefined {
-  return summary.time === null ? undefined : Math.floor(Date.parse(summary.time) / 1000);
+/** A diff is of the present, whatever it was made over. */
+function timeOf({ summary, description }: Source): number | undefined {
+  return summary.time === null || isDiff(description)
+    ? undefined
+    : Math.floor(Date.parse(summary.time) / 1000);
 }
 
 /** How an archive is made of a source, and who hears of it. */

@@ -6,13 +6,16 @@
 
 import { requireDirectoryFiles } from "#src/backup/archive_access.ts";
 import type { PayloadOrigin } from "#src/backup/original_files.ts";
+import { hostCodecs } from "#src/codecs/codecs.ts";
 import { hostFiles } from "#src/io/files/files.ts";
+import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import type { Repository } from "#src/pbs/client/repository.ts";
 import type { SnapshotReader, SnapshotStore } from "#src/pbs/ports.ts";
 import { parseSourceName } from "#src/sources/name.ts";
 import { serverOf, storeDirectory } from "#src/sources/pbs/named_snapshot.ts";
+import { isDiff } from "#src/sources/diff/diff_source.ts";
 import type { PbsDescription } from "#src/sources/pbs/pbs_source.ts";
-import type { Source } from "#src/sources/source.ts";
+import type { Source, SourceDescription } from "#src/sources/source.ts";
 import type { Tree } from "#src/tree/node.ts";
 import type { BackupCrypt } from "../datastore/backup.ts";
 
@@ -36,7 +39,8 @@ export function storedOrigins(
   target: OpenTarget,
   stack: DisposableStack,
 ): PayloadOrigin[] {
-  const { description } = source;
+  // Nodes of a diff that nothing has changed are those of what it was made over.
+  const description = originalOf(source.description);
   if (description.kind !== "pbs" || description.content !== "tree") return [];
   const { snapshot: id, archive, name } = description as PbsDescription;
   if (!isSameStore(parseSourceName(name).place, target.repository)) return [];
@@ -50,7 +54,26 @@ export function storedOrigins(
   const snapshot = stack.adopt(open(), (reader) => reader.close());
   const found = requireDirectoryFiles(snapshot, archive);
   const index = found.kind === "pxar" ? found.index : found.payload;
-  return [{ origin: tree.root.origin, snapshot, index }];
+  const codecs = hostCodecs();
+  const codec = new BlobCodec(codecs);
+  return [{
+    origin: lowest(tree).root.origin,
+    snapshot,
+    index,
+    digestOf: (bytes) => {
+      const buffer = hostFiles.bufferOf(bytes as Uint8Array<ArrayBuffer>);
+      return codec.digest(buffer, 0, bytes.length, crypt);
+    },
+  }];
+}
+
+/** What diffs over one another were made over in the end. */
+export function originalOf(description: SourceDescription): SourceDescription {
+  return isDiff(description) ? originalOf(description.base) : description;
+}
+
+function lowest(tree: Tree): Tree {
+  return tree.below === undefined ? tree : lowest(tree.below);
 }
 
 function isSameStore(place: string, repository: Repository): boolean {
