@@ -25,7 +25,7 @@ import { CHUNK_SIZE_DEFAULT } from "./backup_options.ts";
 import { archiveStem } from "./backup_spec.ts";
 import { KeptChunks } from "./kept_chunks.ts";
 import { PayloadOrigins, ReferringWriter } from "./referring_writer.ts";
-import { chunksOfIndex } from "./payload_reuse.ts";
+import { chunksOfIndex } from "./reuse/payload_reuse.ts";
 
 /** A part of an old snapshot, and where it goes. */
 export interface SnapshotPart {

@@ -8,7 +8,7 @@ import type { SnapshotSummary } from "#src/pbs/ports.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
 import type { BuildReport } from "#src/pxar/builder/report.ts";
 import type { BackupSpec } from "./backup_spec.ts";
-import type { ReuseStatistics } from "./reuse_statistics.ts";
+import type { ReuseStatistics } from "./reuse/reuse_statistics.ts";
 
 /** How archives of directories are made. */
 export type ChangeDetectionMode = "legacy" | "data" | "metadata";

@@ -9,7 +9,7 @@ import { UsageError } from "#src/errors.ts";
 import type { MakeBuildSource } from "#src/pxar/builder/source.ts";
 import type { Tree } from "#src/tree/node.ts";
 import { isStandardInput } from "./image_stream.ts";
-import type { PayloadOrigin } from "./original_files.ts";
+import type { PayloadOrigin } from "./reuse/original_files.ts";
 import { CLIENT_LOG_NAME } from "#src/pbs/format/manifest.ts";
 
 /** Kinds of archives in a snapshot. */

@@ -25,13 +25,13 @@ import {
 } from "./backup_options.ts";
 import { archiveStem, type BackupSpec } from "./backup_spec.ts";
 import { SnapshotCatalog } from "./catalog_recorder.ts";
-import { PayloadReuse } from "./payload_reuse.ts";
-import { ChangedFiles } from "./changed_files.ts";
+import { PayloadReuse } from "./reuse/payload_reuse.ts";
+import { ChangedFiles } from "./reuse/changed_files.ts";
 import { KeptChunks } from "./kept_chunks.ts";
-import { OriginalFiles, type PayloadOrigin } from "./original_files.ts";
-import { PreviousArchive } from "./previous_archive.ts";
-import { ReuseCounters } from "./reuse_statistics.ts";
-import { type ReuseBase, ReusingWriter } from "./reusing_writer.ts";
+import { OriginalFiles, type PayloadOrigin } from "./reuse/original_files.ts";
+import { PreviousArchive } from "./reuse/previous_archive.ts";
+import { ReuseCounters } from "./reuse/reuse_statistics.ts";
+import { type ReuseBase, ReusingWriter } from "./reuse/reusing_writer.ts";
 import { streamOf } from "./source_stream.ts";
 import { SplitWriter } from "./split_writer.ts";
 

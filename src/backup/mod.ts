@@ -16,5 +16,5 @@ export * from "./backup_spec.ts";
 export * from "./chunk_map.ts";
 export * from "./file_range.ts";
 export * from "./restore.ts";
-export type { PayloadOrigin } from "./original_files.ts";
-export type { ReuseStatistics } from "./reuse_statistics.ts";
+export type { PayloadOrigin } from "./reuse/original_files.ts";
+export type { ReuseStatistics } from "./reuse/reuse_statistics.ts";

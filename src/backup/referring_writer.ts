@@ -19,7 +19,7 @@ import type {
 } from "#src/pxar/new_entry.ts";
 import type { Tree } from "#src/tree/node.ts";
 import type { KeptChunks } from "./kept_chunks.ts";
-import { chunkAt } from "./payload_reuse.ts";
+import { chunkAt } from "./reuse/payload_reuse.ts";
 import { SplitWriter, type SplitWriterOptions } from "./split_writer.ts";
 
 /** A stream that contents lie in. */

@@ -16,7 +16,7 @@ import type {
   PxarSizes,
 } from "#src/pxar/new_entry.ts";
 import type { Metadata } from "#src/tree/metadata.ts";
-import { INJECTION_COUNT_MAX } from "./payload_reuse.ts";
+import { INJECTION_COUNT_MAX } from "./reuse/payload_reuse.ts";
 
 /** What a split archive is made with. */
 export interface SplitWriterOptions {

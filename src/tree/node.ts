@@ -160,7 +160,8 @@ export interface FileNode extends NodeBase {
   readonly payload?: PayloadRange | undefined;
   /**
    * What is unchanged, in a tree that is made of another one and changes; undefined for a file that
-   * is new as a whole. It may be no more than which file lay there: then nothing is known. A file without any change is the node of the other tree itself.
+   * is new as a whole. It may be no more than which file lay there: then nothing is known. A
+   * file without any change is the node of the other tree itself.
    */
   readonly kept?: KeptContent | undefined;
 }

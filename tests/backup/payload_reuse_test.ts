@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
-import { PayloadReuse, type ReusedRange } from "#src/backup/payload_reuse.ts";
+import { PayloadReuse, type ReusedRange } from "#src/backup/reuse/payload_reuse.ts";
 import { DynamicIndex, DynamicIndexBuilder } from "#src/pbs/format/dynamic_index.ts";
 
 function indexOf(...ends: number[]): DynamicIndex {

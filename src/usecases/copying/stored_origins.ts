@@ -5,7 +5,7 @@
  */
 
 import { requireDirectoryFiles } from "#src/backup/archive_access.ts";
-import type { PayloadOrigin } from "#src/backup/original_files.ts";
+import type { PayloadOrigin } from "#src/backup/reuse/original_files.ts";
 import { hostCodecs } from "#src/codecs/codecs.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";

@@ -9,7 +9,7 @@ import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { HEADER_SIZE } from "#src/pxar/format/item.ts";
 import type { NewFile } from "#src/pxar/new_entry.ts";
-import type { UnchangedFiles } from "./reusing_writer.ts";
+import type { UnchangedFiles } from "./unchanged_files.ts";
 
 /** Where the contents of files of one origin lie. */
 export interface PayloadOrigin {

@@ -22,23 +22,11 @@ import type { KnownChunk } from "#src/chunking/chunk_stream.ts";
 import type { ChangedFiles } from "./changed_files.ts";
 import type { PayloadReuse } from "./payload_reuse.ts";
 import type { ReuseCounters } from "./reuse_statistics.ts";
-import type { SplitWriter } from "./split_writer.ts";
+import type { SplitWriter } from "../split_writer.ts";
+import type { UnchangedFiles } from "./unchanged_files.ts";
 
 /** Entries that wait at a time: what is known of them takes about 1 KiB each. */
 const WAITING_COUNT_MAX = 32_768;
-
-/** Tells which files of a new archive are as they were in an old one. */
-export interface UnchangedFiles {
-  /** The walk goes into a directory. */
-  enter(name: string): void;
-  /** The walk leaves a directory. */
-  leave(): void;
-  /**
-   * Offset in the old payload stream of the PAYLOAD header of a file in the present directory; -1
-   * when it is not as it was. Names are asked for in ascending order, not all of them.
-   */
-  find(name: string, file: NewFile): number;
-}
 
 /** An old archive whose payload may become part of the new one. */
 export interface ReuseBase {

@@ -10,7 +10,7 @@ import { isSameMetadata } from "#src/pxar/metadata_equality.ts";
 import type { PxarDecoder, PxarEntryEvent, PxarEvent } from "#src/pxar/decoder.ts";
 import type { NewFile } from "#src/pxar/new_entry.ts";
 import { compareNames } from "#src/tree/paths.ts";
-import type { UnchangedFiles } from "./reusing_writer.ts";
+import type { UnchangedFiles } from "./unchanged_files.ts";
 
 /** Says which files are as they were. */
 export class PreviousArchive implements UnchangedFiles {
