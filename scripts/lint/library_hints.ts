@@ -2,7 +2,7 @@
 /**
  * A lint plugin that keeps the command line out of the library's errors: a hint of `src/` or `ffi/`
  * that names a flag or a command helps nobody who calls a function. Which flag an option is,
- * `src/cli/way_out.ts` knows.
+ * `src/cli/remedy.ts` knows.
  *
  * @module
  */

@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import { Failure, toRecord, UsageError } from "#src/errors.ts";
 import { showMessage } from "#src/bytes/quoting.ts";
-import { inWordsOf, wayOut } from "./way_out.ts";
+import { inWordsOf, remedyOf } from "./remedy.ts";
 
 /** Exit codes of every command. Scripts tell failures apart by the `code` of `--format json`. */
 export const ExitCode = { SUCCESS: 0, FAILURE: 1, USAGE: 2 } as const;
@@ -66,7 +66,7 @@ function describe(error: unknown, command: Command | undefined): ErrorDescriptio
     return code === "permission" ? { code, message, hint: PERMISSIONS_HINT } : { code, message };
   }
   const description: ErrorDescription = { code, message: inWordsOf(command, message, "long") };
-  const { hint, option } = wayOut(error, command);
+  const { hint, option } = remedyOf(error, command);
   if (hint !== undefined) description.hint = hint;
   if (option !== undefined) description["option"] = option;
   if (isTemporary) description["temporary"] = true;

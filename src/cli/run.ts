@@ -19,15 +19,15 @@ const HELP_COLUMNS_DEFAULT = 100;
 /**
  * Runs the program with its arguments.
  *
- * @param calledAs the name the program was started by; that of a group makes it that group's
+ * @param programName the name the program was started by; that of a group makes it that group's
  *   program
  * @returns the exit code
  */
-export async function runProgram(args: readonly string[], calledAs = "pbkfs"): Promise<number> {
+export async function runProgram(args: readonly string[], programName = "pbkfs"): Promise<number> {
   const terminal = processTerminal(environment("COLUMNS"));
-  const group = GROUPS.find((candidate) => candidate.name === calledAs);
+  const group = GROUPS.find((candidate) => candidate.name === programName);
   // What a background worker is started with: it is called by the executable's own name.
-  const fullArgs = group === undefined ? args : [calledAs, ...args];
+  const fullArgs = group === undefined ? args : [programName, ...args];
   let code: number = ExitCode.SUCCESS;
   const run: RunCommand = async (module, options) => {
     const context: CommandContext = { terminal, environment, program, args: fullArgs };

@@ -187,14 +187,14 @@ export class DiffLockedError extends StateError {
   /** Where it is mounted; undefined when its holder does not say. */
   readonly mountPath?: string;
 
-  /** @param wayOut instead of unmounting it first */
+  /** @param remedyOf instead of unmounting it first */
   constructor(
     diffPath: string,
     holder: LockHolder | undefined,
     message = `diff directory already in use by ${describeHolder(holder)}`,
-    wayOut: { readonly hint: string; readonly option?: string } = { hint: "Unmount it first" },
+    remedyOf: { readonly hint: string; readonly option?: string } = { hint: "Unmount it first" },
   ) {
-    super("locked", `${message} ("${diffPath}")`, wayOut);
+    super("locked", `${message} ("${diffPath}")`, remedyOf);
     this.diffPath = diffPath;
     if (holder?.mountPath !== undefined) this.mountPath = holder.mountPath;
   }

@@ -142,11 +142,11 @@ function inspectStatus(id: string, isFull: boolean, status: BackupStatus): Obsta
   // While a merge runs, the files of the FULL backup are a mixture of two states.
   const isForceable = status === "CORRUPT" || status === "ORPHAN" ||
     (status === "MERGING" && !isFull);
-  const wayOut = isForceable
+  const remedyOf = isForceable
     ? { hint: "Validate the backup, or open it as it is", option: "force" }
     : { hint: "Only finished backups can be opened" };
   const message = `Cannot open backup ${id}: status ${status}`;
-  const error = new StateError("chain-corrupt", message, wayOut);
+  const error = new StateError("chain-corrupt", message, remedyOf);
   return { error, isForceable };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 
 const ID_MAX = 0xffff_fffe;
 

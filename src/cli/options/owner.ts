@@ -8,7 +8,7 @@ import { UsageError } from "#src/errors.ts";
 import { getEffectiveUid } from "#ffi/libc/calls.ts";
 import { findGroupId, findUser } from "#src/usecases/host_accounts.ts";
 import type { MountRequest } from "#src/usecases/mounting/mount_request.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 
 /**
  * Parses `USER[:GROUP]` or `UID[:GID]`. Without a group it is the user's own, and for a bare number

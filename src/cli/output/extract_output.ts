@@ -13,7 +13,7 @@ import type { ExtractCallbacks } from "#src/usecases/archive/extraction.ts";
 import type { OutputFormat } from "../exit_code.ts";
 import { Progress } from "../terminal/progress.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { ObstacleSummary, optionFor, remedyFor } from "./in_the_way.ts";
+import { ObstacleSummary, optionFor, remedyFor } from "./obstacle_output.ts";
 import { partialError, ProblemOutput } from "./problem_output.ts";
 
 /** How a restore is reported. */

@@ -8,7 +8,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { BINDING_FILE_NAME, type BoundSource, checkSource } from "#src/overlay/binding.ts";
 import { DATA_DIRECTORY_NAME } from "#src/overlay/diff_place.ts";
 import type { DiffReader } from "#src/overlay/diff_reader.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import { openPgproSource, type PgproRequest } from "../pgpro/pgpro_source.ts";
 import { backupSource, readBackupKeys, RECORDED_KIND } from "../pgpro/record_keys.ts";
 import type { Source } from "../source.ts";

@@ -21,7 +21,7 @@ import {
   type ScannedDiff,
 } from "#src/overlay/merged/merged_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
-import { type Owner, ShownTree } from "#src/tree/shown_tree.ts";
+import { AttributeOverrideTree, type Owner } from "#src/tree/attribute_override_tree.ts";
 import { findOutwardLinks, InnerLinksTree, type OutwardLinks } from "../inner_links.ts";
 import { formatSourceName, parseSourceName } from "../name.ts";
 import {
@@ -239,7 +239,9 @@ function treeOf(
 ): MountableTree {
   // As in the mounts in which the diff was written.
   const inner = outwardLinks === undefined ? base : new InnerLinksTree(base, outwardLinks);
-  const lower = owner === undefined ? inner : new ShownTree(inner, { withoutAcls: false, owner });
+  const lower = owner === undefined
+    ? inner
+    : new AttributeOverrideTree(inner, { withoutAcls: false, owner });
   return new MergedTree(diff, lower, openSource);
 }
 

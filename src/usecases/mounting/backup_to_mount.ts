@@ -19,7 +19,7 @@ import {
   readBackupKeys,
 } from "#src/sources/pgpro/record_keys.ts";
 import type { WritableRequest } from "./mount_request.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import type { MountToOpen, OpenedSource, SourceToMount } from "./source_to_mount.ts";
 
 const log = logger("mount");

@@ -16,7 +16,7 @@ import { createSharedState } from "#src/overlay/shared_state.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatPidRecord, PID_FILE_NAME, STAT_FILE_NAME } from "./control/worker_files.ts";
 import type { WritableRequest } from "./mount_request.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import { volatileDirectories, writeSettings } from "./postgres_profile.ts";
 import { settleFailure } from "./settle_failure.ts";
 

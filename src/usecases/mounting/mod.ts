@@ -6,7 +6,7 @@
  */
 
 export { type Mount, mount, type MountOptions } from "./thread/mount.ts";
-export type { Owner } from "#src/tree/shown_tree.ts";
+export type { Owner } from "#src/tree/attribute_override_tree.ts";
 export type { Setting } from "./server_settings.ts";
 export type { EndOptions } from "#src/mount/mount.ts";
 export type { Credentials, NamedServer } from "#src/sources/source.ts";

@@ -35,7 +35,7 @@ import { DiffStatistics, RequestStatistics } from "./mount_statistics.ts";
 import { findOutwardLinks, InnerLinksTree } from "#src/sources/inner_links.ts";
 import { readProfileKeys, requireOwnWal } from "#src/sources/diff/profile_keys.ts";
 import type { MountDescription } from "./served_source.ts";
-import { ShownTree } from "#src/tree/shown_tree.ts";
+import { AttributeOverrideTree } from "#src/tree/attribute_override_tree.ts";
 import type { OpenedSource, SourceToMount } from "./source_to_mount.ts";
 import { WAIT_LOG } from "./wait_log.ts";
 import { PROGRAM_VERSION } from "../program_version.ts";
@@ -165,7 +165,9 @@ export class MountLife {
       });
     }
     const tree = outwardLinks === undefined ? stored : new InnerLinksTree(stored, outwardLinks);
-    const lower = owner === undefined ? tree : new ShownTree(tree, { withoutAcls: false, owner });
+    const lower = owner === undefined
+      ? tree
+      : new AttributeOverrideTree(tree, { withoutAcls: false, owner });
     try {
       return { overlay: prepareOverlay(diff, lower, request), owner, outwardLinks };
     } finally {

@@ -8,7 +8,7 @@ import { UsageError } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
 import { openOverlay, type OverlayParts } from "#src/overlay/overlay.ts";
 import type { Tree } from "#src/tree/node.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import { applySettings, type Setting } from "./server_settings.ts";
 
 /** Directory of a data directory whose changes `noWal` forgets. */

@@ -12,8 +12,8 @@ import type { SourceDescription } from "#src/sources/source.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { LateTree } from "#src/tree/late_tree.ts";
 import type { OverlayDescription } from "./diff_life.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
-import { ShownTree } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
+import { AttributeOverrideTree } from "#src/tree/attribute_override_tree.ts";
 import { InnerLinksTree, type OutwardLinks } from "#src/sources/inner_links.ts";
 import { spawnThread } from "../threads.ts";
 
@@ -45,7 +45,7 @@ export function openMounted(
     return new TreeFileSystem(tree, { showsRestrictedModes, sizeBytes });
   }
   const lower = showsRestrictedModes || owner !== undefined
-    ? new ShownTree(tree, { withoutAcls: showsRestrictedModes, owner })
+    ? new AttributeOverrideTree(tree, { withoutAcls: showsRestrictedModes, owner })
     : tree;
   return openOverlay({ ...overlay, lower, worker: index, backing, posixAcls, gate });
 }

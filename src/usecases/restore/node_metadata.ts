@@ -11,7 +11,7 @@ import { RESTORE_ALL, type RestoreFeatures } from "#src/pxar/extractor/options.t
 import type { ProblemSink } from "#src/pxar/extractor/report.ts";
 import type { Metadata, MetadataField } from "#src/tree/metadata.ts";
 import type { Node } from "#src/tree/node.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import type { WriteCounts } from "./restore_queue.ts";
 
 const PERMISSION_BITS = 0o7777;

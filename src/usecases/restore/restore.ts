@@ -20,7 +20,7 @@ import { parseSourceName } from "#src/sources/name.ts";
 import type { Source } from "#src/sources/source.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { FileNode, MountableTree } from "#src/tree/node.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import { AUTO_CONF_NAME } from "../mounting/server_settings.ts";
 import { backupLayout } from "./backup_layout.ts";
 import { FileJobs } from "./file_jobs.ts";

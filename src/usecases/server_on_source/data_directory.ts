@@ -8,7 +8,7 @@
 import { FormatError, StateError, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { readWholeFile, removeFile, writeNewFile } from "#src/io/files/whole_file.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 
 /** Files of the former server that would tell the new one what to do. */
 const FORMER_FILES = ["postmaster.pid", "standby.signal", "recovery.signal"];

@@ -28,7 +28,7 @@ import type { Credentials } from "#src/sources/source.ts";
 import { findUser } from "../host_accounts.ts";
 import { defaultLogPath } from "../mounting/mount_request.ts";
 import { nameToMount } from "../mounting/named_source.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import { type Mount, mount } from "../mounting/thread/mount.ts";
 import {
   dataDirectoryOwner,

@@ -13,7 +13,7 @@ import { EntryType } from "#src/bytes/file_type.ts";
 import { listOpenDirectory } from "#src/io/files/open_directory.ts";
 import { isStillNamed, writeNewFile } from "#src/io/files/whole_file.ts";
 import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 
 /** Where such directories are made unless told otherwise: not emptied by a restart of the host. */
 export const WORK_DIRECTORY = "/var/tmp";

@@ -8,7 +8,7 @@
 
 import { shellWord } from "#src/bytes/shell_word.ts";
 import * as host from "#ffi/libc/calls.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 
 /** Where WAL comes from. */
 export interface WalSource {

@@ -25,7 +25,7 @@ import { repositoryOf } from "../../options/repository.ts";
 import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
 import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
 import type { BackupCallbacks, FinishedBackup, NewBackup } from "#src/usecases/datastore/backup.ts";
-import { snapshotCommand } from "../../datastore/way_out.ts";
+import { snapshotCommand } from "../../datastore/remedy.ts";
 import {
   namespaceOf,
   STORE_ENVIRONMENT,

@@ -14,7 +14,7 @@ import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
 import { startThread, threadName } from "#src/threads/thread.ts";
 import { type MountRequest, WHOLE_COPY_BYTES_MAX, type WritableRequest } from "../mount_request.ts";
 import { nameToMount } from "../named_source.ts";
-import type { Owner } from "#src/tree/shown_tree.ts";
+import type { Owner } from "#src/tree/attribute_override_tree.ts";
 import type { Setting } from "../server_settings.ts";
 import { spawnThread } from "../../threads.ts";
 import {

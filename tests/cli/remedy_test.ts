@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { ARGUMENTS, FLAGS, inWordsOf, wayOut } from "#src/cli/way_out.ts";
+import { ARGUMENTS, FLAGS, inWordsOf, remedyOf } from "#src/cli/remedy.ts";
 import { Errno, LimitError, OsError, StateError, UsageError } from "#src/errors.ts";
 import { formatCall } from "#src/usecases/call_text.ts";
 import { formatUnmountCall } from "#src/usecases/mounting/control/unmount_call.ts";
@@ -12,20 +12,20 @@ import { MOUNT_PERMISSIONS, runProgram } from "./_program.ts";
 const PLAIN = new Command("plain");
 const FORCING = new Command("mount").option("--force").option("-d, --diff-dir <path>");
 
-Deno.test("wayOut() names the flag of the command that failed, and no flag that it does not have", () => {
+Deno.test("remedyOf() names the flag of the command that failed, and no flag that it does not have", () => {
   const error = new StateError("dirty", "Cannot mount", {
     hint: "Mount it anyway",
     option: "force",
   });
-  assert.deepEqual(wayOut(error, FORCING), {
+  assert.deepEqual(remedyOf(error, FORCING), {
     hint: "Mount it anyway (--force)",
     option: "--force",
   });
-  assert.deepEqual(wayOut(error, PLAIN), {
+  assert.deepEqual(remedyOf(error, PLAIN), {
     hint: "Mount it anyway",
     option: undefined,
   });
-  assert.deepEqual(wayOut(error, undefined), {
+  assert.deepEqual(remedyOf(error, undefined), {
     hint: "Mount it anyway",
     option: undefined,
   });
@@ -33,12 +33,12 @@ Deno.test("wayOut() names the flag of the command that failed, and no flag that 
     hint: "Give another",
     option: "diffPath",
   });
-  assert.equal(wayOut(elsewhere, FORCING).hint, "Give another (-d/--diff-dir)");
+  assert.equal(remedyOf(elsewhere, FORCING).hint, "Give another (-d/--diff-dir)");
 });
 
-Deno.test("wayOut() never shows the library's name of an option", () => {
+Deno.test("remedyOf() never shows the library's name of an option", () => {
   const error = new LimitError("Too many", { hint: "Allow more", option: "entriesMax" });
-  assert.deepEqual(wayOut(error, PLAIN), { hint: "Allow more", option: undefined });
+  assert.deepEqual(remedyOf(error, PLAIN), { hint: "Allow more", option: undefined });
 });
 
 Deno.test("inWordsOf() puts flags and commands in place of the library's options and calls", () => {
@@ -70,11 +70,11 @@ Deno.test("inWordsOf() leaves calls alone that no command does", () => {
   assert.equal(inWordsOf(PLAIN, unknown, "long"), unknown);
 });
 
-Deno.test("wayOut() does not name a flag twice", () => {
+Deno.test("remedyOf() does not name a flag twice", () => {
   const error = new UsageError("`diffPath` is required", { hint: "Give one", option: "diffPath" });
-  assert.deepEqual(wayOut(error, FORCING), { hint: "Give one", option: "--diff-dir" });
+  assert.deepEqual(remedyOf(error, FORCING), { hint: "Give one", option: "--diff-dir" });
   const other = new UsageError("Wrong", { hint: "Leave out `force`", option: "diffPath" });
-  assert.deepEqual(wayOut(other, FORCING), { hint: "Leave out --force", option: "--diff-dir" });
+  assert.deepEqual(remedyOf(other, FORCING), { hint: "Leave out --force", option: "--diff-dir" });
 });
 
 Deno.test("the command line has a flag for every option that errors of the library name", () => {
@@ -93,7 +93,7 @@ Deno.test("the command line has a flag for every option that errors of the libra
   }
 });
 
-Deno.test("wayOut() of what is there already offers to replace files, and files only", () => {
+Deno.test("remedyOf() of what is there already offers to replace files, and files only", () => {
   using directory = new TempDirectory("way-out");
   const path = directory.join("file");
   Deno.writeTextFileSync(path, "");
@@ -101,13 +101,13 @@ Deno.test("wayOut() of what is there already offers to replace files, and files 
   Deno.symlinkSync("nowhere", link);
   const replacing = new Command("create").option("--overwrite");
   const inTheWay = (place: string) => new OsError(Errno.EEXIST, "create", place);
-  assert.deepEqual(wayOut(inTheWay(path), replacing), {
+  assert.deepEqual(remedyOf(inTheWay(path), replacing), {
     hint: "Give another name, or replace what is there (--overwrite)",
     option: "--overwrite",
   });
-  assert.equal(wayOut(inTheWay(path), PLAIN).hint, "Give another name, or remove what is there");
+  assert.equal(remedyOf(inTheWay(path), PLAIN).hint, "Give another name, or remove what is there");
   const none = { hint: "Give another name" };
-  assert.deepEqual(wayOut(inTheWay(directory.join("gone")), replacing), none);
+  assert.deepEqual(remedyOf(inTheWay(directory.join("gone")), replacing), none);
   for (
     const [place, words] of [
       [directory.path, ", or rename the directory that is there"],
@@ -115,22 +115,22 @@ Deno.test("wayOut() of what is there already offers to replace files, and files 
       ["/dev/null", ": devices, FIFOs and sockets are never replaced"],
     ] as const
   ) {
-    assert.deepEqual(wayOut(inTheWay(place), replacing), { hint: none.hint + words });
+    assert.deepEqual(remedyOf(inTheWay(place), replacing), { hint: none.hint + words });
   }
   const target = (errno: number, place: string) =>
-    wayOut(new OsError(errno, "open directory", place), replacing).hint;
+    remedyOf(new OsError(errno, "open directory", place), replacing).hint;
   assert.match(target(Errno.ENOTDIR, path)!, /a directory, or a name that is not taken/);
   assert.match(target(Errno.ENOENT, `${link}/`)!, /leads nowhere/);
 });
 
-Deno.test("wayOut() of a diff directory in use is the command that unmounts it", () => {
+Deno.test("remedyOf() of a diff directory in use is the command that unmounts it", () => {
   const error = new DiffLockedError("/diff", { pid: 5, mountPath: "/mnt" });
-  assert.equal(wayOut(error, FORCING).hint, "Run pbkfs unmount -D /mnt -d /diff first");
+  assert.equal(remedyOf(error, FORCING).hint, "Run pbkfs unmount -D /mnt -d /diff first");
   const wayOutOfCleanup = { hint: "Empty it all the same", option: "force" };
   const busy = new DiffLockedError("/diff", { pid: 5, mountPath: "/mnt" }, "busy", wayOutOfCleanup);
-  assert.match(wayOut(busy, FORCING).hint!, /^Run pbkfs unmount .* first \(or give --force\)$/);
+  assert.match(remedyOf(busy, FORCING).hint!, /^Run pbkfs unmount .* first \(or give --force\)$/);
   const unknown = new DiffLockedError("/diff", undefined);
-  assert.equal(wayOut(unknown, FORCING).hint, "Unmount it first");
+  assert.equal(remedyOf(unknown, FORCING).hint, "Unmount it first");
 });
 
 Deno.test("pbkfs names the way out beside what is wrong, with words beside the errno", async () => {

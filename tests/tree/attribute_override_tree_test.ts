@@ -9,7 +9,7 @@ import {
 } from "#src/tree/memory_tree.ts";
 import { FileType } from "#src/tree/node.ts";
 import { findEntry } from "#src/tree/paths.ts";
-import { ShownTree } from "#src/tree/shown_tree.ts";
+import { AttributeOverrideTree } from "#src/tree/attribute_override_tree.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 
 /** Mode 0640, user 1000 rw-, group r--, mask rw-. */
@@ -30,19 +30,21 @@ function makeTree(acls: Record<string, Uint8Array> = {}): MemoryTree {
 
 const OWNER = { uid: 1234, gid: 5678 };
 
-Deno.test("ShownTree is a tree as all others", () => {
+Deno.test("AttributeOverrideTree is a tree as all others", () => {
   const acls = { "system.posix_acl_access": ACCESS };
   for (const withoutAcls of [false, true]) {
     for (const owner of [undefined, OWNER]) {
-      checkMountableTree(() => new ShownTree(makeTree(acls), { withoutAcls, owner }));
+      checkMountableTree(() => new AttributeOverrideTree(makeTree(acls), { withoutAcls, owner }));
     }
   }
 });
 
-Deno.test("ShownTree takes ACLs away, and leaves the rest", () => {
+Deno.test("AttributeOverrideTree takes ACLs away, and leaves the rest", () => {
   const plain = makeTree({ "system.posix_acl_access": ACCESS });
   const { id } = findEntry(plain, "/file")!;
-  const node = new ShownTree(plain, { withoutAcls: true, owner: undefined }).nodeById(id);
+  const node = new AttributeOverrideTree(plain, { withoutAcls: true, owner: undefined }).nodeById(
+    id,
+  );
   assert.ok(node?.kind === "file");
   assert.deepEqual([node.linkCount, node.attributes.nlink, node.attributes.size], [1, 1, 4]);
   assert.deepEqual([...node.xattrs().keys()], ["user.x"]);
@@ -52,8 +54,8 @@ Deno.test("ShownTree takes ACLs away, and leaves the rest", () => {
   assert.equal(node.metadata.mode, node.attributes.mode);
 });
 
-Deno.test("ShownTree shows one owner of all, however a node is found", () => {
-  const tree = new ShownTree(makeTree(), { withoutAcls: false, owner: OWNER });
+Deno.test("AttributeOverrideTree shows one owner of all, however a node is found", () => {
+  const tree = new AttributeOverrideTree(makeTree(), { withoutAcls: false, owner: OWNER });
   const all = [...tree.root.entries()].map(({ node }) => node);
   assert.equal(all.length, 5);
   const found = [tree.root, ...all, tree.root.lookup("file")!, findEntry(tree, "/d/inner")!];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { datastoreWayOut } from "#src/cli/datastore/way_out.ts";
+import { datastoreRemedy } from "#src/cli/datastore/remedy.ts";
 import { addStoreOptions } from "#src/cli/datastore/store.ts";
 import { StateError } from "#src/errors.ts";
 import { parseGroup, parseNamespace } from "#src/pbs/format/snapshot_path.ts";
@@ -29,22 +29,22 @@ function future(ns: string, count: number): FutureSnapshotError {
   return new FutureSnapshotError(snapshots, 1_800_000_000);
 }
 
-Deno.test("datastoreWayOut() repeats what the command was told of the datastore", () => {
+Deno.test("datastoreRemedy() repeats what the command was told of the datastore", () => {
   const told = commandOf("--repository", "dir:/my store", "--server-store", "s1", "--ns", "");
   assert.equal(
-    datastoreWayOut(future("", 1), told),
+    datastoreRemedy(future("", 1), told),
     "Set the clock if it is wrong; otherwise run pbkfs pbs forget host/a/2033-05-18T03:33:20Z " +
       "--ns '' --repository 'dir:/my store' --server-store s1",
   );
   assert.match(
-    datastoreWayOut(future("team/sub", 2), commandOf())!,
+    datastoreRemedy(future("team/sub", 2), commandOf())!,
     /run pbkfs pbs forget host\/a\/2033-05-18T03:33:20Z host\/a\/2033-05-18T03:33:21Z --ns team\/sub$/,
   );
-  assert.equal(datastoreWayOut(new StateError("not-found", "x"), told), undefined);
+  assert.equal(datastoreRemedy(new StateError("not-found", "x"), told), undefined);
 });
 
-Deno.test("datastoreWayOut() doubts the clock rather than many snapshots", () => {
-  const way = datastoreWayOut(future("", 400), commandOf())!;
+Deno.test("datastoreRemedy() doubts the clock rather than many snapshots", () => {
+  const way = datastoreRemedy(future("", 400), commandOf())!;
   assert.match(way, /^Set the clock: 400 snapshots of the group are ahead of it/);
   assert.match(way, /forget host\/a\/2033-05-18T03:39:59Z$/);
 });

@@ -18,7 +18,7 @@ export interface Owner {
 }
 
 /** What is shown other than it is stored. */
-export interface Showing {
+export interface AttributeOverrides {
   /**
    * Nobody checks access by ACLs: files have none, but modes by which nobody gets more than these
    * would give.
@@ -28,12 +28,12 @@ export interface Showing {
   readonly owner: Owner | undefined;
 }
 
-/** See {@link Showing}. */
-export class ShownTree implements MountableTree {
+/** See {@link AttributeOverrides}. */
+export class AttributeOverrideTree implements MountableTree {
   readonly #tree: MountableTree;
-  readonly #showing: Showing;
+  readonly #showing: AttributeOverrides;
 
-  constructor(tree: MountableTree, showing: Showing) {
+  constructor(tree: MountableTree, showing: AttributeOverrides) {
     this.#tree = tree;
     this.#showing = showing;
   }
@@ -64,7 +64,7 @@ export class ShownTree implements MountableTree {
  * The same node with other metadata. Nodes are classes with private fields: they cannot be
  * inherited from.
  */
-function shown(node: Node, showing: Showing): Node {
+function shown(node: Node, showing: AttributeOverrides): Node {
   const { withoutAcls, owner } = showing;
   const xattrs = withoutAcls ? new Map(node.xattrs()) : undefined;
   const acl = xattrs?.get(XATTR_ACL_ACCESS);

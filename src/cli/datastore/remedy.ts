@@ -41,7 +41,7 @@ interface StoreWords {
  * @param command the command that failed: what it was told of the datastore is repeated
  * @returns undefined where there is no such way
  */
-export function datastoreWayOut(
+export function datastoreRemedy(
   error: Failure,
   command: Command | undefined,
 ): string | undefined {

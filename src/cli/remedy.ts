@@ -14,7 +14,7 @@ import { type Failure, OsError } from "#src/errors.ts";
 import type { DiffLockedError } from "#src/overlay/diff_lock.ts";
 import { replaceCalls } from "#src/usecases/call_text.ts";
 import { CALL_WORDS, unmountLine } from "./shell_command.ts";
-import { datastoreWayOut } from "./datastore/way_out.ts";
+import { datastoreRemedy } from "./datastore/remedy.ts";
 
 /** Flags of the options that errors name. */
 export const FLAGS: Readonly<Record<string, string>> = {
@@ -76,7 +76,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /** What an error says of a way out, in terms of the command line. */
-export interface WayOut {
+export interface Remedy {
   /** Words for a person. */
   readonly hint?: string | undefined;
   /** The flag or argument that is wrong, or that helps. */
@@ -88,9 +88,9 @@ export interface WayOut {
  *
  * @param command the command that failed, undefined when it is not known
  */
-export function wayOut(error: Failure, command: Command | undefined): WayOut {
+export function remedyOf(error: Failure, command: Command | undefined): Remedy {
   const { option } = error;
-  const hint = datastoreWayOut(error, command) ?? inWordsOf(command, error.hint, "short");
+  const hint = datastoreRemedy(error, command) ?? inWordsOf(command, error.hint, "short");
   if (hint === undefined && error instanceof OsError) return wayAround(error, command);
   if (error.code === "locked") {
     const { mountPath, diffPath } = error as Partial<DiffLockedError>;
@@ -136,7 +136,7 @@ export function inWordsOf<Text extends string | undefined>(
 }
 
 /** What helps where a file cannot be made. */
-function wayAround({ code, call, path }: OsError, command: Command | undefined): WayOut {
+function wayAround({ code, call, path }: OsError, command: Command | undefined): Remedy {
   if (code === "EEXIST") {
     const option = "--overwrite";
     const found = whatIsAt(path);
