@@ -9,11 +9,12 @@
  *     deno task bench run
  *     deno task bench network [transport] [program] [mounts] [memory] [--size MIB] [--memory-size MIB]
  *     deno task bench restore [THREADS]
+ *     deno task bench commit [MIB]
  *
  * The second form measures each step anew, beside an executable of before (`compare/`), the third
  * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
  * and datastores (`pbs.ts`), the others a server for one command (`run.ts`), what the network adds
- * (`network/`), and restores (`restore/`).
+ * (`network/`), restores (`restore/`), and commits of what was changed over a snapshot (`commit.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
  * database; without arguments the shared sample of scale 20 is taken. Prints a table;
@@ -26,6 +27,7 @@ import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { BenchMount } from "./mount/bench_mount.ts";
 import { benchmarkChunking } from "./pbs/chunking.ts";
+import { benchmarkCommit } from "./commit.ts";
 import { compareSides } from "./compare/main.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
 import { benchmarkNetwork } from "./network/main.ts";
@@ -114,6 +116,7 @@ if (import.meta.main) {
   else if (Deno.args[0] === "compare") await compareSides(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "restore") await benchmarkRestore(CHECKOUT, Deno.args.slice(1));
+  else if (Deno.args[0] === "commit") await benchmarkCommit(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "network") await benchmarkNetwork(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "run") await benchmarkRun(CHECKOUT);
   else await main(Deno.args);

@@ -64,7 +64,7 @@ class Machine implements AsyncDisposable {
   async run(lines: string, atEnd = ""): Promise<string> {
     const here = lines
       .replaceAll(
-        /(?<=[\s:]|^)\/(?=(?:srv|mnt|var\/tmp|tmp|home|etc)(?:[/\s"]|$))/gm,
+        /(?<=[\s:'=]|^)\/(?=(?:srv|mnt|var\/tmp|tmp|home|etc)(?:[/\s"]|$))/gm,
         (slash) => this.directory.path + slash,
       )
       .replaceAll("dir:/srv", `dir:${this.directory.path}/srv`)

@@ -236,7 +236,8 @@ function writableOf(options: MountOptions, kind: SourceKindName): WritableReques
     skipFsync: isThrowaway,
     isThrowaway,
     materializeOnRead: false,
-    wholeCopyBytesMax: WHOLE_COPY_BYTES_MAX,
+    // What is thrown away soon does not pay for the copies that make it fast.
+    wholeCopyBytesMax: isThrowaway ? 0 : WHOLE_COPY_BYTES_MAX,
     extendedAttributes: options.extendedAttributes ?? kind !== "pgpro",
     postgres: { noWal: options.noWal === true, settings, owner },
   };
