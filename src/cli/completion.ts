@@ -43,7 +43,7 @@ function bashFunction(parent: Command): string {
   return `${functionName(parent)}_at() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words
   COMPREPLY=()
-  case "$previous" in
+  case "\${COMP_WORDS[$1]} $previous" in
 ${choiceCases(parent).map((line) => `    ${line}`).join("\n")}
   esac
   case "\${COMP_WORDS[$1]}" in
@@ -81,14 +81,19 @@ function functionName(command: Command): string {
     : `${functionName(command.parent)}_${command.name()}`;
 }
 
-function choiceCases(program: Command): string[] {
-  const seen = new Map<string, string>();
-  for (const option of program.commands.flatMap(visibleOptions)) {
-    if (option.argChoices === undefined) continue;
-    seen.set(flagsOf(option).join("|"), option.argChoices.join(" "));
+/** Values of flags; the same flag may take others in another command. */
+function choiceCases(parent: Command): string[] {
+  const patterns = new Map<string, string[]>();
+  for (const command of parent.commands) {
+    for (const option of visibleOptions(command)) {
+      if (option.argChoices === undefined) continue;
+      const choices = option.argChoices.join(" ");
+      const ofCommand = flagsOf(option).map((flag) => `"${command.name()} ${flag}"`);
+      patterns.set(choices, [...patterns.get(choices) ?? [], ...ofCommand]);
+    }
   }
-  return [...seen].map(([flags, choices]) =>
-    `${flags}) mapfile -t COMPREPLY < <(compgen -W "${choices}" -- "$current"); return ;;`
+  return [...patterns].map(([choices, words]) =>
+    `${words.join("|")}) mapfile -t COMPREPLY < <(compgen -W "${choices}" -- "$current"); return ;;`
   );
 }
 

@@ -109,6 +109,7 @@ Deno.test("pbkfs completion bash completes commands and flags in a shell", async
   assert.deepEqual(await complete(["pbkfs", "mou"]), ["mount"]);
   assert.deepEqual(await complete(["pbkfs", "mount", "--perf"]), ["--perf-unsafe"]);
   assert.deepEqual(await complete(["pbkfs", "show", "--format", "j"]), ["json"]);
+  assert.deepEqual(await complete(["pbkfs", "du", "--format", "j"]), ["json", "jsonl"]);
   assert.deepEqual(await complete(["pbkfs", "completion", "f"]), ["fish"]);
   assert.deepEqual(await complete(["pbkfs", "px"]), ["pxar"]);
   assert.deepEqual(await complete(["pbkfs", "pxar", "ex"]), ["extract"]);
