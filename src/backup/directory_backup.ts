@@ -108,9 +108,9 @@ export class DirectoryBackup {
   #addSplit(spec: BackupSpec, isCompared: boolean): Omit<ArchiveReport, keyof PlannedArchive> {
     using opened = new DisposableStack();
     const files = splitIndexNames(archiveStem(spec.name));
+    const previous = isCompared ? this.#openPrevious(spec, opened) : undefined;
     const payload = this.#open(files.payload, "payload");
     const metadata = this.#open(files.metadata, "dynamic");
-    const previous = isCompared ? this.#openPrevious(spec, opened) : undefined;
     const bases = [
       ...(previous === undefined ? [] : [previous]),
       ...(spec.tree?.origins ?? []).map((origin) => this.#openOrigin(origin, payload)),

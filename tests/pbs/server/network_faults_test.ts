@@ -365,7 +365,8 @@ function casesOf(
 ): Case[] {
   const random = new Random(firstSeed);
   let seed = firstSeed;
-  const count = what.startsWith("sync") ? SYNC_CASES : CASES;
+  const isSync = what.startsWith("sync");
+  const [count, stallsOneIn] = isSync ? [SYNC_CASES, 6] : [CASES, 2];
   return marks.filter(({ phase }) => PHASES[what].includes(phase)).flatMap((mark, number) =>
     (["to server", "to client"] as const).flatMap((direction, side) => {
       const from = mark.begin[direction];
@@ -373,7 +374,7 @@ function casesOf(
         .map(({ begin }) => begin[direction]).filter((end) => end > from);
       const to = ends.length === 0 ? from + 1 : Math.min(...ends);
       return Array.from({ length: count }, (_, index): Case => {
-        // What only time ends takes its time.
+        // What only time ends takes its time, most of all where much is asked one by one.
         const kind = index === 0 && number % 2 === side
           ? "stall"
           : KINDS[(index + number) % KINDS.length]!;
