@@ -35,6 +35,8 @@ export interface Part {
   readonly args: readonly string[];
   /** How long it takes on two cores. */
   readonly usualMinutes: number;
+  /** Runs at the same time as the part before it. Default: false. */
+  readonly isBeside?: boolean;
   readonly timeoutMs: number;
 }
 
@@ -78,19 +80,6 @@ const PARTS: readonly Part[] = [
   // All at once, since a type that one export uses may be another's.
   check("documentation of exports", "doc", "--lint", ...Object.values(config.exports)),
   check("tidy", "run", "--no-prompt", ...TIDY_PERMISSIONS, "scripts/tidy.ts"),
-  {
-    name: "unit tests",
-    group: "unit",
-    args: [
-      "test",
-      "--parallel",
-      ...TEST_PERMISSIONS,
-      `--ignore=${["tests/e2e", ...TESTS_ALONE].join(",")}`,
-      "tests",
-    ],
-    usualMinutes: 7,
-    timeoutMs: 15 * MINUTE_MS,
-  },
   ...TESTS_ALONE.map((path): Part => ({
     name: path,
     group: "unit",
@@ -105,12 +94,27 @@ const PARTS: readonly Part[] = [
     usualMinutes: 0.2,
     timeoutMs: 5 * MINUTE_MS,
   },
+  // End-to-end tests use less than a core, and wait for servers most of the time.
+  {
+    name: "unit tests",
+    group: "unit",
+    args: [
+      "test",
+      "--parallel",
+      ...TEST_PERMISSIONS,
+      `--ignore=${["tests/e2e", ...TESTS_ALONE].join(",")}`,
+      "tests",
+    ],
+    usualMinutes: 14,
+    timeoutMs: 25 * MINUTE_MS,
+  },
   {
     name: "end-to-end tests",
     group: "e2e",
     args: ["test", ...TEST_PERMISSIONS, "--permit-no-files", "tests/e2e"],
-    usualMinutes: 10,
-    timeoutMs: 22 * MINUTE_MS,
+    usualMinutes: 25,
+    timeoutMs: 33 * MINUTE_MS,
+    isBeside: true,
   },
 ];
 
@@ -158,8 +162,23 @@ export function judge(success: boolean, report: string | undefined, isTest: bool
   return !success && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-function minutesOf(parts: readonly Pick<Part, "usualMinutes">[]): number {
-  return Math.ceil(parts.reduce((sum, { usualMinutes }) => sum + usualMinutes, 0));
+/** What the plan says of a part. */
+type PlannedPart = Pick<Part, "name" | "usualMinutes" | "isBeside">;
+
+/** Parts in the order in which they run; those of one step at the same time. */
+function stepsOf<Planned extends Pick<Part, "isBeside">>(parts: readonly Planned[]): Planned[][] {
+  const steps: Planned[][] = [];
+  for (const part of parts) {
+    if (part.isBeside === true && steps.length > 0) steps.at(-1)!.push(part);
+    else steps.push([part]);
+  }
+  return steps;
+}
+
+function minutesOf(parts: readonly PlannedPart[]): number {
+  const minutes = stepsOf(parts)
+    .map((step) => Math.max(...step.map(({ usualMinutes }) => usualMinutes)));
+  return Math.ceil(minutes.reduce((sum, each) => sum + each, 0));
 }
 
 function inMinutes(count: number): string {
@@ -167,14 +186,14 @@ function inMinutes(count: number): string {
 }
 
 /** What is going to run, and how long that takes. */
-export function describePlan(parts: readonly Pick<Part, "name" | "usualMinutes">[]): string {
+export function describePlan(parts: readonly PlannedPart[]): string {
   const names = parts.map(({ name }) => name).join(", ");
   return `${inMinutes(minutesOf(parts))} on two cores: ${names}`;
 }
 
 /** The line above a part: which of how many, and how much is still to come, itself included. */
 export function describePart(
-  parts: readonly Pick<Part, "name" | "usualMinutes">[],
+  parts: readonly PlannedPart[],
   index: number,
 ): string {
   const left = inMinutes(minutesOf(parts.slice(index)));
@@ -187,10 +206,15 @@ export function describePart(
  */
 const LATE_OUTPUT_MS = 2_000;
 
-/** Counts and failures of a part that was run; its output goes to ours. */
+/**
+ * Counts and failures of a part that was run; its output goes to ours.
+ *
+ * @param label stands before its lines
+ */
 export async function runPart(
   part: Part,
   report: string,
+  label = "",
 ): Promise<{ counts: Counts; failures: Failure[] }> {
   const isTest = part.args[0] === "test";
   const extra = isTest ? [`--junit-path=${report}`] : [];
@@ -202,8 +226,8 @@ export async function runPart(
   }).spawn();
   const output = new LastLines();
   const streams = [
-    copyOutput(child.stdout.getReader(), Deno.stdout, output),
-    copyOutput(child.stderr.getReader(), Deno.stderr, output),
+    copyOutput(child.stdout.getReader(), Deno.stdout, output, label),
+    copyOutput(child.stderr.getReader(), Deno.stderr, output, label),
   ];
   let isTooLate = false;
   const timer = setTimeout(() => {
@@ -234,13 +258,26 @@ function copyOutput(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   to: { writeSync(bytes: Uint8Array): number },
   output: LastLines,
+  label: string,
 ): { done: Promise<void>; stop: () => void } {
+  const write = (bytes: Uint8Array) => {
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(to.writeSync(rest));
+  };
+  const decoder = new TextDecoder();
+  let begun = "";
   const copy = async () => {
     for (;;) {
       const { value, done } = await reader.read();
+      if (value !== undefined) output.add(value);
+      if (label === "" && value !== undefined) write(value);
+      if (label !== "") {
+        // Whole lines, since others come between them.
+        const lines = (begun + decoder.decode(value, { stream: !done })).split("\n");
+        begun = done ? "" : lines.pop()!;
+        const text = lines.filter((line) => line !== "").map((line) => `${label}${line}\n`);
+        write(new TextEncoder().encode(text.join("")));
+      }
       if (done) return;
-      output.add(value);
-      for (let rest = value; rest.length > 0;) rest = rest.subarray(to.writeSync(rest));
     }
   };
   return { done: copy(), stop: () => void reader.cancel() };
@@ -255,12 +292,18 @@ async function main(groups: readonly string[]): Promise<number> {
   const allFailures: Failure[] = [];
   try {
     console.log(describePlan(selected));
-    for (const [index, part] of selected.entries()) {
-      console.log(`\n${describePart(selected, index)}`);
-      const { counts, failures } = await runPart(part, `${directory}/${index}.xml`);
-      allFailures.push(...failures);
-      summary.push(`${part.name}: ${formatCounts(counts)}`);
-      total = addCounts(total, counts);
+    for (const step of stepsOf(selected)) {
+      const results = await Promise.all(step.map(async (part) => {
+        const index = selected.indexOf(part);
+        console.log(`\n${describePart(selected, index)}`);
+        const label = step.length === 1 ? "" : `${part.group}: `;
+        return { part, ...await runPart(part, `${directory}/${index}.xml`, label) };
+      }));
+      for (const { part, counts, failures } of results) {
+        allFailures.push(...failures);
+        summary.push(`${part.name}: ${formatCounts(counts)}`);
+        total = addCounts(total, counts);
+      }
     }
   } finally {
     await Deno.remove(directory, { recursive: true });

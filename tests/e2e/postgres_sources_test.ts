@@ -30,7 +30,7 @@ import { ServedStore } from "./_served_store.ts";
 
 const VERSION = 15;
 const IS_ROOT = Deno.uid() === 0;
-const LOAD_SECONDS = 2;
+const LOAD_SECONDS = 1;
 
 /** A mount of one source with a diff directory. */
 class Mounted {

@@ -58,4 +58,9 @@ Deno.test("describePlan() and describePart() tell how long it takes and how much
   assert.equal(describePlan(parts), "about 8 minutes on two cores: lint, unit tests, examples");
   assert.equal(describePart(parts, 1), "── 2 of 3: unit tests (about 7 minutes left)");
   assert.equal(describePart(parts, 2), "── 3 of 3: examples (about a minute left)");
+  const beside = [...parts, { name: "e2e", usualMinutes: 3, isBeside: true }];
+  assert.equal(
+    describePlan(beside),
+    "about 10 minutes on two cores: lint, unit tests, examples, e2e",
+  );
 });
