@@ -146,7 +146,7 @@ Deno.test("What leads out of an archive, or names nothing, is refused", async ()
     ],
     [
       "mkdir a; echo x >a/b; echo y >c; tar -cf x.tar c --transform='s,^c,a,'; tar -rf x.tar a/b",
-      /no directory/,
+      /not a directory/,
     ],
   ];
   for (const [script, message] of refused) {
