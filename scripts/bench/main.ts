@@ -14,7 +14,7 @@
  * The second form measures each step anew, beside an executable of before (`compare/`), the third
  * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
  * and datastores (`pbs.ts`), the others a server for one command (`run.ts`), what the network adds
- * (`network/`), restores (`restore/`), and commits of what was changed over a snapshot (`commit.ts`).
+ * (`network/`), restores (`restore/`), and commits of what was changed (`commit.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
  * database; without arguments the shared sample of scale 20 is taken. Prints a table;

@@ -375,7 +375,7 @@ function casesOf(
       const to = ends.length === 0 ? from + 1 : Math.min(...ends);
       return Array.from({ length: count }, (_, index): Case => {
         // What only time ends takes its time, most of all where much is asked one by one.
-        const kind = index === 0 && number % 2 === side
+        const kind = index === 0 && number % stallsOneIn === side
           ? "stall"
           : KINDS[(index + number) % KINDS.length]!;
         // The bytes before a call are more or fewer from case to case.
