@@ -7,15 +7,55 @@
  * @module
  */
 
-const MAGIC = 0xfd2fb528;
+/** A frame begins with it. */
+export const ZSTD_MAGIC = 0xfd2fb528;
 const DICTIONARY_ID_SIZES = [0, 1, 2, 4];
 const CONTENT_SIZE_SIZES = [0, 2, 4, 8];
-const CHECKSUM_SIZE = 4;
-const BLOCK_HEADER_SIZE = 3;
+/** Behind the blocks, where there is one. */
+export const ZSTD_CHECKSUM_SIZE = 4;
+/** Before the bytes of each block. */
+export const ZSTD_BLOCK_HEADER_SIZE = 3;
 const BLOCK_SIZE_MAX = 128 << 10;
 const BLOCK_RAW = 0;
 const BLOCK_RLE = 1;
 const BLOCK_RESERVED = 3;
+
+/** Where the parts of a frame are, from its beginning on. */
+export interface ZstdFrameHeader {
+  readonly sizeOffset: number;
+  /** Bytes of the content's size; 0: it is not stated. */
+  readonly sizeSize: number;
+  readonly blocksOffset: number;
+  readonly hasChecksum: boolean;
+}
+
+/** What the descriptor says, the byte behind the magic number. */
+export function zstdFrameHeader(descriptor: number): ZstdFrameHeader {
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const sizeFlag = descriptor >> 6;
+  const sizeSize = sizeFlag === 0 && isSingleSegment ? 1 : CONTENT_SIZE_SIZES[sizeFlag]!;
+  const sizeOffset = 5 + (isSingleSegment ? 0 : 1) + DICTIONARY_ID_SIZES[descriptor & 3]!;
+  const hasChecksum = (descriptor & 0x04) !== 0;
+  return { sizeOffset, sizeSize, blocksOffset: sizeOffset + sizeSize, hasChecksum };
+}
+
+/** What the header of a block says. */
+export interface ZstdBlock {
+  readonly isLast: boolean;
+  readonly type: number;
+  /** As the header states it. */
+  readonly size: number;
+  /** Bytes that it takes behind its header. */
+  readonly storedSize: number;
+}
+
+/** Reads the header of a block. */
+export function zstdBlock(view: DataView, offset: number): ZstdBlock {
+  const header = view.getUint16(offset, true) | view.getUint8(offset + 2) << 16;
+  const type = (header >> 1) & 3;
+  const size = header >> 3;
+  return { isLast: (header & 1) !== 0, type, size, storedSize: type === BLOCK_RLE ? 1 : size };
+}
 
 /**
  * The most bytes that a frame can expand to: the stated content size, or else what its blocks can
@@ -30,17 +70,10 @@ export function zstdContentSizeMax(
   size: number,
 ): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, size);
-  if (size < 5 || view.getUint32(0, true) !== MAGIC) return undefined;
-  const descriptor = view.getUint8(4);
-  const isSingleSegment = (descriptor & 0x20) !== 0;
-  const dictionarySize = DICTIONARY_ID_SIZES[descriptor & 3]!;
-  const sizeFlag = descriptor >> 6;
-  const sizeSize = sizeFlag === 0 && isSingleSegment ? 1 : CONTENT_SIZE_SIZES[sizeFlag]!;
-  const sizeOffset = 5 + (isSingleSegment ? 0 : 1) + dictionarySize;
-  const blocksOffset = sizeOffset + sizeSize;
+  if (size < 5 || view.getUint32(0, true) !== ZSTD_MAGIC) return undefined;
+  const { sizeOffset, sizeSize, blocksOffset, hasChecksum } = zstdFrameHeader(view.getUint8(4));
   if (blocksOffset > size) return undefined;
-  const hasChecksum = (descriptor & 0x04) !== 0;
-  const fromBlocks = walkBlocks(view, blocksOffset, size - (hasChecksum ? CHECKSUM_SIZE : 0));
+  const fromBlocks = walkBlocks(view, blocksOffset, size - (hasChecksum ? ZSTD_CHECKSUM_SIZE : 0));
   if (fromBlocks === undefined || sizeSize === 0) return fromBlocks;
   const stated = readContentSize(view, sizeOffset, sizeSize);
   return stated <= fromBlocks ? stated : undefined;
@@ -63,14 +96,12 @@ function readContentSize(view: DataView, offset: number, size: number): number {
 function walkBlocks(view: DataView, start: number, end: number): number | undefined {
   let offset = start;
   let sum = 0;
-  while (offset + BLOCK_HEADER_SIZE <= end) {
-    const header = view.getUint16(offset, true) | view.getUint8(offset + 2) << 16;
-    const type = (header >> 1) & 3;
-    const size = header >> 3;
+  while (offset + ZSTD_BLOCK_HEADER_SIZE <= end) {
+    const { isLast, type, size, storedSize } = zstdBlock(view, offset);
     if (type === BLOCK_RESERVED || size > BLOCK_SIZE_MAX) return undefined;
-    offset += BLOCK_HEADER_SIZE + (type === BLOCK_RLE ? 1 : size);
+    offset += ZSTD_BLOCK_HEADER_SIZE + storedSize;
     sum += type === BLOCK_RAW || type === BLOCK_RLE ? size : BLOCK_SIZE_MAX;
-    if ((header & 1) !== 0) return offset === end ? sum : undefined;
+    if (isLast) return offset === end ? sum : undefined;
   }
   return undefined;
 }

@@ -18,3 +18,8 @@ export function absolutePath(path: string): string {
   }
   return `/${names.join("/")}`;
 }
+
+/** Whether an absolute path is another one, or lies below it; neither ends with a slash. */
+export function isWithin(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer === "/" ? "/" : `${outer}/`);
+}

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isWithin } from "#src/io/absolute_path.ts";
 import { callersOfThis, HostProcess, listProcesses } from "#src/io/process.ts";
 import { listLoopDevices } from "#src/io/loop_device.ts";
 import { readMountTable } from "./mount_table.ts";
@@ -35,16 +36,16 @@ export type MountUser =
  * @param timeoutMs processes that have not been looked at by then are left out
  */
 export function findMountUsers(mountPath: string, timeoutMs: number): MountUser[] {
-  const isWithin = (path: string) => path === mountPath || path.startsWith(`${mountPath}/`);
+  const isBelow = (path: string) => isWithin(path, mountPath);
   const users: MountUser[] = [];
   for (const { mountPoint, superOptions } of readMountTable()) {
-    const isInside = mountPoint !== mountPath && isWithin(mountPoint);
+    const isInside = mountPoint !== mountPath && isBelow(mountPoint);
     // Such as `lowerdir=/mnt/a:/mnt/b` of an overlay.
-    const isOver = superOptions.some((option) => valuesOf(option).some(isWithin));
+    const isOver = superOptions.some((option) => valuesOf(option).some(isBelow));
     if (isInside || isOver) users.push({ kind: "mount", mountPoint });
   }
   for (const { path, file } of listLoopDevices()) {
-    if (isWithin(file)) users.push({ kind: "loop device", device: path });
+    if (isBelow(file)) users.push({ kind: "loop device", device: path });
   }
   const callers = callersOfThis();
   const deadline = performance.now() + timeoutMs;
@@ -52,8 +53,8 @@ export function findMountUsers(mountPath: string, timeoutMs: number): MountUser[
     if (performance.now() > deadline) break;
     using process = HostProcess.open(pid);
     if (process === undefined) continue;
-    const hasOpenFiles = process.descriptors().some(({ target }) => isWithin(target));
-    if (hasOpenFiles || process.places().some(isWithin)) {
+    const hasOpenFiles = process.descriptors().some(({ target }) => isBelow(target));
+    if (hasOpenFiles || process.places().some(isBelow)) {
       const isCaller = callers.includes(pid);
       users.push({ kind: "process", pid, name: process.name ?? "?", hasOpenFiles, isCaller });
     }

@@ -7,6 +7,7 @@
 import { dirname, join, relative, resolve } from "node:path";
 import * as host from "#ffi/libc/calls.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
+import { isWithin } from "#src/io/absolute_path.ts";
 import { FileType } from "#src/tree/node.ts";
 import { type Binding, BINDING_FILE_NAME, parseBinding } from "./binding.ts";
 import { readSmallTextFile } from "./durable_file.ts";
@@ -76,10 +77,6 @@ export function checkOverlap(places: readonly DiffPlace[]): void {
       );
     }
   }
-}
-
-function isWithin(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer === "/" ? "/" : `${outer}/`);
 }
 
 /**

@@ -89,6 +89,10 @@ export class InnerLinksTree implements MountableTree {
     return this.#tree.knownFields;
   }
 
+  get mtimePrecisionNs(): number {
+    return this.#tree.mtimePrecisionNs ?? 1;
+  }
+
   nodeById(id: number): Node | undefined {
     const node = this.#tree.nodeById(id);
     return node && this.#shown(node);

@@ -164,6 +164,20 @@ export interface OpenSourceOptions {
   readonly force?: boolean | undefined;
 }
 
+/**
+ * The summary of what is described, with what only its kind knows.
+ *
+ * @param facts default: of something that stands alone, can be mounted, and tells no time
+ */
+export function summaryOf(
+  { kind, name, content, sizeBytes }: SourceDescription,
+  postgres: PostgresFacts | null,
+  facts: Partial<Pick<SourceSummary, "time" | "chain" | "mountable" | "why">> = {},
+): SourceSummary {
+  const alone = { time: null, chain: [], mountable: true, why: null };
+  return { kind, name, content, sizeBytes, postgres, ...alone, ...facts };
+}
+
 /** The UTC time of Unix seconds, to the second. */
 export function utcTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z");

@@ -89,8 +89,12 @@ export function tarTree(parts: readonly TarPart[], sources: readonly ByteSource[
   return new TarTree(parts, sources);
 }
 
+const NANOSECONDS_PER_SECOND = 1e9;
+
 class TarTree implements MountableTree {
   readonly knownFields = KNOWN_FIELDS;
+  /** Whoever writes fractions of seconds writes them of all files. */
+  readonly mtimePrecisionNs: number;
   readonly root: TarDirectory;
   readonly #nodes: Node[] = [];
   #implied: TarMember;
@@ -98,6 +102,10 @@ class TarTree implements MountableTree {
 
   constructor(parts: readonly TarPart[], sources: readonly ByteSource[]) {
     this.#sources = sources;
+    const hasFractions = parts.some(({ members }) =>
+      members.some(({ mtime }) => mtime.nanoseconds !== 0)
+    );
+    this.mtimePrecisionNs = hasFractions ? 1 : NANOSECONDS_PER_SECOND;
     this.#implied = impliedBy(parts[0]);
     this.root = new TarDirectory(this, this.#nextId, this.#implied);
     this.#nodes.push(this.root);

@@ -46,6 +46,10 @@ export class AttributeOverrideTree implements MountableTree {
     return this.#tree.knownFields;
   }
 
+  get mtimePrecisionNs(): number {
+    return this.#tree.mtimePrecisionNs ?? 1;
+  }
+
   get below(): MountableTree {
     return this.#tree;
   }

@@ -28,6 +28,10 @@ export class LateTree implements MountableTree {
     return this.#tree.knownFields;
   }
 
+  get mtimePrecisionNs(): number {
+    return this.#tree.mtimePrecisionNs ?? 1;
+  }
+
   nodeById(id: number): Node | undefined {
     return this.#tree.nodeById(id);
   }

@@ -59,6 +59,9 @@ export class SourceKinds implements AsyncDisposable {
   static async create(): Promise<SourceKinds> {
     const kinds = new SourceKinds(await ServedStore.start());
     await runCommand(["cp", "-a", kinds.tree, kinds.join("copy")], { timeoutMs: TIMEOUT_MS });
+    const tar = ["tar", "-czf", kinds.join("c.tar.gz"), "-C", kinds.tree, "."];
+    await runCommand(tar, { timeoutMs: TIMEOUT_MS });
+    await kinds.#makeDiff();
     return kinds;
   }
 
@@ -97,18 +100,39 @@ export class SourceKinds implements AsyncDisposable {
 
   /** Damages the larger file, or what leads to it. @returns the sources that have checksums */
   damage(): readonly NamedKind[] {
-    for (const { path, name, size } of filesBelow(this.join("catalog"))) {
-      if (name === "16384") Deno.truncateSync(path, size - 1);
+    for (const { path, name } of filesBelow(this.join("catalog"))) {
+      if (name === "with space") flipByte(path, 0);
     }
-    for (const name of ["a.pxar", "b.mpxar"]) flipByte(this.join(name), -1);
+    for (const name of ["a.pxar", "b.mpxar", "c.tar.gz"]) flipByte(this.join(name), -1);
     for (const { path, size } of filesBelow(`${this.#served.path}/.chunks`)) {
       if (size > 0) flipByte(path, size >> 1);
     }
-    return this.kinds.filter(({ name }) => name !== this.join("copy"));
+    const without = [this.join("copy"), this.join("diff")];
+    return this.kinds.filter(({ name }) => !without.includes(name));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#served[Symbol.asyncDispose]();
+  }
+
+  /** A diff directory over the archive, in which something was written and taken back. */
+  async #makeDiff(): Promise<void> {
+    const mounted = this.join("mounted");
+    Deno.mkdirSync(mounted);
+    // Of its own, since the tests change the other one.
+    this.archive(["d.pxar"]);
+    const mount = ["mount", this.join("d.pxar"), mounted, "--diff-dir", this.join("diff")];
+    await this.must([...mount, "--wait"]);
+    const content = Deno.readFileSync(`${mounted}/base/1/16384`);
+    Deno.writeFileSync(`${mounted}/base/1/16384`, content.toReversed());
+    Deno.writeFileSync(`${mounted}/base/1/16384`, content);
+    const times = ["touch", "-r", `${this.tree}/base/1/16384`, `${mounted}/base/1/16384`];
+    await runCommand(times, { timeoutMs: TIMEOUT_MS });
+    const { code, stderr } = await runCommand(pbkfsCommand(["unmount", "-D", mounted]), {
+      timeoutMs: TIMEOUT_MS,
+      check: false,
+    });
+    assert.equal(code, 0, stderr);
   }
 
   #make(): NamedKind[] {
@@ -128,6 +152,8 @@ export class SourceKinds implements AsyncDisposable {
       { title: "a directory", name: home.join("copy") },
       { title: "an archive", name: home.join("a.pxar") },
       { title: "a split archive", name: home.join("b.mpxar") },
+      { title: "a compressed tar archive", name: home.join("c.tar.gz") },
+      { title: "a diff directory", name: home.join("diff") },
       { title: "a snapshot in one stream", name: `${path}${part("legacy")}` },
       { title: "a snapshot in two streams", name: `${path}${part("data")}` },
       { title: "a snapshot with a base", name: `${path}${part("metadata")}` },

@@ -84,6 +84,11 @@ export class MergedTree implements MountableTree {
     return this.#lower;
   }
 
+  /** Unchanged files have the times of the lower tree. */
+  get mtimePrecisionNs(): number {
+    return this.#lower.mtimePrecisionNs ?? 1;
+  }
+
   /** That of the lower tree. */
   get prelude(): Uint8Array | undefined {
     return this.#lower.prelude;

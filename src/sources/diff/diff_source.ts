@@ -31,6 +31,7 @@ import {
   type SourceDescription,
   type SourceSummary,
   type SourceThread,
+  summaryOf,
   utcTime,
 } from "../source.ts";
 import { checked, isOverBackup, openBoundBackup } from "./diff_base.ts";
@@ -204,21 +205,12 @@ function contentOf({ content }: SourceDescription, openTree: () => MountableTree
 }
 
 function summarize(
-  { kind, name, content, sizeBytes }: DiffDescription,
-  base: SourceSummary,
-  { binding }: DiffReader,
+  description: DiffDescription,
+  { postgres, chain, mountable, why }: SourceSummary,
+  { binding: { last_used_at: usedAt, binding_id: id } }: DiffReader,
 ): SourceSummary {
-  return {
-    kind,
-    name,
-    content,
-    time: utcTime(binding.last_used_at),
-    sizeBytes,
-    postgres: base.postgres,
-    chain: [...base.chain, binding.binding_id],
-    mountable: base.mountable,
-    why: base.why,
-  };
+  const time = utcTime(usedAt);
+  return summaryOf(description, postgres, { time, chain: [...chain, id], mountable, why });
 }
 
 /** Opens a diff in a thread. @throws what opening the base throws */

@@ -9,13 +9,7 @@ import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import { factsOf } from "../postgres_facts.ts";
-import type {
-  PostgresFacts,
-  Source,
-  SourceDescription,
-  SourceSummary,
-  SourceThread,
-} from "../source.ts";
+import { type Source, type SourceDescription, type SourceThread, summaryOf } from "../source.ts";
 import { DirectoryPlace } from "./directory_place.ts";
 import { identifyDirectory } from "./directory_survey.ts";
 import { DirectoryTree } from "./directory_tree.ts";
@@ -62,7 +56,7 @@ export function openDirectorySource(path: string): Source {
   return {
     description,
     get summary() {
-      return summarize(description, factsOf(openTree));
+      return summaryOf(description, factsOf(openTree));
     },
     identify() {
       return Promise.try(() => {
@@ -76,23 +70,6 @@ export function openDirectorySource(path: string): Source {
     },
     openTree,
     [Symbol.dispose]: () => kept.dispose(),
-  };
-}
-
-function summarize(
-  { kind, name, content, sizeBytes }: HostDirectoryDescription,
-  postgres: PostgresFacts | null,
-): SourceSummary {
-  return {
-    kind,
-    name,
-    content,
-    time: null,
-    sizeBytes,
-    postgres,
-    chain: [],
-    mountable: true,
-    why: null,
   };
 }
 

@@ -60,28 +60,17 @@ export async function openNamedSnapshot(
 ): Promise<Source> {
   using stack = new DisposableStack();
   const server = serverOf(place);
-  const store = server === undefined
-    ? { kind: "directory", path: storeDirectory(place) } as const
-    : stack.adopt(await connect(server, credentials), ({ end }) => end()).address;
+  const connection = server && await connect(server, credentials);
+  if (connection !== undefined) stack.defer(() => connection.end());
+  const store = connection?.address ??
+    { kind: "directory", path: storeDirectory(place) } as const;
   const { snapshot, archive, keyFingerprint } = findPart(store, place, item);
   const key = keyFingerprint === undefined
     ? undefined
     : await credentials?.encryptionKey(keyFingerprint);
-  const source = stack.use(
-    openPbsSource({ store, snapshot, archive, key, threadCount, countsLinks, spawn }),
-  );
   const kept = stack.move();
-  return {
-    description: source.description,
-    get summary() {
-      return source.summary;
-    },
-    identify: () => source.identify(),
-    openTree: () => source.openTree(),
-    archive: source.archive,
-    endWaits: () => source.endWaits?.(),
-    [Symbol.dispose]: () => kept.dispose(),
-  };
+  const end = () => kept.dispose();
+  return openPbsSource({ store, snapshot, archive, key, threadCount, countsLinks, spawn, end });
 }
 
 async function connect(

@@ -36,13 +36,12 @@ import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import { factsOf } from "../postgres_facts.ts";
 import { type ArchiveSurvey, NO_SURVEY } from "../pxar/archive_survey.ts";
-import type {
-  PostgresFacts,
-  Source,
-  SourceContent,
-  SourceDescription,
-  SourceSummary,
-  SourceThread,
+import {
+  type Source,
+  type SourceContent,
+  type SourceDescription,
+  type SourceThread,
+  summaryOf,
 } from "../source.ts";
 import { fileTree } from "./file_tree.ts";
 import { snapshotInput } from "./snapshot_input.ts";
@@ -64,6 +63,8 @@ export interface PbsRequest {
   readonly countsLinks?: boolean | undefined;
   /** See `OpenSourceOptions`. */
   readonly spawn?: SpawnThread | undefined;
+  /** Called when the source is closed, or could not be opened: ends the way to the store. */
+  readonly end?: (() => void) | undefined;
 }
 
 /** See {@link SourceDescription}. */
@@ -91,6 +92,7 @@ export interface PbsDescription extends SourceDescription, ArchiveSurvey {
 export function openPbsSource(request: PbsRequest): Source {
   const { store: place, snapshot: id, archive, key, threadCount, countsLinks = true } = request;
   using stack = new DisposableStack();
+  stack.defer(() => request.end?.());
   const store = stack.adopt(openSnapshotStore(place), (it) => it.close());
   const chunks = createSharedChunkMemory(cacheBytesFor(threadCount));
   const shared = { memory: chunks, loader: loaderOf(request.spawn) };
@@ -123,7 +125,10 @@ export function openPbsSource(request: PbsRequest): Source {
   return {
     description: full,
     get summary() {
-      return summarize(full, content === "tree" ? factsOf(openTree) : null);
+      return summaryOf(full, content === "tree" ? factsOf(openTree) : null, {
+        time: formatBackupTime(id.time),
+        ...content === "blob" ? NO_MOUNT : {},
+      });
     },
     identify: () => Promise.resolve(markOf(snapshot, files, full.name)),
     openTree,
@@ -136,6 +141,8 @@ export function openPbsSource(request: PbsRequest): Source {
 /** Of an image or a blob. */
 const ONE_FILE: ArchiveSurvey = { linkCounts: undefined, mayHaveAcls: false };
 
+const NO_MOUNT = { mountable: false, why: "it is a blob, which is read at once" };
+
 const CONTENTS: Readonly<Record<ArchiveFiles["kind"], SourceContent>> = {
   "pxar": "tree",
   "split-pxar": "tree",
@@ -144,25 +151,6 @@ const CONTENTS: Readonly<Record<ArchiveFiles["kind"], SourceContent>> = {
   // Refused where it is opened.
   "catalog": "tree",
 };
-
-function summarize(
-  { kind, name, content, sizeBytes, snapshot }: PbsDescription,
-  postgres: PostgresFacts | null,
-): SourceSummary {
-  const time = formatBackupTime(snapshot.time);
-  const mountable = content !== "blob";
-  return {
-    kind,
-    name,
-    content,
-    time,
-    sizeBytes,
-    postgres,
-    chain: [],
-    mountable,
-    why: mountable ? null : "it is a blob, which is read at once",
-  };
-}
 
 /** Opens the archive, image or blob in a thread. @throws what opening a snapshot throws */
 export function attachPbs(

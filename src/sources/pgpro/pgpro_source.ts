@@ -22,6 +22,7 @@ import {
   type SourceDescription,
   type SourceSummary,
   type SourceThread,
+  summaryOf,
   utcTime,
 } from "../source.ts";
 import { type BackupPlace, type BackupQuestion, findBackupToMount } from "./bound_backup.ts";
@@ -116,24 +117,15 @@ async function openPlace(
 }
 
 function summarize(description: PgproDescription, identity: BackupIdentity): SourceSummary {
-  const { kind, name, content, sizeBytes, backup: { chain } } = description;
-  const { control } = chain[0]!;
-  return {
-    kind,
-    name,
-    content,
-    time: utcTime(control.recoveryTime ?? control.endTime ?? control.startTime),
-    sizeBytes,
-    postgres: {
-      version: control.serverVersion,
-      systemIdentifier: identity.systemIdentifier ?? null,
-      checksums: control.hasDataChecksums,
-      timeline: control.timelineId,
-    },
-    chain: identity.chain,
-    mountable: true,
-    why: null,
+  const { control } = description.backup.chain[0]!;
+  const postgres = {
+    version: control.serverVersion,
+    systemIdentifier: identity.systemIdentifier ?? null,
+    checksums: control.hasDataChecksums,
+    timeline: control.timelineId,
   };
+  const time = utcTime(control.recoveryTime ?? control.endTime ?? control.startTime);
+  return summaryOf(description, postgres, { time, chain: identity.chain });
 }
 
 /** Opens the backup in a thread. Reads nothing. */

@@ -12,13 +12,12 @@ import { openPxarTree } from "#src/pxar/pxar_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import { factsOf } from "../postgres_facts.ts";
-import type {
-  OpenSourceOptions,
-  PostgresFacts,
-  Source,
-  SourceDescription,
-  SourceSummary,
-  SourceThread,
+import {
+  type OpenSourceOptions,
+  type Source,
+  type SourceDescription,
+  type SourceThread,
+  summaryOf,
 } from "../source.ts";
 import {
   existingPayloadPath,
@@ -83,7 +82,7 @@ export function openPxarSource(
     description,
     // Read when somebody asks: a mount does not.
     get summary() {
-      return summarize(description, factsOf(openTree));
+      return summaryOf(description, factsOf(openTree));
     },
     identify: () => identifyFiles("pxar", name, files),
     openTree,
@@ -95,23 +94,6 @@ export function openPxarSource(
 function surveyFiles({ path, payloadPath }: ArchivePlace): ArchiveSurvey {
   using streams = openStreamsByName(path, payloadPath);
   return surveyArchive(streams);
-}
-
-function summarize(
-  { kind, name, content, sizeBytes }: PxarDescription,
-  postgres: PostgresFacts | null,
-): SourceSummary {
-  return {
-    kind,
-    name,
-    content,
-    time: null,
-    sizeBytes,
-    postgres,
-    chain: [],
-    mountable: true,
-    why: null,
-  };
 }
 
 /** Opens the archive in a thread. @throws {FormatError | OsError} */

@@ -24,7 +24,7 @@ import { Failure, FormatError, LimitError, located, OsError } from "#src/errors.
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { expandLz4, lz4Preview } from "#src/codecs/lz4_frame.ts";
 import { isHeader, TAR_BLOCK_SIZE } from "#src/tar/format/header.ts";
-import { zstdFrames } from "#src/tar/format/zstd_frames.ts";
+import { zstdFrames } from "#src/codecs/zstd_frames.ts";
 
 /** How an archive is compressed. */
 export type Compression = "gzip" | "zstd" | "lz4";
@@ -62,16 +62,22 @@ const PREVIEWS: Readonly<
   lz4: (head) => lz4Preview(head, TAR_BLOCK_SIZE),
 };
 
+/** Behind the stream of a gzip file; of a zstd frame the last half of it. */
+const TRAILER_SIZE = 8;
+
 /** Whether a tar archive is behind the first bytes of a compressed file. */
 export function isCompressedTar(head: Uint8Array<ArrayBuffer>): boolean {
   const compression = compressionOf(head);
   if (compression === undefined) return false;
-  try {
-    return isHeader(PREVIEWS[compression](head));
-  } catch {
-    // The runtime has no other way to say that this is no such stream.
-    return false;
-  }
+  // A small archive is all in there, and its checksum may be what is damaged.
+  return [head, head.subarray(0, -TRAILER_SIZE)].some((bytes) => {
+    try {
+      return isHeader(PREVIEWS[compression](bytes));
+    } catch {
+      // The runtime has no other way to say that this is no such stream.
+      return false;
+    }
+  });
 }
 
 /**
@@ -183,7 +189,7 @@ class Spool {
         { hint: "Let TMPDIR name a directory with more space" },
       );
     }
-    const buffer = host.nativeBufferOf(Uint8Array.from(bytes));
+    const buffer = host.nativeBufferOf(bytes as Uint8Array<ArrayBuffer>);
     const result = host.pwriteFully(this.#fd, buffer.address, bytes.length, this.sizeBytes);
     host.unwrap(result, "write", this.#directory);
     this.sizeBytes += bytes.length;

@@ -14,13 +14,7 @@ import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import { factsOf } from "../postgres_facts.ts";
 import { identifyFiles } from "../pxar/file_marks.ts";
-import type {
-  PostgresFacts,
-  Source,
-  SourceDescription,
-  SourceSummary,
-  SourceThread,
-} from "../source.ts";
+import { type Source, type SourceDescription, type SourceThread, summaryOf } from "../source.ts";
 import { compressionOf, expandToSpool, type SpoolFile } from "./tar_compression.ts";
 import { type TarFilePlace, tarFilesOf } from "./tar_files.ts";
 
@@ -66,7 +60,7 @@ export async function openTarSource(path: string): Promise<Source> {
   return {
     description,
     get summary() {
-      return summarize(description, factsOf(openTree));
+      return summaryOf(description, factsOf(openTree));
     },
     identify: () => identifyFiles("tar", name, files.map((file) => file.path)),
     openTree,
@@ -91,14 +85,6 @@ async function describePart(
   } finally {
     source.close();
   }
-}
-
-function summarize(
-  { kind, name, content, sizeBytes }: TarDescription,
-  postgres: PostgresFacts | null,
-): SourceSummary {
-  const facts = { time: null, postgres, chain: [], mountable: true, why: null };
-  return { kind, name, content, sizeBytes, ...facts };
 }
 
 /** Opens the archive in a thread. @throws {OsError} */

@@ -8,6 +8,7 @@ import { ContentError, Failure } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { VerifyFinding } from "#src/pxar/verify.ts";
 import { readPieces } from "#src/transfer/content.ts";
+import { ContentChecksum } from "#src/tree/content_checksum.ts";
 import { walkEntries } from "#src/transfer/walk.ts";
 import type { ArchiveSources } from "#src/sources/pxar/archive_files.ts";
 import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
@@ -24,7 +25,7 @@ export interface CheckOptions {
 
 /**
  * Reads all there is. Of an archive every entry, table, offset and content is checked; whatever a
- * source keeps checksums of (pages, chunks, lists) is compared with them as it is read.
+ * source has checksums of (pages, files, chunks, lists) is compared with them as it is read.
  *
  * @throws {OsError} when an archive cannot be read
  */
@@ -45,7 +46,13 @@ function checkEntries(input: TreeInput, options: CheckOptions): VerificationResu
   for (const { path, entry } of walkEntries(open.tree, { onDamage: find })) {
     if (entry.kind === "file") {
       try {
-        for (const { length } of readPieces(entry)) options.onProgress(readBytes += length);
+        entry.checkStored?.();
+        const checksum = ContentChecksum.of(entry);
+        for (const bytes of readPieces(entry)) {
+          checksum?.add(bytes);
+          options.onProgress(readBytes += bytes.length);
+        }
+        checksum?.check(path);
       } catch (error) {
         find(path, error);
       }

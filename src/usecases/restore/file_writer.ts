@@ -4,9 +4,9 @@
  * @module
  */
 
-import { crc32c } from "#src/bytes/crc32c.ts";
 import { IntegrityError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
+import { ContentChecksum } from "#src/tree/content_checksum.ts";
 import { type FileContent, type FileNode, FileType, seekContent } from "#src/tree/node.ts";
 import type { NodeMetadata } from "./node_metadata.ts";
 import type { WriteCounts, WriteTask } from "./restore_queue.ts";
@@ -106,8 +106,7 @@ export class FileWriter {
 
   /** Undefined where there is nothing to compare, or nobody wants it. */
   #checksumOf(node: FileNode): ContentChecksum | undefined {
-    if (!this.#options.isValidating || node.crc32c === undefined) return undefined;
-    return new ContentChecksum(node, node.crc32c);
+    return this.#options.isValidating ? ContentChecksum.of(node) : undefined;
   }
 
   /** Reads what is data, leaves holes where it knows of zeros. */
@@ -232,25 +231,6 @@ export function isOwnFile(path: string): boolean | undefined {
   if (result === -Errno.ENOENT) return undefined;
   host.unwrap(result, "stat", path);
   return (stat.mode & FileType.MASK) === FileType.FILE && stat.nlink === 1;
-}
-
-/** The checksum of a content that is read from its beginning to its end. */
-class ContentChecksum {
-  #value = 0;
-
-  constructor(readonly node: FileNode, readonly expected: number) {}
-
-  add(bytes: Uint8Array, count: number): void {
-    this.#value = crc32c(bytes, 0, count, this.#value);
-  }
-
-  check(path: string): void {
-    if (this.#value === this.expected) return;
-    throw new IntegrityError(
-      `Cannot restore "${path}": CRC is ${this.#value}, the file list says ${this.expected}`,
-      { path: this.node.plainPath },
-    );
-  }
 }
 
 /**

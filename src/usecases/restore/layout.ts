@@ -6,6 +6,7 @@
 
 import { UsageError } from "#src/errors.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
+import { isWithin } from "#src/io/absolute_path.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
@@ -138,10 +139,6 @@ export function checkPlaces(roots: readonly RestoreRoot[], sourcePath: string | 
       });
     }
   }
-}
-
-function isWithin(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer === "/" ? "/" : `${outer}/`);
 }
 
 function onlyOfBackups(option: string): UsageError {

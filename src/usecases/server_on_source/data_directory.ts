@@ -7,6 +7,8 @@
 
 import { FormatError, StateError, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
+import { isWithin } from "#src/io/absolute_path.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import { readWholeFile, removeFile, writeNewFile } from "#src/io/files/whole_file.ts";
 import type { Owner } from "#src/tree/attribute_override_tree.ts";
 
@@ -98,11 +100,11 @@ function moveIfThere(from: string, to: string): void {
  * that follows them changes what is no copy.
  */
 function requireInside(path: string, mountPath: string): void {
-  const tablespaces = [...Deno.readDirSync(`${path}/pg_tblspc`)]
+  const tablespaces = hostFiles.entries(`${path}/pg_tblspc`)
     .map(({ name }) => `pg_tblspc/${name}`);
   for (const name of ["global", "base", "pg_wal", "pg_xact", ...tablespaces]) {
     const place = realPathOf(`${path}/${name}`);
-    if (place !== undefined && isInside(place, mountPath)) continue;
+    if (place !== undefined && isWithin(place, mountPath)) continue;
     const link = host.readlink(`${path}/${name}`);
     const target = typeof link === "number" ? "nowhere" : `"${new TextDecoder().decode(link)}"`;
     throw new StateError("not-found", `"${name}" leads to ${target}, which is not in the backup`, {
@@ -113,12 +115,9 @@ function requireInside(path: string, mountPath: string): void {
 
 function realPathOf(path: string): string | undefined {
   try {
-    return Deno.realPathSync(path);
-  } catch {
-    return undefined;
+    return hostFiles.realPath(path);
+  } catch (error) {
+    if (error instanceof host.OsError) return undefined;
+    throw error;
   }
-}
-
-function isInside(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }

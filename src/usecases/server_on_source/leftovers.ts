@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isWithin } from "#src/io/absolute_path.ts";
 import { HostProcess, listProcesses } from "#src/io/process.ts";
 import { logger } from "#src/log/logger.ts";
 import { StateError } from "#src/errors.ts";
@@ -67,7 +68,7 @@ async function endServers(mountPath: string): Promise<void> {
 function isServerOn(commandLine: readonly string[], mountPath: string): boolean {
   const place = commandLine[commandLine.indexOf("-D") + 1];
   return commandLine.some((word) => word.endsWith("/postgres")) && place !== undefined &&
-    (place === mountPath || place.startsWith(`${mountPath}/`));
+    isWithin(place, mountPath);
 }
 
 async function endsInTime(process: HostProcess): Promise<boolean> {

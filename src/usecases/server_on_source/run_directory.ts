@@ -10,6 +10,7 @@
 import { UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { EntryType } from "#src/bytes/file_type.ts";
+import { hostFiles } from "#src/io/files/files.ts";
 import { listOpenDirectory } from "#src/io/files/open_directory.ts";
 import { isStillNamed, writeNewFile } from "#src/io/files/whole_file.ts";
 import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
@@ -118,7 +119,7 @@ export class RunDirectory {
    * @throws {OsError}
    */
   remove(): void {
-    if (isDirectory(this.diffPath)) {
+    if (hostFiles.status(this.diffPath, false)?.kind === "directory") {
       cleanupDiffDirectory(this.diffPath, { force: true });
       host.unwrap(host.rmdir(this.diffPath), "remove directory", this.diffPath);
     }
@@ -170,11 +171,6 @@ function randomHex(): string {
 
 function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
-}
-
-function isDirectory(path: string): boolean {
-  const stat = new host.HostStat();
-  return host.lstat(path, stat) === 0 && (stat.mode & 0o170000) === 0o040000;
 }
 
 /** Another user may have put anything into it: links are not followed, and nothing is deeper. */
