@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import { type ExpectedEntry, pxarFixtures } from "#tests/support/pxar_fixtures.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { fixture, mustPxar, pxar, pxarShell } from "./_pxar.ts";
+import { ALL_PERMISSIONS, fixture, mustPxar, pxar, pxarShell } from "./_pxar.ts";
 
 interface ListedEntry {
   readonly path: string;
@@ -128,11 +128,14 @@ Deno.test("pbkfs pxar looks up what it needs on standard input where that is a f
 
 Deno.test("pbkfs pxar stops when nobody reads its output any more", async () => {
   using home = new TempDirectory("pxar");
+  Deno.mkdirSync(home.join("tree"));
+  Deno.writeFileSync(home.join("tree/big.bin"), new Uint8Array(4 << 20));
+  await mustPxar(["create", home.join("big.pxar"), home.join("tree")], ALL_PERMISSIONS);
   // The end of the archive never comes: only who stops in the middle ends at all.
   const { code, stdout, stderr } = await pxarShell(`
     mkfifo ${home.join("fifo")}
     exec 3<> ${home.join("fifo")}
-    head -c 3000000 ${fixture("big.pxar")} >&3 &
+    head -c 3000000 ${home.join("big.pxar")} >&3 &
     $PXAR cat - /big.bin < ${home.join("fifo")} | head -c 1 | wc -c
     kill $!
   `);
@@ -140,15 +143,20 @@ Deno.test("pbkfs pxar stops when nobody reads its output any more", async () => 
 });
 
 Deno.test("pbkfs pxar says what is wrong when its output cannot be written", async () => {
-  const path = fixture("big.pxar");
-  for (const command of [`ls -R ${path}`, `cat ${path} /big.bin`, `diff ${path} ${path} --help`]) {
+  const path = fixture("kinds.pxar");
+  const commands = [
+    `ls -R ${path}`,
+    `cat ${path} /linkdir/a-original`,
+    `diff ${path} ${path} --help`,
+  ];
+  for (const command of commands) {
     assert.deepEqual(await pxarShell(`$PXAR ${command} > /dev/full`), {
       code: 1,
       stdout: "",
       stderr: 'pbkfs error: Cannot write "standard output": ENOSPC (no space left)\n',
     });
   }
-  const other = fixture("kinds.pxar");
+  const other = fixture("hardlinks.pxar");
   const { code, stderr } = await pxarShell(
     `$PXAR diff ${path} ${other} --format json > /dev/full`,
   );
