@@ -1,13 +1,14 @@
 /** `run` and `drill` on what is no backup of pg_probackup: archives, snapshots, directories. */
 
 import assert from "node:assert/strict";
+import { shellWord } from "#src/bytes/shell_word.ts";
 import {
   asServerUser,
   initializeCluster,
   PostgresServer,
   serverHome,
 } from "#tests/support/postgres.ts";
-import { runCommand } from "#tests/support/process.ts";
+import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { runPbkfs } from "#tests/support/pbkfs.ts";
 import type { TempDirectory } from "#tests/support/temp_directory.ts";
 import { RUN_TIMEOUT_MS, RunPlace } from "./_run_place.ts";
@@ -52,7 +53,6 @@ Deno.test("run starts a server on a directory, an archive, and snapshots, here a
     "a data directory": [`${root}/var/data`],
     "an archive": [archive, "--data-dir", "var/data"],
     "a snapshot": [`pbs:${served.path}${item}`, "--data-dir", "var/data"],
-    "a snapshot of a server": [`pbs:${served.repository}${item}`, "--data-dir", "var/data"],
   };
   for (const [name, [source, ...options]] of Object.entries(sources)) {
     await t.step(name, async () => {
@@ -64,6 +64,27 @@ Deno.test("run starts a server on a directory, an archive, and snapshots, here a
       assert.deepEqual(place.remains(), []);
     });
   }
+  await t.step("a snapshot of a server, which nobody vouches for but who sits there", async () => {
+    const source = `pbs:${served.repository}${item}`;
+    const words = place.command("run", source, "--data-dir", "var/data", ...ASK);
+    const line = words.map(shellWord).join(" ");
+    const { PBS_FINGERPRINT: fingerprint, ...env } = served.environment;
+    const terminal = new RunningCommand(["script", "-qec", line, "/dev/null"], {
+      interactive: true,
+      env: { ...env, XDG_CONFIG_HOME: home.join("config"), PAGER: "cat" },
+    });
+    const said = () => terminal.stdout;
+    await waitUntil(
+      () => said().includes("want to continue connecting? (y/n): "),
+      RUN_TIMEOUT_MS,
+      said,
+    );
+    assert.ok(said().includes(`fingerprint: ${fingerprint}`));
+    terminal.write("y\n");
+    await terminal.wait(RUN_TIMEOUT_MS);
+    assert.match(said(), /500500\r$/m);
+    assert.deepEqual(place.remains(), []);
+  });
   await t.step("and a drill of an archive is green", async () => {
     const { stdout, code } = await place.run("drill", archive, "--data-dir", "var/data");
     assert.equal(code, 0, stdout);

@@ -39,19 +39,25 @@ export async function withServer<Result>(
   use: (link: NetworkLink, secrets: LoginSecrets) => Result | Promise<Result>,
   known?: LoginSecrets,
 ): Promise<Result> {
-  const { link, secrets } = await linkToServer(repository, flags, context, known);
+  const { link, login } = await linkToServer(repository, flags, context, known);
   try {
-    return await use(link, secrets);
+    return await use(link, secretsOf(login));
   } finally {
     link.stop();
   }
+}
+
+/** Of a login, what another process cannot find out by itself. */
+export function secretsOf({ password, fingerprint }: ServerLogin): LoginSecrets {
+  return { password, fingerprint };
 }
 
 /** A server that let us in. */
 export interface ConnectedServer {
   /** To be stopped. */
   readonly link: NetworkLink;
-  readonly secrets: LoginSecrets;
+  /** By which it did. */
+  readonly login: ServerLogin;
 }
 
 /** As {@link withServer}, for as long as the caller likes. */
@@ -75,8 +81,7 @@ export async function linkToServer(
     );
   const link = linkServer(prepared.login);
   try {
-    const { password, fingerprint } = await logIn(link, repository, prepared, context, ask);
-    return { link, secrets: { password, fingerprint } };
+    return { link, login: await logIn(link, repository, prepared, context, ask) };
   } catch (error) {
     link.stop();
     throw error;
@@ -92,7 +97,7 @@ function withoutPasswords(context: CommandContext): CommandContext {
 }
 
 /** Asks for the password of a server at the terminal. @returns undefined without a terminal */
-export function askPasswordOf(repository: ServerRepository, { terminal }: CommandContext) {
+function askPasswordOf(repository: ServerRepository, { terminal }: CommandContext) {
   const kind = repository.token === undefined ? "Password for" : "Secret of";
   return askPassword(terminal, `${kind} "${authIdOf(repository)}": `);
 }

@@ -39,10 +39,10 @@ export function commandCredentials(
     },
 
     async connectServer(server) {
-      const { linkToServer } = await import("../datastore/server.ts");
+      const { linkToServer, secretsOf } = await import("../datastore/server.ts");
       const { addressOf } = await import("../datastore/remote_store.ts");
-      const { link, secrets } = await linkToServer(server, options, context, known?.login);
-      found = { ...found, login: secrets };
+      const { link, login } = await linkToServer(server, options, context, known?.login);
+      found = { ...found, login: secretsOf(login) };
       return { address: addressOf(server, options, link), end: () => link.stop() };
     },
   };

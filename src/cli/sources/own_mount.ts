@@ -15,14 +15,16 @@ export function ownMountCredentials(options: SourceOptions, context: CommandCont
   return {
     encryptionKey: (fingerprint) => credentials.encryptionKey(fingerprint),
 
+    /** Logs in for a moment: what is refused here, somebody at the terminal may answer. */
     async serverLogin({ host, port, authId }) {
-      const { prepareLogin } = await import("#src/usecases/datastore/server_login.ts");
-      const { serverOptionsOf } = await import("../options/server.ts");
-      const { askPasswordOf } = await import("../datastore/server.ts");
+      const { startNetworkThread } = await import("#src/usecases/threads.ts");
+      const { linkToServer } = await import("../datastore/server.ts");
       const [user, token] = authId.split("!") as [string, string?];
       const server = { kind: "server", user, token, host, port, store: "" } as const;
-      const ask = () => askPasswordOf(server, context);
-      return (await prepareLogin(server, serverOptionsOf(options), context, ask)).login;
+      startNetworkThread();
+      const { link, login } = await linkToServer(server, options, context);
+      link.stop();
+      return login;
     },
   };
 }
