@@ -37,6 +37,8 @@ export interface Part {
   readonly usualMinutes: number;
   /** Runs at the same time as the part before it. Default: false. */
   readonly isBeside?: boolean;
+  /** How far it stands back for what runs beside it, as nice(1) counts. Default: 0. */
+  readonly niceness?: number;
   readonly timeoutMs: number;
 }
 
@@ -56,8 +58,16 @@ const TEST_PERMISSIONS = [
 
 const TIDY_PERMISSIONS = ["--allow-read", "--allow-write=dist", "--allow-run=deno,git"];
 
+/** All checks run at once. */
 function check(name: string, ...args: string[]): Part {
-  return { name, group: "checks", args, usualMinutes: 0.2, timeoutMs: 5 * MINUTE_MS };
+  return {
+    name,
+    group: "checks",
+    args,
+    usualMinutes: 1,
+    timeoutMs: 10 * MINUTE_MS,
+    isBeside: true,
+  };
 }
 
 /**
@@ -86,6 +96,8 @@ const PARTS: readonly Part[] = [
     args: ["test", ...TEST_PERMISSIONS, path],
     usualMinutes: 0.5,
     timeoutMs: 10 * MINUTE_MS,
+    // One processor does for each of these two.
+    isBeside: path === "tests/overlay",
   })),
   {
     name: "examples in the documentation",
@@ -94,7 +106,8 @@ const PARTS: readonly Part[] = [
     usualMinutes: 0.2,
     timeoutMs: 5 * MINUTE_MS,
   },
-  // End-to-end tests use less than a core, and wait for servers most of the time.
+  // End-to-end tests come one after the other, wait for servers part of their time, and take the
+  // longest of all. Unit tests use what these leave.
   {
     name: "unit tests",
     group: "unit",
@@ -105,15 +118,16 @@ const PARTS: readonly Part[] = [
       `--ignore=${["tests/e2e", ...TESTS_ALONE].join(",")}`,
       "tests",
     ],
-    usualMinutes: 14,
-    timeoutMs: 25 * MINUTE_MS,
+    usualMinutes: 25,
+    timeoutMs: 45 * MINUTE_MS,
+    niceness: 5,
   },
   {
     name: "end-to-end tests",
     group: "e2e",
     args: ["test", ...TEST_PERMISSIONS, "--permit-no-files", "tests/e2e"],
     usualMinutes: 25,
-    timeoutMs: 33 * MINUTE_MS,
+    timeoutMs: 60 * MINUTE_MS,
     isBeside: true,
   },
 ];
@@ -218,8 +232,14 @@ export async function runPart(
 ): Promise<{ counts: Counts; failures: Failure[] }> {
   const isTest = part.args[0] === "test";
   const extra = isTest ? [`--junit-path=${report}`] : [];
-  const child = new Deno.Command("deno", {
-    args: [part.args[0]!, ...extra, ...part.args.slice(1)],
+  const child = new Deno.Command("nice", {
+    args: [
+      `--adjustment=${part.niceness ?? 0}`,
+      "deno",
+      part.args[0]!,
+      ...extra,
+      ...part.args.slice(1),
+    ],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

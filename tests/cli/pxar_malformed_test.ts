@@ -1,6 +1,7 @@
 /**
  * Malformed archives through the program: what is expected of reading in order goes for `ls` and
- * `extract`, and `verify` names the class of every one.
+ * `extract`, and `verify` names the class. Tests of the library go through all archives with each
+ * of the three; here all are extracted, the rest meets one of each class.
  */
 
 import assert from "node:assert/strict";
@@ -33,12 +34,13 @@ function codeOf(line: string): string | undefined {
 }
 
 const cases = malformedCases();
+const oneOfEachClass = [...new Map(cases.map((given) => [given.class, given])).values()];
 
 Deno.test({
-  name: "pbkfs pxar verify names the class of every malformed archive",
+  name: "pbkfs pxar verify names the class of a malformed archive",
   ignore: cases.length === 0,
   fn: () =>
-    forEachCase(cases, async (given) => {
+    forEachCase(oneOfEachClass, async (given) => {
       const result = await pxar(["verify", given.path, "--format", "json"]);
       if (result.code !== 1) return `exit code ${result.code}: ${result.stderr}`;
       const { findings } = JSON.parse(result.stdout) as { findings: { code: string }[] };
@@ -51,7 +53,7 @@ Deno.test({
   name: "pbkfs pxar ls behaves with malformed archives as reading in order must",
   ignore: cases.length === 0,
   fn: () =>
-    forEachCase(cases, async (given) => {
+    forEachCase(oneOfEachClass, async (given) => {
       const result = await pxar(["ls", "-R", given.path, "--format", "json"]);
       // A listing goes on behind damage, which it names first.
       return judge(given, result, codeOf(result.stderr.split("\n")[0]!));

@@ -27,7 +27,7 @@ import {
   sequentialBytes,
 } from "#tests/support/pxar_fixtures.ts";
 
-const RUNS = Number(Deno.env.get("PBKFS_FUZZ_RUNS") ?? 150_000);
+const RUNS = Number(Deno.env.get("PBKFS_FUZZ_RUNS") ?? 60_000);
 const FIRST_SEED = Number(Deno.env.get("PBKFS_FUZZ_SEED") ?? 1);
 const TIME_MAX_MS = 1000;
 /** Larger than any buffer that readers need for archives as small as these. */
