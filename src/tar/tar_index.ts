@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { Acl } from "#src/bytes/acl.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { FormatError, LimitError, located } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
-import type { Timestamp } from "#src/tree/metadata.ts";
+import type { Timestamp, Xattr } from "#src/tree/metadata.ts";
 import {
   type DataRange,
   isHeader,
@@ -18,6 +19,7 @@ import {
   TAR_BLOCK_SIZE,
   type TarHeader,
 } from "./format/header.ts";
+import { type AccountNumbers, type AclText, parseAclText } from "./format/acl_text.ts";
 import { pairRanges, parsePax, paxNumber, type PaxRecords, paxTime } from "./format/pax.ts";
 
 /** A member of an archive, as plain values. */
@@ -40,7 +42,9 @@ export interface TarMember {
   readonly target: string;
   readonly major: number;
   readonly minor: number;
-  readonly xattrs: readonly { readonly name: string; readonly value: Uint8Array }[];
+  readonly xattrs: readonly Xattr[];
+  /** What is told of ACLs in words; undefined: nothing. */
+  readonly acl: Acl | undefined;
 }
 
 /** Members that an archive may have. */
@@ -49,6 +53,10 @@ const MEMBERS_MAX = 2_000_000;
 const EXTRA_SIZE_MAX = 4 << 20;
 const RANGES_MAX = 1_000_000;
 const XATTR_PREFIX = "SCHILY.xattr.";
+/** The same, its name with percent signs and its value in Base64. */
+const ENCODED_XATTR_PREFIX = "LIBARCHIVE.xattr.";
+const ACL_ACCESS_KEY = "SCHILY.acl.access";
+const ACL_DEFAULT_KEY = "SCHILY.acl.default";
 const NO_RECORDS: PaxRecords = { values: new Map(), ranges: [] };
 
 const KINDS: Readonly<Record<string, TarMember["kind"]>> = {
@@ -68,6 +76,7 @@ const KINDS: Readonly<Record<string, TarMember["kind"]>> = {
  *
  * @param name of it, for messages
  * @param allocate makes a buffer that the source can read to
+ * @param accounts of this machine, for ACLs that name them
  * @throws {FormatError} when it is none, is damaged, or leads out of itself
  * @throws {LimitError} when it has too many members
  */
@@ -75,21 +84,29 @@ export function indexTar(
   source: ByteSource,
   name: string,
   allocate: (sizeBytes: number) => NativeBuffer,
+  accounts: AccountNumbers,
 ): TarMember[] {
-  return new Indexer(source, name, allocate).run();
+  return new Indexer(source, name, allocate, accounts).run();
 }
 
 class Indexer {
   readonly #source: ByteSource;
   readonly #name: string;
   readonly #allocate: (sizeBytes: number) => NativeBuffer;
+  readonly #accounts: AccountNumbers;
   readonly #block: NativeBuffer;
   #offset = 0;
 
-  constructor(source: ByteSource, name: string, allocate: (sizeBytes: number) => NativeBuffer) {
+  constructor(
+    source: ByteSource,
+    name: string,
+    allocate: (sizeBytes: number) => NativeBuffer,
+    accounts: AccountNumbers,
+  ) {
     this.#source = source;
     this.#name = name;
     this.#allocate = allocate;
+    this.#accounts = accounts;
     this.#block = allocate(TAR_BLOCK_SIZE);
   }
 
@@ -175,10 +192,11 @@ class Indexer {
       kind === "file" && (text("path") ?? header.name).endsWith("/");
     const link = text("linkpath") ?? header.linkName;
     const mtime = values.get("mtime");
+    const access = this.#aclOf(text(ACL_ACCESS_KEY));
     return {
       path,
       kind: isDirectory ? "directory" : kind,
-      mode: header.mode,
+      mode: access === undefined ? header.mode : modeOf(access, header.mode),
       uid: count("uid") ?? header.uid,
       gid: count("gid") ?? header.gid,
       mtime: mtime === undefined ? { seconds: header.mtime, nanoseconds: 0 } : paxTime(mtime),
@@ -188,9 +206,13 @@ class Indexer {
       target: kind === "hardlink" ? pathOf(link) : kind === "symlink" ? link : "",
       major: header.major,
       minor: header.minor,
-      xattrs: [...values].filter(([key]) => key.startsWith(XATTR_PREFIX))
-        .map(([key, value]) => ({ name: key.slice(XATTR_PREFIX.length), value })),
+      xattrs: xattrsOf(values),
+      acl: joinAcl(access, this.#aclOf(text(ACL_DEFAULT_KEY))),
     };
+  }
+
+  #aclOf(text: string | undefined): AclText | undefined {
+    return text === undefined ? undefined : parseAclText(text, this.#accounts);
   }
 
   #oldRanges(first: readonly DataRange[], isExtended: boolean): DataRange[] {
@@ -262,6 +284,69 @@ class Indexer {
   #located<Result>(offset: number, run: () => Result): Result {
     return located(() => ({ path: this.#name, offset }), run);
   }
+}
+
+function xattrsOf(values: ReadonlyMap<string, Uint8Array>): Xattr[] {
+  const found = new Map<string, Uint8Array>();
+  for (const [key, value] of values) {
+    if (!key.startsWith(XATTR_PREFIX)) continue;
+    // GNU tar writes no more than these so; others write names as they are.
+    const name = key.slice(XATTR_PREFIX.length).replaceAll(
+      /%(?:3D|25)/gu,
+      (coded) => coded === "%25" ? "%" : "=",
+    );
+    found.set(name, value);
+  }
+  for (const [key, value] of values) {
+    if (!key.startsWith(ENCODED_XATTR_PREFIX)) continue;
+    const name = decodePercents(key.slice(ENCODED_XATTR_PREFIX.length));
+    if (!found.has(name)) found.set(name, decodeBase64(value));
+  }
+  return Array.from(found, ([name, value]) => ({ name, value }));
+}
+
+function decodePercents(name: string): string {
+  const characters = [...name.matchAll(/%([0-9A-Fa-f]{2})|[^]/gu)];
+  return decodeFileName(Uint8Array.from(
+    characters,
+    ([character, digits]) =>
+      digits === undefined ? character.charCodeAt(0) : Number.parseInt(digits, 16),
+  ));
+}
+
+function decodeBase64(value: Uint8Array): Uint8Array {
+  try {
+    return Uint8Array.fromBase64(decodeFileName(value));
+  } catch (cause) {
+    throw new FormatError("Cannot read tar archive: an attribute is not Base64", { cause });
+  }
+}
+
+/** An access ACL says what the bits of the mode say, too: those of the group are the mask. */
+function modeOf({ userObject, groupObject, mask, other }: AclText, mode: number): number {
+  const bits = [userObject, mask ?? groupObject, other];
+  if (bits.some((each) => each === undefined)) return mode;
+  return bits.reduce((sum, each) => sum << 3 | Number(each), mode >> 9);
+}
+
+/** Undefined where both say no more than the mode. */
+function joinAcl(access: AclText | undefined, inherited: AclText | undefined): Acl | undefined {
+  const { users = [], groups = [], groupObject, mask } = access ?? {};
+  const isMinimal = mask === undefined && users.length === 0 && groups.length === 0;
+  if (isMinimal && inherited === undefined) return undefined;
+  return {
+    users,
+    groups,
+    groupObject: isMinimal ? undefined : groupObject,
+    default: inherited && {
+      userObject: inherited.userObject,
+      groupObject: inherited.groupObject,
+      other: inherited.other,
+      mask: inherited.mask,
+    },
+    defaultUsers: inherited?.users ?? [],
+    defaultGroups: inherited?.groups ?? [],
+  };
 }
 
 /** Ranges are in order, inside of the file, and stored. */

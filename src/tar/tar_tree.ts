@@ -5,9 +5,11 @@
  * @module
  */
 
+import { NO_ACL } from "#src/bytes/acl.ts";
 import { joinDeviceNumber } from "#src/bytes/device_number.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import { FormatError } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import { type Metadata, type MetadataField, metadataFromXattrs } from "#src/tree/metadata.ts";
@@ -34,7 +36,7 @@ export interface TarPart {
   readonly link?: { readonly path: string; readonly target: string } | undefined;
 }
 
-/** A tar archive knows neither chattr flags nor quota projects, and its ACLs are not read. */
+/** A tar archive knows neither chattr flags nor quota projects. */
 const KNOWN_FIELDS: ReadonlySet<MetadataField> = new Set([
   "mode",
   "uid",
@@ -69,6 +71,7 @@ const IMPLIED: TarMember = {
   major: 0,
   minor: 0,
   xattrs: [],
+  acl: undefined,
 };
 
 /** A directory without a member of its own belongs to whom the first member belongs. */
@@ -77,6 +80,12 @@ function impliedBy(part: TarPart | undefined): TarMember {
   if (first === undefined) return IMPLIED;
   const { uid, gid, mtime } = first;
   return { ...IMPLIED, uid, gid, mtime };
+}
+
+/** Whether a member has an ACL, in words or as the kernel's attribute. */
+export function tellsAcl({ acl, xattrs }: TarMember): boolean {
+  return acl !== undefined ||
+    xattrs.some(({ name }) => name === XATTR_ACL_ACCESS || name === XATTR_ACL_DEFAULT);
 }
 
 /**
@@ -92,7 +101,8 @@ export function tarTree(parts: readonly TarPart[], sources: readonly ByteSource[
 const NANOSECONDS_PER_SECOND = 1e9;
 
 class TarTree implements MountableTree {
-  readonly knownFields = KNOWN_FIELDS;
+  /** Most archives are made without a word of ACLs: those of the files are not known then. */
+  readonly knownFields: ReadonlySet<MetadataField>;
   /** Whoever writes fractions of seconds writes them of all files. */
   readonly mtimePrecisionNs: number;
   readonly root: TarDirectory;
@@ -102,6 +112,8 @@ class TarTree implements MountableTree {
 
   constructor(parts: readonly TarPart[], sources: readonly ByteSource[]) {
     this.#sources = sources;
+    const knowsAcls = parts.some(({ members }) => members.some(tellsAcl));
+    this.knownFields = knowsAcls ? new Set([...KNOWN_FIELDS, "acl"]) : KNOWN_FIELDS;
     const hasFractions = parts.some(({ members }) =>
       members.some(({ mtime }) => mtime.nanoseconds !== 0)
     );
@@ -234,9 +246,14 @@ class TarNode extends MetadataNode {
   }
 
   override get metadata(): Metadata {
-    const { mode, uid, gid, mtime, xattrs } = this.member;
+    const { mode, uid, gid, mtime, xattrs, acl } = this.member;
     const attributes = { mode: this.mode & ~0o7777 | mode, uid, gid, mtime };
-    return metadataFromXattrs(attributes, new Map(xattrs.map(({ name, value }) => [name, value])));
+    const metadata = metadataFromXattrs(
+      attributes,
+      new Map(xattrs.map(({ name, value }) => [name, value])),
+    );
+    // The kernel's attribute, with numbers, is surer than words.
+    return acl === undefined || metadata.acl !== NO_ACL ? metadata : { ...metadata, acl };
   }
 
   override get mode(): number {

@@ -5,11 +5,12 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
+import { LocalAccounts } from "#src/io/accounts.ts";
 import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { nativeSourceOf, openNativeSource } from "#src/io/files/native_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import { indexTar } from "#src/tar/tar_index.ts";
-import { type TarPart, tarTree } from "#src/tar/tar_tree.ts";
+import { tellsAcl, type TarPart, tarTree } from "#src/tar/tar_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import { factsOf } from "../postgres_facts.ts";
@@ -51,7 +52,7 @@ export async function openTarSource(path: string): Promise<Source> {
     label: path,
     content: "tree",
     sizeBytes: files.reduce((sum, each) => sum + sizeOf(each.path), 0),
-    mayHaveAcls: false,
+    mayHaveAcls: parts.some(({ members }) => members.some(tellsAcl)),
     parts,
   };
   const openTree = () => openParts(description);
@@ -80,7 +81,7 @@ async function describePart(
     const spool = compression && await expandToSpool(source, compression, path);
     if (spool !== undefined) stack.defer(() => void host.close(spool.fd));
     const plain = spool === undefined ? source : nativeSourceOf(spool.fd, spool.sizeBytes, path);
-    const members = indexTar(plain, path, host.allocateNativeBuffer);
+    const members = indexTar(plain, path, host.allocateNativeBuffer, new LocalAccounts());
     return { path, directory, link, spool, members };
   } finally {
     source.close();
