@@ -14,6 +14,7 @@ import type {
   FileContent,
   FileNode,
   Node,
+  StoredChecksum,
   SymlinkNode,
   Timestamp,
 } from "#src/tree/node.ts";
@@ -222,18 +223,21 @@ class WholeFile extends BackupFile implements FileNode {
   readonly kind = "file";
   /** Set when a backup stores every byte of the file. */
   readonly plainPath?: string;
-  readonly crc32c?: number;
 
   constructor(context: TreeContext, id: number) {
     super(context, id);
     const stored = this.#stored();
     if (stored.size === 0 || stored.size !== this.size) return;
     this.plainPath = stored.path;
-    if (stored.crc32c >= 0) this.crc32c = stored.crc32c;
   }
 
   get size(): number {
     return this.context.table.wholeSize(this.id);
+  }
+
+  get storedChecksum(): StoredChecksum | undefined {
+    const stored = this.#stored();
+    return this.plainPath === undefined || stored.crc32c < 0 ? undefined : stored;
   }
 
   /** Zeros at the end may not be stored. */
@@ -246,7 +250,7 @@ class WholeFile extends BackupFile implements FileNode {
     return new WholeFileContent(this.context.pool, this.#stored(), this.size);
   }
 
-  #stored(): { path: string; backupId: string; size: number; crc32c: number } {
+  #stored(): StoredChecksum & { size: number } {
     const { table, chain } = this.context;
     const { layer, externalNumber, size, crc } = table.version(table.firstVersion(this.id));
     const backup = chain[layer]!;

@@ -8,19 +8,26 @@ import { allocateNativeBuffer } from "#ffi/libc/calls.ts";
 import { Failure } from "#src/errors.ts";
 import { findEntry } from "#src/tree/paths.ts";
 import type { Tree } from "#src/tree/node.ts";
-import { CONTROL_HEAD_SIZE, type ControlFile, parseControlFile } from "./format/control_file.ts";
+import {
+  CONTROL_HEAD_SIZE,
+  type ControlFile,
+  isDamagedControlFile,
+  parseControlFile,
+} from "./format/control_file.ts";
 import type { PostgresFacts } from "./source.ts";
 
 /** `15`, or `9.6`. */
 const VERSION = /^(\d{1,3}(?:\.\d{1,2})?)\n?$/u;
 const VERSION_SIZE_MAX = 16;
+/** The server's file about the cluster, in its data directory. */
+export const CONTROL_FILE_PATH = "global/pg_control";
 
 /**
  * The facts about a data directory; null for any other tree, and where they cannot be read: whoever
  * reads the files is told why.
  */
 export function readPostgresFacts(tree: Tree): PostgresFacts | null {
-  const version = VERSION.exec(readHead(tree, "PG_VERSION", VERSION_SIZE_MAX))?.[1];
+  const version = readVersion(tree);
   if (version === undefined) return null;
   const control = readControlFile(tree);
   if (control === undefined) return null;
@@ -34,7 +41,21 @@ export function readPostgresFacts(tree: Tree): PostgresFacts | null {
 
 /** `global/pg_control` of a data directory; undefined where there is none that can be read. */
 export function readControlFile(tree: Tree): ControlFile | undefined {
-  return parseControlFile(readBytes(tree, "global/pg_control", CONTROL_HEAD_SIZE));
+  return parseControlFile(readBytes(tree, CONTROL_FILE_PATH, CONTROL_HEAD_SIZE));
+}
+
+/**
+ * Whether the control file of a data directory is without the checksum that it has inside. Other
+ * trees have none, and of what cannot be read nothing is known.
+ */
+export function hasDamagedControlFile(tree: Tree): boolean {
+  const version = readVersion(tree);
+  const bytes = readBytes(tree, CONTROL_FILE_PATH, CONTROL_HEAD_SIZE);
+  return version !== undefined && bytes.length > 0 && isDamagedControlFile(bytes, version);
+}
+
+function readVersion(tree: Tree): string | undefined {
+  return VERSION.exec(readHead(tree, "PG_VERSION", VERSION_SIZE_MAX))?.[1];
 }
 
 function readHead(tree: Tree, path: string, size: number): string {

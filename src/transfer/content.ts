@@ -10,6 +10,7 @@ import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import { IntegrityError, UsageError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import type { PxarContent } from "#src/pxar/new_entry.ts";
+import { ContentChecksum } from "#src/tree/content_checksum.ts";
 import type { FileNode, PayloadRange, Tree } from "#src/tree/node.ts";
 import { requireEntry } from "#src/tree/paths.ts";
 
@@ -70,6 +71,22 @@ export function* readPieces(
   }
 }
 
+/**
+ * Reads all of a file as {@link readPieces} does, and compares it with the checksum that its backup
+ * has of it, if any: before the last piece is given out.
+ *
+ * @throws {IntegrityError} when it is not the same
+ */
+export function* readChecked(file: FileNode): Generator<Uint8Array, void, undefined> {
+  const checksum = ContentChecksum.of(file);
+  let offset = 0;
+  for (const piece of readPieces(file)) {
+    checksum?.add(piece, offset);
+    offset += piece.length;
+    yield piece;
+  }
+}
+
 function shortContent(file: FileNode, position: number): IntegrityError {
   return new IntegrityError(
     `Cannot read content: ends after ${position} of ${file.attributes.size} bytes`,
@@ -87,15 +104,22 @@ export function digestFile(file: FileNode): Uint8Array {
   return new Uint8Array(hash.digest());
 }
 
-/** Opens the content of a file for a writer. @param onRead hears of bytes that were read */
+/**
+ * Opens the content of a file for a writer. What is read from the beginning to the end is compared
+ * with the checksum that its backup has of it.
+ *
+ * @param onRead hears of bytes that were read
+ */
 export function contentOf(
   file: FileNode,
   onRead: (count: number) => void = () => {},
 ): PxarContent {
   const content = file.open();
+  const checksum = ContentChecksum.of(file);
   return {
     readAt(target, offset) {
       const count = content.readInto(addressed(target), 0, target.length, offset);
+      checksum?.add(target, offset, count);
       onRead(count);
       return count;
     },

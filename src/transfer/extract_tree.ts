@@ -16,6 +16,7 @@ import {
 } from "#src/pxar/extractor/extraction.ts";
 import type { ExtractReport } from "#src/pxar/extractor/report.ts";
 import { EntrySelection } from "#src/pxar/extractor/selection.ts";
+import { ContentChecksum } from "#src/tree/content_checksum.ts";
 import { entryFactsOf } from "#src/tree/entry_facts.ts";
 import type { DirectoryNode, FileContent, FileNode, Node, Tree } from "#src/tree/node.ts";
 import { childPath, findEntry } from "#src/tree/paths.ts";
@@ -227,19 +228,25 @@ class Walk {
   }
 }
 
-/** Reads a file from its beginning; it is opened with the first byte. */
+/**
+ * Reads a file from its beginning; it is opened with the first byte, and compared with the checksum
+ * that its backup has of it before the last ones are given out.
+ */
 class ContentReader implements Disposable {
   readonly #file: FileNode;
   #content: FileContent | undefined;
+  readonly #checksum: ContentChecksum | undefined;
   #offset = 0;
 
   constructor(file: FileNode) {
     this.#file = file;
+    this.#checksum = ContentChecksum.of(file);
   }
 
   readonly read: ReadNext = (target, start, size) => {
     this.#content ??= this.#file.open();
     const count = this.#content.readInto(target, start, size, this.#offset);
+    this.#checksum?.add(target.bytes, this.#offset, count, start);
     this.#offset += count;
     return count;
   };

@@ -6,36 +6,43 @@
 
 import { crc32c } from "#src/bytes/crc32c.ts";
 import { IntegrityError } from "#src/errors.ts";
-import type { FileNode } from "./node.ts";
+import type { FileNode, StoredChecksum } from "./node.ts";
 
 /** The checksum of a content that is read from its beginning to its end. */
 export class ContentChecksum {
   #value = 0;
-  readonly #node: FileNode;
-  readonly #expected: number;
+  /** How far it was read without a gap. */
+  #offset = 0;
+  readonly #size: number;
+  readonly #expected: StoredChecksum;
 
-  private constructor(node: FileNode, expected: number) {
-    this.#node = node;
+  private constructor(size: number, expected: StoredChecksum) {
+    this.#size = size;
     this.#expected = expected;
   }
 
   /** Undefined where the tree tells none, or compares by itself. */
-  static of(node: FileNode): ContentChecksum | undefined {
-    return node.crc32c === undefined ? undefined : new ContentChecksum(node, node.crc32c);
+  static of({ attributes, storedChecksum }: FileNode): ContentChecksum | undefined {
+    return storedChecksum && new ContentChecksum(attributes.size, storedChecksum);
   }
 
-  /** Takes the next bytes. */
-  add(bytes: Uint8Array, count: number = bytes.length): void {
-    this.#value = crc32c(bytes, 0, count, this.#value);
-  }
-
-  /** @param path of the file in its tree, or where it goes @throws {IntegrityError} */
-  check(path: string): void {
-    if (this.#value === this.#expected) return;
+  /**
+   * Takes bytes of the file, and compares when they are the last ones. Who reads in another order,
+   * or not all, compares nothing.
+   *
+   * @param offset in the file
+   * @param start of them in `bytes`
+   * @throws {IntegrityError} that names the stored file and its backup
+   */
+  add(bytes: Uint8Array, offset: number, count: number = bytes.length, start = 0): void {
+    if (offset !== this.#offset) return;
+    this.#value = crc32c(bytes, start, start + count, this.#value);
+    this.#offset += count;
+    const { crc32c: expected, path, backupId } = this.#expected;
+    if (this.#offset < this.#size || this.#value === expected) return;
     throw new IntegrityError(
-      `Content of "${path}" is damaged: its CRC is ${this.#value}, the file list says ` +
-        `${this.#expected}`,
-      { path: this.#node.plainPath },
+      `Cannot use stored file: CRC is ${this.#value}, the file list says ${expected}`,
+      { path, backupId },
     );
   }
 }

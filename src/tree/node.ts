@@ -135,6 +135,16 @@ export interface KeptContent {
   ranges(): Iterable<ByteRange>;
 }
 
+/** What a backup says of a file that it stores as a whole. */
+export interface StoredChecksum {
+  /** CRC-32C of all bytes. */
+  readonly crc32c: number;
+  /** Path of the stored file. */
+  readonly path: string;
+  /** Backup that stores it. */
+  readonly backupId: string;
+}
+
 /** A regular file. */
 export interface FileNode extends NodeBase {
   /** Tells regular files from other nodes. */
@@ -148,8 +158,8 @@ export interface FileNode extends NodeBase {
   open(): FileContent;
   /** Path of a host file whose bytes are exactly this file's, when there is one. */
   readonly plainPath?: string;
-  /** CRC-32C of the bytes, where a backup tells it and nobody has compared it yet. */
-  readonly crc32c?: number;
+  /** Of the bytes, where a backup tells it and nobody has compared it yet. */
+  readonly storedChecksum?: StoredChecksum | undefined;
   /**
    * Compares what is stored of the file with checksums, where reading the content would not.
    *

@@ -41,6 +41,28 @@ const VERSION_WITH_SIGNEDNESS = 1800;
 const END_MIN = 264;
 const END_MAX = 400;
 
+/** The first one with this checksum. */
+const CHECKED_VERSION_MIN = 9.5;
+/** No version has less before its checksum. */
+const CHECKED_SIZE_MIN = 128;
+
+/**
+ * Whether a control file is without the checksum that servers write into it: CRC-32C, wherever the
+ * version has it, in the byte order of the machine.
+ *
+ * @param serverVersion as in `PG_VERSION`; of those before 9.5 nothing is known
+ */
+export function isDamagedControlFile(bytes: Uint8Array, serverVersion: string): boolean {
+  if (Number.parseFloat(serverVersion) < CHECKED_VERSION_MIN) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const endMax = Math.min(bytes.length, CONTROL_HEAD_SIZE) - 4;
+  for (let end = CHECKED_SIZE_MIN; end <= endMax; end += 4) {
+    const crc = crc32c(bytes, 0, end);
+    if (crc === view.getUint32(end, true) || crc === view.getUint32(end, false)) return false;
+  }
+  return true;
+}
+
 /** Reads the beginning of a control file; undefined when it is none, or is damaged. */
 export function parseControlFile(bytes: Uint8Array): ControlFile | undefined {
   if (bytes.length < END_MAX + 4) return undefined;

@@ -10,7 +10,7 @@ import type { ByteSource, OpenSource } from "#src/io/byte_source.ts";
 import { nativeSourceOf, openNativeSource } from "#src/io/files/native_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import { indexTar } from "#src/tar/tar_index.ts";
-import { tellsAcl, type TarPart, tarTree } from "#src/tar/tar_tree.ts";
+import { type TarPart, tarTree, tellsAcl } from "#src/tar/tar_tree.ts";
 import type { MountableTree } from "#src/tree/node.ts";
 import { formatSourceName } from "../name.ts";
 import { factsOf } from "../postgres_facts.ts";

@@ -7,8 +7,8 @@
 import { ContentError, Failure } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
 import type { VerifyFinding } from "#src/pxar/verify.ts";
-import { readPieces } from "#src/transfer/content.ts";
-import { ContentChecksum } from "#src/tree/content_checksum.ts";
+import { CONTROL_FILE_PATH, hasDamagedControlFile } from "#src/sources/postgres_facts.ts";
+import { readChecked } from "#src/transfer/content.ts";
 import { walkEntries } from "#src/transfer/walk.ts";
 import type { ArchiveSources } from "#src/sources/pxar/archive_files.ts";
 import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
@@ -25,14 +25,36 @@ export interface CheckOptions {
 
 /**
  * Reads all there is. Of an archive every entry, table, offset and content is checked; whatever a
- * source has checksums of (pages, files, chunks, lists) is compared with them as it is read.
+ * source has checksums of (pages, files, chunks, lists) is compared with them as it is read, and so
+ * is the control file of a data directory with the one that it has inside.
  *
  * @throws {OsError} when an archive cannot be read
  */
 export function checkTree(input: TreeInput, options: CheckOptions): VerificationResult {
-  return input.archive === undefined
+  const result = input.archive === undefined
     ? checkEntries(input, options)
     : verifyFiles(counting(input.archive, options), options.findingsMax);
+  const isFound = result.findings.some(({ path }) => path === CONTROL_FINDING.path);
+  if (isFound || !result.isComplete || !isControlFileWrong(input, result)) return result;
+  return { ...result, findings: [...result.findings, CONTROL_FINDING] };
+}
+
+const CONTROL_FINDING: VerifyFinding = {
+  code: "integrity",
+  path: `/${CONTROL_FILE_PATH}`,
+  offset: undefined,
+  message: "Content is damaged: the checksum that the control file has inside is wrong",
+};
+
+function isControlFileWrong(input: TreeInput, { findings }: VerificationResult): boolean {
+  try {
+    using open = input.openTree();
+    return hasDamagedControlFile(open.tree);
+  } catch (error) {
+    // Why it cannot be opened is among the findings.
+    if (error instanceof Failure && findings.length > 0) return false;
+    throw error;
+  }
 }
 
 function checkEntries(input: TreeInput, options: CheckOptions): VerificationResult {
@@ -47,12 +69,7 @@ function checkEntries(input: TreeInput, options: CheckOptions): VerificationResu
     if (entry.kind === "file") {
       try {
         entry.checkStored?.();
-        const checksum = ContentChecksum.of(entry);
-        for (const bytes of readPieces(entry)) {
-          checksum?.add(bytes);
-          options.onProgress(readBytes += bytes.length);
-        }
-        checksum?.check(path);
+        for (const bytes of readChecked(entry)) options.onProgress(readBytes += bytes.length);
       } catch (error) {
         find(path, error);
       }

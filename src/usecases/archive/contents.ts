@@ -7,7 +7,7 @@
 import { Errno, OsError } from "#src/errors.ts";
 import { PxarDecoder } from "#src/pxar/decoder.ts";
 import type { PxarEntry, PxarHardlink } from "#src/pxar/entry.ts";
-import { readPieces } from "#src/transfer/content.ts";
+import { readChecked } from "#src/transfer/content.ts";
 import type { FileNode, Node } from "#src/tree/node.ts";
 import { findEntries, joinPath, splitPath } from "#src/tree/paths.ts";
 import type { ArchiveInput } from "#src/sources/pxar/archive_input.ts";
@@ -33,7 +33,7 @@ function readFilesOf(
     return node as FileNode;
   });
   for (const file of files) {
-    for (const piece of readPieces(file)) write(piece);
+    for (const piece of readChecked(file)) write(piece);
   }
 }
 

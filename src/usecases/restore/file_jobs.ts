@@ -99,8 +99,8 @@ export class FileJobs implements Disposable {
   }
 
   /** Its checksum is one of all bytes in their order. */
-  #isCheckedWhole({ crc32c }: FileNode): boolean {
-    return crc32c !== undefined && this.#options.writing.isValidating;
+  #isCheckedWhole({ storedChecksum }: FileNode): boolean {
+    return storedChecksum !== undefined && this.#options.writing.isValidating;
   }
 
   #submit(

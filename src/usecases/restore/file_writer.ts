@@ -128,13 +128,12 @@ export class FileWriter {
         const wanted = Math.min(BUFFER_SIZE, runEnd - position);
         const count = content.readInto(this.#buffer, 0, wanted, position);
         if (count < wanted) throw endsEarly(node, path, position + count);
-        checksum?.add(this.#buffer.bytes, count);
+        checksum?.add(this.#buffer.bytes, position, count);
         this.#writeAt(fd, 0, count, position, path);
         position += count;
       }
       dataEnd = position;
     }
-    checksum?.check(path);
     if (!isPiece && dataEnd < end) host.unwrap(host.ftruncate(fd, end), "set size of", path);
   }
 
@@ -175,7 +174,7 @@ export class FileWriter {
       const wanted = Math.min(BUFFER_SIZE, end - position);
       const count = content.readInto(this.#buffer, 0, wanted, position);
       if (count < wanted) throw endsEarly(node, path, position + count);
-      checksum?.add(this.#buffer.bytes, count);
+      checksum?.add(this.#buffer.bytes, position, count);
       const there = host.preadFully(fd, present.address, count, position);
       const thereCount = host.unwrap(there, "read", path);
       forDifferentRuns(this.#buffer.bytes, present.bytes, count, thereCount, (start, runEnd) => {
@@ -186,7 +185,6 @@ export class FileWriter {
       counts.unchanged += count;
       position += count;
     }
-    checksum?.check(path);
     if (!isPiece) setSize(fd, end, path);
   }
 

@@ -15,8 +15,9 @@ import { IntegrityError, OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { hostFiles, ownerOf } from "#src/io/files/files.ts";
 import { syncDirectory, syncFileSystem, writeNewFile } from "#src/io/files/whole_file.ts";
-import { parseControlFile } from "#src/sources/format/control_file.ts";
+import { isDamagedControlFile } from "#src/sources/format/control_file.ts";
 import { parseSourceName } from "#src/sources/name.ts";
+import { CONTROL_FILE_PATH } from "#src/sources/postgres_facts.ts";
 import type { Source } from "#src/sources/source.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { FileNode, MountableTree } from "#src/tree/node.ts";
@@ -37,12 +38,7 @@ import {
 import { NodeMetadata, readUmask } from "./node_metadata.ts";
 import { recoveryFiles, type RestoredRecovery, type SettingsFile } from "./recovery.ts";
 import type { WriteCounts } from "./restore_queue.ts";
-import {
-  type ClaimedTarget,
-  claimTarget,
-  CONTROL_FILE_PATH,
-  type TargetRequest,
-} from "./target.ts";
+import { type ClaimedTarget, claimTarget, type TargetRequest } from "./target.ts";
 import type { WritingOptions } from "./thread_start.ts";
 import { RestoreWalk, type TreeCounts } from "./restore_walk.ts";
 import type { RestoreIdentity } from "./unfinished.ts";
@@ -54,10 +50,6 @@ const AUTO_CONF_SIZE_MAX = 16 << 20;
 const CONTROL_FILE_SIZE_MAX = 64 << 10;
 const NEW_CONTROL_FILE_PATH = `${CONTROL_FILE_PATH}.pbkfs-restore`;
 const SETTINGS_MODE = 0o600;
-
-/** Versions whose control file is known. */
-const CHECKED_VERSION_MIN = 12;
-const CHECKED_VERSION_MAX = 18;
 
 /** What is restored where, and how. */
 export interface RestoreRequest extends LayoutRequest, TargetRequest {
@@ -342,12 +334,10 @@ class Restore {
     this.#written.written += bytes.length;
   }
 
-  /** It has its checksum inside, in the versions whose form is known. */
+  /** It has its checksum inside. */
   #checkControlFile(bytes: Uint8Array): void {
     const { label, serverVersion } = this.#parts.layout.backup!;
-    const major = Number.parseInt(serverVersion);
-    if (major < CHECKED_VERSION_MIN || major > CHECKED_VERSION_MAX) return;
-    if (parseControlFile(bytes) !== undefined) return;
+    if (!isDamagedControlFile(bytes, serverVersion)) return;
     throw new IntegrityError(`Cannot restore "${CONTROL_FILE_PATH}" of ${label}: wrong checksum`);
   }
 

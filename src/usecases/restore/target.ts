@@ -10,6 +10,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { HostProcess } from "#src/io/process.ts";
 import { parseControlFile } from "#src/sources/format/control_file.ts";
+import { CONTROL_FILE_PATH } from "#src/sources/postgres_facts.ts";
 import { createDirectories } from "#src/pxar/extractor/existing_directory.ts";
 import { controlFileOf, readBytes, type RestoreLayout, type RestoreRoot } from "./layout.ts";
 import { OWN_NAMES, type RestoreIdentity, UnfinishedRestore } from "./unfinished.ts";
@@ -18,8 +19,6 @@ import { OWN_NAMES, type RestoreIdentity, UnfinishedRestore } from "./unfinished
 const SERVER_PID_NAME = "postmaster.pid";
 const SERVER_PID_SIZE_MAX = 4096;
 
-/** The server's file about the cluster, relative to its data directory. */
-export const CONTROL_FILE_PATH = "global/pg_control";
 const CONTROL_FILE_SIZE_MAX = 64 << 10;
 
 /** What is asked of the target. */
