@@ -109,6 +109,23 @@ Deno.test("info logs in to the server of a name, and has the key that the snapsh
   const found = await info([name, "--keyfile", key, "--format", "json"], env);
   assert.equal(found.code, 0, found.stderr);
   assert.ok(JSON.parse(found.stdout).name.startsWith(`pbs:${repository}#host/sealed/2`));
+  // Nothing is opened for a list, so it takes no key; and it is that of the datastore here.
+  const place = `pbs://${login}:${port}/${store}`;
+  const here = Object.values(await infoJson(served.path)) as Record<string, unknown>[];
+  assert.equal(here.length, 1);
+  for (const item of ["", "#host/sealed/latest"]) {
+    const list = await info([`${place}${item}`, "--format", "json"], { ...env, HOME: home.path });
+    assert.equal(list.code, 0, list.stderr);
+    const [{ name: listed, ...rest }, ...more] = JSON.parse(list.stdout);
+    assert.deepEqual(more, []);
+    assert.deepEqual({ ...here[0], ...rest }, here[0], item);
+    assert.equal(listed, JSON.parse(found.stdout).name);
+  }
+  const table = await info([place], env);
+  assert.match(table.stdout, /^Name .*\n.*host\/sealed\/.*root\.pxar .* yes\n$/);
+  const mistyped = await info([`${place}#host/saeled`], env);
+  assert.equal(mistyped.code, 1);
+  assert.match(mistyped.stderr, /host\/sealed/);
   const refused = await info([name, "--keyfile", key], { ...env, PBS_PASSWORD: "wrong" });
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /error:/);

@@ -148,6 +148,14 @@ function findSnapshot(store: NamedStore, group: GroupId, time: string): Snapshot
   }
 }
 
+function snapshotsOf(store: NamedStore, group: GroupId): SnapshotInfo[] {
+  try {
+    return store.snapshots(group).map((snapshot) => store.snapshotInfo(snapshot));
+  } catch (error) {
+    throw withCandidates(error, store, group, LATEST);
+  }
+}
+
 /** The error, with what there is where the name may be mistyped. */
 function withCandidates(
   error: unknown,
@@ -237,9 +245,7 @@ export async function listNamedParts(
   }
   const group = parseGroup(names.slice(depth, depth + 2).join("/"), ns);
   const time = names[depth + 2];
-  const infos = time === undefined
-    ? store.snapshots(group).map((snapshot) => store.snapshotInfo(snapshot))
-    : [findSnapshot(store, group, time)];
+  const infos = time === undefined ? snapshotsOf(store, group) : [findSnapshot(store, group, time)];
   return infos.flatMap((info) => partsOf(store, info));
 }
 
