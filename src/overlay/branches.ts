@@ -8,6 +8,10 @@
  * reading meanwhile, and removed before the branch is. So a kill leaves a branch without a file at
  * worst, one into which nothing was written yet, or which was to be removed anyway.
  *
+ * A parent on a file system that is read-only has no such list, and needs none there: nobody writes
+ * to it as long as that lasts. Should somebody do so afterwards, its branches are refused, since
+ * they know its content by a mark (`contentMarkOf`).
+ *
  * @module
  */
 
@@ -115,39 +119,59 @@ function bindingAt({ path, bindingId }: DiffIdentity): Binding | undefined {
 }
 
 /**
- * Tells a diff of a branch, or where that is now. The caller has the diff open for reading.
+ * Tells a diff of a branch, or where that is now; unless it lies where nothing can be written. The
+ * caller has the diff open for reading.
  *
  * @throws {OsError}
  */
 export function recordBranch(parentPath: string, { path, bindingId }: DiffIdentity): void {
-  const directory = `${parentPath}/${BRANCHES_DIRECTORY_NAME}`;
   if (readEntry(parentPath, bindingId)?.path === path) return;
-  const parent = new host.HostStat();
-  host.unwrap(host.stat(parentPath, parent), "stat", parentPath);
-  const { uid, gid } = parent;
-  if (createDirectory(directory)) {
-    if (host.getEffectiveUid() === 0) {
-      host.unwrap(host.lchown(directory, uid, gid), "chown", directory);
+  unlessReadOnly(() => {
+    const directory = `${parentPath}/${BRANCHES_DIRECTORY_NAME}`;
+    const parent = new host.HostStat();
+    host.unwrap(host.stat(parentPath, parent), "stat", parentPath);
+    const { uid, gid } = parent;
+    if (createDirectory(directory)) {
+      if (host.getEffectiveUid() === 0) {
+        host.unwrap(host.lchown(directory, uid, gid), "chown", directory);
+      }
+      syncDirectory(parentPath);
     }
-    syncDirectory(parentPath);
+    const text = `${JSON.stringify({ path })}\n`;
+    const options = { mode: 0o600, durable: true, owner: { uid, gid } };
+    replaceTextFile(directory, bindingId, text, options);
+  });
+}
+
+function unlessReadOnly(change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    if (!(error instanceof host.OsError) || error.errno !== host.Errno.EROFS) throw error;
   }
-  const text = `${JSON.stringify({ path })}\n`;
-  replaceTextFile(directory, bindingId, text, { mode: 0o600, durable: true, owner: { uid, gid } });
 }
 
 /**
  * Makes a diff forget a branch. The name of another one that was given its path is left.
  *
- * @returns whether it knew it
  * @throws {OsError}
  */
-export function forgetBranch(parentPath: string, bindingId: string): boolean {
+export function forgetBranch(parentPath: string, bindingId: string): void {
   const directory = `${parentPath}/${BRANCHES_DIRECTORY_NAME}`;
-  if (!removeFile(`${directory}/${bindingId}`)) return false;
+  if (!removeFile(`${directory}/${bindingId}`)) return;
   syncDirectory(directory);
   // Fails while there are others.
   host.rmdir(directory);
-  return true;
+}
+
+/**
+ * Makes the parent of a branch that is to be removed forget it. Where nothing can be written it is
+ * known there as one that is not there any more.
+ *
+ * @throws {OsError}
+ */
+export function forgetRemovedBranch(parentPath: string, bindingId: string): void {
+  unlessReadOnly(() => forgetBranch(parentPath, bindingId));
 }
 
 /**

@@ -9,7 +9,12 @@ import * as host from "#ffi/libc/calls.ts";
 import { Failure, OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
 import { type Binding, BINDING_FILE_NAME, parseBinding } from "./binding.ts";
-import { BRANCHES_DIRECTORY_NAME, forgetBranch, parentOf, requireNoBranches } from "./branches.ts";
+import {
+  BRANCHES_DIRECTORY_NAME,
+  forgetRemovedBranch,
+  parentOf,
+  requireNoBranches,
+} from "./branches.ts";
 import { COPIES_FILE_NAME } from "./copy_mark.ts";
 import {
   acquireDiffLock,
@@ -101,7 +106,7 @@ function leaveParent(path: string): void {
   const binding = bindingOf(path);
   const parent = binding && parentOf(binding);
   if (parent === undefined || bindingOf(parent.path)?.binding_id !== parent.bindingId) return;
-  forgetBranch(parent.path, binding!.binding_id);
+  forgetRemovedBranch(parent.path, binding!.binding_id);
 }
 
 /** The record in a directory; undefined where there is none of ours that can be read. */

@@ -7,9 +7,13 @@
  * holder: its number may be that of another PID namespace. The holder is the process whose
  * `/proc/PID/fdinfo` shows the lock.
  *
+ * Where nothing can be written, readers share a lock of the directory itself: the same directory
+ * may be writable at another place, such as outside of a container. So a worker holds that, too.
+ *
  * @module
  */
 
+import { basename } from "node:path";
 import { isStillNamed, writeWhole } from "#src/io/files/whole_file.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { HostProcess, listProcesses } from "#src/io/process.ts";
@@ -44,14 +48,24 @@ export interface LockRecord {
 export class DiffLock {
   readonly #path: string;
   #fd: number;
+  #directoryFd: number;
 
-  constructor(path: string, fd: number) {
+  /**
+   * @param path of the lock file
+   * @param fd of the lock file; negative where there is none
+   * @param directoryFd of the diff directory; negative where that is not locked
+   */
+  constructor(path: string, fd: number, directoryFd: number) {
     this.#path = path;
     this.#fd = fd;
+    this.#directoryFd = directoryFd;
   }
 
   /** Removes the lock file and frees the lock. */
   release(): void {
+    // First: who has got the file is not to wait for this.
+    if (this.#directoryFd >= 0) host.close(this.#directoryFd);
+    this.#directoryFd = -1;
     if (this.#fd < 0) return;
     // Removed while still held, by the last one of those who share it: another opener of the old
     // file sees that it is gone and retries. If the directory was moved away, the path may lead to
@@ -72,9 +86,16 @@ export class DiffLock {
 export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock {
   const path = `${diffPath}/${LOCK_FILE_NAME}`;
   const fd = lockFile(diffPath, host.Lock.EXCLUSIVE);
-  host.unwrap(host.ftruncate(fd, 0), "truncate", path);
-  writeWhole(fd, new TextEncoder().encode(formatLockRecord(record)), path);
-  return new DiffLock(path, fd);
+  let directoryFd = -1;
+  try {
+    directoryFd = lockDirectory(diffPath, host.Lock.EXCLUSIVE);
+    host.unwrap(host.ftruncate(fd, 0), "truncate", path);
+    writeWhole(fd, new TextEncoder().encode(formatLockRecord(record)), path);
+    return new DiffLock(path, fd, directoryFd);
+  } catch (error) {
+    new DiffLock(path, fd, directoryFd).release();
+    throw error;
+  }
 }
 
 /**
@@ -86,12 +107,22 @@ export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock 
 export function acquireDiffReadLock(diffPath: string): DiffLock {
   const path = `${diffPath}/${LOCK_FILE_NAME}`;
   try {
-    return new DiffLock(path, lockFile(diffPath, host.Lock.SHARED));
+    return new DiffLock(path, lockFile(diffPath, host.Lock.SHARED), -1);
   } catch (error) {
-    // Where nothing can be written, nobody mounts it.
-    if (error instanceof OsError && error.errno === host.Errno.EROFS) return new DiffLock(path, -1);
-    throw error;
+    if (!(error instanceof OsError) || error.errno !== host.Errno.EROFS) throw error;
+    return new DiffLock(path, -1, lockDirectory(diffPath, host.Lock.SHARED));
   }
+}
+
+/** @returns the descriptor that holds the lock */
+function lockDirectory(diffPath: string, kind: number): number {
+  const { RDONLY, DIRECTORY } = host.OpenFlag;
+  const fd = host.unwrap(host.open(diffPath, RDONLY | DIRECTORY), "open", diffPath);
+  const result = host.flock(fd, kind | host.Lock.NONBLOCKING);
+  if (result === 0) return fd;
+  host.close(fd);
+  if (result === -host.Errno.EAGAIN) throw diffLockedError(diffPath);
+  throw new OsError(-result, "lock", diffPath);
 }
 
 /** @returns the descriptor that holds the lock */
@@ -125,8 +156,10 @@ export function diffLockedError(diffPath: string): DiffLockedError {
 /** Processes that have a share of a diff directory's lock, as far as they are seen from here. */
 export function findLockReaders(diffPath: string): number[] {
   const stat = new host.HostStat();
-  if (host.lstat(`${diffPath}/${LOCK_FILE_NAME}`, stat) < 0) return [];
-  return listProcesses().filter((pid) => holdsLock(pid, stat.ino, "READ"));
+  const locked = [`${diffPath}/${LOCK_FILE_NAME}`, diffPath].flatMap((path) =>
+    host.lstat(path, stat) === 0 ? { name: basename(path), ino: stat.ino } : []
+  );
+  return listProcesses().filter((pid) => locked.some((each) => holdsLock(pid, each, "READ")));
 }
 
 /**
@@ -153,20 +186,25 @@ export function findLockHolder(diffPath: string): LockHolder | undefined {
 
 /** @param likely the number that the holder has written down */
 function findHoldingProcess(lockIno: number, likely: number | undefined): number | undefined {
-  if (likely !== undefined && holdsLock(likely, lockIno, "WRITE")) return likely;
-  return listProcesses().find((pid) => holdsLock(pid, lockIno, "WRITE"));
+  const locked = { name: LOCK_FILE_NAME, ino: lockIno };
+  if (likely !== undefined && holdsLock(likely, locked, "WRITE")) return likely;
+  return listProcesses().find((pid) => holdsLock(pid, locked, "WRITE"));
 }
 
 /**
- * Whether an open file of a process has the exclusive (WRITE) lock of the lock file with that inode
- * number, or a share of it (READ).
+ * Whether an open file of a process, of that name and inode number, has the exclusive (WRITE) lock,
+ * or a share of it (READ).
  */
-function holdsLock(pid: number, lockIno: number, kind: "READ" | "WRITE"): boolean {
+function holdsLock(
+  pid: number,
+  locked: { readonly name: string; readonly ino: number },
+  kind: "READ" | "WRITE",
+): boolean {
   using process = HostProcess.open(pid);
   return process?.descriptors().some(({ fd, target }) => {
-    if (!target.endsWith(`/${LOCK_FILE_NAME}`)) return false;
+    if (!target.endsWith(`/${locked.name}`)) return false;
     const [, held, ino] = HELD_LOCK.exec(process.descriptorInfo(fd) ?? "") ?? [];
-    return held === kind && Number(ino) === lockIno;
+    return held === kind && Number(ino) === locked.ino;
   }) ?? false;
 }
 

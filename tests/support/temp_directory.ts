@@ -4,12 +4,17 @@
  * @module
  */
 
+const MEMORY_PATH = "/dev/shm";
+
 /** A directory of one test, removed at the end of a `using` block. */
 export class TempDirectory {
   readonly path: string;
 
-  constructor(name = "test") {
-    this.path = Deno.makeTempDirSync({ prefix: `pbkfs-${name}-` });
+  /** @param isInMemory in memory where the machine has a place for it: nothing waits for a disk */
+  constructor(name = "test", isInMemory = false) {
+    const prefix = `pbkfs-${name}-`;
+    const dir = isInMemory && hasDirectory(MEMORY_PATH) ? MEMORY_PATH : undefined;
+    this.path = Deno.makeTempDirSync(dir === undefined ? { prefix } : { prefix, dir });
     // Other users (the database server's) must be able to walk through.
     Deno.chmodSync(this.path, 0o755);
   }
@@ -21,5 +26,13 @@ export class TempDirectory {
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+function hasDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
 }

@@ -10,6 +10,7 @@ import { openNativeSource } from "#src/io/files/native_source.ts";
 import type { OpenSource } from "#src/io/byte_source.ts";
 import { openGated } from "#src/io/wait_gate.ts";
 import { BINDING_FILE_NAME, contentMarkOf, formatBinding } from "#src/overlay/binding.ts";
+import { listBranches } from "#src/overlay/branches.ts";
 import { readBinding } from "#src/overlay/diff_directory.ts";
 import { type DiffReader, openDiffReader } from "#src/overlay/diff_reader.ts";
 import { DiffIndex } from "#src/overlay/merged/diff_index.ts";
@@ -141,15 +142,15 @@ async function openBase(
 }
 
 function lostParent(path: string, branchPath: string): StateError {
-  return new StateError(
-    "not-found",
-    `Cannot find the diff directory "${path}", over which "${branchPath}" was made`,
-    {
-      hint: "What was written can only be read together with it. Where it was moved, put a link " +
-        "to it there, or mount this one once with its present place",
-      option: "branchOf",
-    },
-  );
+  const message = `Cannot find the diff directory "${path}", over which "${branchPath}" was made`;
+  const hint = "What was written can only be read together with it. Where it was moved, put a " +
+    "link to it there";
+  // One with branches is not mounted.
+  if (listBranches(branchPath).length > 0) return new StateError("not-found", message, { hint });
+  return new StateError("not-found", message, {
+    hint: `${hint}, or mount this one once with its present place`,
+    option: "branchOf",
+  });
 }
 
 function describe(

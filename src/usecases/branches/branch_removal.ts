@@ -11,6 +11,7 @@ import { syncDirectory } from "#src/io/files/whole_file.ts";
 import {
   type BranchEntry,
   forgetBranch,
+  forgetRemovedBranch,
   listBranches,
   parentOf,
   requireNoBranches,
@@ -63,7 +64,7 @@ function removeOne({ path, parent, id, sizeBytes }: DiffRecord): RemovedBranch {
     if (!isThere) forgetBranch(path, bindingId);
   }
   cleanupDiffDirectory(path, { force: false });
-  if (parent !== null) forgetBranch(parent, id);
+  if (parent !== null) forgetRemovedBranch(parent, id);
   // Something else may be mounted there.
   const removed = host.rmdir(path);
   if (removed !== -host.Errno.EBUSY) host.unwrap(removed, "remove", path);

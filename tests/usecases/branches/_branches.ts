@@ -17,7 +17,7 @@ const PAGE_SIZE = 8192;
 /** A place with an archive, in which branches are made. */
 export class BranchPlace extends TempDirectory {
   constructor() {
-    super("branches");
+    super("branches", true);
     const tree = this.join("tree");
     Deno.mkdirSync(tree);
     Deno.writeTextFileSync(`${tree}/name`, "archive\n");

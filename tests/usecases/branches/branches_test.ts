@@ -131,7 +131,13 @@ Deno.test("A copy of a diff has no branches, though it has their list", async ()
 Deno.test("A diff that was moved still knows its branches", async () => {
   await withTree(async (place) => {
     Deno.renameSync(place.join("root"), place.join("moved"));
-    await assert.rejects(place.read("a1"), isState("not-found", /\/root", over which ".*\/a" was/));
+    const lost = /\/root", over which ".*\/a" was/;
+    await assert.rejects(place.read("a1"), (error: StateError) => {
+      assert.equal(error.option, undefined, "to mount one with branches is refused");
+      assert.match(error.hint!, /put a link to it there$/);
+      return isState("not-found", lost)(error);
+    });
+    await assert.rejects(place.read("b"), { option: "branchOf" });
     const tree = ["moved", ["a", ["a1"]], ["b"]];
     assert.deepEqual(drawn(describeBranches(place.join("moved"))), tree);
     assert.throws(() => openForMount(place.join("moved")), isState("has-branches"));
@@ -176,6 +182,78 @@ Deno.test("A diff that is being read is not mounted meanwhile, and one that is m
     }
     assert.equal(await place.read("b"), "b\n");
   });
+});
+
+/** Shows a directory at another place, where nothing can be written. */
+async function showReadOnly(path: string, at: string): Promise<AsyncDisposable> {
+  const run = (...command: string[]) => runCommand(command, { timeoutMs: 10_000 });
+  Deno.mkdirSync(at);
+  await run("mount", "--bind", path, at);
+  await run("mount", "-o", "remount,bind,ro", at);
+  return { [Symbol.asyncDispose]: async () => void await run("umount", "-l", at) };
+}
+
+Deno.test({
+  name: "A branch of a diff on a read-only file system is made, used and removed",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await withTree(async (place) => {
+      const [b, shown] = [place.join("b"), place.join("shown")];
+      await using _shown = await showReadOnly(b, shown);
+      await place.change("c", "shown");
+      await place.change("d", "shown");
+      assert.equal(await place.read("shown"), "b\n");
+      assert.equal(await place.read("c"), "c\n");
+      await place.change("c1", "c");
+      assert.equal(await place.read("c1"), "c1\n");
+      assert.deepEqual(drawn(describeBranches(shown)), ["shown"], "it cannot know them");
+      {
+        // The same directory at the place where it can be written.
+        using _read = await openSource(place.join("c1"));
+        assert.throws(() => openForMount(b), isState("locked"));
+        assert.deepEqual(drawn(describeBranches(shown)), ["shown: read"]);
+      }
+      const options = { sourcePlaces: [], mountPath: "/nowhere", force: false };
+      const mounted = openDiffDirectory(b, options);
+      await assert.rejects(place.read("c"), isState("locked", /in use by process/));
+      mounted.abandon();
+      assert.equal(await place.read("c"), "c\n");
+      removeBranches(place.join("c"), { isRecursive: true });
+      assert.throws(() => Deno.statSync(place.join("c")), Deno.errors.NotFound);
+      // Nothing but the mark protects what was written then.
+      await place.change("b", "root");
+      await assert.rejects(
+        place.read("d"),
+        isState("source-changed", /diff:.*\/shown" has changed/),
+      );
+      assert.equal(await place.read("shown"), "b\n");
+      // Only its parent cannot forget it.
+      assert.throws(() => removeBranches(shown), { name: "OsError" });
+    });
+  },
+});
+
+Deno.test({
+  name: "A branch that its parent knows is removed when that has become read-only",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await withTree(async (place) => {
+      {
+        await using _shown = await showReadOnly(place.join("root"), place.join("shown"));
+        Deno.renameSync(place.join("root"), place.join("moved"));
+        Deno.symlinkSync("shown", place.join("root"));
+        // Where it was before is all that the parent can know.
+        Deno.renameSync(place.join("b"), place.join("b2"));
+        await place.change("b2", "shown");
+        assert.deepEqual(removeBranches(place.join("b2")).length, 1);
+        assert.throws(() => Deno.statSync(place.join("b2")), Deno.errors.NotFound);
+        assert.throws(() => forgetMissingBranches(place.join("shown")), { name: "OsError" });
+      }
+      const left = drawn(describeBranches(place.join("moved")));
+      assert.deepEqual(left, ["moved", ["a", ["a1"]], ["b: missing"]]);
+      assert.equal(forgetMissingBranches(place.join("moved")).length, 1);
+    });
+  },
 });
 
 /** Changes the record of a diff. */
