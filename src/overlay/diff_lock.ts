@@ -86,14 +86,20 @@ export class DiffLock {
 export function acquireDiffLock(diffPath: string, record: LockRecord): DiffLock {
   const path = `${diffPath}/${LOCK_FILE_NAME}`;
   const fd = lockFile(diffPath, host.Lock.EXCLUSIVE);
-  let directoryFd = -1;
+  const directoryFd = lockDirectory(diffPath, host.Lock.EXCLUSIVE);
+  const lock = new DiffLock(path, fd, directoryFd);
   try {
-    directoryFd = lockDirectory(diffPath, host.Lock.EXCLUSIVE);
+    if (directoryFd === -host.Errno.EAGAIN) {
+      // First, or this would be found as the holder.
+      lock.release();
+      throw diffLockedError(diffPath);
+    }
+    host.unwrap(directoryFd, "lock", diffPath);
     host.unwrap(host.ftruncate(fd, 0), "truncate", path);
     writeWhole(fd, new TextEncoder().encode(formatLockRecord(record)), path);
-    return new DiffLock(path, fd, directoryFd);
+    return lock;
   } catch (error) {
-    new DiffLock(path, fd, directoryFd).release();
+    lock.release();
     throw error;
   }
 }
@@ -110,19 +116,20 @@ export function acquireDiffReadLock(diffPath: string): DiffLock {
     return new DiffLock(path, lockFile(diffPath, host.Lock.SHARED), -1);
   } catch (error) {
     if (!(error instanceof OsError) || error.errno !== host.Errno.EROFS) throw error;
-    return new DiffLock(path, -1, lockDirectory(diffPath, host.Lock.SHARED));
+    const directoryFd = lockDirectory(diffPath, host.Lock.SHARED);
+    if (directoryFd === -host.Errno.EAGAIN) throw diffLockedError(diffPath);
+    return new DiffLock(path, -1, host.unwrap(directoryFd, "lock", diffPath));
   }
 }
 
-/** @returns the descriptor that holds the lock */
+/** @returns the descriptor that holds the lock, or a negative errno: EAGAIN when others have it */
 function lockDirectory(diffPath: string, kind: number): number {
   const { RDONLY, DIRECTORY } = host.OpenFlag;
-  const fd = host.unwrap(host.open(diffPath, RDONLY | DIRECTORY), "open", diffPath);
-  const result = host.flock(fd, kind | host.Lock.NONBLOCKING);
+  const fd = host.open(diffPath, RDONLY | DIRECTORY);
+  const result = fd < 0 ? fd : host.flock(fd, kind | host.Lock.NONBLOCKING);
   if (result === 0) return fd;
-  host.close(fd);
-  if (result === -host.Errno.EAGAIN) throw diffLockedError(diffPath);
-  throw new OsError(-result, "lock", diffPath);
+  if (fd >= 0) host.close(fd);
+  return result;
 }
 
 /** @returns the descriptor that holds the lock */
