@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { AuthError, UsageError } from "#src/errors.ts";
 import { type Credentials, openSource } from "#src/sources/mod.ts";
 import { mount } from "#src/usecases/mounting/mod.ts";
+import { survivePowerCuts } from "#tests/overlay/_power_cuts.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { mustPbs, ServedStore } from "./_served_store.ts";
 
@@ -17,7 +18,7 @@ Deno.test("openSource() and mount() read snapshots of a server by name, plain an
   const key = home.join("key");
   await mustPbs(["key", "create", key, "--kdf", "none"]);
   Deno.mkdirSync(home.join("tree"));
-  Deno.writeTextFileSync(home.join("tree/file"), "content\n");
+  Deno.writeTextFileSync(home.join("tree/file"), "content\n".repeat(9000));
   const root = `root.pxar:${home.join("tree")}`;
   await served.must(["namespace", "create", "team"]);
   await served.must(["backup", root, "--backup-id", "plain"]);
@@ -37,6 +38,7 @@ Deno.test("openSource() and mount() read snapshots of a server by name, plain an
       using source = await openSource(`pbs:${place}#${item}`, { credentials });
       const tree = source.openTree();
       assert.deepEqual([...tree.root.entries()].map(({ name }) => name), ["file"]);
+      survivePowerCuts(tree, 1);
       tree.close();
       // The name says everything, and opens the same again.
       assert.ok(source.summary.name.startsWith(`pbs:${repository}#`), source.summary.name);
@@ -50,7 +52,7 @@ Deno.test("openSource() and mount() read snapshots of a server by name, plain an
   {
     await using _mounted = await mount(name, { mountPath, credentials });
     const { stdout } = await runCommand(["cat", `${mountPath}/file`], { timeoutMs: 60_000 });
-    assert.equal(stdout, "content\n");
+    assert.equal(stdout, "content\n".repeat(9000));
   }
   await assert.rejects(openSource(name), (error) => error instanceof AuthError);
   await assert.rejects(

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { attachSource, formatSourceName, NO_WAIT_GATE, parseSourceName } from "#src/sources/mod.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
+import { survivePowerCuts } from "#tests/overlay/_power_cuts.ts";
 import { openExample, type SourceExample } from "./_examples.ts";
 import { manifestOf } from "./_manifest.ts";
 import { manifestInThread } from "./_manifest_in_thread.ts";
@@ -23,6 +24,7 @@ const SUMMARY_KEYS = [
   "time",
   "why",
 ];
+const POWER_CUT_SEEDS = 2;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /** A place with an example in it. */
@@ -65,6 +67,13 @@ export function testSource(example: SourceExample): void {
       await run(place);
     });
   };
+
+  test("lies below an overlay that survives kills and power cuts", async (place) => {
+    using source = await openExample(place.name);
+    const tree = source.openTree();
+    for (let seed = 1; seed <= POWER_CUT_SEEDS; seed++) survivePowerCuts(tree, seed);
+    tree.close();
+  });
 
   test("has one full name, by which it is found again", async (place) => {
     using source = await openExample(place.name);

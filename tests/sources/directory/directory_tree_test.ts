@@ -8,6 +8,7 @@ import { diffTrees } from "#src/transfer/diff.ts";
 import type { FileContent, MountableTree, Node } from "#src/tree/node.ts";
 import { findEntry } from "#src/tree/paths.ts";
 import { bash, describeTree, makeEverythingTree } from "#tests/support/everything_tree.ts";
+import { survivePowerCuts } from "#tests/overlay/_power_cuts.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { checkMountableTree } from "#tests/support/tree_conformance.ts";
 
@@ -54,6 +55,12 @@ class Place implements Disposable {
     this.home[Symbol.dispose]();
   }
 }
+
+Deno.test("A large file of a directory is changed in blocks, which survive kills and power cuts", async () => {
+  // Smaller ones are copied whole.
+  using place = await Place.open("head -c 20000 /dev/urandom >big; truncate -s 17M big");
+  survivePowerCuts(place.tree, 1);
+});
 
 function read(content: FileContent, size: number): string {
   const target = allocateNativeBuffer(size);
