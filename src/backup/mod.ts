@@ -18,3 +18,7 @@ export * from "./file_range.ts";
 export * from "./restore.ts";
 export type { PayloadOrigin } from "./reuse/original_files.ts";
 export type { ReuseStatistics } from "./reuse/reuse_statistics.ts";
+export * from "./client/file_system_accessor.ts";
+export * from "./client/host_accessor.ts";
+export * from "./client/local_client.ts";
+export * from "./client/provider.ts";

@@ -13,6 +13,7 @@ import type { MakeBuildSource } from "./source.ts";
 
 /** A way to read directories. */
 export interface HostSource {
+  /** Makes one for a build. */
   readonly make: MakeBuildSource;
   /** What it knows of entries. */
   readonly knownFields: ReadonlySet<MetadataField>;

@@ -12,6 +12,7 @@ export {
   type BuildReport,
   BuildReportBuilder,
 } from "./report.ts";
+export { type HostSource, hostSource } from "./host_source.ts";
 export { makePlainSource } from "./plain_source.ts";
 export { makeNativeSource } from "./native_source.ts";
 export { EntryType } from "#src/bytes/file_type.ts";

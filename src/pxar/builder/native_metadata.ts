@@ -167,6 +167,8 @@ export class NativeMetadataReader {
     const isTooBig = result === -E2BIG || result === -Errno.ERANGE;
     if (!isTooBig) {
       this.#report.add("attribute", path, `Cannot ${call}: ${host.describeErrno(-result)}`);
+    } else if (this.#options.onLargeXattr !== undefined) {
+      this.#options.onLargeXattr(`Cannot ${call}: too big`);
     } else if (this.#options.skipsLargeXattrs) {
       this.#report.add("attribute", path, `Cannot ${call}: too big, left out`);
     } else {

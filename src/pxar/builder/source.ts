@@ -99,6 +99,8 @@ export interface MetadataOptions {
    * build.
    */
   readonly skipsLargeXattrs: boolean;
+  /** Is told of an xattr that is too big, in place of either. @param message for people */
+  readonly onLargeXattr?: ((message: string) => void) | undefined;
 }
 
 /** Makes a source that reports attributes it could not read. */
