@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { findMount } from "#src/mount/mod.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { type CommandOptions, runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -58,6 +59,8 @@ export class BranchScene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const path of this.#roots) {
+      // Waits for the worker, which writes to the diff until its end.
+      if (findMount(path) !== undefined) await pbkfs(["unmount", "-D", path]);
       await runCommand(["umount", "-l", path], { timeoutMs: 10_000, check: false });
     }
     this.home[Symbol.dispose]();
