@@ -206,6 +206,7 @@ export type StateCode =
   | "not-mounted"
   | "busy"
   | "not-found"
+  | "wal-missing"
   | "chain-broken"
   | "chain-corrupt"
   | "timeout"

@@ -46,6 +46,8 @@ export const FLAGS: Readonly<Record<string, string>> = {
   overwrite: "--overwrite",
   payload: "--payload",
   payloadOutput: "--payload-output",
+  recoveryTarget: "--recovery-target",
+  recoveryTargetTimeline: "--recovery-target-timeline",
   repository: "--repository",
   restoreCommand: "--restore-command",
   skipFsync: "--perf-unsafe",
@@ -53,6 +55,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   storePath: "--pbk-store",
   tablespaceMapping: "--tablespace-mapping",
   time: "--backup-time",
+  validate: "--no-validate",
   workPath: "--work-dir",
 };
 

@@ -177,7 +177,7 @@ function swapIndexEntries(path: string): void {
   Deno.writeFileSync(path, bytes);
 }
 
-Deno.test("a drill is red where the archive has a damaged file of WAL", async () => {
+Deno.test("a drill is red where the archive has a damaged file of WAL, or lacks one", async () => {
   const fixture = await pgprobackupFixture("e-archive-zlib");
   if (fixture === undefined) return;
   using place = new RunPlace();
@@ -195,6 +195,11 @@ Deno.test("a drill is red where the archive has a damaged file of WAL", async ()
   const report = await drill(place, source, "--recovery-target", "latest", ...options);
   assert.equal(outcomes(report)["start"], "failed");
   assert.ok(findingsOf(report, "start")[0]!.message.includes(last), JSON.stringify(report));
+  Deno.removeSync(`${archive}/00000001000000000000001F.gz`);
+  const lacking = await drill(place, source, ...options);
+  assert.equal(outcomes(lacking)["start"], "failed");
+  const [{ message }] = findingsOf(lacking, "start");
+  assert.ok(message.includes(`00000000001F of the WAL is missing in "${archive}"`), message);
 });
 
 Deno.test("a drill runs assertions, dumps everything, and writes reports in all forms", async () => {

@@ -140,6 +140,20 @@ Deno.test("a damaged segment ends the server, a missing one the recovery", async
   using scene = await Scene.of("e-archive-zlib");
   const [full] = scene.ids;
   const archive = `${scene.catalog}/wal/main`;
+  // The second of the two that the backup needs is missing: nothing is written then.
+  const needed = `${archive}/000000010000000000000020.gz`;
+  Deno.renameSync(needed, `${scene.home.path}/aside`);
+  const refused = scene.home.join("refused");
+  await assert.rejects(
+    runPbkfs(["restore", `${scene.catalog}#main/${full}`, refused], TIMEOUT_MS),
+    (error: Error) => {
+      assert.ok(error.message.includes(`0000000020 of the WAL is missing in "${archive}"`));
+      assert.match(error.message, /--restore-command/);
+      return true;
+    },
+  );
+  assert.throws(() => Deno.statSync(refused), Deno.errors.NotFound);
+  Deno.renameSync(`${scene.home.path}/aside`, needed);
   const segments = [...Deno.readDirSync(archive)].map(({ name }) => name)
     .filter((name) => /^[0-9A-F]{24}\.gz$/.test(name)).sort();
   const last = `${archive}/${segments.at(-1)}`;

@@ -18,7 +18,7 @@ Deno.test({
         const data = home.join("data");
         await initializeCluster(version, data);
         const said = await bash(
-          'LC_ALL=C "$1" "$2" | grep -E "system identifier|checksum version|TimeLineID"',
+          'LC_ALL=C "$1" "$2" | grep -E "identifier|checksum version|TimeLineID|REDO|segment:"',
           clientProgram("pg_controldata"),
           data,
         );
@@ -29,6 +29,11 @@ Deno.test({
           checksums: /checksum version: +1/.test(said),
           timeline: Number(/Latest checkpoint's TimeLineID: +(\d+)/.exec(said)![1]),
         };
+        const control = parseControlFile(Deno.readFileSync(`${data}/global/pg_control`))!;
+        const [, part, place] = /REDO location: +([0-9A-F]+)\/([0-9A-F]+)/.exec(said)!;
+        assert.equal(control.redo, BigInt(`0x${part}`) << 32n | BigInt(`0x${place}`));
+        const segmentSize = /Bytes per WAL segment: +(\d+)/.exec(said)![1]!;
+        assert.equal(control.walSegmentSizeBytes, Number(segmentSize));
         const { code, stderr } = await pbkfs(["pxar", "create", home.join("x.pxar"), data]);
         assert.equal(code, 0, stderr);
         for (const name of [`dir:${data}`, home.join("x.pxar")]) {

@@ -52,7 +52,7 @@ export function addRestoreOptions(command: Command): Command {
     .option("-j, --threads <count>", "threads that write; default: one a core")
     .option("--incremental", "into the directory of a stopped cluster: write only what differs")
     .option("--force", "restore a damaged chain; with --incremental over another cluster")
-    .option("--no-validate", "do not compare files with their checksums; pages always are")
+    .option("--no-validate", "compare no files with checksums (pages always are), nor look for WAL")
     .option("--no-sync", "do not wait until all is on the disk")
     .option("--owner <user[:group]>", "owner of the files, for root; default: that of the target")
     .addOption(repeatable("-T, --tablespace-mapping <old=new>", "where a tablespace goes"))

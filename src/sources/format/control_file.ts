@@ -5,12 +5,14 @@
  *     8    u32  version of the control file: 1201, 1300, 1800 …
  *     24   i64  time of the last update, Unix seconds
  *     32   u64  location of the last checkpoint
+ *     40   u64  where recovery from it begins
  *     48   u32  timeline of that checkpoint
  *     …         what is elsewhere in each version
  *     end  u32  CRC-32C of all before it
  *
  * Before the end are 32 bytes of a nonce, before these the version of page checksums; since 1800
- * there is one more byte between them, with three bytes of padding before the end.
+ * there is one more byte between them, with three bytes of padding before the end. 24 bytes before
+ * that version is, as a u32, the size of segments of the WAL.
  *
  * @module
  */
@@ -26,9 +28,13 @@ export interface ControlFile {
   readonly time: bigint;
   /** Location of the last checkpoint in the WAL. */
   readonly checkpoint: bigint;
+  /** Where recovery from that checkpoint begins. */
+  readonly redo: bigint;
   readonly timeline: number;
   /** Pages have checksums. */
   readonly hasChecksums: boolean;
+  /** Bytes of one segment file of the WAL. */
+  readonly walSegmentSizeBytes: number;
 }
 
 /** Bytes of the file that are looked at. */
@@ -77,8 +83,10 @@ export function parseControlFile(bytes: Uint8Array): ControlFile | undefined {
       version,
       time: view.getBigInt64(24, true),
       checkpoint: view.getBigUint64(32, true),
+      redo: view.getBigUint64(40, true),
       timeline: view.getUint32(48, true),
       hasChecksums: view.getUint32(checksums, true) !== 0,
+      walSegmentSizeBytes: view.getUint32(checksums - 24, true),
     };
   }
   return undefined;

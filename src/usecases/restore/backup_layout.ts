@@ -11,7 +11,15 @@ import { readDatabaseMap, readTablespaceMap } from "#src/pgprobackup/restore_map
 import { parseSourceName } from "#src/sources/name.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import type { DirectoryNode, MountableTree, Node, Tree } from "#src/tree/node.ts";
-import type { DatabaseChoice, LayoutRequest, RestoreLayout, RestoreRoot } from "./layout.ts";
+import { ArchiveDirectory } from "../wal/archive_directory.ts";
+import { findNeededWal } from "../wal/needed_wal.ts";
+import {
+  type DatabaseChoice,
+  type LayoutRequest,
+  restoredWal,
+  type RestoreLayout,
+  type RestoreRoot,
+} from "./layout.ts";
 
 /** Databases that every cluster must have. */
 const TEMPLATES = ["template0", "template1"];
@@ -33,6 +41,7 @@ export function backupLayout(
   const tablespaces = tablespacePlaces(source, tree, request);
   const target: RestoreRoot = { node: tree.root, path: request.targetPath, kind: "target" };
   const leftOut = databasesLeftOut(source, request.databases);
+  const archive = new ArchiveDirectory(storeOf(source), source.instance);
   return {
     roots: [
       target,
@@ -56,6 +65,7 @@ export function backupLayout(
       needsArchive: !control.isStream,
       archiveCommand: archiveCommand(storeOf(source), source.instance),
     },
+    wal: restoredWal(findNeededWal(tree.root, control), archive),
   };
 }
 

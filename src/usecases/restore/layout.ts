@@ -5,13 +5,14 @@
  */
 
 import { UsageError } from "#src/errors.ts";
-import { decodeFileName } from "#src/bytes/file_name.ts";
 import { isWithin } from "#src/io/absolute_path.ts";
-import { hostFiles } from "#src/io/files/files.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import type { Source } from "#src/sources/source.ts";
-import type { DirectoryNode, FileNode, SymlinkNode, Tree } from "#src/tree/node.ts";
+import type { DirectoryNode, SymlinkNode, Tree } from "#src/tree/node.ts";
+import { controlFileOf, readText } from "../data_directory_files.ts";
+import type { ArchiveDirectory } from "../wal/archive_directory.ts";
+import { findNeededWal, type NeededWal } from "../wal/needed_wal.ts";
 import type { RecoverableBackup } from "./recovery.ts";
 
 /** A directory of the source with all that is in it, and where it goes. */
@@ -42,6 +43,15 @@ export interface RestoreLayout {
   readonly leftOutDatabases: readonly number[];
   /** What is to be recovered; undefined where the source is no data directory. */
   readonly backup: RecoverableBackup | undefined;
+  /** The WAL that this takes; undefined where nothing tells. */
+  readonly wal: RestoredWal | undefined;
+}
+
+/** WAL that a server needs on what is restored. */
+export interface RestoredWal {
+  readonly needed: NeededWal;
+  /** Of the catalog; undefined where there is none. */
+  readonly archive: ArchiveDirectory | undefined;
 }
 
 /** Where things go that a backup has beside its data directory, and what is left out. */
@@ -87,33 +97,16 @@ export function treeLayout(tree: Tree, label: string, request: LayoutRequest): R
       needsArchive: false,
       archiveCommand: undefined,
     },
+    wal: restoredWal(findNeededWal(tree.root, undefined), undefined),
   };
 }
 
-/** `global/pg_control` of a data directory. */
-export function controlFileOf(root: DirectoryNode): FileNode | undefined {
-  const directory = root.lookup("global");
-  const file = directory?.kind === "directory" ? directory.lookup("pg_control") : undefined;
-  return file?.kind === "file" ? file : undefined;
-}
-
-/** The whole text of a small file of a tree. @throws {UsageError} when it is larger */
-export function readText(file: FileNode, sizeMax: number): string {
-  return decodeFileName(readBytes(file, sizeMax));
-}
-
-/** As {@link readText}. */
-export function readBytes(file: FileNode, sizeMax: number): Uint8Array<ArrayBuffer> {
-  const { size } = file.attributes;
-  if (size > sizeMax) throw new UsageError(`Cannot read a file of ${size} bytes as a whole`);
-  const buffer = hostFiles.allocate(Math.max(1, size));
-  const content = file.open();
-  try {
-    const count = content.readInto(buffer, 0, size, 0);
-    return buffer.bytes.subarray(0, count);
-  } finally {
-    content.close();
-  }
+/** The two as one, where it is known what is needed. */
+export function restoredWal(
+  needed: NeededWal | undefined,
+  archive: ArchiveDirectory | undefined,
+): RestoredWal | undefined {
+  return needed && { needed, archive };
 }
 
 /** Whether a source is a backup of pg_probackup. */

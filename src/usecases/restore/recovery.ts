@@ -6,6 +6,7 @@
  */
 
 import { StateError, UsageError } from "#src/errors.ts";
+import { parseLsn } from "#src/postgres/format/wal_names.ts";
 import type { RecoveryTarget } from "#src/postgres/settings.ts";
 import {
   AUTO_CONF_NAME,
@@ -14,7 +15,7 @@ import {
 } from "../mounting/server_settings.ts";
 
 /** Its presence makes a server a standby, from version 12 on. */
-const STANDBY_SIGNAL_NAME = "standby.signal";
+export const STANDBY_SIGNAL_NAME = "standby.signal";
 /** What older versions have in place of both. */
 const RECOVERY_CONF_NAME = "recovery.conf";
 /** The first major version without `recovery.conf`. */
@@ -194,10 +195,4 @@ function passed(
     `Cannot recover to ${what} "${value}": backup ${label} is consistent at ${end} only`,
     { hint: "Choose a backup that ended before" },
   );
-}
-
-/** `X/X` as a number. */
-function parseLsn(text: string): bigint | undefined {
-  const match = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/iu.exec(text);
-  return match === null ? undefined : BigInt(`0x${match[1]}`) << 32n | BigInt(`0x${match[2]}`);
 }

@@ -22,21 +22,20 @@ import type { Source } from "#src/sources/source.ts";
 import type { SpawnThread } from "#src/threads/thread.ts";
 import type { FileNode, MountableTree } from "#src/tree/node.ts";
 import type { Owner } from "#src/tree/attribute_override_tree.ts";
+import { controlFileOf, readBytes, readText } from "../data_directory_files.ts";
 import { AUTO_CONF_NAME } from "../mounting/server_settings.ts";
 import { backupLayout } from "./backup_layout.ts";
 import { FileJobs } from "./file_jobs.ts";
 import {
   checkPlaces,
-  controlFileOf,
   isPgpro,
   type LayoutRequest,
-  readBytes,
-  readText,
   type RestoreLayout,
   treeLayout,
 } from "./layout.ts";
 import { NodeMetadata, readUmask } from "./node_metadata.ts";
 import { recoveryFiles, type RestoredRecovery, type SettingsFile } from "./recovery.ts";
+import { requireRecoveryWal } from "./recovery_wal.ts";
 import type { WriteCounts } from "./restore_queue.ts";
 import { type ClaimedTarget, claimTarget, type TargetRequest } from "./target.ts";
 import type { WritingOptions } from "./thread_start.ts";
@@ -55,7 +54,10 @@ const SETTINGS_MODE = 0o600;
 export interface RestoreRequest extends LayoutRequest, TargetRequest {
   /** Threads that write, with the caller's. */
   readonly threadCount: number;
-  /** Compare files with the checksums that the source has of them. */
+  /**
+   * Compare files with the checksums that the source has of them; and see to it, first, that a
+   * server will find the WAL that it needs.
+   */
   readonly isValidating: boolean;
   /** Everything is on stable storage at the end. Without it a killed restore begins anew. */
   readonly isDurable: boolean;
@@ -107,7 +109,8 @@ export interface RestoreSummary {
  *
  * @param onProgress hears of files, in the order of the source
  * @throws {UsageError} for a request that does not fit the source
- * @throws {StateError} when the target is something else, or in use
+ * @throws {StateError} when the target is something else, or in use; `wal-missing` when no server
+ *   would become consistent on it
  * @throws {OsError} when it cannot be written; the same call goes on then
  * @throws {FormatError | IntegrityError} when the source is damaged
  */
@@ -125,6 +128,7 @@ export async function restoreSource(
       : treeLayout(tree, source.description.label, request);
     checkPlaces(layout.roots, placeOf(source));
     const settings = settingsOf(layout, request);
+    if (request.isValidating) requireRecoveryWal(layout, request.recovery);
     const identity: RestoreIdentity = {
       format: 1,
       source: { kind, name, fingerprint, ids: [...ids] },

@@ -12,7 +12,8 @@ import { HostProcess } from "#src/io/process.ts";
 import { parseControlFile } from "#src/sources/format/control_file.ts";
 import { CONTROL_FILE_PATH } from "#src/sources/postgres_facts.ts";
 import { createDirectories } from "#src/pxar/extractor/existing_directory.ts";
-import { controlFileOf, readBytes, type RestoreLayout, type RestoreRoot } from "./layout.ts";
+import { controlFileOf, readBytes } from "../data_directory_files.ts";
+import type { RestoreLayout, RestoreRoot } from "./layout.ts";
 import { OWN_NAMES, type RestoreIdentity, UnfinishedRestore } from "./unfinished.ts";
 
 /** In a data directory: written by a server as long as it runs. */

@@ -38,6 +38,7 @@ import {
 } from "./data_directory.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { RunDirectory, WORK_DIRECTORY } from "./run_directory.ts";
+import { requireServerWal } from "./server_wal.ts";
 import { findWalArchive, type WalArchive } from "./wal_archive.ts";
 import { WalFeed } from "./wal_feed.ts";
 
@@ -186,14 +187,20 @@ export class MountedCluster implements AsyncDisposable {
    * Starts the server and waits until it takes connections.
    *
    * @throws {ProtocolError} `server-failed`, with its last words
-   * @throws {StateError} `timeout`, `interrupted`
+   * @throws {StateError} `wal-missing` when it would not become consistent; `timeout`,
+   *   `interrupted`
    * @throws what {@link prepareDataDirectory} throws
    */
   async start(): Promise<void> {
     const { settings = {}, readOnly = false, startTimeoutMs, signal } = this.#request;
     const user = this.#serverUser();
-    this.#recovery = this.#chooseRecovery();
+    const archive = settings.restore_command === undefined ? findWalArchive(this.#name) : undefined;
+    this.#recovery = this.#chooseRecovery(archive);
     const recovers = this.#recovery !== undefined;
+    // Nobody knows what a command of one's own fetches.
+    if (settings.restore_command === undefined) {
+      requireServerWal(this.dataDirectory, this.sourceName, archive, this.#recovery);
+    }
     prepareDataDirectory(this.dataDirectory, this.#mountPath, recovers, this.#owner);
     this.#tell("starting the server");
     const start: ServerStart = {
@@ -265,11 +272,11 @@ export class MountedCluster implements AsyncDisposable {
     });
   }
 
-  #chooseRecovery(): RecoveryRequest | undefined {
+  #chooseRecovery(archive: WalArchive | undefined): RecoveryRequest | undefined {
     const { recovery, settings = {} } = this.#request;
     const { restore_command: ownCommand } = settings;
-    const archive = ownCommand === undefined ? findWalArchive(this.#name) : undefined;
-    const needsArchive = archive?.isNeeded === true || ownCommand !== undefined;
+    // Without the archive no server starts on a backup that has no WAL of its own.
+    const needsArchive = archive?.backup?.isStream === false || ownCommand !== undefined;
     if (recovery === undefined && !needsArchive) return undefined;
     if (ownCommand === undefined && archive === undefined) {
       throw new UsageError(

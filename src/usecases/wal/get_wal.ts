@@ -8,13 +8,11 @@
  * @module
  */
 
-import { gunzipSync } from "node:zlib";
-import { hostCodecs } from "#src/codecs/codecs.ts";
-import { decodeLz4File } from "#src/codecs/lz4_frame.ts";
 import { IntegrityError, StateError, UsageError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
 import { replaceFile } from "#src/io/files/whole_file.ts";
 import { readInstance } from "#src/pgprobackup/catalog.ts";
+import { type ArchivedFile, ArchiveDirectory } from "./archive_directory.ts";
 
 /** A segment, also one that was not complete, or the label of a backup. */
 const SEGMENT_NAME = /^[0-9A-F]{24}(\.partial|\.[0-9A-F]{8}\.backup)?$/u;
@@ -35,17 +33,6 @@ const Header = {
 } as const;
 /** Bit of {@link Header.INFO}: the header is a long one. */
 const IS_LONG_HEADER = 2;
-
-/** Expands a whole file into a buffer. @returns the number of bytes; negative for damage */
-type Expand = (source: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>) => number;
-
-/** By the end of the file's name. */
-const FORMS: readonly (readonly [suffix: string, expand: Expand])[] = [
-  ["", expandPlain],
-  [".gz", expandGzip],
-  [".zst", expandZstd],
-  [".lz4", decodeLz4File],
-];
 
 /** Which file is wanted, and where. */
 export interface WalRequest {
@@ -80,28 +67,23 @@ export function getWal({ store, instance: name, ...request }: WalRequest): WalAn
     throw new UsageError(`Cannot fetch "${request.name}": it is not the name of a file of WAL`);
   }
   const instance = readInstance(store, name);
-  const archive = `${store}/wal/${instance.name}`;
-  if (hostFiles.status(archive)?.kind !== "directory") {
-    throw new StateError("not-found", `Cannot find the WAL archive "${archive}"`);
+  const archive = new ArchiveDirectory(store, instance.name);
+  if (!archive.exists) {
+    throw new StateError("not-found", `Cannot find the WAL archive "${archive.path}"`);
   }
-  for (const [suffix, expand] of FORMS) {
-    const path = `${archive}/${request.name}${suffix}`;
-    if (hostFiles.status(path) === undefined) continue;
-    const bytes = readWal(path, request.name, instance.config?.walSegmentSizeBytes, expand);
-    checkSegment(bytes, request.name, path, instance.config?.systemIdentifier);
-    const { targetPath } = request;
-    const options = { mode: SEGMENT_MODE, isDurable: true };
-    replaceFile(targetPath, `${targetPath}.pbkfs`, bytes, options);
-    return { path, sizeBytes: bytes.length };
-  }
-  return undefined;
+  const file = archive.find(request.name);
+  if (file === undefined) return undefined;
+  const bytes = readWal(file, request.name, instance.config?.walSegmentSizeBytes);
+  checkSegment(bytes, request.name, file.path, instance.config?.systemIdentifier);
+  const { targetPath } = request;
+  replaceFile(targetPath, `${targetPath}.pbkfs`, bytes, { mode: SEGMENT_MODE, isDurable: true });
+  return { path: file.path, sizeBytes: bytes.length };
 }
 
 function readWal(
-  path: string,
+  { path, expand }: ArchivedFile,
   name: string,
   segmentSize: number | undefined,
-  expand: Expand,
 ): Uint8Array<ArrayBuffer> {
   const sizeMax = isWholeSegment(name) ? segmentSize ?? SEGMENT_SIZE_MAX : SMALL_SIZE_MAX;
   const isPartial = name.endsWith(".partial");
@@ -154,27 +136,4 @@ function checkSegment(
       offset: Header.ADDRESS,
     });
   }
-}
-
-function expandPlain(source: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): number {
-  if (source.length > target.length) return -1;
-  target.set(source);
-  return source.length;
-}
-
-function expandGzip(source: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): number {
-  try {
-    return expandPlain(
-      new Uint8Array(gunzipSync(source, { maxOutputLength: target.length })),
-      target,
-    );
-  } catch {
-    // The built-in has no other way to say that the input is damaged or the output too long.
-    return -1;
-  }
-}
-
-function expandZstd(source: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): number {
-  const [from, to] = [hostFiles.bufferOf(source), hostFiles.bufferOf(target)];
-  return hostCodecs().zstd(from, 0, source.length, to, 0, target.length);
 }
