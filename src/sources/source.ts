@@ -162,6 +162,8 @@ export interface OpenSourceOptions {
   readonly spawn?: SpawnThread | undefined;
   /** Open what is only marked as damaged. Default: false. */
   readonly force?: boolean | undefined;
+  /** Hold the lock that pg_probackup's readers hold on a chain. Default: where it can be had. */
+  readonly lock?: boolean | undefined;
 }
 
 /**

@@ -361,7 +361,14 @@ Deno.test("a damaged backup is not restored", async () => {
   using other = new Restoring(fixture, full!, catalog);
   assert.match((await other.fail()).stderr, /pg_hba\.conf/);
   assertCannotStart(other.target);
-  await other.run("--no-validate");
+  // As if pg_probackup changed the backup.
+  const pidFile = `${catalog}/backups/main/${full}/backup.pid`;
+  Deno.writeTextFileSync(pidFile, `${Deno.pid}\n`);
+  const locked = await other.fail("--no-validate");
+  assert.equal(locked.error.code, "locked");
+  assert.match(locked.stderr, /--no-lock/);
+  await other.run("--no-validate", "--no-lock");
+  Deno.removeSync(pidFile);
   change("pg_hba.conf", 0, conf);
   const control = change("global/pg_control", 100, "X");
   using third = new Restoring(fixture, full!, catalog);

@@ -18,6 +18,7 @@ import {
   SOURCE_ARGUMENT,
   SOURCE_ENVIRONMENT,
 } from "../sources/source_options.ts";
+import { NO_LOCK } from "../options/chain_lock.ts";
 
 const SECONDS_MAX = 86_400;
 
@@ -53,7 +54,7 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
       .option("--timeout <seconds>", "return after this time; the mount goes on in the background")
       .option("--perf-unsafe", "skip fsync until the unmount; a crash may lose writes")
       .option("--no-wal", "keep writes to pg_wal only while mounted; the diff cannot be reused")
-      .option("--no-lock", "do not hold pg_probackup's read lock on the chain");
+      .option(...NO_LOCK);
     addLogOptions(command, "default is .pbkfs/pbkfs.log in the mount")
       .option("--allow-other", "let other users enter (default for root)")
       .option("--no-allow-other", "let only the mounting user enter (default for others)")

@@ -34,6 +34,7 @@ export async function runRestore(
   using source = await openCommandSource(name!, options, context, {
     threadCount: threadCountOf(options),
     force: request.force,
+    lock: options.lock,
   });
   using line = new ProgressLine(context.terminal, output);
   const summary = await restoreSource(source, request, spawnThread, (progress) =>

@@ -19,6 +19,7 @@ import {
   type SourceOptions,
 } from "../sources/source_options.ts";
 import { parseSetting } from "./mount_options.ts";
+import { NO_LOCK } from "./chain_lock.ts";
 
 /** Values of {@link addClusterOptions}. */
 export interface ClusterOptions extends SourceOptions {
@@ -26,6 +27,8 @@ export interface ClusterOptions extends SourceOptions {
   readonly pgBin?: string;
   readonly workDir?: string;
   readonly keepDiff?: string;
+  /** False with `--no-lock`. */
+  readonly lock: boolean;
   readonly config?: readonly string[];
   readonly startTimeout?: string;
   readonly recoveryTarget?: "immediate" | "latest";
@@ -51,6 +54,7 @@ export function addClusterOptions(command: Command): Command {
     .option("--data-dir <path>", "the data directory inside of the source, where that is more")
     .option("--pg-bin <dir>", "directory of the server's programs; else the usual places, and PATH")
     .option("--work-dir <dir>", "where mount, changes and socket are meanwhile (default: /var/tmp)")
+    .option(...NO_LOCK)
     .option("--keep-diff <dir>", "keep the changes in this diff directory")
     .option(
       "--config <key=value>",
@@ -77,6 +81,7 @@ export function parseClusterRequest(
   return {
     source,
     credentials: ownMountCredentials(options, context),
+    lock: options.lock,
     dataDirectory: options.dataDir,
     binDirectory: options.pgBin,
     programPath: context.environment("PATH"),

@@ -13,6 +13,7 @@ import type { RestoreRequest } from "#src/usecases/restore/restore.ts";
 import type { RecoveryTarget } from "#src/postgres/settings.ts";
 import { wholeNumber } from "../command.ts";
 import { walGetCommand } from "../wal_command.ts";
+import { NO_LOCK } from "./chain_lock.ts";
 
 const THREADS_MAX = 64;
 
@@ -23,6 +24,8 @@ export interface RestoreFlags {
   readonly force?: true;
   readonly validate: boolean;
   readonly sync: boolean;
+  /** False with `--no-lock`. */
+  readonly lock: boolean;
   readonly owner?: string;
   readonly tablespaceMapping?: readonly string[];
   readonly externalMapping?: readonly string[];
@@ -54,6 +57,7 @@ export function addRestoreOptions(command: Command): Command {
     .option("--force", "restore a damaged chain; with --incremental over another cluster")
     .option("--no-validate", "compare no files with checksums (pages always are), nor look for WAL")
     .option("--no-sync", "do not wait until all is on the disk")
+    .option(...NO_LOCK)
     .option("--owner <user[:group]>", "owner of the files, for root; default: that of the target")
     .addOption(repeatable("-T, --tablespace-mapping <old=new>", "where a tablespace goes"))
     .addOption(repeatable("--external-mapping <old=new>", "where an external directory goes"))

@@ -19,7 +19,7 @@ export async function openCommandSource(
   text: string,
   options: SourceOptions,
   context: CommandContext,
-  more: Pick<OpenSourceOptions, "threadCount" | "force"> = {},
+  more: Pick<OpenSourceOptions, "threadCount" | "force" | "lock"> = {},
 ): Promise<Source> {
   const { openSource } = await import("#src/sources/registry.ts");
   const { spawnThread } = await import("#src/usecases/threads.ts");

@@ -23,7 +23,7 @@ export async function openNamedDiff(
     const path = absolutePath(place);
     return await openDiffSource({
       path,
-      lockCatalog: true,
+      lockCatalog: options.lock ?? true,
       mountPath: undefined,
       options,
       openSource,

@@ -51,21 +51,22 @@ export function findNamedBackup(place: string, item: string | undefined): NamedB
 }
 
 /**
- * Opens what {@link findNamedBackup} finds, and holds pg_probackup's read lock where it can be had.
+ * Opens what {@link findNamedBackup} finds, and holds pg_probackup's read lock where it can be had,
+ * unless that is not wanted.
  *
  * @throws what `openPgproSource()` throws
  */
 export async function openNamedBackup(
   place: string,
   item: string | undefined,
-  { force = false }: OpenSourceOptions = {},
+  { force = false, lock = true }: OpenSourceOptions = {},
 ): Promise<Source> {
   return await openPgproSource({
     ...findNamedBackup(place, item),
     isStoreRemembered: false,
     force,
     bound: undefined,
-    lockCatalog: true,
+    lockCatalog: lock,
     owner: undefined,
     mountPath: undefined,
   });

@@ -33,8 +33,6 @@ export function nameToMount(text: string): RecognisedName {
 /** How a backup of pg_probackup is mounted; other kinds have nothing like it. */
 export type BackupShowing = Pick<BackupRequest, "lockCatalog" | "relativeTablespaces">;
 
-const BACKUP_SHOWING: BackupShowing = { lockCatalog: true, relativeTablespaces: false };
-
 /**
  * A named source as what a mount shows.
  *
@@ -46,7 +44,7 @@ export function namedSourceToMount(
   name: RecognisedName,
   writable: WritableRequest | undefined,
   credentials: Credentials,
-  { lockCatalog, relativeTablespaces }: BackupShowing = BACKUP_SHOWING,
+  { lockCatalog, relativeTablespaces }: BackupShowing,
 ): SourceToMount {
   const { kind, place, item } = name;
   if (kind === "pgpro") {

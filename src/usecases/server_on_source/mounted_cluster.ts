@@ -48,6 +48,8 @@ export interface ClusterRequest {
   readonly source: string;
   /** Default: no secrets. */
   readonly credentials?: Credentials | undefined;
+  /** Hold the lock that pg_probackup's readers hold on a chain. Default: where it can be had. */
+  readonly lock?: boolean | undefined;
   /** The data directory inside of the source, where that is more. Default: its root. */
   readonly dataDirectory?: string | undefined;
   /** Directory for everything that is needed meanwhile. Default: {@link WORK_DIRECTORY}. */
@@ -127,7 +129,7 @@ export class MountedCluster implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { credentials, signal } = this.#request;
+    const { credentials, lock, signal } = this.#request;
     this.#owner = host.getEffectiveUid() === 0 ? findUser(SERVER_ACCOUNT) : undefined;
     this.#directory.furnish(this.#owner);
     signal?.throwIfAborted();
@@ -136,6 +138,7 @@ export class MountedCluster implements AsyncDisposable {
       mountPath: this.#directory.mountPath,
       diffPath: this.diffPath,
       credentials,
+      lock,
       owner: this.#owner,
       isThrowaway: this.#isThrowaway,
     });

@@ -41,6 +41,8 @@ export interface MountOptions {
   readonly threadCount?: number | undefined;
   /** How long a request may wait for the source before it fails with EIO. Default: for ever. */
   readonly ioTimeoutMs?: number | undefined;
+  /** Hold the lock that pg_probackup's readers hold on a chain. Default: where it can be had. */
+  readonly lock?: boolean | undefined;
   /** Where the mount logs. Default: `.pbkfs/pbkfs.log` in the mount, or nowhere without a diff. */
   readonly logPath?: string | undefined;
   /** Default: `info`. */
@@ -118,7 +120,9 @@ export async function mount(source: string, options: MountOptions): Promise<Moun
     event.preventDefault();
     served.fail(new ProtocolError(`The thread of the mount failed: ${event.message}`));
   };
-  startThread(thread, { source: name, request, port: port2 } satisfies MountThreadStart, [port2]);
+  const { lock = true } = options;
+  const start: MountThreadStart = { source: name, request, lockCatalog: lock, port: port2 };
+  startThread(thread, start, [port2]);
   await served.answering;
   return served;
 }

@@ -22,7 +22,7 @@ import type { FromMountThread, MountThreadStart, ToMountThread } from "./thread_
 
 /** Mounts, serves until the mount has ended, and says so. Never throws. */
 export async function runMountThread(start: MountThreadStart): Promise<void> {
-  const { source, request, port } = start;
+  const { source, request, lockCatalog, port } = start;
   const frame = new ThreadFrame(port);
   let life: MountLife | undefined;
   let error: string | undefined;
@@ -30,7 +30,9 @@ export async function runMountThread(start: MountThreadStart): Promise<void> {
     if (request.writable !== undefined) {
       host.unwrap(host.unshareUmaskAndDirectory(), "unshare", "umask");
     }
-    life = new MountLife(request, namedSourceToMount(source, request.writable, frame), frame);
+    const showing = { lockCatalog, relativeTablespaces: false };
+    const toMount = namedSourceToMount(source, request.writable, frame, showing);
+    life = new MountLife(request, toMount, frame);
     await life.run();
   } catch (thrown) {
     error = formatFailure(thrown);

@@ -17,6 +17,8 @@ export const MOUNT_ROLE = "mount";
 export interface MountThreadStart {
   readonly source: RecognisedName;
   readonly request: MountRequest;
+  /** Hold pg_probackup's read lock on the chain, where there is one. */
+  readonly lockCatalog: boolean;
   /** For the messages below. */
   readonly port: MessagePort;
 }
