@@ -76,3 +76,9 @@ function incomplete(text: string, why: string): UsageError {
     hint: "A name is [KIND:]PLACE[#ITEM]; a # in a path is written %23",
   });
 }
+
+/** The name of a diff directory by its path, whatever lies there; other names stay as they are. */
+export function nameOfDiff(text: string): string {
+  const { kind, place, item } = parseSourceName(text);
+  return kind === undefined ? formatSourceName({ kind: "diff", place, item }) : text;
+}

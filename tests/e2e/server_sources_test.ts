@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { AuthError, UsageError } from "#src/errors.ts";
 import { type Credentials, openSource } from "#src/sources/mod.ts";
+import { copySource } from "#src/usecases/copying/mod.ts";
 import { mount } from "#src/usecases/mounting/mod.ts";
 import { survivePowerCuts } from "#tests/overlay/_power_cuts.ts";
 import { runCommand } from "#tests/support/process.ts";
@@ -47,6 +48,16 @@ Deno.test("openSource() and mount() read snapshots of a server by name, plain an
     }
   }
   const name = `pbs:${repository}#${items[1]}`;
+  const target = `pbs://${login}:${port}/${store}#team/host/copied`;
+  const copied = await copySource(name, target, { credentials });
+  assert.ok(copied.kind === "snapshot" && copied.report.isPartial === false);
+  {
+    using source = await openSource(`${target}/latest/root.pxar`, { credentials });
+    const tree = source.openTree();
+    assert.deepEqual([...tree.root.entries()].map((entry) => entry.name), ["file"]);
+    tree.close();
+  }
+  await assert.rejects(copySource(name, target), (error) => error instanceof AuthError);
   const mountPath = home.join("mnt");
   Deno.mkdirSync(mountPath);
   {

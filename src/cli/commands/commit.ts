@@ -5,8 +5,7 @@
  */
 
 import { Command } from "commander";
-import { UsageError } from "#src/errors.ts";
-import { formatSourceName, parseSourceName } from "#src/sources/name.ts";
+import { nameOfDiff } from "#src/sources/name.ts";
 import type { CommandModule } from "../command.ts";
 import { addHelpNotes } from "../help.ts";
 import {
@@ -41,19 +40,8 @@ export const commitCommand: CommandModule<SourceCopyOptions> = {
     });
   },
 
-  run: (options, context) =>
-    Promise.try(() => {
-      const text = options.args[0]!;
-      const name = nameOfDiff(text);
-      if (parseSourceName(name).kind === "diff") return runCopy(name, options, context);
-      throw new UsageError(`Cannot commit "${text}": it is not a diff directory`, {
-        hint: "`pbkfs copy` copies any source",
-      });
-    }),
+  async run(options, context) {
+    const { requireDiffName } = await import("#src/usecases/copying/named_copy.ts");
+    return await runCopy(requireDiffName(options.args[0]!), options, context);
+  },
 };
-
-/** A path is that of a diff directory, whatever lies there. */
-function nameOfDiff(text: string): string {
-  const { kind, place, item } = parseSourceName(text);
-  return kind === undefined ? formatSourceName({ kind: "diff", place, item }) : text;
-}

@@ -15,6 +15,7 @@ export type Repository = DirectoryRepository | ServerRepository;
 
 /** A datastore in a local directory. */
 export interface DirectoryRepository {
+  /** Tells it from a server. */
   readonly kind: "directory";
   /** Absolute. */
   readonly path: string;

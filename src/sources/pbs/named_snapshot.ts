@@ -60,7 +60,7 @@ export async function openNamedSnapshot(
 ): Promise<Source> {
   using stack = new DisposableStack();
   const server = serverOf(place);
-  const connection = server && await connect(server, credentials);
+  const connection = server && await connectNamedServer(server, credentials);
   if (connection !== undefined) stack.defer(() => connection.end());
   const store = connection?.address ??
     { kind: "directory", path: storeDirectory(place) } as const;
@@ -73,7 +73,13 @@ export async function openNamedSnapshot(
   return openPbsSource({ store, snapshot, archive, key, threadCount, countsLinks, spawn, end });
 }
 
-async function connect(
+/**
+ * The way to a server that a name names, which the caller ends.
+ *
+ * @throws {AuthError} when nobody knows how to log in, or it does not let us in
+ * @throws {ProtocolError} when there is no way to it
+ */
+export async function connectNamedServer(
   server: ServerRepository,
   credentials: Credentials | undefined,
 ): Promise<ServerConnection> {
@@ -235,7 +241,7 @@ export async function listNamedParts(
   const server = serverOf(place);
   const address = server === undefined
     ? { kind: "directory", path: storeDirectory(place) } as const
-    : stack.adopt(await connect(server, credentials), ({ end }) => end()).address;
+    : stack.adopt(await connectNamedServer(server, credentials), ({ end }) => end()).address;
   const store = stack.adopt(openSnapshotStore(address), (it) => it.close());
   const ns = parseNamespace(names.slice(0, depth).join("/"));
   if (depth === undefined) {

@@ -88,6 +88,7 @@ function timeOf({ summary, description }: Source): number | undefined {
 
 /** How an archive is made of a source, and who hears of it. */
 export interface ArchiveCopy {
+  /** Where it goes. */
   readonly output: OutputRequest;
   /** Patterns of what is left out. */
   readonly exclude: readonly string[];
@@ -99,6 +100,7 @@ export interface ArchiveCopy {
 
 /** What an archive was made of. */
 export interface ArchiveCopyReport {
+  /** Entries, sizes, what was left out. */
   readonly build: BuildReport;
   /** Whether a prelude was left out, because version 1 has no place for it. */
   readonly hasLeftOutPrelude: boolean;

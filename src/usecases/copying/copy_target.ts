@@ -28,6 +28,7 @@ import { serverOf, storeDirectory } from "#src/sources/pbs/named_snapshot.ts";
 
 /** A new archive in files. */
 export interface ArchiveTarget {
+  /** Tells it from a snapshot. */
   readonly kind: "archive";
   /** Absolute; its suffix says whether it is split. */
   readonly path: string;
@@ -35,8 +36,11 @@ export interface ArchiveTarget {
 
 /** A new snapshot. */
 export interface SnapshotTarget {
+  /** Tells it from an archive. */
   readonly kind: "snapshot";
+  /** The datastore. */
   readonly repository: Repository;
+  /** Whose next snapshot it is. */
   readonly group: GroupId;
   /** Unix seconds; undefined where the name has none. */
   readonly time: number | undefined;

@@ -21,9 +21,11 @@ import type { BackupCrypt } from "../datastore/backup.ts";
 
 /** A store that is written to, and how. */
 export interface OpenTarget {
+  /** Open, to be written to. */
   readonly store: SnapshotStore;
   /** What it was opened by. */
   readonly repository: Repository;
+  /** What is stored is encrypted or signed with them. */
   readonly keys: BackupCrypt;
 }
 

@@ -46,6 +46,7 @@ export interface NewBackup {
 
 /** The keys of a backup, ready for use. */
 export interface BackupCrypt {
+  /** What the key is used for. */
   readonly mode: CryptMode;
   /** Undefined for mode `none`. */
   readonly crypt: CryptConfig | undefined;
@@ -67,9 +68,11 @@ export interface BackupProgress {
 export interface BackupProblem {
   /** `ARCHIVE:PATH`, or the name of the archive. */
   readonly path: string;
+  /** Whether an entry is lost, a part of it, or nothing. */
   readonly severity: "error" | "warning" | "notice";
   /** Stable identifier. */
   readonly code: string;
+  /** What it is, in a sentence. */
   readonly message: string;
 }
 
@@ -82,18 +85,27 @@ export type BackupWarning = "own-chunks" | "damaged-base" | "unusable-base";
 
 /** Called while a backup runs. */
 export interface BackupCallbacks {
+  /** An archive is begun. */
   onArchive(archive: PlannedArchive): void;
+  /** An entry is stored, by its path. */
   onEntry(path: string): void;
+  /** Called often. */
   onProgress(progress: BackupProgress): void;
+  /** Something is not backed up as it is. */
   onProblem(problem: BackupProblem): void;
+  /** It takes more than it should. */
   onWarning(kind: BackupWarning, message: string): void;
 }
 
 /** A finished backup, or a plan of one. */
 export interface FinishedBackup {
+  /** Counts and sizes of all archives. */
   readonly report: BackupReport;
+  /** The snapshot. */
   readonly id: SnapshotId;
+  /** What the key was used for. */
   readonly cryptMode: CryptMode;
+  /** How long it took. */
   readonly durationMs: number;
 }
 

@@ -22,6 +22,7 @@ import { type CheckEnd, Findings } from "./report.ts";
 export interface AssertionFile {
   /** For messages. */
   readonly path: string;
+  /** Its statements. */
   readonly text: string;
 }
 

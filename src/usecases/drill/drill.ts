@@ -36,39 +36,60 @@ import {
 
 /** A drill, as asked for. */
 export interface DrillRequest extends ClusterRequest {
-  /** Checks tables and indexes. */
-  readonly amcheck: boolean;
-  /** Of the pages, so much of a hundred; 0: none. */
-  readonly pagePercent: number;
-  readonly assertions: readonly AssertionFile[];
+  /** Checks tables and indexes. Default: true. */
+  readonly amcheck?: boolean;
+  /** Of the pages, so much of a hundred; 0: none. Default: 100. */
+  readonly pagePercent?: number;
+  /** Statements whose rows must be true. Default: none. */
+  readonly assertions?: readonly AssertionFile[];
   /** Where assertions run that name no database. Default: the only one of users, or `postgres`. */
   readonly database?: string | undefined;
-  readonly dump: boolean;
-  /** Threads and connections that check at a time. */
-  readonly jobs: number;
+  /** Dumps all databases to nowhere. Default: false. */
+  readonly dump?: boolean;
+  /** Threads and connections that check at a time. Default: one a processor. */
+  readonly jobs?: number;
 }
+
+const DEFAULTS = { amcheck: true, pagePercent: 100, assertions: [], dump: false } as const;
 
 /**
  * Makes the drill.
+ *
+ * @example
+ * ```ts
+ * import { drill } from "@pbkfs/pbkfs/drill";
+ *
+ * export async function isSound(backup: string): Promise<boolean> {
+ *   const { outcome, checks } = await drill({ source: backup, dump: true });
+ *   for (const { name, findings } of checks) console.log(name, findings);
+ *   return outcome === "passed";
+ * }
+ * ```
  *
  * @throws {UsageError} when it is not asked for as it should be
  * @throws {FormatError} `sql` when assertions cannot be read
  * @throws {StateError} `interrupted`
  */
 export async function drill(request: DrillRequest): Promise<DrillReport> {
-  requireStatements(request.assertions);
-  return await new Drill(request).run();
+  const complete = { ...DEFAULTS, jobs: navigator.hardwareConcurrency, ...request };
+  requireStatements(complete.assertions);
+  return await new Drill(complete).run();
 }
 
+/** A request with nothing left open that a check needs. */
+type CompleteRequest =
+  & DrillRequest
+  & Required<Pick<DrillRequest, "jobs" | keyof typeof DEFAULTS>>;
+
 class Drill {
-  readonly #request: DrillRequest;
+  readonly #request: CompleteRequest;
   readonly #checks: CheckResult[] = [];
   #relations = new Map<string, Relation[]>();
   #backup: string | null = null;
   #serverVersion: string | null = null;
   #recoveredTo: string | null = null;
 
-  constructor(request: DrillRequest) {
+  constructor(request: CompleteRequest) {
     this.#request = request;
   }
 

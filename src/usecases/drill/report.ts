@@ -25,11 +25,13 @@ export const CHECK_TITLES: Readonly<Record<CheckName, string>> = {
 
 /** Something wrong, and where. */
 export interface Finding {
+  /** What is wrong, in a sentence. */
   readonly message: string;
   /** Path in the data directory. */
   readonly file?: string | undefined;
   /** Number of a page in its relation fork, from 0. */
   readonly block?: number | undefined;
+  /** Where it was found by a query. */
   readonly database?: string | undefined;
   /** Table or index, with its schema. */
   readonly relation?: string | undefined;
@@ -39,8 +41,11 @@ export interface Finding {
 
 /** One check. */
 export interface CheckResult {
+  /** Which. */
   readonly name: CheckName;
+  /** How it ended. */
   readonly outcome: Outcome;
+  /** How long it took. */
   readonly durationMs: number;
   /** What was looked at; of a check that was skipped, why. */
   readonly summary: string;
@@ -60,6 +65,7 @@ export interface DrillReport {
   readonly backup: string | null;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
+  /** How long all of it took. */
   readonly durationMs: number;
   /** `failed` when a check has failed. */
   readonly outcome: "passed" | "failed";
@@ -67,6 +73,7 @@ export interface DrillReport {
   readonly serverVersion: string | null;
   /** The moment of the last transaction that was recovered, as the server says; null: unknown. */
   readonly recoveredTo: string | null;
+  /** In the order of {@link CHECK_NAMES}. */
   readonly checks: readonly CheckResult[];
 }
 

@@ -35,7 +35,7 @@ export function backupLayout(
   source: PgproSource,
   tree: MountableTree,
   request: LayoutRequest,
-  archiveCommand: (store: string, instance: string) => string,
+  archiveCommand: (store: string, instance: string) => string | undefined,
 ): RestoreLayout {
   const { control, id } = source.chain[0]!;
   const tablespaces = tablespacePlaces(source, tree, request);

@@ -62,6 +62,7 @@ export interface LayoutRequest {
   readonly tablespaces: ReadonlyMap<string, string>;
   /** By where they were. */
   readonly externalDirectories: ReadonlyMap<string, string>;
+  /** Those are left out. */
   readonly skipsExternalDirectories: boolean;
   /** Names of databases whose files are, or are not, restored. Default: all. */
   readonly databases?: DatabaseChoice | undefined;
@@ -71,6 +72,7 @@ export interface LayoutRequest {
 export interface DatabaseChoice {
   /** Whether these are the ones that are restored, or the ones that are not. */
   readonly isIncluding: boolean;
+  /** As in `pg_database`. */
   readonly names: readonly string[];
 }
 

@@ -26,6 +26,7 @@ export const RECOVERY_ACTIONS = ["pause", "promote", "shutdown"] as const;
 
 /** How a server is to recover. */
 export interface RestoredRecovery {
+  /** Up to where. Default: the end of the archive. */
   readonly target?: RecoveryTarget | undefined;
   /** Whether the target itself is replayed, too. Default: the server's, which is to do so. */
   readonly isInclusive?: boolean | undefined;

@@ -68,8 +68,11 @@ export interface RestoreRequest extends LayoutRequest, TargetRequest {
   readonly owner?: Owner | undefined;
   /** How a server is to recover. Default: as the backup needs it. */
   readonly recovery?: RestoredRecovery | undefined;
-  /** The command by which a server fetches WAL of an instance of a catalog. */
-  archiveCommand(store: string, instance: string): string;
+  /**
+   * The command by which a server fetches WAL of an instance of a catalog; undefined where there is
+   * none.
+   */
+  archiveCommand(store: string, instance: string): string | undefined;
   /** See the constant of this module, which is the default. */
   readonly checkpointBytes?: number | undefined;
 }
@@ -88,13 +91,17 @@ export interface RestoreProgress {
 export interface RestoreSummary {
   /** It went on with one that was not finished. */
   readonly isResumed: boolean;
+  /** Files that were there were kept, and got what differed. */
   readonly isIncremental: boolean;
+  /** Files of the source. */
   readonly files: number;
+  /** Directories of the source. */
   readonly directories: number;
   /** Symbolic and hard links, devices, FIFOs, sockets. */
   readonly links: number;
   /** Files that were complete already when an unfinished restore was gone on with. */
   readonly keptFiles: number;
+  /** Bytes that were not there. */
   readonly writtenBytes: number;
   /** Bytes that were right already. */
   readonly unchangedBytes: number;

@@ -7,12 +7,7 @@
 import { StateError } from "#src/errors.ts";
 import { findClient } from "#src/postgres/binaries.ts";
 import { type ClusterRequest, MountedCluster } from "../server_on_source/mounted_cluster.ts";
-import {
-  defaultDatabase,
-  findSuperuser,
-  listDatabases,
-  openInAny,
-} from "../server_on_source/superuser.ts";
+import { startServer } from "./source_server.ts";
 
 /** A command, as asked for. */
 export interface RunRequest extends ClusterRequest {
@@ -29,6 +24,15 @@ const SIGNAL_EXIT_CODE = 128;
  * Runs a command with the terminal, standard input and output of this process, and with `PGHOST`,
  * `PGPORT`, `PGUSER` and `PGDATABASE` for the server. Everything is removed afterwards.
  *
+ * @example
+ * ```ts
+ * import { runOnSource } from "@pbkfs/pbkfs/run";
+ *
+ * export function dumpTable(backup: string, table: string): Promise<number> {
+ *   return runOnSource({ source: backup, command: ["pg_dump", "-t", table], readOnly: true });
+ * }
+ * ```
+ *
  * @returns the command's exit code; 128 and the number of the signal that has ended it
  * @throws {StateError} `not-found` when there is no such program
  * @throws what `MountedCluster` throws
@@ -37,14 +41,9 @@ export async function runOnSource(request: RunRequest): Promise<number> {
   const workingDirectory = Deno.cwd();
   await using cluster = await MountedCluster.open(request);
   const command = commandOf(request, cluster);
-  await cluster.start();
-  const { user, database } = await findNames(cluster);
+  const environment = await startServer(cluster);
   request.onProgress?.("");
-  const { socketDirectory, port } = cluster.server.target(user, database);
-  const child = spawn(command, {
-    cwd: workingDirectory,
-    env: { PGHOST: socketDirectory, PGPORT: String(port), PGUSER: user, PGDATABASE: database },
-  });
+  const child = spawn(command, { cwd: workingDirectory, env: { ...environment } });
   request.onStarted?.((name) => child.kill(name));
   const { code, signal } = await child.status;
   return signal === null ? code : SIGNAL_EXIT_CODE + code % SIGNAL_EXIT_CODE;
@@ -57,12 +56,6 @@ function commandOf({ command, programPath }: RunRequest, { binaries }: MountedCl
   throw new StateError("not-found", "There is no psql here", {
     hint: "Install a client of PostgreSQL, or name another command",
   });
-}
-
-async function findNames(cluster: MountedCluster): Promise<{ user: string; database: string }> {
-  const user = await findSuperuser(cluster);
-  using connection = await openInAny(cluster, user);
-  return { user, database: defaultDatabase(await listDatabases(connection)) };
 }
 
 function spawn(

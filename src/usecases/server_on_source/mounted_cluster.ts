@@ -76,6 +76,7 @@ export interface ClusterRequest {
 
 /** Where recovery ends. */
 export interface RecoveryChoice {
+  /** Up to where. */
   readonly target: RecoveryTarget;
   /** Default: `latest`. */
   readonly timeline?: string | undefined;

@@ -10,6 +10,7 @@ import { REPORT_FORMS, type ReportForm } from "./forms.ts";
 
 /** A report that is wanted. */
 export interface WantedReport {
+  /** What it is. */
   readonly form: ReportForm;
   /** Absolute. */
   readonly path: string;

@@ -13,14 +13,14 @@ import { formatText } from "./text.ts";
 /** Makes a file of the drills of one run. */
 export type FormatReports = (reports: readonly DrillReport[]) => string;
 
+/** Name of a form. */
+export type ReportForm = "text" | "json" | "junit" | "prometheus" | "html";
+
 /** The forms by their names. */
-export const REPORT_FORMS = {
+export const REPORT_FORMS: Readonly<Record<ReportForm, FormatReports>> = {
   text: (reports) => reports.map(formatText).join("\n"),
   json: (reports) => JSON.stringify(reports, null, 2) + "\n",
   junit: formatJunit,
   prometheus: formatPrometheus,
   html: formatHtml,
-} as const satisfies Record<string, FormatReports>;
-
-/** Name of a form. */
-export type ReportForm = keyof typeof REPORT_FORMS;
+};
