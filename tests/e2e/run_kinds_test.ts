@@ -14,10 +14,21 @@ import type { TempDirectory } from "#tests/support/temp_directory.ts";
 import { RUN_TIMEOUT_MS, RunPlace } from "./_run_place.ts";
 import { ServedStore } from "./_served_store.ts";
 
-const ASK = ["--", "psql", "-XAtc", "select sum(value) from made_there"];
-const ANSWER = "500500\n";
+const SUM = "select current_user, sum(value) from made_there";
+const ASK = ["--", "psql", "-XAtc", SUM];
+const ANSWER = "the boss|500500\n";
 
-/** A host whose data directory was copied while the server ran, three levels down. */
+/** Gives the superuser that initdb has made another name; nobody may do so to himself. */
+const RENAME = `create role other superuser login;
+\\connect - other
+alter role postgres rename to "the boss";
+\\connect - "the boss"
+drop role other`;
+
+/**
+ * A host whose data directory was copied while the server ran, three levels down. Its superuser is
+ * not called `postgres`.
+ */
 async function makeHost(home: TempDirectory): Promise<string> {
   const data = home.join("root/var/data");
   for (const path of ["root", "root/var"]) {
@@ -27,6 +38,7 @@ async function makeHost(home: TempDirectory): Promise<string> {
   await initializeCluster(15, data);
   const server = await PostgresServer.start({ version: 15, dataDirectory: data });
   await server.sql("create table made_there as select generate_series(1, 1000) as value");
+  await server.sql(RENAME);
   await server.kill();
   const conf = `${data}/postgresql.auto.conf`;
   // What the other host had, and this one has not.

@@ -162,6 +162,24 @@ const QUESTIONS: Readonly<Record<string, { readonly ask: Ask; readonly answer: u
       ...["/part", "/part/base", "/part/base/with space", "/part/empty"],
     ],
   },
+  "restore, and again over what was changed": {
+    ask: async (kinds, { name }) => {
+      using target = new TempDirectory("restore");
+      const restore = async (...options: string[]): Promise<Record<string, number>> =>
+        JSON.parse(
+          await kinds.must(["restore", name, target.join("all"), "--format", "json", ...options]),
+        );
+      const whole = await restore();
+      Deno.truncateSync(target.join("all/base/1/16384"), 8192 * 8);
+      const again = await restore("--incremental");
+      return [
+        contentOf(target.join("all")),
+        [whole["files"], whole["bytes_written"]],
+        [again["files"], again["bytes_written"], again["bytes_unchanged"]],
+      ];
+    },
+    answer: [contentOfTree((path) => path), [4, 73_739], [4, 8192, 65_547]],
+  },
   "cp into a directory": {
     ask: async (kinds, { name }) => {
       using target = new TempDirectory("cp");
@@ -209,30 +227,32 @@ Deno.test("a verb answers the same whatever kind of source the tree is kept in",
     });
   }
   await test.step("diff between any two", async () => {
-    for (const [index, source] of kinds.kinds.entries()) {
+    await Promise.all(kinds.kinds.map(async (source, index) => {
       const other = kinds.kinds[(index + 1) % kinds.kinds.length]!;
       assert.equal(await kinds.must(["diff", source.name, other.name]), "", source.title);
-    }
+    }));
   });
   await test.step("diff with what has changed", async () => {
     Deno.writeTextFileSync(`${kinds.tree}/PG_VERSION`, "17\n");
     Deno.removeSync(`${kinds.tree}/empty`);
     kinds.archive(["changed.pxar"]);
     const changed = kinds.join("changed.pxar");
-    for (const { title, name } of kinds.kinds) {
+    await Promise.all(kinds.kinds.map(async ({ title, name }) => {
       const { code, stdout } = await kinds.run(["diff", name, changed, "--ignore", "mtime"]);
       assert.equal(code, 1, title);
       assert.equal(stdout, `M "/PG_VERSION" content\n- "/empty"\n`, title);
-    }
+    }));
   });
   await test.step("check of what is damaged", async () => {
-    for (const { title, name } of kinds.damage()) {
-      const { code, stdout, stderr } = await kinds.run(["check", name, "--format", "json"]);
-      assert.equal(code, 1, title);
-      assert.equal(stderr, "", title);
-      const { ok, findings } = JSON.parse(stdout);
-      assert.equal(ok, false, title);
-      assert.ok(findings.length > 0, title);
-    }
+    await Promise.all(
+      kinds.damage().map(async ({ title, name }) => {
+        const { code, stdout, stderr } = await kinds.run(["check", name, "--format", "json"]);
+        assert.equal(code, 1, title);
+        assert.equal(stderr, "", title);
+        const { ok, findings } = JSON.parse(stdout);
+        assert.equal(ok, false, title);
+        assert.ok(findings.length > 0, title);
+      }),
+    );
   });
 });
