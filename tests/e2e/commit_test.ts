@@ -5,15 +5,18 @@
  */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { pgprobackupFixture } from "#tests/support/pgprobackup_fixtures.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { PostgresServer, SERVER_USER } from "#tests/support/postgres.ts";
-import { runCommand } from "#tests/support/process.ts";
+import { runCommand, RunningCommand } from "#tests/support/process.ts";
+import { Random } from "#tests/support/property_random.ts";
 import { PbsStore } from "./_pbs_store.ts";
 import { ServedStore } from "./_served_store.ts";
 import { mountCommand, WritableMount } from "./_writable_mount.ts";
 
 const TIMEOUT_MS = 300_000;
+const KILLS = 6;
 const OWNER = Deno.uid() === 0 ? ["--owner", SERVER_USER] : [];
 
 interface Summary {
@@ -142,8 +145,72 @@ for (const [title, whole] of [["in blocks", "0"], ["copied whole", "1024"]] as c
       check: false,
     });
     assert.equal(busy.code, 1, busy.stderr);
+    if (whole !== "0") return await place.mustUnmount();
+    await place.out("head -c 8M /dev/urandom >more; printf X >>b/z; sha256sum more");
+    await place.mustUnmount();
+    if (Deno.uid() === 0) await refuseFullDisk(place.diff, store);
+    await survivesKills(place.diff, store);
+    const { snapshot, new_bytes: newBytes } = await pbkfs(["commit", place.diff, target]);
+    assert.ok(newBytes < 20 << 20, `${newBytes}`);
+    await store.must(["verify", snapshot]);
+    await place.mustMount();
     await place.mustUnmount();
   });
+}
+
+/** Files in a datastore but for its locks, and archives beside it. */
+async function filesOf({ path, home }: PbsStore): Promise<string> {
+  const script = 'cd "$1"; find . "$2"/*pxar* -type f -not -name "*lock*" | sort';
+  const find = ["bash", "-c", script, "bash", dirname(path), home.path];
+  return (await runCommand(find, { timeoutMs: TIMEOUT_MS })).stdout;
+}
+
+/** Where there is no space, nothing is written: neither into a datastore nor into an archive. */
+async function refuseFullDisk(diff: string, store: PbsStore): Promise<void> {
+  const disk = dirname(store.path);
+  const resize = async (size: string) => {
+    await runCommand(["mount", "-o", `remount,size=${size}`, disk], { timeoutMs: TIMEOUT_MS });
+  };
+  const before = await filesOf(store);
+  const df = await runCommand(["df", "--output=used", disk], { timeoutMs: TIMEOUT_MS });
+  await resize(`${Number(df.stdout.split("\n")[1]) + 256}k`);
+  for (const target of [`${store.path}#host/x`, `${disk}/full.mpxar`]) {
+    const command = pbkfsCommand(["commit", diff, target, "--format", "json"]);
+    const { code, stderr } = await runCommand(command, { timeoutMs: TIMEOUT_MS, check: false });
+    assert.match(stderr, /ENOSPC/);
+    assert.equal(code, 1);
+    assert.equal(await filesOf(store), before, target);
+  }
+  await resize("512m");
+}
+
+/** Whatever moment a commit is killed at, there is a whole snapshot or archive, or none. */
+async function survivesKills(diff: string, store: PbsStore): Promise<void> {
+  const random = new Random(20261130);
+  const targets = [`${store.path}#host/x`, store.home.join("killed.mpxar")];
+  let snapshotsMax = await countSnapshots(store);
+  for (let round = 0; round < KILLS; round++) {
+    const target = targets[round % 2]!;
+    const command = pbkfsCommand(["commit", diff, target, "--overwrite"]);
+    const running = new RunningCommand(command);
+    await new Promise((resolve) => setTimeout(resolve, random.between(0, 700)));
+    running.signalGroup(round % 3 === 2 ? "SIGINT" : "SIGKILL");
+    await running.ended;
+    if (target === targets[0]) snapshotsMax++;
+  }
+  assert.ok(await countSnapshots(store) <= snapshotsMax);
+  assert.doesNotMatch(await filesOf(store), /\/\.[^/]*$/m, "files without a name");
+  if ((await filesOf(store)).includes(targets[1]!)) {
+    const check = pbkfsCommand(["check", targets[1]!]);
+    await runCommand(check, { timeoutMs: TIMEOUT_MS });
+  }
+  await store.must(["verify"]);
+}
+
+/** Those that are finished. */
+async function countSnapshots(store: PbsStore): Promise<number> {
+  const list = JSON.parse(await store.must(["snapshot", "list", "--format", "json"]));
+  return list.filter(({ size }: { size: unknown }) => typeof size === "number").length;
 }
 
 Deno.test("A diff over a snapshot of a server is committed there, with its key", async () => {
