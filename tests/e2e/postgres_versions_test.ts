@@ -1,5 +1,6 @@
 /**
- * PostgreSQL 14, 16 and 17 on mounts of catalogs that are made on the spot from real clusters.
+ * PostgreSQL 14, 16 and 17 on mounts of catalogs that are made on the spot from real clusters; 17
+ * also on a split archive and a snapshot.
  *
  * @module
  */
@@ -12,10 +13,17 @@ import {
   assertRelationsSound,
   runPgbench,
 } from "#tests/support/cluster_checks.ts";
-import { MountPlace } from "#tests/support/pbkfs.ts";
-import { initializeCluster, PostgresServer, serverHome } from "#tests/support/postgres.ts";
+import { MountPlace, runPbkfs } from "#tests/support/pbkfs.ts";
+import {
+  initializeCluster,
+  PostgresServer,
+  SERVER_USER,
+  serverHome,
+} from "#tests/support/postgres.ts";
 import type { PostgresVersion } from "#tests/support/postgres_binaries.ts";
 import { storeState } from "#tests/support/walk.ts";
+import { PbsStore } from "./_pbs_store.ts";
+import { WritableMount } from "./_writable_mount.ts";
 
 const TABLES = `
   create table kept (i int primary key, t text);
@@ -71,6 +79,32 @@ async function buildChain(
   }
 }
 
+/** The stopped cluster as a split archive and as a snapshot: a server works on both. */
+async function checkOtherKinds(
+  version: PostgresVersion,
+  dataDirectory: string,
+  expected: string,
+): Promise<void> {
+  await using store = await PbsStore.create();
+  await store.backup([`pg.pxar:${dataDirectory}`, "--backup-id", "pg"]);
+  const [metadata, payload] = ["pg.mpxar", "pg.ppxar"].map((name) => store.home.join(name));
+  await runPbkfs(["pxar", "create", metadata!, dataDirectory, "--payload-output", payload!]);
+  for (const source of [metadata!, `${store.path}#host/pg/latest/pg.pxar`]) {
+    await using place = new WritableMount(["mount", source]);
+    await place.mustMount(Deno.uid() === 0 ? ["--owner", SERVER_USER] : []);
+    const server = await PostgresServer.start({ version, dataDirectory: place.root });
+    try {
+      assert.equal(await server.sql(QUERY), expected, source);
+      await runPgbench(server, 1);
+      await assertPgbenchBalanced(server);
+    } finally {
+      await server.stop();
+    }
+    await assertPagesSound(server);
+    await place.mustUnmount();
+  }
+}
+
 for (const version of [14, 16, 17] as const) {
   Deno.test(`PostgreSQL ${version} runs on the mount of a backup of its own`, async () => {
     using home = serverHome(`version${version}`);
@@ -84,7 +118,7 @@ for (const version of [14, 16, 17] as const) {
     try {
       assert.equal(await first.sql(QUERY), expected);
       await assertRelationsSound(first);
-      await runPgbench(first, 5);
+      await runPgbench(first, 2);
       await assertPgbenchBalanced(first);
       rows = await first.sql("select count(*), sum(delta) from pgbench_history");
     } finally {
@@ -102,5 +136,6 @@ for (const version of [14, 16, 17] as const) {
     }
     await place.unmount();
     assert.equal(await storeState(catalog), before, "the store is unchanged");
+    if (version === 17) await checkOtherKinds(version, home.join("data"), expected);
   });
 }
