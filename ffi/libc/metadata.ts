@@ -9,6 +9,7 @@
  */
 
 import { failed, libcWith } from "./library.ts";
+import { openBeneath } from "./extract.ts";
 import { openAt, OpenFlag } from "./files.ts";
 import { Errno } from "../os_error.ts";
 
@@ -124,6 +125,12 @@ const OPEN_NOATIME = 0o1000000;
 export function openQuietlyAt(directory: number, name: string, flags: number): number {
   const fd = openAt(directory, name, flags | OPEN_NOATIME);
   return fd === -Errno.EPERM ? openAt(directory, name, flags) : fd;
+}
+
+/** As {@link openQuietlyAt}, of a path that does not lead out of the directory (`openBeneath`). */
+export function openQuietlyBeneath(directory: number, path: string, flags: number): number {
+  const fd = openBeneath(directory, path, flags | OPEN_NOATIME);
+  return fd === -Errno.EPERM ? openBeneath(directory, path, flags) : fd;
 }
 
 const FS_IOC_GETFLAGS = 0x8008_6601n;

@@ -55,6 +55,8 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "format",
     "ffi/libc",
   ],
+  // Files of another host: a backup's client, asked over any connection.
+  agent: ["bytes", "errors", "tree", "codecs", "io", "net", "pxar", "backup", "format", "ffi/libc"],
   // One name for all that can be opened; binds diff directories only by the marks of a source.
   sources: [
     "bytes",
@@ -76,6 +78,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   postgres: ["errors", "format"],
   // What a program does with all of them together; knows no terminal.
   usecases: [
+    "agent",
     "sources",
     "postgres",
     "net",

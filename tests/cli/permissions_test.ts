@@ -16,7 +16,12 @@ interface Occasion {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments, in place of the least that the command needs. */
   readonly args?: readonly string[];
+  /** What else is used then, that is not always used either. */
+  readonly also?: readonly Use[];
 }
+
+/** What commands use that are given no options, unless some take it from them. */
+const WITHOUT_OPTIONS: Readonly<Record<string, readonly Use[]>> = { agent: ["ffi"] };
 
 const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "the repository is on a server": { env: { PBS_REPOSITORY: "backup.example:main" } },
@@ -29,6 +34,10 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "the second name is that of a server": {
     args: ["/nonexistent", "pbs://me@pbs@backup.example/main#host/x/latest/x"],
   },
+  "`--no-xattrs` is not given": { args: ["--stdio"] },
+  "`--no-xattrs` is given": { args: ["--no-xattrs"] },
+  "`--listen` is given": { args: ["--listen", "127.0.0.1:1"], also: ["ffi"] },
+  "`--allow-hooks` is given": { args: ["--allow-hooks"], also: ["ffi"] },
   "the target is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },
 };
 
@@ -78,7 +87,8 @@ async function probe(
 for (const command of commands) {
   Deno.test(`pbkfs ${command.name} can do what it says it does, and nothing else`, async () => {
     const { ways, threadCount, callers } = await probe(command);
-    assert.deepEqual(ways.toSorted(), always(command).toSorted());
+    const { [command.name]: bare = [] } = WITHOUT_OPTIONS;
+    assert.deepEqual(ways.toSorted(), [...always(command), ...bare].toSorted());
     assert.equal(threadCount, 0);
     // Who serves has the network himself.
     assert.equal(callers > 0, always(command).includes("net"));
@@ -91,13 +101,13 @@ for (const when of occasions) {
   const [command, ...others] = commands.filter((command) => uses(command).length > 0);
   Deno.test(`pbkfs ${command!.name} can do more where ${when}, like ${others.length} others`, async () => {
     const [{ use }] = uses(command!) as [ConditionalUse];
-    const { ways, threadCount, callers } = await probe(command!, OCCASIONS[when]!);
-    assert.deepEqual(
-      ways.toSorted(),
-      [...always(command!), ...(use === "network thread" ? [] : [use])].toSorted(),
-    );
+    const occasion = OCCASIONS[when]!;
+    const { ways, threadCount, callers } = await probe(command!, occasion);
+    const own = use === "network thread" ? [] : [use];
+    const expected = [...always(command!), ...own, ...occasion.also ?? []];
+    assert.deepEqual(ways.toSorted(), expected.toSorted());
     assert.equal(threadCount, use === "network thread" ? 1 : 0);
-    assert.equal(callers, 0);
+    assert.equal(callers > 0, use === "net");
   });
 }
 
@@ -108,8 +118,11 @@ Deno.test("pbs sync has a thread for each of two servers", async () => {
   assert.equal(threadCount, 2);
 });
 
-/** For the runtime the socket of a server on this host is the network too. */
-const WITH_SERVER = ["run", "drill"];
+/**
+ * For the runtime the socket of a server on this host is the network too; a client listens where it
+ * is told to.
+ */
+const WITH_SERVER = ["run", "drill", "agent"];
 
 Deno.test("only a name leads a command to the network that is not about datastores", () => {
   const reaching = commands.flatMap(({ name, module }) =>

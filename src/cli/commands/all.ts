@@ -5,6 +5,7 @@
  */
 
 import type { CommandModule, ProgramGroup } from "../command.ts";
+import { agentCommand } from "./agent/agent.ts";
 import { branchGroup } from "./branch/commands.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { commitCommand } from "./commit.ts";
@@ -37,6 +38,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   copyCommand,
   drillCommand,
   commitCommand,
+  agentCommand,
   completionCommand,
 ];
 

@@ -21,7 +21,9 @@ import { fingerprintOf } from "./fingerprint.ts";
 
 /** A certificate with its private key, both PEM. */
 export interface CertificateAndKey {
+  /** The certificate. */
   readonly certificate: string;
+  /** Its private key. */
   readonly key: string;
 }
 

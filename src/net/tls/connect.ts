@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { AuthError, ProtocolError, StateError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
+import type { CertificateAndKey } from "./certificate.ts";
 import { parseFingerprint } from "./fingerprint.ts";
 import { type Proxy, tunnel } from "./proxy.ts";
 import { connectionLost, SocketConnection } from "./socket_connection.ts";
@@ -27,6 +28,8 @@ export interface TlsTarget {
   readonly host: string;
   readonly port: number;
   readonly trust: Trust;
+  /** By which this end is known to servers that ask for a certificate. */
+  readonly certificate?: CertificateAndKey | undefined;
   readonly proxy?: Proxy | undefined;
   /** For the whole way until certificates are judged; 10 s. */
   readonly timeoutMs?: number | undefined;
@@ -112,7 +115,7 @@ class Attempt {
 }
 
 async function handshake(target: TlsTarget, peer: string, attempt: Attempt): Promise<Connection> {
-  const { host, trust } = target;
+  const { host, trust, certificate } = target;
   const tls = await import("node:tls");
   const net = await import("node:net");
   const via = target.proxy ?? target;
@@ -132,6 +135,7 @@ async function handshake(target: TlsTarget, peer: string, attempt: Attempt): Pro
     // Judged below: what is not trusted has to be named, and may be pinned.
     rejectUnauthorized: false,
     ...(trust.authorities.length > 0 ? { ca: [...trust.authorities] } : {}),
+    ...(certificate === undefined ? {} : { cert: certificate.certificate, key: certificate.key }),
   }));
   await connected(socket, "secureConnect", peer);
   const objection = judge(socket, target, tls.checkServerIdentity);

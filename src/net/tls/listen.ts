@@ -6,11 +6,12 @@
  */
 
 import type { Server, Socket } from "node:net";
-import type { SecureContext } from "node:tls";
+import type { TLSSocket, TLSSocketOptions } from "node:tls";
 import { ProtocolError, UsageError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
 import { peerName } from "./connect.ts";
 import type { CertificateAndKey } from "./certificate.ts";
+import { parseFingerprint } from "./fingerprint.ts";
 import { SocketConnection } from "./socket_connection.ts";
 
 /** Where to listen, and for whom. */
@@ -20,8 +21,15 @@ export interface TlsListenOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly certificate: CertificateAndKey;
-  /** Gets each connection once TLS is agreed on. */
-  readonly onConnection: (connection: Connection) => void;
+  /**
+   * Gets each connection once TLS is agreed on.
+   *
+   * @param fingerprint of the peer's certificate, whose key it has proved to have; undefined when
+   *   it has none, or was not asked
+   */
+  readonly onConnection: (connection: Connection, fingerprint?: string | undefined) => void;
+  /** Whether peers are asked for a certificate. Who may connect is the caller's to say. */
+  readonly asksForCertificate?: boolean | undefined;
   /** Told of each connection that came to nothing, for the log. */
   readonly onRefused?: ((peer: string, reason: string) => void) | undefined;
   /** Those above it are closed at once; 512. */
@@ -93,10 +101,21 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
     raw.on("close", () => sockets.delete(raw));
     raw.setNoDelay(true);
     raw.setKeepAlive(true, KEEP_ALIVE_MS);
-    agree(raw, tls.TLSSocket, context, options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS).then(
+    const secureOptions = {
+      secureContext: context,
+      requestCert: options.asksForCertificate === true,
+      // Whatever authority has signed it: it is known by its fingerprint.
+      rejectUnauthorized: false,
+    };
+    const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+    agree(raw, tls.TLSSocket, secureOptions, timeoutMs).then(
       (socket) => {
-        if (socket !== undefined) options.onConnection(new SocketConnection(socket, raw, peer));
-        else options.onRefused?.(peer, "plain HTTP");
+        if (socket === undefined) return options.onRefused?.(peer, "plain HTTP");
+        const fingerprint = socket.getPeerCertificate()?.fingerprint256;
+        options.onConnection(
+          new SocketConnection(socket, raw, peer),
+          fingerprint === undefined ? undefined : parseFingerprint(fingerprint),
+        );
       },
       (error: Error) => options.onRefused?.(peer, error.message),
     );
@@ -128,9 +147,9 @@ function bound(server: Server, { host, port }: TlsListenOptions): Promise<void> 
 function agree(
   raw: Socket,
   TlsSocket: typeof import("node:tls").TLSSocket,
-  secureContext: SecureContext,
+  secureOptions: TLSSocketOptions,
   timeoutMs: number,
-): Promise<Socket | undefined> {
+): Promise<TLSSocket | undefined> {
   return new Promise((resolve, reject) => {
     let outer: Socket = raw;
     const fail = (error: Error) => {
@@ -160,7 +179,7 @@ function agree(
       }
       const socket = new TlsSocket(raw, {
         isServer: true,
-        secureContext,
+        ...secureOptions,
         ...HALF_OPEN,
       });
       outer = socket;

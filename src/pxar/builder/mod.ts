@@ -14,7 +14,7 @@ export {
 } from "./report.ts";
 export { type HostSource, hostSource } from "./host_source.ts";
 export { makePlainSource } from "./plain_source.ts";
-export { makeNativeSource } from "./native_source.ts";
+export { makeNativeSource, type OpenDirectory } from "./native_source.ts";
 export { EntryType } from "#src/bytes/file_type.ts";
 export { SourceEntry } from "./source_entry.ts";
 export {

@@ -24,7 +24,8 @@ const { Errno, OpenFlag } = host;
 
 /** O_NONBLOCK: what was a file when it was listed may be a FIFO when it is opened. */
 const FILE_FLAGS = OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NOCTTY | OpenFlag.NONBLOCK;
-const DIRECTORY_FLAGS = FILE_FLAGS | OpenFlag.DIRECTORY;
+/** A directory is opened with these: a symbolic link is none. */
+export const DIRECTORY_FLAGS = FILE_FLAGS | OpenFlag.DIRECTORY;
 
 const LISTING_SIZE = 256 << 10;
 const listing = new Uint8Array(LISTING_SIZE);
@@ -34,29 +35,45 @@ const RECORD_LENGTH_OFFSET = 16;
 const TYPE_OFFSET = 18;
 const NAME_OFFSET = 19;
 
-/** Makes a source of system calls. See {@link MakeBuildSource}. */
+/** Opens a directory by its path. @returns a descriptor or a negative errno; ELOOP for a link */
+export type OpenDirectory = (path: string) => number;
+
+/**
+ * Makes a source of system calls. See {@link MakeBuildSource}.
+ *
+ * @param open opens what is not reached from a directory that is open; anything unless told
+ */
 export function makeNativeSource(
   options: MetadataOptions,
   report: BuildReportBuilder,
+  open: OpenDirectory = openDirectoryByPath,
 ): BuildSource {
   host.raiseOpenFileLimit();
-  return new HostSource(new NativeMetadataReader(options, report));
+  return new HostSource(new NativeMetadataReader(options, report), open);
+}
+
+/** Opens a directory, wherever it is. See {@link OpenDirectory}. */
+export function openDirectoryByPath(path: string): number {
+  const fd = openQuietlyAt(host.At.FDCWD, path, DIRECTORY_FLAGS);
+  if (fd !== -Errno.ENOTDIR) return fd;
+  const stat = new host.HostStat();
+  const isLink = host.lstat(path, stat) >= 0 && entryType(stat.mode) === EntryType.SYMLINK;
+  return isLink ? -Errno.ELOOP : fd;
 }
 
 class HostSource implements BuildSource {
   readonly uid: number = host.getEffectiveUid();
   readonly gid: number = host.getEffectiveGid();
   readonly #reader: NativeMetadataReader;
+  readonly #open: OpenDirectory;
 
-  constructor(reader: NativeMetadataReader) {
+  constructor(reader: NativeMetadataReader, open: OpenDirectory) {
     this.#reader = reader;
+    this.#open = open;
   }
 
   openRoot(path: string, stat: host.HostStat): SourceDirectory | number {
-    const found = host.lstat(path, stat);
-    if (found < 0) return found;
-    if (entryType(stat.mode) === EntryType.SYMLINK) return -Errno.ELOOP;
-    return openDirectory(host.At.FDCWD, path, stat, this.#reader);
+    return opened(this.#open(path), stat, this.#reader);
   }
 }
 
@@ -99,13 +116,12 @@ class HostFile implements SourceFile {
   }
 }
 
-function openDirectory(
-  parent: number,
-  name: string,
+/** The directory of a new descriptor, or of none. */
+function opened(
+  fd: number,
   stat: host.HostStat,
   reader: NativeMetadataReader,
 ): SourceDirectory | number {
-  const fd = openQuietlyAt(parent, name, DIRECTORY_FLAGS);
   if (fd < 0) return fd;
   const result = host.statFd(fd, stat);
   if (result >= 0) return new HostDirectory(fd, stat.device, reader);
@@ -162,7 +178,7 @@ class HostDirectory implements SourceDirectory {
   }
 
   openDirectory(name: string, stat: host.HostStat): SourceDirectory | number {
-    return openDirectory(this.#fd, name, stat, this.#reader);
+    return opened(openQuietlyAt(this.#fd, name, DIRECTORY_FLAGS), stat, this.#reader);
   }
 
   readLink(name: string): string | number {

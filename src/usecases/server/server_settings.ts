@@ -145,7 +145,7 @@ function parseStore(text: string): { readonly name: string; readonly path: strin
 }
 
 /** `HOST:PORT` or `[IPV6]:PORT`. @throws {UsageError} */
-function parseListenAddress(text: string, option: string): ListenAddress {
+export function parseListenAddress(text: string, option: string): ListenAddress {
   const [, bracketed, plain, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/u
     .exec(text) ?? [];
   const port = Number(digits);
