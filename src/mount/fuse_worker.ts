@@ -6,6 +6,7 @@
  */
 
 import { isReadable } from "#ffi/libc/metadata.ts";
+import { unshareUmaskAndDirectory, unwrap } from "#ffi/libc/calls.ts";
 import { cloneDevice, invalidateAttributes, wakeReader } from "#ffi/libfuse3/device.ts";
 import { loadLibfuse3 } from "#ffi/libfuse3/load.ts";
 import { makeOperationsTable } from "#ffi/libfuse3/operations_table.ts";
@@ -27,6 +28,7 @@ import { RequestLoop } from "./request_loop.ts";
 import { RequestPoll } from "./request_poll.ts";
 import { WorkerStatistics } from "./statistics.ts";
 import {
+  type LendMessage,
   type StartMessage,
   stateCell,
   type WorkerMessage,
@@ -65,8 +67,8 @@ export interface WorkerContext {
  */
 export type FileSystemFactory = (description: unknown, context: WorkerContext) => FileSystem;
 
-/** The global scope of a worker, as far as it is used here. */
-interface WorkerScope {
+/** Who leads the mount, as this thread sees it: the global scope, or the port it was lent by. */
+interface Leader {
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: WorkerMessage): void;
   close(): void;
@@ -77,33 +79,52 @@ interface WorkerScope {
  * worker's module.
  */
 export function serveWorker(openFileSystem: FileSystemFactory): void {
-  const scope = globalThis as unknown as WorkerScope;
-  scope.onmessage = (event) => {
-    const start = event.data as StartMessage;
-    const states = new Int32Array(start.states);
-    const cell = stateCell(start.index, start.workerCount);
-    try {
-      serve(start, openFileSystem, scope, states);
-      Atomics.store(states, cell, WorkerState.ENDED);
-      scope.postMessage({ type: "ended", index: start.index });
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      const { STARTING, NOT_STARTED, FAILED } = WorkerState;
-      const hasServed = Atomics.load(states, cell) !== STARTING;
-      Atomics.store(states, cell, hasServed ? FAILED : NOT_STARTED);
-      scope.postMessage({ type: "failed", index: start.index, message });
+  const scope = globalThis as unknown as Leader;
+  scope.onmessage = ({ data }) => {
+    if (!isLent(data)) {
+      serveFor(scope, data as StartMessage, openFileSystem);
+      return scope.close();
     }
-    scope.close();
+    const { port, unshares } = data;
+    port.onmessage = ({ data }) => {
+      serveFor(port, data as StartMessage, (description, context) => {
+        // Those of the thread that has lent this one stay as they are.
+        if (unshares) unwrap(unshareUmaskAndDirectory(), "unshare", "umask");
+        return openFileSystem(description, context);
+      });
+      port.close();
+      scope.close();
+    };
   };
+}
+
+function isLent(message: StartMessage | LendMessage): message is LendMessage {
+  return "port" in message;
+}
+
+function serveFor(leader: Leader, start: StartMessage, openFileSystem: FileSystemFactory): void {
+  const states = new Int32Array(start.states);
+  const cell = stateCell(start.index, start.workerCount);
+  try {
+    serve(start, openFileSystem, leader, states);
+    Atomics.store(states, cell, WorkerState.ENDED);
+    leader.postMessage({ type: "ended", index: start.index });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const { STARTING, NOT_STARTED, FAILED } = WorkerState;
+    const hasServed = Atomics.load(states, cell) !== STARTING;
+    Atomics.store(states, cell, hasServed ? FAILED : NOT_STARTED);
+    leader.postMessage({ type: "failed", index: start.index, message });
+  }
 }
 
 function serve(
   start: StartMessage,
   openFileSystem: FileSystemFactory,
-  scope: WorkerScope,
+  leader: Leader,
   states: Int32Array,
 ): void {
-  const failures = new FailureLog(start.index, (message) => scope.postMessage(message));
+  const failures = new FailureLog(start.index, (message) => leader.postMessage(message));
   const library = loadLibfuse3(start.libfusePath);
   const deviceFd = cloneDevice(start.deviceFd);
   const request = new Request();
@@ -115,7 +136,7 @@ function serve(
     index,
     deviceFd,
     request,
-    alarm: () => scope.postMessage({ type: "alarm", index }),
+    alarm: () => leader.postMessage({ type: "alarm", index }),
   });
   const isReserve = index >= workerCount;
   const fileSystem = openFileSystem(start.description, {
@@ -174,7 +195,7 @@ function serve(
     // What libfuse reads only its own session can answer: it cannot be put off.
     if (!isReserve) table.addPermits(start.fastPath ? 1 : UNLIMITED);
     Atomics.store(states, stateCell(index, workerCount), WorkerState.SERVING);
-    scope.postMessage({ type: "serving", index });
+    leader.postMessage({ type: "serving", index });
     loop.run();
   } finally {
     // Closes the device too: requests that this worker has read are then answered ECONNABORTED.

@@ -25,7 +25,13 @@ export * from "./mount_users.ts";
 export * from "./fuse_worker.ts";
 export { treeFileSystem, type TreeFileSystemOptions } from "./tree_file_system.ts";
 export type { MountStatistics, OperationStatistics } from "./statistics.ts";
-export type { CommonStart, PoolListeners, WorkerPool } from "./worker_pool.ts";
+export type {
+  BorrowWorker,
+  CommonStart,
+  PoolListeners,
+  PoolWorker,
+  WorkerPool,
+} from "./worker_pool.ts";
 export type { WaitListeners, WaitReport } from "./pending/wait_guard.ts";
 export type { WaitMemory } from "./pending/wait_table.ts";
 export type { StartMessage } from "./worker_protocol.ts";

@@ -34,7 +34,7 @@ import type { WaitReport } from "./pending/wait_guard.ts";
 import { RESERVE_COUNT } from "./pending/wait_table.ts";
 import { allocateStatistics, MountStatistics } from "./statistics.ts";
 import type { StartMessage } from "./worker_protocol.ts";
-import { type PoolListeners, WorkerPool } from "./worker_pool.ts";
+import { type BorrowWorker, type PoolListeners, WorkerPool } from "./worker_pool.ts";
 
 /** What is mounted where, by how many workers, and what the kernel shall check. */
 export interface MountFileSystemOptions extends PoolListeners {
@@ -110,16 +110,19 @@ export function defaultWorkerCount(): number {
  * while the caller has other things to prepare. Without a mount they must be ended by
  * `terminate()`.
  *
+ * @param options `borrowWorker` gets threads from whoever can start them sooner than this one
  * @throws {UsageError} without a module
  */
 export function launchWorkers(
-  options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | keyof PoolListeners>,
+  options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | keyof PoolListeners> & {
+    readonly borrowWorker?: BorrowWorker | undefined;
+  },
 ): WorkerPool {
-  const { workerUrl, workers = defaultWorkerCount() } = options;
-  if (workerUrl === undefined) {
+  const { workerUrl: url, workers = defaultWorkerCount(), borrowWorker } = options;
+  if (url === undefined) {
     throw new UsageError("Cannot start workers: no module is given");
   }
-  const pool = new WorkerPool(workerUrl, workers, options);
+  const pool = new WorkerPool({ url, borrow: borrowWorker }, workers, options);
   pool.launch();
   return pool;
 }

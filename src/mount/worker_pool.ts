@@ -40,6 +40,20 @@ export interface PoolListeners extends WaitListeners {
   readonly onGone?: (() => void) | undefined;
 }
 
+/** A thread of the pool: a `Worker`, or one that another thread has started. */
+export type PoolWorker = Pick<Worker, "onmessage" | "onerror" | "postMessage" | "terminate">;
+
+/** Gets a thread with a name from whoever starts it for the pool. */
+export type BorrowWorker = (name: string) => PoolWorker;
+
+/** Where the threads of a pool come from. */
+export interface WorkerOrigin {
+  /** The module of a worker. */
+  readonly url: string;
+  /** Default: the pool starts its threads. The reserve it always does: nobody is waited for. */
+  readonly borrow?: BorrowWorker | undefined;
+}
+
 /** How often the shared states are looked at, in case a message got lost. */
 const POLL_MS = 500;
 
@@ -51,11 +65,11 @@ const PRELOAD_TIMEOUT_MS = 1000;
 export class WorkerPool {
   /** Workers besides the reserve, which is started when others are stuck. */
   readonly workerCount: number;
-  readonly #url: string;
+  readonly #origin: WorkerOrigin;
   readonly #listeners: PoolListeners;
   readonly #states: Int32Array<SharedArrayBuffer>;
-  readonly #workers: Worker[] = [];
-  #reserve: Worker | undefined;
+  readonly #workers: PoolWorker[] = [];
+  #reserve: PoolWorker | undefined;
   #isReserveServing = false;
   readonly #waits;
   readonly #polling = createPollMemory();
@@ -73,11 +87,11 @@ export class WorkerPool {
   /** The next worker is to be started. */
   #launching: ReturnType<typeof setTimeout> | undefined;
 
-  /** Starts nothing yet. `url` is the module of a worker. */
-  constructor(url: string, workerCount: number, listeners: PoolListeners = {}) {
+  /** Starts nothing yet. */
+  constructor(origin: WorkerOrigin, workerCount: number, listeners: PoolListeners = {}) {
     this.workerCount = workerCount;
     this.#wantedCount = workerCount;
-    this.#url = url;
+    this.#origin = origin;
     this.#listeners = listeners;
     this.#states = new Int32Array(
       new SharedArrayBuffer((workerCount + 1 + RESERVE_COUNT) * Int32Array.BYTES_PER_ELEMENT),
@@ -176,8 +190,11 @@ export class WorkerPool {
     return { [Symbol.dispose]: () => void Atomics.store(this.#states, lock, 0) };
   }
 
-  #spawn(index: number): Worker {
-    const worker = threadsFrom(this.#url)(`fuse-${index}`);
+  #spawn(index: number): PoolWorker {
+    const { url, borrow } = this.#origin;
+    const isReserve = index === this.workerCount;
+    const start = isReserve || borrow === undefined ? threadsFrom(url) : borrow;
+    const worker = start(`fuse-${index}`);
     worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
     worker.onerror = (event) => {
       // Otherwise the main isolate ends with the error.
@@ -187,7 +204,7 @@ export class WorkerPool {
     return worker;
   }
 
-  #post(worker: Worker, index: number, common: CommonStart): void {
+  #post(worker: PoolWorker, index: number, common: CommonStart): void {
     worker.postMessage(
       {
         ...common,

@@ -26,6 +26,16 @@ export function stateCell(index: number, workerCount: number): number {
   return index < workerCount ? index : index + 1;
 }
 
+/**
+ * Sent to a worker first where not the thread that has started it leads the mount: what follows
+ * comes by the port, and is answered there.
+ */
+export interface LendMessage {
+  readonly port: MessagePort;
+  /** The file system sets the umask of the thread, which must not be that of others. */
+  readonly unshares: boolean;
+}
+
 /** Sent to a worker once; it serves from then on and reads no further message. */
 export interface StartMessage {
   /** Which worker this is, from 0 on; `workerCount` is the reserve. */

@@ -6,6 +6,7 @@
  */
 
 import type { MountedFileSystem } from "#src/mount/mount.ts";
+import type { BorrowWorker } from "#src/mount/worker_pool.ts";
 import type { CardChange } from "./control/worker_card.ts";
 
 /** Told how far a mount is; that it has failed is thrown. */
@@ -41,4 +42,6 @@ export interface MountFrame {
   readonly report: MountReport;
   readonly orders: MountOrders;
   readonly news: MountNews;
+  /** Gets a thread that serves, where the mount is not to start it by itself. */
+  readonly borrowWorker?: BorrowWorker;
 }

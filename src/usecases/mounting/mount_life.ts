@@ -76,6 +76,7 @@ export class MountLife {
     const pool = launchWorkers({
       workerUrl: workerUrl(),
       workers: workerCount,
+      borrowWorker: this.#frame.borrowWorker?.bind(this.#frame),
       ...WAIT_LOG,
       onFailure: (detail) => this.#logFailure(detail),
       onReadOnly: () =>

@@ -8,6 +8,7 @@ import { ProtocolError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import type { LogLevelName } from "#src/log/level.ts";
 import type { EndOptions } from "#src/mount/mount.ts";
+import type { LendMessage } from "#src/mount/worker_protocol.ts";
 import type { SourceKindName } from "#src/sources/name.ts";
 import type { Credentials, NamedServer } from "#src/sources/source.ts";
 import { formatFailure, parseFailure } from "#src/threads/failure_text.ts";
@@ -115,7 +116,7 @@ export async function mount(source: string, options: MountOptions): Promise<Moun
   const request = requestOf(options, name.kind);
   const { port1: port, port2 } = new MessageChannel();
   const thread = spawnThread(threadName(MOUNT_ROLE, 0));
-  const served = new ThreadMount(port, options.credentials);
+  const served = new ThreadMount(port, request.writable !== undefined, options.credentials);
   thread.onerror = (event) => {
     event.preventDefault();
     served.fail(new ProtocolError(`The thread of the mount failed: ${event.message}`));
@@ -129,14 +130,18 @@ export async function mount(source: string, options: MountOptions): Promise<Moun
 
 class ThreadMount implements Mount {
   readonly #port: MessagePort;
+  readonly #isWritable: boolean;
   readonly #credentials: Credentials | undefined;
+  /** Threads that serve, by name. */
+  readonly #workers = new Map<string, Worker>();
   readonly #answering = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #refused = Promise.withResolvers<never>();
   #mountPath = "";
 
-  constructor(port: MessagePort, credentials: Credentials | undefined) {
+  constructor(port: MessagePort, isWritable: boolean, credentials: Credentials | undefined) {
     this.#port = port;
+    this.#isWritable = isWritable;
     this.#credentials = credentials;
     port.onmessage = ({ data }) => this.#receive(data as FromMountThread);
     // Who does not ask has not to be told.
@@ -170,6 +175,7 @@ class ThreadMount implements Mount {
   fail(error: Error): void {
     this.#answering.reject(error);
     this.#ended.reject(error);
+    for (const worker of this.#workers.values()) worker.terminate();
     this.#port.close();
   }
 
@@ -184,10 +190,30 @@ class ThreadMount implements Mount {
         return void this.#sendKey(message.fingerprint);
       case "login-wanted":
         return void this.#sendLogin(message.server);
+      case "worker-wanted":
+        return this.#lendWorker(message.name, message.port);
+      case "worker-terminated":
+        return this.#workers.get(message.name)?.terminate();
       case "ended":
         if (message.error !== undefined) return this.fail(parseFailure(message.error));
         this.#ended.resolve();
         this.#port.close();
+    }
+  }
+
+  #lendWorker(name: string, port: MessagePort): void {
+    const fail = (message: string) => this.#send({ type: "worker-failed", name, message });
+    try {
+      const worker = spawnThread(name);
+      this.#workers.set(name, worker);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        fail(event.message);
+      };
+      const lend: LendMessage = { port, unshares: this.#isWritable };
+      worker.postMessage(lend, [port]);
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error));
     }
   }
 

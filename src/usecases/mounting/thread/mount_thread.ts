@@ -9,6 +9,7 @@
 
 import * as host from "#ffi/libc/calls.ts";
 import type { MountedFileSystem } from "#src/mount/mount.ts";
+import type { PoolWorker } from "#src/mount/worker_pool.ts";
 import type { ServerConnection } from "#src/pbs/client/open_server.ts";
 import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
@@ -49,6 +50,8 @@ class ThreadFrame implements MountFrame, Credentials {
   #key: PromiseWithResolvers<Uint8Array | undefined> | undefined;
   #login: PromiseWithResolvers<ServerLogin | undefined> | undefined;
 
+  readonly #borrowed = new Map<string, BorrowedWorker>();
+
   /** Nobody finds this mount by its process, which is another one's. */
   readonly news = { update() {}, showStatistics() {} };
   readonly orders = { onStop() {}, stopHandled() {}, onStatistics() {} };
@@ -66,6 +69,18 @@ class ThreadFrame implements MountFrame, Credentials {
 
   send(message: FromMountThread): void {
     this.#port.postMessage(message);
+  }
+
+  /** What a thread starts, the runtime holds up for a second: the program starts it. */
+  borrowWorker(name: string): PoolWorker {
+    const { port1, port2: port } = new MessageChannel();
+    const worker = new BorrowedWorker(
+      port1,
+      () => this.send({ type: "worker-terminated", name }),
+    );
+    this.#borrowed.set(name, worker);
+    this.#port.postMessage({ type: "worker-wanted", name, port } satisfies FromMountThread, [port]);
+    return worker;
   }
 
   encryptionKey(fingerprint: string): Promise<Uint8Array | undefined> {
@@ -96,10 +111,44 @@ class ThreadFrame implements MountFrame, Credentials {
     else if (message.type === "no-key") this.#key?.reject(parseFailure(message.error));
     else if (message.type === "login") this.#login?.resolve(message.login);
     else if (message.type === "no-login") this.#login?.reject(parseFailure(message.error));
-    else {
+    else if (message.type === "worker-failed") {
+      this.#borrowed.get(message.name)?.fail(message.message);
+    } else {
       this.#mounted?.unmount(message).catch((error) =>
         this.send({ type: "refused", error: formatFailure(error) })
       );
     }
+  }
+}
+
+/** A thread of the pool that the program has started: what is said to it goes by a port. */
+class BorrowedWorker implements PoolWorker {
+  readonly #port: MessagePort;
+  readonly terminate: () => void;
+  onerror: PoolWorker["onerror"] = null;
+
+  constructor(port: MessagePort, terminate: () => void) {
+    this.#port = port;
+    this.terminate = () => {
+      port.close();
+      terminate();
+    };
+  }
+
+  get onmessage(): PoolWorker["onmessage"] {
+    return this.#port.onmessage as PoolWorker["onmessage"];
+  }
+
+  set onmessage(handler: PoolWorker["onmessage"]) {
+    this.#port.onmessage = handler as MessagePort["onmessage"];
+  }
+
+  postMessage(message: unknown): void {
+    this.#port.postMessage(message);
+  }
+
+  /** It has failed with an error that it did not catch. */
+  fail(message: string): void {
+    this.onerror?.call(this as unknown as Worker, new ErrorEvent("error", { message }));
   }
 }

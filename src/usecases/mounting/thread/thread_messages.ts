@@ -30,12 +30,17 @@ export type FromMountThread =
   | { readonly type: "refused"; readonly error: string }
   | { readonly type: "key-wanted"; readonly fingerprint: string }
   | { readonly type: "login-wanted"; readonly server: NamedServer }
+  /** A thread that serves, which is then spoken to by the port. */
+  | { readonly type: "worker-wanted"; readonly name: string; readonly port: MessagePort }
+  | { readonly type: "worker-terminated"; readonly name: string }
   /** The mount has ended, with an error or all that was written durable. Nothing follows. */
   | { readonly type: "ended"; readonly error: string | undefined };
 
 /** Sent to the thread. */
 export type ToMountThread =
   | ({ readonly type: "unmount" } & EndOptions)
+  /** A thread that serves has failed with an error that it did not catch. */
+  | { readonly type: "worker-failed"; readonly name: string; readonly message: string }
   | { readonly type: "key"; readonly key: Uint8Array | undefined }
   | { readonly type: "no-key"; readonly error: string }
   | { readonly type: "login"; readonly login: ServerLogin | undefined }
