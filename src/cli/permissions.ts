@@ -25,7 +25,7 @@ export interface ConditionalUse {
   /** When, for the documentation: `PBS_X is set`. */
   readonly when: string;
   /** Whether a run with these options needs it. */
-  holds(options: CommandLine, context: Environment): boolean;
+  holds(options: CommandLine, context: Environment): boolean | Promise<boolean>;
 }
 
 /** What a command uses. */
@@ -35,13 +35,17 @@ export type Uses = readonly (Use | ConditionalUse)[];
 export type CommandLine = Readonly<Record<string, unknown>> & { readonly args: readonly string[] };
 
 /** What a run of a command needs of what the command may use, in that order. */
-export function usesOfRun(
+export async function usesOfRun(
   uses: Uses,
   options: CommandLine,
   context: Environment,
-): Use[] {
-  return uses.filter((use) => typeof use === "string" || use.holds(options, context))
-    .map((use) => typeof use === "string" ? use : use.use);
+): Promise<Use[]> {
+  const needed: Use[] = [];
+  for (const use of uses) {
+    if (typeof use === "string") needed.push(use);
+    else if (await use.holds(options, context)) needed.push(use.use);
+  }
+  return needed;
 }
 
 /**

@@ -60,7 +60,7 @@ export async function runProgram(args: readonly string[], programName = "pbkfs")
 
 /** Leaves a command with what it uses. Threads for the network are started before that. */
 async function giveUpUnused(uses: Uses, options: CommandLine, context: CommandContext) {
-  const needed = usesOfRun(uses, options, context);
+  const needed = await usesOfRun(uses, options, context);
   if (needed.includes("network thread")) {
     const { startNetworkThread } = await import("#src/usecases/threads.ts");
     for (const use of needed) if (use === "network thread") startNetworkThread();

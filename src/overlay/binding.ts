@@ -10,9 +10,6 @@
 import * as v from "valibot";
 import { FormatError, StateError } from "#src/errors.ts";
 
-/** Name of the record in the diff directory. */
-export const BINDING_FILE_NAME = ".pbkfs-binding.json";
-
 /**
  * Version of the records that are made. Those of version 1 have no {@link Binding.source}; they
  * keep their version, so that the program that made them can still use them.

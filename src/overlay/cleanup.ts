@@ -8,7 +8,8 @@ import { dirname } from "node:path";
 import * as host from "#ffi/libc/calls.ts";
 import { Failure, OsError, StateError, UsageError } from "#src/errors.ts";
 import { FileType } from "#src/tree/node.ts";
-import { type Binding, BINDING_FILE_NAME, parseBinding } from "./binding.ts";
+import { type Binding, parseBinding } from "./binding.ts";
+import { BINDING_FILE_NAME } from "./binding_name.ts";
 import {
   BRANCHES_DIRECTORY_NAME,
   forgetRemovedBranch,

@@ -18,13 +18,13 @@ import * as host from "#ffi/libc/calls.ts";
 import { StateError } from "#src/errors.ts";
 import {
   type Binding,
-  BINDING_FILE_NAME,
   type BoundSource,
   checkSource,
   DIFF_FORMAT_VERSION,
   formatBinding,
   recordedSource,
 } from "./binding.ts";
+import { BINDING_FILE_NAME } from "./binding_name.ts";
 import { requireNoBranches } from "./branches.ts";
 import { NONCE_SIZE } from "./partial_file.ts";
 import { type ControlDirectory, openControlDirectory } from "./control_directory.ts";

@@ -9,7 +9,8 @@ import * as host from "#ffi/libc/calls.ts";
 import { OsError, StateError, UsageError } from "#src/errors.ts";
 import { isWithin } from "#src/io/absolute_path.ts";
 import { FileType } from "#src/tree/node.ts";
-import { type Binding, BINDING_FILE_NAME, parseBinding } from "./binding.ts";
+import { type Binding, parseBinding } from "./binding.ts";
+import { BINDING_FILE_NAME } from "./binding_name.ts";
 import { readSmallTextFile } from "./durable_file.ts";
 import { readHostDirectory } from "./host_directory.ts";
 

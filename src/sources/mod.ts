@@ -8,7 +8,8 @@
 export { formatSourceName, parseSourceName, SOURCE_KINDS } from "./name.ts";
 export type { SourceKindName, SourceName } from "./name.ts";
 export { recognise, type RecognisedName } from "./recognise.ts";
-export { attachSource, listSources, openSource } from "./registry.ts";
+export { attachSource } from "./attach.ts";
+export { listSources, openSource } from "./registry.ts";
 export type {
   Credentials,
   NamedServer,

@@ -9,7 +9,7 @@ import { Errno, FormatError, OsError, UsageError } from "#src/errors.ts";
 import { nativeBufferOf } from "#ffi/libc/calls.ts";
 import { hostFiles, isDirectory } from "#src/io/files/files.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
-import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { parseBlobHeader } from "#src/pbs/format/blob.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import { DYNAMIC_INDEX_MAGIC } from "#src/pbs/format/dynamic_index.ts";

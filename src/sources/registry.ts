@@ -1,40 +1,18 @@
 /**
- * The kinds of sources: what a name means, who opens it. A new kind is a folder and a line here.
+ * The kinds of sources: what a name means, who opens it. A new kind is a folder, a line here, and
+ * one in `attach.ts`. What is special about a kind is loaded when a name is of that kind.
  *
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
-import type { MountableTree } from "#src/tree/node.ts";
-import { attachDirectory } from "./directory/directory_source.ts";
-import { openNamedDirectory } from "./directory/named_directory.ts";
 import { parseSourceName, type SourceKindName } from "./name.ts";
-import { attachDiff } from "./diff/diff_source.ts";
-import { nameOfBottom, openNamedDiff } from "./diff/named_diff.ts";
-import { listNamedBackups, openNamedBackup } from "./pgpro/named_backup.ts";
-import { attachPgpro } from "./pgpro/pgpro_source.ts";
-import type { ServerRepository } from "#src/pbs/client/repository.ts";
-import { listNamedParts, openNamedSnapshot, serverOf } from "./pbs/named_snapshot.ts";
-import { attachPbs } from "./pbs/pbs_source.ts";
-import { openNamedArchive } from "./pxar/named_archive.ts";
-import { attachPxar } from "./pxar/pxar_source.ts";
-import { openNamedTar } from "./tar/named_tar.ts";
-import { attachTar } from "./tar/tar_source.ts";
 import { resolveName } from "./recognise.ts";
-import type {
-  OpenSourceOptions,
-  Source,
-  SourceDescription,
-  SourceSummary,
-  SourceThread,
-} from "./source.ts";
+import type { OpenSourceOptions, Source, SourceSummary } from "./source.ts";
 
 /** What there is to a kind. */
 interface SourceKind {
   /** Opens an item of a place, in the thread that says what there is. */
   open(place: string, item: string | undefined, options: OpenSourceOptions): Promise<Source>;
-  /** Opens what another thread has described. */
-  attach(description: SourceDescription, thread: SourceThread): MountableTree;
   /**
    * What there is at a place, as far as the item says; undefined where that names one source.
    * Default: a place is one source.
@@ -44,23 +22,23 @@ interface SourceKind {
     item: string | undefined,
     options: OpenSourceOptions,
   ): Promise<SourceSummary[] | undefined>;
-  /** The server that a place is on. Default: it is on none. */
-  serverOf?(place: string): ServerRepository | undefined;
 }
 
-const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
-  pgpro: { open: openNamedBackup, attach: attachPgpro, list: listNamedBackups },
-  pxar: { open: openNamedArchive, attach: attachPxar },
-  pbs: { open: openNamedSnapshot, attach: attachPbs, list: listNamedParts, serverOf },
-  tar: { open: openNamedTar, attach: attachTar },
-  dir: { open: openNamedDirectory, attach: attachDirectory },
-  diff: {
-    open: (place, item, options) => openNamedDiff(place, item, options, openSource),
-    attach: (description, thread) => attachDiff(description, thread, attachSource),
-    serverOf(place) {
-      const bottom = nameOfBottom(place);
-      return bottom === undefined ? undefined : serverOfSource(bottom);
-    },
+const KINDS: Readonly<Record<SourceKindName, () => Promise<SourceKind>>> = {
+  async pgpro() {
+    const { openNamedBackup, listNamedBackups } = await import("./pgpro/named_backup.ts");
+    return { open: openNamedBackup, list: listNamedBackups };
+  },
+  pxar: async () => ({ open: (await import("./pxar/named_archive.ts")).openNamedArchive }),
+  async pbs() {
+    const { openNamedSnapshot, listNamedParts } = await import("./pbs/named_snapshot.ts");
+    return { open: openNamedSnapshot, list: listNamedParts };
+  },
+  tar: async () => ({ open: (await import("./tar/named_tar.ts")).openNamedTar }),
+  dir: async () => ({ open: (await import("./directory/named_directory.ts")).openNamedDirectory }),
+  async diff() {
+    const { openNamedDiff } = await import("./diff/named_diff.ts");
+    return { open: (place, item, options) => openNamedDiff(place, item, options, openSource) };
   },
 };
 
@@ -89,7 +67,8 @@ const KINDS: Readonly<Record<SourceKindName, SourceKind>> = {
  */
 export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<Source> {
   const { kind, place, item } = resolveName(parseSourceName(text));
-  return await KINDS[kind].open(place, item, options);
+  const { open } = await KINDS[kind]();
+  return await open(place, item, options);
 }
 
 /**
@@ -104,29 +83,6 @@ export async function listSources(
   options: OpenSourceOptions = {},
 ): Promise<SourceSummary[] | undefined> {
   const { kind, place, item } = resolveName(parseSourceName(text));
-  return await KINDS[kind].list?.(place, item, options);
-}
-
-/**
- * Opens a described source in this thread. The caller closes the tree.
- *
- * @throws what reading it throws
- */
-export function attachSource(description: SourceDescription, thread: SourceThread): MountableTree {
-  return KINDS[description.kind].attach(description, thread);
-}
-
-/**
- * The server that a name names; undefined for what lies on this machine, and for what is no name.
- * What is wrong with a name is said where it is opened.
- */
-export function serverOfSource(text: string): ServerRepository | undefined {
-  try {
-    const { kind, place } = parseSourceName(text);
-    // What lies on this machine may be a diff directory.
-    return KINDS[kind ?? "diff"].serverOf?.(place);
-  } catch (error) {
-    if (error instanceof UsageError) return undefined;
-    throw error;
-  }
+  const { list } = await KINDS[kind]();
+  return await list?.(place, item, options);
 }

@@ -21,7 +21,7 @@ const NOTHING_TO_SERVE: Omit<CommonStart, "description"> = {
 };
 
 Deno.test("WorkerPool.pausePreloading() waits for the worker that uses the mount", async () => {
-  const pool = new WorkerPool(workerModule("./preloading_worker.ts"), 1);
+  const pool = new WorkerPool({ url: workerModule("./preloading_worker.ts") }, 1);
   const listed = new Int32Array(new SharedArrayBuffer(4));
   try {
     await pool.start({ ...NOTHING_TO_SERVE, description: listed.buffer }, TIMEOUT_MS);
@@ -48,7 +48,7 @@ class LatePool implements Disposable {
   readonly #cells = new Int32Array(new SharedArrayBuffer(Cell.COUNT * 4));
 
   constructor(workerCount: number) {
-    this.pool = new WorkerPool(workerModule("./late_worker.ts"), workerCount);
+    this.pool = new WorkerPool({ url: workerModule("./late_worker.ts") }, workerCount);
   }
 
   start(): Promise<void> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import type { Uses } from "../permissions.ts";
 import { isOnServer } from "../sources/source_uses.ts";
 
@@ -12,9 +12,9 @@ import { isOnServer } from "../sources/source_uses.ts";
 export const MOUNT_USES: Uses = ["read", "ffi", "run", "env", {
   use: "network thread",
   when: "the name is that of a server",
-  holds: ({ args, branchOf, diffDir }) =>
-    isOnServer(args[0]) || isOnServer(rememberedName(branchOf)) ||
-    isOnServer(rememberedName(diffDir)),
+  holds: async ({ args, branchOf, diffDir }) =>
+    await isOnServer(args[0]) || await isOnServer(rememberedName(branchOf)) ||
+    await isOnServer(rememberedName(diffDir)),
 }];
 
 /**

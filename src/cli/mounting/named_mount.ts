@@ -33,7 +33,7 @@ export async function planMount(
   const credentials = commandCredentials(options, context, known);
   const { formatSourceName } = await import("#src/sources/name.ts");
   const text = formatSourceName(name);
-  const usesNetwork = isOnServer(text);
+  const usesNetwork = await isOnServer(text);
   const asksBefore = hasSecrets && !servesItself(options);
   const input = asksBefore ? await secretsOf(text, credentials) : undefined;
   return {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { serverOfSource } from "#src/sources/registry.ts";
+import { serverOfSource } from "#src/sources/server_of_source.ts";
 import { PASSWORD_PROGRAM, SERVER_PASSWORD_PROGRAM } from "../datastore/store_uses.ts";
 import type { ConditionalUse, Uses } from "../permissions.ts";
 
@@ -27,6 +27,6 @@ export function usesOfSources(...places: readonly (number | NameOfArguments)[]):
 }
 
 /** Whether a source by that name is on a server; undefined names none. */
-export function isOnServer(name: string | undefined): boolean {
-  return name !== undefined && serverOfSource(name) !== undefined;
+export async function isOnServer(name: string | undefined): Promise<boolean> {
+  return name !== undefined && await serverOfSource(name) !== undefined;
 }

@@ -5,7 +5,8 @@
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import { BINDING_FILE_NAME, type BoundSource, checkSource } from "#src/overlay/binding.ts";
+import { type BoundSource, checkSource } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { DATA_DIRECTORY_NAME } from "#src/overlay/diff_place.ts";
 import type { DiffReader } from "#src/overlay/diff_reader.ts";
 import type { Owner } from "#src/tree/attribute_override_tree.ts";

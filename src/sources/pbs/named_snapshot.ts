@@ -5,10 +5,8 @@
  */
 
 import { AuthError, StateError, UsageError } from "#src/errors.ts";
-import { absolutePath } from "#src/io/absolute_path.ts";
-import { isDirectory } from "#src/io/files/files.ts";
 import { connectStore, type ServerConnection } from "#src/pbs/client/open_server.ts";
-import { parseRepository, type ServerRepository } from "#src/pbs/client/repository.ts";
+import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
 import type { SnapshotInfo } from "#src/pbs/snapshot_types.ts";
@@ -36,10 +34,7 @@ import type {
   SourceSummary,
 } from "../source.ts";
 import { openPbsSource } from "./pbs_source.ts";
-
-const DIRECTORY_PREFIX = "dir:";
-/** Of `pbs://user@realm@host:port/store`. */
-const SERVER_PREFIX = /^\/\/(?=[^/]*@)/u;
+import { serverOf, storeDirectory } from "./store_place.ts";
 
 /** A datastore of either kind. */
 type NamedStore = ReturnType<typeof openSnapshotStore>;
@@ -203,24 +198,6 @@ function incomplete(place: string, what: string, names: readonly string[]): Usag
   return new UsageError(`Cannot open "${place}": it is a ${what} with more than one source`, {
     hint: `Add #[NAMESPACE/]TYPE/ID/TIME/ARCHIVE; there is: ${firstNames(names)}`,
   });
-}
-
-/**
- * The server that a place names, which nobody can take for a path: it says who logs in, or begins
- * as an address does. Undefined for a directory.
- */
-export function serverOf(place: string): ServerRepository | undefined {
-  const text = place.replace(SERVER_PREFIX, "").replace(/^([^/]*)\//u, "$1:");
-  const isAddress = SERVER_PREFIX.test(place);
-  if (!isAddress && (!/^[^/]*@[^/]*:[^/]*$/u.test(place) || isDirectory(place))) return undefined;
-  const repository = parseRepository(isAddress ? text : place);
-  return repository.kind === "server" ? repository : undefined;
-}
-
-/** A path, or a directory as PBS_REPOSITORY writes it. */
-export function storeDirectory(place: string): string {
-  const isPrefixed = place.startsWith(DIRECTORY_PREFIX) && !isDirectory(place);
-  return absolutePath(isPrefixed ? place.slice(DIRECTORY_PREFIX.length) : place);
 }
 
 /**

@@ -14,13 +14,13 @@ import * as v from "valibot";
 import { StateError } from "#src/errors.ts";
 import {
   type Binding,
-  BINDING_FILE_NAME,
   boundElsewhere,
   type BoundSource,
   damagedBinding,
   requireSameKind,
   type SourceMark,
 } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import type { BackupIdentity } from "#src/pgprobackup/backup_identity.ts";
 import { formatSourceName } from "../name.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import { Failure, StateError } from "#src/errors.ts";
-import { type Binding, BINDING_FILE_NAME } from "#src/overlay/binding.ts";
+import type { Binding } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { type BranchEntry, listBranches } from "#src/overlay/branches.ts";
 import { isCleanlyEnded } from "#src/overlay/diff_reader.ts";
 import { readBinding } from "#src/overlay/diff_directory.ts";

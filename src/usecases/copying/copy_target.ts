@@ -24,7 +24,7 @@ import {
   parseNamespace,
 } from "#src/pbs/format/snapshot_path.ts";
 import { parseSourceName } from "#src/sources/name.ts";
-import { serverOf, storeDirectory } from "#src/sources/pbs/named_snapshot.ts";
+import { serverOf, storeDirectory } from "#src/sources/pbs/store_place.ts";
 
 /** A new archive in files. */
 export interface ArchiveTarget {

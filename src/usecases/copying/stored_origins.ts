@@ -12,7 +12,7 @@ import { BlobCodec } from "#src/pbs/crypt/blob_codec.ts";
 import type { Repository } from "#src/pbs/client/repository.ts";
 import type { SnapshotReader, SnapshotStore } from "#src/pbs/ports.ts";
 import { parseSourceName } from "#src/sources/name.ts";
-import { serverOf, storeDirectory } from "#src/sources/pbs/named_snapshot.ts";
+import { serverOf, storeDirectory } from "#src/sources/pbs/store_place.ts";
 import { isDiff } from "#src/sources/diff/diff_source.ts";
 import type { PbsDescription } from "#src/sources/pbs/pbs_source.ts";
 import type { Source, SourceDescription } from "#src/sources/source.ts";

@@ -7,7 +7,8 @@
 import { UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { logger } from "#src/log/logger.ts";
-import { type Binding, BINDING_FILE_NAME } from "#src/overlay/binding.ts";
+import type { Binding } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { type DiffDirectory, readBinding } from "#src/overlay/diff_directory.ts";
 import { type DiffPlace, realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { describeChainChange } from "#src/pgprobackup/chain_change.ts";

@@ -14,7 +14,7 @@ import type { LogSink } from "#src/log/sinks.ts";
 import { launchWorkers, type MountedFileSystem, mountFileSystem } from "#src/mount/mount.ts";
 import { prepareMountPoint, resolveMountPoint } from "#src/mount/mount_point.ts";
 import type { WorkerPool } from "#src/mount/worker_pool.ts";
-import { BINDING_FILE_NAME } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { type DiffDirectory, openDiffDirectory } from "#src/overlay/diff_directory.ts";
 import { chooseAllowOther } from "./allow_other.ts";
 import { refuseServedMount } from "./control/served_mount.ts";

@@ -8,7 +8,7 @@ import { notOfKind } from "#src/backup/archive_access.ts";
 import { readBinding } from "#src/overlay/diff_directory.ts";
 import { checkOverlap, realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { formatSourceName, parseSourceName, SOURCE_KINDS } from "#src/sources/name.ts";
-import { serverOf } from "#src/sources/pbs/named_snapshot.ts";
+import { serverOf } from "#src/sources/pbs/store_place.ts";
 import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type RecognisedName, resolveName } from "#src/sources/recognise.ts";

@@ -7,7 +7,7 @@
 import type { WorkerContext } from "#src/mount/fuse_worker.ts";
 import { TreeFileSystem } from "#src/mount/tree_file_system.ts";
 import { openOverlay } from "#src/overlay/overlay.ts";
-import { attachSource } from "#src/sources/registry.ts";
+import { attachSource } from "#src/sources/attach.ts";
 import type { SourceDescription } from "#src/sources/source.ts";
 import type { FileSystem } from "#src/tree/file_system.ts";
 import { LateTree } from "#src/tree/late_tree.ts";

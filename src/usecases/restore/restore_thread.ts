@@ -5,7 +5,7 @@
  */
 
 import { NO_WAIT_GATE } from "#src/io/wait_gate.ts";
-import { attachSource } from "#src/sources/registry.ts";
+import { attachSource } from "#src/sources/attach.ts";
 import { IntegrityError } from "#src/errors.ts";
 import { threadIndex } from "#src/threads/thread.ts";
 import type { MountableTree } from "#src/tree/node.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#src/errors.ts";
-import { serverOf } from "#src/sources/pbs/named_snapshot.ts";
+import { serverOf } from "#src/sources/pbs/store_place.ts";
 
 const SERVER = { kind: "server", user: "me@pbs", token: undefined, host: "host", port: 8007 };
 
