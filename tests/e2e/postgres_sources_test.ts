@@ -23,6 +23,7 @@ import {
   serverHome,
 } from "#tests/support/postgres.ts";
 import { runCommand, waitUntil } from "#tests/support/process.ts";
+import { walkManifest } from "#tests/support/tree_manifest.ts";
 import type { TempDirectory } from "#tests/support/temp_directory.ts";
 import { pbkfs } from "./_archive_mount.ts";
 import { PbsStore } from "./_pbs_store.ts";
@@ -191,10 +192,14 @@ Deno.test({
     await initializeCluster(VERSION, data);
     await bash('mkdir -m 700 "$1"; chown "$2" "$1"', space, SERVER_USER);
     const server = await start(data);
+    let oid = "";
     try {
       await server.sql(`create table before as select generate_series(1, 1000) n`);
       await server.sql(`create tablespace away location '${space}'`);
       await server.sql("create table spaced tablespace away as select generate_series(1, 100) n");
+      await server.sql("create database former tablespace away");
+      await server.sql("alter database former rename to left_out");
+      oid = await server.sql("select oid from pg_database where datname = 'left_out'");
       await server.client("pg_basebackup", ["-Ft", "-D", home.join("base")], 120_000);
     } finally {
       await server.kill();
@@ -207,6 +212,44 @@ Deno.test({
       assert.equal(await server.sql("select sum(n) from spaced"), "5050\n");
       await server.sql("update spaced set n = n + 1");
     });
+    await restoreSet(home, space, oid.trim());
     assert.equal(await describe(space), before, "the original's tablespace is left alone");
   },
 });
+
+/** The set, and the diff directory over it, restored with the tablespace elsewhere. */
+async function restoreSet(home: TempDirectory, space: string, oid: string): Promise<void> {
+  const restore = async (source: string, name: string, ...options: string[]) => {
+    const [target, away] = [home.join(name), home.join(`${name}-space`)];
+    for (const path of [target, away]) await bash('mkdir "$1"; chown "$2" "$1"', path, SERVER_USER);
+    const words = options.map((option) => option.replace("AWAY", away));
+    // Numbers of owners in `pg_wal.tar` are nobody's.
+    words.push("--owner", SERVER_USER);
+    const { code, stderr } = await pbkfs(["restore", source, target, ...words]);
+    return { target, away, code, stderr };
+  };
+  const set = home.join("base");
+  const unsure = await restore(set, "unsure", "-T", `${space}=AWAY`, "--exclude-db", "left_out");
+  assert.equal(unsure.code, 2);
+  assert.ok(unsure.stderr.includes(`left_out (${oid})`), unsure.stderr);
+  const ask = "select sum(n) from spaced";
+  const first = await restore(set, "first", "-T", `${space}=AWAY`, "--exclude-db", oid);
+  assert.equal(first.stderr, "");
+  const sizes = [...walkManifest(first.away)].filter(({ type }) => type === "file")
+    .map(({ path, size }) => [path.split("/")[1] === oid, size === 0]);
+  assert.ok(sizes.some(([isLeftOut]) => isLeftOut));
+  assert.ok(sizes.every(([isLeftOut, isEmpty]) => !isLeftOut || isEmpty));
+  const [[number]] = [...Deno.readDirSync(`${first.target}/pg_tblspc`)].map(({ name }) => [name]);
+  const second = await restore(home.join("diff-set"), "second", "-T", `${number}=AWAY`);
+  assert.equal(second.stderr, "");
+  for (const [{ target, away }, sum] of [[first, "5050\n"], [second, "5150\n"]] as const) {
+    assert.equal(Deno.readLinkSync(`${target}/pg_tblspc/${number}`), away);
+    assert.throws(() => Deno.statSync(`${target}/.pbkfs`), Deno.errors.NotFound);
+    const server = await start(target);
+    try {
+      assert.equal(await server.sql(ask), sum);
+    } finally {
+      await server.kill();
+    }
+  }
+}

@@ -59,11 +59,16 @@ export function addRestoreOptions(command: Command): Command {
     .option("--no-sync", "do not wait until all is on the disk")
     .option(...NO_LOCK)
     .option("--owner <user[:group]>", "owner of the files, for root; default: that of the target")
-    .addOption(repeatable("-T, --tablespace-mapping <old=new>", "where a tablespace goes"))
+    .addOption(
+      repeatable(
+        "-T, --tablespace-mapping <old=new>",
+        "where a tablespace goes; OLD may be its OID",
+      ),
+    )
     .addOption(repeatable("--external-mapping <old=new>", "where an external directory goes"))
     .option("--skip-external-dirs", "restore no external directories")
-    .addOption(repeatable("--include-db <name>", "restore this database, others empty"))
-    .addOption(repeatable("--exclude-db <name>", "restore this database empty"))
+    .addOption(repeatable("--include-db <name>", "restore this database (or OID), others empty"))
+    .addOption(repeatable("--exclude-db <name>", "restore this database (or OID) empty"))
     .addOption(repeatable("--db-include <name>", "same as --include-db").hideHelp())
     .addOption(repeatable("--db-exclude <name>", "same as --exclude-db").hideHelp())
     .addOption(
@@ -103,7 +108,7 @@ export async function restoreRequest(target: string, flags: RestoreFlags): Promi
     isValidating: flags.validate,
     isDurable: flags.sync,
     owner: owner === undefined ? undefined : (await import("./owner.ts")).parseOwner(owner),
-    tablespaces: mapping(flags.tablespaceMapping, "--tablespace-mapping"),
+    tablespaces: mapping(flags.tablespaceMapping, "--tablespace-mapping", /^(?:\/|\d+$)/u),
     externalDirectories: mapping(flags.externalMapping, "--external-mapping"),
     skipsExternalDirectories: flags.skipExternalDirs === true,
     databases: databaseChoice(flags),
@@ -118,14 +123,18 @@ export function threadCountOf({ threads }: Pick<RestoreFlags, "threads">): numbe
   return wholeNumber(threads, "--threads", 1, THREADS_MAX);
 }
 
-function mapping(texts: readonly string[] = [], flag: string): Map<string, string> {
+function mapping(
+  texts: readonly string[] = [],
+  flag: string,
+  known = /^\//u,
+): Map<string, string> {
   return new Map(texts.map((text) => {
     // `\=` is a sign in a path.
     const [old, place, ...more] = text.split(/(?<!\\)=/u).map((part) =>
       part.replaceAll("\\=", "=")
     );
     const isPair = old !== undefined && place !== undefined && more.length === 0;
-    if (isPair && old.startsWith("/") && place.startsWith("/")) return [old, place];
+    if (isPair && known.test(old) && place.startsWith("/")) return [old, place];
     throw new UsageError(
       `Cannot use "${text}" for ${flag}: expected OLD=NEW, two absolute paths`,
       { option: flag },

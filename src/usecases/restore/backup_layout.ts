@@ -6,23 +6,27 @@
  */
 
 import { FormatError, StateError, UsageError } from "#src/errors.ts";
-import { EXTERNAL_NAME, EXTRAS_NAME, TABLESPACES_NAME } from "#src/pgprobackup/extras.ts";
+import {
+  EXTERNAL_NAME,
+  EXTRAS_NAME,
+  TABLESPACE_LINKS_NAME,
+  TABLESPACES_NAME,
+} from "#src/pgprobackup/extras.ts";
 import { readDatabaseMap, readTablespaceMap } from "#src/pgprobackup/restore_maps.ts";
 import { parseSourceName } from "#src/sources/name.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import type { DirectoryNode, MountableTree, Node, Tree } from "#src/tree/node.ts";
 import { ArchiveDirectory } from "../wal/archive_directory.ts";
 import { findNeededWal } from "../wal/needed_wal.ts";
+import { databasesLeftOut, emptied, type KnownDatabases } from "./database_choice.ts";
 import {
   type DatabaseChoice,
   type LayoutRequest,
+  linkAsItIs,
   restoredWal,
   type RestoreLayout,
   type RestoreRoot,
 } from "./layout.ts";
-
-/** Databases that every cluster must have. */
-const TEMPLATES = ["template0", "template1"];
 
 /**
  * The layout of a backup.
@@ -40,7 +44,12 @@ export function backupLayout(
   const { control, id } = source.chain[0]!;
   const tablespaces = tablespacePlaces(source, tree, request);
   const target: RestoreRoot = { node: tree.root, path: request.targetPath, kind: "target" };
-  const leftOut = databasesLeftOut(source, request.databases);
+  const links = new Map(
+    [...tablespaces].map(([oid, { path }]) => [`${TABLESPACE_LINKS_NAME}/${oid}`, path]),
+  );
+  const leftOut = request.databases === undefined
+    ? new Set<number>()
+    : databasesLeftOut(databasesOf(source, request.databases), request.databases);
   const archive = new ArchiveDirectory(storeOf(source), source.instance);
   return {
     roots: [
@@ -48,15 +57,12 @@ export function backupLayout(
       ...[...tablespaces.values()],
       ...request.skipsExternalDirectories ? [] : externalPlaces(source, tree, request),
     ],
-    leftOutName: EXTRAS_NAME,
-    linkTarget: (link, name) => tablespaces.get(name)?.path ?? link.target,
-    isEmptied(root, path) {
-      if (leftOut.size === 0 || root.kind === "external") return false;
-      const pattern = root.kind === "target" ? /^base\/(\d+)\//u : /^[^/]+\/(\d+)\//u;
-      return leftOut.has(Number(pattern.exec(path)?.[1]));
-    },
+    isLeftOut: (path) => path === EXTRAS_NAME,
+    linkTarget: (path, node) => links.get(path) ?? linkAsItIs(node),
+    isEmptied: emptied(leftOut),
     totalBytes: sumOfSizes(tree),
     leftOutDatabases: [...leftOut].sort((a, b) => a - b),
+    files: [],
     backup: {
       label: id,
       serverVersion: control.serverVersion,
@@ -93,7 +99,8 @@ function tablespacePlaces(
   const target = source.chain[0]!;
   const directory = extraDirectory(tree, TABLESPACES_NAME);
   const original = directory === undefined ? new Map<string, string>() : readTablespaceMap(target);
-  requireKnown(mapping, [...original.values()], "tablespace", "tablespaceMapping");
+  const byPath = new Map([...mapping].filter(([name]) => !original.has(name)));
+  requireKnown(byPath, [...original.values()], "tablespace", "tablespaceMapping");
   const places = new Map<string, RestoreRoot>();
   for (const { name: oid, node } of directory?.entries() ?? []) {
     if (node.kind !== "directory") continue;
@@ -104,7 +111,8 @@ function tablespacePlaces(
         backupId: target.id,
       });
     }
-    places.set(oid, { node, path: mapping.get(from) ?? from, kind: "tablespace" });
+    const path = mapping.get(oid) ?? mapping.get(from) ?? from;
+    places.set(oid, { node, path, kind: "tablespace" });
   }
   return places;
 }
@@ -145,34 +153,20 @@ function requireKnown(
   }
 }
 
-/** OIDs of the databases whose files are made empty. */
-function databasesLeftOut(
-  source: PgproSource,
-  choice: DatabaseChoice | undefined,
-): ReadonlySet<number> {
-  if (choice === undefined) return new Set();
-  const { isIncluding, names } = choice;
-  const option = isIncluding ? "includeDb" : "excludeDb";
+/** By the map that the backup has for it. */
+function databasesOf(source: PgproSource, { isIncluding }: DatabaseChoice): KnownDatabases {
   const target = source.chain[0]!;
-  const databases = readDatabaseMap(target);
-  if (databases === undefined) {
+  const names = readDatabaseMap(target);
+  if (names === undefined) {
     throw new StateError(
       "not-found",
       `Cannot choose databases: backup ${target.id} does not say which ones it has`,
-      { option },
+      { option: isIncluding ? "includeDb" : "excludeDb" },
     );
   }
-  for (const name of names) {
-    if (TEMPLATES.includes(name) && isIncluding) continue;
-    if (databases.has(name)) continue;
-    const isTemplate = TEMPLATES.includes(name);
-    throw new UsageError(
-      isTemplate
-        ? `Cannot leave out "${name}": every cluster needs it`
-        : `Cannot find database "${name}" in backup ${target.id}`,
-      { option, hint: `It has ${[...databases.keys()].join(", ")}` },
-    );
-  }
-  const isLeftOut = (name: string) => names.includes(name) !== isIncluding;
-  return new Set([...databases].filter(([name]) => isLeftOut(name)).map(([, oid]) => oid));
+  return {
+    oids: new Set(names.values()),
+    names: new Map([...names].map(([name, oid]) => [name, [oid]])),
+    label: `backup ${target.id}`,
+  };
 }

@@ -9,11 +9,10 @@ import { isWithin } from "#src/io/absolute_path.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import type { Source } from "#src/sources/source.ts";
-import type { DirectoryNode, SymlinkNode, Tree } from "#src/tree/node.ts";
-import { controlFileOf, readText } from "../data_directory_files.ts";
+import type { DirectoryNode, Node } from "#src/tree/node.ts";
 import type { ArchiveDirectory } from "../wal/archive_directory.ts";
-import { findNeededWal, type NeededWal } from "../wal/needed_wal.ts";
-import type { RecoverableBackup } from "./recovery.ts";
+import type { NeededWal } from "../wal/needed_wal.ts";
+import type { RecoverableBackup, SettingsFile } from "./recovery.ts";
 
 /** A directory of the source with all that is in it, and where it goes. */
 export interface RestoreRoot {
@@ -31,16 +30,21 @@ export interface RestoreRoot {
 export interface RestoreLayout {
   /** The target first. */
   readonly roots: readonly RestoreRoot[];
-  /** A name in the target's root that is not restored. */
-  readonly leftOutName: string | undefined;
-  /** Where a link of the source leads when it is restored. */
-  linkTarget(link: SymlinkNode, name: string): string;
+  /** Whether something, by its path in the target, is not restored, or goes elsewhere. */
+  isLeftOut(path: string): boolean;
+  /**
+   * Where what is restored as a link leads, by its path in the target; undefined for what is
+   * restored as what it is. Links of other directories stay what they are.
+   */
+  linkTarget(path: string, node: Node): string | undefined;
   /** Whether a file, by its path below the root, is made empty: it is of a database left out. */
   isEmptied(root: RestoreRoot, path: string): boolean;
   /** Bytes of all files, where lists tell them. */
   readonly totalBytes?: number | undefined;
   /** OIDs of the databases left out. */
   readonly leftOutDatabases: readonly number[];
+  /** Files in the root of the target that have another text than in the source. */
+  readonly files: readonly SettingsFile[];
   /** What is to be recovered; undefined where the source is no data directory. */
   readonly backup: RecoverableBackup | undefined;
   /** The WAL that this takes; undefined where nothing tells. */
@@ -58,49 +62,22 @@ export interface RestoredWal {
 export interface LayoutRequest {
   /** Absolute. */
   readonly targetPath: string;
-  /** By where they were. */
+  /** By where they were, or by OID. */
   readonly tablespaces: ReadonlyMap<string, string>;
   /** By where they were. */
   readonly externalDirectories: ReadonlyMap<string, string>;
   /** Those are left out. */
   readonly skipsExternalDirectories: boolean;
-  /** Names of databases whose files are, or are not, restored. Default: all. */
+  /** Names or OIDs of databases whose files are, or are not, restored. Default: all. */
   readonly databases?: DatabaseChoice | undefined;
 }
 
-/** Databases by their names. */
+/** Databases by their names or OIDs. */
 export interface DatabaseChoice {
   /** Whether these are the ones that are restored, or the ones that are not. */
   readonly isIncluding: boolean;
   /** As in `pg_database`. */
   readonly names: readonly string[];
-}
-
-const VERSION_SIZE_MAX = 64;
-
-/** The layout of a source that is one directory tree. @throws {UsageError} */
-export function treeLayout(tree: Tree, label: string, request: LayoutRequest): RestoreLayout {
-  const { tablespaces, externalDirectories, databases } = request;
-  if (tablespaces.size > 0) throw onlyOfBackups("tablespaceMapping");
-  if (externalDirectories.size > 0) throw onlyOfBackups("externalMapping");
-  if (databases !== undefined) {
-    throw onlyOfBackups(databases.isIncluding ? "includeDb" : "excludeDb");
-  }
-  const version = tree.root.lookup("PG_VERSION");
-  return {
-    roots: [{ node: tree.root, path: request.targetPath, kind: "target" }],
-    leftOutName: undefined,
-    linkTarget: (link) => link.target,
-    isEmptied: () => false,
-    leftOutDatabases: [],
-    backup: version?.kind !== "file" || controlFileOf(tree.root) === undefined ? undefined : {
-      label,
-      serverVersion: readText(version, VERSION_SIZE_MAX).trim(),
-      needsArchive: false,
-      archiveCommand: undefined,
-    },
-    wal: restoredWal(findNeededWal(tree.root, undefined), undefined),
-  };
 }
 
 /** The two as one, where it is known what is needed. */
@@ -109,6 +86,11 @@ export function restoredWal(
   archive: ArchiveDirectory | undefined,
 ): RestoredWal | undefined {
   return needed && { needed, archive };
+}
+
+/** For `linkTarget()`: links lead where they lead in the source. */
+export function linkAsItIs(node: Node): string | undefined {
+  return node.kind === "symlink" ? node.target : undefined;
 }
 
 /** Whether a source is a backup of pg_probackup. */
@@ -134,13 +116,4 @@ export function checkPlaces(roots: readonly RestoreRoot[], sourcePath: string | 
       });
     }
   }
-}
-
-function onlyOfBackups(option: string): UsageError {
-  return new UsageError(
-    `Cannot use \`${option}\`: only backups of pg_probackup say what there is`,
-    {
-      option,
-    },
-  );
 }

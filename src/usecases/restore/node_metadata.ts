@@ -106,6 +106,17 @@ export class NodeMetadata {
     }
   }
 
+  /** As {@link giveToOwnerOf}, a symbolic link. */
+  giveLinkToOwnerOf(node: Node, path: string): void {
+    const { PATH, NOFOLLOW } = host.OpenFlag;
+    const fd = host.unwrap(host.open(path, PATH | NOFOLLOW), "open", path);
+    try {
+      this.#giveToOwner(fd, node, path);
+    } finally {
+      host.close(fd);
+    }
+  }
+
   #restore(fd: number, node: Node, path: string, isPathOnly: boolean, counts: WriteCounts): void {
     const metadata: Metadata = this.#owner === undefined
       ? node.metadata

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { encodeFileName } from "#src/bytes/file_name.ts";
 import { IntegrityError, OsError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { hostFiles, ownerOf } from "#src/io/files/files.ts";
@@ -26,19 +27,14 @@ import { controlFileOf, readBytes, readText } from "../data_directory_files.ts";
 import { AUTO_CONF_NAME } from "../mounting/server_settings.ts";
 import { backupLayout } from "./backup_layout.ts";
 import { FileJobs } from "./file_jobs.ts";
-import {
-  checkPlaces,
-  isPgpro,
-  type LayoutRequest,
-  type RestoreLayout,
-  treeLayout,
-} from "./layout.ts";
+import { checkPlaces, isPgpro, type LayoutRequest, type RestoreLayout } from "./layout.ts";
 import { NodeMetadata, readUmask } from "./node_metadata.ts";
 import { recoveryFiles, type RestoredRecovery, type SettingsFile } from "./recovery.ts";
 import { requireRecoveryWal } from "./recovery_wal.ts";
 import type { WriteCounts } from "./restore_queue.ts";
 import { type ClaimedTarget, claimTarget, type TargetRequest } from "./target.ts";
 import type { WritingOptions } from "./thread_start.ts";
+import { treeLayout } from "./tree_layout.ts";
 import { RestoreWalk, type TreeCounts } from "./restore_walk.ts";
 import type { RestoreIdentity } from "./unfinished.ts";
 
@@ -49,6 +45,9 @@ const AUTO_CONF_SIZE_MAX = 16 << 20;
 const CONTROL_FILE_SIZE_MAX = 64 << 10;
 const NEW_CONTROL_FILE_PATH = `${CONTROL_FILE_PATH}.pbkfs-restore`;
 const SETTINGS_MODE = 0o600;
+/** Nobody else may enter a data directory, but members of its group may read. */
+const FOREIGN_MODE = 0o027;
+const OWN_MODE = 0o700;
 
 /** What is restored where, and how. */
 export interface RestoreRequest extends LayoutRequest, TargetRequest {
@@ -166,11 +165,23 @@ function ownerFor({ owner, targetPath }: RestoreRequest): Owner | undefined {
   return hostFiles.status(targetPath) === undefined ? undefined : ownerOf(targetPath);
 }
 
-function settingsOf({ backup, roots }: RestoreLayout, request: RestoreRequest): SettingsFile[] {
+/** Files that get another text than they have in the source. */
+function settingsOf(
+  { backup, roots, files }: RestoreLayout,
+  request: RestoreRequest,
+): SettingsFile[] {
   if (backup === undefined) return [];
   const file = roots[0]!.node.lookup(AUTO_CONF_NAME);
   const stored = file?.kind === "file" ? readText(file, AUTO_CONF_SIZE_MAX) : undefined;
-  return recoveryFiles(request.recovery, backup, stored, new Date().toISOString());
+  const recovery = recoveryFiles(request.recovery, backup, stored, new Date().toISOString());
+  return [...recovery, ...files];
+}
+
+/** As servers want it: the root of a set of tar archives has no mode, and that of a copy any. */
+function closeToOthers(path: string): void {
+  const stat = new host.HostStat();
+  host.unwrap(host.stat(path, stat), "stat", path);
+  if ((stat.mode & FOREIGN_MODE) !== 0) host.unwrap(host.chmod(path, OWN_MODE), "chmod", path);
 }
 
 /** What a restore is made of, once its target is claimed. */
@@ -278,6 +289,7 @@ class Restore {
     }
     unfinished.remove();
     this.#metadata.restorePath(target, layout.roots[0]!.node, this.#written);
+    if (layout.backup !== undefined) closeToOthers(target);
     if (isDurable) syncDirectory(target);
   }
 
@@ -356,7 +368,7 @@ class Restore {
     const { node } = this.#parts.layout.roots[0]!;
     const stored = node.lookup(name);
     const path = `${this.#targetPath}/${name}`;
-    const bytes = new TextEncoder().encode(text);
+    const bytes = new Uint8Array(encodeFileName(text));
     writeNewFile(path, bytes, { mode: SETTINGS_MODE, isDurable: false });
     // What the backup does not have gets the owner of the data directory.
     if (stored?.kind === "file") this.#metadata.restorePath(path, stored, this.#written);

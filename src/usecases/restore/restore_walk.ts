@@ -17,7 +17,7 @@ import {
 } from "./directories.ts";
 import type { FileJobs } from "./file_jobs.ts";
 import { isOwnFile } from "./file_writer.ts";
-import type { RestoreLayout, RestoreRoot } from "./layout.ts";
+import { linkAsItIs, type RestoreLayout, type RestoreRoot } from "./layout.ts";
 import type { NodeMetadata } from "./node_metadata.ts";
 import type { WriteCounts } from "./restore_queue.ts";
 import { OWN_NAMES } from "./unfinished.ts";
@@ -77,7 +77,8 @@ export class RestoreWalk {
     // Last: nothing is ever written through a link that was restored.
     for (const { path, node, target } of this.#links) {
       makeLink(path, target);
-      metadata.restoreSpecial(path, node, written);
+      if (node.kind === "symlink") metadata.restoreSpecial(path, node, written);
+      else metadata.giveLinkToOwnerOf(node, path);
     }
   }
 
@@ -101,18 +102,25 @@ export class RestoreWalk {
       const names = new Set<string>();
       for (const entry of node.entries()) {
         const { name } = entry;
-        if (root.kind === "target" && path === "" && this.#isLeftOut(name)) continue;
-        names.add(name);
         const childPath = path === "" ? name : `${path}/${name}`;
-        if (entry.node.kind === "directory") stack.push({ path: childPath, node: entry.node });
+        if (root.kind === "target" && this.#isLeftOut(childPath)) continue;
+        names.add(name);
+        const target = this.#linkTarget(root, childPath, entry.node);
+        if (target !== undefined) this.#writeLink(`${place}/${name}`, entry.node, target);
+        else if (entry.node.kind === "directory") stack.push({ path: childPath, node: entry.node });
         else this.#write(root, childPath, place, name, entry.node);
       }
       if (this.#options.isIncremental) this.#removeOthers(root, path, place, names);
     }
   }
 
-  #isLeftOut(name: string): boolean {
-    return name === this.#options.layout.leftOutName || OWN_NAMES.has(name);
+  #isLeftOut(path: string): boolean {
+    return OWN_NAMES.has(path) || this.#options.layout.isLeftOut(path);
+  }
+
+  #linkTarget(root: RestoreRoot, path: string, node: Node): string | undefined {
+    if (root.kind === "target") return this.#options.layout.linkTarget(path, node);
+    return linkAsItIs(node);
   }
 
   #enter(root: RestoreRoot, path: string, place: string, node: Node): void {
@@ -125,13 +133,13 @@ export class RestoreWalk {
     const place = `${directory}/${name}`;
     if (node.kind === "file") return this.#writeFile(root, path, directory, name, node);
     this.counts.links += 1;
-    if (node.kind === "symlink") {
-      const target = this.#options.layout.linkTarget(node, name);
-      this.#links.push({ path: place, node, target });
-    } else {
-      makeSpecial(place, node);
-      this.#options.metadata.restoreSpecial(place, node, this.#options.written);
-    }
+    makeSpecial(place, node);
+    this.#options.metadata.restoreSpecial(place, node, this.#options.written);
+  }
+
+  #writeLink(path: string, node: Node, target: string): void {
+    this.counts.links += 1;
+    this.#links.push({ path, node, target });
   }
 
   #writeFile(

@@ -7,10 +7,11 @@
 import { readWholeFile } from "#src/io/files/whole_file.ts";
 import { PostgresConnection, SqlError } from "#src/postgres/connection.ts";
 import {
+  Catalog,
   MAP_SIZE_MAX,
-  parseRoleFileName,
+  parseCatalogFileName,
   parseSuperuserNames,
-} from "#src/postgres/format/role_file.ts";
+} from "#src/postgres/format/shared_catalog.ts";
 import type { MountedCluster } from "./mounted_cluster.ts";
 
 /** Its usual name. */
@@ -54,7 +55,7 @@ export async function openInAny(
 /** Read only when the usual name is not it. */
 function* namesInFiles({ dataDirectory }: MountedCluster): Generator<string> {
   const map = readWholeFile(`${dataDirectory}/global/pg_filenode.map`, MAP_SIZE_MAX);
-  const path = `${dataDirectory}/global/${parseRoleFileName(map)}`;
+  const path = `${dataDirectory}/global/${parseCatalogFileName(map, Catalog.ROLES)}`;
   yield* parseSuperuserNames(readWholeFile(path, ROLE_FILE_SIZE_MAX));
 }
 
