@@ -66,7 +66,10 @@ export function openPxarSource(
 ): Source {
   const files = payloadPath === undefined ? [path] : [path, payloadPath];
   openFiles({ path, payloadPath }, openNativeSource).close();
-  const name = formatSourceName({ kind: "pxar", place: path, item: undefined });
+  // Only what is not found by name is said.
+  const isBeside = payloadPath === locateArchive(path, undefined).payloadPath;
+  const item = isBeside ? undefined : payloadPath;
+  const name = formatSourceName({ kind: "pxar", place: path, item });
   const description: PxarDescription = {
     kind: "pxar",
     name,

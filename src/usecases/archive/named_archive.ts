@@ -4,6 +4,8 @@
  * @module
  */
 
+import { parseSourceName } from "#src/sources/name.ts";
+import { STANDARD_STREAM } from "#src/sources/pxar/archive_files.ts";
 import { type ArchiveInput, fileInput } from "#src/sources/pxar/archive_input.ts";
 
 const INDEX_NAME = /\.[mp]?pxar\.didx$/;
@@ -27,4 +29,14 @@ export async function archiveInput(
   if (!isArchiveIndex(path)) return fileInput(path, payload);
   const { indexInput } = await import("../datastore/index_input.ts");
   return indexInput(path);
+}
+
+/**
+ * The archive on standard input, where the name of a source is that: `-`, or `-#PAYLOAD`.
+ *
+ * @throws {UsageError} when the name cannot be read
+ */
+export function standardInput(name: string): ArchiveInput | undefined {
+  const { kind = "pxar", place, item } = parseSourceName(name);
+  return place === STANDARD_STREAM && kind === "pxar" ? fileInput(place, item) : undefined;
 }

@@ -8,7 +8,7 @@ import { notOfKind } from "#src/backup/archive_access.ts";
 import { readBinding } from "#src/overlay/diff_directory.ts";
 import { checkOverlap, realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { formatSourceName, parseSourceName, SOURCE_KINDS } from "#src/sources/name.ts";
-import { serverOf } from "#src/sources/pbs/store_place.ts";
+import { serverOf, storeDirectory } from "#src/sources/pbs/store_place.ts";
 import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type RecognisedName, resolveName } from "#src/sources/recognise.ts";
@@ -27,7 +27,12 @@ import type { SourceToMount } from "./source_to_mount.ts";
  */
 export function nameToMount(text: string): RecognisedName {
   const { kind, place, item } = resolveName(parseSourceName(text));
-  return { kind, place: kind === "pbs" ? place : absolutePath(place), item };
+  return {
+    kind,
+    place: kind === "pbs" ? place : absolutePath(place),
+    // Of an archive it is a path as well.
+    item: kind === "pxar" && item !== undefined ? absolutePath(item) : item,
+  };
 }
 
 /** How a backup of pg_probackup is mounted; other kinds have nothing like it. */
@@ -58,10 +63,7 @@ export function namedSourceToMount(
     return branchToMount(branch, credentials);
   }
   return {
-    places: () =>
-      kind === "pbs" && serverOf(place) !== undefined
-        ? []
-        : [{ what: "source", path: realPathOfMissing(place.replace(/^dir:(?=\/)/u, "")) }],
+    places: () => placesOf(name).map((path) => ({ what: "source", path })),
 
     async open({ mountPath, threadCount }) {
       // Whoever walks through the mount would walk through it in itself.
@@ -76,6 +78,13 @@ export function namedSourceToMount(
       return { source, bound: () => source.identify() };
     },
   };
+}
+
+/** Paths of what lies on this machine. */
+function placesOf({ kind, place, item }: RecognisedName): string[] {
+  if (kind === "pbs") return serverOf(place) === undefined ? [storeDirectory(place)] : [];
+  const paths = kind === "pxar" && item !== undefined ? [place, item] : [place];
+  return paths.map(realPathOfMissing);
 }
 
 /**

@@ -56,13 +56,22 @@ const source: TreeOperands<SourceVerbOptions> = {
         text: "All of an archive of a snapshot, as JSON",
         line: "pbkfs ls -R --format jsonl /store#host/db1/latest/root.pxar",
       },
+      { text: "An archive from a pipe", line: "zstdcat home.pxar.zst | pbkfs ls -R -" },
     ],
   },
-  addArguments: (command) => command.argument("<source>", SOURCE_ARGUMENT),
+  addArguments: (command, readsPipes = false) =>
+    command.argument(
+      "<source>",
+      readsPipes ? `${SOURCE_ARGUMENT}; - is an archive on standard input` : SOURCE_ARGUMENT,
+    ),
 
   async use(options, context, use) {
-    const { treeOfSource } = await import("#src/usecases/archive/trees.ts");
-    using opened = await openCommandSource(options.args[0]!, options, context);
+    const { standardInput } = await import("#src/usecases/archive/named_archive.ts");
+    const { treeOfArchive, treeOfSource } = await import("#src/usecases/archive/trees.ts");
+    const [name] = options.args;
+    const archive = standardInput(name!);
+    if (archive !== undefined) return await use(treeOfArchive(archive));
+    using opened = await openCommandSource(name!, options, context);
     return await use(treeOfSource(opened));
   },
 };
