@@ -76,8 +76,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "forgetMissingBranches()": "`pbkfs branch rm --missing`",
   "listInstances()": "`pbkfs show`",
   "mappedImages()": "pbkfs pbs unmap without a name",
+  "mount()": "pbkfs pbs mount",
   "removeBranches()": "`pbkfs branch rm`",
-  "snapshotToMount()": "pbkfs pbs mount",
+
   "unmapImage()": "pbkfs pbs unmap",
 };
 

@@ -160,6 +160,13 @@ export interface OpenSourceOptions {
   readonly countsLinks?: boolean | undefined;
   /** Starts threads that load what this thread will read next. Default: none. */
   readonly spawn?: SpawnThread | undefined;
+  /**
+   * Name under which a server on this machine serves the same datastore, to take its locks too.
+   * Default: what the server's own configuration says, if it can be read.
+   */
+  readonly serverStore?: string | undefined;
+  /** Is told of locks of a datastore that cannot be taken. Default: nobody is. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Open what is only marked as damaged. Default: false. */
   readonly force?: boolean | undefined;
   /** Hold the lock that pg_probackup's readers hold on a chain. Default: where it can be had. */

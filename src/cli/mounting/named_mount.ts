@@ -5,12 +5,15 @@
  * @module
  */
 
-import type { Credentials } from "#src/sources/source.ts";
+import type { MountRequest } from "#src/usecases/mounting/mount_request.ts";
+import type { SourceShowing } from "#src/usecases/mounting/named_source.ts";
 import type { RecognisedName } from "#src/sources/recognise.ts";
 import type { CommandContext } from "../command.ts";
 import type { MountCommandOptions, NamedMountRequest } from "../options/mount_options.ts";
+import type { CommandCredentials } from "../sources/credentials.ts";
+import type { SourceOptions } from "../sources/source_options.ts";
 import { isOnServer } from "../sources/source_uses.ts";
-import { type MountPlan, servesItself } from "./mount_run.ts";
+import { type MountPlan, servesItself, type ServingPlace } from "./mount_run.ts";
 
 /**
  * What is to be done. Secrets that the source needs are asked for here, and handed to the process
@@ -26,6 +29,23 @@ export async function planMount(
 ): Promise<MountPlan<NamedMountRequest>> {
   const name = await nameOf(request, options);
   if (name === undefined) return { request, sourceOf: backupOf };
+  return await planNamedMount(
+    name,
+    withAttributes(request, name),
+    options,
+    context,
+    request.backup,
+  );
+}
+
+/** As {@link planMount}, of a source that was recognised. @param showing default: locked */
+export async function planNamedMount<Request extends MountRequest>(
+  name: RecognisedName,
+  request: Request,
+  options: SourceOptions & ServingPlace,
+  context: CommandContext,
+  showing: SourceShowing = { lockCatalog: true, relativeTablespaces: false },
+): Promise<MountPlan<Request>> {
   const hasSecrets = await mayHaveSecrets(name);
   const isWorker = options.handshake === true;
   const known = isWorker && hasSecrets ? await readHanded() : undefined;
@@ -33,13 +53,20 @@ export async function planMount(
   const credentials = commandCredentials(options, context, known);
   const { formatSourceName } = await import("#src/sources/name.ts");
   const text = formatSourceName(name);
-  const usesNetwork = await isOnServer(text);
+  const onWarning = (message: string) => context.terminal.err(`WARNING: ${message}\n`);
+  // A worker has nobody to tell.
+  const shown = isWorker ? showing : { ...showing, onWarning };
   const asksBefore = hasSecrets && !servesItself(options);
-  const input = asksBefore ? await secretsOf(text, credentials) : undefined;
   return {
-    request: withAttributes(request, name),
-    sourceOf: ({ writable, backup }) => sourceOf(name, writable, credentials, backup),
-    launch: { input, usesNetwork },
+    request,
+    async sourceOf({ writable }) {
+      const { namedSourceToMount } = await import("#src/usecases/mounting/named_source.ts");
+      return namedSourceToMount(name, writable, credentials, shown);
+    },
+    launch: {
+      input: asksBefore ? await secretsOf(text, credentials, shown) : undefined,
+      usesNetwork: await isOnServer(text),
+    },
   };
 }
 
@@ -65,16 +92,6 @@ async function backupOf({ backup, writable }: NamedMountRequest) {
   return backupToMount(backup, writable);
 }
 
-async function sourceOf(
-  name: RecognisedName,
-  writable: NamedMountRequest["writable"],
-  credentials: Credentials,
-  showing: NamedMountRequest["backup"],
-) {
-  const { namedSourceToMount } = await import("#src/usecases/mounting/named_source.ts");
-  return namedSourceToMount(name, writable, credentials, showing);
-}
-
 /**
  * Files of all but data directories have attributes that somebody may want; a branch has what its
  * parent has.
@@ -88,11 +105,17 @@ function withAttributes(request: NamedMountRequest, { kind }: RecognisedName): N
 /** Opens the source once, to see what that takes. */
 async function secretsOf(
   name: string,
-  credentials: ReturnType<typeof import("../sources/credentials.ts").commandCredentials>,
+  credentials: CommandCredentials,
+  { serverStore, onWarning }: SourceShowing,
 ): Promise<Uint8Array> {
   const { openSource } = await import("#src/sources/registry.ts");
   const { formatSecrets } = await import("./launcher_secrets.ts");
-  using _source = await openSource(name, { credentials, countsLinks: false });
+  using _source = await openSource(name, {
+    credentials,
+    serverStore,
+    onWarning,
+    countsLinks: false,
+  });
   return formatSecrets(credentials.secrets());
 }
 

@@ -1,21 +1,20 @@
 /**
- * How commands mount what is in a snapshot: the launching process finds the snapshot, unlocks its
- * key and logs in to its server; the serving process gets what these took.
+ * How commands mount what they call by snapshot and archive: as the source of that name.
  *
  * @module
  */
 
-import type { SnapshotId } from "#src/pbs/format/snapshot_path.ts";
-import type { SnapshotStore } from "#src/pbs/ports.ts";
-import type { StoreAddress } from "#src/pbs/store_address.ts";
+import { formatRepository } from "#src/pbs/client/repository.ts";
+import { formatGroup, formatSnapshot, namespaceNames } from "#src/pbs/format/snapshot_path.ts";
+import { LATEST } from "#src/sources/choice.ts";
+import type { RecognisedName } from "#src/sources/recognise.ts";
 import type { CommandContext } from "../command.ts";
-import { parseTreeMount, type TreeMountOptions } from "../options/tree_mount_options.ts";
+import type { SnapshotOptions } from "../datastore/snapshot_access.ts";
+import { namespaceOf, parseTarget } from "../datastore/store.ts";
 import { repositoryOf } from "../options/repository.ts";
-import { findSnapshot, type SnapshotOptions } from "../datastore/snapshot_access.ts";
-import type { LoginSecrets } from "../datastore/server.ts";
-import { namespaceOf, parseTarget, snapshotOf, withDatastore } from "../datastore/store.ts";
-import type { LauncherSecrets } from "./launcher_secrets.ts";
+import { parseTreeMount, type TreeMountOptions } from "../options/tree_mount_options.ts";
 import { type MountOutcome, runMountPlan } from "./mount_run.ts";
+import { planNamedMount } from "./named_mount.ts";
 
 /** What is mounted where. */
 export interface MountPlace {
@@ -29,67 +28,33 @@ export interface MountPlace {
  * serving process failed with
  */
 export async function mountSnapshot(
-  { snapshot, archive, target }: MountPlace,
+  place: MountPlace,
   options: SnapshotOptions & TreeMountOptions,
   context: CommandContext,
 ): Promise<MountOutcome> {
-  const tree = parseTreeMount(target, options, context);
-  const handed = options.handshake === true ? await readHanded() : undefined;
-  const find = async (store: SnapshotStore): Promise<FoundKey> => {
-    if (handed === undefined) {
-      const { id, crypt } = await findSnapshot(store, snapshot, options, context);
-      return { id, key: crypt?.key };
-    }
-    const id = snapshotOf(store, parseTarget(snapshot, namespaceOf(options, context)));
-    return { id, key: handed.key };
-  };
-  const mount = async (
-    { id, key }: FoundKey,
-    store: StoreAddress,
-    login: LoginSecrets | undefined,
-  ): Promise<MountOutcome> => {
-    const { formatSecrets } = await import("./launcher_secrets.ts");
-    return await runMountPlan(
-      {
-        request: tree,
-        async sourceOf() {
-          const { snapshotToMount } = await import(
-            "#src/usecases/mounting/snapshot_to_mount.ts"
-          );
-          return snapshotToMount({ store, snapshot: id, archive, key });
-        },
-        launch: { input: formatSecrets({ key, login }), usesNetwork: store.kind === "server" },
-      },
-      options,
-      context,
-    );
-  };
+  const name = sourceName(place, options, context);
+  const request = parseTreeMount(place.target, options, context);
+  const { serverStore } = options;
+  const showing = { lockCatalog: true, relativeTablespaces: false, serverStore };
+  const plan = await planNamedMount(name, request, options, context, showing);
+  return await runMountPlan(plan, options, context);
+}
+
+/** Of a group it is the last snapshot. @throws {UsageError} */
+function sourceName(
+  { snapshot, archive }: MountPlace,
+  options: SnapshotOptions,
+  context: CommandContext,
+): RecognisedName {
   const repository = repositoryOf(options, context);
-  if (repository.kind === "directory") {
-    const { kind, path } = repository;
-    const { serverStore } = options;
-    const found = await withDatastore(options, context, "read", find);
-    return await mount(found, { kind, path, serverStore }, undefined);
-  }
-  const { withRemoteStore } = await import("../datastore/remote_store.ts");
-  // The connections last as long as the mount.
-  return await withRemoteStore(
-    repository,
-    options,
-    context,
-    "read",
-    async (store, address, login) => await mount(await find(store), address, login),
-    handed?.login,
-  );
-}
-
-/** A snapshot, and the 32 bytes of its key. */
-interface FoundKey {
-  readonly id: SnapshotId;
-  readonly key: Uint8Array | undefined;
-}
-
-async function readHanded(): Promise<LauncherSecrets> {
-  const { readSecretsOfLauncher } = await import("./launcher_secrets.ts");
-  return readSecretsOfLauncher();
+  const target = parseTarget(snapshot, namespaceOf(options, context));
+  const { ns } = target.kind === "group" ? target.group : target.snapshot.group;
+  const path = target.kind === "group"
+    ? `${formatGroup(target.group)}/${LATEST}`
+    : formatSnapshot(target.snapshot);
+  return {
+    kind: "pbs",
+    place: repository.kind === "directory" ? repository.path : formatRepository(repository),
+    item: [...namespaceNames(ns), path, archive].join("/"),
+  };
 }

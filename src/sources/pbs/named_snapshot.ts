@@ -51,21 +51,23 @@ type NamedStore = ReturnType<typeof openSnapshotStore>;
 export async function openNamedSnapshot(
   place: string,
   item: string | undefined,
-  { credentials, threadCount = 1, countsLinks, spawn }: OpenSourceOptions,
+  { credentials, serverStore, threadCount = 1, ...options }: OpenSourceOptions,
 ): Promise<Source> {
   using stack = new DisposableStack();
   const server = serverOf(place);
   const connection = server && await connectNamedServer(server, credentials);
   if (connection !== undefined) stack.defer(() => connection.end());
   const store = connection?.address ??
-    { kind: "directory", path: storeDirectory(place) } as const;
+    { kind: "directory", path: storeDirectory(place), serverStore } as const;
   const { snapshot, archive, keyFingerprint } = findPart(store, place, item);
   const key = keyFingerprint === undefined
     ? undefined
     : await credentials?.encryptionKey(keyFingerprint);
   const kept = stack.move();
   const end = () => kept.dispose();
-  return openPbsSource({ store, snapshot, archive, key, threadCount, countsLinks, spawn, end });
+  const { countsLinks, spawn, onWarning } = options;
+  const given = { threadCount, countsLinks, spawn, onWarning };
+  return openPbsSource({ store, snapshot, archive, key, end, ...given });
 }
 
 /**

@@ -63,6 +63,8 @@ export interface PbsRequest {
   readonly countsLinks?: boolean | undefined;
   /** See `OpenSourceOptions`. */
   readonly spawn?: SpawnThread | undefined;
+  /** See `OpenSourceOptions`. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Called when the source is closed, or could not be opened: ends the way to the store. */
   readonly end?: (() => void) | undefined;
 }
@@ -94,6 +96,7 @@ export function openPbsSource(request: PbsRequest): Source {
   using stack = new DisposableStack();
   stack.defer(() => request.end?.());
   const store = stack.adopt(openSnapshotStore(place), (it) => it.close());
+  if (store instanceof Datastore) store.warnings.forEach((each) => request.onWarning?.(each));
   const chunks = createSharedChunkMemory(cacheBytesFor(threadCount));
   const shared = { memory: chunks, loader: loaderOf(request.spawn) };
   const snapshot = stack.adopt(openReader(store, id, key, shared), (it) => it.close());

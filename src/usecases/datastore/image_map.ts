@@ -40,7 +40,7 @@ export function requireImageName(archive: string): string {
   if (file.endsWith(".fidx")) return archiveNameOf(file);
   throw new UsageError(`Cannot map "${archive}": it is not an image`, {
     option: "archive-name",
-    hint: "Use `snapshotToMount()` for archives",
+    hint: "Use `mount()` for archives",
   });
 }
 

@@ -7,13 +7,18 @@
 import { notOfKind } from "#src/backup/archive_access.ts";
 import { readBinding } from "#src/overlay/diff_directory.ts";
 import { checkOverlap, realPathOfMissing } from "#src/overlay/diff_place.ts";
-import { formatSourceName, parseSourceName, SOURCE_KINDS } from "#src/sources/name.ts";
+import {
+  formatSourceName,
+  parseSourceName,
+  SOURCE_KINDS,
+  type SourceKindName,
+} from "#src/sources/name.ts";
 import { serverOf, storeDirectory } from "#src/sources/pbs/store_place.ts";
 import { findNamedBackup } from "#src/sources/pgpro/named_backup.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { type RecognisedName, resolveName } from "#src/sources/recognise.ts";
 import { openSource } from "#src/sources/registry.ts";
-import type { Credentials } from "#src/sources/source.ts";
+import type { Credentials, OpenSourceOptions } from "#src/sources/source.ts";
 import { type BackupRequest, backupToMount } from "./backup_to_mount.ts";
 import { branchToMount } from "./branch_to_mount.ts";
 import type { WritableRequest } from "./mount_request.ts";
@@ -38,6 +43,11 @@ export function nameToMount(text: string): RecognisedName {
 /** How a backup of pg_probackup is mounted; other kinds have nothing like it. */
 export type BackupShowing = Pick<BackupRequest, "lockCatalog" | "relativeTablespaces">;
 
+/** How a source is mounted, of whatever kind it is. */
+export type SourceShowing =
+  & BackupShowing
+  & Pick<OpenSourceOptions, "serverStore" | "onWarning">;
+
 /**
  * A named source as what a mount shows.
  *
@@ -49,7 +59,7 @@ export function namedSourceToMount(
   name: RecognisedName,
   writable: WritableRequest | undefined,
   credentials: Credentials,
-  { lockCatalog, relativeTablespaces }: BackupShowing,
+  { lockCatalog, relativeTablespaces, serverStore, onWarning }: SourceShowing,
 ): SourceToMount {
   const { kind, place, item } = name;
   if (kind === "pgpro") {
@@ -63,14 +73,15 @@ export function namedSourceToMount(
     return branchToMount(branch, credentials);
   }
   return {
-    places: () => placesOf(name).map((path) => ({ what: "source", path })),
+    places: () => placesOf(name).map((path) => ({ what: WORDS[kind] ?? "source", path })),
 
     async open({ mountPath, threadCount }) {
       // Whoever walks through the mount would walk through it in itself.
       if (kind === "dir") {
         checkOverlap([...this.places(), { what: "mount point", path: mountPath }]);
       }
-      const source = await openSource(formatSourceName(name), { credentials, threadCount });
+      const options = { credentials, threadCount, serverStore, onWarning };
+      const source = await openSource(formatSourceName(name), options);
       if (source.description.content === "blob") {
         source[Symbol.dispose]();
         throw notOfKind(source.description.name, "a directory or an image");
@@ -79,6 +90,13 @@ export function namedSourceToMount(
     },
   };
 }
+
+/** What messages call it, where not a source. */
+const WORDS: Partial<Readonly<Record<SourceKindName, string>>> = {
+  pbs: "datastore",
+  pxar: "archive",
+  tar: "archive",
+};
 
 /** Paths of what lies on this machine. */
 function placesOf({ kind, place, item }: RecognisedName): string[] {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { Command } from "commander";
 import {
@@ -17,7 +16,7 @@ import { formatWarning } from "../../exit_code.ts";
 import { addHelpNotes } from "../../help.ts";
 import { existingPayloadPath, isSplitName } from "#src/sources/pxar/archive_files.ts";
 import { isArchiveIndex } from "#src/usecases/archive/named_archive.ts";
-import type { SourceToMount } from "#src/usecases/mounting/source_to_mount.ts";
+import type { RecognisedName } from "#src/sources/recognise.ts";
 import { reportMount, runMountPlan } from "../../mounting/mount_run.ts";
 import { addPayloadOption, payloadOf, type PayloadOptions } from "../../options/archive_options.ts";
 import {
@@ -66,43 +65,29 @@ export const pxarMountCommand: CommandModule<ArchiveMountOptions> = {
 
   async run(options, context) {
     const [archive, mountPoint] = options.args;
+    const path = absolutePath(archive!);
     const request = parseTreeMount(mountPoint!, options, context);
-    const sourceOf = isArchiveIndex(archive!)
-      ? await indexedSource(archive!)
-      : fileSource(archive!, options, context);
-    const outcome = await runMountPlan({ request, sourceOf }, options, context);
-    return reportMount(outcome, options, context);
+    const name = isArchiveIndex(archive!) ? await indexName(path) : fileName(path, options);
+    if (name.kind === "pxar" && options.handshake !== true) {
+      warnOfMissingPayload(path, name.item, options, context);
+    }
+    const { planNamedMount } = await import("../../mounting/named_mount.ts");
+    const plan = await planNamedMount(name, request, options, context);
+    return reportMount(await runMountPlan(plan, options, context), options, context);
   },
 };
 
 /** An archive in files. */
-function fileSource(
-  archive: string,
-  options: ArchiveMountOptions,
-  context: CommandContext,
-): () => Promise<SourceToMount> {
-  const path = absolutePath(archive);
-  const asked = payloadOf(options);
-  const payload = asked === undefined ? undefined : absolutePath(asked);
-  if (options.handshake !== true) warnOfMissingPayload(path, payload, options, context);
-  return async () => {
-    const { archiveToMount } = await import("#src/usecases/mounting/archive_to_mount.ts");
-    return archiveToMount(path, payload);
-  };
+function fileName(path: string, options: PayloadOptions): RecognisedName {
+  const payload = payloadOf(options);
+  const item = payload === undefined ? undefined : absolutePath(payload);
+  return { kind: "pxar", place: path, item };
 }
 
 /** An archive of a snapshot, named by the file of its index. */
-async function indexedSource(path: string): Promise<() => Promise<SourceToMount>> {
-  const { locateIndex } = await import("#src/sources/pbs/snapshot_place.ts");
-  const { storePath, snapshot, file } = locateIndex(absolutePath(path));
-  if (snapshot === undefined) {
-    throw new UsageError(`Cannot mount "${path}": it is in no snapshot of a datastore`);
-  }
-  return async () => {
-    const { snapshotToMount } = await import("#src/usecases/mounting/snapshot_to_mount.ts");
-    const store = { kind: "directory", path: storePath } as const;
-    return snapshotToMount({ store, snapshot, archive: file, key: undefined });
-  };
+async function indexName(path: string): Promise<RecognisedName> {
+  const { recognise } = await import("#src/sources/recognise.ts");
+  return recognise({ place: path, item: undefined });
 }
 
 /** Metadata can be looked at alone: that is no error. */
