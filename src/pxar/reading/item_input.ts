@@ -191,7 +191,9 @@ export class ItemInput {
     throw new FormatError(`Cannot read ${what}: the payload stream is not there`, {
       code: "missing-payload",
       offset,
-      hint: "It is beside NAME.mpxar as NAME.ppxar, or has to be given",
+      hint:
+        "It is beside NAME.mpxar as NAME.ppxar, behind a # in the name of a source, or has to be " +
+        "given",
       option: "payload",
       path: this.#name,
     });

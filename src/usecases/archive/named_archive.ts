@@ -32,7 +32,7 @@ export async function archiveInput(
 }
 
 /**
- * The archive on standard input, where the name of a source is that: `-`, or `-#PAYLOAD`.
+ * The archive on standard input, where the name of a source is that: `-`, or `pxar:-#PAYLOAD`.
  *
  * @throws {UsageError} when the name cannot be read
  */
