@@ -268,7 +268,7 @@ Deno.test({
       const [args, code, message] of [
         [["mount", "host/x", "root.pxar", mount.root], 1, /does not contain file/],
         [["mount", "host/x", "a.conf", mount.root], 2, /not an archive/],
-        [["mount", "host/nope", "root.pxar", mount.root], 1, /does not contain any snapshots/],
+        [["mount", "host/nope", "root.pxar", mount.root], 1, /host\/nope: Did you mean "host\/x\//],
       ] as const
     ) {
       const result = await store.run(args);

@@ -84,7 +84,7 @@ export function namedSourceToMount(
       const source = await openSource(formatSourceName(name), options);
       if (source.description.content === "blob") {
         source[Symbol.dispose]();
-        throw notOfKind(source.description.name, "a directory or an image");
+        throw notOfKind(source.description.name, "an archive or an image");
       }
       return { source, bound: () => source.identify() };
     },
