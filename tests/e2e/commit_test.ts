@@ -95,7 +95,10 @@ const MAKE = `mkdir tree; cd tree; mkdir a b; head -c 20M /dev/urandom >a/big
   for i in $(seq 200); do head -c 30000 /dev/urandom >a/s$i; done`;
 const CHANGE = `
   printf X | dd of=a/big bs=1 seek=10000000 conv=notrunc 2>/dev/null
-  truncate -s 7000000 b/cut; echo more >>b/grown; echo new >b/new; rm a/s7; mv a/s9 b/y`;
+  truncate -s 7000000 b/cut; echo more >>b/grown; echo new >b/new; rm a/s7; mv a/s9 b/y; chmod 600 a/s1*`;
+
+/** What must be there again. */
+const LIST = `find . -type f -printf '%m %p\\n' | sort; find . -type f | sort | xargs sha256sum`;
 
 for (const [title, whole] of [["in blocks", "0"], ["copied whole", "1024"]] as const) {
   Deno.test(`A commit of files changed ${title} stores and reads little but the change`, async () => {
@@ -110,7 +113,7 @@ for (const [title, whole] of [["in blocks", "0"], ["copied whole", "1024"]] as c
     await using place = new WritableMount(["mount", name]);
     await place.mustMount(["--whole-copies", whole]);
     await place.out(CHANGE);
-    const expected = await place.out("find . -type f | sort | xargs sha256sum");
+    const expected = await place.out(LIST);
     await place.mustUnmount();
     const options = ["--chunk-size", "1024"];
     const one = await pbkfs(["commit", place.diff, target, ...options]);
@@ -122,7 +125,7 @@ for (const [title, whole] of [["in blocks", "0"], ["copied whole", "1024"]] as c
     const restored = home.join("restored");
     await store.must(["restore", again.snapshot, "root.pxar", restored]);
     const { stdout } = await runCommand(
-      ["bash", "-ec", 'cd "$1"; find . -type f | sort | xargs sha256sum', "bash", restored],
+      ["bash", "-ec", `cd "$1"; ${LIST}`, "bash", restored],
       { timeoutMs: TIMEOUT_MS },
     );
     assert.equal(stdout, expected);
@@ -236,14 +239,14 @@ Deno.test("A diff over a snapshot of a server is committed there, with its key",
   );
   assert.equal(mounted.code, 0, mounted.stderr);
   await place.out(CHANGE);
-  const expected = await place.out("find . -type f | sort | xargs sha256sum");
+  const expected = await place.out(LIST);
   await place.mustUnmount();
   const one = await pbkfs(["commit", place.diff, target, ...options], env);
   assert.ok(one.new_bytes < first.bytes / 3, `${one.new_bytes} of ${first.bytes}`);
   const restored = home.join("restored");
   await served.must(["restore", one.snapshot, "root.pxar", restored, "--keyfile", key]);
   const { stdout } = await runCommand(
-    ["bash", "-ec", 'cd "$1"; find . -type f | sort | xargs sha256sum', "bash", restored],
+    ["bash", "-ec", `cd "$1"; ${LIST}`, "bash", restored],
     { timeoutMs: TIMEOUT_MS },
   );
   assert.equal(stdout, expected);

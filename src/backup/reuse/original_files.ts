@@ -8,7 +8,7 @@
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import type { SnapshotReader } from "#src/pbs/ports.ts";
 import { HEADER_SIZE } from "#src/pxar/format/item.ts";
-import type { NewFile } from "#src/pxar/new_entry.ts";
+import type { FormerContent, NewFile } from "#src/pxar/new_entry.ts";
 import type { UnchangedFiles } from "./unchanged_files.ts";
 
 /** Where the contents of files of one origin lie. */
@@ -23,7 +23,10 @@ export interface PayloadOrigin {
   digestOf(bytes: Uint8Array): ChunkDigest;
 }
 
-/** Files by their identity. Nothing is compared: what has the origin is what was stored. */
+/**
+ * Files by their identity, their own or that of what they were. Nothing is compared: what has the
+ * origin is what was stored.
+ */
 export class OriginalFiles implements UnchangedFiles {
   readonly #origin: object;
 
@@ -35,7 +38,21 @@ export class OriginalFiles implements UnchangedFiles {
 
   leave(): void {}
 
-  find(_name: string, { origin, payload, size }: NewFile): number {
-    return origin === this.#origin && payload?.size === size ? payload.offset - HEADER_SIZE : -1;
+  find(_name: string, { origin, payload, size, former }: NewFile): number {
+    if (origin === this.#origin && payload?.size === size) return payload.offset - HEADER_SIZE;
+    // One that was changed in other things than its content, or is called otherwise.
+    if (former?.origin !== this.#origin || !isWhole(former, size)) return -1;
+    return former.payload.offset - HEADER_SIZE;
   }
+}
+
+/** Whether a file of that size is known to have nothing but what it was. */
+function isWhole({ payload, ranges }: FormerContent, size: number): boolean {
+  if (payload.size !== size) return false;
+  let end = 0;
+  for (const range of ranges()) {
+    if (range.offset !== end) return false;
+    end += range.size;
+  }
+  return end === size;
 }
