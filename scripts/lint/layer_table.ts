@@ -47,6 +47,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
     "bytes",
     "errors",
     "io",
+    "threads",
     "tree",
     "chunking",
     "pbs",

@@ -116,12 +116,14 @@ export class DirectoryBackup {
       ...(spec.tree?.origins ?? []).map((origin) => this.#openOrigin(origin, payload)),
     ];
     const counters = bases.length === 0 ? undefined : new ReuseCounters();
+    // What was changed during that second may be newer than what is stored.
+    const readsSinceSeconds = previous && this.#writer.previous!.id.time - 1;
     const build = this.#build(spec, true, (root, prelude): EntryWriter => {
       const writer = new SplitWriter({ root, prelude, metadata, payload });
       if (counters === undefined) return writer;
       const { waitingCountMax } = this.#options;
       return new ReusingWriter({ writer, bases, counters, waitingCountMax });
-    });
+    }, readsSinceSeconds);
     const stored = payload.finish();
     const described = metadata.finish();
     return {
@@ -138,12 +140,17 @@ export class DirectoryBackup {
     return this.#writer.openDynamic(file, { kind, averageSize });
   }
 
-  #build(spec: BackupSpec, isSplit: boolean, start: StartArchive): BuildReport {
+  #build(
+    spec: BackupSpec,
+    isSplit: boolean,
+    start: StartArchive,
+    readsSinceSeconds?: number,
+  ): BuildReport {
     if (spec.tree !== undefined) {
       return archiveTree(spec.tree.tree, { startRoot: start }, this.#options.build);
     }
     const [path, options] = directoryToBuild(spec, this.#options.build);
-    return buildInto(path, start, isSplit, options);
+    return buildInto(path, start, isSplit, { ...options, readsSinceSeconds });
   }
 
   /** Contents that lie in the store, in a snapshot which somebody else holds. */

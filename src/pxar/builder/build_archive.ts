@@ -16,7 +16,7 @@ import type { EntryOffset, EntryWriter, StartArchive } from "../new_entry.ts";
 import { hostSource } from "./host_source.ts";
 import type { BuildOptions } from "./options.ts";
 import { type BuildReport, BuildReportBuilder } from "./report.ts";
-import type { MetadataOptions } from "./source.ts";
+import type { SourceOptions } from "./source.ts";
 import { reportUnmatchable } from "./unmatchable.ts";
 
 /** Where an archive goes. */
@@ -63,7 +63,8 @@ export function buildArchive(
  * Goes through the directory like {@link buildArchive}, but reads no contents and writes nothing.
  */
 export function planArchive(path: string, options: BuildOptions = {}): BuildReport {
-  return buildInto(path, () => new CountingWriter(), false, options);
+  const planned = { ...options, readsSinceSeconds: "never" as const };
+  return buildInto(path, () => new CountingWriter(), false, planned);
 }
 
 /** Takes entries and forgets them; contents are not read. */
@@ -92,7 +93,7 @@ export function buildInto(
   const patterns = parseExcludeOptions(options.exclude ?? []);
   if (options.skipLostAndFound === true) patterns.push(PathPattern.parse("lost+found"));
   const report = new BuildReportBuilder(options.onProblem, options.isStrict);
-  const source = (options.makeSource ?? hostSource.make)(metadataOptions(options), report);
+  const source = (options.makeSource ?? hostSource.make)(sourceOptions(options), report);
   const stat = new HostStat();
   const directory = source.openRoot(path, stat);
   if (typeof directory === "number") throw new OsError(-directory, "open", path);
@@ -111,8 +112,9 @@ export function buildInto(
   return report;
 }
 
-function metadataOptions(options: BuildOptions): MetadataOptions {
+function sourceOptions(options: BuildOptions): SourceOptions {
   return {
+    readsSinceSeconds: options.readsSinceSeconds,
     xattrs: options.xattrs ?? true,
     fcaps: options.fcaps ?? true,
     acls: options.acls ?? true,

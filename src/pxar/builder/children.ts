@@ -169,19 +169,24 @@ export class ChildLister {
   }
 }
 
+/** What is sorted. */
+interface Named {
+  readonly name: string;
+}
+
 const SURROGATE = /[\ud800-\udfff]/;
 
 /** Each name once: a directory that is changed while it is listed may give one twice. */
-function withoutTwins(sorted: SourceEntryName[]): SourceEntryName[] {
+function withoutTwins<Item extends Named>(sorted: Item[]): Item[] {
   const hasTwins = sorted.some(({ name }, index) => name === sorted[index - 1]?.name);
   return hasTwins ? sorted.filter(({ name }, index) => name !== sorted[index - 1]?.name) : sorted;
 }
 
 /**
- * Sorts by the bytes of the names. Their strings have the same order unless there are characters of
+ * Sorts by the bytes of the names, each of which is there once then. Their strings have the same order unless there are characters of
  * two code units, or escaped bytes.
  */
-function sortNames(names: SourceEntryName[]): SourceEntryName[] {
+export function sortNames<Item extends Named>(names: Item[]): Item[] {
   if (!names.some(({ name }) => SURROGATE.test(name))) {
     return withoutTwins(names.sort((a, b) => (a.name < b.name ? -1 : 1)));
   }

@@ -24,5 +24,6 @@ export {
   type MetadataOptions,
   type SourceDirectory,
   type SourceFile,
+  type SourceOptions,
   statMetadata,
 } from "./source.ts";

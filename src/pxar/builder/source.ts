@@ -36,6 +36,11 @@ export interface SourceDirectory {
   stat(name: string, stat: HostStat): number;
   /** Opens a regular file; what is no regular file gives EISDIR, ELOOP, ENXIO … */
   openFile(name: string, stat: HostStat): SourceFile | number;
+  /**
+   * Opens a regular file by its path from this directory, in which names are separated by slashes;
+   * left out where that takes as many calls as there are names.
+   */
+  openFileBelow?(path: string, stat: HostStat): SourceFile | number;
   /** Opens a directory in this one. */
   openDirectory(name: string, stat: HostStat): SourceDirectory | number;
   /** Target of a symbolic link. */
@@ -103,9 +108,18 @@ export interface MetadataOptions {
   readonly onLargeXattr?: ((message: string) => void) | undefined;
 }
 
+/** What a source is made for. */
+export interface SourceOptions extends MetadataOptions {
+  /**
+   * Contents of files that were not changed since, in seconds since 1970, will probably not be
+   * read, with `never` none; for sources that read ahead. Undefined: all will be.
+   */
+  readonly readsSinceSeconds?: number | "never" | undefined;
+}
+
 /** Makes a source that reports attributes it could not read. */
 export type MakeBuildSource = (
-  options: MetadataOptions,
+  options: SourceOptions,
   report: BuildReportBuilder,
 ) => BuildSource;
 

@@ -91,9 +91,11 @@ export class FileAdder {
 
   /** Opens the file at `path` name by name, so that neither a link nor its length matters. */
   #openBelow(path: string, stat: HostStat): SourceFile | number {
+    const root = this.#root();
+    const found = root.openFileBelow?.(path, stat);
+    if (found !== undefined) return found;
     const names = path.split("/");
     const name = names.pop()!;
-    const root = this.#root();
     let directory = root;
     try {
       for (const next of names) {

@@ -1,0 +1,133 @@
+/**
+ * The end of the mailbox where the client is: it answers what the walk asks, out of what was read
+ * ahead.
+ *
+ * @module
+ */
+
+import { FieldWriter } from "#src/bytes/fields.ts";
+import { StateError } from "#src/errors.ts";
+import { createMailbox } from "#src/threads/mailbox/slots.ts";
+import { answerMail, type MailAnswer, type MailRequest } from "#src/threads/mailbox/answering.ts";
+import { METADATA_FIELDS } from "#src/tree/metadata.ts";
+import { CheckedProvider } from "./checked_provider.ts";
+import {
+  CLIENT_AREA_BYTES,
+  CLIENT_SLOT_COUNT,
+  type ClientCall,
+  CONTENT_BYTES_MAX,
+  type ExpectedWalk,
+  type ListAnswer,
+  type RootAnswer,
+  writePart,
+} from "./client_calls.ts";
+import { encodeEntry } from "./entry_record.ts";
+import { LookAhead } from "./look_ahead.ts";
+import type { Listing } from "./planned_directory.ts";
+import type { ClientCapabilities, ClientProvider } from "./provider.ts";
+
+/** How a client is read. */
+export interface RemoteReaderOptions {
+  /** Names of one directory at most. */
+  readonly entriesMax: number;
+  /** After so long without an answer that is waited for the backup ends. */
+  readonly silenceMaxMs: number;
+}
+
+/** Answers one thread that backs up. */
+export class RemoteReader {
+  /** Memory of the mailbox, for the thread that asks. */
+  readonly shared: SharedArrayBuffer;
+  readonly #provider: CheckedProvider;
+  readonly #answering: Promise<void>;
+  #capabilities: ClientCapabilities | undefined;
+  #isAsked = false;
+  #ahead: LookAhead | undefined;
+
+  /** Takes the provider, which is closed in the end. */
+  constructor(provider: ClientProvider, { entriesMax, silenceMaxMs }: RemoteReaderOptions) {
+    this.#provider = new CheckedProvider(provider, entriesMax, silenceMaxMs);
+    this.shared = createMailbox({ slotCount: CLIENT_SLOT_COUNT, areaBytes: CLIENT_AREA_BYTES });
+    this.#answering = answerMail(this.shared, (mail) => this.#answer(mail));
+  }
+
+  /** Ends all calls and the connection; the mailbox is to be stopped before. */
+  async close(): Promise<void> {
+    this.#ahead?.end();
+    await this.#provider.close(new StateError("interrupted", "The connection was ended"));
+    await this.#answering;
+  }
+
+  async #answer(mail: MailRequest): Promise<MailAnswer> {
+    const request = mail.request as ClientCall;
+    switch (request.call) {
+      case "open":
+        return await this.#open(request.walk, mail);
+      case "stat": {
+        const entry = encodeEntry(await this.#provider.stat(request.path));
+        mail.room.set(entry);
+        return { size: entry.length };
+      }
+      case "list":
+        return await sendListing(await this.#plan.listing(request.path), mail);
+      case "read": {
+        const { path, offset } = request;
+        const parts = await this.#plan.contents(path, offset, CONTENT_BYTES_MAX);
+        const fields = new FieldWriter(CONTENT_BYTES_MAX >> 2);
+        for (const part of parts) writePart(fields, part);
+        mail.room.set(fields.bytes);
+        return { size: fields.size };
+      }
+      case "close":
+        this.#plan.close(request.path);
+        return {};
+      case "leave":
+        this.#plan.leave(request.path);
+        return {};
+    }
+  }
+
+  get #plan(): LookAhead {
+    if (this.#ahead === undefined) throw new Error("No directory is open");
+    return this.#ahead;
+  }
+
+  async #open(walk: ExpectedWalk, mail: MailRequest): Promise<MailAnswer> {
+    this.#ahead?.end();
+    const [capabilities, root] = await Promise.all([
+      this.#readCapabilities(),
+      this.#provider.stat(walk.root),
+    ]);
+    this.#ahead = new LookAhead(this.#provider, walk, root.device);
+    const entry = encodeEntry(root);
+    mail.room.set(entry);
+    const { uid = 0, gid = 0, knownFields } = capabilities ?? {};
+    const value: RootAnswer = {
+      uid,
+      gid,
+      unknownFields: METADATA_FIELDS.filter((field) => knownFields?.has(field) === false),
+    };
+    return { value, size: entry.length };
+  }
+
+  async #readCapabilities(): Promise<ClientCapabilities | undefined> {
+    if (!this.#isAsked) this.#capabilities = await this.#provider.capabilities();
+    this.#isAsked = true;
+    return this.#capabilities;
+  }
+}
+
+/** Hands records over in parts that the room holds; no record is cut. */
+async function sendListing(
+  { records, ...answer }: Listing,
+  mail: MailRequest,
+): Promise<MailAnswer> {
+  for (const record of records) {
+    for (let start = 0; start < record.length; start += mail.room.length) {
+      const part = record.subarray(start, start + mail.room.length);
+      mail.room.set(part);
+      await mail.part(part.length);
+    }
+  }
+  return { value: answer satisfies ListAnswer };
+}
