@@ -1,6 +1,7 @@
 /**
  * The module that every thread of the program starts from: it serves a mount, handles chunks of a
- * backup, verifies chunks, loads those that will be wanted next, or writes files of a restore.
+ * backup, verifies chunks, loads those that will be wanted next, writes files of a restore, or
+ * backs up another host.
  *
  * @module
  */
@@ -8,6 +9,7 @@
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import { serveThread } from "#src/threads/thread.ts";
+import { PULL_ROLE, type PullThreadStart } from "./datastore/pull_messages.ts";
 import { PAGE_CHECK_ROLE } from "./drill/page_check_role.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
@@ -25,6 +27,12 @@ async function restoreFiles(start: unknown): Promise<void> {
   writeFiles(start as RestoreThreadStart);
 }
 
+/** A client that is backed up. */
+async function pullClient(start: unknown): Promise<void> {
+  const { runPullThread } = await import("./datastore/pull_thread.ts");
+  runPullThread(start as PullThreadStart);
+}
+
 /** Pages of a data directory in a drill. */
 async function checkPages(start: unknown): Promise<void> {
   const { servePageChecks } = await import("./drill/page_check_thread.ts");
@@ -33,6 +41,7 @@ async function checkPages(start: unknown): Promise<void> {
 
 const ROLES = {
   [MOUNT_ROLE]: serveMount,
+  [PULL_ROLE]: pullClient,
   [RESTORE_ROLE]: restoreFiles,
   [PAGE_CHECK_ROLE]: checkPages,
 };

@@ -22,6 +22,7 @@ const ADVICE: Readonly<Record<BackupWarning, string>> = {
   // A chunk is known by its name, whatever is in its file.
   "damaged-base": "; this snapshot may need the same chunk: run pbkfs pbs verify and back up again",
   "unusable-base": "",
+  locks: "",
 };
 
 /**

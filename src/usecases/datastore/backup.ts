@@ -79,9 +79,9 @@ export interface BackupProblem {
 /**
  * Why a backup takes more than it should: `own-chunks`, the datastore lies in what is backed up;
  * `damaged-base`, the last snapshot is damaged; `unusable-base`, it cannot be used for another
- * reason.
+ * reason; `locks`, what has to be known of those of the datastore.
  */
-export type BackupWarning = "own-chunks" | "damaged-base" | "unusable-base";
+export type BackupWarning = "own-chunks" | "damaged-base" | "unusable-base" | "locks";
 
 /** Called while a backup runs. */
 export interface BackupCallbacks {
@@ -121,27 +121,43 @@ export function runBackup(
   keys: BackupCrypt,
   callbacks: BackupCallbacks,
 ): FinishedBackup {
-  const start = performance.now();
   const interruption = host.latchSignals([host.SIGINT, host.SIGTERM, host.SIGHUP]);
   try {
-    const writer = store.startSnapshot({
-      group: request.group,
-      cryptMode: keys.mode,
-      workers: request.workers === 0 ? undefined : { count: request.workers, spawn: spawnThread },
-      time: request.time,
-      owner: request.owner,
-      crypt: keys.crypt,
-    });
-    const { id } = writer;
-    const log = new ClientLog();
-    log.add(`Starting backup: ${qualifiedName(id)}`);
-    const options = observedOptions(request, store.localPath, log, interruption, callbacks);
-    const { encryptedKey } = keys;
-    const report = backup(writer, request.specs, { ...options, encryptedKey });
-    return { report, id, cryptMode: keys.mode, durationMs: performance.now() - start };
+    return makeBackup(store, request, keys, interruption, callbacks);
   } finally {
     interruption.release();
   }
+}
+
+/** Whether a run is to end. */
+export interface Interruption {
+  readonly isRaised: boolean;
+}
+
+/** As {@link runBackup}, given up when the caller says so. */
+export function makeBackup(
+  store: SnapshotStore,
+  request: NewBackup,
+  keys: BackupCrypt,
+  interruption: Interruption,
+  callbacks: BackupCallbacks,
+): FinishedBackup {
+  const start = performance.now();
+  const writer = store.startSnapshot({
+    group: request.group,
+    cryptMode: keys.mode,
+    workers: request.workers === 0 ? undefined : { count: request.workers, spawn: spawnThread },
+    time: request.time,
+    owner: request.owner,
+    crypt: keys.crypt,
+  });
+  const { id } = writer;
+  const log = new ClientLog();
+  log.add(`Starting backup: ${qualifiedName(id)}`);
+  const options = observedOptions(request, store.localPath, log, interruption, callbacks);
+  const { encryptedKey } = keys;
+  const report = backup(writer, request.specs, { ...options, encryptedKey });
+  return { report, id, cryptMode: keys.mode, durationMs: performance.now() - start };
 }
 
 /**
@@ -155,11 +171,17 @@ export function runBackupPlan(
   request: NewBackup,
   cryptMode: CryptMode,
   callbacks: BackupCallbacks,
+  interruption: Interruption = { isRaised: false },
 ): FinishedBackup {
   const start = performance.now();
   const id = store.plannedSnapshot(request.group, request.time);
-  const never = { isRaised: false };
-  const options = observedOptions(request, store.localPath, new ClientLog(), never, callbacks);
+  const options = observedOptions(
+    request,
+    store.localPath,
+    new ClientLog(),
+    interruption,
+    callbacks,
+  );
   const report = planBackup(request.specs, options);
   return { report, id, cryptMode, durationMs: performance.now() - start };
 }
@@ -169,7 +191,7 @@ function observedOptions(
   request: NewBackup,
   storePath: string | undefined,
   log: ClientLog,
-  interruption: { readonly isRaised: boolean },
+  interruption: Interruption,
   callbacks: BackupCallbacks,
 ): BackupOptions {
   let archive = "";
@@ -233,10 +255,11 @@ function describeSource({ kind, name, path }: BackupSpec, files: readonly string
  * elsewhere.
  */
 function chunksWithin(
-  { kind, path, tree }: BackupSpec,
+  { kind, path, tree, makeSource }: BackupSpec,
   storePath: string | undefined,
 ): string | undefined {
-  if (kind !== "pxar" || tree !== undefined || storePath === undefined) return undefined;
+  const isHere = tree === undefined && makeSource === undefined;
+  if (kind !== "pxar" || !isHere || storePath === undefined) return undefined;
   const root = hostFiles.realPath(path);
   const prefix = root === "/" ? "" : root;
   const chunks = `${hostFiles.realPath(storePath)}/${CHUNKS_DIRECTORY}`;
@@ -248,7 +271,8 @@ function describeOwnChunks(archive: string, path: string): string {
     "each backup holds those before it";
 }
 
-function interrupted(): StateError {
+/** What ends a run that was interrupted. */
+export function interrupted(): StateError {
   return new StateError("interrupted", "Interrupted: the snapshot was given up", {
     hint: "Nothing of it is left; chunks that were stored are used by the next backup",
   });
