@@ -14,7 +14,9 @@ export type StoreAddress = DirectoryAddress | ServerAddress;
 
 /** A datastore in a directory. */
 export interface DirectoryAddress {
+  /** Tells it from one of a server. */
   readonly kind: "directory";
+  /** The directory. */
   readonly path: string;
   /** Name under which a server on this machine serves it; see `DatastoreOptions`. */
   readonly serverStore?: string | undefined;

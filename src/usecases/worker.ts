@@ -9,7 +9,7 @@
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import { serveThread } from "#src/threads/thread.ts";
-import { PULL_ROLE, type PullThreadStart } from "./datastore/pull_messages.ts";
+import { PULL_ROLE, type PullThreadStart } from "./pull/messages.ts";
 import { PAGE_CHECK_ROLE } from "./drill/page_check_role.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
@@ -29,7 +29,7 @@ async function restoreFiles(start: unknown): Promise<void> {
 
 /** A client that is backed up. */
 async function pullClient(start: unknown): Promise<void> {
-  const { runPullThread } = await import("./datastore/pull_thread.ts");
+  const { runPullThread } = await import("./pull/pull_thread.ts");
   runPullThread(start as PullThreadStart);
 }
 

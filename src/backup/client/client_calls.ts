@@ -6,7 +6,7 @@
  */
 
 import type { FieldReader, FieldWriter } from "#src/bytes/fields.ts";
-import { readEntry, writeEntry } from "./entry_record.ts";
+import { readRecord, writeRecord } from "./entry_record.ts";
 import type { ClientEntry, ContentPiece } from "./provider.ts";
 
 /** Requests at a time: one, beside those that nobody waits for. */
@@ -79,7 +79,7 @@ export const ListRecord = {
 
 /** Writes an entry of a listing. */
 export function writeListed(fields: FieldWriter, kind: number, entry: ClientEntry): void {
-  writeSized(fields, kind, () => writeEntry(fields, entry));
+  writeSized(fields, kind, () => writeRecord(fields, entry));
 }
 
 /** Writes the content of a file into a listing. */
@@ -120,7 +120,7 @@ export function writePart(fields: FieldWriter, part: ContentPart): void {
     (entry === undefined ? 0 : Flag.ENTRY) | (errno === undefined ? 0 : Flag.ERRNO) |
       (isEnd ? Flag.END : 0),
   );
-  if (entry !== undefined) writeEntry(fields, entry);
+  if (entry !== undefined) writeRecord(fields, entry);
   if (errno !== undefined) fields.u16(errno);
   fields.u32(pieces.length);
   for (const piece of pieces) {
@@ -136,7 +136,7 @@ export function readPart(fields: FieldReader): ContentPart {
   const path = fields.name(CLIENT_AREA_BYTES);
   const offset = fields.u64();
   const flags = fields.u8();
-  const entry = (flags & Flag.ENTRY) === 0 ? undefined : readEntry(fields);
+  const entry = (flags & Flag.ENTRY) === 0 ? undefined : readRecord(fields);
   const errno = (flags & Flag.ERRNO) === 0 ? undefined : fields.u16();
   const pieces: ContentPiece[] = [];
   for (let left = fields.u32(); left > 0; left--) {

@@ -15,7 +15,7 @@ import {
   ListRecord,
   readPart,
 } from "./client_calls.ts";
-import { readEntry } from "./entry_record.ts";
+import { readRecord } from "./entry_record.ts";
 import type { ClientEntry } from "./provider.ts";
 
 /** Entries of a directory by their names. */
@@ -60,7 +60,7 @@ export class ClientListing {
       return -fields.u16();
     }
     fields.skip(Uint32Array.BYTES_PER_ELEMENT);
-    return readEntry(fields);
+    return readRecord(fields);
   }
 
   /** Whether the content of a file is on its way. */

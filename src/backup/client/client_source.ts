@@ -13,13 +13,14 @@ import { Errno, type HostStat } from "#ffi/libc/calls.ts";
 import type { BuildReportBuilder } from "#src/pxar/builder/report.ts";
 import type {
   BuildSource,
+  BuildSourceOptions,
   DataExtent,
   MakeBuildSource,
   SourceDirectory,
   SourceFile,
-  SourceOptions,
 } from "#src/pxar/builder/source.ts";
 import type { Mailbox } from "#src/threads/mailbox/mailbox.ts";
+import { childPath } from "#src/tree/paths.ts";
 import type { Metadata, MetadataField } from "#src/tree/metadata.ts";
 import {
   type ClientCall,
@@ -32,7 +33,6 @@ import {
 import { ClientContent } from "./client_content.ts";
 import { ClientListing, NO_LISTING } from "./client_listing.ts";
 import { decodeEntry } from "./entry_record.ts";
-import { childPath } from "./planned_directory.ts";
 import type { ClientEntry } from "./provider.ts";
 
 const E2BIG = 7;
@@ -47,26 +47,26 @@ export interface ClientLink {
 }
 
 /** What is known of a walk besides what the walk itself says. */
-export type WalkOptions = Omit<ExpectedWalk, "root" | "readsSinceSeconds">;
+export type ClientWalk = Omit<ExpectedWalk, "root" | "readsSinceSeconds">;
 
 /** Makes sources of a client's directories. Each walk has one of its own. */
-export function clientSource(link: ClientLink, walk: WalkOptions): MakeBuildSource {
+export function clientSource(link: ClientLink, walk: ClientWalk): MakeBuildSource {
   return (options, report) => new ClientSource(link, walk, options, report);
 }
 
 class ClientSource implements BuildSource {
   uid = 0;
   gid = 0;
-  readonly options: SourceOptions;
+  readonly options: BuildSourceOptions;
   readonly report: BuildReportBuilder;
   readonly #link: ClientLink;
-  readonly #walk: WalkOptions;
+  readonly #walk: ClientWalk;
   #hasRoot = false;
 
   constructor(
     link: ClientLink,
-    walk: WalkOptions,
-    options: SourceOptions,
+    walk: ClientWalk,
+    options: BuildSourceOptions,
     report: BuildReportBuilder,
   ) {
     this.#link = link;

@@ -66,14 +66,14 @@ const NO_XATTRS: readonly never[] = [];
 /** Payload of one entry. */
 export function encodeEntry(entry: ClientEntry): Uint8Array<ArrayBuffer> {
   const fields = new FieldWriter();
-  writeEntry(fields, entry);
+  writeRecord(fields, entry);
   return fields.bytes;
 }
 
 /** Reads one entry. @throws {FormatError} */
 export function decodeEntry(payload: Uint8Array<ArrayBuffer>): ClientEntry {
   const fields = new FieldReader(payload);
-  const entry = readEntry(fields);
+  const entry = readRecord(fields);
   fields.end();
   return entry;
 }
@@ -86,7 +86,7 @@ export function* encodePage(page: ClientPage): Generator<Uint8Array<ArrayBuffer>
   if (self !== undefined) {
     fields.u8(Item.SELF);
     fields.u8(Number(self.isPseudo));
-    writeEntry(fields, self.entry);
+    writeRecord(fields, self.entry);
   }
   for (const entry of entries) {
     if (fields.size >= PAGE_SIZE || count === PAGE_ENTRIES_MAX) {
@@ -95,7 +95,7 @@ export function* encodePage(page: ClientPage): Generator<Uint8Array<ArrayBuffer>
       count = 0;
     }
     fields.u8(Item.ENTRY);
-    writeEntry(fields, entry);
+    writeRecord(fields, entry);
     count++;
   }
   if (fields.size > 0) yield fields.bytes;
@@ -123,9 +123,9 @@ export function decodePage(payload: Uint8Array<ArrayBuffer>): ClientPage {
     const item = fields.u8();
     if (item === Item.SELF && self === undefined) {
       const isPseudo = fields.u8() !== 0;
-      self = { isPseudo, entry: readEntry(fields) };
+      self = { isPseudo, entry: readRecord(fields) };
     } else if (item === Item.ENTRY) {
-      entries.push(readEntry(fields));
+      entries.push(readRecord(fields));
     } else if (item === Item.FAILURE) {
       failures.push({ name: fields.name(NAME_SIZE_MAX), errno: readErrno(fields.u16()) });
     } else {
@@ -139,7 +139,7 @@ export function decodePage(payload: Uint8Array<ArrayBuffer>): ClientPage {
 }
 
 /** Writes one entry. */
-export function writeEntry(fields: FieldWriter, entry: ClientEntry): void {
+export function writeRecord(fields: FieldWriter, entry: ClientEntry): void {
   const start = fields.size;
   writeWhole(fields, entry);
   if (fields.size - start <= ENTRY_SIZE_MAX) return;
@@ -205,7 +205,7 @@ function writeWhole(fields: FieldWriter, entry: ClientEntry): void {
 }
 
 /** Reads one entry. @throws {FormatError} */
-export function readEntry(fields: FieldReader): ClientEntry {
+export function readRecord(fields: FieldReader): ClientEntry {
   const name = fields.name(NAME_SIZE_MAX);
   const mode = fields.u32();
   const uid = fields.u32();

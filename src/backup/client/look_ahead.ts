@@ -16,7 +16,7 @@ import { EXCLUDE_FILE_NAME, EXCLUDE_FILE_SIZE_MAX } from "#src/pxar/exclude/pxar
 import type { CheckedProvider } from "./checked_provider.ts";
 import type { ContentPart, ExpectedWalk, ListAnswer } from "./client_calls.ts";
 import { ContentStream, WINDOW_BYTES } from "./content_stream.ts";
-import { type Listing, PlannedDirectory, type Step } from "./planned_directory.ts";
+import { type ListedRecords, PlannedDirectory, type PlannedStep } from "./planned_directory.ts";
 import type { ClientEntry, ContentPiece } from "./provider.ts";
 
 /** Directories that are listed at a time. */
@@ -52,7 +52,7 @@ interface AskedFile {
 
 /** A file to ask for. */
 interface NextFile {
-  readonly step: Step;
+  readonly step: PlannedStep;
   readonly size: number;
   readonly directory: PlannedDirectory;
   readonly path: string;
@@ -86,7 +86,7 @@ export class LookAhead {
   }
 
   /** The listing of a directory, as soon as it is there. */
-  async listing(path: string): Promise<Listing> {
+  async listing(path: string): Promise<ListedRecords> {
     const known = this.#find(path);
     const directory = known !== undefined && !known.isTaken ? known : this.#beside(path);
     directory.demanded.resolve();

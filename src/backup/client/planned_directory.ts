@@ -9,6 +9,7 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName, encodeFileNameInto } from "#src/bytes/file_name.ts";
 import { FieldWriter } from "#src/bytes/fields.ts";
 import { sortNames } from "#src/pxar/builder/children.ts";
+import { childPath } from "#src/tree/paths.ts";
 import type { PathPattern } from "#src/pxar/exclude/pattern.ts";
 import { PatternList } from "#src/pxar/exclude/pattern_list.ts";
 import { EXCLUDE_FILE_NAME, parseExcludeFile } from "#src/pxar/exclude/pxarexclude_file.ts";
@@ -24,7 +25,7 @@ import {
 import type { ClientEntry, ClientPage, ContentPiece } from "./provider.ts";
 
 /** Something that the walk will come to. */
-export interface Step {
+export interface PlannedStep {
   readonly name: string;
   /** Its length in bytes; undefined for a directory. */
   readonly fileSize: number | undefined;
@@ -37,7 +38,7 @@ export interface Step {
 }
 
 /** What may become a step, when the patterns are known. */
-interface Candidate extends Step {
+interface Candidate extends PlannedStep {
   /** Where its record in the listing is. */
   readonly records: Uint8Array;
   readonly at: number;
@@ -45,7 +46,7 @@ interface Candidate extends Step {
 }
 
 /** What the walk gets of a listing. */
-export interface Listing extends ListAnswer {
+export interface ListedRecords extends ListAnswer {
   readonly records: readonly Uint8Array[];
 }
 
@@ -67,10 +68,10 @@ export class PlannedDirectory {
   heldBytes = 0;
   #candidates: Candidate[] = [];
   /** What comes in it, sorted; undefined until it was listed. */
-  steps: readonly Step[] | undefined;
+  steps: readonly PlannedStep[] | undefined;
   /** Settled when it is listed, or cannot be. */
   readonly listed = Promise.withResolvers<void>();
-  #listing: Listing | undefined;
+  #listing: ListedRecords | undefined;
   /** Settled when the walk waits for the listing, or never will. */
   readonly demanded = Promise.withResolvers<void>();
   /** Whether the walk has the listing. */
@@ -79,7 +80,7 @@ export class PlannedDirectory {
   nextToList = 0;
   /** First step behind the files that were asked for. */
   nextToRead = 0;
-  /** Step of the last file that the walk has taken. */
+  /** PlannedStep of the last file that the walk has taken. */
   nextToTake = 0;
   /** Directories in it that were asked for, by their steps. */
   readonly children = new Map<number, PlannedDirectory>();
@@ -168,7 +169,7 @@ export class PlannedDirectory {
       !this.#isExcluded(name, fileSize === undefined, prefixSize)
     );
     this.#candidates = [];
-    this.steps = sortNames(wanted).map((candidate): Step => {
+    this.steps = sortNames(wanted).map((candidate): PlannedStep => {
       const { name, fileSize, device, records, at, entry } = candidate;
       const isRead = candidate.isRead && (entry === undefined || isFirstName(entry));
       if (isRead) records[at] = ListRecord.READ;
@@ -180,7 +181,7 @@ export class PlannedDirectory {
   }
 
   /** Hands the listing to the walk, once. */
-  take(): Listing | undefined {
+  take(): ListedRecords | undefined {
     const listing = this.#listing;
     this.#listing = undefined;
     this.isTaken = true;
@@ -233,7 +234,7 @@ export class PlannedDirectory {
     return this.path.slice(root === "/" ? (this.path === "/" ? 1 : 0) : root.length);
   }
 
-  #stepOf({ name, metadata, ...entry }: ClientEntry): Step | undefined {
+  #stepOf({ name, metadata, ...entry }: ClientEntry): PlannedStep | undefined {
     const { device, sizeBytes, openErrno, ctimeSeconds } = entry;
     const type = entryType(metadata.mode);
     if (openErrno !== undefined) return undefined;
@@ -278,9 +279,4 @@ function joined(pieces: readonly ContentPiece[]): Uint8Array {
 
 function sizeOf(piece: ContentPiece): number {
   return piece instanceof Uint8Array ? piece.length : piece.holeBytes;
-}
-
-/** The path of a name in a directory. */
-export function childPath(path: string, name: string): string {
-  return `${path === "/" ? "" : path}/${name}`;
 }

@@ -23,7 +23,7 @@ import {
 } from "./client_calls.ts";
 import { encodeEntry } from "./entry_record.ts";
 import { LookAhead } from "./look_ahead.ts";
-import type { Listing } from "./planned_directory.ts";
+import type { ListedRecords } from "./planned_directory.ts";
 import type { ClientCapabilities, ClientProvider } from "./provider.ts";
 
 /** How a client is read. */
@@ -119,7 +119,7 @@ export class RemoteReader {
 
 /** Hands records over in parts that the room holds; no record is cut. */
 async function sendListing(
-  { records, ...answer }: Listing,
+  { records, ...answer }: ListedRecords,
   mail: MailRequest,
 ): Promise<MailAnswer> {
   for (const record of records) {

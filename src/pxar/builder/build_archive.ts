@@ -16,7 +16,7 @@ import type { EntryOffset, EntryWriter, StartArchive } from "../new_entry.ts";
 import { hostSource } from "./host_source.ts";
 import type { BuildOptions } from "./options.ts";
 import { type BuildReport, BuildReportBuilder } from "./report.ts";
-import type { SourceOptions } from "./source.ts";
+import type { BuildSourceOptions } from "./source.ts";
 import { reportUnmatchable } from "./unmatchable.ts";
 
 /** Where an archive goes. */
@@ -112,7 +112,7 @@ export function buildInto(
   return report;
 }
 
-function sourceOptions(options: BuildOptions): SourceOptions {
+function sourceOptions(options: BuildOptions): BuildSourceOptions {
   return {
     readsSinceSeconds: options.readsSinceSeconds,
     xattrs: options.xattrs ?? true,

@@ -183,7 +183,8 @@ function withoutTwins<Item extends Named>(sorted: Item[]): Item[] {
 }
 
 /**
- * Sorts by the bytes of the names, each of which is there once then. Their strings have the same order unless there are characters of
+ * Sorts by the bytes of the names, each of which is there once then. Their strings have the same
+ * order unless there are characters of
  * two code units, or escaped bytes.
  */
 export function sortNames<Item extends Named>(names: Item[]): Item[] {

@@ -19,11 +19,11 @@ export { EntryType } from "#src/bytes/file_type.ts";
 export { SourceEntry } from "./source_entry.ts";
 export {
   type BuildSource,
+  type BuildSourceOptions,
   type DataExtent,
   type MakeBuildSource,
   type MetadataOptions,
   type SourceDirectory,
   type SourceFile,
-  type SourceOptions,
   statMetadata,
 } from "./source.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MakeBuildSource, MetadataOptions, SourceOptions } from "./source.ts";
+import type { BuildSourceOptions, MakeBuildSource, MetadataOptions } from "./source.ts";
 import type { EntryKind } from "../report_counter.ts";
 import type { BuildProblem } from "./report.ts";
 
@@ -40,8 +40,8 @@ export interface BuildOptions extends Partial<MetadataOptions> {
   readonly isStrict?: boolean;
   /** How files are reached. Default: by system calls where FFI is allowed, else by the runtime. */
   readonly makeSource?: MakeBuildSource;
-  /** See {@link SourceOptions.readsSinceSeconds}. */
-  readonly readsSinceSeconds?: SourceOptions["readsSinceSeconds"];
+  /** See {@link BuildSourceOptions.readsSinceSeconds}. */
+  readonly readsSinceSeconds?: BuildSourceOptions["readsSinceSeconds"];
   /** Called for every entry, before its content is read. */
   readonly onEntry?: ((path: string, kind: EntryKind) => void) | undefined;
   /** Called after every entry, and now and then in long files. */

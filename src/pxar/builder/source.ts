@@ -109,7 +109,7 @@ export interface MetadataOptions {
 }
 
 /** What a source is made for. */
-export interface SourceOptions extends MetadataOptions {
+export interface BuildSourceOptions extends MetadataOptions {
   /**
    * Contents of files that were not changed since, in seconds since 1970, will probably not be
    * read, with `never` none; for sources that read ahead. Undefined: all will be.
@@ -119,7 +119,7 @@ export interface SourceOptions extends MetadataOptions {
 
 /** Makes a source that reports attributes it could not read. */
 export type MakeBuildSource = (
-  options: SourceOptions,
+  options: BuildSourceOptions,
   report: BuildReportBuilder,
 ) => BuildSource;
 

@@ -6,7 +6,7 @@
  */
 
 import type { PlannedArchive } from "#src/backup/backup_options.ts";
-import type { WalkOptions } from "#src/backup/client/client_source.ts";
+import type { ClientWalk } from "#src/backup/client/client_source.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { StoreAddress } from "#src/pbs/store_address.ts";
 import type {
@@ -15,7 +15,7 @@ import type {
   BackupWarning,
   FinishedBackup,
   NewBackup,
-} from "./backup.ts";
+} from "../datastore/backup.ts";
 
 /** Role of a thread that backs up a client. */
 export const PULL_ROLE = "pull";
@@ -25,7 +25,7 @@ export interface PullThreadStart {
   readonly store: StoreAddress;
   /** Specifications without a source. */
   readonly request: NewBackup;
-  readonly walk: WalkOptions;
+  readonly walk: ClientWalk;
   readonly keys: PullKeys;
   readonly isDryRun: boolean;
   /** Memory of the mailbox with the client behind it. */

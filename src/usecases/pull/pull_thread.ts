@@ -18,8 +18,8 @@ import {
   interrupted,
   makeBackup,
   runBackupPlan,
-} from "./backup.ts";
-import type { FromPullThread, PullThreadStart } from "./pull_messages.ts";
+} from "../datastore/backup.ts";
+import type { FromPullThread, PullThreadStart } from "./messages.ts";
 
 /** Progress is told no more often than somebody can see it. */
 const PROGRESS_MS = 100;

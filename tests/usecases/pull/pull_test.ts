@@ -6,7 +6,7 @@ import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { Datastore } from "#src/pbs/datastore.ts";
 import { ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { type BackupCrypt, type NewBackup, runBackup } from "#src/usecases/datastore/backup.ts";
-import { runPull } from "#src/usecases/datastore/pull.ts";
+import { runPull } from "#src/usecases/pull/run_pull.ts";
 import { makeEverythingTree } from "#tests/support/everything_tree.ts";
 import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -59,11 +59,8 @@ Deno.test("A client is backed up as the same tree here, in all modes and crypt m
     for (const mode of ["legacy", "data", "metadata", "metadata"] as const) {
       const here = `${keys.mode}-here`;
       const pulled = `${keys.mode}-pulled`;
-      using store = Object.assign(Datastore.open(path, { access: "write" }), {
-        [Symbol.dispose]() {
-          this.close();
-        },
-      });
+      using stack = new DisposableStack();
+      const store = stack.adopt(Datastore.open(path, { access: "write" }), (it) => it.close());
       const local = runBackup(store, newBackup(tree, mode, here), keys, callbacks);
       const remote = await runPull(
         () => new LocalClient(new HostAccessor()),

@@ -20,8 +20,8 @@ import {
   type FinishedBackup,
   interrupted,
   type NewBackup,
-} from "./backup.ts";
-import { type FromPullThread, PULL_ROLE, type PullThreadStart } from "./pull_messages.ts";
+} from "../datastore/backup.ts";
+import { type FromPullThread, PULL_ROLE, type PullThreadStart } from "./messages.ts";
 
 /** How long a client may be silent unless told. */
 export const SILENCE_MAX_MS = 300_000;
