@@ -18,7 +18,7 @@ import type { Connection } from "#src/net/connection.ts";
 import { METADATA_FIELDS } from "#src/tree/metadata.ts";
 import { AnswerStream, CREDIT_AT_FIRST } from "./answer_stream.ts";
 import { DataUnpacker } from "./data_packing.ts";
-import { decodeEntry, decodePage } from "./entry_record.ts";
+import { decodeEntry, decodePage } from "#src/backup/client/entry_record.ts";
 import {
   encodeFrame,
   FLAG_ZSTD,

@@ -6,7 +6,7 @@
 
 import type { FileSystemAccessor } from "#src/backup/client/file_system_accessor.ts";
 import type { DataPacker } from "./data_packing.ts";
-import { encodeEntry, encodePage } from "./entry_record.ts";
+import { encodeEntry, encodePage } from "#src/backup/client/entry_record.ts";
 import { frameCost, FrameKind } from "./format/frame.ts";
 import { type AgentRequest, encodeHole } from "./format/request.ts";
 

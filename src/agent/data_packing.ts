@@ -8,7 +8,7 @@ import { hostCodecs } from "#src/codecs/codecs.ts";
 import { FormatError } from "#src/errors.ts";
 import type { NativeBuffer } from "#src/bytes/native_buffer.ts";
 import type { Codecs } from "#src/codecs/decompressor.ts";
-import { FieldReader } from "./format/fields.ts";
+import { FieldReader } from "#src/bytes/fields.ts";
 import { FLAG_ZSTD } from "./format/frame.ts";
 
 /** Bytes that are packed together, and so of what is unpacked. */

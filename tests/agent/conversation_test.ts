@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { AgentClient } from "#src/agent/agent_client.ts";
 import { ConfinedFiles } from "#src/agent/confined_files.ts";
-import { encodeEntry } from "#src/agent/entry_record.ts";
+import { encodeEntry } from "#src/backup/client/entry_record.ts";
 import { encodeFrame, FrameKind } from "#src/agent/format/frame.ts";
 import { encodeHello } from "#src/agent/format/hello.ts";
 import { encodeRequest } from "#src/agent/format/request.ts";

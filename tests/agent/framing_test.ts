@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { decodeEntry, decodePage, encodeEntry, encodePage } from "#src/agent/entry_record.ts";
+import {
+  decodeEntry,
+  decodePage,
+  encodeEntry,
+  encodePage,
+} from "#src/backup/client/entry_record.ts";
 import { encodeFrame, type Frame, FrameKind, FrameSplitter } from "#src/agent/format/frame.ts";
 import {
   commonVersion,

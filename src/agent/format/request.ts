@@ -7,7 +7,7 @@
  */
 
 import { FormatError } from "#src/errors.ts";
-import { FieldReader, FieldWriter } from "./fields.ts";
+import { FieldReader, FieldWriter } from "#src/bytes/fields.ts";
 import { type Frame, FrameKind, unexpectedFrame } from "./frame.ts";
 
 /** What is asked; `credit` is what the answer may cost before more is given. */

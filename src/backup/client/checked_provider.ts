@@ -80,18 +80,20 @@ export class CheckedProvider {
     const { signal } = this.#abort;
     const said = this.#provider.capabilities?.(signal);
     if (said === undefined) return undefined;
-    const capabilities = await this.#await(said);
-    const { mtimePrecisionNs, uid = 0, gid = 0 } = capabilities;
-    checkNumber(mtimePrecisionNs, "precision of times", 1e12);
-    checkNumber(uid, "owner", ID_MAX);
-    checkNumber(gid, "group", ID_MAX);
+    const capabilities = await this.#await(() => said);
+    sensible(() => {
+      const { mtimePrecisionNs, uid = 0, gid = 0 } = capabilities;
+      checkNumber(mtimePrecisionNs, "precision of times", 1e12);
+      checkNumber(uid, "owner", ID_MAX);
+      checkNumber(gid, "group", ID_MAX);
+    });
     return capabilities;
   }
 
   /** See {@link ClientProvider.stat}. */
   async stat(path: string): Promise<ClientEntry> {
-    const entry = await this.#await(this.#provider.stat(path, this.#abort.signal));
-    checkEntry(entry);
+    const entry = await this.#await(() => this.#provider.stat(path, this.#abort.signal));
+    sensible(() => checkEntry(entry));
     return entry;
   }
 
@@ -100,9 +102,7 @@ export class CheckedProvider {
     let count = 0;
     let emptyCount = 0;
     for await (const page of this.#items(this.#provider.readDirectory(path, this.#abort.signal))) {
-      const { entries, failures, self } = page;
-      const pageCount = entries.length + failures.length;
-      if (pageCount > PAGE_ENTRIES_MAX) throw lie(`lists ${pageCount} entries at a time`);
+      const pageCount = sensible(() => checkPage(page));
       if (pageCount === 0 && ++emptyCount > EMPTY_COUNT_MAX) throw lie("lists nothing for ever");
       count += pageCount;
       if (count > this.#entriesMax) {
@@ -111,20 +111,6 @@ export class CheckedProvider {
           { hint: "Allow more", option: "entriesMax" },
         );
       }
-      if (self !== undefined) {
-        checkEntry(self.entry);
-        if (entryType(self.entry.metadata.mode) !== EntryType.DIRECTORY) {
-          throw lie("lists what is no directory");
-        }
-      }
-      for (const entry of entries) {
-        checkName(entry.name);
-        checkEntry(entry);
-      }
-      for (const { name, errno } of failures) {
-        checkName(name);
-        checkErrno(errno);
-      }
       yield page;
     }
   }
@@ -132,14 +118,14 @@ export class CheckedProvider {
   /** See {@link ClientProvider.readFile}; reads to the end. */
   async readFile(path: string, offsetBytes: number): Promise<CheckedFile> {
     const range = { offsetBytes, lengthBytes: "all" } as const;
-    const { entry, content } = await this.#await(
-      this.#provider.readFile(path, range, this.#abort.signal),
-    );
-    if (entry !== undefined) {
+    const file = await this.#await(() => this.#provider.readFile(path, range, this.#abort.signal));
+    return sensible(() => {
+      const { entry, content } = file;
+      if (entry === undefined) return { entry, content: this.#pieces(content) };
       checkEntry(entry);
       if (entryType(entry.metadata.mode) !== EntryType.FILE) throw lie("opens what is no file");
-    }
-    return { entry, content: this.#pieces(content) };
+      return { entry, content: this.#pieces(content) };
+    });
   }
 
   /** Ends the connection, and with an error all that waits for an answer. */
@@ -152,9 +138,7 @@ export class CheckedProvider {
   async *#pieces(content: AsyncIterable<ContentPiece>): AsyncGenerator<ContentPiece> {
     let emptyCount = 0;
     for await (const piece of this.#items(content)) {
-      const isHole = !(piece instanceof Uint8Array);
-      const size = isHole ? piece.holeBytes : piece.length;
-      checkNumber(size, "size of a piece", isHole ? CONTENT_SIZE_PLAUSIBLE_MAX : PIECE_SIZE_MAX);
+      const size = sensible(() => checkPiece(piece));
       if (size > 0) yield piece;
       else if (++emptyCount > EMPTY_COUNT_MAX) throw lie("sends nothing for ever");
     }
@@ -162,11 +146,11 @@ export class CheckedProvider {
 
   /** The items one by one; the client's iteration is ended with this one. */
   async *#items<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item> {
-    const iterator = items[Symbol.asyncIterator]();
+    const iterator = sensible(() => items[Symbol.asyncIterator]());
     let isOver = false;
     try {
       while (true) {
-        const { done, value } = await this.#await(iterator.next());
+        const { done, value } = await this.#await(() => iterator.next());
         if (done === true) {
           isOver = true;
           return;
@@ -183,19 +167,16 @@ export class CheckedProvider {
   }
 
   /** Waits for an answer. @throws {Error} what the client throws, or that it is silent */
-  #await<Result>(answer: Promise<Result>): Promise<Result> {
+  #await<Result>(ask: () => Promise<Result>): Promise<Result> {
     const { signal } = this.#abort;
-    if (signal.aborted) {
-      answer.catch(() => {});
-      return Promise.reject(signal.reason);
-    }
+    if (signal.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     this.#waiting.add(reject);
     const settle = () => {
       this.#waiting.delete(reject);
       this.#hasHeard = true;
     };
-    answer.then(
+    Promise.try(ask).then(
       (result) => {
         settle();
         resolve(result);
@@ -241,6 +222,45 @@ function failureOf(error: unknown): Error {
 
 function lie(what: string): ProtocolError {
   return new ProtocolError(`Cannot trust the client: it ${what}`, { code: "bad-client" });
+}
+
+/** What `check` gives; what it stumbles over, as what is not there, is no answer. */
+function sensible<Result>(check: () => Result): Result {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw lie("makes no sense");
+    throw error;
+  }
+}
+
+/** @returns how many entries there are */
+function checkPage({ entries, failures, self }: ClientPage): number {
+  const count = entries.length + failures.length;
+  checkNumber(count, "number of entries", PAGE_ENTRIES_MAX);
+  if (self !== undefined) {
+    checkEntry(self.entry);
+    if (entryType(self.entry.metadata.mode) !== EntryType.DIRECTORY) {
+      throw lie("lists what is no directory");
+    }
+  }
+  for (const entry of entries) {
+    checkName(entry.name);
+    checkEntry(entry);
+  }
+  for (const { name, errno } of failures) {
+    checkName(name);
+    checkErrno(errno);
+  }
+  return count;
+}
+
+/** @returns its size in bytes */
+function checkPiece(piece: ContentPiece): number {
+  const isHole = !(piece instanceof Uint8Array);
+  const size = isHole ? piece.holeBytes : piece.length;
+  checkNumber(size, "size of a piece", isHole ? CONTENT_SIZE_PLAUSIBLE_MAX : PIECE_SIZE_MAX);
+  return size;
 }
 
 function checkNumber(value: number, what: string, max = Number.MAX_SAFE_INTEGER, min = 0): void {

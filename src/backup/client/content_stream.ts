@@ -42,6 +42,11 @@ export class ContentStream {
     return this.isOver && this.errno === undefined && this.#failure === undefined;
   }
 
+  /** Whether all was taken that came before the end, or before what is wrong with the file. */
+  get isTaken(): boolean {
+    return this.isOver && this.#pieces.length === 0 && this.#failure === undefined;
+  }
+
   /** Waits until something can be taken. @throws {Error} what ends the backup */
   async ready(): Promise<void> {
     while (this.#pieces.length === 0 && !this.isOver) await this.#arrival.promise;

@@ -219,7 +219,7 @@ export function readRecord(fields: FieldReader): ClientEntry {
   const seconds = fields.i64();
   const nanoseconds = fields.u32();
   if (nanoseconds > NANOSECONDS_MAX) {
-    throw new FormatError(`${nanoseconds} are no nanoseconds of a second`);
+    throw new FormatError(`${nanoseconds} nanoseconds are more than a second has`);
   }
   const parts = fields.u8();
   const has = (part: number) => (parts & part) !== 0;
@@ -293,5 +293,5 @@ function readList<Kind>(count: number, countMax: number, read: () => Kind): Kind
 
 function readErrno(errno: number): number {
   if (errno >= 1 && errno <= ERRNO_MAX) return errno;
-  throw new FormatError(`${errno} is no error number`);
+  throw new FormatError(`${errno} is not an error number`);
 }

@@ -297,7 +297,7 @@ export class LookAhead {
   #take(stream: ContentStream, offset: number, sizeMax: number): ContentPart {
     const { path, entry } = stream;
     const pieces = stream.take(sizeMax);
-    const isEnd = stream.isOver && stream.heldBytes === 0;
+    const isEnd = stream.isTaken;
     const errno = isEnd ? stream.errno : undefined;
     if (isEnd) this.#drop(path);
     return { path, offset, entry, pieces, errno, isEnd: isEnd && errno === undefined };

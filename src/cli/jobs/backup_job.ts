@@ -31,16 +31,16 @@ const ADVICE: Readonly<Record<BackupWarning, string>> = {
  * @throws {StateError} `partial` when entries are missing; the snapshot is there
  * @throws what `run` throws
  */
-export function reportBackup(
+export async function reportBackup(
   isVerbose: boolean,
   terminal: Terminal,
   output: Output,
-  run: (callbacks: BackupCallbacks) => FinishedBackup,
-): void {
+  run: (callbacks: BackupCallbacks) => FinishedBackup | Promise<FinishedBackup>,
+): Promise<void> {
   using line = new ProgressLine(terminal, output);
   const problems = new ProblemOutput(terminal, output.isJson ? "json" : "text", line);
   const startMs = performance.now();
-  const finished = run({
+  const finished = await run({
     onArchive: ({ spec: { name, path }, files }) =>
       output.event({ type: "archive", name, source: path, files }),
     onEntry: (path) => {

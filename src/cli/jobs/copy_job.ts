@@ -31,9 +31,9 @@ export async function runSnapshotCopy(
   const keys = await loadBackupKeys(keyPlan(options, context), context, output);
   const { repository } = target;
   const place = { ...options, repository: formatRepository(repository) };
-  await withStore(place, context, "write", (store) => {
+  await withStore(place, context, "write", async (store) => {
     const isVerbose = options.verbose === true;
-    reportBackup(
+    await reportBackup(
       isVerbose,
       context.terminal,
       output,

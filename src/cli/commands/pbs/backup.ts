@@ -91,15 +91,15 @@ export const backupCommand: CommandModule<BackupOptions> = {
     const report = (run: (callbacks: BackupCallbacks) => FinishedBackup) =>
       reportBackup(request.isVerbose, context.terminal, output, run);
     if (request.isDryRun) {
-      await withStore(options, context, "read", (store) => {
-        report((callbacks) => runBackupPlan(store, request, plan.mode, callbacks));
+      await withStore(options, context, "read", async (store) => {
+        await report((callbacks) => runBackupPlan(store, request, plan.mode, callbacks));
       });
       return 0;
     }
     const { loadBackupKeys } = await import("../../keys/crypt.ts");
     const keys = await loadBackupKeys(plan, context, output);
-    await withStore(options, context, "write", (store) => {
-      report((callbacks) => runBackup(store, request, keys, callbacks));
+    await withStore(options, context, "write", async (store) => {
+      await report((callbacks) => runBackup(store, request, keys, callbacks));
     });
     return 0;
   },
@@ -109,7 +109,11 @@ export const backupCommand: CommandModule<BackupOptions> = {
  * A time of the future is taken, as by servers, but then it stands in the way of all that comes
  * before that day.
  */
-function warnOfFuture({ group, time }: NewBackup, options: StoreOptions, output: Output): void {
+export function warnOfFuture(
+  { group, time }: NewBackup,
+  options: StoreOptions,
+  output: Output,
+): void {
   const now = currentSeconds();
   if (time === undefined || !isAheadOf(time, now)) return;
   const name = formatSnapshot({ group, time });
