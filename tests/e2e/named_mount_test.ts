@@ -52,11 +52,20 @@ Deno.test("mount SOURCE MOUNTPOINT shows any source read-only", async (t) => {
     tree,
     `dir:${store.path}#host/x/latest/root.pxar`,
   ];
+  const apart = place.home.join("apart");
+  const split = place.home.join("x.mpxar");
+  await pbkfs(["pxar", "create", split, tree, "--payload-output", apart]);
   for (const source of sources) {
     await t.step(source, async () => {
       assert.equal(await shown(place, [source, place.root]), READ_ONLY);
     });
   }
+  await t.step("the payload of an archive that lies apart, remembered by a diff", async () => {
+    const diff = ["--diff-dir", place.home.join("diff")];
+    for (const source of [[`${split}#${apart}`], []]) {
+      assert.match(await shown(place, [...source, place.root, ...diff]), /^inside\n/);
+    }
+  });
 });
 
 Deno.test("mount asks for what an encrypted snapshot on a server needs, and hands it to the worker", async () => {
