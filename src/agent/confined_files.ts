@@ -3,9 +3,8 @@
  *
  * By system calls, no path leads out of a root: not by `..`, not by a symbolic link, whatever
  * others change meanwhile (`openat2(2)`; a kernel before Linux 5.6 is asked name by name). By the
- * runtime's calls, a path that has led through a link before it is opened is refused; whoever
- * may write below the root could swap one in between, and there the runtime's own permission to
- * read is what confines this process.
+ * runtime's calls, a path that leads through a link is refused before it is opened; whoever may
+ * write below a root could swap one in between.
  *
  * @module
  */

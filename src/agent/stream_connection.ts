@@ -115,6 +115,15 @@ export class StreamConnection implements Connection {
   }
 }
 
+/** Standard input and output of this process, which nothing else may use then. */
+export function standardStreams(peer: string): Connection {
+  return new StreamConnection({
+    peer,
+    incoming: Deno.stdin.readable,
+    outgoing: Deno.stdout.writable,
+  });
+}
+
 /** One write for all: each costs a call of the system. */
 function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   if (parts.length === 1) return parts[0]!;

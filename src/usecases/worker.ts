@@ -1,7 +1,7 @@
 /**
  * The module that every thread of the program starts from: it serves a mount, handles chunks of a
- * backup, verifies chunks, loads those that will be wanted next, writes files of a restore, or
- * backs up another host.
+ * backup, verifies chunks, loads those that will be wanted next, writes files of a restore,
+ * backs up another host, or serves files to who backs them up.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { endNativeCodecs } from "#src/codecs/codecs.ts";
 import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
 import { serveThread } from "#src/threads/thread.ts";
 import { PULL_ROLE, type PullThreadStart } from "./pull/messages.ts";
+import { AGENT_ROLE } from "./agent/agent_role.ts";
 import { PAGE_CHECK_ROLE } from "./drill/page_check_role.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
@@ -39,7 +40,14 @@ async function checkPages(start: unknown): Promise<void> {
   await servePageChecks(start);
 }
 
+/** Files of this host, for its backups. */
+async function serveFiles(start: unknown): Promise<void> {
+  const { runAgentThread } = await import("./agent/agent_thread.ts");
+  await runAgentThread(start);
+}
+
 const ROLES = {
+  [AGENT_ROLE]: serveFiles,
   [MOUNT_ROLE]: serveMount,
   [PULL_ROLE]: pullClient,
   [RESTORE_ROLE]: restoreFiles,

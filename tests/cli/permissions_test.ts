@@ -35,7 +35,7 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
     args: ["/nonexistent", "pbs://me@pbs@backup.example/main#host/x/latest/x"],
   },
   "`--no-xattrs` is not given": { args: ["--stdio"] },
-  "`--no-xattrs` is given": { args: ["--no-xattrs"] },
+  "`--no-xattrs` or `--identity` is given": { args: ["--no-xattrs"] },
   "`--listen` is given": { args: ["--listen", "127.0.0.1:1"], also: ["ffi"] },
   "`--allow-hooks` is given": { args: ["--allow-hooks"], also: ["ffi"] },
   "the target is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { hostFiles } from "#src/io/files/files.ts";
+import { plainFiles } from "#src/io/files/plain_files.ts";
 import {
   type CertificateAndKey,
   fingerprintOfPem,
@@ -34,12 +34,13 @@ export async function createIdentity(path: string, name: string): Promise<string
 }
 
 /**
- * Reads such a file, or any PEM file with a certificate and then its key.
+ * Reads such a file, or any PEM file with a certificate and then its key; by the runtime's own
+ * calls.
  *
  * @throws {OsError} when it cannot be read
  */
 export function readIdentity(path: string): CertificateAndKey {
-  const text = new TextDecoder().decode(hostFiles.read(path, FILE_SIZE_MAX));
+  const text = new TextDecoder().decode(plainFiles.read(path, FILE_SIZE_MAX));
   const end = text.search(/-----BEGIN [A-Z ]*PRIVATE KEY-----/u);
   return { certificate: text.slice(0, end < 0 ? undefined : end), key: text.slice(end) };
 }

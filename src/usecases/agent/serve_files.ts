@@ -1,5 +1,6 @@
 /**
- * Serves files of this host to those who back them up: over streams, or to whom connects.
+ * Serves files of this host to those who back them up: over standard input and output, or
+ * to whom connects.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { encodeFrame, FrameKind } from "#src/agent/format/frame.ts";
 import { encodeFailure } from "#src/agent/format/request.ts";
 import { runShellCommand } from "#src/agent/run_command.ts";
 import { serveConnection } from "#src/agent/serve_connection.ts";
-import { StreamConnection } from "#src/agent/stream_connection.ts";
+import { standardStreams } from "#src/agent/stream_connection.ts";
 import { toRecord, UsageError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
 import { type CertificateAndKey, fingerprintOfPem } from "#src/net/tls/certificate.ts";
@@ -55,16 +56,12 @@ export interface StartedClient {
 const CONNECTIONS_MAX = 64;
 
 /**
- * Serves over two streams, such as standard input and output, until these end.
+ * Serves over standard input and output until these end.
  *
  * @throws {ProtocolError | FormatError | LimitError} when what comes is no request
  */
-export async function serveStreams(
-  incoming: ReadableStream<Uint8Array<ArrayBuffer>>,
-  outgoing: WritableStream<Uint8Array<ArrayBuffer>>,
-  served: ServedFiles,
-): Promise<void> {
-  await serve(new StreamConnection({ peer: "who asks", incoming, outgoing }), served);
+export async function serveStandardStreams(served: ServedFiles): Promise<void> {
+  await serve(standardStreams("who asks"), served);
 }
 
 /**

@@ -25,7 +25,11 @@ interface AgentOptions {
 export const agentCommand: CommandModule<AgentOptions> = {
   uses: [
     { use: "ffi", when: "`--no-xattrs` is not given", holds: ({ xattrs }) => xattrs !== false },
-    { use: "read", when: "`--no-xattrs` is given", holds: ({ xattrs }) => xattrs === false },
+    {
+      use: "read",
+      when: "`--no-xattrs` or `--identity` is given",
+      holds: ({ xattrs, identity }) => xattrs === false || identity !== undefined,
+    },
     { use: "net", when: "`--listen` is given", holds: ({ listen }) => listen !== undefined },
     {
       use: "run",
@@ -72,9 +76,16 @@ export const agentCommand: CommandModule<AgentOptions> = {
   async run(options, { terminal }) {
     const { listen, root: roots = [], peer: peers = [], xattrs, allowHooks } = options;
     required(roots[0], "--root", "Name the directories that are served");
-    const { listenForBackups, serveStreams } = await import(
-      "#src/usecases/agent/serve_files.ts"
-    );
+    // Without the C library, the runtime's permission to read is narrowed to the roots.
+    const { serveOnStreams, listenOnNetwork } = xattrs
+      ? await import("#src/usecases/agent/serve_files.ts").then((module) => ({
+        serveOnStreams: module.serveStandardStreams,
+        listenOnNetwork: module.listenForBackups,
+      }))
+      : await import("#src/usecases/agent/agent_thread.ts").then((module) => ({
+        serveOnStreams: module.serveStandardStreamsConfined,
+        listenOnNetwork: module.listenForBackupsConfined,
+      }));
     const served = { roots, xattrs, allowsHooks: allowHooks };
     if (listen === undefined) {
       if (options.stdio !== true) {
@@ -86,7 +97,7 @@ export const agentCommand: CommandModule<AgentOptions> = {
           hint: "A host that backs this one up starts this",
         });
       }
-      await serveStreams(Deno.stdin.readable, Deno.stdout.writable, served);
+      await serveOnStreams(served);
       return 0;
     }
     const { parseListenAddress } = await import("#src/usecases/server/server_settings.ts");
@@ -95,7 +106,7 @@ export const agentCommand: CommandModule<AgentOptions> = {
     const end = new AbortController();
     Deno.addSignalListener("SIGTERM", () => end.abort());
     Deno.addSignalListener("SIGINT", () => end.abort());
-    await listenForBackups({
+    await listenOnNetwork({
       ...served,
       listen: parseListenAddress(listen, "--listen"),
       certificate: readIdentity(path),
