@@ -7,6 +7,7 @@
  */
 
 import type { BuildKind } from "../../src/cli/build_kind.ts";
+import { countDisposals, keepDisposals } from "./kept_disposals.ts";
 import { makeBuiltinsLazy } from "./lazy_builtins.ts";
 import { linkProgram, type SplitBundle } from "./linked_program.ts";
 import { runDeno } from "./run_deno.ts";
@@ -73,15 +74,22 @@ class Stage {
 async function splitBundle(stage: Stage, module: string, output: string): Promise<SplitBundle> {
   const [plain, small] = [`${output}/plain`, `${output}/small`];
   await stage.bundle("--code-splitting", "--outdir", plain, module);
+  let disposalCount = 0;
   for (const { name } of Deno.readDirSync(stage.path(plain))) {
     const text = await Deno.readTextFile(stage.path(`${plain}/${name}`));
-    await stage.write(`${plain}/${name}`, makeBuiltinsLazy(text));
+    disposalCount += countDisposals(text);
+    await stage.write(`${plain}/${name}`, keepDisposals(makeBuiltinsLazy(text)));
   }
   const entry = `${plain}/${scriptOf(module)}`;
   await stage.bundle("--code-splitting", "--minify", "--outdir", small, entry);
   const names = [...Deno.readDirSync(stage.path(small))].map(({ name }) => name).sort();
   const textOf = (name: string) => Deno.readTextFileSync(stage.path(`${small}/${name}`));
-  return new Map(names.map((name) => [`./${name}`, textOf(name)]));
+  const bundle = new Map(names.map((name) => [`./${name}`, textOf(name)]));
+  const keptCount = [...bundle.values()].reduce((sum, text) => sum + countDisposals(text), 0);
+  if (keptCount !== disposalCount) {
+    throw new Error(`The minifier has kept ${keptCount} of ${disposalCount} \`using\``);
+  }
+  return bundle;
 }
 
 /** Name of the bundle of a module. */
