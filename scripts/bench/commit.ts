@@ -8,14 +8,31 @@
 import { runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { elapsedSeconds, median } from "./host.ts";
 import { Report } from "./report.ts";
+import { addTimes, Times } from "./times.ts";
 
 const BLOCK_SIZE = 8192;
 const FILE_MIB = 64;
 const SIZE_MIB = 512;
 const ROUNDS = 3;
 const TIMEOUT_MS = 600_000;
+
+/** What is changed, and how it is kept until the commit. */
+interface Course {
+  readonly name: string;
+  readonly isTogether: boolean;
+  /** Of chunks on average, in KiB. */
+  readonly chunkSize: string;
+  /** MiB of files that the mount copies whole: what has changed in these is not known. */
+  readonly wholeCopies: string;
+}
+
+const COURSES: readonly Course[] = [
+  { name: "together", isTogether: true, chunkSize: "4096", wholeCopies: "0" },
+  { name: "together, copied whole", isTogether: true, chunkSize: "4096", wholeCopies: "65536" },
+  { name: "from everywhere", isTogether: false, chunkSize: "4096", wholeCopies: "0" },
+  { name: "from everywhere, 64 KiB", isTogether: false, chunkSize: "64", wholeCopies: "0" },
+];
 
 /** Measures and prints. @param checkout path of the sources, with a slash at its end */
 export async function benchmarkCommit(checkout: string, args: readonly string[]): Promise<void> {
@@ -32,26 +49,23 @@ export async function benchmarkCommit(checkout: string, args: readonly string[])
     await Deno.writeFile(`${tree}/${file}`, pages(random, FILE_MIB << 20));
   }
   const report = new Report(["commit", "first backup"]);
-  for (const spread of ["together", "from everywhere"] as const) {
-    const times = { first: [] as number[], commit: [] as number[] };
+  for (const { name, isTogether, chunkSize, wholeCopies } of COURSES) {
+    const times = { measured: new Times(), yardstick: new Times() };
+    const chunks = ["--chunk-size", chunkSize];
     for (let round = 0; round < ROUNDS; round++) {
       await runCommand(["rm", "-rf", store, place.join("diff")], { timeoutMs: TIMEOUT_MS });
       await pbkfs("pbs", "datastore", "create", store);
       const target = `${store}#host/bench`;
-      times.first.push(await elapsedSeconds(() => pbkfs("copy", tree, target)));
+      await times.yardstick.measure(async () => void await pbkfs("copy", tree, target, ...chunks));
       const source = `${target}/latest/root.pxar`;
-      await pbkfs("mount", source, mounted, "--diff-dir", place.join("diff"), "--wait");
-      change(mounted, random, files, spread === "together");
+      const diff = ["--diff-dir", place.join("diff"), "--whole-copies", wholeCopies];
+      await pbkfs("mount", source, mounted, ...diff, "--wait");
+      change(mounted, random, files, isTogether);
       await pbkfs("unmount", "-D", mounted);
-      times.commit.push(await elapsedSeconds(() => pbkfs("commit", place.join("diff"), target)));
+      const commit = ["commit", place.join("diff"), target, ...chunks];
+      await times.measured.measure(async () => void await pbkfs(...commit));
     }
-    report.add({
-      name: `1 % of the blocks of ${files * FILE_MIB} MiB, ${spread}`,
-      unit: "s",
-      mount: median(times.commit),
-      plain: median(times.first),
-      target: "<= 0.1",
-    });
+    addTimes(report, `1 % of the blocks of ${files * FILE_MIB} MiB, ${name}`, times, "<= 0.1");
   }
   console.log(report.table());
 }
@@ -68,11 +82,15 @@ function pages(random: Random, sizeBytes: number): Uint8Array<ArrayBuffer> {
 function change(mounted: string, random: Random, files: number, isTogether: boolean): void {
   const blocks = (FILE_MIB << 20) / BLOCK_SIZE;
   const count = Math.ceil(files * blocks / 100);
+  using stack = new DisposableStack();
+  const opened = Array.from(
+    { length: files },
+    (_, file) => stack.use(Deno.openSync(`${mounted}/${file}`, { write: true })),
+  );
   for (let index = 0; index < count; index++) {
     const file = isTogether ? 0 : random.between(0, files - 1);
     const block = isTogether ? index % blocks : random.between(0, blocks - 1);
-    using open = Deno.openSync(`${mounted}/${file}`, { write: true });
-    open.seekSync(block * BLOCK_SIZE, Deno.SeekMode.Start);
-    open.writeSync(pages(random, BLOCK_SIZE));
+    opened[file]!.seekSync(block * BLOCK_SIZE, Deno.SeekMode.Start);
+    opened[file]!.writeSync(pages(random, BLOCK_SIZE));
   }
 }

@@ -110,19 +110,23 @@ export function defaultWorkerCount(): number {
  * while the caller has other things to prepare. Without a mount they must be ended by
  * `terminate()`.
  *
- * @param options `borrowWorker` gets threads from whoever can start them sooner than this one
+ * @param options `borrowWorker` gets threads from whoever can start them sooner than this one;
+ *   `othersAfterMs` is how long after the first one serves the others are started, which cost
+ *   processor time. Default: 0
  * @throws {UsageError} without a module
  */
 export function launchWorkers(
   options: Pick<MountFileSystemOptions, "workers" | "workerUrl" | keyof PoolListeners> & {
     readonly borrowWorker?: BorrowWorker | undefined;
+    readonly othersAfterMs?: number | undefined;
   },
 ): WorkerPool {
-  const { workerUrl: url, workers = defaultWorkerCount(), borrowWorker } = options;
+  const { workerUrl: url, workers = defaultWorkerCount(), borrowWorker: borrow, othersAfterMs } =
+    options;
   if (url === undefined) {
     throw new UsageError("Cannot start workers: no module is given");
   }
-  const pool = new WorkerPool({ url, borrow: borrowWorker }, workers, options);
+  const pool = new WorkerPool({ url, borrow, othersAfterMs }, workers, options);
   pool.launch();
   return pool;
 }

@@ -10,11 +10,12 @@
  */
 
 import { ProtocolError, StateError } from "#src/errors.ts";
-import { threadsFrom } from "#src/threads/thread.ts";
+import { threadName, threadsFrom } from "#src/threads/thread.ts";
 import { WaitGuard, type WaitListeners, type WaitReport } from "./pending/wait_guard.ts";
 import { createWaitMemory, RESERVE_COUNT, WaitTable } from "./pending/wait_table.ts";
 import { createPollMemory } from "./request_poll.ts";
 import {
+  FUSE_ROLE,
   type StartMessage,
   stateCell,
   type WorkerMessage,
@@ -46,12 +47,14 @@ export type PoolWorker = Pick<Worker, "onmessage" | "onerror" | "postMessage" | 
 /** Gets a thread with a name from whoever starts it for the pool. */
 export type BorrowWorker = (name: string) => PoolWorker;
 
-/** Where the threads of a pool come from. */
+/** Where the threads of a pool come from, and when. */
 export interface WorkerOrigin {
   /** The module of a worker. */
   readonly url: string;
   /** Default: the pool starts its threads. The reserve it always does: nobody is waited for. */
   readonly borrow?: BorrowWorker | undefined;
+  /** How long after the first one serves the others are started, in milliseconds. Default: 0. */
+  readonly othersAfterMs?: number | undefined;
 }
 
 /** How often the shared states are looked at, in case a message got lost. */
@@ -194,7 +197,7 @@ export class WorkerPool {
     const { url, borrow } = this.#origin;
     const isReserve = index === this.workerCount;
     const start = isReserve || borrow === undefined ? threadsFrom(url) : borrow;
-    const worker = start(`fuse-${index}`);
+    const worker = start(threadName(FUSE_ROLE, index));
     worker.onmessage = (event) => this.#receive(event.data as WorkerMessage);
     worker.onerror = (event) => {
       // Otherwise the main isolate ends with the error.
@@ -231,7 +234,7 @@ export class WorkerPool {
         this.#wantedCount = this.#workers.length;
         this.#tellNotStarted(index, error instanceof Error ? error.message : String(error));
       }
-    }, 0);
+    }, this.#workers.length === 1 ? this.#origin.othersAfterMs : 0);
   }
 
   #startReserve(common: CommonStart): void {

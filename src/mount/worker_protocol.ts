@@ -6,6 +6,9 @@
 
 import type { WaitMemory } from "./pending/wait_table.ts";
 
+/** Role of a thread that serves a mount. */
+export const FUSE_ROLE = "fuse";
+
 /**
  * States of a worker, in a shared Int32Array with one cell each: they arrive even if a message does
  * not. One more cell is 1 while a worker preloads (`directory_preloader.ts`); behind it comes the

@@ -7,8 +7,8 @@
  */
 
 import { endNativeCodecs } from "#src/codecs/codecs.ts";
-import { serveDatastoreThread } from "#src/pbs/thread_roles.ts";
-import { serveThread } from "#src/threads/thread.ts";
+import { FUSE_ROLE } from "#src/mount/worker_protocol.ts";
+import { serveThread, threadRole } from "#src/threads/thread.ts";
 import { PULL_ROLE, type PullThreadStart } from "./pull/messages.ts";
 import { AGENT_ROLE } from "./agent/agent_role.ts";
 import { PAGE_CHECK_ROLE } from "./drill/page_check_role.ts";
@@ -54,15 +54,27 @@ const ROLES = {
   [PAGE_CHECK_ROLE]: checkPages,
 };
 
-// Threads of a backup and of a verification start sooner, and often: without what a mount needs.
-if (!serveDatastoreThread() && !serveThread(ROLES, endNativeCodecs)) {
-  const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
-  scope.onmessage = async (event) => {
+/** Puts the handler in place that the role of this thread wants. */
+async function serve(): Promise<void> {
+  const role = threadRole();
+  if (Object.hasOwn(ROLES, role)) {
+    serveThread(ROLES, endNativeCodecs);
+  } else if (role === FUSE_ROLE) {
     const [{ serveWorker }, { openMounted }] = await Promise.all([
       import("#src/mount/fuse_worker.ts"),
       import("./mounting/served_source.ts"),
     ]);
     serveWorker((description, context) => openMounted(description as MountDescription, context));
-    scope.onmessage!(event);
-  };
+  } else {
+    const { serveDatastoreThread } = await import("#src/pbs/thread_roles.ts");
+    if (!serveDatastoreThread()) throw new TypeError(`There is no role "${role}"`);
+  }
 }
+
+// Each role loads its own code alone, and begins while its start is on its way.
+const scope = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
+const serving = serve();
+scope.onmessage ??= async (event) => {
+  await serving;
+  scope.onmessage!(event);
+};

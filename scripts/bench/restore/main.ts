@@ -8,10 +8,11 @@
 
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
-import { dropCaches, elapsedSeconds, median, processorSeconds } from "../host.ts";
+import { dropCaches, processorSeconds } from "../host.ts";
 import { BenchMount } from "../mount/bench_mount.ts";
 import { SAMPLE_BACKUP, SAMPLE_INSTANCE, unpackSample } from "../mount/sample.ts";
 import { Report } from "../report.ts";
+import { addTimes, Times } from "../times.ts";
 
 const ROUNDS = 5;
 const TIMEOUT_MS = 600_000;
@@ -36,21 +37,6 @@ const OTHERS = [
   ["mounted", "mount + cp -a", "<= 0.6"],
   ["plain", "cp -a of a plain directory", "<= 1.25"],
 ] as const;
-
-/** Times of one way, round by round. */
-class Times {
-  readonly wall: number[] = [];
-  readonly processor: number[] = [];
-
-  /** @param run returns the processor time of those that are no children of this process */
-  async measure(run: () => Promise<number | void>): Promise<void> {
-    const before = processorSeconds("self", "CHILDREN");
-    let others = 0;
-    this.wall.push(await elapsedSeconds(async () => others = await run() ?? 0));
-    const children = processorSeconds("self", "CHILDREN") - before;
-    this.processor.push(children + others);
-  }
-}
 
 /** Measures, and prints a table. */
 export async function benchmarkRestore(checkout: string, args: readonly string[]): Promise<void> {
@@ -104,19 +90,8 @@ export async function benchmarkRestore(checkout: string, args: readonly string[]
       }
     }
     for (const [other, title, target] of OTHERS) {
-      report.add({
-        name: `${title}, ${name}`,
-        unit: "s",
-        mount: median(times.restore.wall),
-        plain: median(times[other].wall),
-        target,
-      });
-      report.add({
-        name: `${title}, processor`,
-        unit: "s",
-        mount: median(times.restore.processor),
-        plain: median(times[other].processor),
-      });
+      const sides = { measured: times.restore, yardstick: times[other] };
+      addTimes(report, `${title}, ${name}`, sides, target);
     }
   }
   console.log(report.table());

@@ -43,6 +43,9 @@ import { workerUrl } from "../threads.ts";
 
 const log = logger("mount");
 
+/** What is thrown away may be asked one question, and a server starts as fast with one thread. */
+const OTHERS_AFTER_MS = 500;
+
 /** A diff directory that is open, and what was asked of it. */
 interface OpenDiff {
   readonly diff: DiffDirectory;
@@ -77,6 +80,7 @@ export class MountLife {
       workerUrl: workerUrl(),
       workers: workerCount,
       borrowWorker: this.#frame.borrowWorker?.bind(this.#frame),
+      othersAfterMs: writable?.isThrowaway === true ? OTHERS_AFTER_MS : 0,
       ...WAIT_LOG,
       onFailure: (detail) => this.#logFailure(detail),
       onReadOnly: () =>
