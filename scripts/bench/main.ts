@@ -10,11 +10,13 @@
  *     deno task bench network [transport] [program] [mounts] [memory] [--size MIB] [--memory-size MIB]
  *     deno task bench restore [THREADS]
  *     deno task bench commit [MIB]
+ *     deno task bench list --before EXECUTABLE
  *
  * The second form measures each step anew, beside an executable of before (`compare/`), the third
  * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
  * and datastores (`pbs.ts`), the others a server for one command (`run.ts`), what the network adds
- * (`network/`), restores (`restore/`), and commits of what was changed (`commit.ts`).
+ * (`network/`), restores (`restore/`), commits of what was changed (`commit.ts`), and
+ * listings beside an executable of before (`listing.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
  * database; without arguments the shared sample of scale 20 is taken. Prints a table;
@@ -30,6 +32,7 @@ import { benchmarkChunking } from "./pbs/chunking.ts";
 import { benchmarkCommit } from "./commit.ts";
 import { compareSides } from "./compare/main.ts";
 import { elapsedSeconds, median, residentMebibytes } from "./host.ts";
+import { benchmarkListing } from "./listing.ts";
 import { benchmarkNetwork } from "./network/main.ts";
 import { benchmarkDatastores } from "./pbs/main.ts";
 import { benchmarkPostgres } from "./mount/postgres.ts";
@@ -117,6 +120,7 @@ if (import.meta.main) {
   else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "restore") await benchmarkRestore(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "commit") await benchmarkCommit(CHECKOUT, Deno.args.slice(1));
+  else if (Deno.args[0] === "list") await benchmarkListing(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "network") await benchmarkNetwork(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "run") await benchmarkRun(CHECKOUT);
   else await main(Deno.args);

@@ -10,12 +10,7 @@ import { Failure, StateError, toRecord, UsageError } from "#src/errors.ts";
 import { PostgresConnection, SqlError } from "#src/postgres/connection.ts";
 import type { RecoveryTarget } from "#src/postgres/settings.ts";
 import { type ClusterRequest, MountedCluster } from "../server_on_source/mounted_cluster.ts";
-import {
-  defaultDatabase,
-  findSuperuser,
-  listDatabases,
-  openInAny,
-} from "../server_on_source/superuser.ts";
+import { defaultDatabase, listDatabases, openAsSuperuser } from "../server_on_source/superuser.ts";
 import { placeIn, runAmcheck } from "./amcheck.ts";
 import { type AssertionFile, requireStatements, runAssertions } from "./assertions.ts";
 import { runDump } from "./dump.ts";
@@ -132,8 +127,8 @@ class Drill {
   async #start(cluster: MountedCluster): Promise<CheckEnd> {
     const findings = new Findings();
     await cluster.start();
-    const user = await findSuperuser(cluster);
-    using connection = await openInAny(cluster, user);
+    const { user, connection } = await openAsSuperuser(cluster);
+    using _ending = connection;
     const { rows: [row] } = await connection.query(
       "select current_setting('server_version'), to_char(pg_last_xact_replay_timestamp() " +
         "at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",

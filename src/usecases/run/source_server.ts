@@ -5,12 +5,7 @@
  */
 
 import { type ClusterRequest, MountedCluster } from "../server_on_source/mounted_cluster.ts";
-import {
-  defaultDatabase,
-  findSuperuser,
-  listDatabases,
-  openInAny,
-} from "../server_on_source/superuser.ts";
+import { defaultDatabase, listDatabases, openAsSuperuser } from "../server_on_source/superuser.ts";
 
 /** How clients reach a server: the variables that all clients of PostgreSQL know. */
 export interface ServerEnvironment {
@@ -74,8 +69,8 @@ export async function startOnSource(request: ClusterRequest): Promise<SourceServ
 /** Starts the server of a mounted source. @throws what `MountedCluster.start()` throws */
 export async function startServer(cluster: MountedCluster): Promise<ServerEnvironment> {
   await cluster.start();
-  const user = await findSuperuser(cluster);
-  using connection = await openInAny(cluster, user);
+  const { user, connection } = await openAsSuperuser(cluster);
+  using _ending = connection;
   const database = defaultDatabase(await listDatabases(connection));
   const { socketDirectory, port } = cluster.server.target(user, database);
   return { PGHOST: socketDirectory, PGPORT: String(port), PGUSER: user, PGDATABASE: database };

@@ -24,13 +24,20 @@ const NO_SUCH_DATABASE = "3D000";
 /** Is there when nobody has removed `postgres`. */
 const OTHER_DATABASE = "template1";
 
-/** Name of the superuser, as the server knows it. @throws what connecting throws */
-export async function findSuperuser(cluster: MountedCluster): Promise<string> {
+/** A connection as the superuser; the caller closes it. */
+export interface SuperuserConnection {
+  /** Name of the superuser, as the server knows it. */
+  readonly user: string;
+  /** To a database that every server has. */
+  readonly connection: PostgresConnection;
+}
+
+/** Connects as the superuser. @throws what connecting throws */
+export async function openAsSuperuser(cluster: MountedCluster): Promise<SuperuserConnection> {
   let refusal: unknown;
-  for (const user of [USUAL_NAME, ...namesInFiles(cluster)]) {
+  for (const user of superuserNames(cluster)) {
     try {
-      using _connection = await openInAny(cluster, user);
-      return user;
+      return { user, connection: await openInAny(cluster, user) };
     } catch (error) {
       if (!(error instanceof SqlError) || error.code !== NO_SUCH_ROLE) throw error;
       refusal = error;
@@ -39,8 +46,7 @@ export async function findSuperuser(cluster: MountedCluster): Promise<string> {
   throw refusal;
 }
 
-/** A connection to a database that every server has. */
-export async function openInAny(
+async function openInAny(
   { server }: MountedCluster,
   user: string,
 ): Promise<PostgresConnection> {
@@ -52,8 +58,9 @@ export async function openInAny(
   }
 }
 
-/** Read only when the usual name is not it. */
-function* namesInFiles({ dataDirectory }: MountedCluster): Generator<string> {
+/** Files are read only when the usual name is not it. */
+function* superuserNames({ dataDirectory }: MountedCluster): Generator<string> {
+  yield USUAL_NAME;
   const map = readWholeFile(`${dataDirectory}/global/pg_filenode.map`, MAP_SIZE_MAX);
   const path = `${dataDirectory}/global/${parseCatalogFileName(map, Catalog.ROLES)}`;
   yield* parseSuperuserNames(readWholeFile(path, ROLE_FILE_SIZE_MAX));
