@@ -110,7 +110,8 @@ function checkSource(spec: BackupSpec): void {
   else sizeOf(spec);
 }
 
-function sizeOf({ kind, path }: BackupSpec): number {
+function sizeOf({ kind, path, spool }: BackupSpec): number {
+  if (spool !== undefined) return spool.position;
   if (kind === "blob") {
     const content = unlessUnreadable(() => readBlobSource(path));
     return content instanceof OsError ? 0 : content.length;
@@ -154,14 +155,16 @@ function addArchive(
 
 function addImage(writer: SnapshotWriter, spec: BackupSpec, options: BackupOptions): Outcome {
   const chunkSize = options.chunkSize ?? CHUNK_SIZE_DEFAULT;
-  if (isImageStream(spec.path)) {
+  if (spec.spool === undefined && isImageStream(spec.path)) {
     using image = ImageStream.open(spec.path);
     const stream = writer.openFixed(`${spec.name}.fidx`, undefined, chunkSize);
     image.writeTo(stream, (position) => options.onImage?.(position, undefined));
     const { size, newBytes, newStoredBytes } = stream.finish();
     return { size, newBytes, newStoredBytes, build: undefined, reuse: undefined };
   }
-  using image = ImageSource.open(spec.path);
+  using image = spec.spool === undefined
+    ? ImageSource.open(spec.path)
+    : ImageSource.openSpool(spec.spool, spec.path);
   const { size } = image;
   const stream = writer.openFixed(`${spec.name}.fidx`, size, chunkSize);
   const unreadable = new UnreadableRanges((message) => tellUnreadable(spec, message, options));

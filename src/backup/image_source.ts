@@ -7,9 +7,10 @@
 import { IntegrityError, OsError, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { preadInto } from "#ffi/libc/metadata.ts";
+import type { Spool } from "#src/io/files/spool.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { FileType } from "#src/tree/node.ts";
-import { openFileToBackUp } from "./open_source.ts";
+import { type FileToBackUp, openFileToBackUp } from "./open_source.ts";
 
 const { Seek, Errno } = host;
 
@@ -50,7 +51,20 @@ export class ImageSource implements Disposable {
    */
   static open(path: string): ImageSource {
     const { FILE, BLOCK_DEVICE } = FileType;
-    const { fd, stat } = openFileToBackUp(path, [FILE, BLOCK_DEVICE], "file or block device");
+    return ImageSource.#of(
+      openFileToBackUp(path, [FILE, BLOCK_DEVICE], "file or block device"),
+      path,
+    );
+  }
+
+  /** Opens what came through a stream. @param path of the stream @throws {OsError} */
+  static openSpool(spool: Spool, path: string): ImageSource {
+    const stat = new host.HostStat();
+    host.unwrap(host.statFd(spool.fd, stat), "stat", path);
+    return ImageSource.#of({ fd: host.unwrap(host.dup(spool.fd), "open", path), stat }, path);
+  }
+
+  static #of({ fd, stat }: FileToBackUp, path: string): ImageSource {
     try {
       const size = host.unwrap(host.lseek(fd, 0, Seek.END), "seek in", path);
       if (size === 0) throw new UsageError(`Cannot back up "${path}": got zero-sized file`);

@@ -39,6 +39,9 @@ export function isImageStream(path: string): boolean {
     (stat.mode & FileType.MASK) === FileType.FIFO;
 }
 
+/** What takes the bytes of a stream: an index, or a spool. */
+type StreamTarget = Pick<IndexedStream, "position" | "write">;
+
 /** An open stream. */
 export class ImageStream implements Disposable {
   readonly #fd: number;
@@ -77,7 +80,7 @@ export class ImageStream implements Disposable {
    * @throws {OsError} when the stream cannot be read
    * @throws {UsageError} when it is empty
    */
-  writeTo(stream: IndexedStream, onContent: (position: number) => void): void {
+  writeTo(stream: StreamTarget, onContent: (position: number) => void): void {
     const { bytes, address } = host.allocateNativeBuffer(PIECE_SIZE);
     while (true) {
       onContent(stream.position);

@@ -94,6 +94,14 @@ Deno.test("Backups to a server over TLS are listed, read, compared, restored and
     }
   }
   assert.match(await served.must(["list"]), /host\/data0[^]*host\/metadata2/);
+  // An image that comes through a pipe, of two chunks; and one of nothing.
+  const dump = "a line of a dump\n".repeat(300_000);
+  const piped = ["backup", "dump.img:-", "--backup-id", "piped"];
+  await served.must(piped, { stdin: dump });
+  assert.ok(await served.must(["restore", "host/piped", "dump.img", "-"]) === dump);
+  const empty = await served.run(["backup", "dump.img:-", "--backup-id", "empty"], { stdin: "" });
+  assert.match(empty.stderr, /gave no bytes/);
+  assert.equal((await served.run(["files", "host/empty"])).code, 1);
   const archive = ["host/data0", "root.pxar"];
   assert.equal(await served.must(["cat", ...archive, "sub/small"]), "small\n");
   assert.equal(await served.must(["find", ...archive, "--name", "small"]), "/sub/small\n");

@@ -18,10 +18,9 @@ import {
 } from "node:zlib";
 import { Readable, type Transform } from "node:stream";
 import * as host from "#ffi/libc/calls.ts";
-import { environmentVariable } from "#ffi/libc/local_time.ts";
-import { OPEN_TMPFILE } from "#ffi/libc/metadata.ts";
-import { Failure, FormatError, LimitError, located, OsError } from "#src/errors.ts";
+import { Failure, FormatError, located } from "#src/errors.ts";
 import type { ByteSource } from "#src/io/byte_source.ts";
+import { Spool } from "#src/io/files/spool.ts";
 import { expandLz4, lz4Preview } from "#src/codecs/lz4_frame.ts";
 import { isHeader, TAR_BLOCK_SIZE } from "#src/tar/format/header.ts";
 import { zstdFrames } from "#src/codecs/zstd_frames.ts";
@@ -44,8 +43,6 @@ const MAGICS: readonly (readonly [magic: string, compression: Compression])[] = 
 const PIECE_SIZE = 1 << 20;
 /** Of a frame, compressed. */
 const LZ4_BLOCK_SIZE_MAX = 4 << 20;
-/** A spool takes at most this part of the space that is free when it is begun. */
-const SPACE_SHARE = 0.8;
 
 /** How a file is compressed, by its first bytes; undefined when it is not, or otherwise. */
 export function compressionOf(head: Uint8Array): Compression | undefined {
@@ -94,11 +91,8 @@ export async function expandToSpool(
   compression: Compression,
   path: string,
 ): Promise<SpoolFile> {
-  const directory = environmentVariable("TMPDIR") || "/tmp";
-  const flags = OPEN_TMPFILE | host.OpenFlag.RDWR;
-  const fd = host.unwrap(host.open(directory, flags, 0o600), "make a file in", directory);
+  const spool = new Spool(`The content of "${path}"`);
   try {
-    const spool = new Spool(fd, directory, path);
     if (compression === "lz4") pourLz4(source, spool, path);
     else {
       const streams = compression === "gzip"
@@ -108,9 +102,9 @@ export async function expandToSpool(
         await pour(piecesOf(source, start, end), expander, spool, path);
       }
     }
-    return { fd, sizeBytes: spool.sizeBytes };
+    return { fd: spool.fd, sizeBytes: spool.position };
   } catch (error) {
-    host.close(fd);
+    spool[Symbol.dispose]();
     throw error;
   }
 }
@@ -141,7 +135,7 @@ async function pour(
   try {
     const input = Readable.from(pieces);
     input.on("error", (error) => expander.destroy(error));
-    for await (const bytes of input.pipe(expander)) spool.append(bytes as Uint8Array);
+    for await (const bytes of input.pipe(expander)) spool.write(bytes as Uint8Array);
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
     throw new FormatError("Cannot read tar archive: its compressed stream is damaged", {
@@ -160,38 +154,6 @@ function pourLz4(source: ByteSource, spool: Spool, path: string): void {
     return buffer.bytes.subarray(0, count);
   };
   located(() => ({ path, offset }), () => {
-    for (const bytes of expandLz4(read)) spool.append(bytes);
+    for (const bytes of expandLz4(read)) spool.write(bytes);
   });
-}
-
-/** A file without a name. */
-class Spool {
-  sizeBytes = 0;
-  readonly #fd: number;
-  readonly #directory: string;
-  readonly #path: string;
-  readonly #sizeMax: number;
-
-  constructor(fd: number, directory: string, path: string) {
-    this.#fd = fd;
-    this.#directory = directory;
-    this.#path = path;
-    const space = host.statvfs(fd);
-    if (typeof space === "number") throw new OsError(-space, "look at", directory);
-    this.#sizeMax = Math.floor(space.blocksAvailable * space.blockSizeBytes * SPACE_SHARE);
-  }
-
-  append(bytes: Uint8Array): void {
-    if (this.sizeBytes + bytes.length > this.#sizeMax) {
-      throw new LimitError(
-        `"${this.#path}" expands to more than ${this.#sizeMax} bytes, which are four fifths of ` +
-          `what is free in "${this.#directory}"`,
-        { hint: "Let TMPDIR name a directory with more space" },
-      );
-    }
-    const buffer = host.nativeBufferOf(bytes as Uint8Array<ArrayBuffer>);
-    const result = host.pwriteFully(this.#fd, buffer.address, bytes.length, this.sizeBytes);
-    host.unwrap(result, "write", this.#directory);
-    this.sizeBytes += bytes.length;
-  }
 }

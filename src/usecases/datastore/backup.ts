@@ -13,7 +13,8 @@ import type {
   ChangeDetectionMode,
   PlannedArchive,
 } from "#src/backup/backup_options.ts";
-import type { BackupSpec } from "#src/backup/backup_spec.ts";
+import { type BackupSpec, checkBackupSpecs } from "#src/backup/backup_spec.ts";
+import { type SpooledImages, spoolImages } from "#src/backup/spooled_images.ts";
 import { quoteName } from "#src/bytes/quoting.ts";
 import { IntegrityError, StateError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
@@ -143,6 +144,7 @@ export function makeBackup(
   callbacks: BackupCallbacks,
 ): FinishedBackup {
   const start = performance.now();
+  using images = withSizes(store, request.specs, interruption, callbacks);
   const writer = store.startSnapshot({
     group: request.group,
     cryptMode: keys.mode,
@@ -156,8 +158,23 @@ export function makeBackup(
   log.add(`Starting backup: ${qualifiedName(id)}`);
   const options = observedOptions(request, store.localPath, log, interruption, callbacks);
   const { encryptedKey } = keys;
-  const report = backup(writer, request.specs, { ...options, encryptedKey });
+  const report = backup(writer, images.specs, { ...options, encryptedKey });
   return { report, id, cryptMode: keys.mode, durationMs: performance.now() - start };
+}
+
+/** A server has to know sizes first; and it does not wait for ever for what comes from elsewhere. */
+function withSizes(
+  store: SnapshotStore,
+  specs: readonly BackupSpec[],
+  interruption: Interruption,
+  callbacks: BackupCallbacks,
+): SpooledImages {
+  if (store.localPath !== undefined) return { specs, [Symbol.dispose]() {} };
+  checkBackupSpecs(specs);
+  return spoolImages(specs, (archive, bytes) => {
+    if (interruption.isRaised) throw interrupted();
+    callbacks.onProgress({ archive, entryCount: 1, bytes });
+  });
 }
 
 /**
