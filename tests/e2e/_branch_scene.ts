@@ -69,12 +69,16 @@ export class BranchScene implements AsyncDisposable {
 
 const TIMEOUT_MS = 60_000;
 
-/** Runs the program, which must succeed. @returns what it printed */
+/**
+ * Runs the program, which must succeed; a mount is waited for, however long it takes: who writes
+ * below its place before it is there writes elsewhere. @returns what it printed
+ */
 export async function must(
   args: readonly string[],
   options: Pick<CommandOptions, "env"> = {},
 ): Promise<string> {
-  const command = pbkfsCommand(args);
+  const isMount = args[0] === "mount" && !args.includes("--wait");
+  const command = pbkfsCommand(isMount ? [...args, "--wait"] : args);
   const { code, stdout, stderr } = await runCommand(command, {
     ...options,
     timeoutMs: TIMEOUT_MS,

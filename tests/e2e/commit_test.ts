@@ -110,7 +110,7 @@ for (const [title, whole] of [["in blocks", "0"], ["copied whole", "1024"]] as c
     const target = `${store.path}#host/x`;
     const first = await pbkfs(["copy", home.join("tree"), target, "--chunk-size", "1024"]);
     const name = `${store.path}#${first.snapshot}/root.pxar`;
-    await using place = new WritableMount(["mount", name]);
+    await using place = new WritableMount(["mount", "--wait", name]);
     await place.mustMount(["--whole-copies", whole]);
     await place.out(CHANGE);
     const expected = await place.out(LIST);
@@ -230,7 +230,7 @@ Deno.test("A diff over a snapshot of a server is committed there, with its key",
   const target = `pbs:${served.repository}#host/x`;
   const options = ["--keyfile", key, "--chunk-size", "1024"];
   const first = await pbkfs(["copy", home.join("tree"), target, ...options], env);
-  const mount = ["mount", `${target}/latest/root.pxar`];
+  const mount = ["mount", "--wait", `${target}/latest/root.pxar`];
   await using place = new WritableMount(mount);
   const all = { timeoutMs: TIMEOUT_MS, check: false, env };
   const mounted = await runCommand(

@@ -22,7 +22,7 @@ async function shown(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const mounted = await runCommand(pbkfsCommand(["mount", ...args]), {
+  const mounted = await runCommand(pbkfsCommand(["mount", "--wait", ...args]), {
     timeoutMs: 60_000,
     check: false,
     env,

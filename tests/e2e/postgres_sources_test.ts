@@ -57,12 +57,20 @@ class Mounted {
   };
 
   mount(options: readonly string[] = []): Promise<void> {
-    return this.run(["mount", this.source, this.root, "--diff-dir", this.diff, ...options]);
+    return this.run([
+      "mount",
+      "--wait",
+      this.source,
+      this.root,
+      "--diff-dir",
+      this.diff,
+      ...options,
+    ]);
   }
 
   /** The diff directory knows what it lies over. */
   mountAgain(): Promise<void> {
-    return this.run(["mount", "--diff-dir", this.diff, this.root]);
+    return this.run(["mount", "--wait", "--diff-dir", this.diff, this.root]);
   }
 
   unmount(): Promise<void> {

@@ -90,7 +90,7 @@ async function checkOtherKinds(
   const [metadata, payload] = ["pg.mpxar", "pg.ppxar"].map((name) => store.home.join(name));
   await runPbkfs(["pxar", "create", metadata!, dataDirectory, "--payload-output", payload!]);
   for (const source of [metadata!, `${store.path}#host/pg/latest/pg.pxar`]) {
-    await using place = new WritableMount(["mount", source]);
+    await using place = new WritableMount(["mount", "--wait", source]);
     await place.mustMount(Deno.uid() === 0 ? ["--owner", SERVER_USER] : []);
     const server = await PostgresServer.start({ version, dataDirectory: place.root });
     try {
