@@ -7,7 +7,6 @@
 
 import { UsageError } from "#src/errors.ts";
 import type { MakeBuildSource } from "#src/pxar/builder/source.ts";
-import type { Spool } from "#src/io/files/spool.ts";
 import type { Tree } from "#src/tree/node.ts";
 import { isStandardInput } from "./image_stream.ts";
 import type { PayloadOrigin } from "./reuse/original_files.ts";
@@ -24,8 +23,11 @@ export interface BackupSpec {
   readonly name: string;
   /** The directory, image or file; `-` is standard input. */
   readonly path: string;
-  /** What came through that path already, where it is a stream: it is read in its place. */
-  readonly spool?: Spool | undefined;
+  /**
+   * What came through that path already, where it is a stream: an open file, which is read in its
+   * place, and its length in bytes.
+   */
+  readonly spool?: { readonly fd: number; readonly position: number } | undefined;
   /** How a directory is reached that is not one of this computer; `path` is what it has there. */
   readonly makeSource?: MakeBuildSource | undefined;
   /** A tree that is archived in place of a directory; `path` is what it is called. */

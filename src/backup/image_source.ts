@@ -7,7 +7,6 @@
 import { IntegrityError, OsError, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { preadInto } from "#ffi/libc/metadata.ts";
-import type { Spool } from "#src/io/files/spool.ts";
 import type { IndexedStream } from "#src/pbs/ports.ts";
 import { FileType } from "#src/tree/node.ts";
 import { type FileToBackUp, openFileToBackUp } from "./open_source.ts";
@@ -58,7 +57,7 @@ export class ImageSource implements Disposable {
   }
 
   /** Opens what came through a stream. @param path of the stream @throws {OsError} */
-  static openSpool(spool: Spool, path: string): ImageSource {
+  static openSpool(spool: { readonly fd: number }, path: string): ImageSource {
     const stat = new host.HostStat();
     host.unwrap(host.statFd(spool.fd, stat), "stat", path);
     return ImageSource.#of({ fd: host.unwrap(host.dup(spool.fd), "open", path), stat }, path);
