@@ -19,6 +19,8 @@ import { pathOf } from "./parameters.ts";
 import { plainText } from "./refusal.ts";
 import { DATASTORE_ROUTES } from "./rest/datastore_routes.ts";
 import { formatMetrics, ServerCounts } from "./rest/metrics.ts";
+import { NodeStatus } from "./node_status.ts";
+import { ACCESS_ROUTES } from "./rest/access_routes.ts";
 import { NODE_ROUTES } from "./rest/node_routes.ts";
 import { Router } from "./rest/routes.ts";
 import type { ServerState } from "./rest/server_state.ts";
@@ -64,7 +66,12 @@ export type ServerEvent =
   | { readonly event: "warning"; readonly message: string }
   | { readonly event: "failure"; readonly path: string; readonly error: unknown };
 
-const ROUTER = new Router([...NODE_ROUTES, ...DATASTORE_ROUTES, ...UPGRADE_ROUTES]);
+const ROUTER = new Router([
+  ...NODE_ROUTES,
+  ...ACCESS_ROUTES,
+  ...DATASTORE_ROUTES,
+  ...UPGRADE_ROUTES,
+]);
 const LOGGED_TEXT_MAX = 200;
 
 /** A running server. */
@@ -102,6 +109,7 @@ export class NetworkServer {
       access,
       authenticator,
       tasks: new Tasks(`${folder}/tasks`),
+      node: new NodeStatus(),
       memory: new TransferMemory().share(),
       sessions: new SessionHost((error) => onEvent({ event: "failure", path: "", error })),
     };

@@ -101,6 +101,12 @@ export const NODE_ROUTES: readonly Route[] = [
     );
   }),
 
+  route("GET", "/nodes/{node}/status", { node: { kind: "text" } }, ({ state, authId }) => {
+    const has = state.access.permissions.at(authId, "/system/status");
+    if (!has.has("Sys.Audit")) throw noPermission();
+    return state.node.read();
+  }),
+
   route("GET", TASKS, {
     node: { kind: "text" },
     start: COUNT,

@@ -136,6 +136,9 @@ const STORE_CALLS: readonly Omit<GroupCall, "own">[] = [
     others: `none ${EVERYBODY_WITH_A_ROLE}`,
   },
   { method: "GET", path: "admin/datastore", others: `none ${EVERYBODY_WITH_A_ROLE}` },
+  // What is a server's own is told to who may audit it as a whole.
+  { method: "GET", path: "nodes/localhost/status", others: "" },
+  { method: "GET", path: "access/users", others: `none ${EVERYBODY_WITH_A_ROLE}` },
   { method: "GET", path: "nodes/localhost/tasks", others: `none ${EVERYBODY_WITH_A_ROLE}` },
 ];
 

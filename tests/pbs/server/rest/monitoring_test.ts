@@ -1,4 +1,4 @@
-import { deepStrictEqual as same, strictEqual as equal } from "node:assert";
+import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert";
 import { waitUntil } from "#tests/support/process.ts";
 import { NetworkScene, tokenOf } from "./_network_scene.ts";
 
@@ -9,6 +9,21 @@ interface Listed {
   readonly starttime: number;
   readonly user: string;
   readonly endtime?: number;
+}
+
+interface Usage {
+  readonly total: number;
+  readonly used: number;
+}
+
+interface NodeFields {
+  readonly cpu: number;
+  readonly cpuinfo: { readonly cpus: number };
+  readonly memory: Usage;
+  readonly root: Usage;
+  readonly loadavg: readonly number[];
+  readonly uptime: number;
+  readonly kversion: string;
 }
 
 Deno.test("whoever looks whether a server is there needs no login", async () => {
@@ -35,6 +50,32 @@ Deno.test("the use of datastores is listed to those who may see it", async () =>
     for (const field of ["total", "used", "avail"]) equal(typeof main![field], "number", field);
   }
   same(await usage("nobody"), []);
+});
+
+Deno.test("a server tells of its computer, and of users", async () => {
+  await using scene = await NetworkScene.start();
+  scene.add("me@pbs", "admin");
+  scene.add("me@pbs!t", "admin");
+  scene.add("watcher@pbs");
+  scene.add("watcher@pbs!w");
+  for (const authId of ["watcher@pbs", "watcher@pbs!w"]) scene.grant(authId, "Audit", "/");
+  const watcher = tokenOf("watcher@pbs!w");
+  const status = await scene.data("GET", "nodes/localhost/status", watcher) as NodeFields;
+  for (const { total, used } of [status.memory, status.root]) {
+    ok(total > 0 && used > 0 && used <= total, `${used} of ${total}`);
+  }
+  const { cpu, uptime, loadavg, kversion, cpuinfo } = status;
+  ok(cpu > 0 && cpu <= 1 && uptime > 0, `${cpu}, ${uptime}`);
+  equal(loadavg.length, 3);
+  ok(cpuinfo.cpus > 0);
+  equal(kversion.split(" ")[1], Deno.osRelease());
+  const users = async (token: ReturnType<typeof tokenOf>, query = "") =>
+    await scene.data("GET", `access/users?${query}`, token);
+  same(await users(watcher, "include_tokens=1"), [
+    { userid: "me@pbs", enable: true, tokens: [{ tokenid: "me@pbs!t", enable: true }] },
+    { userid: "watcher@pbs", enable: true, tokens: [{ tokenid: "watcher@pbs!w", enable: true }] },
+  ]);
+  same(await users(tokenOf("me@pbs!t")), [{ userid: "me@pbs", enable: true }]);
 });
 
 Deno.test("tasks are listed by their kind and by when they started", async () => {
