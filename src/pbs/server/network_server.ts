@@ -19,7 +19,7 @@ import { pathOf } from "./parameters.ts";
 import { plainText } from "./refusal.ts";
 import { DATASTORE_ROUTES } from "./rest/datastore_routes.ts";
 import { formatMetrics, ServerCounts } from "./rest/metrics.ts";
-import { NodeStatus } from "./node_status.ts";
+import { NodeStatus } from "./rest/node_status.ts";
 import { ACCESS_ROUTES } from "./rest/access_routes.ts";
 import { NODE_ROUTES } from "./rest/node_routes.ts";
 import { Router } from "./rest/routes.ts";

@@ -162,7 +162,7 @@ export function makeBackup(
   return { report, id, cryptMode: keys.mode, durationMs: performance.now() - start };
 }
 
-/** A server has to know sizes first; and it does not wait for ever for what comes from elsewhere. */
+/** A server has to know sizes first, and does not wait for ever for what comes from elsewhere. */
 function withSizes(
   store: SnapshotStore,
   specs: readonly BackupSpec[],

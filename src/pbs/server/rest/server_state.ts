@@ -11,7 +11,7 @@ import { type Privilege, storeAclPath } from "../access/privileges.ts";
 import { type GroupId, type Namespace, ROOT_NAMESPACE } from "../../format/snapshot_path.ts";
 import { isOwnedBy } from "../ownership.ts";
 import { Refusal } from "../refusal.ts";
-import type { NodeStatus } from "../node_status.ts";
+import type { NodeStatus } from "./node_status.ts";
 import type { ServedStore } from "../served_store.ts";
 import type { MemoryShare } from "../transfer_memory.ts";
 import type { SessionHost } from "./session_host.ts";
