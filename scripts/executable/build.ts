@@ -79,6 +79,7 @@ const RUN_ARGUMENTS = [
   "--cached-only",
   "--no-remote",
   "--no-npm",
+  "--no-code-cache",
   "--ext=js",
   ...UNSTABLE,
   ...V8_FLAGS,
