@@ -233,10 +233,11 @@ async function loadGraph(modules: readonly string[]): Promise<ModuleGraph> {
   }
 }
 
-/** Whether something other than an import starts a module of tests or scripts. */
+/** Whether something other than an import starts a module of tests, examples or scripts. */
 function isEntryPoint(path: string, text: string): boolean {
   return path.endsWith("_test.ts") || path.endsWith("_worker.ts") ||
-    path.startsWith("scripts/lint/") || path === "scripts/executable/build.ts" ||
+    path.startsWith("examples/") || path.startsWith("scripts/lint/") ||
+    path === "scripts/executable/build.ts" ||
     text.includes("import.meta.main");
 }
 

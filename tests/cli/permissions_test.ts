@@ -38,6 +38,8 @@ const OCCASIONS: Readonly<Record<string, Occasion>> = {
   "`--no-xattrs` or `--identity` is given": { args: ["--no-xattrs"] },
   "`--listen` is given": { args: ["--listen", "127.0.0.1:1"], also: ["ffi"] },
   "`--allow-hooks` is given": { args: ["--allow-hooks"], also: ["ffi"] },
+  "a directory is named by `ssh://`": { args: ["ssh://backup.example/x"] },
+  "a directory is named by `agent://`": { args: ["agent://backup.example/x"] },
   "the target is on a server": { args: ["dir:/nonexistent", "backup.example:main"] },
 };
 

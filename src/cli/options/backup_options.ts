@@ -6,7 +6,7 @@
 
 import { type Command, Option } from "commander";
 import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
-import { checkBackupSpecs, parseBackupSpec } from "#src/backup/backup_spec.ts";
+import { type BackupSpec, checkBackupSpecs, parseBackupSpec } from "#src/backup/backup_spec.ts";
 import { UsageError } from "#src/errors.ts";
 import {
   BACKUP_TYPES,
@@ -126,7 +126,16 @@ export function parseBackupRequest(
   ns: Namespace,
   hostName: () => string,
 ): BackupCommand {
-  const specs = options.args.map(parseBackupSpec);
+  return backupRequest(options, options.args.map(parseBackupSpec), ns, hostName);
+}
+
+/** As {@link parseBackupRequest}, of what is named in another way. @throws {UsageError} */
+export function backupRequest(
+  options: BackupCommandOptions,
+  specs: readonly BackupSpec[],
+  ns: Namespace,
+  hostName: () => string,
+): BackupCommand {
   checkBackupSpecs(specs);
   return {
     specs,

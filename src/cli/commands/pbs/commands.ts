@@ -27,6 +27,7 @@ import { snapshotMountCommand } from "./mount.ts";
 import { namespaceGroup } from "./namespace.ts";
 import { notesCommand } from "./snapshot/notes.ts";
 import { protectCommand } from "./snapshot/protect.ts";
+import { pullCommand } from "./pull.ts";
 import { pruneCommand } from "./prune.ts";
 import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve/serve.ts";
@@ -46,6 +47,7 @@ export const pbsGroup: ProgramGroup = {
 
   commands: [
     backupCommand,
+    pullCommand,
     restoreCommand,
     assembleCommand,
     listGroupsCommand,
