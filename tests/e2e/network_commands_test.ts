@@ -14,6 +14,7 @@ import {
   readIndex,
   snapshotPath,
 } from "#tests/support/pbs_fixtures.ts";
+import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { Random } from "#tests/support/property_random.ts";
 import { fileDigest } from "#tests/support/tree_manifest.ts";
@@ -94,6 +95,18 @@ Deno.test("Backups to a server over TLS are listed, read, compared, restored and
     }
   }
   assert.match(await served.must(["list"]), /host\/data0[^]*host\/metadata2/);
+  // Pulled of a client, which ssh would reach: chunks of the backup before are only referred to.
+  const ssh = home.join("ssh");
+  Deno.writeTextFileSync(ssh, '#!/bin/sh\nshift 3\nexec sh -c "$*"\n', { mode: 0o755 });
+  const way = ["--ssh-command", ssh, "--remote-program", pbkfsCommand([]).join(" ")];
+  const pull = ["pull", `root.pxar:ssh://client${tree}`, ...way, "--backup-id", "metadata2"];
+  const metadata = ["--change-detection-mode", "metadata", "--format", "json"];
+  const pulled = JSON.parse(await served.must([...pull, ...metadata, "--keyfile", key]));
+  assert.equal(pulled.archives[0].reuse.reused_files, 2);
+  const pulledBack = home.join("restored-pull");
+  const restore = ["restore", "host/metadata2", "root.pxar", pulledBack, "--keyfile", key];
+  await served.must(restore);
+  assert.deepEqual(describeHost(pulledBack), expected);
   // An image that comes through a pipe, of two chunks; and one of nothing.
   const dump = "a line of a dump\n".repeat(300_000);
   const piped = ["backup", "dump.img:-", "--backup-id", "piped"];
