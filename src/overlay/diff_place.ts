@@ -87,6 +87,7 @@ export function checkOverlap(places: readonly DiffPlace[]): void {
  */
 export function refuseForeign(path: string): Binding | undefined {
   const bindingPath = `${path}/${BINDING_FILE_NAME}`;
+  if (isOtherThanDirectory(path)) return undefined;
   const text = readSmallTextFile(bindingPath);
   if (text !== undefined) return parseBinding(text, bindingPath);
   const stranger = findStranger(path);
@@ -96,6 +97,11 @@ export function refuseForeign(path: string): Binding | undefined {
     `Cannot use diff directory "${path}": it has no binding, but "${stranger}" is there`,
     { hint: "Give an empty directory; this one is left untouched", option: "diffPath" },
   );
+}
+
+function isOtherThanDirectory(path: string): boolean {
+  const stat = new host.HostStat();
+  return host.stat(path, stat) === 0 && (stat.mode & FileType.MASK) !== FileType.DIRECTORY;
 }
 
 /**

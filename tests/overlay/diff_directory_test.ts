@@ -136,9 +136,11 @@ Deno.test("openDiffDirectory() shows the record once it is locked, and may be to
   assert.throws(() => Deno.statSync(`${place.diff}/tmp/left`), Deno.errors.NotFound);
 });
 
-Deno.test("readBinding() reads what a directory is bound to, and nothing of one that is not there", () => {
+Deno.test("readBinding() reads what a directory is bound to, and nothing of what is no directory", () => {
   using place = new Place();
   assert.equal(readBinding(place.diff), undefined);
+  Deno.writeTextFileSync(place.directory.join("file"), "");
+  assert.equal(readBinding(place.directory.join("file")), undefined);
   const binding = place.bindOnce();
   Deno.symlinkSync(place.diff, place.directory.join("link"));
   assert.deepEqual(readBinding(place.directory.join("link")), binding);

@@ -267,7 +267,7 @@ function openPrelude(request: ExtractRequest): FileSink | undefined {
   if (path === undefined || isDryRun) return undefined;
   const isReplacing = target.overwrite?.files === true;
   return openSpecial({ path, size: undefined, isReplacing, isDryRun }) ??
-    createOutput(path, isReplacing);
+    createOutput(path, { isReplacing });
 }
 
 function isHostDirectory(path: string): boolean {

@@ -24,6 +24,8 @@ export interface OutputRequest {
   readonly isReplacing: boolean;
   /** Nothing is written. */
   readonly isDryRun: boolean;
+  /** Files get their names when they are on stable storage. Default: false. */
+  readonly isDurable?: boolean;
 }
 
 /**
@@ -78,8 +80,7 @@ export function createOutputArchive(request: OutputRequest): OutputArchive {
   const files: FileSink[] = [];
   try {
     for (const path of [request.path, ...(payload === undefined ? [] : [payload])]) {
-      const { isReplacing, isDryRun } = request;
-      files.push((isDryRun ? openNowhere : createOutput)(path, isReplacing));
+      files.push((request.isDryRun ? openNowhere : createOutput)(path, request));
     }
   } catch (error) {
     for (const file of files) file.abort();
@@ -100,15 +101,19 @@ export function createOutputArchive(request: OutputRequest): OutputArchive {
   };
 }
 
+/** How one file is written. */
+type OutputFileOptions = Pick<OutputRequest, "isReplacing" | "isDurable">;
+
 /**
  * Opens a file to be written; `-` is standard output.
  *
  * @throws {OsError} EEXIST when it is there already and may not be replaced
  */
-export function createOutput(path: string, isReplacing: boolean): FileSink {
+export function createOutput(path: string, options: OutputFileOptions): FileSink {
   if (path !== STANDARD_STREAM) {
-    if (isReplacing) checkPlace(path, isReplacing);
-    return hostFiles.create(path, { isReplacing });
+    const { isReplacing, isDurable } = options;
+    if (isReplacing) checkPlace(path, options);
+    return hostFiles.create(path, { isReplacing, isDurable });
   }
   const output = hostFiles.standardOutput();
   return {
@@ -120,8 +125,8 @@ export function createOutput(path: string, isReplacing: boolean): FileSink {
 }
 
 /** As {@link createOutput}, but nothing is written. */
-export function openNowhere(path: string, isReplacing: boolean): FileSink {
-  if (path !== STANDARD_STREAM) checkPlace(path, isReplacing);
+export function openNowhere(path: string, options: OutputFileOptions): FileSink {
+  if (path !== STANDARD_STREAM) checkPlace(path, options);
   return { write() {}, copyFrom: (_fd, _offset, size) => size, finish() {}, abort() {} };
 }
 
@@ -129,7 +134,7 @@ export function openNowhere(path: string, isReplacing: boolean): FileSink {
  * Only regular files are replaced: nobody wants an archive in place of `/dev/null`. @throws
  * {OsError} EEXIST
  */
-function checkPlace(path: string, isReplacing: boolean): void {
+function checkPlace(path: string, { isReplacing }: OutputFileOptions): void {
   const kind = hostFiles.status(path, false)?.kind;
   if (kind === undefined || (isReplacing && kind === "file")) return;
   const call = isReplacing ? "replace (not a regular file)" : "create";

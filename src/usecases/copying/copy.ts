@@ -120,7 +120,8 @@ export function copyIntoArchive(source: Source, request: ArchiveCopy): ArchiveCo
   const tree = stack.adopt(source.openTree(), (it) => it.close());
   return interruptible("there is no archive", (signal) => {
     let build: BuildReport | undefined;
-    const { hasLeftOutPrelude } = writeArchive(output, (writer) => {
+    // Whoever has copied something may remove it.
+    const { hasLeftOutPrelude } = writeArchive({ ...output, isDurable: true }, (writer) => {
       build = archiveTree(tree, writer, {
         exclude,
         onEntry,
