@@ -64,7 +64,7 @@ export function restoreAsFile(
   if (special !== undefined) return restoreInto(special, snapshot, request, onRestored);
   if (isSparse(request)) return restoreSparse(snapshot, request, onRestored);
   const { target, isReplacing, isDryRun } = request;
-  const file = (isDryRun ? openNowhere : createOutput)(target, isReplacing);
+  const file = (isDryRun ? openNowhere : createOutput)(target, { isReplacing });
   return restoreInto(file, snapshot, request, onRestored);
 }
 
