@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProtocolError } from "#src/errors.ts";
+import { AuthError, ProtocolError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
 import type { CertificateAndKey } from "#src/net/tls/certificate.ts";
 import { connectTls } from "#src/net/tls/connect.ts";
@@ -62,7 +62,14 @@ async function connect(
   }
   const { host, port } = place;
   const trust = { fingerprint: tls?.fingerprint, authorities: [] };
-  return await connectTls({ host, port, trust, certificate: tls?.certificate, signal });
+  try {
+    return await connectTls({ host, port, trust, certificate: tls?.certificate, signal });
+  } catch (error) {
+    if (!(error instanceof AuthError)) throw error;
+    const { code, message, fingerprint, hint } = error;
+    const option = "clientFingerprint";
+    throw new AuthError(message, { code, fingerprint, hint, option, cause: error });
+  }
 }
 
 function isAtOrBelow(path: string, root: string): boolean {

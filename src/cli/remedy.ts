@@ -22,6 +22,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   backupId: "--backup-id",
   binDirectory: "--pg-bin",
   branchOf: "--branch-of",
+  clientFingerprint: "--client-fingerprint",
   config: "--config",
   conflict: "--conflict",
   crypt: "--keyfile",
