@@ -50,6 +50,8 @@ export interface ListedRecords extends ListAnswer {
   readonly records: readonly Uint8Array[];
 }
 
+/** Of a page at a time. */
+const listingFields = new FieldWriter(256 << 10);
 const pathBytes = new Uint8Array(PATH_SIZE_MAX + NAME_SIZE_MAX + 2);
 
 /** One directory of the plan. */
@@ -134,7 +136,8 @@ export class PlannedDirectory {
 
   /** Takes a part of the listing. @returns whether its `.pxarexclude` is in it */
   add(page: ClientPage): boolean {
-    const fields = new FieldWriter(64 << 10);
+    const fields = listingFields;
+    fields.truncate(0);
     const found: Candidate[] = [];
     const places: number[] = [];
     let hasExcludeFile = false;
@@ -148,7 +151,7 @@ export class PlannedDirectory {
       fields.name(name);
       fields.u16(errno);
     }
-    const records = fields.bytes;
+    const records = fields.bytes.slice();
     page.entries.forEach((entry, index) => {
       const step = this.#stepOf(entry);
       if (step === undefined) return;

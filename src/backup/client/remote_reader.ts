@@ -40,6 +40,8 @@ export class RemoteReader {
   readonly shared: SharedArrayBuffer;
   readonly #provider: CheckedProvider;
   readonly #answering: Promise<void>;
+  /** What is said of contents; one answer after the other. */
+  readonly #fields = new FieldWriter(2 * CONTENT_BYTES_MAX);
   #capabilities: ClientCapabilities | undefined;
   #isAsked = false;
   #ahead: LookAhead | undefined;
@@ -73,7 +75,8 @@ export class RemoteReader {
       case "read": {
         const { path, offset } = request;
         const parts = await this.#plan.contents(path, offset, CONTENT_BYTES_MAX);
-        const fields = new FieldWriter(CONTENT_BYTES_MAX >> 2);
+        const fields = this.#fields;
+        fields.truncate(0);
         for (const part of parts) writePart(fields, part);
         mail.room.set(fields.bytes);
         return { size: fields.size };
