@@ -132,7 +132,8 @@ export class CheckedProvider {
   async close(error: Error): Promise<void> {
     clearInterval(this.#timer);
     this.#fail(error);
-    await this.#provider.close();
+    // All that was wanted is there, or it is known why not: this must not hide it.
+    await Promise.try(() => this.#provider.close()).catch(() => {});
   }
 
   async *#pieces(content: AsyncIterable<ContentPiece>): AsyncGenerator<ContentPiece> {

@@ -114,7 +114,10 @@ Deno.test("What is wrong with a file of a client costs that file, and is reporte
 Deno.test("A client that vanishes, hangs or is told to stop leaves no snapshot", async () => {
   const { disk, tree, store, pull } = await makeScene();
   await using _ = disk;
-  const lost = client({ readFile: () => Promise.reject(new Error("connection reset")) });
+  const lost = client({
+    readFile: () => Promise.reject(new Error("connection reset")),
+    close: () => Promise.reject(new Error("there is no connection")),
+  });
   await assert.rejects(pull(lost), { name: "ProtocolError", code: "client-failed" });
   const silent = client({ readFile: () => new Promise(() => {}) });
   await assert.rejects(pull(silent, { silenceMaxMs: 100 }), { code: "timeout" });
