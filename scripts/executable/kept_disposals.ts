@@ -15,8 +15,8 @@ const ANY_DECLARATION = /(?<![\p{ID_Continue}$.])using [\p{ID_Start}$_][\p{ID_Co
 export function keepDisposals(bundle: string): string {
   return bundle.replace(DECLARATION, (statement, indentation, awaited, name) => {
     const method = awaited === undefined ? "dispose" : "asyncDispose";
-    const use = `${name}[Symbol.${method}];`;
-    // Two, for what is used nowhere else.
+    const use = `${name}?.[Symbol.${method}];`;
+    // Two, for what is used nowhere else. It may be undefined.
     return `${statement}\n${indentation}${use}\n${indentation}${use}`;
   });
 }
