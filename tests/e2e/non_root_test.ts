@@ -14,9 +14,15 @@ import { TempDirectory } from "#tests/support/temp_directory.ts";
 
 const TIMEOUT_MS = 120_000;
 
-/** In the namespace: a device node for everybody in place of the system's, then the commands. */
+/**
+ * In the namespace: no mounts of tests beside this one, which would live on here; a device node for
+ * everybody in place of the system's; then the commands.
+ */
 const PRELUDE = `
 set -u
+while read -r _ path type _; do
+  case $type in fuse|fuse.*) umount -l "$path" ;; esac
+done </proc/self/mounts
 HOME_DIR=$1 STORE=$2 PBKFS=$3
 MNT=$HOME_DIR/mnt DIFF=$HOME_DIR/diff
 mknod -m "$4" "$HOME_DIR/fuse" c 10 229 && mount --bind "$HOME_DIR/fuse" /dev/fuse || exit 77
