@@ -30,6 +30,12 @@ Deno.test({
       ...["agent", "--listen", "127.0.0.1:0", "--root", tree, "--peer", peer, "--allow-hooks"],
       ...["--identity", home.join("agent.pem")],
     ]));
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        service.signalGroup("SIGTERM");
+        await service.wait(TIMEOUT_MS);
+      },
+    };
     await waitUntil(
       () => service.stderr.includes("fingerprint:"),
       TIMEOUT_MS,
@@ -81,7 +87,5 @@ Deno.test({
     const refused = await store.run(["pull", ...bySsh, ...hooks, "--backup-id", "hooks"]);
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /runs no commands/u);
-    service.signalGroup("SIGTERM");
-    await service.wait(TIMEOUT_MS);
   },
 });
