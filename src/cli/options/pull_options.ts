@@ -35,7 +35,10 @@ export function addPullOptions(command: Command): Command {
     .option("--identity <file>", "certificate and key of this host, for agent://")
     .option("--client-fingerprint <sha256>", "fingerprint of the client's certificate")
     .option("--compress", "pack contents on the way, for slow networks")
-    .option("--client-timeout <seconds>", "give up a client that is silent so long; default is 300")
+    .option(
+      "--client-timeout <seconds>",
+      "give up a client that is silent so long; default is 60, and 300 where it is busy",
+    )
     .option("--retry <count>", "attempts after the connection was lost; default is 0")
     .option("--before <command>", "let the client run a command first; it must allow that")
     .option("--after <command>", "let the client run a command in the end");

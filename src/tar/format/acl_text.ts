@@ -87,7 +87,10 @@ function idOf(text: string | undefined): number | undefined {
 }
 
 function malformed(entry: string): FormatError {
-  return new FormatError(`Cannot read tar archive: "${entry.slice(0, 64)}" is no entry of an ACL`, {
-    code: "bad-acl",
-  });
+  return new FormatError(
+    `Cannot read tar archive: "${entry.slice(0, 64)}" is not an entry of an ACL`,
+    {
+      code: "bad-acl",
+    },
+  );
 }

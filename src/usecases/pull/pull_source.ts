@@ -47,7 +47,7 @@ function parsePullSource(text: string): { readonly name: string; readonly place:
   const [, name, address = text] = NAMED.exec(text) ?? [];
   const place = parseClientPlace(address);
   if (place === undefined) {
-    throw new UsageError(`Cannot back up "${text}": it is no directory of a client`, {
+    throw new UsageError(`Cannot back up "${text}": it is not a directory of a client`, {
       hint:
         "Expected [NAME.pxar:]ssh://[user@]host[:port]/directory, or agent://host:port/directory",
     });

@@ -77,7 +77,10 @@ function requireNothing({ tablespaces, databases }: LayoutRequest): void {
     ? "includeDb"
     : "excludeDb";
   if (option === undefined) return;
-  throw new UsageError(`Cannot use \`${option}\`: the source is no data directory of PostgreSQL`, {
-    option,
-  });
+  throw new UsageError(
+    `Cannot use \`${option}\`: the source is not a data directory of PostgreSQL`,
+    {
+      option,
+    },
+  );
 }
