@@ -8,6 +8,7 @@ import { AuthError, StateError, UsageError } from "#src/errors.ts";
 import { connectStore, type ServerConnection } from "#src/pbs/client/open_server.ts";
 import type { ServerRepository } from "#src/pbs/client/repository.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
+import { NoNamespaceError } from "#src/pbs/state_errors.ts";
 import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
 import type { SnapshotInfo } from "#src/pbs/snapshot_types.ts";
 import { archiveNameOf } from "#src/pbs/format/archive_name.ts";
@@ -173,6 +174,8 @@ function withCandidates(
     return new UsageError(message, { hint, cause: error });
   }
   if (!(error instanceof StateError && error.code === "not-found")) return error;
+  // Which ones are missing says more than what there is elsewhere.
+  if (error instanceof NoNamespaceError) return error;
   const groups = groupNames(store);
   const isGroupThere = groups.includes(pathOf(group, LATEST));
   // What is chosen by time is not mistyped, and the error says what there is.
