@@ -126,7 +126,7 @@ const PARTS: readonly Part[] = [
     name: "end-to-end tests",
     group: "e2e",
     args: ["test", ...TEST_PERMISSIONS, "--permit-no-files", "tests/e2e"],
-    usualMinutes: 25,
+    usualMinutes: 32,
     timeoutMs: 60 * MINUTE_MS,
     isBeside: true,
   },

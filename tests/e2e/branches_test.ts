@@ -177,7 +177,7 @@ Deno.test("A branch of a diff over an encrypted snapshot on a server is let in a
   assert.match(info, /Name: diff:/);
 });
 
-const KILLS = 10;
+const KILLS = 6;
 
 Deno.test("A branch is whole, or can be made again, whenever its making and its removal are killed", async (t) => {
   await using scene = new BranchScene();

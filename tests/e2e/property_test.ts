@@ -20,7 +20,7 @@ import { storeState } from "#tests/support/walk.ts";
 
 const CHILD = fileURLToPath(new URL("../support/property_child.ts", import.meta.url));
 const SEED = Number(Deno.env.get("PBKFS_FUZZ_SEED") ?? 20261121);
-const RUNS = Number(Deno.env.get("PBKFS_FUZZ_RUNS") ?? 5);
+const RUNS = Number(Deno.env.get("PBKFS_FUZZ_RUNS") ?? 4);
 const ROUNDS = 5;
 const ANSWER_TIMEOUT_MS = 60_000;
 
