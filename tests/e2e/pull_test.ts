@@ -77,7 +77,7 @@ Deno.test("pbs pull says what is wrong with a name, a client, a directory", asyn
   const { store, way, place } = await makeScene();
   await using _ = store;
   const refused: [args: string[], message: RegExp][] = [
-    [["/etc"], /no directory of a client/u],
+    [["/etc"], /not a directory of a client/u],
     [["ssh://a/x", "ssh://b/y"], /another client/u],
     [["ssh://a/x", "ssh://a/y/x"], /target twice/u],
     [[place("none"), ...way], /none/u],
