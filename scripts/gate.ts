@@ -37,6 +37,8 @@ export interface Part {
   readonly usualMinutes: number;
   /** Runs at the same time as the part before it. Default: false. */
   readonly isBeside?: boolean;
+  /** Runs after the part before it, beside what that runs beside. Default: false. */
+  readonly isNext?: boolean;
   /** How far it stands back for what runs beside it, as nice(1) counts. Default: 0. */
   readonly niceness?: number;
   readonly timeoutMs: number;
@@ -68,6 +70,14 @@ function check(name: string, ...args: string[]): Part {
     timeoutMs: 10 * MINUTE_MS,
     isBeside: true,
   };
+}
+
+/** End-to-end tests that run last. */
+const LAST_TESTS = [..."rstuvwxyz"].map((letter) => `tests/e2e/${letter}*_test.ts`);
+
+function endToEnd(name: string, usualMinutes: number, ...paths: readonly string[]): Part {
+  const args = ["test", ...TEST_PERMISSIONS, ...paths];
+  return { name, group: "e2e", args, usualMinutes, timeoutMs: 60 * MINUTE_MS };
 }
 
 /**
@@ -107,7 +117,8 @@ const PARTS: readonly Part[] = [
     timeoutMs: 5 * MINUTE_MS,
   },
   // End-to-end tests come one after the other, wait for servers part of their time, and take the
-  // longest of all. Unit tests use what these leave.
+  // longest of all. Unit tests use what these leave; when they are done, the rest of the others does.
+  endToEnd("end-to-end tests, a to q", 26, "tests/e2e", `--ignore=${LAST_TESTS.join(",")}`),
   {
     name: "unit tests",
     group: "unit",
@@ -118,18 +129,12 @@ const PARTS: readonly Part[] = [
       `--ignore=${["tests/e2e", ...TESTS_ALONE].join(",")}`,
       "tests",
     ],
-    usualMinutes: 25,
+    usualMinutes: 22,
     timeoutMs: 45 * MINUTE_MS,
     niceness: 5,
-  },
-  {
-    name: "end-to-end tests",
-    group: "e2e",
-    args: ["test", ...TEST_PERMISSIONS, "--permit-no-files", "tests/e2e"],
-    usualMinutes: 32,
-    timeoutMs: 60 * MINUTE_MS,
     isBeside: true,
   },
+  { ...endToEnd("end-to-end tests, r to z", 7, ...LAST_TESTS), isNext: true },
 ];
 
 /** Sum of two outcomes. */
@@ -177,22 +182,27 @@ export function judge(success: boolean, report: string | undefined, isTest: bool
 }
 
 /** What the plan says of a part. */
-type PlannedPart = Pick<Part, "name" | "usualMinutes" | "isBeside">;
+type PlannedPart = Pick<Part, "name" | "usualMinutes" | "isBeside" | "isNext">;
 
-/** Parts in the order in which they run; those of one step at the same time. */
-function stepsOf<Planned extends Pick<Part, "isBeside">>(parts: readonly Planned[]): Planned[][] {
-  const steps: Planned[][] = [];
+/** Parts that run one after the other. */
+type Lane<Planned> = Planned[];
+
+/** Parts in the order in which they run: lanes of one step at the same time. */
+function stepsOf<Planned extends PlannedPart>(parts: readonly Planned[]): Lane<Planned>[][] {
+  const steps: Lane<Planned>[][] = [];
   for (const part of parts) {
-    if (part.isBeside === true && steps.length > 0) steps.at(-1)!.push(part);
-    else steps.push([part]);
+    const step = steps.at(-1);
+    if (step !== undefined && part.isNext === true) step.at(-1)!.push(part);
+    else if (step !== undefined && part.isBeside === true) step.push([part]);
+    else steps.push([[part]]);
   }
   return steps;
 }
 
 function minutesOf(parts: readonly PlannedPart[]): number {
-  const minutes = stepsOf(parts)
-    .map((step) => Math.max(...step.map(({ usualMinutes }) => usualMinutes)));
-  return Math.ceil(minutes.reduce((sum, each) => sum + each, 0));
+  const sum = (minutes: readonly number[]) => minutes.reduce((total, each) => total + each, 0);
+  const lengthOf = (lane: Lane<PlannedPart>) => sum(lane.map(({ usualMinutes }) => usualMinutes));
+  return Math.ceil(sum(stepsOf(parts).map((step) => Math.max(...step.map(lengthOf)))));
 }
 
 function inMinutes(count: number): string {
@@ -313,13 +323,17 @@ async function main(groups: readonly string[]): Promise<number> {
   try {
     console.log(describePlan(selected));
     for (const step of stepsOf(selected)) {
-      const results = await Promise.all(step.map(async (part) => {
-        const index = selected.indexOf(part);
-        console.log(`\n${describePart(selected, index)}`);
-        const label = step.length === 1 ? "" : `${part.group}: `;
-        return { part, ...await runPart(part, `${directory}/${index}.xml`, label) };
+      const results = await Promise.all(step.map(async (lane) => {
+        const ended = [];
+        for (const part of lane) {
+          const index = selected.indexOf(part);
+          console.log(`\n${describePart(selected, index)}`);
+          const label = step.length === 1 ? "" : `${part.group}: `;
+          ended.push({ part, ...await runPart(part, `${directory}/${index}.xml`, label) });
+        }
+        return ended;
       }));
-      for (const { part, counts, failures } of results) {
+      for (const { part, counts, failures } of results.flat()) {
         allFailures.push(...failures);
         summary.push(`${part.name}: ${formatCounts(counts)}`);
         total = addCounts(total, counts);

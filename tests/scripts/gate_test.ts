@@ -63,4 +63,9 @@ Deno.test("describePlan() and describePart() tell how long it takes and how much
     describePlan(beside),
     "about 10 minutes on two cores: lint, unit tests, examples, e2e",
   );
+  const next = [...beside, { name: "rest", usualMinutes: 4, isNext: true }];
+  assert.equal(
+    describePlan(next),
+    "about 14 minutes on two cores: lint, unit tests, examples, e2e, rest",
+  );
 });
