@@ -51,6 +51,8 @@ export class OverlayHarness {
   #overlays: Overlay[] = [];
   #turn = 0;
   readonly #buffer: AllocatedBuffer = allocateNativeBuffer(1 << 20);
+  /** Overlays take that of the process away, whose other tests want it back. */
+  readonly #umask = Deno.umask();
 
   constructor(
     readonly lower: MountableTree,
@@ -94,6 +96,7 @@ export class OverlayHarness {
   unmount(settle = true): void {
     for (const overlay of this.#overlays) overlay.close();
     if (settle) settleDiffTree(this.diffPath, this.options.nonce ?? NONCE);
+    Deno.umask(this.#umask);
   }
 
   remount(settle = true): void {
