@@ -117,7 +117,7 @@ const PARTS: readonly Part[] = [
     timeoutMs: 5 * MINUTE_MS,
   },
   // End-to-end tests come one after the other, wait for servers part of their time, and take the
-  // longest of all. Unit tests use what these leave; when they are done, the rest of the others does.
+  // longest of all. Unit tests use what these leave; when they are done, the last of the others do.
   endToEnd("end-to-end tests, a to q", 26, "tests/e2e", `--ignore=${LAST_TESTS.join(",")}`),
   {
     name: "unit tests",
