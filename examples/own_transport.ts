@@ -9,6 +9,8 @@
 
 import { deserialize, serialize } from "node:v8";
 import {
+  type ClientEntry,
+  type ClientPage,
   type ClientProvider,
   type ContentPiece,
   type ContentRange,
@@ -38,27 +40,31 @@ function answer(value: unknown): Response {
   return new Response(new Uint8Array(serialize(value)));
 }
 
+interface ReadAnswer {
+  entry: ClientEntry | undefined;
+  content: ContentPiece[];
+}
+
 /** The end that backs up. */
 class HttpClient implements ClientProvider {
   constructor(readonly url: string) {}
 
   stat(path: string) {
-    return this.#call("stat", path);
+    return this.#call<ClientEntry>("stat", path);
   }
 
   async *readDirectory(path: string) {
-    yield* await this.#call("list", path);
+    yield* await this.#call<ClientPage[]>("list", path);
   }
 
   async readFile(path: string, range: ContentRange) {
-    const { entry, content } = await this.#call("read", path, range);
-    return { entry, content: ReadableStream.from<ContentPiece>(content) };
+    const { entry, content } = await this.#call<ReadAnswer>("read", path, range);
+    return { entry, content: ReadableStream.from(content) };
   }
 
   close() {}
 
-  // deno-lint-ignore no-explicit-any
-  async #call(call: string, path: string, range?: unknown): Promise<any> {
+  async #call<Answer>(call: string, path: string, range?: ContentRange): Promise<Answer> {
     const body = new Uint8Array(serialize([call, path, range]));
     const response = await fetch(this.url, { method: "POST", body });
     const value = deserialize(await response.bytes());
