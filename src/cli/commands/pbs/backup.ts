@@ -5,8 +5,6 @@
  */
 
 import { Command } from "commander";
-import { currentSeconds, isAheadOf } from "#src/pbs/clock.ts";
-import { formatBackupTime, formatGroup, formatSnapshot } from "#src/pbs/format/snapshot_path.ts";
 import type { CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
 import {
@@ -15,23 +13,11 @@ import {
   parseBackupRequest,
 } from "../../options/backup_options.ts";
 import { defaultKeys, planBackupKeys } from "../../keys/key_choice.ts";
-import {
-  addFormatOptions,
-  type FormatChoice,
-  Output,
-  OUTPUT_ENVIRONMENT,
-} from "../../output/output.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
 import { repositoryOf } from "../../options/repository.ts";
-import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
-import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
-import type { BackupCallbacks, FinishedBackup, NewBackup } from "#src/usecases/datastore/backup.ts";
-import { snapshotCommand } from "../../datastore/remedy.ts";
-import {
-  namespaceOf,
-  STORE_ENVIRONMENT,
-  type StoreOptions,
-  withStore,
-} from "../../datastore/store.ts";
+import type { BackupCallbacks, FinishedBackup } from "#src/usecases/datastore/backup.ts";
+import { BACKUP_NOTES, warnOfFuture } from "../../datastore/backup_command.ts";
+import { namespaceOf, withStore } from "../../datastore/store.ts";
 import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
 
 interface BackupOptions extends BackupCommandOptions, FormatChoice {}
@@ -67,15 +53,7 @@ export const backupCommand: CommandModule<BackupOptions> = {
             "--backup-type vm --backup-id 100",
         },
       ],
-      environment: {
-        ...STORE_ENVIRONMENT,
-        ...KEY_PASSWORD_ENVIRONMENT,
-        ...KEY_PLACE_ENVIRONMENT,
-        ...OUTPUT_ENVIRONMENT,
-      },
-      exitStatus: {
-        1: "Failure (there is no snapshot), or files could not be read (there is one).",
-      },
+      ...BACKUP_NOTES,
     });
   },
 
@@ -104,24 +82,3 @@ export const backupCommand: CommandModule<BackupOptions> = {
     return 0;
   },
 };
-
-/**
- * A time of the future is taken, as by servers, but then it stands in the way of all that comes
- * before that day.
- */
-export function warnOfFuture(
-  { group, time }: NewBackup,
-  options: StoreOptions,
-  output: Output,
-): void {
-  const now = currentSeconds();
-  if (time === undefined || !isAheadOf(time, now)) return;
-  const name = formatSnapshot({ group, time });
-  const removal = snapshotCommand(options, ["forget"], [{ group, time }]);
-  output.warning(
-    `${name} is ahead of the clock, which says ${
-      formatBackupTime(now)
-    }: until that day no backup ` +
-      `to ${formatGroup(group)} gets the present time; ${removal} removes it`,
-  );
-}

@@ -17,18 +17,11 @@ import {
   pullPatience,
 } from "../../options/pull_options.ts";
 import { defaultKeys, planBackupKeys } from "../../keys/key_choice.ts";
-import {
-  addFormatOptions,
-  type FormatChoice,
-  Output,
-  OUTPUT_ENVIRONMENT,
-} from "../../output/output.ts";
+import { addFormatOptions, type FormatChoice, Output } from "../../output/output.ts";
 import { repositoryOf } from "../../options/repository.ts";
-import { KEY_PLACE_ENVIRONMENT } from "#src/usecases/keys/key_places.ts";
-import { KEY_PASSWORD_ENVIRONMENT } from "#src/usecases/keys/secrets.ts";
-import { namespaceOf, STORE_ENVIRONMENT } from "../../datastore/store.ts";
+import { BACKUP_NOTES, warnOfFuture } from "../../datastore/backup_command.ts";
+import { namespaceOf } from "../../datastore/store.ts";
 import { ENCRYPTED_STORE_USES } from "../../datastore/store_uses.ts";
-import { warnOfFuture } from "./backup.ts";
 
 interface PullFlags extends PullCommandOptions, FormatChoice {}
 
@@ -72,15 +65,7 @@ export const pullCommand: CommandModule<PullFlags> = {
           line: "pbkfs pbs pull ssh://db1/srv --retry 3 --repository dir:/srv/store",
         },
       ],
-      environment: {
-        ...STORE_ENVIRONMENT,
-        ...KEY_PASSWORD_ENVIRONMENT,
-        ...KEY_PLACE_ENVIRONMENT,
-        ...OUTPUT_ENVIRONMENT,
-      },
-      exitStatus: {
-        1: "Failure (there is no snapshot), or files could not be read (there is one).",
-      },
+      ...BACKUP_NOTES,
     });
   },
 
