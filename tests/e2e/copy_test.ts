@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import { withMount, workerModule } from "#tests/mount/support/mounted.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
 import {
   fixtureBackupIds,
@@ -16,6 +17,7 @@ import {
   pgprobackupFixtureNames,
 } from "#tests/support/pgprobackup_fixtures.ts";
 import { type CommandResult, runCommand, RunningCommand } from "#tests/support/process.ts";
+import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { PbsStore } from "./_pbs_store.ts";
 import { ServedStore } from "./_served_store.ts";
 
@@ -165,6 +167,22 @@ Deno.test("A chain is copied to a server, encrypted, and from there into another
   const target = local.home.join("restored");
   await local.must(["restore", back.snapshot, "root.pxar", target]);
   compareWithManifest(target, fixture, second!);
+});
+
+Deno.test("An archive is on stable storage before it has its name, its payload first", async () => {
+  using home = new TempDirectory("copy-order");
+  const [tree, disk] = [home.join("tree"), home.join("disk")];
+  for (const path of [tree, disk]) Deno.mkdirSync(path);
+  Deno.writeTextFileSync(`${tree}/file`, "content");
+  const mount = { workerUrl: workerModule("order_worker.ts"), workers: 1, description: disk };
+  await withMount(mount, async ({ path, sh }) => {
+    await copy(tree, `${path}/x.mpxar`, ["--overwrite"]);
+    const steps = await sh("getfattr --only-values -n user.test.order .");
+    assert.deepEqual(steps.split("\n"), [
+      "write",
+      ...["x.ppxar", "x.mpxar"].flatMap((name) => ["fsync", `rename to ${name}`, "fsyncdir"]),
+    ]);
+  });
 });
 
 Deno.test("A copy that is killed or interrupted at any time leaves nothing, and the next one works", async () => {
