@@ -5,21 +5,19 @@
  */
 
 import { RECOVERY_SIGNAL_NAME } from "../mounting/server_settings.ts";
-import { findMissingWal, missingWal, type PlannedRecovery } from "../wal/missing_wal.ts";
+import { requireWal } from "../wal/missing_wal.ts";
 import type { RestoreLayout } from "./layout.ts";
 import { type RestoredRecovery, STANDBY_SIGNAL_NAME } from "./recovery.ts";
 
-const FROM_ELSEWHERE = {
-  hint: "Bring it there, choose another backup, or say how segments are fetched",
-  option: "restoreCommand",
-};
-const FROM_ARCHIVE = {
-  hint: "The archive of the catalog has it: recover from there",
-  option: "recoveryTarget",
-};
-const AS_IT_IS = {
-  hint: "Choose another backup, or restore it as it is, without what checks it",
-  option: "validate",
+const WAYS_OUT = {
+  fromElsewhere: {
+    hint: "Bring it there, choose another backup, or say how segments are fetched",
+    option: "restoreCommand",
+  },
+  withoutArchive: {
+    hint: "Choose another backup, or restore it as it is, without what checks it",
+    option: "validate",
+  },
 };
 
 /**
@@ -43,14 +41,6 @@ export function requireRecoveryWal(
   const isFollowing = [RECOVERY_SIGNAL_NAME, STANDBY_SIGNAL_NAME]
     .some((name) => root.lookup(name) !== undefined);
   if (!isRecovering && isFollowing) return;
-  const { needed, archive } = wal;
-  const { label } = backup;
   const { target, timeline } = request ?? {};
-  const alone: PlannedRecovery = { label, needed, root, archive: undefined, target, timeline };
-  const planned = isRecovering ? { ...alone, archive } : alone;
-  const missing = findMissingWal(planned);
-  if (missing === undefined) return;
-  if (isRecovering) throw missingWal(planned, missing, FROM_ELSEWHERE);
-  const isArchived = archive !== undefined && findMissingWal({ ...alone, archive }) === undefined;
-  throw missingWal(planned, missing, isArchived ? FROM_ARCHIVE : AS_IT_IS);
+  requireWal({ label: backup.label, ...wal, root, target, timeline }, isRecovering, WAYS_OUT);
 }

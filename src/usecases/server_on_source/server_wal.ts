@@ -6,20 +6,18 @@
 
 import type { RecoveryRequest } from "#src/postgres/settings.ts";
 import { LocalTree } from "#src/transfer/local_tree.ts";
-import { findMissingWal, missingWal, type PlannedRecovery } from "../wal/missing_wal.ts";
+import { requireWal } from "../wal/missing_wal.ts";
 import { findNeededWal } from "../wal/needed_wal.ts";
 import type { WalArchive } from "./wal_archive.ts";
 
-const FROM_ELSEWHERE = {
-  hint:
-    "Bring it there, choose another backup, or set restore_command, which fetches a file of WAL",
-  option: "config",
+const WAYS_OUT = {
+  fromElsewhere: {
+    hint:
+      "Bring it there, choose another backup, or set restore_command, which fetches a file of WAL",
+    option: "config",
+  },
+  withoutArchive: { hint: "Choose another backup" },
 };
-const FROM_ARCHIVE = {
-  hint: "The archive of the catalog has it: recover from there",
-  option: "recoveryTarget",
-};
-const ANOTHER_BACKUP = { hint: "Choose another backup" };
 
 /**
  * Checks it before the server is started.
@@ -42,12 +40,6 @@ export function requireServerWal(
   if (needed === undefined) return;
   // Where no other timeline is asked for, the server takes the latest.
   const { target, timeline = "latest" } = recovery ?? {};
-  const alone: PlannedRecovery = { label, needed, root, archive: undefined, target, timeline };
-  const archived: PlannedRecovery = { ...alone, archive: archive?.directory };
-  const planned = recovery === undefined ? alone : archived;
-  const missing = findMissingWal(planned);
-  if (missing === undefined) return;
-  if (recovery !== undefined) throw missingWal(planned, missing, FROM_ELSEWHERE);
-  const isArchived = archive !== undefined && findMissingWal(archived) === undefined;
-  throw missingWal(planned, missing, isArchived ? FROM_ARCHIVE : ANOTHER_BACKUP);
+  const planned = { label, needed, root, archive: archive?.directory, target, timeline };
+  requireWal(planned, recovery !== undefined, WAYS_OUT);
 }

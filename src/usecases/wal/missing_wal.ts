@@ -68,11 +68,42 @@ export function findMissingWal(recovery: PlannedRecovery): MissingSegment | unde
   return name === undefined ? undefined : { name, isForTarget: true };
 }
 
-/** The error for a segment that is missing. @param wayOut what to do about it */
-export function missingWal(
+/** What to do about a segment that is missing. */
+interface WayOut {
+  readonly hint: string;
+  readonly option?: string;
+}
+
+const FROM_ARCHIVE: WayOut = {
+  hint: "The archive of the catalog has it: recover from there",
+  option: "recoveryTarget",
+};
+
+/**
+ * Refuses a recovery for which a segment is missing.
+ *
+ * @param asksArchive whether the server asks the archive; else it has what is in the data directory
+ * @param ways out where the server asks the archive, and where the archive would not help either
+ * @throws {StateError} `wal-missing`, and what {@link findMissingWal} throws
+ * @throws {FormatError | OsError}
+ */
+export function requireWal(
+  recovery: PlannedRecovery,
+  asksArchive: boolean,
+  ways: { readonly fromElsewhere: WayOut; readonly withoutArchive: WayOut },
+): void {
+  const planned = asksArchive ? recovery : { ...recovery, archive: undefined };
+  const missing = findMissingWal(planned);
+  if (missing === undefined) return;
+  if (asksArchive) throw missingWal(planned, missing, ways.fromElsewhere);
+  const isArchived = recovery.archive !== undefined && findMissingWal(recovery) === undefined;
+  throw missingWal(planned, missing, isArchived ? FROM_ARCHIVE : ways.withoutArchive);
+}
+
+function missingWal(
   { label, archive, target }: PlannedRecovery,
   { name, isForTarget }: MissingSegment,
-  wayOut: { readonly hint: string; readonly option?: string },
+  wayOut: WayOut,
 ): StateError {
   const goal = isForTarget && target?.type === "lsn" ? ` to lsn "${target.value}"` : "";
   const place = archive === undefined ? "in the backup" : `in "${archive.path}"`;
