@@ -46,8 +46,8 @@ export const FLAGS: Readonly<Record<string, string>> = {
   noWal: "--no-wal",
   overwrite: "--overwrite",
   payload: "--payload",
-  peer: "--peer",
   payloadOutput: "--payload-output",
+  peer: "--peer",
   recoveryTarget: "--recovery-target",
   recoveryTargetTimeline: "--recovery-target-timeline",
   remoteProgram: "--remote-program",
@@ -79,7 +79,6 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "mappedImages()": "pbkfs pbs unmap without a name",
   "mount()": "pbkfs pbs mount",
   "removeBranches()": "`pbkfs branch rm`",
-
   "unmapImage()": "pbkfs pbs unmap",
 };
 

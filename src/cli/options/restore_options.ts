@@ -108,7 +108,7 @@ export async function restoreRequest(target: string, flags: RestoreFlags): Promi
     isValidating: flags.validate,
     isDurable: flags.sync,
     owner: owner === undefined ? undefined : (await import("./owner.ts")).parseOwner(owner),
-    tablespaces: mapping(flags.tablespaceMapping, "--tablespace-mapping", /^(?:\/|\d+$)/u),
+    tablespaces: mapping(flags.tablespaceMapping, "--tablespace-mapping", PATH_OR_OID),
     externalDirectories: mapping(flags.externalMapping, "--external-mapping"),
     skipsExternalDirectories: flags.skipExternalDirs === true,
     databases: databaseChoice(flags),
@@ -123,10 +123,14 @@ export function threadCountOf({ threads }: Pick<RestoreFlags, "threads">): numbe
   return wholeNumber(threads, "--threads", 1, THREADS_MAX);
 }
 
+/** What is mapped. */
+const PATH = { pattern: /^\//u, what: "an absolute path" };
+const PATH_OR_OID = { pattern: /^(?:\/|\d+$)/u, what: "an absolute path or an OID" };
+
 function mapping(
   texts: readonly string[] = [],
   flag: string,
-  known = /^\//u,
+  known = PATH,
 ): Map<string, string> {
   return new Map(texts.map((text) => {
     // `\=` is a sign in a path.
@@ -134,9 +138,9 @@ function mapping(
       part.replaceAll("\\=", "=")
     );
     const isPair = old !== undefined && place !== undefined && more.length === 0;
-    if (isPair && known.test(old) && place.startsWith("/")) return [old, place];
+    if (isPair && known.pattern.test(old) && place.startsWith("/")) return [old, place];
     throw new UsageError(
-      `Cannot use "${text}" for ${flag}: expected OLD=NEW, two absolute paths`,
+      `Cannot use "${text}" for ${flag}: expected OLD=NEW, ${known.what} and an absolute path`,
       { option: flag },
     );
   }));
