@@ -59,13 +59,8 @@ export function runArchiveCopy(
   using progress = new Progress(terminal, "Copied");
   const { path } = target;
   const { build, hasLeftOutPrelude } = copyIntoArchive(source, {
-    output: {
-      path,
-      format: undefined,
-      payloadPath: undefined,
-      isReplacing: options.overwrite === true,
-      isDryRun: false,
-    },
+    path,
+    isReplacing: options.overwrite === true,
     exclude: options.exclude ?? [],
     onEntry: options.verbose !== true ? undefined : (entry) => {
       progress.clear();

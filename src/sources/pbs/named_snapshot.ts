@@ -6,7 +6,7 @@
 
 import { AuthError, StateError, UsageError } from "#src/errors.ts";
 import { connectStore, type ServerConnection } from "#src/pbs/client/open_server.ts";
-import type { ServerRepository } from "#src/pbs/client/repository.ts";
+import type { Repository, ServerRepository } from "#src/pbs/client/repository.ts";
 import type { ServerLogin } from "#src/pbs/client/server_login.ts";
 import { NoNamespaceError } from "#src/pbs/state_errors.ts";
 import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
@@ -35,7 +35,7 @@ import type {
   SourceSummary,
 } from "../source.ts";
 import { openPbsSource } from "./pbs_source.ts";
-import { serverOf, storeDirectory } from "./store_place.ts";
+import { repositoryAt } from "./store_place.ts";
 
 /** A datastore of either kind. */
 type NamedStore = ReturnType<typeof openSnapshotStore>;
@@ -55,11 +55,7 @@ export async function openNamedSnapshot(
   { credentials, serverStore, threadCount = 1, ...options }: OpenSourceOptions,
 ): Promise<Source> {
   using stack = new DisposableStack();
-  const server = serverOf(place);
-  const connection = server && await connectNamedServer(server, credentials);
-  if (connection !== undefined) stack.defer(() => connection.end());
-  const store = connection?.address ??
-    { kind: "directory", path: storeDirectory(place), serverStore } as const;
+  const store = await reachStore(repositoryAt(place), stack, { credentials, serverStore });
   const { snapshot, archive, keyFingerprint } = findPart(store, place, item);
   const key = keyFingerprint === undefined
     ? undefined
@@ -69,6 +65,23 @@ export async function openNamedSnapshot(
   const { countsLinks, spawn, onWarning } = options;
   const given = { threadCount, countsLinks, spawn, onWarning };
   return openPbsSource({ store, snapshot, archive, key, end, ...given });
+}
+
+/**
+ * The way to a datastore.
+ *
+ * @param stack ends it
+ * @throws what {@link connectNamedServer} throws
+ */
+export async function reachStore(
+  repository: Repository,
+  stack: DisposableStack,
+  { credentials, serverStore }: Pick<OpenSourceOptions, "credentials" | "serverStore">,
+): Promise<StoreAddress> {
+  if (repository.kind === "directory") return { ...repository, serverStore };
+  const connection = await connectNamedServer(repository, credentials);
+  stack.defer(() => connection.end());
+  return connection.address;
 }
 
 /**
@@ -214,16 +227,13 @@ function incomplete(place: string, what: string, names: readonly string[]): Usag
 export async function listNamedParts(
   place: string,
   item: string | undefined,
-  { credentials }: OpenSourceOptions,
+  options: OpenSourceOptions,
 ): Promise<SourceSummary[] | undefined> {
   const names = item?.split("/") ?? [];
   const depth = depthOf(names);
   if (depth !== undefined && names.length > depth + 3) return undefined;
   using stack = new DisposableStack();
-  const server = serverOf(place);
-  const address = server === undefined
-    ? { kind: "directory", path: storeDirectory(place) } as const
-    : stack.adopt(await connectNamedServer(server, credentials), ({ end }) => end()).address;
+  const address = await reachStore(repositoryAt(place), stack, options);
   const store = stack.adopt(openSnapshotStore(address), (it) => it.close());
   const ns = parseNamespace(names.slice(0, depth).join("/"));
   if (depth === undefined) {

@@ -6,11 +6,20 @@
 
 import { absolutePath } from "#src/io/absolute_path.ts";
 import { isDirectory } from "#src/io/files/files.ts";
-import { parseRepository, type ServerRepository } from "#src/pbs/client/repository.ts";
+import {
+  parseRepository,
+  type Repository,
+  type ServerRepository,
+} from "#src/pbs/client/repository.ts";
 
 const DIRECTORY_PREFIX = "dir:";
 /** Of `pbs://user@realm@host:port/store`. */
 const SERVER_PREFIX = /^\/\/(?=[^/]*@)/u;
+
+/** The datastore that a place names. */
+export function repositoryAt(place: string): Repository {
+  return serverOf(place) ?? { kind: "directory", path: storeDirectory(place) };
+}
 
 /**
  * The server that a place names, which nobody can take for a path: it says who logs in, or begins

@@ -88,8 +88,10 @@ function timeOf({ summary, description }: Source): number | undefined {
 
 /** How an archive is made of a source, and who hears of it. */
 export interface ArchiveCopy {
-  /** Where it goes. */
-  readonly output: OutputRequest;
+  /** Where it goes; the name's suffix says whether it is split. */
+  readonly path: string;
+  /** Replaces one that is there already. Default: false. */
+  readonly isReplacing?: boolean | undefined;
   /** Patterns of what is left out. */
   readonly exclude: readonly string[];
   /** Called for each entry. */
@@ -114,14 +116,12 @@ export interface ArchiveCopyReport {
  * @throws what reading the source throws: then there is no archive
  */
 export function copyIntoArchive(source: Source, request: ArchiveCopy): ArchiveCopyReport {
-  const { output, exclude, onEntry, onProgress } = request;
-
+  const { path, isReplacing = false, exclude, onEntry, onProgress } = request;
   using stack = new DisposableStack();
   const tree = stack.adopt(source.openTree(), (it) => it.close());
   return interruptible("there is no archive", (signal) => {
     let build: BuildReport | undefined;
-    // Whoever has copied something may remove it.
-    const { hasLeftOutPrelude } = writeArchive({ ...output, isDurable: true }, (writer) => {
+    const { hasLeftOutPrelude } = writeArchive(durable(path, isReplacing), (writer) => {
       build = archiveTree(tree, writer, {
         exclude,
         onEntry,
@@ -133,4 +133,10 @@ export function copyIntoArchive(source: Source, request: ArchiveCopy): ArchiveCo
     });
     return { build: build!, hasLeftOutPrelude };
   });
+}
+
+/** Whoever has copied something may remove it. */
+function durable(path: string, isReplacing: boolean): OutputRequest {
+  const byName = { format: undefined, payloadPath: undefined };
+  return { path, ...byName, isReplacing, isDryRun: false, isDurable: true };
 }

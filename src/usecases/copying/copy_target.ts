@@ -11,11 +11,7 @@
 
 import { UsageError } from "#src/errors.ts";
 import { absolutePath } from "#src/io/absolute_path.ts";
-import {
-  parseRepository,
-  type Repository,
-  type ServerRepository,
-} from "#src/pbs/client/repository.ts";
+import type { Repository } from "#src/pbs/client/repository.ts";
 import {
   type GroupId,
   isBackupType,
@@ -24,7 +20,7 @@ import {
   parseNamespace,
 } from "#src/pbs/format/snapshot_path.ts";
 import { parseSourceName } from "#src/sources/name.ts";
-import { serverOf, storeDirectory } from "#src/sources/pbs/store_place.ts";
+import { repositoryAt, storeDirectory } from "#src/sources/pbs/store_place.ts";
 
 /** A new archive in files. */
 export interface ArchiveTarget {
@@ -65,19 +61,17 @@ export function parseCopyTarget(text: string): CopyTarget {
     isRepository ? text.slice(DIRECTORY_PREFIX.length) : text,
   );
   if (item !== undefined && (kind === undefined || kind === "pbs")) {
-    return snapshotTarget(text, kind === "pbs" ? serverOf(place) : undefined, place, item);
+    const repository = kind === "pbs"
+      ? repositoryAt(place)
+      : { kind: "directory", path: storeDirectory(place) } as const;
+    return { kind: "snapshot", repository, ...partOf(text, item) };
   }
   const isArchive = kind === "pxar" || kind === undefined && ARCHIVE_FILE.test(place);
   if (isArchive && item === undefined) return { kind: "archive", path: absolutePath(place) };
   throw new UsageError(`Cannot copy to "${text}"`, { option: "target", hint: EXPECTED });
 }
 
-function snapshotTarget(
-  text: string,
-  server: ServerRepository | undefined,
-  place: string,
-  item: string,
-): SnapshotTarget {
+function partOf(text: string, item: string): Omit<SnapshotTarget, "kind" | "repository"> {
   const refuse = (why: string): never => {
     throw new UsageError(`Cannot copy to "${text}": ${why}`, { option: "target", hint: EXPECTED });
   };
@@ -91,8 +85,7 @@ function snapshotTarget(
   const rest = names.slice(depth + 2);
   const time = parseBackupTime(rest[0] ?? "");
   const archive = time === undefined ? rest[0] : rest[1];
-  const repository = server ?? parseRepository(`${DIRECTORY_PREFIX}${storeDirectory(place)}`);
-  return { kind: "snapshot", repository, group, time, archive };
+  return { group, time, archive };
 }
 
 /** Whether names can stand behind a group: a time, an archive, or both. */

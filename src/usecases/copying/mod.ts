@@ -29,7 +29,6 @@ export type {
   BackupWarning,
   FinishedBackup,
 } from "../datastore/backup.ts";
-export type { ArchiveFormat, OutputRequest } from "../archive/output_files.ts";
 export type {
   DirectoryRepository,
   Repository,

@@ -80,24 +80,13 @@ export async function copySource(
   target: string,
   options: SourceCopying = {},
 ): Promise<CopiedSource> {
-  const { credentials, isReplacing = false, exclude = [], onEntry, onProgress = () => {} } =
-    options;
+  const { credentials, isReplacing, exclude = [], onEntry, onProgress = () => {} } = options;
   const place = parseCopyTarget(target);
   using opened = await openSource(source, { credentials, countsLinks: false, spawn: spawnThread });
   if (place.kind === "archive") {
     const { path } = place;
-    const output = {
-      path,
-      format: undefined,
-      payloadPath: undefined,
-      isReplacing,
-      isDryRun: false,
-    };
-    return {
-      kind: "archive",
-      path,
-      ...copyIntoArchive(opened, { output, exclude, onEntry, onProgress }),
-    };
+    const request = { path, isReplacing, exclude, onEntry, onProgress };
+    return { kind: "archive", path, ...copyIntoArchive(opened, request) };
   }
   const { keys = NO_KEYS, time, serverStore } = options;
   using stack = new DisposableStack();

@@ -92,14 +92,8 @@ Deno.test("A whole file of a backup that is not as its list says is noticed by a
   flip(stored, 599_999);
   using source = await openSource(name);
   assert.throws(() => read(source), isDamage);
-  const output = {
-    path: home.join("x.pxar"),
-    format: undefined,
-    payloadPath: undefined,
-    isReplacing: false,
-    isDryRun: false,
-  };
-  assert.throws(() => copyIntoArchive(source, { output, exclude: [] }), isDamage);
+  const request = { path: home.join("x.pxar"), exclude: [] };
+  assert.throws(() => copyIntoArchive(source, request), isDamage);
   assert.deepEqual([...Deno.readDirSync(home.path)].map((entry) => entry.name), ["catalog"]);
   // Everything else is restored; of the file what came before, as of any damaged one.
   const problems: string[] = [];
@@ -132,16 +126,7 @@ Deno.test("A control file without its own checksum is found, in whatever it is k
   const data = `${writer.directory}/database`;
   await bash(`tar -cf "$2" -C "$1" .`, data, home.join("x.tar"));
   using pgpro = await openSource(chain);
-  copyIntoArchive(pgpro, {
-    output: {
-      path: home.join("x.mpxar"),
-      format: undefined,
-      payloadPath: undefined,
-      isReplacing: false,
-      isDryRun: false,
-    },
-    exclude: [],
-  });
+  copyIntoArchive(pgpro, { path: home.join("x.mpxar"), exclude: [] });
   for (const name of [chain, `dir:${data}`, home.join("x.tar"), home.join("x.mpxar")]) {
     using source = await openSource(name);
     const findings = findingsOf(source);

@@ -95,17 +95,11 @@ for (const example of EXAMPLES) {
     }
     for (const name of ["x.copy.pxar", "x.copy.mpxar"]) {
       await t.step(name, async () => {
-        const output = {
-          path: place.join(name),
-          format: undefined,
-          payloadPath: undefined,
-          isReplacing: false,
-          isDryRun: false,
-        };
-        copyIntoArchive(source, { output, exclude: [] });
+        const request = { path: place.join(name), exclude: [] };
+        copyIntoArchive(source, request);
         using target = await openSource(place.join(name));
         assertSame(source, target);
-        assert.throws(() => copyIntoArchive(source, { output, exclude: [] }), { name: "OsError" });
+        assert.throws(() => copyIntoArchive(source, request), { name: "OsError" });
       });
     }
   });
@@ -281,14 +275,8 @@ Deno.test("A copy that fails half way leaves neither archive nor snapshot", asyn
   const to = makeStore(place.join("to"));
   assert.throws(() => copy(stored, to), { name: "StateError", code: "not-found" });
   assert.throws(() => copy(stored, from), (error: Error) => error.name === "StateError");
-  const output = {
-    path: place.join("x.mpxar"),
-    format: undefined,
-    payloadPath: undefined,
-    isReplacing: false,
-    isDryRun: false,
-  };
-  assert.throws(() => copyIntoArchive(stored, { output, exclude: [] }), { code: "not-found" });
+  const request = { path: place.join("x.mpxar"), exclude: [] };
+  assert.throws(() => copyIntoArchive(stored, request), { code: "not-found" });
   assert.deepEqual([...Deno.readDirSync(place.path)].map(({ name }) => name).sort(), [
     "from",
     "to",
