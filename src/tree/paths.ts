@@ -43,7 +43,7 @@ export function childPath(path: string, name: string): string {
 }
 
 /** The entry at `path`, or undefined. Symbolic links are not followed. */
-export function findEntry(tree: Tree, path: string): Node | undefined {
+export function findEntry(tree: Pick<Tree, "root">, path: string): Node | undefined {
   let entry: Node | undefined = tree.root;
   for (const name of splitPath(path)) {
     if (entry?.kind !== "directory") return undefined;

@@ -7,12 +7,14 @@
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { UsageError } from "#src/errors.ts";
 import { hostFiles } from "#src/io/files/files.ts";
+import { CONTROL_FILE_PATH } from "#src/sources/postgres_facts.ts";
 import type { DirectoryNode, FileNode } from "#src/tree/node.ts";
+import { findEntry } from "#src/tree/paths.ts";
 
 /** `global/pg_control` of a data directory. */
 export function controlFileOf(root: DirectoryNode): FileNode | undefined {
-  const directory = root.lookup("global");
-  return directory?.kind === "directory" ? fileIn(directory, "pg_control") : undefined;
+  const file = findEntry({ root }, CONTROL_FILE_PATH);
+  return file?.kind === "file" ? file : undefined;
 }
 
 /** A file of a directory; undefined where there is none of that name. */

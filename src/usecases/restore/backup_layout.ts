@@ -16,6 +16,7 @@ import { readDatabaseMap, readTablespaceMap } from "#src/pgprobackup/restore_map
 import { parseSourceName } from "#src/sources/name.ts";
 import type { PgproSource } from "#src/sources/pgpro/pgpro_source.ts";
 import type { DirectoryNode, MountableTree, Node, Tree } from "#src/tree/node.ts";
+import { findEntry } from "#src/tree/paths.ts";
 import { ArchiveDirectory } from "../wal/archive_directory.ts";
 import { findNeededWal } from "../wal/needed_wal.ts";
 import { databasesLeftOut, emptied, type KnownDatabases } from "./database_choice.ts";
@@ -133,8 +134,7 @@ function externalPlaces(
 }
 
 function extraDirectory(tree: Tree, name: string): DirectoryNode | undefined {
-  const extras = tree.root.lookup(EXTRAS_NAME);
-  const found = extras?.kind === "directory" ? extras.lookup(name) : undefined;
+  const found = findEntry(tree, `${EXTRAS_NAME}/${name}`);
   return found?.kind === "directory" ? found : undefined;
 }
 

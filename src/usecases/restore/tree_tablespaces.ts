@@ -14,6 +14,7 @@
 import { UsageError } from "#src/errors.ts";
 import { EXTRAS_NAME, TABLESPACE_LINKS_NAME, TABLESPACES_NAME } from "#src/pgprobackup/extras.ts";
 import type { DirectoryNode, Node } from "#src/tree/node.ts";
+import { findEntry } from "#src/tree/paths.ts";
 import { fileIn, readText } from "../data_directory_files.ts";
 import type { RestoreRoot } from "./layout.ts";
 import type { SettingsFile } from "./recovery.ts";
@@ -83,8 +84,7 @@ function findTablespaces(
   root: DirectoryNode,
   places: ReadonlyMap<string, string>,
 ): Tablespace[] {
-  const directory = root.lookup(TABLESPACE_LINKS_NAME);
-  const entries = directory?.kind === "directory" ? [...directory.entries()] : [];
+  const entries = [...directoryAt(root, TABLESPACE_LINKS_NAME)?.entries() ?? []];
   const found = entries.filter(({ name }) => OID.test(name))
     .map(({ name: oid, node }) => tablespaceOf(root, oid, node, places.get(oid)));
   const oids = new Set(found.map(({ oid }) => oid));
@@ -105,7 +105,7 @@ function tablespaceOf(
   if (node.kind !== "symlink") return { oid, place, content: undefined };
   if (node.target.startsWith("/")) return { oid, place: node.target, content: undefined };
   const path = `${EXTRAS_NAME}/${TABLESPACES_NAME}/${oid}`;
-  const inner = node.target === `../${path}` ? entryAt(root, path) : undefined;
+  const inner = node.target === `../${path}` ? directoryAt(root, path) : undefined;
   return { oid, place, content: inner && { node: inner, path } };
 }
 
@@ -113,18 +113,15 @@ function linkPath(oid: string): string {
   return `${TABLESPACE_LINKS_NAME}/${oid}`;
 }
 
-function entryAt(root: DirectoryNode, path: string): DirectoryNode | undefined {
-  let node: Node | undefined = root;
-  for (const name of path.split("/")) {
-    node = node?.kind === "directory" ? node.lookup(name) : undefined;
-  }
+function directoryAt(root: DirectoryNode, path: string): DirectoryNode | undefined {
+  const node = findEntry({ root }, path);
   return node?.kind === "directory" ? node : undefined;
 }
 
 /** Directories that only lead to what goes elsewhere go with it. */
 function addEmptied(root: DirectoryNode, moved: Set<string>): void {
   for (const path of [`${EXTRAS_NAME}/${TABLESPACES_NAME}`, EXTRAS_NAME]) {
-    const names = [...entryAt(root, path)?.entries() ?? []].map(({ name }) => name);
+    const names = [...directoryAt(root, path)?.entries() ?? []].map(({ name }) => name);
     if (names.length > 0 && names.every((name) => moved.has(`${path}/${name}`))) moved.add(path);
   }
 }
