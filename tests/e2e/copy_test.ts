@@ -30,6 +30,11 @@ const OTHERS = pgprobackupFixtureNames().filter((name) =>
   !COMPLETE.includes(name) && !/^(?:bench|i)-/.test(name)
 );
 
+/** Whether the archive of a chain is more than fits into memory, and than the checker takes. */
+function isLarge(name: string): boolean {
+  return name.startsWith("i-");
+}
+
 function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -106,8 +111,10 @@ async function copyAndCompare(
   id: string,
 ): Promise<Summary> {
   const summary = await copy(`${fixture.catalog}#main/${id}`, `${store.path}#host/${fixture.name}`);
-  // In memory, as the datastore.
-  const target = `${dirname(store.path)}/restored`;
+  // In memory, as the datastore, where there is room.
+  const target = isLarge(fixture.name)
+    ? store.home.join("restored")
+    : `${dirname(store.path)}/restored`;
   await store.must(["restore", summary.snapshot, "root.pxar", target]);
   compareWithManifest(target, fixture, id);
   Deno.removeSync(target, { recursive: true });
@@ -124,8 +131,7 @@ for (const name of COMPLETE) {
       if (first !== undefined) assert.ok(summary.new_bytes < first.new_bytes, id);
       first ??= summary;
     }
-    // The checker takes no larger stream.
-    await store.check(...name.startsWith("i-") ? ["--no-archives"] : []);
+    await store.check(...isLarge(name) ? ["--no-archives"] : []);
   });
 }
 
