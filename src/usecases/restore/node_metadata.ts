@@ -96,18 +96,8 @@ export class NodeMetadata {
     }
   }
 
-  /** Gives a file that the source does not have to whom another node belongs. */
+  /** Gives a file or link that the source does not have to whom another node belongs. */
   giveToOwnerOf(node: Node, path: string): void {
-    const fd = host.unwrap(host.open(path, host.OpenFlag.RDONLY), "open", path);
-    try {
-      this.#giveToOwner(fd, node, path);
-    } finally {
-      host.close(fd);
-    }
-  }
-
-  /** As {@link giveToOwnerOf}, a symbolic link. */
-  giveLinkToOwnerOf(node: Node, path: string): void {
     const { PATH, NOFOLLOW } = host.OpenFlag;
     const fd = host.unwrap(host.open(path, PATH | NOFOLLOW), "open", path);
     try {

@@ -78,7 +78,7 @@ export class RestoreWalk {
     for (const { path, node, target } of this.#links) {
       makeLink(path, target);
       if (node.kind === "symlink") metadata.restoreSpecial(path, node, written);
-      else metadata.giveLinkToOwnerOf(node, path);
+      else metadata.giveToOwnerOf(node, path);
     }
   }
 
