@@ -19,8 +19,9 @@ import {
   TAR_BLOCK_SIZE,
   type TarHeader,
 } from "./format/header.ts";
-import { type AccountNumbers, type AclText, parseAclText } from "./format/acl_text.ts";
+import type { AccountNumbers } from "./format/acl_text.ts";
 import { pairRanges, parsePax, paxNumber, type PaxRecords, paxTime } from "./format/pax.ts";
+import { paxAcl, paxXattrs } from "./pax_attributes.ts";
 
 /** A member of an archive, as plain values. */
 export interface TarMember {
@@ -52,11 +53,6 @@ const MEMBERS_MAX = 2_000_000;
 /** Of a header with long names or pax records; a path has 4096 bytes, an attribute 64 KiB. */
 const EXTRA_SIZE_MAX = 4 << 20;
 const RANGES_MAX = 1_000_000;
-const XATTR_PREFIX = "SCHILY.xattr.";
-/** The same, its name with percent signs and its value in Base64. */
-const ENCODED_XATTR_PREFIX = "LIBARCHIVE.xattr.";
-const ACL_ACCESS_KEY = "SCHILY.acl.access";
-const ACL_DEFAULT_KEY = "SCHILY.acl.default";
 const NO_RECORDS: PaxRecords = { values: new Map(), ranges: [] };
 
 const KINDS: Readonly<Record<string, TarMember["kind"]>> = {
@@ -192,11 +188,10 @@ class Indexer {
       kind === "file" && (text("path") ?? header.name).endsWith("/");
     const link = text("linkpath") ?? header.linkName;
     const mtime = values.get("mtime");
-    const access = this.#aclOf(text(ACL_ACCESS_KEY));
     return {
       path,
       kind: isDirectory ? "directory" : kind,
-      mode: access === undefined ? header.mode : modeOf(access, header.mode),
+      ...paxAcl(values, header.mode, this.#accounts),
       uid: count("uid") ?? header.uid,
       gid: count("gid") ?? header.gid,
       mtime: mtime === undefined ? { seconds: header.mtime, nanoseconds: 0 } : paxTime(mtime),
@@ -206,13 +201,8 @@ class Indexer {
       target: kind === "hardlink" ? pathOf(link) : kind === "symlink" ? link : "",
       major: header.major,
       minor: header.minor,
-      xattrs: xattrsOf(values),
-      acl: joinAcl(access, this.#aclOf(text(ACL_DEFAULT_KEY))),
+      xattrs: paxXattrs(values),
     };
-  }
-
-  #aclOf(text: string | undefined): AclText | undefined {
-    return text === undefined ? undefined : parseAclText(text, this.#accounts);
   }
 
   #oldRanges(first: readonly DataRange[], isExtended: boolean): DataRange[] {
@@ -284,69 +274,6 @@ class Indexer {
   #located<Result>(offset: number, run: () => Result): Result {
     return located(() => ({ path: this.#name, offset }), run);
   }
-}
-
-function xattrsOf(values: ReadonlyMap<string, Uint8Array>): Xattr[] {
-  const found = new Map<string, Uint8Array>();
-  for (const [key, value] of values) {
-    if (!key.startsWith(XATTR_PREFIX)) continue;
-    // GNU tar writes no more than these so; others write names as they are.
-    const name = key.slice(XATTR_PREFIX.length).replaceAll(
-      /%(?:3D|25)/gu,
-      (coded) => coded === "%25" ? "%" : "=",
-    );
-    found.set(name, value);
-  }
-  for (const [key, value] of values) {
-    if (!key.startsWith(ENCODED_XATTR_PREFIX)) continue;
-    const name = decodePercents(key.slice(ENCODED_XATTR_PREFIX.length));
-    if (!found.has(name)) found.set(name, decodeBase64(value));
-  }
-  return Array.from(found, ([name, value]) => ({ name, value }));
-}
-
-function decodePercents(name: string): string {
-  const characters = [...name.matchAll(/%([0-9A-Fa-f]{2})|[^]/gu)];
-  return decodeFileName(Uint8Array.from(
-    characters,
-    ([character, digits]) =>
-      digits === undefined ? character.charCodeAt(0) : Number.parseInt(digits, 16),
-  ));
-}
-
-function decodeBase64(value: Uint8Array): Uint8Array {
-  try {
-    return Uint8Array.fromBase64(decodeFileName(value));
-  } catch (cause) {
-    throw new FormatError("Cannot read tar archive: an attribute is not Base64", { cause });
-  }
-}
-
-/** An access ACL says what the bits of the mode say, too: those of the group are the mask. */
-function modeOf({ userObject, groupObject, mask, other }: AclText, mode: number): number {
-  const bits = [userObject, mask ?? groupObject, other];
-  if (bits.some((each) => each === undefined)) return mode;
-  return bits.reduce((sum, each) => sum << 3 | Number(each), mode >> 9);
-}
-
-/** Undefined where both say no more than the mode. */
-function joinAcl(access: AclText | undefined, inherited: AclText | undefined): Acl | undefined {
-  const { users = [], groups = [], groupObject, mask } = access ?? {};
-  const isMinimal = mask === undefined && users.length === 0 && groups.length === 0;
-  if (isMinimal && inherited === undefined) return undefined;
-  return {
-    users,
-    groups,
-    groupObject: isMinimal ? undefined : groupObject,
-    default: inherited && {
-      userObject: inherited.userObject,
-      groupObject: inherited.groupObject,
-      other: inherited.other,
-      mask: inherited.mask,
-    },
-    defaultUsers: inherited?.users ?? [],
-    defaultGroups: inherited?.groups ?? [],
-  };
 }
 
 /** Ranges are in order, inside of the file, and stored. */
