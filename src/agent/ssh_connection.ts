@@ -37,6 +37,8 @@ const PROGRAM = "pbkfs";
 
 /** What is kept of the messages, to explain a failure. */
 const MESSAGES_LENGTH_MAX = 2_000;
+/** For what was said before ssh has ended and is still to be read. */
+const LAST_MESSAGES_MS = 500;
 /** Exit code of ssh when there is no connection. */
 const SSH_FAILED = 255;
 /** Exit code of a shell that does not find the command. */
@@ -74,8 +76,8 @@ export function connectSsh(
     outgoing: child.stdin,
     closed: child.status,
     onPeerEnd: async () => {
-      await messages.ended;
       const { code, signal } = await child.status;
+      await messages.end();
       if (code !== 0) throw explain(target.host, options, code, signal, messages.text);
     },
     onDestroy: () => {
@@ -120,22 +122,32 @@ export function sshCommandLine(
 
 /** What ssh and the client say for people. */
 class Messages {
-  /** When there is nothing more to come. */
-  readonly ended: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #ended: Promise<void>;
   /** The end of it. */
   text = "";
 
   constructor(stream: ReadableStream<Uint8Array>, onMessage?: (text: string) => void) {
-    this.ended = this.#read(stream, onMessage).catch(() => {});
+    this.#reader = stream.getReader();
+    this.#ended = this.#read(onMessage).catch(() => {});
   }
 
-  async #read(
-    stream: ReadableStream<Uint8Array>,
-    onMessage: ((text: string) => void) | undefined,
-  ): Promise<void> {
+  /**
+   * Takes what is left when ssh has ended. What ssh has started may outlive it and keep the stream
+   * open: nobody waits for that.
+   */
+  async end(): Promise<void> {
+    const timer = setTimeout(() => this.#reader.cancel().catch(() => {}), LAST_MESSAGES_MS);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  async #read(onMessage: ((text: string) => void) | undefined): Promise<void> {
     const decoder = new TextDecoder();
-    for await (const bytes of stream) {
-      const text = decoder.decode(bytes, { stream: true });
+    while (true) {
+      const { done, value } = await this.#reader.read();
+      if (done) return;
+      const text = decoder.decode(value, { stream: true });
       this.text = (this.text + text).slice(-MESSAGES_LENGTH_MAX);
       onMessage?.(text);
     }

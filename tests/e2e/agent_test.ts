@@ -8,11 +8,12 @@ import { HostAccessor } from "#src/backup/client/host_accessor.ts";
 import { LocalClient } from "#src/backup/client/local_client.ts";
 import type { ClientEntry, ClientProvider } from "#src/backup/client/provider.ts";
 import { OsError, ProtocolError } from "#src/errors.ts";
+import type { CertificateAndKey } from "#src/net/tls/certificate.ts";
 import { createIdentity, readIdentity } from "#src/usecases/agent/identity.ts";
 import { makeEverythingTree } from "#tests/support/everything_tree.ts";
 import { pbkfsCommand, runPbkfs } from "#tests/support/pbkfs.ts";
 import { asServerUser } from "#tests/support/postgres.ts";
-import { RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { Sshd, whyNoSshd } from "./_sshd.ts";
 
@@ -50,6 +51,29 @@ async function read(client: ClientProvider, path: string): Promise<string> {
     bytes.push(...("holeBytes" in piece ? new Uint8Array(piece.holeBytes) : piece));
   }
   return new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** A certificate with a key that says it is that of the certificate, and is not. */
+function forgeKey({ certificate, key }: CertificateAndKey): string {
+  const [, text] = /-----BEGIN PRIVATE KEY-----([^-]*)/u.exec(key)!;
+  const bytes = Uint8Array.fromBase64(text!);
+  // The private number of a key of P-256, 32 bytes; the public one follows.
+  const at = bytes.findIndex((byte, index) => byte === 0x04 && bytes[index + 1] === 0x20);
+  for (let index = at + 10; index < at + 34; index++) bytes[index]! ^= 0x55;
+  const forged = bytes.toBase64().replace(/.{64}/gu, "$&\n");
+  return `${certificate}-----BEGIN PRIVATE KEY-----\n${forged}\n-----END PRIVATE KEY-----\n`;
+}
+
+/** What a client by another TLS library is told. */
+async function askByOpenssl(port: number, identity: string): Promise<string> {
+  const { stdout } = await runCommand(
+    [
+      ...["openssl", "s_client", "-quiet", "-connect", `127.0.0.1:${port}`],
+      ...["-cert", identity, "-key", identity],
+    ],
+    { timeoutMs: TIMEOUT_MS, check: false, stdin: "no greeting of ours, but long enough for one" },
+  );
+  return stdout;
 }
 
 /** Stands in for ssh: runs what ssh would run there, here. */
@@ -170,7 +194,14 @@ Deno.test("A client that is killed fails all that is under way, with a temporary
   const [program] = pbkfsCommand([]);
   Deno.writeTextFileSync(
     directory.join("kept"),
-    `#!/bin/sh\necho $$ >${directory.path}/pid\nexec ${program} agent --stdio --root ${directory.path}\n`,
+    // What ssh starts in the background keeps its standard error open.
+    [
+      "#!/bin/sh",
+      `sleep 60 >${directory.path}/left & echo $! >${directory.path}/background`,
+      `echo $$ >${directory.path}/pid`,
+      `exec ${program} agent --stdio --root ${directory.path}`,
+      "",
+    ].join("\n"),
     { mode: 0o755 },
   );
   const client = await openClient([place(directory.path)], {
@@ -183,6 +214,8 @@ Deno.test("A client that is killed fails all that is under way, with a temporary
     for await (const _ of content);
   }, (error) => error instanceof ProtocolError && error.isTemporary && /SIGKILL/u.test(`${error}`));
   await client.close();
+  // It is there still, so nobody has waited for it.
+  Deno.kill(Number(Deno.readTextFileSync(directory.join("background"))), "SIGKILL");
 });
 
 Deno.test("A client that listens lets in those whose certificates it knows, several at a time, until it is told to end", async () => {
@@ -236,6 +269,22 @@ Deno.test("A client that listens lets in those whose certificates it knows, seve
       message: /the certificate with fingerprint .* is not known here/u,
     });
     await assert.rejects(connect(own, peer), { code: "certificate" });
+    if (xattrs) {
+      const forged = directory.join("forged.pem");
+      Deno.writeTextFileSync(forged, forgeKey(readIdentity(own)));
+      const [known, other] = await Promise.all(
+        [own, directory.join("other.pem")].map((pem) => askByOpenssl(port, pem)),
+      );
+      assert.match(known!, /PBKFS/u);
+      assert.match(other!, /is not known here/u);
+      const told = service.stderr.length;
+      assert.equal(await askByOpenssl(port, forged), "");
+      await waitUntil(
+        () => service.stderr.includes("refused", told),
+        TIMEOUT_MS,
+        () => service.stderr,
+      );
+    }
     service.signalGroup("SIGTERM");
     const { code, stderr, stdout } = await service.wait(TIMEOUT_MS);
     assert.deepEqual([code, stdout], [0, ""]);
