@@ -5,14 +5,30 @@
  */
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { Datastore } from "#src/pbs/datastore.ts";
+import { qualifiedName, ROOT_NAMESPACE } from "#src/pbs/format/snapshot_path.ts";
 import { pbkfsCommand } from "#tests/support/pbkfs.ts";
+import { waitUntil } from "#tests/support/process.ts";
 import { PbsStore } from "./_pbs_store.ts";
 
-/** In place of ssh: runs the command; the first time it ends in the middle, where that is asked. */
+const TIMEOUT_MS = 60_000;
+
+/**
+ * In place of ssh: runs the command. Where that is asked, the client is killed in the middle, once,
+ * or falls silent there.
+ */
 const SSH = `#!/bin/sh
 while [ "\${1#-}" != "$1" ]; do case $1 in -p|-l) shift 2;; *) shift;; esac; done
 shift
-if [ -e "$0.cut" ]; then rm "$0.cut"; sh -c "$*" 2>&- | { dd bs=1 count=2000 2>&-; kill $$; }; fi
+agent() { sh -c 'echo $$ >"$1"; exec $2' - "$0.pid" "$1" 2>&-; }
+if [ -e "$0.cut" ]; then
+  rm "$0.cut"
+  agent "$*" | { dd bs=1 count=2000 2>&-; kill -9 "$(cat "$0.pid")" $$; }
+elif [ -e "$0.hold" ]; then
+  rm "$0.hold"
+  agent "$*" | { dd bs=1 count=2000 2>&-; echo >"$0.held"; exec sleep 60; }
+fi
 exec sh -c "$*"
 `;
 
@@ -59,6 +75,17 @@ Deno.test("pbs pull makes the archives that a backup on the client would make", 
     pulled.archives.map(({ name, entries }: Record<string, unknown>) => [name, entries]),
     [["root.pxar", 64], ["below.pxar", 62]],
   );
+
+  // Killed in the middle, nothing is left that the next one would stumble over.
+  Deno.writeTextFileSync(`${ssh}.hold`, "");
+  const killed = store.start(["pull", tree!, ...way, ...options]);
+  await waitUntil(() => existsSync(`${ssh}.held`), TIMEOUT_MS, () => killed.stderr);
+  killed.signalGroup("SIGKILL");
+  assert.equal((await killed.wait(TIMEOUT_MS)).code, 137);
+  const left = Datastore.open(store.path);
+  const group = { ns: ROOT_NAMESPACE, type: "host", id: "db1" } as const;
+  assert.equal(qualifiedName(left.groupInfo(group).last!), pulled.snapshot);
+  left.close();
 
   const metadata = ["--change-detection-mode", "metadata", "--format", "json", "--retry", "1"];
   await store.must(["pull", tree!, ...way, ...metadata, "--compress"]);

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { createIdentity } from "#src/usecases/agent/identity.ts";
-import { makeEverythingTree } from "#tests/support/everything_tree.ts";
+import { bash, makeEverythingTree } from "#tests/support/everything_tree.ts";
 import { pbkfsCommand, runPbkfs } from "#tests/support/pbkfs.ts";
-import { RunningCommand, waitUntil } from "#tests/support/process.ts";
+import { asServerUser, SERVER_USER } from "#tests/support/postgres.ts";
+import { runCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { PbsStore } from "./_pbs_store.ts";
 import { Sshd, whyNoSshd } from "./_sshd.ts";
 
@@ -51,19 +52,16 @@ Deno.test({
       ...["--client-fingerprint", fingerprint],
     ];
     let time = FIRST_TIME;
+    // Groups of their own: neither refers to what the other has stored.
+    const options = (mode: string, crypt: string) => (who: string) => [
+      ...["--change-detection-mode", mode, "--format", "json"],
+      ...(crypt === "none" ? [] : ["--keyfile", key, "--crypt-mode", crypt]),
+      ...["--backup-id", `${who}-${mode}-${crypt}`, "--backup-time", String(time++)],
+    ];
     let way = bySsh;
     for (const mode of ["legacy", "data", "metadata"]) {
       for (const crypt of ["none", "encrypt", "sign-only"]) {
-        const options = [
-          ...["--change-detection-mode", mode],
-          ...(crypt === "none" ? [] : ["--keyfile", key, "--crypt-mode", crypt]),
-          ...["--format", "json"],
-        ];
-        // Groups of their own: neither refers to what the other has stored.
-        const of = (who: string) => [
-          ...[...options, "--backup-id", `${who}-${mode}-${crypt}`],
-          ...["--backup-time", String(time++)],
-        ];
+        const of = options(mode, crypt);
         const pulled = JSON.parse(await store.must(["pull", ...way, ...of("pulled")]));
         const local = await store.backup([`root.pxar:${tree}`, ...of("local")]);
         assert.equal(local.new_chunks, 0, `${mode}, ${crypt}: all chunks are there`);
@@ -72,6 +70,24 @@ Deno.test({
         way = way === bySsh ? byTls : bySsh;
       }
     }
+
+    // As an ordinary user, who may not read all of it: what is left out is the same, too.
+    await bash('chmod 644 "$1"; chown -R "$2" "$3"', key, SERVER_USER, store.path);
+    const env = { PBS_REPOSITORY: `dir:${store.path}`, XDG_CONFIG_HOME: "/no-such-place" };
+    const byUser = [...bySsh.slice(0, -1), asServerUser(pbkfsCommand([])).join(" ")];
+    const pairs = [["legacy", "sign-only"], ["data", "encrypt"], ["metadata", "none"]] as const;
+    await Promise.all(pairs.map(async ([mode, crypt]) => {
+      const of = options(mode, crypt);
+      const own = await runCommand(
+        asServerUser(pbkfsCommand(["pbs", "backup", `root.pxar:${tree}`, ...of("user")])),
+        { timeoutMs: TIMEOUT_MS, check: false, env },
+      );
+      const pulled = await store.run(["pull", ...byUser, ...of("pulled-user")]);
+      assert.deepEqual([own.code, pulled.code], [1, 1], own.stderr + pulled.stderr);
+      assert.match(pulled.stderr, /sp ace.*Permission denied/u);
+      assert.equal(pulled.stderr, own.stderr);
+      assert.equal(JSON.parse(pulled.stdout).new_chunks, 0);
+    }));
     await store.check("--key", key);
 
     // Commands of a pull: in their order, and only where the client was started for them.
