@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import { AuthError, ProtocolError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
 import { within } from "#src/net/deadline.ts";
@@ -55,10 +56,7 @@ async function readFirstFrame(connection: Connection): Promise<Frame> {
   while (true) {
     const more = await connection.read();
     if (more === undefined) throw noGreeting(connection.peer, bytes);
-    const joined = new Uint8Array(bytes.length + more.length);
-    joined.set(bytes);
-    joined.set(more, bytes.length);
-    bytes = joined;
+    bytes = concatenate([bytes, more]);
     if (bytes.length < FRAME_PREFIX_SIZE) continue;
     const size = FRAME_PREFIX_SIZE + new DataView(bytes.buffer).getUint32(0, true);
     const isFrame = size <= FRAME_PREFIX_SIZE + HELLO_SIZE_MAX &&

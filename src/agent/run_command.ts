@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import { StateError } from "#src/errors.ts";
 import { type CommandOutcome, OUTPUT_SIZE_MAX } from "./serve_connection.ts";
 
@@ -36,10 +37,7 @@ export async function runShellCommand(
   let output = new Uint8Array();
   const keep = async (stream: ReadableStream<Uint8Array>) => {
     for await (const bytes of stream) {
-      const joined = new Uint8Array(output.length + bytes.length);
-      joined.set(output);
-      joined.set(bytes, output.length);
-      output = joined.slice(-OUTPUT_SIZE_MAX);
+      output = concatenate([output, bytes]).slice(-OUTPUT_SIZE_MAX);
     }
   };
   const [status] = await Promise.all([child.status, keep(child.stdout), keep(child.stderr)]);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import { ProtocolError } from "#src/errors.ts";
 import type { Connection } from "#src/net/connection.ts";
 
@@ -83,7 +84,8 @@ export class StreamConnection implements Connection {
   async write(parts: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
     if (this.#isDestroyed || this.#hasEnded) throw this.#failure(undefined);
     try {
-      await this.#writer.write(joined(parts));
+      // One write for all: each costs a call of the system.
+      await this.#writer.write(concatenate(parts));
     } catch (cause) {
       throw this.#failure(cause);
     }
@@ -122,17 +124,4 @@ export function standardStreams(peer: string): Connection {
     incoming: Deno.stdin.readable,
     outgoing: Deno.stdout.writable,
   });
-}
-
-/** One write for all: each costs a call of the system. */
-function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  if (parts.length === 1) return parts[0]!;
-  const size = parts.reduce((sum, part) => sum + part.length, 0);
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }

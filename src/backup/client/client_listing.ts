@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import { FieldReader } from "#src/bytes/fields.ts";
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
@@ -32,7 +33,7 @@ export class ClientListing {
   constructor(parts: readonly Uint8Array<ArrayBuffer>[], { errno, isPseudo }: ListAnswer) {
     this.errno = errno;
     this.isPseudo = isPseudo === true;
-    this.#bytes = concatenated(parts);
+    this.#bytes = concatenate(parts);
     for (let at = 0; at < this.#bytes.length;) at = this.#index(at);
   }
 
@@ -101,14 +102,3 @@ export const NO_LISTING: ClientListing = new ClientListing([], {
   errno: undefined,
   isPseudo: undefined,
 });
-
-function concatenated(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let position = 0;
-  for (const part of parts) {
-    all.set(part, position);
-    position += part.length;
-  }
-  return all;
-}

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import { violation } from "./error_code.ts";
 import { CLIENT_PREFACE, FRAME_HEAD_SIZE, FrameFlag, FrameType, getUint32 } from "./frame.ts";
 import { FRAME_SIZE_MIN, SETTING_SIZE } from "./settings.ts";
@@ -270,7 +271,7 @@ export class FrameDecoder {
     block.size += fragment.length;
     this.#block = isSet(head, FrameFlag.END_HEADERS) ? undefined : block;
     if (this.#block !== undefined) return;
-    this.#sink.onHeaderBlock(block.streamId, joined(block), block.endsStream);
+    this.#sink.onHeaderBlock(block.streamId, concatenate(block.parts), block.endsStream);
   }
 
   #emit({ type, flags, streamId }: Head, payload: Uint8Array): void {
@@ -316,17 +317,6 @@ function fragmentOf(head: Head, payload: Uint8Array): Uint8Array {
   const end = payload.length - (isPadded ? payload[0] ?? 0 : 0);
   if (end < start) throw tooMuchPadding();
   return payload.subarray(start, end);
-}
-
-function joined({ parts, size }: HeaderBlock): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const block = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    block.set(part, at);
-    at += part.length;
-  }
-  return block;
 }
 
 function tooMuchPadding(): Error {

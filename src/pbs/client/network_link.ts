@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import type { ChunkDigest } from "#src/bytes/chunk_digest.ts";
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 import type { CallParameters } from "./network_thread/server_port.ts";
@@ -52,9 +53,9 @@ export class NetworkLink {
 
   /** All bytes that are answered. @throws as {@link ask} */
   bytes(request: NetworkRequest): Uint8Array<ArrayBuffer> {
-    const parts: Uint8Array[] = [];
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     this.ask(request, { take: (part) => parts.push(part.slice()) });
-    return joined(parts);
+    return concatenate(parts);
   }
 
   /** A call of the REST interface. @returns `data` of the answer @throws as {@link ask} */
@@ -65,26 +66,16 @@ export class NetworkLink {
     body?: Uint8Array<ArrayBuffer>,
   ): unknown {
     const request: NetworkRequest = { what: "rest", method, path, parameters };
-    const parts: Uint8Array[] = [];
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     this.ask(body === undefined ? request : { ...request, hasBody: true }, {
       take: (part) => parts.push(part.slice()),
       ...body === undefined ? {} : { payload: body },
     });
-    return JSON.parse(new TextDecoder().decode(joined(parts)));
+    return JSON.parse(new TextDecoder().decode(concatenate(parts)));
   }
 
   /** Tells the thread to end. */
   stop(): void {
     this.#mailbox.stop();
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let end = 0;
-  for (const part of parts) {
-    bytes.set(part, end);
-    end += part.length;
-  }
-  return bytes;
 }
