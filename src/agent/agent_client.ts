@@ -14,7 +14,7 @@ import type {
   ContentPiece,
   ContentRange,
 } from "#src/backup/client/provider.ts";
-import type { Connection } from "#src/net/connection.ts";
+import { type Connection, CONNECTION_LOST } from "#src/net/connection.ts";
 import { METADATA_FIELDS } from "#src/tree/metadata.ts";
 import { AnswerStream, CREDIT_AT_FIRST } from "./answer_stream.ts";
 import { DataUnpacker } from "./data_packing.ts";
@@ -260,7 +260,7 @@ export class AgentClient implements ClientProvider {
       this.#hasHeard = true;
       for (const frame of decoder.push(bytes)) this.#take(frame);
     }
-    throw new ProtocolError(`${this.#connection.peer} has ended the connection`, LOST);
+    throw new ProtocolError(`${this.#connection.peer} has ended the connection`, CONNECTION_LOST);
   }
 
   #take(frame: Frame): void {
@@ -322,8 +322,6 @@ export class AgentClient implements ClientProvider {
     this.#connection.destroy();
   }
 }
-
-const LOST = { code: "connection", isTemporary: true } as const;
 
 /** A request under way. */
 interface Pending {

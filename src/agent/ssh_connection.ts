@@ -6,7 +6,7 @@
 
 import { ProtocolError, StateError, UsageError } from "#src/errors.ts";
 import { shellWord } from "#src/bytes/shell_word.ts";
-import type { Connection } from "#src/net/connection.ts";
+import { type Connection, CONNECTION_LOST } from "#src/net/connection.ts";
 import { StreamConnection } from "./stream_connection.ts";
 
 /** Which client is started where. */
@@ -164,10 +164,10 @@ function explain(
   const said = messages.trim().split("\n").at(-1)?.trim() ?? "";
   const words = said === "" ? "" : `: ${said}`;
   if (signal !== null) {
-    return new ProtocolError(`The ssh to ${host} was ended by ${signal}${words}`, LOST);
+    return new ProtocolError(`The ssh to ${host} was ended by ${signal}${words}`, CONNECTION_LOST);
   }
   if (code === SSH_FAILED) {
-    return new ProtocolError(`There is no way to ${host} by ssh${words}`, LOST);
+    return new ProtocolError(`There is no way to ${host} by ssh${words}`, CONNECTION_LOST);
   }
   if (code === COMMAND_NOT_FOUND) {
     return new ProtocolError(`${host} has no program "${remoteProgram}"${words}`, {
@@ -178,5 +178,3 @@ function explain(
   }
   return new ProtocolError(`The agent on ${host} has ended with exit code ${code}${words}`);
 }
-
-const LOST = { code: "connection", isTemporary: true } as const;

@@ -6,7 +6,7 @@
 
 import { concatenate } from "#src/bytes/concatenate.ts";
 import { ProtocolError } from "#src/errors.ts";
-import type { Connection } from "#src/net/connection.ts";
+import { type Connection, connectionLost } from "#src/net/connection.ts";
 
 /** What a connection is made of. */
 export interface StreamConnectionParts {
@@ -23,8 +23,6 @@ export interface StreamConnectionParts {
   /** When it is all over; else as soon as both directions have ended. */
   readonly closed?: Promise<unknown> | undefined;
 }
-
-const LOST = { code: "connection", isTemporary: true } as const;
 
 /** Makes a connection of streams. */
 export class StreamConnection implements Connection {
@@ -112,8 +110,7 @@ export class StreamConnection implements Connection {
 
   #failure(cause: unknown): ProtocolError {
     if (this.#isDestroyed) return new ProtocolError(`The connection to ${this.peer} is closed`);
-    const reason = cause instanceof Error ? `: ${cause.message}` : "";
-    return new ProtocolError(`The connection to ${this.peer} failed${reason}`, { ...LOST, cause });
+    return connectionLost(this.peer, cause);
   }
 }
 

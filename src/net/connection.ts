@@ -4,6 +4,20 @@
  * @module
  */
 
+import { ProtocolError } from "#src/errors.ts";
+
+/** What an error says of a connection that is gone: another one may work. */
+export const CONNECTION_LOST = { code: "connection", isTemporary: true } as const;
+
+/** What a failure of a connection means. */
+export function connectionLost(peer: string, cause: unknown): ProtocolError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : "";
+  return new ProtocolError(`The connection to ${peer} failed${reason}`, {
+    ...CONNECTION_LOST,
+    cause,
+  });
+}
+
 /** One end of a connection. All methods are for one caller at a time each. */
 export interface Connection {
   /** What the other end is called in messages: `host:port`. */

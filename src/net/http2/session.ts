@@ -7,7 +7,7 @@
 
 import { ProtocolError } from "#src/errors.ts";
 import { freeMemory } from "#src/bytes/freed_memory.ts";
-import type { Connection } from "../connection.ts";
+import { type Connection, CONNECTION_LOST } from "../connection.ts";
 import { Allowance } from "./allowance.ts";
 import {
   codeOf,
@@ -190,7 +190,8 @@ export abstract class Session implements FrameSink, StreamLink {
     this.#hasEnded = true;
     this.failure = error;
     clearInterval(this.#watch);
-    const reason = error ?? new ProtocolError(`The connection to ${this.peer} is closed`, LOST);
+    const reason = error ??
+      new ProtocolError(`The connection to ${this.peer} is closed`, CONNECTION_LOST);
     for (const stream of [...this.streams.values()]) {
       this.streams.delete(stream.id);
       stream.fail(reason);
@@ -432,12 +433,13 @@ export abstract class Session implements FrameSink, StreamLink {
 /** Window updates of so many bytes are worth their frame: the peer has read them. */
 const FREE_INCREMENT = 1024;
 
-const LOST = { code: "connection", isTemporary: true } as const;
-
 function lost(peer: string, cause: unknown): ProtocolError {
   if (cause instanceof ProtocolError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
-  return new ProtocolError(`The connection to ${peer} was lost: ${text}`, { ...LOST, cause });
+  return new ProtocolError(`The connection to ${peer} was lost: ${text}`, {
+    ...CONNECTION_LOST,
+    cause,
+  });
 }
 
 function timedOut(peer: string, what: string): ProtocolError {

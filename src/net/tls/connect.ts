@@ -8,11 +8,11 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { AuthError, ProtocolError, StateError } from "#src/errors.ts";
-import type { Connection } from "#src/net/connection.ts";
+import { type Connection, connectionLost } from "#src/net/connection.ts";
 import type { CertificateAndKey } from "./certificate.ts";
 import { parseFingerprint } from "./fingerprint.ts";
 import { type Proxy, tunnel } from "./proxy.ts";
-import { connectionLost, SocketConnection } from "./socket_connection.ts";
+import { SocketConnection } from "./socket_connection.ts";
 
 /** Which certificates are accepted: those with a fingerprint, those of an authority, or both. */
 export interface Trust {

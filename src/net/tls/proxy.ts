@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import { ProtocolError, UsageError } from "#src/errors.ts";
-import { connectionLost } from "./socket_connection.ts";
+import { connectionLost } from "#src/net/connection.ts";
 
 /** An HTTP proxy. */
 export interface Proxy {

@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import { ProtocolError } from "#src/errors.ts";
-import type { Connection } from "#src/net/connection.ts";
+import { type Connection, CONNECTION_LOST, connectionLost } from "#src/net/connection.ts";
 
 /** What waits to be read; the socket is stopped above it. */
 const READ_AHEAD_MAX = 1 << 20;
@@ -55,7 +55,7 @@ export class SocketConnection implements Connection {
     this.closed = new Promise((resolve) => {
       const close = () => {
         clearTimeout(this.#lingering);
-        this.#fail(new ProtocolError(`The connection to ${peer} was lost`, LOST));
+        this.#fail(new ProtocolError(`The connection to ${peer} was lost`, CONNECTION_LOST));
         resolve();
       };
       if (socket.destroyed) return close();
@@ -144,7 +144,9 @@ export class SocketConnection implements Connection {
     if (this.#failure !== undefined) throw this.#failure;
     const timer = setTimeout(() => {
       const seconds = this.#writeStallMs / 1000;
-      this.#fail(new ProtocolError(`${this.peer} has taken nothing for ${seconds} seconds`, LOST));
+      this.#fail(
+        new ProtocolError(`${this.peer} has taken nothing for ${seconds} seconds`, CONNECTION_LOST),
+      );
       this.#socket.destroy();
     }, this.#writeStallMs);
     try {
@@ -178,14 +180,4 @@ export class SocketConnection implements Connection {
     this.#wakeReader?.();
     this.#breakWrite?.(this.#failure);
   }
-}
-
-const LOST = { code: "connection", isTemporary: true } as const;
-
-/** What a failure of a socket means: the connection is gone, and another one may work. */
-export function connectionLost(peer: string, cause: Error): ProtocolError {
-  return new ProtocolError(`The connection to ${peer} failed: ${cause.message}`, {
-    ...LOST,
-    cause,
-  });
 }

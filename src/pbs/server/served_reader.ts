@@ -5,6 +5,7 @@
  * @module
  */
 
+import { pause } from "#src/io/pause.ts";
 import { ProtocolError } from "#src/errors.ts";
 import type { HttpAnswer, HttpHandler, HttpRequest } from "#src/net/http.ts";
 import type { Lane } from "#src/threads/call_pool.ts";
@@ -113,7 +114,7 @@ export class ServedReader implements HttpSession {
     const { digest } = checkParameters(CHUNK, await allParameters(request));
     const size = this.#known.sizeOf(digest);
     if (size === 0) {
-      await delay(REFUSAL_DELAY_MS, request.signal);
+      await pause(REFUSAL_DELAY_MS, request.signal);
       throw new Refusal(401, `download chunk ${digest} not allowed`);
     }
     // What is encoded is not larger than what is not.
@@ -134,12 +135,4 @@ export class ServedReader implements HttpSession {
 async function answerSpeedtest(request: HttpRequest): Promise<HttpAnswer> {
   checkParameters(NOTHING, await allParameters(request));
   return { status: 200, headers: OCTETS, body: new Uint8Array(SPEEDTEST_SIZE).fill(LETTER_A) };
-}
-
-function delay(timeMs: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeMs);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
-  return promise.finally(() => clearTimeout(timer));
 }

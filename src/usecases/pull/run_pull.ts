@@ -5,6 +5,7 @@
  * @module
  */
 
+import { pause } from "#src/io/pause.ts";
 import type { ClientProvider } from "#src/backup/client/provider.ts";
 import { RemoteReader } from "#src/backup/client/remote_reader.ts";
 import { Failure } from "#src/errors.ts";
@@ -74,7 +75,7 @@ export async function runPull(
       if (isOver || !(error instanceof Failure) || !error.isTemporary) throw error;
       const delayMs = Math.min(RETRY_DELAY_MS * 2 ** attempt, RETRY_DELAY_MAX_MS);
       callbacks.onRetry(error, delayMs);
-      await delay(delayMs, signal);
+      if (!await pause(delayMs, signal)) throw interrupted();
     }
   }
 }
@@ -151,15 +152,4 @@ function tell(
     case "warning":
       return callbacks.onWarning(message.kind, message.message);
   }
-}
-
-/** Waits, or throws when the signal comes. */
-async function delay(timeMs: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeMs);
-  signal?.addEventListener("abort", () => resolve(), { once: true });
-  if (signal?.aborted === true) resolve();
-  await promise;
-  clearTimeout(timer);
-  if (signal?.aborted === true) throw interrupted();
 }
