@@ -10,6 +10,7 @@
 import { type ClientEntry, type FileSystemAccessor, LocalClient } from "@pbkfs/pbkfs/backup";
 import { OsError } from "@pbkfs/pbkfs/errors";
 import { BackupStore } from "@pbkfs/pbkfs/pull";
+import { NO_ACL } from "@pbkfs/pbkfs/pxar";
 
 const ENOENT = 2;
 const files = new Map([["hello.txt", "hello"], ["numbers.csv", "1,2,3\n"]]);
@@ -24,14 +25,7 @@ function entry(name: string, mode: number, sizeBytes: number): ClientEntry {
       gid: 1000,
       mtime: { seconds: 1_700_000_000, nanoseconds: 0 },
       xattrs: [],
-      acl: {
-        users: [],
-        groups: [],
-        groupObject: undefined,
-        default: undefined,
-        defaultUsers: [],
-        defaultGroups: [],
-      },
+      acl: NO_ACL,
       fcaps: undefined,
       projectId: 0n,
     },

@@ -18,6 +18,7 @@ import {
   type ClientProvider,
   type ContentPiece,
   PAGE_ENTRIES_MAX,
+  pieceSize,
 } from "./provider.ts";
 
 /** Bytes of a file name on Linux. */
@@ -259,7 +260,7 @@ function checkPage({ entries, failures, self }: ClientPage): number {
 /** @returns its size in bytes */
 function checkPiece(piece: ContentPiece): number {
   const isHole = !(piece instanceof Uint8Array);
-  const size = isHole ? piece.holeBytes : piece.length;
+  const size = pieceSize(piece);
   checkNumber(size, "size of a piece", isHole ? CONTENT_SIZE_PLAUSIBLE_MAX : PIECE_SIZE_MAX);
   return size;
 }

@@ -6,7 +6,7 @@
 
 import type { DataExtent } from "#src/pxar/builder/source.ts";
 import type { ContentPart } from "./client_calls.ts";
-import type { ContentPiece } from "./provider.ts";
+import { type ContentPiece, pieceSize } from "./provider.ts";
 
 /** Reads one file, best in order. */
 export class ClientContent {
@@ -41,7 +41,7 @@ export class ClientContent {
     }
     const piece = this.#pieceAt(offset);
     if (typeof piece === "number") return piece;
-    const count = Math.min(target.length, sizeOf(piece));
+    const count = Math.min(target.length, pieceSize(piece));
     if (piece instanceof Uint8Array) target.set(piece.subarray(0, count));
     else target.fill(0, 0, count);
     this.#last = target[count - 1];
@@ -53,7 +53,7 @@ export class ClientContent {
   findData(offset: number, extent: DataExtent): boolean {
     const piece = this.#pieceAt(offset);
     if (typeof piece === "number") return false;
-    const end = offset + sizeOf(piece);
+    const end = offset + pieceSize(piece);
     extent.start = piece instanceof Uint8Array ? offset : end;
     extent.end = end;
     return true;
@@ -78,7 +78,7 @@ export class ClientContent {
 
   #goTo(offset: number): void {
     while (offset > this.#position && this.#pieces.length > 0) {
-      this.#pass(Math.min(offset - this.#position, sizeOf(this.#pieces[0]!)));
+      this.#pass(Math.min(offset - this.#position, pieceSize(this.#pieces[0]!)));
       this.#last = undefined;
     }
     if (offset === this.#position) return;
@@ -91,12 +91,8 @@ export class ClientContent {
   #pass(count: number): void {
     const piece = this.#pieces[0]!;
     this.#position += count;
-    if (count === sizeOf(piece)) this.#pieces.shift();
+    if (count === pieceSize(piece)) this.#pieces.shift();
     else if (piece instanceof Uint8Array) this.#pieces[0] = piece.subarray(count);
     else this.#pieces[0] = { holeBytes: piece.holeBytes - count };
   }
-}
-
-function sizeOf(piece: ContentPiece): number {
-  return piece instanceof Uint8Array ? piece.length : piece.holeBytes;
 }

@@ -78,7 +78,7 @@ class ClientSource implements BuildSource {
   /** The first one is that of the walk; of others only the attributes are wanted. */
   openRoot(path: string, stat: HostStat): SourceDirectory | number {
     try {
-      const entry = this.#hasRoot ? this.#ask({ call: "stat", path }) : this.#open(path);
+      const entry = this.#hasRoot ? this.ask({ call: "stat", path }) : this.#open(path);
       const type = entryType(entry.metadata.mode);
       if (type === EntryType.SYMLINK) return -Errno.ELOOP;
       if (type !== EntryType.DIRECTORY) return -Errno.ENOTDIR;
@@ -102,6 +102,13 @@ class ClientSource implements BuildSource {
     });
   }
 
+  /** Asks for an entry, and waits. @throws {OsError} */
+  ask(request: ClientCall): ClientEntry {
+    let entry: ClientEntry | undefined;
+    this.call(request, (bytes) => entry = decodeEntry(bytes));
+    return entry!;
+  }
+
   /** Says something, and goes on. */
   tell(request: ClientCall): void {
     if (!this.#link.mailbox.post(request)) this.call(request);
@@ -117,12 +124,6 @@ class ClientSource implements BuildSource {
     this.uid = uid;
     this.gid = gid;
     this.#reportUnknown(unknownFields as MetadataField[]);
-    return entry!;
-  }
-
-  #ask(request: ClientCall): ClientEntry {
-    let entry: ClientEntry | undefined;
-    this.call(request, (bytes) => entry = decodeEntry(bytes));
     return entry!;
   }
 
@@ -257,9 +258,8 @@ class ClientDirectory implements SourceDirectory {
 
   #stat(path: string): ClientEntry | number {
     try {
-      let entry: ClientEntry | undefined;
-      this.#source.call({ call: "stat", path }, (bytes) => entry = decodeEntry(bytes));
-      return entryType(entry!.metadata.mode) === EntryType.FILE ? entry! : -Errno.ENXIO;
+      const entry = this.#source.ask({ call: "stat", path });
+      return entryType(entry.metadata.mode) === EntryType.FILE ? entry : -Errno.ENXIO;
     } catch (error) {
       if (error instanceof OsError) return -error.errno;
       throw error;

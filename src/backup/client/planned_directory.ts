@@ -22,7 +22,7 @@ import {
   writeContent,
   writeListed,
 } from "./client_calls.ts";
-import type { ClientEntry, ClientPage, ContentPiece } from "./provider.ts";
+import { type ClientEntry, type ClientPage, type ContentPiece, pieceSize } from "./provider.ts";
 
 /** Something that the walk will come to. */
 export interface PlannedStep {
@@ -270,16 +270,12 @@ function isExcludeFile({ name, metadata, openErrno }: ClientEntry): boolean {
 }
 
 function joined(pieces: readonly ContentPiece[]): Uint8Array {
-  const size = pieces.reduce((sum, piece) => sum + sizeOf(piece), 0);
+  const size = pieces.reduce((sum, piece) => sum + pieceSize(piece), 0);
   const content = new Uint8Array(size);
   let position = 0;
   for (const piece of pieces) {
     if (piece instanceof Uint8Array) content.set(piece, position);
-    position += sizeOf(piece);
+    position += pieceSize(piece);
   }
   return content;
-}
-
-function sizeOf(piece: ContentPiece): number {
-  return piece instanceof Uint8Array ? piece.length : piece.holeBytes;
 }

@@ -87,6 +87,11 @@ export interface ContentHole {
   readonly holeBytes: number;
 }
 
+/** How many bytes of the content a piece is. */
+export function pieceSize(piece: ContentPiece): number {
+  return piece instanceof Uint8Array ? piece.length : piece.holeBytes;
+}
+
 /** An open regular file. */
 export interface ClientFile {
   /**
