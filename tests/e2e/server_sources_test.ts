@@ -5,10 +5,13 @@
  */
 
 import assert from "node:assert/strict";
+import { HostAccessor } from "#src/backup/client/host_accessor.ts";
+import { LocalClient } from "#src/backup/client/local_client.ts";
 import { AuthError, UsageError } from "#src/errors.ts";
 import { type Credentials, openSource } from "#src/sources/mod.ts";
 import { copySource } from "#src/usecases/copying/mod.ts";
 import { mount } from "#src/usecases/mounting/mod.ts";
+import { BackupStore } from "#src/usecases/pull/mod.ts";
 import { survivePowerCuts } from "#tests/overlay/_power_cuts.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { mustPbs, ServedStore } from "./_served_store.ts";
@@ -56,6 +59,15 @@ Deno.test("openSource() and mount() read snapshots of a server by name, plain an
     const tree = source.openTree();
     assert.deepEqual([...tree.root.entries()].map((entry) => entry.name), ["file"]);
     tree.close();
+  }
+  // A client is pulled into a server as into a directory, and the next time little is sent.
+  using into = await BackupStore.open(repository, { credentials });
+  const group = { id: "pulled", roots: { "root.pxar": home.join("tree") } };
+  for (const [time, isKnown] of [[1_700_000_000, false], [1_700_000_001, true]] as const) {
+    const client = new LocalClient(new HostAccessor());
+    const { details, reusedShare } = await into.pull(client, { ...group, time, mode: "data" });
+    assert.deepEqual(into.previous(group)?.id, details.id);
+    assert.equal(reusedShare === 1, isKnown);
   }
   await assert.rejects(copySource(name, target), (error) => error instanceof AuthError);
   const mountPath = home.join("mnt");

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pause } from "#src/io/pause.ts";
 import { StateError } from "#src/errors.ts";
 import { logger } from "#src/log/logger.ts";
 import type { MountedFileSystem } from "#src/mount/mount.ts";
@@ -141,8 +142,4 @@ function endAtOnce(mounted: MountedFileSystem): never {
     log.warn("unmount failed", { error });
   }
   Deno.exit(1);
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { pause } from "#src/io/pause.ts";
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { probeMountPoint } from "#src/mount/mount_point.ts";
-import { pause, requireRunning, signalWorker } from "./control/end_worker.ts";
+import { requireRunning, signalWorker } from "./control/end_worker.ts";
 import { findMountAt, type FoundMount, type Worker } from "./control/find_worker.ts";
 import { notMounted, unansweringMount } from "./control/mount_errors.ts";
 import { formatUnmountCall } from "./control/unmount_call.ts";

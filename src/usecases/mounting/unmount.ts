@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pause } from "#src/io/pause.ts";
 import { removeFile } from "#src/io/files/whole_file.ts";
 import { OsError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
@@ -20,7 +21,6 @@ import {
   endStarting,
   killWorker,
   notEnding,
-  pause,
   requireRunning,
   signalWorker,
   waitUntilGone,

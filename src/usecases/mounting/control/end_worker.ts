@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pause } from "#src/io/pause.ts";
 import { OsError, ProtocolError, StateError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import type { Worker } from "./find_worker.ts";
@@ -118,9 +119,4 @@ export function checkOutcome({ pid, card }: Worker): void {
  */
 function withinSentence(message: string): string {
   return message.replace(/^\p{Lu}(?=\p{Ll}|\s)/u, (letter) => letter.toLowerCase());
-}
-
-/** Waits. */
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
