@@ -14,6 +14,7 @@ export const Errno = {
   EINTR: 4,
   EIO: 5,
   ENXIO: 6,
+  E2BIG: 7,
   EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,
@@ -57,6 +58,9 @@ export const Errno = {
   EDQUOT: 122,
 } as const;
 
+/** No errno is larger; larger results of calls are values. */
+export const ERRNO_MAX = 4095;
+
 /** What they mean, in words that fit behind any call. */
 const WORDS: Readonly<Record<string, string>> = {
   EPERM: "operation not permitted",
@@ -65,6 +69,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EINTR: "interrupted",
   EIO: "input/output error",
   ENXIO: "no such device or address",
+  E2BIG: "too large",
   EBADF: "bad file descriptor",
   EAGAIN: "not available now",
   ENOMEM: "out of memory",

@@ -9,7 +9,7 @@
  */
 
 export { Failure, type FailureOptions } from "#ffi/failure.ts";
-export { Errno, OsError } from "#ffi/os_error.ts";
+export { Errno, ERRNO_MAX, OsError } from "#ffi/os_error.ts";
 import { Failure, type FailureOptions } from "#ffi/failure.ts";
 
 /** What an error may have whose kind has several codes. */

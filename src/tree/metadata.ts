@@ -27,6 +27,9 @@ export interface Timestamp {
   readonly nanoseconds: number;
 }
 
+/** Of {@link Timestamp.nanoseconds}. */
+export const NANOSECONDS_MAX = 999_999_999;
+
 /** Metadata of an entry. */
 export interface Metadata {
   /** `st_mode` with type bits. An archive stores 64 bits; what a file system knows has 32. */

@@ -21,9 +21,11 @@ export async function walkInChild(
 
 /**
  * Digest of everything in a directory that must not change: names, modes, sizes, contents, link
- * targets. For proving that a backup store is the same before and after.
+ * targets. For proving that a backup store is the same before and after. Locks of readers are not
+ * part of it: tests that run at the same time mount backups of the same catalog.
  */
 export async function storeState(directory: string): Promise<string> {
   const entries = await walkInChild(directory);
-  return entries.map((entry) => JSON.stringify(entry)).join("\n");
+  const kept = entries.filter(({ path }) => !path.endsWith("/backup_ro.pid"));
+  return kept.map((entry) => JSON.stringify(entry)).join("\n");
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { FormatError } from "#src/errors.ts";
+import { ERRNO_MAX, FormatError } from "#src/errors.ts";
 import { FieldReader, FieldWriter } from "#src/bytes/fields.ts";
 import { type Frame, FrameKind, unexpectedFrame } from "./frame.ts";
 
@@ -96,7 +96,6 @@ export interface RequestFailure {
   readonly message: string;
 }
 
-const ERRNO_MAX = 4095;
 const CODE_SIZE_MAX = 64;
 const MESSAGE_SIZE_MAX = 4096;
 

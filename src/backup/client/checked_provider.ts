@@ -6,9 +6,9 @@
 
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { encodeFileName } from "#src/bytes/file_name.ts";
-import { Failure, LimitError, OsError, ProtocolError, StateError } from "#src/errors.ts";
+import { ERRNO_MAX, Failure, LimitError, OsError, ProtocolError, StateError } from "#src/errors.ts";
 import { CONTENT_SIZE_PLAUSIBLE_MAX, TARGET_SIZE_MAX } from "#src/pxar/format/limits.ts";
-import { isStoredXattr, type Metadata } from "#src/tree/metadata.ts";
+import { isStoredXattr, type Metadata, NANOSECONDS_MAX } from "#src/tree/metadata.ts";
 import type { Acl } from "#src/bytes/acl.ts";
 import { ENTRY_SIZE_MAX } from "./entry_record.ts";
 import {
@@ -29,8 +29,6 @@ const XATTR_COUNT_MAX = 4096;
 const ACL_COUNT_MAX = 4096;
 const PROBLEM_COUNT_MAX = 1024;
 const ID_MAX = 0xffff_ffff;
-const ERRNO_MAX = 4095;
-const NANOSECONDS_MAX = 999_999_999;
 /** Bytes that are handed over at a time. */
 const PIECE_SIZE_MAX = 64 << 20;
 /** Pages or pieces in a row that say nothing. */

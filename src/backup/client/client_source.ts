@@ -35,8 +35,6 @@ import { ClientListing, NO_LISTING } from "./client_listing.ts";
 import { decodeEntry } from "./entry_record.ts";
 import type { ClientEntry } from "./provider.ts";
 
-const E2BIG = 7;
-
 /** The thread that backs up, as it asks the one with the client. */
 export interface ClientLink {
   readonly mailbox: Mailbox;
@@ -313,7 +311,7 @@ function metadataOf(
   for (const { message, isTooLarge } of problems) {
     if (isTooLarge && !xattrs) continue;
     if (isTooLarge && !skipsLargeXattrs) {
-      throw new OsError(E2BIG, "read extended attributes", path, {
+      throw new OsError(Errno.E2BIG, "read extended attributes", path, {
         hint: "Leave such attributes out",
         option: "skipsLargeXattrs",
       });

@@ -16,7 +16,7 @@ import {
   encodeDefaultAcl,
   NO_ACL,
 } from "#src/bytes/acl.ts";
-import { FormatError } from "#src/errors.ts";
+import { ERRNO_MAX, FormatError } from "#src/errors.ts";
 import {
   type AttributeProblem,
   type ClientDirectory,
@@ -25,7 +25,7 @@ import {
   type ClientPage,
   PAGE_ENTRIES_MAX,
 } from "./provider.ts";
-import type { Metadata, Xattr } from "#src/tree/metadata.ts";
+import { type Metadata, NANOSECONDS_MAX, type Xattr } from "#src/tree/metadata.ts";
 import { FieldReader, FieldWriter } from "#src/bytes/fields.ts";
 
 /** What an entry has besides numbers. */
@@ -49,8 +49,6 @@ const XATTR_COUNT_MAX = 32_768;
 const PROBLEM_COUNT_MAX = 1024;
 const MESSAGE_SIZE_MAX = 4096;
 const MESSAGE_LENGTH_MAX = MESSAGE_SIZE_MAX / 4;
-const ERRNO_MAX = 4095;
-const NANOSECONDS_MAX = 999_999_999;
 
 /** Bytes of one entry: what is larger has lost its extended attributes. */
 export const ENTRY_SIZE_MAX = 1 << 20;

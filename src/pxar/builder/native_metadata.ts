@@ -164,7 +164,7 @@ export class NativeMetadataReader {
   }
 
   #failXattr(result: number, call: string, path: string): void {
-    const isTooBig = result === -E2BIG || result === -Errno.ERANGE;
+    const isTooBig = result === -Errno.E2BIG || result === -Errno.ERANGE;
     if (!isTooBig) {
       this.#report.add("attribute", path, `Cannot ${call}: ${host.describeErrno(-result)}`);
     } else if (this.#options.onLargeXattr !== undefined) {
@@ -172,7 +172,7 @@ export class NativeMetadataReader {
     } else if (this.#options.skipsLargeXattrs) {
       this.#report.add("attribute", path, `Cannot ${call}: too big, left out`);
     } else {
-      throw new OsError(E2BIG, call, path, {
+      throw new OsError(Errno.E2BIG, call, path, {
         hint: "Leave such attributes out",
         option: "skipsLargeXattrs",
       });
@@ -190,6 +190,3 @@ export class NativeMetadataReader {
     }
   }
 }
-
-/** Not among the numbers that the rest of the program names. */
-const E2BIG = 7;

@@ -8,7 +8,7 @@ import { UsageError } from "#src/errors.ts";
 import type { DeviceNumber } from "#src/bytes/device_number.ts";
 import type { OutputBuffer } from "./output_buffer.ts";
 import { type Acl, type AclEntry, NO_ACL } from "#src/bytes/acl.ts";
-import type { Metadata } from "#src/tree/metadata.ts";
+import { type Metadata, NANOSECONDS_MAX } from "#src/tree/metadata.ts";
 import {
   ACL_ID_MAX,
   ACL_PERMISSIONS_MAX,
@@ -25,7 +25,6 @@ import { encodeXattr } from "../format/xattr.ts";
 
 const UINT32_MAX = 0xffff_ffff;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
-const NANOSECONDS_MAX = 999_999_999;
 
 /** Makes room for an item and writes its header. @returns the index of its content */
 export function beginItem(output: OutputBuffer, item: Item, contentSize: number): number {

@@ -7,7 +7,6 @@
 import type { ChangeDetectionMode } from "#src/backup/backup_options.ts";
 import type { ClientProvider } from "#src/backup/client/provider.ts";
 import { StateError } from "#src/errors.ts";
-import type { ServerConnection } from "#src/pbs/client/open_server.ts";
 import { parseRepository } from "#src/pbs/client/repository.ts";
 import type { Manifest } from "#src/pbs/format/manifest.ts";
 import {
@@ -19,7 +18,7 @@ import {
 import type { SnapshotStore } from "#src/pbs/ports.ts";
 import { openSnapshotStore, type StoreAddress } from "#src/pbs/store_address.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
-import { connectNamedServer } from "#src/sources/pbs/named_snapshot.ts";
+import { reachStore } from "#src/sources/pbs/named_snapshot.ts";
 import type { Credentials } from "#src/sources/source.ts";
 import type {
   BackupCrypt,
@@ -134,11 +133,11 @@ const NO_KEYS: BackupCrypt = { mode: "none", crypt: undefined, encryptedKey: und
 export class BackupStore implements Disposable {
   /** Where it is, for other threads. */
   readonly address: StoreAddress;
-  readonly #connection: ServerConnection | undefined;
+  readonly #way: DisposableStack;
 
-  private constructor(address: StoreAddress, connection: ServerConnection | undefined) {
+  private constructor(address: StoreAddress, way: DisposableStack) {
     this.address = address;
-    this.#connection = connection;
+    this.#way = way;
   }
 
   /**
@@ -149,13 +148,8 @@ export class BackupStore implements Disposable {
    * @throws {ProtocolError} when there is no way to it
    */
   static async open(repository: string, options: BackupStoreOptions = {}): Promise<BackupStore> {
-    const place = parseRepository(repository);
-    if (place.kind === "directory") {
-      const { serverStore } = options;
-      return new BackupStore({ kind: "directory", path: place.path, serverStore }, undefined);
-    }
-    const connection = await connectNamedServer(place, options.credentials);
-    return new BackupStore(connection.address, connection);
+    const way = new DisposableStack();
+    return new BackupStore(await reachStore(parseRepository(repository), way, options), way);
   }
 
   /**
@@ -221,7 +215,7 @@ export class BackupStore implements Disposable {
 
   /** Ends the connections to a server. */
   close(): void {
-    this.#connection?.end();
+    this.#way.dispose();
   }
 
   /** See {@link close}. */
