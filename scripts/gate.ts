@@ -230,6 +230,9 @@ export function describePart(
  */
 const LATE_OUTPUT_MS = 2_000;
 
+/** How long interrupted tests have to report which of them have not ended. */
+const REPORT_MS = 10_000;
+
 /**
  * Counts and failures of a part that was run; its output goes to ours.
  *
@@ -260,12 +263,15 @@ export async function runPart(
     copyOutput(child.stderr.getReader(), Deno.stderr, output, label),
   ];
   let isTooLate = false;
-  const timer = setTimeout(() => {
-    isTooLate = true;
-    child.kill("SIGKILL");
-  }, part.timeoutMs);
+  const timers = [
+    setTimeout(() => {
+      isTooLate = true;
+      child.kill("SIGINT");
+    }, part.timeoutMs),
+    setTimeout(() => child.kill("SIGKILL"), part.timeoutMs + REPORT_MS),
+  ];
   const { success, code, signal } = await child.status;
-  clearTimeout(timer);
+  timers.forEach(clearTimeout);
   const lateTimer = setTimeout(() => streams.forEach(({ stop }) => stop()), LATE_OUTPUT_MS);
   await Promise.all(streams.map(({ done }) => done));
   clearTimeout(lateTimer);

@@ -136,8 +136,9 @@ Deno.test("of a part that crashed or was stopped the last lines are shown", asyn
     3_000,
   );
   assert.equal(late.counts.failed, 1);
+  assert.match(late.text, /^FAILED \S*some_test\.ts:1 hangs\n {4}Cancelled\n/);
   assert.match(
     late.text,
-    /^FAILED some tests: not done after 0\.05 minutes, stopped; its last lines:\n/,
+    /\nFAILED some tests: not done after 0\.05 minutes, stopped; its last lines:\n/,
   );
 });
