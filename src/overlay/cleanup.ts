@@ -33,6 +33,7 @@ import {
   realPathOfMissing,
   TEMPORARY_DIRECTORY_NAME,
 } from "./diff_place.ts";
+import { HYDRATED_FILE_NAME } from "./hydration/hydrated_mark.ts";
 import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
 
 /** Deeper trees than this are not ours and would exhaust descriptors. */
@@ -44,6 +45,7 @@ const KNOWN_NAMES = new Set([
   CONTROL_DIRECTORY_NAME,
   DATA_DIRECTORY_NAME,
   DIRTY_FILE_NAME,
+  HYDRATED_FILE_NAME,
   LINKS_DIRECTORY_NAME,
   TEMPORARY_DIRECTORY_NAME,
 ]);

@@ -10,6 +10,7 @@ import {
   readBinding,
 } from "#src/overlay/diff_directory.ts";
 import { acquireDiffLock, findLockHolder } from "#src/overlay/diff_lock.ts";
+import { isHydrated, noteHydrated } from "#src/overlay/hydration/hydrated_mark.ts";
 import { measureDiff } from "#src/overlay/diff_usage.ts";
 import { denoRunCommand, RunningCommand, waitUntil } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
@@ -239,6 +240,19 @@ Deno.test("DiffDirectory.clearDirty() makes the directory mountable again", () =
   diff.clearDirty();
   diff.release();
   place.open().abandon();
+});
+
+Deno.test("The mark of a diff that has everything stays over mounts, and is that of its tree", () => {
+  using place = new Place();
+  const nonce = Uint8Array.fromHex(place.bindOnce().nonce);
+  assert.equal(isHydrated(place.diff, nonce), false);
+  noteHydrated(place.diff, nonce);
+  place.bindOnce();
+  assert.equal(isHydrated(place.diff, nonce), true);
+  assert.equal(isHydrated(place.diff, nonce.map((byte) => byte ^ 1)), false);
+  Deno.removeSync(`${place.diff}/.pbkfs-binding.json`);
+  cleanupDiffDirectory(place.diff, { force: false });
+  assert.deepEqual([...Deno.readDirSync(place.diff)], []);
 });
 
 Deno.test("openDiffDirectory() refuses directories that overlap", () => {
