@@ -16,6 +16,7 @@ import {
   parentOf,
   requireNoBranches,
 } from "./branches.ts";
+import { UNWRAPPING_DIRECTORY_NAME } from "./collapsing.ts";
 import { COPIES_FILE_NAME } from "./copy_mark.ts";
 import {
   acquireDiffLock,
@@ -48,6 +49,7 @@ const KNOWN_NAMES = new Set([
   HYDRATED_FILE_NAME,
   LINKS_DIRECTORY_NAME,
   TEMPORARY_DIRECTORY_NAME,
+  UNWRAPPING_DIRECTORY_NAME,
 ]);
 
 /**

@@ -15,12 +15,14 @@ import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 import { FormatError, OsError } from "#src/errors.ts";
 import { FileType, type MountableTree } from "#src/tree/node.ts";
 import { writeDurableMap } from "./block_map.ts";
+import { finishCollapsing } from "./collapsing.ts";
 import { readBootId } from "./context.ts";
 import { copyNodeXattrs } from "./copy_maker.ts";
 import { discardLostCopies, isMarkedCopy, settleCopy, withdrawCopies } from "./copy_mark.ts";
 import { emptyTemporaryDirectory } from "./diff_directory.ts";
 import { CONTROL_DIRECTORY_NAME } from "./diff_place.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
+import { copyXattrs, setOwnerAndMode, setTimes } from "./host_attributes.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import { volatileName } from "./found.ts";
 import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
@@ -43,8 +45,9 @@ export interface DiffTreeOptions {
 }
 
 /**
- * Prepares a bound, locked diff directory for its overlay: empties `tmp/`, gives the root of a new
- * tree the owner, mode and times of the lower root, and makes what stands for volatile directories.
+ * Prepares a bound, locked diff directory for its overlay: empties `tmp/`, finishes what was being
+ * unwrapped, gives the root of a new tree the owner, mode and times of the lower root, and makes
+ * what stands for volatile directories.
  *
  * @throws {FormatError} when the nonce is not the one the tree was made with: its changed files
  *   would not be known
@@ -60,6 +63,7 @@ export function prepareDiffTree(options: DiffTreeOptions): void {
     removeAcls(tmpFd);
     makeLinksDirectory(diffPath);
     const marker = readRootMarker(dataFd);
+    finishCollapsing(diffPath);
     discardLostCopies(diffPath, dataFd, readBootId());
     if (marker === undefined) prepareRoot(dataFd, tmpFd, options);
     else if (marker !== formatRootMarker(options.nonce)) {
@@ -103,7 +107,7 @@ function readRootMarker(dataFd: number): string | undefined {
 /** The root's marker comes last: it says that the root is complete. */
 function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOptions): void {
   removeAcls(dataFd);
-  setAttributes(dataFd, lower.root.attributes);
+  setOwnerAndMode(dataFd, lower.root.attributes);
   host.unwrap(copyNodeXattrs(lower.root, dataFd), "set extended attributes", "data");
   const fd = host.openAt(tmpFd, "root", OpenFlag.WRONLY | OpenFlag.CREAT, 0o600);
   host.unwrap(fd, "create", "tmp/root");
@@ -134,23 +138,6 @@ function removeAcls(fd: number): void {
   }
 }
 
-/** Copies extended attributes, ACLs with them, as far as both places have such. */
-function copyXattrs(from: number, to: number): void {
-  const names = host.listXattr(from);
-  if (typeof names === "number") return;
-  for (const name of decodeFileName(names).split("\0")) {
-    const value = name === "" ? -Errno.ENODATA : host.getXattr(from, name);
-    if (typeof value !== "number") host.setXattr(to, name, value, 0);
-  }
-}
-
-function setAttributes(fd: number, from: { uid: number; gid: number; mode: number }): void {
-  if (host.getEffectiveUid() === 0) {
-    host.unwrap(host.chownAt(fd, "", from.uid, from.gid), "chown", "directory of the diff");
-  }
-  host.unwrap(host.fchmod(fd, from.mode & 0o7777), "chmod", "directory of the diff");
-}
-
 /** Makes the directory whose changes go with the mount, starting from what the diff has of it. */
 function makeVolatile(
   dataFd: number,
@@ -170,17 +157,12 @@ function makeVolatile(
   host.unwrap(host.mkdirAt(tmpFd, copyName, 0o700), "mkdir", copyName);
   const fd = host.unwrap(host.openAt(tmpFd, copyName, DIRECTORY_FLAGS), "open", copyName);
   try {
-    setAttributes(fd, attributes);
+    setOwnerAndMode(fd, attributes);
     const { seconds, nanoseconds } = attributes.mtime;
     host.utimensAt(fd, "", seconds, nanoseconds, seconds, nanoseconds);
   } finally {
     host.close(fd);
   }
-}
-
-function setTimes(fd: number, stat: host.HostStat): void {
-  const { atimeSeconds, atimeNanoseconds, mtimeSeconds, mtimeNanoseconds } = stat;
-  host.utimensAt(fd, "", atimeSeconds, atimeNanoseconds, mtimeSeconds, mtimeNanoseconds);
 }
 
 /** Copies files, directories and whiteouts of the host with their owners, modes and times. */
@@ -194,7 +176,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
     const from = host.unwrap(host.openAt(fromFd, name, DIRECTORY_FLAGS), "open", name);
     const to = host.unwrap(host.openAt(toFd, newName, DIRECTORY_FLAGS), "open", newName);
     for (const entry of readHostDirectory(from)) copyHostTree(from, entry.name, to, entry.name);
-    setAttributes(to, { uid, gid, mode });
+    setOwnerAndMode(to, { uid, gid, mode });
     copyXattrs(from, to);
     setTimes(to, stat);
     host.close(from);
@@ -210,7 +192,7 @@ function copyHostTree(fromFd: number, name: string, toFd: number, newName: strin
       if (host.unwrap(count, "copy", name) === 0) break;
       done += count;
     }
-    setAttributes(to, { uid, gid, mode });
+    setOwnerAndMode(to, { uid, gid, mode });
     copyXattrs(from, to);
     setTimes(to, stat);
     host.close(from);

@@ -46,7 +46,8 @@ export const VISIBLE_SIZE_OFFSET = 40;
 /** Offset of the boot id, which is written alone. */
 export const BOOT_ID_OFFSET = 48;
 
-const MAGIC = new TextEncoder().encode("PBKFSPRT");
+/** A partial file begins with it. */
+export const MAGIC: Uint8Array = new TextEncoder().encode("PBKFSPRT");
 const VERSION = 1;
 const ALIGNMENT = 4096;
 const PATH_OFFSET = 72;

@@ -23,6 +23,7 @@ const { OpenFlag } = host;
 export interface HostPlace {
   /** An open directory. */
   readonly fd: number;
+  /** In that directory. */
   readonly name: string;
 }
 
