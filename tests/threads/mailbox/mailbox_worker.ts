@@ -9,11 +9,11 @@ import { answerMail, type MailRequest } from "#src/threads/mailbox/answering.ts"
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 
 export interface TestRequest {
-  readonly what: "echo" | "sum" | "fail" | "never" | "parts" | "count" | "late" | "aborted";
+  readonly what: "echo" | "sum" | "fail" | "never" | "parts" | "count" | "late" | "begun" | "aborted";
   readonly value?: number;
 }
 
-let [posted, aborted] = [0, 0];
+let [posted, begun, aborted] = [0, 0, 0];
 
 async function handle({ request, payload, room, signal, part }: MailRequest) {
   const { what, value = 0 } = request as TestRequest;
@@ -33,6 +33,7 @@ async function handle({ request, payload, room, signal, part }: MailRequest) {
       }
       return { value: "all" };
     case "never":
+      begun++;
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       aborted++;
       throw new Error("aborted");
@@ -43,6 +44,8 @@ async function handle({ request, payload, room, signal, part }: MailRequest) {
       return {};
     case "count":
       return { value: posted };
+    case "begun":
+      return { value: begun };
     case "aborted":
       return { value: aborted };
   }
