@@ -26,18 +26,24 @@ export interface KillPlan {
 export async function* killedChildren(plan: KillPlan): AsyncGenerator<number> {
   const { command, killCount, workMsMax, random, prepare } = plan;
   const start = (kill: number) => new RunningCommand(command(kill), { interactive: true });
-  let next = start(1);
-  for (let kill = 1; kill <= killCount; kill++) {
-    prepare?.(kill);
-    const child = next;
-    await waitUntil(() => child.stdout.includes("ready"), 60_000, () => child.stderr, 2);
-    // Has loaded everything when its turn comes.
-    if (kill < killCount) next = start(kill + 1);
-    child.write("\n");
-    await new Promise((resolve) => setTimeout(resolve, random.between(0, workMsMax)));
-    child.signalGroup("SIGKILL");
-    const { stderr } = await child.wait(10_000);
-    assert.equal(stderr, "");
-    yield kill;
+  let next: RunningCommand | undefined = start(1);
+  try {
+    for (let kill = 1; kill <= killCount; kill++) {
+      prepare?.(kill);
+      const child: RunningCommand = next!;
+      await waitUntil(() => child.stdout.includes("ready"), 60_000, () => child.stderr, 2);
+      // Has loaded everything when its turn comes.
+      next = kill < killCount ? start(kill + 1) : undefined;
+      child.write("\n");
+      await new Promise((resolve) => setTimeout(resolve, random.between(0, workMsMax)));
+      child.signalGroup("SIGKILL");
+      const { stderr } = await child.wait(10_000);
+      assert.equal(stderr, "");
+      yield kill;
+    }
+  } finally {
+    // When the test fails.
+    next?.signalGroup("SIGKILL");
+    await next?.wait(10_000);
   }
 }

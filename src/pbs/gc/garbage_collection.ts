@@ -125,7 +125,7 @@ export function collectGarbage(
         markStart - keepMinutes * 60,
         (writerStart ?? Infinity) - WRITER_MARGIN_SECONDS,
       ),
-      oldestWriter: writerStart ?? start,
+      oldestWriter: writerStart ?? markStart,
       isShared: () => processLock.oldestSharedStart !== undefined,
       onWarning,
       onStep: (done, total, chunkCount) => {

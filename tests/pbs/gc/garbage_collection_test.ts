@@ -198,6 +198,13 @@ Deno.test("collectGarbage spares what a running backup of its own process used",
   assert.equal(collectGarbage(store).removedChunks, 2);
 });
 
+Deno.test("collectGarbage counts what is in use as such where the clock of the disk is behind", () => {
+  using fixture = new Fixture();
+  const status = asOf(60, () => collectGarbage(fixture.store, { keepMinutes: 0 }));
+  // Three of the snapshot, and that by which access times are tried.
+  assert.deepEqual([status.diskChunks, status.pendingChunks], [4, 0]);
+});
+
 Deno.test("collectGarbage keeps the corrupt forms of chunks that are missed, and says which", () => {
   using fixture = new Fixture([3]);
   const digest = digestOfBlock(3);

@@ -9,7 +9,16 @@ import { answerMail, type MailRequest } from "#src/threads/mailbox/answering.ts"
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 
 export interface TestRequest {
-  readonly what: "echo" | "sum" | "fail" | "never" | "parts" | "count" | "late" | "begun" | "aborted";
+  readonly what:
+    | "echo"
+    | "sum"
+    | "fail"
+    | "never"
+    | "parts"
+    | "count"
+    | "late"
+    | "begun"
+    | "aborted";
   readonly value?: number;
 }
 
