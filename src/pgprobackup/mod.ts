@@ -11,7 +11,6 @@
 
 export {
   attachPgProbackupTree,
-  INDEX_BUDGET_BYTES,
   openChain,
   type OpenChainOptions,
   type OpenedChain,

@@ -6,7 +6,7 @@
 
 /** Counts of one tree, or sums of several. */
 export interface PageCounts {
-  /** Indexes of stored pages in memory now. */
+  /** Indexes of stored pages in memory now; of one tree: those it has put there, less others. */
   indexFiles: number;
   /** Bytes that these indexes take. */
   indexBytes: number;
@@ -58,10 +58,10 @@ export class PageCounters {
     };
   }
 
-  /** Replaces what is said of the indexes held now. */
-  setIndexes(count: number, bytes: number): void {
-    this.#values[0] = count;
-    this.#values[1] = bytes;
+  /** Counts what this thread has made more, or fewer, of the indexes that all threads have. */
+  addIndexes(count: number, bytes: number): void {
+    this.#values[0]! += count;
+    this.#values[1]! += bytes;
   }
 
   /** Counts a read that the page expanded last has answered. */

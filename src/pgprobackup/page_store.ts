@@ -1,7 +1,6 @@
 /**
  * Reads pages of data files: finds them by index, fetches runs of records with one read, expands
- * them in place and checks them. One for each thread; holds the buffers, the open files and the
- * cache of indexes.
+ * them in place and checks them. One for each thread; holds the buffers and the open files.
  *
  * @module
  */
@@ -100,7 +99,7 @@ export class PageStore {
     codecs: Codecs,
     options: {
       hasChecksums: boolean;
-      indexBudgetBytes: number;
+      indexes: SharedArrayBuffer;
       fileMax: number;
       counters: PageCounters;
     },
@@ -110,14 +109,13 @@ export class PageStore {
     this.#codecs = codecs;
     this.hasChecksums = options.hasChecksums;
     this.#builder = new PageIndexBuilder(pool, codecs);
-    this.#indexes = new PageIndexCache(options.indexBudgetBytes, options.fileMax);
+    this.#indexes = new PageIndexCache(options.indexes, options.fileMax, options.counters);
     this.#stored = codecs.allocate(RUN_SIZE_MAX);
     this.#page = codecs.allocate(PAGE_SIZE);
   }
 
   /** Forgets what is cached. */
   close(): void {
-    this.#indexes.clear();
     this.#pageFile = 0;
     this.#viewed = undefined;
   }
@@ -136,10 +134,9 @@ export class PageStore {
     target: NativeBuffer,
     start: number,
   ): void {
-    if (!this.#indexes.has(file.id)) this.#buildIndex(file);
     for (let first = block; first < blockEnd; first += RANGE_BLOCKS) {
       const end = Math.min(first + RANGE_BLOCKS, blockEnd);
-      this.#indexes.get(file.id, file.blockCount, first, end, this.#range);
+      this.#findRange(file, first, end);
       this.#readRange(file, first, end - first, target, start + (first - block) * PAGE_SIZE);
     }
     this.#counters.addMisses(blockEnd - block);
@@ -272,11 +269,10 @@ export class PageStore {
    * if there is none.
    */
   nextBlock(file: DataFile, block: number, isStored: boolean): number {
-    if (!this.#indexes.has(file.id)) this.#buildIndex(file);
     const range = this.#range;
     for (let first = block; first < file.blockCount; first += RANGE_BLOCKS) {
       const end = Math.min(first + RANGE_BLOCKS, file.blockCount);
-      this.#indexes.get(file.id, file.blockCount, first, end, range);
+      this.#findRange(file, first, end);
       for (let each = first; each < end; each++) {
         if ((range[2 * (each - first) + 1] !== 0) === isStored) return each;
       }
@@ -284,10 +280,12 @@ export class PageStore {
     return file.blockCount;
   }
 
-  #buildIndex(file: DataFile): void {
+  /** Enters the index of blocks `block` to `blockEnd` (exclusive) into `#range`. */
+  #findRange(file: DataFile, block: number, blockEnd: number): void {
+    if (this.#indexes.get(file.id, file.blockCount, block, blockEnd, this.#range)) return;
     const index = this.#builder.build(file.streams, file.blockCount);
     this.#indexes.set(file.id, index, file.blockCount);
-    this.#counters.setIndexes(this.#indexes.count, this.#indexes.bytes);
+    this.#range.set(index.subarray(2 * block, 2 * blockEnd));
   }
 
   /** Words over the whole memory of a buffer, made once for each buffer in use. */

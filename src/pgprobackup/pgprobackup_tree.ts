@@ -23,14 +23,12 @@ import { type Chain, type ChainMember, resolveChain } from "./chain.ts";
 import { ChainTable } from "./chain_table.ts";
 import { makeNode, type TreeContext } from "./nodes.ts";
 import { PageCounters, type PageCounts } from "./page_counters.ts";
+import { createIndexMemory } from "./page_index_cache.ts";
 import { PageStore } from "./page_store.ts";
 import { createChainTable } from "./tree_builder.ts";
 
-/**
- * Memory for page indexes unless said otherwise; divide it by the number of threads that open the
- * same tree.
- */
-export const INDEX_BUDGET_BYTES = 256 * 1024 * 1024;
+/** Memory for page indexes unless said otherwise; threads that attach to a tree share it. */
+const INDEX_BUDGET_BYTES = 256 * 1024 * 1024;
 
 /** Which backup to open. */
 export interface PgProbackupTarget {
@@ -57,18 +55,19 @@ export interface PgProbackupAccess {
   readonly openSource: OpenSource;
   /** What expands compressed pages. */
   readonly codecs: Codecs;
-  /** Memory for page indexes: {@link INDEX_BUDGET_BYTES} when absent. */
-  readonly indexBudgetBytes?: number;
   /** Where to count; of its own when absent. */
   readonly counters?: PageCounters;
 }
 
-/** Which backup to open, and by what. */
-export interface PgProbackupOptions extends PgProbackupTarget, PgProbackupAccess {}
-
-/** Owner and links of the tree, and the access to the files of the chain. */
+/** Owner and links of the tree, its memory, and the access to the files of the chain. */
 export interface OpenChainOptions
-  extends Pick<PgProbackupTarget, "owner" | "mountPath">, PgProbackupAccess {}
+  extends Pick<PgProbackupTarget, "owner" | "mountPath">, PgProbackupAccess {
+  /** Memory for page indexes: 256 MiB when absent, of which only what is used is taken. */
+  readonly indexBudgetBytes?: number;
+}
+
+/** Which backup to open, and by what. */
+export interface PgProbackupOptions extends PgProbackupTarget, OpenChainOptions {}
 
 /**
  * What is known of an opened backup: all of its lists. Can be posted to other threads, which
@@ -83,6 +82,8 @@ export interface OpenedChain {
   readonly mountPath: string | undefined;
   /** Files and stored versions of the whole chain. */
   readonly table: SharedArrayBuffer;
+  /** Page indexes that any of the threads has built. */
+  readonly indexes: SharedArrayBuffer;
 }
 
 /**
@@ -125,8 +126,10 @@ export function openPgProbackupTree(options: PgProbackupOptions): PgProbackupTre
  */
 export function openChain(chain: Chain, options: OpenChainOptions): PgProbackupTree {
   const owner = options.owner ?? ownerOf(chain[0]!.directory);
-  const { mountPath } = options;
-  return new PgProbackupTree({ chain, owner, mountPath, table: createChainTable(chain) }, options);
+  const { mountPath, indexBudgetBytes = INDEX_BUDGET_BYTES } = options;
+  const table = createChainTable(chain);
+  const indexes = createIndexMemory(indexBudgetBytes, ChainTable.of(table).nodeCount);
+  return new PgProbackupTree({ chain, owner, mountPath, table, indexes }, options);
 }
 
 /** The tree that another thread has opened. Reads nothing. */
@@ -176,7 +179,7 @@ export class PgProbackupTree implements MountableTree {
       pool,
       pages: new PageStore(pool, access.codecs, {
         hasChecksums: control.hasDataChecksums,
-        indexBudgetBytes: access.indexBudgetBytes ?? INDEX_BUDGET_BYTES,
+        indexes: opened.indexes,
         fileMax: table.nodeCount,
         counters: this.#counters,
       }),

@@ -49,8 +49,6 @@ export interface SourceDescription {
 export interface SourceThread {
   /** From 0 on; each thread that attaches has its own. */
   readonly index: number;
-  /** Threads that attach and share what memory there is for caches. */
-  readonly threadCount: number;
   /** Is told of every wait for the source. */
   readonly gate: WaitGate;
   /** Starts threads that load what will be read next; undefined: none. */

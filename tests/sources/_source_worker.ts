@@ -17,7 +17,6 @@ scope.onmessage = (event) => {
   const description = event.data as SourceDescription;
   const tree = attachSource(description, {
     index: 1,
-    threadCount: 2,
     gate: NO_WAIT_GATE,
     spawn: undefined,
   });

@@ -44,7 +44,7 @@ Deno.test("Of a data directory in a writable mount nothing leads out that a serv
   assert.equal(shown.root.lookup("tablespace_map"), undefined);
   assert.ok(![...shown.root.entries()].some(({ name }) => name === "tablespace_map"));
   shown.close();
-  const thread = { index: 0, threadCount: 1, gate: NO_WAIT_GATE, spawn: undefined };
+  const thread = { index: 0, gate: NO_WAIT_GATE, spawn: undefined };
   checkMountableTree(() => new InnerLinksTree(attachSource(source.description, thread), links));
 });
 

@@ -123,7 +123,6 @@ export function testSource(example: SourceExample): void {
     assert.ok(Object.keys(expected).length > 1);
     const attached = attachSource(structuredClone(source.description), {
       index: 0,
-      threadCount: 2,
       gate: NO_WAIT_GATE,
       spawn: undefined,
     });
@@ -141,7 +140,7 @@ export function testSource(example: SourceExample): void {
       enter: () => void (depth++ === 0 && waits++),
       leave: () => void depth--,
     };
-    const thread = { index: 0, threadCount: 2, gate, spawn: undefined };
+    const thread = { index: 0, gate, spawn: undefined };
     const tree = attachSource(source.description, thread);
     manifestOf(tree);
     tree.close();

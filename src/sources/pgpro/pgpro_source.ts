@@ -12,7 +12,6 @@ import type { Chain } from "#src/pgprobackup/chain.ts";
 import { createPageCounterMemory, PageCounters } from "#src/pgprobackup/page_counters.ts";
 import {
   attachPgProbackupTree,
-  INDEX_BUDGET_BYTES,
   openChain,
   type OpenedChain,
 } from "#src/pgprobackup/pgprobackup_tree.ts";
@@ -131,7 +130,6 @@ function summarize(description: PgproDescription, identity: BackupIdentity): Sou
 /** Opens the backup in a thread. Reads nothing. */
 export function attachPgpro(description: PgproDescription, thread: SourceThread): MountableTree {
   return attachPgProbackupTree(description.backup, {
-    indexBudgetBytes: Math.floor(INDEX_BUDGET_BYTES / thread.threadCount),
     openSource: openGated(openNativeSource, thread.gate),
     codecs: nativeCodecs(),
     counters: new PageCounters(description.pageCounters, thread.index),

@@ -33,9 +33,9 @@ export function openMounted(
   { source, overlay, owner, outwardLinks }: MountDescription,
   context: WorkerContext,
 ): FileSystem {
-  const { index, workerCount: threadCount, gate, backing, posixAcls } = context;
+  const { index, gate, backing, posixAcls } = context;
   const open = () => {
-    const tree = attachSource(source, { index, threadCount, gate, spawn: spawnThread });
+    const tree = attachSource(source, { index, gate, spawn: spawnThread });
     return outwardLinks === undefined ? tree : new InnerLinksTree(tree, outwardLinks);
   };
   const tree = context.isReserve ? new LateTree(open) : open();

@@ -151,7 +151,6 @@ export class FileJobs implements Disposable {
     const start: RestoreThreadStart = {
       queue: this.#queue.shared,
       source: source.description,
-      threadCount,
       options: writing,
     };
     this.#threads = new Threads(spawn, RESTORE_ROLE, threadCount - 1, start);

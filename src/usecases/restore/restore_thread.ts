@@ -41,11 +41,11 @@ export class QueueWriter {
 
 /** Writes files until there are no more. What a thread with the role of a restore does. */
 export function writeFiles(start: RestoreThreadStart): void {
-  const { source, threadCount, options } = start;
+  const { source, options } = start;
   // The first one is the thread that has started this one.
   const index = threadIndex() + 1;
   const queue = new RestoreQueue(start.queue);
-  const tree = attachSource(source, { index, threadCount, gate: NO_WAIT_GATE, spawn: undefined });
+  const tree = attachSource(source, { index, gate: NO_WAIT_GATE, spawn: undefined });
   try {
     queue.serve(new QueueWriter(queue, tree, options).run);
   } finally {

@@ -18,6 +18,5 @@ export interface WritingOptions extends FileWriterOptions, NodeMetadataOptions {
 export interface RestoreThreadStart {
   readonly queue: SharedArrayBuffer;
   readonly source: SourceDescription;
-  readonly threadCount: number;
   readonly options: WritingOptions;
 }
