@@ -4,9 +4,9 @@
  *
  * The memory is a ring: a new index goes behind the one stored last and pushes out the oldest ones.
  * An index in use may be pushed out too and is then built again, once for each turn of the ring; in
- * return nothing is left to a garbage collector and nothing gets fragmented. All is read and changed
- * under one lock, for some microseconds. A thread that ends with it ends the sharing: what is in the
- * memory may be half written, so nothing is there any more for anybody.
+ * return nothing is left to a garbage collector and nothing gets fragmented. All is read and
+ * changed under one lock, for some microseconds. A thread that ends with it ends the sharing: what
+ * is in the memory may be half written, so nothing is there any more for anybody.
  *
  * In the memory an index is either *packed*, when its records follow one another in one stored file
  * (all that one backup alone has): 2 bytes a block for the length, and 4 for each group of 32
@@ -120,7 +120,8 @@ export class PageIndexCache {
   }
 
   /**
-   * Writes the index of blocks `block` to `blockEnd` (exclusive) of a file to the start of `target`.
+   * Writes the index of blocks `block` to `blockEnd` (exclusive) of a file to the start of
+   * `target`.
    *
    * @returns false when the file's index is not here
    */
