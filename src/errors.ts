@@ -203,6 +203,8 @@ export type StateCode =
   | "no-wal-used"
   | "foreign-diff"
   | "has-branches"
+  | "not-hydrated"
+  | "promoted"
   | "not-mounted"
   | "busy"
   | "not-found"

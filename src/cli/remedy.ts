@@ -47,6 +47,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   overwrite: "--overwrite",
   payload: "--payload",
   payloadOutput: "--payload-output",
+  pgCtlPath: "--pg-ctl",
   peer: "--peer",
   recoveryTarget: "--recovery-target",
   recoveryTargetTimeline: "--recovery-target-timeline",
@@ -79,6 +80,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "mappedImages()": "pbkfs pbs unmap without a name",
   "mount()": "pbkfs pbs mount",
   "removeBranches()": "`pbkfs branch rm`",
+  "undoPromotion()": "`pbkfs promote --undo`",
   "unmapImage()": "pbkfs pbs unmap",
 };
 

@@ -36,6 +36,7 @@ import {
 } from "./diff_place.ts";
 import { HYDRATED_FILE_NAME } from "./hydration/hydrated_mark.ts";
 import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
+import { promotionOf, requireNotPromoted } from "./promotion/promotion_record.ts";
 
 /** Deeper trees than this are not ours and would exhaust descriptors. */
 const DEPTH_MAX = 400;
@@ -63,7 +64,7 @@ const KNOWN_NAMES = new Set([
  * @returns the number of entries removed
  * @throws {UsageError} for the root directory
  * @throws {StateError} `locked` when it is in use, `foreign-diff` when it is not a diff directory
- *   of ours
+ *   of ours, `promoted` while it becomes a directory of its own
  * @throws {OsError} when it is not a directory or not writable
  */
 export function cleanupDiffDirectory(path: string, options: { force: boolean }): number {
@@ -140,7 +141,10 @@ function checkIsDiff(path: string, names: readonly string[]): void {
   const bindingPath = `${path}/${BINDING_FILE_NAME}`;
   const text = readSmallTextFile(bindingPath);
   if (text !== undefined) {
-    refuseForeign(text, bindingPath);
+    const binding = parseOwn(text, bindingPath);
+    // A promotion that is complete leaves nothing here that it needs.
+    const isPlaced = binding && promotionOf(binding, path)?.state === "placed";
+    if (binding !== undefined && !isPlaced) requireNotPromoted(binding, path, "empty");
     return;
   }
   const stranger = names.includes(LOCK_FILE_NAME)
@@ -154,12 +158,13 @@ function checkIsDiff(path: string, names: readonly string[]): void {
   );
 }
 
-function refuseForeign(text: string, path: string): void {
+/** @returns undefined for a damaged record: a good reason to clean up */
+function parseOwn(text: string, path: string): Binding | undefined {
   try {
-    parseBinding(text, path);
+    return parseBinding(text, path);
   } catch (error) {
-    // A damaged binding of ours is a good reason to clean up.
     if (error instanceof StateError) throw error;
+    return undefined;
   }
 }
 

@@ -68,6 +68,12 @@ export function areCopiesAnnounced(diffPath: string): boolean {
   return host.lstat(`${diffPath}/${COPIES_FILE_NAME}`, stat) === 0;
 }
 
+/** Whether the diff directory may have copies of which a power cut or crash has left half. */
+export function mayHaveLostCopies(diffPath: string, bootId: Uint8Array): boolean {
+  const announced = readSmallTextFile(`${diffPath}/${COPIES_FILE_NAME}`);
+  return announced !== undefined && announced !== `${bootId.toHex()}\n`;
+}
+
 /** All marked copies are settled. @throws {OsError} */
 export function withdrawCopies(diffPath: string): void {
   removeFile(`${diffPath}/${COPIES_FILE_NAME}`);
@@ -81,8 +87,7 @@ export function withdrawCopies(diffPath: string): void {
  * @throws {OsError}
  */
 export function discardLostCopies(diffPath: string, dataFd: number, bootId: Uint8Array): number {
-  const announced = readSmallTextFile(`${diffPath}/${COPIES_FILE_NAME}`);
-  if (announced === undefined || announced === `${bootId.toHex()}\n`) return 0;
+  if (!mayHaveLostCopies(diffPath, bootId)) return 0;
   const count = discardBelow(dataFd, bootId);
   host.unwrap(host.syncfs(dataFd), "sync", diffPath);
   withdrawCopies(diffPath);

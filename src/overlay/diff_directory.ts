@@ -26,6 +26,7 @@ import {
 } from "./binding.ts";
 import { BINDING_FILE_NAME } from "./binding_name.ts";
 import { requireNoBranches } from "./branches.ts";
+import { requireNotPromoted } from "./promotion/promotion_record.ts";
 import { NONCE_SIZE } from "./partial_file.ts";
 import { type ControlDirectory, openControlDirectory } from "./control_directory.ts";
 import { acquireDiffLock, type DiffLock } from "./diff_lock.ts";
@@ -71,8 +72,8 @@ export interface BindingFacts {
  * Nothing is written into a directory that another tool made.
  *
  * @throws {UsageError} `overlap` when diff directory, mount point and source are not apart
- * @throws {StateError} `foreign-diff`, `has-branches`, `locked` or `dirty`, or what
- *   `checkBinding` throws
+ * @throws {StateError} `foreign-diff`, `has-branches`, `locked`, `promoted` or `dirty`, or
+ *   what `checkBinding` throws
  * @throws {FormatError} when the binding is damaged
  * @throws {OsError} when the directory cannot be made or written
  */
@@ -103,6 +104,7 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
     const binding = refuseForeign(absolute);
     requireNoBranches(absolute, "mount");
     if (binding !== undefined) {
+      requireNotPromoted(binding, absolute, "mount");
       // What a killed mount could not drop itself, also where this one is refused.
       emptyTemporaryDirectory(absolute);
       request.checkBinding?.(binding);
@@ -124,6 +126,16 @@ export function openDiffDirectory(path: string, request: DiffRequest): DiffDirec
  */
 export function readBinding(path: string): Binding | undefined {
   return refuseForeign(realPathOfMissing(path));
+}
+
+/** Replaces the record of a diff directory, durably. Wants its lock. @throws {OsError} */
+export function writeBinding(diffPath: string, binding: Binding): void {
+  // Root may mount a user's diff; the user still needs to read what it belongs to afterwards.
+  const directory = new host.HostStat();
+  host.unwrap(host.lstat(diffPath, directory), "stat", diffPath);
+  const { uid, gid } = directory;
+  const options = { mode: 0o600, durable: true, owner: { uid, gid } };
+  replaceTextFile(diffPath, BINDING_FILE_NAME, formatBinding(binding), options);
 }
 
 /**
@@ -283,12 +295,7 @@ export class DiffDirectory {
   }
 
   #write(binding: Binding): void {
-    // Root may mount a user's diff; the user still needs to read what it belongs to afterwards.
-    const directory = new host.HostStat();
-    host.unwrap(host.lstat(this.path, directory), "stat", this.path);
-    const { uid, gid } = directory;
-    const options = { mode: 0o600, durable: true, owner: { uid, gid } };
-    replaceTextFile(this.path, BINDING_FILE_NAME, formatBinding(binding), options);
+    writeBinding(this.path, binding);
     this.#binding = binding;
   }
 

@@ -10,6 +10,7 @@ import type { Binding } from "./binding.ts";
 import { DIRTY_FILE_NAME, readBinding } from "./diff_directory.ts";
 import { acquireDiffReadLock } from "./diff_lock.ts";
 import { realPathOfMissing } from "./diff_place.ts";
+import { requireNotPromoted } from "./promotion/promotion_record.ts";
 
 /** A diff directory that nobody mounts as long as this is open. */
 export interface DiffReader extends Disposable {
@@ -24,7 +25,7 @@ export interface DiffReader extends Disposable {
  * Opens a diff directory to be read. Whoever reads it shares it with other readers.
  *
  * @throws {StateError} `not-found` when it is none, `foreign-diff` when another tool made it,
- *   `locked` when it is mounted, `dirty` when its last mount did not end cleanly
+ *   `locked` when it is mounted, `promoted`, `dirty` when its last mount did not end cleanly
  * @throws {FormatError} when the record is damaged
  * @throws {OsError}
  */
@@ -35,6 +36,7 @@ export function openDiffReader(path: string): DiffReader {
   const lock = acquireDiffReadLock(absolute);
   try {
     const binding = requireBinding(absolute);
+    requireNotPromoted(binding, absolute, "read");
     requireClean(absolute, binding);
     return {
       path: absolute,

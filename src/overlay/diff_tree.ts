@@ -9,7 +9,6 @@
 import { EntryType } from "#src/bytes/file_type.ts";
 import { crc32c } from "#src/bytes/crc32c.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 import { FormatError, OsError } from "#src/errors.ts";
@@ -22,7 +21,7 @@ import { discardLostCopies, isMarkedCopy, settleCopy, withdrawCopies } from "./c
 import { emptyTemporaryDirectory } from "./diff_directory.ts";
 import { CONTROL_DIRECTORY_NAME } from "./diff_place.ts";
 import { MARKER_NAME } from "./directory_marker.ts";
-import { copyXattrs, setOwnerAndMode, setTimes } from "./host_attributes.ts";
+import { copyXattrs, removeAcls, setOwnerAndMode, setTimes } from "./host_attributes.ts";
 import { readHostDirectory, removeHostTree } from "./host_directory.ts";
 import { volatileName } from "./found.ts";
 import { LINKS_DIRECTORY_NAME } from "./linked_files.ts";
@@ -123,19 +122,6 @@ function prepareRoot(dataFd: number, tmpFd: number, { lower, nonce }: DiffTreeOp
   const { seconds, nanoseconds } = lower.root.attributes.mtime;
   host.utimensAt(dataFd, "", seconds, nanoseconds, seconds, nanoseconds);
   host.unwrap(host.fsync(dataFd), "sync", "data");
-}
-
-/**
- * What a directory of the diff inherits from the place where the diff was made is none of the
- * mount's.
- */
-function removeAcls(fd: number): void {
-  for (const name of [XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT]) {
-    const removed = host.removeXattr(fd, name);
-    if (removed !== -Errno.ENODATA && removed !== -Errno.EOPNOTSUPP) {
-      host.unwrap(removed, "remove ACL of", "directory of the diff");
-    }
-  }
 }
 
 /** Makes the directory whose changes go with the mount, starting from what the diff has of it. */

@@ -5,6 +5,7 @@
  */
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from "#src/bytes/posix_acl.ts";
 import * as host from "#ffi/libc/calls.ts";
 
 /** Sets owner (for root) and mode of an open file or directory. @throws {OsError} */
@@ -25,6 +26,18 @@ export function copyXattrs(from: number, to: number): void {
   for (const name of decodeFileName(names).split("\0")) {
     const value = name === "" ? -host.Errno.ENODATA : host.getXattr(from, name);
     if (typeof value !== "number") host.setXattr(to, name, value, 0);
+  }
+}
+
+/**
+ * Takes off what a new directory inherits from the one that it was made in. @throws {OsError}
+ */
+export function removeAcls(fd: number): void {
+  for (const name of [XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT]) {
+    const removed = host.removeXattr(fd, name);
+    if (removed !== -host.Errno.ENODATA && removed !== -host.Errno.EOPNOTSUPP) {
+      host.unwrap(removed, "remove ACL of", "directory of the diff");
+    }
   }
 }
 

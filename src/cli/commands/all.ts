@@ -15,6 +15,7 @@ import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
 import { pxarGroup } from "./pxar/commands.ts";
+import { promoteCommand } from "./promote.ts";
 import { drillCommand } from "./drill.ts";
 import { runCommand } from "./run.ts";
 import { restoreSourceCommand } from "./restore.ts";
@@ -33,6 +34,7 @@ export const COMMANDS: readonly CommandModule<never>[] = [
   showCommand,
   runCommand,
   restoreSourceCommand,
+  promoteCommand,
   infoCommand,
   ...sourceVerbs,
   copyCommand,

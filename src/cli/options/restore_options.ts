@@ -14,6 +14,7 @@ import type { RecoveryTarget } from "#src/postgres/settings.ts";
 import { wholeNumber } from "../command.ts";
 import { walGetCommand } from "../wal_command.ts";
 import { NO_LOCK } from "./chain_lock.ts";
+import { collectValues, parseMapping, PATH_OR_OID } from "./place_mapping.ts";
 
 const THREADS_MAX = 64;
 
@@ -50,7 +51,7 @@ export interface RestoreFlags {
 /** Adds the flags. */
 export function addRestoreOptions(command: Command): Command {
   const repeatable = (flags: string, text: string) =>
-    new Option(flags, `${text}; repeatable`).argParser(collect);
+    new Option(flags, `${text}; repeatable`).argParser(collectValues);
   return command
     .option("-j, --threads <count>", "threads that write; default: one a core")
     .option("--incremental", "into the directory of a stopped cluster: write only what differs")
@@ -108,8 +109,8 @@ export async function restoreRequest(target: string, flags: RestoreFlags): Promi
     isValidating: flags.validate,
     isDurable: flags.sync,
     owner: owner === undefined ? undefined : (await import("./owner.ts")).parseOwner(owner),
-    tablespaces: mapping(flags.tablespaceMapping, "--tablespace-mapping", PATH_OR_OID),
-    externalDirectories: mapping(flags.externalMapping, "--external-mapping"),
+    tablespaces: parseMapping(flags.tablespaceMapping, "--tablespace-mapping", PATH_OR_OID),
+    externalDirectories: parseMapping(flags.externalMapping, "--external-mapping"),
     skipsExternalDirectories: flags.skipExternalDirs === true,
     databases: databaseChoice(flags),
     recovery: recoveryRequest(flags),
@@ -121,29 +122,6 @@ export async function restoreRequest(target: string, flags: RestoreFlags): Promi
 export function threadCountOf({ threads }: Pick<RestoreFlags, "threads">): number {
   if (threads === undefined) return Math.min(navigator.hardwareConcurrency, THREADS_MAX);
   return wholeNumber(threads, "--threads", 1, THREADS_MAX);
-}
-
-/** What is mapped. */
-const PATH = { pattern: /^\//u, what: "an absolute path" };
-const PATH_OR_OID = { pattern: /^(?:\/|\d+$)/u, what: "an absolute path or an OID" };
-
-function mapping(
-  texts: readonly string[] = [],
-  flag: string,
-  known = PATH,
-): Map<string, string> {
-  return new Map(texts.map((text) => {
-    // `\=` is a sign in a path.
-    const [old, place, ...more] = text.split(/(?<!\\)=/u).map((part) =>
-      part.replaceAll("\\=", "=")
-    );
-    const isPair = old !== undefined && place !== undefined && more.length === 0;
-    if (isPair && known.pattern.test(old) && place.startsWith("/")) return [old, place];
-    throw new UsageError(
-      `Cannot use "${text}" for ${flag}: expected OLD=NEW, ${known.what} and an absolute path`,
-      { option: flag },
-    );
-  }));
 }
 
 function databaseChoice(flags: RestoreFlags): DatabaseChoice | undefined {
@@ -198,8 +176,4 @@ function valued(
   value: string | undefined,
 ): RecoveryTarget | undefined {
   return value === undefined ? undefined : { type, value };
-}
-
-function collect(value: string, former: readonly string[] = []): string[] {
-  return [...former, value];
 }

@@ -1,0 +1,131 @@
+/**
+ * What of a promoted diff goes where: the directory itself, and tablespaces, which lie in the diff
+ * under a name of this program's own and get a directory each.
+ *
+ * @module
+ */
+
+import { decodeFileName } from "#src/bytes/file_name.ts";
+import { UsageError } from "#src/errors.ts";
+import * as host from "#ffi/libc/calls.ts";
+import { hostFiles } from "#src/io/files/files.ts";
+import { parseLinkReference } from "#src/overlay/link_reference.ts";
+import type { PromotedPlace } from "#src/overlay/promotion/promotion_record.ts";
+import {
+  EXTERNAL_NAME,
+  EXTRAS_NAME,
+  TABLESPACE_LINKS_NAME,
+  TABLESPACES_NAME,
+} from "#src/pgprobackup/extras.ts";
+
+/** Where everything goes. */
+export interface PromotedLayout {
+  /** The directory itself first. */
+  readonly places: readonly PromotedPlace[];
+  /** Targets of links that are other ones than in the diff, by the links' paths. */
+  readonly links: ReadonlyMap<string, string>;
+  /** Paths of what is in the diff and goes nowhere. */
+  readonly leftOut: readonly string[];
+}
+
+/** A tablespace of a diff. */
+interface Tablespace {
+  readonly oid: string;
+  /** Where it was on its own machine; undefined where the diff does not say. */
+  readonly place: string | undefined;
+  /** Path of its files in the diff; undefined where they are not in it. */
+  readonly content: string | undefined;
+}
+
+/** What a link says of a tablespace that is not in the source of the diff. */
+const OUTSIDE = "not in this backup:";
+
+/**
+ * Decides where everything goes.
+ *
+ * @param nonce the diff's
+ * @param targetPath absolute
+ * @param mapping where tablespaces go, by OID or by where they were
+ * @throws {UsageError} for a tablespace that is not mapped, or that there is not
+ * @throws {OsError}
+ */
+export function layOut(
+  diffPath: string,
+  nonce: Uint8Array,
+  targetPath: string,
+  mapping: ReadonlyMap<string, string>,
+): PromotedLayout {
+  const tablespaces = findTablespaces(diffPath, nonce);
+  requireKnown(mapping, tablespaces);
+  const links = new Map<string, string>();
+  const places: PromotedPlace[] = [{ from: "", to: targetPath }];
+  const unmapped: string[] = [];
+  for (const { oid, place, content } of tablespaces) {
+    const to = mapping.get(oid) ?? mapping.get(place ?? "");
+    if (to !== undefined) {
+      links.set(`${TABLESPACE_LINKS_NAME}/${oid}`, to);
+      if (content !== undefined) places.push({ from: content, to });
+    } else if (content !== undefined) unmapped.push(oid);
+  }
+  if (unmapped.length > 0) throw unmappedError(unmapped);
+  const external = entriesOf(`${diffPath}/data/${EXTRAS_NAME}/${EXTERNAL_NAME}`);
+  return {
+    places,
+    links,
+    leftOut: external.map((name) => `${EXTRAS_NAME}/${EXTERNAL_NAME}/${name}`),
+  };
+}
+
+function findTablespaces(diffPath: string, nonce: Uint8Array): Tablespace[] {
+  const directory = `${diffPath}/data/${TABLESPACE_LINKS_NAME}`;
+  return entriesOf(directory).flatMap((oid) => {
+    const target = host.readlink(`${directory}/${oid}`);
+    // A directory is a tablespace that was made in place, and stays there.
+    if (typeof target === "number") return [];
+    return [tablespaceOf(diffPath, oid, decodeFileName(target), nonce)];
+  });
+}
+
+function tablespaceOf(
+  diffPath: string,
+  oid: string,
+  target: string,
+  nonce: Uint8Array,
+): Tablespace {
+  const home = `${EXTRAS_NAME}/${TABLESPACES_NAME}`;
+  const linked = parseLinkReference(nonce, target)?.split("/").at(-1);
+  const own = linked ?? (target.startsWith(`../${home}/`) ? target.split("/").at(-1) : undefined);
+  const content = own === undefined ? undefined : `${home}/${own}`;
+  const isThere = content !== undefined &&
+    hostFiles.status(`${diffPath}/data/${content}`)?.kind === "directory";
+  const place = target.startsWith(OUTSIDE) ? target.slice(OUTSIDE.length) : undefined;
+  return { oid, place, content: isThere ? content : undefined };
+}
+
+function entriesOf(path: string): string[] {
+  if (hostFiles.status(path)?.kind !== "directory") return [];
+  return hostFiles.entries(path).map(({ name }) => name).filter((name) => /^\d+$/u.test(name));
+}
+
+function requireKnown(
+  mapping: ReadonlyMap<string, string>,
+  tablespaces: readonly Tablespace[],
+): void {
+  const known = tablespaces.filter(({ place, content }) => (place ?? content) !== undefined);
+  for (const name of mapping.keys()) {
+    if (known.some(({ oid, place }) => name === oid || name === place)) continue;
+    const names = known.map(({ oid }) => oid).join(", ");
+    throw new UsageError(`Cannot map "${name}": the diff directory has no such tablespace`, {
+      option: "tablespaceMapping",
+      hint: names === "" ? "It has none" : `It has ${names}: name one by its OID`,
+    });
+  }
+}
+
+function unmappedError(oids: readonly string[]): UsageError {
+  const which = oids.length === 1 ? `tablespace ${oids[0]}` : `tablespaces ${oids.join(", ")}`;
+  return new UsageError(`Cannot promote: nothing says where ${which} goes`, {
+    option: "tablespaceMapping",
+    hint: "Give a directory on the same file system for each",
+  });
+}
