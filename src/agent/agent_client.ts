@@ -49,6 +49,11 @@ export interface AgentClientOptions {
   readonly timeoutMs?: number | undefined;
   /** Ends the greeting. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Directory that will be listed first: it is asked for together with the greeting, which spares
+   * the way there and back.
+   */
+  readonly firstDirectory?: string | undefined;
 }
 
 const TIMEOUT_MS = 60_000;
@@ -57,6 +62,8 @@ const GRACE_MS = 1_000;
 /** For an orderly end. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const REQUEST_ID_MAX = 0xffff_ffff;
+/** Of what is asked together with the greeting. */
+const FIRST_ID = 1;
 
 /** A client at the other end of a connection. */
 export class AgentClient implements ClientProvider {
@@ -73,6 +80,8 @@ export class AgentClient implements ClientProvider {
   #failure: unknown;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
   #hasHeard = false;
+  /** What was asked together with the greeting, until somebody wants it. */
+  #first: { readonly path: string; readonly answer: AnswerStream } | undefined;
 
   private constructor(
     connection: Connection,
@@ -83,6 +92,11 @@ export class AgentClient implements ClientProvider {
     this.#connection = connection;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#slots = new Slots(hello.requestsMax);
+    const { firstDirectory: path } = options;
+    if (path !== undefined) {
+      void this.#slots.take();
+      this.#first = { path, answer: this.#expect(this.#nextId(), path, undefined) };
+    }
     this.#receive().catch((error) => this.#break(error));
   }
 
@@ -96,10 +110,15 @@ export class AgentClient implements ClientProvider {
   static async open(connection: Connection, options: AgentClientOptions): Promise<AgentClient> {
     const features: Feature[] = options.compress === true ? ["commands", "zstd"] : ["commands"];
     const own = encodeHello({ program: options.program, versions: VERSIONS, features });
+    const { timeoutMs = TIMEOUT_MS, signal, firstDirectory } = options;
+    const frames = encodeFrame(FrameKind.HELLO, 0, own);
+    if (firstDirectory !== undefined) {
+      const [type, payload] = encodeRequest(listRequest(firstDirectory));
+      frames.push(...encodeFrame(type, FIRST_ID, payload));
+    }
     try {
       // Why it cannot be written is told by who reads.
-      connection.write(encodeFrame(FrameKind.HELLO, 0, own)).catch(() => {});
-      const { timeoutMs = TIMEOUT_MS, signal } = options;
+      connection.write(frames).catch(() => {});
       const hello = await greet(connection, timeoutMs, signal);
       return new AgentClient(connection, hello, options);
     } catch (error) {
@@ -127,8 +146,7 @@ export class AgentClient implements ClientProvider {
 
   /** See {@link ClientProvider.readDirectory}. */
   async *readDirectory(path: string, signal?: AbortSignal): AsyncGenerator<ClientPage> {
-    const request = { kind: "list", path, credit: CREDIT_AT_FIRST } as const;
-    const answer = await this.#ask(request, path, signal);
+    const answer = this.#takeFirst(path) ?? await this.#ask(listRequest(path), path, signal);
     try {
       for (let frame = await answer.next(); frame !== undefined; frame = await answer.next()) {
         if (frame.type !== FrameKind.PAGE) throw unexpectedFrame(frame);
@@ -218,14 +236,28 @@ export class AgentClient implements ClientProvider {
       throw failure;
     }
     const requestId = this.#nextId();
+    const answer = this.#expect(requestId, what, signal);
+    const [type, payload] = encodeRequest(request);
+    this.#post(type, requestId, payload);
+    return answer;
+  }
+
+  /** Makes the answer of a request that has a slot. */
+  #expect(requestId: number, what: string, signal: AbortSignal | undefined): AnswerStream {
     const answer = new AnswerStream({
       give: (credit) => this.#post(FrameKind.CREDIT, requestId, encodeU32(credit)),
       cancel: () => this.#post(FrameKind.CANCEL, requestId),
     });
     this.#pending.set(requestId, { answer, what, unlisten: listen(signal, answer, what) });
-    const [type, payload] = encodeRequest(request);
-    this.#post(type, requestId, payload);
     this.#watch();
+    return answer;
+  }
+
+  /** What was asked together with the greeting, once. */
+  #takeFirst(path: string): AnswerStream | undefined {
+    if (this.#first?.path !== path) return undefined;
+    const { answer } = this.#first;
+    this.#first = undefined;
     return answer;
   }
 
@@ -356,6 +388,10 @@ class Slots {
   giveAll(): void {
     for (const resolve of this.#line.splice(0)) resolve();
   }
+}
+
+function listRequest(path: string): AgentRequest {
+  return { kind: "list", path, credit: CREDIT_AT_FIRST };
 }
 
 /** Ends an answer by the caller's signal. @returns stops listening to it */

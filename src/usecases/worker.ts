@@ -16,49 +16,38 @@ import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
 import { RESTORE_ROLE, type RestoreThreadStart } from "./restore/thread_start.ts";
 
-/** A mount in a program that uses the library. */
-async function serveMount(start: unknown): Promise<void> {
-  const { runMountThread } = await import("./mounting/thread/mount_thread.ts");
-  await runMountThread(start as MountThreadStart);
-}
+/** Loads what a role does. */
+type LoadRole = () => Promise<(start: unknown) => void | Promise<void>>;
 
-/** Files of a restore. */
-async function restoreFiles(start: unknown): Promise<void> {
-  const { writeFiles } = await import("./restore/restore_thread.ts");
-  writeFiles(start as RestoreThreadStart);
-}
-
-/** A client that is backed up. */
-async function pullClient(start: unknown): Promise<void> {
-  const { runPullThread } = await import("./pull/pull_thread.ts");
-  runPullThread(start as PullThreadStart);
-}
-
-/** Pages of a data directory in a drill. */
-async function checkPages(start: unknown): Promise<void> {
-  const { servePageChecks } = await import("./drill/page_check_thread.ts");
-  await servePageChecks(start);
-}
-
-/** Files of this host, for its backups. */
-async function serveFiles(start: unknown): Promise<void> {
-  const { runAgentThread } = await import("./agent/agent_thread.ts");
-  await runAgentThread(start);
-}
-
-const ROLES = {
-  [AGENT_ROLE]: serveFiles,
-  [MOUNT_ROLE]: serveMount,
-  [PULL_ROLE]: pullClient,
-  [RESTORE_ROLE]: restoreFiles,
-  [PAGE_CHECK_ROLE]: checkPages,
+const ROLES: Readonly<Record<string, LoadRole>> = {
+  /** Files of this host, for its backups. */
+  [AGENT_ROLE]: async () => (await import("./agent/agent_thread.ts")).runAgentThread,
+  /** A mount in a program that uses the library. */
+  [MOUNT_ROLE]: async () => {
+    const { runMountThread } = await import("./mounting/thread/mount_thread.ts");
+    return (start) => runMountThread(start as MountThreadStart);
+  },
+  /** A client that is backed up. */
+  [PULL_ROLE]: async () => {
+    const { runPullThread } = await import("./pull/pull_thread.ts");
+    return (start) => runPullThread(start as PullThreadStart);
+  },
+  /** Files of a restore. */
+  [RESTORE_ROLE]: async () => {
+    const { writeFiles } = await import("./restore/restore_thread.ts");
+    return (start) => writeFiles(start as RestoreThreadStart);
+  },
+  /** Pages of a data directory in a drill. */
+  [PAGE_CHECK_ROLE]: async () => (await import("./drill/page_check_thread.ts")).servePageChecks,
 };
 
 /** Puts the handler in place that the role of this thread wants. */
 async function serve(): Promise<void> {
   const role = threadRole();
-  if (Object.hasOwn(ROLES, role)) {
-    serveThread(ROLES, endNativeCodecs);
+  const load = Object.hasOwn(ROLES, role) ? ROLES[role] : undefined;
+  if (load !== undefined) {
+    const loading = load();
+    serveThread({ [role]: async (start) => (await loading)(start) }, endNativeCodecs);
   } else if (role === FUSE_ROLE) {
     const [{ serveWorker }, { openMounted }] = await Promise.all([
       import("#src/mount/fuse_worker.ts"),

@@ -34,6 +34,8 @@ export interface ExpectedWalk {
 
 /** A request. */
 export type ClientCall =
+  /** Answer: nothing, as soon as the client is there. */
+  | { readonly call: "connect" }
   /** Opens a directory of which all will be asked for. Answer: a {@link RootAnswer}, its entry. */
   | { readonly call: "open"; readonly walk: ExpectedWalk }
   /** Device of a directory. Answer: its entry. */

@@ -63,6 +63,7 @@ export class LookAhead {
   readonly #provider: CheckedProvider;
   readonly #walk: ExpectedWalk;
   readonly #root: PlannedDirectory;
+  readonly #rootEntry = Promise.withResolvers<ClientEntry>();
   /** Directories that were asked for and not left, by path. */
   readonly #directories = new Map<string, PlannedDirectory>();
   readonly #files = new Map<string, AskedFile>();
@@ -75,14 +76,27 @@ export class LookAhead {
   #contentCost = 0;
   #isOver = false;
 
-  constructor(provider: CheckedProvider, walk: ExpectedWalk, device: number) {
+  /** Asks for the first directory. */
+  constructor(provider: CheckedProvider, walk: ExpectedWalk) {
     this.#provider = provider;
     this.#walk = walk;
     const patterns = parseExcludeOptions(walk.exclude);
     if (walk.skipsLostAndFound) patterns.push(PathPattern.parse("lost+found"));
-    this.#root = new PlannedDirectory(walk, walk.root, { index: 0, device, patterns });
+    this.#root = new PlannedDirectory(walk, walk.root, { index: 0, device: undefined, patterns });
+    // Nobody may ever wait for it.
+    this.#rootEntry.promise.catch(() => {});
     this.#place = { directory: this.#root, index: 0 };
     this.#ask(this.#root);
+  }
+
+  /** The first directory itself. @throws {OsError} when it cannot be looked at */
+  get root(): Promise<ClientEntry> {
+    return this.#rootEntry.promise;
+  }
+
+  /** Whether nothing more is wanted. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** The listing of a directory, as soon as it is there. */
@@ -214,6 +228,7 @@ export class LookAhead {
       }
       directory.finish(answer, (entry) => this.#isFirstName(entry));
     } catch (error) {
+      if (directory === this.#root) this.#rootEntry.reject(error);
       directory.listed.reject(error);
     }
   }
@@ -226,17 +241,27 @@ export class LookAhead {
     try {
       for await (const page of this.#provider.readDirectory(directory.path)) {
         isPseudo ??= page.self?.isPseudo;
+        if (directory.device === undefined) await this.#meetRoot(page.self?.entry);
         const before = directory.heldBytes;
         if (directory.add(page)) hasExcludeFile = true;
         if (!directory.isTaken) this.#listingBytes += directory.heldBytes - before;
         // A very large one goes on when the walk is there.
         if (this.#listingBytes > LISTING_BYTES_MAX) await directory.demanded.promise;
       }
+      if (directory.device === undefined) await this.#meetRoot(undefined);
       return { errno: undefined, isPseudo, hasExcludeFile };
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
+      if (directory.device === undefined) await this.#meetRoot(undefined);
       return { errno: error.errno, isPseudo, hasExcludeFile };
     }
+  }
+
+  /** The first directory is known by its listing; those who do not tell it there are asked. */
+  async #meetRoot(self: ClientEntry | undefined): Promise<void> {
+    const entry = self ?? await this.#provider.stat(this.#walk.root);
+    this.#root.device = entry.device;
+    this.#rootEntry.resolve(entry);
   }
 
   async #readExcludeFile(path: string): Promise<ContentPart> {

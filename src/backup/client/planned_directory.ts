@@ -61,7 +61,8 @@ export class PlannedDirectory {
   readonly parent: PlannedDirectory | undefined;
   /** Its place in the parent. */
   readonly index: number;
-  readonly device: number;
+  /** Of its file system; undefined for the root before its first page has come. */
+  device: number | undefined;
   readonly #walk: ExpectedWalk;
   #patterns: readonly PathPattern[];
   #list: PatternList;
@@ -97,7 +98,7 @@ export class PlannedDirectory {
     place: {
       readonly parent?: PlannedDirectory | undefined;
       readonly index: number;
-      readonly device: number;
+      readonly device: number | undefined;
       readonly patterns: readonly PathPattern[];
     },
   ) {

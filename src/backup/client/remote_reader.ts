@@ -32,23 +32,34 @@ export interface RemoteReaderOptions {
   readonly entriesMax: number;
   /** After so long without an answer that is waited for the backup ends. */
   readonly silenceMaxMs: number;
+  /** Directories that are gone through, one after the other; nothing is asked after the last. */
+  readonly walkCount: number;
 }
 
 /** Answers one thread that backs up. */
 export class RemoteReader {
   /** Memory of the mailbox, for the thread that asks. */
   readonly shared: SharedArrayBuffer;
-  readonly #provider: CheckedProvider;
+  readonly #connected: Promise<CheckedProvider>;
   readonly #answering: Promise<void>;
   /** What is said of contents; one answer after the other. */
   readonly #fields = new FieldWriter(2 * CONTENT_BYTES_MAX);
   #capabilities: ClientCapabilities | undefined;
   #isAsked = false;
   #ahead: LookAhead | undefined;
+  #walksLeft: number;
+  #provider: CheckedProvider | undefined;
+  #closing: Promise<void> | undefined;
 
-  /** Takes the provider, which is closed in the end. */
-  constructor(provider: ClientProvider, { entriesMax, silenceMaxMs }: RemoteReaderOptions) {
-    this.#provider = new CheckedProvider(provider, entriesMax, silenceMaxMs);
+  /** Takes the provider, which is closed in the end. What is asked waits until it is there. */
+  constructor(connecting: Promise<ClientProvider>, options: RemoteReaderOptions) {
+    const { entriesMax, silenceMaxMs } = options;
+    this.#walksLeft = options.walkCount;
+    this.#connected = connecting.then((provider) =>
+      this.#provider = new CheckedProvider(provider, entriesMax, silenceMaxMs)
+    );
+    // Whoever asks is told.
+    this.#connected.catch(() => {});
     this.shared = createMailbox({ slotCount: CLIENT_SLOT_COUNT, areaBytes: CLIENT_AREA_BYTES });
     this.#answering = answerMail(this.shared, (mail) => this.#answer(mail));
   }
@@ -56,17 +67,29 @@ export class RemoteReader {
   /** Ends all calls and the connection; the mailbox is to be stopped before. */
   async close(): Promise<void> {
     this.#ahead?.end();
-    await this.#provider.close(new StateError("interrupted", "The connection was ended"));
+    const ending = this.#end();
+    // On a client that is not there yet nobody waits.
+    if (this.#provider !== undefined) await ending;
     await this.#answering;
+  }
+
+  /** Ends the connection, as soon as there is one. */
+  #end(): Promise<void> {
+    const end = (provider: CheckedProvider) =>
+      provider.close(new StateError("interrupted", "The connection was ended"));
+    return this.#closing ??= this.#connected.then(end, () => {});
   }
 
   async #answer(mail: MailRequest): Promise<MailAnswer> {
     const request = mail.request as ClientCall;
+    const provider = await this.#connected;
     switch (request.call) {
+      case "connect":
+        return {};
       case "open":
-        return await this.#open(request.walk, mail);
+        return await this.#open(provider, request.walk, mail);
       case "stat": {
-        const entry = encodeEntry(await this.#provider.stat(request.path));
+        const entry = encodeEntry(await provider.stat(request.path));
         mail.room.set(entry);
         return { size: entry.length };
       }
@@ -86,6 +109,8 @@ export class RemoteReader {
         return {};
       case "leave":
         this.#plan.leave(request.path);
+        // While the last archive is stored.
+        if (this.#plan.isOver && this.#walksLeft === 0) void this.#end();
         return {};
     }
   }
@@ -95,13 +120,15 @@ export class RemoteReader {
     return this.#ahead;
   }
 
-  async #open(walk: ExpectedWalk, mail: MailRequest): Promise<MailAnswer> {
+  async #open(
+    provider: CheckedProvider,
+    walk: ExpectedWalk,
+    mail: MailRequest,
+  ): Promise<MailAnswer> {
     this.#ahead?.end();
-    const [capabilities, root] = await Promise.all([
-      this.#readCapabilities(),
-      this.#provider.stat(walk.root),
-    ]);
-    this.#ahead = new LookAhead(this.#provider, walk, root.device);
+    this.#walksLeft--;
+    const ahead = this.#ahead = new LookAhead(provider, walk);
+    const [capabilities, root] = await Promise.all([this.#readCapabilities(provider), ahead.root]);
     const entry = encodeEntry(root);
     mail.room.set(entry);
     const { uid = 0, gid = 0, knownFields } = capabilities ?? {};
@@ -113,8 +140,8 @@ export class RemoteReader {
     return { value, size: entry.length };
   }
 
-  async #readCapabilities(): Promise<ClientCapabilities | undefined> {
-    if (!this.#isAsked) this.#capabilities = await this.#provider.capabilities();
+  async #readCapabilities(provider: CheckedProvider): Promise<ClientCapabilities | undefined> {
+    if (!this.#isAsked) this.#capabilities = await provider.capabilities();
     this.#isAsked = true;
     return this.#capabilities;
   }

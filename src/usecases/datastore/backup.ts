@@ -24,6 +24,7 @@ import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import { type GroupId, qualifiedName, type SnapshotId } from "#src/pbs/format/snapshot_path.ts";
 import { CHUNKS_DIRECTORY } from "#src/pbs/storage/directory/directory_chunks.ts";
 import type { BuildOptions } from "#src/pxar/builder/options.ts";
+import type { SpawnThread, Thread } from "#src/threads/thread.ts";
 import { spawnThread } from "../threads.ts";
 
 /** What is backed up, and how. */
@@ -135,20 +136,25 @@ export interface Interruption {
   readonly isRaised: boolean;
 }
 
-/** As {@link runBackup}, given up when the caller says so. */
+/**
+ * As {@link runBackup}, given up when the caller says so.
+ *
+ * @param spawn starts threads that help
+ */
 export function makeBackup(
   store: SnapshotStore,
   request: NewBackup,
   keys: BackupCrypt,
   interruption: Interruption,
   callbacks: BackupCallbacks,
+  spawn: SpawnThread<Thread> = spawnThread,
 ): FinishedBackup {
   const start = performance.now();
   using images = withSizes(store, request.specs, interruption, callbacks);
   const writer = store.startSnapshot({
     group: request.group,
     cryptMode: keys.mode,
-    workers: request.workers === 0 ? undefined : { count: request.workers, spawn: spawnThread },
+    workers: request.workers === 0 ? undefined : { count: request.workers, spawn },
     time: request.time,
     owner: request.owner,
     crypt: keys.crypt,

@@ -34,7 +34,9 @@ export async function connectPullClient(
   hooks: PullHooks,
 ): Promise<ClientProvider> {
   const { before, after } = hooks;
-  const client = await openClient(places, options);
+  // Nothing is looked at before that command has run.
+  const firstDirectory = before === undefined ? places[0]!.path : undefined;
+  const client = await openClient(places, { ...options, firstDirectory });
   if (before !== undefined) {
     try {
       await run(client, before);

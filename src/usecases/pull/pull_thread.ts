@@ -7,10 +7,12 @@
 
 import type { ArchiveReport, PlannedArchive } from "#src/backup/backup_options.ts";
 import type { BackupSpec } from "#src/backup/backup_spec.ts";
+import type { ClientCall } from "#src/backup/client/client_calls.ts";
 import { clientSource } from "#src/backup/client/client_source.ts";
 import { CryptConfig } from "#src/pbs/crypt/crypt_config.ts";
 import { openSnapshotStore } from "#src/pbs/store_address.ts";
 import { formatFailure } from "#src/threads/failure_text.ts";
+import { borrowThreads } from "#src/threads/lent_thread.ts";
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 import {
   type BackupCallbacks,
@@ -54,11 +56,16 @@ function backUp(start: PullThreadStart): FinishedBackup {
   const callbacks = callbacksOf(start);
   const store = openSnapshotStore(start.store, isDryRun ? "read" : "write");
   try {
+    // A client that cannot be reached leaves no trace in the datastore.
+    // How long that may take is the connection's own to say.
+    const connect: ClientCall = { call: "connect" };
+    link.mailbox.call(connect, { timeoutMs: Infinity, throwIfStopped });
     for (const message of store.warnings) callbacks.onWarning("locks", message);
     if (isDryRun) return runBackupPlan(store, pulled, keys.mode, callbacks, interruption);
     const { mode, key, encryptedKey } = keys;
     const crypt = key === undefined ? undefined : new CryptConfig(key);
-    return makeBackup(store, pulled, { mode, crypt, encryptedKey }, interruption, callbacks);
+    const spawn = borrowThreads((message) => start.port.postMessage(message));
+    return makeBackup(store, pulled, { mode, crypt, encryptedKey }, interruption, callbacks, spawn);
   } finally {
     store.close();
   }

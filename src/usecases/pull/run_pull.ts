@@ -12,6 +12,7 @@ import { Failure } from "#src/errors.ts";
 import type { StoreAddress } from "#src/pbs/store_address.ts";
 import { ENTRIES_MAX_DEFAULT } from "#src/pxar/builder/options.ts";
 import { parseFailure } from "#src/threads/failure_text.ts";
+import { type LendMessage, ThreadLender } from "#src/threads/lent_thread.ts";
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 import { startThread, threadName } from "#src/threads/thread.ts";
 import { spawnThread } from "../threads.ts";
@@ -69,7 +70,7 @@ export async function runPull(
   const { retries = 0, signal } = request;
   for (let attempt = 0;; attempt++) {
     try {
-      return await pullOnce(await connect(), request, callbacks);
+      return await pullOnce(connect, request, callbacks);
     } catch (error) {
       const isOver = attempt === retries || signal?.aborted === true;
       if (isOver || !(error instanceof Failure) || !error.isTemporary) throw error;
@@ -82,14 +83,21 @@ export async function runPull(
 
 /** One attempt. */
 async function pullOnce(
-  client: ClientProvider,
+  connect: () => ClientProvider | Promise<ClientProvider>,
   request: PullRequest,
   callbacks: PullCallbacks,
 ): Promise<FinishedBackup> {
   const { backup, keys, signal, silenceMaxMs = SILENCE_MAX_MS } = request;
   const { build } = backup;
   const entriesMax = build.entriesMax ?? ENTRIES_MAX_DEFAULT;
-  const reader = new RemoteReader(client, { entriesMax, silenceMaxMs });
+  // It loads its code, and opens the datastore, while the client is connected to.
+  const thread = spawnThread(threadName(PULL_ROLE, 0));
+  const reader = new RemoteReader(Promise.try(connect), {
+    entriesMax,
+    silenceMaxMs,
+    walkCount: backup.specs.length,
+  });
+  const lender = new ThreadLender(spawnThread);
   const { port1, port2 } = new MessageChannel();
   const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const onAbort = () => void Atomics.store(stop, 0, 1);
@@ -112,7 +120,6 @@ async function pullOnce(
     tellsPaths: request.tellsPaths === true,
     port: port2,
   };
-  const thread = spawnThread(threadName(PULL_ROLE, 0));
   try {
     return await new Promise<FinishedBackup>((resolve, reject) => {
       thread.onerror = (event) => {
@@ -123,6 +130,7 @@ async function pullOnce(
         const message = data as FromPullThread;
         if (message.type === "finished") resolve(message.finished);
         else if (message.type === "failed") reject(parseFailure(message.error));
+        else if ("id" in message) lender.take(message);
         else tell(message, callbacks);
       };
       startThread(thread, start, [port2]);
@@ -133,11 +141,12 @@ async function pullOnce(
     new Mailbox(reader.shared).stop();
     await reader.close();
     thread.terminate();
+    lender.end();
   }
 }
 
 function tell(
-  message: Exclude<FromPullThread, { readonly type: "finished" | "failed" }>,
+  message: Exclude<FromPullThread, LendMessage | { readonly type: "finished" | "failed" }>,
   callbacks: PullCallbacks,
 ): void {
   switch (message.type) {

@@ -32,7 +32,8 @@ class RoundClient implements ClientProvider {
 
   async *readDirectory(path: string): AsyncGenerator<ClientPage> {
     await this.#way(`list ${path}`);
-    yield { entries: this.#directories.get(path)!, failures: [] };
+    const self = { entry: memoryEntry("r", { isDirectory: true }), isPseudo: false };
+    yield { entries: this.#directories.get(path)!, failures: [], self };
   }
 
   async readFile(path: string) {
@@ -118,7 +119,7 @@ async function rounds(
   const client = new RoundClient(directories);
   const provider = new CheckedProvider(client, 1 << 20, 60_000);
   try {
-    const ahead = new LookAhead(provider, expected, 1);
+    const ahead = new LookAhead(provider, expected);
     const read = await walkAll(client, ahead, directories, isRead);
     return { client, read, roundCount: client.roundCount };
   } finally {
@@ -169,7 +170,7 @@ Deno.test("What patterns leave out is never asked for, those of files included",
   ]);
   const client = new RoundClient(directories);
   const provider = new CheckedProvider(client, 1 << 20, 60_000);
-  const ahead = new LookAhead(provider, { ...walk, exclude: ["tmp", "*.tmp"] }, 1);
+  const ahead = new LookAhead(provider, { ...walk, exclude: ["tmp", "*.tmp"] });
   await client.run(ahead.listing("/r"));
   await client.run(ahead.listing("/r/a"));
   await client.run(ahead.contents("/r/a/kept", 0, 1000));

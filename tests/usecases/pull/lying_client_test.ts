@@ -228,7 +228,7 @@ Deno.test("Whatever a client says, what is read ahead ends, with a reason where 
   for (let run = 0; run < WALKS; run++) {
     const client = new LyingClient(random);
     const provider = new CheckedProvider(client, 5000, 80);
-    const ahead = new LookAhead(provider, { ...EVERYTHING, root: place.path }, 1);
+    const ahead = new LookAhead(provider, { ...EVERYTHING, root: place.path });
     try {
       await readAll(ahead, client, place.path);
     } catch (error) {
