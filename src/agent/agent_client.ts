@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatenate } from "#src/bytes/concatenate.ts";
 import { FormatError, OsError, ProtocolError, StateError } from "#src/errors.ts";
 import type {
   ClientCapabilities,
@@ -25,6 +26,7 @@ import {
   type Frame,
   FrameKind,
   FrameSplitter,
+  PAYLOAD_SIZE_MAX,
   unexpectedFrame,
 } from "./format/frame.ts";
 import { type AgentHello, encodeHello, type Feature, VERSIONS } from "./format/hello.ts";
@@ -37,7 +39,7 @@ import {
   encodeU32,
 } from "./format/request.ts";
 import { greet } from "./greeting.ts";
-import type { CommandOutcome } from "./serve_connection.ts";
+import { type CommandOutcome, OUTPUT_SIZE_MAX } from "./serve_connection.ts";
 
 /** How a client is asked. */
 export interface AgentClientOptions {
@@ -163,7 +165,8 @@ export class AgentClient implements ClientProvider {
     const answer = await this.#ask(request, path, signal);
     try {
       const entry = decodeEntry(await payloadOf(answer, FrameKind.ENTRY));
-      return { entry, content: { [Symbol.asyncIterator]: () => this.#content(answer) } };
+      const content = { [Symbol.asyncIterator]: () => this.#content(answer) };
+      return { entry, content, givesAway: true };
     } catch (error) {
       answer.cancel();
       throw error;
@@ -184,8 +187,17 @@ export class AgentClient implements ClientProvider {
     }
     const answer = await this.#ask({ kind: "run", command }, command, signal);
     try {
-      const output = await payloadOf(answer, FrameKind.DATA);
-      return { output, exitCode: decodeU32(await payloadOf(answer, FrameKind.EXIT)) };
+      const parts: Uint8Array<ArrayBuffer>[] = [];
+      let size = 0;
+      for (;;) {
+        const frame = await answer.next();
+        if (frame?.type === FrameKind.EXIT) {
+          return { output: concatenate(parts), exitCode: decodeU32(frame.payload) };
+        }
+        size += frame?.payload.length ?? 0;
+        if (frame?.type !== FrameKind.DATA || size > OUTPUT_SIZE_MAX) throw unexpected(frame);
+        parts.push(frame.payload);
+      }
     } finally {
       answer.cancel();
     }
@@ -285,7 +297,7 @@ export class AgentClient implements ClientProvider {
   }
 
   async #receive(): Promise<void> {
-    const decoder = new FrameSplitter();
+    const decoder = new FrameSplitter(PAYLOAD_SIZE_MAX, FrameKind.DATA);
     while (true) {
       const bytes = await this.#connection.read();
       if (bytes === undefined) break;
@@ -409,7 +421,11 @@ function listen(signal: AbortSignal | undefined, answer: AnswerStream, what: str
 async function payloadOf(answer: AnswerStream, type: number): Promise<Uint8Array<ArrayBuffer>> {
   const frame = await answer.next();
   if (frame?.type === type) return frame.payload;
-  throw frame === undefined
+  throw unexpected(frame);
+}
+
+function unexpected(frame: Frame | undefined): FormatError {
+  return frame === undefined
     ? new FormatError("An answer has ended too soon")
     : unexpectedFrame(frame);
 }

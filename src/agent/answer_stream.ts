@@ -107,7 +107,8 @@ export class AnswerStream {
   }
 }
 
-function costOf({ type, flags, payload }: Frame): number {
+function costOf({ type, flags, payload, isRest }: Frame): number {
+  if (isRest) return payload.length;
   if (type === FrameKind.DATA) {
     return frameCost((flags & FLAG_ZSTD) === 0 ? payload.length : unpackedSize(payload));
   }

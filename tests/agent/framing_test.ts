@@ -142,6 +142,19 @@ Deno.test("Frames are the same however their bytes arrive; requests and ends com
     assert.equal(decoder.isInside, false);
     assert.deepEqual(found.slice(0, -1).map(decodeRequest), REQUESTS);
     assert.deepEqual(found.map(({ requestId }) => requestId), [1, 2, 3, 4, 5, 9]);
+    // Frames of one type may come in parts: the first one is of a frame, the others are its rest.
+    const inParts = new FrameSplitter(undefined, FrameKind.READ);
+    const parts: Frame[] = [];
+    for (let start = 0; start < bytes.length; start += size) {
+      parts.push(...inParts.push(bytes.slice(start, start + size)));
+    }
+    assert.deepEqual(parts.filter(({ isRest }) => !isRest).length, found.length);
+    for (const { requestId, payload } of found) {
+      const own = parts.filter((part) => part.requestId === requestId);
+      assert.deepEqual(joined(own.map((part) => part.payload)), payload);
+      assert.ok(own.length <= Math.ceil((payload.length + 10) / size) + 1);
+    }
+    assert.equal(inParts.isInside, false);
   }
   const failure = { errno: 13, code: "EACCES", message: "Cannot open" };
   assert.deepEqual(decodeFailure(encodeFailure(failure)), failure);
@@ -182,7 +195,8 @@ Deno.test("Damaged and made-up bytes are refused with a typed error, by seed", (
     decodeFailure,
     decodeU32,
     decodeHole,
-    (payload) => decodeRequest({ type: FrameKind.READ, requestId: 1, flags: 0, payload }),
+    (payload) =>
+      decodeRequest({ type: FrameKind.READ, requestId: 1, flags: 0, payload, isRest: false }),
     (payload) => [...new FrameSplitter().push(payload)],
   ];
   const good = [

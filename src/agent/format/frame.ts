@@ -63,6 +63,8 @@ export interface Frame {
   readonly type: number;
   readonly flags: number;
   readonly payload: Uint8Array<ArrayBuffer>;
+  /** Whether it is a further part of a frame, see {@link FrameSplitter}. */
+  readonly isRest: boolean;
 }
 
 /** What a frame without a payload costs: it takes memory too. */
@@ -95,21 +97,35 @@ export function encodeFrame(
   return payload.length === 0 ? [head] : [head, payload];
 }
 
+/** What the prefix of a frame says. */
+type FrameHead = Omit<Frame, "payload" | "isRest"> & { readonly size: number };
+
 /** Makes frames of bytes that come in any parts. */
 export class FrameSplitter {
   readonly #payloadSizeMax: number;
-  /** Bytes of the frame that is not whole yet. */
-  #pending: Uint8Array<ArrayBuffer> = NO_BYTES;
-  #pendingSize = 0;
+  readonly #typeInParts: number | undefined;
+  readonly #prefix = new Uint8Array(FRAME_PREFIX_SIZE);
+  #prefixSize = 0;
+  /** The frame that is not whole yet. */
+  #head: FrameHead | undefined;
+  /** Its payload; undefined where that is handed on in parts. */
+  #payload: Uint8Array<ArrayBuffer> | undefined;
+  /** Bytes of it that have come. */
+  #size = 0;
 
-  /** @param payloadSizeMax of a longer payload nothing is taken */
-  constructor(payloadSizeMax = PAYLOAD_SIZE_MAX) {
+  /**
+   * @param payloadSizeMax of a longer payload nothing is taken
+   * @param typeInParts frames of this type without flags come in the parts in which their bytes
+   *   come, which spares copying them; each is a {@link Frame}
+   */
+  constructor(payloadSizeMax = PAYLOAD_SIZE_MAX, typeInParts?: number) {
     this.#payloadSizeMax = payloadSizeMax;
+    this.#typeInParts = typeInParts;
   }
 
   /** Whether a frame has begun and is not whole. */
   get isInside(): boolean {
-    return this.#pendingSize > 0;
+    return this.#prefixSize > 0 || this.#head !== undefined;
   }
 
   /**
@@ -118,77 +134,54 @@ export class FrameSplitter {
    * @throws {LimitError} when a frame says that it is longer than allowed
    */
   *push(bytes: Uint8Array<ArrayBuffer>): Generator<Frame> {
-    let rest = bytes;
-    while (true) {
-      if (this.#pendingSize > 0) {
-        rest = this.#complete(rest);
-        const size = this.#frameSize(this.#pending, this.#pendingSize);
-        if (size === undefined || this.#pendingSize < size) return;
-        const whole = this.#pending.subarray(0, size);
-        this.#pending = NO_BYTES;
-        this.#pendingSize = 0;
-        yield frameOf(whole);
-        continue;
+    for (let at = 0; at < bytes.length;) {
+      if (this.#head === undefined) {
+        at += this.#takePrefix(bytes, at);
+        if (this.#prefixSize < FRAME_PREFIX_SIZE) return;
+        this.#begin(bytes.length - at);
       }
-      const size = this.#frameSize(rest, rest.length);
-      if (size === undefined || rest.length < size) {
-        this.#keep(rest, size ?? FRAME_PREFIX_SIZE);
-        return;
+      const head = this.#head!;
+      const part = bytes.subarray(at, at + head.size - this.#size);
+      at += part.length;
+      const payload = this.#payload;
+      payload?.set(part, this.#size);
+      const isRest = this.#size > 0;
+      this.#size += part.length;
+      const isWhole = this.#size === head.size;
+      if (isWhole) this.#head = this.#payload = undefined;
+      const { requestId, type, flags } = head;
+      if (payload === undefined) {
+        if (part.length > 0 || isWhole) yield { requestId, type, flags, payload: part, isRest };
+      } else if (isWhole) {
+        yield { requestId, type, flags, payload, isRest: false };
       }
-      yield frameOf(rest.subarray(0, size));
-      rest = rest.subarray(size);
     }
   }
 
-  /** Length of the frame that begins with these bytes, where they say it. */
-  #frameSize(bytes: Uint8Array<ArrayBuffer>, length: number): number | undefined {
-    if (length < FRAME_PREFIX_SIZE) return undefined;
-    const payloadSize = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    if (payloadSize > this.#payloadSizeMax) {
+  /** @returns how many bytes of a prefix were taken */
+  #takePrefix(bytes: Uint8Array<ArrayBuffer>, at: number): number {
+    const part = bytes.subarray(at, at + FRAME_PREFIX_SIZE - this.#prefixSize);
+    this.#prefix.set(part, this.#prefixSize);
+    this.#prefixSize += part.length;
+    return part.length;
+  }
+
+  /** A prefix is there. @param available bytes behind it */
+  #begin(available: number): void {
+    const view = new DataView(this.#prefix.buffer);
+    const size = view.getUint32(0, true);
+    if (size > this.#payloadSizeMax) {
       throw new LimitError(
-        `A frame of ${payloadSize} bytes is longer than the ${this.#payloadSizeMax} allowed`,
+        `A frame of ${size} bytes is longer than the ${this.#payloadSizeMax} allowed`,
       );
     }
-    return FRAME_PREFIX_SIZE + payloadSize;
+    const [type, flags] = this.#prefix.subarray(8) as unknown as [number, number];
+    this.#head = { requestId: view.getUint32(4, true), type, flags, size };
+    this.#prefixSize = 0;
+    this.#size = 0;
+    const isInParts = type === this.#typeInParts && flags === 0;
+    this.#payload = isInParts || available >= size ? undefined : new Uint8Array(size);
   }
-
-  #keep(bytes: Uint8Array<ArrayBuffer>, size: number): void {
-    if (bytes.length === 0) return;
-    this.#pending = new Uint8Array(size);
-    this.#pending.set(bytes);
-    this.#pendingSize = bytes.length;
-  }
-
-  /** Appends as much as the frame lacks. @returns what is left */
-  #complete(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    const taken = this.#append(bytes, FRAME_PREFIX_SIZE);
-    const size = this.#frameSize(this.#pending, this.#pendingSize);
-    if (size === undefined) return bytes.subarray(taken);
-    if (this.#pending.length < size) {
-      const larger = new Uint8Array(size);
-      larger.set(this.#pending.subarray(0, this.#pendingSize));
-      this.#pending = larger;
-    }
-    return bytes.subarray(taken + this.#append(bytes.subarray(taken), size));
-  }
-
-  /** Appends up to `size` bytes of the frame. @returns how many */
-  #append(bytes: Uint8Array<ArrayBuffer>, size: number): number {
-    const count = Math.max(Math.min(size - this.#pendingSize, bytes.length), 0);
-    this.#pending.set(bytes.subarray(0, count), this.#pendingSize);
-    this.#pendingSize += count;
-    return count;
-  }
-}
-
-function frameOf(bytes: Uint8Array<ArrayBuffer>): Frame {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return {
-    requestId: view.getUint32(4, true),
-    type: bytes[8]!,
-    flags: bytes[9]!,
-    payload: bytes.subarray(FRAME_PREFIX_SIZE),
-  };
 }
 
 /** A frame that has no business to be there. */

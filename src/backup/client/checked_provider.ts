@@ -50,6 +50,7 @@ const TYPES: ReadonlySet<number> = new Set([
 export interface CheckedFile {
   readonly entry: ClientEntry | undefined;
   readonly content: AsyncGenerator<ContentPiece>;
+  readonly givesAway: boolean;
 }
 
 /** A client whose every answer is checked, and which may not be silent for long. */
@@ -119,11 +120,12 @@ export class CheckedProvider {
     const range = { offsetBytes, lengthBytes: "all" } as const;
     const file = await this.#await(() => this.#provider.readFile(path, range, this.#abort.signal));
     return sensible(() => {
-      const { entry, content } = file;
-      if (entry === undefined) return { entry, content: this.#pieces(content) };
+      const { entry, content, givesAway = false } = file;
+      const checked = { entry, content: this.#pieces(content), givesAway };
+      if (entry === undefined) return checked;
       checkEntry(entry);
       if (entryType(entry.metadata.mode) !== EntryType.FILE) throw lie("opens what is no file");
-      return { entry, content: this.#pieces(content) };
+      return checked;
     });
   }
 

@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { FieldReader, FieldWriter } from "#src/bytes/fields.ts";
+import { FieldReader, FieldWriter } from "#src/bytes/fields.ts";
 import { readRecord, writeRecord } from "./entry_record.ts";
-import type { ClientEntry, ContentPiece } from "./provider.ts";
+import { type ClientEntry, type ContentPiece, pieceSize } from "./provider.ts";
 
-/** Requests at a time: one, beside those that nobody waits for. */
-export const CLIENT_SLOT_COUNT = 4;
+/** Requests at a time: one, an answer that is held, and those that nobody waits for. */
+export const CLIENT_SLOT_COUNT = 5;
 /** Bytes of contents in an answer. */
 export const CONTENT_BYTES_MAX: number = 1 << 20;
 /** Bytes of an answer, in parts of which listings come: contents and what is said of them. */
@@ -81,21 +81,18 @@ export const ListRecord = {
 
 /** Writes an entry of a listing. */
 export function writeListed(fields: FieldWriter, kind: number, entry: ClientEntry): void {
-  writeSized(fields, kind, () => writeRecord(fields, entry));
-}
-
-/** Writes the content of a file into a listing. */
-export function writeContent(fields: FieldWriter, part: ContentPart): void {
-  writeSized(fields, ListRecord.CONTENT, () => writePart(fields, part));
-}
-
-function writeSized(fields: FieldWriter, kind: number, write: () => void): void {
   fields.u8(kind);
   const at = fields.size;
   fields.u32(0);
   const start = fields.size;
-  write();
+  writeRecord(fields, entry);
   fields.setU32(at, fields.size - start);
+}
+
+/** Writes the content of a file into a listing. */
+export function writeContent(fields: FieldWriter, part: ContentPart): void {
+  fields.u8(ListRecord.CONTENT);
+  fields.blob(encodeParts([part]));
 }
 
 /** Contents of a file from an offset on. */
@@ -104,17 +101,58 @@ export interface ContentPart {
   readonly offset: number;
   /** As it was opened. */
   readonly entry: ClientEntry | undefined;
-  readonly pieces: readonly ContentPiece[];
+  /** Whoever reads them takes them out. */
+  readonly pieces: ContentPiece[];
   /** What is wrong with the file, or behind the pieces. */
   readonly errno: number | undefined;
   /** Whether the file ends behind them. */
   readonly isEnd: boolean;
+  /** Whether pieces are freed when they are not wanted any more. */
+  readonly isFreed: boolean;
 }
 
 const Flag = { ENTRY: 1, ERRNO: 2, END: 4 } as const;
+/** How a piece is told: where its bytes are counted from, or that there are none. */
+const Piece = { BYTES: 0, HOLE: 1 } as const;
+const SIZE_FIELD = Uint32Array.BYTES_PER_ELEMENT;
 
-/** Writes a part. */
-export function writePart(fields: FieldWriter, part: ContentPart): void {
+/**
+ * Writes parts: u32 size of what is said of them, that, and then the bytes of all pieces, which so
+ * are copied once.
+ *
+ * @returns how many bytes that are
+ */
+export function writeParts(
+  target: Uint8Array,
+  parts: readonly ContentPart[],
+  fields: FieldWriter,
+): number {
+  fields.truncate(0);
+  for (const part of parts) writePart(fields, part);
+  new DataView(target.buffer, target.byteOffset).setUint32(0, fields.size, true);
+  target.set(fields.bytes, SIZE_FIELD);
+  let end = SIZE_FIELD + fields.size;
+  for (const { pieces } of parts) {
+    for (const piece of pieces) {
+      if (!(piece instanceof Uint8Array)) continue;
+      target.set(piece, end);
+      end += piece.length;
+    }
+  }
+  return end;
+}
+
+function encodeParts(parts: readonly ContentPart[]): Uint8Array<ArrayBuffer> {
+  const fields = new FieldWriter();
+  for (const part of parts) writePart(fields, part);
+  const contentBytes = parts.flatMap(({ pieces }) => pieces)
+    .reduce((sum, piece) => sum + (piece instanceof Uint8Array ? piece.length : 0), 0);
+  const bytes = new Uint8Array(SIZE_FIELD + fields.size + contentBytes);
+  writeParts(bytes, parts, fields);
+  return bytes;
+}
+
+function writePart(fields: FieldWriter, part: ContentPart): void {
   const { path, offset, entry, pieces, errno, isEnd } = part;
   fields.name(path);
   fields.u64(offset);
@@ -126,15 +164,24 @@ export function writePart(fields: FieldWriter, part: ContentPart): void {
   if (errno !== undefined) fields.u16(errno);
   fields.u32(pieces.length);
   for (const piece of pieces) {
-    const isHole = !(piece instanceof Uint8Array);
-    fields.u8(isHole ? 1 : 0);
-    if (isHole) fields.u64(piece.holeBytes);
-    else fields.blob(piece);
+    fields.u8(piece instanceof Uint8Array ? Piece.BYTES : Piece.HOLE);
+    fields.u64(pieceSize(piece));
   }
 }
 
-/** Reads a part; pieces are views. */
-export function readPart(fields: FieldReader): ContentPart {
+/** Reads parts; their pieces are views. */
+export function readParts(bytes: Uint8Array): ContentPart[] {
+  const size = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  let at = SIZE_FIELD + size;
+  const take = (pieceBytes: number) => bytes.subarray(at, at += pieceBytes);
+  // Text is decoded from memory of this thread only.
+  const fields = new FieldReader(new Uint8Array(bytes.subarray(SIZE_FIELD, at)));
+  const parts: ContentPart[] = [];
+  while (fields.rest > 0) parts.push(readPart(fields, take));
+  return parts;
+}
+
+function readPart(fields: FieldReader, take: (size: number) => Uint8Array): ContentPart {
   const path = fields.name(CLIENT_AREA_BYTES);
   const offset = fields.u64();
   const flags = fields.u8();
@@ -142,14 +189,10 @@ export function readPart(fields: FieldReader): ContentPart {
   const errno = (flags & Flag.ERRNO) === 0 ? undefined : fields.u16();
   const pieces: ContentPiece[] = [];
   for (let left = fields.u32(); left > 0; left--) {
-    pieces.push(
-      fields.u8() === 1 ? { holeBytes: fields.u64() } : fields.blob(CLIENT_AREA_BYTES),
-    );
+    const isHole = fields.u8() === Piece.HOLE;
+    const size = fields.u64();
+    pieces.push(isHole ? { holeBytes: size } : take(size));
   }
-  return { path, offset, entry, pieces, errno, isEnd: (flags & Flag.END) !== 0 };
-}
-
-/** Reads parts until there are no more. */
-export function* readParts(fields: FieldReader): Generator<ContentPart> {
-  while (fields.rest > 0) yield readPart(fields);
+  const isEnd = (flags & Flag.END) !== 0;
+  return { path, offset, entry, pieces, errno, isEnd, isFreed: false };
 }

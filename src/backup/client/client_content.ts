@@ -31,6 +31,11 @@ export class ClientContent {
     return this.#isEnd || this.#errno !== undefined;
   }
 
+  /** Nothing more is read. */
+  drop(): void {
+    this.#pieces.length = 0;
+  }
+
   /** See `SourceFile.read`. */
   read(target: Uint8Array, offset: number): number {
     if (target.length === 0) return 0;
@@ -71,7 +76,8 @@ export class ClientContent {
   }
 
   #accept({ pieces, isEnd, errno }: Pick<ContentPart, "pieces" | "isEnd" | "errno">): void {
-    this.#pieces = [...pieces];
+    // Not a copy: bytes of an answer that is held may have to be moved elsewhere.
+    this.#pieces = pieces;
     this.#isEnd = isEnd;
     this.#errno = errno;
   }

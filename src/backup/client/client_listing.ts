@@ -14,7 +14,7 @@ import {
   type ContentPart,
   type ListAnswer,
   ListRecord,
-  readPart,
+  readParts,
 } from "./client_calls.ts";
 import { readRecord } from "./entry_record.ts";
 import type { ClientEntry } from "./provider.ts";
@@ -70,9 +70,10 @@ export class ClientListing {
     return at !== undefined && this.#bytes[at] === ListRecord.READ;
   }
 
-  /** The content of a file that has come with the listing. */
+  /** The content of a file that has come with the listing, for one who reads it. */
   contentOf(path: string): ContentPart | undefined {
-    return this.#contents.get(path);
+    const part = this.#contents.get(path);
+    return part && { ...part, pieces: [...part.pieces] };
   }
 
   /** Notes what is in a record. @returns where the next one is */
@@ -82,8 +83,8 @@ export class ClientListing {
     const size = kind === ListRecord.FAILURE ? 0 : fields.u32();
     const end = this.#bytes.length - fields.rest + size;
     if (kind === ListRecord.CONTENT) {
-      const part = readPart(fields);
-      this.#contents.set(part.path, part);
+      const [part] = readParts(this.#bytes.subarray(end - size, end));
+      this.#contents.set(part!.path, part!);
       return end;
     }
     this.#places.set(decodeFileName(fields.blob(CLIENT_AREA_BYTES)), at);

@@ -6,7 +6,6 @@
  */
 
 import { NO_ACL } from "#src/bytes/acl.ts";
-import { FieldReader } from "#src/bytes/fields.ts";
 import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { OsError } from "#src/errors.ts";
 import { Errno, type HostStat } from "#ffi/libc/calls.ts";
@@ -27,12 +26,12 @@ import {
   type ContentPart,
   type ExpectedWalk,
   type ListAnswer,
-  readParts,
   type RootAnswer,
 } from "./client_calls.ts";
 import { ClientContent } from "./client_content.ts";
 import { ClientListing, NO_LISTING } from "./client_listing.ts";
 import { decodeEntry } from "./entry_record.ts";
+import { HeldContents } from "./held_contents.ts";
 import type { ClientEntry } from "./provider.ts";
 
 /** The thread that backs up, as it asks the one with the client. */
@@ -49,7 +48,8 @@ export type ClientWalk = Omit<ExpectedWalk, "root" | "readsSinceSeconds">;
 
 /** Makes sources of a client's directories. Each walk has one of its own. */
 export function clientSource(link: ClientLink, walk: ClientWalk): MakeBuildSource {
-  return (options, report) => new ClientSource(link, walk, options, report);
+  const contents = new HeldContents();
+  return (options, report) => new ClientSource(link, walk, contents, options, report);
 }
 
 class ClientSource implements BuildSource {
@@ -59,16 +59,19 @@ class ClientSource implements BuildSource {
   readonly report: BuildReportBuilder;
   readonly #link: ClientLink;
   readonly #walk: ClientWalk;
+  readonly #contents: HeldContents;
   #hasRoot = false;
 
   constructor(
     link: ClientLink,
     walk: ClientWalk,
+    contents: HeldContents,
     options: BuildSourceOptions,
     report: BuildReportBuilder,
   ) {
     this.#link = link;
     this.#walk = walk;
+    this.#contents = contents;
     this.options = options;
     this.report = report;
   }
@@ -98,6 +101,13 @@ class ClientSource implements BuildSource {
       // Bytes of the mailbox are others after the call.
       ...(take && { take: (part) => take(new Uint8Array(part)) }),
     });
+  }
+
+  /** The content of a file from an offset on, and of files that follow. */
+  read(path: string, offset: number): readonly ContentPart[] {
+    const { mailbox, timeoutMs, throwIfStopped } = this.#link;
+    const request: ClientCall = { call: "read", path, offset };
+    return this.#contents.replace(mailbox.hold(request, { timeoutMs, throwIfStopped }));
   }
 
   /** Asks for an entry, and waits. @throws {OsError} */
@@ -214,6 +224,7 @@ class ClientDirectory implements SourceDirectory {
   close(): void {
     if (this.#listing !== undefined) this.#source.tell({ call: "leave", path: this.#path });
     this.#listing = NO_LISTING;
+    for (const { pieces } of this.#parts.values()) pieces.length = 0;
     this.#parts.clear();
   }
 
@@ -249,6 +260,7 @@ class ClientDirectory implements SourceDirectory {
       read: (target, offset) => content.read(target, offset),
       findData: (offset: number, extent: DataExtent) => content.findData(offset, extent),
       close: () => {
+        content.drop();
         if (isAsked && !content.isEnd) this.#source.tell({ call: "close", path });
       },
     };
@@ -271,13 +283,8 @@ class ClientDirectory implements SourceDirectory {
       this.#parts.delete(path);
       if (held.offset === offset) return held;
     }
-    let wanted: ContentPart | undefined;
-    this.#source.call({ call: "read", path, offset }, (bytes) => {
-      for (const part of readParts(new FieldReader(bytes))) {
-        if (wanted === undefined) wanted = part;
-        else this.#parts.set(part.path, part);
-      }
-    });
+    const [wanted, ...following] = this.#source.read(path, offset);
+    for (const part of following) this.#parts.set(part.path, part);
     return wanted!;
   }
 }

@@ -6,10 +6,13 @@
 
 import { OsError } from "#src/errors.ts";
 import type { CheckedProvider } from "./checked_provider.ts";
-import type { ClientEntry, ContentPiece } from "./provider.ts";
+import { type ClientEntry, type ContentPiece, pieceSize } from "./provider.ts";
 
 /** Bytes of one file that are read ahead at most. */
 export const WINDOW_BYTES: number = 4 << 20;
+
+/** What a piece costs besides its bytes; holes cost something, too. */
+const PIECE_COST = 64;
 
 /** Reads a file from an offset on. */
 export class ContentStream {
@@ -22,8 +25,10 @@ export class ContentStream {
   position: number;
   /** Whether everything has come, or an error. */
   isOver = false;
+  /** Whether pieces are freed when they are not wanted any more. */
+  isFreed = false;
   readonly #pieces: ContentPiece[] = [];
-  /** Bytes in memory that were not taken. */
+  /** Bytes in memory that were not taken, and what the pieces cost besides. */
   heldBytes = 0;
   #failure: Error | undefined;
   #isCancelled = false;
@@ -53,24 +58,22 @@ export class ContentStream {
     if (this.#pieces.length === 0 && this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Takes what has come, in order; holes are not counted. @param sizeMax bytes, more than 0 */
+  /** Takes what has come, in order. @param sizeMax what the pieces cost, more than 0 */
   take(sizeMax: number): ContentPiece[] {
     const taken: ContentPiece[] = [];
     for (let left = sizeMax; left > 0 && this.#pieces.length > 0;) {
       const piece = this.#pieces[0]!;
-      if (!(piece instanceof Uint8Array)) {
-        taken.push(piece);
-        this.position += piece.holeBytes;
-        this.#pieces.shift();
-        continue;
-      }
-      const part = piece.subarray(0, left);
-      if (part.length === piece.length) this.#pieces.shift();
-      else this.#pieces[0] = piece.subarray(left);
+      const part = piece instanceof Uint8Array ? piece.subarray(0, left) : piece;
       taken.push(part);
-      left -= part.length;
-      this.position += part.length;
-      this.heldBytes -= part.length;
+      this.position += pieceSize(part);
+      left -= costOf(part);
+      this.heldBytes -= costOf(part);
+      if (piece instanceof Uint8Array && pieceSize(part) < piece.length) {
+        this.#pieces[0] = piece.subarray(pieceSize(part));
+        this.heldBytes += PIECE_COST;
+      } else {
+        this.#pieces.shift();
+      }
     }
     if (this.heldBytes < WINDOW_BYTES) this.#room?.resolve();
     return taken;
@@ -86,12 +89,13 @@ export class ContentStream {
 
   async #run(provider: CheckedProvider): Promise<void> {
     try {
-      const { entry, content } = await provider.readFile(this.path, this.position);
+      const { entry, content, givesAway } = await provider.readFile(this.path, this.position);
       this.entry = entry;
+      this.isFreed = givesAway;
       for await (const piece of content) {
         if (this.#isCancelled) break;
         this.#pieces.push(piece);
-        if (piece instanceof Uint8Array) this.heldBytes += piece.length;
+        this.heldBytes += costOf(piece);
         this.#arrived();
         if (this.heldBytes < WINDOW_BYTES) continue;
         this.#room = Promise.withResolvers();
@@ -110,4 +114,9 @@ export class ContentStream {
     this.#arrival.resolve();
     this.#arrival = Promise.withResolvers();
   }
+}
+
+/** What a piece takes while it is held. */
+function costOf(piece: ContentPiece): number {
+  return PIECE_COST + (piece instanceof Uint8Array ? piece.length : 0);
 }

@@ -274,7 +274,7 @@ export class LookAhead {
     stream.cancel();
     const { entry, errno } = stream;
     const isEnd = stream.position <= EXCLUDE_FILE_SIZE_MAX;
-    return { path, offset: 0, entry, pieces: isEnd ? pieces : [], errno, isEnd };
+    return { path, offset: 0, entry, pieces: isEnd ? pieces : [], errno, isEnd, isFreed: false };
   }
 
   #isFirstName({ device, ino }: ClientEntry): boolean {
@@ -320,12 +320,12 @@ export class LookAhead {
   }
 
   #take(stream: ContentStream, offset: number, sizeMax: number): ContentPart {
-    const { path, entry } = stream;
+    const { path, entry, isFreed } = stream;
     const pieces = stream.take(sizeMax);
     const isEnd = stream.isTaken;
     const errno = isEnd ? stream.errno : undefined;
     if (isEnd) this.#drop(path);
-    return { path, offset, entry, pieces, errno, isEnd: isEnd && errno === undefined };
+    return { path, offset, entry, pieces, errno, isEnd: isEnd && errno === undefined, isFreed };
   }
 
   /** Paths of the files that were asked for in a directory, behind one of them. */

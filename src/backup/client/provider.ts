@@ -105,6 +105,8 @@ export interface ClientFile {
    * call; whoever gets the file asks for the first piece at least.
    */
   readonly content: AsyncIterable<ContentPiece>;
+  /** Whether bytes are given away with their memory, which the caller frees then. Default: false. */
+  readonly givesAway?: boolean | undefined;
 }
 
 /** Which part of a file is read. */

@@ -6,6 +6,7 @@
  */
 
 import { FieldWriter } from "#src/bytes/fields.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import { StateError } from "#src/errors.ts";
 import { createMailbox } from "#src/threads/mailbox/slots.ts";
 import { answerMail, type MailAnswer, type MailRequest } from "#src/threads/mailbox/answering.ts";
@@ -19,12 +20,12 @@ import {
   type ExpectedWalk,
   type ListAnswer,
   type RootAnswer,
-  writePart,
+  writeParts,
 } from "./client_calls.ts";
 import { encodeEntry } from "./entry_record.ts";
 import { LookAhead } from "./look_ahead.ts";
 import type { ListedRecords } from "./planned_directory.ts";
-import type { ClientCapabilities, ClientProvider } from "./provider.ts";
+import type { ClientCapabilities, ClientProvider, ContentPiece } from "./provider.ts";
 
 /** How a client is read. */
 export interface RemoteReaderOptions {
@@ -43,7 +44,7 @@ export class RemoteReader {
   readonly #connected: Promise<CheckedProvider>;
   readonly #answering: Promise<void>;
   /** What is said of contents; one answer after the other. */
-  readonly #fields = new FieldWriter(2 * CONTENT_BYTES_MAX);
+  readonly #fields = new FieldWriter();
   #capabilities: ClientCapabilities | undefined;
   #isAsked = false;
   #ahead: LookAhead | undefined;
@@ -98,11 +99,9 @@ export class RemoteReader {
       case "read": {
         const { path, offset } = request;
         const parts = await this.#plan.contents(path, offset, CONTENT_BYTES_MAX);
-        const fields = this.#fields;
-        fields.truncate(0);
-        for (const part of parts) writePart(fields, part);
-        mail.room.set(fields.bytes);
-        return { size: fields.size };
+        const size = writeParts(mail.room, parts, this.#fields);
+        for (const { pieces, isFreed } of parts) if (isFreed) pieces.forEach(free);
+        return { size };
       }
       case "close":
         this.#plan.close(request.path);
@@ -144,6 +143,13 @@ export class RemoteReader {
     if (!this.#isAsked) this.#capabilities = await provider.capabilities();
     this.#isAsked = true;
     return this.#capabilities;
+  }
+}
+
+/** Nobody reads a piece any more that was handed over. */
+function free(piece: ContentPiece): void {
+  if (piece instanceof Uint8Array && piece.buffer instanceof ArrayBuffer) {
+    freeMemory(piece as Uint8Array<ArrayBuffer>);
   }
 }
 

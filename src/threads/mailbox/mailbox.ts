@@ -34,6 +34,16 @@ export interface MailCall {
   readonly isUrgent?: boolean;
 }
 
+/** An answer whose bytes stay where they are. */
+export interface HeldAnswer {
+  /** Plain values. */
+  readonly value: unknown;
+  /** Bytes of the answer, until they are released. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** Gives the place back. */
+  release(): void;
+}
+
 /** One thread's way to the thread that answers. Any number of threads have one. */
 export class Mailbox {
   readonly #slots: MailSlots;
@@ -69,6 +79,24 @@ export class Mailbox {
       return this.#awaitAnswer(slot, wait, call.take);
     } finally {
       this.#giveBack(slot);
+    }
+  }
+
+  /**
+   * As {@link call}, for an answer in one part whose bytes need not be copied: its place is in use
+   * until it is released.
+   */
+  hold(request: unknown, call: Omit<MailCall, "take">): HeldAnswer {
+    const wait = new Wait(this.#slots, call, this.#silenceMaxMs);
+    const slot = this.#claim(wait, call.isUrgent === true);
+    try {
+      this.#post(slot, request, call.payload, true);
+      const value = this.#awaitAnswer(slot, wait, undefined);
+      const bytes = this.#slots.payloadOf(slot);
+      return { value, bytes, release: () => this.#slots.free(slot) };
+    } catch (error) {
+      this.#giveBack(slot);
+      throw error;
     }
   }
 
