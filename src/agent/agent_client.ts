@@ -5,6 +5,7 @@
  */
 
 import { concatenate } from "#src/bytes/concatenate.ts";
+import { freeMemory } from "#src/bytes/freed_memory.ts";
 import { FormatError, OsError, ProtocolError, StateError } from "#src/errors.ts";
 import type {
   ClientCapabilities,
@@ -302,7 +303,15 @@ export class AgentClient implements ClientProvider {
       const bytes = await this.#connection.read();
       if (bytes === undefined) break;
       this.#hasHeard = true;
-      for (const frame of decoder.push(bytes)) this.#take(frame);
+      let isKept = false;
+      for (const frame of decoder.push(bytes)) {
+        const { payload } = frame;
+        const isPart = payload.buffer === bytes.buffer && payload.length < bytes.length;
+        if (payload.length === bytes.length) isKept = true;
+        // A part would keep all of it.
+        this.#take(isPart ? { ...frame, payload: payload.slice() } : frame);
+      }
+      if (!isKept) freeMemory(bytes);
     }
     throw new ProtocolError(`${this.#connection.peer} has ended the connection`, CONNECTION_LOST);
   }

@@ -11,7 +11,7 @@ import { FLAG_ZSTD, type Frame, frameCost, FrameKind, PAYLOAD_SIZE_MAX } from ".
 
 /** Credit that is given with a request: what a small file or directory costs. */
 export const CREDIT_AT_FIRST = 256 << 10;
-/** What may wait here of an answer that is taken as fast as it comes. */
+/** What may be under way, or wait here, of an answer that is taken faster than it comes. */
 const CREDIT_MAX = 8 << 20;
 
 /** What the stream needs of the connection. */
@@ -31,6 +31,8 @@ export class AnswerStream {
   #given = CREDIT_AT_FIRST;
   /** Cost of what was taken since more was given. */
   #taken = 0;
+  /** Whether there was nothing to take since more was given. */
+  #hasWaited = false;
   #isEnded = false;
   #isCancelled = false;
   #failure: unknown;
@@ -55,6 +57,7 @@ export class AnswerStream {
       }
       if (this.#hasFailed) throw this.#failure;
       if (this.#isEnded) return undefined;
+      this.#hasWaited = true;
       await new Promise<void>((resolve) => this.#wake = resolve);
       this.#wake = undefined;
     }
@@ -98,8 +101,10 @@ export class AnswerStream {
   #account(cost: number): void {
     this.#taken += cost;
     if (this.#isEnded || this.#taken < this.#window / 2) return;
-    // Who takes much is given more at a time, so that a long way is kept full.
-    const more = Math.min(this.#window, CREDIT_MAX - this.#window);
+    // Who has to wait is given more at a time, so that a long way is kept full; what comes faster
+    // than it is taken would only wait here.
+    const more = this.#hasWaited ? Math.min(this.#window, CREDIT_MAX - this.#window) : 0;
+    this.#hasWaited = false;
     this.#window += more;
     this.#given += this.#taken + more;
     this.#owner.give(this.#taken + more);
