@@ -8,7 +8,7 @@
 import type { SpawnThread, Thread } from "./thread.ts";
 
 /** What a thread says to who lends it others. */
-export type LendMessage =
+export type BorrowMessage =
   | { readonly type: "thread-wanted"; readonly id: number; readonly name: string }
   | { readonly type: "thread-told"; readonly id: number; readonly message: unknown }
   | { readonly type: "thread-over"; readonly id: number };
@@ -18,9 +18,9 @@ class LentThread implements Thread {
   /** Never called: a thread that has failed is of no help, and nobody waits for it. */
   onerror: ((event: ErrorEvent) => void) | null = null;
   readonly #id: number;
-  readonly #send: (message: LendMessage) => void;
+  readonly #send: (message: BorrowMessage) => void;
 
-  constructor(id: number, name: string, send: (message: LendMessage) => void) {
+  constructor(id: number, name: string, send: (message: BorrowMessage) => void) {
     this.#id = id;
     this.#send = send;
     send({ type: "thread-wanted", id, name });
@@ -36,7 +36,7 @@ class LentThread implements Thread {
 }
 
 /** Borrows threads from whoever gets the messages and hands them to a {@link ThreadLender}. */
-export function borrowThreads(send: (message: LendMessage) => void): SpawnThread<Thread> {
+export function borrowThreads(send: (message: BorrowMessage) => void): SpawnThread<Thread> {
   let count = 0;
   return (name) => new LentThread(count++, name, send);
 }
@@ -51,7 +51,7 @@ export class ThreadLender {
   }
 
   /** Does what a message says. */
-  take(message: LendMessage): void {
+  take(message: BorrowMessage): void {
     const { id } = message;
     const thread = this.#threads.get(id);
     switch (message.type) {

@@ -21,12 +21,12 @@ import type {
 import type { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 import { childPath } from "#src/tree/paths.ts";
 import type { Metadata, MetadataField } from "#src/tree/metadata.ts";
-import {
-  type ClientCall,
-  type ContentPart,
-  type ExpectedWalk,
-  type ListAnswer,
-  type RootAnswer,
+import type {
+  ClientCall,
+  ContentPart,
+  ExpectedWalk,
+  ListAnswer,
+  RootAnswer,
 } from "./client_calls.ts";
 import { ClientContent } from "./client_content.ts";
 import { ClientListing, NO_LISTING } from "./client_listing.ts";

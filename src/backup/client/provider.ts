@@ -105,7 +105,7 @@ export interface ClientFile {
    * call; whoever gets the file asks for the first piece at least.
    */
   readonly content: AsyncIterable<ContentPiece>;
-  /** Whether bytes are given away with their memory, which the caller frees then. Default: false. */
+  /** Whether bytes come with their memory, which the caller may free. Default: false. */
   readonly givesAway?: boolean | undefined;
 }
 

@@ -9,7 +9,7 @@ import type { PlannedArchive } from "#src/backup/backup_options.ts";
 import type { ClientWalk } from "#src/backup/client/client_source.ts";
 import type { CryptMode } from "#src/pbs/format/crypt.ts";
 import type { StoreAddress } from "#src/pbs/store_address.ts";
-import type { LendMessage } from "#src/threads/lent_thread.ts";
+import type { BorrowMessage } from "#src/threads/lent_thread.ts";
 import type {
   BackupProblem,
   BackupProgress,
@@ -49,7 +49,7 @@ export interface PullKeys {
 
 /** Sent by the thread. */
 export type FromPullThread =
-  | LendMessage
+  | BorrowMessage
   | { readonly type: "archive"; readonly archive: PlannedArchive }
   | { readonly type: "entry"; readonly path: string }
   | { readonly type: "progress"; readonly progress: BackupProgress }

@@ -12,7 +12,7 @@ import { Failure } from "#src/errors.ts";
 import type { StoreAddress } from "#src/pbs/store_address.ts";
 import { ENTRIES_MAX_DEFAULT } from "#src/pxar/builder/options.ts";
 import { parseFailure } from "#src/threads/failure_text.ts";
-import { type LendMessage, ThreadLender } from "#src/threads/lent_thread.ts";
+import { type BorrowMessage, ThreadLender } from "#src/threads/lent_thread.ts";
 import { Mailbox } from "#src/threads/mailbox/mailbox.ts";
 import { startThread, threadName } from "#src/threads/thread.ts";
 import { spawnThread } from "../threads.ts";
@@ -146,7 +146,7 @@ async function pullOnce(
 }
 
 function tell(
-  message: Exclude<FromPullThread, LendMessage | { readonly type: "finished" | "failed" }>,
+  message: Exclude<FromPullThread, BorrowMessage | { readonly type: "finished" | "failed" }>,
   callbacks: PullCallbacks,
 ): void {
   switch (message.type) {
