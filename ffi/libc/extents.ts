@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Errno } from "../os_error.ts";
 import { ioctl } from "./files.ts";
 
 /** _IOWR('f', 11, struct fiemap) */
@@ -15,37 +16,48 @@ const FIEMAP_FLAG_SYNC = 1;
 const FIEMAP_HEADER_SIZE = 32;
 const FIEMAP_EXTENT_SIZE = 56;
 
-/** What {@link mapExtents} tells. */
-export interface ExtentMap {
-  /** Runs of bytes that lie together; the number that was asked for may be all that is told. */
-  readonly count: number;
-  /** Bytes in these runs, on the disk. */
-  readonly sizeBytes: number;
+/** Bytes of a file that lie together on its disk. */
+export interface Extent {
+  /** Offset in the file. */
+  readonly logical: number;
+  /** Offset on the disk. */
+  readonly physical: number;
+  readonly length: number;
 }
 
 /**
  * The runs of an open file on its disk (FS_IOC_FIEMAP), once its bytes have a place there.
  *
- * @param countMax most runs that are looked at
- * @returns -EOPNOTSUPP where the file system cannot tell
+ * @param countMax most runs that are told
+ * @returns a negative errno: -EOPNOTSUPP where the file system cannot tell, -E2BIG when there are
+ *   more
  */
-export function mapExtents(fd: number, countMax: number): ExtentMap | number {
-  const bytes = new Uint8Array(FIEMAP_HEADER_SIZE + countMax * FIEMAP_EXTENT_SIZE);
+export function mapExtents(fd: number, countMax: number): Extent[] | number {
+  const count = ask(fd, new Uint8Array(FIEMAP_HEADER_SIZE), 0);
+  if (count < 0) return count;
+  if (count > countMax) return -Errno.E2BIG;
+  const bytes = new Uint8Array(FIEMAP_HEADER_SIZE + count * FIEMAP_EXTENT_SIZE);
+  const told = ask(fd, bytes, count);
+  if (told < 0) return told;
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: told }, (_, index) => {
+    // struct fiemap_extent: u64 logical, u64 physical, u64 length, …
+    const offset = FIEMAP_HEADER_SIZE + index * FIEMAP_EXTENT_SIZE;
+    const [logical, physical, length] = [0, 8, 16]
+      .map((field) => Number(view.getBigUint64(offset + field, true)));
+    return { logical: logical!, physical: physical!, length: length! };
+  });
+}
+
+/** @returns how many runs there are, as far as there is room for them, or a negative errno */
+function ask(fd: number, bytes: Uint8Array<ArrayBuffer>, room: number): number {
   const view = new DataView(bytes.buffer);
   // struct fiemap: u64 start, u64 length, u32 flags, u32 mapped, u32 count, u32 reserved.
   view.setBigUint64(8, 2n ** 64n - 1n, true);
   view.setUint32(16, FIEMAP_FLAG_SYNC, true);
-  view.setUint32(24, countMax, true);
+  view.setUint32(24, room, true);
   const result = ioctl(fd, FS_IOC_FIEMAP, bytes);
-  if (result < 0) return result;
-  const count = view.getUint32(20, true);
-  let sizeBytes = 0;
-  for (let index = 0; index < count; index++) {
-    // struct fiemap_extent: u64 logical, u64 physical, u64 length, …
-    const offset = FIEMAP_HEADER_SIZE + index * FIEMAP_EXTENT_SIZE + 16;
-    sizeBytes += Number(view.getBigUint64(offset, true));
-  }
-  return { count, sizeBytes };
+  return result < 0 ? result : view.getUint32(20, true);
 }
 
 /** _IOW(0x94, 13, struct file_clone_range) */

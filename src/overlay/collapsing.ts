@@ -3,20 +3,21 @@
  * all its names at once.
  *
  * ext4 does that in steps: the range becomes a hole, then one leaf of the tree of extents after the
- * other is moved, the last with the file's size. Between the steps a power cut may come. So only a
- * file is taken whose extents are in one leaf, or in the inode: then its size says whether the move
- * was made. And before it begins, the file gets one more name, in `unwrapping/`, which says what is
- * done to it; what is found there at the next start is finished first. That name goes, durably,
- * before anybody uses the file again.
+ * other is moved, the last with the file's size. Between the steps a power cut may come. So before
+ * it begins, the file gets one more name, in `unwrapping/`, which says how it was; and where its
+ * extents are in more than one leaf, a file beside that name says where they were
+ * (`extent_record.ts`). What is found there at the next start is finished first. That name goes,
+ * durably, before anybody uses the file again.
  *
  * @module
  */
 
 import * as host from "#ffi/libc/calls.ts";
-import { mapExtents } from "#ffi/libc/extents.ts";
+import { type Extent, mapExtents } from "#ffi/libc/extents.ts";
 import { getFileSystemMagic } from "#ffi/libc/metadata.ts";
-import { FormatError } from "#src/errors.ts";
+import { FormatError, OsError } from "#src/errors.ts";
 import type { CompleteFile } from "./complete_file.ts";
+import { EXTENTS_MAX, readExtentRecord, unmovedFrom, writeExtentRecord } from "./extent_record.ts";
 import { readHostDirectory } from "./host_directory.ts";
 import { MAGIC } from "./partial_file.ts";
 
@@ -27,8 +28,8 @@ const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW
 export const UNWRAPPING_DIRECTORY_NAME = "unwrapping";
 
 const EXT4_MAGIC = 0xef53;
-/** More do not fit into one leaf of 4 KiB. */
-const EXTENTS_MAX = 340;
+/** Behind the name of a file in that directory: where its extents were. */
+const RECORD_SUFFIX = ".extents";
 
 /** A file to unwrap. */
 export interface OpenComplete {
@@ -37,15 +38,23 @@ export interface OpenComplete {
   readonly file: CompleteFile;
 }
 
-/** Whether a complete file can be unwrapped in place, in one step of its file system. */
+/** Whether a complete file can be unwrapped in place. */
 export function isCollapsible(fd: number, { dataOffset }: CompleteFile): boolean {
   if (getFileSystemMagic(fd) !== EXT4_MAGIC) return false;
-  const extents = mapExtents(fd, EXTENTS_MAX + 1);
   const stat = new host.HostStat();
-  if (typeof extents === "number" || host.statFd(fd, stat) < 0) return false;
-  if (dataOffset % stat.blockSizeBytes !== 0 || extents.count > EXTENTS_MAX) return false;
-  // What it takes beside its bytes: one block at most, which is the leaf.
-  return stat.blocks * 512 - extents.sizeBytes <= stat.blockSizeBytes;
+  if (host.statFd(fd, stat) < 0 || dataOffset % stat.blockSizeBytes !== 0) return false;
+  return typeof mapExtents(fd, EXTENTS_MAX) !== "number";
+}
+
+/**
+ * Whether all extents of a file are in one leaf, or in the inode: beside its bytes it takes one
+ * block at most.
+ */
+function isOneStep(fd: number, extents: readonly Extent[]): boolean {
+  const stat = new host.HostStat();
+  host.unwrap(host.statFd(fd, stat), "stat", "file of the diff");
+  const sizeBytes = extents.reduce((sum, { length }) => sum + length, 0);
+  return stat.blocks * 512 - sizeBytes <= stat.blockSizeBytes;
 }
 
 /**
@@ -57,25 +66,30 @@ export function isCollapsible(fd: number, { dataOffset }: CompleteFile): boolean
 export function collapseAll(diffPath: string, files: readonly OpenComplete[]): OpenComplete[] {
   const directory = makeDirectory(diffPath);
   try {
-    for (const { fd, file } of files) {
-      const noted = host.linkAt(
-        host.At.FDCWD,
-        `/proc/self/fd/${fd}`,
-        directory,
-        formatIntent(file),
-        true,
-      );
-      if (noted !== -Errno.EEXIST) host.unwrap(noted, "link", UNWRAPPING_DIRECTORY_NAME);
-    }
+    const names = files.map((each) => note(diffPath, directory, each));
     host.unwrap(host.fsync(directory), "sync", UNWRAPPING_DIRECTORY_NAME);
-    const refused = files.filter(({ fd, file }) => !collapse(fd, intentOf(file)));
+    const refused = files.filter(({ fd, file }) => !cut(fd, intentOf(file)));
     for (const { fd } of files) host.unwrap(host.fsync(fd), "sync", "file of the diff");
-    for (const { file } of files) forget(directory, formatIntent(file));
+    for (const name of names) forget(directory, name);
     host.unwrap(host.fsync(directory), "sync", UNWRAPPING_DIRECTORY_NAME);
     return refused;
   } finally {
     host.close(directory);
   }
+}
+
+/** Says what is about to be done to a file. @returns the name that says so */
+function note(diffPath: string, directory: number, { fd, file }: OpenComplete): string {
+  const name = formatIntent(file);
+  const extents = mapExtents(fd, EXTENTS_MAX);
+  if (typeof extents === "number") throw new OsError(-extents, "map", "file of the diff");
+  if (!isOneStep(fd, extents)) {
+    const path = `${diffPath}/${UNWRAPPING_DIRECTORY_NAME}`;
+    writeExtentRecord(path, name + RECORD_SUFFIX, extents);
+  }
+  const noted = host.linkAt(host.At.FDCWD, `/proc/self/fd/${fd}`, directory, name, true);
+  if (noted !== -Errno.EEXIST) host.unwrap(noted, "link", UNWRAPPING_DIRECTORY_NAME);
+  return name;
 }
 
 /**
@@ -91,9 +105,13 @@ export function finishCollapsing(diffPath: string): void {
   if (directory === -Errno.ENOENT) return;
   host.unwrap(directory, "open", path);
   try {
-    for (const { name } of readHostDirectory(directory)) {
+    const names = readHostDirectory(directory).map(({ name }) => name);
+    const isRecord = (name: string) => /\.extents(?:\.new)?$/u.test(name);
+    for (const name of names.filter((each) => !isRecord(each))) {
       finish(directory, name, `${path}/${name}`);
     }
+    // Those of files that nothing was done to.
+    for (const name of names.filter(isRecord)) host.unlinkAt(directory, name);
     host.unwrap(host.fsync(directory), "sync", path);
   } finally {
     host.close(directory);
@@ -112,14 +130,9 @@ function finish(directory: number, name: string, path: string): void {
     const stat = new host.HostStat();
     host.unwrap(host.statFd(fd, stat), "stat", path);
     const isMoved = stat.size === intent.size - intent.dataOffset;
-    if (!isMoved && !(stat.size === intent.size && mayHaveHeader(fd, true))) {
-      throw new FormatError("Cannot go on with a file of the diff directory: it was changed", {
-        path,
-        offset: 0,
-      });
-    }
+    if (!isMoved && stat.size !== intent.size) throw changedError(path);
     if (isMoved) setTimes(fd, intent);
-    else collapse(fd, intent);
+    else cutRest(fd, intent, path);
     host.unwrap(host.fsync(fd), "sync", path);
   } finally {
     host.close(fd);
@@ -127,13 +140,45 @@ function finish(directory: number, name: string, path: string): void {
   forget(directory, name);
 }
 
+function changedError(path: string): FormatError {
+  return new FormatError("Cannot go on with a file of the diff directory: it was changed", {
+    path,
+    offset: 0,
+  });
+}
+
+/** Goes on with a file that has its size still. */
+function cutRest(fd: number, intent: Intent, path: string): void {
+  const record = readExtentRecord(path + RECORD_SUFFIX);
+  if (record === undefined) {
+    if (!mayHaveHeader(fd, true)) throw changedError(path);
+    cut(fd, intent);
+    return;
+  }
+  const { dataOffset, size } = intent;
+  const extents = mapExtents(fd, EXTENTS_MAX);
+  if (typeof extents === "number") throw new OsError(-extents, "map", path);
+  const unmoved = unmovedFrom(record, extents, dataOffset, path);
+  if (unmoved === undefined) {
+    host.unwrap(host.ftruncate(fd, size - dataOffset), "truncate", path);
+  } else {
+    // Before what was not moved there is room, as large as what is cut out.
+    const room = unmoved - dataOffset;
+    const isFree = room === 0 ||
+      !extents.some(({ logical, length }) => logical < unmoved && logical + length > room);
+    if (!isFree) throw changedError(path);
+    cut(fd, intent, room);
+  }
+  setTimes(fd, intent);
+}
+
 /** @returns whether the file system did it; if not, the file is as it was @throws {OsError} */
-function collapse(fd: number, intent: Intent): boolean {
+function cut(fd: number, intent: Intent, start = 0): boolean {
   const { dataOffset, size } = intent;
   const result = dataOffset === size
     ? host.ftruncate(fd, 0)
-    : host.fallocate(fd, host.Fallocate.COLLAPSE_RANGE, 0, dataOffset);
-  if (result < 0 && mayHaveHeader(fd, false)) return false;
+    : host.fallocate(fd, host.Fallocate.COLLAPSE_RANGE, start, dataOffset);
+  if (result < 0 && start === 0 && mayHaveHeader(fd, false)) return false;
   host.unwrap(result, "unwrap", "file of the diff");
   setTimes(fd, intent);
   return true;
@@ -162,6 +207,7 @@ function makeDirectory(diffPath: string): number {
 }
 
 function forget(directory: number, name: string): void {
+  host.unlinkAt(directory, name + RECORD_SUFFIX);
   host.unwrap(host.unlinkAt(directory, name), "remove", `${UNWRAPPING_DIRECTORY_NAME}/${name}`);
 }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
+import { mapExtents } from "#ffi/libc/extents.ts";
 import { openQuietlyAt } from "#ffi/libc/metadata.ts";
 import {
   collapseAll,
@@ -10,6 +11,7 @@ import {
   UNWRAPPING_DIRECTORY_NAME,
 } from "#src/overlay/collapsing.ts";
 import { type CompleteFile, examineFile } from "#src/overlay/complete_file.ts";
+import { readExtentRecord, unmovedFrom, writeExtentRecord } from "#src/overlay/extent_record.ts";
 import { BLOCK_SIZE } from "#src/overlay/partial_file.ts";
 import { writePlainCopy } from "#src/overlay/plain_copy.ts";
 import { unwrapFile } from "#src/overlay/unwrapping.ts";
@@ -154,7 +156,14 @@ Deno.test("writePlainCopy() keeps holes, mode, times and attributes", () => {
   assert.ok(stat.blocks! * 512 < place.content.length - 4 * BLOCK_SIZE, "the hole is one");
 });
 
-Deno.test("A file with many leaves of extents is not cut in place: that takes several steps", () => {
+/** Ends when it has said what is to be done to the file. @returns the name that says so */
+function noteOnly({ directory, fd, file }: Place): string {
+  assert.throws(() => collapseAll(directory.path, [{ fd, file }, { fd: -1, file }]));
+  const names = [...Deno.readDirSync(directory.join(UNWRAPPING_DIRECTORY_NAME))];
+  return names.map(({ name }) => name).sort()[0]!;
+}
+
+Deno.test("A file with many leaves of extents is cut in place, after it was noted where they are", () => {
   using place = new Place();
   if (!onExt4(place)) return;
   const { dataOffset } = place.file;
@@ -163,8 +172,69 @@ Deno.test("A file with many leaves of extents is not cut in place: that takes se
     host.unwrap(host.fallocate(place.fd, 0, offset, 4096), "fallocate", "file");
   }
   // They become few runs again, and the leaves stay.
-  host.unwrap(host.fallocate(place.fd, 0, dataOffset + 60 * 4096, 700 * 4096), "fallocate", "file");
-  assert.equal(isCollapsible(place.fd, place.file), false);
+  const size = 700 * 4096;
+  host.unwrap(host.fallocate(place.fd, 0, dataOffset + 60 * 4096, size), "fallocate", "file");
+  const content = new Uint8Array(60 * 4096 + size);
+  content.set(place.content);
+  const name = noteOnly(place);
+  const record = readExtentRecord(
+    place.directory.join(UNWRAPPING_DIRECTORY_NAME, `${name}.extents`),
+  );
+  assert.ok(record !== undefined && record.length > 0);
+  assert.deepEqual(collapseAll(place.directory.path, [place]), []);
+  assert.deepEqual(Deno.readFileSync(place.path), content);
+  assert.equal(examineFile(place.fd, NONCE, "file"), "plain");
+  place.harness.mount();
+  place.harness.unmount();
+  assert.throws(() => Deno.statSync(place.directory.join(UNWRAPPING_DIRECTORY_NAME)));
+});
+
+/** fallocate(2): the inverse of a cut. */
+const INSERT_RANGE = 0x20;
+
+Deno.test("The next start goes on wherever the cut of a file with many leaves had come", () => {
+  const blocks = Math.ceil(OLD.length / 4096);
+  for (const moved of [0, 1, 7, blocks - 1, blocks]) {
+    using place = new Place();
+    if (!onExt4(place)) return;
+    const { file: { dataOffset, stat }, fd } = place;
+    const extents = mapExtents(fd, 100);
+    assert.ok(typeof extents !== "number");
+    const notes = place.directory.join(UNWRAPPING_DIRECTORY_NAME);
+    writeExtentRecord(notes, `${noteOnly(place)}.extents`, extents);
+    // What is left when so many blocks were moved: they, room, and the others at their places.
+    const start = moved * 4096;
+    host.unwrap(host.fallocate(fd, Fallocate.COLLAPSE_RANGE, 0, dataOffset), "cut", "file");
+    if (moved < blocks) {
+      host.unwrap(host.fallocate(fd, INSERT_RANGE, start, dataOffset), "insert", "file");
+    } else {
+      host.unwrap(host.ftruncate(fd, stat.size), "truncate", "file");
+    }
+    assert.equal(Deno.statSync(place.path).size, stat.size);
+    place.harness.mount();
+    place.harness.unmount();
+    place.check();
+  }
+});
+
+Deno.test("unmovedFrom() refuses what is neither where it was nor where it is to be", () => {
+  const before = [
+    { logical: 0, physical: 1000, length: 12 },
+    { logical: 12, physical: 500, length: 8 },
+    { logical: 30, physical: 2000, length: 4 },
+  ];
+  const moved = [
+    { logical: 0, physical: 500, length: 8 },
+    { logical: 18, physical: 2000, length: 4 },
+  ];
+  assert.equal(unmovedFrom(before, before, 12, "file"), 12);
+  assert.equal(unmovedFrom(before, before.slice(1), 12, "file"), 12);
+  assert.equal(unmovedFrom(before, moved, 12, "file"), undefined);
+  assert.equal(unmovedFrom(before, [moved[0]!, before[2]!], 12, "file"), 30);
+  for (const change of [{ logical: 17 }, { physical: 1999 }, { physical: 3000 }, { length: 5 }]) {
+    const now = [moved[0]!, { ...moved[1]!, ...change }];
+    assert.throws(() => unmovedFrom(before, now, 12, "file"), /it was changed/u);
+  }
 });
 
 /** How a kill or power cut may leave a file that was being cut, by what has happened to it. */
@@ -185,10 +255,7 @@ for (const [when, interrupt] of Object.entries(INTERRUPTIONS)) {
     if (!onExt4(place)) return;
     const { file, fd } = place;
     const notes = place.directory.join(UNWRAPPING_DIRECTORY_NAME);
-    // As it is left: with the name that says what is being done.
-    assert.throws(() => {
-      collapseAll(place.directory.path, [{ fd, file }, { fd: -1, file }]);
-    });
+    noteOnly(place);
     assert.equal([...Deno.readDirSync(notes)].length, 1);
     assert.equal(Deno.statSync(place.path).nlink, 2);
     assert.deepEqual(place.file, { ...file, stat: place.file.stat }, "nothing was done yet");
@@ -204,9 +271,7 @@ Deno.test("finishCollapsing() cuts nothing of a file that is not as it was left"
   using place = new Place();
   if (!onExt4(place)) return;
   const { file, fd } = place;
-  assert.throws(() => {
-    collapseAll(place.directory.path, [{ fd, file }, { fd: -1, file }]);
-  });
+  noteOnly(place);
   const changes: (() => void)[] = [
     () => host.ftruncate(fd, file.stat.size - 1),
     () => {
