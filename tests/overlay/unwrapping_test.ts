@@ -253,7 +253,7 @@ for (const [when, interrupt] of Object.entries(INTERRUPTIONS)) {
   Deno.test(`The next start finishes what was interrupted ${when}`, () => {
     using place = new Place();
     if (!onExt4(place)) return;
-    const { file, fd } = place;
+    const { file } = place;
     const notes = place.directory.join(UNWRAPPING_DIRECTORY_NAME);
     noteOnly(place);
     assert.equal([...Deno.readDirSync(notes)].length, 1);

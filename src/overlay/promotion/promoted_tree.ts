@@ -12,9 +12,6 @@ import { EntryType, entryType } from "#src/bytes/file_type.ts";
 import { decodeFileName } from "#src/bytes/file_name.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { openQuietlyAt } from "#ffi/libc/metadata.ts";
-import { StateError } from "#src/errors.ts";
-import { type CompleteFile, examineFile } from "../complete_file.ts";
-import { collapseAll, isCollapsible, type OpenComplete } from "../collapsing.ts";
 import { MARKER_NAME } from "../directory_marker.ts";
 import { copyXattrs, removeAcls, setOwnerAndMode, setTimes } from "../host_attributes.ts";
 import { readHostDirectory } from "../host_directory.ts";
@@ -22,17 +19,18 @@ import { parseLinkReference } from "../link_reference.ts";
 import type { HostPlace } from "../partial_probe.ts";
 import { writePlainCopy } from "../plain_copy.ts";
 import { isWhiteout } from "../whiteout.ts";
+import { examineComplete } from "./unwrap_all.ts";
 
 const { OpenFlag } = host;
 const DIRECTORY_FLAGS = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
-/** Partial files that are open at once, to be unwrapped together. */
-const OPEN_MAX = 256;
 
 /** How a tree is made. Paths are below `data/`, without a leading slash. */
 export interface PromotedTreeOptions {
   readonly diffPath: string;
   /** The diff's nonce. */
   readonly nonce: Uint8Array;
+  /** Numbers of the files that are partial ones. */
+  readonly partial: ReadonlySet<number>;
   /** What is left out, with all below it. */
   readonly isLeftOut: (path: string) => boolean;
   /**
@@ -50,48 +48,6 @@ export interface PromotedCounts {
   entries: number;
   /** Bytes of files that had to be copied. */
   copiedBytes: number;
-}
-
-/**
- * Makes the partial files of a diff plain that can be so in place; the others are copied by
- * {@link PromotedTree}. Nothing has the diff mounted.
- *
- * @returns how many were made plain
- * @throws {StateError} `not-hydrated` when blocks of a file are only in the tree below
- * @throws {FormatError} @throws {OsError}
- */
-export function unwrapAll(diffPath: string, nonce: Uint8Array): number {
-  let count = 0;
-  const open = new Map<number, OpenComplete>();
-  const flush = () => {
-    if (open.size === 0) return;
-    count += open.size - collapseAll(diffPath, [...open.values()]).length;
-    for (const { fd } of open.values()) host.close(fd);
-    open.clear();
-  };
-  const visit = (directory: number, path: string) => {
-    for (const { name, type } of readHostDirectory(directory)) {
-      const inner = path === "" ? name : `${path}/${name}`;
-      if (type === EntryType.DIRECTORY) {
-        inside(directory, name, DIRECTORY_FLAGS, (fd) => visit(fd, inner));
-      } else if (type === EntryType.FILE) {
-        inside(directory, name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, (fd) => {
-          const file = examineComplete(fd, nonce, inner);
-          if (file === undefined || open.has(file.stat.ino) || !isCollapsible(fd, file)) return;
-          const writable = host.open(`/proc/self/fd/${fd}`, OpenFlag.RDWR);
-          if (writable >= 0) open.set(file.stat.ino, { fd: writable, file });
-        });
-        if (open.size === OPEN_MAX) flush();
-      }
-    }
-  };
-  try {
-    inside(host.At.FDCWD, `${diffPath}/data`, DIRECTORY_FLAGS, (fd) => visit(fd, ""));
-    flush();
-  } finally {
-    for (const { fd } of open.values()) host.close(fd);
-  }
-  return count;
 }
 
 /** Makes trees of one diff. */
@@ -182,13 +138,14 @@ export class PromotedTree {
       host.unwrap(host.linkAt(known.fd, known.name, target, name), "link", path);
       return;
     }
-    const { nonce } = this.#options;
+    const { nonce, partial } = this.#options;
+    if (!partial.has(ino)) {
+      host.unwrap(host.linkAt(source, name, target, name), "link", path);
+      return;
+    }
     inside(source, name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, (fd) => {
       const file = examineComplete(fd, nonce, path);
-      if (file === undefined) {
-        host.unwrap(host.linkAt(source, name, target, name), "link", path);
-        return;
-      }
+      if (file === undefined) throw new host.OsError(host.Errno.ESTALE, "read", path);
       host.close(writePlainCopy(fd, file, { fd: target, name }));
       this.counts.copiedBytes += file.stat.size - file.dataOffset;
       if (nlink > 1) this.#copies.set(ino, { fd: host.dup(target), name });
@@ -196,17 +153,7 @@ export class PromotedTree {
   }
 }
 
-/** @returns undefined for a plain file */
-function examineComplete(fd: number, nonce: Uint8Array, path: string): CompleteFile | undefined {
-  const file = examineFile(fd, nonce, path);
-  if (file === "plain") return undefined;
-  if (file !== "incomplete") return file;
-  throw new StateError(
-    "not-hydrated",
-    `Cannot promote: blocks of "${path}" are only in what the diff was made over`,
-  );
-}
-
+/** Does something with what a name stands for, open. @throws {OsError} */
 function inside<Result>(
   directory: number,
   name: string,

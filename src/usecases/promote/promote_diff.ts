@@ -29,7 +29,8 @@ import {
   promotionOf,
   withPromotion,
 } from "#src/overlay/promotion/promotion_record.ts";
-import { PromotedTree, unwrapAll } from "#src/overlay/promotion/promoted_tree.ts";
+import { PromotedTree } from "#src/overlay/promotion/promoted_tree.ts";
+import { unwrapAll } from "#src/overlay/promotion/unwrap_all.ts";
 import { planPromotion, type PromotedPlaces } from "./promotion_plan.ts";
 import type { PromotedLayout } from "./tablespace_places.ts";
 import {
@@ -190,11 +191,12 @@ class DiffPromotion {
     this.#record({ state: "building", places });
     this.#onStep("marked");
     finishCollapsing(this.#diffPath);
-    settleDiffTree(this.#diffPath, this.#nonce);
+    // A clean unmount has done so.
+    if (this.#binding.state !== "Released") settleDiffTree(this.#diffPath, this.#nonce);
     this.#onStep("settled");
     const unwrapped = unwrapAll(this.#diffPath, this.#nonce);
     this.#onStep("unwrapped");
-    const counts = this.#build(layout);
+    const counts = this.#build(layout, unwrapped.rest);
     this.#onStep("built");
     syncFileSystem(dirname(places[0]!.to));
     const promotion = this.#record({
@@ -206,7 +208,7 @@ class DiffPromotion {
     });
     this.#onStep("synced");
     this.#place(promotion);
-    return summaryOf(promotion, { ...counts, unwrapped, leftOut: layout.leftOut });
+    return summaryOf(promotion, { ...counts, unwrapped: unwrapped.count, leftOut: layout.leftOut });
   }
 
   /** Nothing of it is lost. */
@@ -221,10 +223,14 @@ class DiffPromotion {
     );
   }
 
-  #build({ places, links }: PromotedLayout): { entries: number; copiedBytes: number } {
+  #build(
+    { places, links }: PromotedLayout,
+    partial: ReadonlySet<number>,
+  ): { entries: number; copiedBytes: number } {
     const tree = new PromotedTree({
       diffPath: this.#diffPath,
       nonce: this.#nonce,
+      partial,
       isLeftOut: (path) => path === CONTROL_DIRECTORY_NAME,
       linkTarget: (path, target, lowerPath) =>
         links.get(path) ?? ownTarget(target, lowerPath, path),
