@@ -31,6 +31,7 @@ const SYMBOLS = {
   fsync: { parameters: ["i32"], result: "i32" },
   fdatasync: { parameters: ["i32"], result: "i32" },
   syncfs: { parameters: ["i32"], result: "i32" },
+  sync_file_range: { parameters: ["i32", "i64", "i64", "u32"], result: "i32" },
   copy_file_range: {
     parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"],
     result: "isize",
@@ -214,6 +215,13 @@ export function fdatasync(fd: number): number {
 /** syncfs(2): writes everything of the file system that holds `fd`. */
 export function syncfs(fd: number): number {
   return check(libc().syncfs(fd));
+}
+
+const SYNC_FILE_RANGE_WRITE = 2;
+
+/** sync_file_range(2): starts to write the pages of a file, and makes nothing durable. */
+export function startWriting(fd: number): number {
+  return check(libc().sync_file_range(fd, 0n, 0n, SYNC_FILE_RANGE_WRITE));
 }
 
 const rangeIn = new BigInt64Array(1);

@@ -21,6 +21,7 @@ const SYMBOLS = {
   setsid: { parameters: [], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
   unshare: { parameters: ["i32"], result: "i32" },
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   malloc_trim: { parameters: ["usize"], result: "i32" },
   prlimit64: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   // long syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info, unsigned flags)
@@ -97,6 +98,13 @@ export function unshareUmaskAndDirectory(): number {
 /** umask(2). @returns the former mask */
 export function setUmask(mask: number): number {
   return libc().umask(mask);
+}
+
+const PRIO_PROCESS = 0;
+
+/** setpriority(2) of the calling thread alone: -20 is served first, 19 last, 0 is usual. */
+export function setThreadNiceness(niceness: number): number {
+  return check(libc().setpriority(PRIO_PROCESS, 0, niceness));
 }
 
 /** Gives memory that is free inside of the C library's heap back to the system. */

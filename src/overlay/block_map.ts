@@ -27,6 +27,13 @@ const { Errno } = host;
 /** Most blocks one call may ask for: the largest request and an incomplete block at each end. */
 const WINDOW_BYTES = 4096;
 
+/** Bits that are set in a byte. No map has any behind its last block. */
+const BITS_SET = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let rest = byte; rest > 0; rest >>= 1) count += rest & 1;
+  return count;
+});
+
 /** Reads and changes block maps for one thread. Methods that change want the node's lock. */
 export class BlockMaps {
   readonly #context: OverlayContext;
@@ -68,6 +75,33 @@ export class BlockMaps {
   /** Whether a block of the loaded range is in the diff. */
   isInDiff(block: number): boolean {
     return (this.#window.bytes[(block >> 3) - this.#windowStart]! & (1 << (block & 7))) !== 0;
+  }
+
+  /**
+   * Blocks that the map which counts now, and the durable one, lack. @returns in both a negative
+   * errno, where the maps cannot be read
+   */
+  countMissing(slot: number, fd: number): { readonly working: number; readonly durable: number } {
+    const layout = this.#layout(slot);
+    const mapBlocks = this.#context.table.mapBlocks(slot);
+    const isOld = this.#context.table.has(slot, Flag.MAP_OLD_BOOT);
+    const durable = this.#countUnset(fd, layout.durableMapOffset, mapBlocks);
+    const working = isOld || durable <= 0
+      ? durable
+      : this.#countUnset(fd, layout.workingMapOffset, mapBlocks);
+    return working < 0 ? { working, durable: working } : { working, durable };
+  }
+
+  #countUnset(fd: number, mapOffset: number, mapBlocks: number): number {
+    const { bytes, address } = this.#window;
+    let unset = mapBlocks;
+    for (let start = 0; start * 8 < mapBlocks; start += WINDOW_BYTES) {
+      const size = Math.min(WINDOW_BYTES, Math.ceil(mapBlocks / 8) - start);
+      const count = host.preadFully(fd, address, size, mapOffset + start);
+      if (count < size) return count < 0 ? count : -Errno.EIO;
+      for (let i = 0; i < size; i++) unset -= BITS_SET[bytes[i]!]!;
+    }
+    return unset;
   }
 
   /**

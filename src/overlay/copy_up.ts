@@ -133,6 +133,22 @@ export class CopyUp {
     return result < 0 ? result : this.#adopt(slot, node, fd, Flag.COPY_UNSYNCED);
   }
 
+  /** Gives a copy under a temporary name owner, mode, times and extended attributes of the file. */
+  dressCopy(node: FileNode, temporary: string, fd: number): number {
+    return this.#maker.copyAttributes(node, temporary, fd);
+  }
+
+  /**
+   * {@link placeCopy} for one that has its attributes ({@link dressCopy}) and is durable: it carries
+   * no mark.
+   */
+  placeDurableCopy(slot: number, node: FileNode, temporary: string, fd: number): number {
+    const parent = this.#context.table.parent(slot);
+    let result = this.ensureUpper(parent);
+    if (result === 0) result = this.#rename(slot, parent, temporary);
+    return result < 0 ? result : this.#adopt(slot, node, fd, 0);
+  }
+
   #rename(slot: number, parent: number, temporary: string): number {
     const { table, tmpFd } = this.#context;
     const place = this.#nodes.hostPlace(parent, table.name(slot));

@@ -55,8 +55,8 @@ const ZEROS: Readonly<OverlayCounts> = {
 
 const NAMES = Object.keys(ZEROS) as readonly CounterName[];
 
-/** Most threads that count: 64 workers and a reserve. */
-const WORKER_COUNT_MAX = 65;
+/** Most threads that count: 64 workers, a reserve, and one that hydrates. */
+const WORKER_COUNT_MAX = 66;
 
 /** Makes the memory of all counters. */
 export function createCounterMemory(): SharedArrayBuffer {
@@ -72,7 +72,7 @@ const INDEX = Object.fromEntries(NAMES.map((name, index) => [name, index])) as R
 export class OverlayCounters {
   readonly #values: Float64Array<SharedArrayBuffer>;
 
-  /** Counts in the set of thread `worker`, 0 to 64, in `createCounterMemory()`'s memory. */
+  /** Counts in the set of thread `worker`, 0 to 65, in `createCounterMemory()`'s memory. */
   constructor(memory: SharedArrayBuffer, worker: number) {
     const start = (worker % WORKER_COUNT_MAX) * NAMES.length * 8;
     this.#values = new Float64Array(memory, start, NAMES.length);

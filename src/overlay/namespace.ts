@@ -211,6 +211,7 @@ export class Namespace {
     if (found.exists) return -Errno.EEXIST;
     if (table.has(slot, Flag.DELETED)) return -Errno.ENOENT;
     if (table.has(slot, Flag.VOLATILE) !== table.has(parent, Flag.VOLATILE)) return -Errno.EXDEV;
+    table.noteMove(slot);
     let ready = this.#copyUp.ensureUpper(slot);
     if (ready === 0) ready = this.#copyUp.settleBeforeNaming(slot);
     if (ready === 0) ready = this.#copyUp.ensureUpper(parent);

@@ -48,11 +48,13 @@ export const RECORD_BYTES = RECORD_WORDS * 4;
 /** Words at the start of the shared state that belong to no node. */
 export const Header = {
   NAMESPACE_MUTEX: 0,
-  // 1, 5 and 6 are free.
+  // 1 and 6 are free.
   FREE_HEAD: 2,
   FREE_TAIL: 3,
   /** Slots from here on were never used. */
   FRESH: 4,
+  /** How often something that the diff does not have whole got another name. */
+  MOVES: 5,
   TEMPORARY_NAME: 7,
   NODE_COUNT: 8,
   OPEN_COUNT: 9,

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { EntryType } from "#src/bytes/file_type.ts";
 import { LimitError, StateError } from "#src/errors.ts";
 import { NO_WAIT_GATE, type WaitGate } from "#src/io/wait_gate.ts";
 import { releaseLock } from "#src/threads/lock.ts";
@@ -123,6 +124,21 @@ export class NodeTable {
 
   noteLinkedFiles(): void {
     Atomics.store(this.#header, Header.HAS_LINKED_FILES, 1);
+  }
+
+  /**
+   * Changes whenever something that may not stand whole in the diff gets another name: who walks
+   * the tree meanwhile may have missed it.
+   */
+  get moves(): number {
+    return Atomics.load(this.#header, Header.MOVES);
+  }
+
+  /** Before a node gets another name. */
+  noteMove(slot: number): void {
+    const isWhole = this.type(slot) === EntryType.FILE &&
+      (this.flags(slot) & (Flag.UPPER | Flag.PARTIAL | Flag.COPY_UNSYNCED)) === Flag.UPPER;
+    if (!isWhole) Atomics.add(this.#header, Header.MOVES, 1);
   }
 
   /** Nodes known at present. */

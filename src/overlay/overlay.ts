@@ -35,6 +35,7 @@ import { Listings } from "./listing.ts";
 import { Lookups } from "./lookups.ts";
 import { NameRequests } from "./name_requests.ts";
 import { Holes } from "./holes.ts";
+import { HydrationState } from "./hydration/hydration_state.ts";
 import { Flag, IoMode } from "./node_flags.ts";
 import { NodeTable } from "./node_table.ts";
 import { NodeAttributes } from "./node_attributes.ts";
@@ -76,7 +77,7 @@ export function openOverlay(parts: OverlayParts): Overlay {
   const { lower, diffPath, nonce, backing } = parts;
   return new Overlay(
     new OverlayContext(diffPath, lower, nonce, table, counters, backing, parts),
-    parts.shared.copies,
+    parts.shared,
     gate,
   );
 }
@@ -105,7 +106,7 @@ export class Overlay implements FileSystem {
   callHelpers?: () => void;
 
   /** Use `openOverlay()`, which puts the parts together and cleans up when one fails. */
-  constructor(context: OverlayContext, copyMemory: SharedArrayBuffer, gate: WaitGate) {
+  constructor(context: OverlayContext, shared: SharedState, gate: WaitGate) {
     this.#context = context;
     this.#table = context.table;
     this.#nodes = new Nodes(context);
@@ -128,7 +129,12 @@ export class Overlay implements FileSystem {
       copyUp: this.#copyUp,
       files: this.#files,
     });
-    this.#copies = new WholeCopies(context, this.#copyUp, new CopyJobs(context, copyMemory, gate));
+    this.#copies = new WholeCopies(
+      context,
+      this.#copyUp,
+      new CopyJobs(context, shared.copies, gate),
+      new HydrationState(shared.hydration),
+    );
     this.#syncing = new Syncing(context, this.#copyUp, this.#data);
     this.#listings = new Listings(context, this.#nodes);
     this.#xattrs = context.options.extendedAttributes

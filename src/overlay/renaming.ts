@@ -120,6 +120,7 @@ export class Renaming {
       if (!isDirectory && target.isDirectory) return -Errno.EISDIR;
       if (isDirectory && !this.#names.isEmpty(replaced)) return -Errno.ENOTEMPTY;
     }
+    table.noteMove(slot);
     let result = this.#copyUp.ensureUpper(slot);
     if (result === 0) result = this.#copyUp.countNames(newParent, newName, target);
     if (result === 0) result = this.#copyUp.settleBeforeNaming(slot);
@@ -179,6 +180,8 @@ export class Renaming {
     target: Found,
   ): number {
     const { table } = this.#context;
+    table.noteMove(slot);
+    table.noteMove(other);
     let result = this.#copyUp.ensureUpper(slot);
     if (result === 0) result = this.#copyUp.ensureUpper(other);
     if (result === 0) result = this.#copyUp.settleBeforeNaming(slot);

@@ -6,6 +6,7 @@
 
 import { createCounterMemory, type OverlayCounts, sumCounters } from "./counters.ts";
 import { createCopyMemory } from "./copy_job.ts";
+import { createHydrationMemory } from "./hydration/hydration_state.ts";
 import { createNodeTableMemory } from "./node_layout.ts";
 import { NodeTable } from "./node_table.ts";
 
@@ -17,6 +18,8 @@ export interface SharedState {
   readonly counters: SharedArrayBuffer;
   /** The file that threads are copying whole together. */
   readonly copies: SharedArrayBuffer;
+  /** See `hydration/hydration_state.ts`. */
+  readonly hydration: SharedArrayBuffer;
 }
 
 /** Makes the state of an overlay that is not yet mounted. */
@@ -25,6 +28,7 @@ export function createSharedState(): SharedState {
     nodes: createNodeTableMemory(),
     counters: createCounterMemory(),
     copies: createCopyMemory(),
+    hydration: createHydrationMemory(),
   };
 }
 

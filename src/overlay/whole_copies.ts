@@ -9,7 +9,8 @@
  * so it is the first open for writing that decides.
  *
  * What it costs is bounded: by a total size for one mount, and by the space that is free. The copy
- * is made with no lock held, so that other requests go on.
+ * is made with no lock held, so that other requests go on. While the mount is hydrated
+ * (`hydration/`) there is no total, and small files are copied too.
  *
  * @module
  */
@@ -20,6 +21,7 @@ import type { OverlayContext } from "./context.ts";
 import { announceCopies, markCopy } from "./copy_mark.ts";
 import type { CopyJobs } from "./copy_job.ts";
 import type { CopyUp } from "./copy_up.ts";
+import type { HydrationState } from "./hydration/hydration_state.ts";
 import { canChange, hasSeveralNames } from "./lower_node.ts";
 import { Flag } from "./node_flags.ts";
 
@@ -27,6 +29,9 @@ const { Errno, OpenFlag } = host;
 
 /** Smaller files cost more to copy than their few requests do. */
 export const WHOLE_COPY_SIZE_MIN = 1 << 20;
+
+/** Larger files take longer to copy than an open(2) may take, where the total has no bound. */
+const HYDRATED_SIZE_MAX = 64 << 20;
 
 /** The disk must have so many times the size of a copy free: it belongs to the writes. */
 const FREE_SPACE_FACTOR = 4;
@@ -36,11 +41,18 @@ export class WholeCopies {
   readonly jobs: CopyJobs;
   readonly #context: OverlayContext;
   readonly #copyUp: CopyUp;
+  readonly #hydration: HydrationState;
 
-  constructor(context: OverlayContext, copyUp: CopyUp, jobs: CopyJobs) {
+  constructor(
+    context: OverlayContext,
+    copyUp: CopyUp,
+    jobs: CopyJobs,
+    hydration: HydrationState,
+  ) {
     this.#context = context;
     this.#copyUp = copyUp;
     this.jobs = jobs;
+    this.#hydration = hydration;
   }
 
   /**
@@ -55,20 +67,26 @@ export class WholeCopies {
     this.jobs.helpWith(node.id);
     // Another thread may have made it in the meantime.
     if (!this.#isUntouched(slot)) return;
-    const { wholeCopyBytesMax } = this.#context.options;
     const { size } = node.attributes;
-    if (!this.#hasSpace(size) || !this.jobs.spend(size, wholeCopyBytesMax)) return;
+    if (!this.#hasSpace(size)) return;
+    // All of it comes into the diff anyhow: the sooner, the sooner the kernel has it.
+    if (this.#hydration.isWanted) return void this.#make(slot, node, callHelpers);
+    if (!this.jobs.spend(size, this.#context.options.wholeCopyBytesMax)) return;
     if (!this.#make(slot, node, callHelpers)) this.jobs.giveBack(size);
   }
 
   /** The lower file that is to be copied. */
   #candidate(slot: number): FileNode | undefined {
     const { backing, lower, options, table } = this.#context;
-    if (backing === undefined || options.wholeCopyBytesMax === 0) return undefined;
+    const isHydrating = this.#hydration.isWanted;
+    if (backing === undefined || (options.wholeCopyBytesMax === 0 && !isHydrating)) {
+      return undefined;
+    }
     if (!this.#isUntouched(slot)) return undefined;
     const node = lower.nodeById(table.lowerId(slot));
     if (node?.kind !== "file" || !canChange(node) || hasSeveralNames(node)) return undefined;
     const { size, dataBytes = size } = node.attributes;
+    if (isHydrating && size > 0 && size <= HYDRATED_SIZE_MAX) return node;
     // Zeros that take no space below would take some in the copy.
     if (dataBytes < size) return undefined;
     return size >= WHOLE_COPY_SIZE_MIN && size <= options.wholeCopyBytesMax ? node : undefined;

@@ -18,8 +18,8 @@ export interface PageCounts {
 
 const NAMES = ["indexFiles", "indexBytes", "pageHits", "pageMisses"] as const;
 
-/** Most threads that count: 64 workers and a reserve. */
-const THREAD_COUNT_MAX = 65;
+/** Most threads that count: 64 workers, a reserve, and one that hydrates. */
+const THREAD_COUNT_MAX = 66;
 
 /** Makes the memory of all threads. */
 export function createPageCounterMemory(): SharedArrayBuffer {

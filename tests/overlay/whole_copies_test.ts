@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import * as host from "#ffi/libc/calls.ts";
 import { COPIES_FILE_NAME, COPY_MARK_XATTR } from "#src/overlay/copy_mark.ts";
+import { HydrationState } from "#src/overlay/hydration/hydration_state.ts";
 import { OpenSlot } from "#src/tree/file_system.ts";
 import { memoryDirectory, memoryFile, MemoryTree } from "#src/tree/memory_tree.ts";
 import type { FileContent, MountableTree } from "#src/tree/node.ts";
@@ -148,6 +149,20 @@ Deno.test(
     });
   },
 );
+
+Deno.test("while a mount is hydrated, small files are copied whole too, and there is no total", {
+  ignore,
+}, () => {
+  withHarness((harness) => {
+    const hydration = new HydrationState(harness.shared.hydration);
+    hydration.order(undefined);
+    assert.equal(openedBy(harness, "small", 2), BACKING_ID);
+    assert.equal(openedBy(harness, "base/large", 2), BACKING_ID);
+    hydration.stop();
+    assert.equal(openedBy(harness, "base/other", 2), 0);
+    assert.deepEqual(harness.read("small"), SMALL);
+  }, { wholeCopyBytesMax: 0 });
+});
 
 Deno.test("a file with holes is not copied whole: it would lose them", { ignore }, () => {
   const sparse = new Uint8Array(LARGE);
