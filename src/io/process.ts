@@ -149,6 +149,11 @@ export class HostProcess implements Disposable {
     return host.openAt(this.#fd, `fd/${fd}`, host.OpenFlag.RDONLY | host.OpenFlag.NONBLOCK);
   }
 
+  /** {@link openDescriptor} for writing; of a file in memory only. */
+  openDescriptorForWriting(fd: number): number {
+    return host.openAt(this.#fd, `fd/${fd}`, host.OpenFlag.WRONLY | host.OpenFlag.NONBLOCK);
+  }
+
   /** What the kernel says of one of its open files (proc(5), "fdinfo"). */
   descriptorInfo(fd: number): string | undefined {
     return this.#text(`fdinfo/${fd}`);

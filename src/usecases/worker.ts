@@ -1,7 +1,7 @@
 /**
- * The module that every thread of the program starts from: it serves a mount, handles chunks of a
- * backup, verifies chunks, loads those that will be wanted next, writes files of a restore,
- * backs up another host, or serves files to who backs them up.
+ * The module that every thread of the program starts from: it serves a mount, hydrates its diff
+ * directory, handles chunks of a backup, verifies chunks, loads those that will be wanted next,
+ * writes files of a restore, backs up another host, or serves files to who backs them up.
  *
  * @module
  */
@@ -12,6 +12,10 @@ import { serveThread, threadRole } from "#src/threads/thread.ts";
 import { PULL_ROLE, type PullThreadStart } from "./pull/messages.ts";
 import { AGENT_ROLE } from "./agent/agent_role.ts";
 import { PAGE_CHECK_ROLE } from "./drill/page_check_role.ts";
+import {
+  HYDRATION_ROLE,
+  type HydrationThreadStart,
+} from "./mounting/hydration/hydration_messages.ts";
 import type { MountDescription } from "./mounting/served_source.ts";
 import { MOUNT_ROLE, type MountThreadStart } from "./mounting/thread/thread_messages.ts";
 import { RESTORE_ROLE, type RestoreThreadStart } from "./restore/thread_start.ts";
@@ -22,6 +26,11 @@ type LoadRole = () => Promise<(start: unknown) => void | Promise<void>>;
 const ROLES: Readonly<Record<string, LoadRole>> = {
   /** Files of this host, for its backups. */
   [AGENT_ROLE]: async () => (await import("./agent/agent_thread.ts")).runAgentThread,
+  /** What brings everything into the diff directory of a mount. */
+  [HYDRATION_ROLE]: async () => {
+    const { runHydrationThread } = await import("./mounting/hydration/hydration_thread.ts");
+    return (start) => runHydrationThread(start as HydrationThreadStart);
+  },
   /** A mount in a program that uses the library. */
   [MOUNT_ROLE]: async () => {
     const { runMountThread } = await import("./mounting/thread/mount_thread.ts");

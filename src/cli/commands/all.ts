@@ -11,6 +11,7 @@ import { cleanupCommand } from "./cleanup.ts";
 import { commitCommand } from "./commit.ts";
 import { completionCommand } from "./completion.ts";
 import { copyCommand } from "./copy.ts";
+import { hydrateGroup } from "./hydrate/commands.ts";
 import { infoCommand } from "./info.ts";
 import { mountCommand } from "./mount.ts";
 import { pbsGroup } from "./pbs/commands.ts";
@@ -45,4 +46,10 @@ export const COMMANDS: readonly CommandModule<never>[] = [
 ];
 
 /** Each is also a program of its own when the executable is called by its name. */
-export const GROUPS: readonly ProgramGroup[] = [pxarGroup, pbsGroup, branchGroup, walGroup];
+export const GROUPS: readonly ProgramGroup[] = [
+  pxarGroup,
+  pbsGroup,
+  branchGroup,
+  hydrateGroup,
+  walGroup,
+];

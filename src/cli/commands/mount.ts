@@ -66,6 +66,10 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
         "--whole-copies <MiB>",
         "copy files whole when a server opens them, up to this total; 0: none (default: 1024)",
       )
+      .option(
+        "--hydrate [rate]",
+        "copy all of the backup into the diff meanwhile, at that many bytes a second (=200M)",
+      )
       .option("--workers <count>", "threads that answer the kernel; default is 2 to 4 by cores");
     addSourceOptions(addIoTimeout(command))
       .addOption(new Option("--handshake").hideHelp())
@@ -88,6 +92,10 @@ export const mountCommand: CommandModule<MountCommandOptions> = {
         {
           text: "A thin clone of what was written to a diff directory",
           line: "pbkfs mount --branch-of /var/tmp/diff -d /var/tmp/clone /mnt/clone",
+        },
+        {
+          text: "Production from a backup: used at once, and meanwhile copied into the diff",
+          line: "pbkfs mount /backups#main/latest /mnt/pg -d /var/lib/pg-diff --hydrate=200M",
         },
         {
           text: "A backup without its own WAL: recover from the archive",

@@ -19,11 +19,13 @@ import type { SourceOptions } from "../sources/source_options.ts";
 import { formatSourceName } from "#src/sources/name.ts";
 import type { BackupRequest } from "#src/usecases/mounting/backup_to_mount.ts";
 import {
+  type HydrationWish,
   type MountRequest,
   WHOLE_COPY_BYTES_MAX,
   type WritableRequest,
 } from "#src/usecases/mounting/mount_request.ts";
 import type { Setting } from "#src/usecases/mounting/server_settings.ts";
+import { parseByteCount } from "./byte_count.ts";
 import { type LogOptions, parseLogRequest } from "./log_options.ts";
 
 /** Values of the flags, as commander gives them. */
@@ -51,6 +53,8 @@ export interface MountCommandOptions
   readonly relativeTablespaces?: boolean;
   readonly workers?: string;
   readonly wholeCopies?: string;
+  /** True without a rate. */
+  readonly hydrate?: string | true;
   /** Set in the background worker. */
   readonly handshake?: boolean;
 }
@@ -75,6 +79,7 @@ const WRITABLE_FLAGS = {
   perfUnsafe: "--perf-unsafe",
   xattrs: "--xattrs",
   wholeCopies: "--whole-copies",
+  hydrate: "--hydrate",
 } as const satisfies Partial<Record<keyof MountCommandOptions, string>>;
 
 /**
@@ -186,6 +191,20 @@ function parseWritable(
       settings: (options.config ?? []).map(parseSetting),
       owner: undefined,
     },
+    hydration: parseHydration(options),
+  };
+}
+
+/** @throws {UsageError} */
+function parseHydration({ hydrate, wal }: MountCommandOptions): HydrationWish | undefined {
+  if (hydrate === undefined) return undefined;
+  if (!wal) {
+    throw new UsageError("Cannot use --hydrate with --no-wal: the diff would not have the WAL", {
+      option: "--hydrate",
+    });
+  }
+  return {
+    rateLimit: hydrate === true ? undefined : parseByteCount(hydrate, "--hydrate"),
   };
 }
 

@@ -13,6 +13,8 @@ import {
 } from "#src/usecases/mounting/statistics_report.ts";
 import { formatCatalogBytes } from "#src/bytes/byte_sizes.ts";
 import { formatTable } from "../terminal/table.ts";
+import { formatDuration } from "./duration.ts";
+import { formatHydration } from "./hydration_text.ts";
 
 /** `1,234,567`: numbers of any length can be read. */
 function formatCount(count: number): string {
@@ -29,20 +31,6 @@ function formatLatency(microseconds: number): string {
   if (microseconds < 1000) return `${Math.round(microseconds)} µs`;
   if (microseconds < 1_000_000) return `${(microseconds / 1000).toFixed(1)} ms`;
   return `${(microseconds / 1_000_000).toFixed(1)} s`;
-}
-
-/** `2 d 3 h`, `9 min 58 s`: the two largest units. */
-function formatUptime(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const parts = [
-    [Math.floor(whole / 86_400), "d"],
-    [Math.floor(whole / 3600) % 24, "h"],
-    [Math.floor(whole / 60) % 60, "min"],
-    [whole % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return "0 s";
-  return parts.slice(first, first + 2).map(([value, unit]) => `${value} ${unit}`).join(" ");
 }
 
 function operationsTable(
@@ -106,25 +94,28 @@ function waitingNotice({ requests, operations, longest_s, files }: WaitReport): 
   const at = files.map((file) => `  waited for: ${file}\n`).join("");
   const verb = requests === 1 ? "waits" : "wait";
   return `${formatNumberOf("request", requests)} ${verb} for the storage of the backup ` +
-    `(${kinds}), the oldest for ${formatUptime(longest_s)}.\n${at}`;
+    `(${kinds}), the oldest for ${formatDuration(longest_s)}.\n${at}`;
 }
 
 /** The text form. @param widthMax columns of the terminal; undefined where nobody looks */
 export function formatStatistics(report: StatisticsReport, widthMax?: number): string {
   const { mount, operations, fuse, pid, uptime_s: uptime } = report;
   const backup = hasDiffStatistics(report) ? report : undefined;
-  const head = `${mount.fsname}: mounted for ${formatUptime(uptime)}, ` +
+  const head = `${mount.fsname}: mounted for ${formatDuration(uptime)}, ` +
     `process ${pid}, ${mount.workers} threads\n`;
   const notice = backup?.diff.read_only === true
     ? "The disk of the diff is read-only: changes are refused, what is there can be read.\n"
     : "";
+  const hydration = backup === undefined || backup.hydration.state === "off"
+    ? ""
+    : `${formatHydration(backup.hydration)}\n`;
   const total = `all: ${formatCount(fuse["tasks_total"] ?? 0)} requests, ` +
     `${formatCount(fuse["tasks_negative"] ?? 0)} with an ordinary negative answer ` +
     `(such as "no such file"), ${formatCount(fuse["tasks_failed"] ?? 0)} failed\n`;
   const requests = Object.keys(operations).length === 0
     ? "no requests yet\n"
     : operationsTable(operations, widthMax) + total;
-  const parts = [head + notice + waitingNotice(report.waiting), requests];
+  const parts = [head + notice + hydration + waitingNotice(report.waiting), requests];
   if (backup !== undefined) parts.push(dataTable(backup, widthMax));
   // Only files of a diff are ever opened so.
   const passthrough = backup !== undefined && mount.kernel_features.includes("PASSTHROUGH")

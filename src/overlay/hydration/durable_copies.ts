@@ -25,8 +25,14 @@ import type { OwnFiles } from "./own_files.ts";
 const PIECE_SIZE = 256 << 10;
 
 /** A batch is placed when it has so many files, or so many bytes. */
-const BATCH_FILES_MAX = 64;
+const BATCH_FILES_MAX = 256;
 const BATCH_BYTES_MAX = 64 << 20;
+
+/**
+ * From so many files on the whole file system is synced, and not each of them: that costs a flush
+ * of the disk each.
+ */
+const SYNCFS_FILES_MIN = 8;
 
 /** A copy under a temporary name. */
 interface Copy {
@@ -139,9 +145,11 @@ export class DurableCopies {
   place(): { files: number; bytes: number } {
     const batch = this.#batch;
     const placed = { files: 0, bytes: 0 };
+    const areSynced = batch.length >= SYNCFS_FILES_MIN;
+    if (areSynced) host.unwrap(host.syncfs(this.#context.tmpFd), "sync", "copies");
     for (let copy = batch[0]; copy !== undefined; copy = batch[0]) {
       const { slot, node, temporary, fd, bytes } = copy;
-      host.unwrap(host.fsync(fd), "sync", "copy");
+      if (!areSynced) host.unwrap(host.fsync(fd), "sync", "copy");
       const result = this.#placeOne(slot, node, temporary, fd);
       batch.shift();
       this.#batchBytes -= bytes;

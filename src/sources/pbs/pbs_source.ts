@@ -255,9 +255,12 @@ function streamNames(files: ArchiveFiles): string[] {
   return [files.kind === "blob" ? files.file : files.index];
 }
 
-/** Every thread may be loading one of the largest chunks, the one that reads ahead too. */
+/**
+ * Every thread may be loading one of the largest chunks, the one that reads ahead too, and one that
+ * hydrates.
+ */
 function cacheBytesFor(threadCount: number): number {
-  return Math.max(CACHE_BYTES, (threadCount + 1) * KEPT_CHUNK_SIZE_MAX);
+  return Math.max(CACHE_BYTES, (threadCount + 2) * KEPT_CHUNK_SIZE_MAX);
 }
 
 function storedSize(snapshot: SnapshotReader, files: ArchiveFiles): number {

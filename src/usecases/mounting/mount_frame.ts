@@ -8,6 +8,7 @@
 import type { MountedFileSystem } from "#src/mount/mount.ts";
 import type { BorrowWorker } from "#src/mount/worker_pool.ts";
 import type { CardChange } from "./control/worker_card.ts";
+import type { HydrationOrder } from "./hydration/mount_hydration.ts";
 
 /** Told how far a mount is; that it has failed is thrown. */
 export interface MountReport {
@@ -25,6 +26,8 @@ export interface MountOrders {
   onStop(handler: (isRepeated: boolean) => void): void;
   /** The last order to end has been dealt with. */
   stopHandled(): void;
+  /** `handler` is told what is wanted of the hydration. */
+  onHydration(handler: (order: HydrationOrder) => void): void;
   /** `handler` is asked for statistics, and perhaps to count anew. */
   onStatistics(handler: (reset: boolean) => void): void;
 }

@@ -27,6 +27,7 @@ import {
   settleDiff,
   writeWorkerFiles,
 } from "./diff_life.ts";
+import { MountHydration } from "./hydration/mount_hydration.ts";
 import { type LiveStatistics, serveUntilEnd } from "./live_mount.ts";
 import type { MountFrame } from "./mount_frame.ts";
 import { openMountLog } from "./mount_log.ts";
@@ -188,19 +189,22 @@ export class MountLife {
     pool: WorkerPool,
   ): Promise<void> {
     if (diff !== undefined) writeWorkerFiles(diff);
+    let hydration: MountHydration | undefined;
     try {
       const { source: { label }, overlay } = description;
       const fsname = `pbkfs:${label}`;
       const mounted = await this.#mount(mountPath, diff, fsname, description, pool);
       const { report, orders, news } = this.#frame;
       news.update({ state: "mounted", mount: mounted.identity });
-      const statistics = overlay === undefined
+      if (overlay !== undefined) hydration = this.#hydrate(mounted, description);
+      const statistics = overlay === undefined || hydration === undefined
         ? { collector: new RequestStatistics(mounted, fsname) }
-        : this.#diffStatistics(mounted, fsname, overlay, diff?.controlPath);
+        : this.#diffStatistics(mounted, fsname, overlay, hydration, diff?.controlPath);
       const served = serveUntilEnd({ mounted, orders, news, statistics });
       report.mounted?.(mounted);
       await served;
     } finally {
+      await hydration?.end();
       if (diff !== undefined) removeWorkerFiles(diff);
     }
   }
@@ -239,15 +243,25 @@ export class MountLife {
     return mounted;
   }
 
+  /** Follows orders to hydrate, the first of which may be in the request. */
+  #hydrate(mounted: MountedFileSystem, description: MountDescription): MountHydration {
+    const hydration = new MountHydration(description, mounted.workerCount, mounted.posixAcls);
+    this.#frame.orders.onHydration((order) => hydration.obey(order));
+    const wish = this.#request.writable?.hydration;
+    if (wish !== undefined) hydration.obey({ kind: "start", ...wish });
+    return hydration;
+  }
+
   #diffStatistics(
     mounted: MountedFileSystem,
     fsname: string,
     overlay: OverlayDescription,
+    hydration: MountHydration,
     controlPath: string | undefined,
   ): LiveStatistics {
     const { facts = {}, pageCounters } = this.#opened!;
     const source = { fsname, facts, pageCounters };
-    const collector = new DiffStatistics(mounted, source, overlay);
+    const collector = new DiffStatistics(mounted, source, overlay, () => hydration.report());
     return { collector, controlPath };
   }
 

@@ -38,6 +38,14 @@ export interface WritableRequest {
   /** Files of the mount have extended attributes. */
   readonly extendedAttributes: boolean;
   readonly postgres: PostgresProfile;
+  /** Everything comes into the diff, from the start on. Default: it does not. */
+  readonly hydration?: HydrationWish | undefined;
+}
+
+/** How a mount is to be hydrated. */
+export interface HydrationWish {
+  /** Bytes a second; undefined: as many as it can. */
+  readonly rateLimit: number | undefined;
 }
 
 /** Total of whole copies unless told; about a second of copying. */

@@ -16,6 +16,7 @@ import {
   type PageCounts,
   sumPageCounters,
 } from "#src/pgprobackup/page_counters.ts";
+import type { HydrationReport } from "./hydration/hydration_report.ts";
 import type { DiffStatisticsReport, StatisticsReport } from "./statistics_report.ts";
 
 /** The statistics of one mount. */
@@ -76,6 +77,7 @@ export class DiffStatistics implements StatisticsCollector {
   readonly #pageCounters: SharedArrayBuffer;
   readonly #diffPath: string;
   readonly #shared: SharedState;
+  readonly #hydration: () => HydrationReport;
   /** Counters at the last reset. */
   #baseline: Partial<OverlayCounts> = {};
   #pageBaseline = { pageHits: 0, pageMisses: 0 };
@@ -84,12 +86,14 @@ export class DiffStatistics implements StatisticsCollector {
     mounted: MountedFileSystem,
     source: MountedSource,
     { shared, diffPath }: Pick<OverlayParts, "shared" | "diffPath">,
+    hydration: () => HydrationReport,
   ) {
     this.#requests = new RequestStatistics(mounted, source.fsname);
     this.#source = source;
     this.#pageCounters = source.pageCounters ?? createPageCounterMemory();
     this.#shared = shared;
     this.#diffPath = diffPath;
+    this.#hydration = hydration;
   }
 
   collect(): DiffStatisticsReport {
@@ -113,6 +117,7 @@ export class DiffStatistics implements StatisticsCollector {
         blocks_copied: counters.blocksCopied,
         bytes_copied: counters.bytesCopied,
       },
+      hydration: this.#hydration(),
       index: { files: pages.indexFiles, bytes: pages.indexBytes },
       cache: {
         page_hits: pages.pageHits,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { HydrationReport } from "./hydration/hydration_report.ts";
 import type { WaitReport } from "#src/mount/pending/wait_guard.ts";
 import type { OperationStatistics } from "#src/mount/statistics.ts";
 
@@ -39,6 +40,8 @@ export interface DiffStatisticsReport extends StatisticsReport {
     readonly blocks_copied: number;
     readonly bytes_copied: number;
   };
+  /** How much of the source is in the diff. */
+  readonly hydration: HydrationReport;
   /** Page indexes in memory. */
   readonly index: { readonly files: number; readonly bytes: number };
   readonly cache: {

@@ -1,6 +1,7 @@
 /**
  * Asks the worker of a mount for fresh statistics: SIGUSR1 has it write them on its card, and with
- * SIGUSR2 it counts from zero afterwards. So they need neither the mount nor the diff's disk.
+ * SIGUSR2 it counts from zero afterwards. So they need neither the mount nor the diff's disk. An
+ * order that it is to obey goes before (`control/worker_orders.ts`).
  *
  * @module
  */
@@ -13,6 +14,8 @@ import { requireRunning, signalWorker } from "./control/end_worker.ts";
 import { findMountAt, type FoundMount, type Worker } from "./control/find_worker.ts";
 import { notMounted, unansweringMount } from "./control/mount_errors.ts";
 import { formatUnmountCall } from "./control/unmount_call.ts";
+import { writeOrder } from "./control/worker_orders.ts";
+import type { HydrationOrder } from "./hydration/mount_hydration.ts";
 import type { StatisticsReport } from "./statistics_report.ts";
 
 const SIGUSR2 = 12;
@@ -20,22 +23,23 @@ const ANSWER_TIMEOUT_MS = 2000;
 const POLL_MS = 5;
 
 /**
- * The current statistics of a mount.
+ * The current statistics of a mount, after it has obeyed an order, if there is one.
  *
  * @throws {StateError} `not-mounted`; `not-found` when the worker is gone or cannot be seen;
  *   `stopped` or `timeout` when it does not answer
- * @throws {OsError} EACCES when the mount is closed to this user
+ * @throws {OsError} EACCES when the mount is closed to this user, or takes no orders of him
  */
 export async function requestStatistics(
   mountPath: string,
-  options: { reset: boolean },
+  options: { readonly reset?: boolean; readonly order?: HydrationOrder },
 ): Promise<StatisticsReport> {
   using mount = await findMountAt(mountPath);
   const { entry, worker } = mount;
   if (worker === undefined) throw entry === undefined ? notMounted(mount) : await noWorker(mount);
   if (worker.card.read().state === "starting") throw stillStarting(worker);
   requireRunning(worker, mount.mountPath);
-  return await askWorker(worker, mount.mountPath, options.reset);
+  const order = options.order === undefined ? undefined : writeOrder(worker, options.order);
+  return await askWorker(worker, mount.mountPath, options.reset === true, order);
 }
 
 /** The error for a mount whose worker is not to be found. */
@@ -70,13 +74,15 @@ async function askWorker(
   worker: Worker,
   mountPath: string,
   reset: boolean,
+  order: string | undefined,
 ): Promise<StatisticsReport> {
   const before = worker.card.read().statistics?.number;
   signalWorker(worker, reset ? SIGUSR2 : host.SIGUSR1);
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
   while (true) {
     const { statistics } = worker.card.read();
-    if (statistics !== undefined && statistics.number !== before) {
+    const isObeyed = order === undefined || statistics?.order === order;
+    if (statistics !== undefined && statistics.number !== before && isObeyed) {
       // It is proved to be a worker of this program, and of this user or one whom this user may
       // signal.
       return statistics.report as StatisticsReport;

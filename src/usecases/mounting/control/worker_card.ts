@@ -72,7 +72,12 @@ const CardSchema = v.object({
   diff_dir: v.optional(v.string()),
   failure: v.optional(FailureSchema),
   /** Answer to the last question for statistics, and how many there were. */
-  statistics: v.optional(v.object({ number: v.number(), report: v.unknown() })),
+  statistics: v.optional(v.object({
+    number: v.number(),
+    report: v.unknown(),
+    /** Id of the last order that was taken before (`worker_orders.ts`). */
+    order: v.optional(v.string()),
+  })),
   last_edition: v.number(),
 });
 
@@ -120,10 +125,10 @@ export class OwnCard {
     this.#replace(change);
   }
 
-  /** Answers a question for statistics. */
-  showStatistics(report: unknown): void {
+  /** Answers a question for statistics. @param order id of the last order that was taken */
+  showStatistics(report: unknown, order?: string): void {
     const number = (this.#content.statistics?.number ?? 0) + 1;
-    this.#replace({ statistics: { number, report } });
+    this.#replace({ statistics: { number, report, order } });
   }
 
   #replace(change: Partial<CardContent>): void {
@@ -199,7 +204,7 @@ let memoryMountId: string | undefined;
  * A file of a hanging mount can be called as the kernel calls those in memory; opening it could
  * take for ever.
  */
-function isInMemory(process: HostProcess, fd: number): boolean {
+export function isInMemory(process: HostProcess, fd: number): boolean {
   memoryMountId ??= mountIdOfMemory();
   return mountIdOf(process.descriptorInfo(fd)) === memoryMountId;
 }

@@ -10,6 +10,7 @@ import { toRecord } from "#src/errors.ts";
 import { keepHeapSmall } from "#ffi/libc/memory.ts";
 import { logger } from "#src/log/logger.ts";
 import { OwnCard } from "../control/worker_card.ts";
+import { OwnOrders } from "../control/worker_orders.ts";
 import type { MountReport } from "../mount_frame.ts";
 import { MountLife } from "../mount_life.ts";
 import type { MountRequest } from "../mount_request.ts";
@@ -35,7 +36,8 @@ export async function runMount(
   const card = OwnCard.publish(request.mountPath);
   keepHeapSmall();
   host.raiseOpenFileLimit();
-  const signals = new MountSignals();
+  const orders = OwnOrders.publish();
+  const signals = new MountSignals(orders);
   const life = new MountLife(request, source, {
     report: {
       started(logFd) {
@@ -48,7 +50,10 @@ export async function runMount(
       },
     },
     orders: signals,
-    news: card,
+    news: {
+      update: (change) => card.update(change),
+      showStatistics: (report) => card.showStatistics(report, orders.lastId),
+    },
   });
   try {
     await life.run();

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { OwnOrders } from "../control/worker_orders.ts";
+import type { HydrationOrder } from "../hydration/mount_hydration.ts";
 import type { MountOrders } from "../mount_frame.ts";
 import { forwardSignal, SIGURG, SIGUSR1 } from "#ffi/libc/calls.ts";
 
@@ -16,14 +18,18 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 export class MountSignals implements MountOrders {
   #onStop: ((isRepeated: boolean) => void) | undefined;
   #onStatistics: ((reset: boolean) => void) | undefined;
+  #onHydration: ((order: HydrationOrder) => void) | undefined;
+  readonly #orders: OwnOrders;
   #isStopPending = false;
   readonly #listeners: [Deno.Signal, () => void][] = [];
 
-  constructor() {
+  /** @param orders are read when SIGUSR1 comes */
+  constructor(orders: OwnOrders) {
+    this.#orders = orders;
     for (const signal of STOP_SIGNALS) this.#listen(signal, () => this.#stop());
     // By itself the runtime would open its debugger to every local user on SIGUSR1.
     this.#listen("SIGUSR1", () => {});
-    this.#listen("SIGURG", () => this.#onStatistics?.(false));
+    this.#listen("SIGURG", () => this.#obeyAndAnswer());
     forwardSignal(SIGUSR1, SIGURG);
     this.#listen("SIGUSR2", () => this.#onStatistics?.(true));
     // The terminal that the mount was made from is closed: no reason to end.
@@ -47,6 +53,17 @@ export class MountSignals implements MountOrders {
   /** `handler` is told of SIGUSR1 and SIGUSR2; the latter asks for a reset. */
   onStatistics(handler: (reset: boolean) => void): void {
     this.#onStatistics = handler;
+  }
+
+  onHydration(handler: (order: HydrationOrder) => void): void {
+    this.#onHydration = handler;
+  }
+
+  /** The answer is what there is to say when the order has been obeyed. */
+  #obeyAndAnswer(): void {
+    const order = this.#onHydration === undefined ? undefined : this.#orders.take();
+    if (order !== undefined) this.#onHydration?.(order);
+    this.#onStatistics?.(false);
   }
 
   /** Stops listening. */

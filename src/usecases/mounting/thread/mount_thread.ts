@@ -54,7 +54,7 @@ class ThreadFrame implements MountFrame, Credentials {
 
   /** Nobody finds this mount by its process, which is another one's. */
   readonly news = { update() {}, showStatistics() {} };
-  readonly orders = { onStop() {}, stopHandled() {}, onStatistics() {} };
+  readonly orders = { onStop() {}, stopHandled() {}, onHydration() {}, onStatistics() {} };
   readonly report = {
     mounted: (mounted: MountedFileSystem) => {
       this.#mounted = mounted;
