@@ -44,6 +44,18 @@ const REPORT: DiffStatisticsReport = {
   },
   fuse: { handles_open: 7, tasks_total: 120, tasks_negative: 40, tasks_failed: 1 },
   diff: { bytes: 40_960, files: 3, read_only: false, blocks_copied: 3, bytes_copied: 24_576 },
+  hydration: {
+    state: "off",
+    reason: null,
+    rate_limit: null,
+    rate: 0,
+    bytes_done: 0,
+    bytes_total: 0,
+    files_done: 0,
+    files_total: 0,
+    files_left_out: 0,
+    time_left_s: null,
+  },
   index: { files: 1, bytes: 65_536 },
   operations: {
     read: { count: 20, errors: 1, negative: 0, bytes: 163_840, p50_us: 35.4, p99_us: 1234 },
@@ -72,6 +84,26 @@ Deno.test("pbkfs stat prints tables with units, the most frequent requests first
       "now: diff on its disk | 3 files | 40kB",
     ]
   ) assert.ok(lines.includes(line), `${line}\n${text}`);
+  const hydration = {
+    ...REPORT.hydration,
+    state: "running",
+    rate: 50 << 20,
+    rate_limit: 100 << 20,
+    bytes_done: 2 ** 30,
+    bytes_total: 3 * 2 ** 30,
+    files_done: 4,
+    files_total: 9,
+    time_left_s: 41,
+  } as const;
+  assert.equal(
+    formatStatistics({ ...REPORT, hydration } as StatisticsReport).split("\n")[1],
+    "Hydrating: 1 GiB of 3 GiB, 4 of 9 files, 50 MiB/s (at most 100 MiB/s), 41 s left",
+  );
+  const full = { ...REPORT.hydration, state: "paused", reason: "no space left" } as const;
+  assert.match(
+    formatStatistics({ ...REPORT, hydration: full } as StatisticsReport),
+    /^Hydration paused: no space left$/mu,
+  );
   assert.match(text, /Not counted: what the kernel reads and writes by itself .* passthrough/);
   for (const line of text.split("\n")) assert.ok(line.length <= 100, line);
 });
@@ -129,13 +161,15 @@ Deno.test("docs/statistics.md explains every counter that there is", () => {
   const collector = new DiffStatistics(mounted as never, backup, {
     shared: createSharedState(),
     diffPath: diff.path,
-  });
+  }, () => REPORT.hydration);
   const text = Deno.readTextFileSync(
     fileURLToPath(new URL("../../docs/statistics.md", import.meta.url)),
   );
   const names = (value: object): string[] =>
     Object.entries(value).flatMap(([key, inner]) =>
-      typeof inner === "object" && !Array.isArray(inner) ? [key, ...names(inner)] : [key]
+      typeof inner === "object" && inner !== null && !Array.isArray(inner)
+        ? [key, ...names(inner)]
+        : [key]
     );
   const wanted = new Set(names(collector.collect()));
   assert.ok(wanted.has("whole_copies") && wanted.has("negative"));

@@ -12,7 +12,9 @@ import {
   assertRelationsSound,
   runPgbench,
 } from "#tests/support/cluster_checks.ts";
-import { MountPlace, type MountRequest } from "#tests/support/pbkfs.ts";
+import { isHydrated } from "#src/overlay/hydration/hydrated_mark.ts";
+import { assertEverythingDurable } from "#tests/overlay/hydration/_hydrated.ts";
+import { MountPlace, type MountRequest, runPbkfs } from "#tests/support/pbkfs.ts";
 import {
   fixtureBackupIds,
   type PgProbackupFixture,
@@ -29,6 +31,8 @@ const SECONDS = 5;
 /** One chain gets a longer load. */
 const LONG_LOAD = new Map([["b-stream-zlib", 30]]);
 const VERSIONS: ReadonlyMap<string, PostgresVersion> = new Map([["j-pg17-stream", 17]]);
+/** These chains are brought into the diff meanwhile. */
+const HYDRATED: ReadonlySet<string> = new Set(["d-stream-mixed", "f-tablespace-external"]);
 const ARCHIVE_FIXTURE = "e-archive-zlib";
 
 function readExpected(fixture: PgProbackupFixture, name: string): string {
@@ -79,8 +83,13 @@ async function runOnMount(
 ): Promise<void> {
   const version = VERSIONS.get(fixture.name) ?? 15;
   const queries = readExpected(fixture, "queries.sql");
+  const hydrates = HYDRATED.has(fixture.name);
   await using place = new MountPlace("postgres");
-  await place.mountForServer(request);
+  const { options = [] } = request;
+  await place.mountForServer({
+    ...request,
+    options: hydrates ? [...options, "--hydrate"] : options,
+  });
   let rows = "";
   await startAndStop(place, version, async (server) => {
     assert.equal(await server.sql(queries), expected);
@@ -89,14 +98,29 @@ async function runOnMount(
     await assertPgbenchBalanced(server);
     rows = await server.sql("select count(*), sum(delta) from pgbench_history");
   });
+  if (hydrates) {
+    const { stdout } = await runPbkfs(["hydrate", "status", "--wait", "-D", place.root]);
+    assert.match(stdout, /^Hydrated: everything/);
+  }
   await place.unmount();
+  if (hydrates) assertHydrated(place.diff);
   await place.mountForServer({ store: fixture.catalog });
   await startAndStop(place, version, async (server) => {
     assert.equal(await server.sql("select count(*), sum(delta) from pgbench_history"), rows);
     await assertPgbenchBalanced(server);
     await assertRelationsSound(server);
   });
+  if (hydrates) {
+    const { overlay } = await place.statistics() as { overlay: Record<string, number> };
+    assert.equal(overlay["reads_from_lower"], 0, "the backup is not read any more");
+  }
   await place.unmount();
+}
+
+function assertHydrated(diffPath: string): void {
+  const { nonce } = JSON.parse(Deno.readTextFileSync(`${diffPath}/.pbkfs-binding.json`));
+  assert.ok(isHydrated(diffPath, Uint8Array.fromHex(nonce)));
+  assertEverythingDurable(`${diffPath}/data`, Uint8Array.fromHex(nonce));
 }
 
 // Catalogs for benchmarks come without expected results.

@@ -24,7 +24,7 @@ export function formatHydration(report: HydrationReport): string {
         speed(report)
       }`;
     case "paused":
-      return `Hydration paused${because}; ${amounts}`;
+      return `Hydration paused${because}${amounts === "" ? "" : `; ${amounts}`}`;
     case "complete":
       return "Hydrated: everything is in the diff directory";
     case "incomplete":

@@ -95,16 +95,24 @@ export function loseContents(tree: MountableTree): void {
   }
 }
 
+function readStart(file: Deno.FsFile, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  file.seekSync(0, Deno.SeekMode.Start);
+  return bytes.subarray(0, file.readSync(bytes) ?? 0);
+}
+
 /** Sees to it that all files of a diff are plain, or durably have each of their blocks. */
 export function assertEverythingDurable(directory: string, nonce = NONCE): void {
   for (const { name, isDirectory, isFile } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
     if (isDirectory) assertEverythingDurable(path, nonce);
     if (!isFile) continue;
-    const bytes = Deno.readFileSync(path);
-    if (!isPartialFile(bytes, bytes.length, nonce)) continue;
-    const length = Math.min(bytes.length, HEADER_SIZE_MAX);
-    const { mapBlocks, layout } = decodePartialHeader(bytes, length, bytes.length, path);
+    using file = Deno.openSync(path);
+    const { size } = file.statSync();
+    const header = readStart(file, HEADER_SIZE_MAX);
+    if (!isPartialFile(header, header.length, nonce)) continue;
+    const { mapBlocks, layout } = decodePartialHeader(header, header.length, size, path);
+    const bytes = readStart(file, layout.dataOffset);
     for (let block = 0; block < mapBlocks; block++) {
       const byte = bytes[layout.durableMapOffset + (block >> 3)]!;
       assert.ok((byte & 1 << (block & 7)) !== 0, `block ${block} of ${path}`);

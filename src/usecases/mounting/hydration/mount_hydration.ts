@@ -76,11 +76,13 @@ export class MountHydration {
   /** How far it is. */
   report(): HydrationReport {
     const progress = this.#state.read();
-    const { errno } = progress;
-    return hydrationReport(
-      progress,
-      this.#reason ?? (errno === 0 ? undefined : describeErrno(errno)),
-    );
+    const { errno, phase } = progress;
+    // The thread begins, and ends, a moment after it was told to.
+    const isGoing = phase === "running" || phase === "paused";
+    const isWanted = this.#wanted !== undefined;
+    const now = isGoing && !isWanted ? "off" : phase === "off" && isWanted ? "running" : phase;
+    const reason = this.#reason ?? (errno === 0 ? undefined : describeErrno(errno));
+    return hydrationReport({ ...progress, phase: now }, reason);
   }
 
   /** Ends with the mount: returns when the diff directory is not used any more. */

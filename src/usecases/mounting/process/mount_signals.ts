@@ -61,7 +61,7 @@ export class MountSignals implements MountOrders {
 
   /** The answer is what there is to say when the order has been obeyed. */
   #obeyAndAnswer(): void {
-    const order = this.#onHydration === undefined ? undefined : this.#orders.take();
+    const order = this.#orders.take();
     if (order !== undefined) this.#onHydration?.(order);
     this.#onStatistics?.(false);
   }
