@@ -139,8 +139,8 @@ export class CopyUp {
   }
 
   /**
-   * {@link placeCopy} for one that has its attributes ({@link dressCopy}) and is durable: it carries
-   * no mark.
+   * {@link placeCopy} for one that has its attributes ({@link dressCopy}) and is durable: it has no
+   * mark.
    */
   placeDurableCopy(slot: number, node: FileNode, temporary: string, fd: number): number {
     const parent = this.#context.table.parent(slot);

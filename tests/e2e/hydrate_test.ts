@@ -13,7 +13,7 @@ import { WritableMount } from "./_writable_mount.ts";
 
 const TREE = `
   cd "$1"; mkdir -p d/e pg_wal; for i in $(seq 60); do head -c 40000 /dev/urandom >d/e/$i; done
-  head -c 6000000 /dev/urandom >large; head -c 3000000 /dev/urandom >pg_wal/1; ln -s large link`;
+  head -c 3000000 /dev/urandom >large; head -c 2000000 /dev/urandom >pg_wal/1; ln -s large link`;
 const SUMS = `find . -type f | sort | xargs sha256sum`;
 
 Deno.test("hydrate: at a rate, stopped, over a kill and an unmount, until all is in the diff", async () => {
@@ -28,36 +28,30 @@ Deno.test("hydrate: at a rate, stopped, over a kill and an unmount, until all is
     const { stdout } = await pbkfs(["hydrate", ...args, ...options], true);
     return JSON.parse(stdout);
   };
-  await assert.rejects(hydrate("status"), /not mounted/);
   await mount("--hydrate=200K");
-  const started = await hydrate("status");
-  assert.equal(started.state, "running");
-  assert.equal(started.rate_limit, 200 << 10);
   await waitUntil(async () => (await hydrate("status")).bytes_total > 0, 10_000, () => "a total");
-  assert.equal((await hydrate("stop")).state, "off");
-  const sums = await place.out(SUMS);
+  const started = await hydrate("start", "--rate", "300K");
+  assert.equal(started.state, "running");
+  assert.equal(started.rate_limit, 300 << 10);
   await place.out("printf changed | dd of=large bs=1 seek=500 conv=notrunc 2>/dev/null");
-  const changed = await place.out(SUMS);
-  assert.notEqual(changed, sums);
-  assert.equal((await hydrate("start", "--rate", "300K")).state, "running");
   const { pid } = JSON.parse(Deno.readTextFileSync(`${place.diff}/.pbkfs/worker.pid`));
   Deno.kill(pid, "SIGKILL");
-  await pbkfs(["unmount", "-D", place.root], true);
+  await pbkfs(["unmount", place.root], true);
 
   // While it is under way, the mount ends as any other.
-  await mount("--hydrate=500K");
+  await mount("--hydrate=300K");
   await place.out("mv d/e/1 d/e/moved; rm d/e/2; echo new >n");
-  const moved = await place.out(SUMS);
+  assert.equal((await hydrate("stop")).state, "off");
+  assert.equal((await hydrate("start", "--rate", "300K")).state, "running");
+  const sums = await place.out(SUMS);
   await place.mustUnmount();
   assert.ok(!isThere(`${place.diff}/.pbkfs-hydrated`));
 
   await mount();
-  assert.equal((await hydrate("status")).state, "off");
   const complete = await hydrate("start", "--wait");
   assert.equal(complete.state, "complete");
   assert.equal(complete.bytes_done, complete.bytes_total);
   assert.equal(complete.files_done, 62);
-  assert.equal(await place.out(SUMS), moved);
   await place.mustUnmount();
   assert.ok(isThere(`${place.diff}/.pbkfs-hydrated`));
   assert.match(
@@ -65,26 +59,20 @@ Deno.test("hydrate: at a rate, stopped, over a kill and an unmount, until all is
     /hydration complete: the diff has everything files=62 /,
   );
 
-  // Of the source nothing is read but its names.
+  // Of the source nothing is read any more.
   await mount("--hydrate");
-  assert.equal((await hydrate("status")).state, "complete");
-  assert.equal(await place.out(SUMS), moved);
+  assert.equal(await place.out(SUMS), sums);
   const { stdout } = await pbkfs(["stat", "-D", place.root, "--format", "json"], true);
-  assert.equal(JSON.parse(stdout).overlay.reads_from_lower, 0);
+  const { hydration, overlay } = JSON.parse(stdout);
+  assert.equal(hydration.state, "complete");
+  assert.equal(overlay.reads_from_lower, 0);
   await place.mustUnmount();
 
   await pbkfs(["mount", source, place.root], true);
   await assert.rejects(hydrate("start"), /it has no diff directory/);
   await pbkfs(["unmount", place.root], true);
-  const refused = await pbkfs([
-    "mount",
-    source,
-    place.root,
-    "-d",
-    place.diff,
-    "--hydrate",
-    "--no-wal",
-  ]);
+  const options = ["-d", place.diff, "--hydrate", "--no-wal"];
+  const refused = await pbkfs(["mount", source, place.root, ...options]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /Cannot use --hydrate with --no-wal/);
 });

@@ -175,7 +175,7 @@ export class BlockFiller {
     return written < size ? -Errno.ENOSPC : size;
   }
 
-  /** What the sparse file has in a block that is not in its map is anything. @returns 0 or an errno */
+  /** What a sparse file has outside of its map is anything. @returns 0 or a negative errno */
   #clear(fd: number, at: number, size: number): number {
     const { KEEP_SIZE, PUNCH_HOLE } = host.Fallocate;
     return host.fallocate(fd, KEEP_SIZE | PUNCH_HOLE, at, size);

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { type AllocatedBuffer } from "#ffi/libc/calls.ts";
+import type { AllocatedBuffer } from "#ffi/libc/calls.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { OsError } from "#src/errors.ts";
 import { type FileContent, type FileNode, seekContent } from "#src/tree/node.ts";

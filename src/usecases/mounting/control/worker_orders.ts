@@ -73,7 +73,7 @@ function readText(fd: number): string {
 }
 
 /** @returns undefined for what is no order, or half of one */
-export function parseOrder(text: string): v.InferOutput<typeof OrderSchema> | undefined {
+function parseOrder(text: string): v.InferOutput<typeof OrderSchema> | undefined {
   try {
     const result = v.safeParse(OrderSchema, JSON.parse(text));
     return result.success ? result.output : undefined;
