@@ -25,6 +25,9 @@ export function formatHydration(report: HydrationReport): string {
       }`;
     case "paused":
       return `Hydration paused${because}${amounts === "" ? "" : `; ${amounts}`}`;
+    case "waiting":
+      return "Hydrated: everything is in the diff directory; files that are open become plain " +
+        "when they are closed";
     case "complete":
       return "Hydrated: everything is in the diff directory";
     case "incomplete":

@@ -41,7 +41,10 @@ function drive(steps: Generator<HydrationStep>, state: HydrationState): void {
   for (const step of steps) {
     if ("waitMs" in step) state.sleep(step.waitMs);
     else pace.spend(step.bytes);
-    if (!state.isWanted) return state.enter("off");
+    if (state.isWanted) continue;
+    // What has everything is not off.
+    if (state.phase !== "waiting") state.enter("off");
+    return;
   }
 }
 

@@ -29,7 +29,8 @@ const Order = { STOP: 0, RUN: 1 } as const;
  * - `off`: nobody has asked for it, or it was stopped
  * - `running`
  * - `paused`: the disk of the diff is full, or the source does not answer; it goes on by itself
- * - `complete`: the diff has everything, durably
+ * - `waiting`: the diff has everything, durably; files that are open become plain ones later
+ * - `complete`: the diff has everything, in plain files as far as its disk can do that
  * - `incomplete`: it has all but files that are damaged in the source
  * - `failed`: it cannot go on
  */
@@ -37,6 +38,7 @@ export const HYDRATION_PHASES = [
   "off",
   "running",
   "paused",
+  "waiting",
   "complete",
   "incomplete",
   "failed",

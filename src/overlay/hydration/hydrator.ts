@@ -6,7 +6,8 @@
  * what is lacking (`survey.ts`); files that nobody has changed are copied whole
  * (`durable_copies.ts`), others are filled with the blocks that they lack (`block_filler.ts`). When
  * a walk finds nothing, and nothing has moved behind its back, the diff gets its mark
- * (`hydrated_mark.ts`). So it goes on wherever it was, after whatever has ended it.
+ * (`hydrated_mark.ts`). So it goes on wherever it was, after whatever has ended it. Files that were
+ * filled become plain ones as soon as nobody has them open (`closed_files.ts`).
  *
  * It runs in a thread of its own with its own overlay, as those that serve do, and takes the same
  * locks; each for a moment only, and never while it reads the lower tree.
@@ -29,8 +30,9 @@ import { NodeTable } from "../node_table.ts";
 import { Nodes } from "../nodes.ts";
 import { Overlay, type OverlayParts } from "../overlay.ts";
 import { BlockFiller } from "./block_filler.ts";
+import { ClosedFiles } from "./closed_files.ts";
 import { DurableCopies } from "./durable_copies.ts";
-import { noteHydrated } from "./hydrated_mark.ts";
+import { isHydrated, noteHydrated } from "./hydrated_mark.ts";
 import { HydrationState } from "./hydration_state.ts";
 import { OwnFiles } from "./own_files.ts";
 import { isOfTheFile, type LackingFile, Survey, type SurveyResult } from "./survey.ts";
@@ -43,6 +45,9 @@ const RESERVE_BYTES_MAX = 256 << 20;
 
 /** How long it waits for space, or for a source that does not answer. */
 const RETRY_MS = 1000;
+
+/** How often it looks whether open files were closed. */
+const CLOSED_EVERY_MS = 1000;
 
 /** What is left to whoever drives it: it goes on when that has been done. */
 export type HydrationStep =
@@ -72,11 +77,15 @@ export class Hydrator {
   readonly #files: OwnFiles;
   readonly #copies: DurableCopies;
   readonly #filler: BlockFiller;
+  readonly #closed: ClosedFiles;
   /** Paths of what stays in the source. */
   readonly #leftOut = new Set<string>();
 
-  /** @throws {OsError} when the diff directory cannot be opened */
-  constructor(parts: OverlayParts, listener: HydrationListener = {}) {
+  /**
+   * @param now milliseconds since 1970, as the disk's times of changes
+   * @throws {OsError} when the diff directory cannot be opened
+   */
+  constructor(parts: OverlayParts, listener: HydrationListener = {}, now = Date.now) {
     const { lower, diffPath, nonce, shared } = parts;
     this.#parts = parts;
     this.#listener = listener;
@@ -96,6 +105,7 @@ export class Hydrator {
       (slot) => this.#overlay.forget(table.nodeIdOf(slot), 1),
     );
     this.#filler = new BlockFiller(context);
+    this.#closed = new ClosedFiles(context, nodes, now);
   }
 
   /** Gives up what was not placed. */
@@ -105,13 +115,14 @@ export class Hydrator {
   }
 
   /**
-   * Hydrates until everything is in the diff that can be. It holds no lock whenever it yields; who
-   * does not go on with it must {@link close} it.
+   * Hydrates until everything is in the diff that can be, and has its last form. It holds no lock
+   * whenever it yields; who does not go on with it must {@link close} it.
    *
    * @throws {Failure} when it cannot go on
    */
   *run(): Generator<HydrationStep> {
-    this.#state.enter("running");
+    const { diffPath, nonce } = this.#parts;
+    this.#state.enter(isHydrated(diffPath, nonce) ? "waiting" : "running");
     for (const step of this.#run()) {
       if ("bytes" in step && step.bytes > 0) this.#resume();
       yield step;
@@ -119,6 +130,20 @@ export class Hydrator {
   }
 
   *#run(): Generator<HydrationStep> {
+    const { wrapped } = this.#state.phase === "waiting"
+      ? yield* this.#survey()
+      : yield* this.#bringAll();
+    if (this.#leftOut.size > 0) return this.#state.enter("incomplete");
+    for (let left = wrapped; left.length > 0;) {
+      this.#state.enter("waiting");
+      left = yield* this.#unwrapClosed(left);
+      if (left.length > 0) yield { waitMs: CLOSED_EVERY_MS };
+    }
+    this.#state.enter("complete");
+  }
+
+  /** @returns what the last walk has found: nothing that is lacking but what was left out */
+  *#bringAll(): Generator<HydrationStep, SurveyResult> {
     for (;;) {
       const movesBefore = this.#moves();
       const survey = yield* this.#survey();
@@ -126,12 +151,44 @@ export class Hydrator {
       for (const file of files) yield* this.#hydrate(file);
       yield* this.#placeCopies();
       if (files.length > 0) continue;
-      if (this.#leftOut.size > 0) return this.#state.enter("incomplete");
-      if (this.#moves() === movesBefore) break;
+      if (this.#leftOut.size > 0) return survey;
+      if (this.#moves() !== movesBefore) continue;
+      host.unwrap(host.syncfs(this.#context.dataFd), "sync", this.#parts.diffPath);
+      noteHydrated(this.#parts.diffPath, this.#parts.nonce);
+      return survey;
     }
-    host.unwrap(host.syncfs(this.#context.dataFd), "sync", this.#parts.diffPath);
-    noteHydrated(this.#parts.diffPath, this.#parts.nonce);
-    this.#state.enter("complete");
+  }
+
+  /** Makes complete files plain that are closed. @returns those that are not */
+  *#unwrapClosed(paths: readonly string[]): Generator<HydrationStep, string[]> {
+    const left: string[] = [];
+    for (const path of paths) {
+      if (!this.#unwrap(path)) left.push(path);
+      yield { bytes: 0 };
+    }
+    return left;
+  }
+
+  /** @returns whether there is nothing more to do about it */
+  #unwrap(path: string): boolean {
+    const nodeId = this.#find(path);
+    if (nodeId === 0) return true;
+    const slot = this.#context.table.slotOf(nodeId);
+    try {
+      const fd = this.#files.open(slot);
+      if (fd < 0) return true;
+      try {
+        return this.#closed.unwrap(slot, fd, true) !== "in-use";
+      } finally {
+        host.close(fd);
+      }
+    } catch (error) {
+      // It is complete as it is.
+      if (!(error instanceof Failure)) throw error;
+      return !mayPass(error);
+    } finally {
+      this.#overlay.forget(nodeId, 1);
+    }
   }
 
   /** A name that is being changed has changed before, or changes after. */
@@ -265,6 +322,7 @@ export class Hydrator {
       }
       host.unwrap(this.#filler.settle(slot, fd), "sync", path);
       this.#state.addDone(0, 1);
+      this.#closed.unwrap(slot, fd, false);
     } finally {
       host.close(fd);
     }

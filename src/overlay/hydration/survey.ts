@@ -42,6 +42,8 @@ export interface LackingFile {
 export interface SurveyResult {
   /** In the order in which they are wanted. */
   readonly files: readonly LackingFile[];
+  /** Paths of complete files that still have the form of partial ones. */
+  readonly wrapped: readonly string[];
   readonly bytesDone: number;
   readonly bytesTotal: number;
   readonly filesDone: number;
@@ -63,6 +65,7 @@ export class Survey {
   readonly #parts: SurveyParts;
   readonly #maps: BlockMaps;
   readonly #files: LackingFile[] = [];
+  readonly #wrapped: string[] = [];
   #bytesDone = 0;
   #bytesTotal = 0;
   #filesDone = 0;
@@ -82,6 +85,7 @@ export class Survey {
     this.#files.sort((one, other) => one.rank - other.rank || one.bytes - other.bytes);
     return {
       files: this.#files,
+      wrapped: this.#wrapped,
       bytesDone: this.#bytesDone,
       bytesTotal: this.#bytesTotal,
       filesDone: this.#filesDone,
@@ -179,6 +183,7 @@ export class Survey {
       }
       const missing = this.#maps.countMissing(slot, fd);
       if (missing.durable < 0) return missing.durable;
+      if (missing.durable === 0 && this.#wrapped.length < FILES_MAX) this.#wrapped.push(path);
       const size = stat.size - table.dataOffset(slot);
       const lacking = Math.min(size, missing.working * BLOCK_SIZE);
       this.#add(slot, path, size, size - lacking, missing.durable > 0);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Errno, OsError } from "#ffi/os_error.ts";
 import { FormatError } from "#src/errors.ts";
+import type { HydrationState } from "#src/overlay/hydration/hydration_state.ts";
 import { isHydrated } from "#src/overlay/hydration/hydrated_mark.ts";
 import {
   memoryDirectory,
@@ -13,6 +14,7 @@ import {
   MemoryTree,
 } from "#src/tree/memory_tree.ts";
 import { FileType } from "#src/tree/node.ts";
+import { MemoryDisk } from "#tests/support/memory_disk.ts";
 import { SmallDisk } from "#tests/support/small_disk.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import {
@@ -41,6 +43,11 @@ function pattern(size: number, seed: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: size }, (_, index) => (index * 31 + seed + (index >> 8)) & 0xff);
 }
 
+/** All is there; whether files have become plain depends on the disk. */
+function assertComplete({ phase }: HydrationState): void {
+  assert.ok(phase === "complete" || phase === "waiting", phase);
+}
+
 Deno.test("hydration beside changes, kills and remounts: a model finds no difference", () => {
   fc.assert(
     fc.property(
@@ -66,7 +73,7 @@ Deno.test("hydration beside changes, kills and remounts: a model finds no differ
         compare(harness, model);
         hydration.finish();
         hydration.end();
-        assert.equal(hydration.state.phase, "complete");
+        assertComplete(hydration.state);
         assert.equal(harness.statistics.handlesOpen, 0);
         assert.deepEqual([...Deno.readDirSync(`${diff.path}/tmp`)], []);
         compare(harness, model);
@@ -119,8 +126,8 @@ Deno.test("directories, links and devices come into the diff with all that is sa
   const before = paths.map(attributesOf);
   const { state } = hydrateAll(harness);
   assert.deepEqual(paths.map(attributesOf), before);
-  const { phase, filesDone, filesTotal, bytesDone, bytesTotal, filesLeftOut } = state.read();
-  assert.equal(phase, "complete");
+  const { filesDone, filesTotal, bytesDone, bytesTotal, filesLeftOut } = state.read();
+  assertComplete(state);
   assert.equal(filesLeftOut, 0);
   // One of them has two names.
   assert.equal(filesTotal, 5);
@@ -160,7 +167,7 @@ Deno.test("the WAL comes first, then open files, then small ones before large on
   harness.open("base/changed", 2, () => {
     harness.open("base/read", 0, (nodeId) => {
       const { state } = hydrateAll(harness);
-      assert.equal(state.phase, "complete");
+      assertComplete(state);
       assert.deepEqual(order, [
         "pg_wal/segment",
         "base/read",
@@ -196,7 +203,7 @@ Deno.test("holes of the source stay holes, in whole copies and in files changed 
       file.writeSync(new Uint8Array(3 * BLOCK).fill(9));
     }
     const { state } = hydrateAll(harness);
-    assert.equal(state.phase, "complete");
+    assertComplete(state);
     if (isChanged) content.fill(1, 0, BLOCK);
     assert.deepEqual(harness.read("file"), content);
     const { blocks } = Deno.statSync(`${diff.path}/data/file`);
@@ -262,7 +269,7 @@ Deno.test("a source that does not answer for a while is asked again", () => {
   hydration.end();
   assert.deepEqual(waits, [1000, 1000]);
   assert.equal(hydration.pauses.length, 2, "said once, and that it goes on");
-  assert.equal(hydration.state.phase, "complete");
+  assertComplete(hydration.state);
   harness.unmount();
 });
 
@@ -299,11 +306,111 @@ Deno.test("on a full disk it pauses, leaves programs a reserve, and goes on", {
   Deno.removeSync(ballast);
   hydration.finish();
   hydration.end();
-  assert.equal(hydration.state.phase, "complete");
+  assertComplete(hydration.state);
   assert.equal(hydration.pauses.at(-1), "resumed");
   const changed = pattern(MIB, 3);
   changed.fill(0, 0, BLOCK);
   assert.deepEqual(harness.read("changed"), changed);
   assert.deepEqual(harness.read("b"), pattern(5 * MIB, 2));
+  harness.unmount();
+});
+
+Deno.test(
+  "a file that was changed by blocks becomes plain when it is closed, and is passed through",
+  {
+    ignore: Deno.uid() !== 0,
+  },
+  async () => {
+    // In memory by a copy, on a disk of ext4 by cutting off the header.
+    await using memory = await MemoryDisk.create(16);
+    using disk = new TempDirectory("hydration");
+    for (const diff of [memory, disk]) {
+      const old = pattern(9 * BLOCK - 5, 1);
+      const attributes = { permissions: 0o640, mtime: { seconds: 9, nanoseconds: 8 } };
+      const twice = memoryFile(old, attributes);
+      const lower = new MemoryTree(memoryDirectory({
+        file: memoryFile(old, attributes),
+        twice,
+        other: twice,
+        left: memoryFile(old),
+      }));
+      let registered = 0;
+      const backing = { register: () => ++registered, unregister() {} };
+      const harness = new OverlayHarness(lower, diff.path, { backing });
+      const content = old.slice();
+      content.fill(7, BLOCK, 2 * BLOCK);
+      for (const name of ["file", "twice", "left"]) {
+        harness.write(name, BLOCK, new Uint8Array(BLOCK).fill(7));
+      }
+      const before = harness.stat("file");
+      const hydration = new Hydration(harness, () => Date.now() + 60_000);
+      harness.open("file", 2, (nodeId) => {
+        hydration.finish();
+        assert.equal(hydration.state.phase, "waiting");
+        for (let steps = 0; steps < 5; steps++) hydration.step();
+        assert.equal(hydration.state.phase, "waiting", "it is open");
+        assert.ok(isHydrated(diff.path, NONCE));
+        assert.deepEqual(harness.readNode(nodeId, 0, content.length), content);
+        harness.writeNode(nodeId, 3 * BLOCK, new Uint8Array(3).fill(9));
+        content.fill(9, 3 * BLOCK, 3 * BLOCK + 3);
+      });
+      const written = harness.stat("file");
+      for (let steps = 0; hydration.step() !== undefined; steps++) assert.ok(steps < 20);
+      hydration.end();
+      assert.equal(hydration.state.phase, "complete");
+      const after = harness.stat("file");
+      assert.deepEqual(
+        [after.ino, after.size, after.mode, after.mtimeSeconds, after.mtimeNanoseconds],
+        [before.ino, before.size, before.mode, written.mtimeSeconds, written.mtimeNanoseconds],
+      );
+      assert.deepEqual(new Uint8Array(Deno.readFileSync(`${diff.path}/data/file`)), content);
+      registered = 0;
+      harness.open("file", 2, (nodeId) => {
+        assert.equal(registered, 1, "the kernel has it");
+        assert.deepEqual(harness.readNode(nodeId, 0, content.length), content);
+        // Its end can be moved as that of any file.
+        harness.writeNode(nodeId, content.length, new Uint8Array(5).fill(1));
+      });
+      harness.fsync("file");
+      harness.truncate("file", 3);
+      assert.deepEqual(harness.read("twice"), harness.read("other"));
+      harness.remount(false);
+      assert.deepEqual(harness.read("file"), content.subarray(0, 3));
+      assert.deepEqual(
+        harness.read("other").subarray(BLOCK, 2 * BLOCK),
+        content.subarray(BLOCK, 2 * BLOCK),
+      );
+      assert.deepEqual([...Deno.readDirSync(`${diff.path}/tmp`)], []);
+      harness.unmount();
+    }
+  },
+);
+
+Deno.test("a file that is changed or removed while a plain copy of it is made stays what it is", {
+  ignore: Deno.uid() !== 0,
+}, async () => {
+  await using diff = await MemoryDisk.create(16);
+  const old = pattern(9 * BLOCK, 1);
+  const lower = new MemoryTree(memoryDirectory({ file: memoryFile(old), gone: memoryFile(old) }));
+  const harness = new OverlayHarness(lower, diff.path);
+  for (const name of ["file", "gone"]) harness.write(name, 0, new Uint8Array(9).fill(7));
+  let asked = 0;
+  // The clock is asked once for each file, before it is copied.
+  const hydration = new Hydration(harness, () => {
+    asked += 1;
+    if (asked === 1) harness.write("file", 5, new Uint8Array(9).fill(8));
+    if (asked === 2) harness.unlink("gone");
+    return Date.now() + 60_000;
+  });
+  hydration.finish();
+  hydration.step();
+  hydration.step();
+  assert.equal(asked, 2);
+  const content = old.slice();
+  content.fill(7, 0, 5);
+  content.fill(8, 5, 14);
+  assert.deepEqual(harness.read("file"), content);
+  assert.ok(!harness.exists("gone"));
+  hydration.end();
   harness.unmount();
 });

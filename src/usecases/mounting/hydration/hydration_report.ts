@@ -26,6 +26,8 @@ export interface HydrationReport {
   readonly time_left_s: number | null;
 }
 
+const HAVE_REASON: ReadonlySet<HydrationPhase> = new Set(["paused", "incomplete", "failed"]);
+
 /** What there is to say. @param reason what was said last of why it does not go on */
 export function hydrationReport(
   progress: HydrationProgress,
@@ -35,7 +37,7 @@ export function hydrationReport(
   const isRunning = phase === "running" && bytesTotal > 0;
   return {
     state: phase,
-    reason: phase === "off" || phase === "running" || phase === "complete" ? null : reason ?? null,
+    reason: HAVE_REASON.has(phase) ? reason ?? null : null,
     rate_limit: progress.rateLimit ?? null,
     rate,
     bytes_done: bytesDone,

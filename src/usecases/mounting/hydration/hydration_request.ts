@@ -34,7 +34,7 @@ export async function requestHydration(
 }
 
 /**
- * Waits until everything is in the diff directory.
+ * Waits until everything is in the diff directory; files that are open may not be plain yet.
  *
  * @param onProgress is told how far it is, now and then
  * @throws {StateError} `partial` when files cannot be read in the source; `stopped` when it was
@@ -47,7 +47,7 @@ export async function waitForHydration(
 ): Promise<HydrationReport> {
   for (;;) {
     const report = await requestHydration(mountPath);
-    if (report.state === "complete") return report;
+    if (report.state === "complete" || report.state === "waiting") return report;
     if (report.state !== "running" && report.state !== "paused") throw notComing(mountPath, report);
     onProgress(report);
     await pause(POLL_MS);

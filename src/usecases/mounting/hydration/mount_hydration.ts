@@ -64,7 +64,7 @@ export class MountHydration {
     }
     const { rateLimit } = order;
     this.#wanted = { rateLimit };
-    if (this.#isOver || this.#state.phase === "complete") return;
+    if (this.#isOver) return;
     if (this.#description.overlay!.volatileDirectories.length > 0) {
       this.#reason = "What is written to pg_wal is kept only while it is mounted";
       return this.#state.enter("failed");
