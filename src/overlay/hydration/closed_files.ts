@@ -48,8 +48,8 @@ export class ClosedFiles {
   }
 
   /**
-   * Makes a partial file plain that is open nowhere. The caller has a lookup of the node. Takes both
-   * locks.
+   * Makes a partial file plain that is open nowhere. The caller has a lookup of the node. Takes the
+   * lock of names and the node's.
    *
    * @param fd the file, open for writing
    * @param mayCopy also where that takes a copy, and its space

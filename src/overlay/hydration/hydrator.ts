@@ -64,6 +64,8 @@ export interface HydrationListener {
   paused?(error: Failure): void;
   /** It goes on. */
   resumed?(): void;
+  /** The diff has everything. Files that are open may still become plain. */
+  hydrated?(): void;
 }
 
 /** Hydrates for one thread. */
@@ -155,6 +157,7 @@ export class Hydrator {
       if (this.#moves() !== movesBefore) continue;
       host.unwrap(host.syncfs(this.#context.dataFd), "sync", this.#parts.diffPath);
       noteHydrated(this.#parts.diffPath, this.#parts.nonce);
+      this.#listener.hydrated?.();
       return survey;
     }
   }

@@ -24,8 +24,8 @@ export class OwnFiles {
   }
 
   /**
-   * Opens a file of the diff for reading and writing, and leaves no trace of that. Takes the
-   * namespace lock.
+   * Opens a file of the diff for reading, and writing where that is allowed, and leaves no trace of
+   * that. Takes the namespace lock.
    *
    * @returns a descriptor that the caller closes, or a negative errno: ENOENT when its last name is
    *   gone
@@ -36,7 +36,10 @@ export class OwnFiles {
     try {
       if (table.has(slot, Flag.DELETED)) return -Errno.ENOENT;
       const place = this.#nodes.hostPlace(table.parent(slot), table.name(slot));
-      return openQuietlyAt(place.fd, place.name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
+      const fd = openQuietlyAt(place.fd, place.name, OpenFlag.RDWR | OpenFlag.NOFOLLOW);
+      if (fd !== -Errno.EACCES) return fd;
+      // Its owner may not write it; to look at it is enough where it is complete.
+      return openQuietlyAt(place.fd, place.name, OpenFlag.RDONLY | OpenFlag.NOFOLLOW);
     } finally {
       table.unlockNamespace();
     }

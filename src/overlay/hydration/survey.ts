@@ -11,7 +11,7 @@
 import { EntryType } from "#src/bytes/file_type.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { Failure, OsError } from "#src/errors.ts";
-import { EntrySlot, OpenSlot, ROOT_NODE_ID } from "#src/tree/file_system.ts";
+import { type AttributesSlot, EntrySlot, OpenSlot, ROOT_NODE_ID } from "#src/tree/file_system.ts";
 import { BlockMaps } from "../block_map.ts";
 import type { OverlayContext } from "../context.ts";
 import type { CopyUp } from "../copy_up.ts";
@@ -113,7 +113,9 @@ export class Survey {
       const slot = this.#parts.context.table.slotOf(entry.nodeId);
       const type = this.#parts.context.table.type(slot);
       if (type === EntryType.DIRECTORY) yield* this.#walk(entry.nodeId, path);
-      else if (type === EntryType.FILE) this.#attempt(path, () => this.#note(slot, path));
+      else if (type === EntryType.FILE) {
+        this.#attempt(path, () => this.#note(slot, path, entry.attributes));
+      }
     } finally {
       overlay.forget(entry.nodeId, 1);
     }
@@ -160,8 +162,8 @@ export class Survey {
     }
   }
 
-  #note(slot: number, path: string): number {
-    const { context: { table, lower }, files } = this.#parts;
+  #note(slot: number, path: string, attributes: AttributesSlot): number {
+    const { context: { table, lower } } = this.#parts;
     const flags = table.flags(slot);
     if ((flags & (Flag.LIVE | Flag.VOLATILE | Flag.DELETED)) !== 0) return 0;
     if ((flags & Flag.UPPER) === 0) {
@@ -171,22 +173,29 @@ export class Survey {
       this.#add(slot, path, Math.min(size, dataBytes), 0, true);
       return 0;
     }
-    const stat = new host.HostStat();
+    if ((flags & Flag.PARTIAL) === 0) {
+      const bytes = Math.min(attributes.size, attributes.blocks * 512);
+      this.#add(slot, path, bytes, bytes, (flags & Flag.COPY_UNSYNCED) !== 0);
+      return 0;
+    }
+    return this.#notePartial(slot, path);
+  }
+
+  #notePartial(slot: number, path: string): number {
+    const { context: { table }, files } = this.#parts;
     const fd = files.open(slot);
-    if (fd < 0) return fd === -host.Errno.ENOENT ? 0 : fd;
+    if (fd < 0) return fd;
+    const stat = new host.HostStat();
     try {
       const result = host.statFd(fd, stat);
       if (result < 0) return result;
-      if ((flags & Flag.PARTIAL) === 0) {
-        this.#add(slot, path, stat.size, stat.size, (flags & Flag.COPY_UNSYNCED) !== 0);
-        return 0;
-      }
       const missing = this.#maps.countMissing(slot, fd);
       if (missing.durable < 0) return missing.durable;
       if (missing.durable === 0 && this.#wrapped.length < FILES_MAX) this.#wrapped.push(path);
       const size = stat.size - table.dataOffset(slot);
       const lacking = Math.min(size, missing.working * BLOCK_SIZE);
-      this.#add(slot, path, size, size - lacking, missing.durable > 0);
+      const bytes = Math.min(size, stat.blocks * 512 + lacking);
+      this.#add(slot, path, bytes, bytes - lacking, missing.durable > 0);
       return 0;
     } finally {
       host.close(fd);

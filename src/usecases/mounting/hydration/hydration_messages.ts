@@ -27,5 +27,7 @@ export type FromHydrationThread =
   | { readonly type: "left-out"; readonly path: string; readonly message: string }
   | { readonly type: "paused"; readonly message: string }
   | { readonly type: "resumed" }
+  /** The diff has everything. */
+  | { readonly type: "hydrated" }
   /** Last: nothing of the mount is used any more. */
   | { readonly type: "ended"; readonly failure: string | undefined };

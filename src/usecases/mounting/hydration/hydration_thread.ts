@@ -33,6 +33,7 @@ export function runHydrationThread(
         leftOut: (path, { message }) => send({ type: "left-out", path, message }),
         paused: ({ message }) => send({ type: "paused", message }),
         resumed: () => send({ type: "resumed" }),
+        hydrated: () => send({ type: "hydrated" }),
       });
     } finally {
       lower.close();

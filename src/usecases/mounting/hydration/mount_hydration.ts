@@ -145,6 +145,8 @@ export class MountHydration {
       case "resumed":
         this.#reason = undefined;
         return log.info("hydration goes on");
+      case "hydrated":
+        return log.info("hydration complete: the diff has everything", this.#sizes());
     }
   }
 
@@ -164,12 +166,16 @@ export class MountHydration {
       this.#reason = failure;
       return log.error("hydration failed", { cause: failure });
     }
-    const { phase, filesTotal, bytesTotal, filesLeftOut } = this.#state.read();
-    const sizes = { files: filesTotal, bytes: formatHumanBytes(bytesTotal) };
-    if (phase === "complete") log.info("hydration complete: the diff has everything", sizes);
+    const { phase, filesLeftOut } = this.#state.read();
+    if (phase === "complete") log.info("hydration ended: no file is to become plain any more");
     else if (phase === "incomplete") {
-      log.error("hydration ended, files are missing", { ...sizes, missing: filesLeftOut });
-    } else log.info("hydration stopped");
+      log.error("hydration ended, files are missing", { ...this.#sizes(), missing: filesLeftOut });
+    } else if (phase === "off") log.info("hydration stopped");
+  }
+
+  #sizes(): { files: number; bytes: string } {
+    const { filesTotal, bytesTotal } = this.#state.read();
+    return { files: filesTotal, bytes: formatHumanBytes(bytesTotal) };
   }
 }
 
