@@ -24,7 +24,7 @@ import type { OwnFiles } from "./own_files.ts";
 /** Most files that are listed at a time: what does not fit is found by the next walk. */
 const FILES_MAX = 1 << 16;
 
-/** Entries after which whoever walks may be interrupted. */
+/** Entries of a directory after which whoever walks may be interrupted. */
 const STRIDE = 64;
 
 /** What is wanted sooner comes first. */
@@ -94,7 +94,9 @@ export class Survey {
   }
 
   *#walk(nodeId: number, path: string): Generator<void> {
-    for (const name of this.#list(nodeId, path)) yield* this.#visit(nodeId, path, name);
+    const names = this.#list(nodeId, path);
+    yield;
+    for (const name of names) yield* this.#visit(nodeId, path, name);
   }
 
   *#visit(parentId: number, parentPath: string, name: string): Generator<void> {
