@@ -5,8 +5,10 @@
  */
 
 import type { FileSystemAccessor } from "#src/backup/client/file_system_accessor.ts";
+import type { ClientEntry } from "#src/backup/client/provider.ts";
+import { FieldWriter } from "#src/bytes/fields.ts";
 import type { DataPacker } from "./data_packing.ts";
-import { encodeEntry, encodePage } from "#src/backup/client/entry_record.ts";
+import { encodePage, writeRecord } from "#src/backup/client/entry_record.ts";
 import { frameCost, FrameKind } from "./format/frame.ts";
 import { type AgentRequest, encodeHole } from "./format/request.ts";
 
@@ -14,6 +16,7 @@ import { type AgentRequest, encodeHole } from "./format/request.ts";
 export interface AnswerFrame {
   readonly type: number;
   readonly flags?: number;
+  /** As long as nothing else is asked for. */
   readonly payload?: Uint8Array<ArrayBuffer>;
   /** Of the credit that was given; none where it is left out. */
   readonly cost?: number;
@@ -24,6 +27,9 @@ export type FileAnswer = Generator<AnswerFrame, void>;
 
 /** Requests about files. */
 export type FileRequest = Exclude<AgentRequest, { kind: "run" }>;
+
+/** The payload at hand. */
+const fields = new FieldWriter();
 
 const END: AnswerFrame = { type: FrameKind.END };
 
@@ -48,13 +54,19 @@ export function answerTo(
 }
 
 function* answerStat(path: string, files: FileSystemAccessor): FileAnswer {
-  yield { type: FrameKind.ENTRY, payload: encodeEntry(files.stat(path)) };
+  yield entryFrame(files.stat(path));
   yield END;
+}
+
+function entryFrame(entry: ClientEntry): AnswerFrame {
+  fields.truncate(0);
+  writeRecord(fields, entry);
+  return { type: FrameKind.ENTRY, payload: fields.bytes };
 }
 
 function* answerList(path: string, files: FileSystemAccessor): FileAnswer {
   for (const page of files.readDirectory(path)) {
-    for (const payload of encodePage(page)) {
+    for (const payload of encodePage(page, fields)) {
       yield { type: FrameKind.PAGE, payload, cost: frameCost(payload.length) };
     }
   }
@@ -69,7 +81,7 @@ function* answerRead(
   const { entry, content } = files.readFile(request.path, request);
   const pieces = content[Symbol.iterator]();
   try {
-    if (entry !== undefined) yield { type: FrameKind.ENTRY, payload: encodeEntry(entry) };
+    if (entry !== undefined) yield entryFrame(entry);
     for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
       const piece = next.value;
       if ("holeBytes" in piece) {

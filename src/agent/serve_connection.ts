@@ -14,7 +14,8 @@ import type { Connection } from "#src/net/connection.ts";
 import { within } from "#src/net/deadline.ts";
 import { type AnswerFrame, answerTo, type FileAnswer } from "./answers.ts";
 import { DataPacker } from "./data_packing.ts";
-import { encodeFrame, type Frame, FrameKind, FrameSplitter } from "./format/frame.ts";
+import { FrameBatch } from "./frame_batch.ts";
+import { type Frame, FrameKind, FrameSplitter } from "./format/frame.ts";
 import {
   type AgentHello,
   commonVersion,
@@ -60,8 +61,10 @@ export const OUTPUT_SIZE_MAX = 64 << 10;
 const REQUESTS_MAX = 1024;
 /** Of what is asked; nothing longer is taken. */
 const REQUEST_SIZE_MAX = 2 * COMMAND_SIZE_MAX;
-/** Handed to the connection at a time. */
-const BATCH_SIZE = 1 << 20;
+/** Handed to the connection at a time, with the frame that makes it so. */
+const BATCH_SIZE = 512 << 10;
+/** For that frame; there are few larger ones. */
+const BATCH_ROOM = 512 << 10;
 const HELLO_TIMEOUT_MS = 10_000;
 /** So often something is said, so that whoever waits knows that there is life. */
 const ALIVE_MS = 10_000;
@@ -92,6 +95,13 @@ interface Job {
   credit: number;
 }
 
+/** A frame that is no part of an answer. */
+interface UrgentFrame {
+  readonly type: number;
+  readonly requestId: number;
+  readonly payload: Uint8Array<ArrayBuffer> | undefined;
+}
+
 class Service {
   readonly #connection: Connection;
   readonly #options: ServeFilesOptions;
@@ -99,7 +109,8 @@ class Service {
   readonly #metadataJobs = new Map<number, Job>();
   readonly #contentJobs = new Map<number, Job>();
   /** What goes before all answers. */
-  #urgent: Uint8Array<ArrayBuffer>[] = [];
+  #urgent: UrgentFrame[] = [];
+  readonly #batch = new FrameBatch(BATCH_SIZE + BATCH_ROOM);
   #packer: DataPacker | undefined;
   #command: { readonly requestId: number; readonly abort: AbortController } | undefined;
   #isWriting = false;
@@ -235,18 +246,21 @@ class Service {
 
   /** Sends a frame before all answers. */
   #say(type: number, requestId: number, payload?: Uint8Array<ArrayBuffer>): void {
-    this.#urgent.push(...encodeFrame(type, requestId, payload));
+    this.#urgent.push({ type, requestId, payload });
     this.#wake?.();
   }
 
   async #send(): Promise<void> {
     while (!this.#hasPeerEnded) {
-      const parts = this.#urgent;
-      this.#urgent = [];
-      this.#gather(parts);
-      if (parts.length > 0) {
+      const batch = this.#batch;
+      batch.clear();
+      for (const frame of this.#urgent.splice(0)) {
+        batch.add(frame.type, frame.requestId, frame.payload);
+      }
+      this.#gather(batch);
+      if (batch.size > 0) {
         this.#isWriting = true;
-        await this.#connection.write(parts);
+        await this.#connection.write([batch.bytes]);
         this.#isWriting = false;
       } else {
         await new Promise<void>((resolve) => this.#wake = resolve);
@@ -256,16 +270,14 @@ class Service {
   }
 
   /** Appends frames of the answers that may go on. */
-  #gather(parts: Uint8Array<ArrayBuffer>[]): void {
-    let size = 0;
+  #gather(batch: FrameBatch): void {
     for (const jobs of [this.#metadataJobs, this.#contentJobs]) {
       for (const [requestId, job] of jobs) {
         while (job.credit > 0) {
-          if (size >= BATCH_SIZE) return;
+          if (batch.size >= BATCH_SIZE) return;
           const frame = nextFrame(job.answer);
           job.credit -= frame.cost ?? 0;
-          size += frame.payload?.length ?? 0;
-          parts.push(...encodeFrame(frame.type, requestId, frame.payload, frame.flags));
+          batch.add(frame.type, requestId, frame.payload, frame.flags);
           if (frame.type !== FrameKind.END && frame.type !== FrameKind.ERROR) continue;
           jobs.delete(requestId);
           break;

@@ -22,6 +22,7 @@ import {
   encodeHole,
   encodeRequest,
 } from "#src/agent/format/request.ts";
+import { FieldWriter } from "#src/bytes/fields.ts";
 import type { ClientEntry, ClientPage } from "#src/backup/client/provider.ts";
 import { NO_ACL } from "#src/bytes/acl.ts";
 import { Failure } from "#src/errors.ts";
@@ -98,7 +99,8 @@ function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 /** The bytes of a page in the frames it takes, and back. */
 function throughFrames(page: ClientPage): ClientPage[] {
-  return [...encodePage(page)].map(decodePage);
+  return encodePage(page, new FieldWriter()).map((payload) => decodePage(payload.slice()))
+    .toArray();
 }
 
 Deno.test("Entries and parts of directories come out as they went in, with all they can have", () => {
@@ -201,7 +203,11 @@ Deno.test("Damaged and made-up bytes are refused with a typed error, by seed", (
   ];
   const good = [
     encodeEntry(FULL),
-    ...encodePage({ entries: [PLAIN, FULL], failures: [{ name: "x", errno: 5 }] }),
+    ...encodePage(
+      { entries: [PLAIN, FULL], failures: [{ name: "x", errno: 5 }] },
+      new FieldWriter(),
+    )
+      .map((payload) => payload.slice()),
     encodeHello({ program: "x", versions: { min: 1, max: 1 }, features: [] }),
     ...REQUESTS.map((request) => encodeRequest(request)[1]),
   ];

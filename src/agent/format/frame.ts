@@ -89,16 +89,27 @@ export function encodeFrame(
   flags = 0,
 ): Uint8Array<ArrayBuffer>[] {
   const head = new Uint8Array(FRAME_PREFIX_SIZE);
-  const view = new DataView(head.buffer);
-  view.setUint32(0, payload.length, true);
-  view.setUint32(4, requestId, true);
-  head[8] = type;
-  head[9] = flags;
+  writePrefix(head, 0, { type, requestId, flags, size: payload.length });
   return payload.length === 0 ? [head] : [head, payload];
 }
 
 /** What the prefix of a frame says. */
-type FrameHead = Omit<Frame, "payload" | "isRest"> & { readonly size: number };
+export interface FrameHead extends Omit<Frame, "payload" | "isRest"> {
+  /** Length of the payload. */
+  readonly size: number;
+}
+
+/** Writes the prefix of a frame. */
+export function writePrefix(target: Uint8Array, offset: number, head: FrameHead): void {
+  writeU32(target, offset, head.size);
+  writeU32(target, offset + 4, head.requestId);
+  target[offset + 8] = head.type;
+  target[offset + 9] = head.flags;
+}
+
+function writeU32(target: Uint8Array, offset: number, value: number): void {
+  for (let index = 0; index < 4; index++) target[offset + index] = value >>> 8 * index;
+}
 
 /** Makes frames of bytes that come in any parts. */
 export class FrameSplitter {

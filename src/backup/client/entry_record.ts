@@ -55,8 +55,6 @@ export const ENTRY_SIZE_MAX = 1 << 20;
 /** A part of a directory ends when it has as many bytes, with the entry that makes it so. */
 const PAGE_SIZE = 256 << 10;
 
-const SIZE_AT_FIRST = 16 << 10;
-
 const NO_BYTES = new Uint8Array();
 const NO_PROBLEMS: readonly never[] = [];
 const NO_XATTRS: readonly never[] = [];
@@ -76,10 +74,17 @@ export function decodeEntry(payload: Uint8Array<ArrayBuffer>): ClientEntry {
   return entry;
 }
 
-/** The payloads of a part of a directory: several where one would be too large. */
-export function* encodePage(page: ClientPage): Generator<Uint8Array<ArrayBuffer>> {
+/**
+ * The payloads of a part of a directory: several where one would be too large.
+ *
+ * @param fields holds each of them until the next one; may be used for others in between
+ */
+export function* encodePage(
+  page: ClientPage,
+  fields: FieldWriter,
+): Generator<Uint8Array<ArrayBuffer>> {
   const { self, entries, failures } = page;
-  let fields = new FieldWriter(SIZE_AT_FIRST);
+  fields.truncate(0);
   let count = 0;
   if (self !== undefined) {
     fields.u8(Item.SELF);
@@ -89,7 +94,7 @@ export function* encodePage(page: ClientPage): Generator<Uint8Array<ArrayBuffer>
   for (const entry of entries) {
     if (fields.size >= PAGE_SIZE || count === PAGE_ENTRIES_MAX) {
       yield fields.bytes;
-      fields = new FieldWriter(SIZE_AT_FIRST);
+      fields.truncate(0);
       count = 0;
     }
     fields.u8(Item.ENTRY);
@@ -97,11 +102,14 @@ export function* encodePage(page: ClientPage): Generator<Uint8Array<ArrayBuffer>
     count++;
   }
   if (fields.size > 0) yield fields.bytes;
-  if (failures.length > 0) yield encodeFailures(failures);
+  if (failures.length > 0) yield encodeFailures(failures, fields);
 }
 
-function encodeFailures(failures: readonly ClientFailure[]): Uint8Array<ArrayBuffer> {
-  const fields = new FieldWriter(SIZE_AT_FIRST);
+function encodeFailures(
+  failures: readonly ClientFailure[],
+  fields: FieldWriter,
+): Uint8Array<ArrayBuffer> {
+  fields.truncate(0);
   for (const { name, errno } of failures) {
     fields.u8(Item.FAILURE);
     fields.name(name);

@@ -51,6 +51,8 @@ export class HostAccessor implements FileSystemAccessor {
   readonly #host: HostSource;
   readonly #source: BuildSource;
   readonly #stat = new HostStat();
+  /** Bytes of the piece at hand. */
+  #piece: Uint8Array<ArrayBuffer> | undefined;
   /** Of the entry at hand. */
   #problems: AttributeProblem[] = [];
 
@@ -118,7 +120,8 @@ export class HostAccessor implements FileSystemAccessor {
     if (typeof file === "number") throw new OsError(-file, "open", path);
     try {
       const entry = this.#entryOf(name, file.metadata(this.#stat, path));
-      return { entry, content: contentOf(file, path, range, entry) };
+      const piece = this.#piece ??= new Uint8Array(PIECE_SIZE);
+      return { entry, content: contentOf(file, path, range, entry, piece) };
     } catch (error) {
       file.close();
       throw error;
@@ -201,12 +204,13 @@ function splitPath(path: string): [parent: string, name: string] {
   return [path.slice(0, end) || "/", path.slice(end + 1)];
 }
 
-/** Reads a file and closes it. */
+/** Reads a file and closes it. @param buffer holds each piece until the next one */
 function* contentOf(
   file: SourceFile,
   path: string,
   { offsetBytes, lengthBytes }: ContentRange,
   { sizeBytes, blocks }: ClientEntry,
+  buffer: Uint8Array<ArrayBuffer>,
 ): Generator<ContentPiece> {
   try {
     const end = lengthBytes === "all" ? Infinity : offsetBytes + lengthBytes;
@@ -223,11 +227,10 @@ function* contentOf(
         continue;
       }
       const size = Math.min(PIECE_SIZE, end - position, Math.max(sizeBytes - position, 1) + 1);
-      const piece = new Uint8Array(size);
-      const count = file.read(piece, position);
+      const count = file.read(buffer.subarray(0, size), position);
       if (count < 0) throw new OsError(-count, "read", path);
       if (count === 0) return;
-      yield piece.subarray(0, count);
+      yield buffer.subarray(0, count);
       position += count;
     }
   } finally {

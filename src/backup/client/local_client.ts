@@ -11,6 +11,7 @@ import type {
   ClientFile,
   ClientPage,
   ClientProvider,
+  ContentPiece,
   ContentRange,
 } from "./provider.ts";
 
@@ -40,7 +41,7 @@ export class LocalClient implements ClientProvider {
   /** See {@link ClientProvider.readFile}. */
   async readFile(path: string, range: ContentRange): Promise<ClientFile> {
     const { entry, content } = await Promise.try(() => this.#accessor.readFile(path, range));
-    return { entry, content: asynchronous(content) };
+    return { entry, content: copied(content), givesAway: true };
   }
 
   /** See {@link ClientProvider.close}. */
@@ -49,6 +50,7 @@ export class LocalClient implements ClientProvider {
   }
 }
 
-async function* asynchronous<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
-  yield* items;
+/** Pieces whose bytes stay as they are. */
+async function* copied(content: Iterable<ContentPiece>): AsyncGenerator<ContentPiece> {
+  for (const piece of content) yield piece instanceof Uint8Array ? piece.slice() : piece;
 }
