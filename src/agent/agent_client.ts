@@ -76,6 +76,8 @@ export class AgentClient implements ClientProvider {
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   readonly #slots: Slots;
+  /** Those that are listened to. */
+  readonly #signals = new WeakSet<AbortSignal>();
   #unpacker: DataUnpacker | undefined;
   #outgoing: Uint8Array<ArrayBuffer>[] = [];
   #isWriting = false;
@@ -207,11 +209,11 @@ export class AgentClient implements ClientProvider {
   /** See {@link ClientProvider.close}. */
   async close(): Promise<void> {
     const connection = this.#connection;
-    connection.end();
     const timer = setTimeout(() => connection.destroy(), CLOSE_TIMEOUT_MS);
-    await connection.closed;
+    // The other end need not be waited for: nothing is wanted of it any more.
+    await (connection.end() ?? connection.closed);
     clearTimeout(timer);
-    this.#break(new ProtocolError(`The connection to ${connection.peer} is closed`));
+    this.#fail(new ProtocolError(`The connection to ${connection.peer} is closed`));
   }
 
   #content(answer: AnswerStream): AsyncIterator<ContentPiece> {
@@ -261,9 +263,24 @@ export class AgentClient implements ClientProvider {
       give: (credit) => this.#post(FrameKind.CREDIT, requestId, encodeU32(credit)),
       cancel: () => this.#post(FrameKind.CANCEL, requestId),
     });
-    this.#pending.set(requestId, { answer, what, unlisten: listen(signal, answer, what) });
+    this.#listen(signal);
+    this.#pending.set(requestId, { answer, what, signal });
     this.#watch();
     return answer;
+  }
+
+  /** Ends answers by their caller's signal: mostly one for thousands of them. */
+  #listen(signal: AbortSignal | undefined): void {
+    if (signal === undefined || this.#signals.has(signal)) return;
+    this.#signals.add(signal);
+    const abort = () => {
+      for (const { answer, what, signal: own } of this.#pending.values()) {
+        if (own !== signal) continue;
+        answer.cancel();
+        answer.fail(interrupted(what));
+      }
+    };
+    signal.addEventListener("abort", abort, { once: true });
   }
 
   /** What was asked together with the greeting, once. */
@@ -325,13 +342,12 @@ export class AgentClient implements ClientProvider {
     }
     const pending = this.#pending.get(requestId);
     if (pending === undefined) throw unexpectedFrame(frame);
-    const { answer, what, unlisten } = pending;
+    const { answer, what } = pending;
     if (type === FrameKind.END) answer.end();
     else if (type === FrameKind.ERROR) answer.fail(this.#failureOf(payload, what));
     else answer.take(frame);
     if (type === FrameKind.EXIT) answer.end();
     if (type !== FrameKind.END && type !== FrameKind.ERROR && type !== FrameKind.EXIT) return;
-    unlisten();
     this.#pending.delete(requestId);
     this.#slots.give();
   }
@@ -363,16 +379,17 @@ export class AgentClient implements ClientProvider {
 
   /** Nothing more can be asked: all that is under way fails. */
   #break(failure: unknown): void {
+    this.#fail(failure);
+    this.#connection.destroy();
+  }
+
+  #fail(failure: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     clearTimeout(this.#silenceTimer);
-    for (const { answer, unlisten } of this.#pending.values()) {
-      unlisten();
-      answer.fail(failure);
-    }
+    for (const { answer } of this.#pending.values()) answer.fail(failure);
     this.#pending.clear();
     this.#slots.giveAll();
-    this.#connection.destroy();
   }
 }
 
@@ -381,8 +398,8 @@ interface Pending {
   readonly answer: AnswerStream;
   /** Path or command. */
   readonly what: string;
-  /** Stops listening to the caller's signal. */
-  readonly unlisten: () => void;
+  /** The caller's. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** As many requests as may be under way; whoever asks first is first. */
@@ -413,17 +430,6 @@ class Slots {
 
 function listRequest(path: string): AgentRequest {
   return { kind: "list", path, credit: CREDIT_AT_FIRST };
-}
-
-/** Ends an answer by the caller's signal. @returns stops listening to it */
-function listen(signal: AbortSignal | undefined, answer: AnswerStream, what: string): () => void {
-  if (signal === undefined) return () => {};
-  const abort = () => {
-    answer.cancel();
-    answer.fail(interrupted(what));
-  };
-  signal.addEventListener("abort", abort);
-  return () => signal.removeEventListener("abort", abort);
 }
 
 /** The payload of an answer's next frame, which must be of that type. */

@@ -38,8 +38,12 @@ export interface Connection {
    * @throws {ProtocolError} when the connection broke or was closed here
    */
   write(parts: readonly Uint8Array<ArrayBuffer>[]): Promise<void>;
-  /** Ends this direction when all is sent, and the connection when the peer ends, too. */
-  end(): void;
+  /**
+   * Ends this direction when all is sent, and the connection when the peer ends, too.
+   *
+   * @returns settled when the system has all, by those who know that
+   */
+  end(): void | Promise<void>;
   /** Ends everything at once. Pending calls throw. May be called twice. */
   destroy(): void;
   /** Resolves when the connection is gone, whatever ended it; never rejects. */

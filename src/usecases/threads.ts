@@ -5,6 +5,7 @@
  * @module
  */
 
+import { makeFirstKey } from "#src/net/tls/first_key.ts";
 import { NETWORK_ROLE, networkThreadFrom } from "#src/threads/network_thread.ts";
 import { threadName, threadsFrom } from "#src/threads/thread.ts";
 
@@ -46,14 +47,6 @@ export function startNetworkThread(): void {
   const name = threadName(NETWORK_ROLE, networkThreadCount++);
   networkThreads.push(networkThreadFrom(workerUrl())(name));
   makeFirstKey();
-}
-
-/**
- * The first secret key of a process takes the runtime 20 ms of a processor, whoever makes it:
- * better in a thread of the runtime's, now, than within the first connection.
- */
-function makeFirstKey(): void {
-  void crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
 
 /** A thread that {@link startNetworkThread} has started. @throws {Error} when there is none left */

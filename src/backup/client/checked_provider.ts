@@ -9,7 +9,7 @@ import { encodeFileName } from "#src/bytes/file_name.ts";
 import { ERRNO_MAX, Failure, LimitError, OsError, ProtocolError, StateError } from "#src/errors.ts";
 import { CONTENT_SIZE_PLAUSIBLE_MAX, TARGET_SIZE_MAX } from "#src/pxar/format/limits.ts";
 import { isStoredXattr, type Metadata, NANOSECONDS_MAX } from "#src/tree/metadata.ts";
-import type { Acl } from "#src/bytes/acl.ts";
+import { type Acl, NO_ACL } from "#src/bytes/acl.ts";
 import { ENTRY_SIZE_MAX } from "./entry_record.ts";
 import {
   type ClientCapabilities,
@@ -98,21 +98,20 @@ export class CheckedProvider {
   }
 
   /** See {@link ClientProvider.readDirectory}. */
-  async *readDirectory(path: string): AsyncGenerator<ClientPage> {
+  readDirectory(path: string): AsyncGenerator<ClientPage> {
     let count = 0;
     let emptyCount = 0;
-    for await (const page of this.#items(this.#provider.readDirectory(path, this.#abort.signal))) {
-      const pageCount = sensible(() => checkPage(page));
+    const pages = this.#provider.readDirectory(path, this.#abort.signal);
+    return this.#items(pages, (page) => {
+      const pageCount = checkPage(page);
       if (pageCount === 0 && ++emptyCount > EMPTY_COUNT_MAX) throw lie("lists nothing for ever");
       count += pageCount;
-      if (count > this.#entriesMax) {
-        throw new LimitError(
-          `Exceeded allowed number of file entries (> ${this.#entriesMax}) in "${path}"`,
-          { hint: "Allow more", option: "entriesMax" },
-        );
-      }
-      yield page;
-    }
+      if (count <= this.#entriesMax) return true;
+      throw new LimitError(
+        `Exceeded allowed number of file entries (> ${this.#entriesMax}) in "${path}"`,
+        { hint: "Allow more", option: "entriesMax" },
+      );
+    });
   }
 
   /** See {@link ClientProvider.readFile}; reads to the end. */
@@ -137,17 +136,24 @@ export class CheckedProvider {
     await Promise.try(() => this.#provider.close()).catch(() => {});
   }
 
-  async *#pieces(content: AsyncIterable<ContentPiece>): AsyncGenerator<ContentPiece> {
+  #pieces(content: AsyncIterable<ContentPiece>): AsyncGenerator<ContentPiece> {
     let emptyCount = 0;
-    for await (const piece of this.#items(content)) {
-      const size = sensible(() => checkPiece(piece));
-      if (size > 0) yield piece;
-      else if (++emptyCount > EMPTY_COUNT_MAX) throw lie("sends nothing for ever");
-    }
+    return this.#items(content, (piece) => {
+      if (checkPiece(piece) > 0) return true;
+      if (++emptyCount > EMPTY_COUNT_MAX) throw lie("sends nothing for ever");
+      return false;
+    });
   }
 
-  /** The items one by one; the client's iteration is ended with this one. */
-  async *#items<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item> {
+  /**
+   * The items one by one; the client's iteration is ended with this one.
+   *
+   * @param isWanted checks an item
+   */
+  async *#items<Item>(
+    items: AsyncIterable<Item>,
+    isWanted: (item: Item) => boolean,
+  ): AsyncGenerator<Item> {
     const iterator = sensible(() => items[Symbol.asyncIterator]());
     let isOver = false;
     try {
@@ -157,7 +163,7 @@ export class CheckedProvider {
           isOver = true;
           return;
         }
-        yield value;
+        if (sensible(() => isWanted(value))) yield value;
       }
     } catch (error) {
       isOver = true;
@@ -331,7 +337,9 @@ function checkMetadata({ mode, flags, uid, gid, mtime, xattrs, acl, fcaps, proje
   checkAcl(acl);
 }
 
-function checkAcl({ users, groups, groupObject, default: inherited, ...named }: Acl): void {
+function checkAcl(acl: Acl): void {
+  if (acl === NO_ACL) return;
+  const { users, groups, groupObject, default: inherited, ...named } = acl;
   const isMode = (value: bigint | undefined) => value === undefined || (value >= 0n && value <= 7n);
   const lists = [users, groups, named.defaultUsers, named.defaultGroups];
   const areGood = lists.every((list) =>

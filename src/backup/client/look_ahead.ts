@@ -149,8 +149,8 @@ export class LookAhead {
     const directory = this.#directories.get(path);
     if (directory === undefined) return;
     this.#forget(directory);
-    for (const [name, { directory: of }] of this.#files) {
-      if (of !== undefined && isWithin(of, directory)) this.#drop(name);
+    for (const { stream, directory: of } of this.#files.values()) {
+      if (of !== undefined && isWithin(of, directory)) this.#drop(stream.path);
     }
     if (isWithin(this.#place.directory, directory)) {
       const { parent, index } = directory;

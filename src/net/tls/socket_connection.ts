@@ -114,10 +114,11 @@ export class SocketConnection implements Connection {
     if (groupBytes > 0) await this.#send(group);
   }
 
-  end(): void {
-    if (this.#failure !== undefined || this.#lingering !== undefined) return;
-    this.#socket.end();
+  end(): Promise<void> {
+    if (this.#failure !== undefined || this.#lingering !== undefined) return this.closed;
+    const ended = new Promise<void>((resolve) => this.#socket.end(resolve));
     this.#linger();
+    return Promise.race([ended, this.closed]);
   }
 
   destroy(): void {

@@ -7,6 +7,7 @@
 import { Command } from "commander";
 import { parsePullSources, type PullSources } from "#src/usecases/pull/pull_source.ts";
 import type { PullRequest } from "#src/usecases/pull/run_pull.ts";
+import { makeFirstKey } from "#src/net/tls/first_key.ts";
 import type { StoreAddress } from "#src/pbs/store_address.ts";
 import type { CommandContext, CommandModule } from "../../command.ts";
 import { addHelpNotes } from "../../help.ts";
@@ -114,6 +115,7 @@ async function pull(
   context: CommandContext,
   output: Output,
 ): Promise<void> {
+  if (sources.places.some(({ kind }) => kind === "agent")) makeFirstKey();
   const { runPull } = await import("#src/usecases/pull/run_pull.ts");
   const { connectPullClient } = await import("#src/usecases/pull/pull_client.ts");
   const { readIdentity } = await import("#src/usecases/agent/identity.ts");
