@@ -17,8 +17,8 @@ export interface AccessedFile {
   /** See `ClientFile`. */
   readonly entry: ClientEntry | undefined;
   /**
-   * See `ClientFile`; to be ended by who does not read it to its end. Bytes may be others as soon as
-   * something else is asked for, the next piece included.
+   * See `ClientFile`; to be ended by who does not read it to its end. Bytes may be others as soon
+   * as something else is asked for, the next piece included.
    */
   readonly content: Iterable<ContentPiece>;
 }
