@@ -18,7 +18,9 @@ const OID_MAX = 0xffff_ffff;
  *
  * @throws {FormatError} for a path that is not absolute
  */
-export function readTablespaceMap(backup: Backup): Map<string, string> {
+export function readTablespaceMap(
+  backup: Pick<Backup, "directory" | "id">,
+): Map<string, string> {
   const path = `${backup.directory}/database/tablespace_map`;
   const places = new Map<string, string>();
   for (const line of readLines(path) ?? []) {

@@ -42,7 +42,7 @@ export function planPromotion(
   requireOwnWal(readProfileKeys(binding, diffPath));
   const nonce = Uint8Array.fromHex(binding.nonce);
   if (!hasEverything(diffPath, nonce)) throw notHydrated(diffPath);
-  const layout = layOut(diffPath, nonce, targetPath, tablespaces);
+  const layout = layOut(diffPath, binding, targetPath, tablespaces);
   return { ...layout, places: requirePlaces(layout.places, diffPath, binding.binding_id) };
 }
 

@@ -6,9 +6,11 @@
  */
 
 import { decodeFileName } from "#src/bytes/file_name.ts";
-import { UsageError } from "#src/errors.ts";
+import { Failure, UsageError } from "#src/errors.ts";
 import * as host from "#ffi/libc/calls.ts";
 import { hostFiles } from "#src/io/files/files.ts";
+import type { Binding } from "#src/overlay/binding.ts";
+import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { parseLinkReference } from "#src/overlay/link_reference.ts";
 import type { PromotedPlace } from "#src/overlay/promotion/promotion_record.ts";
 import {
@@ -17,6 +19,8 @@ import {
   TABLESPACE_LINKS_NAME,
   TABLESPACES_NAME,
 } from "#src/pgprobackup/extras.ts";
+import { readTablespaceMap } from "#src/pgprobackup/restore_maps.ts";
+import { readBackupKeys } from "#src/sources/pgpro/record_keys.ts";
 
 /** Where everything goes. */
 export interface PromotedLayout {
@@ -43,7 +47,7 @@ const OUTSIDE = "not in this backup:";
 /**
  * Decides where everything goes.
  *
- * @param nonce the diff's
+ * @param binding the diff's
  * @param targetPath absolute
  * @param mapping where tablespaces go, by OID or by where they were
  * @throws {UsageError} for a tablespace that is not mapped, or that there is not
@@ -51,21 +55,25 @@ const OUTSIDE = "not in this backup:";
  */
 export function layOut(
   diffPath: string,
-  nonce: Uint8Array,
+  binding: Binding,
   targetPath: string,
   mapping: ReadonlyMap<string, string>,
 ): PromotedLayout {
-  const tablespaces = findTablespaces(diffPath, nonce);
+  const former = placesInBackup(binding);
+  const nonce = Uint8Array.fromHex(binding.nonce);
+  const tablespaces = findTablespaces(diffPath, nonce)
+    .map((each) => ({ ...each, place: each.place ?? former.get(each.oid) }));
   requireKnown(mapping, tablespaces);
   const links = new Map<string, string>();
   const places: PromotedPlace[] = [{ from: "", to: targetPath }];
-  const unmapped: string[] = [];
-  for (const { oid, place, content } of tablespaces) {
+  const unmapped: Tablespace[] = [];
+  for (const tablespace of tablespaces) {
+    const { oid, place, content } = tablespace;
     const to = mapping.get(oid) ?? mapping.get(place ?? "");
     if (to !== undefined) {
       links.set(`${TABLESPACE_LINKS_NAME}/${oid}`, to);
       if (content !== undefined) places.push({ from: content, to });
-    } else if (content !== undefined) unmapped.push(oid);
+    } else if (content !== undefined) unmapped.push(tablespace);
   }
   if (unmapped.length > 0) throw unmappedError(unmapped);
   const external = entriesOf(`${diffPath}/data/${EXTRAS_NAME}/${EXTERNAL_NAME}`);
@@ -114,18 +122,34 @@ function requireKnown(
   const known = tablespaces.filter(({ place, content }) => (place ?? content) !== undefined);
   for (const name of mapping.keys()) {
     if (known.some(({ oid, place }) => name === oid || name === place)) continue;
-    const names = known.map(({ oid }) => oid).join(", ");
+    const names = known.map(({ oid, place }) => place ?? oid).join(", ");
     throw new UsageError(`Cannot map "${name}": the diff directory has no such tablespace`, {
       option: "tablespaceMapping",
-      hint: names === "" ? "It has none" : `It has ${names}: name one by its OID`,
+      hint: names === "" ? "It has none" : `It has ${names}`,
     });
   }
 }
 
-function unmappedError(oids: readonly string[]): UsageError {
-  const which = oids.length === 1 ? `tablespace ${oids[0]}` : `tablespaces ${oids.join(", ")}`;
+function unmappedError(tablespaces: readonly Tablespace[]): UsageError {
+  const names = tablespaces.map(({ oid, place }) =>
+    place === undefined ? oid : `${oid} (${place})`
+  );
+  const which = `${names.length === 1 ? "tablespace" : "tablespaces"} ${names.join(", ")}`;
   return new UsageError(`Cannot promote: nothing says where ${which} goes`, {
     option: "tablespaceMapping",
     hint: "Give a directory on the same file system for each",
   });
+}
+
+/** Where tablespaces were, by OID, as far as the backup is still where it was. */
+function placesInBackup(binding: Binding): ReadonlyMap<string, string> {
+  try {
+    const keys = readBackupKeys(binding, BINDING_FILE_NAME);
+    const { pbk_store_path: store, instance_name: instance, backup_id: id } = keys;
+    return readTablespaceMap({ directory: `${store}/backups/${instance}/${id}`, id });
+  } catch (error) {
+    // It is over something else, or the backup is gone: they are known by their OIDs.
+    if (error instanceof Failure) return new Map();
+    throw error;
+  }
 }
