@@ -36,6 +36,7 @@ export const FLAGS: Readonly<Record<string, string>> = {
   externalMapping: "--external-mapping",
   format: "--format",
   grace: "--grace",
+  hydration: "--finish",
   includeDb: "--include-db",
   incremental: "--incremental",
   instance: "--instance",

@@ -22,7 +22,7 @@ import {
   pgprobackupFixtureNames,
 } from "#tests/support/pgprobackup_fixtures.ts";
 import { PostgresServer } from "#tests/support/postgres.ts";
-import type { PostgresVersion } from "#tests/support/postgres_binaries.ts";
+import { type PostgresVersion, serverBinaries } from "#tests/support/postgres_binaries.ts";
 import { runCommand } from "#tests/support/process.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { storeState } from "#tests/support/walk.ts";
@@ -60,20 +60,22 @@ async function archiveOptions(
   ].flatMap((setting) => ["--config", setting]);
 }
 
+/** @param stop instead of the test's own way to stop it */
 async function startAndStop(
-  place: MountPlace,
+  dataDirectory: string,
   version: PostgresVersion,
   use: (server: PostgresServer) => Promise<void>,
-): Promise<void> {
-  const server = await PostgresServer.start({ version, dataDirectory: place.root });
+  stop = (server: PostgresServer) => server.stop(),
+): Promise<PostgresServer> {
+  const server = await PostgresServer.start({ version, dataDirectory });
   try {
     await use(server);
-    await server.stop();
+    await stop(server);
   } catch (error) {
     await server.kill();
     throw error;
   }
-  await assertPagesSound(server);
+  return server;
 }
 
 async function runOnMount(
@@ -91,30 +93,63 @@ async function runOnMount(
     options: hydrates ? [...options, "--hydrate"] : options,
   });
   let rows = "";
-  await startAndStop(place, version, async (server) => {
+  const load = async (server: PostgresServer) => {
     assert.equal(await server.sql(queries), expected);
     await assertRelationsSound(server);
     await runPgbench(server, LONG_LOAD.get(fixture.name) ?? SECONDS);
     await assertPgbenchBalanced(server);
     rows = await server.sql("select count(*), sum(delta) from pgbench_history");
-  });
-  if (hydrates) {
-    const { stdout } = await runPbkfs(["hydrate", "status", "--wait", "-D", place.root]);
-    assert.match(stdout, /^Hydrated: everything/);
-  }
-  await place.unmount();
-  if (hydrates) assertHydrated(place.diff);
-  await place.mountForServer({ store: fixture.catalog });
-  await startAndStop(place, version, async (server) => {
+  };
+  const check = async (server: PostgresServer) => {
     assert.equal(await server.sql("select count(*), sum(delta) from pgbench_history"), rows);
     await assertPgbenchBalanced(server);
     await assertRelationsSound(server);
-  });
+  };
   if (hydrates) {
-    const { overlay } = await place.statistics() as { overlay: Record<string, number> };
-    assert.equal(overlay["reads_from_lower"], 0, "the backup is not read any more");
+    const promoted = `${place.diff}-promoted`;
+    await startAndStop(place.root, version, load, (server) => {
+      const mapPath = `${request.store}/backups/main/${request.backupId}/database/tablespace_map`;
+      return promote(place, promoted, mapPath, server);
+    });
+    await assertPagesSound(await startAndStop(promoted, version, check));
+    return;
   }
+  await assertPagesSound(await startAndStop(place.root, version, load));
   await place.unmount();
+  await place.mountForServer({ store: fixture.catalog });
+  await assertPagesSound(await startAndStop(place.root, version, check));
+  await place.unmount();
+}
+
+/** The running server's directory becomes one of its own, without the mount and the backup. */
+async function promote(
+  place: MountPlace,
+  target: string,
+  mapPath: string,
+  server: PostgresServer,
+): Promise<void> {
+  const mapping = await tablespaceMapping(mapPath, target);
+  const pgCtl = `${await serverBinaries(server.version)}/pg_ctl`;
+  const command = ["promote", "-D", place.root, target, "--finish", ...mapping];
+  const busy = await runPbkfs(command).catch(String);
+  assert.match(String(busy), /runs a server/);
+  assertHydrated(place.diff);
+  const { stdout } = await runPbkfs([...command, "--pg-ctl", pgCtl, "--format", "json"]);
+  await server.waitForEnd(10_000);
+  const summary = JSON.parse(stdout);
+  assert.equal(summary.target, target);
+  assert.equal(summary.tablespaces.length * 2, mapping.length);
+  assert.throws(() => Deno.statSync(place.diff), Deno.errors.NotFound);
+  assert.throws(() => Deno.statSync(`${target}/.pbkfs`), Deno.errors.NotFound);
+}
+
+/** Where tablespaces go: named in turn by where they were and by their OIDs. */
+async function tablespaceMapping(mapPath: string, target: string): Promise<string[]> {
+  const { stdout } = await runCommand(["cat", mapPath], { timeoutMs: 10_000, check: false });
+  return [...stdout.matchAll(/^(\d+) (.*)$/gmu)].flatMap(([, oid, path], index) => [
+    "-T",
+    `${index % 2 === 0 ? path : oid}=${target}-${oid}`,
+  ]);
 }
 
 function assertHydrated(diffPath: string): void {

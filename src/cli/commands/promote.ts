@@ -8,7 +8,6 @@ import { Command, Option } from "commander";
 import { UsageError } from "#src/errors.ts";
 import { formatHumanBytes } from "#src/bytes/byte_sizes.ts";
 import type { PromotionSummary } from "#src/usecases/promote/promote_diff.ts";
-import type { MountPromotion } from "#src/usecases/promote/promote_mount.ts";
 import type { PromotedPlaces } from "#src/usecases/promote/promotion_plan.ts";
 import {
   type CommandContext,
@@ -19,6 +18,7 @@ import {
 } from "../command.ts";
 import { formatWarning } from "../exit_code.ts";
 import { addHelpNotes } from "../help.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { collectValues, parseMapping, PATH_OR_OID } from "../options/place_mapping.ts";
 
 interface PromoteOptions extends FormatOptions {
@@ -26,6 +26,8 @@ interface PromoteOptions extends FormatOptions {
   readonly mntPath?: string;
   readonly diffDir?: string;
   readonly tablespaceMapping?: readonly string[];
+  readonly wait?: boolean;
+  readonly finish?: boolean;
   readonly pgCtl?: string;
   readonly undo?: boolean;
 }
@@ -45,8 +47,15 @@ export const promoteCommand: CommandModule<PromoteOptions> = {
       .addOption(
         new Option(
           "-T, --tablespace-mapping <old=new>",
-          "where a tablespace goes, on the same file system; OLD is its OID; repeatable",
+          "where a tablespace goes, on the same file system; OLD may be its OID; repeatable",
         ).argParser(collectValues),
+      )
+      .addOption(
+        new Option("--wait", "with -D: wait until hydration is complete").conflicts("undo"),
+      )
+      .addOption(
+        new Option("--finish", "with -D: hydrate the rest as fast as it goes, and wait for that")
+          .conflicts("undo"),
       )
       .option("--pg-ctl <path>", "with -D: stop the server, by this pg_ctl")
       .option("--undo", "with -d: take back a promotion that was begun and has not ended")
@@ -55,7 +64,8 @@ export const promoteCommand: CommandModule<PromoteOptions> = {
       examples: [
         {
           text: "The server moves from the mount to a directory of its own",
-          line: "pbkfs promote -D /mnt/pg /srv/pg --pg-ctl /usr/lib/postgresql/15/bin/pg_ctl",
+          line:
+            "pbkfs promote -D /mnt/pg /srv/pg --finish --pg-ctl /usr/lib/postgresql/15/bin/pg_ctl",
         },
         {
           text: "A diff directory that is not mounted",
@@ -93,10 +103,8 @@ async function undo(
   return 0;
 }
 
-async function promote(
-  { args, mntPath, diffDir, tablespaceMapping, pgCtl, format }: PromoteOptions,
-  { terminal }: CommandContext,
-): Promise<number> {
+async function promote(options: PromoteOptions, { terminal }: CommandContext): Promise<number> {
+  const { args, tablespaceMapping, mntPath, format } = options;
   const { absolutePath } = await import("#src/io/absolute_path.ts");
   const start = performance.now();
   const places = {
@@ -104,8 +112,8 @@ async function promote(
     tablespaces: parseMapping(tablespaceMapping, "--tablespace-mapping", PATH_OR_OID),
   };
   const summary = mntPath === undefined
-    ? await promoteUnmounted(places, diffDir, pgCtl)
-    : await promoteMounted({ ...places, mountPath: mntPath, diffPath: diffDir, pgCtlPath: pgCtl });
+    ? await promoteUnmounted(places, options)
+    : await promoteMounted({ ...places, mountPath: mntPath }, options, terminal);
   for (const path of summary.leftOut) {
     terminal.err(formatWarning(`"${path}" of the diff directory has gone with it`, format));
   }
@@ -120,12 +128,13 @@ type Promoted = PromotionSummary & { readonly withoutServerMs?: number };
 
 async function promoteUnmounted(
   places: PromotedPlaces,
-  diffDir: string | undefined,
-  pgCtl: string | undefined,
+  { diffDir, pgCtl, wait, finish }: PromoteOptions,
 ): Promise<Promoted> {
-  if (pgCtl !== undefined) {
-    throw new UsageError("Cannot use --pg-ctl without -D/--mnt-path: no server runs", {
-      option: "--pg-ctl",
+  const flags = { "--pg-ctl": pgCtl, "--wait": wait, "--finish": finish };
+  const flag = Object.entries(flags).find(([, value]) => value !== undefined)?.[0];
+  if (flag !== undefined) {
+    throw new UsageError(`Cannot use ${flag} without -D/--mnt-path: it is about a mount`, {
+      option: flag,
     });
   }
   const diffPath = required(diffDir, "-d/--diff-dir", "Give it, or the mount point with -D");
@@ -133,9 +142,20 @@ async function promoteUnmounted(
   return promoteDiff({ ...places, diffPath });
 }
 
-async function promoteMounted(request: MountPromotion): Promise<Promoted> {
+async function promoteMounted(
+  request: PromotedPlaces & { readonly mountPath: string },
+  { diffDir: diffPath, pgCtl: pgCtlPath, wait, finish }: PromoteOptions,
+  terminal: Terminal,
+): Promise<Promoted> {
   const { promoteMount } = await import("#src/usecases/promote/promote_mount.ts");
-  return await promoteMount(request);
+  const { formatHydration } = await import("../output/hydration_text.ts");
+  const { StatusLine } = await import("../terminal/status_line.ts");
+  const hydration = finish === true ? "finished" : wait === true ? "awaited" : "required";
+  using line = new StatusLine(terminal, -Infinity);
+  return await promoteMount({ ...request, diffPath, pgCtlPath, hydration }, {
+    onHydration: (report) => line.show(() => formatHydration(report)),
+    onStep: () => line.clear(),
+  });
 }
 
 function recordOf(summary: Promoted, seconds: number): Record<string, unknown> {

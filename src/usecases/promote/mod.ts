@@ -20,3 +20,5 @@ export {
   promoteMount,
   type PromotionListener,
 } from "./promote_mount.ts";
+export type { HydrationReport } from "../mounting/hydration/hydration_report.ts";
+export type { HydrationPhase } from "#src/overlay/hydration/hydration_state.ts";

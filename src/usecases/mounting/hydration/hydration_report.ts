@@ -8,6 +8,7 @@ import type { HydrationPhase, HydrationProgress } from "#src/overlay/hydration/h
 
 /** Keys are part of the command line's interface. */
 export interface HydrationReport {
+  /** What it does, or how it has ended. */
   readonly state: HydrationPhase;
   /** Why it is paused, incomplete or has failed; null where there is nothing to say. */
   readonly reason: string | null;
@@ -15,10 +16,13 @@ export interface HydrationReport {
   readonly rate_limit: number | null;
   /** Bytes a second at present. */
   readonly rate: number;
+  /** Bytes that are in the diff. */
   readonly bytes_done: number;
   /** 0 as long as it is not known. */
   readonly bytes_total: number;
+  /** Files that are in the diff. */
   readonly files_done: number;
+  /** 0 as long as it is not known. */
   readonly files_total: number;
   /** Files that cannot be read in the source, and stay there. */
   readonly files_left_out: number;
