@@ -1,5 +1,6 @@
 /**
- * Partial files that need the tree below no longer.
+ * Partial files that have all of their blocks, and need the tree below no longer: they can become
+ * plain ones while nobody has them open, in place (`collapsing.ts`) or by a copy (`plain_copy.ts`).
  *
  * @module
  */

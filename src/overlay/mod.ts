@@ -14,6 +14,3 @@ export {
 } from "./shared_state.ts";
 export { type DiffTreeOptions, prepareDiffTree, settleDiffTree } from "./diff_tree.ts";
 export type { CounterName, OverlayCounters, OverlayCounts } from "./counters.ts";
-export { type CompleteFile, examineFile } from "./complete_file.ts";
-export type { HostPlace } from "./partial_probe.ts";
-export { unwrapFile } from "./unwrapping.ts";

@@ -1,14 +1,15 @@
 /**
- * Every backup of every golden catalog, mounted: names, modes, sizes and contents are those of a
- * restore.
+ * Every backup of every golden catalog, mounted, and the last of some promoted: names, modes,
+ * sizes and contents are those of a restore.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
-import { MountPlace } from "#tests/support/pbkfs.ts";
+import { MountPlace, runPbkfs } from "#tests/support/pbkfs.ts";
 import {
   fixtureBackupIds,
+  type PgProbackupFixture,
   pgprobackupFixture,
   pgprobackupFixtureNames,
 } from "#tests/support/pgprobackup_fixtures.ts";
@@ -18,10 +19,13 @@ import {
   normalized,
   readManifest,
 } from "#tests/support/restored_tree.ts";
-import type { ManifestEntry } from "#tests/support/tree_manifest.ts";
+import { type ManifestEntry, walkManifest } from "#tests/support/tree_manifest.ts";
+import { placedTablespaces } from "./_promotion.ts";
 import { storeState, walkInChild } from "#tests/support/walk.ts";
 
 const EXTERNAL_FIXTURE = "f-tablespace-external";
+/** The mount of the last backup becomes a directory. */
+const PROMOTED = new Set(["c-stream-pglz", EXTERNAL_FIXTURE, "g1-merged-partial", "j-pg17-stream"]);
 
 /** What the mount shows, with tablespaces below their links as the manifests list them. */
 function mountedTree(
@@ -67,6 +71,26 @@ function assertExternal(
   assert.deepEqual(shown.sort(order), [...wanted].sort(order));
 }
 
+/** What a mount becomes that nothing was written to is what a restore makes. */
+async function assertPromoted(
+  place: MountPlace,
+  fixture: PgProbackupFixture,
+  manifest: readonly ManifestEntry[],
+): Promise<void> {
+  const target = `${place.diff}-promoted`;
+  const backupId = fixtureBackupIds(fixture).at(-1)!;
+  const placed = await placedTablespaces(fixture.catalog, backupId, target);
+  const options = placed.flatMap((each) => each.options);
+  await runPbkfs(["promote", "-D", place.root, target, "--finish", ...options]);
+  const tablespaces = placed.flatMap(({ oid, path }) => {
+    assert.equal(Deno.readLinkSync(`${target}/pg_tblspc/${oid}`), path);
+    return [...walkManifest(path)].map((entry) => ({ ...entry, path: `${oid}/${entry.path}` }));
+  });
+  assertSameTree(mountedTree([...walkManifest(target)], tablespaces), expectedTree(manifest));
+  assert.equal(Deno.statSync(target).mode! & 0o7777, 0o700);
+  assert.throws(() => Deno.statSync(place.diff), Deno.errors.NotFound);
+}
+
 // Catalogs for benchmarks come without expected results.
 for (const name of pgprobackupFixtureNames().filter((each) => !each.startsWith("bench-"))) {
   Deno.test(`mount shows every backup of ${name} as a restore makes it`, async (test) => {
@@ -89,7 +113,9 @@ for (const name of pgprobackupFixtureNames().filter((each) => !each.startsWith("
           const external = `${fixture.expected}/manifest-external-${backupId}.jsonl`;
           assertExternal(await walkHidden(place, "external"), readManifest(external));
         }
-        await place.unmount();
+        if (PROMOTED.has(name) && backupId === fixtureBackupIds(fixture).at(-1)) {
+          await assertPromoted(place, fixture, manifest);
+        } else await place.unmount();
       });
     }
     assert.equal(await storeState(fixture.catalog), before, "the store is unchanged");

@@ -24,6 +24,7 @@ import {
 import { PostgresServer } from "#tests/support/postgres.ts";
 import { type PostgresVersion, serverBinaries } from "#tests/support/postgres_binaries.ts";
 import { runCommand } from "#tests/support/process.ts";
+import { type PlacedTablespace, placedTablespaces } from "./_promotion.ts";
 import { TempDirectory } from "#tests/support/temp_directory.ts";
 import { storeState } from "#tests/support/walk.ts";
 
@@ -107,10 +108,9 @@ async function runOnMount(
   };
   if (hydrates) {
     const promoted = `${place.diff}-promoted`;
-    await startAndStop(place.root, version, load, (server) => {
-      const mapPath = `${request.store}/backups/main/${request.backupId}/database/tablespace_map`;
-      return promote(place, promoted, mapPath, server);
-    });
+    const tablespaces = await placedTablespaces(request.store, request.backupId!, promoted);
+    const promoteIt = (server: PostgresServer) => promote(place, promoted, tablespaces, server);
+    await startAndStop(place.root, version, load, promoteIt);
     await assertPagesSound(await startAndStop(promoted, version, check));
     return;
   }
@@ -125,10 +125,10 @@ async function runOnMount(
 async function promote(
   place: MountPlace,
   target: string,
-  mapPath: string,
+  tablespaces: readonly PlacedTablespace[],
   server: PostgresServer,
 ): Promise<void> {
-  const mapping = await tablespaceMapping(mapPath, target);
+  const mapping = tablespaces.flatMap(({ options }) => options);
   const pgCtl = `${await serverBinaries(server.version)}/pg_ctl`;
   const command = ["promote", "-D", place.root, target, "--finish", ...mapping];
   const busy = await runPbkfs(command).catch(String);
@@ -138,18 +138,9 @@ async function promote(
   await server.waitForEnd(10_000);
   const summary = JSON.parse(stdout);
   assert.equal(summary.target, target);
-  assert.equal(summary.tablespaces.length * 2, mapping.length);
+  assert.deepEqual(summary.tablespaces, tablespaces.map(({ path }) => path));
   assert.throws(() => Deno.statSync(place.diff), Deno.errors.NotFound);
   assert.throws(() => Deno.statSync(`${target}/.pbkfs`), Deno.errors.NotFound);
-}
-
-/** Where tablespaces go: named in turn by where they were and by their OIDs. */
-async function tablespaceMapping(mapPath: string, target: string): Promise<string[]> {
-  const { stdout } = await runCommand(["cat", mapPath], { timeoutMs: 10_000, check: false });
-  return [...stdout.matchAll(/^(\d+) (.*)$/gmu)].flatMap(([, oid, path], index) => [
-    "-T",
-    `${index % 2 === 0 ? path : oid}=${target}-${oid}`,
-  ]);
 }
 
 function assertHydrated(diffPath: string): void {
