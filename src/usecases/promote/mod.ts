@@ -21,4 +21,4 @@ export {
   type PromotionListener,
 } from "./promote_mount.ts";
 export type { HydrationReport } from "../mounting/hydration/hydration_report.ts";
-export type { HydrationPhase } from "#src/overlay/hydration/hydration_state.ts";
+export { HYDRATION_PHASES, type HydrationPhase } from "#src/overlay/hydration/hydration_state.ts";
