@@ -48,11 +48,14 @@ Deno.test("hydrate: at a rate, stopped, over a kill and an unmount, until all is
   assert.ok(!isThere(`${place.diff}/.pbkfs-hydrated`));
 
   await mount();
+  const watch = pbkfs(["stat", "-D", place.root, "--format", "json", "--watch", "1"], true);
   const complete = await hydrate("start", "--wait");
   assert.equal(complete.state, "complete");
   assert.equal(complete.bytes_done, complete.bytes_total);
   assert.equal(complete.files_done, 62);
   await place.mustUnmount();
+  const watched = (await watch).stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.ok(watched.length > 0 && watched.every((each) => each.pid === watched[0].pid));
   assert.ok(isThere(`${place.diff}/.pbkfs-hydrated`));
   assert.match(
     Deno.readTextFileSync(`${place.diff}/.pbkfs/pbkfs.log`),
