@@ -12,7 +12,7 @@ import { FLAG_ZSTD, type Frame, frameCost, FrameKind, PAYLOAD_SIZE_MAX } from ".
 /** Credit that is given with a request: what a small file or directory costs. */
 export const CREDIT_AT_FIRST = 256 << 10;
 /** What may be under way, or wait here, of an answer that is taken faster than it comes. */
-const CREDIT_MAX = 8 << 20;
+const CREDIT_MAX = 4 << 20;
 
 /** What the stream needs of the connection. */
 export interface AnswerOwner {

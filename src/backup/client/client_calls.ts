@@ -12,7 +12,7 @@ import { type ClientEntry, type ContentPiece, pieceSize } from "./provider.ts";
 /** Requests at a time: one, an answer that is held, and those that nobody waits for. */
 export const CLIENT_SLOT_COUNT = 5;
 /** Bytes of contents in an answer. */
-export const CONTENT_BYTES_MAX: number = 2 << 20;
+export const CONTENT_BYTES_MAX: number = 1 << 20;
 /** Bytes of an answer, in parts of which listings come: contents and what is said of them. */
 export const CLIENT_AREA_BYTES: number = 4 << 20;
 

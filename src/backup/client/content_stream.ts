@@ -9,7 +9,7 @@ import type { CheckedProvider } from "./checked_provider.ts";
 import { type ClientEntry, type ContentPiece, pieceSize } from "./provider.ts";
 
 /** Bytes of one file that are read ahead at most. */
-export const WINDOW_BYTES: number = 2 << 20;
+export const WINDOW_BYTES: number = 1 << 20;
 
 /** What a piece costs besides its bytes; holes cost something, too. */
 const PIECE_COST = 64;
