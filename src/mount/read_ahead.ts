@@ -8,10 +8,10 @@ import { close, nativeBufferOf, open, OpenFlag, write } from "#ffi/libc/calls.ts
 
 /**
  * Bytes the kernel reads ahead of a sequential reader. Its default of 128 KiB leaves one worker
- * decoding while the others wait; with 512 KiB several requests are under way, which doubled cold
- * reads of a compressed backup.
+ * decoding while the others wait; with this two requests of the largest size are under way, one
+ * that the reader waits for and the next.
  */
-export const READ_AHEAD_BYTES = 512 << 10;
+export const READ_AHEAD_BYTES = 1 << 20;
 
 /**
  * Sets the read-ahead of the mount with device number `device` (`major:minor`).

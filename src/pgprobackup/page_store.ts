@@ -54,9 +54,10 @@ const READ = 0xffff_ffff;
 /**
  * Pages that are checked without the vector function. To compile it takes 1 ms, and 8 ms where the
  * compiler itself has to be read from the disk first: too much for who waits for the first page, or
- * reads only a few.
+ * reads only a few. After more pages the plain function would be compiled, twice, by the compilers
+ * for what runs often: that takes longer.
  */
-const PLAIN_CHECKSUMS = 256;
+const PLAIN_CHECKSUMS = 32;
 
 /** Blocks whose index is looked at in one go. */
 const RANGE_BLOCKS = 256;
