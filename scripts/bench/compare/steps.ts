@@ -7,7 +7,7 @@
 
 import { PostgresServer } from "#tests/support/postgres.ts";
 import { runCommand } from "#tests/support/process.ts";
-import { dropCaches, elapsedSeconds } from "../host.ts";
+import { dropCaches, elapsedSeconds, processorSeconds } from "../host.ts";
 import { countMs, pgbenchTps } from "../mount/postgres.ts";
 import { measureReads } from "../read_rates.ts";
 import type { Side } from "./sides.ts";
@@ -26,8 +26,10 @@ export type Quantity =
   | "mountSeconds"
   | "idleMebibytes"
   | "catSeconds"
+  | "catProcessorSeconds"
   | "randomReadsPerSecond"
   | "firstCountMs"
+  | "firstCountProcessorSeconds"
   | "secondCountMs"
   | "readWriteTps";
 
@@ -51,14 +53,14 @@ export async function measureStep(step: Step, side: Side, relation: string): Pro
       case "mount":
         return { mountSeconds: openSeconds, idleMebibytes: await idleMebibytes(side) };
       case "cat":
-        return { catSeconds: await catSeconds(`${side.path}/${relation}`) };
+        return await cat(side, `${side.path}/${relation}`);
       case "random": {
         await dropCaches();
         const rate = await measureReads("random", `${side.path}/${relation}`, 1);
         return { randomReadsPerSecond: rate.readsPerSecond };
       }
       case "count":
-        return await counts(side.path);
+        return await counts(side);
       case "pgbench":
         return { readWriteTps: await readWriteTps(side.path) };
     }
@@ -78,28 +80,42 @@ async function idleMebibytes(side: Side): Promise<number> {
   return Number(/^Pss:\s+(\d+) kB/m.exec(stdout)?.[1]) / 1024;
 }
 
-async function catSeconds(path: string): Promise<number> {
+async function cat(side: Side, path: string): Promise<Figures> {
+  const clock = await processorClock(side);
   await dropCaches();
   // The program itself must not have to be read from the disk.
   await runCommand(["sh", "-c", "cat /dev/null >/dev/null"], { timeoutMs: CAT_TIMEOUT_MS });
-  return elapsedSeconds(() =>
+  const start = clock?.();
+  const catSeconds = await elapsedSeconds(() =>
     runCommand(["sh", "-c", 'exec cat "$1" >/dev/null', "sh", path], { timeoutMs: CAT_TIMEOUT_MS })
   );
+  if (start === undefined) return { catSeconds };
+  return { catSeconds, catProcessorSeconds: clock!() - start };
 }
 
-async function counts(dataDirectory: string): Promise<Figures> {
+async function counts(side: Side): Promise<Figures> {
   const server = await PostgresServer.start({
     version: 15,
-    dataDirectory,
+    dataDirectory: side.path,
     settings: { shared_buffers: SHARED_BUFFERS },
   });
   try {
+    const clock = await processorClock(side);
     await dropCaches();
+    const start = clock?.();
     // Each by a psql, and so a server process, of its own.
-    return { firstCountMs: await countMs(server), secondCountMs: await countMs(server) };
+    const firstCountMs = await countMs(server);
+    const used = clock && { firstCountProcessorSeconds: clock() - start! };
+    return { firstCountMs, ...used, secondCountMs: await countMs(server) };
   } finally {
     await server.stop();
   }
+}
+
+/** Tells the processor time of the process that serves a side, if there is one. */
+async function processorClock(side: Side): Promise<(() => number) | undefined> {
+  const pid = await side.workerPid();
+  return pid === undefined ? undefined : () => processorSeconds(pid, "OWN");
 }
 
 async function readWriteTps(dataDirectory: string): Promise<number> {
