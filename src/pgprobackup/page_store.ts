@@ -81,6 +81,12 @@ export class PageStore {
   readonly hasChecksums: boolean;
   readonly #builder: PageIndexBuilder;
   readonly #indexes: PageIndexCache;
+  /**
+   * The index built last, and its file, or 0: what the shared memory does not take is built once
+   * for a reader that goes on, too.
+   */
+  #built = new Uint32Array(0);
+  #builtFile = 0;
   /** Index of the blocks that are being read, two words each. */
   readonly #range = new Uint32Array(2 * RANGE_BLOCKS);
   readonly #stored: NativeBuffer;
@@ -239,6 +245,7 @@ export class PageStore {
    * Blocks of a relation of which the lists do not tell it; `listed` is the most that there can be.
    */
   storedLength(streams: readonly PageStream[], listed: number): number {
+    this.#builtFile = 0;
     return lengthFromHeaders(listed, streams, this.#builder);
   }
 
@@ -284,9 +291,13 @@ export class PageStore {
   /** Enters the index of blocks `block` to `blockEnd` (exclusive) into `#range`. */
   #findRange(file: DataFile, block: number, blockEnd: number): void {
     if (this.#indexes.get(file.id, file.blockCount, block, blockEnd, this.#range)) return;
-    const index = this.#builder.build(file.streams, file.blockCount);
-    this.#indexes.set(file.id, index, file.blockCount);
-    this.#range.set(index.subarray(2 * block, 2 * blockEnd));
+    if (this.#builtFile !== file.id) {
+      this.#builtFile = 0;
+      this.#built = this.#builder.build(file.streams, file.blockCount);
+      this.#builtFile = file.id;
+    }
+    this.#indexes.set(file.id, this.#built, file.blockCount);
+    this.#range.set(this.#built.subarray(2 * block, 2 * blockEnd));
   }
 
   /** Words over the whole memory of a buffer, made once for each buffer in use. */

@@ -340,6 +340,31 @@ Deno.test("DataFileContent builds an index again after the budget has pushed it 
     tree.close();
   }));
 
+Deno.test("DataFileContent builds an index once for a reader that goes on, where no memory takes it", () =>
+  withStore((writer) => {
+    const id = writeChain(writer, [
+      { blockCount: 20, pages: pages(range(20), 1), compression: "none" },
+    ]);
+    const counting = new Counting(NATIVE);
+    const tree = openPgProbackupTree({
+      store: writer.store,
+      instance: "main",
+      backupId: id,
+      openSource: counting.open,
+      codecs: NATIVE.codecs,
+      indexBudgetBytes: 0,
+    });
+    const content = fileAt(tree, PATH).open();
+    const buffer = NATIVE.codecs.allocate(8192);
+    for (const block of [3, 4, 19]) {
+      content.readInto(buffer, 0, 8192, block * 8192);
+      deepEqual(buffer.bytes, makePage(block, 1));
+    }
+    equal(counting.reads.filter(({ path }) => path === "page_header_map").length, 1);
+    equal(tree.counters.indexFiles, 0);
+    tree.close();
+  }));
+
 Deno.test("DataFileContent knows blocks that no backup stores, and finds them by the index", () =>
   withStore((writer) => {
     const id = writeChain(writer, [
