@@ -33,9 +33,19 @@ export function median(values: readonly number[]): number {
 const STAT = { OWN: [11, 12], CHILDREN: [13, 14] } as const;
 const TICKS_PER_SECOND = 100;
 
-/** Processor time of a process; of children that ended and were waited for, or its own. */
-export function processorSeconds(pid: number | "self", whose: keyof typeof STAT): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+/** Processor time of children of this process that ended and were waited for. */
+export function childrenSeconds(): number {
+  return secondsIn(Deno.readTextFileSync("/proc/self/stat"), "CHILDREN");
+}
+
+/** Processor time that another process has used itself, all its threads together. */
+export async function processorSeconds(pid: number): Promise<number> {
+  // By a program, since the runtime wants all permissions for other processes.
+  const { stdout } = await runCommand(["cat", `/proc/${pid}/stat`], { timeoutMs: 5000 });
+  return secondsIn(stdout, "OWN");
+}
+
+function secondsIn(stat: string, whose: keyof typeof STAT): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return STAT[whose].reduce((sum, field) => sum + Number(fields[field]), 0) / TICKS_PER_SECOND;
 }

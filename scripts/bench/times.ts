@@ -5,7 +5,7 @@
  * @module
  */
 
-import { elapsedSeconds, median, processorSeconds } from "./host.ts";
+import { childrenSeconds, elapsedSeconds, median } from "./host.ts";
 import type { Report } from "./report.ts";
 
 /** See the head of the module. */
@@ -15,10 +15,10 @@ export class Times {
 
   /** @param run returns the processor time of those that are no children of this process */
   async measure(run: () => Promise<number | void>): Promise<void> {
-    const before = processorSeconds("self", "CHILDREN");
+    const before = childrenSeconds();
     let others = 0;
     this.wall.push(await elapsedSeconds(async () => others = await run() ?? 0));
-    const children = processorSeconds("self", "CHILDREN") - before;
+    const children = childrenSeconds() - before;
     this.processor.push(children + others);
   }
 }

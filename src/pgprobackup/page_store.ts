@@ -85,7 +85,7 @@ export class PageStore {
    * The index built last, and its file, or 0: what the shared memory does not take is built once
    * for a reader that goes on, too.
    */
-  #built = new Uint32Array(0);
+  #built: Uint32Array = new Uint32Array(0);
   #builtFile = 0;
   /** Index of the blocks that are being read, two words each. */
   readonly #range = new Uint32Array(2 * RANGE_BLOCKS);

@@ -74,7 +74,7 @@ export async function benchmarkRestore(checkout: string, args: readonly string[]
         });
         await mount.mount();
         await copy(mount.path, isDurable);
-        const worker = processorSeconds(await mount.workerPid(), "OWN");
+        const worker = await processorSeconds(await mount.workerPid());
         await mount.unmount();
         return worker;
       },
