@@ -10,14 +10,16 @@
  *     deno task bench network [transport] [program] [mounts] [memory] [--size MIB] [--memory-size MIB]
  *     deno task bench pull [delay] [many] [local] [memory] [--rounds N]
  *     deno task bench restore [THREADS]
+ *     deno task bench recovery [hydration] [load] [hydrated] [promote]
  *     deno task bench commit [MIB]
  *     deno task bench list --before EXECUTABLE
  *
  * The second form measures each step anew, beside an executable of before (`compare/`), the third
  * archives (`pxar.ts`), the fourth how streams are cut into chunks (`chunking.ts`), the fifth that
  * and datastores (`pbs.ts`), the others a server for one command (`run.ts`), what the network adds
- * (`network/`), backups that are pulled (`pull/`), restores (`restore/`), commits of what was
- * changed (`commit.ts`), and listings beside an executable of before (`listing.ts`).
+ * (`network/`), backups that are pulled (`pull/`), restores (`restore/`), hydration and promotion
+ * (`recovery/`), commits of what was changed (`commit.ts`), and listings beside an executable of
+ * before (`listing.ts`).
  *
  * Needs root, PostgreSQL 15 and `dist/pbkfs` (or `PBKFS_BIN`). The catalog must be one of a pgbench
  * database; without arguments the shared sample of scale 20 is taken. Prints a table;
@@ -40,6 +42,7 @@ import { benchmarkPostgres } from "./mount/postgres.ts";
 import { benchmarkArchives } from "./pxar/main.ts";
 import { benchmarkReads } from "./mount/reads.ts";
 import { countFiles, largestRelation } from "./mount/relations.ts";
+import { benchmarkRecovery } from "./recovery/main.ts";
 import { Report } from "./report.ts";
 import { benchmarkPull } from "./pull/main.ts";
 import { benchmarkRequestCost } from "./mount/request_cost.ts";
@@ -121,6 +124,7 @@ if (import.meta.main) {
   else if (Deno.args[0] === "compare") await compareSides(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "pbs") await benchmarkDatastores(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "restore") await benchmarkRestore(CHECKOUT, Deno.args.slice(1));
+  else if (Deno.args[0] === "recovery") await benchmarkRecovery(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "commit") await benchmarkCommit(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "list") await benchmarkListing(CHECKOUT, Deno.args.slice(1));
   else if (Deno.args[0] === "network") await benchmarkNetwork(CHECKOUT, Deno.args.slice(1));
