@@ -12,6 +12,8 @@ import type { HydrationReport } from "./hydration_report.ts";
 import type { HydrationOrder } from "./mount_hydration.ts";
 
 const POLL_MS = 500;
+/** The worker counts the files of the diff for each report: a tenth of its time at most. */
+const PAUSE_FACTOR = 10;
 
 /**
  * How far the hydration of a mount is.
@@ -46,11 +48,13 @@ export async function waitForHydration(
   onProgress: (report: HydrationReport) => void,
 ): Promise<HydrationReport> {
   for (;;) {
+    const askedAt = performance.now();
     const report = await requestHydration(mountPath);
+    const answerMs = performance.now() - askedAt;
     if (report.state === "complete" || report.state === "waiting") return report;
     if (report.state !== "running" && report.state !== "paused") throw notComing(mountPath, report);
     onProgress(report);
-    await pause(POLL_MS);
+    await pause(Math.max(POLL_MS, PAUSE_FACTOR * answerMs));
   }
 }
 
