@@ -9,6 +9,7 @@ import { Command, CommanderError } from "commander";
 import type { CommandContext, CommandGroup, CommandModule } from "./command.ts";
 import { ExitCode, exitCode, formatError, type OutputFormat } from "./exit_code.ts";
 import { addHelpNotes, formatHelpItem, formatHelpUsage } from "./help.ts";
+import { withoutForeignValues } from "./optional_values.ts";
 import { type CommandLine, keepOnly, type Uses, usesOfRun } from "./permissions.ts";
 import { OutputClosed, processTerminal, type Terminal } from "./terminal/terminal.ts";
 import { versionLine } from "./version.ts";
@@ -37,9 +38,10 @@ export async function runProgram(args: readonly string[], programName = "pbkfs")
   const program = group === undefined
     ? describeProgram(terminal, run, args[0])
     : addVersion(describeGroup(group, terminal, run));
-  const words = group === undefined
+  const normalized = group === undefined
     ? normalizeForGroup(args, program)
     : group.normalize(args, program.commands);
+  const words = withoutForeignValues(normalized, findCommand(program, normalized).command);
   try {
     const asked = words.length === 0 ? program : groupAlone(words, program);
     if (asked !== undefined) asked.outputHelp();

@@ -48,7 +48,7 @@ Deno.test("hydrate: at a rate, stopped, over a kill and an unmount, until all is
   assert.ok(!isThere(`${place.diff}/.pbkfs-hydrated`));
 
   await mount();
-  const watch = pbkfs(["stat", "-D", place.root, "--format", "json", "--watch", "1"], true);
+  const watch = pbkfs(["stat", "-D", place.root, "--format", "json", "--watch=1"], true);
   const complete = await hydrate("start", "--wait");
   assert.equal(complete.state, "complete");
   assert.equal(complete.bytes_done, complete.bytes_total);

@@ -39,7 +39,7 @@ export const statCommand: CommandModule<StatOptions> = {
       .option("--counters-reset", "with -D: count from zero after this")
       .option(
         "--watch [seconds]",
-        "with -D: again every so often (default: 2), while it is mounted",
+        "with -D: again every so many seconds (=5; default: 2), while it is mounted",
       );
     return command;
   },
