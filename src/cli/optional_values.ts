@@ -12,7 +12,10 @@ import type { Command } from "commander";
  */
 export function withoutForeignValues(words: readonly string[], command: Command): string[] {
   const optional = new Set(
-    command.options.filter((option) => option.optional).map(({ long }) => long),
+    command.options
+      // Any bracket makes one optional for the library: that of `<user[:group]>`, too.
+      .filter(({ optional, required }) => optional && !required)
+      .map(({ long }) => long),
   );
   const separator = words.indexOf("--");
   const end = separator < 0 ? words.length : separator;

@@ -67,9 +67,12 @@ export class BenchAgent implements AsyncDisposable {
   }
 
   /** Largest resident memory of the agent since it was started. */
-  peakMebibytes(): number {
-    const status = Deno.readTextFileSync(`/proc/${this.#running!.pid}/status`);
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+  async peakMebibytes(): Promise<number> {
+    // By a program: the runtime wants all permissions for that file of another process.
+    const { stdout } = await runCommand(["cat", `/proc/${this.#running!.pid}/status`], {
+      timeoutMs: TIMEOUT_MS,
+    });
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(stdout)![1]) / 1024;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

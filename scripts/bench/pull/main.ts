@@ -132,7 +132,7 @@ async function benchmarkMemory({ agent, report, place }: Scene): Promise<void> {
     });
     report.add({
       ...{ name: `memory of the agent, ${name}`, unit: "MiB", target: "<= 150" },
-      mount: agent.peakMebibytes(),
+      mount: await agent.peakMebibytes(),
     });
     await Deno.remove(`${place}/tree`, { recursive: true });
   }
