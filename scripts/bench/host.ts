@@ -4,6 +4,7 @@
  * @module
  */
 
+import * as host from "#ffi/libc/calls.ts";
 import { runCommand } from "#tests/support/process.ts";
 
 /** Empties the kernel's caches: what follows comes from the disk, on both sides. */
@@ -35,17 +36,20 @@ const TICKS_PER_SECOND = 100;
 
 /** Processor time of children of this process that ended and were waited for. */
 export function childrenSeconds(): number {
-  return secondsIn(Deno.readTextFileSync("/proc/self/stat"), "CHILDREN");
+  return secondsOf("self", "CHILDREN");
 }
 
 /** Processor time that another process has used itself, all its threads together. */
-export async function processorSeconds(pid: number): Promise<number> {
-  // By a program, since the runtime wants all permissions for other processes.
-  const { stdout } = await runCommand(["cat", `/proc/${pid}/stat`], { timeoutMs: 5000 });
-  return secondsIn(stdout, "OWN");
+export function processorSeconds(pid: number): number {
+  return secondsOf(String(pid), "OWN");
 }
 
-function secondsIn(stat: string, whose: keyof typeof STAT): number {
+/** The runtime wants all permissions for what the kernel says of processes. */
+function secondsOf(pid: string, whose: keyof typeof STAT): number {
+  const path = `/proc/${pid}/stat`;
+  const bytes = host.readSmallFile(path);
+  if (typeof bytes === "number") throw new host.OsError(-bytes, "read", path);
+  const stat = new TextDecoder().decode(bytes);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return STAT[whose].reduce((sum, field) => sum + Number(fields[field]), 0) / TICKS_PER_SECOND;
 }

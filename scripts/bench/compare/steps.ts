@@ -85,12 +85,12 @@ async function cat(side: Side, path: string): Promise<Figures> {
   await dropCaches();
   // The program itself must not have to be read from the disk.
   await runCommand(["sh", "-c", "cat /dev/null >/dev/null"], { timeoutMs: CAT_TIMEOUT_MS });
-  const start = await clock?.();
+  const start = clock?.();
   const catSeconds = await elapsedSeconds(() =>
     runCommand(["sh", "-c", 'exec cat "$1" >/dev/null', "sh", path], { timeoutMs: CAT_TIMEOUT_MS })
   );
   if (start === undefined) return { catSeconds };
-  return { catSeconds, catProcessorSeconds: await clock!() - start };
+  return { catSeconds, catProcessorSeconds: clock!() - start };
 }
 
 async function counts(side: Side): Promise<Figures> {
@@ -102,10 +102,10 @@ async function counts(side: Side): Promise<Figures> {
   try {
     const clock = await processorClock(side);
     await dropCaches();
-    const start = await clock?.();
+    const start = clock?.();
     // Each by a psql, and so a server process, of its own.
     const firstCountMs = await countMs(server);
-    const used = clock && { firstCountProcessorSeconds: await clock() - start! };
+    const used = clock && { firstCountProcessorSeconds: clock() - start! };
     return { firstCountMs, ...used, secondCountMs: await countMs(server) };
   } finally {
     await server.stop();
@@ -113,7 +113,7 @@ async function counts(side: Side): Promise<Figures> {
 }
 
 /** Tells the processor time of the process that serves a side, if there is one. */
-async function processorClock(side: Side): Promise<(() => Promise<number>) | undefined> {
+async function processorClock(side: Side): Promise<(() => number) | undefined> {
   const pid = await side.workerPid();
   return pid === undefined ? undefined : () => processorSeconds(pid);
 }

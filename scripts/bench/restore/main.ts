@@ -74,7 +74,7 @@ export async function benchmarkRestore(checkout: string, args: readonly string[]
         });
         await mount.mount();
         await copy(mount.path, isDurable);
-        const worker = await processorSeconds(await mount.workerPid());
+        const worker = processorSeconds(await mount.workerPid());
         await mount.unmount();
         return worker;
       },
