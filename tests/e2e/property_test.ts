@@ -31,9 +31,9 @@ class Client {
   #ordered = 0;
   #hasEnded = false;
 
-  constructor(root: string, client: number, seed: number) {
+  constructor(root: string, client: number, seed: number, readsPastCache: boolean) {
     this.#name = `client ${client} of seed ${seed}`;
-    const args = [root, String(client), String(seed)];
+    const args = [root, String(client), String(seed), readsPastCache ? "direct" : ""];
     this.#command = new RunningCommand(denoRunCommand(["--allow-ffi"], CHILD, args), {
       interactive: true,
     });
@@ -149,12 +149,13 @@ async function run(seed: number): Promise<void> {
   const before = await storeState(store);
   await using place = new MountPlace("property");
   // Most mounts are as a user has them without asking.
-  const options = seed % 4 === 1 ? ["--workers", "4"] : [];
+  const options = seed % 4 === 1 ? ["--workers", "4"] : seed % 2 === 0 ? ["--hydrate"] : [];
   Deno.env.set("PBKFS_MATERIALIZE_ON_READ", String(seed % 4 === 3));
   await place.mount({ store, instance: "main", backupId, options });
   const clients = Array.from(
     { length: CLIENT_COUNT },
-    (_, client) => new Client(place.root, client, seed),
+    // The kernel serves what is hydrated, and the disk below takes such reads only at its sectors.
+    (_, client) => new Client(place.root, client, seed, !options.includes("--hydrate")),
   );
   const endings: string[] = [];
   try {

@@ -1,6 +1,6 @@
 /**
- * A client of a mount under test as a process of its own: `property_child.ts ROOT CLIENT SEED`.
- * Each line of its input is an order; it answers each with one line.
+ * A client of a mount under test as a process of its own: `property_child.ts ROOT CLIENT SEED
+ * [direct]`. Each line of its input is an order; it answers each with one line.
  *
  * @module
  */
@@ -33,8 +33,8 @@ function obey(client: PropertyClient, order: PropertyOrder): number {
   return 0;
 }
 
-async function main(root: string, number: number, seed: number): Promise<void> {
-  const client = new PropertyClient(root, number, seed);
+async function main([root, number, seed, direct]: readonly string[]): Promise<void> {
+  const client = new PropertyClient(root!, Number(number), Number(seed), direct === "direct");
   let rest = "";
   for await (const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + part).split("\n");
@@ -50,4 +50,4 @@ async function main(root: string, number: number, seed: number): Promise<void> {
   }
 }
 
-if (import.meta.main) await main(Deno.args[0] ?? ".", Number(Deno.args[1]), Number(Deno.args[2]));
+if (import.meta.main) await main(Deno.args);

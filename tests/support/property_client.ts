@@ -70,7 +70,8 @@ export class PropertyClient {
   /** The step that the end of the mount cut short. */
   #doubtful: Step | undefined;
 
-  constructor(root: string, client: number, seed: number) {
+  /** @param readsPastCache also with O_DIRECT, at any offset, which disks do not take */
+  constructor(root: string, client: number, seed: number, readsPastCache: boolean) {
     this.#root = root;
     this.#client = client;
     const chain = makeChain(seed);
@@ -96,6 +97,7 @@ export class PropertyClient {
         stripes: ownStripes(client),
       },
       untouched: outside(UNTOUCHED_PATH),
+      readsPastCache,
       journal: {
         path: JOURNAL_PATH,
         nextLine: () =>

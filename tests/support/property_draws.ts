@@ -50,6 +50,8 @@ export interface StepPlaces {
   readonly striped: { readonly number: number; readonly stripes: ByteRange[] };
   /** File that nobody writes to. */
   readonly untouched: number;
+  /** Whether files are read with O_DIRECT too, at any offset. */
+  readonly readsPastCache: boolean;
   readonly journal: {
     readonly path: string;
     nextLine(): string;

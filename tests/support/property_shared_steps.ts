@@ -124,7 +124,7 @@ export class SharedSteps {
       this.#draws.places.shared.number,
     ]);
     const path = pathOf(model, number);
-    const isDirect = this.#draws.random.oneIn(3);
+    const isDirect = this.#draws.random.oneIn(3) && this.#draws.places.readsPastCache;
     return readStep(this.#draws, model, {
       number,
       text: `"${path}"${isDirect ? " past the page cache" : ""}`,
