@@ -40,6 +40,7 @@ import {
   encodeU32,
 } from "./format/request.ts";
 import { greet } from "./greeting.ts";
+import { RequestSlots } from "./request_slots.ts";
 import { type CommandOutcome, OUTPUT_SIZE_MAX } from "./serve_connection.ts";
 
 /** How a client is asked. */
@@ -75,7 +76,7 @@ export class AgentClient implements ClientProvider {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
-  readonly #slots: Slots;
+  readonly #slots: RequestSlots;
   /** Those that are listened to. */
   readonly #signals = new WeakSet<AbortSignal>();
   #unpacker: DataUnpacker | undefined;
@@ -96,7 +97,7 @@ export class AgentClient implements ClientProvider {
     this.hello = hello;
     this.#connection = connection;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-    this.#slots = new Slots(hello.requestsMax);
+    this.#slots = new RequestSlots(hello.requestsMax);
     const { firstDirectory: path } = options;
     if (path !== undefined) {
       void this.#slots.take();
@@ -400,32 +401,6 @@ interface Pending {
   readonly what: string;
   /** The caller's. */
   readonly signal: AbortSignal | undefined;
-}
-
-/** As many requests as may be under way; whoever asks first is first. */
-class Slots {
-  readonly #line: (() => void)[] = [];
-  #free: number;
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async take(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#line.push(resolve));
-  }
-
-  give(): void {
-    const next = this.#line.shift();
-    if (next === undefined) this.#free++;
-    else next();
-  }
-
-  /** Nobody waits any more. */
-  giveAll(): void {
-    for (const resolve of this.#line.splice(0)) resolve();
-  }
 }
 
 function listRequest(path: string): AgentRequest {

@@ -128,6 +128,21 @@ export function readBinding(path: string): Binding | undefined {
   return refuseForeign(realPathOfMissing(path));
 }
 
+/**
+ * What a diff directory is bound to.
+ *
+ * @param act what is to be done with it, for the message: `read`
+ * @throws {StateError} `not-found` when it is not one; `foreign-diff`
+ * @throws {FormatError} when the record is damaged
+ */
+export function requireBinding(path: string, act: string): Binding {
+  const binding = readBinding(path);
+  if (binding !== undefined) return binding;
+  throw new StateError("not-found", `Cannot ${act} "${path}": it is not a diff directory`, {
+    hint: "A diff directory is what a writable mount has made, and was mounted before",
+  });
+}
+
 /** Replaces the record of a diff directory, durably. Wants its lock. @throws {OsError} */
 export function writeBinding(diffPath: string, binding: Binding): void {
   // Root may mount a user's diff; the user still needs to read what it belongs to afterwards.

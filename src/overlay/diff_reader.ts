@@ -7,7 +7,7 @@
 import * as host from "#ffi/libc/calls.ts";
 import { StateError } from "#src/errors.ts";
 import type { Binding } from "./binding.ts";
-import { DIRTY_FILE_NAME, readBinding } from "./diff_directory.ts";
+import { DIRTY_FILE_NAME, requireBinding } from "./diff_directory.ts";
 import { acquireDiffReadLock } from "./diff_lock.ts";
 import { realPathOfMissing } from "./diff_place.ts";
 import { requireNotPromoted } from "./promotion/promotion_record.ts";
@@ -32,10 +32,10 @@ export interface DiffReader extends Disposable {
 export function openDiffReader(path: string): DiffReader {
   const absolute = realPathOfMissing(path);
   // Before the lock, which would leave its file in a directory of something else.
-  requireBinding(absolute);
+  requireBinding(absolute, "read");
   const lock = acquireDiffReadLock(absolute);
   try {
-    const binding = requireBinding(absolute);
+    const binding = requireBinding(absolute, "read");
     requireNotPromoted(binding, absolute, "read");
     requireClean(absolute, binding);
     return {
@@ -48,14 +48,6 @@ export function openDiffReader(path: string): DiffReader {
     lock.release();
     throw error;
   }
-}
-
-function requireBinding(path: string): Binding {
-  const binding = readBinding(path);
-  if (binding !== undefined) return binding;
-  throw new StateError("not-found", `Cannot read "${path}": it is not a diff directory`, {
-    hint: "A diff directory is what a writable mount has made, and was mounted before",
-  });
 }
 
 /** Whether the last mount of a diff directory ended as it should, and nothing was lost. */

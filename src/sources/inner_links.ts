@@ -31,10 +31,17 @@ export interface OutwardLinks {
   readonly paths: readonly string[];
 }
 
+/** What the target of a link begins with that leads out: no path. */
+const OUTSIDE = "not in this backup:";
 const TABLESPACES = "pg_tblspc";
 const TABLESPACE_MAP = "tablespace_map";
 /** What a server writes through where it is a link; settings are read, and stay what they are. */
 const WRITTEN = /^(?:base|global|pg_\w+)$/u;
+
+/** Where a link leads on the machine of the original; undefined when it does not lead out. */
+export function parseOutsideTarget(target: string): string | undefined {
+  return target.startsWith(OUTSIDE) ? target.slice(OUTSIDE.length) : undefined;
+}
 
 /** Looks for links that lead out; undefined where there are none, or it is no data directory. */
 export function findOutwardLinks({ root }: MountableTree): OutwardLinks | undefined {
@@ -45,7 +52,7 @@ export function findOutwardLinks({ root }: MountableTree): OutwardLinks | undefi
     for (const { name, node } of directory.entries(() => {})) {
       if (node.kind !== "symlink" || !isLookedAt(name) || node.followsMount === true) continue;
       if (!leadsOut(node.target, above === "" ? 0 : 1)) continue;
-      targets.set(node.id, `not in this backup:${node.target}`);
+      targets.set(node.id, OUTSIDE + node.target);
       paths.push(above + name);
     }
   };

@@ -19,7 +19,8 @@ import {
 import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
 import { diffLockedError } from "#src/overlay/diff_lock.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
-import { describeBranches, type DiffRecord, flatten, requireBinding } from "./branch_tree.ts";
+import { requireBinding } from "#src/overlay/diff_directory.ts";
+import { describeBranches, type DiffRecord, flatten } from "./branch_tree.ts";
 
 /** A branch that was removed. */
 export interface RemovedBranch {
@@ -44,7 +45,7 @@ export function removeBranches(
   options: { readonly isRecursive?: boolean } = {},
 ): RemovedBranch[] {
   const absolute = realPathOfMissing(path);
-  if (parentOf(requireBinding(absolute)) === undefined) throw notBranch(absolute);
+  if (parentOf(requireBinding(absolute, "remove")) === undefined) throw notBranch(absolute);
   if (options.isRecursive !== true) requireNoBranches(absolute, "remove");
   const found = [...flatten(describeBranches(absolute))].toReversed();
   for (const each of found) requireRemovable(each);
@@ -90,7 +91,7 @@ function notBranch(path: string): StateError {
  */
 export function forgetMissingBranches(path: string): BranchEntry[] {
   const absolute = realPathOfMissing(path);
-  requireBinding(absolute);
+  requireBinding(absolute, "forget branches of");
   const missing = listBranches(absolute).filter(({ isThere }) => !isThere);
   for (const { bindingId } of missing) forgetBranch(absolute, bindingId);
   return missing;

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { Failure, StateError } from "#src/errors.ts";
+import { Failure } from "#src/errors.ts";
 import type { Binding } from "#src/overlay/binding.ts";
 import { BINDING_FILE_NAME } from "#src/overlay/binding_name.ts";
 import { type BranchEntry, listBranches } from "#src/overlay/branches.ts";
 import { isCleanlyEnded } from "#src/overlay/diff_reader.ts";
-import { readBinding } from "#src/overlay/diff_directory.ts";
+import { readBinding, requireBinding } from "#src/overlay/diff_directory.ts";
 import { findLockHolder, findLockReaders } from "#src/overlay/diff_lock.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { measureDiff } from "#src/overlay/diff_usage.ts";
@@ -64,16 +64,7 @@ export interface DiffRecord {
  */
 export function describeBranches(path: string): DiffRecord {
   const absolute = realPathOfMissing(path);
-  return describe(absolute, requireBinding(absolute), null, 1);
-}
-
-/** The record of a diff directory. @throws {StateError} `not-found` when it has none */
-export function requireBinding(path: string): Binding {
-  const binding = readBinding(path);
-  if (binding !== undefined) return binding;
-  throw new StateError("not-found", `Cannot find a diff directory at "${path}"`, {
-    hint: "A diff directory is what a writable mount has made, and was mounted before",
-  });
+  return describe(absolute, requireBinding(absolute, "list branches of"), null, 1);
 }
 
 /** All of them, each behind the one that it is a branch of. */

@@ -19,7 +19,7 @@ import { cleanupDiffDirectory } from "#src/overlay/cleanup.ts";
 import { finishCollapsing } from "#src/overlay/collapsing.ts";
 import { readBootId } from "#src/overlay/context.ts";
 import { mayHaveLostCopies } from "#src/overlay/copy_mark.ts";
-import { DIRTY_FILE_NAME, readBinding, writeBinding } from "#src/overlay/diff_directory.ts";
+import { DIRTY_FILE_NAME, requireBinding, writeBinding } from "#src/overlay/diff_directory.ts";
 import { acquireDiffLock, type DiffLock } from "#src/overlay/diff_lock.ts";
 import { CONTROL_DIRECTORY_NAME, realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { settleDiffTree } from "#src/overlay/diff_tree.ts";
@@ -139,7 +139,7 @@ export function undoPromotion(path: string): string {
 
 function openLocked(path: string): { diffPath: string; binding: Binding; lock: DiffLock } {
   const diffPath = realPathOfMissing(path);
-  requireBinding(diffPath);
+  requireBinding(diffPath, "promote");
   const lock = acquireDiffLock(diffPath, {
     pid: host.getPid(),
     startTime: Math.floor(Date.now() / 1000),
@@ -147,19 +147,11 @@ function openLocked(path: string): { diffPath: string; binding: Binding; lock: D
     mountPath: "",
   });
   try {
-    return { diffPath, binding: requireBinding(diffPath), lock };
+    return { diffPath, binding: requireBinding(diffPath, "promote"), lock };
   } catch (error) {
     lock.release();
     throw error;
   }
-}
-
-function requireBinding(path: string): Binding {
-  const binding = readBinding(path);
-  if (binding !== undefined) return binding;
-  throw new StateError("not-found", `Cannot promote "${path}": it is not a diff directory`, {
-    option: "diffPath",
-  });
 }
 
 /** One promotion of a locked diff. */

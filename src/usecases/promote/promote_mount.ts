@@ -7,8 +7,7 @@
 
 import { StateError } from "#src/errors.ts";
 import { syncFileSystem } from "#src/io/files/whole_file.ts";
-import { readBinding } from "#src/overlay/diff_directory.ts";
-import type { Binding } from "#src/overlay/binding.ts";
+import { requireBinding } from "#src/overlay/diff_directory.ts";
 import { realPathOfMissing } from "#src/overlay/diff_place.ts";
 import { isHydrated } from "#src/overlay/hydration/hydrated_mark.ts";
 import { findMountAt } from "../mounting/control/find_worker.ts";
@@ -64,7 +63,7 @@ export async function promoteMount(
 ): Promise<MountPromotionSummary> {
   const { onStep = () => {}, onHydration = () => {} } = listener;
   const { mountPath, diffPath } = await findMount(request);
-  const binding = requireBinding(diffPath);
+  const binding = requireBinding(diffPath, "promote");
   if (!isHydrated(diffPath, Uint8Array.fromHex(binding.nonce))) {
     await hydrate(mountPath, request.hydration, onHydration);
   }
@@ -100,12 +99,6 @@ async function findMount(
     });
   }
   return { mountPath, diffPath: realPathOfMissing(diffPath) };
-}
-
-function requireBinding(diffPath: string): Binding {
-  const binding = readBinding(diffPath);
-  if (binding !== undefined) return binding;
-  throw new StateError("not-found", `Cannot promote "${diffPath}": it is not a diff directory`);
 }
 
 /** Sees to it that the diff gets everything. */

@@ -20,7 +20,9 @@ import {
   TABLESPACES_NAME,
 } from "#src/pgprobackup/extras.ts";
 import { readTablespaceMap } from "#src/pgprobackup/restore_maps.ts";
+import { parseOutsideTarget } from "#src/sources/inner_links.ts";
 import { readBackupKeys } from "#src/sources/pgpro/record_keys.ts";
+import { requireKnownPlaces } from "../known_places.ts";
 
 /** Where everything goes. */
 export interface PromotedLayout {
@@ -41,9 +43,6 @@ interface Tablespace {
   readonly content: string | undefined;
 }
 
-/** What a link says of a tablespace that is not in the source of the diff. */
-const OUTSIDE = "not in this backup:";
-
 /**
  * Decides where everything goes.
  *
@@ -63,7 +62,9 @@ export function layOut(
   const nonce = Uint8Array.fromHex(binding.nonce);
   const tablespaces = findTablespaces(diffPath, nonce)
     .map((each) => ({ ...each, place: each.place ?? former.get(each.oid) }));
-  requireKnown(mapping, tablespaces);
+  const known = tablespaces.filter(({ place, content }) => (place ?? content) !== undefined);
+  const named = { owner: "the diff directory", what: "tablespace", option: "tablespaceMapping" };
+  requireKnownPlaces(mapping, known, named);
   const links = new Map<string, string>();
   const places: PromotedPlace[] = [{ from: "", to: targetPath }];
   const unmapped: Tablespace[] = [];
@@ -106,28 +107,12 @@ function tablespaceOf(
   const content = own === undefined ? undefined : `${home}/${own}`;
   const isThere = content !== undefined &&
     hostFiles.status(`${diffPath}/data/${content}`)?.kind === "directory";
-  const place = target.startsWith(OUTSIDE) ? target.slice(OUTSIDE.length) : undefined;
-  return { oid, place, content: isThere ? content : undefined };
+  return { oid, place: parseOutsideTarget(target), content: isThere ? content : undefined };
 }
 
 function entriesOf(path: string): string[] {
   if (hostFiles.status(path)?.kind !== "directory") return [];
   return hostFiles.entries(path).map(({ name }) => name).filter((name) => /^\d+$/u.test(name));
-}
-
-function requireKnown(
-  mapping: ReadonlyMap<string, string>,
-  tablespaces: readonly Tablespace[],
-): void {
-  const known = tablespaces.filter(({ place, content }) => (place ?? content) !== undefined);
-  for (const name of mapping.keys()) {
-    if (known.some(({ oid, place }) => name === oid || name === place)) continue;
-    const names = known.map(({ oid, place }) => place ?? oid).join(", ");
-    throw new UsageError(`Cannot map "${name}": the diff directory has no such tablespace`, {
-      option: "tablespaceMapping",
-      hint: names === "" ? "It has none" : `It has ${names}`,
-    });
-  }
 }
 
 function unmappedError(tablespaces: readonly Tablespace[]): UsageError {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FormatError, StateError, UsageError } from "#src/errors.ts";
+import { FormatError, StateError } from "#src/errors.ts";
 import {
   EXTERNAL_NAME,
   EXTRAS_NAME,
@@ -19,6 +19,7 @@ import type { DirectoryNode, MountableTree, Node, Tree } from "#src/tree/node.ts
 import { findEntry } from "#src/tree/paths.ts";
 import { ArchiveDirectory } from "../wal/archive_directory.ts";
 import { findNeededWal } from "../wal/needed_wal.ts";
+import { requireKnownPlaces } from "../known_places.ts";
 import { databasesLeftOut, emptied, type KnownDatabases } from "./database_choice.ts";
 import {
   type DatabaseChoice,
@@ -100,8 +101,9 @@ function tablespacePlaces(
   const target = source.chain[0]!;
   const directory = extraDirectory(tree, TABLESPACES_NAME);
   const original = directory === undefined ? new Map<string, string>() : readTablespaceMap(target);
-  const byPath = new Map([...mapping].filter(([name]) => !original.has(name)));
-  requireKnown(byPath, [...original.values()], "tablespace", "tablespaceMapping");
+  const known = [...original].map(([oid, place]) => ({ oid, place }));
+  const named = { owner: "the backup", what: "tablespace", option: "tablespaceMapping" };
+  requireKnownPlaces(mapping, known, named);
   const places = new Map<string, RestoreRoot>();
   for (const { name: oid, node } of directory?.entries() ?? []) {
     if (node.kind !== "directory") continue;
@@ -124,7 +126,8 @@ function externalPlaces(
   { externalDirectories: mapping }: LayoutRequest,
 ): RestoreRoot[] {
   const { externalDirectories } = source.chain[0]!.control;
-  requireKnown(mapping, externalDirectories, "external directory", "externalMapping");
+  const named = { owner: "the backup", what: "external directory", option: "externalMapping" };
+  requireKnownPlaces(mapping, externalDirectories.map((place) => ({ place })), named);
   const directory = extraDirectory(tree, EXTERNAL_NAME);
   return externalDirectories.flatMap((path, index) => {
     const node = directory?.lookup(String(index + 1));
@@ -136,21 +139,6 @@ function externalPlaces(
 function extraDirectory(tree: Tree, name: string): DirectoryNode | undefined {
   const found = findEntry(tree, `${EXTRAS_NAME}/${name}`);
   return found?.kind === "directory" ? found : undefined;
-}
-
-function requireKnown(
-  mapping: ReadonlyMap<string, string>,
-  known: readonly string[],
-  what: string,
-  option: string,
-): void {
-  for (const path of mapping.keys()) {
-    if (known.includes(path)) continue;
-    throw new UsageError(`Cannot map "${path}": the backup has no such ${what}`, {
-      option,
-      hint: known.length === 0 ? "It has none" : `It has ${known.join(", ")}`,
-    });
-  }
 }
 
 /** By the map that the backup has for it. */

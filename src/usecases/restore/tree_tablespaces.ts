@@ -11,11 +11,11 @@
  * @module
  */
 
-import { UsageError } from "#src/errors.ts";
 import { EXTRAS_NAME, TABLESPACE_LINKS_NAME, TABLESPACES_NAME } from "#src/pgprobackup/extras.ts";
 import type { DirectoryNode, Node } from "#src/tree/node.ts";
 import { findEntry } from "#src/tree/paths.ts";
 import { fileIn, readText } from "../data_directory_files.ts";
+import { requireKnownPlaces } from "../known_places.ts";
 import type { RestoreRoot } from "./layout.ts";
 import type { SettingsFile } from "./recovery.ts";
 
@@ -61,7 +61,8 @@ export function placeTablespaces(
   const mapText = mapFile === undefined ? "" : readText(mapFile, MAP_SIZE_MAX);
   const places = parseMap(mapText);
   const tablespaces = findTablespaces(root, places);
-  requireKnown(mapping, tablespaces);
+  const named = { owner: "the source", what: "tablespace", option: "tablespaceMapping" };
+  requireKnownPlaces(mapping, tablespaces, named);
   const roots: RestoreRoot[] = [];
   const moved = new Set<string>();
   const links = new Map<string, string>();
@@ -123,20 +124,6 @@ function addEmptied(root: DirectoryNode, moved: Set<string>): void {
   for (const path of [`${EXTRAS_NAME}/${TABLESPACES_NAME}`, EXTRAS_NAME]) {
     const names = [...directoryAt(root, path)?.entries() ?? []].map(({ name }) => name);
     if (names.length > 0 && names.every((name) => moved.has(`${path}/${name}`))) moved.add(path);
-  }
-}
-
-function requireKnown(
-  mapping: ReadonlyMap<string, string>,
-  tablespaces: readonly Tablespace[],
-): void {
-  for (const name of mapping.keys()) {
-    if (tablespaces.some(({ oid, place }) => name === oid || name === place)) continue;
-    const known = tablespaces.map(({ oid, place }) => place ?? oid);
-    throw new UsageError(`Cannot map "${name}": the source has no such tablespace`, {
-      option: "tablespaceMapping",
-      hint: known.length === 0 ? "It has none" : `It has ${known.join(", ")}`,
-    });
   }
 }
 

@@ -231,16 +231,19 @@ function isOwnCard(fd: number, content: CardContent, process: HostProcess): bool
 
 function readContent(fd: number): CardContent | undefined {
   for (let attempt = 1; attempt <= READ_ATTEMPTS_MAX; attempt++) {
-    const content = parseCard(readText(fd));
+    const content = parseCard(readWorkerText(fd, SIZE_MAX));
     if (content !== undefined) return content;
     sleep(RETRY_PAUSE_MS);
   }
   return undefined;
 }
 
-function readText(fd: number): string {
+/**
+ * The text of a file in a worker's memory; empty when there is none, or more than `sizeMax` bytes.
+ */
+export function readWorkerText(fd: number, sizeMax: number): string {
   const stat = new host.HostStat();
-  if (host.statFd(fd, stat) < 0 || stat.size === 0 || stat.size > SIZE_MAX) return "";
+  if (host.statFd(fd, stat) < 0 || stat.size === 0 || stat.size > sizeMax) return "";
   const buffer = host.allocateNativeBuffer(stat.size);
   const length = host.preadFully(fd, buffer.address, stat.size, 0);
   return length < 0 ? "" : new TextDecoder().decode(buffer.bytes.subarray(0, length));

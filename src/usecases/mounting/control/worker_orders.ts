@@ -13,7 +13,7 @@ import * as host from "#ffi/libc/calls.ts";
 import { OsError } from "#src/errors.ts";
 import type { HydrationOrder } from "../hydration/mount_hydration.ts";
 import type { Worker } from "./find_worker.ts";
-import { isInMemory } from "./worker_card.ts";
+import { isInMemory, readWorkerText } from "./worker_card.ts";
 
 /** Name by which the kernel shows the file. */
 const FILE_NAME = "pbkfs-orders";
@@ -56,20 +56,12 @@ export class OwnOrders {
 
   /** The order that was written since the last call, if any. */
   take(): HydrationOrder | undefined {
-    const order = parseOrder(readText(this.#fd));
+    const order = parseOrder(readWorkerText(this.#fd, SIZE_MAX));
     if (order === undefined || order.id === this.#lastId) return undefined;
     this.#lastId = order.id;
     const { hydration } = order;
     return hydration.kind === "stop" ? hydration : { rateLimit: undefined, ...hydration };
   }
-}
-
-function readText(fd: number): string {
-  const stat = new host.HostStat();
-  if (host.statFd(fd, stat) < 0 || stat.size === 0 || stat.size > SIZE_MAX) return "";
-  const buffer = host.allocateNativeBuffer(stat.size);
-  const length = host.preadFully(fd, buffer.address, stat.size, 0);
-  return length < 0 ? "" : new TextDecoder().decode(buffer.bytes.subarray(0, length));
 }
 
 /** @returns undefined for what is no order, or half of one */
