@@ -14,6 +14,8 @@ export interface KnownPlace {
 }
 
 /**
+ * Refuses a mapping of places that there are not.
+ *
  * @param owner what has the places: `the backup`
  * @param what one of them: `tablespace`
  * @param option by which they are mapped
